@@ -1,0 +1,1 @@
+"""jaxattack measures how much a trained model gives away."""
