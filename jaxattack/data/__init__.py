@@ -1,0 +1,26 @@
+"""Where records come from (`load`), and who is a member of which model's training set (`design`)."""
+
+from __future__ import annotations
+
+from jaxattack.data.archive import save
+from jaxattack.data.arrays import fingerprint, from_arrays
+from jaxattack.data.membership import Design, Exact, Given, Halves, Poisson, Sized, design
+from jaxattack.data.sources import load, names
+from jaxattack.data.synthetic import gaussian, random_labels
+
+__all__ = [
+    "Design",
+    "Exact",
+    "Given",
+    "Halves",
+    "Poisson",
+    "Sized",
+    "design",
+    "fingerprint",
+    "from_arrays",
+    "gaussian",
+    "load",
+    "names",
+    "random_labels",
+    "save",
+]

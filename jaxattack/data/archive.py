@@ -1,0 +1,96 @@
+"""A data set as one .npz file: ``x``, ``y`` and, where a class may be missing, ``classes`` (one whole number).
+
+``numpy.savez("records.npz", x=x, y=y)`` writes one. Which arrays are taken, and as what, is said in `arrays`.
+Python objects (pickles) are never read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+from jaxattack.data.arrays import from_arrays
+from jaxattack.types import Dataset, InputError
+
+# What NumPy and the standard library raise for a file that is truncated, altered, or no archive at all.
+_DAMAGE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def read(path: str | os.PathLike[str]) -> Dataset:
+    """The data set in a .npz file.
+
+    Raises:
+        InputError: no such file, not an archive or a damaged one, no x or y, Python objects, or arrays that make no
+            data set.
+    """
+    name = os.fspath(path)
+    arrays = _read_arrays(name)
+    classes = arrays.get("classes")
+    if classes is not None and (classes.ndim or classes.dtype.kind not in "iu"):
+        raise InputError(
+            f"{name}: classes has dtype {classes.dtype} and shape {classes.shape}: give one whole number, or leave it "
+            "out."
+        )
+    return from_arrays(arrays["x"], arrays["y"], classes=None if classes is None else int(classes), name=name)
+
+
+def save(dataset: Dataset, path: str | os.PathLike[str]) -> None:
+    """Write a data set to a .npz file that `read` takes; a reader sees all of it or nothing.
+
+    Raises:
+        InputError: the path does not end in .npz, or the file cannot be written.
+    """
+    target = Path(path)
+    if target.suffix != ".npz":
+        raise InputError(f"{target}: the name of a saved data set ends in .npz: rename it.")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            np.savez(file, x=dataset.x, y=dataset.y, classes=np.int64(dataset.classes))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except OSError as error:
+        raise InputError(
+            f"{target}: it cannot be written ({error.strerror or error}): choose a folder that exists, is writable "
+            "and has room."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _read_arrays(name: str) -> dict[str, np.ndarray]:
+    try:
+        with open(Path(name).expanduser(), "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            there = archive.files if isinstance(archive, NpzFile) else []
+            for key in ("x", "y"):
+                if key not in there:
+                    raise InputError(
+                        f"{name}: it has no {key!r} (it holds {', '.join(there) or 'no named array'}): save it with "
+                        "numpy.savez(path, x=x, y=y)."
+                    )
+            return {key: archive[key] for key in ("x", "y", "classes") if key in there}
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{name}: there is no such file: check the path, or write one with numpy.savez(path, x=x, y=y)."
+        ) from error
+    except _DAMAGE as error:
+        if "Object arrays" in str(error):
+            raise InputError(
+                f"{name}: it holds Python objects, which are never read: save numbers, for example "
+                "x.astype(numpy.float32)."
+            ) from error
+        reason = getattr(error, "strerror", None) or "it is truncated, or no .npz file"
+        raise InputError(
+            f"{name}: it cannot be read ({reason}): write it again with numpy.savez(path, x=x, y=y)."
+        ) from error

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxattack.data import fingerprint, from_arrays
+from jaxattack.types import InputError
+
+Y = np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "becomes", "as_shape"),
+    [
+        (np.uint8, (6, 3, 4), np.uint8, (6, 3, 4, 1)),
+        (np.uint8, (6, 3, 4, 3), np.uint8, (6, 3, 4, 3)),
+        (np.uint8, (6, 5), np.float32, (6, 5)),
+        (np.int64, (6, 5), np.float32, (6, 5)),
+        (bool, (6, 5), np.float32, (6, 5)),
+        (np.float64, (6, 5), np.float32, (6, 5)),
+        (np.float16, (6, 5), np.float32, (6, 5)),
+        (np.float64, (6, 3, 4), np.float32, (6, 3, 4, 1)),
+        (np.float64, (6, 3, 4, 3), np.float32, (6, 3, 4, 3)),
+    ],
+)
+def test_records_take_the_kind_that_a_data_set_holds(dtype, shape, becomes, as_shape):
+    x = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
+    dataset = from_arrays(x, Y)
+    assert (dataset.x.dtype, dataset.x.shape) == (becomes, as_shape)
+    np.testing.assert_array_equal(dataset.x.ravel(), x.ravel().astype(becomes))
+    assert dataset.classes == 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.float32, np.float64])
+def test_labels_of_every_numeric_kind_are_read(dtype):
+    dataset = from_arrays(np.zeros((6, 2)), Y.astype(dtype))
+    np.testing.assert_array_equal(dataset.y, Y)
+    assert dataset.y.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros(6), Y, r"x has shape \(6,\): give a table \[record, feature\] or images"),
+        (np.zeros((6, 1, 1, 1, 1)), Y, r"x has shape \(6, 1, 1, 1, 1\)"),
+        (np.zeros((6, 0)), Y, r"shape \(6, 0\): give records with at least one feature"),
+        (np.full((6, 2), "a"), Y, r"x has dtype <U1: give numbers \(encode categories"),
+        (np.zeros((6, 2), complex), Y, r"x has dtype complex128: give numbers"),
+        (np.zeros((6, 2, 2), np.int32), Y, r"images of dtype int32: give uint8 from 0 to 255, or floats"),
+        (np.full((6, 2), 1e300), Y, r"x is NaN or infinite in 6 records"),
+        (np.zeros((6, 2)), Y + 1, r"3 different labels from 1 to 3, not 0 to 2: renumber them"),
+        (np.zeros((6, 2)), Y * 2, r"3 different labels from 0 to 4, not 0 to 2: renumber them .*how many classes"),
+        (np.zeros((6, 2)), Y - 1, r"3 different labels from -1 to 1, not 0 to 2"),
+        (np.zeros((6, 2)), Y + 0.5, r"y holds 0\.5, which is no whole number: number the classes from 0"),
+        (np.zeros((6, 2)), np.where(Y == 1, np.nan, Y), r"y holds nan, which is no whole number"),
+        (np.zeros((6, 2)), Y.astype(str), r"y has dtype <U21: number the classes from 0, for example"),
+        (np.zeros((6, 2)), np.eye(6), r"y has shape \(6, 6\): give one whole-number label a record"),
+        (np.zeros((0, 2)), Y[:0], r"there are no records"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(x, y, message):
+    with pytest.raises(InputError, match=message):
+        from_arrays(x, y)
+
+
+def test_the_fingerprint_follows_the_records_and_not_the_name():
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    dataset = from_arrays(x, Y, name="one")
+    same = from_arrays(x.copy(order="F"), Y, name="two")
+    assert fingerprint(dataset) == fingerprint(same)
+    others = [
+        from_arrays(x + 1, Y),
+        from_arrays(x, Y[::-1]),
+        from_arrays(x, Y, classes=4),
+        replace(dataset, x=x.astype(np.float16)),
+        replace(dataset, x=x.reshape(6, 2, 1)),
+    ]
+    assert len({fingerprint(other) for other in [dataset, *others]}) == 6
+
+
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=20), st.integers(4, 9))
+def test_declared_classes_admit_labels_with_gaps(labels, classes):
+    y = np.array(labels)
+    x = np.zeros((len(y), 1))
+    if len(set(labels)) < 2:
+        with pytest.raises(InputError, match="at least two classes"):
+            from_arrays(x, y, classes=classes)
+    else:
+        assert from_arrays(x, y, classes=classes).classes == classes
