@@ -1,0 +1,98 @@
+"""Flax modules as `jaxattack.types.Model`: this is the only place where Flax's object model is met.
+
+A module is split once into its graph, its parameters, its batch statistics and its random streams. After that the
+package works on plain pytrees with plain JAX transformations, and the module is merged inside the traced functions.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxattack.types import Model, Variables
+
+
+def from_nnx(build: Callable[[nnx.Rngs], Callable[..., jax.Array]]) -> Model:
+    """A Model from a Flax NNX module.
+
+    Args:
+        build: makes the module from `nnx.Rngs`, called as ``build(rngs)``. The module maps inputs to logits
+            ["query cls"]. Its dropout and batch norm are switched by ``train()`` and ``eval()``.
+
+    Returns:
+        The Model; everything differentiated is an `nnx.Param`, everything else but random streams is ``rest``.
+    """
+    abstract = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+    abstract.train()
+    training, *_, streams = nnx.split(abstract, nnx.Param, nnx.Not(nnx.RngState), ...)
+    abstract.eval()
+    deployed, *_ = nnx.split(abstract, nnx.Param, nnx.Not(nnx.RngState), ...)
+    streams = nnx.as_pure(streams)
+
+    def init(key):
+        _, params, rest, _ = nnx.split(build(nnx.Rngs(key)), nnx.Param, nnx.Not(nnx.RngState), ...)
+        return Variables(nnx.as_pure(params), nnx.as_pure(rest))
+
+    def apply(variables, x):
+        return nnx.merge(deployed, variables.params, variables.rest, _start(streams, jax.random.key(0)))(x)
+
+    def forward(variables, x, key):
+        module = nnx.merge(training, variables.params, variables.rest, _start(streams, key))
+        logits = module(x)
+        _, _, rest, _ = nnx.split(module, nnx.Param, nnx.Not(nnx.RngState), ...)
+        return logits, nnx.as_pure(rest)
+
+    return Model(init, apply, forward)
+
+
+def _start(streams: Any, key: jax.Array) -> Any:
+    """Random streams started from one key; the deployed model, which draws nothing, takes any."""
+    leaves, tree = jax.tree.flatten(streams)
+    started = [
+        jnp.broadcast_to(jax.random.fold_in(key, number), leaf.shape)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        else jnp.zeros(leaf.shape, leaf.dtype)
+        for number, leaf in enumerate(leaves)
+    ]
+    return jax.tree.unflatten(tree, started)
+
+
+@cache
+def _flags(kind: type) -> frozenset[str]:
+    return frozenset(inspect.signature(kind.__call__).parameters)
+
+
+def from_linen(module: Any, shape: tuple[int, ...]) -> Model:
+    """A Model from a Flax Linen module.
+
+    Args:
+        module: maps inputs to logits ["query cls"]. If its ``__call__`` takes ``train`` or ``deterministic`` it is
+            told whether it trains; it may draw from the stream ``dropout`` and change the collection ``batch_stats``.
+        shape: the shape of one input, as in `Dataset.shape`.
+
+    Returns:
+        The Model; the collection ``params`` is differentiated, every other collection is ``rest``.
+    """
+
+    def mode(training: bool) -> dict[str, bool]:
+        named = {"train": training, "deterministic": not training}
+        return {name: value for name, value in named.items() if name in _flags(type(module))}
+
+    def init(key):
+        collections = dict(module.init(key, jnp.zeros((1, *shape)), **mode(False)))
+        return Variables(collections.pop("params"), collections)
+
+    def apply(variables, x):
+        return module.apply({"params": variables.params, **variables.rest}, x, **mode(False))
+
+    def forward(variables, x, key):
+        collections = {"params": variables.params, **variables.rest}
+        return module.apply(collections, x, mutable=list(variables.rest), rngs={"dropout": key}, **mode(True))
+
+    return Model(init, apply, forward)

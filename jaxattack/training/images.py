@@ -1,0 +1,139 @@
+"""Records as a network sees them: scaled, augmented while training, and seen from several views while observing.
+
+Everything here is traced and runs on the device; records stay uint8 until they are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from jaxattack.training.recipe import Recipe
+from jaxattack.types import Dataset, InputError
+
+BLOCK = 1024
+"""Records a model is asked about at once: large enough for matrix products at full speed, small beside memory."""
+
+
+def in_blocks(
+    dataset: Dataset,
+) -> tuple[Shaped[np.ndarray, "padded *feature"], Int[np.ndarray, "padded"], int]:
+    """Records and labels, the last one repeated until blocks of equal size cover them, and that size."""
+    blocks = -(-len(dataset) // BLOCK)
+    block = -(-len(dataset) // blocks)
+    index = np.arange(blocks * block).clip(max=len(dataset) - 1)
+    return dataset.x[index], dataset.y[index].astype(np.int32), block
+
+
+def as_input(x: jax.Array) -> jax.Array:
+    """Bytes 0..255 as floats -1..1; floats as they are. ["record *feature"]"""
+    return x.astype(jnp.float32) / 127.5 - 1.0 if x.dtype == jnp.uint8 else x
+
+
+def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:
+    """Random flip, crop and cutout of each image, as the recipe says.
+
+    Args:
+        recipe: its ``flip``, ``crop`` and ``cutout``.
+        key: a random key.
+        x: float images ["record height width channel"].
+
+    Returns:
+        Images of the same shape.
+    """
+    flip_key, crop_key, cut_key = jax.random.split(key, 3)
+    records, height, width, _ = x.shape
+    if recipe.flip:
+        mirrored = jax.random.bernoulli(flip_key, shape=(records, 1, 1, 1))
+        x = jnp.where(mirrored, x[:, :, ::-1], x)
+    if recipe.crop:
+        offsets = jax.random.randint(crop_key, (records, 2), 0, 2 * recipe.crop + 1)
+        padded = jnp.pad(x, ((0, 0), (recipe.crop,) * 2, (recipe.crop,) * 2, (0, 0)), mode="reflect")
+        x = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), x.shape[1:]))(padded, offsets)
+    if recipe.cutout:
+        centre = jax.random.randint(cut_key, (records, 2), 0, jnp.array([height, width]))
+        low = centre - recipe.cutout // 2
+        rows, columns = (
+            (jnp.arange(size) >= low[:, axis, None]) & (jnp.arange(size) < low[:, axis, None] + recipe.cutout)
+            for axis, size in ((0, height), (1, width))
+        )
+        x = jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], 0.0, x)
+    return x
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queries:
+    """The views of a record that every model is asked about: the same set for every model, the record itself first.
+
+    The LiRA paper asks 18: mirrored or not, and shifted by -1, 0 or 1 pixel each way, with reflect padding.
+
+    Attributes:
+        mirror: ask also about the mirror image.
+        shift: the largest shift in pixels, each way.
+
+    Raises:
+        InputError: a negative shift.
+    """
+
+    mirror: bool = False
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shift < 0:
+            raise InputError(f"shift is {self.shift}: give 0 or more pixels.")
+
+    @property
+    def count(self) -> int:
+        """How many views a record has."""
+        return (2 if self.mirror else 1) * (2 * self.shift + 1) ** 2
+
+    @classmethod
+    def counting(cls, count: int) -> Queries:
+        """The set of so many views: 1; 2 (mirrored); 9 or 18 (shift 1); 25 or 50 (shift 2); 81 or 162 (shift 4).
+
+        Raises:
+            InputError: no set has so many.
+        """
+        mirror = count % 2 == 0
+        side = isqrt(max(count, 0) // (2 if mirror else 1))
+        queries = cls(mirror=mirror, shift=(side - 1) // 2) if side else cls()
+        if queries.count != count:
+            raise InputError(f"queries is {count}: give 1, 2, 9, 18, 25, 50, 81 or 162.")
+        return queries
+
+    def offsets(self) -> Int[np.ndarray, "query 3"]:
+        """Each view as (mirrored, rows, columns), the window's place in the padded image; the record itself first."""
+        steps = [0, *(sign * step for step in range(1, self.shift + 1) for sign in (-1, 1))]
+        views = [
+            (flip, self.shift + i, self.shift + j) for flip in range(1 + self.mirror) for i in steps for j in steps
+        ]
+        return np.array(views, np.int32)
+
+
+def view(queries: Queries, x: jax.Array, offset: Int[jax.Array, "3"]) -> jax.Array:
+    """One view of each record, of the same shape. ["record *feature"]"""
+    if queries.count == 1:
+        return x
+    shape = x.shape
+    x = jnp.where(offset[0] == 1, x[:, :, ::-1], x)
+    if queries.shift:
+        x = jnp.pad(x, ((0, 0), (queries.shift,) * 2, (queries.shift,) * 2, (0, 0)), mode="reflect")
+    return jax.lax.dynamic_slice(x, (0, offset[1], offset[2], 0), shape)
+
+
+def check_views(recipe: Recipe, queries: Queries, dataset: Dataset) -> None:
+    """Refuse augmentation or views that the records have not.
+
+    Raises:
+        InputError: they are no images, or too small for the shift or the crop.
+    """
+    if (queries.count > 1 or recipe.augments) and len(dataset.shape) != 3:
+        raise InputError(f"{dataset.name} holds no images: ask 1 query a record, and leave flip, crop and cutout off.")
+    for name, pixels in (("shift", queries.shift), ("crop", recipe.crop), ("cutout", recipe.cutout)):
+        if pixels and pixels >= min(dataset.shape[:2]):
+            raise InputError(f"{name} is {pixels} pixels and {dataset.name} has images {dataset.shape}: lower it.")

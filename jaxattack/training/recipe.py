@@ -1,0 +1,110 @@
+"""How one model is trained. A Recipe is a value: hashable, so that a compiled program is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxattack.types import InputError
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine", "linear", "fixmatch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training recipe.
+
+    Attributes:
+        epochs: passes over the members, at least 1.
+        batch: records a step, at least 1; at most the members. A last short batch of a pass is left out, another
+            one each pass.
+        optimizer: adam; adamw, whose weight decay is decoupled; sgd with Nesterov momentum.
+        learning_rate: its peak, above 0.
+        momentum: of sgd, 0 to below 1.
+        schedule: constant; cosine to 0; linear to 0; fixmatch, lr cos(7 pi t / 16), which the LiRA paper's code uses.
+        warmup: the share of all steps over which the rate rises linearly from 0, 0 to below 1.
+        weight_decay: L2 coefficient on arrays of two or more axes (not on biases or norm scales), at least 0.
+        label_smoothing: mass spread over all classes, 0 to below 1.
+        ema: decay a step of the average of all variables that is deployed instead of the last ones; 0 is off.
+        flip: mirror half of the images left to right (images only).
+        crop: pixels of reflect padding before a random crop of the first size (images only); 0 is off.
+        cutout: side in pixels of a random square set to 0 (images only); 0 is off.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    epochs: int = 30
+    batch: int = 64
+    optimizer: Optimizer = "adam"
+    learning_rate: float = 2e-3
+    momentum: float = 0.9
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    flip: bool = False
+    crop: int = 0
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            self._check(name, "1 or more", lambda value: value >= 1)
+        for name in ("crop", "cutout", "weight_decay"):
+            self._check(name, "0 or more", lambda value: 0 <= value < float("inf"))
+        for name in ("momentum", "warmup", "label_smoothing", "ema"):
+            self._check(name, "a share from 0 to below 1", lambda value: 0 <= value < 1)
+        self._check("learning_rate", "a number above 0", lambda value: 0 < value < float("inf"))
+        for name, choices in (("optimizer", get_args(Optimizer)), ("schedule", get_args(Schedule))):
+            self._check(name, f"one of {', '.join(choices)}", lambda value, choices=choices: value in choices)
+
+    def _check(self, name: str, wanted: str, holds: Callable[..., bool]) -> None:
+        if not holds(value := getattr(self, name)):
+            raise InputError(f"{name} is {value!r}: give {wanted}.")
+
+    def steps(self, slots: int) -> int:
+        """Gradient steps of a model with so many members."""
+        return self.epochs * (slots // min(self.batch, slots))
+
+    @property
+    def augments(self) -> bool:
+        """Whether training changes the images."""
+        return bool(self.flip or self.crop or self.cutout)
+
+
+def learning_rate(recipe: Recipe, steps: int) -> optax.Schedule:
+    """The learning rate at each of so many steps."""
+    rise = round(recipe.warmup * steps)
+    fall = max(steps - rise, 1)
+    peak = recipe.learning_rate
+    after = {
+        "constant": optax.constant_schedule(peak),
+        "cosine": optax.cosine_decay_schedule(peak, fall),
+        "linear": optax.linear_schedule(peak, 0.0, fall),
+        "fixmatch": lambda step: peak * jnp.cos(7 * jnp.pi / 16 * step / fall),
+    }[recipe.schedule]
+    return optax.join_schedules([optax.linear_schedule(0.0, peak, rise), after], [rise]) if rise else after
+
+
+def optimizer(recipe: Recipe, steps: int) -> optax.GradientTransformation:
+    """The optax transformation of a recipe that takes so many steps."""
+
+    def weights(params):
+        return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+    # A schedule costs a counter and its arithmetic each step, which shows beside a small network's own work.
+    rate = learning_rate(recipe, steps) if recipe.schedule != "constant" or recipe.warmup else recipe.learning_rate
+    decay = [optax.add_decayed_weights(recipe.weight_decay, weights)] if recipe.weight_decay else []
+    direction = {
+        "adam": [*decay, optax.scale_by_adam()],
+        "adamw": [optax.scale_by_adam(), *decay],
+        "sgd": [*decay, optax.trace(recipe.momentum, nesterov=True)] if recipe.momentum else decay,
+    }[recipe.optimizer]
+    return optax.chain(*direction, optax.scale_by_learning_rate(rate))

@@ -1,0 +1,179 @@
+"""One model, trained and observed: pure functions of a key and of indices into one shared data set.
+
+`jaxattack.training.ensemble` maps these over hundreds of models; nothing here knows that it is being mapped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
+
+from jaxattack.training import signals
+from jaxattack.training.images import Queries, as_input, augment, view
+from jaxattack.training.recipe import Recipe, optimizer
+from jaxattack.types import Model, Variables
+
+
+class Membership(NamedTuple):
+    """The members of one model as indices. Models of different sizes are padded to the same number of slots.
+
+    Attributes:
+        index: Int["slot"], records; a padded slot repeats a member, so that batch statistics see members only.
+        weight: Float["slot"], 1, or 0 for a padded slot.
+    """
+
+    index: Any
+    weight: Any
+
+
+class State(NamedTuple):
+    """What a training step changes."""
+
+    variables: Variables
+    optimizer: Any
+    average: Variables | None
+
+
+def batch_loss(model: Model, recipe: Recipe, variables: Variables, x, y, weight, key):
+    """Weighted mean cross entropy of a batch, and the new batch statistics."""
+    look_key, forward_key = jax.random.split(key)
+    x = augment(recipe, look_key, as_input(x)) if recipe.augments else as_input(x)
+    logits, rest = model.forward(variables, x, forward_key)
+    if recipe.label_smoothing:
+        target = optax.smooth_labels(jax.nn.one_hot(y, logits.shape[1]), recipe.label_smoothing)
+        losses = optax.softmax_cross_entropy(logits, target)
+    else:
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+    return jnp.sum(losses * weight) / jnp.maximum(jnp.sum(weight), 1.0), rest
+
+
+def start(model: Model, recipe: Recipe, key: PRNGKeyArray, slots: int) -> State:
+    """A model before its first step.
+
+    Args:
+        model: the architecture.
+        recipe: how it is trained.
+        key: everything random about this model.
+        slots: how many places its members have.
+    """
+    variables = model.init(jax.random.fold_in(key, 0))
+    change = optimizer(recipe, recipe.steps(slots))
+    return State(variables, change.init(variables.params), variables if recipe.ema else None)
+
+
+def epoch(
+    model: Model,
+    recipe: Recipe,
+    x: Shaped[jax.Array, "record *feature"],
+    y: Int[jax.Array, "record"],
+    key: PRNGKeyArray,
+    member: Membership,
+    state: State,
+    number: Int[jax.Array, ""],
+) -> State:
+    """One pass over the members in a new order.
+
+    Args:
+        model: the architecture.
+        recipe: how it is trained.
+        x: all records.
+        y: all labels.
+        key: everything random about this model.
+        member: its members.
+        state: what it has learnt so far.
+        number: of the pass, from 0.
+    """
+    slots = member.index.shape[0]
+    batch = min(recipe.batch, slots)
+    steps = slots // batch
+    change = optimizer(recipe, recipe.steps(slots))
+    shuffle_key, step_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
+
+    def step(state: State, now):
+        at, order = now
+        index = member.index[order]
+        step_random = jax.random.fold_in(step_key, at)
+
+        def loss(params):
+            batch = x[index], y[index], member.weight[order]
+            return batch_loss(model, recipe, Variables(params, state.variables.rest), *batch, step_random)
+
+        gradient, rest = jax.grad(loss, has_aux=True)(state.variables.params)
+        updates, optimizer_state = change.update(gradient, state.optimizer, state.variables.params)
+        variables = Variables(optax.apply_updates(state.variables.params, updates), rest)
+        average = None if state.average is None else _average(recipe.ema, state.average, variables)
+        return State(variables, optimizer_state, average), None
+
+    order = jax.random.permutation(jax.random.fold_in(shuffle_key, number), slots)
+    order = order[: steps * batch].reshape(steps, batch)
+    return jax.lax.scan(step, state, (number * steps + jnp.arange(steps), order))[0]
+
+
+def deployed(state: State) -> Variables:
+    """What is deployed: the last variables, or their average where the recipe keeps one."""
+    return state.variables if state.average is None else state.average
+
+
+def train(
+    model: Model,
+    recipe: Recipe,
+    x: Shaped[jax.Array, "record *feature"],
+    y: Int[jax.Array, "record"],
+    key: PRNGKeyArray,
+    member: Membership,
+) -> Variables:
+    """Train one model from scratch, as one traceable function (arguments as in `epoch`)."""
+
+    def one(state, number):
+        return epoch(model, recipe, x, y, key, member, state, number), None
+
+    state = start(model, recipe, key, member.index.shape[0])
+    return deployed(jax.lax.scan(one, state, jnp.arange(recipe.epochs))[0])
+
+
+def _average(decay: float, old: Variables, new: Variables) -> Variables:
+    return jax.tree.map(lambda a, b: a + (1 - decay) * (b - a), old, new)
+
+
+def observe(
+    model: Model,
+    names: tuple[str, ...],
+    queries: Queries,
+    block: int,
+    x: Shaped[jax.Array, "record *feature"],
+    y: Int[jax.Array, "record"],
+    variables: Variables,
+) -> dict[str, Float[jax.Array, "record query"]]:
+    """Ask one model about every view of every record; the logits never leave the device.
+
+    Args:
+        model: the architecture.
+        names: the signals to keep, as in `jaxattack.training.signals`.
+        queries: the views.
+        block: records asked at once; it divides the number of records.
+        x: all records.
+        y: all labels.
+        variables: the trained model.
+
+    Returns:
+        Each signal; ``correct`` has one query, the record itself.
+    """
+    offsets = jnp.asarray(queries.offsets())
+
+    def ask(records):
+        x, y = records
+        x = as_input(x)
+
+        def at(offset):
+            return signals.compute(names, model.apply(variables, view(queries, x, offset)), y)
+
+        return jax.lax.map(at, offsets)
+
+    blocks = (x.reshape(-1, block, *x.shape[1:]), y.reshape(-1, block))
+    answers = jax.lax.map(ask, blocks)
+    by_record = {name: jnp.moveaxis(value, 1, 2).reshape(len(y), -1) for name, value in answers.items()}
+    return by_record | {"correct": by_record["correct"][:, :1]}
