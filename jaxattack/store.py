@@ -1,0 +1,289 @@
+"""A run folder: what a sweep has produced so far, safe against being killed at any moment.
+
+    run.json                      what decides the results; a folder with other contents is refused
+    label.npy                     Int["record"]
+    chunk-000000-000007.npz       models 0 to 7: `models`, `member` (one bit a record), and each signal
+    weights-000000-000007.npz     what they learnt, where asked for: one array a leaf, named by its path
+
+A chunk is one file, written under a temporary name, flushed to the disk and renamed: it is whole or it is not there.
+Chunk limits carry no meaning, so that a run may go on with another chunk size, or with more models. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.types import InputError, Observations, Variables
+
+FORMAT = 1
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file that is whole or absent, whatever happens.
+
+    Args:
+        path: the file.
+        write: writes the contents to an open binary file.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written to; nothing is left behind.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}: make room or choose a folder you may write to, "
+            "and give the same command again; what was finished is kept."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON atomically. Raises what `write_atomically` raises."""
+    text = json.dumps(value, indent=1, allow_nan=False)
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: give the folder of a run.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): delete the folder and run again.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is no description of a run: give another folder.")
+    return value
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where it is missing.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror}: choose another.") from error
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read a .npy file.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read ({error}): delete the folder and run again.") from error
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays atomically as .npz. Raises what `write_atomically` raises."""
+    write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+
+def leaves_by_path(tree: Any) -> dict[str, np.ndarray]:
+    """Every array of a pytree under the name of its place."""
+    named, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in named}
+
+
+def read_leaves(path: Path, like: Any) -> Any:
+    """A pytree of arrays from an .npz that `leaves_by_path` filled.
+
+    Args:
+        path: the file.
+        like: a tree of the same structure, its leaves with shape and dtype.
+
+    Raises:
+        InputError: it is missing, damaged, or of another architecture.
+    """
+    named, tree = jax.tree_util.tree_flatten_with_path(like)
+    arrays = _load(path)
+    leaves = []
+    for place, leaf in named:
+        name = jax.tree_util.keystr(place, simple=True, separator="/")
+        if name not in arrays or arrays[name].shape != leaf.shape:
+            found = arrays[name].shape if name in arrays else "nothing"
+            raise InputError(
+                f"{path} holds {found} for {name} and the model wants {leaf.shape}: it is of another architecture."
+            )
+        leaves.append(arrays[name].astype(leaf.dtype))
+    return jax.tree_util.tree_unflatten(tree, leaves)
+
+
+def _load(path: Path, names: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    """Arrays of an .npz; the archive's checksums find damage."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in (names or archive.files)}
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: run again to make it.") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} is damaged ({error}): delete this file and run again; only its models are trained again."
+        ) from error
+
+
+def _differences(here: Any, there: Any, place: str = "") -> Iterator[str]:
+    if isinstance(here, dict) and isinstance(there, dict):
+        for key in sorted({*here, *there}):
+            yield from _differences(here.get(key), there.get(key), f"{place}.{key}" if place else key)
+    elif here != there:
+        yield f"{place} is {there!r} there and {here!r} here"
+
+
+class RunFolder:
+    """A run folder, opened to be filled or read.
+
+    Attributes:
+        path: where it is.
+        identity: what decides the results, as plain values.
+    """
+
+    def __init__(self, path: Path, identity: dict[str, Any]):
+        self.path, self.identity = path, identity
+
+    @classmethod
+    def open(cls, path: Path, identity: Mapping[str, Any], label: Int[np.ndarray, "record"]) -> RunFolder:
+        """Start a run folder, or go on with one of the same identity.
+
+        Args:
+            path: the folder; made where missing.
+            identity: what decides the results, as plain JSON values.
+            label: the true class of each record.
+
+        Raises:
+            InputError: the folder holds another run or other files, is damaged, or cannot be written to.
+        """
+        plain: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **identity}))
+        file = path / "run.json"
+        make_folder(path)
+        if file.exists():
+            different = list(_differences(plain, read_json(file)))
+            if different:
+                raise InputError(
+                    f"{path} holds another run ({'; '.join(different[:3])}): "
+                    "give another folder, or the settings of that run."
+                )
+            for left in path.glob(".*.partial"):
+                left.unlink(missing_ok=True)
+        elif any(path.iterdir()):
+            raise InputError(f"{path} holds files that are no run: give an empty or a new folder.")
+        else:
+            write_atomically(path / "label.npy", lambda file: np.save(file, label, allow_pickle=False))
+        # Written again on resuming too: a folder that cannot be written to is refused before any training.
+        write_json(file, plain)
+        return cls(path, plain)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """A run folder to read.
+
+        Raises:
+            InputError: there is none, or it is of another version.
+        """
+        identity = read_json(path / "run.json")
+        if identity.get("format") != FORMAT:
+            raise InputError(f"{path} has run format {identity.get('format')!r}, and this version reads {FORMAT}.")
+        return cls(path, identity)
+
+    def _chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
+        return {file: _load(file, ("models",))["models"] for file in sorted(self.path.glob("chunk-*.npz"))}
+
+    def finished(self) -> set[int]:
+        """The models that are there.
+
+        Raises:
+            InputError: a chunk is damaged.
+        """
+        return {int(model) for models in self._chunks().values() for model in models}
+
+    def write(
+        self,
+        models: Int[np.ndarray, "model"],
+        member: Bool[np.ndarray, "model record"],
+        signals: Mapping[str, Float[np.ndarray, "model record query"]],
+        variables: Variables | None = None,
+    ) -> None:
+        """Keep a chunk, and its weights where they are given.
+
+        Raises:
+            InputError: the disk is full, or the folder cannot be written to.
+        """
+        span = f"{models[0]:06d}-{models[-1]:06d}.npz"
+        if variables is not None:
+            write_arrays(self.path / f"weights-{span}", leaves_by_path(variables))
+        bits = np.packbits(member, axis=1)
+        write_arrays(self.path / f"chunk-{span}", {"models": models, "member": bits, **signals})
+
+    def observations(self, models: int) -> Observations:
+        """What the first models say. A signal is read from the disk when it is asked for.
+
+        Raises:
+            InputError: a model is missing, or a file is damaged.
+        """
+        chunks = self._chunks()
+        missing = set(range(models)) - {int(model) for some in chunks.values() for model in some}
+        if missing or models < 1:
+            raise InputError(
+                f"{self.path} lacks {len(missing)} of {models} models (model {min(missing, default=0)} first): "
+                "give the command that made it again, and it goes on."
+            )
+        label = read_array(self.path / "label.npy")
+        member = np.zeros((models, len(label)), bool)
+        for file, some in chunks.items():
+            rows = np.unpackbits(_load(file, ("member",))["member"], axis=1, count=len(label)).astype(bool)
+            kept = some < models
+            member[some[kept]] = rows[kept]
+        names = self.identity["signals"]
+        return Observations(signals=_Signals(chunks, models, tuple(names)), member=member, label=label)
+
+
+class _Signals(Mapping[str, np.ndarray]):
+    """The signals of a run folder, each read when it is asked for and kept no longer than its reader keeps it."""
+
+    def __init__(self, chunks: Mapping[Path, np.ndarray], models: int, names: tuple[str, ...]):
+        self._chunks, self._models, self._names = chunks, models, names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        whole = None
+        for file, some in self._chunks.items():
+            values = _load(file, (name,))[name]
+            if whole is None:
+                whole = np.empty((self._models, *values.shape[1:]), values.dtype)
+            kept = some < self._models
+            whole[some[kept]] = values[kept]
+        assert whole is not None
+        return whole
