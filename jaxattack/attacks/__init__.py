@@ -1,0 +1,1 @@
+"""Families of attacks that do not know one another."""

@@ -1,0 +1,56 @@
+"""Predictive distributions of a signal: Gaussian or Student-t, in log space."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import gammaln, log_ndtr, stdtr
+
+UNDERFLOW = 1e-290  # a tail below this is taken from its asymptote
+
+
+class Predictive(NamedTuple):
+    """A location-scale distribution for each target, record and query.
+
+    Attributes:
+        location: its centre.
+        variance: the square of its scale.
+        freedom: degrees of freedom of a Student-t; None for a Gaussian.
+    """
+
+    location: Float[np.ndarray, "target record query"]
+    variance: Float[np.ndarray, "#target #record #query"]
+    freedom: Float[np.ndarray, "#target #record #query"] | None = None
+
+
+def log_density(
+    x: Float[np.ndarray, "target record query"], predictive: Predictive
+) -> Float[np.ndarray, "target record query"]:
+    """The logarithm of the density at x."""
+    location, variance, freedom = predictive
+    square = (x - location) ** 2 / variance
+    if freedom is None:
+        return -0.5 * (square + np.log(2 * np.pi * variance))
+    constant = gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - 0.5 * np.log(np.pi * freedom * variance)
+    return constant - (freedom + 1) / 2 * np.log1p(square / freedom)
+
+
+def log_cdf(
+    x: Float[np.ndarray, "target record query"], predictive: Predictive
+) -> Float[np.ndarray, "target record query"]:
+    """The logarithm of the chance of a value below x; finite however far x lies in the tail."""
+    location, variance, freedom = predictive
+    z = (x - location) / np.sqrt(variance)
+    if freedom is None:
+        return log_ndtr(z)
+    chance = stdtr(freedom, z)
+    small = chance < UNDERFLOW
+    out = np.log(np.where(small, 1.0, chance))
+    if small.any():
+        # Far out, the chance is the density times (freedom + z^2) / (freedom |z|), to a relative 1 / z^2.
+        nu, far = np.broadcast_to(freedom, z.shape)[small], z[small]
+        tail = log_density(far, Predictive(np.zeros(far.shape), np.ones(far.shape), nu))
+        out[small] = tail + np.log((nu + far**2) / (nu * -far))
+    return out

@@ -1,0 +1,239 @@
+"""The robust membership-inference attack (RMIA; Zarifzadeh et al. 2024, arXiv 2312.03262).
+
+With p(x|t) a target's confidence in a record's label and p(x) its mean over reference models, the ratio is
+r(x) = p(x|t) / p(x) and the score the share of a population z that x dominates,
+
+    score(x) = Pr_z [ r(x) / r(z) > gamma ],
+
+counted exactly by sorting the ratios of z: O((N + Z) log Z), never a pairwise array. The continuous form keeps
+log r(x) itself (BASE, Lassila et al. 2025, arXiv 2505.24089), which orders the records of one target alike and does
+not tie at the top.
+
+- Online, p(x) is the mean over all references, trained on x or not.
+- Offline, p(x) = ((1 + a) mean_out + (1 - a)) / 2 from the references not trained on x.
+
+Everything is kept in log space; the target is never among its own references. The population is the records
+themselves, with the target's own ratio at each and without its membership.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
+from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
+from jaxattack.metrics import auc, roc_curve
+from jaxattack.types import InputError, Observations
+
+CONFIDENCES = ("softmax", "taylor")
+OFFSETS = np.linspace(0, 1, 11)  # values of a tried when it is tuned
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMIA:
+    """The robust membership-inference attack.
+
+    Attributes:
+        online: whether models trained on the record are among the references.
+        counting: the share of a population dominated; otherwise the log-ratio.
+        gamma: how much larger a dominating ratio is, positive; the paper's is 2. Unused by the log-ratio.
+        a: the offline attack's guess of how confidence rises with membership, 0 to 1, or "tuned": for target t the one
+            of 0, 0.1, ..., 1 whose log-ratio has the largest AUC (query 0) when model t + 2, a reference, plays the
+            target and neither is among the references. In a design of complementary pairs (2k, 2k + 1) that model is
+            never t's complement. Unused online.
+        confidence: "softmax", or "taylor" for the paper's SM-Taylor.
+        temperature: of the confidence; the observations must hold the signal ``softmax_t{T}`` or ``taylor_t{T}``.
+        population: how many records, evenly spaced, serve as z; all by default. Unused by the log-ratio.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    online: bool
+    counting: bool = True
+    gamma: float = 2.0
+    a: float | Literal["tuned"] = 0.3
+    confidence: str = "softmax"
+    temperature: float = 2.0
+    population: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gamma < math.inf:
+            raise InputError(f"gamma is {self.gamma}: give a positive number, such as 2.")
+        if self.a != "tuned" and (isinstance(self.a, str) or not 0 <= self.a <= 1):
+            raise InputError(f"a is {self.a!r}: give a number from 0 to 1, or 'tuned'.")
+        if self.confidence not in CONFIDENCES:
+            raise InputError(f"confidence is {self.confidence!r}: choose from {', '.join(CONFIDENCES)}.")
+        if not 0 < self.temperature < math.inf:
+            raise InputError(f"temperature is {self.temperature}: give a positive number, such as 2.")
+        if self.population is not None and self.population < 1:
+            raise InputError(f"population is {self.population}: give at least 1 record, or None for all.")
+
+    @property
+    def name(self) -> str:
+        """``rmia-online`` or ``rmia-offline``, then ``-log`` for the log-ratio and ``-tuned`` for a tuned a."""
+        tuned = "-tuned" if self.a == "tuned" and not self.online else ""
+        return f"rmia-{'online' if self.online else 'offline'}{'' if self.counting else '-log'}{tuned}"
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals read."""
+        return (f"{self.confidence}_t{self.temperature:g}",)
+
+    @property
+    def references(self) -> bool:
+        """Whether it learns from the other models."""
+        return True
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target.
+
+        Several queries: counting takes a majority vote, x dominating z when more than half of x's queries do so over
+        z's first, which is to compare their lower median; the log-ratio is averaged.
+
+        Args:
+            observations: with the log confidence; any number of queries, the same for every model.
+            targets: the models under attack; all by default.
+
+        Returns:
+            Shares, 0 to 1, or log-ratios; finite.
+
+        Raises:
+            InputError: fewer than four models; NaN or infinite log confidences; a population larger than the records;
+                offline, records that some target leaves without a reference not trained on them.
+        """
+        require_models(observations, self.name)
+        signal = read_signal(observations, self.signals[0])
+        chosen = read_targets(observations, targets)
+        if self.population is not None and self.population > observations.records:
+            raise InputError(
+                f"population is {self.population} and there are {observations.records} records: give at most as many."
+            )
+        outs = None if self.online else ~observations.member
+        if outs is not None:
+            require_references(outs, chosen, 1, self.name, "out")
+        ratio, first = self._log_ratios(signal, outs, chosen, self._offset(signal, observations.member, chosen))
+        if not self.counting:
+            return ratio
+        size = self.population or observations.records
+        z = np.linspace(0, observations.records - 1, size).round().astype(int)
+        return np.stack(map_threads(lambda i: dominance(ratio[i], first[i, z], self.gamma), range(len(chosen))))
+
+    def _offset(self, signal, member, targets) -> Float[np.ndarray, "target 1 1"]:
+        """a for each target."""
+        if self.online or self.a != "tuned":
+            return np.full((len(targets), 1, 1), 0.0 if self.a == "tuned" else self.a)
+        return tune_offset(signal[:, :, 0], member)[targets, None, None]
+
+    def _log_ratios(
+        self, signal, outs: Bool[np.ndarray, "model record"] | None, targets, offset
+    ) -> tuple[Float[np.ndarray, "target record"], Float[np.ndarray, "target record"]]:
+        """log r of each record, its queries joined, and of its first query alone."""
+        joined = np.empty((len(targets), signal.shape[1]))
+        first = joined if signal.shape[2] == 1 else np.empty_like(joined)
+
+        def block_ratios(block: slice) -> None:
+            x = signal[:, block].astype(np.float64)
+            held = None if outs is None else outs[:, block]
+            ratio = x[targets] - log_marginal(x, held, targets, offset)
+            first[:, block] = ratio[:, :, 0]
+            joined[:, block] = _lower_median(ratio) if self.counting else ratio.mean(axis=2)
+
+        map_threads(block_ratios, record_blocks(*signal.shape))
+        return joined, first
+
+
+def dominance(
+    log_ratio_x: Float[np.ndarray, "record"], log_ratio_z: Float[np.ndarray, "population"], gamma: float
+) -> Float[np.ndarray, "record"]:
+    """The share of a population that each record dominates: how often log r(x) - log gamma > log r(z).
+
+    Equal to comparing every pair, ties included, at the cost of one sort and one binary search a record.
+
+    Args:
+        log_ratio_x: log r of the records.
+        log_ratio_z: log r of the population.
+        gamma: how much larger a dominating ratio is.
+
+    Returns:
+        Shares, 0 to 1.
+    """
+    return np.searchsorted(np.sort(log_ratio_z), log_ratio_x - math.log(gamma)) / len(log_ratio_z)
+
+
+def log_marginal(
+    x: Float[np.ndarray, "model record query"],
+    outs: Bool[np.ndarray, "model record"] | None,
+    targets: Int[np.ndarray, "target"],
+    offset: Float[np.ndarray, "target 1 1"],
+) -> Float[np.ndarray, "target record query"]:
+    """log p(x), the mean confidence over the models other than the target.
+
+    Args:
+        x: log confidence of every model.
+        outs: offline, which models were not trained on the record; online, None, and all models count.
+        targets: the models left out.
+        offset: offline, a for each target.
+    """
+    if outs is None:
+        return leave_one_out(np.logaddexp, -math.inf, x, targets) - math.log(len(x) - 1)
+    kept = np.where(outs[:, :, None], x, -math.inf)
+    mean_out = leave_one_out(np.logaddexp, -math.inf, kept, targets)
+    mean_out -= np.log((outs.sum(axis=0) - outs[targets])[:, :, None])
+    floor = np.full(offset.shape, -math.inf)
+    np.log(1 - offset, out=floor, where=offset < 1)
+    return np.logaddexp(mean_out + np.log1p(offset), floor) - math.log(2)
+
+
+def tune_offset(
+    log_confidence: Float[np.ndarray, "model record"], member: Bool[np.ndarray, "model record"]
+) -> Float[np.ndarray, "model"]:
+    """The offline attack's a for every target, from a reference model that plays the target.
+
+    Args:
+        log_confidence: of one query.
+        member: the truth; a target's own row is not read for its own a.
+
+    Returns:
+        For target t the value of a, the smallest of equals, with the largest AUC of log r on model (t + 2) mod M.
+
+    Raises:
+        InputError: records with fewer than two models not trained on them beside each pair, or a model without members
+            or without non-members.
+    """
+    models = len(member)
+    players = (np.arange(models) + 2) % models
+    # Products with exact zeros leave both models out without a trace of them.
+    others = 1.0 - np.eye(models) - np.eye(models)[players]
+    count = others @ ~member
+    if count.min() < 1:
+        raise InputError(
+            f"a is 'tuned' and {int((count < 1).any(axis=0).sum())} records have too few reference models not trained "
+            "on them to tune it: give a as a number, or observe more models."
+        )
+    mean_out = others @ np.where(member, 0.0, np.exp(log_confidence, dtype=np.float64)) / count
+
+    def best(target: int) -> float:
+        player = players[target]
+        return _best_offset(log_confidence[player].astype(np.float64), mean_out[target], member[player])
+
+    return np.array(map_threads(best, range(models)))
+
+
+def _best_offset(x, mean_out, member) -> float:
+    mean = np.maximum(mean_out, np.finfo(float).tiny)
+    areas = [auc(roc_curve(x - np.log((1 + a) * mean + (1 - a)), member)) for a in OFFSETS]
+    return float(OFFSETS[int(np.argmax(areas))])
+
+
+def _lower_median(values: Float[np.ndarray, "target record query"]) -> Float[np.ndarray, "target record"]:
+    middle = (values.shape[2] - 1) // 2
+    return np.partition(values, middle, axis=2)[:, :, middle]

@@ -1,0 +1,155 @@
+"""Attacks on the target's own answer, with no references or a single shadow model.
+
+- Threshold: a signal turned so that higher means "more likely a member" (loss: Yeom et al. 2018, arXiv 1709.01604;
+  entropy and modified entropy: Song and Mittal 2021, arXiv 2003.10595), with one threshold for all records, or with
+  one for each class, tuned on a shadow model (Song and Mittal).
+- Gap: a record is a member if it is classified correctly, the floor that other attacks must beat.
+
+All read query 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.special import expit
+
+from jaxattack.attacks.membership.leave_one_out import map_threads
+from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
+from jaxattack.attacks.membership.reference import loss_of
+from jaxattack.metrics import roc_curve
+from jaxattack.types import InputError, Observations
+
+Turn = Callable[[np.ndarray], Float[np.ndarray, "*shape"]]
+QUANTITIES: dict[str, tuple[str, Turn]] = {
+    "loss": ("phi", lambda phi: -loss_of(phi)),
+    "confidence": ("phi", lambda phi: expit(phi.astype(np.float64))),
+    "entropy": ("entropy", lambda entropy: -entropy.astype(np.float64)),
+    "modified-entropy": ("modified_entropy", lambda entropy: -entropy.astype(np.float64)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """A threshold on one quantity of the target's answer.
+
+    Attributes:
+        quantity: "loss" (score -loss, 0 at best), "confidence" (in the label, 0 to 1; it ties at 1 where the loss still
+            tells records apart), "entropy" or "modified-entropy" (negated).
+        classwise: whether each class has its own threshold: that with the best balanced accuracy on the class's
+            records of model (t + 2) mod M, which is told its own membership. The score is the quantity less the
+            threshold of the record's class. A class with only members or only non-members there takes the threshold
+            of all its records together.
+
+    Raises:
+        InputError: an unknown quantity.
+    """
+
+    quantity: str
+    classwise: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quantity not in QUANTITIES:
+            raise InputError(f"quantity is {self.quantity!r}: choose from {', '.join(QUANTITIES)}.")
+
+    @property
+    def name(self) -> str:
+        """The quantity, then ``-classwise``."""
+        return f"{self.quantity}-classwise" if self.classwise else self.quantity
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals read."""
+        return (QUANTITIES[self.quantity][0],)
+
+    @property
+    def references(self) -> bool:
+        """Whether it learns from the other models."""
+        return self.classwise
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target.
+
+        Raises:
+            InputError: NaN or infinite signals; class-wise, fewer than four models, or a shadow model without members
+                or without non-members.
+        """
+        if self.classwise:
+            require_models(observations, self.name)
+        signal = read_signal(observations, self.signals[0])[:, :, 0]
+        chosen = read_targets(observations, targets)
+        turn = QUANTITIES[self.quantity][1]
+        score = turn(signal[chosen])
+        if self.classwise:
+            label = np.unique(observations.label, return_inverse=True)[1]
+            shadows = (chosen + 2) % observations.models
+
+            def thresholds(shadow: int) -> Float[np.ndarray, "record"]:
+                return class_thresholds(turn(signal[shadow]), observations.member[shadow], label)[label]
+
+            score -= np.stack(map_threads(thresholds, shadows))
+        return score
+
+
+def class_thresholds(
+    score: Float[np.ndarray, "record"], member: Bool[np.ndarray, "record"], label: Int[np.ndarray, "record"]
+) -> Float[np.ndarray, "cls"]:
+    """For each class, the highest of the thresholds with the best balanced accuracy.
+
+    Args:
+        score: of the shadow model.
+        member: of the shadow model.
+        label: 0 to one less than the number of classes, each occurring.
+    """
+    overall = _best_threshold(score, member)
+    found = []
+    for records in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
+        truth = member[records]
+        mixed = truth.any() and not truth.all()
+        found.append(_best_threshold(score[records], truth) if mixed else overall)
+    return np.array(found)
+
+
+def _best_threshold(score, member) -> float:
+    roc = roc_curve(score, member)
+    # The first point, at infinity, calls nobody a member and would make scores infinite.
+    return float(roc.threshold[1 + int(np.argmax(roc.tpr[1:] - roc.fpr[1:]))])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """A record is a member if the target classifies it correctly: score 1, else 0.
+
+    Its balanced accuracy is exactly 1/2 + (accuracy on members - accuracy on non-members) / 2.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name in the registry."""
+        return "gap"
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals read."""
+        return ("correct",)
+
+    @property
+    def references(self) -> bool:
+        """Whether it learns from the other models."""
+        return False
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target, 0 or 1.
+
+        Raises:
+            InputError: NaN or infinite signals.
+        """
+        correct = read_signal(observations, "correct")[:, :, 0]
+        return correct[read_targets(observations, targets)].astype(np.float64)

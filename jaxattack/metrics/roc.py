@@ -1,0 +1,203 @@
+"""The ROC curve from scores and the truth, and the figures read off it.
+
+A record is called a member when its score is at least the threshold. The curve has one point a distinct score, so
+tied scores move together, as in scikit-learn's ``roc_curve(drop_intermediate=False)``. Counts are whole numbers;
+rates are their quotients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.metrics.intervals import clopper_pearson
+from jaxattack.types import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """A receiver operating characteristic.
+
+    Attributes:
+        threshold: descending; the first is infinity, which calls nobody a member.
+        fp: non-members with a score of at least the threshold.
+        tp: members with a score of at least the threshold.
+        negatives: how many non-members there are.
+        positives: how many members there are.
+    """
+
+    threshold: Float[np.ndarray, "point"]
+    fp: Int[np.ndarray, "point"]
+    tp: Int[np.ndarray, "point"]
+    negatives: int
+    positives: int
+
+    @property
+    def fpr(self) -> Float[np.ndarray, "point"]:
+        """False-positive rate, 0 to 1."""
+        return self.fp / self.negatives
+
+    @property
+    def tpr(self) -> Float[np.ndarray, "point"]:
+        """True-positive rate, 0 to 1."""
+        return self.tp / self.positives
+
+
+@dataclass(frozen=True, kw_only=True)
+class TprAtFpr:
+    """The true-positive rate at a bounded false-positive rate.
+
+    Attributes:
+        fpr: the bound asked for.
+        tpr: the largest true-positive rate of a threshold whose false-positive rate is at most `fpr`.
+        low: lower end of the 95% Clopper-Pearson interval of `tpr`, at this threshold.
+        high: its upper end.
+        false_positives: non-members called members at this threshold.
+        true_positives: members called members at this threshold.
+        threshold: the threshold.
+        resolvable: whether the bound allows at least one false positive; where it does not, `tpr` says only how many
+            members score above every non-member seen.
+    """
+
+    fpr: float
+    tpr: float
+    low: float
+    high: float
+    false_positives: int
+    true_positives: int
+    threshold: float
+    resolvable: bool
+
+
+def roc_curve(scores: Float[np.ndarray, "record"], member: Bool[np.ndarray, "record"]) -> Roc:
+    """The ROC curve of scores against the truth.
+
+    Args:
+        scores: higher means "more likely a member".
+        member: the truth.
+
+    Returns:
+        The curve from (inf, 0, 0) to the least score, one point a distinct score.
+
+    Raises:
+        InputError: unequal lengths, NaN, or only members or only non-members.
+    """
+    scores, member = np.asarray(scores), np.asarray(member, bool)
+    if scores.ndim != 1 or scores.shape != member.shape:
+        raise InputError(f"scores have shape {scores.shape} and member {member.shape}: give one of each a record.")
+    positives = int(member.sum())
+    negatives = len(member) - positives
+    if not positives or not negatives:
+        raise InputError(
+            f"a ROC curve of {positives} members and {negatives} non-members is undefined: give some of both."
+        )
+    order = np.argsort(scores)[::-1]
+    ordered = scores[order]
+    if np.isnan(ordered[0]) or np.isnan(ordered[-1]):
+        raise InputError("scores contain NaN: drop these records, or mend the signal.")
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+    tp = np.cumsum(member[order])[last]
+    return Roc(
+        threshold=np.concatenate([[np.inf], ordered[last]]),
+        fp=np.concatenate([[0], last + 1 - tp]),
+        tp=np.concatenate([[0], tp]),
+        negatives=negatives,
+        positives=positives,
+    )
+
+
+def auc(roc: Roc) -> float:
+    """Area under the curve: the chance that a member outscores a non-member, ties counting one half."""
+    twice = np.dot(np.diff(roc.fp), roc.tp[1:] + roc.tp[:-1])
+    return float(twice / (2 * roc.positives * roc.negatives))
+
+
+def advantage(roc: Roc) -> float:
+    """The largest true-positive rate less false-positive rate (Yeom et al. 2018), 0 to 1."""
+    return float((roc.tpr - roc.fpr).max())
+
+
+def balanced_accuracy(roc: Roc) -> float:
+    """The accuracy of the best threshold where members and non-members are equally likely, 0.5 to 1."""
+    return 0.5 + advantage(roc) / 2
+
+
+def tpr_at_fpr(roc: Roc, fpr: float) -> TprAtFpr:
+    """The true-positive rate of the lowest threshold whose false-positive rate is at most `fpr`.
+
+    The interval is that of a fixed threshold and of independent scores; it counts neither the choice of the threshold
+    on the same scores nor their dependence.
+
+    Args:
+        roc: a curve with all its points.
+        fpr: the bound on the false-positive rate, 0 to 1, attained where possible.
+
+    Raises:
+        InputError: a bound outside 0..1.
+    """
+    if not 0 <= fpr <= 1:
+        raise InputError(f"fpr is {fpr}: give a false-positive rate between 0 and 1.")
+    point = int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1
+    tp = int(roc.tp[point])
+    low, high = clopper_pearson(tp, roc.positives)
+    return TprAtFpr(
+        fpr=fpr,
+        tpr=tp / roc.positives,
+        low=float(low),
+        high=float(high),
+        false_positives=int(roc.fp[point]),
+        true_positives=tp,
+        threshold=float(roc.threshold[point]),
+        resolvable=allowed(fpr, roc.negatives) >= 1,
+    )
+
+
+def allowed(fpr: float, negatives: int) -> int:
+    """The largest count of false positives whose quotient by `negatives` is at most `fpr`."""
+    count = int(fpr * negatives)
+    # The product may round to either side of a whole number; the quotient of two whole numbers rounds correctly.
+    while count < negatives and (count + 1) / negatives <= fpr:
+        count += 1
+    while count and count / negatives > fpr:
+        count -= 1
+    return count
+
+
+def ppv_at(tpr: float, fpr: float, prior: float) -> float:
+    """Positive predictive value: the share of members among the records called members.
+
+    Args:
+        tpr: true-positive rate.
+        fpr: false-positive rate.
+        prior: the share of members among the records attacked.
+
+    Returns:
+        0 to 1; NaN where nobody is called a member.
+    """
+    flagged = prior * tpr + (1 - prior) * fpr
+    return prior * tpr / flagged if flagged > 0 else float("nan")
+
+
+def thin(roc: Roc, points: int) -> Roc:
+    """A curve of few points for drawing on logarithmic axes; every kept point is one of the curve's own.
+
+    Args:
+        roc: a curve.
+        points: about how many points to keep at most, spaced evenly in log false-positive rate and, so that the part
+            without false positives is drawn too, in log true-positive rate. Both ends are kept.
+    """
+    if len(roc.fp) <= points:
+        return roc
+    half = max(points // 2, 2)
+    by_fp = np.searchsorted(roc.fp, np.geomspace(1, roc.negatives, half), side="right") - 1
+    by_tp = np.searchsorted(roc.tp, np.geomspace(1, roc.positives, half), side="left")
+    kept = np.unique(np.concatenate([[0, len(roc.fp) - 1], by_fp, np.minimum(by_tp, len(roc.fp) - 1)]))
+    return Roc(
+        threshold=roc.threshold[kept],
+        fp=roc.fp[kept],
+        tp=roc.tp[kept],
+        negatives=roc.negatives,
+        positives=roc.positives,
+    )

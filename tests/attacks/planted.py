@@ -1,0 +1,49 @@
+"""Observations with a known answer: Gaussian phi, shifted on members by a chosen leak; 0 leaks nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, log_expit, xlogy
+
+from jaxattack.types import Observations
+
+
+def complementary(models: int, records: int, seed: int) -> np.ndarray:
+    """Model 2k trains on a random half of the records, model 2k + 1 on the other half."""
+    halves = np.random.default_rng(seed).permuted(np.tile(np.arange(records) < records // 2, (models // 2, 1)), axis=1)
+    return np.stack([halves, ~halves], axis=1).reshape(models, records)
+
+
+def scattered(models: int, records: int, least: int, seed: int) -> np.ndarray:
+    """Every entry a fair coin, but each record in and out of at least `least` models."""
+    rng = np.random.default_rng(seed)
+    member = rng.random((models, records)) < 0.5
+    fixed = np.arange(models)[:, None]
+    return (member | (fixed < least)) & ~((fixed >= least) & (fixed < 2 * least))
+
+
+def observe(
+    member: np.ndarray, *, leak: float, queries: int = 1, spread: float | np.ndarray = 1.0, seed: int = 0
+) -> Observations:
+    """All the signals that attacks read, derived from one phi as for two classes; spread may be [record, 1]."""
+    rng = np.random.default_rng(seed)
+    models, records = member.shape
+    hardness = rng.normal(1.0, 2.0, (records, 1))
+    shared = spread * rng.standard_normal((models, records, 1)) + leak * member[:, :, None]
+    phi = (hardness + shared + 0.2 * rng.standard_normal((models, records, queries))).astype(np.float32)
+    p = expit(phi.astype(np.float64))
+    signals = {
+        "phi": phi,
+        "correct": phi[:, :, :1] > 0,
+        "entropy": -xlogy(p, p) - xlogy(1 - p, 1 - p),
+        "modified_entropy": -2 * (1 - p) * log_expit(phi),
+        "softmax_t2": log_expit(phi / 2),
+        "taylor_t2": log_expit(phi / 3),
+    }
+    signals = {name: signal.astype(np.float32) for name, signal in signals.items()}
+    return Observations(signals=signals, member=member, label=rng.integers(0, 4, records))
+
+
+def without(observations: Observations, model: int) -> Observations:
+    """The observations with a model really deleted."""
+    return observations.take(np.delete(np.arange(observations.models), model))

@@ -1,0 +1,125 @@
+"""Every attack of the registry through the same checks."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from attacks.planted import complementary, observe
+
+from jaxattack.attacks.membership import ATTACKS, lookup
+from jaxattack.metrics import auc, roc_curve
+from jaxattack.types import InputError, Observations
+
+names = pytest.mark.parametrize("name", list(ATTACKS))
+
+
+@cache
+def planted(leak: float = 0.8, models: int = 32, records: int = 1000, queries: int = 3) -> Observations:
+    return observe(complementary(models, records, seed=0), leak=leak, queries=queries, spread=0.5, seed=1)
+
+
+def replaced(observations: Observations, **parts) -> Observations:
+    whole = {"signals": observations.signals, "member": observations.member, "label": observations.label}
+    return Observations(**(whole | parts))
+
+
+def area(scores: np.ndarray, member: np.ndarray) -> float:
+    return auc(roc_curve(scores.ravel(), member.ravel()))
+
+
+@names
+def test_scores_are_finite_one_a_target_and_record(name):
+    scores = ATTACKS[name](planted())
+    assert scores.shape == planted().member.shape
+    assert scores.dtype == np.float64
+    assert np.isfinite(scores).all()
+
+
+@names
+def test_the_name_and_the_signals_are_those_of_the_registry(name):
+    attack = ATTACKS[name]
+    assert attack.name == name
+    only = {signal: planted().signals[signal] for signal in attack.signals}
+    np.testing.assert_array_equal(attack(replaced(planted(), signals=only), [1]), attack(planted(), [1]))
+
+
+@names
+def test_higher_means_member_where_membership_leaks(name):
+    assert area(ATTACKS[name](planted()), planted().member) > 0.52
+
+
+@names
+def test_signals_without_membership_give_an_area_of_half(name):
+    null = planted(leak=0.0, records=2000)
+    assert area(ATTACKS[name](null), null.member) == pytest.approx(0.5, abs=0.012)
+
+
+@names
+def test_the_same_observations_give_the_same_scores(name):
+    np.testing.assert_array_equal(ATTACKS[name](planted()), ATTACKS[name](planted()))
+
+
+@names
+def test_one_target_gives_exactly_its_row_of_all_targets(name):
+    attack, every = ATTACKS[name], ATTACKS[name](planted())
+    np.testing.assert_array_equal(attack(planted(), [3]), every[[3]])
+    np.testing.assert_array_equal(attack(planted(), [17, 2]), every[[17, 2]])
+
+
+@names
+def test_a_targets_own_membership_is_not_read(name):
+    attack, member = ATTACKS[name], planted().member.copy()
+    member[3] = ~member[3]
+    before, after = attack(planted(), [3]), attack(replaced(planted(), member=member), [3])
+    # The published arithmetic sums its lists in another order then, to the last bits.
+    np.testing.assert_allclose(after, before, rtol=1e-9 if "reference" in name else 0)
+
+
+@names
+def test_a_permutation_of_the_records_permutes_the_scores(name):
+    attack, order = ATTACKS[name], np.random.default_rng(0).permutation(1000)
+    turned = replaced(
+        planted(),
+        signals={signal: values[:, order] for signal, values in planted().signals.items()},
+        member=planted().member[:, order],
+        label=planted().label[order],
+    )
+    np.testing.assert_allclose(attack(turned), attack(planted())[:, order], rtol=1e-7, atol=1e-9)
+
+
+@names
+def test_nan_and_infinity_are_refused_with_a_sentence(name):
+    attack = ATTACKS[name]
+    for value in (np.nan, np.inf):
+        signals = {signal: planted().signals[signal].copy() for signal in attack.signals}
+        signals[attack.signals[0]][5, 7, 0] = value
+        with pytest.raises(InputError, match="NaN or infinite in 1 models, the first of them model 5"):
+            attack(replaced(planted(), signals=signals))
+
+
+@names
+def test_three_models_are_refused_where_references_are_needed(name):
+    attack, few = ATTACKS[name], planted().take(slice(3))
+    if attack.references:
+        with pytest.raises(InputError, match="3 models in all: observe at least 4"):
+            attack(few)
+    else:
+        assert attack(few).shape == few.member.shape
+
+
+@names
+def test_four_models_are_enough(name):
+    assert np.isfinite(ATTACKS[name](planted().take(slice(4)))).all()
+
+
+def test_signals_of_another_shape_are_refused():
+    with pytest.raises(InputError, match=r"give the signal as \[model, record, query\]"):
+        ATTACKS["loss"](replaced(planted(), signals={"phi": planted().signals["phi"][:, :, 0]}))
+
+
+def test_lookup_finds_attacks_in_order_and_names_the_unknown():
+    assert [attack.name for attack in lookup(["loss", "lira-online"])] == ["loss", "lira-online"]
+    with pytest.raises(InputError, match=r"no membership attack 'lyra'.*lira-online"):
+        lookup(["lyra"])

@@ -1,0 +1,109 @@
+"""Summaries against loops over targets and records."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import norm
+
+from jaxattack.metrics import auc, roc_curve, summarise, tpr_at_fpr, transfer, vulnerability
+from jaxattack.types import InputError
+
+
+def shifted(targets: int, records: int, shift: float, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    half = rng.permuted(np.tile(np.arange(records) < records // 2, (targets // 2, 1)), axis=1)
+    member = np.stack([half, ~half], axis=1).reshape(targets, records)
+    return rng.standard_normal((targets, records)) + shift * member, member
+
+
+def test_per_target_figures_are_those_of_each_targets_own_curve():
+    scores, member = shifted(8, 300, 1.0)
+    found = summarise(scores, member, fprs=(0.1, 0.01))
+    curves = [roc_curve(row, truth) for row, truth in zip(scores, member, strict=True)]
+    areas = [auc(curve) for curve in curves]
+    rates = [tpr_at_fpr(curve, 0.01).tpr for curve in curves]
+    assert (found.target_auc.mean, found.target_auc.sd) == pytest.approx((np.mean(areas), np.std(areas, ddof=1)))
+    assert (found.target_tpr[1].mean, found.target_tpr[1].sd) == pytest.approx((np.mean(rates), np.std(rates, ddof=1)))
+
+
+def test_pooled_figures_are_those_of_all_scores_together():
+    scores, member = shifted(8, 300, 1.0)
+    found = summarise(scores, member)
+    pooled = roc_curve(scores.ravel(), member.ravel())
+    assert found.auc == auc(pooled)
+    assert found.tpr[1] == tpr_at_fpr(pooled, 0.01)
+    assert found.ppv[0.01][0.5] == pytest.approx(found.tpr[1].tpr / (found.tpr[1].tpr + 0.01))
+
+
+@settings(max_examples=40)
+@given(
+    arrays(np.int64, (4, 12), elements=st.integers(0, 6)),
+    st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9]),
+    st.integers(0, 2**32 - 1),
+)
+def test_a_transferred_threshold_equals_the_naive_one_on_tied_scores(scores, fpr, seed):
+    member = np.random.default_rng(seed).permuted(np.tile(np.arange(12) < 5, (4, 1)), axis=1)
+    (found,) = transfer(scores, member, (fpr,))
+    fprs, tprs = [], []
+    for t in range(4):
+        rest = np.arange(4) != t
+        others = scores[rest][~member[rest]]
+        threshold = max(v for v in others if (others >= v).sum() > np.floor(fpr * len(others) + 1e-9))
+        assert (others > threshold).mean() <= fpr
+        fprs.append((scores[t][~member[t]] > threshold).mean())
+        tprs.append((scores[t][member[t]] > threshold).mean())
+    assert found.fpr.mean == pytest.approx(np.mean(fprs))
+    assert found.tpr.mean == pytest.approx(np.mean(tprs))
+
+
+def test_transferred_thresholds_realise_the_nominal_rate_where_targets_are_alike():
+    (found,) = transfer(*shifted(32, 2000, 1.0), (0.05,))
+    assert found.fpr.mean == pytest.approx(0.05, abs=0.003)
+    assert found.tpr.mean == pytest.approx(norm.cdf(1 - norm.isf(0.05)), abs=0.01)
+
+
+def test_vulnerability_counts_the_pairs_of_targets_that_a_record_orders_rightly():
+    rng = np.random.default_rng(0)
+    scores, member = rng.integers(0, 4, (9, 30)), rng.random((9, 30)) < 0.5
+    member[:, 0], member[:, 1] = True, False
+    found = vulnerability(scores, member)
+    for r in range(2, 30):
+        ins, outs = scores[member[:, r], r], scores[~member[:, r], r]
+        wins = (ins[:, None] > outs).mean() + (ins[:, None] == outs).mean() / 2
+        assert found[r] == pytest.approx(wins)
+    assert np.isnan(found[:2]).all()
+
+
+def test_stability_is_high_where_records_differ_and_near_zero_where_they_do_not():
+    scores, member = shifted(64, 500, 0.0)
+    assert abs(summarise(scores, member).stability) < 0.15
+    scores += member * np.linspace(0, 3, 500)
+    assert summarise(scores, member).stability > 0.7
+
+
+def test_scores_without_information_give_half_and_say_that_they_are_tied():
+    _, member = shifted(4, 20, 0.0)
+    found = summarise(np.zeros(member.shape), member)
+    assert (found.auc, found.advantage, found.tied) == (0.5, 0.0, 1.0)
+    assert np.isnan(found.stability)
+
+
+def test_a_single_target_has_no_spread_and_nothing_to_transfer_from():
+    scores, member = shifted(2, 40, 1.0)
+    found = summarise(scores[:1], member[:1])
+    assert (found.transferred, found.targets) == ((), 1)
+    assert np.isnan(found.target_auc.sd)
+
+
+def test_bad_input_is_refused_in_a_sentence():
+    scores, member = shifted(4, 20, 0.0)
+    with pytest.raises(InputError, match="one shape"):
+        summarise(scores[:, :5], member)
+    with pytest.raises(InputError, match="fprs contains 0"):
+        summarise(scores, member, fprs=(0.0,))
+    with pytest.raises(InputError, match="target 0 has 20 members"):
+        summarise(scores, np.ones_like(member))
