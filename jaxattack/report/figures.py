@@ -1,0 +1,253 @@
+"""The figures of a report, each from the findings alone.
+
+roc             true- against false-positive rate on logarithmic axes (Carlini et al. 2022)
+tpr_by_models   what more reference models buy
+histograms      the scores of members and of non-members
+vulnerable      the records given away most surely, where they are images
+vulnerability   all records by how surely they are given away
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from jaxattack.metrics import clopper_pearson
+from jaxattack.report.reading import baseline, drawn, quoted_rate
+from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, RULE, SERIES, SURFACE, WIDE, Drawing, save, styled
+from jaxattack.report.wording import number, percent, points, rate
+
+FIGURES = ("roc", "tpr_by_models", "histograms", "vulnerable", "vulnerability")
+LOWEST = 1e-5
+_ACROSS = 8
+_LONGEST = 28
+
+
+def draw(
+    findings: Mapping[str, Any], pictures: Mapping[int, UInt8[np.ndarray, "height width channel"]]
+) -> dict[str, Drawing]:
+    """Every figure that the findings have the figures for, by name, in the order of `FIGURES`."""
+    with styled():
+        made = {
+            "roc": _roc(findings),
+            "tpr_by_models": _tpr_by_models(findings),
+            "histograms": _histograms(findings),
+            "vulnerable": _vulnerable(findings, pictures),
+            "vulnerability": _vulnerability(findings),
+        }
+        return {name: save(*drawing) for name, drawing in made.items() if drawing is not None}
+
+
+def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
+    shown = drawn(findings)
+    negatives = shown[0]["roc"]["negatives"]
+    left = min(max(LOWEST, 10.0 ** math.floor(math.log10(1 / negatives) + 1e-9)), 0.1)
+    figure = Figure(figsize=(COLUMN, 3.25))
+    axes = figure.add_subplot()
+    for index, (attack, line) in enumerate(zip(shown, _lines(shown), strict=True)):
+        x, low, y, high = _steps(attack["roc"], left)
+        if index == 0:
+            axes.fill_between(x, low, high, step="post", color=line["color"], alpha=0.2, linewidth=0)
+        axes.plot(x, y, drawstyle="steps-post", label=_short(attack["name"]), **line)
+    axes.plot([left, 1], [left, 1], label="guessing", color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
+    _mark_unresolvable(axes, left, 1 / negatives)
+    axes.set(xscale="log", yscale="log", xlim=(left, 1), ylim=(left, 1), box_aspect=1)
+    axes.set(xlabel="false-positive rate (%)", ylabel="true-positive rate (%)")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.legend(
+        loc="lower right", labelcolor="linecolor", handlelength=2.2, labelspacing=0.2, borderaxespad=0.1,
+        frameon=True, facecolor=SURFACE, edgecolor="none", framealpha=0.9,
+    )  # fmt: skip
+    return figure, _roc_in_words(findings, shown)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the curves."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
+def _lines(shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How the curves look, the same in every figure: the strongest heavy and on top, the loss threshold grey."""
+    styles = zip(SERIES, DASHES, strict=True)
+    made = []
+    for index, attack in enumerate(shown):
+        grey = index > 0 and attack["name"] == "loss"
+        colour, dashes = (MUTED, (0, (2, 1.5))) if grey else next(styles)
+        made.append(
+            {"color": colour, "linestyle": dashes, "linewidth": 1.0 if index else 1.6, "zorder": 3 - index / 10}
+        )
+    return made
+
+
+def _steps(roc: Mapping[str, Any], left: float) -> tuple[Float[np.ndarray, "point"], ...]:
+    """A curve as steps: false-positive rate, and the true-positive rate between the ends of its interval.
+
+    Zero has no place on a logarithmic axis: it is put below the axes' lower end `left`.
+    """
+    fp, tp = np.asarray(roc["false_positives"]), np.asarray(roc["true_positives"])
+    kept = slice(int(np.searchsorted(fp, 0, side="right")) - 1, None)
+    low, high = clopper_pearson(tp[kept], roc["positives"])
+    curves = (fp[kept] / roc["negatives"], low, tp[kept] / roc["positives"], high)
+    return tuple(np.maximum(curve, left / 10) for curve in curves)
+
+
+def _mark_unresolvable(axes: Axes, left: float, one: float) -> None:
+    """Shade where fewer than one non-member would be accused; `one` is the rate of exactly one."""
+    if one <= left * 1.001:
+        return
+    axes.axvspan(left, one, color=RULE, alpha=0.45, linewidth=0, zorder=0.5)
+    axes.axvline(one, color=MUTED, linewidth=0.7, linestyle=(0, (4, 2)))
+    axes.annotate(
+        "shaded: under one false positive", (left, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
+        va="bottom", color=MUTED, fontsize=6.5,
+    )  # fmt: skip
+
+
+def _roc_in_words(findings: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> str:
+    quoted = quoted_rate(findings)
+    names = [f"{attack['name']} {percent(attack['tpr'][quoted])}" if quoted else attack["name"] for attack in shown]
+    at = f" True-positive rate at a false-positive rate of {rate(quoted)}: " if quoted else " Attacks: "
+    return f"ROC curves on logarithmic axes, with the diagonal of guessing.{at}{', '.join(names)}."
+
+
+def _tpr_by_models(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    quoted = quoted_rate(findings)
+    shown = drawn(findings)
+    lines = [(attack, line) for attack, line in zip(shown, _lines(shown), strict=True) if attack["by_models"]]
+    counts = sorted({entry["models"] for attack, _ in lines for entry in attack["by_models"]})
+    if len(counts) < 2 or not quoted:
+        return None
+    figure = Figure(figsize=(COLUMN, 2.5))
+    axes = figure.add_subplot()
+    ends = []
+    for attack, line in lines:
+        x = [entry["models"] for entry in attack["by_models"]]
+        y = [np.nan if entry["tpr"][quoted] is None else 100 * entry["tpr"][quoted] for entry in attack["by_models"]]
+        axes.plot(x, y, marker="o", markersize=2.5, **line)
+        ends.append((x[-1], y[-1], _short(attack["name"]), line["color"]))
+    axes.axhline(100 * float(quoted), color=MUTED, linewidth=0.7, dashes=(1, 1.5))
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(_apart(counts)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylim(bottom=0)
+    axes.set(xlabel="models (log scale)", ylabel=f"TPR at {rate(quoted)} FPR (%)")
+    _label_ends(axes, ends)
+    told = [f"{name} {points(y / 100)}%" for _, y, name, _ in ends if np.isfinite(y)]
+    alt = f"True-positive rate at a false-positive rate of {rate(quoted)} against the number of models, {counts[0]} to {counts[-1]}."
+    return figure, f"{alt} With the most models: {', '.join(told)}."
+
+
+def _apart(counts: Sequence[int]) -> list[int]:
+    """Of ascending counts, those that can be labelled beside one another on a base-2 axis; the last one always."""
+    kept = [counts[-1]]
+    for value in reversed(counts[:-1]):
+        if math.log2(kept[-1] / value) >= max(0.6, math.log2(counts[-1] / counts[0]) / 12):
+            kept.append(value)
+    return kept[::-1]
+
+
+def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Name each curve at its right end, moved apart where names would overlap."""
+    bottom, top = axes.get_ylim()
+    gap, place = (top - bottom) * 0.065, -math.inf
+    for x, y, name, colour in sorted((end for end in ends if math.isfinite(end[1])), key=lambda end: end[1]):
+        place = max(y, place + gap)
+        axes.annotate(
+            name, (x, place), xytext=(5, 0), textcoords="offset points", color=colour, va="center", fontsize=6.5,
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def _histograms(findings: Mapping[str, Any]) -> tuple[Figure, str]:
+    shown = drawn(findings)[:2]
+    floor = baseline(findings)
+    if floor is not None and floor not in shown:
+        shown = [*shown, floor]
+    figure = Figure(figsize=(WIDE if len(shown) > 1 else COLUMN, 2.0))
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axes, attack in zip(panels, shown, strict=True):
+        _histogram(axes, attack["histogram"])
+        axes.set_title(_short(attack["name"]), loc="left")
+        axes.set_xlabel("score")
+    panels[0].set_ylabel("scores (%, log scale)")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, handlelength=1.6, borderaxespad=0.1
+    )
+    names = ", ".join(attack["name"] for attack in shown)
+    return figure, f"Histograms of the scores of members and of non-members, one panel an attack: {names}."
+
+
+def _histogram(axes: Axes, histogram: Mapping[str, Any]) -> None:
+    edges = np.asarray(histogram["edges"])
+    member, other = np.asarray(histogram["member"]), np.asarray(histogram["non_member"])
+    least = 50 / max(member.sum(), other.sum(), 1)
+    for counts, style in (
+        (other, {"color": MUTED, "label": "non-members", "linewidth": 0.9, "linestyle": (0, (3, 1))}),
+        (member, {"color": SERIES[0], "label": "members", "linewidth": 1.2}),
+    ):
+        # Empty bins go below the axis, so that their line is out of sight.
+        share = np.maximum(100 * counts / max(counts.sum(), 1), least / 10)
+        axes.stairs(share, edges, baseline=least / 10, **style)
+    axes.stairs(share, edges, baseline=least / 10, fill=True, color=SERIES[0], alpha=0.15)
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=least)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _vulnerable(
+    findings: Mapping[str, Any], pictures: Mapping[int, UInt8[np.ndarray, "height width channel"]]
+) -> tuple[Figure, str] | None:
+    records = [entry for entry in findings["vulnerable"]["records"] if entry["record"] in pictures]
+    if not records:
+        return None
+    brightest = max(int(pictures[entry["record"]].max()) for entry in records)
+    across = min(len(records), _ACROSS)
+    rows = math.ceil(len(records) / across)
+    figure = Figure(figsize=(WIDE * across / _ACROSS, 0.82 * rows))
+    for index, entry in enumerate(records):
+        axes = figure.add_subplot(rows, across, index + 1)
+        picture = np.asarray(pictures[entry["record"]])
+        colour = picture.shape[-1] in (3, 4)
+        axes.imshow(
+            picture if colour else picture[..., 0], cmap="gray", vmin=0, vmax=max(brightest, 1), interpolation="nearest"
+        )
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        axes.set_title(f"label {entry['label']}", fontsize=6.5, pad=2)
+        axes.set_xlabel(number(entry["vulnerability"], 2), fontsize=6.5, labelpad=2)
+    told = "; ".join(f"record {e['record']}, label {e['label']}, {number(e['vulnerability'], 2)}" for e in records[:5])
+    return (
+        figure,
+        f"The {len(records)} most vulnerable records as images, with label and vulnerability. The first: {told}.",
+    )
+
+
+def _vulnerability(findings: Mapping[str, Any]) -> tuple[Figure, str]:
+    counts, edges = np.asarray(findings["vulnerability"]["count"]), np.asarray(findings["vulnerability"]["edges"])
+    figure = Figure(figsize=(COLUMN, 1.9))
+    axes = figure.add_subplot()
+    heights = np.maximum(counts, 0.05)
+    axes.stairs(heights, edges, baseline=0.05, fill=True, color=SERIES[0], alpha=0.3)
+    axes.stairs(heights, edges, baseline=0.05, color=SERIES[0], linewidth=1.0)
+    axes.axvline(0.5, color=INK, linewidth=0.7, dashes=(1, 1.5))
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.5, top=max(2.0, 2.2 * float(counts.max(initial=1))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="vulnerability (0.5: nothing shows, 1: always shows)", ylabel="records (log scale)")
+    certain = int(counts[edges[:-1] >= 0.9 - 1e-9].sum())
+    return (
+        figure,
+        f"How vulnerable each record is; {certain} of {counts.sum()} records at 0.9 or above.",
+    )

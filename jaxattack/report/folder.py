@@ -1,0 +1,89 @@
+"""The folder of a report: each file is whole or absent, and the page is written last."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxattack.report.figures import FIGURES, draw
+from jaxattack.report.page import render
+from jaxattack.report.tables import comma_separated
+from jaxattack.store import read_json, write_atomically
+from jaxattack.types import InputError
+
+FORMAT = 1
+
+
+def write(
+    folder: Path,
+    findings: Mapping[str, Any],
+    pictures: Mapping[int, UInt8[np.ndarray, "height width channel"]] | None = None,
+) -> list[Path]:
+    """Write the report of an audit, in the place of an earlier one.
+
+    Args:
+        folder: made where missing.
+        findings: as `jaxattack.report` describes; NaN and infinity are written as null.
+        pictures: record -> its image, for the most vulnerable records, where records are images.
+
+    Returns:
+        What was written: report.json, attacks.csv, each figure as .svg and .png, and last report.html.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full; no file is left half written.
+    """
+    plain = _strict(findings)
+    drawings = draw(plain, pictures or {})
+    contents = {"report.json": json.dumps(plain, indent=1, allow_nan=False), "attacks.csv": comma_separated(plain)}
+    for name, drawing in drawings.items():
+        contents |= {f"{name}.svg": drawing.svg, f"{name}.png": drawing.png}
+    contents["report.html"] = render(plain, drawings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}: choose another.") from error
+    for name, content in contents.items():
+        octets = content if isinstance(content, bytes) else content.encode()
+        write_atomically(folder / name, lambda file, octets=octets: file.write(octets) and None)
+    # A figure that an earlier report had and this one lacks would show other findings.
+    for name in set(FIGURES) - set(drawings):
+        for suffix in ("svg", "png"):
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    return [folder / name for name in contents]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The findings of a report.
+
+    Args:
+        folder: that `write` wrote to.
+
+    Raises:
+        InputError: there is no report, or it is damaged or of another version.
+    """
+    findings = read_json(folder / "report.json")
+    if findings.get("format") != FORMAT or not findings.get("attacks"):
+        raise InputError(
+            f"{folder / 'report.json'} has format {findings.get('format')!r} and this version reads {FORMAT}, "
+            "with at least one attack: make the report again."
+        )
+    return findings
+
+
+def _strict(value: Any) -> Any:
+    """The same in values that JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(part) for part in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _strict(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -1,0 +1,95 @@
+"""The attacks as rows: for the terminal, and flat for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from jaxattack.report.reading import ranked, rates
+from jaxattack.report.wording import number, points, rate
+
+FEW = 10
+"""False positives below which a true-positive rate is shown with how many there were."""
+
+
+def table(findings: Mapping[str, Any]) -> Table:
+    """The attacks for a terminal of 80 columns, strongest first.
+
+    Returns:
+        One row an attack: AUC, balanced accuracy, and the true-positive rate in percent at each false-positive rate,
+        followed by the count of false positives where they are few; "n/r" where the rate is not resolvable.
+    """
+    names = rates(findings)
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        caption="bal.: balanced accuracy. @: members found (%), with at most this share of the non-members accused. (n): false positives, where fewer "
+        f"than {FEW}. n/r: not resolvable, the rate allows not one.",
+        caption_justify="left",
+    )
+    made.add_column("attack", overflow="fold", max_width=26)
+    made.add_column("AUC", justify="right", no_wrap=True)
+    made.add_column("bal.", justify="right", no_wrap=True)
+    for name in names:
+        made.add_column(f"@{rate(name)}", justify="right", no_wrap=True)
+    for attack in ranked(findings):
+        cells = [_cell(attack, name) for name in names]
+        made.add_row(Text(attack["name"]), number(attack["auc"]), number(attack["balanced_accuracy"]), *cells)
+    return made
+
+
+def _cell(attack: Mapping[str, Any], name: str) -> Text:
+    if not attack["resolvable"][name]:
+        return Text("n/r", style="dim")
+    text = Text(points(attack["tpr"][name]))
+    if attack["false_positives"][name] < FEW:
+        text.append(f" ({attack['false_positives'][name]})", style="dim")
+    return text
+
+
+def comma_separated(findings: Mapping[str, Any]) -> str:
+    """The attacks as CSV, one row an attack, strongest first; rates are shares from 0 to 1, and unknown values empty."""
+    rows = [_row(attack) for attack in ranked(findings)]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _row(attack: Mapping[str, Any]) -> dict[str, Any]:
+    """The scalars of an attack under flat names, such as tpr@0.001 and ppv@0.1@0.001 (prior, then rate)."""
+    row = {"name": attack["name"], "description": attack["description"]}
+    row |= {key: attack[key] for key in ("auc", "balanced_accuracy", "advantage")}
+    for name in sorted(attack["tpr"], key=float, reverse=True):
+        low, high = attack["tpr_interval"][name]
+        row |= {
+            f"tpr@{name}": attack["tpr"][name],
+            f"tpr_low@{name}": low,
+            f"tpr_high@{name}": high,
+            f"false_positives@{name}": attack["false_positives"][name],
+            f"resolvable@{name}": "true" if attack["resolvable"][name] else "false",
+        }
+    for key in ("auc", "balanced_accuracy"):
+        row |= _spread(f"target_{key}", attack["per_target"][key])
+    for name, figure in attack["per_target"]["tpr"].items():
+        row |= _spread("target_tpr", figure, name)
+    for name, realised in attack["transferred"].items():
+        row |= _spread("transferred_fpr", realised["fpr"], name) | _spread("transferred_tpr", realised["tpr"], name)
+    for prior, by_rate in attack["ppv"].items():
+        row |= {f"ppv@{prior}@{name}": precision for name, precision in by_rate.items()}
+    return row | {key: attack.get(key) for key in ("tied", "seconds")}
+
+
+def _spread(column: str, figure: Mapping[str, float | None], name: str = "") -> dict[str, float | None]:
+    at = f"@{name}" if name else ""
+    return {f"{column}_{part}{at}": figure[part] for part in ("mean", "sd")}

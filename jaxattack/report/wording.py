@@ -1,0 +1,86 @@
+"""Numbers in words, the same way everywhere: on the page, in figures and in the terminal."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def percent(share: float | None, digits: int = 3) -> str:
+    """A share as a percentage, such as "2.81%".
+
+    Args:
+        share: 0 to 1.
+        digits: how many of its digits count; a share short of 1 is never rounded up to 100%.
+    """
+    return MISSING if share is None else f"{points(share, digits)}%"
+
+
+def points(share: float | None, digits: int = 3) -> str:
+    """A share in percentage points without the sign, such as "2.81"."""
+    if share is None:
+        return MISSING
+    value = 100 * share
+    if not value:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    decimals = min(max(digits - 1 - magnitude, 0), max(2, 1 - magnitude))
+    text = f"{value:.{decimals}f}"
+    return text if share == 1 or float(text) != 100 else f"{math.floor(value * 10) / 10:.1f}"
+
+
+def rate(key: str) -> str:
+    """The name of a rate in the findings as a percentage: "0.001" is "0.1%"."""
+    return f"{100 * float(key):.6g}%"
+
+
+def number(value: float | None, decimals: int = 3) -> str:
+    """A number with its decimals."""
+    return MISSING if value is None else f"{value:.{decimals}f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands apart."""
+    return MISSING if value is None else f"{value:,.0f}"
+
+
+def spread(figure: dict[str, float | None] | None, scale: float = 1, decimals: int = 3) -> str:
+    """A mean and its standard deviation, such as "0.620 ± 0.012"."""
+    if not figure or figure["mean"] is None:
+        return MISSING
+    mean = f"{scale * figure['mean']:.{decimals}f}"
+    return mean if figure["sd"] is None else f"{mean} ± {scale * figure['sd']:.{decimals}f}"
+
+
+def times(ratio: float) -> str:
+    """A ratio in words: "28 times", "2.8 times"."""
+    return f"{ratio:,.0f} times" if ratio >= 9.95 else f"{ratio:.1f} times"
+
+
+def duration(seconds: float | None) -> str:
+    """A time in words: "35 ms", "4.2 s", "72 s", "12 min 30 s", "3 h 20 min"."""
+    if seconds is None:
+        return MISSING
+    if seconds < 0.995:
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.00995 else f"{1000 * seconds:.2g} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(octets: float | None) -> str:
+    """An amount of memory in binary units."""
+    if octets is None:
+        return MISSING
+    for unit, name in _UNITS:
+        if octets >= unit:
+            return f"{octets / unit:.3g} {name}"
+    return f"{octets:.0f} B"
