@@ -17,7 +17,8 @@ from jaxattack.metrics.roc import (
     thin,
     tpr_at_fpr,
 )
-from jaxattack.metrics.summary import Spread, Summary, Transfer, summarise, transfer, vulnerability
+from jaxattack.metrics.summary import Spread, Summary, Transfer, summarise, transfer
+from jaxattack.metrics.vulnerability import stability, vulnerability
 
 __all__ = [
     "Roc",
@@ -31,6 +32,7 @@ __all__ = [
     "clopper_pearson",
     "ppv_at",
     "roc_curve",
+    "stability",
     "summarise",
     "thin",
     "tpr_at_fpr",

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
 from jaxattack.metrics.roc import (
     Roc,
@@ -32,7 +31,6 @@ from jaxattack.types import InputError
 FPRS = (0.1, 0.01, 0.001, 0.0001)
 PRIORS = (0.01, 0.1, 0.5)
 DRAWN = 2000  # points kept of the pooled curve
-BLOCK = 4096  # records ranked at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +79,6 @@ class Summary:
             rate, its part is the share of members above all of them.
         transferred: one entry a false-positive rate; empty for a single target.
         ppv: false-positive rate -> prior -> positive predictive value at the pooled threshold.
-        vulnerability: of each record (see `vulnerability`).
-        stability: Spearman correlation of the records' vulnerability between two halves of the targets; NaN below
-            four targets or where it is undefined. Pairs of targets (2k, 2k+1) stay together, so that complementary
-            designs stay balanced. The halves share reference models, which makes the figure somewhat too high.
     """
 
     targets: int
@@ -99,8 +93,6 @@ class Summary:
     target_tpr: tuple[Spread, ...]
     transferred: tuple[Transfer, ...]
     ppv: dict[float, dict[float, float]]
-    vulnerability: Float[np.ndarray, "record"]
-    stability: float
 
 
 def summarise(
@@ -142,8 +134,6 @@ def summarise(
             point.fpr: {prior: ppv_at(point.tpr, point.false_positives / pooled.negatives, prior) for prior in priors}
             for point in at
         },
-        vulnerability=vulnerability(scores, member),
-        stability=_stability(scores, member),
     )
 
 
@@ -177,36 +167,6 @@ def transfer(
             )
         )
     return tuple(found)
-
-
-def vulnerability(
-    scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]
-) -> Float[np.ndarray, "record"]:
-    """How well each record's membership shows: the AUC of its own scores over the targets.
-
-    It is the chance that the record scores higher under a target trained on it than under one that was not, ties
-    counting one half: 0.5 where nothing leaks, 1 where every target gives it away. It needs no threshold and is
-    calibrated to the record. Over n targets, half of them trained on the record, its standard deviation is about
-    1 / sqrt(3 n) where nothing leaks. Leave-one-out scores that learn from the record's own references which way a
-    member leans (online LiRA) then average somewhat below 0.5, as cross-validated AUCs do: 0.43 over 64 targets and
-    0.46 over 256, measured on signals without membership; other attacks average 0.5. Below 0.5 nothing leaks.
-
-    Args:
-        scores: higher means "more likely a member".
-        member: the truth for each target.
-
-    Returns:
-        0 to 1; NaN for a record that is a member of all targets or of none.
-    """
-    positives = member.sum(axis=0)
-    pairs = positives * (len(member) - positives)
-    wins = np.empty(scores.shape[1])
-    for start in range(0, len(wins), BLOCK):
-        block = slice(start, start + BLOCK)
-        ranks = rankdata(scores[:, block], axis=0)
-        wins[block] = np.where(member[:, block], ranks, 0.0).sum(axis=0)
-    wins -= positives * (positives + 1) / 2
-    return np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
 
 
 def _checked(scores, member, fprs, priors):
@@ -257,17 +217,3 @@ def _transferred_threshold(pooled, own, fpr: float) -> float:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if enough(middle) else (low, middle - 1)
     return float(pooled[low])
-
-
-def _stability(scores, member) -> float:
-    first = (np.arange(len(scores)) // 2) % 2 == 0
-    if len(scores) < 4:
-        return math.nan
-    halves = np.stack([vulnerability(scores[half], member[half]) for half in (first, ~first)])
-    halves = halves[:, np.isfinite(halves).all(axis=0)]
-    if halves.shape[1] < 2:
-        return math.nan
-    ranks = rankdata(halves, axis=1)
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    scale = math.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum())
-    return float((ranks[0] * ranks[1]).sum() / scale) if scale > 0 else math.nan

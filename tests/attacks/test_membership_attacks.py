@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from attacks.planted import complementary, observe
 
-from jaxattack.attacks.membership import ATTACKS, lookup
+from jaxattack.attacks.membership import ATTACKS, RMIA, LiRA, lookup
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.types import InputError, Observations
 
@@ -119,7 +119,30 @@ def test_signals_of_another_shape_are_refused():
         ATTACKS["loss"](replaced(planted(), signals={"phi": planted().signals["phi"][:, :, 0]}))
 
 
-def test_lookup_finds_attacks_in_order_and_names_the_unknown():
-    assert [attack.name for attack in lookup(["loss", "lira-online"])] == ["loss", "lira-online"]
-    with pytest.raises(InputError, match=r"no membership attack 'lyra'.*lira-online"):
-        lookup(["lyra"])
+def test_lookup_finds_attacks_in_order_and_sets_their_fields():
+    assert list(lookup(["loss", "lira-online"])) == ["loss", "lira-online"]
+    found = lookup(["rmia-offline?a=tuned&gamma=1.5", "lira-online?variance=record", "rmia-online?counting=false"])
+    assert list(found.values()) == [
+        RMIA(online=False, a="tuned", gamma=1.5),
+        LiRA(online=True, variance="record"),
+        RMIA(online=True, counting=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lyra-online", r"no membership attack 'lyra-online' \(did you mean 'lira-online'\?\)"),
+        ("rmia-offline?b=1", "rmia-offline has no 'b': set one of a, "),
+        ("rmia-offline?gamma=0", "gamma is 0: give a positive number"),
+        ("rmia-offline?gamma=much", "mend the value"),
+    ],
+)
+def test_lookup_refuses_what_it_does_not_know(name, message):
+    with pytest.raises(InputError, match=message):
+        lookup([name])
+
+
+def test_lookup_refuses_no_attack_at_all():
+    with pytest.raises(InputError, match="choose from lira-online"):
+        lookup([])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
-from jaxattack.metrics import auc, roc_curve, summarise, tpr_at_fpr, transfer, vulnerability
+from jaxattack.metrics import auc, roc_curve, stability, summarise, tpr_at_fpr, transfer, vulnerability
 from jaxattack.types import InputError
 
 
@@ -80,16 +80,21 @@ def test_vulnerability_counts_the_pairs_of_targets_that_a_record_orders_rightly(
 
 def test_stability_is_high_where_records_differ_and_near_zero_where_they_do_not():
     scores, member = shifted(64, 500, 0.0)
-    assert abs(summarise(scores, member).stability) < 0.15
+    assert abs(stability(scores, member)) < 0.15
     scores += member * np.linspace(0, 3, 500)
-    assert summarise(scores, member).stability > 0.7
+    assert stability(scores, member) > 0.7
 
 
 def test_scores_without_information_give_half_and_say_that_they_are_tied():
     _, member = shifted(4, 20, 0.0)
     found = summarise(np.zeros(member.shape), member)
     assert (found.auc, found.advantage, found.tied) == (0.5, 0.0, 1.0)
-    assert np.isnan(found.stability)
+    assert np.isnan(stability(np.zeros(member.shape), member))
+
+
+def test_vulnerability_of_signals_without_membership_averages_half():
+    scores, member = shifted(64, 4000, 0.0)
+    assert vulnerability(scores, member).mean() == pytest.approx(0.5, abs=4 / np.sqrt(3 * 64 * 4000))
 
 
 def test_a_single_target_has_no_spread_and_nothing_to_transfer_from():

@@ -6,7 +6,10 @@ than itself, and an attack never reads a target's own row of the member matrix.
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 from collections.abc import Sequence
+from typing import Any
 
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
@@ -40,16 +43,61 @@ _DEFAULTS: tuple[MembershipAttack, ...] = (
 ATTACKS: dict[str, MembershipAttack] = {attack.name: attack for attack in _DEFAULTS}
 
 
-def lookup(names: Sequence[str]) -> list[MembershipAttack]:
+def lookup(names: Sequence[str]) -> dict[str, MembershipAttack]:
     """The attacks of these names, in the order given.
 
+    A name may set the attack's fields, as an address does: ``rmia-offline?a=tuned&gamma=1.5`` or
+    ``lira-online?variance=record``.
+
+    Returns:
+        Each attack under its name as given.
+
     Raises:
-        InputError: an unknown name.
+        InputError: no names, an unknown name or field, or a value outside a field's range.
     """
-    for name in names:
-        if name not in ATTACKS:
-            raise InputError(f"there is no membership attack {name!r}: choose from {', '.join(ATTACKS)}.")
-    return [ATTACKS[name] for name in names]
+    if not names:
+        raise InputError(f"no attack is named: choose from {', '.join(ATTACKS)}.")
+    return {name: _named(name) for name in names}
+
+
+def signals_for(names: Sequence[str] = ()) -> tuple[str, ...]:
+    """The signals that these attacks and every registered one read, in order.
+
+    Raises:
+        InputError: what `lookup` raises.
+    """
+    attacks = [*ATTACKS.values(), *(lookup(names).values() if names else ())]
+    return tuple(sorted({signal for attack in attacks for signal in attack.signals}))
+
+
+def _named(name: str) -> MembershipAttack:
+    known, _, settings = name.partition("?")
+    if known not in ATTACKS:
+        near = difflib.get_close_matches(known, ATTACKS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise InputError(f"there is no membership attack {known!r}{hint}: choose from {', '.join(ATTACKS)}.")
+    attack: Any = ATTACKS[known]
+    fields = {field.name for field in dataclasses.fields(attack)}
+    changes: dict[str, Any] = {}
+    for setting in filter(None, settings.split("&")):
+        field, _, value = setting.partition("=")
+        if field not in fields:
+            raise InputError(f"{known} has no {field!r}: set one of {', '.join(sorted(fields)) or 'nothing'}.")
+        changes[field] = _value(value)
+    try:
+        return dataclasses.replace(attack, **changes)
+    except TypeError as error:
+        raise InputError(f"{name} sets a field to something of another kind ({error}): mend the value.") from error
+
+
+def _value(text: str) -> bool | int | float | str:
+    words: dict[str, bool] = {"true": True, "false": False}
+    for read in (words.__getitem__, int, float):
+        try:
+            return read(text)
+        except (KeyError, ValueError):
+            continue
+    return text
 
 
 __all__ = [
@@ -63,4 +111,5 @@ __all__ = [
     "Threshold",
     "dominance",
     "lookup",
+    "signals_for",
 ]
