@@ -1,0 +1,13 @@
+"""Strict numerics for every test: no silent broadcasting, the same examples every time, several devices to share."""
+
+from __future__ import annotations
+
+import jax
+from hypothesis import settings
+
+# Four devices, so that results can be compared between one, two and four; before anything starts the backend.
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
+settings.load_profile("same")
