@@ -151,7 +151,8 @@ def train(
     _say(
         output,
         f"Trained on {described['members']} of {described['data']['records']} records: accuracy "
-        f"{described['train_accuracy']:.3f} on them" + (f", {held_out:.3f} on the others." if held_out else "."),
+        f"{described['train_accuracy']:.3f} on them"
+        + ("." if held_out is None else f", {held_out:.3f} on the others."),
     )
     _say(output, f"Wrote the model to {folder}")
 
@@ -311,11 +312,16 @@ def _publish(folder: Path, found: Findings, output: Output) -> None:
     _say(output, f"Wrote {len(written)} files to {folder}; open {folder / 'report.html'}")
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main() -> None:
     """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
     if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] == ["membership"]:
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        jax.config.update("jax_num_cpu_devices", cores())
     try:
         app()
     except InputError as error:

@@ -11,12 +11,14 @@ Chunk limits carry no meaning, so that a run may go on with another chunk size, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -25,6 +27,8 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.types import InputError, Observations, Variables
 
 FORMAT = 1
+DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, BadZipFile, zlib.error)
+"""What reading a damaged .npz may raise: any of its bytes may be wrong, and each is another module's to notice."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -50,7 +54,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             "and give the same command again; what was finished is kept."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the reason above must not be hidden by what follows from it
+            partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -95,9 +100,12 @@ def read_array(path: Path) -> np.ndarray:
         InputError: it is missing or damaged.
     """
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read ({error}): delete the folder and run again.") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} holds several arrays: delete the folder and run again.")
+    return array
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -138,11 +146,11 @@ def read_leaves(path: Path, like: Any) -> Any:
 def _load(path: Path, names: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
     """Arrays of an .npz; the archive's checksums find damage."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in (names or archive.files)}
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run again to make it.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise InputError(
             f"{path} is damaged ({error}): delete this file and run again; only its models are trained again."
         ) from error
@@ -189,12 +197,12 @@ class RunFolder:
                     f"{path} holds another run ({'; '.join(different[:3])}): "
                     "give another folder, or the settings of that run."
                 )
-            for left in path.glob(".*.partial"):
-                left.unlink(missing_ok=True)
-        elif any(path.iterdir()):
+        elif any(entry.name != "label.npy" and entry.suffix != ".partial" for entry in path.iterdir()):
             raise InputError(f"{path} holds files that are no run: give an empty or a new folder.")
         else:
             write_atomically(path / "label.npy", lambda file: np.save(file, label, allow_pickle=False))
+        for left in path.glob(".*.partial"):
+            left.unlink(missing_ok=True)
         # Written again on resuming too: a folder that cannot be written to is refused before any training.
         write_json(file, plain)
         return cls(path, plain)
@@ -207,20 +215,31 @@ class RunFolder:
             InputError: there is none, or it is of another version.
         """
         identity = read_json(path / "run.json")
-        if identity.get("format") != FORMAT:
-            raise InputError(f"{path} has run format {identity.get('format')!r}, and this version reads {FORMAT}.")
+        if identity.get("format") != FORMAT or "signals" not in identity:
+            raise InputError(
+                f"{path} has run format {identity.get('format')!r}, and this version reads {FORMAT}: run it anew."
+            )
         return cls(path, identity)
 
     def _chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
         return {file: _load(file, ("models",))["models"] for file in sorted(self.path.glob("chunk-*.npz"))}
 
-    def finished(self) -> set[int]:
+    def finished(self, *, weights: bool = False) -> set[int]:
         """The models that are there.
+
+        Args:
+            weights: only those whose weights were kept.
 
         Raises:
             InputError: a chunk is damaged.
         """
-        return {int(model) for models in self._chunks().values() for model in models}
+        chunks = self._chunks().items()
+        kept = [models for file, models in chunks if not weights or self._weights(file).exists()]
+        return {int(model) for models in kept for model in models}
+
+    @staticmethod
+    def _weights(chunk: Path) -> Path:
+        return chunk.with_name(chunk.name.replace("chunk-", "weights-"))
 
     def write(
         self,
@@ -234,11 +253,10 @@ class RunFolder:
         Raises:
             InputError: the disk is full, or the folder cannot be written to.
         """
-        span = f"{models[0]:06d}-{models[-1]:06d}.npz"
+        chunk = self.path / f"chunk-{models[0]:06d}-{models[-1]:06d}.npz"
         if variables is not None:
-            write_arrays(self.path / f"weights-{span}", leaves_by_path(variables))
-        bits = np.packbits(member, axis=1)
-        write_arrays(self.path / f"chunk-{span}", {"models": models, "member": bits, **signals})
+            write_arrays(self._weights(chunk), leaves_by_path(variables))
+        write_arrays(chunk, {"models": models, "member": np.packbits(member, axis=1), **signals})
 
     def observations(self, models: int) -> Observations:
         """What the first models say. A signal is read from the disk when it is asked for.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -185,6 +185,7 @@ class Observations:
         )
 
 
+@runtime_checkable
 class MembershipAttack(Protocol):
     """A membership attack: a frozen configuration that is called with observations.
 

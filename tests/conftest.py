@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import jax
 from hypothesis import settings
 
+# Compiling takes longer than running networks this small.
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 # Four devices, so that results can be compared between one, two and four; before anything starts the backend.
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")

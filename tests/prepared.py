@@ -65,7 +65,7 @@ def write_tfds(
                 disable_shuffling=True,
             )
 
-        def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:  # noqa: ARG002
+        def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:
             return {"train": self._generate_examples()}
 
         def _generate_examples(self) -> Iterator[Any]:

@@ -17,6 +17,12 @@ from jaxattack import RunFolder, load_victim
 SMALL = ("--models", "8", "--epochs", "4", "--data", "iris", "--model", "mlp:16")
 
 
+@pytest.fixture(autouse=True)
+def _as_a_user_has_it(monkeypatch):
+    # Flags that make other tests compile faster would make these run slower.
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+
+
 def run(*arguments, folder, expect=0, **options):
     """Run the installed command and return what it wrote."""
     done = subprocess.run(

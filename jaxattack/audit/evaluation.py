@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.metrics import Spread, Summary, auc, roc_curve, stability, summarise, thin, tpr_at_fpr, vulnerability
-from jaxattack.types import MembershipAttack, Observations, Progress
+from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 FPRS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
 CURVE = 400
@@ -37,8 +37,10 @@ def evaluate(
         The parts ``attacks`` (strongest first), ``models``, ``vulnerable`` and ``vulnerability`` of the findings.
 
     Raises:
-        InputError: an attack cannot score these observations.
+        InputError: no attacks, or one that cannot score these observations.
     """
+    if not attacks:
+        raise InputError("no attack is named: give at least one.")
     found: list[tuple[dict[str, Any], Summary]] = []
     best: tuple[Any, Float[np.ndarray, "target record"], Summary] | None = None
     # Attacks that read the same signals follow one another, so that each signal is read from the disk once.
@@ -51,9 +53,9 @@ def evaluate(
             seconds = time.perf_counter() - begin
             summary = summarise(scores, read.member, FPRS)
             entry = _entry(label, attack, summary, scores, read.member) | {
-                "by_models": list(_by_models(attack, read)),
                 "seconds": seconds,
             }
+            entry["by_models"] = _by_models(attack, read, entry) if attack.references else []
             found.append((entry, summary))
             if best is None or _strength(entry) > _strength(best[0]):
                 best = (entry, scores, summary)
@@ -158,15 +160,18 @@ def _vulnerability(observations: Observations) -> dict[str, Any]:
     return {"edges": edges.tolist(), "count": count.tolist(), "stability": _number(stability(signal, member))}
 
 
-def _by_models(attack: MembershipAttack, observations: Observations) -> Iterator[dict[str, Any]]:
-    """The same attack among the first 4, 8, 16, ... models: what more reference models buy."""
-    if not attack.references:
-        return
-    sizes = [size for size in (2**power for power in range(2, 24)) if size <= observations.models]
-    for size in sizes:
+def _by_models(attack: MembershipAttack, observations: Observations, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The same attack among the first 4, 8, 16, ... models, and all: what more reference models buy."""
+    points = []
+    for size in (2**power for power in range(2, 24) if 2**power < observations.models):
         some = observations.take(slice(size))
-        curve = roc_curve(attack(some).ravel(), some.member.ravel())
-        yield {"models": size, "auc": auc(curve), "tpr": {_key(fpr): tpr_at_fpr(curve, fpr).tpr for fpr in FPRS}}
+        try:
+            curve = roc_curve(attack(some).ravel(), some.member.ravel())
+        except InputError:
+            continue  # few models of an unbalanced design may leave a record without a reference
+        tpr = {_key(fpr): tpr_at_fpr(curve, fpr).tpr for fpr in FPRS}
+        points.append({"models": size, "auc": auc(curve), "tpr": tpr})
+    return [*points, {"models": observations.models, "auc": entry["auc"], "tpr": entry["tpr"]}]
 
 
 def _models(observations: Observations) -> dict[str, Any]:
@@ -177,8 +182,9 @@ def _models(observations: Observations) -> dict[str, Any]:
     if "correct" in observations.signals:
         right = observations.signal("correct")[:, :, 0]
         for name, rows in (("train_accuracy", member), ("test_accuracy", ~member)):
-            each = (right * rows).sum(axis=1) / np.maximum(rows.sum(axis=1), 1)
-            accuracies[name] = {"mean": float(each.mean()), "sd": float(each.std(ddof=1))}
+            if rows.any(axis=1).all():
+                each = (right * rows).sum(axis=1) / rows.sum(axis=1)
+                accuracies[name] = {"mean": float(each.mean()), "sd": float(each.std(ddof=1))}
     return {
         "count": observations.models,
         "records": observations.records,

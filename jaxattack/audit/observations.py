@@ -15,7 +15,6 @@ Query 0 is the record itself. From logits every signal is computed; phi alone se
 from __future__ import annotations
 
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from jaxtyping import Float, Int
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
+from jaxattack.store import DAMAGE
 from jaxattack.training import signals
 from jaxattack.types import InputError, Observations, Progress
 
@@ -45,11 +45,11 @@ def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
         InputError: it is missing, damaged, or lacks an array; NaN, shapes that disagree, or labels out of range.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: give an .npz with member, label, and logits or phi.") from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (*DAMAGE, AttributeError) as error:
         raise InputError(f"{path} cannot be read ({error}): write it with numpy.savez, without objects.") from error
     missing = [name for name in ("member", "label") if name not in arrays]
     if missing or not {"logits", "phi"} & arrays.keys():
@@ -61,6 +61,12 @@ def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
             f"{path}: label has dtype {label.dtype} and shape {label.shape} and member {member.shape}: "
             "give one whole-number label a record."
         )
+    classes = arrays["logits"].shape[-1] if "logits" in arrays and arrays["logits"].ndim > 2 else np.inf
+    if label.min() < 0 or label.max() >= classes:
+        raise InputError(
+            f"{path}: label ranges from {label.min()} to {label.max()} and logits have {classes} classes: "
+            "number the labels from 0."
+        )
     given = {name: _by_query(path, name, values, member) for name, values in arrays.items() if name not in _SHAPED}
     if "logits" in arrays:
         given = _signals_of(path, arrays["logits"], label, member, attacks) | given
@@ -68,7 +74,7 @@ def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
 
 
 def _member(path: Path, member: np.ndarray) -> np.ndarray:
-    if member.ndim != 2 or not np.isin(member, (0, 1)).all():
+    if member.ndim != 2 or not member.size or not np.isin(member, (0, 1)).all():
         raise InputError(f"{path}: member has shape {member.shape}: give 0 or 1 for each [model, record].")
     return member.astype(bool)
 
@@ -76,7 +82,8 @@ def _member(path: Path, member: np.ndarray) -> np.ndarray:
 def _finite(path: Path, name: str, values: np.ndarray) -> np.ndarray:
     if not np.issubdtype(values.dtype, np.number) and values.dtype != np.bool_:
         raise InputError(f"{path}: {name} has dtype {values.dtype}: give numbers.")
-    values = values.astype(np.float32) if values.dtype.itemsize != 4 or values.dtype.kind != "f" else values
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused below
+        values = values.astype(np.float32, copy=False)
     bad = ~np.isfinite(values)
     if bad.any():
         raise InputError(
@@ -89,36 +96,32 @@ def _finite(path: Path, name: str, values: np.ndarray) -> np.ndarray:
 def _by_query(path: Path, name: str, values: np.ndarray, member: np.ndarray) -> Float[np.ndarray, "model record query"]:
     if name not in signals.ALWAYS:
         signals.lookup(name)
-    values = values[..., None] if values.ndim == 2 else values
-    if values.ndim != 3 or values.shape[:2] != member.shape:
+    if values.ndim not in (2, 3) or values.shape[:2] != member.shape:
         raise InputError(
             f"{path}: {name} has shape {values.shape} and member {member.shape}: give [model, record] or "
             "[model, record, query]."
         )
-    return _finite(path, name, values)
+    return _finite(path, name, values if values.ndim == 3 else values[..., None])
+
+
+_compute = jax.jit(signals.compute, static_argnames="names")
 
 
 def _signals_of(
     path: Path, logits: np.ndarray, label: Int[np.ndarray, "record"], member: np.ndarray, attacks: Sequence[str]
 ) -> dict[str, Float[np.ndarray, "model record query"]]:
     """Every signal that an attack reads, from logits, one model at a time."""
-    logits = logits[:, :, None] if logits.ndim == 3 else logits
-    if logits.ndim != 4 or logits.shape[:2] != member.shape or logits.shape[3] < 2:
+    if logits.ndim not in (3, 4) or logits.shape[:2] != member.shape or logits.shape[-1] < 2:
         raise InputError(
             f"{path}: logits has shape {logits.shape} and member {member.shape}: give [model, record, cls] or "
             "[model, record, query, cls]."
         )
-    if label.min() < 0 or label.max() >= logits.shape[3]:
-        raise InputError(
-            f"{path}: label ranges from {label.min()} to {label.max()} and logits have {logits.shape[3]} classes: "
-            "number the labels from 0."
-        )
+    logits = logits if logits.ndim == 4 else logits[:, :, None]
     names = tuple(dict.fromkeys((*signals.ALWAYS, *signals_for(attacks))))
-    flat = jax.jit(lambda z, y: signals.compute(names, z, y))
     labels = jnp.repeat(jnp.asarray(label), logits.shape[2])
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for one in logits:
-        values = flat(_finite(path, "logits", one).reshape(-1, one.shape[-1]), labels)
+        values = _compute(names, _finite(path, "logits", one).reshape(-1, one.shape[-1]), labels)
         for name in names:
             found[name].append(np.asarray(values[name]).reshape(one.shape[:2]))
     return {name: np.stack(values) for name, values in found.items()}

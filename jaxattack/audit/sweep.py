@@ -17,7 +17,7 @@ from jaxattack.audit.victim import Victim, architecture, choose_records
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import design
 from jaxattack.store import RunFolder, read_json, write_json
-from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
+from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, check_seed
 from jaxattack.training.images import check_views
 from jaxattack.types import Dataset, InputError, Progress
 
@@ -50,8 +50,7 @@ class MembershipAudit:
             raise InputError(
                 f"models is {self.models}: give at least 4, so that a target has references on both sides."
             )
-        if self.seed < 0:
-            raise InputError(f"seed is {self.seed}: give 0 or more.")
+        check_seed(self.seed)
         lookup(self.attacks)
         Queries.counting(self.queries)
         design(self.design)
@@ -119,7 +118,7 @@ def membership(
 
 def _train_missing(folder, sweep, dataset, member, slots, keep_weights, placement, progress) -> None:
     """Train and keep every model that the folder lacks, and add to its account of what that cost."""
-    finished = folder.finished()
+    finished = folder.finished(weights=keep_weights)
     missing = [model for model in range(len(member)) if model not in finished]
     if not missing:
         return
@@ -132,9 +131,10 @@ def _train_missing(folder, sweep, dataset, member, slots, keep_weights, placemen
     for chunk in engine.run_all(missing, member):
         rows = member[chunk.models]
         folder.write(chunk.models, rows, chunk.signals, chunk.variables if keep_weights else None)
+        account["models"] += len(rows)
+        account["gradient_steps"] += len(rows) * sweep.recipe.steps(slots)
         account["train"] += chunk.train_seconds
         account["observe"] += chunk.observe_seconds
-        account["gradient_steps"] += len(rows) * sweep.recipe.steps(slots)
         write_json(folder.path / "account.json", account)
         done += len(rows)
         if progress:
@@ -142,7 +142,7 @@ def _train_missing(folder, sweep, dataset, member, slots, keep_weights, placemen
 
 
 def _account(folder: Path) -> dict[str, Any]:
-    """What the folder's models cost so far: seconds by phase, and gradient steps."""
+    """What the folder's models cost so far: how many were counted, their gradient steps, and seconds by phase."""
     file = folder / "account.json"
     return read_json(file) if file.exists() else {}
 
@@ -193,9 +193,12 @@ def _findings(
     observations = folder.observations(models)
     evaluated = evaluate(observations, lookup(attacks), progress=progress)
     scored = time.perf_counter() - start
-    account = _account(folder.path)
     run = folder.identity
-    seconds = {phase: account[phase] for phase in ("compile", "train", "observe") if phase in account}
+    # The account is of all models of the folder, less those whose account a kill cut off: scaled to the ones attacked.
+    account = _account(folder.path)
+    share = models / account["models"] if account.get("models") else 0.0
+    seconds = {"compile": account.get("compile", 0.0)}
+    seconds |= {phase: share * account.get(phase, 0.0) for phase in ("train", "observe")}
     return {
         "format": 1,
         "kind": "membership",
@@ -203,7 +206,7 @@ def _findings(
         **evaluated,
         "cost": {
             "models": models,
-            "gradient_steps": int(account.get("gradient_steps", 0)),
+            "gradient_steps": round(share * account.get("gradient_steps", 0)),
             "queries": models * observations.records * run["queries"],
             "seconds": {**seconds, "score": scored, "total": time.perf_counter() - begin},
             "memory_bytes": peak_memory(),

@@ -35,7 +35,8 @@ from jaxattack.store import (
     write_atomically,
     write_json,
 )
-from jaxattack.training import Recipe, observe_one, train_one
+from jaxattack.training import Queries, Recipe, check_seed, observe_one, train_one
+from jaxattack.training.images import check_views
 from jaxattack.types import Dataset, InputError, Model, Progress, Variables
 
 
@@ -98,25 +99,40 @@ def _from_factory(module: str, name: str, dataset: Dataset) -> Model:
         sys.path.insert(0, "")  # a module in the current folder, where `python -m` finds it too
     try:
         factory = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"model {module}:{name} cannot be imported ({error}): give package.module:factory.") from error
+    except Exception as error:
+        raise InputError(
+            f"model {module}:{name} cannot be imported ({_reason(error)}): give package.module:factory."
+        ) from error
     try:
         model = factory(dataset.shape, dataset.classes)
-        variables = jax.eval_shape(model.init, jax.random.key(0))
-        records = jax.ShapeDtypeStruct((2, *dataset.shape), np.float32)
-        logits = jax.eval_shape(model.apply, variables, records)
+        answers = _answers(model, jax.ShapeDtypeStruct((2, *dataset.shape), np.float32))
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
-            f"model {module}:{name} failed for records of shape {dataset.shape} and {dataset.classes} classes ({reason}): "
-            "it is called as factory(shape, classes) and returns a jaxattack Model."
+            f"model {module}:{name} failed for records of shape {dataset.shape} and {dataset.classes} classes "
+            f"({_reason(error)}): it is called as factory(shape, classes) and returns a jaxattack Model."
         ) from error
-    if logits.shape != (2, dataset.classes):
-        raise InputError(
-            f"model {module}:{name} answers 2 records with shape {logits.shape}: answer with logits "
-            f"[record, {dataset.classes}]."
-        )
+    for function, shape in answers.items():
+        if shape != (2, dataset.classes):
+            raise InputError(
+                f"model {module}:{name}: {function} answers 2 records with shape {shape}: answer with logits "
+                f"[record, {dataset.classes}]."
+            )
     return model
+
+
+def _answers(model: Model, records: jax.ShapeDtypeStruct) -> dict[str, tuple[int, ...]]:
+    """The shapes that a model's functions answer with; nothing is computed."""
+    key = jax.random.key(0)
+    variables = jax.eval_shape(model.init, key)
+    deployed = jax.eval_shape(model.apply, variables, records)
+    trained, rest = jax.eval_shape(model.forward, variables, records, key)
+    if jax.tree.structure(rest) != jax.tree.structure(variables.rest):
+        raise ValueError("forward returns another structure of rest than init")
+    return {"apply": deployed.shape, "forward": trained.shape}
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 class Trained(NamedTuple):
@@ -162,13 +178,16 @@ def train_victim(
     Raises:
         InputError: bad input, more members than records, or a folder that cannot be written to.
     """
+    check_seed(seed)
     records = choose_records(dataset if dataset is not None else load(victim.data), victim.records, seed)
     count = len(records) // 2 if members is None else members
     if count > len(records):
         raise InputError(f"members is {count} and there are {len(records)} records: ask for at most that many.")
     member = Sized(members=count)(1, len(records), seed)[0]
     model = architecture(victim, records)
+    check_views(recipe, Queries(), records)
     make_folder(out)
+    (out / "model.json").unlink(missing_ok=True)  # an old description must not stand beside new weights
     variables = train_one(model, recipe, records, member, seed=seed, progress=progress)
     right = observe_one(model, records, variables, ("correct",))["correct"][:, 0]
     description = {
@@ -197,6 +216,10 @@ def load_victim(folder: Path) -> Trained:
         InputError: no model folder, or a damaged one.
     """
     description = read_json(folder / "model.json")
+    if description.get("format") != FORMAT:
+        raise InputError(
+            f"{folder} has model format {description.get('format')!r} and this version reads {FORMAT}: train it again."
+        )
     try:
         victim, classes = Victim(**description["victim"]), int(description["classes"])
         shape = tuple(int(side) for side in description["shape"])

@@ -6,12 +6,13 @@ convolution, slow on CPU and GPU. Written as slices of the padded input, one con
 same sum is an ordinary (batched) matrix product everywhere.
 
 ``conv`` takes the arguments `flax.nnx.Conv` passes on, so it drops in as ``conv_general_dilated=conv``. Layout: input
-["record height width channel"], kernel ["row column channel out"]. Groups and dilations fall to `jax.lax`.
+["record height width channel"], kernel ["row column channel out"]. What else `jax.lax` offers (groups,
+dilations, other layouts, a precision) is left to it.
 
     form      forward    input gradient    weight gradient    use
     lax       lax        lax               lax                one network outside a loop
     patches   product    product           product            vmap over networks, on an accelerator
-    mixed     lax        lax               product            map over networks, on a CPU
+    mixed     lax        lax, written out  product            map over networks, on a CPU
 
 The three agree to float32 rounding. ``mixed`` keeps no nine-fold activations.
 """
@@ -27,7 +28,8 @@ import jax.numpy as jnp
 from jax import lax
 
 Form = Literal["lax", "patches", "mixed"]
-Padding = str | Sequence[tuple[int, int]]
+Pairs = Sequence[tuple[int, int]]
+Padding = str | Pairs
 
 _NUMBERS = ("NHWC", "HWIO", "NHWC")
 
@@ -49,8 +51,7 @@ def extract_patches(x: jax.Array, size: tuple[int, int], strides: tuple[int, int
     Returns:
         ["record out_height out_width window"], a window's values ordered row, column, channel.
     """
-    pairs = lax.padtype_to_pads(x.shape[1:3], size, strides, padding) if isinstance(padding, str) else padding
-    x = jnp.pad(x, ((0, 0), *pairs, (0, 0)))
+    x = jnp.pad(x, ((0, 0), *_pairs(x, size, strides, padding), (0, 0)))
     height, width = ((x.shape[axis + 1] - size[axis]) // strides[axis] + 1 for axis in (0, 1))
     windows = [
         x[:, i : i + strides[0] * (height - 1) + 1 : strides[0], j : j + strides[1] * (width - 1) + 1 : strides[1]]
@@ -58,6 +59,13 @@ def extract_patches(x: jax.Array, size: tuple[int, int], strides: tuple[int, int
         for j in range(size[1])
     ]
     return jnp.concatenate(windows, axis=-1)
+
+
+def _pairs(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> Pairs:
+    """Zeros before and after the rows and the columns."""
+    if not isinstance(padding, str):
+        return padding
+    return lax.padtype_to_pads(x.shape[1:3], size, strides, padding)
 
 
 def _by_patches(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
@@ -80,14 +88,31 @@ def _mixed_forward(x, kernel, strides, padding):
 
 def _mixed_backward(strides, padding, saved, cotangent):
     x, kernel = saved
-    _, input_gradient = jax.vjp(lambda x: _by_lax(x, kernel, strides, padding), x)
     rows, columns, _, out = kernel.shape
     windows = extract_patches(x, (rows, columns), strides, padding)
     kernel_gradient = windows.reshape(-1, windows.shape[-1]).T @ cotangent.reshape(-1, out)
-    return *input_gradient(cotangent), kernel_gradient.reshape(kernel.shape)
+    return _input_gradient(x, kernel, strides, padding, cotangent), kernel_gradient.reshape(kernel.shape)
+
+
+def _input_gradient(x, kernel, strides, padding, cotangent):
+    # The gradient that JAX derives swaps the kernel's axes by name, and XLA's CPU backend has no fast path for that:
+    # written out with the axes in place it has. With strides it would dilate its input, which is slow as well.
+    if strides != (1, 1):
+        return jax.vjp(lambda x: _by_patches(x, kernel, strides, padding), x)[1](cotangent)[0]
+    size = kernel.shape[:2]
+    before = _pairs(x, size, strides, padding)
+    pairs = [(k - 1 - low, k - 1 - high) for k, (low, high) in zip(size, before, strict=True)]
+    return _by_lax(cotangent, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), (1, 1), pairs)
 
 
 _mixed.defvjp(_mixed_forward, _mixed_backward)
+
+
+def _channels_last(x: jax.Array, kernel: jax.Array, numbers: Any) -> bool:
+    if x.ndim != 4:
+        return False
+    asked, ours = (lax.conv_dimension_numbers(x.shape, kernel.shape, each) for each in (numbers, _NUMBERS))
+    return asked == ours
 
 
 def conv(
@@ -97,7 +122,7 @@ def conv(
     padding: Padding,
     lhs_dilation: Sequence[int] | None = None,
     rhs_dilation: Sequence[int] | None = None,
-    dimension_numbers: Any = None,
+    dimension_numbers: Any = _NUMBERS,
     feature_group_count: int = 1,
     *,
     form: Form | None = None,
@@ -110,18 +135,18 @@ def conv(
         kernel: ["row column channel out"].
         window_strides: rows and columns between windows.
         padding: "SAME", "VALID" or pairs of (before, after).
-        lhs_dilation: passed to `jax.lax` when not 1.
-        rhs_dilation: passed to `jax.lax` when not 1.
-        dimension_numbers: passed to `jax.lax` with dilations, groups or other than two dimensions.
-        feature_group_count: passed to `jax.lax` when not 1.
+        lhs_dilation: other than 1, it is left to `jax.lax`.
+        rhs_dilation: other than 1, it is left to `jax.lax`.
+        dimension_numbers: other than of channels-last images, it is left to `jax.lax`.
+        feature_group_count: other than 1, it is left to `jax.lax`.
         form: see the module's table; by default what suits the backend.
-        options: passed to `jax.lax` with dilations, groups or other than two dimensions.
+        options: any that is set, as a precision, is left to `jax.lax`.
 
     Returns:
         ["record out_height out_width out"].
     """
-    dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
-    if dilated or feature_group_count != 1 or x.ndim != 4:
+    plain = all(d == 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ()), feature_group_count))
+    if not plain or not _channels_last(x, kernel, dimension_numbers) or any(options.values()):
         return lax.conv_general_dilated(
             x,
             kernel,

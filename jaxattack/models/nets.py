@@ -11,6 +11,7 @@ A network maps float inputs ["record *feature"] to logits ["record cls"].
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from itertools import pairwise
@@ -147,7 +148,6 @@ ARCHITECTURES = {
 }
 
 
-@cache
 def build(
     architecture: str,
     shape: tuple[int, ...],
@@ -172,10 +172,13 @@ def build(
         raise InputError(f"dropout is {dropout}: give a share from 0 to below 1.")
     if activation not in ACTIVATIONS:
         raise InputError(f"activation is {activation!r}: give one of {', '.join(ACTIVATIONS)}.")
+    return _build(architecture, tuple(shape), classes, activation, float(dropout))
+
+
+@cache
+def _build(architecture: str, shape: tuple[int, ...], classes: int, activation: Activation, dropout: float) -> Model:
     kind, sizes = _parse(architecture)
-    features = 1
-    for side in shape:
-        features *= side
+    features = math.prod(shape)
     if kind in ("softmax", "mlp"):
         return from_nnx(lambda rngs: MLP((features, *sizes, classes), activation, dropout, rngs))
     if len(shape) != 3:

@@ -1,8 +1,18 @@
 """From a Model, a Dataset and a member matrix to trained models and their Observations."""
 
 from jaxattack.training.alone import observe_one, train_one
-from jaxattack.training.ensemble import Engine, Placement, Sweep, train_ensemble
+from jaxattack.training.ensemble import Engine, Placement, Sweep, check_seed, train_ensemble
 from jaxattack.training.images import Queries
 from jaxattack.training.recipe import Recipe
 
-__all__ = ["Engine", "Placement", "Queries", "Recipe", "Sweep", "observe_one", "train_ensemble", "train_one"]
+__all__ = [
+    "Engine",
+    "Placement",
+    "Queries",
+    "Recipe",
+    "Sweep",
+    "check_seed",
+    "observe_one",
+    "train_ensemble",
+    "train_one",
+]

@@ -28,7 +28,7 @@ def train_one(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Variables:
-    """Train one model: model 0 of a sweep of the same seed and members.
+    """Train one model: model 0 of a sweep of the same seed, whose models all have as many members.
 
     Args:
         model: the architecture.
@@ -72,8 +72,13 @@ def observe_one(
         variables: what it learnt.
         names: the signals to keep beside ``phi`` and ``correct``.
         queries: the views; the record itself by default.
+
+    Raises:
+        InputError: views of records that are no images.
     """
+    views = queries or Queries()
+    check_views(Recipe(), views, dataset)
     x, y, block = in_blocks(dataset)
     kept = tuple(dict.fromkeys((*ALWAYS, *names)))
-    answers = _observe(model, kept, queries or Queries(), block, x, y, variables)
+    answers = _observe(model, kept, views, block, x, y, variables)
     return {name: np.asarray(value)[: len(dataset)] for name, value in answers.items()}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -40,7 +40,9 @@ class Placement:
         chunk: models a compiled program handles, rounded up to fill every device; by default about a thirty-second of
             the run.
         vmap: models a device handles at the same time; by default 1 for convolutions and 4 for other networks on a
-            CPU, and all of its share on an accelerator, halved until the program fits into free memory.
+            CPU, and 64 on an accelerator.
+
+    Both are halved until the program fits into free memory, but for a ``vmap`` that is given.
 
     Raises:
         InputError: less than 1.
@@ -68,7 +70,7 @@ class Sweep:
         seed: the run's key.
 
     Raises:
-        InputError: an unknown signal.
+        InputError: an unknown signal, or a seed out of range.
     """
 
     model: Model
@@ -78,9 +80,20 @@ class Sweep:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         for name in self.signals:
             lookup(name)
         object.__setattr__(self, "signals", tuple(dict.fromkeys((*ALWAYS, *self.signals))))
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that JAX would cut to 32 bits, or that is negative.
+
+    Raises:
+        InputError: it is outside 0 to 4294967295.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed is {seed}: give 0 to {2**32 - 1}.")
 
 
 class Chunk(NamedTuple):
@@ -137,11 +150,10 @@ def _mapped(function: Any, mesh: Mesh, group: int) -> Any:
 
 
 class Program(NamedTuple):
-    """A chunk's two compiled functions, and what compiling said."""
+    """A chunk's two compiled functions, and the memory that the larger one needs."""
 
     train: Any
     observe: Any
-    seconds: float
     bytes_per_device: int
 
 
@@ -156,7 +168,6 @@ def _compile(
     x: jax.ShapeDtypeStruct,
     y: jax.ShapeDtypeStruct,
 ) -> Program:
-    begin = time.perf_counter()
     shaped = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
     keys = shaped((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
     member = Membership(shaped((chunk, slots), jnp.int32), shaped((chunk, slots), jnp.float32))
@@ -175,7 +186,7 @@ def _compile(
     observed = _mapped(observe_one, mesh, group).lower(variables, x, y).compile()
     needs = [c.memory_analysis() for c in (trained, observed)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
-    return Program(trained, observed, time.perf_counter() - begin, int(most))
+    return Program(trained, observed, int(most))
 
 
 def free_bytes(mesh: Mesh) -> int:
@@ -214,22 +225,28 @@ class Engine:
         share = -(-models // devices)
         per_device = -(-placement.chunk // devices) if placement.chunk else -(-share // 32)
         group = placement.vmap or (64 if accelerator else 1 if _convolves(self.sweep.model) else 4)
-        group = min(group, share)
+        group = min(group, share, per_device if placement.chunk and not placement.vmap else share)
         room = 0.8 * free_bytes(self.mesh)
         begin, compiled = time.perf_counter(), 0
         while True:
             self.chunk = devices * group * -(-per_device // group)
             misses = _compile.cache_info().misses
             program = _compile(
-                self.sweep, self.mesh, self.chunk, group, self.slots, self.block, _aval(self._x), _aval(self._y)
+                replace(self.sweep, seed=0),
+                self.mesh,
+                self.chunk,
+                group,
+                self.slots,
+                self.block,
+                _aval(self._x),
+                _aval(self._y),
             )
             compiled += _compile.cache_info().misses - misses
-            if program.bytes_per_device <= room or placement.vmap or (group == 1 and self.chunk == devices):
+            if program.bytes_per_device <= room or self.chunk == devices * (group if placement.vmap else 1):
                 break
-            if group > 1:
+            if group > 1 and not placement.vmap:
                 group //= 2
-            else:
-                per_device = self.chunk // devices // 2
+            per_device = max(self.chunk // devices // 2, 1)
         self.group, self.program = group, program
         self.bytes_per_device = program.bytes_per_device
         self.compile_seconds = time.perf_counter() - begin if compiled else 0.0
@@ -257,21 +274,16 @@ class Engine:
         kept = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
         return Chunk(padded[:count].astype(np.int64), kept, signals, trained - begin, time.perf_counter() - trained)
 
-    def run_all(
-        self, models: Sequence[int], member: Bool[np.ndarray, "model record"], *, progress: Any = None
-    ) -> Iterator[Chunk]:
+    def run_all(self, models: Sequence[int], member: Bool[np.ndarray, "model record"]) -> Iterator[Chunk]:
         """The same for any number of models, a chunk at a time.
 
         Args:
             models: their numbers.
             member: the whole member matrix; a model's number is its row.
-            progress: called with the number of models in each finished chunk.
         """
         for first in range(0, len(models), self.chunk):
             some = list(models[first : first + self.chunk])
             yield self.run(some, member[some])
-            if progress:
-                progress(len(some))
 
 
 def _aval(x: jax.Array) -> jax.ShapeDtypeStruct:

@@ -56,10 +56,11 @@ def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:
         padded = jnp.pad(x, ((0, 0), (recipe.crop,) * 2, (recipe.crop,) * 2, (0, 0)), mode="reflect")
         x = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), x.shape[1:]))(padded, offsets)
     if recipe.cutout:
-        centre = jax.random.randint(cut_key, (records, 2), 0, jnp.array([height, width]))
+        centre = jax.random.randint(cut_key, (records, 2), 0, jnp.array([[height, width]]))
         low = centre - recipe.cutout // 2
         rows, columns = (
-            (jnp.arange(size) >= low[:, axis, None]) & (jnp.arange(size) < low[:, axis, None] + recipe.cutout)
+            (jnp.arange(size)[None] >= low[:, axis, None])
+            & (jnp.arange(size)[None] < low[:, axis, None] + recipe.cutout)
             for axis, size in ((0, height), (1, width))
         )
         x = jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], 0.0, x)

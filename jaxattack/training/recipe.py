@@ -31,7 +31,8 @@ class Recipe:
         warmup: the share of all steps over which the rate rises linearly from 0, 0 to below 1.
         weight_decay: L2 coefficient on arrays of two or more axes (not on biases or norm scales), at least 0.
         label_smoothing: mass spread over all classes, 0 to below 1.
-        ema: decay a step of the average of all variables that is deployed instead of the last ones; 0 is off.
+        ema: decay a step of the average of all variables that is deployed instead of the last ones; 0 is off. After t
+            steps the decay is at most (1 + t) / (10 + t).
         flip: mirror half of the images left to right (images only).
         crop: pixels of reflect padding before a random crop of the first size (images only); 0 is off.
         cutout: side in pixels of a random square set to 0 (images only); 0 is off.
@@ -56,9 +57,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
-            self._check(name, "1 or more", lambda value: value >= 1)
-        for name in ("crop", "cutout", "weight_decay"):
-            self._check(name, "0 or more", lambda value: 0 <= value < float("inf"))
+            self._check(name, "a whole number from 1", lambda value: isinstance(value, int) and value >= 1)
+        for name in ("crop", "cutout"):
+            self._check(name, "a whole number from 0", lambda value: isinstance(value, int) and value >= 0)
+        self._check("weight_decay", "0 or more", lambda value: 0 <= value < float("inf"))
         for name in ("momentum", "warmup", "label_smoothing", "ema"):
             self._check(name, "a share from 0 to below 1", lambda value: 0 <= value < 1)
         self._check("learning_rate", "a number above 0", lambda value: 0 < value < float("inf"))

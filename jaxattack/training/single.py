@@ -105,7 +105,7 @@ def epoch(
         gradient, rest = jax.grad(loss, has_aux=True)(state.variables.params)
         updates, optimizer_state = change.update(gradient, state.optimizer, state.variables.params)
         variables = Variables(optax.apply_updates(state.variables.params, updates), rest)
-        average = None if state.average is None else _average(recipe.ema, state.average, variables)
+        average = None if state.average is None else _average(recipe.ema, at, state.average, variables)
         return State(variables, optimizer_state, average), None
 
     order = jax.random.permutation(jax.random.fold_in(shuffle_key, number), slots)
@@ -135,8 +135,14 @@ def train(
     return deployed(jax.lax.scan(one, state, jnp.arange(recipe.epochs))[0])
 
 
-def _average(decay: float, old: Variables, new: Variables) -> Variables:
-    return jax.tree.map(lambda a, b: a + (1 - decay) * (b - a), old, new)
+def _average(decay: float, at: jax.Array, old: Variables, new: Variables) -> Variables:
+    # Early on the average is short, so that a short training does not deploy its random start.
+    share = jnp.maximum(1 - decay, 9.0 / (10.0 + at))
+
+    def blend(a, b):
+        return a + share * (b - a) if jnp.issubdtype(b.dtype, jnp.inexact) else b
+
+    return jax.tree.map(blend, old, new)
 
 
 def observe(

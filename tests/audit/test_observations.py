@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax, logsumexp
+
+from jaxattack.attacks.membership import ATTACKS
+from jaxattack.audit import read_observations, score
+from jaxattack.types import InputError, Observations
+
+RNG = np.random.default_rng(0)
+MODELS, RECORDS, CLASSES = 6, 40, 3
+MEMBER = RNG.permuted(np.arange(MODELS)[:, None] % 2 == np.zeros(RECORDS, int), axis=0)
+LABEL = RNG.integers(0, CLASSES, RECORDS)
+LOGITS = RNG.normal(0, 2, (MODELS, RECORDS, CLASSES)) + 2 * MEMBER[..., None] * (np.arange(CLASSES) == LABEL[:, None])
+ARRAYS = {"member": MEMBER, "label": LABEL, "logits": LOGITS}
+
+
+def phi_of(logits):
+    z = np.asarray(logits, np.float64)
+    label = np.broadcast_to(LABEL[(None, slice(None)) + (None,) * (z.ndim - 3)], z.shape[:-1])[..., None]
+    others = np.where(np.arange(CLASSES) == label, -np.inf, z)
+    return np.take_along_axis(z, label, axis=-1)[..., 0] - logsumexp(others, axis=-1)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(**arrays):
+        path = tmp_path / "observations.npz"
+        np.savez(path, **arrays)
+        return read_observations(path)
+
+    return write_and_read
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_logits_of_another_framework_become_every_signal(read, dtype):
+    logits = LOGITS.astype(dtype)
+    found = read(**ARRAYS | {"logits": logits})
+    assert {name for attack in ATTACKS.values() for name in attack.signals} <= set(found.signals)
+    log_p = log_softmax(logits.astype(np.float64), axis=-1)
+    p = np.exp(log_p)
+    expected = {
+        "phi": phi_of(logits),
+        "correct": logits.argmax(axis=-1) == LABEL,
+        "entropy": -(p * log_p).sum(axis=-1),
+        "softmax_t2": np.take_along_axis(
+            log_softmax(logits.astype(np.float64) / 2, axis=-1), np.broadcast_to(LABEL[:, None], (*MEMBER.shape, 1)), -1
+        )[..., 0],
+    }
+    for name in expected.keys() & set(found.signals):
+        assert (found.signal(name).shape, found.signal(name).dtype) == ((MODELS, RECORDS, 1), np.float32)
+        np.testing.assert_allclose(found.signal(name)[..., 0], expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    np.testing.assert_array_equal(found.member, MEMBER)
+    np.testing.assert_array_equal(found.label, LABEL)
+
+
+def test_logits_by_query_become_signals_by_query(read):
+    logits = np.stack([LOGITS, LOGITS[..., ::-1], LOGITS + 1], axis=2)
+    found = read(**ARRAYS | {"logits": logits}).signal("phi")
+    assert found.shape == (MODELS, RECORDS, 3)
+    np.testing.assert_allclose(found, phi_of(logits), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("queries", [(), (1,), (4,)])
+def test_phi_alone_is_enough(read, queries):
+    phi = RNG.standard_normal((MODELS, RECORDS, *queries))
+    found = read(member=MEMBER.astype(np.int64), label=LABEL.astype(np.uint8), phi=phi)
+    assert set(found.signals) == {"phi"}
+    np.testing.assert_allclose(found.signal("phi"), phi.reshape(MODELS, RECORDS, -1), rtol=1e-6)
+    assert found.member.dtype == np.bool_
+
+
+def test_a_signal_that_is_given_stands_before_one_computed(read):
+    phi = np.zeros((MODELS, RECORDS))
+    assert (read(**ARRAYS, phi=phi).signal("phi") == 0).all()
+
+
+def replaced(**changes):
+    return {name: value for name, value in (ARRAYS | changes).items() if value is not None}
+
+
+def at(array, place, value):
+    changed = np.array(array, np.float64)
+    changed[place] = value
+    return changed
+
+
+BAD = {
+    "no member": (replaced(member=None), "has no member"),
+    "no label": (replaced(label=None), "has no label"),
+    "neither": (replaced(member=None, label=None), "has no member and label"),
+    "no logits": (replaced(logits=None), "has no logits or phi"),
+    "flat member": (replaced(member=MEMBER[0]), "member has shape"),
+    "member of 2": (replaced(member=MEMBER * 2), "give 0 or 1"),
+    "member NaN": (replaced(member=at(MEMBER, (0, 0), np.nan)), "give 0 or 1"),
+    "short label": (replaced(label=LABEL[:-1]), "give one whole-number label a record"),
+    "float label": (replaced(label=LABEL.astype(float)), "give one whole-number label a record"),
+    "large label": (replaced(label=LABEL + 1), "label ranges from 1 to 3 and logits have 3 classes"),
+    "negative label": (replaced(label=LABEL - 1), "label ranges from -1"),
+    "negative label with phi": (replaced(label=LABEL - 1, logits=None, phi=LOGITS[..., 0]), "label"),
+    "NaN": (replaced(logits=at(LOGITS, (2, 3, 1), np.nan)), "logits is NaN or infinite in 1 places"),
+    "infinite phi": (replaced(logits=None, phi=at(LOGITS[..., 0], (1, 5), np.inf)), r"phi is NaN .* \(1, 5, 0\)"),
+    "too large for float32": (replaced(logits=at(LOGITS, (2, 3, 1), 1e300)), "logits is NaN or infinite"),
+    "few models": (replaced(logits=LOGITS[:-1]), r"logits has shape \(5, 40, 3\) and member \(6, 40\)"),
+    "one class": (replaced(logits=LOGITS[..., :1]), "logits has shape"),
+    "flat logits": (replaced(logits=LOGITS[..., 0]), "logits has shape"),
+    "text": (replaced(logits=None, phi=np.full((MODELS, RECORDS), "a")), "phi has dtype"),
+    "unknown signal": (replaced(loss=LOGITS[..., 0]), "loss"),
+    "no records": ({"member": MEMBER[:, :0], "label": LABEL[:0], "logits": LOGITS[:, :0]}, "observations.npz"),
+    "no models": ({"member": MEMBER[:0], "label": LABEL, "logits": LOGITS[:0]}, "observations.npz"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arrays_are_refused_in_a_sentence(read, case):
+    arrays, words = BAD[case]
+    with pytest.raises(InputError, match=words) as caught:
+        read(**arrays)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not exist: give an .npz with member, label, and logits or phi"):
+        read_observations(tmp_path / "nothing.npz")
+    np.save(tmp_path / "one.npy", LABEL)
+    np.savez(tmp_path / "objects.npz", member=np.array([{}], object), label=LABEL, logits=LOGITS)
+    np.savez(tmp_path / "whole.npz", **ARRAYS)
+    (tmp_path / "half.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:1000])
+    (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name in ("one.npy", "objects.npz", "half.npz", "text.npz", "empty.npz", "."):
+        with pytest.raises(InputError, match="cannot be read") as caught:
+            read_observations(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_score_is_json_with_the_parts_of_a_report(read):
+    found = score(read(**ARRAYS), name="mine")
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert {entry["name"] for entry in found["attacks"]} == set(ATTACKS)
+    assert found["title"] == "mine · 6 models"
+    assert found["cost"]["queries"] == MODELS * RECORDS
+    assert found["cost"]["gradient_steps"] == 0
+    right = LOGITS.argmax(axis=-1) == LABEL
+    expected = np.mean([right[model][MEMBER[model]].mean() for model in range(MODELS)])
+    assert found["models"]["train_accuracy"]["mean"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_phi_alone_is_scored_by_the_attacks_that_read_it(read):
+    found = score(read(member=MEMBER, label=LABEL, phi=phi_of(LOGITS)))
+    assert {entry["name"] for entry in found["attacks"]} == {
+        name for name, attack in ATTACKS.items() if set(attack.signals) <= {"phi"}
+    }
+    assert found["models"]["train_accuracy"] is None
+
+
+def observations(models=MODELS, **changes):
+    return Observations(
+        **{"signals": {"phi": phi_of(LOGITS)[:models, :, None].astype(np.float32)}, "member": MEMBER[:models]}
+        | {"label": LABEL}
+        | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "attacks", "words"),
+    [
+        (observations(3), None, "has 3 models: give at least 4"),
+        (observations(), ("lira",), "lira"),
+        (observations(), ("gap",), "the signal 'correct' was not observed"),
+        (observations(), (), "attack"),
+    ],
+    ids=["few models", "unknown attack", "signal missing", "no attack"],
+)
+def test_what_cannot_be_scored_is_refused_in_a_sentence(given, attacks, words):
+    with pytest.raises(InputError, match=words):
+        score(given, attacks)
+
+
+def test_a_record_that_every_model_saw_is_named_and_counted():
+    member = MEMBER.copy()
+    member[:, [3, 8]] = True
+    with pytest.raises(InputError, match=r"cannot score 2 of 40 records \(3, 8\)"):
+        score(observations(member=member), ("lira-online",))

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxattack.attacks.membership import ATTACKS
+from jaxattack.audit import MembershipAudit, Victim, membership, rescore, sweep
+from jaxattack.data import load, random_labels
+from jaxattack.store import RunFolder
+from jaxattack.training import Placement, Recipe
+from jaxattack.types import InputError
+
+NAME = "synthetic:random-labels?records=40&features=5&classes=3"
+DATA = load(NAME)
+VICTIM, RECIPE = Victim(data=NAME, model="softmax"), Recipe(epochs=2, batch=5)
+PLACEMENT = Placement(chunk=4, vmap=1)
+REPORT = {
+    "format",
+    "kind",
+    "title",
+    "attacks",
+    "models",
+    "vulnerable",
+    "vulnerability",
+    "cost",
+    "config",
+    "environment",
+}
+ENTRY = {
+    *(
+        "name",
+        "description",
+        "auc",
+        "balanced_accuracy",
+        "advantage",
+        "tpr",
+        "tpr_interval",
+        "false_positives",
+        "resolvable",
+    ),
+    *("per_target", "transferred", "ppv", "roc", "histogram", "by_models", "seconds", "tied"),
+}
+RATES = {"0.1", "0.01", "0.001", "0.0001", "0.00001"}
+TIMES = ("seconds", "memory_bytes")
+
+
+def run(folder, victim=VICTIM, recipe=RECIPE, placement=PLACEMENT, dataset=None, progress=None, **audit):
+    settings = MembershipAudit(**{"models": 8, "attacks": ("loss", "lira-online")} | audit)
+    return membership(
+        folder, victim=victim, recipe=recipe, audit=settings, placement=placement, dataset=dataset, progress=progress
+    )
+
+
+def plain(values):
+    """Findings without what differs from run to run."""
+    if isinstance(values, dict):
+        return {key: plain(value) for key, value in values.items() if key not in TIMES}
+    return [plain(value) for value in values] if isinstance(values, list) else values
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep") / "run"
+    return folder, run(folder, attacks=tuple(ATTACKS))
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def explode(*arguments, **options):
+        raise AssertionError("something is trained")
+
+    monkeypatch.setattr(sweep, "Engine", explode)
+
+
+def test_findings_are_json_with_the_documented_keys(finished):
+    values = finished[1].values
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert set(values) == REPORT
+    assert {entry["name"] for entry in values["attacks"]} == set(ATTACKS)
+    for entry in values["attacks"]:
+        assert set(entry) - {"references"} == ENTRY
+        assert all(set(entry[name]) == RATES for name in ("tpr", "tpr_interval", "false_positives", "resolvable"))
+        assert set(entry["roc"]) == {"false_positives", "true_positives", "negatives", "positives"}
+        assert set(entry["histogram"]) == {"edges", "member", "non_member"}
+        assert sum(entry["histogram"]["member"]) == entry["roc"]["positives"] == 8 * 20
+        assert sum(entry["histogram"]["non_member"]) == entry["roc"]["negatives"] == 8 * 20
+        assert [point["models"] for point in entry["by_models"]] in ([], [4, 8])
+    assert set(values["models"]) == {"count", "records", "classes", "members", "train_accuracy", "test_accuracy"}
+    assert values["models"]["members"] == 20
+    assert set(values["cost"]["seconds"]) == {"compile", "train", "observe", "score", "total"}
+    assert values["cost"]["gradient_steps"] == 8 * 2 * 4
+    assert values["cost"]["queries"] == 8 * 40
+    assert set(values["vulnerable"]["records"][0]) == {"record", "label", "vulnerability", "detected", "falsely"}
+    assert set(values["vulnerability"]) == {"edges", "count", "stability"}
+    assert sum(values["vulnerability"]["count"]) == 40
+    assert values["config"]["seed"] == 0
+    assert finished[1].pictures == {}
+
+
+def test_attacks_come_strongest_first(finished):
+    strength = [(entry["tpr"]["0.001"], entry["auc"]) for entry in finished[1].values["attacks"]]
+    assert strength == sorted(strength, reverse=True)
+
+
+def test_a_finished_run_is_not_trained_again(finished, no_training):
+    again = run(finished[0], attacks=tuple(ATTACKS))
+    assert plain(again.values) == plain(finished[1].values)
+    assert again.values["cost"]["seconds"]["train"] == finished[1].values["cost"]["seconds"]["train"]
+
+
+def test_scoring_a_run_folder_gives_the_same_findings(finished, no_training):
+    assert plain(rescore(finished[0]).values) == plain(finished[1].values)
+    some = rescore(finished[0], ("gap",)).values
+    assert [entry["name"] for entry in some["attacks"]] == ["gap"]
+
+
+def test_the_first_models_of_a_run_are_a_smaller_run(finished, no_training, tmp_path):
+    found = run(finished[0], models=4)
+    assert found.values["models"]["count"] == 4
+    assert found.values["cost"]["models"] == 4
+    assert found.values["cost"]["gradient_steps"] == 4 * 2 * 4
+
+
+def test_more_models_extend_a_run_and_equal_one_made_at_once(finished, tmp_path):
+    seen = []
+    run(tmp_path / "run", models=4)
+    grown = run(tmp_path / "run", models=8, attacks=tuple(ATTACKS), progress=lambda *now: seen.append(now))
+    assert [now for now in seen if now[0] == "models"] == [("models", 4, 8), ("models", 8, 8)]
+    assert ("attacks", len(ATTACKS), len(ATTACKS)) in seen
+    np.testing.assert_array_equal(
+        RunFolder.existing(tmp_path / "run").observations(8).signal("phi"),
+        RunFolder.existing(finished[0]).observations(8).signal("phi"),
+    )
+    assert plain(grown.values) == plain(finished[1].values)
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_it_lacks(finished, tmp_path):
+    folder = tmp_path / "run"
+    run(folder)
+    next(folder.glob("chunk-000004-*")).unlink()
+    assert rescore(folder, ("loss",)).values["models"]["count"] == 4
+    run(folder)
+    np.testing.assert_array_equal(
+        RunFolder.existing(folder).observations(8).signal("phi"),
+        RunFolder.existing(finished[0]).observations(8).signal("phi"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recipe": Recipe(epochs=3, batch=5)}, "recipe.epochs is 2 there and 3 here"),
+        ({"design": "poisson:0.5"}, "design is 'halves' there and 'poisson:0.5' here"),
+        ({"seed": 1}, "seed is 0 there and 1 here"),
+        ({"victim": Victim(data=NAME, model="mlp:4")}, "victim.model is 'softmax' there and 'mlp:4' here"),
+        ({"dataset": random_labels(records=40, features=5, classes=3, seed=1)}, "data.name is|data.sha256 is"),
+    ],
+    ids=["recipe", "design", "seed", "model", "records"],
+)
+def test_another_configuration_is_refused_by_the_field_that_differs(finished, no_training, changes, words):
+    with pytest.raises(InputError, match=words):
+        run(finished[0], **changes)
+
+
+@pytest.mark.parametrize("design", ["exact", "poisson:0.6"])
+def test_every_design_can_be_scored_by_attacks_that_need_both_sides(tmp_path, design):
+    found = run(tmp_path / "run", models=24, design=design, placement=Placement(chunk=24, vmap=1)).values
+    assert {entry["name"] for entry in found["attacks"]} == {"loss", "lira-online"}
+    assert found["models"]["count"] == 24
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"victim": Victim(data=NAME, records=41)}, "records is 41 and .* has 40"),
+        ({"design": "sized:41"}, "asks for more members than the 40 records"),
+        ({"victim": Victim(data="no-such-set")}, "there is no data set 'no-such-set'"),
+        ({"victim": Victim(data=NAME, model="cnn:4")}, "needs images"),
+        ({"victim": Victim(data=NAME, model="no_such:factory")}, "cannot be imported"),
+        ({"queries": 2}, "holds no images"),
+        ({"recipe": Recipe(flip=True)}, "holds no images"),
+    ],
+    ids=["records", "members", "data", "model", "factory", "queries", "augmentation"],
+)
+def test_bad_input_is_refused_and_leaves_nothing(tmp_path, changes, words):
+    with pytest.raises(InputError, match=words):
+        run(tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("models", 3), ("seed", -1), ("queries", 3), ("design", "thirds"), ("attacks", ("lira",)), ("attacks", ())],
+)
+def test_an_audit_checks_itself(field, value):
+    with pytest.raises(InputError) as caught:
+        MembershipAudit(**{field: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_no_run_or_too_small_is_not_scored(tmp_path):
+    with pytest.raises(InputError, match="give the folder of a run"):
+        rescore(tmp_path)
+    identity = {"data": {"name": "x", "records": 40}, "signals": ["phi"], "seed": 0, "victim": {"model": "softmax"}}
+    RunFolder.open(tmp_path / "run", identity, DATA.y)
+    with pytest.raises(InputError, match="holds 0 models: train at least 4"):
+        rescore(tmp_path / "run")
+
+
+def test_the_most_vulnerable_images_are_pictured_and_weights_kept(tmp_path):
+    victim = Victim(data="digits", records=40, model="softmax")
+    found = run(tmp_path / "run", victim=victim, models=4, queries=2, keep_weights=True)
+    assert set(found.pictures) == {entry["record"] for entry in found.values["vulnerable"]["records"]}
+    assert all((image.shape, image.dtype) == ((8, 8, 1), np.uint8) for image in found.pictures.values())
+    assert found.values["cost"]["queries"] == 4 * 40 * 2
+    assert [file.name for file in tmp_path.glob("run/weights-*")] == ["weights-000000-000003.npz"]
+    assert rescore(tmp_path / "run", ("loss",)).pictures

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from jaxattack.models import from_linen, from_nnx
+
+
+class Spiral(nnx.Module):
+    def __init__(self, rngs):
+        self.first = nnx.Linear(6, 8, rngs=rngs)
+        self.norm = nnx.BatchNorm(8, momentum=0.9, rngs=rngs)
+        self.drop = nnx.Dropout(0.5, rngs=rngs)
+        self.last = nnx.Linear(8, 3, rngs=rngs)
+
+    def __call__(self, x):
+        return self.last(self.drop(nnx.relu(self.norm(self.first(x)))))
+
+
+class Trains(nn.Module):
+    @nn.compact
+    def __call__(self, x, *, train: bool):
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(nn.Dense(8)(x))
+        return nn.Dense(3)(nn.Dropout(0.5, deterministic=not train)(nn.relu(x)))
+
+
+class Deterministic(nn.Module):
+    @nn.compact
+    def __call__(self, x, deterministic=True):
+        x = nn.BatchNorm(use_running_average=deterministic, momentum=0.9)(nn.Dense(8)(x))
+        return nn.Dense(3)(nn.Dropout(0.5)(nn.relu(x), deterministic=deterministic))
+
+
+class Plain(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(x)
+
+
+MODELS = {
+    "nnx": from_nnx(Spiral),
+    "linen train=": from_linen(Trains(), (6,)),
+    "linen deterministic=": from_linen(Deterministic(), (6,)),
+}
+X = jax.random.normal(jax.random.key(3), (16, 6))
+Y = jnp.arange(16) % 3
+
+
+def test_a_deployed_nnx_module_answers_as_the_module_itself():
+    module = Spiral(nnx.Rngs(jax.random.key(0)))
+    module.eval()
+    variables = MODELS["nnx"].init(jax.random.key(0))
+    np.testing.assert_allclose(MODELS["nnx"].apply(variables, X), module(X), atol=1e-6)
+
+
+def test_nnx_batch_statistics_become_those_of_the_module_itself():
+    module = Spiral(nnx.Rngs(jax.random.key(0)))
+    module.train()
+    module(X)
+    _, rest = MODELS["nnx"].forward(MODELS["nnx"].init(jax.random.key(0)), X, jax.random.key(1))
+    np.testing.assert_allclose(rest["norm"]["mean"], module.norm.mean[...], atol=1e-6)
+    np.testing.assert_allclose(rest["norm"]["var"], module.norm.var[...], atol=1e-6)
+
+
+def test_nnx_parameters_apart_from_statistics():
+    variables = MODELS["nnx"].init(jax.random.key(0))
+    assert set(variables.params) == {"first", "norm", "last"}
+    assert set(variables.rest) == {"norm"}
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(variables))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "off"),
+    [("linen train=", Trains(), {"train": False}), ("linen deterministic=", Deterministic(), {"deterministic": True})],
+)
+def test_a_deployed_linen_module_answers_as_the_module_itself(name, module, off):
+    variables = MODELS[name].init(jax.random.key(0))
+    collections = module.init(jax.random.key(0), jnp.zeros((1, 6)), **off)
+    np.testing.assert_allclose(MODELS[name].apply(variables, X), module.apply(collections, X, **off), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_and_batch_norm_act_in_training_alone(name):
+    model = MODELS[name]
+    variables = model.init(jax.random.key(0))
+    one, rest = model.forward(variables, X, jax.random.key(1))
+    same, _ = model.forward(variables, X, jax.random.key(1))
+    other, _ = model.forward(variables, X, jax.random.key(2))
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+    assert jax.tree.structure(rest) == jax.tree.structure(variables.rest)
+    assert all((a != b).any() for a, b in zip(*map(jax.tree.leaves, (rest, variables.rest)), strict=True))
+    np.testing.assert_allclose(model.apply(variables, X)[:1], model.apply(variables, X[:1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_gradient_step_is_finite_and_lowers_the_loss(name):
+    model = MODELS[name]
+    variables = model.init(jax.random.key(0))
+
+    @jax.jit
+    def step(params):
+        def loss(params):
+            logits, _ = model.forward(variables._replace(params=params), X, jax.random.key(1))
+            return optax.softmax_cross_entropy_with_integer_labels(logits, Y).mean()
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        return value, jax.tree.map(lambda p, g: p - 0.05 * g, params, gradient)
+
+    before, moved = step(variables.params)
+    after, _ = step(moved)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(moved))
+    assert after < before
+
+
+def test_a_linen_module_with_nothing_but_parameters_has_no_rest():
+    model = from_linen(Plain(), (6,))
+    variables = model.init(jax.random.key(0))
+    logits, rest = model.forward(variables, X, jax.random.key(1))
+    assert variables.rest == {}
+    assert jax.tree.leaves(rest) == []
+    np.testing.assert_allclose(logits, model.apply(variables, X), atol=1e-6)
+
+
+def test_adapted_models_are_hashable_and_vmap_over_keys():
+    for model in MODELS.values():
+        hash(model)
+        many = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 3))
+        assert {leaf.shape[0] for leaf in jax.tree.leaves(many)} == {3}
+        assert jax.vmap(model.apply, (0, None))(many, X).shape == (3, 16, 3)
