@@ -11,106 +11,19 @@ Chunk limits carry no meaning, so that a run may go on with another chunk size, 
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
-from zipfile import BadZipFile
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.disk import make_folder, read_array, read_arrays, read_json, write_arrays, write_atomically, write_json
 from jaxattack.types import InputError, Observations, Variables
 
 FORMAT = 1
-DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, BadZipFile, zlib.error)
-"""What reading a damaged .npz may raise: any of its bytes may be wrong, and each is another module's to notice."""
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file that is whole or absent, whatever happens.
-
-    Args:
-        path: the file.
-        write: writes the contents to an open binary file.
-
-    Raises:
-        InputError: the disk is full, or the folder cannot be written to; nothing is left behind.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}: make room or choose a folder you may write to, "
-            "and give the same command again; what was finished is kept."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # the reason above must not be hidden by what follows from it
-            partial.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON atomically. Raises what `write_atomically` raises."""
-    text = json.dumps(value, indent=1, allow_nan=False)
-    write_atomically(path, lambda file: file.write(text.encode()))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: give the folder of a run.") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): delete the folder and run again.") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is no description of a run: give another folder.")
-    return value
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder where it is missing.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {path}: {error.strerror}: choose another.") from error
-
-
-def read_array(path: Path) -> np.ndarray:
-    """Read a .npy file.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read ({error}): delete the folder and run again.") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} holds several arrays: delete the folder and run again.")
-    return array
-
-
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays atomically as .npz. Raises what `write_atomically` raises."""
-    write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def leaves_by_path(tree: Any) -> dict[str, np.ndarray]:
@@ -130,7 +43,7 @@ def read_leaves(path: Path, like: Any) -> Any:
         InputError: it is missing, damaged, or of another architecture.
     """
     named, tree = jax.tree_util.tree_flatten_with_path(like)
-    arrays = _load(path)
+    arrays = read_arrays(path)
     leaves = []
     for place, leaf in named:
         name = jax.tree_util.keystr(place, simple=True, separator="/")
@@ -141,19 +54,6 @@ def read_leaves(path: Path, like: Any) -> Any:
             )
         leaves.append(arrays[name].astype(leaf.dtype))
     return jax.tree_util.tree_unflatten(tree, leaves)
-
-
-def _load(path: Path, names: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
-    """Arrays of an .npz; the archive's checksums find damage."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in (names or archive.files)}
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: run again to make it.") from error
-    except DAMAGE as error:
-        raise InputError(
-            f"{path} is damaged ({error}): delete this file and run again; only its models are trained again."
-        ) from error
 
 
 def _differences(here: Any, there: Any, place: str = "") -> Iterator[str]:
@@ -222,7 +122,7 @@ class RunFolder:
         return cls(path, identity)
 
     def _chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
-        return {file: _load(file, ("models",))["models"] for file in sorted(self.path.glob("chunk-*.npz"))}
+        return {file: read_arrays(file, ("models",))["models"] for file in sorted(self.path.glob("chunk-*.npz"))}
 
     def finished(self, *, weights: bool = False) -> set[int]:
         """The models that are there.
@@ -274,7 +174,7 @@ class RunFolder:
         label = read_array(self.path / "label.npy")
         member = np.zeros((models, len(label)), bool)
         for file, some in chunks.items():
-            rows = np.unpackbits(_load(file, ("member",))["member"], axis=1, count=len(label)).astype(bool)
+            rows = np.unpackbits(read_arrays(file, ("member",))["member"], axis=1, count=len(label)).astype(bool)
             kept = some < models
             member[some[kept]] = rows[kept]
         names = self.identity["signals"]
@@ -298,7 +198,7 @@ class _Signals(Mapping[str, np.ndarray]):
             raise KeyError(name)
         whole = None
         for file, some in self._chunks.items():
-            values = _load(file, (name,))[name]
+            values = read_arrays(file, (name,))[name]
             if whole is None:
                 whole = np.empty((self._models, *values.shape[1:]), values.dtype)
             kept = some < self._models

@@ -10,18 +10,9 @@ import jax
 import numpy as np
 import pytest
 
+from jaxattack.disk import make_folder, read_array, read_json, write_arrays, write_atomically, write_json
 from jaxattack.models import build
-from jaxattack.store import (
-    RunFolder,
-    leaves_by_path,
-    make_folder,
-    read_array,
-    read_json,
-    read_leaves,
-    write_arrays,
-    write_atomically,
-    write_json,
-)
+from jaxattack.store import RunFolder, leaves_by_path, read_leaves
 from jaxattack.types import InputError, Variables
 
 RNG = np.random.default_rng(0)

@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
-from jaxattack.store import DAMAGE
+from jaxattack.disk import DAMAGE
 from jaxattack.training import signals
 from jaxattack.types import InputError, Observations, Progress
 

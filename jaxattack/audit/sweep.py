@@ -16,7 +16,8 @@ from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.victim import Victim, architecture, choose_records
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import design
-from jaxattack.store import RunFolder, read_json, write_json
+from jaxattack.disk import read_json, write_json
+from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, check_seed
 from jaxattack.training.images import check_views
 from jaxattack.types import Dataset, InputError, Progress

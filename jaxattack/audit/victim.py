@@ -22,19 +22,10 @@ from jaxtyping import Bool
 from jaxattack.audit.environment import environment
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Sized
+from jaxattack.disk import make_folder, read_array, read_json, write_arrays, write_atomically, write_json
 from jaxattack.models import build
 from jaxattack.models.nets import Activation
-from jaxattack.store import (
-    FORMAT,
-    leaves_by_path,
-    make_folder,
-    read_array,
-    read_json,
-    read_leaves,
-    write_arrays,
-    write_atomically,
-    write_json,
-)
+from jaxattack.store import FORMAT, leaves_by_path, read_leaves
 from jaxattack.training import Queries, Recipe, check_seed, observe_one, train_one
 from jaxattack.training.images import check_views
 from jaxattack.types import Dataset, InputError, Model, Progress, Variables

@@ -6,20 +6,15 @@ Python objects (pickles) are never read.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from jaxattack.data.arrays import from_arrays
+from jaxattack.disk import DAMAGE, write_arrays
 from jaxattack.types import Dataset, InputError
-
-# What NumPy and the standard library raise for a file that is truncated, altered, or no archive at all.
-_DAMAGE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read(path: str | os.PathLike[str]) -> Dataset:
@@ -49,21 +44,7 @@ def save(dataset: Dataset, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix != ".npz":
         raise InputError(f"{target}: the name of a saved data set ends in .npz: rename it.")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, x=dataset.x, y=dataset.y, classes=np.int64(dataset.classes))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        raise InputError(
-            f"{target}: it cannot be written ({error.strerror or error}): choose a folder that exists, is writable "
-            "and has room."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    write_arrays(target, {"x": dataset.x, "y": dataset.y, "classes": np.array(dataset.classes)})
 
 
 def _read_arrays(name: str) -> dict[str, np.ndarray]:
@@ -84,7 +65,7 @@ def _read_arrays(name: str) -> dict[str, np.ndarray]:
         raise InputError(
             f"{name}: there is no such file: check the path, or write one with numpy.savez(path, x=x, y=y)."
         ) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if "Object arrays" in str(error):
             raise InputError(
                 f"{name}: it holds Python objects, which are never read: save numbers, for example "

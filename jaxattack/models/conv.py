@@ -12,9 +12,9 @@ dilations, other layouts, a precision) is left to it.
     form      forward    input gradient    weight gradient    use
     lax       lax        lax               lax                one network outside a loop
     patches   product    product           product            vmap over networks, on an accelerator
-    mixed     lax        lax, written out  product            map over networks, on a CPU
+    mixed     lax        lax, written out  products           map over networks, on a CPU
 
-The three agree to float32 rounding. ``mixed`` keeps no nine-fold activations.
+All agree to float32 rounding. ``mixed`` keeps no nine-fold activations; below 8 input channels it is ``patches``.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def default_form() -> Form:
     return "mixed" if jax.default_backend() == "cpu" else "patches"
 
 
-def extract_patches(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> jax.Array:
-    """Every window of the input as one row of values.
+def windows(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> list[jax.Array]:
+    """What each place of a sliding window sees: one strided slice of the padded input a place.
 
     Args:
         x: ["record height width channel"].
@@ -49,16 +49,15 @@ def extract_patches(x: jax.Array, size: tuple[int, int], strides: tuple[int, int
         padding: "SAME", "VALID" or pairs of (before, after), filled with zeros.
 
     Returns:
-        ["record out_height out_width window"], a window's values ordered row, column, channel.
+        ["record out_height out_width channel"] for each place, row by row.
     """
     x = jnp.pad(x, ((0, 0), *_pairs(x, size, strides, padding), (0, 0)))
     height, width = ((x.shape[axis + 1] - size[axis]) // strides[axis] + 1 for axis in (0, 1))
-    windows = [
+    return [
         x[:, i : i + strides[0] * (height - 1) + 1 : strides[0], j : j + strides[1] * (width - 1) + 1 : strides[1]]
         for i in range(size[0])
         for j in range(size[1])
     ]
-    return jnp.concatenate(windows, axis=-1)
 
 
 def _pairs(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> Pairs:
@@ -70,7 +69,8 @@ def _pairs(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], paddin
 
 def _by_patches(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
     rows, columns, channels, out = kernel.shape
-    return extract_patches(x, (rows, columns), strides, padding) @ kernel.reshape(rows * columns * channels, out)
+    patches = jnp.concatenate(windows(x, (rows, columns), strides, padding), axis=-1)
+    return patches @ kernel.reshape(rows * columns * channels, out)
 
 
 def _by_lax(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
@@ -78,20 +78,30 @@ def _by_lax(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: 
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _mixed(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
+def _by_lax_and_products(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
     return _by_lax(x, kernel, strides, padding)
 
 
-def _mixed_forward(x, kernel, strides, padding):
+def _forward(x, kernel, strides, padding):
     return _by_lax(x, kernel, strides, padding), (x, kernel)
 
 
-def _mixed_backward(strides, padding, saved, cotangent):
+def _backward(strides, padding, saved, cotangent):
     x, kernel = saved
-    rows, columns, _, out = kernel.shape
-    windows = extract_patches(x, (rows, columns), strides, padding)
-    kernel_gradient = windows.reshape(-1, windows.shape[-1]).T @ cotangent.reshape(-1, out)
-    return _input_gradient(x, kernel, strides, padding, cotangent), kernel_gradient.reshape(kernel.shape)
+    rows, columns, channels, out = kernel.shape
+    flat = cotangent.reshape(-1, out)
+    seen = windows(x, (rows, columns), strides, padding)
+    kernel_gradient = jnp.stack([place.reshape(-1, channels).T @ flat for place in seen]).reshape(kernel.shape)
+    return _input_gradient(x, kernel, strides, padding, cotangent), kernel_gradient
+
+
+_by_lax_and_products.defvjp(_forward, _backward)
+
+
+def _mixed(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
+    # A product over one window place has as many terms as there are channels: of a few, too small to be fast.
+    form = _by_patches if kernel.shape[2] < 8 else _by_lax_and_products
+    return form(x, kernel, strides, padding)
 
 
 def _input_gradient(x, kernel, strides, padding, cotangent):
@@ -103,9 +113,6 @@ def _input_gradient(x, kernel, strides, padding, cotangent):
     before = _pairs(x, size, strides, padding)
     pairs = [(k - 1 - low, k - 1 - high) for k, (low, high) in zip(size, before, strict=True)]
     return _by_lax(cotangent, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), (1, 1), pairs)
-
-
-_mixed.defvjp(_mixed_forward, _mixed_backward)
 
 
 def _channels_last(x: jax.Array, kernel: jax.Array, numbers: Any) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxattack.disk import read_json, write_atomically
 from jaxattack.report.figures import FIGURES, draw
 from jaxattack.report.page import render
 from jaxattack.report.tables import comma_separated
-from jaxattack.store import read_json, write_atomically
 from jaxattack.types import InputError
 
 FORMAT = 1

@@ -37,9 +37,8 @@ class Placement:
     """How the work is cut. It changes speed and memory, never results beyond rounding.
 
     Attributes:
-        chunk: models a compiled program handles, rounded up to fill every device; by default about a thirty-second of
-            the run.
-        vmap: models a device handles at the same time; by default 1 for convolutions and 4 for other networks on a
+        chunk: models a compiled program handles, rounded up to fill every device; by default about a sixteenth of the run.
+        vmap: models a device handles at the same time; by default 1 for convolutions and 2 for other networks on a
             CPU, and 64 on an accelerator.
 
     Both are halved until the program fits into free memory, but for a ``vmap`` that is given.
@@ -223,8 +222,8 @@ class Engine:
         devices = self.mesh.size
         accelerator = self.mesh.devices.flat[0].platform != "cpu"
         share = -(-models // devices)
-        per_device = -(-placement.chunk // devices) if placement.chunk else -(-share // 32)
-        group = placement.vmap or (64 if accelerator else 1 if _convolves(self.sweep.model) else 4)
+        per_device = -(-placement.chunk // devices) if placement.chunk else -(-share // 16)
+        group = placement.vmap or (64 if accelerator else 1 if _convolves(self.sweep.model) else 2)
         group = min(group, share, per_device if placement.chunk and not placement.vmap else share)
         room = 0.8 * free_bytes(self.mesh)
         begin, compiled = time.perf_counter(), 0

@@ -108,9 +108,26 @@ def epoch(
         average = None if state.average is None else _average(recipe.ema, at, state.average, variables)
         return State(variables, optimizer_state, average), None
 
-    order = jax.random.permutation(jax.random.fold_in(shuffle_key, number), slots)
+    order = shuffled(jax.random.fold_in(shuffle_key, number), slots)
     order = order[: steps * batch].reshape(steps, batch)
     return jax.lax.scan(step, state, (number * steps + jnp.arange(steps), order))[0]
+
+
+def shuffled(key: PRNGKeyArray, count: int) -> Int[jax.Array, "count"]:
+    """0 to ``count - 1`` in random order.
+
+    `jax.random.permutation` sorts pairs, twice, which on a CPU takes as long as training a small network for a pass.
+    Here one number carries both: random bits above, the index below, sorted once, eight times as fast. Indices whose
+    random bits tie are ordered by their bits under a random mask, so that every pair is as likely in either order.
+    """
+    bits = max(count - 1, 1).bit_length()
+    if bits > 16:
+        return jax.random.permutation(key, count)
+    above, below = jax.random.split(key)
+    low = jnp.uint32(2**bits - 1)
+    mask = jax.random.bits(below) & low
+    packed = (jax.random.bits(above, (count,)) & ~low) | (jnp.arange(count, dtype=jnp.uint32) ^ mask)
+    return ((jnp.sort(packed) & low) ^ mask).astype(jnp.int32)
 
 
 def deployed(state: State) -> Variables:

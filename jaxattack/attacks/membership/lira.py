@@ -64,6 +64,9 @@ class LiRA:
         InputError: an unknown choice, or bayes with reference_code.
     """
 
+    signals = ("phi",)
+    references = True
+
     online: bool
     variance: str = "auto"
     formula: str = "paper"
@@ -82,16 +85,6 @@ class LiRA:
         formula = "-reference" if self.formula == "reference_code" else ""
         variance = "" if self.variance == "auto" else f"-{self.variance}"
         return f"lira-{'online' if self.online else 'offline'}{formula}{variance}"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals read."""
-        return ("phi",)
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return True
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None

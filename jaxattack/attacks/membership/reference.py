@@ -36,20 +36,9 @@ class AttackR:
     calls the record a member. Where the loss ties with references, and the distribution jumps, the middle is taken.
     """
 
-    @property
-    def name(self) -> str:
-        """The name in the registry."""
-        return "attack-r"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals read."""
-        return ("phi",)
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return True
+    name = "attack-r"
+    signals = ("phi",)
+    references = True
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -117,20 +106,9 @@ class AttackP:
     target as their loss does, and puts several targets on one scale.
     """
 
-    @property
-    def name(self) -> str:
-        """The name in the registry."""
-        return "attack-p"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals read."""
-        return ("phi",)
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return False
+    name = "attack-p"
+    signals = ("phi",)
+    references = False
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -154,22 +132,15 @@ class Calibration:
             between that mean and the mean over those trained on it (Sablayrolles et al.).
     """
 
+    signals = ("phi",)
+    references = True
+
     online: bool = False
 
     @property
     def name(self) -> str:
         """The name in the registry."""
         return "calibration-online" if self.online else "calibration"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals read."""
-        return ("phi",)
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return True
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None

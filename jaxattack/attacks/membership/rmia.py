@@ -55,6 +55,8 @@ class RMIA:
         InputError: a value outside its range.
     """
 
+    references = True
+
     online: bool
     counting: bool = True
     gamma: float = 2.0
@@ -85,11 +87,6 @@ class RMIA:
     def signals(self) -> tuple[str, ...]:
         """The signals read."""
         return (f"{self.confidence}_t{self.temperature:g}",)
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return True
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None

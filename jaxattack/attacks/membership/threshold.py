@@ -128,20 +128,9 @@ class Gap:
     Its balanced accuracy is exactly 1/2 + (accuracy on members - accuracy on non-members) / 2.
     """
 
-    @property
-    def name(self) -> str:
-        """The name in the registry."""
-        return "gap"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals read."""
-        return ("correct",)
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return False
+    name = "gap"
+    signals = ("correct",)
+    references = False
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
