@@ -146,3 +146,24 @@ def test_lookup_refuses_what_it_does_not_know(name, message):
 def test_lookup_refuses_no_attack_at_all():
     with pytest.raises(InputError, match="choose from lira-online"):
         lookup([])
+
+
+@names
+@pytest.mark.parametrize("models", [4, 8, 16])
+def test_a_target_that_leaks_nothing_is_not_found_out_by_the_balance_of_its_references(name, models):
+    # Every reference memorises and the target's complement is among them: with exactly half of all models in, a record
+    # that the target holds has one reference in fewer than one that it does not.
+    member, records = complementary(models, 4000, seed=3), 4000
+    leaky, silent = observe(member, leak=3.0, seed=4), observe(member, leak=0.0, seed=5)
+    mixed = {signal: leaky.signals[signal].copy() for signal in leaky.signals}
+    for signal, values in mixed.items():
+        values[0] = silent.signals[signal][0]
+    scores = ATTACKS[name](replaced(leaky, signals=mixed), [0])
+    error = auc(roc_curve(scores[0], member[0])) - 0.5
+    chance = 4 / np.sqrt(12 * records / 2)
+    if name == "attack-r":  # its distribution has a step for each reference: the bias is against finding a leak
+        assert -0.5 / models - chance < error < chance
+    elif name == "lira-online-bayes":  # degrees of freedom differ between the sides: see jaxattack...moments
+        assert -chance < error < 0.25 / models + chance
+    else:
+        assert abs(error) < chance

@@ -45,7 +45,11 @@ def ratios(observations: Observations, attack: RMIA, target: int, a: float) -> n
     rest = without(observations, target)
     p = np.exp(rest.signals[attack.signals[0]].astype(np.float64))
     if attack.online:
-        return own / p.mean(axis=0)
+        sides = [
+            np.stack([p[held[:, r], r].mean(axis=0) for r in range(rest.records)])
+            for held in (rest.member, ~rest.member)
+        ]
+        return own / (sum(sides) / 2)
     out = np.stack([p[~rest.member[:, r], r].mean(axis=0) for r in range(rest.records)])
     return own / (((1 + a) * out + (1 - a)) / 2)
 

@@ -34,6 +34,9 @@ class AttackR:
     The distribution of reference losses runs linearly through {0, the sorted losses, max}, max being the largest loss
     of any model and record. The score is one less its value at the target's loss: the level of the test that just
     calls the record a member. Where the loss ties with references, and the distribution jumps, the middle is taken.
+
+    With few references in a balanced design the steps are coarser for the target's non-members, which have one
+    reference fewer: for a target that leaks nothing the AUC is .40 at 4 models, .45 at 8, .47 at 16 and .49 at 64.
     """
 
     name = "attack-r"

@@ -9,7 +9,9 @@ counted exactly by sorting the ratios of z: O((N + Z) log Z), never a pairwise a
 log r(x) itself (BASE, Lassila et al. 2025, arXiv 2505.24089), which orders the records of one target alike and does
 not tie at the top.
 
-- Online, p(x) is the mean over all references, trained on x or not.
+- Online, p(x) = (mean_in + mean_out) / 2 over the references trained on x and those not, both sides weighing the same.
+  A plain mean over all references is not the same when they are left out one by one: in a balanced design a target's
+  members have one reference fewer in than out, and the mean would tell them apart where the target itself tells nothing.
 - Offline, p(x) = ((1 + a) mean_out + (1 - a)) / 2 from the references not trained on x.
 
 Everything is kept in log space; the target is never among its own references. The population is the records
@@ -105,7 +107,7 @@ class RMIA:
 
         Raises:
             InputError: fewer than four models; NaN or infinite log confidences; a population larger than the records;
-                offline, records that some target leaves without a reference not trained on them.
+                records that some target leaves without a reference not trained on them, or online trained on them.
         """
         require_models(observations, self.name)
         signal = read_signal(observations, self.signals[0])
@@ -114,10 +116,10 @@ class RMIA:
             raise InputError(
                 f"population is {self.population} and there are {observations.records} records: give at most as many."
             )
-        outs = None if self.online else ~observations.member
-        if outs is not None:
-            require_references(outs, chosen, 1, self.name, "out")
-        ratio, first = self._log_ratios(signal, outs, chosen, self._offset(signal, observations.member, chosen))
+        sides = {"in": observations.member, "out": ~observations.member}
+        for side in ("in", "out") if self.online else ("out",):
+            require_references(sides[side], chosen, 1, self.name, side)
+        ratio, first = self._log_ratios(signal, sides, chosen, self._offset(signal, observations.member, chosen))
         if not self.counting:
             return ratio
         size = self.population or observations.records
@@ -131,7 +133,7 @@ class RMIA:
         return tune_offset(signal[:, :, 0], member)[targets, None, None]
 
     def _log_ratios(
-        self, signal, outs: Bool[np.ndarray, "model record"] | None, targets, offset
+        self, signal, sides: dict[str, Bool[np.ndarray, "model record"]], targets, offset
     ) -> tuple[Float[np.ndarray, "target record"], Float[np.ndarray, "target record"]]:
         """log r of each record, its queries joined, and of its first query alone."""
         joined = np.empty((len(targets), signal.shape[1]))
@@ -139,8 +141,11 @@ class RMIA:
 
         def block_ratios(block: slice) -> None:
             x = signal[:, block].astype(np.float64)
-            held = None if outs is None else outs[:, block]
-            ratio = x[targets] - log_marginal(x, held, targets, offset)
+            out = log_mean(x, sides["out"][:, block], targets)
+            marginal = (
+                balanced(log_mean(x, sides["in"][:, block], targets), out) if self.online else raised(out, offset)
+            )
+            ratio = x[targets] - marginal
             first[:, block] = ratio[:, :, 0]
             joined[:, block] = _lower_median(ratio) if self.counting else ratio.mean(axis=2)
 
@@ -166,28 +171,33 @@ def dominance(
     return np.searchsorted(np.sort(log_ratio_z), log_ratio_x - math.log(gamma)) / len(log_ratio_z)
 
 
-def log_marginal(
+def log_mean(
     x: Float[np.ndarray, "model record query"],
-    outs: Bool[np.ndarray, "model record"] | None,
+    held: Bool[np.ndarray, "model record"],
     targets: Int[np.ndarray, "target"],
-    offset: Float[np.ndarray, "target 1 1"],
 ) -> Float[np.ndarray, "target record query"]:
-    """log p(x), the mean confidence over the models other than the target.
+    """Log of the mean confidence over the models of one side of membership, the target left out.
 
     Args:
         x: log confidence of every model.
-        outs: offline, which models were not trained on the record; online, None, and all models count.
+        held: which models are on this side, for each record.
         targets: the models left out.
-        offset: offline, a for each target.
     """
-    if outs is None:
-        return leave_one_out(np.logaddexp, -math.inf, x, targets) - math.log(len(x) - 1)
-    kept = np.where(outs[:, :, None], x, -math.inf)
-    mean_out = leave_one_out(np.logaddexp, -math.inf, kept, targets)
-    mean_out -= np.log((outs.sum(axis=0) - outs[targets])[:, :, None])
+    mean = leave_one_out(np.logaddexp, -math.inf, np.where(held[:, :, None], x, -math.inf), targets)
+    mean -= np.log((held.sum(axis=0) - held[targets])[:, :, None])
+    return mean
+
+
+def balanced(log_in: np.ndarray, log_out: np.ndarray) -> np.ndarray:
+    """Online log p(x): both sides weigh the same."""
+    return np.logaddexp(log_in, log_out) - math.log(2)
+
+
+def raised(log_out: np.ndarray, offset: Float[np.ndarray, "target 1 1"]) -> np.ndarray:
+    """Offline log p(x) = log (((1 + a) mean_out + (1 - a)) / 2), with a for each target."""
     floor = np.full(offset.shape, -math.inf)
     np.log(1 - offset, out=floor, where=offset < 1)
-    return np.logaddexp(mean_out + np.log1p(offset), floor) - math.log(2)
+    return np.logaddexp(log_out + np.log1p(offset), floor) - math.log(2)
 
 
 def tune_offset(
