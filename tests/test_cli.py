@@ -198,6 +198,7 @@ BAD = {
     "too many records": (lambda _: ("membership", "--records", "5000"), "1797"),
     "more members than records": (lambda _: ("membership", "--design", "sized:5000"), "1797"),
     "more members than records in train": (lambda _: ("train", "--members", "5000"), "1797"),
+    "nobody left out": (lambda _: ("membership", "--data", "iris", "--design", "sized:150"), "leave some out"),
     "queries of a table": (lambda _: ("membership", "--data", "iris", "--queries", "18"), "images"),
     "an odd number of queries": (lambda _: ("membership", "--queries", "7"), "18"),
     "no labels": (bad_npz(lambda a: {"x": a["x"]}), "y"),

@@ -15,7 +15,7 @@ from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.victim import Victim, architecture, choose_records
 from jaxattack.data import fingerprint, load
-from jaxattack.data.membership import design
+from jaxattack.data.membership import Design, design
 from jaxattack.disk import read_json, write_json
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, check_seed
@@ -98,23 +98,34 @@ def membership(
     records = choose_records(whole, victim.records, audit.seed)
     chosen = design(audit.design)
     member = chosen(audit.models, len(records), audit.seed)
+    if member.all(axis=1).any():
+        raise InputError(
+            f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
+            "out, or there is nothing to tell apart."
+        )
     model = architecture(victim, records)
     queries = Queries.counting(audit.queries)
     check_views(recipe, queries, records)
     sweep = Sweep(model=model, recipe=recipe, queries=queries, signals=signals_for(audit.attacks), seed=audit.seed)
-    identity = {
+    identity = _identity(victim, recipe, audit, records, chosen) | {"signals": list(sweep.signals)}
+    folder = RunFolder.open(out, identity, records.y)
+    _train_missing(folder, sweep, records, member, chosen.slots(member), audit.keep_weights, placement, progress)
+    values = _findings(folder, audit.models, audit.attacks, begin, progress)
+    return Findings(values, _pictures(values, records))
+
+
+def _identity(
+    victim: Victim, recipe: Recipe, audit: MembershipAudit, records: Dataset, chosen: Design
+) -> dict[str, Any]:
+    """What decides the observations of model i: not how many models there are, nor which attacks read them."""
+    return {
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
         "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
         "recipe": asdict(recipe),
         "design": chosen.describe if chosen.extendable else f"{chosen.describe} of {audit.models}",
         "queries": audit.queries,
-        "signals": list(sweep.signals),
         "seed": audit.seed,
     }
-    folder = RunFolder.open(out, identity, records.y)
-    _train_missing(folder, sweep, records, member, chosen.slots(member), audit.keep_weights, placement, progress)
-    values = _findings(folder, audit.models, audit.attacks, begin, progress)
-    return Findings(values, _pictures(values, records))
 
 
 def _train_missing(folder, sweep, dataset, member, slots, keep_weights, placement, progress) -> None:
@@ -123,12 +134,12 @@ def _train_missing(folder, sweep, dataset, member, slots, keep_weights, placemen
     missing = [model for model in range(len(member)) if model not in finished]
     if not missing:
         return
+    done = len(member) - len(missing)
+    if progress:
+        progress("models", done, len(member))  # before compiling, which takes a while too
     engine = Engine(sweep, dataset, models=len(missing), slots=slots, placement=placement)
     account = defaultdict(float, _account(folder.path))
     account["compile"] += engine.compile_seconds
-    done = len(member) - len(missing)
-    if progress:
-        progress("models", done, len(member))
     for chunk in engine.run_all(missing, member):
         rows = member[chunk.models]
         folder.write(chunk.models, rows, chunk.signals, chunk.variables if keep_weights else None)
