@@ -61,15 +61,11 @@ def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
             f"{path}: label has dtype {label.dtype} and shape {label.shape} and member {member.shape}: "
             "give one whole-number label a record."
         )
-    classes = arrays["logits"].shape[-1] if "logits" in arrays and arrays["logits"].ndim > 2 else np.inf
-    if label.min() < 0 or label.max() >= classes:
-        raise InputError(
-            f"{path}: label ranges from {label.min()} to {label.max()} and logits have {classes} classes: "
-            "number the labels from 0."
-        )
     given = {name: _by_query(path, name, values, member) for name, values in arrays.items() if name not in _SHAPED}
     if "logits" in arrays:
         given = _signals_of(path, arrays["logits"], label, member, attacks) | given
+    elif label.min() < 0:
+        raise InputError(f"{path}: label ranges from {label.min()} to {label.max()}: number the labels from 0.")
     return Observations(signals=given, member=member, label=label)
 
 
@@ -115,6 +111,11 @@ def _signals_of(
         raise InputError(
             f"{path}: logits has shape {logits.shape} and member {member.shape}: give [model, record, cls] or "
             "[model, record, query, cls]."
+        )
+    if label.min() < 0 or label.max() >= logits.shape[-1]:
+        raise InputError(
+            f"{path}: label ranges from {label.min()} to {label.max()} and logits have {logits.shape[-1]} classes: "
+            "number the labels from 0."
         )
     logits = logits if logits.ndim == 4 else logits[:, :, None]
     names = tuple(dict.fromkeys((*signals.ALWAYS, *signals_for(attacks))))
