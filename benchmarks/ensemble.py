@@ -17,6 +17,9 @@ FLOP/s counts the matrix products and convolutions of forward and backward passe
 first layer; the limit is a large float32 matrix product on the same cores, measured in the same run.
 """
 
+# pyright: reportMissingImports=false
+# The PyTorch rows are measured where torch is installed.
+
 from __future__ import annotations
 
 import argparse
@@ -37,6 +40,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+RATE = 1e-3
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -49,7 +53,6 @@ class Workload:
     classes: int
     records: int
     batch: int
-    rate: float
     models: int
     epochs: int
     multiply_adds: tuple[int, ...]  # of each layer, for one record
@@ -71,7 +74,6 @@ WORKLOADS = {
         classes=10,
         records=1797,
         batch=64,
-        rate=2e-3,
         models=64,
         epochs=30,
         multiply_adds=(64 * 256, 256 * 10),
@@ -82,7 +84,6 @@ WORKLOADS = {
         classes=100,
         records=8000,
         batch=100,
-        rate=1e-3,
         models=16,
         epochs=5,
         multiply_adds=(600 * 128, 128 * 100),
@@ -93,7 +94,6 @@ WORKLOADS = {
         classes=10,
         records=5120,
         batch=64,
-        rate=1e-3,
         models=4,
         epochs=1,
         multiply_adds=(28 * 28 * 9 * 16, 14 * 14 * 9 * 16 * 32, 7 * 7 * 32 * 10),
@@ -128,7 +128,7 @@ def step_loop(work: Workload, repeats: int) -> dict:
     from jaxattack.types import Variables
 
     model = build(work.model, work.shape, work.classes)
-    change = optax.adam(work.rate)
+    change = optax.adam(RATE)
     x, y = (jnp.asarray(part) for part in records_of(work))
 
     @jax.jit
@@ -175,7 +175,7 @@ def nnx_loop(work: Workload, repeats: int) -> dict:
         return MLP((*work.shape, *sizes, work.classes), "relu", 0.0, rngs)
 
     model = build(nnx.Rngs(0))
-    change = nnx.Optimizer(model, optax.adam(work.rate), wrt=nnx.Param)
+    change = nnx.Optimizer(model, optax.adam(RATE), wrt=nnx.Param)
     x, y = (jnp.asarray(part) for part in records_of(work))
 
     @nnx.jit
@@ -220,7 +220,7 @@ def _engine(work: Workload, repeats: int, models: int, devices: int) -> dict:
 
     x, y = records_of(work)
     dataset = Dataset(x=x, y=y, classes=work.classes, name="random")
-    recipe = Recipe(epochs=work.epochs, batch=work.batch, learning_rate=work.rate)
+    recipe = Recipe(epochs=work.epochs, batch=work.batch, learning_rate=RATE)
     sweep = Sweep(model=build(work.model, work.shape, work.classes), recipe=recipe)
     member = Sized(members=work.members)(models, work.records, seed=0)
     engine = Engine(sweep, dataset, models=models, slots=work.members)
@@ -252,7 +252,7 @@ def torch_loop(work: Workload, repeats: int, threads: int, seconds: float = 0.0)
         width = int(work.model.partition(":")[2])
         layers = [nn.Linear(work.shape[0], width), nn.ReLU(), nn.Linear(width, work.classes)]
     net = nn.Sequential(*layers)
-    change = torch.optim.Adam(net.parameters(), work.rate, fused=True)
+    change = torch.optim.Adam(net.parameters(), RATE, fused=True)
     epochs = max(1, work.epochs // 5)
 
     def run():
