@@ -383,8 +383,14 @@ def show(console: Console, result: dict) -> None:
 
 
 def versions() -> dict[str, str]:
+    from jaxattack.audit.environment import device
+
     names = [name for name in ("jax", "jaxlib", "flax", "optax", "numpy", "torch") if importlib.util.find_spec(name)]
-    return {name: version(name) for name in names} | {"python": platform.python_version(), "cores": str(CORES)}
+    return {name: version(name) for name in names} | {
+        "python": platform.python_version(),
+        "device": device(),
+        "cores": str(CORES),
+    }
 
 
 def main() -> None:
