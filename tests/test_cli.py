@@ -223,6 +223,16 @@ def test_bad_input_is_one_sentence_with_the_remedy(case, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before, "something was half written"
 
 
+@pytest.mark.parametrize("command", ["membership", "train"])
+def test_a_training_that_diverges_is_refused_before_anything_is_kept_of_it(command, tmp_path):
+    wild = ("--data", "iris", "--model", "mlp:16", "--batch", "8", "--optimizer", "sgd", "--learning-rate", "1e20")
+    more = ("--models", "4") if command == "membership" else ()
+    message = run(command, *wild, *more, "--out", "run", folder=tmp_path, expect=2).stderr.splitlines()[-1]
+    assert message.startswith("jaxattack: training diverged: model 0 ")
+    assert message.endswith("lower learning_rate, or add warmup.")
+    assert not [*(tmp_path / "run").glob("chunk-*"), *(tmp_path / "run").glob("*weights*")]
+
+
 def test_a_folder_of_another_run_is_refused_with_the_difference(tmp_path):
     run("membership", *SMALL, "--out", "run", folder=tmp_path)
     done = run("membership", *SMALL, "--batch", "8", "--out", "run", folder=tmp_path, expect=2)

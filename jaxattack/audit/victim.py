@@ -28,6 +28,7 @@ from jaxattack.models.nets import Activation
 from jaxattack.store import FORMAT, leaves_by_path, read_leaves
 from jaxattack.training import Queries, Recipe, check_seed, observe_one, train_one
 from jaxattack.training.images import check_views
+from jaxattack.training.signals import require_converged
 from jaxattack.types import Dataset, InputError, Model, Progress, Variables
 
 
@@ -180,7 +181,9 @@ def train_victim(
     make_folder(out)
     (out / "model.json").unlink(missing_ok=True)  # an old description must not stand beside new weights
     variables = train_one(model, recipe, records, member, seed=seed, progress=progress)
-    right = observe_one(model, records, variables, ("correct",))["correct"][:, 0]
+    observed = observe_one(model, records, variables)
+    require_converged(observed["phi"][None], [0])
+    right = observed["correct"][:, 0]
     description = {
         "format": FORMAT,
         "victim": asdict(victim),

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.training.images import Queries, check_views, in_blocks
 from jaxattack.training.recipe import Recipe
-from jaxattack.training.signals import ALWAYS, lookup
+from jaxattack.training.signals import ALWAYS, lookup, require_converged
 from jaxattack.training.single import Membership, observe, train
 from jaxattack.types import Dataset, Ensemble, InputError, Model, Observations, Variables
 
@@ -259,6 +259,9 @@ class Engine:
 
         Returns:
             The chunk. Fewer models than ``chunk`` run the same program and its spare places are dropped.
+
+        Raises:
+            InputError: the training of a model diverged.
         """
         count = len(models)
         padded = np.resize(np.asarray(models, np.uint32), self.chunk)
@@ -270,6 +273,7 @@ class Engine:
         trained = time.perf_counter()
         answers = _finish(self.program.observe(variables, self._x, self._y))
         signals = {name: np.asarray(value)[:count, : self.records] for name, value in answers.items()}
+        require_converged(signals["phi"], models)
         kept = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
         return Chunk(padded[:count].astype(np.int64), kept, signals, trained - begin, time.perf_counter() - trained)
 

@@ -15,10 +15,11 @@ polynomial is negative below -1.596, which is no probability: here it is taken a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.nn import log_sigmoid, log_softmax, logsumexp, sigmoid
 from jaxtyping import Float, Int
 
@@ -101,6 +102,24 @@ def lookup(name: str) -> Callable[[Logits, Labels], Values]:
     if not tempered or float(tempered[2]) == 0:
         raise InputError(f"signal is {name!r}: give one of {', '.join(_PLAIN)}, softmax_t2 or taylor_t2.")
     return lambda z, y: _TEMPERED[tempered[1]](z, y, float(tempered[2]))
+
+
+def require_converged(phi: Float[np.ndarray, "model record query"], models: Sequence[int]) -> None:
+    """Refuse models whose training diverged, before anything is kept of them.
+
+    Args:
+        phi: what they say.
+        models: their numbers, for the message.
+
+    Raises:
+        InputError: phi is NaN or infinite somewhere.
+    """
+    bad = [int(model) for model, row in zip(models, phi, strict=True) if not np.isfinite(row).all()]
+    if bad:
+        raise InputError(
+            f"training diverged: model {bad[0]} answers NaN or infinity ({len(bad)} of these {len(phi)} models do): "
+            "lower learning_rate, or add warmup."
+        )
 
 
 def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Values]:
