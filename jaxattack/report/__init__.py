@@ -1,38 +1,19 @@
 """Findings to something a person reads: a self-contained HTML page, figures, JSON, CSV, and a table for the terminal.
 
 Everything shown comes from the findings, so a report can be made again without the models. Findings are plain values;
-a rate of the sweep is named by its decimal string, and what could not be measured is null.
+what could not be measured is null. Every kind of audit has
 
-    format, kind        1 and "membership"
+    format, kind        1, and "membership" or "extraction"
     title               one line
     command             optional: what to type to run the audit again
-    attacks             strongest first (by the true-positive rate at a false-positive rate of 0.001, then by AUC), each with
-      name, description, references (optional: whether it reads other models), seconds
-      auc, balanced_accuracy, advantage         pooled over all targets
-      tpr, tpr_interval, false_positives, resolvable
-                        by false-positive rate "0.1" to "0.00001": the rate, its 95% Clopper-Pearson interval, how many
-                        non-members were accused, and whether the rate allows one false positive at all
-      tied              share of scores equal to the largest
-      per_target        {auc, balanced_accuracy: {mean, sd}, tpr: {rate: {mean, sd}}} over targets
-      transferred       {rate: {fpr, tpr: {mean, sd}}}: thresholds set on the other targets
-      ppv               {prior: {rate: precision}}
-      roc               {false_positives, true_positives (counts, one a point), negatives, positives}
-      histogram         {edges, member, non_member}: counts of scores
-      by_models         [{models, auc, tpr: {rate: ..}}]: the same attack among fewer models
-    models              {count, records, classes, members, train_accuracy, test_accuracy: {mean, sd} or null}
-    vulnerable          {attack, records: [{record, label, vulnerability, detected, falsely}]}, worst first; the last two at
-                        the attack's threshold of 1% false positives
-    vulnerability       {edges, count, stability}: all records by the AUC of their own phi over the models, and the rank
-                        correlation of that between two halves of the models
-    cost                {models, gradient_steps, queries, seconds: {compile, train, observe, score, report, total},
-                        memory_bytes, device}
+    cost                what it cost; the keys depend on the kind, "seconds" by phase and "device" are always there
     config, environment plain values
+
+and the keys that `jaxattack.report.membership` and `jaxattack.report.extraction` document.
 """
 
 from __future__ import annotations
 
-from jaxattack.report.folder import read, write
-from jaxattack.report.reading import headline
-from jaxattack.report.tables import table
+from jaxattack.report.folder import headline, read, table, write
 
 __all__ = ["headline", "read", "table", "write"]

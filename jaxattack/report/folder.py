@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from rich.console import RenderableType
 
 from jaxattack.disk import read_json, write_atomically
-from jaxattack.report.figures import FIGURES, draw
-from jaxattack.report.page import render
-from jaxattack.report.tables import comma_separated
+from jaxattack.report.extraction import EXTRACTION
+from jaxattack.report.kind import Kind, Pictures
+from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.types import InputError
 
 FORMAT = 1
+KINDS: Mapping[str, Kind] = {"membership": MEMBERSHIP, "extraction": EXTRACTION}
 
 
 def write(
     folder: Path,
     findings: Mapping[str, Any],
-    pictures: Mapping[int, UInt8[np.ndarray, "height width channel"]] | None = None,
+    pictures: Pictures | None = None,
 ) -> list[Path]:
     """Write the report of an audit, in the place of an earlier one.
 
@@ -33,17 +34,21 @@ def write(
         pictures: record -> its image, for the most vulnerable records, where records are images.
 
     Returns:
-        What was written: report.json, attacks.csv, each figure as .svg and .png, and last report.html.
+        What was written: report.json, the kind's own files, each figure as .svg and .png, and last report.html.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full; no file is left half written.
     """
     plain = _strict(findings)
-    drawings = draw(plain, pictures or {})
-    contents = {"report.json": json.dumps(plain, indent=1, allow_nan=False), "attacks.csv": comma_separated(plain)}
+    kind = KINDS[plain["kind"]]
+    drawings = kind.draw(plain, pictures or {})
+    contents: dict[str, str | bytes] = {
+        "report.json": json.dumps(plain, indent=1, allow_nan=False),
+        **kind.files(plain),
+    }
     for name, drawing in drawings.items():
         contents |= {f"{name}.svg": drawing.svg, f"{name}.png": drawing.png}
-    contents["report.html"] = render(plain, drawings)
+    contents["report.html"] = kind.render(plain, drawings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,7 +57,7 @@ def write(
         octets = content if isinstance(content, bytes) else content.encode()
         write_atomically(folder / name, lambda file, octets=octets: file.write(octets) and None)
     # A figure that an earlier report had and this one lacks would show other findings.
-    for name in set(FIGURES) - set(drawings):
+    for name in set(kind.figures) - set(drawings):
         for suffix in ("svg", "png"):
             (folder / f"{name}.{suffix}").unlink(missing_ok=True)
     return [folder / name for name in contents]
@@ -68,12 +73,23 @@ def read(folder: Path) -> dict[str, Any]:
         InputError: there is no report, or it is damaged or of another version.
     """
     findings = read_json(folder / "report.json")
-    if findings.get("format") != FORMAT or not findings.get("attacks"):
+    kind = KINDS.get(findings.get("kind", ""))
+    if findings.get("format") != FORMAT or kind is None or not all(findings.get(part) for part in kind.needed):
         raise InputError(
-            f"{folder / 'report.json'} has format {findings.get('format')!r} and this version reads {FORMAT}, "
-            "with at least one attack: make the report again."
+            f"{folder / 'report.json'} has kind {findings.get('kind')!r} and format {findings.get('format')!r}, and this "
+            f"version reads format {FORMAT} of {' and '.join(KINDS)}, whole: make the report again."
         )
     return findings
+
+
+def table(findings: Mapping[str, Any]) -> RenderableType:
+    """The findings for a terminal of 80 columns."""
+    return KINDS[findings["kind"]].table(findings)
+
+
+def headline(findings: Mapping[str, Any]) -> str:
+    """What matters most in the findings, in plain sentences."""
+    return KINDS[findings["kind"]].headline(findings)
 
 
 def _strict(value: Any) -> Any:

@@ -84,3 +84,21 @@ def size(octets: float | None) -> str:
         if octets >= unit:
             return f"{octets / unit:.3g} {name}"
     return f"{octets:.0f} B"
+
+
+def small(value: float | None) -> str:
+    """A number of any size in three digits, such as "1.2e-9" or "0.031"."""
+    if value is None:
+        return MISSING
+    return (
+        f"{value:.3g}"
+        if value == 0 or 1e-3 <= abs(value) < 1e4
+        else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    )
+
+
+def dollars(value: float | None) -> str:
+    """An amount of money, to the tenth of a cent below a dollar."""
+    if value is None:
+        return MISSING
+    return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"

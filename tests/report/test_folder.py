@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from jaxattack.report import folder, read, write
-from jaxattack.report.figures import FIGURES
+from jaxattack.report.membership import MEMBERSHIP
+from jaxattack.report.membership.tables import comma_separated
 from jaxattack.report.style import Drawing
-from jaxattack.report.tables import comma_separated
 from jaxattack.types import InputError
 
 FILES = {"report.json", "attacks.csv", "report.html"} | {
@@ -28,9 +28,10 @@ BLANK = Drawing(svg='<svg width="1pt" height="1pt"></svg>', png=b"", alt="nothin
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures left blank, for tests of the files alone."""
-    monkeypatch.setattr(
-        folder, "draw", lambda _, pictures: {name: BLANK for name in FIGURES if pictures or name != "vulnerable"}
+    blank = MEMBERSHIP._replace(
+        draw=lambda _, pictures: {name: BLANK for name in MEMBERSHIP.figures if pictures or name != "vulnerable"}
     )
+    monkeypatch.setattr(folder, "KINDS", {"membership": blank})
 
 
 def test_write_returns_what_it_wrote_and_read_gives_the_findings_back(invent, undrawn, tmp_path):
@@ -122,5 +123,5 @@ def test_read_refuses_what_is_no_report(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read(tmp_path)
     (tmp_path / "report.json").write_text('{"format": 2, "attacks": [{}]}')
-    with pytest.raises(InputError, match="has format 2"):
+    with pytest.raises(InputError, match="format 2"):
         read(tmp_path)

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from jaxattack.report.reading import ranked, rates
+from jaxattack.report.membership.reading import ranked, rates
 from jaxattack.report.wording import number, points, rate
 
 FEW = 10

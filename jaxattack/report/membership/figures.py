@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from jaxattack.metrics import clopper_pearson
-from jaxattack.report.reading import baseline, drawn, quoted_rate
+from jaxattack.report.membership.reading import baseline, drawn, quoted_rate
 from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, RULE, SERIES, SURFACE, WIDE, Drawing, save, styled
 from jaxattack.report.wording import number, percent, points, rate
 

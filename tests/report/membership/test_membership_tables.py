@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from jaxattack.report import table
-from jaxattack.report.tables import FEW
+from jaxattack.report.membership.tables import FEW
 
 
 def printed(findings, width=80):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaxattack.report import headline
-from jaxattack.report.reading import drawn, family, quoted_rate, strongest
+from jaxattack.report.membership.reading import drawn, family, quoted_rate, strongest
 from jaxattack.report.wording import duration, number, percent, rate, size, spread, times
 
 

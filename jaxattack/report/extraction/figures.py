@@ -1,0 +1,157 @@
+"""The figures of an extraction, each from the findings alone.
+
+curve        disagreement against queries
+errors       how far the two models' answers are apart
+parameters   the victim's parameters against the stolen ones
+weights      a linear victim's weights as pictures, above the stolen ones
+tree         the recovered tree, where it fits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+from jaxattack.report.extraction.reading import PLACES
+from jaxattack.report.kind import Pictures
+from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, SERIES, SURFACE, WIDE, Drawing, save, styled
+from jaxattack.report.wording import count, percent, small
+
+FIGURES = ("curve", "errors", "parameters", "weights", "tree")
+_SIGNED = LinearSegmentedColormap.from_list("signed", [SERIES[1], SURFACE, SERIES[0]])
+
+
+def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:  # noqa: ARG001 - an extraction shows no records
+    """Every figure that the findings have the figures for, by name, in the order of `FIGURES`."""
+    with styled():
+        made = {
+            "curve": _curve(findings),
+            "errors": _errors(findings),
+            "parameters": _parameters(findings),
+            "weights": _weights(findings),
+            "tree": _tree(findings),
+        }
+        return {name: save(*drawing) for name, drawing in made.items() if drawing is not None}
+
+
+def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    curve = findings["curve"]
+    if len({point["queries"] for point in curve}) < 2:
+        return None
+    figure = Figure(figsize=(COLUMN, 2.5))
+    axes = figure.add_subplot()
+    told = []
+    # Half a record of the comparison: what no disagreement at all is drawn as.
+    floor = 0.5 / max(part["records"] for part in findings["fidelity"].values() if part)
+    for (part, words), colour, dashes in zip(PLACES, SERIES, DASHES, strict=False):
+        points = [(point["queries"], 1 - point[part]) for point in curve if point[part] is not None]
+        if not points:
+            continue
+        x, y = np.array(points).T
+        axes.plot(
+            x, np.maximum(y, floor), label=words, color=colour, linestyle=dashes, marker="o", markersize=2.5, linewidth=1.2,
+            clip_on=False,
+        )  # fmt: skip
+        told.append(f"{percent(1 - y[-1], 4)} agreement on {words} after {count(x[-1])}")
+    axes.set(xscale="log", yscale="log", ylim=(floor, 1), xlabel="queries", ylabel="labels that differ (%)")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.legend(loc="best", handlelength=2.2)
+    return figure, f"Disagreement with the victim against queries, logarithmic: {'; '.join(told)}."
+
+
+def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    errors = findings["errors"]
+    if not errors or not sum(errors["count"]):
+        return None
+    edges, counts = np.asarray(errors["edges"]), np.asarray(errors["count"])
+    figure = Figure(figsize=(COLUMN, 2.2))
+    axes = figure.add_subplot()
+    axes.stairs(counts, edges, fill=True, color=SERIES[0], alpha=0.3)
+    axes.stairs(counts, edges, color=SERIES[0], linewidth=1.0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"1e{value:g}"))
+    axes.set(xlabel=errors["of"], ylabel="records")
+    largest = 10.0 ** edges[np.flatnonzero(counts)[-1] + 1]
+    return (
+        figure,
+        f"Histogram of {errors['of']} over {count(counts.sum() + errors['exact'])} records: none above {small(largest)}.",
+    )
+
+
+def _parameters(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    parameters = findings["parameters"]
+    if not parameters:
+        return None
+    figure = Figure(figsize=(COLUMN, COLUMN))
+    axes = figure.add_subplot()
+    lowest = min(min(part["true"] + part["stolen"]) for part in parameters["parts"])
+    highest = max(max(part["true"] + part["stolen"]) for part in parameters["parts"])
+    axes.plot([lowest, highest], [lowest, highest], color=MUTED, linewidth=0.7, dashes=(1, 1.5), zorder=1)
+    for part, colour in zip(parameters["parts"], [*SERIES, *SERIES], strict=False):
+        axes.plot(
+            part["true"],
+            part["stolen"],
+            "o",
+            color=colour,
+            markersize=2.2,
+            alpha=0.6,
+            markeredgewidth=0,
+            label=part["name"],
+        )
+    axes.set(xlabel="victim", ylabel="stolen", box_aspect=1)
+    axes.legend(loc="upper left", markerscale=1.6, handletextpad=0.2)
+    return (
+        figure,
+        f"The victim's parameters against the stolen ones, {count(parameters['unknowns'])} in all; they differ by at most {small(parameters['max'])}.",
+    )
+
+
+def _weights(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    weights = findings["weights"]
+    if not weights:
+        return None
+    true, stolen = (np.asarray(weights[part]).reshape(-1, *weights["shape"]) for part in ("true", "stolen"))
+    largest = float(np.abs(true).max()) or 1.0
+    figure = Figure(figsize=(WIDE, 2 * WIDE / len(true) * weights["shape"][0] / weights["shape"][1] + 0.25))
+    for row, (pictures, words) in enumerate(((true, "victim"), (stolen, "stolen"))):
+        for cls, picture in enumerate(pictures):
+            axes = figure.add_subplot(2, len(true), row * len(true) + cls + 1)
+            axes.imshow(picture, cmap=_SIGNED, vmin=-largest, vmax=largest, interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.grid(False)
+            axes.spines[:].set_visible(True)
+            axes.spines[:].set_linewidth(0.4)
+            if row == 0:
+                axes.set_title(str(cls), fontsize=7, pad=2)
+            if cls == 0:
+                axes.set_ylabel(words, fontsize=7, labelpad=2)
+    return figure, f"The weights of {len(true)} classes as pictures, the victim's above the stolen ones."
+
+
+def _tree(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    if not findings["tree"] or not findings["tree"]["nodes"]:
+        return None
+    nodes = findings["tree"]["nodes"]
+    leaves = sum(node["leaf"] for node in nodes)
+    depth = max(node["depth"] for node in nodes)
+    figure = Figure(figsize=(max(WIDE, 0.42 * leaves), 0.55 * (depth + 1) + 0.2))
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    for node in nodes:
+        if node["parent"] is not None:
+            above = nodes[node["parent"]]
+            axes.plot([above["x"], node["x"]], [-above["depth"], -node["depth"]], color=MUTED, linewidth=0.7, zorder=1)
+        axes.annotate(
+            node["words"], (node["x"], -node["depth"]), ha="center", va="center", fontsize=5.5 if leaves > 12 else 6.5,
+            color=SERIES[0] if node["leaf"] else INK,
+            bbox={"boxstyle": "round,pad=0.25", "facecolor": SURFACE, "edgecolor": MUTED, "linewidth": 0.5}, zorder=2,
+        )  # fmt: skip
+    axes.set(xlim=(-0.7, leaves - 0.3), ylim=(-depth - 0.5, 0.5))
+    axes.xaxis.set_major_locator(NullLocator())
+    return figure, f"The recovered tree, {leaves} leaves and {depth} levels deep; its text is below."

@@ -1,0 +1,53 @@
+"""What in the findings of an extraction matters most, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxattack.report.wording import count, dollars, duration, percent, small
+
+EXACT = 1e-9
+"""Total variation below which two models are called the same."""
+
+
+def headline(findings: Mapping[str, Any]) -> str:
+    """What was stolen, how alike it is, and what it cost."""
+    return " ".join(sentences(findings))
+
+
+def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
+    """The headline, sentence by sentence."""
+    attack, cost = findings["attack"], findings["cost"]
+    asked = f"{count(cost['queries'])} {'query' if cost['queries'] == 1 else 'queries'} in {count(cost['calls'])} calls"
+    price = f" ({dollars(cost['price'])})" if cost["price"] else ""
+    first = f"{attack['name']} asked {findings['victim']['name']} {asked}{price} and took {duration(cost['seconds']['total'])}"
+    outcome = _outcome(findings)
+    if not attack["complete"]:
+        return f"{first}, and did not finish: {attack['reason']}", f"The best so far {outcome}."
+    return f"{first}.", f"The stolen model {outcome}."
+
+
+def _outcome(findings: Mapping[str, Any]) -> str:
+    known = [(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part] is not None]
+    if not known:
+        return _aligned(findings) or "cannot be asked what the victim is asked"
+    agreed = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in known)
+    text = f"gives the victim's label on {agreed}"
+    apart = [part["total_variation"]["max"] for _, part in known if part["total_variation"]]
+    if apart and max(apart) < EXACT:
+        text += f", with the same confidences to {small(max(apart))}"
+    elif findings["fidelity"]["uniform"] and findings["fidelity"]["uniform"]["difference"] is not None:
+        text = f"answers within {small(findings['fidelity']['uniform']['difference'])} of the victim everywhere it was compared"
+    more = _aligned(findings)
+    return f"{text}; it {more}" if more else text
+
+
+def _aligned(findings: Mapping[str, Any]) -> str:
+    parameters = findings["parameters"]
+    if not parameters:
+        return ""
+    return f"has the victim's {count(parameters['unknowns'])} parameters to {small(parameters['max'])}"
+
+
+PLACES = (("held_out", "records held out"), ("uniform", "random inputs"))

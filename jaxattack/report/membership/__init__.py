@@ -1,0 +1,47 @@
+"""The report of a membership audit: its findings, figures, tables and words.
+
+Findings are those that every report has (`jaxattack.report`), and
+
+    format, kind        1 and "membership"
+    title               one line
+    command             optional: what to type to run the audit again
+    attacks             strongest first (by the true-positive rate at a false-positive rate of 0.001, then by AUC), each with
+      name, description, references (optional: whether it reads other models), seconds
+      auc, balanced_accuracy, advantage         pooled over all targets
+      tpr, tpr_interval, false_positives, resolvable
+                        by false-positive rate "0.1" to "0.00001": the rate, its 95% Clopper-Pearson interval, how many
+                        non-members were accused, and whether the rate allows one false positive at all
+      tied              share of scores equal to the largest
+      per_target        {auc, balanced_accuracy: {mean, sd}, tpr: {rate: {mean, sd}}} over targets
+      transferred       {rate: {fpr, tpr: {mean, sd}}}: thresholds set on the other targets
+      ppv               {prior: {rate: precision}}
+      roc               {false_positives, true_positives (counts, one a point), negatives, positives}
+      histogram         {edges, member, non_member}: counts of scores
+      by_models         [{models, auc, tpr: {rate: ..}}]: the same attack among fewer models
+    models              {count, records, classes, members, train_accuracy, test_accuracy: {mean, sd} or null}
+    vulnerable          {attack, records: [{record, label, vulnerability, detected, falsely}]}, worst first; the last two at
+                        the attack's threshold of 1% false positives
+    vulnerability       {edges, count, stability}: all records by the AUC of their own phi over the models, and the rank
+                        correlation of that between two halves of the models
+    cost                {models, gradient_steps, queries, seconds: {compile, train, observe, score, report, total},
+                        memory_bytes, device}
+    config, environment plain values
+"""
+
+from __future__ import annotations
+
+from jaxattack.report.kind import Kind
+from jaxattack.report.membership.figures import FIGURES, draw
+from jaxattack.report.membership.page import render
+from jaxattack.report.membership.reading import headline
+from jaxattack.report.membership.tables import comma_separated, table
+
+MEMBERSHIP = Kind(
+    needed=("attacks", "models", "vulnerable", "vulnerability"),
+    figures=FIGURES,
+    draw=draw,
+    render=render,
+    files=lambda findings: {"attacks.csv": comma_separated(findings)},
+    table=table,
+    headline=headline,
+)

@@ -1,0 +1,53 @@
+"""The page of a membership audit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from jaxattack.report.html import fill, phases
+from jaxattack.report.membership.reading import beats_chance, drawn, quoted_rate, ranked, rates, sentences, strongest
+from jaxattack.report.style import Drawing
+
+_PHASES = {
+    "compile": "compile",
+    "train": "train",
+    "observe": "observe (query every model about every record)",
+    "score": "score (run the attacks)",
+    "report": "report",
+    "total": "total",
+}
+
+
+def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
+    """The page of an audit.
+
+    Args:
+        findings: as `jaxattack.report` describes.
+        drawings: figures by name; those that are absent are left out.
+
+    Returns:
+        A whole HTML document.
+    """
+    return fill(
+        "membership/page.html.jinja",
+        findings,
+        drawings,
+        headline=sentences(findings),
+        rates=rates(findings),
+        quoted=quoted_rate(findings),
+        best=strongest(findings),
+        ranked=ranked(findings),
+        drawn=drawn(findings),
+        beats_chance=beats_chance,
+        others=findings["models"]["records"] - findings["models"]["members"],
+        decimals=_decimals,
+        chance_spread=1 / math.sqrt(3 * max(findings["models"]["count"], 1)),
+        phases=phases(findings["cost"]["seconds"], _PHASES),
+    )
+
+
+def _decimals(name: str) -> int:
+    """How many decimals a percentage near this rate needs: 1 at 1%, 2 at 0.1%."""
+    return max(1, 1 - math.floor(math.log10(100 * float(name)) + 1e-9))

@@ -1,0 +1,50 @@
+"""The nouns of the package, imported by every other module and importing none.
+
+Axes have one name everywhere: ``model`` (a trained network of a sweep), ``record`` (a row of the data set),
+``query`` (one view of a record: the record itself first, then its augmentations), ``cls`` (a class) and
+``feature``. A ``target`` is a model under attack; it is one of the models. A ``victim`` is a model seen from outside,
+through an oracle that counts what is asked of it.
+"""
+
+from __future__ import annotations
+
+from jaxattack.types.error import InputError, Progress
+from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
+from jaxattack.types.membership import MembershipAttack, Observations
+from jaxattack.types.model import Dataset, Ensemble, Model, Variables
+from jaxattack.types.oracle import (
+    Access,
+    Answer,
+    Bias,
+    BudgetSpent,
+    Inputs,
+    Ledger,
+    Level,
+    Oracle,
+    OracleError,
+    Precision,
+)
+
+__all__ = [
+    "Access",
+    "Answer",
+    "Bias",
+    "BudgetSpent",
+    "Dataset",
+    "Ensemble",
+    "Extraction",
+    "ExtractionAttack",
+    "InputError",
+    "Inputs",
+    "Ledger",
+    "Level",
+    "MembershipAttack",
+    "Model",
+    "Observations",
+    "Oracle",
+    "OracleError",
+    "Precision",
+    "Progress",
+    "Snapshot",
+    "Variables",
+]

@@ -1,0 +1,103 @@
+"""What trained models say of every record, and the attacks that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.types.error import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observations:
+    """What every model says of every record: the hub between training and the attacks.
+
+    Attributes:
+        signals: name -> Float["model record query"]. ``phi``, the logit-scaled confidence z_y - logsumexp of the
+            other logits, is always there. A mapping may load a signal only when it is asked for.
+        member: the truth about membership; the attacks leave a target's own row unread.
+        label: the true class of each record.
+
+    Raises:
+        InputError: shapes that disagree.
+    """
+
+    signals: Mapping[str, Float[np.ndarray, "model record query"]]
+    member: Bool[np.ndarray, "model record"]
+    label: Int[np.ndarray, "record"]
+
+    def __post_init__(self) -> None:
+        if self.member.ndim != 2 or self.member.dtype != np.bool_:
+            raise InputError(
+                f"member has dtype {self.member.dtype} and shape {self.member.shape}: give a Boolean array [model, record]."
+            )
+        if self.label.shape != self.member.shape[1:]:
+            raise InputError(
+                f"label has shape {self.label.shape} and member {self.member.shape}: give one label for each record."
+            )
+
+    @property
+    def models(self) -> int:
+        """How many models were observed."""
+        return self.member.shape[0]
+
+    @property
+    def records(self) -> int:
+        """How many records were shown to each."""
+        return self.member.shape[1]
+
+    def signal(self, name: str) -> Float[np.ndarray, "model record query"]:
+        """One signal.
+
+        Raises:
+            InputError: the signal was not observed.
+        """
+        if name not in self.signals:
+            raise InputError(
+                f"the signal {name!r} was not observed (there are {', '.join(sorted(self.signals))}): "
+                "observe it, give logits, or choose an attack that does without."
+            )
+        return self.signals[name]
+
+    def take(self, models: Int[np.ndarray, "chosen"] | slice) -> Observations:
+        """The observations of the chosen models alone."""
+        return Observations(
+            signals={name: self.signals[name][models] for name in self.signals},
+            member=self.member[models],
+            label=self.label,
+        )
+
+
+@runtime_checkable
+class MembershipAttack(Protocol):
+    """A membership attack: a frozen configuration that is called with observations.
+
+    Attributes:
+        name: its name in the registry and in reports.
+        signals: the signals it reads.
+        references: whether it learns from the other models.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def signals(self) -> tuple[str, ...]: ...
+
+    @property
+    def references(self) -> bool: ...
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target; higher always means "more likely a member".
+
+        Args:
+            observations: all models; a target's references are the models other than itself.
+            targets: indices of the models under attack; all of them by default (leave-one-out).
+        """
+        ...

@@ -1,0 +1,112 @@
+"""Records, and what is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Int, PRNGKeyArray, Shaped
+
+from jaxattack.types.error import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Records with labels.
+
+    Attributes:
+        x: images as uint8 in 0..255, channels last (at least 3 axes), or tables as float32 (2 axes).
+        y: labels, 0 to ``classes - 1``.
+        classes: the number of classes, at least 2.
+        name: where the records came from, as given to `jaxattack.load`.
+
+    Raises:
+        InputError: unequal lengths, no records, NaN or infinity, labels out of range, or fewer than two classes present.
+    """
+
+    x: Shaped[np.ndarray, "record *feature"]
+    y: Int[np.ndarray, "record"]
+    classes: int
+    name: str
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise InputError(
+                f"{self.name}: x has {len(self.x)} records and y has {len(self.y)}: give one label for each record."
+            )
+        if not len(self.y):
+            raise InputError(f"{self.name}: there are no records: give at least four.")
+        if not np.issubdtype(self.y.dtype, np.integer) or self.y.ndim != 1:
+            raise InputError(
+                f"{self.name}: y has dtype {self.y.dtype} and shape {self.y.shape}: give one whole-number label a record."
+            )
+        if np.issubdtype(self.x.dtype, np.floating) and not np.isfinite(self.x).all():
+            bad = int((~np.isfinite(self.x.reshape(len(self.x), -1)).all(axis=1)).sum())
+            raise InputError(f"{self.name}: x is NaN or infinite in {bad} records: drop or fill them.")
+        if self.y.min() < 0 or self.y.max() >= self.classes:
+            raise InputError(
+                f"{self.name}: y ranges from {self.y.min()} to {self.y.max()}, outside 0 to {self.classes - 1}: "
+                "renumber the labels from 0."
+            )
+        if len(np.unique(self.y)) < 2:
+            raise InputError(
+                f"{self.name}: every record has the label {self.y[0]}: a classifier needs at least two classes."
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one record."""
+        return self.x.shape[1:]
+
+    @property
+    def images(self) -> bool:
+        """Whether a record is a picture: uint8 with height, width and channels."""
+        return self.x.dtype == np.uint8 and self.x.ndim == 4
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, records: Int[np.ndarray, "chosen"]) -> Dataset:
+        """The chosen records, in the order given."""
+        return replace(self, x=self.x[records], y=self.y[records])
+
+
+class Variables(NamedTuple):
+    """What a model has learnt.
+
+    Attributes:
+        params: a pytree of arrays, differentiated.
+        rest: a pytree of arrays never differentiated (batch statistics).
+    """
+
+    params: Any
+    rest: Any
+
+
+class Model(NamedTuple):
+    """A classifier as three pure functions. It is hashable, so that a compiled function is found again.
+
+    Attributes:
+        init: key -> Variables.
+        apply: (Variables, x["query *feature"]) -> logits["query cls"], as deployed.
+        forward: (Variables, x["query *feature"], key) -> (logits["query cls"], rest), as trained.
+    """
+
+    init: Callable[[PRNGKeyArray], Variables]
+    apply: Callable[[Variables, jax.Array], jax.Array]
+    forward: Callable[[Variables, jax.Array, PRNGKeyArray], tuple[jax.Array, Any]]
+
+
+class Ensemble(NamedTuple):
+    """Many trained models of one architecture.
+
+    Attributes:
+        variables: every leaf leads with the axis ``model``.
+        member: which records each model was trained on.
+    """
+
+    variables: Variables
+    member: Bool[np.ndarray, "model record"]

@@ -1,0 +1,209 @@
+"""A victim seen from outside: what it answers, on which terms, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from jaxattack.types.error import InputError
+
+Level = Literal["label", "probability", "logit"]
+"""How much a service answers: the predicted class; the confidences too; the raw outputs before the softmax."""
+
+Precision = Literal["float64", "float32", "bfloat16"]
+
+
+class Answer(NamedTuple):
+    """What an access level lets through of a batch of queries.
+
+    Attributes:
+        label: Int["query"], the predicted class; 0 throughout for a regressor.
+        probability: Float["query cls"], confidences; None where withheld. Entries below the top k are NaN where a
+            service answers with its k most likely classes.
+        logit: Float["query cls"], raw outputs (a regressor's value is its one output); None where withheld.
+    """
+
+    label: np.ndarray
+    probability: np.ndarray | None = None
+    logit: np.ndarray | None = None
+
+    def take(self, queries: Any) -> Answer:
+        """The answers to the chosen queries."""
+        return Answer(
+            self.label[queries],
+            None if self.probability is None else self.probability[queries],
+            None if self.logit is None else self.logit[queries],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a service documents of the records that it takes.
+
+    Attributes:
+        low: the smallest value of each feature; has the shape of one record.
+        high: the largest.
+        categories: how many values, 0 to n - 1, a categorical feature takes; 0 for a numeric feature.
+        missing: whether NaN may stand for a feature that is not given.
+        names: of the features of a table; empty where they have none.
+
+    Raises:
+        InputError: shapes that disagree, or a range that is empty.
+    """
+
+    low: Float[np.ndarray, "*feature"]
+    high: Float[np.ndarray, "*feature"]
+    categories: Int[np.ndarray, "*feature"]
+    missing: bool = False
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.low.shape == self.high.shape == self.categories.shape:
+            raise InputError(
+                f"low, high and categories have shapes {self.low.shape}, {self.high.shape} and {self.categories.shape}: "
+                "give each the shape of one record."
+            )
+        if not (np.isfinite(self.low).all() and np.isfinite(self.high).all() and (self.low <= self.high).all()):
+            raise InputError("low and high do not bound every feature: give finite values, low at most high.")
+        if self.names and len(self.names) != self.low.size:
+            raise InputError(
+                f"there are {len(self.names)} names and {self.low.size} features: give one for each, or none."
+            )
+
+    @classmethod
+    def box(cls, low: float, high: float, shape: tuple[int, ...], *, missing: bool = False) -> Inputs:
+        """Numeric features that share one range."""
+        return cls(
+            low=np.full(shape, float(low)),
+            high=np.full(shape, float(high)),
+            categories=np.zeros(shape, int),
+            missing=missing,
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one record."""
+        return self.low.shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """The terms on which an oracle answers.
+
+    Attributes:
+        level: label, probability or logit.
+        classes: how many outputs; 1 for a regressor.
+        inputs: the records it takes.
+        top: only the so many most likely classes are answered; 0 for all.
+        decimals: confidences and logits are rounded to so many decimals; None for not at all.
+        precision: the arithmetic behind the answers.
+        bias: the largest size of a bias that a caller may add to chosen logits; 0 where the service offers none.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    level: Level
+    classes: int
+    inputs: Inputs
+    top: int = 0
+    decimals: int | None = None
+    precision: Precision = "float64"
+    bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.level not in ("label", "probability", "logit"):
+            raise InputError(f"level is {self.level!r}: choose label, probability or logit.")
+        if self.precision not in ("float64", "float32", "bfloat16"):
+            raise InputError(f"precision is {self.precision!r}: choose float64, float32 or bfloat16.")
+        if self.classes < 1:
+            raise InputError(f"classes is {self.classes}: give at least 1.")
+        if not 0 <= self.top <= self.classes:
+            raise InputError(
+                f"top is {self.top} and there are {self.classes} classes: give 0 for all, or at most that many."
+            )
+        if self.decimals is not None and not 0 <= self.decimals <= 17:
+            raise InputError(f"decimals is {self.decimals}: give 0 to 17, or none to leave answers unrounded.")
+        if not (np.isfinite(self.bias) and self.bias >= 0):
+            raise InputError(f"bias is {self.bias}: give 0 or a positive size.")
+
+
+class Bias(NamedTuple):
+    """What a caller adds to the logits of chosen classes before the service answers.
+
+    Attributes:
+        token: Int["query entry"], the classes; a repeated one counts once, the last.
+        value: Float["query entry"].
+    """
+
+    token: np.ndarray
+    value: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """What has been asked of a victim, and what it cost.
+
+    Attributes:
+        queries: records answered, a repeated one each time.
+        calls: batches sent.
+        seconds: spent waiting for answers.
+        bytes: of queries and answers together.
+        price: in dollars.
+    """
+
+    queries: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    price: float = 0.0
+
+    def __add__(self, other: Ledger) -> Ledger:
+        return Ledger(**{name: value + getattr(other, name) for name, value in vars(self).items()})
+
+    def __sub__(self, other: Ledger) -> Ledger:
+        return Ledger(**{name: value - getattr(other, name) for name, value in vars(self).items()})
+
+
+class BudgetSpent(InputError):
+    """A call would ask for more than is left of the query budget; nothing of it was asked.
+
+    Attributes:
+        left: how many queries may still be asked.
+    """
+
+    def __init__(self, message: str, *, left: int) -> None:
+        super().__init__(message)
+        self.left = left
+
+
+class OracleError(InputError):
+    """A victim that cannot be believed or reached: it times out, or its answers are no answers."""
+
+
+@runtime_checkable
+class Oracle(Protocol):
+    """A victim seen from outside: called with a batch, it answers what its access level lets through, and counts."""
+
+    @property
+    def access(self) -> Access: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        """Answer a batch.
+
+        Args:
+            x: the queries; NaN where a feature is not given, if the service allows that.
+            bias: added to chosen logits, if the service allows that.
+
+        Raises:
+            InputError: queries that the service does not take.
+            BudgetSpent: more queries than are left; none was asked.
+            OracleError: no answer, or one that cannot be believed.
+        """
+        ...
