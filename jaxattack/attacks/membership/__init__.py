@@ -6,15 +6,13 @@ than itself, and an attack never reads a target's own row of the member matrix.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 from collections.abc import Sequence
-from typing import Any
 
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.threshold import Gap, Threshold
+from jaxattack.attacks.naming import named
 from jaxattack.types import InputError, MembershipAttack
 
 _DEFAULTS: tuple[MembershipAttack, ...] = (
@@ -57,7 +55,7 @@ def lookup(names: Sequence[str]) -> dict[str, MembershipAttack]:
     """
     if not names:
         raise InputError(f"no attack is named: choose from {', '.join(ATTACKS)}.")
-    return {name: _named(name) for name in names}
+    return {name: named(name, ATTACKS, "membership attack") for name in names}
 
 
 def signals_for(names: Sequence[str] = ()) -> tuple[str, ...]:
@@ -68,36 +66,6 @@ def signals_for(names: Sequence[str] = ()) -> tuple[str, ...]:
     """
     attacks = [*ATTACKS.values(), *(lookup(names).values() if names else ())]
     return tuple(sorted({signal for attack in attacks for signal in attack.signals}))
-
-
-def _named(name: str) -> MembershipAttack:
-    known, _, settings = name.partition("?")
-    if known not in ATTACKS:
-        near = difflib.get_close_matches(known, ATTACKS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise InputError(f"there is no membership attack {known!r}{hint}: choose from {', '.join(ATTACKS)}.")
-    attack: Any = ATTACKS[known]
-    fields = {field.name for field in dataclasses.fields(attack)}
-    changes: dict[str, Any] = {}
-    for setting in filter(None, settings.split("&")):
-        field, _, value = setting.partition("=")
-        if field not in fields:
-            raise InputError(f"{known} has no {field!r}: set one of {', '.join(sorted(fields)) or 'nothing'}.")
-        changes[field] = _value(value)
-    try:
-        return dataclasses.replace(attack, **changes)
-    except TypeError as error:
-        raise InputError(f"{name} sets a field to something of another kind ({error}): mend the value.") from error
-
-
-def _value(text: str) -> bool | int | float | str:
-    words: dict[str, bool] = {"true": True, "false": False}
-    for read in (words.__getitem__, int, float):
-        try:
-            return read(text)
-        except (KeyError, ValueError):
-            continue
-    return text
 
 
 __all__ = [

@@ -1,0 +1,53 @@
+"""The command `jaxattack`: options become configurations, configurations become an audit, an audit becomes a folder.
+
+What is printed for people goes to standard error, so that ``--json`` leaves standard output to programs. Bad input ends
+with one sentence and exit status 2, Ctrl-C with 130 after saying how to go on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+
+import jax
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from jaxattack.cli.data import data
+from jaxattack.cli.membership import membership, report, score, train
+from jaxattack.types import InputError
+
+app = App(
+    name="jaxattack",
+    version=version("jaxattack"),
+    help="Measure how much a trained model gives away. Start with: jaxattack membership",
+    result_action="return_value",
+    help_format="markdown",
+    default_parameter=Parameter(negative=""),
+)
+
+
+for _command in (membership, train, score, report, data):
+    app.command(_command)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] == ["membership"]:
+        # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
+        jax.config.update("jax_num_cpu_devices", cores())
+    try:
+        app()
+    except InputError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {error}", markup=False)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.flush()
+        # The runtime would finish the chunk it is computing before the interpreter may end.
+        os._exit(130)

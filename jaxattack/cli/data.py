@@ -1,0 +1,56 @@
+"""The command `data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from jaxattack.cli.output import Output, print_json, say
+from jaxattack.data import load, names, save
+from jaxattack.types import InputError
+
+
+def data(name: str | None = None, /, *, out: Path | None = None, json: bool = False) -> None:
+    """List the data sets that are here, or describe one.
+
+    Args:
+        name: a data set: one of the list, tfds:NAME or FILE.npz.
+        out: write it to this .npz file.
+        json: print the description as JSON.
+    """
+    if name is None:
+        if out is not None:
+            raise InputError(f"out is {out} and no data set is named: name one.")
+        _print_names(json)
+        return
+    found = load(name)
+    described = {
+        "name": found.name,
+        "records": len(found),
+        "shape": list(found.shape),
+        "dtype": str(found.x.dtype),
+        "classes": found.classes,
+        "records_by_class": np.bincount(found.y, minlength=found.classes).tolist(),
+    }
+    if json:
+        print_json(described)
+    else:
+        for key, value in described.items():
+            print(f"{key.replace('_', ' '):18}{value}")
+    if out is not None:
+        save(found, out)
+        say(Output(), f"Wrote {out}")
+
+
+def _print_names(as_json: bool) -> None:
+    listed = names()
+    if as_json:
+        print_json(listed)
+        return
+    for name, line in listed.items():
+        print(f"{name:26}{line}")
+    print(
+        f"{'tfds:NAME':26}a data set prepared by tensorflow-datasets, as tfds:cifar10 or tfds:mnist?split=train[:5000]"
+    )
+    print(f"{'FILE.npz':26}your own: x [record, ...], y [record], perhaps classes")

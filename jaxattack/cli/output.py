@@ -1,0 +1,105 @@
+"""What every command shares: where runs go, what is printed, the progress bar, and the report at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from jaxattack.audit import Findings, Victim
+
+RUNS = Path("jaxattack-runs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What is printed.
+
+    Attributes:
+        quiet: print nothing but errors.
+        json: print the findings as JSON on standard output, and nothing else there.
+    """
+
+    quiet: bool = False
+    json: bool = False
+
+
+def flat(name: str, *, order: int = 0) -> Parameter:
+    """A configuration whose fields are options of their own, under a heading; the highest order comes last."""
+    return Parameter(name="*", group=Group.create_ordered(name, sort_key=order))
+
+
+OutputOptions = Annotated[Output, flat("Output", order=1)]
+
+
+def print_json(value: Any) -> None:
+    """Print a plain value for programs."""
+    print(json.dumps(value, indent=1))
+
+
+def say(output: Output, text: str) -> None:
+    """Tell a person something, on standard error."""
+    if not output.quiet:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+@contextmanager
+def progress(output: Output) -> Iterator[Any]:
+    """A bar a phase, with the time that remains; standard error, so that output can be piped."""
+    columns = (
+        TextColumn("{task.description:>8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=output.quiet) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Say, where a person stops the command, that it goes on from there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(Output(), f"Stopped. What was finished is kept in {folder}: the same command goes on from there.")
+        raise
+
+
+def publish(folder: Path, found: Findings, output: Output) -> None:
+    """Write the report, print its table, and say where everything is."""
+    from jaxattack import report as pages  # drawing takes longer to import than the help takes to print
+
+    values = found.values | {"command": shlex.join(["jaxattack", *sys.argv[1:]])}
+    written = pages.write(folder, values, found.pictures)
+    if output.json:
+        print_json(pages.read(folder))
+    elif not output.quiet:
+        Console(stderr=True).print(pages.table(values))
+    say(output, pages.headline(values))
+    say(output, f"Wrote {len(written)} files to {folder}; open {folder / 'report.html'}")
+
+
+def slug(victim: Victim, settings: dict[str, Any]) -> str:
+    words = "".join(c if c.isalnum() else "-" for c in f"{Path(victim.data).stem}-{victim.model}").strip("-")
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"{words}-{digest[:8]}"
