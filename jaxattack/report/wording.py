@@ -23,8 +23,8 @@ def points(share: float | None, digits: int = 3) -> str:
     if share is None:
         return MISSING
     value = 100 * share
-    if not value:
-        return "0"
+    if value in (0, 100):
+        return f"{value:.0f}"
     magnitude = math.floor(math.log10(abs(value)))
     decimals = min(max(digits - 1 - magnitude, 0), max(2, 1 - magnitude))
     text = f"{value:.{decimals}f}"
@@ -44,6 +44,12 @@ def number(value: float | None, decimals: int = 3) -> str:
 def count(value: float | None) -> str:
     """A whole number with thousands apart."""
     return MISSING if value is None else f"{value:,.0f}"
+
+
+def counted(value: int, thing: str) -> str:
+    """So many of a thing: "1 call", "1,200 queries"."""
+    plural = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{value:,} {thing if value == 1 else plural}"
 
 
 def spread(figure: dict[str, float | None] | None, scale: float = 1, decimals: int = 3) -> str:

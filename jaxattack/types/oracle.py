@@ -23,7 +23,8 @@ class Answer(NamedTuple):
         label: Int["query"], the predicted class; 0 throughout for a regressor.
         probability: Float["query cls"], confidences; None where withheld. Entries below the top k are NaN where a
             service answers with its k most likely classes.
-        logit: Float["query cls"], raw outputs (a regressor's value is its one output); None where withheld.
+        logit: Float["query cls"], raw outputs (a regressor's value is its one output); None where withheld, and NaN
+            below the top k.
     """
 
     label: np.ndarray

@@ -80,7 +80,7 @@ def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     largest = 10.0 ** edges[np.flatnonzero(counts)[-1] + 1]
     return (
         figure,
-        f"Histogram of {errors['of']} over {count(counts.sum() + errors['exact'])} records: none above {small(largest)}.",
+        f"Histogram of {errors['of']} over {count(counts.sum() + errors['exact'])} records: none above {small(float(largest))}.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import count, dollars, duration, percent, small
+from jaxattack.report.wording import count, counted, dollars, duration, percent, small
 
 EXACT = 1e-9
 """Total variation below which two models are called the same."""
@@ -19,7 +19,7 @@ def headline(findings: Mapping[str, Any]) -> str:
 def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     """The headline, sentence by sentence."""
     attack, cost = findings["attack"], findings["cost"]
-    asked = f"{count(cost['queries'])} {'query' if cost['queries'] == 1 else 'queries'} in {count(cost['calls'])} calls"
+    asked = f"{counted(cost['queries'], 'query')} in {counted(cost['calls'], 'call')}"
     price = f" ({dollars(cost['price'])})" if cost["price"] else ""
     first = f"{attack['name']} asked {findings['victim']['name']} {asked}{price} and took {duration(cost['seconds']['total'])}"
     outcome = _outcome(findings)
@@ -35,10 +35,10 @@ def _outcome(findings: Mapping[str, Any]) -> str:
     agreed = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in known)
     text = f"gives the victim's label on {agreed}"
     apart = [part["total_variation"]["max"] for _, part in known if part["total_variation"]]
-    if apart and max(apart) < EXACT:
+    if len(apart) == len(known) and max(apart) < EXACT:
         text += f", with the same confidences to {small(max(apart))}"
-    elif findings["fidelity"]["uniform"] and findings["fidelity"]["uniform"]["difference"] is not None:
-        text = f"answers within {small(findings['fidelity']['uniform']['difference'])} of the victim everywhere it was compared"
+    elif all(part["difference"] is not None for _, part in known):
+        text += f", with outputs within {small(max(part['difference'] for _, part in known))} of its own"
     more = _aligned(findings)
     return f"{text}; it {more}" if more else text
 

@@ -1,0 +1,40 @@
+"""The victim from outside: oracles that count what is asked of them, and wrappers that defend, limit, check and keep."""
+
+from __future__ import annotations
+
+from jaxattack.oracle.check import Checked, checked
+from jaxattack.oracle.defend import label_only, noisy, rounded, tempered, top_k
+from jaxattack.oracle.foreign import from_estimator, from_skops
+from jaxattack.oracle.journal import Journalled, journalled
+from jaxattack.oracle.language import from_head, random_head
+from jaxattack.oracle.ledger import PRICE, Counted
+from jaxattack.oracle.local import from_function, from_model
+from jaxattack.oracle.onnx import from_onnx
+from jaxattack.oracle.quota import Budgeted, budgeted, cached, limited
+from jaxattack.oracle.remote import connect
+
+__all__ = [
+    "PRICE",
+    "Budgeted",
+    "Checked",
+    "Counted",
+    "Journalled",
+    "budgeted",
+    "cached",
+    "checked",
+    "connect",
+    "from_estimator",
+    "from_function",
+    "from_head",
+    "from_model",
+    "from_onnx",
+    "from_skops",
+    "journalled",
+    "label_only",
+    "limited",
+    "noisy",
+    "random_head",
+    "rounded",
+    "tempered",
+    "top_k",
+]

@@ -1,0 +1,241 @@
+"""A victim that is not believed blindly: answers that are none are refused, and what is odd about them is found.
+
+Refused with an `OracleError` before an attack sees it, for nothing can be learnt from such answers:
+
+    another number of answers, another shape or type than before, a part that the level promises missing
+    NaN or infinity (beyond the NaN of classes below the top k)
+    labels outside 0 to classes - 1, or that disagree with the argmax of the scores given with them
+    negative confidences, or that sum to less or more than 1 by over 0.001 (the top k: to more)
+
+Found, and told as a sentence in `Checked.findings`, for an attack may live with it:
+
+    rounding       every score seen has at most so many decimals, fewer than the terms say
+    precision      confidences sum to 1 less closely than numbers of the stated precision do
+    determinism    a record asked twice was answered differently
+
+Rounding is seen passively: multiples of 10^-k are a null set among real numbers. Shares of a small whole (the leaves of a
+tree, votes of a forest, neighbours) can be multiples too, so that it takes 12 different scores that are no whole numbers
+(6 where k is 1); and where rows of three and more such confidences always sum to 1 exactly, as shares do and rounded
+numbers do not, nothing is found. Where rows cannot tell, the sentence names both.
+
+Sums and repeated answers may differ by what the precision leaves open, and by what the decimals do, stated or seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from jaxattack.oracle.ledger import Wrapped
+from jaxattack.types import Access, Answer, Bias, BudgetSpent, Oracle, OracleError, Precision
+
+LOOSE: dict[Precision, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 5e-2}
+"""How far a sum of confidences may be from 1, or an answer from itself when it is repeated, relative to its size."""
+
+_SPACING: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
+_MOST = 12  # decimals that a float64 between 0 and 1 shows well apart from its neighbours
+_SHARES = 20  # rows of three scores: rounded, all of them sum to 1 with a chance of (3/4)^20
+
+
+def checked(oracle: Oracle, repeat: bool = True) -> Checked:
+    """Refuse answers that are none, and find out what is odd about the others.
+
+    Args:
+        oracle: what is asked. A cache within would answer the repeated question: put it outside.
+        repeat: ask the first record of the first call once more, alone, to see whether the victim is deterministic. It
+            is one more query on the ledger, and left out for as long as the budget has none left for it.
+    """
+    return Checked(oracle, repeat)
+
+
+class Checked(Wrapped):
+    """An oracle whose answers are checked."""
+
+    def __init__(self, oracle: Oracle, repeat: bool):
+        super().__init__(oracle)
+        self._repeat = repeat
+        self._rounding = _Rounding(self.access)
+        self._difference: float | None = None
+
+    @property
+    def findings(self) -> Mapping[str, str]:
+        """What is odd about the answers so far: ``rounding``, ``precision`` or ``determinism`` -> a sentence."""
+        found = {"rounding": self._rounding.sentence(), "precision": self._rounding.imprecision()}
+        if self._difference is not None:
+            found["determinism"] = (
+                f"the same record asked twice was answered differently, by up to {self._difference:.3g}: "
+                "what is computed from differences of answers is no more exact than that."
+            )
+        return {name: sentence for name, sentence in found.items() if sentence}
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        """Answer a batch, as `jaxattack.types.Oracle` says.
+
+        Raises:
+            OracleError: what the victim gave is no answer.
+        """
+        answer = self._believed(self._oracle(x, bias), len(x))
+        if self._repeat and len(x):
+            self._ask_again(x[:1], None if bias is None else Bias(bias.token[:1], bias.value[:1]), answer.take([0]))
+        return answer
+
+    def _ask_again(self, x: np.ndarray, bias: Bias | None, first: Answer) -> None:
+        try:
+            again = self._believed(self._oracle(x, bias), 1)
+        except (BudgetSpent, OracleError):  # what was answered is paid for and must not be lost to a question of ours
+            return
+        self._repeat = False
+        difference = _difference(first, again)
+        if difference > LOOSE[self.access.precision] + self._rounding.step:
+            self._difference = difference
+
+    def _believed(self, answer: Answer, queries: int) -> Answer:
+        _check_label(self.access, answer, queries)
+        for name in ("probability", "logit"):
+            scores = getattr(answer, name)
+            if scores is None and self.access.level == name:
+                raise OracleError(f"the victim gave no {name}, which its terms promise: it changed its terms.")
+            if scores is not None:
+                _check_scores(self.access, answer.label, scores, name)
+        if answer.probability is not None:
+            self._rounding.see(answer.probability)
+            astray = _check_confidences(self.access, answer.probability, self._rounding.step)
+            self._rounding.astray = max(self._rounding.astray, astray)
+        elif answer.logit is not None:
+            self._rounding.see(answer.logit)
+        return answer
+
+
+class _Rounding:
+    """How many decimals all scores seen so far have, and whether that is by rounding.
+
+    Attributes:
+        astray: how far a sum of confidences was from 1, at most.
+    """
+
+    def __init__(self, access: Access):
+        self.astray = 0.0
+        self._access = access
+        self._spacing = 4 * _SPACING[access.precision]
+        self._decimals = 1
+        self._distinct: set[float] = set()
+        self._rows = 0
+
+    @property
+    def step(self) -> float:
+        """The distance of neighbouring scores, as the terms or the scores themselves have it; 0 where it is none."""
+        stated = self._access.decimals
+        decimals = min(self._decimals if self._distinct else _MOST + 1, _MOST + 1 if stated is None else stated)
+        return 10.0**-decimals if decimals <= _MOST else 0.0
+
+    def see(self, scores: Float[np.ndarray, "query cls"]) -> None:
+        """Take account of a batch of scores."""
+        for some in (scores[:4], scores):  # the first few are enough to clear nearly every victim
+            fraction = np.isfinite(some) & (some != np.rint(some))
+            values = some[fraction].astype(np.float64)
+            while self._decimals <= _MOST and not self._multiples(values):
+                self._decimals += 1
+            if self._decimals > _MOST:
+                return
+        if len(self._distinct) < 12:
+            self._distinct |= set(np.unique(values)[:12].round(_MOST).tolist())
+        if not self._access.top:
+            self._rows += int((fraction.sum(1) >= 3).sum())
+
+    def _multiples(self, values: Float[np.ndarray, "value"]) -> bool:
+        scaled = values * 10.0**self._decimals
+        # Where the spacing of the numbers themselves is no longer small beside 1, everything is near a whole number.
+        noise = self._spacing * np.abs(scaled)
+        return bool(((noise < 0.05) & (np.abs(scaled - np.rint(scaled)) <= noise)).all())
+
+    def sentence(self) -> str:
+        """What was found; empty for nothing."""
+        k, stated = self._decimals, self._access.decimals
+        enough = 6 if k == 1 and self._access.level == "probability" else 12
+        if k > _MOST or len(self._distinct) < enough or (stated is not None and k >= stated):
+            return ""
+        seen = f"every score so far is a multiple of {10.0**-k:.{k}f} and the terms say "
+        seen += "nothing of rounding" if stated is None else f"{stated} decimals"
+        if self.astray >= 0.25 * 10.0**-k or (self._access.level == "logit" and self._access.classes > 1):
+            return f"{seen}: the answers are rounded."
+        if self._rows >= _SHARES:
+            return ""
+        return f"{seen}: the answers are rounded, or shares or sums of such numbers."
+
+    def imprecision(self) -> str:
+        """What the sums say of the precision; empty for nothing."""
+        precision = self._access.precision
+        if self.astray <= LOOSE[precision] + 0.5 * self.step * self._access.classes:
+            return ""
+        return (
+            f"confidences sum to 1 within {self.astray:.2g} only and the terms say {precision}: "
+            "what is computed from them is no more exact than that."
+        )
+
+
+def _check_label(access: Access, answer: Answer, queries: int) -> None:
+    label = np.asarray(answer.label)
+    if label.shape != (queries,):
+        raise OracleError(
+            f"the victim gave labels of shape {label.shape} for {queries} queries: it must give each one."
+        )
+    if label.dtype.kind not in "iu":
+        raise OracleError(f"the victim gave labels of type {label.dtype}: they must be whole numbers.")
+    if len(label) and not (label.min() >= 0 and label.max() < access.classes):
+        outside = label[(label < 0) | (label >= access.classes)][0]
+        raise OracleError(f"the victim gave the label {outside}, which is outside of 0 to {access.classes - 1}.")
+
+
+def _check_scores(access: Access, label: Int[np.ndarray, "query"], scores: np.ndarray, name: str) -> None:
+    wanted = (len(label), access.classes)
+    if np.shape(scores) != wanted or scores.dtype.kind != "f":
+        raise OracleError(
+            f"the victim gave a {name} of shape {np.shape(scores)} and type {np.asarray(scores).dtype}: "
+            f"it must be floats of shape {wanted}."
+        )
+    given = np.isfinite(scores)
+    hidden = access.classes - access.top if access.top else 0
+    wrong = (given.sum(1) != access.classes - hidden) | np.isinf(scores).any(1)
+    if wrong.any():
+        raise OracleError(
+            f"the victim answered {int(wrong.sum())} of {len(label)} queries with NaN or infinity in its {name}, or "
+            f"with other than {access.classes - hidden} scores: nothing can be learnt from that."
+        )
+    highest = np.where(given, scores, -np.inf).max(1)
+    # A class below the top k may tie with the lowest of them, and be the label where all of them tie.
+    chosen = np.where(given, scores, np.where(given, scores, np.inf).min(1, keepdims=True))[
+        np.arange(len(label)), label
+    ]
+    disagree = chosen < highest - 8 * _SPACING[access.precision] * np.abs(highest)
+    if disagree.any():
+        raise OracleError(
+            f"the victim gave {int(disagree.sum())} of {len(label)} labels that are not the highest {name}: "
+            "one of the two is not what it says."
+        )
+
+
+def _check_confidences(access: Access, probability: Float[np.ndarray, "query cls"], step: float) -> float:
+    """How far a sum is from 1, at most; of the top k, how far above."""
+    if not len(probability):
+        return 0.0
+    sums = np.asarray(np.nansum(probability, axis=1, dtype=np.float64))
+    if np.nanmin(probability) < 0:
+        raise OracleError(f"the victim gave the confidence {np.nanmin(probability):.6g}, below 0: are these logits?")
+    astray = np.maximum(sums - 1, 0.0) if 0 < access.top < access.classes else np.abs(sums - 1)
+    worst = int(astray.argmax())
+    if astray[worst] > max(1e-3, LOOSE[access.precision]) + 0.5 * step * access.classes:
+        raise OracleError(f"the victim gave confidences that sum to {sums[worst]:.6g}: they must sum to 1.")
+    return float(astray[worst])
+
+
+def _difference(first: Answer, again: Answer) -> float:
+    """The largest difference of two answers: of scores relative to their size; of labels alone, 1."""
+    differences = []
+    for one, other in ((first.probability, again.probability), (first.logit, again.logit)):
+        if one is not None and other is not None:
+            both = np.isfinite(one) & np.isfinite(other)
+            size = np.maximum(1.0, np.abs(one[both]))
+            differences.append(float((np.abs(one[both].astype(np.float64) - other[both]) / size).max(initial=0.0)))
+    return max(differences) if differences else float(first.label[0] != again.label[0])

@@ -1,0 +1,277 @@
+"""Victims of scikit-learn: fitted estimators, and files that skops wrote. Nothing is ever unpickled.
+
+    from_estimator(estimator)            a fitted classifier or regressor, computed in float64
+    from_skops("model.skops")            the same from a file
+
+What each level answers, labels being numbered 0 to classes - 1 in the order of ``classes_``:
+
+    ===========  ===================  ====================  =========================================================
+    victim       label                probability           logit
+    ===========  ===================  ====================  =========================================================
+    classifier   ``predict``          ``predict_proba``     ``decision_function``; [0, d] where it is one number d
+    regressor    refused              refused               ``predict``, one output
+    ===========  ===================  ====================  =========================================================
+
+Beside scores the label is their argmax; an estimator whose ``predict`` does not follow its scores, such as a
+multi-class SVC, differs from that at the level ``label`` alone.
+
+Partial queries. With ``partial=True`` a decision tree takes NaN for a feature that is not given, and answers with the
+distribution (a regressor: the mean) of the node where the descent first meets one, as BigML's trees do (Tramèr et al.
+2016, section 4.2). Complete queries answer as the estimator does, bit for bit.
+
+Files. A skops file is loaded if skops trusts every type in it, or the type is one of two kinds that answering cannot be
+harmed by: the optimizers of a neural network, which hold numbers and are not used to answer; and the nodes of decision
+trees, which skops distrusts because a crafted file can send scikit-learn reading outside of its memory: here every tree
+in the file is checked before anything is asked of it.
+"""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.tree._tree import Tree
+from sklearn.utils.validation import check_is_fitted
+
+from jaxattack.oracle.ledger import PRICE, Counted
+from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level
+
+INSTALL = "install it with: pip install 'jaxattack[serve]'"
+
+_KNOWN = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+)
+
+Scores = Callable[[np.ndarray], np.ndarray]
+"""x["query feature"] -> scores["query cls"]."""
+
+
+def from_estimator(
+    estimator: Any,
+    *,
+    inputs: Inputs | None = None,
+    level: Level | None = None,
+    partial: bool = False,
+    price: float = PRICE,
+) -> Counted:
+    """A fitted scikit-learn estimator as a victim.
+
+    Args:
+        estimator: a classifier of one output, or a regressor of one; a pipeline that ends in one.
+        inputs: the records that the service takes, flattened for the estimator; by default as many numbers as it was
+            fitted on, each from -1 to 1.
+        level: how much it answers; by default probabilities where it has them, else logits.
+        partial: a decision tree takes NaN for a feature that is not given, as the module says.
+        price: of a query, in dollars.
+
+    Raises:
+        InputError: no fitted estimator of one output, a level that it cannot answer, records of another size, or
+            partial queries of what is no decision tree.
+    """
+    _fitted(estimator)
+    inputs = _inputs(inputs, int(estimator.n_features_in_))
+    if partial:
+        if not isinstance(estimator, DecisionTreeClassifier | DecisionTreeRegressor):
+            raise InputError(f"partial queries are for decision trees and this is a {type(estimator).__name__}.")
+        inputs = replace(inputs, missing=True)
+    scores = _tree_scores(estimator) if partial else _estimator_scores(estimator)
+    level = level or next(name for name in ("probability", "logit", "label") if name in scores)
+    if level not in scores:
+        raise InputError(f"level is {level!r} and {type(estimator).__name__} answers {' or '.join(scores)}.")
+    classes = 1 if is_regressor(estimator) else len(estimator.classes_)
+    named = hasattr(estimator, "feature_names_in_")
+
+    def ask(x: np.ndarray, _: Bias | None) -> Answer:
+        flat = x.reshape(len(x), -1).astype(np.float64)
+        # It was fitted on a table with names and warns of plain arrays, which is all that a service is sent.
+        with warnings.catch_warnings() if named else nullcontext(), np.errstate(all="ignore"):
+            if named:
+                warnings.simplefilter("ignore", UserWarning)
+            try:
+                given = scores[level](flat)
+            except InputError:
+                raise
+            except ValueError as error:
+                reason = str(error).partition("\n")[0]
+                raise InputError(f"{type(estimator).__name__} does not take these queries: {reason}") from error
+        return _from_scores(given, level)
+
+    ask(np.zeros((1, *inputs.shape)), None)  # what every query would meet is met here
+    return Counted(ask, Access(level=level, classes=classes, inputs=inputs), price)
+
+
+def from_skops(
+    path: str | Path,
+    *,
+    inputs: Inputs | None = None,
+    level: Level | None = None,
+    partial: bool = False,
+    price: float = PRICE,
+) -> Counted:
+    """A scikit-learn estimator that was saved with skops, as a victim.
+
+    Args:
+        path: the file.
+        inputs: as `from_estimator`.
+        level: as `from_estimator`.
+        partial: as `from_estimator`.
+        price: of a query, in dollars.
+
+    Raises:
+        InputError: skops is not installed; no such file, or no skops file; types that are not trusted, all of them
+            named; a tree that is none; or what `from_estimator` raises.
+    """
+    try:
+        from skops import io as skops
+    except ImportError as error:
+        raise InputError(f"{path} needs skops: {INSTALL}.") from error
+    try:
+        unknown = skops.get_untrusted_types(file=path)
+        refused = sorted({*unknown} - {*_KNOWN})
+        if refused:
+            raise InputError(
+                f"{path} holds types that are not trusted ({', '.join(refused)}): export the model as ONNX instead."
+            )
+        estimator = skops.load(path, trusted=unknown)
+        safe = all(map(_safe, _reachable(estimator)))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: give a file that skops wrote.") from error
+    except InputError:
+        raise
+    except Exception as error:  # any byte of the file may be wrong, and each is another module's to notice
+        raise InputError(f"{path} cannot be read as a skops file ({error}): save the model with skops.") from error
+    if not safe:
+        raise InputError(f"{path} holds a decision tree whose nodes point outside of it: it is refused.")
+    return from_estimator(estimator, inputs=inputs, level=level, partial=partial, price=price)
+
+
+def _safe(value: Any) -> bool:
+    """Whether no descent leaves a tree, nor reads features that the estimators around it do not check to be there."""
+    if isinstance(value, Tree):
+        feature, left, right = value.feature, value.children_left, value.children_right
+        node = np.arange(value.node_count)
+        leaf = (left == -1) & (feature < 0)
+        inside = (feature >= 0) & (feature < value.n_features)
+        onward = (left > node) & (right > node) & (left < len(node)) & (right < len(node))
+        return len(node) > 0 and bool((leaf | (inside & onward)).all())
+    if isinstance(value, BaseEstimator):
+        parts = np.array(vars(value).get("estimators_", []), object).ravel()
+        trees = [getattr(part, "tree_") for part in (value, *parts) if hasattr(part, "tree_")]  # noqa: B009 - not declared
+        return all(tree.n_features <= getattr(value, "n_features_in_", 0) for tree in trees)
+    return True
+
+
+def _reachable(root: Any) -> Iterator[Any]:
+    """Every object that one holds on to; not the code it is made of."""
+    seen: dict[int, Any] = {}
+    waiting = [root]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen or isinstance(value, type | ModuleType | FunctionType):
+            continue
+        seen[id(value)] = value
+        yield value
+        # Arrays do not tell the collector of what they hold.
+        waiting += value.ravel().tolist() if isinstance(value, np.ndarray) and value.dtype.hasobject else []
+        waiting += gc.get_referents(value)
+
+
+def _fitted(estimator: Any) -> None:
+    name = type(estimator).__name__
+    if not isinstance(estimator, BaseEstimator):
+        raise InputError(f"a {name} is no scikit-learn estimator: give a fitted classifier or regressor.")
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError) as error:
+        raise InputError(f"the {name} is not fitted: fit it first.") from error
+    if not (hasattr(estimator, "classes_") or is_regressor(estimator)):
+        raise InputError(f"{name} is neither a classifier nor a regressor: give one.")
+    if isinstance(getattr(estimator, "classes_", None), list):
+        raise InputError(f"{name} has several outputs: give an estimator of one.")
+    if not hasattr(estimator, "n_features_in_"):
+        raise InputError(f"{name} does not say how many features it takes: give an estimator with n_features_in_.")
+
+
+def _inputs(inputs: Inputs | None, features: int) -> Inputs:
+    if inputs is None:
+        return Inputs.box(-1.0, 1.0, (features,))
+    if prod(inputs.shape) != features:
+        raise InputError(f"the inputs have shape {inputs.shape} and the model takes {features} features: mend them.")
+    return inputs
+
+
+def _estimator_scores(estimator: Any) -> Mapping[str, Scores]:
+    if is_regressor(estimator):
+        return {"logit": lambda x: _one_number(np.asarray(estimator.predict(x)))}
+    scores: dict[str, Scores] = {"label": lambda x: np.searchsorted(estimator.classes_, estimator.predict(x))}
+    if hasattr(estimator, "predict_proba"):
+        scores["probability"] = estimator.predict_proba
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    pairs = getattr(last, "decision_function_shape", "ovr") == "ovo" and len(estimator.classes_) > 2
+    if hasattr(estimator, "decision_function") and not pairs:
+        scores["logit"] = lambda x: _per_class(estimator.decision_function(x))
+    return scores
+
+
+def _one_number(predicted: np.ndarray) -> Float[np.ndarray, "query 1"]:
+    if predicted.size != len(predicted):
+        raise InputError(f"the regressor predicts {predicted[0].size} numbers a record: give one of one output.")
+    return predicted.reshape(-1, 1)
+
+
+def _per_class(score: np.ndarray) -> Float[np.ndarray, "query cls"]:
+    return np.column_stack([np.zeros_like(score), score]) if score.ndim == 1 else score
+
+
+def _tree_scores(estimator: Any) -> Mapping[str, Scores]:
+    tree = estimator.tree_
+    value = tree.value.reshape(tree.node_count, -1)
+    if is_regressor(estimator):
+        return {"logit": lambda x: _one_number(value[descend(tree, x)])}
+    return {
+        "label": lambda x: value[descend(tree, x)].argmax(1),
+        "probability": lambda x: value[descend(tree, x)],
+    }
+
+
+def descend(tree: Any, x: Float[np.ndarray, "query feature"]) -> Int[np.ndarray, "query"]:
+    """The node of a scikit-learn tree where each query ends: a leaf, or the first node that asks for a missing feature.
+
+    Args:
+        tree: the ``tree_`` of a fitted estimator.
+        x: the queries, NaN where a feature is not given. They are compared in float32, as scikit-learn does.
+    """
+    x = x.astype(np.float32)
+    feature, threshold = tree.feature, tree.threshold
+    child = np.stack([tree.children_left, tree.children_right])
+    node = np.zeros(len(x), np.int64)
+    falling = np.arange(len(x))
+    while len(falling):
+        at = node[falling]
+        value = x[falling, feature[at].clip(min=0)]
+        onward = (feature[at] >= 0) & ~np.isnan(value)
+        falling, at = falling[onward], at[onward]
+        node[falling] = child[(value[onward] > threshold[at]).astype(int), at]
+    return node
+
+
+def _from_scores(scores: np.ndarray, level: Level) -> Answer:
+    if level == "label":
+        return Answer(scores.astype(np.int64))
+    label = scores.argmax(1).astype(np.int64)
+    return Answer(label, scores) if level == "probability" else Answer(label, None, scores)

@@ -1,0 +1,269 @@
+"""Answers that are on disk before they are returned, so that an attack that was killed does not pay for them again.
+
+    folder/answers.journal      the victim and its terms, then one entry a call, in order; appended to and nothing else
+
+An entry holds a digest of the batch (and its bias), what the call added to the ledger, and the answer:
+
+    b"JATK", length (8 bytes), CRC-32 of those twelve | length bytes: a line of JSON, then each array as .npy | BLAKE2b-128
+
+It is written in one piece and flushed to the disk. A kill can cut the last entry short; it is dropped when the folder is
+opened again, since its answer was returned to nobody. Damage anywhere else is refused. Nothing is ever pickled.
+
+On opening, the entries are checked and the calls of the attack are answered from them, in order and without asking,
+until they end. The same attack with the same seed asks the same batches; another batch is refused, for the folder then
+belongs to another attack. While entries are replayed the ledger grows by what their calls cost when they were asked, so
+that an attack that was killed reports what it cost in all, and a second run of a finished one costs the same again on
+paper and nothing in fact. `Journalled.paid` is what all of the folder has cost, replayed or not.
+
+A check belongs within, so that only answers that can be believed are kept; it then finds what is odd about the answers to
+this process, and a second one outside, which asks nothing again, sees those of earlier processes too. A budget belongs
+outside (`jaxattack.oracle.quota`). A journal belongs to one process at a time, and to one attack: it is not for several
+threads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import struct
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.disk import DAMAGE, make_folder
+from jaxattack.oracle.ledger import Wrapped, allowed, digest, nothing
+from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
+
+FORMAT = 1
+_MAGIC = b"JATK"
+_HEAD = struct.Struct("<4sQI")
+_SEAL = 16
+
+
+def journalled(oracle: Oracle, folder: Path, *, identity: Mapping[str, Any] | None = None) -> Journalled:
+    """Keep every answer in a folder, and answer from it what was asked before.
+
+    Args:
+        oracle: what is asked.
+        folder: made where missing; it may hold other files.
+        identity: plain JSON values that tell this victim and attack from others (a URL, a seed); the terms of the victim
+            are always told apart.
+
+    Raises:
+        InputError: the folder holds the answers of another victim, is damaged, in use by another process, or cannot be
+            written to.
+    """
+    return Journalled(oracle, Path(folder), identity or {})
+
+
+class _Entry(NamedTuple):
+    """A call that was answered: where it is in the file, and what it says beside the answer."""
+
+    at: int
+    digest: bytes
+    cost: Ledger
+
+
+class Journalled(Wrapped):
+    """An oracle whose answers are on disk. The file is closed with it: by `close`, as a context, or when forgotten."""
+
+    def __init__(self, oracle: Oracle, folder: Path, identity: Mapping[str, Any]):
+        super().__init__(oracle)
+        make_folder(folder)
+        self._path = folder / "answers.journal"
+        self._file = _locked(self._path)
+        self.close = weakref.finalize(self, self._file.close)
+        self._end, self._next = 0, 0
+        self._entries: list[_Entry] = []
+        self._shown, self._paid, self._asked = Ledger(), Ledger(), oracle.ledger
+        try:
+            self._open(_plain(self.access, identity))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def ledger(self) -> Ledger:
+        """What this attack has been answered so far, at what it cost when it was asked."""
+        return self._shown
+
+    @property
+    def paid(self) -> Ledger:
+        """What all calls in the folder cost, those not yet replayed too."""
+        return self._paid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        """Answer a batch, as `jaxattack.types.Oracle` says.
+
+        Raises:
+            InputError: another batch than this call asked before, or a full disk: the answer is then lost.
+        """
+        x = allowed(self.access, x, bias)
+        if not len(x):
+            return nothing(self.access)
+        if not self.close.alive:
+            raise InputError(f"{self._path} was closed: open the journal again.")
+        batch = digest(x, bias)
+        if self._next == len(self._entries):
+            answer = self._oracle(x, bias)
+            # What a call that failed has cost is told with the next one.
+            asked = self._oracle.ledger
+            self._keep(_Entry(self._end, batch, asked - self._asked), answer)
+            self._asked = asked
+        else:
+            answer = self._kept(self._entries[self._next], batch)
+        self._shown += self._entries[self._next].cost
+        self._next += 1
+        return answer
+
+    def _open(self, victim: dict[str, Any]) -> None:
+        for number, (at, payload) in enumerate(_frames(self._file, self._path)):
+            self._end = at + _HEAD.size + len(payload) + _SEAL
+            try:
+                line = json.loads(payload.partition(b"\n")[0])
+                if number:
+                    self._add(_Entry(at, bytes.fromhex(line["digest"]), Ledger(**line["cost"])))
+            except DAMAGE as error:
+                raise _damaged(self._path, at) from error
+            if not number and line != victim:
+                different = [name for name in sorted({*line, *victim}) if line.get(name) != victim.get(name)]
+                raise InputError(
+                    f"{self._path} holds the answers of another victim or attack ({', '.join(different)} differ): "
+                    "give another folder."
+                )
+        if self._end:
+            self._write(b"")
+        else:
+            self._write(_frame(victim))
+
+    def _add(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        self._paid += entry.cost
+
+    def _keep(self, entry: _Entry, answer: Answer) -> None:
+        arrays = {name: part for name, part in answer._asdict().items() if part is not None}
+        line = {"digest": entry.digest.hex(), "cost": vars(entry.cost), "parts": list(arrays)}
+        self._write(_frame(line, *arrays.values()))
+        self._add(entry)
+
+    def _kept(self, entry: _Entry, batch: bytes) -> Answer:
+        if batch != entry.digest:
+            raise InputError(
+                f"call {self._next + 1} of this attack asks other queries than {self._path} holds: "
+                "it is of another attack or seed: give another folder."
+            )
+        self._file.seek(entry.at)
+        length = _HEAD.unpack(self._file.read(_HEAD.size))[1]
+        payload = io.BytesIO(self._file.read(length))
+        try:
+            names = json.loads(payload.readline())["parts"]
+            return Answer(**{name: np.lib.format.read_array(payload, allow_pickle=False) for name in names})
+        except DAMAGE as error:
+            raise _damaged(self._path, entry.at) from error
+
+    def _write(self, frame: bytes) -> None:
+        """Append in one piece, over what a kill or a full disk has left of an earlier try."""
+        try:
+            self._file.truncate(self._end)
+            self._file.seek(self._end)
+            rest = memoryview(frame)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise InputError(
+                f"cannot write {self._path}: {error.strerror or error}: make room or choose a folder you may write to, "
+                "and give the same command again; what was answered before is kept."
+            ) from error
+        self._end += len(frame)
+
+
+def _plain(access: Access, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The victim as JSON reads it back."""
+    terms = vars(access) | {"inputs": None}
+    for name, value in vars(access.inputs).items():
+        terms[name] = digest(value).hex() if isinstance(value, np.ndarray) else value
+    try:
+        told = {f"identity.{name}": value for name, value in identity.items()}
+        whole = {"format": FORMAT, "shape": access.inputs.shape, **terms, **told}
+        return json.loads(json.dumps(whole, default=lambda value: value.item()))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the identity of a journal is no plain JSON ({error}): give names, numbers and text."
+        ) from error
+
+
+def _locked(path: Path) -> IO[bytes]:
+    try:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}: choose a folder you may write to.") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise InputError(
+            f"{path} is in use by another attack ({error.strerror}): wait for it, or give another folder."
+        ) from error
+    return file
+
+
+def _frame(line: Mapping[str, Any], *arrays: np.ndarray) -> bytes:
+    payload = io.BytesIO()
+    payload.write(json.dumps(line).encode() + b"\n")
+    for array in arrays:
+        np.lib.format.write_array(payload, np.asarray(array), allow_pickle=False)
+    body = payload.getvalue()
+    return _head(len(body)) + body + _seal(body)
+
+
+def _head(length: int) -> bytes:
+    start = _HEAD.pack(_MAGIC, length, 0)[:-4]
+    return start + struct.pack("<I", zlib.crc32(start))
+
+
+def _seal(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_SEAL).digest()
+
+
+def _frames(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
+    """Every whole frame with its place; a last one that was cut short, or that a power failure left empty, is not told."""
+    at, size = 0, os.fstat(file.fileno()).st_size
+    file.seek(0)
+    while at < size:
+        head = file.read(_HEAD.size)
+        if len(head) < _HEAD.size and _MAGIC.startswith(head[:4]):
+            return
+        length = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
+        if head != _head(length):
+            if not (head + file.read()).strip(b"\0"):
+                return
+            raise _damaged(path, at)
+        end = at + _HEAD.size + length + _SEAL
+        if end > size:
+            return
+        body = file.read(length)
+        if file.read(_SEAL) != _seal(body):
+            if end == size:
+                return
+            raise _damaged(path, at)
+        yield at, body
+        at = end
+
+
+def _damaged(path: Path, at: int) -> InputError:
+    return InputError(f"{path} is damaged at byte {at}: give another folder, and the attack asks anew.")

@@ -1,0 +1,163 @@
+"""The meter: every oracle that reaches a victim counts here what is asked and what it costs.
+
+A query is one record, a call one batch. Bytes are those of the arrays as they are handed over and come back; an oracle
+over a network counts what it sends instead. Only what was answered is counted: a call that fails costs nothing. An
+oracle that wraps another keeps no ledger of its own, so that there is one count for one victim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
+
+PRICE = 0.0001
+"""Dollars a query: what Amazon asked for a prediction (Tramèr et al. 2016)."""
+
+Ask = Callable[[Shaped[np.ndarray, "query *feature"], Bias | None], Answer]
+"""A victim behind the meter: it is asked at least one query, and only such as the terms allow."""
+
+
+class Counted:
+    """An oracle over a function that answers: refuses what the victim does not take, and counts what it answers.
+
+    Several threads may ask at once.
+
+    Attributes:
+        access: the terms on which it answers.
+    """
+
+    def __init__(self, ask: Ask, access: Access, price: float = PRICE):
+        """Wrap a function.
+
+        Args:
+            ask: answers a batch of at least one query.
+            access: the terms; a regressor, one class, answers with logits.
+            price: of a query, in dollars.
+
+        Raises:
+            InputError: a price below 0, or a regressor that is to answer with classes.
+        """
+        if not (np.isfinite(price) and price >= 0):
+            raise InputError(f"price is {price}: give 0 or more dollars a query.")
+        if access.classes == 1 and access.level != "logit":
+            raise InputError(
+                f"level is {access.level!r} and the victim has one output, a number: choose level 'logit' for it."
+            )
+        self.access = access
+        self._ask, self._price = ask, price
+        self._ledger = Ledger()
+        self._lock = threading.Lock()
+
+    @property
+    def ledger(self) -> Ledger:
+        """What has been answered so far, and what it cost."""
+        return self._ledger
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        """Answer a batch, as `jaxattack.types.Oracle` says; no queries are answered without a call."""
+        x = allowed(self.access, x, bias)
+        if not len(x):
+            return nothing(self.access)
+        started = time.perf_counter()
+        answer = self._ask(x, bias)
+        asked = Ledger(
+            queries=len(x),
+            calls=1,
+            seconds=time.perf_counter() - started,
+            bytes=sum(part.nbytes for part in (x, *(bias or ()), *answer) if part is not None),
+        )
+        with self._lock:
+            total = self._ledger + asked
+            self._ledger = replace(total, price=self._price * total.queries)  # a sum would gather rounding errors
+        return answer
+
+
+class Wrapped:
+    """An oracle around another one, on the same terms or on others; the ledger stays the other's.
+
+    Attributes:
+        access: the terms on which it answers.
+    """
+
+    def __init__(self, oracle: Oracle, access: Access | None = None):
+        """Wrap an oracle.
+
+        Args:
+            oracle: what is asked.
+            access: the terms; those of the oracle by default.
+        """
+        self.access = oracle.access if access is None else access
+        self._oracle = oracle
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the victim has answered so far, and what it cost."""
+        return self._oracle.ledger
+
+
+def digest(x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> bytes:
+    """A batch as 16 bytes: another one, in value, type or shape, has others."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for part in (x, *(bias or ())):
+        array = np.ascontiguousarray(part)
+        hashed.update(f"{array.dtype.str}{array.shape}".encode())
+        hashed.update(array.data)
+    return hashed.digest()
+
+
+def nothing(access: Access) -> Answer:
+    """The answer to no queries."""
+    scores = np.zeros((0, access.classes))
+    return Answer(
+        np.zeros(0, np.int64),
+        scores if access.level == "probability" else None,
+        scores if access.level == "logit" else None,
+    )
+
+
+def allowed(access: Access, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None) -> np.ndarray:
+    """The queries as an array, if a victim on these terms takes them.
+
+    Raises:
+        InputError: records of another shape, no numbers, infinity, NaN where nothing may be missing, or a bias that the
+            victim does not take.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"queries have dtype {x.dtype}: give numbers.")
+    if x.shape[1:] != access.inputs.shape or x.ndim == 0:
+        raise InputError(
+            f"queries have shape {x.shape} and the victim takes records of shape {access.inputs.shape}: "
+            "give a batch of such records."
+        )
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        if np.isinf(x).any():
+            raise InputError("a query holds infinity: give finite numbers.")
+        if not access.inputs.missing:
+            raise InputError("a query holds NaN and the victim takes no missing features: give every feature.")
+    if bias is not None:
+        _allow_bias(access, len(x), bias)
+    return x
+
+
+def _allow_bias(access: Access, queries: int, bias: Bias) -> None:
+    token, value = np.asarray(bias.token), np.asarray(bias.value)
+    if not access.bias:
+        raise InputError("a bias is given and the victim takes none: ask without one.")
+    if token.shape != value.shape or token.ndim != 2 or len(token) != queries:
+        raise InputError(
+            f"the bias has tokens of shape {token.shape} and values of shape {value.shape} for {queries} queries: "
+            "give both the shape [query, entry]."
+        )
+    if token.dtype.kind not in "iu" or (token.size and not (token.min() >= 0 and token.max() < access.classes)):
+        raise InputError(f"a bias names a class outside 0 to {access.classes - 1}: name classes as whole numbers.")
+    if not (np.abs(value) <= access.bias).all():
+        raise InputError(f"a bias exceeds {access.bias}, the largest that the victim takes: lower it.")

@@ -1,0 +1,162 @@
+"""What may be asked of a victim, and how fast: wrappers Oracle -> Oracle that leave its answers as they are.
+
+    budgeted(oracle, 1000)      so many queries, then `BudgetSpent`
+    cached(oracle, 10_000)      a record asked again costs nothing
+    limited(oracle, 100.0)      so many queries a second; it waits
+
+Order. Outermost first, an attack's oracle is budgeted(journalled(checked(defences(victim)), folder), queries): a budget
+outside of the journal counts what the attack asks, answers read back from the folder too, so that it holds over all
+processes together; within the journal it would start anew with each. It does not count the one query that a check asks.
+A cache around all of this lets repeated records pass uncounted. Several threads may ask at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.oracle.ledger import Wrapped, allowed, nothing
+from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Ledger, Oracle
+
+
+def budgeted(oracle: Oracle, queries: int) -> Budgeted:
+    """Answer so many queries in all; a call that asks more than is left raises `BudgetSpent`, and asks nothing.
+
+    Raises:
+        InputError: a budget below 0.
+    """
+    if queries < 0:
+        raise InputError(f"queries is {queries}: give a budget of 0 or more.")
+    return Budgeted(oracle, queries)
+
+
+def cached(oracle: Oracle, entries: int) -> Oracle:
+    """Answer a record that was asked before, bit for bit and with the same bias, from memory, at no cost.
+
+    A batch asks each record once, however often it holds it. The least recently used is forgotten first.
+
+    Args:
+        oracle: what is asked.
+        entries: how many answers are remembered.
+
+    Raises:
+        InputError: entries below 1.
+    """
+    if entries < 1:
+        raise InputError(f"entries is {entries}: remember at least 1 answer, or leave the cache off.")
+    return _Cached(oracle, entries)
+
+
+def limited(oracle: Oracle, per_second: float) -> Oracle:
+    """Answer so many queries a second: a call waits until those before it have had their time, and the ledger says so.
+
+    Raises:
+        InputError: a rate not above 0.
+    """
+    if not (np.isfinite(per_second) and per_second > 0):
+        raise InputError(f"per_second is {per_second}: give a number of queries above 0.")
+    return _Limited(oracle, per_second)
+
+
+class Budgeted(Wrapped):
+    """An oracle that answers so many queries in all."""
+
+    def __init__(self, oracle: Oracle, queries: int):
+        super().__init__(oracle)
+        self._queries, self._spent = queries, 0
+        self._lock = threading.Lock()
+
+    @property
+    def left(self) -> int:
+        """How many queries may still be asked."""
+        return self._queries - self._spent
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        wanted = len(x)
+        with self._lock:
+            if wanted > self.left:
+                raise BudgetSpent(
+                    f"the budget of {self._queries:,} queries has {self.left:,} left ({self._spent:,} were asked) and "
+                    f"this call asks {wanted:,}: raise the budget.",
+                    left=self.left,
+                )
+            self._spent += wanted
+        try:
+            return self._oracle(x, bias)
+        except BaseException:
+            with self._lock:
+                self._spent -= wanted
+            raise
+
+
+class _Cached(Wrapped):
+    def __init__(self, oracle: Oracle, entries: int):
+        super().__init__(oracle)
+        self._entries = entries
+        self._kept: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        x = allowed(self.access, x, bias)
+        if not len(x):
+            return nothing(self.access)
+        parts = (x, *(bias or ()))
+        kinds = tuple(part.dtype.str for part in parts)
+        keys = [(kinds, *(part[query].tobytes() for part in parts)) for query in range(len(x))]
+        with self._lock:
+            rows = {key: self._kept[key] for key in keys if key in self._kept}
+        first: dict[tuple[Any, ...], int] = {}
+        for query, key in enumerate(keys):
+            if key not in rows:
+                first.setdefault(key, query)
+        if first:
+            new = list(first.values())
+            asked = self._oracle(x[new], None if bias is None else Bias(bias.token[new], bias.value[new]))
+            # A list of one takes a copy: a view of its row would keep the whole batch in memory.
+            rows |= {key: asked.take([at]) for at, key in enumerate(first)}
+        self._keep({key: rows[key] for key in keys})
+        return _joined([rows[key] for key in keys])
+
+    def _keep(self, rows: dict[tuple[Any, ...], Answer]) -> None:
+        with self._lock:
+            for key, row in rows.items():
+                self._kept[key] = row
+                self._kept.move_to_end(key)
+            while len(self._kept) > self._entries:
+                self._kept.popitem(last=False)
+
+
+class _Limited(Wrapped):
+    def __init__(self, oracle: Oracle, per_second: float):
+        super().__init__(oracle)
+        self._per_second, self._free, self._waited = per_second, 0.0, 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the victim has answered so far, and what it cost, its seconds with those waited."""
+        return self._oracle.ledger + Ledger(seconds=self._waited)
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._free)
+            self._free = start + len(x) / self._per_second
+            self._waited += start - now
+        time.sleep(start - now)
+        return self._oracle(x, bias)
+
+
+def _joined(rows: list[Answer]) -> Answer:
+    probability = [row.probability for row in rows if row.probability is not None]
+    logit = [row.logit for row in rows if row.logit is not None]
+    return Answer(
+        np.concatenate([row.label for row in rows]),
+        np.concatenate(probability) if probability else None,
+        np.concatenate(logit) if logit else None,
+    )

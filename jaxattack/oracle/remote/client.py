@@ -1,0 +1,230 @@
+"""A prediction API seen from outside, as an oracle: what it answers is checked, and what it costs is counted once.
+
+Every request carries an identity, the same at each attempt, so that a service that keeps its answers counts it once;
+here it is counted when its answer arrives. A batch that fails half-way keeps what was answered: asked again through the
+same connection, it goes on where it stopped, under the same identities, and nothing is paid for twice.
+
+A batch larger than the service takes at once is sent in parts; the first announces all of it, so that a budget that is
+too small refuses the whole batch before anything is answered. (Where someone else spends the same key's budget at the
+same time, a later part may still be refused.)
+
+The ledger counts requests as calls, and the bodies of both directions as bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import re
+import secrets
+import threading
+import time
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.oracle.ledger import allowed, nothing
+from jaxattack.oracle.remote.exchange import Exchange, Reply
+from jaxattack.oracle.remote.wire import (
+    BATCH,
+    DAMAGE,
+    IDENTITY,
+    JSON,
+    NPY,
+    Media,
+    read_access,
+    read_answer,
+    read_json,
+    write_queries,
+)
+from jaxattack.types import Access, Answer, Bias, BudgetSpent, InputError, Ledger, OracleError
+
+_WIDEST = {NPY: 8, JSON: 28}  # bytes that a number takes at most, with its commas and brackets
+_ENVELOPE = 1 << 16  # bytes for what is around the numbers, and for a refusal
+_LARGEST_TERMS = 1 << 26
+_LARGEST_ANSWER = 1 << 31
+
+
+class _Batch(NamedTuple):
+    """A batch under way: its parts, their identities, and the answers that have arrived."""
+
+    parts: list[slice]
+    identities: list[str]
+    answers: dict[int, Answer]
+
+
+def connect(
+    url: str,
+    *,
+    key: str | None = None,
+    timeout: float = 30.0,
+    retries: int = 5,
+    price: float | None = None,
+    format: Literal["npy", "json"] = "npy",
+) -> Remote:
+    """A prediction API as an oracle.
+
+    Args:
+        url: where it is, without /predict.
+        key: sent as a bearer token.
+        timeout: seconds that one attempt may take.
+        retries: how many more attempts follow one that failed.
+        price: of a query, in dollars; by default what the service documents.
+        format: of the bodies, both ways.
+
+    Raises:
+        InputError: a URL, key, time or count that is none.
+        OracleError: the service cannot be reached, or does not describe itself as one.
+    """
+    if format not in ("npy", "json"):
+        raise InputError(f"format is {format!r}: choose npy or json.")
+    if not (math.isfinite(timeout) and timeout > 0):
+        raise InputError(f"timeout is {timeout}: give more than 0 seconds.")
+    if retries < 0:
+        raise InputError(f"retries is {retries}: give 0 or more.")
+    if price is not None and not (math.isfinite(price) and price >= 0):
+        raise InputError(f"price is {price}: give 0 or more dollars a query.")
+    if key is not None and not re.fullmatch(r"[!-~]{1,256}", key):
+        raise InputError("the key is no token: give 1 to 256 printable characters, no spaces.")
+    exchange = Exchange(url, key=key, timeout=timeout, retries=retries)
+    try:
+        return Remote(exchange, NPY if format == "npy" else JSON, price)
+    except BaseException:
+        exchange.close()
+        raise
+
+
+class Remote:
+    """A prediction API as an oracle; close it, or use it as a context. Several threads may ask at once.
+
+    Attributes:
+        access: the terms that the service documents.
+    """
+
+    def __init__(self, exchange: Exchange, media: Media, price: float | None):
+        """Read the terms; `connect` makes one."""
+        self._exchange = exchange
+        self._media: Media = media
+        self._session, self._count = secrets.token_hex(12), itertools.count()
+        self._ledger, self._lock = Ledger(), threading.Lock()
+        self._unfinished: tuple[bytes, _Batch] | None = None
+        self.access, documented, self._records, self._bytes = _terms(exchange)
+        self._price = documented if price is None else price
+
+    @property
+    def ledger(self) -> Ledger:
+        """What has been answered so far, and what it cost."""
+        return self._ledger
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._exchange.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        """Answer a batch, as `jaxattack.types.Oracle` says."""
+        x = allowed(self.access, x, bias)
+        if not len(x):
+            return nothing(self.access)
+        x = x.astype(np.float64) if x.dtype.itemsize > 8 else x
+        batch = self._begin(x, bias)
+        try:
+            for number, part in enumerate(batch.parts):
+                if number not in batch.answers:
+                    batch.answers[number] = self._ask(x, bias, part, batch.identities[number])
+        except BaseException:
+            self._unfinished = _digest(x, bias), batch
+            raise
+        return _whole([batch.answers[number] for number in range(len(batch.parts))])
+
+    def _begin(self, x: np.ndarray, bias: Bias | None) -> _Batch:
+        """The batch that failed before, if it is this one, or else a new one."""
+        with self._lock:
+            unfinished, self._unfinished = self._unfinished, None
+        if unfinished is not None and unfinished[0] == _digest(x, bias):
+            return unfinished[1]
+        numbers = x[0].size + sum(array[0].size for array in bias or ())
+        most = max(1, min(self._records, (self._bytes - 2048) // (numbers * _WIDEST[self._media] + 32)))
+        parts = [slice(begin, begin + most) for begin in range(0, len(x), most)]
+        return _Batch(parts, [f"{self._session}-{next(self._count)}" for _ in parts], {})
+
+    def _ask(self, x: np.ndarray, bias: Bias | None, part: slice, identity: str) -> Answer:
+        started = time.perf_counter()
+        queries = len(x[part])
+        body = write_queries(x[part], bias and Bias(bias.token[part], bias.value[part]), self._media)
+        headers = {"Content-Type": self._media, "Accept": self._media, IDENTITY: identity}
+        headers[BATCH] = str(len(x) - part.start)
+        most = min(_ENVELOPE + queries * (self.access.classes + 1) * _WIDEST[self._media], _LARGEST_ANSWER)
+        reply = self._exchange.ask("POST", "/predict", most=most, body=body, headers=headers)
+        answer = self._read(reply, queries)
+        asked = Ledger(
+            queries=queries,
+            calls=1,
+            seconds=time.perf_counter() - started,
+            bytes=len(body) + len(reply.body),
+            price=self._price * queries,
+        )
+        with self._lock:
+            self._ledger += asked
+        return answer
+
+    def _read(self, reply: Reply, queries: int) -> Answer:
+        url, left = self._exchange.url, reply.detail().get("left") if reply.status == 402 else None
+        if type(left) is int and left >= 0:
+            raise BudgetSpent(f"{url}: {reply.sentence()}", left=left)
+        if reply.status in (400, 413, 422):
+            raise InputError(f"{url} refuses the queries: {reply.sentence()}")
+        if reply.status in (401, 403):
+            raise InputError(f"{url} refuses the key: {reply.sentence()}")
+        _expect(reply, self._media, url)
+        try:
+            return read_answer(reply.body, self._media, self.access, queries)
+        except OracleError as error:
+            raise OracleError(f"{url} cannot be believed: {error}") from error
+
+
+def _digest(x: np.ndarray, bias: Bias | None) -> bytes:
+    digest = hashlib.sha256()
+    for array in (x, *(bias or ())):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def _whole(parts: list[Answer]) -> Answer:
+    """The answers of a batch's parts, in one."""
+    fields = {name: [field for part in parts if (field := getattr(part, name)) is not None] for name in Answer._fields}
+    return (
+        parts[0] if len(parts) == 1 else Answer(**{name: np.concatenate(have) for name, have in fields.items() if have})
+    )
+
+
+def _expect(reply: Reply, media: Media, url: str) -> None:
+    if reply.status != 200:
+        raise OracleError(f"{url} does not answer as a prediction API: {reply.sentence()}")
+    if reply.media() != media:
+        raise OracleError(f"{url} does not answer as a prediction API: {reply.media()!r:.80} came for {media}.")
+
+
+def _terms(exchange: Exchange) -> tuple[Access, float, int, int]:
+    """The terms, the price, and the most records and bytes of a request."""
+    reply = exchange.ask("GET", "/describe", most=_LARGEST_TERMS)
+    _expect(reply, JSON, exchange.url)
+    try:
+        terms = read_json(reply.body)
+        price, limits = terms["price"], terms["limits"]
+        records, size = limits["records"], limits["bytes"]
+        if type(price) not in (int, float) or not (math.isfinite(price) and price >= 0):
+            raise InputError(f"price is {price!r:.40}.")
+        if type(records) is not int or type(size) is not int or min(records, size) < 1:
+            raise InputError(f"limits are {limits!r:.80}.")
+        return read_access(terms["access"]), float(price), records, size
+    except DAMAGE as error:
+        raise OracleError(f"{exchange.url} does not describe itself as a prediction API: {error}") from error

@@ -1,0 +1,109 @@
+"""A prediction API over any oracle, as services sell them: documented terms, keys with budgets and rates, exact counting.
+
+    GET  /, /describe   the terms: access level, classes, inputs, precision, price, limits; open to all
+    POST /predict       a batch as JSON or .npy, answered as ``Accept`` says: what the access level lets through
+    GET  /metrics       requests by key (empty where unknown) and status, queries answered, requests replayed, seconds of the
+                        model, in Prometheus's text format
+    GET  /health        answers while the model computes
+
+`jaxattack.oracle.remote.wire` has the format of every body; `jaxattack.oracle.connect` is the client.
+
+    body = io.BytesIO()
+    np.save(body, x)
+    reply = httpx.post(f"{url}/predict", content=body.getvalue(), headers={"Content-Type": "application/x-npy"})
+    probability = np.load(io.BytesIO(reply.content))
+
+Refusals are JSON, {"error": one sentence}:
+
+    400  damaged or malformed, NaN or infinity, huge numbers, wrong shape, a category that is none
+    401  unknown key                    402  the budget is less than the batch ("left" says how much)
+    404  405  406  415  path, method, Accept or content type    408  the request arrives too slowly
+    413  too many records or bytes, refused by what is declared or as soon as it has arrived
+    422  an identity used for another request
+    429  too fast ("retry_after" and Retry-After say how long to wait)
+    503  the model failed, or too many connections
+
+Counting. A query counts for its key when it has been answered. A request that carries an ``Idempotency-Key`` is
+answered once: repeated with the same body, it gets the kept answer and counts no second time, so that this count and the
+client's ledger agree whatever the network drops. As many answers are kept for each key as `Settings` says, the newest
+always. A ``Batch-Queries`` header announces how many queries follow in the same batch, and the first request is refused
+where the budget is less than that. Counts and budgets live as long as the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from jaxattack.serve.settings import Key, Settings
+from jaxattack.types import InputError, Oracle
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+__all__ = ["Key", "Settings", "application", "serve", "serving"]
+
+_DEFAULT = Settings()
+
+
+def application(oracle: Oracle, *, keys: Sequence[Key] = (), settings: Settings = _DEFAULT) -> Starlette:
+    """The API as an ASGI application, for a server of one's own.
+
+    Args:
+        oracle: what is asked, one batch at a time, in a thread.
+        keys: who may ask; anyone where there are none.
+        settings: limits for every request.
+
+    Raises:
+        InputError: starlette is not installed, two keys are the same, or not one query fits into a request.
+    """
+    return _extra("app").application(oracle, keys=keys, settings=settings)
+
+
+def serve(
+    oracle: Oracle,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    keys: Sequence[Key] = (),
+    settings: Settings = _DEFAULT,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, then finish what is in flight and return.
+
+    Args:
+        oracle: what is asked, one batch at a time, in a thread.
+        host: the address to listen on.
+        port: the port; 0 for a free one.
+        keys: who may ask; anyone where there are none.
+        settings: limits for every request.
+        ready: called with the URL once connections are accepted.
+
+    Raises:
+        InputError: uvicorn or starlette is not installed, or the port is taken.
+    """
+    _extra("running").serve(oracle, host, port, keys=keys, settings=settings, ready=ready)
+
+
+def serving(oracle: Oracle, *, keys: Sequence[Key] = (), settings: Settings = _DEFAULT) -> AbstractContextManager[str]:
+    """Serve on a free port of the loopback interface while a block runs; gives the URL.
+
+    Args:
+        oracle: what is asked, one batch at a time, in a thread.
+        keys: who may ask; anyone where there are none.
+        settings: limits for every request.
+
+    Raises:
+        InputError: uvicorn or starlette is not installed.
+    """
+    return _extra("running").serving(oracle, keys=keys, settings=settings)
+
+
+def _extra(module: str) -> ModuleType:
+    try:
+        return import_module(f"jaxattack.serve.{module}")
+    except ModuleNotFoundError as error:
+        raise InputError(f"serving needs {error.name}: pip install 'jaxattack[serve]'.") from error

@@ -1,0 +1,222 @@
+"""The routes of the prediction API, and what happens to one request.
+
+Everything that takes time for one request (reading its numbers, asking the oracle, writing the answer) happens in one
+worker thread, a request at a time: oracles need not be made for several threads, budgets are exact, and the event loop
+stays free for /health and for the next body to arrive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from http import HTTPStatus
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jaxattack.oracle.remote.wire import (
+    BATCH,
+    IDENTITY,
+    JSON,
+    NPY,
+    Media,
+    check_answer,
+    write_access,
+    write_answer,
+    write_json,
+)
+from jaxattack.serve import reading
+from jaxattack.serve.account import Account
+from jaxattack.serve.refusal import Refusal
+from jaxattack.serve.settings import Key, Settings
+from jaxattack.types import BudgetSpent, InputError, Oracle, OracleError
+
+_ACCOUNT = "jaxattack.account"
+
+
+class Service:
+    """An oracle, those who may ask it, and what they have asked."""
+
+    def __init__(self, oracle: Oracle, keys: Sequence[Key], settings: Settings):
+        for field in ("name", "secret"):
+            if len({getattr(key, field) for key in keys}) < len(keys):
+                raise InputError(f"two keys have the same {field}: give each its own.")
+        self._oracle, self._access, self._settings = oracle, oracle.access, settings
+        self._records = reading.most_records(self._access, settings)
+        self._accounts = {key.secret.encode(): Account(key.name, settings, key) for key in keys}
+        self._anyone = None if keys else Account("anyone", settings)
+        self._requests: Counter[tuple[str, int]] = Counter()
+        limits = {"records": self._records, "bytes": settings.bytes}
+        self._terms = write_json({"access": write_access(self._access), "price": settings.price, "limits": limits})
+
+    @cached_property
+    def _worker(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(1)  # made where the event loop runs
+
+    async def describe(self, _: Request) -> Response:
+        """The terms."""
+        return Response(self._terms, media_type=JSON)
+
+    async def health(self, _: Request) -> Response:
+        """That the server is there."""
+        return Response(write_json({"status": "ok"}), media_type=JSON)
+
+    async def metrics(self, _: Request) -> Response:
+        """Counts in Prometheus's text format."""
+        accounts = [*self._accounts.values(), *([self._anyone] if self._anyone else [])]
+        lines = ["# TYPE jaxattack_requests_total counter"]
+        lines += [
+            f'jaxattack_requests_total{{key="{name}",status="{status}"}} {count}'
+            for (name, status), count in sorted(self._requests.items())
+        ]
+        for metric, field in (
+            ("jaxattack_queries_answered_total", "answered"),
+            ("jaxattack_requests_replayed_total", "replayed"),
+            ("jaxattack_model_seconds_total", "seconds"),
+        ):
+            lines.append(f"# TYPE {metric} counter")
+            lines += [f'{metric}{{key="{account.name}"}} {getattr(account, field)}' for account in accounts]
+        return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+    async def predict(self, request: Request) -> Response:
+        """Answer a batch."""
+        headers = request.headers
+        account = self._account(headers.get("authorization", ""))
+        request.scope[_ACCOUNT] = account.name
+        sent = reading.media_sent(headers.get("content-type", ""), headers.get("content-encoding", ""))
+        wanted = reading.media_wanted(headers.get("accept", ""), sent)
+        coming = reading.batch_coming(headers.get(BATCH))
+        identity = headers.get(IDENTITY)
+        if identity is not None and not 1 <= len(identity) <= 128:
+            raise Refusal(400, f"{IDENTITY} has {len(identity)} characters: give 1 to 128.")
+        try:
+            body = await self._receive(request, sent)
+        except InputError as error:
+            raise Refusal(400, str(error)) from error
+
+        async def answer() -> bytes:
+            # Abandoned only where the server stops, and its grace has passed.
+            return await anyio.to_thread.run_sync(
+                self._answer, account, body, sent, wanted, coming, limiter=self._worker, abandon_on_cancel=True
+            )
+
+        if identity is None:
+            return Response(await answer(), media_type=wanted)
+        digest = hashlib.sha256(body).digest() + f"{sent} {wanted}".encode()
+        reply, replayed = await account.kept.once(identity, digest, answer)
+        account.replayed += replayed
+        return Response(reply, media_type=wanted, headers={"Idempotent-Replayed": "true"} if replayed else None)
+
+    def _account(self, authorization: str) -> Account:
+        if self._anyone is not None:
+            return self._anyone
+        scheme, _, secret = authorization.partition(" ")
+        given = secret.strip().encode()
+        for known, account in self._accounts.items():
+            if scheme.lower() == "bearer" and hmac.compare_digest(known, given):
+                return account
+        raise Refusal(
+            401, "the key is unknown: send Authorization: Bearer and your key.", headers={"WWW-Authenticate": "Bearer"}
+        )
+
+    async def _receive(self, request: Request, media: Media) -> bytearray:
+        limit, body, looked = self._settings.bytes, bytearray(), media != NPY
+        too_large = Refusal(413, f"the body is larger than {limit:,} bytes: send smaller batches.")
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            raise too_large
+        try:
+            with anyio.fail_after(self._settings.seconds):
+                async with contextlib.aclosing(request.stream()) as stream:
+                    async for part in stream:
+                        body += part
+                        if len(body) > limit:
+                            raise too_large
+                        if not looked and len(body) >= reading.HEADER_ARRIVED:
+                            reading.check_header(body, self._records)
+                            looked = True
+        except TimeoutError as error:
+            sentence = f"the body has not arrived within {self._settings.seconds:g} s: send it faster."
+            raise Refusal(408, sentence, headers={"Connection": "close"}) from error
+        except ClientDisconnect as error:
+            raise Refusal(400, "the connection was closed before the body had arrived.") from error
+        return body
+
+    def _answer(self, account: Account, body: bytearray, sent: Media, wanted: Media, coming: int) -> bytes:
+        try:
+            x, bias = reading.queries(body, sent, self._access, self._records, self._settings.largest)
+            account.charge(len(x), coming)
+            started = time.perf_counter()
+            answer = self._oracle(x, bias)
+            account.seconds += time.perf_counter() - started
+            check_answer(answer, self._access, len(x))
+            written = write_answer(answer, self._access, wanted)
+        except Refusal:
+            raise
+        except BudgetSpent as error:
+            raise Refusal(402, str(error), detail={"left": error.left}) from error
+        except OracleError as error:
+            raise Refusal(503, f"the model does not answer: {error}") from error
+        except InputError as error:
+            raise Refusal(400, str(error)) from error
+        except Exception as error:  # a model is the caller's code, and the server outlives it
+            raise Refusal(503, f"the model failed on this batch with {type(error).__name__}.") from error
+        account.answered += len(x)
+        return written
+
+    def count(self, app: ASGIApp) -> ASGIApp:
+        """The application, its responses counted by key and status."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            async def note(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    self._requests[scope.get(_ACCOUNT, ""), message["status"]] += 1
+                await send(message)
+
+            await app(scope, receive, note)
+
+        return counted
+
+
+async def _refuse(_: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    body = write_json({"error": str(refusal), **refusal.detail})
+    return Response(body, refusal.status, refusal.headers, JSON)
+
+
+async def _refuse_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    reason = HTTPStatus(error.status_code).phrase.lower()
+    sentence = f"{reason}: ask GET /describe, /health or /metrics, or POST /predict."
+    return Response(write_json({"error": sentence}), error.status_code, error.headers, JSON)
+
+
+def application(oracle: Oracle, *, keys: Sequence[Key], settings: Settings) -> Starlette:
+    """As `jaxattack.serve.application`."""
+    service = Service(oracle, keys, settings)
+    routes = [
+        Route("/", service.describe),
+        Route("/describe", service.describe),
+        Route("/health", service.health),
+        Route("/metrics", service.metrics),
+        Route("/predict", service.predict, methods=["POST"]),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(service.count)],
+        exception_handlers={Refusal: _refuse, HTTPException: _refuse_route},
+    )
+    app.router.redirect_slashes = False
+    return app

@@ -1,0 +1,81 @@
+"""What a prediction API allows: sizes and times for everybody, a budget and a rate for each key."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from jaxattack.oracle.ledger import PRICE
+from jaxattack.types import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One who may ask, and how much.
+
+    Attributes:
+        name: in /metrics.
+        secret: what is sent as ``Authorization: Bearer SECRET``.
+        queries: how many may be answered while the server runs; None for any number.
+        per_second: queries a second in the long run; one second's worth may come at once, and a batch larger than that
+            when nothing has come for a second. None for any rate.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    name: str
+    secret: str = field(repr=False)
+    queries: int | None = None
+    per_second: float | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", self.name):
+            raise InputError(f"name is {self.name!r}: give 1 to 64 letters, digits, dots, dashes or underscores.")
+        if not re.fullmatch(r"[!-~]{1,256}", self.secret):
+            raise InputError(f"secret of key {self.name!r} is no token: give 1 to 256 printable characters, no spaces.")
+        if self.queries is not None and self.queries < 1:
+            raise InputError(f"queries is {self.queries}: give at least 1, or none for no budget.")
+        if self.per_second is not None and not (math.isfinite(self.per_second) and self.per_second > 0):
+            raise InputError(f"per_second is {self.per_second}: give more than 0, or none for any rate.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The limits that hold for every request.
+
+    Attributes:
+        price: documented to the caller, dollars a query.
+        records: queries in one request; fewer where the float64 numbers of queries or answers would exceed `bytes`.
+        bytes: of the body of a request; a larger one is refused before it has arrived.
+        largest: numbers beyond this size are refused; they overflow inside a model.
+        seconds: within which a request has to arrive.
+        connections: open at once; more are refused with status 503.
+        kept: answers kept for each key, so that a repeated request is answered again and counted once.
+        kept_bytes: how much those may take; the newest is always kept.
+        grace: seconds that requests in flight have to finish when the server stops.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    price: float = PRICE
+    records: int = 4096
+    bytes: int = 1 << 24
+    largest: float = 1e15
+    seconds: float = 30.0
+    connections: int = 64
+    kept: int = 256
+    kept_bytes: int = 1 << 26
+    grace: int = 30
+
+    def __post_init__(self) -> None:
+        for name in ("records", "bytes", "connections", "kept", "kept_bytes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        for name in ("largest", "seconds", "grace"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise InputError(f"{name} is {getattr(self, name)}: give more than 0.")
+        if not (math.isfinite(self.price) and self.price >= 0):
+            raise InputError(f"price is {self.price}: give 0 or more dollars a query.")

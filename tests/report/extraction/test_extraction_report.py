@@ -1,0 +1,108 @@
+"""An extraction's report: there for every kind of findings, whole, escaped, and saying what the numbers say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from jaxattack.report import headline, read, table, write
+
+
+def _text(findings) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table(findings))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def exact(stolen, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exact")
+    written = write(folder, stolen() | {"command": "jaxattack extract softmax"})
+    return folder, {path.name for path in written}
+
+
+def test_a_linear_victims_report_has_every_figure_but_the_tree(exact):
+    folder, written = exact
+    drawn = {name.removesuffix(".svg") for name in written if name.endswith(".svg")}
+    assert drawn == {"curve", "errors", "parameters", "weights"}
+    assert "tree.txt" not in written
+    assert {path.name for path in folder.iterdir()} == written
+
+
+def test_the_findings_come_back_as_they_were_written(exact, stolen):
+    assert read(exact[0]) == stolen() | {"command": "jaxattack extract softmax"}
+
+
+def test_the_page_is_whole_and_needs_nothing_else(exact):
+    html = (exact[0] / "report.html").read_text(encoding="utf-8")
+    assert html.count("<figure ") == html.count("</figure>") == 4
+    assert re.findall(r"Figure (\d)\.", html) == ["1", "2", "3", "4"]
+    assert "jaxattack extract softmax" in html
+    assert "<script" not in html
+    assert not re.search(r'(src|href)="(?!#|data:)', html)
+    assert "at most 3 decimals" in html
+
+
+def test_fidelity_by_queries_is_a_table_of_its_own(exact):
+    rows = list(csv.DictReader(io.StringIO((exact[0] / "fidelity.csv").read_text())))
+    assert [(row["queries"], float(row["uniform"])) for row in rows] == [("4", 0.4), ("13", 1.0)]
+
+
+def test_a_trees_report_draws_it_and_keeps_its_text(recovered, tmp_path):
+    names = {path.name for path in write(tmp_path, recovered())}
+    assert {"tree.svg", "tree.txt"} <= names
+    assert not {"parameters.svg", "weights.svg"} & names
+    assert (tmp_path / "tree.txt").read_text() == recovered()["tree"]["text"]
+    assert "<never>" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_tree_too_large_to_draw_is_shown_as_text(recovered, tmp_path):
+    found = recovered()
+    found["tree"]["nodes"] = []
+    names = {path.name for path in write(tmp_path, found)}
+    assert "tree.svg" not in names
+    assert "else no" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_point_makes_no_curve(stolen, tmp_path):
+    found = stolen()
+    found["curve"] = found["curve"][-1:]
+    assert "curve.svg" not in {path.name for path in write(tmp_path, found)}
+
+
+def test_the_terminal_shows_parameters_before_and_after_and_the_price(stolen):
+    text = _text(stolen())
+    assert "weight 0" in text
+    assert "bias 2" in text
+    assert "$0.0013" in text
+    assert "0.950 (victim 0.950)" in text
+
+
+def test_the_headline_says_what_was_found(stolen):
+    told = headline(stolen())
+    assert "13 queries in 1 call ($0.0013)" in told
+    assert "with the same confidences to 5.0e-11" in told
+    assert "39 parameters to 1.2e-9" in told
+
+
+def test_an_attack_that_did_not_finish_says_why(stolen, tmp_path):
+    found = stolen()
+    found["attack"] |= {"complete": False, "reason": "the budget ended at 13 of 39 queries."}
+    found["fidelity"]["uniform"] |= {"agreement": 0.4, "total_variation": None, "difference": None}
+    found |= {"parameters": None, "weights": None, "errors": None}
+    assert "did not finish: the budget ended" in headline(found)
+    assert "The best so far gives the victim's label on 100%" in headline(found)
+    write(tmp_path, found)
+    assert "The attack did not finish" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_asked_at_all_is_told_by_its_parameters(stolen, tmp_path):
+    found = stolen()
+    found["fidelity"] = {"held_out": None, "uniform": None}
+    found |= {"curve": [{"queries": 13, "held_out": None, "uniform": None}], "errors": None, "weights": None}
+    assert "The stolen model has the victim's 39 parameters" in headline(found)
+    assert {"report.html", "parameters.svg"} <= {path.name for path in write(tmp_path, found)}
