@@ -1,4 +1,4 @@
-"""jaxattack measures how much a trained model gives away: who was in its training set.
+"""jaxattack measures how much a trained model gives away: who was in its training set, and what its weights are.
 
 import jaxattack as ja
 
@@ -7,17 +7,34 @@ ja.membership(Path("run"), audit=ja.MembershipAudit())  a whole sweep, resumable
 ja.train_ensemble(model, recipe, dataset, member)       many models, in memory
 ja.LiRA(online=True)(observations)                      an attack: scores[target, record]
 ja.tpr_at_fpr(ja.roc_curve(scores, member), 0.001)      a metric
+
+ja.from_model(...), ja.connect("http://...")            a victim from outside: an oracle, which counts
+ja.budgeted(ja.rounded(oracle, 3), 1000)                wrapped
+ja.extraction_attack("softmax")(oracle, seed=0)         an attack: a stolen model
+ja.fidelity(oracle(x), stolen.answer(x))                how alike they are
+ja.extract(ja.open_victim("tree"), out=Path("run"))     all of it, with the findings for a report
 """
 
+from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
+from jaxattack.attacks.extraction import ReluNetwork, align, extract_many, uniform
+from jaxattack.attacks.extraction import logits as relu_logits
+from jaxattack.attacks.extraction import lookup as extraction_attack
 from jaxattack.attacks.membership import ATTACKS, RMIA, AttackP, AttackR, Calibration, Gap, LiRA, Threshold
 from jaxattack.audit import (
+    ExtractionAudit,
     Findings,
     MembershipAudit,
+    Opened,
+    Stolen,
+    Terms,
     Trained,
     Victim,
     evaluate,
+    extract,
     load_victim,
     membership,
+    on_terms,
+    open_victim,
     read_observations,
     rescore,
     score,
@@ -25,61 +42,159 @@ from jaxattack.audit import (
 )
 from jaxattack.data import fingerprint, load, save
 from jaxattack.data.membership import Exact, Given, Halves, Poisson, Sized
-from jaxattack.metrics import auc, balanced_accuracy, clopper_pearson, roc_curve, summarise, tpr_at_fpr
+from jaxattack.metrics import (
+    Fidelity,
+    align_rms,
+    auc,
+    balanced_accuracy,
+    clopper_pearson,
+    fidelity,
+    roc_curve,
+    summarise,
+    total_variation,
+    tpr_at_fpr,
+)
 from jaxattack.models import build, from_linen, from_nnx
+from jaxattack.oracle import (
+    BinnedLogistic,
+    budgeted,
+    cached,
+    checked,
+    connect,
+    from_estimator,
+    from_function,
+    from_head,
+    from_model,
+    from_onnx,
+    from_skops,
+    journalled,
+    label_only,
+    limited,
+    noisy,
+    random_head,
+    rounded,
+    tempered,
+    top_k,
+)
+from jaxattack.serve import serving
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, train_ensemble, train_one
-from jaxattack.types import Dataset, Ensemble, InputError, Model, Observations, Variables
+from jaxattack.types import (
+    Access,
+    Answer,
+    Bias,
+    BudgetSpent,
+    Dataset,
+    Ensemble,
+    Extraction,
+    ExtractionAttack,
+    InputError,
+    Inputs,
+    Ledger,
+    Model,
+    Observations,
+    Oracle,
+    OracleError,
+    Variables,
+)
 
 __all__ = [
     "ATTACKS",
+    "EXTRACTION_ATTACKS",
     "RMIA",
+    "Access",
+    "Answer",
     "AttackP",
     "AttackR",
+    "Bias",
+    "BinnedLogistic",
+    "BudgetSpent",
     "Calibration",
     "Dataset",
     "Engine",
     "Ensemble",
     "Exact",
+    "Extraction",
+    "ExtractionAttack",
+    "ExtractionAudit",
+    "Fidelity",
     "Findings",
     "Gap",
     "Given",
     "Halves",
     "InputError",
+    "Inputs",
+    "Ledger",
     "LiRA",
     "MembershipAudit",
     "Model",
     "Observations",
+    "Opened",
+    "Oracle",
+    "OracleError",
     "Placement",
     "Poisson",
     "Queries",
     "Recipe",
+    "ReluNetwork",
     "RunFolder",
     "Sized",
+    "Stolen",
     "Sweep",
+    "Terms",
     "Threshold",
     "Trained",
     "Variables",
     "Victim",
+    "align",
+    "align_rms",
     "auc",
     "balanced_accuracy",
+    "budgeted",
     "build",
+    "cached",
+    "checked",
     "clopper_pearson",
+    "connect",
     "evaluate",
+    "extract",
+    "extract_many",
+    "extraction_attack",
+    "fidelity",
     "fingerprint",
+    "from_estimator",
+    "from_function",
+    "from_head",
     "from_linen",
+    "from_model",
     "from_nnx",
+    "from_onnx",
+    "from_skops",
+    "journalled",
+    "label_only",
+    "limited",
     "load",
     "load_victim",
     "membership",
+    "noisy",
+    "on_terms",
+    "open_victim",
+    "random_head",
     "read_observations",
+    "relu_logits",
     "rescore",
     "roc_curve",
+    "rounded",
     "save",
     "score",
+    "serving",
     "summarise",
+    "tempered",
+    "top_k",
+    "total_variation",
     "tpr_at_fpr",
     "train_ensemble",
     "train_one",
     "train_victim",
+    "uniform",
 ]

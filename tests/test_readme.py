@@ -37,8 +37,11 @@ def test_every_command_line_is_understood(line):
 
 def test_the_python_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = [block for block in blocks("python") if "import jaxattack" in block]
-    exec(compile(example, "README.md", "exec"), {})
+    extraction, membership = [block for block in blocks("python") if "import jaxattack" in block]
+    exec(compile(extraction, "README.md", "exec"), {})
+    queries, _ = capsys.readouterr().out.split()
+    assert int(queries) <= 100
+    exec(compile(membership, "README.md", "exec"), {})
     attack, area = capsys.readouterr().out.splitlines()
     assert attack.startswith("lira-online 0.")
     assert 0.5 < float(area) < 1

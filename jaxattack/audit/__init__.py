@@ -1,18 +1,27 @@
 """The audits end to end: from what a user asks for to the findings that `jaxattack.report` writes."""
 
 from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.extraction import ExtractionAudit, Stolen, Terms, extract, on_terms
 from jaxattack.audit.observations import read_observations, score
+from jaxattack.audit.opened import Opened, open_victim
 from jaxattack.audit.sweep import Findings, MembershipAudit, membership, rescore
 from jaxattack.audit.victim import Trained, Victim, load_victim, train_victim
 
 __all__ = [
+    "ExtractionAudit",
     "Findings",
     "MembershipAudit",
+    "Opened",
+    "Stolen",
+    "Terms",
     "Trained",
     "Victim",
     "evaluate",
+    "extract",
     "load_victim",
     "membership",
+    "on_terms",
+    "open_victim",
     "read_observations",
     "rescore",
     "score",

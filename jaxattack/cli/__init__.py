@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from jaxattack.cli.data import data
+from jaxattack.cli.extraction import explained, extract, serve
 from jaxattack.cli.membership import membership, report, score, train
 from jaxattack.types import InputError
 
@@ -28,7 +29,7 @@ app = App(
 )
 
 
-for _command in (membership, train, score, report, data):
+for _command in (membership, explained(extract), explained(serve), train, score, report, data):
     app.command(_command)
 
 

@@ -1,10 +1,12 @@
-"""Statistics of scores: ROC curves, true-positive rates at low false-positive rates, intervals and summaries.
+"""Statistics of scores: ROC curves, true-positive rates at low false-positive rates, intervals and summaries; and of
+answers: how like its victim a stolen model is.
 
-Everything here takes scores and the truth as NumPy arrays and knows nothing of models.
+Everything here takes NumPy arrays and knows nothing of models.
 """
 
 from __future__ import annotations
 
+from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.roc import (
     Roc,
@@ -21,20 +23,27 @@ from jaxattack.metrics.summary import Spread, Summary, Transfer, summarise, tran
 from jaxattack.metrics.vulnerability import stability, vulnerability
 
 __all__ = [
+    "Fidelity",
     "Roc",
     "Spread",
     "Summary",
     "TprAtFpr",
     "Transfer",
     "advantage",
+    "agreement",
+    "align_rms",
     "auc",
     "balanced_accuracy",
     "clopper_pearson",
+    "fidelity",
+    "gauge",
+    "linear_error",
     "ppv_at",
     "roc_curve",
     "stability",
     "summarise",
     "thin",
+    "total_variation",
     "tpr_at_fpr",
     "transfer",
     "vulnerability",

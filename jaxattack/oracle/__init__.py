@@ -10,11 +10,13 @@ from jaxattack.oracle.language import from_head, random_head
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import from_function, from_model
 from jaxattack.oracle.onnx import from_onnx
+from jaxattack.oracle.pipeline import BinnedLogistic
 from jaxattack.oracle.quota import Budgeted, budgeted, cached, limited
 from jaxattack.oracle.remote import connect
 
 __all__ = [
     "PRICE",
+    "BinnedLogistic",
     "Budgeted",
     "Checked",
     "Counted",

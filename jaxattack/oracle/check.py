@@ -11,7 +11,7 @@ Found, and told as a sentence in `Checked.findings`, for an attack may live with
 
     rounding       every score seen has at most so many decimals, fewer than the terms say
     precision      confidences sum to 1 less closely than numbers of the stated precision do
-    determinism    a record asked twice was answered differently
+    determinism    a record asked twice was answered differently, or the second time with what is no answer
 
 Rounding is seen passively: multiples of 10^-k are a null set among real numbers. Shares of a small whole (the leaves of a
 tree, votes of a forest, neighbours) can be multiples too, so that it takes 12 different scores that are no whole numbers
@@ -29,7 +29,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.oracle.ledger import Wrapped
-from jaxattack.types import Access, Answer, Bias, BudgetSpent, Oracle, OracleError, Precision
+from jaxattack.types import Access, Answer, Bias, InputError, Oracle, OracleError, Precision
 
 LOOSE: dict[Precision, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 5e-2}
 """How far a sum of confidences may be from 1, or an answer from itself when it is repeated, relative to its size."""
@@ -83,11 +83,14 @@ class Checked(Wrapped):
 
     def _ask_again(self, x: np.ndarray, bias: Bias | None, first: Answer) -> None:
         try:
-            again = self._believed(self._oracle(x, bias), 1)
-        except (BudgetSpent, OracleError):  # what was answered is paid for and must not be lost to a question of ours
+            again = self._oracle(x, bias)
+        except InputError:  # what was answered is paid for and must not be lost to a question of ours
             return
         self._repeat = False
-        difference = _difference(first, again)
+        try:
+            difference = _difference(first, self._believed(again, 1))
+        except OracleError:
+            difference = np.inf
         if difference > LOOSE[self.access.precision] + self._rounding.step:
             self._difference = difference
 

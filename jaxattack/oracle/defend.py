@@ -101,8 +101,9 @@ def noisy(oracle: Oracle, scale: float, seed: int = 0) -> Oracle:
     """Answer with Gaussian noise on every logit or confidence; confidences are cut at 0 and scaled to sum to 1 again.
 
     The label is the argmax of the noisy scores. A record asked again is answered with other noise. The noise is drawn
-    from the seed, the number of the call and the batch, so that the same calls in the same order get the same answers,
-    and a process that goes on from a journal does not draw noise that was drawn before.
+    from the seed, the number of the call in this process and the batch: the same calls in the same order get the same
+    answers, and a process that goes on from a journal draws other noise for other batches. For a batch that an earlier
+    process asked too, it may draw the noise of then; give it another seed where an attack averages over repetitions.
 
     Args:
         oracle: what is asked.
@@ -138,13 +139,14 @@ class _Noisy(Wrapped):
         answer = self._oracle(x, bias)
         rng = np.random.default_rng([self._seed, next(self._calls), int.from_bytes(digest(np.asarray(x), bias))])
         noisy = _scores(answer, lambda scores: scores + self._scale * rng.standard_normal(scores.shape))
-        if noisy.probability is None:
-            return answered(np.asarray(noisy.logit), "logit")
+        if noisy.logit is not None:  # confidences given beside logits would not follow their noise
+            return answered(noisy.logit, "logit")
+        assert noisy.probability is not None
         label = noisy.probability.argmax(1).astype(np.int64)
         cut = noisy.probability.clip(min=0.0)
         nothing_left = np.flatnonzero(cut.sum(1) == 0)
         cut[nothing_left, label[nothing_left]] = 1.0
-        return Answer(label, cut / cut.sum(1, keepdims=True), noisy.logit)
+        return Answer(label, cut / cut.sum(1, keepdims=True))
 
 
 def _scored(oracle: Oracle, done: str) -> Access:

@@ -21,20 +21,18 @@ distribution (a regressor: the mean) of the node where the descent first meets o
 
 Files. A skops file is loaded if skops trusts every type in it, or the type is one of two kinds that answering cannot be
 harmed by: the optimizers of a neural network, which hold numbers and are not used to answer; and the nodes of decision
-trees, which skops distrusts because a crafted file can send scikit-learn reading outside of its memory: here every tree
-in the file is checked before anything is asked of it.
+trees, which skops distrusts because a crafted file can send scikit-learn reading outside of its memory. What such a file
+can do, with trusted types too, is in `jaxattack.oracle.crafted`, which checks it before anything is asked of it.
 """
 
 from __future__ import annotations
 
-import gc
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -43,9 +41,9 @@ from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from sklearn.tree._tree import Tree
 from sklearn.utils.validation import check_is_fitted
 
+from jaxattack.oracle.crafted import refuse_bomb, refuse_crafted
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level
 
@@ -106,12 +104,12 @@ def from_estimator(
                 given = scores[level](flat)
             except InputError:
                 raise
-            except ValueError as error:
+            except Exception as error:  # an estimator that was changed after its fit may raise anything
                 reason = str(error).partition("\n")[0]
                 raise InputError(f"{type(estimator).__name__} does not take these queries: {reason}") from error
         return _from_scores(given, level)
 
-    ask(np.zeros((1, *inputs.shape)), None)  # what every query would meet is met here
+    ask(np.clip(0.0, inputs.low, inputs.high)[np.newaxis], None)  # what every query would meet is met here
     return Counted(ask, Access(level=level, classes=classes, inputs=inputs), price)
 
 
@@ -134,13 +132,14 @@ def from_skops(
 
     Raises:
         InputError: skops is not installed; no such file, or no skops file; types that are not trusted, all of them
-            named; a tree that is none; or what `from_estimator` raises.
+            named; a file that was crafted to do harm; or what `from_estimator` raises.
     """
     try:
         from skops import io as skops
     except ImportError as error:
         raise InputError(f"{path} needs skops: {INSTALL}.") from error
     try:
+        refuse_bomb(path)
         unknown = skops.get_untrusted_types(file=path)
         refused = sorted({*unknown} - {*_KNOWN})
         if refused:
@@ -148,47 +147,14 @@ def from_skops(
                 f"{path} holds types that are not trusted ({', '.join(refused)}): export the model as ONNX instead."
             )
         estimator = skops.load(path, trusted=unknown)
-        safe = all(map(_safe, _reachable(estimator)))
+        refuse_crafted(path, estimator)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: give a file that skops wrote.") from error
     except InputError:
         raise
     except Exception as error:  # any byte of the file may be wrong, and each is another module's to notice
         raise InputError(f"{path} cannot be read as a skops file ({error}): save the model with skops.") from error
-    if not safe:
-        raise InputError(f"{path} holds a decision tree whose nodes point outside of it: it is refused.")
     return from_estimator(estimator, inputs=inputs, level=level, partial=partial, price=price)
-
-
-def _safe(value: Any) -> bool:
-    """Whether no descent leaves a tree, nor reads features that the estimators around it do not check to be there."""
-    if isinstance(value, Tree):
-        feature, left, right = value.feature, value.children_left, value.children_right
-        node = np.arange(value.node_count)
-        leaf = (left == -1) & (feature < 0)
-        inside = (feature >= 0) & (feature < value.n_features)
-        onward = (left > node) & (right > node) & (left < len(node)) & (right < len(node))
-        return len(node) > 0 and bool((leaf | (inside & onward)).all())
-    if isinstance(value, BaseEstimator):
-        parts = np.array(vars(value).get("estimators_", []), object).ravel()
-        trees = [getattr(part, "tree_") for part in (value, *parts) if hasattr(part, "tree_")]  # noqa: B009 - not declared
-        return all(tree.n_features <= getattr(value, "n_features_in_", 0) for tree in trees)
-    return True
-
-
-def _reachable(root: Any) -> Iterator[Any]:
-    """Every object that one holds on to; not the code it is made of."""
-    seen: dict[int, Any] = {}
-    waiting = [root]
-    while waiting:
-        value = waiting.pop()
-        if id(value) in seen or isinstance(value, type | ModuleType | FunctionType):
-            continue
-        seen[id(value)] = value
-        yield value
-        # Arrays do not tell the collector of what they hold.
-        waiting += value.ravel().tolist() if isinstance(value, np.ndarray) and value.dtype.hasobject else []
-        waiting += gc.get_referents(value)
 
 
 def _fitted(estimator: Any) -> None:
@@ -221,7 +187,8 @@ def _estimator_scores(estimator: Any) -> Mapping[str, Scores]:
     scores: dict[str, Scores] = {"label": lambda x: np.searchsorted(estimator.classes_, estimator.predict(x))}
     if hasattr(estimator, "predict_proba"):
         scores["probability"] = estimator.predict_proba
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    last = getattr(estimator, "best_estimator_", estimator)
+    last = last[-1] if isinstance(last, Pipeline) else last
     pairs = getattr(last, "decision_function_shape", "ovr") == "ovo" and len(estimator.classes_) > 2
     if hasattr(estimator, "decision_function") and not pairs:
         scores["logit"] = lambda x: _per_class(estimator.decision_function(x))

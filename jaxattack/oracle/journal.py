@@ -6,7 +6,7 @@ An entry holds a digest of the batch (and its bias), what the call added to the 
 
     b"JATK", length (8 bytes), CRC-32 of those twelve | length bytes: a line of JSON, then each array as .npy | BLAKE2b-128
 
-It is written in one piece and flushed to the disk. A kill can cut the last entry short; it is dropped when the folder is
+It is written from the start to the end and flushed to the disk. A kill can cut the last entry short; it is dropped when the folder is
 opened again, since its answer was returned to nobody. Damage anywhere else is refused. Nothing is ever pickled.
 
 On opening, the entries are checked and the calls of the attack are answered from them, in order and without asking,
@@ -131,10 +131,18 @@ class Journalled(Wrapped):
         return answer
 
     def _open(self, victim: dict[str, Any]) -> None:
-        for number, (at, payload) in enumerate(_frames(self._file, self._path)):
+        with _reading(self._file) as file:
+            self._index(_frames(file, self._path), victim)
+        if self._end:
+            self._write(b"")
+        else:
+            self._write(*_frame(victim))
+
+    def _index(self, frames: Iterator[tuple[int, bytes]], victim: dict[str, Any]) -> None:
+        for number, (at, payload) in enumerate(frames):
             self._end = at + _HEAD.size + len(payload) + _SEAL
             try:
-                line = json.loads(payload.partition(b"\n")[0])
+                line = json.loads(payload[: payload.find(b"\n") + 1])
                 if number:
                     self._add(_Entry(at, bytes.fromhex(line["digest"]), Ledger(**line["cost"])))
             except DAMAGE as error:
@@ -145,10 +153,6 @@ class Journalled(Wrapped):
                     f"{self._path} holds the answers of another victim or attack ({', '.join(different)} differ): "
                     "give another folder."
                 )
-        if self._end:
-            self._write(b"")
-        else:
-            self._write(_frame(victim))
 
     def _add(self, entry: _Entry) -> None:
         self._entries.append(entry)
@@ -157,7 +161,7 @@ class Journalled(Wrapped):
     def _keep(self, entry: _Entry, answer: Answer) -> None:
         arrays = {name: part for name, part in answer._asdict().items() if part is not None}
         line = {"digest": entry.digest.hex(), "cost": vars(entry.cost), "parts": list(arrays)}
-        self._write(_frame(line, *arrays.values()))
+        self._write(*_frame(line, *arrays.values()))
         self._add(entry)
 
     def _kept(self, entry: _Entry, batch: bytes) -> Answer:
@@ -166,30 +170,32 @@ class Journalled(Wrapped):
                 f"call {self._next + 1} of this attack asks other queries than {self._path} holds: "
                 "it is of another attack or seed: give another folder."
             )
-        self._file.seek(entry.at)
-        length = _HEAD.unpack(self._file.read(_HEAD.size))[1]
-        payload = io.BytesIO(self._file.read(length))
+        with _reading(self._file) as file:
+            file.seek(entry.at)
+            length = _HEAD.unpack(file.read(_HEAD.size))[1]
+            payload = io.BytesIO(file.read(length))
         try:
             names = json.loads(payload.readline())["parts"]
             return Answer(**{name: np.lib.format.read_array(payload, allow_pickle=False) for name in names})
         except DAMAGE as error:
             raise _damaged(self._path, entry.at) from error
 
-    def _write(self, frame: bytes) -> None:
-        """Append in one piece, over what a kill or a full disk has left of an earlier try."""
+    def _write(self, *pieces: bytes | memoryview) -> None:
+        """Append a frame, over what a kill or a full disk has left of an earlier try."""
         try:
             self._file.truncate(self._end)
             self._file.seek(self._end)
-            rest = memoryview(frame)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise InputError(
                 f"cannot write {self._path}: {error.strerror or error}: make room or choose a folder you may write to, "
                 "and give the same command again; what was answered before is kept."
             ) from error
-        self._end += len(frame)
+        self._end += sum(map(len, pieces))
 
 
 def _plain(access: Access, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,13 +228,19 @@ def _locked(path: Path) -> IO[bytes]:
     return file
 
 
-def _frame(line: Mapping[str, Any], *arrays: np.ndarray) -> bytes:
+def _reading(file: IO[bytes]) -> IO[bytes]:
+    """The same file, buffered: a read of the unbuffered one gives no more than 2 GiB of a longer entry."""
+    return open(file.fileno(), "rb", closefd=False)
+
+
+def _frame(line: Mapping[str, Any], *arrays: np.ndarray) -> tuple[bytes, memoryview, bytes]:
+    """Head, body and seal; apart, for an answer may be large beside memory."""
     payload = io.BytesIO()
     payload.write(json.dumps(line).encode() + b"\n")
     for array in arrays:
         np.lib.format.write_array(payload, np.asarray(array), allow_pickle=False)
-    body = payload.getvalue()
-    return _head(len(body)) + body + _seal(body)
+    body = payload.getbuffer()
+    return _head(len(body)), body, _seal(body)
 
 
 def _head(length: int) -> bytes:
@@ -236,7 +248,7 @@ def _head(length: int) -> bytes:
     return start + struct.pack("<I", zlib.crc32(start))
 
 
-def _seal(body: bytes) -> bytes:
+def _seal(body: bytes | memoryview) -> bytes:
     return hashlib.blake2b(body, digest_size=_SEAL).digest()
 
 

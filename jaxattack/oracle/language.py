@@ -29,7 +29,7 @@ from jaxtyping import Float, Int, Shaped
 
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import NUMBERS, answered
-from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Precision
+from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, OracleError, Precision
 
 BYTES = 256
 
@@ -78,6 +78,8 @@ def from_head(
         if added is not None:
             logit = logit + added
         logit = _cast(logit, precision)
+        if not np.isfinite(logit).all():
+            raise OracleError("the language model computes NaN or infinity for these prompts: it cannot be believed.")
         if level != "label" and not top:
             return answered(logit[prompt], level, bias)
         token, value = _largest(logit, prompt, bias, top or 1)
@@ -136,7 +138,9 @@ def _largest(
     if bias is None:
         bias = Bias(np.zeros((len(prompt), 0), np.int64), np.zeros((len(prompt), 0)))
     entries = bias.token.shape[1]
-    token = np.concatenate([bias.token, _leaders(logit, min(count + entries, logit.shape[1]))[prompt]], axis=1)
+    token = np.concatenate(
+        [bias.token.astype(np.int64), _leaders(logit, min(count + entries, logit.shape[1]))[prompt]], axis=1
+    )
     value = logit[prompt[:, np.newaxis], token]
     value[:, :entries] += bias.value.astype(logit.dtype)
     # Of a token's entries only the last counts, and none of its place among the leaders.

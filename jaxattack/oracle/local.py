@@ -187,6 +187,10 @@ def _run(
     model: Model, variables: Variables, x: np.ndarray, batch: int, images: bool, precision: Precision
 ) -> Float[np.ndarray, "query cls"]:
     size = min(batch, max(16, 1 << (len(x) - 1).bit_length()))
-    whole = padded(x, size).astype(np.float64 if precision == "float64" else np.float32)
+    try:
+        with np.errstate(over="raise"):
+            whole = padded(x, size).astype(np.float64 if precision == "float64" else np.float32)
+    except FloatingPointError as error:
+        raise InputError("a query holds a number beyond float32, in which the model computes: give smaller.") from error
     with jax.enable_x64(precision == "float64"), jax.default_matmul_precision("highest"):
         return np.asarray(_logits(model, variables, whole, images, precision))[: len(x)]

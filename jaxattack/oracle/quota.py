@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.oracle.ledger import Wrapped, allowed, nothing
+from jaxattack.oracle.ledger import Wrapped, allowed, joined, nothing
 from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Ledger, Oracle
 
 
@@ -120,7 +120,7 @@ class _Cached(Wrapped):
             # A list of one takes a copy: a view of its row would keep the whole batch in memory.
             rows |= {key: asked.take([at]) for at, key in enumerate(first)}
         self._keep({key: rows[key] for key in keys})
-        return _joined([rows[key] for key in keys])
+        return joined([rows[key] for key in keys])
 
     def _keep(self, rows: dict[tuple[Any, ...], Answer]) -> None:
         with self._lock:
@@ -150,13 +150,3 @@ class _Limited(Wrapped):
             self._waited += start - now
         time.sleep(start - now)
         return self._oracle(x, bias)
-
-
-def _joined(rows: list[Answer]) -> Answer:
-    probability = [row.probability for row in rows if row.probability is not None]
-    logit = [row.logit for row in rows if row.logit is not None]
-    return Answer(
-        np.concatenate([row.label for row in rows]),
-        np.concatenate(probability) if probability else None,
-        np.concatenate(logit) if logit else None,
-    )

@@ -203,6 +203,12 @@ async def _refuse_route(_: Request, error: Exception) -> Response:
     return Response(write_json({"error": sentence}), error.status_code, error.headers, JSON)
 
 
+async def too_many(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application of a connection beyond the limit."""
+    busy = Refusal(503, "there are too many connections: ask again later.", headers={"Connection": "close"})
+    await (await _refuse(Request(scope), busy))(scope, receive, send)
+
+
 def application(oracle: Oracle, *, keys: Sequence[Key], settings: Settings) -> Starlette:
     """As `jaxattack.serve.application`."""
     service = Service(oracle, keys, settings)

@@ -1,4 +1,4 @@
-"""Running the application: listening, the time a request may take to arrive, and stopping without losing an answer."""
+"""Running the application: listening, the time that requests and answers may take, and stopping without losing one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from jaxattack.oracle.remote.wire import JSON, write_json
-from jaxattack.serve.app import application
+from jaxattack.serve.app import application, too_many
 from jaxattack.serve.settings import Key, Settings
 from jaxattack.types import InputError, Oracle
 
@@ -26,22 +26,42 @@ _LINGER = 2.0  # seconds in which a refused caller may read why, before the conn
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 in which a request has to arrive in time, and what is no HTTP is refused as everything else is."""
+    """HTTP/1.1 in which a request has to arrive and its answer to be taken in time, by so many callers at once.
 
-    def __init__(self, *arguments: Any, seconds: float, **named: Any):
+    What is no HTTP and who is one too many is refused as everything else is.
+    """
+
+    def __init__(self, *arguments: Any, seconds: float, most: int, **named: Any):
         super().__init__(*arguments, **named)
-        self._seconds = seconds
+        self._seconds, self._most = seconds, most
         self._deadline: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
         self._discarding = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         # asyncio does so only where a listener names its protocol; without, each answer waits 40 ms for an acknowledgement.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.set_write_buffer_limits(high=0)  # writing pauses wherever something is left to be taken
+        if len(self.connections) > self._most:
+            self.app = too_many
         self._await_request(True)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking = self.loop.call_later(self._seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await_request(False)
+        self._taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -110,7 +130,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
-        raise InputError(f"cannot listen on {host} port {port} ({error}): choose another port.") from error
+        raise InputError(
+            f"cannot listen on {host} port {port} ({error}): choose another port, or a host of this machine."
+        ) from error
 
 
 def _url(listener: socket.socket) -> str:
@@ -121,7 +143,7 @@ def _url(listener: socket.socket) -> str:
 def _server(oracle: Oracle, keys: Sequence[Key], settings: Settings) -> _Server:
     config = uvicorn.Config(
         application(oracle, keys=keys, settings=settings),
-        http=partial(_Protocol, seconds=settings.seconds),  # pyright: ignore[reportArgumentType]
+        http=partial(_Protocol, seconds=settings.seconds, most=settings.connections),  # pyright: ignore[reportArgumentType]
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -130,7 +152,6 @@ def _server(oracle: Oracle, keys: Sequence[Key], settings: Settings) -> _Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=settings.connections + 1,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=settings.grace,
     )

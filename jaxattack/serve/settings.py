@@ -50,7 +50,7 @@ class Settings:
         records: queries in one request; fewer where the float64 numbers of queries or answers would exceed `bytes`.
         bytes: of the body of a request; a larger one is refused before it has arrived.
         largest: numbers beyond this size are refused; they overflow inside a model.
-        seconds: within which a request has to arrive.
+        seconds: within which a request has to arrive, and then its answer to be taken by the caller.
         connections: open at once; more are refused with status 503.
         kept: answers kept for each key, so that a repeated request is answered again and counted once.
         kept_bytes: how much those may take; the newest is always kept.

@@ -300,7 +300,19 @@ def test_the_repeated_question_waits_for_a_budget_that_has_room_for_it():
 
 
 def test_a_repeated_question_that_fails_does_not_lose_the_answer():
-    oracle = checked(Scripted([answer(P), answer([[np.nan] * 4])]))
+    oracle = checked(Scripted([answer(P), answer([[np.nan] * 4]), answer(P)]))
+    np.testing.assert_array_equal(oracle(X[:2]).probability, P)
+    assert "differently, by up to inf" in oracle.findings["determinism"]
+    oracle(X[:2])  # it was answered, and paid for: it is not asked once more
+
+
+def test_a_repeated_question_that_is_refused_does_not_lose_the_answer_either():
+    def in_batches(x):
+        if len(x) == 1:
+            raise InputError("no single records.")
+        return P
+
+    oracle = checked(from_function(in_batches, Access(level="probability", classes=4, inputs=INPUTS)))
     np.testing.assert_array_equal(oracle(X[:2]).probability, P)
     assert oracle.findings == {}
 

@@ -142,6 +142,17 @@ def test_noise_is_new_at_every_call_and_the_same_for_the_same_calls():
     assert (other(X).logit != first.logit).all()
 
 
+def test_noisy_logits_are_believed_where_the_victim_gives_confidences_beside_them():
+    def function(x):
+        logit = network(x, "logit") / 20
+        return Answer(logit.argmax(1), softmax(logit, axis=1), logit)
+
+    oracle = from_function(function, Access(level="logit", classes=4, inputs=INPUTS))
+    answer = checked(noisy(oracle, 0.1))(X)
+    assert answer.probability is None
+    np.testing.assert_array_equal(answer.label, answer.logit.argmax(1))
+
+
 def test_noise_of_another_first_batch_is_not_the_noise_of_this_one():
     # As after a restart from kept answers: the count of calls begins anew, the batches do not.
     x = X[:1]

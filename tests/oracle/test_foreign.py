@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from functools import partial
 
 import numpy as np
@@ -15,10 +16,11 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -79,6 +81,25 @@ def test_a_machine_without_confidences_answers_labels_or_scores(machine):
     answer = from_estimator(fitted)(QUERIES)
     np.testing.assert_array_equal(answer.logit, fitted.decision_function(QUERIES))
     np.testing.assert_array_equal(answer.label, answer.logit.argmax(1))
+
+
+def test_scores_of_pairs_are_known_through_a_search():
+    fitted = GridSearchCV(SVC(decision_function_shape="ovo"), {"C": [1.0]}, cv=2).fit(X, Y)
+    assert from_estimator(fitted).access.level == "label"
+
+
+def test_an_estimator_of_values_that_start_above_zero_is_taken():
+    fitted = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(Y[:, None] + 1, Y)
+    inputs = Inputs(low=np.ones(1), high=np.full(1, 3.0), categories=np.zeros(1, int))
+    x = np.array([[1.0], [3.0]])
+    np.testing.assert_array_equal(from_estimator(fitted, inputs=inputs)(x).probability, fitted.predict_proba(x))
+
+
+def test_an_estimator_that_lost_a_part_is_one_sentence():
+    fitted = LogisticRegression().fit(X, Y)
+    del fitted.intercept_
+    with pytest.raises(InputError, match="intercept_"):
+        from_estimator(fitted)
 
 
 @pytest.mark.parametrize("regressor", [Ridge(), LinearRegression(), DecisionTreeRegressor(max_depth=4)])
@@ -272,6 +293,50 @@ def test_a_tree_of_more_features_than_its_estimator_checks_is_refused(skops, tmp
         part.n_features_in_ = 4
     skops.dump(fitted, tmp_path / "model.skops")
     with pytest.raises(InputError, match="nodes point outside"):
+        from_skops(tmp_path / "model.skops")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_dual_coef_": np.zeros((2, 3))},
+        {"_n_support": np.array([10**6, 0, 0], np.int32)},
+        {"_intercept_": np.zeros(1)},
+        {"_probA": np.zeros(1)},
+        {"support_": np.zeros(1, np.int32)},
+        {"kernel": "precomputed"},
+        {"_sparse": True},
+        {"_impl": "epsilon_svr"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_crafted_machine_is_refused_before_it_is_asked(skops, tmp_path, changes):
+    fitted = SVC().fit(X, Y)
+    vars(fitted).update(changes)
+    skops.dump(fitted, tmp_path / "model.skops")
+    with pytest.raises(InputError, match="SVC of arrays that do not fit together"):
+        from_skops(tmp_path / "model.skops")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fitted: {"estimators_": np.repeat(fitted.estimators_, 3, axis=1)},
+        lambda fitted: {"init_": LogisticRegression().fit(X, Y > 0)},
+    ],
+)
+def test_a_crafted_boosted_ensemble_is_refused_before_it_is_asked(skops, tmp_path, change):
+    fitted = GradientBoostingClassifier(n_estimators=1).fit(X, Y > 0)
+    vars(fitted).update(change(fitted))
+    skops.dump(fitted, tmp_path / "model.skops")
+    with pytest.raises(InputError, match="trees that do not fit together"):
+        from_skops(tmp_path / "model.skops")
+
+
+def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.skops", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("schema.json", bytes(70_000_000))
+    with pytest.raises(InputError, match="unpacks to 70,000,000 bytes"):
         from_skops(tmp_path / "model.skops")
 
 

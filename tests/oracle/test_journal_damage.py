@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import resource
 import signal
@@ -28,7 +29,9 @@ def test_a_journal_cut_at_any_byte_pays_only_for_the_calls_that_were_cut(tmp_pat
     whole = file(tmp_path / "whole").read_bytes()
     ends = [at for at in range(1, len(whole) + 1) if whole[at:].startswith(b"JATK") or at == len(whole)]
     (tmp_path / "cut").mkdir()
-    for cut in range(len(whole) + 1):
+    for cut in sorted({*range(0, len(whole), 5), *(end + near for end in (0, *ends) for near in range(-20, 21))}):
+        if not 0 <= cut <= len(whole):
+            continue
         file(tmp_path / "cut").write_bytes(whole[:cut])
         kept = max(sum(end <= cut for end in ends) - 1, 0)
         inner = victim()
@@ -49,7 +52,7 @@ def test_a_damaged_byte_is_refused_or_its_call_asked_again_and_never_believed(tm
     whole = file(tmp_path / "whole").read_bytes()
     last = whole.rindex(b"JATK")
     (tmp_path / "bad").mkdir()
-    for at in range(len(whole)):
+    for at in (at for at in range(len(whole)) if at % 4 == 0 or b"JATK" in whole[max(at - 20, 0) : at + 24]):
         file(tmp_path / "bad").write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
         if at < last + 16:  # only what comes after can be a call cut short
             with pytest.raises(InputError, match="is damaged at byte"):
@@ -107,22 +110,36 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_answered_before(tmp_path
         assert again.paid.calls == 3
 
 
+def test_an_entry_that_the_system_reads_in_parts_is_read_whole(tmp_path, monkeypatch):
+    class Halting(io.FileIO):
+        """As the system does beyond 2 GiB."""
+
+        def read(self, size=-1):
+            return super().read(min(size, 7) if size >= 0 else size)
+
+    monkeypatch.setattr(os, "fdopen", lambda descriptor, *_, **__: Halting(descriptor, "r+b"))
+    _, answers = fill(tmp_path, BATCHES[:2])
+    with journalled(silent(), tmp_path) as oracle:
+        for x, answer in zip(BATCHES, answers, strict=False):
+            same(oracle(x), answer)
+
+
 @pytest.mark.usefixtures("unflushed")
 def test_thousands_of_calls_append_and_rewrite_nothing(tmp_path):
     x, sizes, spent = BATCHES[0], [], []
     with journalled(victim(), tmp_path) as oracle:
         for _ in range(6):
             started = time.process_time()
-            for _ in range(500):
+            for _ in range(200):
                 oracle(x)
             spent.append(time.process_time() - started)
             sizes.append(file(tmp_path).stat().st_size)
-    assert np.ptp(np.diff(sizes)) < 500 * 24  # the figures of the ledger differ in length
+    assert np.ptp(np.diff(sizes)) < 200 * 24  # the figures of the ledger differ in length
     assert min(spent[-2:]) < 5 * max(spent[:2])
     with journalled(silent(), tmp_path) as again:
-        for _ in range(3000):
+        for _ in range(1200):
             again(x)
-        assert again.ledger.calls == 3000
+        assert again.ledger.calls == 1200
 
 
 ATTACK = """

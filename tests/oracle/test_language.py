@@ -103,6 +103,12 @@ def test_a_call_counts_its_queries_though_equal_prompts_are_computed_once():
     assert (seen, oracle.ledger.queries, oracle.ledger.calls) == ([1], 100, 1)
 
 
+def test_tokens_may_be_of_any_whole_type():
+    oracle = from_head(lambda x: x, np.eye(3), inputs=INPUTS, top=2, bias=1.0)
+    bias = Bias(np.full((1, 1), 2, np.uint64), np.ones((1, 1)))
+    np.testing.assert_array_equal(oracle(np.zeros((1, 3)), bias).logit, [[0.0, np.nan, 1.0]])
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
@@ -115,6 +121,7 @@ def test_a_call_counts_its_queries_though_equal_prompts_are_computed_once():
             ),
             "takes none",
         ),
+        (lambda: from_head(lambda x: x * np.nan, np.eye(3), inputs=INPUTS, level="label")(np.zeros((1, 3))), "NaN"),
     ],
 )
 def test_what_it_does_not_take_is_refused(ask, message):

@@ -96,6 +96,14 @@ def test_pictures_are_scaled_as_training_scales_them():
     assert np.abs(between - expected).max() > 1e-6  # fractions are not cut off
 
 
+def test_a_number_beyond_the_arithmetic_of_the_model_is_refused():
+    model = build("mlp:2", (6,), 3)
+    oracle = from_model(model, model.init(jax.random.key(0)), inputs=WIDE, classes=3)
+    with pytest.raises(InputError, match="beyond float32"):
+        oracle(np.full((2, 6), 1e300))
+    assert oracle.ledger.queries == 0
+
+
 def test_batch_norm_models_and_linen_models_answer_as_deployed():
     class Linen(flax.linen.Module):
         @flax.linen.compact

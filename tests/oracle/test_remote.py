@@ -275,6 +275,20 @@ def test_a_batch_that_failed_goes_on_where_it_stopped_and_is_paid_for_once(pause
             assert oracle.ledger.queries == there.ledger.queries == 70
 
 
+def test_a_batch_that_failed_is_not_forgotten_over_another(pauses):
+    there = victim()
+    with serving(there, settings=Settings(records=10)) as place:
+        wire = Wire(place, "works", "lost", "works", "lost", "works", "works")
+        with behaving(wire) as through, connect(through, retries=0) as oracle:
+            one, other, more = queries(20), queries(20, 1), queries(20, 2)
+            for x in (one, other):
+                with pytest.raises(OracleError):
+                    oracle(x)
+            for x in (more, other, one):
+                np.testing.assert_array_equal(oracle(x).probability, probabilities(x))
+            assert oracle.ledger.queries == there.ledger.queries == 60
+
+
 def test_several_threads_share_a_connection_and_one_ledger(url):
     there_before = forward(url, "GET", "/metrics", {}, b"").body
     with connect(url) as oracle:
@@ -439,6 +453,9 @@ def test_no_description_is_not_believed(body):
         ("url", "127.0.0.1:8000"),
         ("url", "http://"),
         ("url", "http://[::1"),
+        ("url", "http://a..b"),
+        ("url", "http://xn--"),
+        ("url", "http://" + "a" * 64),
         ("timeout", 0.0),
         ("retries", -1),
         ("price", float("nan")),

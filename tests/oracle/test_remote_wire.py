@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from jaxattack.oracle.remote.wire import (
     read_queries,
     write_access,
     write_answer,
+    write_json,
     write_queries,
 )
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, OracleError
@@ -120,3 +122,23 @@ def test_terms_survive():
     for name in ("low", "high", "categories"):
         np.testing.assert_array_equal(getattr(read.inputs, name), getattr(inputs, name))
     assert read.inputs.missing
+
+
+@pytest.mark.parametrize(
+    "shape", ["(0, 1" + "0" * 30 + ")", "(0, 4611686018427387904, 8)", "(2, 0, 9" + "9" * 20 + ")"]
+)
+def test_an_empty_array_of_endless_axes_is_refused(shape):
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    with pytest.raises(InputError, match="the body is shorter"):
+        read_queries(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text, NPY)
+
+
+def test_text_among_numbers_takes_no_more_memory_than_it_came_with():
+    body = write_json({"inputs": ["a" * 1_000_000] + ["b"] * 100})
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="no number"):
+            read_queries(body, JSON)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(body)
+    finally:
+        tracemalloc.stop()

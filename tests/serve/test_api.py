@@ -322,10 +322,27 @@ def test_what_arrives_too_slowly_is_let_go():
             assert client.get("/health").status_code == 200
 
 
+def test_an_answer_that_nobody_takes_is_let_go():
+    wide = Access(level="logit", classes=50_000, inputs=INPUTS)
+    oracle = Counted(lambda x, bias: Answer(np.zeros(len(x), np.int64), None, np.zeros((len(x), 50_000))), wide)
+    body = npy(queries(40))
+    request = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    with serving(oracle, settings=Settings(connections=2, seconds=0.5)) as place:
+        with raw(place) as one, raw(place) as other:
+            for connection in (one, other):
+                connection.sendall(request)
+            deadline = time.monotonic() + 20
+            while httpx.get(f"{place}/health").status_code == 503:  # as both hold their place, and read nothing
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        assert httpx.post(f"{place}/predict", content=body, headers=NPY).status_code == 200
+
+
 def test_connections_beyond_the_limit_are_told_to_come_back():
     with serving(victim(), settings=Settings(connections=2)) as place:
         with raw(place), raw(place):
-            assert 503 in [httpx.get(f"{place}/health").status_code for _ in range(9)]
+            replies = [httpx.get(f"{place}/health") for _ in range(5)]
+            assert "too many connections" in refused(replies[-1], 503)["error"]
         assert httpx.get(f"{place}/health").status_code == 200
 
 

@@ -84,6 +84,7 @@ def bad_npy(rng: np.random.Generator) -> bytes:
         lambda: header(declared(shape=f"({n}, 6)")) + bytes(48),
         lambda: header(declared(shape=f"({10**18}, {10**18}, 6)")),
         lambda: header(declared(shape="(-1, 6)")) + bytes(48),
+        lambda: header(declared(shape=f"(0, {10 ** (20 + n % 20)})")),
         lambda: header(declared(shape="(1, 6" + ", 1" * 40 + ")")) + bytes(48),
         lambda: header(declared(shape=str([1, 6]))) + bytes(48),
         lambda: header(declared(shape="(" * 500)) + bytes(48),

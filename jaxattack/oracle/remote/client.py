@@ -13,7 +13,6 @@ The ledger counts requests as calls, and the bodies of both directions as bytes.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import re
@@ -25,7 +24,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.oracle.ledger import allowed, nothing
+from jaxattack.oracle.ledger import allowed, digest, joined, nothing
 from jaxattack.oracle.remote.exchange import Exchange, Reply
 from jaxattack.oracle.remote.wire import (
     BATCH,
@@ -69,7 +68,7 @@ def connect(
     Args:
         url: where it is, without /predict.
         key: sent as a bearer token.
-        timeout: seconds that one attempt may take.
+        timeout: seconds that an attempt may go without progress, and that the body of a response may take in all.
         retries: how many more attempts follow one that failed.
         price: of a query, in dollars; by default what the service documents.
         format: of the bodies, both ways.
@@ -109,7 +108,7 @@ class Remote:
         self._media: Media = media
         self._session, self._count = secrets.token_hex(12), itertools.count()
         self._ledger, self._lock = Ledger(), threading.Lock()
-        self._unfinished: tuple[bytes, _Batch] | None = None
+        self._unfinished: dict[bytes, _Batch] = {}
         self.access, documented, self._records, self._bytes = _terms(exchange)
         self._price = documented if price is None else price
 
@@ -140,16 +139,17 @@ class Remote:
                 if number not in batch.answers:
                     batch.answers[number] = self._ask(x, bias, part, batch.identities[number])
         except BaseException:
-            self._unfinished = _digest(x, bias), batch
+            with self._lock:
+                self._unfinished[digest(x, bias)] = batch
             raise
-        return _whole([batch.answers[number] for number in range(len(batch.parts))])
+        return joined([batch.answers[number] for number in range(len(batch.parts))])
 
     def _begin(self, x: np.ndarray, bias: Bias | None) -> _Batch:
-        """The batch that failed before, if it is this one, or else a new one."""
+        """What is under way of a batch that failed before, or else a new one."""
         with self._lock:
-            unfinished, self._unfinished = self._unfinished, None
-        if unfinished is not None and unfinished[0] == _digest(x, bias):
-            return unfinished[1]
+            unfinished = self._unfinished.pop(digest(x, bias), None) if self._unfinished else None
+        if unfinished is not None:
+            return unfinished
         numbers = x[0].size + sum(array[0].size for array in bias or ())
         most = max(1, min(self._records, (self._bytes - 2048) // (numbers * _WIDEST[self._media] + 32)))
         parts = [slice(begin, begin + most) for begin in range(0, len(x), most)]
@@ -188,22 +188,6 @@ class Remote:
             return read_answer(reply.body, self._media, self.access, queries)
         except OracleError as error:
             raise OracleError(f"{url} cannot be believed: {error}") from error
-
-
-def _digest(x: np.ndarray, bias: Bias | None) -> bytes:
-    digest = hashlib.sha256()
-    for array in (x, *(bias or ())):
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.digest()
-
-
-def _whole(parts: list[Answer]) -> Answer:
-    """The answers of a batch's parts, in one."""
-    fields = {name: [field for part in parts if (field := getattr(part, name)) is not None] for name in Answer._fields}
-    return (
-        parts[0] if len(parts) == 1 else Answer(**{name: np.concatenate(have) for name, have in fields.items() if have})
-    )
 
 
 def _expect(reply: Reply, media: Media, url: str) -> None:

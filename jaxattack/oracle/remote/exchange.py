@@ -1,7 +1,7 @@
 """One request to a service over HTTP, tried until there is a response that another attempt would not change.
 
-What goes wrong on the way is tried again: connections that fail or drop, attempts that take too long, and statuses 429,
-502, 503 and 504, after a pause that doubles from 0.1 s to 10 s, times a random factor of 0.5 to 1, or after what the
+What goes wrong on the way is tried again: connections that fail or drop, attempts that take too long, and statuses 408,
+429, 502, 503 and 504, after a pause that doubles from 0.1 s to 10 s, times a random factor of 0.5 to 1, or after what the
 service asks for. Waiting for a service's rate (429) is no failure and is not counted as one.
 """
 
@@ -20,7 +20,7 @@ from jaxattack.types import InputError, OracleError
 PATIENCE = 600.0
 """Seconds that one request may be put off by a service's rate."""
 
-_TRANSIENT = (429, 502, 503, 504)
+_TRANSIENT = (408, 429, 502, 503, 504)
 
 
 class Reply(NamedTuple):
@@ -72,7 +72,7 @@ class Exchange:
         Args:
             url: of the service.
             key: sent as a bearer token.
-            timeout: seconds that one attempt may take.
+            timeout: seconds that an attempt may go without progress, and that the body of a response may take in all.
             retries: how many more attempts follow one that failed.
 
         Raises:
@@ -82,9 +82,11 @@ class Exchange:
         self._timeout, self._retries, self._jitter = timeout, retries, random.Random()
         try:
             place = httpx.URL(url)
-        except (httpx.InvalidURL, TypeError) as error:
+            host = place.host
+            place.raw_host.decode("ascii").encode("idna")  # as the resolver does
+        except (httpx.InvalidURL, TypeError, UnicodeError) as error:
             raise InputError(f"url is {url!r}: give one such as http://127.0.0.1:8000.") from error
-        if place.scheme not in ("http", "https") or not place.host:
+        if place.scheme not in ("http", "https") or not host:
             raise InputError(f"url is {url!r}: give one such as http://127.0.0.1:8000.")
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._http = httpx.Client(
@@ -95,7 +97,7 @@ class Exchange:
             # Loading the certificates takes longer than stealing a small model; without TLS none is looked at.
             verify=place.scheme == "https",
             # A proxy that the environment names does not reach this machine's loopback interface.
-            trust_env=place.host not in ("localhost", "127.0.0.1", "::1"),
+            trust_env=host not in ("localhost", "127.0.0.1", "::1"),
         )
 
     def close(self) -> None:

@@ -93,6 +93,10 @@ def read_npy(body: bytes | bytearray, most: int = 3) -> list[np.ndarray]:
             raise InputError(f"the body goes on after {most} arrays: send no more.")
         header = npy_header(body, place)
         count = math.prod(header.shape)
+        if max(header.shape, default=0) > len(body):  # more than there are numbers, beside an axis of length 0 too
+            raise InputError(
+                f"the .npy header declares shape {header.shape!s:.80} and the body is shorter: send all of it."
+            )
         place = header.begin + count * header.dtype.itemsize
         if place > len(body):
             raise InputError(f"the .npy header declares shape {header.shape} and the body is shorter: send all of it.")

@@ -71,14 +71,12 @@ def read_numbers(value: Any, name: str) -> Float[np.ndarray, "..."]:
     Raises:
         InputError: they are ragged, or hold something else.
     """
-    try:
-        array = np.array(value)
-    except ValueError as error:
-        raise InputError(f"{name} is ragged: give lists of equal length.") from error
-    if array.dtype.kind == "O" and not all(v is None or type(v) in (int, float) for v in array.ravel().tolist()):
+    array = np.array(value, object)  # as text, each entry would take the memory of the longest
+    kinds = set(map(type, array.ravel().tolist()))
+    if list in kinds:
+        raise InputError(f"{name} is ragged: give lists of equal length.")
+    if kinds - {int, float, type(None)}:
         raise InputError(f"{name} holds something that is no number: give numbers, or null for a feature not given.")
-    if array.dtype.kind not in "iufO":
-        raise InputError(f"{name} holds something that is no number: give numbers.")
     try:
         return array.astype(np.float64)
     except OverflowError as error:

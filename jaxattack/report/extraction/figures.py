@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from jaxattack.report.extraction.reading import PLACES
 from jaxattack.report.kind import Pictures
@@ -23,6 +23,7 @@ from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, SERIES, SURFACE, 
 from jaxattack.report.wording import count, percent, small
 
 FIGURES = ("curve", "errors", "parameters", "weights", "tree")
+_PANELS = 6
 _SIGNED = LinearSegmentedColormap.from_list("signed", [SERIES[1], SURFACE, SERIES[0]])
 
 
@@ -75,6 +76,7 @@ def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     axes = figure.add_subplot()
     axes.stairs(counts, edges, fill=True, color=SERIES[0], alpha=0.3)
     axes.stairs(counts, edges, color=SERIES[0], linewidth=1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"1e{value:g}"))
     axes.set(xlabel=errors["of"], ylabel="records")
     largest = 10.0 ** edges[np.flatnonzero(counts)[-1] + 1]
@@ -85,27 +87,26 @@ def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
 
 
 def _parameters(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    """A panel for each array, since weights and biases differ in scale; the largest arrays where there are many."""
     parameters = findings["parameters"]
     if not parameters:
         return None
-    figure = Figure(figsize=(COLUMN, COLUMN))
-    axes = figure.add_subplot()
-    lowest = min(min(part["true"] + part["stolen"]) for part in parameters["parts"])
-    highest = max(max(part["true"] + part["stolen"]) for part in parameters["parts"])
-    axes.plot([lowest, highest], [lowest, highest], color=MUTED, linewidth=0.7, dashes=(1, 1.5), zorder=1)
-    for part, colour in zip(parameters["parts"], [*SERIES, *SERIES], strict=False):
-        axes.plot(
-            part["true"],
-            part["stolen"],
-            "o",
-            color=colour,
-            markersize=2.2,
-            alpha=0.6,
-            markeredgewidth=0,
-            label=part["name"],
-        )
-    axes.set(xlabel="victim", ylabel="stolen", box_aspect=1)
-    axes.legend(loc="upper left", markerscale=1.6, handletextpad=0.2)
+    shown = parameters["parts"][:_PANELS]
+    across = min(len(shown), 2)
+    rows = -(-len(shown) // across)
+    figure = Figure(figsize=(COLUMN if across > 1 else 0.6 * COLUMN, 0.56 * COLUMN * rows))
+    for index, (part, colour) in enumerate(zip(shown, SERIES, strict=False)):
+        axes = figure.add_subplot(rows, across, index + 1)
+        ends = [min(part["true"] + part["stolen"]), max(part["true"] + part["stolen"])]
+        axes.plot(ends, ends, color=MUTED, linewidth=0.7, dashes=(1, 1.5), zorder=1)
+        axes.plot(part["true"], part["stolen"], "o", color=colour, markersize=2.4, alpha=0.6, markeredgewidth=0)
+        axes.set_title(part["name"], loc="left")
+        axes.set(box_aspect=1)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.ticklabel_format(scilimits=(-2, 3))
+    figure.supxlabel("victim", fontsize=8)
+    figure.supylabel("stolen", fontsize=8)
     return (
         figure,
         f"The victim's parameters against the stolen ones, {count(parameters['unknowns'])} in all; they differ by at most {small(parameters['max'])}.",

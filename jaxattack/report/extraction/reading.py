@@ -21,24 +21,29 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     attack, cost = findings["attack"], findings["cost"]
     asked = f"{counted(cost['queries'], 'query')} in {counted(cost['calls'], 'call')}"
     price = f" ({dollars(cost['price'])})" if cost["price"] else ""
-    first = f"{attack['name']} asked {findings['victim']['name']} {asked}{price} and took {duration(cost['seconds']['total'])}"
+    took = f"{asked}{price} and {duration(cost['seconds']['total'])}"
     outcome = _outcome(findings)
     if not attack["complete"]:
-        return f"{first}, and did not finish: {attack['reason']}", f"The best so far {outcome}."
-    return f"{first}.", f"The stolen model {outcome}."
+        return f"After {took}, {attack['name']} did not finish: {attack['reason']}", f"The best so far {outcome}."
+    return f"{attack['name']} needed {took} to steal {findings['victim']['name']}.", f"The stolen model {outcome}."
 
 
 def _outcome(findings: Mapping[str, Any]) -> str:
     known = [(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part] is not None]
     if not known:
         return _aligned(findings) or "cannot be asked what the victim is asked"
+    apart = [part["difference"] for _, part in known]
+    if findings["victim"]["classes"] == 1 and None not in apart:
+        text = f"answers within {small(max(apart))} of the victim wherever it was compared"
+        more = _aligned(findings)
+        return f"{text}; it {more}" if more else text
     agreed = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in known)
     text = f"gives the victim's label on {agreed}"
-    apart = [part["total_variation"]["max"] for _, part in known if part["total_variation"]]
-    if len(apart) == len(known) and max(apart) < EXACT:
-        text += f", with the same confidences to {small(max(apart))}"
-    elif all(part["difference"] is not None for _, part in known):
-        text += f", with outputs within {small(max(part['difference'] for _, part in known))} of its own"
+    variation = [part["total_variation"]["max"] for _, part in known if part["total_variation"]]
+    if len(variation) == len(known) and max(variation) < EXACT:
+        text += f", with the same confidences to {small(max(variation))}"
+    elif None not in apart:
+        text += f", with outputs within {small(max(apart))} of its own"
     more = _aligned(findings)
     return f"{text}; it {more}" if more else text
 

@@ -1,0 +1,361 @@
+"""What it costs to steal a model: the published tables of model extraction, and ours beside them.
+
+    python benchmarks/extraction.py [--tables FOLDER] [--only linear relu ...] [--seeds 5] [--out extraction.json]
+
+Sections, each with the rows of its paper where there are any:
+
+    linear    logistic and softmax regression from d + 1 queries (Tramèr et al. 2016, section 4.1)
+    race      softmax regression on Adult-Race (their Table 4)
+    rounding  confidences rounded to so many decimals (their Figure 5)
+    trees     decision trees by path finding, complete and partial queries (their Table 6)
+    binned    binning and one-hot encoding before a regression, as Amazon's service did (their Table 7)
+    labels    labels alone: Lowd-Meek and adaptive retraining (their section 6)
+    relu      exact extraction of networks with one hidden layer (Carlini, Jagielski, Mironov 2020)
+    deep      with two and three hidden layers
+    head      the last layer of a language model (Carlini et al. 2024)
+
+Queries and errors are exact; seconds are of this process, oracle included, on the device that is printed. Every row is a
+mean over seeds, which draw the victim, its split and the attack. R_test and R_unif are the shares of held-out records and of
+10,000 random inputs on which the labels differ. Tables that no package embeds are read from `--tables` (`tables.py`), and
+their rows are left out where it is absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+from tables import Prepared, Records, one_hot, records, split
+
+import jaxattack as ja
+from jaxattack.audit.environment import device
+
+LINEAR = (
+    "iris", "wine", "digits", "breast_cancer", "circles", "moons", "blobs", "five_classes", "adult_income", "adult_race",
+    "german_credit", "mushrooms", "pima_diabetes", "steak",
+)  # fmt: skip
+TREES = {
+    "german_credit": (26, "1,722 / 1,150 queries, 100%"),
+    "steak": (193, "3,652 / 4,013 queries, 92.45 / 100%"),
+    "gss": (318, "101,057 / 29,609 queries for IRS with 318 leaves, 100%"),
+    "iris": (8, ""),
+}
+BINNED = {"circles": 278, "digits": 650, "iris": 644, "adult_income": 1485}
+RELU = {
+    (10, 20, 1): "their code: 14,772 to 17,386 queries, 6 CPU-s",
+    (100, 32, 1): "their code: 254,030 to 481,853 queries, 47 to 55 CPU-s",
+    (784, 32, 1): "their code: no end within 25 minutes",
+    (784, 128, 1): "2^21.5 queries, max |f - f'| 2^-25 (MNIST-trained)",
+}
+DEEP = {
+    (10, 15, 15, 1): "their code: 84,610 to 95,168 queries, 28 to 30 CPU-s",
+    (40, 20, 10, 10, 1): "2^19.3 (664,000) queries",
+    (80, 40, 20, 1): "2^18.5 queries, 2^-40.4",
+}
+
+Row = dict[str, Any]
+
+
+def steal(attack: str, oracle: ja.Oracle, seed: int, pool: np.ndarray | None = None) -> tuple[ja.Extraction, Row]:
+    """Run an attack by name; what it cost."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = ja.extraction_attack(attack)(oracle, seed=seed, pool=pool)
+    return found, {
+        "queries": found.cost.queries,
+        "calls": found.cost.calls,
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": time.process_time() - cpu,
+        "complete": found.complete,
+    }
+
+
+def compared(found: ja.Extraction, twin: ja.Oracle, test: np.ndarray, seed: int, inputs: int = 10_000) -> Row:
+    """R_test, R_unif and total variation; the twin is the same victim, uncounted."""
+    random = ja.uniform(twin.access.inputs, inputs, np.random.default_rng([seed, 1]))
+    on_test, on_random = (ja.fidelity(twin(x), found.answer(x)) for x in (test, random))
+    return {
+        "R_test": on_test.disagreement,
+        "R_unif": on_random.disagreement,
+        "variation": max(on_test.variation_max or 0, on_random.variation_max or 0),
+    }
+
+
+def box(x: np.ndarray) -> ja.Inputs:
+    """What a service trained on prepared records documents: every feature from -1 or 0 to 1."""
+    low = np.where(x.min(axis=0) < 0, -1.0, 0.0)
+    return ja.Inputs(low=low, high=np.ones(x.shape[1]), categories=np.zeros(x.shape[1], int))
+
+
+def fitted(estimator: Any, train: Prepared, **terms: Any) -> Callable[[], ja.Oracle]:
+    """Makes oracles over one fitted estimator."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(train.x, train.y)
+    return lambda: ja.from_estimator(estimator, inputs=box(train.x), **terms)
+
+
+def linear(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """The smallest number of queries that determines a linear model."""
+    for name in LINEAR:
+        table = records(name, folder)
+        for seed in range(seeds) if table is not None else ():
+            assert table is not None
+            train, test = split(one_hot(table), seed)
+            make = fitted(LogisticRegression(max_iter=300), train)
+            found, cost = steal("softmax", make(), seed)
+            classes = len(np.unique(train.y))
+            yield {
+                "what": f"{name}: d {train.x.shape[1]}, {classes} classes", "published": "R 0; 41 queries on average" if classes == 2 else "",
+                **cost, **compared(found, make(), test.x, seed),
+            }  # fmt: skip
+
+
+def race(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """Table 4: the softmax regression at two budgets."""
+    table = records("adult_race", folder)
+    if table is None:
+        return
+    for seed in range(seeds):
+        train, test = split(one_hot(table), seed)
+        make = fitted(LogisticRegression(max_iter=300), train)
+        for queries, rows in ((265, "99.96 / 99.75, 2.6 s"), (530, "100 / 100, 3.1 s")):
+            found, cost = steal(f"softmax?queries={queries}", make(), seed)
+            yield {
+                "what": f"softmax, {queries:,} queries", "published": f"1 - R_test / 1 - R_unif {rows}",
+                **cost, **compared(found, make(), test.x, seed),
+            }  # fmt: skip
+
+
+def rounding(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """Softmax on digits, 650 queries, rounded answers."""
+    table = records("digits", folder)
+    assert table is not None
+    published = {5: "no effect", 4: "no effect", 3: "R_test 2e-5", 2: "R_test 3e-3"}
+    for seed in range(seeds):
+        train, test = split(one_hot(table), seed)
+        make = fitted(LogisticRegression(max_iter=300), train)
+        for decimals, rows in published.items():
+            found, cost = steal("softmax?queries=650", ja.rounded(make(), decimals), seed)
+            yield {
+                    "what": f"{decimals} decimals", "published": rows,
+                    **cost, **compared(found, make(), test.x, seed),
+                }  # fmt: skip
+
+
+def grown(table: Records, leaves: int, seed: int) -> DecisionTreeClassifier:
+    """A tree of about so many leaves."""
+    tree = DecisionTreeClassifier(max_leaf_nodes=leaves, min_samples_leaf=2, random_state=seed)
+    return tree.fit(table.x, table.y)
+
+
+def trees(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """Table 6: complete queries bottom-up, partial queries top-down."""
+    for name, (leaves, published) in TREES.items():
+        table = records(name, folder)
+        for seed in range(seeds) if table is not None else ():
+            assert table is not None
+            tree = grown(table, leaves, seed)
+            low, high = table.x.min(axis=0), table.x.max(axis=0)
+            inputs = ja.Inputs(
+                low=low, high=np.where(high > low, high, low + 1), categories=np.zeros(len(low), int), names=table.names
+            )
+            unique = len(np.unique(tree.tree_.value[tree.tree_.feature < 0].round(12), axis=0))
+            for attack, given in (("path-finding", False), ("top-down", True)):
+                make = partial(ja.from_estimator, tree, inputs=inputs, partial=given)
+                found, cost = steal(attack, make(), seed)
+                yield {
+                    "what": f"{name}, {tree.get_n_leaves()} leaves, {'partial' if given else 'complete'}",
+                    "published": published, "unique": unique, **cost, **compared(found, make(), table.x, seed, 100_000),
+                }  # fmt: skip
+
+
+def binned(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """Table 7: a pipeline of quantile bins, one-hot blocks and a regression; a missing feature is an empty block."""
+    for name, published in BINNED.items():
+        table = records(name, folder)
+        for seed in range(seeds) if table is not None else ():
+            assert table is not None
+            low, high = table.x.min(axis=0), table.x.max(axis=0)
+            inputs = ja.Inputs(low=low, high=np.where(high > low, high, low + 1), categories=table.categories)
+            train, test = split(Prepared(table.x, table.y), seed)
+            pipeline = ja.BinnedLogistic.fit(train.x, train.y, inputs)
+            found, cost = steal("binned", pipeline.oracle(), seed)
+            yield {
+                "what": name, "published": f"{published:,} queries, 100% match",
+                **cost, **compared(found, pipeline.oracle(), test.x, seed),
+            }  # fmt: skip
+
+
+def labels(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """Labels alone, in multiples of the queries that equation solving takes."""
+    for name in ("breast_cancer", "pima_diabetes", "german_credit", "iris", "wine", "digits"):
+        table = records(name, folder)
+        for seed in range(seeds) if table is not None else ():
+            assert table is not None
+            train, test = split(one_hot(table), seed)
+            make = fitted(LogisticRegression(max_iter=300), train)
+            features, classes = train.x.shape[1], len(np.unique(train.y))
+            oracle = ja.label_only(make())
+            if classes == 2:
+                found, cost = steal("lowd-meek", oracle, seed, train.x)
+                yield {
+                    "what": f"{name}: lowd-meek, 50 (d + 1) = {50 * (features + 1):,}", "published": "R about 0 at 50 (d + 1)",
+                    **cost, **compared(found, make(), test.x, seed),
+                }  # fmt: skip
+            budget = 100 * (classes if classes > 2 else 1) * (features + 1)
+            found, cost = steal(f"adaptive-retraining?budget={budget}", ja.label_only(make()), seed)
+            yield {
+                "what": f"{name}: adaptive retraining, 100 c (d + 1)", "published": "over 99.9% agreement",
+                **cost, **compared(found, make(), test.x, seed),
+            }  # fmt: skip
+
+
+def network(sizes: tuple[int, ...], seed: int) -> ja.ReluNetwork:
+    """Normal weights of variance 1 / fan-in, normal biases of a tenth."""
+    rng = np.random.default_rng(seed)
+    pairs = list(pairwise(sizes))
+    return ja.ReluNetwork(
+        tuple(rng.normal(size=(after, before)) / np.sqrt(before) for before, after in pairs),
+        tuple(0.1 * rng.normal(size=after) for _, after in pairs),
+    )
+
+
+def exact(attack: str, sizes: tuple[int, ...], seed: int) -> Row:
+    """One random network stolen, and how far its function and its parameters are off."""
+    victim = network(sizes, seed)
+    inputs = ja.Inputs.box(0, 1, sizes[:1])
+    access = ja.Access(level="logit", classes=sizes[-1], inputs=inputs)
+    found, cost = steal(attack, ja.from_function(lambda x: ja.relu_logits(victim, x), access), seed)
+    x = ja.uniform(inputs, 10_000, np.random.default_rng([seed, 1]))
+    logit = found.answer(x).logit
+    assert logit is not None
+    apart = np.abs(logit - ja.relu_logits(victim, x)).max()
+    lined = ja.align(found.stolen, victim).error if isinstance(found.stolen, ja.ReluNetwork) else np.inf
+    return {
+        **cost,
+        "function_log2": float(np.log2(apart)),
+        "parameter_log2": float(np.log2(lined)) if np.isfinite(lined) else None,
+    }
+
+
+def relu(_: Path | None, seeds: int) -> Iterator[Row]:
+    """One hidden layer, before and after refinement."""
+    for sizes, published in RELU.items():
+        for seed in range(seeds):
+            for refine in ("false", "true"):
+                found = exact(f"relu?refine={refine}", sizes, seed)
+                yield {
+                    "what": f"{'-'.join(map(str, sizes))}{', refined' if refine == 'true' else ''}",
+                    "published": published,
+                    **found,
+                }
+
+
+def deep(_: Path | None, seeds: int) -> Iterator[Row]:
+    """Two and three hidden layers."""
+    for sizes, published in DEEP.items():
+        for seed in range(seeds):
+            found = exact(f"relu-deep?hidden={'-'.join(map(str, sizes[1:-1]))}", sizes, seed)
+            yield {"what": "-".join(map(str, sizes)), "published": published, **found}
+
+
+def head(_: Path | None, seeds: int) -> Iterator[Row]:
+    """512 x 32,000 in float32, from all logits."""
+    for seed in range(seeds):
+        states, projection, inputs = ja.random_head(32_000, 512, seed=seed)
+        found, cost = steal("lm-head", ja.from_head(states, projection, inputs=inputs), seed)
+        yield {
+            "what": "512 x 32,000, float32 logits", "published": "", **cost,
+            "hidden": found.stolen.hidden, "rms": ja.align_rms(found.stolen.projection, projection),
+        }  # fmt: skip
+
+
+SECTIONS: dict[str, Callable[[Path | None, int], Iterator[Row]]] = {
+    "linear": linear, "race": race, "rounding": rounding, "trees": trees, "binned": binned, "labels": labels,
+    "relu": relu, "deep": deep, "head": head,
+}  # fmt: skip
+
+
+def summed_up(rows: list[Row]) -> list[Row]:
+    """Rows of one name as one: means, and standard deviations over seeds."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["what"]].append(row)
+    return [_mean(what, group) for what, group in groups.items()]
+
+
+def _mean(what: str, group: list[Row]) -> Row:
+    made: Row = {
+        "what": what,
+        "published": group[0]["published"],
+        "seeds": len(group),
+        "complete": sum(row["complete"] for row in group),
+    }
+    for name in group[0]:
+        values = [
+            row[name] for row in group if isinstance(row.get(name), int | float) and not isinstance(row[name], bool)
+        ]
+        if values:
+            made[name] = {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+                          "least": float(min(values)), "most": float(max(values))}  # fmt: skip
+    return made
+
+
+def show(console: Console, section: str, rows: list[Row]) -> None:
+    """One section as a table."""
+    measures = [name for name in rows[0] if isinstance(rows[0][name], dict) and name not in ("queries", "seconds")]
+    made = Table(title=section, title_justify="left")
+    for column in ("what", "n", "done", "queries", "seconds", *measures, "published"):
+        made.add_column(column, overflow="fold", justify="left" if column in ("what", "published") else "right")
+    for row in rows:
+        cells = [f"{row[name]['mean']:.3g}" if name in row else "" for name in measures]
+        queries, seconds = row["queries"], row["seconds"]
+        made.add_row(
+            row["what"], str(row["seeds"]), str(row["complete"]), f"{queries['mean']:,.0f} ± {queries['sd']:,.0f}",
+            f"{seconds['mean']:.2f} ± {seconds['sd']:.2f}", *cells, row["published"],
+        )  # fmt: skip
+    console.print(made)
+
+
+def main() -> None:
+    """Run the sections and write what they found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, help="folder of adult.npz, german_credit.npz, ...")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("extraction.json"))
+    arguments = parser.parse_args()
+    console = Console()
+    results: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"sections": {}}
+    packages = ("jaxattack", "jax", "numpy", "scipy", "scikit-learn")
+    results["environment"] = {name: version(name) for name in packages} | {
+        "python": platform.python_version(), "device": device(),
+    }  # fmt: skip
+    for section in arguments.only:
+        rows = summed_up(list(SECTIONS[section](arguments.tables, arguments.seeds)))
+        if not rows:
+            console.print(f"{section}: no table at hand; give --tables.")
+            continue
+        show(console, section, rows)
+        results["sections"][section] = rows
+        arguments.out.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What every extraction attack does around its formula: draw queries, read answers, and stop in time."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from scipy.special import log_softmax
+
+from jaxattack.types import Access, Answer, BudgetSpent, ExtractionAttack, InputError, Inputs, Oracle, OracleError
+
+
+def uniform(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:
+    """Queries drawn uniformly from what the service takes: numbers from their range, categories from their values.
+
+    Args:
+        inputs: the records it takes.
+        queries: how many.
+        rng: drawn from once for each value.
+    """
+    share = rng.random((queries, *inputs.shape))
+    numeric = inputs.low + share * (inputs.high - inputs.low)
+    return np.where(inputs.categories > 0, np.floor(share * inputs.categories), numeric)
+
+
+def log_probability(answer: Answer) -> Float[np.ndarray, "query cls"]:
+    """ln p of every class in float64, from the logits where they are answered; -inf where a confidence is 0.
+
+    Raises:
+        OracleError: only labels were answered.
+    """
+    if answer.logit is not None:
+        return log_softmax(np.asarray(answer.logit, np.float64), axis=1)
+    if answer.probability is None:
+        raise OracleError("the victim answers with labels alone: choose an attack on labels, such as lowd-meek.")
+    with np.errstate(divide="ignore"):
+        return np.log(np.asarray(answer.probability, np.float64))
+
+
+def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "record *feature"] | None) -> None:
+    """Refuse what cannot work before anything is asked.
+
+    Raises:
+        InputError: an access level or a pool that the attack cannot work with.
+    """
+    access = oracle.access
+    if access.level not in attack.levels:
+        raise InputError(
+            f"{attack.name} cannot work with {access.level} answers: it needs {' or '.join(attack.levels)} answers."
+        )
+    if attack.pool and pool is None:
+        raise InputError(f"{attack.name} starts from records of the attacker's own: give a pool.")
+    if pool is not None and pool.shape[1:] != access.inputs.shape:
+        raise InputError(
+            f"pool has records of shape {pool.shape[1:]} and the victim takes {access.inputs.shape}: give such records."
+        )
+
+
+def too_small(attack: ExtractionAttack, access: Access, spent: BudgetSpent) -> InputError:
+    """What to raise where the budget ended before anything was learnt."""
+    return InputError(f"{spent} {attack.name} needs at least {attack.needs(access):,} queries for this victim.")

@@ -1,0 +1,189 @@
+"""The boundaries of a linear classifier, from labels along lines: where two classes meet, and how every feature counts there.
+
+At a boundary between the classes k and l, what z_k - z_l changes along the segment that found it is the unit. From a point
+p of the segment, a share g before the boundary, a feature is moved alone until the label changes, at p + t e_i:
+(w_k - w_l)_i = -g / t.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.attacks.extraction.lines import Ask, along, crossings
+from jaxattack.attacks.extraction.substitute import encoding
+from jaxattack.types import Access, BudgetSpent, Inputs
+
+
+class Precision(NamedTuple):
+    """How finely labels can be searched.
+
+    Attributes:
+        depth: bisections of a segment.
+        gaps: shares of a segment before the boundary from which features are moved, the largest first.
+        bits: of each weight.
+    """
+
+    depth: int
+    gaps: tuple[float, ...]
+    bits: int
+
+
+PRECISIONS = {
+    "float64": Precision(44, (2.0**-8, 2.0**-16, 2.0**-24), 22),
+    "float32": Precision(20, (2.0**-5, 2.0**-9, 2.0**-13), 13),
+    "bfloat16": Precision(6, (2.0**-2, 2.0**-4), 4),
+}
+"""The smaller the gap, the fewer digits of the victim's arithmetic are left to measure it; large weights show at a large one."""
+
+
+class Meetings(NamedTuple):
+    """Where two classes meet on segments.
+
+    Attributes:
+        start: Float["segment feature"], in the class ``own``.
+        end: Float["segment feature"].
+        share: Float["segment"], of the segment that belongs to ``own``.
+        own: Int["segment"].
+        other: Int["segment"], the class beyond.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    share: np.ndarray
+    own: np.ndarray
+    other: np.ndarray
+
+    @property
+    def between(self) -> Float[np.ndarray, "segment feature"]:
+        """The points on the boundary."""
+        return along(self.start, self.end, self.share)
+
+    def take(self, points: np.ndarray) -> Meetings:
+        """The chosen points."""
+        return Meetings(*(part[points] for part in self))
+
+    def joined(self, more: Meetings) -> Meetings:
+        """These points and more."""
+        return Meetings(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
+
+
+class Sides(NamedTuple):
+    """The difference of two classes at each boundary, in the unit of its segment.
+
+    Attributes:
+        value: Float["boundary feature+1"], of encoded queries, the intercept last.
+        unreached: numbers whose whole range did not change the label.
+        unpaid: values of categories that no change of the numbers could make up for.
+        spent: why the line search ended early; None where it did not.
+    """
+
+    value: np.ndarray
+    unreached: int
+    unpaid: int
+    spent: BudgetSpent | None
+
+
+def narrowed(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, depth: int) -> Meetings:
+    """Where the class of ``a`` ends on the segment to b, to a share 2^-depth of it."""
+    low, high = np.zeros(len(a)), np.ones(len(a))
+    for _ in range(depth if len(a) else 0):
+        middle = (low + high) / 2
+        answer = ask(along(a, b, middle))
+        same = answer == own
+        low, high, other = np.where(same, middle, low), np.where(same, high, middle), np.where(same, other, answer)
+    return Meetings(a, b, (low + high) / 2, own, other)
+
+
+def measured(ask: Ask, edges: Meetings, access: Access, beyond: float) -> Sides:
+    """What step 2 of the module tells of every boundary.
+
+    Raises:
+        BudgetSpent: before any feature was moved.
+    """
+    inputs, fine = access.inputs, PRECISIONS[access.precision]
+    low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
+    box = low - beyond * (high - low), high + beyond * (high - low)
+    slope = np.zeros_like(edges.start)
+    wanted = np.broadcast_to((categories == 0) & (high > low), slope.shape)
+    spent = None
+    for gap in fine.gaps:
+        try:
+            found, spent = _slopes(ask, edges, wanted & (slope == 0), gap, box, fine.bits)
+        except BudgetSpent as error:
+            if gap == fine.gaps[0]:
+                raise
+            found, spent = 0.0, error
+        slope = slope + found
+        if spent is not None:
+            break
+    unreached = int((wanted & (slope == 0)).sum())
+    steps, unpaid, short = np.zeros((len(slope), categories.sum())), 0, None
+    if spent is None and categories.any():
+        steps, unpaid, short = _steps(ask, edges, slope, box, categories, fine.bits)
+    return Sides(_encoded(edges, slope, steps, inputs), unreached, unpaid, spent or short)
+
+
+def _slopes(
+    ask: Ask, edges: Meetings, wanted: np.ndarray, gap: float, box: tuple[np.ndarray, np.ndarray], bits: int
+) -> tuple[Float[np.ndarray, "boundary feature"], BudgetSpent | None]:
+    """The weights wanted, from points a share ``gap`` before the boundaries; 0 where a label never changes to the other class."""
+    before = np.maximum(edges.share - gap, 0.0)
+    points, room = along(edges.start, edges.end, before), edges.share - before
+    boundary, feature = (np.repeat(part, 2) for part in np.nonzero(wanted))
+    slope, row = np.zeros(wanted.shape), np.arange(len(boundary))
+    if not len(row):
+        return slope, None
+    start = points[boundary]
+    end = start.copy()
+    end[row, feature] = np.where(row % 2 == 1, box[1][feature], box[0][feature])
+    found = crossings(ask, start, end, edges.own[boundary], bits)
+    # What was asked, after rounding, and not what was meant: a range far from 0 leaves few digits to a small step.
+    moved = along(start, end, found.share)[row, feature] - start[row, feature]
+    good = found.reached & (found.label == edges.other[boundary]) & (moved != 0)
+    slope[boundary[good], feature[good]] = -room[boundary[good]] / moved[good]
+    return slope, found.spent
+
+
+def _steps(
+    ask: Ask, edges: Meetings, slope: np.ndarray, box: tuple[np.ndarray, np.ndarray], categories: np.ndarray, bits: int
+) -> tuple[Float[np.ndarray, "boundary value"], int, BudgetSpent | None]:
+    """What each value of a category adds to z_k - z_l, from the numbers that make up for it; 0 for the boundary point's own.
+
+    Returns:
+        The steps, how many could not be made up for, and why the search ended early.
+    """
+    values = np.array([(i, v) for i in np.flatnonzero(categories) for v in range(categories[i])])
+    steps, points = np.zeros((len(slope), len(values))), edges.between
+    boundary, place = np.nonzero(points[:, values[:, 0]] != values[:, 1])
+    start, row = points[boundary], np.arange(len(boundary))
+    start[row, values[place, 0]] = values[place, 1]
+    try:
+        label = ask(start)
+        inside = label == edges.own[boundary]
+        rising = np.where(inside[:, None], -slope[boundary], slope[boundary])
+        end = np.where(rising > 0, box[1], np.where(rising < 0, box[0], start))
+        found = crossings(ask, start, end, label, bits)
+    except BudgetSpent as spent:
+        return steps, len(row), spent
+    steps[boundary, place] = -np.sum(slope[boundary] * (along(start, end, found.share) - start), axis=1)
+    sides = np.where(inside, edges.other[boundary], edges.own[boundary])
+    good = found.reached & (found.label == sides) & (inside | (label == edges.other[boundary]))
+    return steps, int((~good).sum()), found.spent
+
+
+def _encoded(
+    edges: Meetings, slope: np.ndarray, steps: np.ndarray, inputs: Inputs
+) -> Float[np.ndarray, "boundary feature"]:
+    """Rows of a model of encoded queries; what the values of a category add is centred, as only differences count."""
+    code = encoding(inputs)
+    intercept = -np.sum(slope * (edges.between - code.center.ravel()), axis=1)
+    blocks, at = [], 0
+    for i, n in enumerate(code.categories):
+        block = steps[:, at : at + n] if n else slope[:, i : i + 1] * code.scale.ravel()[i]
+        mean = block.mean(axis=1) * bool(n)
+        blocks.append(block - mean[:, None])
+        intercept, at = intercept + mean, at + n
+    return np.concatenate([*blocks, intercept[:, None]], axis=1)

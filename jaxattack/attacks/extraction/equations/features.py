@@ -1,0 +1,124 @@
+"""Feature maps: what a victim may make of a record before the part of it that is solved for.
+
+    name        columns
+    linear      each number; a category as one column of 0 or 1 for each of its values but the first
+    quadratic   those, their squares and their products
+    logarithm   as linear, with sign(x) ln(1 + |x|) for each number x
+
+Numbers are moved and scaled first so that the documented range is -1..1 (not for the logarithm). Standardising does not
+appear: a linear map of the columns changes weights, not what they can express.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.extraction.substitute import Encoding, encoded, encoding
+from jaxattack.types import Access, InputError
+
+_TRIED = 64
+
+
+def _linear(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
+    flat = encoded(x, center, scale, categories).reshape(len(x), -1)
+    if not any(categories):
+        return flat
+    return flat[:, np.array([at for at, (_, value) in enumerate(_columns(categories)) if value != 0], int)]
+
+
+def _quadratic(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
+    first = _linear(x, center, scale, categories)
+    sources = [(feature, value) for feature, value in _columns(categories) if value != 0]
+    pairs = [
+        (i, j)
+        for i, (feature, value) in enumerate(sources)
+        for j, (other, _) in enumerate(sources[: i + 1])
+        if value is None or feature != other
+    ]
+    left, right = np.array(pairs, int).reshape(-1, 2).T
+    return jnp.concatenate([first, first[:, left] * first[:, right]], axis=1)
+
+
+def _logarithm(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
+    category = jnp.broadcast_to((np.array(categories) > 0).reshape(1, *center.shape), x.shape)
+    bent = jnp.where(category, x, jnp.sign(x) * jnp.log1p(jnp.abs(x)))
+    return _linear(bent, jnp.zeros_like(center), jnp.ones_like(scale), categories)
+
+
+def _columns(categories: tuple[int, ...]) -> list[tuple[int, int | None]]:
+    """Feature and value of each encoded column; the value of a number is None."""
+    return [(i, value) for i, n in enumerate(categories) for value in (range(n) if n else (None,))]
+
+
+FEATURE_MAPS: dict[str, Callable[..., jax.Array]] = {
+    "linear": _linear,
+    "quadratic": _quadratic,
+    "logarithm": _logarithm,
+}
+
+
+def require_map(name: str) -> None:
+    """Refuse an unknown feature map.
+
+    Raises:
+        InputError: it is not in `FEATURE_MAPS`.
+    """
+    if name not in FEATURE_MAPS:
+        raise InputError(f"features is {name!r}: choose {', '.join(FEATURE_MAPS)}.")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A feature map on the records of one service.
+
+    Attributes:
+        features: its name.
+        coding: how the service's records become numbers around 0.
+        varies: Bool["column"], which columns are not constant over what the service takes.
+    """
+
+    features: str
+    coding: Encoding
+    varies: Bool[np.ndarray, "column"]
+
+    @classmethod
+    def of(cls, features: str, access: Access) -> Columns:
+        """The feature map of that name."""
+        coding = encoding(access.inputs)
+        tried = _expand(features, coding, uniform(access.inputs, _TRIED, np.random.default_rng(0)))
+        return cls(features, coding, np.ptp(tried, axis=0) > 0)
+
+    @property
+    def folds(self) -> bool:
+        """Whether its weights can be those of the records' numbers as they are."""
+        return self.features == "linear" and not any(self.coding.categories)
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"]) -> Float[np.ndarray, "query column"]:
+        """The columns that vary, in float64."""
+        columns = _expand(self.features, self.coding, x)
+        return columns if self.varies.all() else columns[:, self.varies]
+
+    def parameters(
+        self, weight: Float[np.ndarray, "column output"], bias: Float[np.ndarray, "output"]
+    ) -> dict[str, Float[np.ndarray, "..."]]:
+        """Weights of the varying columns as the parameters of `jaxattack.attacks.extraction.equations.stolen`."""
+        whole = np.zeros((len(self.varies), weight.shape[1]))
+        whole[self.varies] = weight
+        if not self.folds:
+            return {"center": self.coding.center, "scale": self.coding.scale, "weight": whole, "bias": bias}
+        whole = whole / self.coding.scale.reshape(-1, 1)
+        return {"weight": whole, "bias": bias - self.coding.center.ravel() @ whole}
+
+
+def _expand(features: str, coding: Encoding, x: np.ndarray) -> np.ndarray:
+    with jax.enable_x64(True):
+        columns = FEATURE_MAPS[features](np.asarray(x, np.float64), coding.center, coding.scale, coding.categories)
+        return np.asarray(columns)

@@ -1,0 +1,188 @@
+"""Binary logistic, softmax and linear regression by one linear least squares (Tramèr et al. 2016, section 4.1).
+
+ln p_i - ln p_j is linear in the columns of the feature map, so d + 1 queries determine every weight and bias. The
+queries are a cosine design (`questions`), the solve is a QR in float64, the rows weighted by how exactly their answer
+is known. Weights are determined up to a shift shared by the classes: they are given with zero mean over classes, for two
+classes too, where logistic regression's w is then (-w/2, w/2). Logits determine them without that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from scipy.linalg import solve_triangular
+
+from jaxattack.attacks.extraction.asking import require, uniform
+from jaxattack.attacks.extraction.equations.features import Columns, require_map
+from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
+from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
+from jaxattack.attacks.extraction.equations.terms import equations, noise, require_every_class
+from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+
+MISFIT = 1e3
+"""A residual so many times larger than the rounding of the answers shows that they are those of another model."""
+
+
+class Solution(NamedTuple):
+    """A linear least squares solution.
+
+    Attributes:
+        weight: Float["column output"].
+        bias: Float["output"].
+        residual: root mean square of what is left of the equations, each in units of its row's noise.
+        rank: of the weighted columns and the constant.
+    """
+
+    weight: Float[np.ndarray, "column output"]
+    bias: Float[np.ndarray, "output"]
+    residual: float
+    rank: int
+
+
+def solve(
+    columns: Float[np.ndarray, "query column"],
+    target: Float[np.ndarray, "query output"],
+    off: Float[np.ndarray, "query"],
+) -> Solution:
+    """Least squares of target = columns W + b, rows weighted by 1 / off.
+
+    Args:
+        columns: of any scale; those that do not determine a weight are left out by least norm.
+        target: right-hand sides.
+        off: the noise of each row.
+    """
+    mean, deviation = columns.mean(axis=0), columns.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    weight = off.min() / off
+    system = np.concatenate([(columns - mean) / deviation, np.ones((len(columns), 1)), target], axis=1)
+    triangle = np.asarray(np.linalg.qr(system * weight[:, None], mode="r"))
+    size = columns.shape[1] + 1
+    left, right = triangle[:size, :size], triangle[:size, size:]
+    pivots = np.abs(np.diagonal(left))
+    rank = int((pivots > 1e-12 * pivots.max()).sum())
+    if rank == size:
+        found = solve_triangular(left, right)
+    else:
+        found, _, rank, _ = np.linalg.lstsq(left, right, rcond=1e-12)
+    slope = found[:-1] / deviation[:, None]
+    rest = triangle[size:, size:]
+    freedom = max((len(columns) - rank) * target.shape[1], 1)
+    return Solution(slope, found[-1] - mean @ slope, float(np.linalg.norm(rest) / off.min() / freedom**0.5), int(rank))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax:
+    """Steal a softmax, logistic or linear regression on a feature map.
+
+    Attributes:
+        queries: how many to ask; by default as few as determine it, one more than columns.
+        features: the feature map, as in `features`.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    queries: int | None = None
+    features: str = "linear"
+
+    def __post_init__(self) -> None:
+        require_map(self.features)
+        if self.queries is not None and self.queries < 2:
+            raise InputError(f"queries is {self.queries}: give at least one more than features, or none for that many.")
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry and in reports."""
+        return "softmax"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Those with numbers."""
+        return ("probability", "logit")
+
+    @property
+    def pool(self) -> bool:
+        """It draws its own queries."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """One query more than columns."""
+        return int(Columns.of(self.features, access).varies.sum()) + 1
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,  # noqa: ARG002 - one call and one solve
+    ) -> Extraction:
+        """Steal the regression; see `jaxattack.types.ExtractionAttack`.
+
+        Returns:
+            Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``saturated`` queries, which were
+            replaced; ``residual``, in units of the answers' rounding, where there were more queries than needed.
+        """
+        require(self, oracle, pool)
+        before, access = oracle.ledger, oracle.access
+        require_every_class(self, access)
+        needs = self.needs(access)
+        if self.queries is not None and self.queries < needs:
+            raise InputError(
+                f"queries is {self.queries} and this victim has {needs - 1} columns: give at least {needs}."
+            )
+        rng = np.random.default_rng(seed)
+        design = cosines if self.features == "linear" else uniform
+        asked = ask(self, oracle, partial(design, access.inputs, rng=rng), self.queries or needs, rng)
+        columns = Columns.of(self.features, access)
+        weight, bias, found = fit(asked, columns, access)
+        reason = _reason(found, len(asked.x), needs, asked)
+        return linear_extraction(
+            softmax_logits,
+            columns,
+            access,
+            weight,
+            bias,
+            attack=self.name,
+            cost=oracle.ledger - before,
+            complete=not reason,
+            reason=reason,
+            notes={
+                "features": self.features,
+                "unknowns": needs * access.classes,
+                "saturated": asked.saturated,
+                **({"residual": found.residual} if len(asked.x) > needs else {}),
+            },
+        )
+
+
+def fit(
+    asked: Asked, columns: Columns, access: Access
+) -> tuple[Float[np.ndarray, "column cls"], Float[np.ndarray, "cls"], Solution]:
+    """Weights and bias of every class, and the solution of the equations behind them."""
+    basis = equations(access)
+    if not len(asked.x):
+        nothing = np.zeros((int(columns.varies.sum()), access.classes))
+        return nothing, np.zeros(access.classes), Solution(nothing, np.zeros(access.classes), 0.0, 0)
+    found = solve(columns(asked.x), asked.score @ basis, noise(access, asked.score))
+    return found.weight @ basis.T, basis @ found.bias, found
+
+
+def _reason(found: Solution, usable: int, needs: int, asked: Asked) -> str:
+    if asked.spent is not None:
+        return f"{asked.spent} {needs - usable:,} more queries are needed, because {asked.saturated} were saturated."
+    if found.rank < needs:
+        return (
+            f"only {found.rank} of {needs} equations are independent, {asked.saturated} queries being saturated: "
+            "ask more queries."
+        )
+    if usable > needs and found.residual > MISFIT:
+        return (
+            f"the answers are not those of such a model: the equations are {found.residual:.1e} times further off than "
+            "rounding explains; try another feature map or family."
+        )
+    return ""

@@ -1,0 +1,169 @@
+"""Asking for equations: designs of queries, and what to ask instead of answers that are saturated.
+
+A cosine design puts n >= d + 1 queries at
+
+    x_ij = cos(pi (2 i + 1) k_j / (2 n)),    k_j distinct in 1..n-1,
+
+in coordinates where the documented range is -1..1. Its columns are orthogonal to each other and to the constant, and of
+equal length: the linear system of d + 1 queries has condition number sqrt 2, where that of as many uniform queries has
+hundreds. The k_j and the sign of each column are random.
+
+A saturated answer (`terms.usable`) tells little more than a label. Its query is drawn again, four times nearer to the
+best balanced query so far, until it is none. If all are saturated, the segment between two labels is searched first.
+Two classes saturate early, so a few scouts half way to the middle are asked first, and the rest as near to the best
+balanced of them as keeps log-odds a few times larger than the scouts' within what can be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxattack.attacks.extraction.asking import too_small, uniform
+from jaxattack.attacks.extraction.equations.terms import floor, scores, usable
+from jaxattack.types import Access, Answer, BudgetSpent, ExtractionAttack, Inputs, Oracle
+
+SCOUTS = 8
+NEARER = 0.25
+ROUNDS = 12
+SPREAD = 3
+_GRID = 16
+
+
+class Asked(NamedTuple):
+    """Queries whose answers are equations.
+
+    Attributes:
+        x: ["query *feature"].
+        score: Float["query cls"], finite logits or ln p.
+        saturated: how many other queries were wasted.
+        spent: what stopped the asking early; None where nothing did.
+    """
+
+    x: Shaped[np.ndarray, "query *feature"]
+    score: Float[np.ndarray, "query cls"]
+    saturated: int = 0
+    spent: BudgetSpent | None = None
+
+    def __add__(self, other: Asked) -> Asked:
+        return Asked(
+            np.concatenate([self.x, other.x]),
+            np.concatenate([self.score, other.score]),
+            self.saturated + other.saturated,
+            self.spent or other.spent,
+        )
+
+    def after(self, saturated: int) -> Asked:
+        """The same, with so many queries wasted before."""
+        return self._replace(saturated=self.saturated + saturated)
+
+
+def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:
+    """Queries of the cosine design; uniform ones where features are categories, or queries are too few for it."""
+    moves = (inputs.high > inputs.low).ravel()
+    if (inputs.categories > 0).any() or queries <= moves.sum():
+        return uniform(inputs, queries, rng)
+    frequency = 1 + rng.permutation(queries - 1)[: moves.sum()]
+    angle = np.pi * (2 * np.arange(queries)[:, None] + 1) / (2 * queries)
+    unit = np.cos(angle * frequency) * rng.choice([-1.0, 1.0], moves.sum())
+    low, high = inputs.low.ravel(), inputs.high.ravel()
+    x = np.tile((low + high) / 2, (queries, 1))
+    x[:, moves] += unit * ((high - low) / 2)[moves]
+    return np.clip(x, low, high).reshape(queries, *inputs.shape)
+
+
+def ask(
+    attack: ExtractionAttack, oracle: Oracle, draw: Callable[[int], np.ndarray], queries: int, rng: np.random.Generator
+) -> Asked:
+    """Ask for so many answers that are equations.
+
+    Args:
+        attack: asks.
+        oracle: answers.
+        draw: so many queries -> queries.
+        queries: wanted; fewer where the budget holds fewer but enough for the attack.
+        rng: decides what replaces saturated queries.
+
+    Raises:
+        InputError: the budget is too small for the attack.
+    """
+    x, access = draw(queries), oracle.access
+    if access.classes > 2 or access.level == "logit":
+        return _settled(oracle, *_afford(attack, oracle, x, 0), rng)[0]
+    middle = (access.inputs.low + access.inputs.high) / 2
+    first = np.where(access.inputs.categories > 0, x[:SCOUTS], (x[:SCOUTS] + middle) / 2)
+    scouts, round_ = _settled(oracle, *_afford(attack, oracle, first, 0), rng)
+    if not len(scouts.x) and scouts.spent is None:
+        return _settled(oracle, *_afford(attack, oracle, x, 0), rng)[0].after(scouts.saturated)
+    if scouts.spent is not None or queries <= SCOUTS:
+        return scouts
+    spread = np.ptp(scouts.score, axis=1).max()
+    share = min(1.0, NEARER**round_ / 2 * -np.log(floor(access)) / (SPREAD * max(spread, 1e-300)))
+    nearer = _nearer(access, scouts, x[SCOUTS:], share, rng)
+    return scouts + _settled(oracle, *_afford(attack, oracle, nearer, len(scouts.x)), rng, scouts)[0]
+
+
+def _afford(attack: ExtractionAttack, oracle: Oracle, x: np.ndarray, had: int) -> tuple[np.ndarray, Answer]:
+    """Queries and their answers, as many as the budget holds if those and what was had before are enough."""
+    try:
+        return x, oracle(x)
+    except BudgetSpent as spent:
+        if had + spent.left < attack.needs(oracle.access):
+            raise too_small(attack, oracle.access, spent) from spent
+        return x[: spent.left], oracle(x[: spent.left])
+
+
+def _settled(
+    oracle: Oracle, x: np.ndarray, answer: Answer, rng: np.random.Generator, near: Asked | None = None
+) -> tuple[Asked, int]:
+    """What was asked, saturated queries replaced by ones nearer to the best balanced; and how many rounds that took."""
+    access = oracle.access
+    fine = usable(access, answer)
+    kept = Asked(x[fine], scores(access, answer)[fine], int((~fine).sum()))
+    lost, round_ = x[~fine], 0
+    try:
+        if len(lost) == len(x) and near is None:
+            kept += _between(oracle, lost, answer.label)
+        while len(lost) and round_ < ROUNDS and (near is not None or len(kept.x)):
+            round_ += 1
+            x = _nearer(access, near or kept, lost, NEARER**round_, rng)
+            answer = oracle(x)
+            fine = usable(access, answer)
+            kept += Asked(x[fine], scores(access, answer)[fine], int((~fine).sum()))
+            lost = lost[~fine]
+    except BudgetSpent as spent:
+        return kept._replace(spent=spent), round_
+    return kept, round_
+
+
+def _nearer(access: Access, kept: Asked, lost: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Queries on the way from the best balanced one to the lost ones; categories are kept from one end or the other."""
+    anchor = kept.x[np.ptp(kept.score, axis=1).argmin()]
+    moved = anchor + share * (lost - anchor)
+    chosen = np.where(rng.random(lost.shape) < share, lost, anchor)
+    return np.where(access.inputs.categories > 0, chosen, moved)
+
+
+def _between(oracle: Oracle, x: np.ndarray, label: np.ndarray) -> Asked:
+    """Search the segment between two queries of unequal labels for answers that are no saturated ones."""
+    access = oracle.access
+    found = Asked(x[:0], np.zeros((0, access.classes)))
+    other = np.flatnonzero(label != label[0])
+    if not len(other) or (access.inputs.categories > 0).any():
+        return found
+    near, far = x[0], x[other[0]]
+    for _ in range(ROUNDS):
+        share = np.linspace(0, 1, _GRID + 2)[1:-1].reshape(-1, *[1] * near.ndim)
+        line = near + share * (far - near)
+        answer = oracle(line)
+        fine = usable(access, answer)
+        found += Asked(line[fine], scores(access, answer)[fine], int((~fine).sum()))
+        if fine.any():
+            break
+        ends = np.concatenate([near[None], line, far[None]])
+        change = int(np.argmax(np.append(answer.label, -1) != label[0]))
+        near, far = ends[change], ends[change + 1]
+    return found

@@ -1,0 +1,162 @@
+"""What equation solving leaves: parameters, the Model that takes them, and the answers of the two.
+
+    family        logits, up to a number shared by the classes         parameters
+    softmax       phi(x) W + b                                         weight, bias
+    one-vs-rest   ln sigmoid(phi(x) W + b): their softmax divides      weight, bias
+                  the sigmoids by their sum, as scikit-learn does
+    network       V act(W x + b) + c                                   weight0, bias0, weight1, bias1
+    rbf           sum_r a_r exp(-gamma |x - x_r|^2) + b                representer, coefficient, gamma, bias
+    polynomial    sum_r a_r (gamma x.x_r + coef0)^degree + b           the same, and coef0
+
+phi is a feature map (`features`); where it is not plain numbers, ``center`` and ``scale`` are parameters too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxattack.attacks.extraction import substitute
+from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
+from jaxattack.types import Access, Answer, Extraction, Ledger, Model, Variables
+
+Logits = Callable[[Mapping[str, Any], jax.Array], jax.Array]
+"""Parameters and x["query feature"] -> logits["query cls"]."""
+
+ACTIVATIONS: dict[str, Callable[[Any], jax.Array]] = {
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+    "relu": jax.nn.relu,
+}
+
+
+def softmax_logits(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
+    """Of softmax regression on columns."""
+    return x @ p["weight"] + p["bias"][None]
+
+
+def one_vs_rest_logits(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
+    """Of sigmoids divided by their sum."""
+    return jax.nn.log_sigmoid(softmax_logits(p, x))
+
+
+@cache
+def network_logits(activation: str) -> Logits:
+    """Of a network with one hidden layer."""
+    act = ACTIVATIONS[activation]
+    return lambda p, x: act(x @ p["weight0"].T + p["bias0"][None]) @ p["weight1"].T + p["bias1"][None]
+
+
+def rbf_logits(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
+    """Of kernel logistic regression with a Gaussian kernel."""
+    apart = ((x[:, None] - p["representer"][None]) ** 2).sum(axis=2)
+    return jnp.exp(-p["gamma"] * apart) @ p["coefficient"] + p["bias"][None]
+
+
+@cache
+def polynomial_logits(degree: int) -> Logits:
+    """Of kernel logistic regression with a polynomial kernel."""
+    return lambda p, x: (
+        (p["gamma"] * (x @ p["representer"].T) + p["coef0"]) ** degree @ p["coefficient"] + p["bias"][None]
+    )
+
+
+@cache
+def linear_model(
+    link: Logits, features: str, shape: tuple[int, ...], categories: tuple[int, ...], outputs: int
+) -> Model:
+    """The Model of `softmax_logits` or `one_vs_rest_logits` on a feature map. The same arguments give the same object."""
+    coded = features != "linear" or any(categories)
+
+    def columns(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
+        if not coded:
+            return x.reshape(len(x), -1)
+        return FEATURE_MAPS[features](x, p["center"].astype(x.dtype), p["scale"].astype(x.dtype), categories)
+
+    def init(key: jax.Array) -> Variables:
+        fixed = {"center": jnp.zeros(shape), "scale": jnp.ones(shape)} if coded else {}
+        width = jax.eval_shape(lambda: columns(fixed, jnp.zeros((1, *shape)))).shape[1]
+        weight = jax.random.normal(key, (width, outputs)) / jnp.sqrt(width)
+        return Variables({**fixed, "weight": weight, "bias": jnp.zeros(outputs)}, {})
+
+    return _model(init, lambda p, x: link(p, columns(p, x)))
+
+
+@cache
+def flat_model(logits: Logits, sizes: tuple[tuple[str, tuple[int, ...]], ...]) -> Model:
+    """The Model of logits that take a record's numbers as they are; ``sizes`` names each parameter and its shape."""
+
+    def init(key: jax.Array) -> Variables:
+        keys = jax.random.split(key, len(sizes))
+        return Variables({name: jax.random.normal(k, size) for k, (name, size) in zip(keys, sizes, strict=True)}, {})
+
+    return _model(init, lambda p, x: logits(p, x.reshape(len(x), -1)))
+
+
+def _model(init: Callable[[jax.Array], Variables], logits: Logits) -> Model:
+    def apply(variables: Variables, x: jax.Array) -> jax.Array:
+        return logits(jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(x.dtype), variables.params), x)
+
+    return Model(init, apply, lambda variables, x, _key: (apply(variables, x), variables.rest))
+
+
+def linear_extraction(
+    link: Logits, columns: Columns, access: Access, weight: np.ndarray, bias: np.ndarray, **told: Any
+) -> Extraction:
+    """An Extraction of weights of columns."""
+    coding = columns.coding
+    model = linear_model(link, columns.features, access.inputs.shape, coding.categories, access.classes)
+    return extraction(model, columns.parameters(weight, bias), access, **told)
+
+
+def flat_extraction(logits: Logits, parameters: Mapping[str, Any], access: Access, **told: Any) -> Extraction:
+    """An Extraction of parameters for a record's numbers as they are."""
+    sizes = tuple((name, np.shape(value)) for name, value in parameters.items())
+    return extraction(flat_model(logits, sizes), parameters, access, **told)
+
+
+def extraction(
+    model: Model, parameters: Mapping[str, Any], access: Access, *, attack: str, cost: Ledger, **told: Any
+) -> Extraction:
+    """An Extraction whose answers are those of a model.
+
+    Args:
+        model: takes the parameters.
+        parameters: named arrays.
+        access: the victim's terms.
+        attack: its name.
+        cost: what it asked.
+        told: other fields of the Extraction.
+    """
+    kept = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
+    return Extraction(
+        attack=attack,
+        stolen=kept,
+        answer=answering(model, kept, access),
+        parameters=kept,
+        model=model,
+        cost=cost,
+        **told,
+    )
+
+
+def answering(model: Model, parameters: Mapping[str, np.ndarray], access: Access) -> Callable[[np.ndarray], Answer]:
+    """Queries -> labels, probabilities and logits of a model in float64; of a regressor its one output alone."""
+    whole = substitute.Stolen(model, dict(parameters))
+
+    def answer(x: np.ndarray) -> Answer:
+        if access.classes > 1:
+            return whole.answer(x)
+        return Answer(np.zeros(len(x), np.int64), None, whole.logits(x))
+
+    return answer
+
+
+def centred(weight: np.ndarray) -> np.ndarray:
+    """Without the mean over classes, the last axis: what no probability depends on."""
+    return weight - weight.mean(axis=-1, keepdims=True)

@@ -1,0 +1,226 @@
+"""Many substitutes trained by one program.
+
+The models of a sweep hold indices into one array of encoded queries and of targets. They are spread over the
+devices; a device handles one at a time on a CPU and many on an accelerator. A model depends on its own seed, queries
+and answers alone, but for rounding: not on the others, nor on the order or the number of devices.
+
+The engine of `jaxattack.training` trains on labels, with equally many members or padded ones. Here answers may be
+confidences, the convex models are solved rather than trained, and each network takes steps by the number of its own
+queries, so that a sweep over budgets gives what each budget would have given alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Float, Int
+
+from jaxattack.attacks.extraction import rbf
+from jaxattack.attacks.extraction.convex import multinomial
+from jaxattack.attacks.extraction.substitute import (
+    FEWEST,
+    Stolen,
+    Substitute,
+    encoding,
+    network,
+    on_queries,
+    padded,
+)
+from jaxattack.training.ensemble import device_mesh
+from jaxattack.training.single import Membership
+from jaxattack.types import Inputs, Model, Variables
+
+GAMMAS = tuple(2.0**power for power in range(-2, 6))
+"""Widths that ``rbf`` tries, each divided by the number of encoded features."""
+
+LATE = "late loss"
+"""What a network's loss adds up to over the last tenth of its steps, by which the best start is told."""
+
+HELD_OUT = 4
+"""One query in so many judges the widths."""
+
+PASSES = {"softmax": 1000, "rbf": 300, "width": 100}
+"""Where a convex fit stops at the latest. More change an ``rbf``'s labels little, and a width's rank among others less."""
+
+GROUP = 64
+"""Models that an accelerator trains at a time; a CPU device trains one."""
+
+
+def fit(
+    substitute: Substitute,
+    inputs: Inputs,
+    x: Float[np.ndarray, "row *feature"],
+    target: Float[np.ndarray, "row cls"],
+    members: Sequence[Int[np.ndarray, "member"]],
+    seeds: Sequence[int],
+) -> list[Stolen]:
+    """Train a substitute on each set of rows.
+
+    Args:
+        substitute: what is trained.
+        inputs: of the service.
+        x: queries.
+        target: what each was answered, as distributions.
+        members: the rows of each model; at least one.
+        seeds: of each model.
+
+    Returns:
+        The models, in the order of their rows.
+    """
+    coding = encoding(inputs)
+    rows = Rows(padded(coding(x), FEWEST), padded(target, FEWEST))
+    learnt = _FAMILIES.get(substitute.family, _networks)(substitute, rows, _memberships(members), seeds)
+    model = on_queries(network(substitute, coding.shape, target.shape[1]), inputs.shape, coding.categories)
+    dtype = next(iter(learnt.values())).dtype
+    fixed = {"center": coding.center.astype(dtype), "scale": coding.scale.astype(dtype)}
+    return [Stolen(model, fixed | {name: value[i] for name, value in learnt.items()}) for i in range(len(members))]
+
+
+class Rows(NamedTuple):
+    """Encoded queries and their targets, shared by all models."""
+
+    x: Any
+    target: Any
+
+
+def _memberships(members: Sequence[np.ndarray]) -> Membership:
+    slots = max(len(padded(rows, FEWEST)) for rows in members)
+    index = np.stack([np.resize(rows, slots) for rows in members]).astype(np.int32)
+    weight = np.stack([(np.arange(slots) < len(rows)).astype(np.float64) for rows in members])
+    return Membership(index, weight)
+
+
+def _over_models(one: Any) -> Any:
+    """``one(leading, rows)`` for every entry of the leading axis: a chunk at a time, over devices and in groups on each."""
+
+    @cache
+    def program(mesh: Mesh):
+        split, whole = PartitionSpec("model"), PartitionSpec()
+        share = jax.vmap(one, in_axes=(0, None))
+        return jax.jit(jax.shard_map(share, mesh=mesh, in_specs=(split, whole), out_specs=split, check_vma=False))
+
+    def run(leading, rows):
+        count = len(jax.tree.leaves(leading)[0])
+        mesh = device_mesh() if count >= device_mesh().size else _one_device()
+        accelerator = mesh.devices.flat[0].platform != "cpu"
+        group = min(GROUP, 1 << (-(-count // mesh.size) - 1).bit_length()) if accelerator else 1
+        rows = jax.device_put(rows, NamedSharding(mesh, PartitionSpec()))
+        chunks = []
+        for first in range(0, count, group * mesh.size):
+            at = np.minimum(np.arange(first, first + group * mesh.size), count - 1)
+            chunk = program(mesh)(jax.tree.map(lambda leaf, at=at: leaf[at], leading), rows)
+            chunks.append(jax.tree.map(np.asarray, chunk))
+        return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *chunks)
+
+    return run
+
+
+@cache
+def _one_device() -> Mesh:
+    return Mesh(np.array(jax.local_devices()[:1]), ("model",))
+
+
+def _networks(substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    model = network(substitute, rows.x.shape[1:], rows.target.shape[1])
+    count = member.weight.sum(axis=1).astype(np.int32)
+    steps = substitute.epochs * -(-count // substitute.batch)
+    rows = Rows(rows.x.astype(np.float32), rows.target.astype(np.float32))
+    seed, start = (part.ravel() for part in np.meshgrid(seeds, np.arange(substitute.starts), indexing="ij"))
+    each = [np.repeat(part, substitute.starts, axis=0) for part in (member.index, count, steps)]
+    learnt = _network_program(model, substitute)((seed.astype(np.uint32), start.astype(np.uint32), *each), rows)
+    late = learnt.pop(LATE).reshape(-1, substitute.starts)
+    best = np.arange(len(seeds)) * substitute.starts + late.argmin(axis=1)
+    return {name: value[best] for name, value in learnt.items()}
+
+
+@cache
+def _network_program(model: Model, substitute: Substitute) -> Any:
+    adam = optax.scale_by_adam()
+
+    def loss(parameters, x, target):
+        squares = sum(jnp.sum(leaf**2) for leaf in parameters.values())
+        logits = model.apply(Variables(parameters, {}), x)
+        return optax.softmax_cross_entropy(logits, target).mean() + 0.5 * substitute.ridge * squares
+
+    def one(mine, rows):
+        seed, start, index, count, steps = mine
+        key = jax.random.fold_in(jax.random.key(seed), start)
+
+        def step(state):
+            at, parameters, moments, late = state
+            # With replacement: a pass over so many rows as this model has, in a program that knows only the most.
+            pick = index[jax.random.randint(jax.random.fold_in(key, at), (substitute.batch,), 0, count)]
+            value, gradient = jax.value_and_grad(loss)(parameters, rows.x[pick], rows.target[pick])
+            updates, moments = adam.update(gradient, moments)
+            rate = substitute.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * at / steps))
+            late += jnp.where(at >= 0.9 * steps, value, 0.0)
+            return at + 1, jax.tree.map(lambda p, u: p - rate * u, parameters, updates), moments, late
+
+        first = model.init(jax.random.fold_in(key, 2**32 - 1)).params
+        state = (0, first, adam.init(first), 0.0)
+        _, parameters, _, late = jax.lax.while_loop(lambda state: state[0] < steps, step, state)
+        return parameters | {LATE: late}
+
+    return _over_models(one)
+
+
+def _softmaxes(substitute: Substitute, rows: Rows, member: Membership, _seeds: Any) -> dict[str, np.ndarray]:
+    flat = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
+    with jax.enable_x64(True):
+        return _softmax_program(substitute.ridge)(member, flat)
+
+
+@cache
+def _softmax_program(ridge: float) -> Any:
+    def one(member, rows):
+        weight = multinomial(rows.x[member.index], rows.target[member.index], member.weight, ridge, PASSES["softmax"])
+        return {"layers.0.kernel": weight[:-1], "layers.0.bias": weight[-1]}
+
+    return _over_models(one)
+
+
+def _kernels(substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    flat = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
+    counts = member.weight.sum(axis=1).astype(int)
+    size = min(substitute.landmarks, int(counts.max()))
+    chosen = [
+        np.resize(np.random.default_rng(seed).permutation(n), size) for seed, n in zip(seeds, counts, strict=True)
+    ]
+    landmark = flat.x[np.take_along_axis(member.index, np.stack(chosen), axis=1)]
+    widths = np.array(GAMMAS) / flat.x.shape[1]
+    held = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
+    tries = [np.repeat(part, len(widths), axis=0) for part in (member.index, member.weight * ~held, held, landmark)]
+    with jax.enable_x64(True):
+        index, weight, judge, centre = tries
+        width = np.tile(widths, len(counts))
+        tried = _kernel_program(substitute.ridge, PASSES["width"])(
+            (Membership(index, weight), judge, centre, width), flat
+        )
+        best = tried["wrong"].reshape(len(counts), -1).argmin(axis=1)
+        learnt = _kernel_program(substitute.ridge, PASSES["rbf"])((member, held, landmark, widths[best]), flat)
+    return {name: value for name, value in learnt.items() if name != "wrong"}
+
+
+@cache
+def _kernel_program(ridge: float, passes: int) -> Any:
+    def one(mine, rows):
+        member, judge, landmark, gamma = mine
+        x, target = rows.x[member.index], rows.target[member.index]
+        feature, factor = rbf.whitened(x, landmark, gamma)
+        weight = multinomial(feature, target, member.weight, ridge, passes)
+        answer = feature @ weight[:-1] + weight[-1:]
+        wrong = jnp.sum(judge * (answer.argmax(axis=1) != target.argmax(axis=1)))
+        coefficient = rbf.coefficients(factor, weight[:-1])
+        return {"landmark": landmark, "gamma": gamma, "coefficient": coefficient, "bias": weight[-1], "wrong": wrong}
+
+    return _over_models(one)
+
+
+_FAMILIES = {"softmax": _softmaxes, "rbf": _kernels}

@@ -1,0 +1,95 @@
+"""Jacobian-based augmentation: a substitute from few records of one's own (Papernot et al. 2017).
+
+    S <- S + {x + step range sign(d F_y(x) / dx) : x in S}
+
+where y is what the victim answered to x and F is the substitute, trained from scratch in every round. Each round
+doubles the queries, so |S_0| 2^rounds in all; a query is labelled once and its answer kept. Queries stay inside the range
+of the service. The aim is less to agree with the victim everywhere than to make adversarial examples that fool it: see
+`evasion.transfer`.
+
+A positive step, as published, moves a query further into its class. A negative one moves it towards the substitute's
+boundary, where answers tell more; the authors' code takes negative steps in its first rounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.attacks.extraction.campaign import steal
+from jaxattack.attacks.extraction.evasion import sign_of_gradient
+from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
+from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
+from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress, Variables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jacobian:
+    """Augmentation along the substitute's Jacobian.
+
+    Attributes:
+        budget: queries; the first round asks budget / 2^rounds records of the pool.
+        rounds: doublings.
+        step: of each feature, as a share of its range; negative to move away from the answered class.
+        substitute: what is trained.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    budget: int = 9600
+    rounds: int = 6
+    step: float = 0.1
+    substitute: Substitute = PERCEPTRON
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rounds <= 20:
+            raise InputError(f"rounds is {self.rounds}: give 1 to 20 doublings.")
+        if self.budget < 2**self.rounds:
+            raise InputError(
+                f"budget is {self.budget}: {self.rounds} doublings need at least {2**self.rounds} queries."
+            )
+        if not 0 < abs(self.step) <= 1:
+            raise InputError(f"step is {self.step}: give a share of the range from -1 to 1 that is not 0.")
+
+    name = "jacobian"
+    pool = True
+    soft = False
+    blind = False
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Every level: labels are enough, and nothing else is read."""
+        return ("label", "probability", "logit")
+
+    def needs(self, access: Access) -> int:
+        """A record for each class, doubled in every round."""
+        return access.classes * 2**self.rounds
+
+    def plan(self, _access: Access, /) -> list[Round]:
+        """The records of the start, then doublings."""
+        start = self.budget // 2**self.rounds
+        return [Round(start), *(Round(start * 2**number) for number in range(self.rounds))]
+
+    def choose(self, view: View) -> Choice:
+        """Records of the pool at random, then every query so far moved by a step."""
+        if view.stolen is None:
+            pool = own_records(view, view.queries)
+            return Choice(pool[view.rng.choice(len(pool), view.queries, replace=False)])
+        model, variables = view.stolen.model, Variables(view.stolen.parameters, {})
+        inputs, asked = view.inputs, view.asked
+        sign = sign_of_gradient(model, variables, asked.x, asked.label)
+        return Choice(np.clip(asked.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high))
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the model; see `ExtractionAttack`."""
+        return steal(self, oracle, seed=seed, pool=pool, progress=progress)

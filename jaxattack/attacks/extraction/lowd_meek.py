@@ -1,0 +1,309 @@
+"""Linear classifiers from labels alone, by line search (Lowd and Meek 2005), for two classes or more.
+
+1. Random queries find an input of every class; segments between inputs of different classes are bisected to the boundary
+   between two classes, k and l. What z_k - z_l changes along the whole segment is the unit of what follows.
+2. From a point p of the segment in class k, a share g before the boundary, every feature is moved alone, all of them in
+   lockstep, until the label changes at p + t e_i: (w_k - w_l)_i = -g / t. What never changes the label is tried again
+   from nearer to the boundary. A feature that does not at last matters no more than the smallest g, and its weight is 0.
+   The intercept follows from the point on the boundary. A category is set to each of its values: what a value adds is how
+   far the numbers must move to come back to the boundary.
+3. Two classes are done. More are joined by a tree of boundaries, and `scales` finds the factors between them from further
+   points where two classes meet.
+
+About 30 queries a feature and boundary in float64; Tramèr et al. 2016 allow 50 (d + 1). The intercept comes from
+the boundary and every query is counted: nothing but labels is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from jaxattack.attacks.extraction import scales
+from jaxattack.attacks.extraction.asking import require, too_small, uniform
+from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, measured, narrowed
+from jaxattack.attacks.extraction.lines import OCTAVES, Ask
+from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, encoding, network, on_queries
+from jaxattack.types import (
+    Access,
+    Answer,
+    BudgetSpent,
+    Extraction,
+    InputError,
+    Inputs,
+    Level,
+    Oracle,
+    Progress,
+    Snapshot,
+)
+
+BATCH = 8
+"""Queries of the search's first call; each further call doubles them."""
+
+INNER, POOL_INNER = 0.9, 0.99
+"""How far towards the ends of the range random queries go, and records of a pool: both leave room to move every number."""
+
+CANDIDATES = 8
+"""Segments tried for every two classes where categories, which no segment can cross, may spoil one."""
+
+TRIES = 3
+"""How often more boundaries between more than two classes are looked for."""
+
+SAMPLES, CONTESTED = 10_000, 16
+"""Points that are looked at, and of those asked, where two classes that have not met may be the likeliest."""
+
+LINEAR = 0.98
+"""Agreement on the search's own queries below which a victim is not linear."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowdMeek:
+    """Line search on a linear classifier.
+
+    Attributes:
+        search: the most queries spent on finding an input of every class; a pool, if there is one, is asked first.
+        beyond: how far queries may leave the documented range of a number, in shares of it.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    search: int = 2000
+    beyond: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.search < BATCH:
+            raise InputError(f"search is {self.search}: give at least {BATCH} queries.")
+        if not 0 <= self.beyond < np.inf:
+            raise InputError(f"beyond is {self.beyond}: give 0 or a positive share of the range.")
+
+    name = "lowd-meek"
+    pool = False
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Every level: labels are enough, and nothing else is read."""
+        return ("label", "probability", "logit")
+
+    def needs(self, access: Access) -> int:
+        """A search that finds every class at once, a segment for each two classes, and a line search for every feature on
+        the boundaries of a tree."""
+        fine = PRECISIONS[access.precision]
+        features = int(np.maximum(access.inputs.categories - 1, 1).sum())
+        return (
+            BATCH + comb(access.classes, 2) * fine.depth + (access.classes - 1) * features * (fine.bits + OCTAVES + 2)
+        )
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the classifier up to a positive factor; see `ExtractionAttack`. It answers with labels alone."""
+        require(self, oracle, pool)
+        access, before, rng = oracle.access, oracle.ledger, np.random.default_rng(seed)
+        if access.classes < 2:
+            raise InputError("lowd-meek needs the labels of a classifier, and the victim is a regressor.")
+        if (access.inputs.categories > 0).all():
+            raise InputError(
+                "lowd-meek moves numbers, and the victim takes categories only: choose adaptive-retraining."
+            )
+        tell = progress or (lambda *_: None)
+
+        def ask(x: np.ndarray) -> np.ndarray:
+            return oracle(x.reshape(-1, *access.inputs.shape)).label
+
+        try:
+            tell("steps", 0, 3)
+            x, label = _search(ask, access, None if pool is None else pool.reshape(len(pool), -1), self.search, rng)
+            tell("steps", 1, 3)
+            found = _meetings(ask, x, label, access, rng)
+            edges = found.take(scales.tree(found.own, found.other))
+            tell("steps", 2, 3)
+            sides = measured(ask, edges, access, self.beyond)
+        except BudgetSpent as spent:
+            raise too_small(self, access, spent) from spent
+        weight, scaled, spent = _joined(ask, sides.value, edges, found, access, rng)
+        tell("steps", 3, 3)
+        stolen = _as_model(weight, access, label)
+        agreement = float(np.mean(stolen.answer(x.reshape(-1, *access.inputs.shape)).label == label))
+        reason = self._reason(access, sides, spent, len(np.unique(label)), scaled, agreement)
+        cost = oracle.ledger - before
+
+        def answer(x: np.ndarray) -> Answer:
+            return Answer(stolen.answer(x).label)
+
+        return Extraction(
+            attack=self.name,
+            stolen=stolen,
+            answer=answer,
+            parameters=stolen.parameters,
+            model=stolen.model,
+            cost=cost,
+            complete=not reason,
+            reason=reason,
+            snapshots=(Snapshot(cost.queries, answer),),
+            notes={"boundaries": len(edges.own), "out of reach": sides.unreached, "agreement in search": agreement},
+        )
+
+    def _reason(
+        self, access: Access, sides: Sides, spent: BudgetSpent | None, found: int, scaled: bool, agreement: float
+    ) -> str:
+        """Why the extraction is not complete; empty where it is."""
+        short = sides.spent or spent
+        if short is not None:
+            return str(too_small(self, access, short))
+        if found < access.classes:
+            return f"only {found} of {access.classes} classes were found: give a pool with all, or a larger search."
+        if sides.unpaid:
+            return (
+                f"{sides.unpaid} values of categories weigh more than all numbers together: choose adaptive-retraining."
+            )
+        if not scaled:
+            return "the boundaries found leave the scales between classes open: give a pool, or another seed."
+        if agreement < LINEAR:
+            return f"the victim is not linear: on the search's queries the stolen model agrees in {agreement:.1%}."
+        return ""
+
+
+def _search(
+    ask: Ask, access: Access, pool: np.ndarray | None, most: int, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "query feature"], Int[np.ndarray, "query"]]:
+    """Queries until every class was answered, or so many.
+
+    Raises:
+        InputError: all of them have one class.
+    """
+    x = np.zeros((0, access.inputs.low.size)) if pool is None else _inside(access.inputs, pool[:most], POOL_INNER)
+    label = ask(x) if len(x) else np.zeros(0, np.int64)
+    while len(np.unique(label)) < access.classes and len(x) < most:
+        more = _spread(access.inputs, min(max(len(x), BATCH), most - len(x)), rng)
+        x, label = np.concatenate([x, more]), np.concatenate([label, ask(more)])
+    if len(np.unique(label)) < 2:
+        raise InputError(f"all {len(x):,} queries were class {label[0]}: give a pool with another, or a larger search.")
+    return x, label
+
+
+def _spread(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
+    """A third uniform, a third corners of the box, a third near its lower end: weights of one sign need extremes."""
+    even = uniform(inputs, queries, rng).reshape(queries, -1)
+    low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
+    share, coin = rng.random((queries, 1)), rng.random((queries, low.size))
+    corner = np.where(coin < share, high, low)
+    faint = low + share * coin * (high - low)
+    kind = (np.arange(queries) % 3)[:, None]
+    return _inside(inputs, np.where((kind == 0) | (categories > 0), even, np.where(kind == 1, corner, faint)), INNER)
+
+
+def _inside(inputs: Inputs, x: np.ndarray, share: float) -> Float[np.ndarray, "query feature"]:
+    """Numbers a little nearer to the middle of their range, so that each can be moved both ways."""
+    low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
+    middle = (low + high) / 2
+    return np.where(categories > 0, x, middle + share * (np.asarray(x, np.float64) - middle))
+
+
+def _meetings(ask: Ask, x: np.ndarray, label: np.ndarray, access: Access, rng: np.random.Generator) -> Meetings:
+    """Where segments between every two classes cross a boundary; again where those found do not join all classes.
+
+    Raises:
+        InputError: no segment crosses one.
+    """
+    classes = np.unique(label)
+    pairs = [pair if sum(pair) % 2 else pair[::-1] for pair in combinations(range(len(classes)), 2)]
+    pairs = np.repeat(classes[np.array(pairs)], CANDIDATES if access.inputs.categories.any() else 1, axis=0)
+    found: list[Meetings] = []
+    for _ in range(TRIES):
+        a, b = (np.array([rng.choice(np.flatnonzero(label == c)) for c in side]) for side in pairs.T)
+        found.append(_crossed(ask, x[a], x[b], label[a], label[b], access))
+        own, other = (np.concatenate([getattr(part, side) for part in found]) for side in ("own", "other"))
+        if len(scales.tree(own, other)) == len(classes) - 1:
+            break
+    if not len(own):
+        raise InputError("only categories were found to change the label: choose adaptive-retraining.")
+    return Meetings(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def _crossed(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, access: Access) -> Meetings:
+    """Boundaries on the segments from a to b, along which only numbers change; a first for every two classes with categories."""
+    categories = access.inputs.categories.ravel() > 0
+    if categories.any() and len(a):
+        b = np.where(categories, a, b)
+        other = ask(b)
+        pairs = np.where(own != other, np.minimum(own, other) * access.classes + np.maximum(own, other), -1)
+        kept = np.unique(pairs, return_index=True)[1]
+        kept = kept[pairs[kept] >= 0]
+        a, b, own, other = a[kept], b[kept], own[kept], other[kept]
+    return narrowed(ask, a, b, own, other, PRECISIONS[access.precision].depth)
+
+
+def _joined(
+    ask: Ask, value: np.ndarray, edges: Meetings, found: Meetings, access: Access, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "cls feature"], bool, BudgetSpent | None]:
+    """Weights of all classes, whether they decide every label, and why the search ended early.
+
+    Where the factors are open, points are tried at which two classes that have not met are the likeliest. Which of its
+    neighbours in the tree a class beats does not depend on the factors: where no such points are, they decide nothing.
+    """
+    code = encoding(access.inputs)
+    for _ in range(access.classes):
+        points = code(found.between.reshape(-1, *access.inputs.shape)).reshape(len(found.own), -1)
+        meeting = np.pad(points, ((0, 0), (0, 1)), constant_values=1.0), found.own, found.other
+        weight, fixed = scales.joined(value, edges.own, edges.other, meeting, access.classes)
+        x = np.zeros((0, value.shape[1])) if fixed else _contested(weight, found, access, rng)
+        if not len(x):
+            return weight, True, None
+        try:
+            label = ask(x)
+            a, b = (
+                np.array([pair for pair in combinations(range(len(x)), 2) if np.ptp(label[list(pair)])])
+                .reshape(-1, 2)
+                .T
+            )
+            nearest = np.argsort(b - a, kind="stable")[: CANDIDATES if access.inputs.categories.any() else 1]
+            a, b = a[nearest], b[nearest]
+            more = _crossed(ask, x[a], x[b], label[a], label[b], access)
+        except BudgetSpent as spent:
+            return weight, False, spent
+        if not len(more.own):
+            break
+        found = found.joined(more)
+    return weight, False, None
+
+
+def _contested(
+    weight: np.ndarray, found: Meetings, access: Access, rng: np.random.Generator
+) -> Float[np.ndarray, "query feature"]:
+    """Points whose two likeliest classes have not met, all of the same two, from one class to the other; none if none."""
+    x = _spread(access.inputs, SAMPLES, rng)
+    seen = encoding(access.inputs)(x.reshape(-1, *access.inputs.shape)).reshape(len(x), -1)
+    logit = seen @ weight[:, :-1].T + weight[:, -1]
+    logit[:, np.setdiff1d(np.arange(access.classes), np.concatenate([found.own, found.other]))] = -np.inf
+    two = np.sort(np.argsort(logit, axis=1)[:, -2:], axis=1)
+    met = np.sort(np.stack([found.own, found.other], axis=1), axis=1)
+    code, known = two @ [access.classes, 1], met @ [access.classes, 1]
+    open_ = np.flatnonzero(~np.isin(code, known))
+    if not len(open_):
+        return np.zeros((0, x.shape[1]))
+    pair = np.bincount(code[open_]).argmax()
+    rows = np.flatnonzero(code == pair)
+    gap = logit[rows, two[rows, 0]] - logit[rows, two[rows, 1]]
+    spaced = np.linspace(0, len(rows) - 1, min(CONTESTED, len(rows))).round().astype(int)
+    return x[rows[np.argsort(gap)[spaced]]]
+
+
+def _as_model(weight: Float[np.ndarray, "cls feature"], access: Access, label: np.ndarray) -> Stolen:
+    """Softmax regression with such weights; a class that was never answered is never answered."""
+    code = encoding(access.inputs)
+    model = on_queries(network(SOFTMAX, code.shape, access.classes), access.inputs.shape, code.categories)
+    bias = weight[:, -1].copy()
+    absent = np.setdiff1d(np.arange(access.classes), label)
+    bias[absent] = bias.min() - 2 * np.abs(weight).sum(axis=1).max()
+    own = {"layers.0.kernel": weight[:, :-1].T, "layers.0.bias": bias}
+    return Stolen(model, {"center": code.center, "scale": code.scale, **own})

@@ -1,0 +1,141 @@
+"""A two-layer network before its neurons have signs, and how they get them.
+
+    f(x) = sum_k jump_k relu(n_k . x + offset_k) + slope x + constant
+
+is the function itself, exactly. A neuron whose true pre-activation points against n_k contributes
+jump_k relu(-z_k) = jump_k relu(z_k) - jump_k z_k, so that
+
+    slope = - sum over the turned neurons of jump_k n_k^T,
+
+outputs times features equations for the turned neurons, unknowns that are 0 or 1. Least squares, rounded, finds them
+where there are at least as many equations as neurons. With fewer equations the same is an integer program, and a
+random one has one solution, the true one, long before its relaxation to 0..1 has (for that see Mangasarian and Recht
+2011, "Probability of unique integer solution to a system of linear equations"). Branch and bound finds it up to about
+three neurons an equation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.optimize import Bounds, milp
+
+from jaxattack.attacks.extraction.relu.network import ReluNetwork
+from jaxattack.attacks.extraction.relu.neurons import Neurons
+from jaxattack.attacks.extraction.relu.regions import Regions
+
+HEIGHT, RIDGE = 2.0, 0.05
+
+WHOLE = 0.1
+"""How far from 0 or 1 a sign may come out."""
+
+CLOSE, NODES, TOLD = 1e-6, 5000, 12
+"""How closely an integer program is to fit its equations; after how many nodes it is given up; and how many signs an
+equation can tell at all: one that holds to 1e-6 by chance leaves 20 bits."""
+
+
+class Bent(NamedTuple):
+    """The function of the module's formula.
+
+    Attributes:
+        normal: Float["neuron feature"].
+        offset: Float["neuron"].
+        jump: Float["neuron output"].
+        slope: Float["output feature"].
+        constant: Float["output"].
+    """
+
+    normal: Float[np.ndarray, "neuron feature"]
+    offset: Float[np.ndarray, "neuron"]
+    jump: Float[np.ndarray, "neuron output"]
+    slope: Float[np.ndarray, "output feature"]
+    constant: Float[np.ndarray, "output"]
+
+    def heights(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query neuron"]:
+        """n_k . x + offset_k."""
+        return x @ self.normal.T + self.offset
+
+    def __call__(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
+        """The function."""
+        return np.maximum(self.heights(x), 0) @ self.jump + x @ self.slope.T + self.constant
+
+
+def scatter(
+    function: Bent, count: int, ceiling: float, rng: np.random.Generator, *, scale: float = 1.0
+) -> Float[np.ndarray, "point feature"]:
+    """Random inputs at which every neuron, however large its offset, is on for half and off for half.
+
+    Each is the nearest input to a normal one that has wanted heights of +-`HEIGHT`, as nearly as neurons that are
+    close to parallel allow (ridge regression).
+
+    Args:
+        function: whose neurons.
+        count: how many inputs.
+        ceiling: inputs whose outputs would differ by more from each other or from 0 are moved towards the origin.
+        rng: draws the inputs.
+        scale: of normal inputs and wanted heights.
+    """
+    x = scale * rng.standard_normal((count, function.normal.shape[1]))
+    wanted = scale * HEIGHT * rng.choice([-1.0, 1.0], (count, len(function.offset)))
+    gram = function.normal @ function.normal.T + RIDGE * np.eye(len(function.offset))
+    x += np.linalg.solve(gram, (wanted - function.heights(x)).T).T @ function.normal
+    outputs = np.column_stack([function(x), np.zeros(count)])
+    return x * np.minimum(1.0, ceiling / np.maximum(np.ptp(outputs, axis=1), np.finfo(float).tiny))[:, None]
+
+
+def bent(neurons: Neurons, regions: Regions) -> Bent:
+    """The function of the neurons, its affine part read off the region where that is known best."""
+    on = neurons.heights(regions.x) > 0
+    doubt = (on * (np.abs(neurons.jump).max(axis=1) * neurons.error) ** 2).sum(axis=1)
+    best = np.argmin(doubt + regions.error.max(axis=1) ** 2)
+    slope = regions.gradient[best] - (neurons.jump * on[best][:, None]).T @ neurons.normal
+    rough = Bent(neurons.normal, neurons.offset, neurons.jump, slope, np.zeros(neurons.jump.shape[1]))
+    return rough._replace(constant=np.median(regions.value - rough(regions.x), axis=0))
+
+
+def turned(function: Bent) -> Bool[np.ndarray, "neuron"] | None:
+    """Which neurons point against their normals; None where the equations do not tell."""
+    # Outputs of different size weigh the same.
+    size = np.maximum(np.abs(function.jump).max(axis=0), np.finfo(float).tiny)
+    jump, slope = function.jump / size, function.slope / size[:, None]
+    columns = (jump[:, :, None] * function.normal[:, None, :]).reshape(len(jump), -1).T
+    if columns.shape[0] >= columns.shape[1]:
+        solution = np.linalg.lstsq(columns, -slope.ravel(), rcond=None)[0]
+        if np.abs(solution - (solution > 0.5)).max(initial=0.0) <= WHOLE:
+            return solution > 0.5
+    return _whole(columns, -slope.ravel())
+
+
+def _whole(columns: Float[np.ndarray, "equation neuron"], wanted: Float[np.ndarray, "equation"]) -> np.ndarray | None:
+    """The combination of columns that gives what is wanted, by branch and bound; None where none is found."""
+    equations, neurons = columns.shape
+    if neurons > TOLD * equations:
+        return None
+    found = milp(
+        np.zeros(neurons),
+        constraints=(columns, wanted - CLOSE, wanted + CLOSE),
+        integrality=np.ones(neurons),
+        bounds=Bounds(0, 1),
+        options={"node_limit": NODES},
+    )
+    return None if found.x is None else found.x > 0.5
+
+
+def signed(function: Bent, against: Bool[np.ndarray, "neuron"]) -> ReluNetwork:
+    """The network in which the given neurons point against their normals."""
+    sign = np.where(against, -1.0, 1.0)
+    constant = function.constant + function.offset[against] @ function.jump[against]
+    return ReluNetwork((function.normal * sign[:, None], function.jump.T.copy()), (function.offset * sign, constant))
+
+
+def widened(function: Bent) -> ReluNetwork:
+    """The same function with its affine part as further neurons: a pair for every independent row of the slope."""
+    left, size, right = np.linalg.svd(function.slope, full_matrices=False)
+    kept = size > size[0] * 1e-9
+    rows, out = right[kept], left[:, kept] * size[kept]
+    return ReluNetwork(
+        (np.concatenate([function.normal, rows, -rows]), np.concatenate([function.jump.T, out, -out], axis=1)),
+        (np.concatenate([function.offset, np.zeros(2 * len(rows))]), function.constant),
+    )

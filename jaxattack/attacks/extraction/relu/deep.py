@@ -1,0 +1,228 @@
+"""Exact extraction of ReLU networks with two or more hidden layers of known widths, peeled layer by layer.
+
+After Carlini, Jagielski, Mironov 2020, "Cryptanalytic extraction of neural network models" (layers are peeled off at
+points where neurons switch), with other means for three of its steps:
+
+1. `witness`: kinks of random lines. The hyperplanes that every line meets are the first layer, up to signs.
+2. `walk`: from a kink that no known neuron explains, a neuron's zero set is followed across the known neurons; each
+   crossing shows one more weight, with seven queries and no gradient. Kinks of deeper layers lead nowhere.
+3. `signature`, `sign`: all crossings of all neurons of a layer are one linear system, which gives their weights over
+   |z| and z, and all signs of the layer below at once. Layers may be wider than the layer below and than the input.
+4. `polish`: kept answers give the last layer by least squares, then all parameters together by Gauss-Newton.
+5. Fresh queries decide whether it succeeded.
+
+A neuron that never switches where it was looked for is linear or nothing there; the last hidden layer may lack such
+neurons without harm. Where layers before it lack any that matter, or a walk missed a weight, the fresh queries tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+from scipy.special import softmax
+
+from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
+from jaxattack.attacks.extraction.relu.peeling import Peeling
+from jaxattack.attacks.extraction.relu.polish import Answers, completed, finished, polished, scarce, surrogate
+from jaxattack.attacks.extraction.relu.standard import Victim, outputs
+from jaxattack.types import Access, Answer, BudgetSpent, Extraction, InputError, Ledger, Level, Oracle, Progress
+
+CHECKS, THOROUGH = 200, 10
+FITTED, POOL = 6000, 20000
+REPAIRS = 5
+THROUGH = 4
+OFF = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReluDeep:
+    """Extraction of a ReLU network by peeling.
+
+    Attributes:
+        hidden: widths of the hidden layers, the first one first; two or more.
+        tolerance: the attack succeeded once the stolen network is this close to the victim at fresh queries, for
+            answers of order 1.
+        lines: how many lines to search at most.
+        idle: a layer is given up after so many lines that showed no further neuron of it.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    hidden: tuple[int, ...]
+    tolerance: float = 1e-9
+    lines: int = 120
+    idle: int = 24
+
+    def __post_init__(self) -> None:
+        if len(self.hidden) < 2 or min(self.hidden) < 1:
+            raise InputError(f"hidden is {self.hidden}: give the widths of two or more hidden layers, each at least 1.")
+        if not (np.isfinite(self.tolerance) and self.tolerance > 0):
+            raise InputError(f"tolerance is {self.tolerance}: give a positive number.")
+        if self.lines < 4:
+            raise InputError(f"lines is {self.lines}: give at least 4.")
+        if self.idle < 1:
+            raise InputError(f"idle is {self.idle}: give at least 1.")
+
+    @property
+    def name(self) -> str:
+        """Its name in reports."""
+        return "relu-deep"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Logits, or probabilities, whose log ratios are piecewise linear too."""
+        return ("logit", "probability")
+
+    @property
+    def pool(self) -> bool:
+        """No records needed."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """As many answers as the network has parameters."""
+        answered = outputs(access)
+        sizes = (int(np.prod(access.inputs.shape)), *self.hidden, answered)
+        return sum((before + 1) * after for before, after in pairwise(sizes)) // answered
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the network; see `ExtractionAttack`.
+
+        Raises:
+            InputError: answers that are no float64 logits or probabilities, features that are no numbers, or a budget
+                that ends before anything was learnt.
+        """
+        require(self, oracle, pool)
+        _require_exact(oracle.access)
+        before = oracle.ledger
+        rng = np.random.default_rng(seed)
+        victim = Victim(oracle, rng)
+        peeling = Peeling(victim, self.hidden, self.lines, self.idle, rng)
+        notes: dict[str, Any] = {}
+        try:
+            network, reason = self._steal(peeling, notes, progress)
+        except BudgetSpent as spent:
+            if victim.asked <= victim.features:
+                raise too_small(self, oracle.access, spent) from spent
+            network = _surrogate(peeling) if peeling.network is None else peeling.network
+            reason = f"{spent} Until then {peeling.known()}"
+        found = [len(layer.bias) for layer in peeling.layers]
+        notes |= {"lines": peeling.lines.count, "neurons": "-".join(map(str, found))}
+        notes["missing"] = sum(self.hidden) - sum(found)
+        return _extraction(self.name, oracle.access, victim.raw(network), oracle.ledger - before, reason, notes)
+
+    def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress | None) -> tuple[ReluNetwork, str]:
+        """The stolen network, and why it is not complete."""
+        if not peeling.first():
+            return _surrogate(peeling), f"The first layer is not complete: {peeling.known()}"
+        for layer in range(1, len(self.hidden)):
+            if progress is not None:
+                progress("layers", layer, len(self.hidden))
+            if not peeling.next():
+                return _surrogate(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.known()}"
+        for _ in range(REPAIRS):
+            peeling.network = _assembled(peeling)
+            network = peeling.network = _polished(peeling, peeling.network)
+            notes["error"], allowed = self._checked(peeling, network)
+            if notes["error"] <= allowed:
+                return network, ""
+            if len(peeling.layers[-1].bias) == self.hidden[-1]:
+                break
+        return (
+            network,
+            f"It is off by {notes['error']:.1e} at fresh queries, more than {allowed:.1e}: {peeling.known()}",
+        )
+
+    def _checked(self, peeling: Peeling, network: ReluNetwork) -> tuple[float, float]:
+        """How far the network is off at fresh queries, which are kept, and how far it may be."""
+        count = CHECKS if peeling.complete else THOROUGH * CHECKS
+        near = peeling.rng.normal(size=(count, peeling.victim.features))
+        x = np.concatenate([near, peeling.victim.records(count, peeling.rng)])
+        y = peeling.victim.ask(x)
+        return float(np.abs(logits(network, x) - y).max()), self.tolerance * max(1.0, float(np.median(np.abs(y))))
+
+
+def _assembled(peeling: Peeling) -> ReluNetwork:
+    """The network with its last layer; neurons that its last hidden layer lacks are looked for where it is off."""
+    victim, rng = peeling.victim, peeling.rng
+    for _ in range(REPAIRS):
+        sample = victim.answers.some(FITTED, 20, rng)
+        layers, unseen = peeling.padded()
+        network = completed(finished(layers, unseen, sample, peeling.hidden[-1]), unseen, sample)
+        start, goal = _astride(network, victim.answers, rng)
+        if not len(start) or len(layers[-1].bias) == peeling.hidden[-1]:
+            break
+        peeling.more(start, goal)
+    return network
+
+
+def _polished(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
+    """All parameters fitted to kept answers, and to some asked for those that these hardly show."""
+    victim, rng = peeling.victim, peeling.rng
+    pool = rng.choice([1.0, 2.0, 4.0], size=(POOL, 1)) * rng.normal(size=(POOL, victim.features))
+    unknown = sum(weight.size + bias.size for weight, bias in zip(network.weights, network.biases, strict=True))
+    sample = victim.answers.some(3 * unknown + 500, 10, rng)
+    if len(extra := scarce(network, sample, pool)):
+        sample = sample.join(Answers(extra, victim.ask(extra)))
+    return polished(network, sample)
+
+
+def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Points where a network is off, each with the closest of some where it is not."""
+    miss = np.abs(logits(network, answers.x) - answers.y).max(axis=1)
+    off = miss > OFF * max(1.0, float(np.abs(answers.y).max()))
+    if off.all() or not off.any():
+        return answers.x[:0], answers.x[:0]
+    start, goal = rng.permutation(answers.x[off])[:THROUGH], answers.x[~off]
+    apart = np.linalg.norm(start[:, None] - goal, axis=2)
+    return start, goal[apart.argmin(axis=1)]
+
+
+def _surrogate(peeling: Peeling) -> ReluNetwork:
+    return surrogate(peeling.layers, peeling.victim.answers.some(FITTED, 20, peeling.rng))
+
+
+def _require_exact(access: Access) -> None:
+    if access.precision != "float64" or access.decimals is not None or access.top not in (0, access.classes):
+        raise InputError(
+            f"relu-deep needs float64 answers for all classes, unrounded: this victim answers in {access.precision}"
+            f"{'' if access.decimals is None else f' with {access.decimals} decimals'}."
+        )
+    if (access.inputs.categories > 0).any():
+        raise InputError("relu-deep moves along every feature: it cannot work with features that are categories.")
+    if outputs(access) < 1:
+        raise InputError(f"relu-deep needs a logit or the ratio of two probabilities: classes is {access.classes}.")
+
+
+def _extraction(
+    name: str, access: Access, network: ReluNetwork, cost: Ledger, reason: str, notes: dict[str, Any]
+) -> Extraction:
+    def answer(x: Shaped[np.ndarray, "query *feature"]) -> Answer:
+        logit = logits(network, x)
+        if access.classes == 1:
+            return Answer(np.zeros(len(logit), np.int64), None, logit)
+        return Answer(logit.argmax(axis=1), softmax(logit, axis=1), logit)
+
+    return Extraction(
+        attack=name,
+        stolen=network,
+        answer=answer,
+        parameters=network.parameters,
+        model=relu_model(network.sizes),
+        cost=cost,
+        complete=not reason,
+        reason=reason,
+        notes=notes,
+    )

@@ -1,0 +1,117 @@
+"""Between the victim's records and answers and the piecewise linear function that the search works on.
+
+Records are moved and scaled so that the documented range of every feature comes to lie within about -1..1 over
+``spread``, by powers of two and their halves, so that little is lost to rounding. A range that is narrow beside its
+distance from 0 stays narrow: hyperplanes are about as far away as 0 is. The search asks anywhere in the space, outside
+of the documented range too: a neuron's hyperplane need not cross it.
+
+Logits are piecewise linear themselves. Of probabilities ln p_i - ln p_0 are, for every class i but the first.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import softmax
+
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
+from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.types import Access, Answer, InputError, OracleError
+
+
+class Frame(NamedTuple):
+    """x in the victim's records is centre + size * z in the search.
+
+    Attributes:
+        centre: Float["feature"].
+        size: Float["feature"].
+        spread: by how much that is larger than half of the documented range.
+        shape: of one record.
+        access: the victim's terms.
+    """
+
+    centre: Float[np.ndarray, "feature"]
+    size: Float[np.ndarray, "feature"]
+    spread: float
+    shape: tuple[int, ...]
+    access: Access
+
+    @classmethod
+    def of(cls, access: Access) -> Frame:
+        """As the service documents its records.
+
+        Logits that are rounded to decimals are asked as far out as float64 allows: they grow, the rounding does not.
+
+        Raises:
+            InputError: terms under which no exact extraction is possible.
+        """
+        inputs = access.inputs
+        if (inputs.categories > 0).any():
+            raise InputError("features are categories: exact extraction of a ReLU network asks real numbers.")
+        if access.top and access.top < access.classes:
+            raise InputError(f"only the top {access.top} of {access.classes} classes are answered: it needs all.")
+        if access.level == "probability" and access.classes < 2:
+            raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
+        if access.level == "probability" and access.decimals is not None:
+            raise InputError(
+                f"probabilities are rounded to {access.decimals} decimals: their logarithms are not piecewise linear; "
+                "choose an attack that fits, such as equation solving."
+            )
+        middle, half = (inputs.high + inputs.low).ravel() / 2, (inputs.high - inputs.low).ravel() / 2
+        scale = np.maximum(half, np.abs(middle))
+        size = 2.0 ** np.round(np.log2(np.where(scale > 0, scale, 1.0)))
+        centre = np.round(2 * middle / size) / 2 * size
+        noise = Noise.of(access)
+        far = access.level == "logit" and noise.absolute > 0
+        spread = max(2.0 ** np.round(np.log2(noise.absolute / noise.relative / 1024)), 1.0) if far else 1.0
+        return cls(centre, size * spread, spread, inputs.shape, access)
+
+    @property
+    def ceiling(self) -> float:
+        """How far apart outputs may be: half of where the smaller probability would lose its digits."""
+        if self.access.level == "logit":
+            return float("inf")
+        return float(-np.log(self._tiny) / 2)
+
+    @property
+    def _tiny(self) -> float:
+        return float(np.finfo(np.float64 if self.access.precision == "float64" else np.float32).tiny)
+
+    def records(self, z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query *feature"]:
+        """Queries of the search as the victim takes them."""
+        return (self.centre + self.size * z).reshape(len(z), *self.shape)
+
+    def outputs(self, answer: Answer) -> Float[np.ndarray, "query output"]:
+        """The piecewise linear function; NaN where a probability is too small to hold its digits.
+
+        Raises:
+            OracleError: the level that was documented is not answered.
+        """
+        if self.access.level == "logit":
+            if answer.logit is None:
+                raise OracleError("the victim documents logits and answers none: check its access level.")
+            return np.asarray(answer.logit, np.float64)
+        if answer.probability is None:
+            raise OracleError("the victim documents probabilities and answers none: check its access level.")
+        p = np.asarray(answer.probability, np.float64)
+        log = np.log(np.where(p >= self._tiny, p, np.nan))
+        return log[:, 1:] - log[:, :1]
+
+    def network(self, found: ReluNetwork) -> ReluNetwork:
+        """A network of the search in the victim's records, with an output for every class."""
+        first = found.weights[0] / self.size
+        weights, biases = [first, *found.weights[1:]], [found.biases[0] - first @ self.centre, *found.biases[1:]]
+        if self.access.level == "probability":
+            weights[-1] = np.concatenate([np.zeros((1, weights[-1].shape[1])), weights[-1]])
+            biases[-1] = np.append(0.0, biases[-1])
+        return ReluNetwork(tuple(weights), tuple(biases))
+
+    def answer(self, network: ReluNetwork, x: np.ndarray) -> Answer:
+        """What a stolen network answers at the fullest level that it knows: of confidences, no logits."""
+        output = logits(network, x)
+        if self.access.classes == 1:
+            return Answer(np.zeros(len(output), np.int64), None, output)
+        known = output if self.access.level == "logit" else None
+        return Answer(output.argmax(axis=1), softmax(output, axis=1), known)

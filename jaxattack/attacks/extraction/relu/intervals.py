@@ -1,0 +1,213 @@
+"""What samples of a piecewise linear function along lines say of the intervals between them.
+
+Three neighbouring samples on one straight line certify the intervals between them: a kink there would have to be
+undone by another to rounding error. Of an interval that is not certified, with certified straight lines on both
+sides, the one kink it may hold lies where the two meet. To ask there would prove nothing: the answer agrees with both
+lines if it agrees with one, also where several kinks beside it add up to the same two lines. So the interval is asked
+just before and just after, close enough that a kink between them is placed as exactly as answers allow.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.attacks.extraction.relu.noise import Noise
+
+NARROW = 16
+"""Intervals up to so many margins wide are not divided: four lie between the two samples around a predicted kink."""
+
+
+class Samples(NamedTuple):
+    """What was asked of all lines, sorted by line and t."""
+
+    line: Int[np.ndarray, "sample"]
+    t: Float[np.ndarray, "sample"]
+    y: Float[np.ndarray, "sample output"]
+
+
+class Resolution(NamedTuple):
+    """What can be told apart: tolerance of an answer and width of an interval, both growing with |t|.
+
+    Attributes:
+        start: |u| of each line.
+        speed: |v| of each line.
+        scale: Float["output"], S.
+        noise: of the answers.
+    """
+
+    start: Float[np.ndarray, "line"]
+    speed: Float[np.ndarray, "line"]
+    scale: Float[np.ndarray, "output"]
+    noise: Noise
+
+    def tolerance(self, samples: Samples) -> Float[np.ndarray, "sample output"]:
+        """How far each answer may be off."""
+        # The floor matters for a line through the origin alone, where an answer of 0 would be known exactly.
+        size = self.start[samples.line] + np.maximum(np.abs(samples.t), 2.0**-7) * self.speed[samples.line]
+        return 64 * self.noise.relative * (size[:, None] * self.scale + np.abs(samples.y)) + 2 * self.noise.absolute
+
+    def bend(self, line: Int[np.ndarray, "sample"]) -> Float[np.ndarray, "sample output"]:
+        """The smallest jump of the slope that counts."""
+        return self.noise.smallest_bend * self.speed[line][:, None] * self.scale
+
+    def width(self, samples: Samples) -> Float[np.ndarray, "sample"]:
+        """Samples closer than this say nothing of what is between them."""
+        narrow = (self.tolerance(samples) / self.bend(samples.line)).min(axis=1)
+        return np.maximum(narrow, 8 * np.spacing(np.abs(samples.t)))
+
+
+def resolution_of(samples: Samples, origin: np.ndarray, direction: np.ndarray, noise: Noise) -> Resolution:
+    """What can be told apart on lines that were asked at these samples first."""
+    start, speed = np.linalg.norm(origin, axis=1), np.linalg.norm(direction, axis=1)
+    size = start[samples.line] + np.abs(samples.t) * speed[samples.line]
+    off = size > 0
+    scale = np.median(np.abs(samples.y[off]) / size[off, None], axis=0)
+    return Resolution(start, speed, np.maximum(scale, np.finfo(float).tiny), noise)
+
+
+class Sides(NamedTuple):
+    """The straight lines on the two sides of every interval.
+
+    Attributes:
+        meet: where they meet; NaN where not inside the interval, or too far from what was asked to tell.
+        jump: the size of the jump of the slope from one to the other.
+        sure: whether both are certified.
+        flush: whether each goes on to the other's end of the interval.
+    """
+
+    meet: Float[np.ndarray, "interval"]
+    jump: Float[np.ndarray, "interval output"]
+    sure: Bool[np.ndarray, "interval"]
+    flush: Bool[np.ndarray, "interval"]
+
+
+class View(NamedTuple):
+    """What the samples say of the intervals between neighbours.
+
+    Attributes:
+        straight: certified by three samples on one line, or too narrow to divide and flush with both sides.
+        kink: too narrow to divide, and the straight lines on its two sides meet in it.
+        open: still to be divided.
+        crowded: too narrow to divide, and nothing is known of it.
+        sides: what is next to it.
+        margin: Float["interval"], how closely a kink in it can be placed.
+    """
+
+    straight: Bool[np.ndarray, "interval"]
+    kink: Bool[np.ndarray, "interval"]
+    open: Bool[np.ndarray, "interval"]
+    crowded: Bool[np.ndarray, "interval"]
+    sides: Sides
+    margin: Float[np.ndarray, "interval"]
+
+
+def read(samples: Samples, resolution: Resolution) -> tuple[Samples, View]:
+    """What the samples say, after dropping those that part two intervals too narrow to say anything of."""
+    view = _view(samples, resolution)
+    both = np.append(0.0, samples.t[2:] - samples.t[:-2])
+    idle = np.append(False, view.crowded[1:] & view.crowded[:-1]) & (both <= NARROW * view.margin)
+    if not idle.any():
+        return samples, view
+    keep = ~np.append(idle, False)
+    samples = Samples(samples.line[keep], samples.t[keep], samples.y[keep])
+    return samples, _view(samples, resolution)
+
+
+def _view(samples: Samples, resolution: Resolution) -> View:
+    line, t, y = samples
+    same = line[1:] == line[:-1]
+    straight = _straight(samples, resolution.tolerance(samples), resolution.width(samples))
+    sides = _sides(samples, resolution, straight)
+    target = np.where(np.isfinite(sides.meet), sides.meet, _middle(t[:-1], t[1:]))
+    share = np.where(same, (target - t[:-1]) / np.where(same, np.diff(t), 1.0), 0.0)[:, None]
+    there = Samples(line[:-1], target, (1 - share) * y[:-1] + share * y[1:])
+    close = 32 * (resolution.tolerance(there) / np.maximum(sides.jump, resolution.bend(there.line))).min(axis=1)
+    margin = np.maximum(resolution.width(there), close)
+    narrow = same & ~straight & (np.diff(t) <= NARROW * margin)
+    flush = narrow & sides.sure & sides.flush
+    kink = narrow & sides.sure & ~flush & np.isfinite(sides.meet)
+    return View(straight | flush, kink, same & ~straight & ~narrow, narrow & ~flush & ~kink, sides, margin)
+
+
+def _straight(samples: Samples, tolerance: np.ndarray, width: np.ndarray) -> Bool[np.ndarray, "interval"]:
+    """Intervals in a triple of samples on one line.
+
+    None of the three may be too close to tell. The interval beside may not be much shorter: a sample put where two
+    lines meet is almost on both, and how far it is off shows only from a base about as long as the way to it.
+    """
+    line, t, y = samples
+    gap, same = np.diff(t), line[1:] == line[:-1]
+    inner = same[1:] & same[:-1]
+    share = np.where(inner, gap[:-1] / np.where(inner, gap[:-1] + gap[1:], 1.0), 0.5)[:, None]
+    off = np.abs(y[1:-1] - (1 - share) * y[:-2] - share * y[2:])
+    allowed = tolerance[1:-1] + (1 - share) * tolerance[:-2] + share * tolerance[2:]
+    wide = (gap[:-1] >= width[1:-1]) & (gap[1:] >= width[1:-1])
+    flat = inner & wide & (off <= allowed).all(axis=1)
+    angle = np.diff(np.arctan(t))
+    straight = np.zeros(len(gap), bool)
+    straight[:-1] |= flat & (8 * angle[1:] >= angle[:-1])
+    straight[1:] |= flat & (8 * angle[:-1] >= angle[1:])
+    return straight
+
+
+def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> Sides:
+    """Each side's line goes through the two ends of the certified run there, or through the two nearest samples."""
+    line, t, y = samples
+    low = np.arange(len(t) - 1)
+    high = low + 1
+    first, last = _runs(straight)
+    first, last = np.where(first[low] < low, first[low], low - 1), np.where(last[high] > high, last[high], high + 1)
+    inside = (first >= 0) & (last < len(t))
+    first, last = np.maximum(first, 0), np.minimum(last, len(t) - 1)
+    inside &= (line[first] == line[low]) & (line[last] == line[low]) & (line[low] == line[high])
+    sure = inside & np.append(False, straight[:-1]) & np.append(straight[1:], False)
+    width, before, after = (
+        np.where(inside, length, 1.0) for length in (t[high] - t[low], t[low] - t[first], t[last] - t[high])
+    )
+    rise, fall = (y[low] - y[first]) / before[:, None], (y[last] - y[high]) / after[:, None]
+    above, below = y[low] + rise * width[:, None] - y[high], y[high] - fall * width[:, None] - y[low]
+    allowed = 2 * np.maximum(*(resolution.tolerance(samples)[end] for end in (low, high)))
+    step = crossing(below, fall - rise, resolution.scale)
+    meets = inside & (step > 0) & (step < width) & (width < 4 * np.minimum(before, after))
+    flush = np.all(np.maximum(np.abs(above), np.abs(below)) <= allowed, axis=1)
+    return Sides(np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), sure, flush)
+
+
+def crossing(apart: np.ndarray, jump: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """How far on two straight lines meet that differ by ``apart`` here and by ``jump`` in slope: least squares."""
+    weight = 1 / scale**2
+    square = (jump**2 * weight).sum(axis=1)
+    return -(apart * jump * weight).sum(axis=1) / np.where(square > 0, square, np.inf)
+
+
+def _runs(straight: Bool[np.ndarray, "interval"]) -> tuple[np.ndarray, np.ndarray]:
+    """For each sample the first and the last sample of the certified run that it is in."""
+    number = np.arange(len(straight) + 1)
+    first = np.maximum.accumulate(np.where(np.append(False, straight), 0, number))
+    last = np.minimum.accumulate(np.where(np.append(straight, False), len(straight), number)[::-1])[::-1]
+    return first, last
+
+
+def ask_next(samples: Samples, view: View, *, predict: bool) -> tuple[np.ndarray, np.ndarray]:
+    """For every open interval its middle, or just before and just after where its neighbours' lines meet.
+
+    Where they meet itself would prove nothing: there the answer agrees with both if it agrees with one.
+    """
+    at = np.flatnonzero(view.open)
+    low, high, margin = samples.t[at], samples.t[at + 1], 2 * view.margin[at]
+    meet = view.sides.meet[at]
+    guess = np.isfinite(meet) & (view.sides.sure[at] | predict)
+    middle = np.where(guess, np.nan, _middle(low, high))
+    sides = [np.where(guess, meet + side, np.nan) for side in (-margin, margin)]
+    t = np.stack([middle, *sides])
+    keep = (t > low + margin) & (t < high - margin)
+    return np.broadcast_to(samples.line[at], t.shape)[keep], t[keep]
+
+
+def _middle(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Halfway in arctan t, where kinks are evenly spread."""
+    middle = np.tan((np.arctan(low) + np.arctan(high)) / 2)
+    return np.where((middle > low) & (middle < high), middle, low + (high - low) / 2)

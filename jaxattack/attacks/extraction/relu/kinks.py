@@ -1,0 +1,186 @@
+"""Where a piecewise linear function bends along lines: every interval of every line is divided at once.
+
+A network of linear layers and ReLU is piecewise linear along u + t v, and bends where a neuron switches. The samples of
+all lines are kept sorted. In every round each interval that may hold a kink (`intervals`) is asked where the straight
+lines on its two sides predict one, or in its middle; one round is one call for all lines (Jagielski et al. 2020, "High
+accuracy and high fidelity extraction of neural networks", section 4.2, divide one interval after another). A kink is
+placed in the end by least squares through all samples of the pieces on its two sides. Isolated kinks take about eight
+queries each, where twice as many points as kinks are asked first.
+
+What is told apart follows from the rounding error eps. With S the median of |f| / (|u| + |t| |v|), an answer is taken
+to be known to within ``64 eps S (|u| + |t| |v|)``, and a bend to count where the slope jumps by at least
+``eps^(1/3) S |v|``. Two kinks closer than some ten times the ratio of these (2e-8 in float64, 1e-2 in float32, for t
+and |u| / |v| of order 1) are reported as an interval that was not resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxattack.attacks.extraction.relu.intervals import (
+    Resolution,
+    Samples,
+    View,
+    ask_next,
+    crossing,
+    read,
+    resolution_of,
+)
+from jaxattack.attacks.extraction.relu.noise import Noise
+
+__all__ = ["Kinks", "Noise", "find_kinks", "seek_kinks", "tangents"]
+
+ROUNDS, CROWDED = 60, 32
+"""Calls at most; and open intervals at most, times the points asked first: more are noise, not kinks."""
+
+Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Kinks"]
+
+
+class Kinks(NamedTuple):
+    """The kinks of all lines, sorted by line and position.
+
+    Attributes:
+        line: Int["kink"], which line.
+        position: Float["kink"], t of the kink u + t v.
+        left: Float["kink output"], the slope df/dt before it.
+        right: Float["kink output"], the slope after it.
+        error: Float["kink"], how far the position may be off.
+        unresolved: Float["interval 3"], line, lower and upper t of the intervals that hold kinks too close to part, or
+            whose answers are not finite.
+        asked: how many queries it took.
+        rounds: how many calls.
+        scale: Float["output"], S of the module's contract.
+    """
+
+    line: Int[np.ndarray, "kink"]
+    position: Float[np.ndarray, "kink"]
+    left: Float[np.ndarray, "kink output"]
+    right: Float[np.ndarray, "kink output"]
+    error: Float[np.ndarray, "kink"]
+    unresolved: Float[np.ndarray, "interval 3"]
+    asked: int
+    rounds: int
+    scale: Float[np.ndarray, "output"]
+
+    @property
+    def jump(self) -> Float[np.ndarray, "kink output"]:
+        """The slope after less the slope before."""
+        return self.right - self.left
+
+    def of(self, line: int) -> Kinks:
+        """The kinks of one line."""
+        here = self.line == line
+        return self._replace(
+            line=self.line[here],
+            position=self.position[here],
+            left=self.left[here],
+            right=self.right[here],
+            error=self.error[here],
+            unresolved=self.unresolved[self.unresolved[:, 0] == line],
+        )
+
+
+def tangents(points: int, reach: float = 1e4) -> Float[np.ndarray, "point"]:
+    """tan(theta) for evenly spaced theta, |t| <= reach: a random neuron's kink on a random line is Cauchy in t."""
+    end = np.arctan(reach)
+    return np.tan(np.linspace(-end, end, points))
+
+
+def find_kinks(
+    evaluate: Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query output"]],
+    origin: Float[np.ndarray, "line feature"],
+    direction: Float[np.ndarray, "line feature"],
+    grid: Float[np.ndarray, "line point"],
+    *,
+    noise: Noise = Noise(),  # noqa: B008  frozen
+    rounds: int = ROUNDS,
+) -> Kinks:
+    """All kinks of all lines u + t v between the ends of their grids.
+
+    Args:
+        evaluate: the function, in float64; called once a round with the queries of all lines together.
+        origin: u of each line.
+        direction: v of each line.
+        grid: where each line is asked first, increasing; at least 3 points. Twice as many points as kinks are expected
+            serve well; a kink is lost only where kinks between three neighbours cancel to rounding error.
+        noise: of the answers.
+        rounds: stop after so many calls; what is not resolved by then is reported.
+    """
+    search = seek_kinks(origin, direction, grid, noise=noise, rounds=rounds)
+    asked = next(search)
+    while True:
+        try:
+            asked = search.send(evaluate(asked))
+        except StopIteration as stop:
+            return stop.value
+
+
+def seek_kinks(
+    origin: Float[np.ndarray, "line feature"],
+    direction: Float[np.ndarray, "line feature"],
+    grid: Float[np.ndarray, "line point"],
+    *,
+    noise: Noise = Noise(),  # noqa: B008  frozen
+    rounds: int = ROUNDS,
+) -> Asking:
+    """`find_kinks` as a generator: it yields queries, is sent their answers, and returns the kinks."""
+    lines, points = grid.shape
+    line, t = np.repeat(np.arange(lines), points), grid.ravel()
+    samples = _finite(Samples(line, t, (yield origin[line] + t[:, None] * direction[line])))
+    resolution = resolution_of(samples, origin, direction, noise)
+    asked, calls = len(t), 1
+    samples, view = read(samples, resolution)
+    while 0 < view.open.sum() <= CROWDED * grid.size and calls < rounds:
+        line, t = ask_next(samples, view, predict=calls % 2 == 1)
+        asked, calls = asked + len(t), calls + 1
+        y = yield origin[line] + t[:, None] * direction[line]
+        samples, view = read(_merge(samples, _finite(Samples(line, t, y))), resolution)
+    return _place(samples, resolution, view, asked, calls)
+
+
+def _finite(samples: Samples) -> Samples:
+    keep = np.isfinite(samples.y).all(axis=1)
+    return Samples(samples.line[keep], samples.t[keep], samples.y[keep])
+
+
+def _merge(old: Samples, new: Samples) -> Samples:
+    joined = Samples(*(np.concatenate(pair) for pair in zip(old, new, strict=True)))
+    order = np.lexsort((joined.t, joined.line))
+    return Samples(joined.line[order], joined.t[order], joined.y[order])
+
+
+def _place(samples: Samples, resolution: Resolution, view: View, asked: int, calls: int) -> Kinks:
+    """Kinks where the straight pieces through all their samples meet."""
+    line, t, y = samples
+    loose = np.flatnonzero((line[1:] == line[:-1]) & ~view.straight & ~view.kink)
+    unresolved = np.stack([line[loose].astype(float), t[loose], t[loose + 1]], axis=1)
+    at = np.flatnonzero(view.kink)
+    piece = np.append(0, np.cumsum(~view.straight))
+    centre, level, slope = _fit(samples, resolution, piece)
+    left, right = piece[at], piece[at + 1]
+    before, after = (level[p] + slope[p] * (t[at] - centre[p])[:, None] for p in (left, right))
+    shift = crossing(after - before, slope[right] - slope[left], resolution.scale)
+    tolerance = resolution.tolerance(Samples(line[at], t[at], y[at]))
+    jump = np.abs(slope[right] - slope[left])
+    error = (tolerance / np.maximum(jump, np.finfo(float).tiny)).min(axis=1)
+    return Kinks(line[at], t[at] + shift, slope[left], slope[right], error, unresolved, asked, calls, resolution.scale)
+
+
+def _fit(samples: Samples, resolution: Resolution, piece: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centre, value there and slope of each straight piece, by least squares weighted by the tolerances."""
+    worth = 1 / resolution.tolerance(samples).max(axis=1) ** 2
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(piece, worth * column) for column in values.T], axis=1) / total[:, None]
+
+    total = np.bincount(piece, worth)
+    centre = mean(samples.t[:, None])[:, 0]
+    level = mean(samples.y)
+    away = (samples.t - centre[piece])[:, None]
+    spread = mean(away**2)
+    slope = mean(away * (samples.y - level[piece])) / np.where(spread > 0, spread, np.inf)
+    return centre, level, slope

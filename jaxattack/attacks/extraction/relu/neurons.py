@@ -1,0 +1,127 @@
+"""The neurons of a hidden layer as far as kinks show them, and which kink of a line belongs to which.
+
+A function with kinks on hyperplanes is, with unit normals n_k,
+
+    f(x) = sum_k jump_k relu(n_k . x + offset_k) + an affine function,
+
+whichever way each normal points: relu(z) and relu(-z) differ by the affine z. So a neuron is known here up to its
+sign, which `signs` decides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.attacks.extraction.relu.kinks import Kinks
+
+
+class Neurons(NamedTuple):
+    """Neurons up to their signs.
+
+    Attributes:
+        normal: Float["neuron feature"], of length 1.
+        offset: Float["neuron"].
+        jump: Float["neuron output"], by how much the gradient along the normal jumps.
+        error: Float["neuron"], how far a component of the normal may be off.
+        hits: Int["neuron"], on how many lines it was met where it was predicted.
+    """
+
+    normal: Float[np.ndarray, "neuron feature"]
+    offset: Float[np.ndarray, "neuron"]
+    jump: Float[np.ndarray, "neuron output"]
+    error: Float[np.ndarray, "neuron"]
+    hits: Int[np.ndarray, "neuron"]
+
+    @classmethod
+    def none(cls, features: int, outputs: int) -> Neurons:
+        """No neurons yet."""
+        return cls(np.zeros((0, features)), np.zeros(0), np.zeros((0, outputs)), np.zeros(0), np.zeros(0, int))
+
+    def take(self, chosen: Bool[np.ndarray, "neuron"] | Int[np.ndarray, "chosen"]) -> Neurons:
+        """The chosen neurons."""
+        return Neurons(*(field[chosen] for field in self))
+
+    def join(self, other: Neurons) -> Neurons:
+        """These and others; of two that are the same hyperplane, the better known one."""
+        joined = Neurons(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+        plane = np.column_stack([joined.normal, joined.offset])
+        plane /= np.linalg.norm(plane, axis=1)[:, None]
+        allowed = joined.error[:, None] + joined.error
+        same = np.sqrt(np.maximum(2 - 2 * np.abs(plane @ plane.T), 0)) <= 1e-7 + 4 * allowed * np.sqrt(plane.shape[1])
+        worse = (joined.error[:, None] > joined.error) | (
+            (joined.error[:, None] == joined.error) & (np.arange(len(plane))[:, None] > np.arange(len(plane)))
+        )
+        return joined.take(~(same & worse).any(axis=1))
+
+    def heights(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query neuron"]:
+        """n_k . x + offset_k."""
+        return x @ self.normal.T + self.offset
+
+
+class Meetings(NamedTuple):
+    """Where neurons were predicted on a line, and the kinks found there.
+
+    Attributes:
+        position: Float["neuron"], the predicted t.
+        speed: Float["neuron"], the height's slope along the line.
+        kink: Int["neuron"], the kink met there; -1 where none was.
+        expected: Bool["neuron"], whether it should have been met: inside the searched stretch, its jump large enough,
+            and in no interval that was not resolved.
+    """
+
+    position: Float[np.ndarray, "neuron"]
+    speed: Float[np.ndarray, "neuron"]
+    kink: Int[np.ndarray, "neuron"]
+    expected: Bool[np.ndarray, "neuron"]
+
+
+def predict(
+    neurons: Neurons, origin: Float[np.ndarray, "feature"], direction: Float[np.ndarray, "feature"]
+) -> tuple[Float[np.ndarray, "neuron"], Float[np.ndarray, "neuron"]]:
+    """Where a line crosses each neuron's hyperplane, and the height's slope there."""
+    speed = neurons.normal @ direction
+    speed = np.where(speed == 0, np.finfo(float).tiny, speed)
+    return -(neurons.normal @ origin + neurons.offset) / speed, speed
+
+
+def meet(
+    neurons: Neurons,
+    kinks: Kinks,
+    origin: Float[np.ndarray, "feature"],
+    direction: Float[np.ndarray, "feature"],
+    stretch: tuple[float, float],
+    bend: float,
+) -> Meetings:
+    """Compare one line's kinks with where its neurons are predicted.
+
+    Args:
+        neurons: up to their signs.
+        kinks: of this line alone.
+        origin: u.
+        direction: v.
+        stretch: the t between which the line was searched.
+        bend: the smallest jump of the slope that the search was to find, relative to the function's scale.
+    """
+    position, speed = predict(neurons, origin, direction)
+    size = np.linalg.norm(origin) + np.abs(position) * np.linalg.norm(direction)
+    slack = 4 * neurons.error * size / np.abs(speed)
+    met = np.full(len(position), -1)
+    if len(kinks.position) and len(position):
+        apart = np.abs(kinks.position - position[:, None])
+        near = apart <= slack[:, None] + 4 * kinks.error + 1e-12 * (1 + np.abs(position[:, None]))
+        turn = np.abs(kinks.jump[None] - (np.abs(speed)[:, None] * neurons.jump)[:, None]) / kinks.scale
+        size_of_turn = np.abs(kinks.jump / kinks.scale).max(axis=1)
+        near &= turn.max(axis=2) <= 0.05 * size_of_turn + 16 * bend
+        distance = np.where(near, apart, np.inf)
+        met = np.where(near.any(axis=1), distance.argmin(axis=1), -1)
+        # Two neurons at one kink: the nearer one met it.
+        best = np.where(near, distance, np.inf).argmin(axis=0)
+        met = np.where((met >= 0) & (best[met] == np.arange(len(met))), met, -1)
+    turned = (np.abs(speed)[:, None] * np.abs(neurons.jump) / kinks.scale).max(axis=1)
+    inside = (position - slack > stretch[0]) & (position + slack < stretch[1]) & (turned > 16 * bend)
+    low, high = kinks.unresolved[:, 1], kinks.unresolved[:, 2]
+    hidden = (position[:, None] + slack[:, None] >= low) & (position[:, None] - slack[:, None] <= high)
+    return Meetings(position, speed, met, inside & ~hidden.any(axis=1))

@@ -1,0 +1,210 @@
+"""The hidden layers of a network, one after the other, from the outside in.
+
+Each step turns layers known but for the signs of the last into one layer more: kinks that no known neuron explains
+are followed (`walk`), what was followed is solved for (`signature`), held against the victim at points of the supposed
+zero set far from where it was followed, and gives the signs of the layer below (`sign`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.attacks.extraction.relu.network import ReluNetwork
+from jaxattack.attacks.extraction.relu.peel import Layer, Layers, affine, flipped, heights
+from jaxattack.attacks.extraction.relu.polish import Unseen
+from jaxattack.attacks.extraction.relu.sign import signs, turned, weights
+from jaxattack.attacks.extraction.relu.signature import Signature, blocks, signature, zero_points
+from jaxattack.attacks.extraction.relu.standard import Victim
+from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
+from jaxattack.attacks.extraction.relu.witness import SAME, Lines, between, hyperplanes, normals, search
+
+FIRST_LINES = 24
+SPOTS, SHARE = 12, 0.8
+AGREES = 1e-6
+
+
+@dataclass
+class Peeling:
+    """The state of a run.
+
+    Attributes:
+        victim: asked.
+        hidden: widths of the hidden layers.
+        most: how many lines to search at most.
+        idle: a layer is given up after so many lines that showed no further neuron of it.
+        rng: decides everything random.
+        layers: known so far; the signs of the last are open.
+        unseen: of each layer after the first, the weights whose effect was not met.
+        lines: searched.
+        tried: kinks that were followed.
+        network: all of it, as far as it was put together.
+    """
+
+    victim: Victim
+    hidden: tuple[int, ...]
+    most: int
+    idle: int
+    rng: np.random.Generator
+    layers: Layers = ()
+    unseen: Unseen = ()
+    lines: Lines = field(init=False)
+    tried: set[int] = field(default_factory=set)
+    network: ReluNetwork | None = None
+
+    def __post_init__(self) -> None:
+        self.lines = Lines.none(self.victim.features)
+
+    @property
+    def points(self) -> int:
+        """Asked of a line first."""
+        return 2 * sum(self.hidden)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all neurons of all layers were found."""
+        return tuple(len(layer.bias) for layer in self.layers) == self.hidden
+
+    def first(self) -> bool:
+        """Find the first layer; whether all of it was found."""
+        width, evaluate = self.hidden[0], self.victim.evaluate
+        layer, self.lines = hyperplanes(
+            evaluate, self.lines, width, self.rng, points=self.points, limit=min(FIRST_LINES, self.most - 3)
+        )
+        self.layers = (layer,)
+        return len(layer.bias) == width
+
+    def next(self) -> bool:
+        """Find the next layer and the signs of the last; whether any of it was found."""
+        width, idle = self.hidden[len(self.layers)], 0
+        found: list[Signature] = []
+        self.tried = set()
+        while len(found) < width:
+            new = self.round(found, self.layers, width - len(found))
+            if new is None and (idle >= self.idle or self.lines.count >= self.most):
+                break
+            if new is None:
+                self.lines = search(self.victim.evaluate, self.lines, 2, self.points, self.rng)
+                idle += 2
+            elif new:
+                found, idle = found + new, 0
+        if found:
+            sign = signs(self.layers, found).sign
+            base = (*self.layers[:-1], flipped(self.layers[-1], sign))
+            self.add(base, [one._replace(trail=turned(base, one.trail, sign)) for one in found[:width]])
+        return bool(found)
+
+    def more(self, start: Float[np.ndarray, "line feature"], goal: Float[np.ndarray, "line feature"]) -> None:
+        """Look for neurons that the last layer lacks on lines between given points."""
+        width, base = self.hidden[-1] - len(self.layers[-1].bias), self.layers[:-1]
+        self.lines = between(self.victim.evaluate, self.lines, start, goal, self.points)
+        found: list[Signature] = []
+        while len(found) < width and (new := self.round(found, base, width - len(found))) is not None:
+            found += new
+        if found:
+            self.add(base, found[:width])
+
+    def add(self, base: Layers, found: list[Signature]) -> None:
+        """Put found neurons on layers whose signs are settled, beside those of their layer found before."""
+        rows = [weights(base, one.trail) for one in found]
+        weight, bias = np.array([row.weight for row in rows]), np.array([row.bias for row in rows])
+        unseen, masks = np.array([row.unseen for row in rows]), self.unseen
+        if len(self.layers) > len(base):
+            weight = np.concatenate([self.layers[-1].weight, weight])
+            bias = np.concatenate([self.layers[-1].bias, bias])
+            unseen, masks = np.concatenate([self.unseen[-1], unseen]), self.unseen[:-1]
+        self.layers, self.unseen = (*base, Layer(weight, bias)), (*masks, unseen)
+
+    def round(self, found: list[Signature], base: Layers, width: int) -> list[Signature] | None:
+        """Follow the open kinks of one line; None where there is none.
+
+        Args:
+            found: neurons of this layer so far, beside those in ``layers``.
+            base: the layers below.
+            width: how many neurons are still missing.
+        """
+        open_ = np.flatnonzero(~self.explained(base, found))
+        open_ = open_[~np.isin(open_, list(self.tried))]
+        if not len(open_):
+            return None
+        line = self.lines.line[open_]
+        # Along one line most kinks are of different neurons.
+        starts = self.rng.permutation(open_[line == np.bincount(line).argmax()])[: width + 1]
+        self.tried |= set(starts.tolist())
+        return self.followed(base, starts, found)
+
+    def explained(self, base: Layers, found: list[Signature]) -> Bool[np.ndarray, "kink"]:
+        """Which kinks are of known neurons, or of those found over ``base``."""
+        x, near = self.lines.x, self.lines.near
+        maps = affine(self.layers, heights(self.layers, x) > 0, self.victim.features)
+        length = np.maximum(np.linalg.norm(maps.gradient, axis=2), np.finfo(float).tiny)
+        known = (np.abs(maps.heights(x)) < near[:, None] * length).any(axis=1)
+        for one in found:
+            known |= one.distance(base, x) < near
+        return known
+
+    def followed(self, base: Layers, starts: Int[np.ndarray, "kink"], found: list[Signature]) -> list[Signature]:
+        """What following the zero sets through these kinks shows of neurons not found before."""
+        normal = normals(self.victim.evaluate, self.lines, starts)
+        good = np.isfinite(normal).all(axis=1) & (np.abs(normal).max(axis=1, initial=0) > 0)
+        new: list[Signature] = []
+        if not good.any():
+            return new
+        walks = follow(self.victim.evaluate, base, self.lines.x[starts[good]], normal[good], self.rng)
+        pairs = [(walk, signature(base, walk.trail)) for walk in walks if walk.alive and len(walk.trail.x) > 1]
+        sound = [(walk, one) for walk, one in pairs if one is not None and max(one.residual, one.spread) <= AGREES]
+        # Of two that are the same neuron the one that met more stays.
+        for walk, one in sorted(sound, key=lambda pair: pair[1].free.sum()):
+            if not any(_same(base, one, other) for other in found + new) and self.borne_out(base, walk):
+                new.append(one)
+        return new
+
+    def borne_out(self, base: Layers, walk: Walk) -> bool:
+        """Whether the victim bends where it should, far from where the neuron was followed.
+
+        A neuron of the last hidden layer shows everywhere. Before it, neurons may be hidden by dead ones above, and in
+        small networks one of a deeper layer may pass for one of this layer at many points.
+        """
+        final = len(base) == len(self.hidden) - 1
+        x = zero_points(base, walk.equations, walk.trail.x[-1], self.rng)[: SPOTS if final else 2 * SPOTS]
+        if not len(x):
+            return False
+        normal = walk.equations.normals(blocks(base, heights(base, x) > 0, self.victim.features))
+        return bends(self.victim.evaluate, base, x, normal) > SHARE
+
+    def padded(self) -> tuple[Layers, Unseen]:
+        """The hidden layers but the last at full width, neurons that were not found never on; and what is unseen."""
+        layers, unseen = list(self.layers), list(self.unseen)
+        for k in range(1, len(layers) - 1):
+            missing = self.hidden[k] - len(layers[k].bias)
+            weight = np.pad(layers[k].weight, ((0, missing), (0, 0)))
+            layers[k] = Layer(weight, np.append(layers[k].bias, -np.ones(missing)))
+            layers[k + 1] = layers[k + 1]._replace(weight=np.pad(layers[k + 1].weight, ((0, 0), (0, missing))))
+            unseen[k] = np.pad(unseen[k], ((0, 0), (0, missing)))
+        return tuple(layers), tuple(unseen)
+
+    def known(self) -> str:
+        """What was found, in a sentence."""
+        parts = [
+            f"{len(layer.bias)} of {width} neurons of layer {k + 1}"
+            for k, (layer, width) in enumerate(zip(self.layers, self.hidden, strict=False))
+        ]
+        return f"found were {', '.join(parts)}, on {self.lines.count} lines." if parts else "no layer was found."
+
+
+def _same(base: Layers, one: Signature, other: Signature) -> bool:
+    """Whether two signatures are of one neuron.
+
+    Either the points of one trail mostly lie on the zero set of the other, or the folds are proportional where both
+    know them.
+    """
+    both = ~(one.free | other.free)
+    first, second = one.fold[both], other.fold[both]
+    if both.sum() >= 2 and abs(first @ second) > (1 - 1e-10) * np.linalg.norm(first) * np.linalg.norm(second):
+        return True
+    return any(
+        (mine.distance(base, yours.trail.x) < SAME * (1 + np.linalg.norm(yours.trail.x, axis=1))).mean() > 0.5
+        for mine, yours in ((one, other), (other, one))
+    )

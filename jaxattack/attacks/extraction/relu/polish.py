@@ -1,0 +1,269 @@
+"""The last layer, and all layers together, from answers that were asked before.
+
+With all hidden layers known but for the signs of the last, the network is linear in what is left,
+
+    f(x) = sum_j A_j |z_j(x)| + B_j z_j(x) + c,    B_j = s_j A_j,
+
+so that one least squares over kept answers gives the signs and the last layer. A neuron of the last hidden layer that
+never switches where it was looked for adds a linear function of the layer below, or nothing; such functions take the
+places of neurons that were not found. Gauss-Newton over all weights and biases then takes every error from the way
+there down to rounding: away from kinks the network is smooth in them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.linalg import lstsq
+
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
+from jaxattack.attacks.extraction.relu.peel import Layer, Layers, flipped, heights, last
+
+STEPS = 8
+REWEIGHTED = 30
+MARGIN = 4.0
+PAIRS = 12
+ROUNDING = 1e-14
+
+
+Unseen = tuple[Bool[np.ndarray, "neuron below"], ...]
+"""For each hidden layer after the first, the weights whose effect was never met on its neurons' zero sets."""
+
+
+class Answers(NamedTuple):
+    """What was asked, in standard coordinates, and answered.
+
+    Attributes:
+        x: Float["query feature"].
+        y: Float["query output"].
+    """
+
+    x: Float[np.ndarray, "query feature"]
+    y: Float[np.ndarray, "query output"]
+
+    def join(self, other: Answers) -> Answers:
+        """These and others."""
+        return Answers(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
+
+    def some(self, count: int, reach: float, rng: np.random.Generator) -> Answers:
+        """At most so many of those not further out than ``reach`` times the diagonal of the region of interest."""
+        inside = np.flatnonzero(np.linalg.norm(self.x, axis=1) <= reach * np.sqrt(self.x.shape[1]))
+        chosen = rng.permutation(inside)[:count]
+        return Answers(self.x[chosen], self.y[chosen])
+
+
+def finished(layers: Layers, unseen: Unseen, answers: Answers, width: int) -> ReluNetwork:
+    """The network with its last layer, from all hidden layers up to the signs of the last.
+
+    Args:
+        layers: hidden, two or more.
+        unseen: weights that are not known; answers in which they matter are left out where others suffice.
+        answers: kept.
+        width: of the last hidden layer; neurons that ``layers`` lack are filled up with linear functions.
+    """
+    clear = ~_touched(layers, unseen, answers.x)
+    if clear.sum() > 4 * (2 * width + len(layers[-2].bias)):
+        answers = Answers(answers.x[clear], answers.y[clear])
+    missing = width - len(layers[-1].bias)
+    value, below = heights(layers, answers.x)[:, last(layers)], _through(layers[:-1], answers.x)
+    one, skip = np.ones((len(value), 1)), below if missing else below[:, :0]
+    found = value.shape[1]
+    solution = _exact_for_most(np.concatenate([np.abs(value), value, skip, one], axis=1), answers.y)
+    agree = (solution[:found] * solution[found : 2 * found]).sum(axis=1)
+    layers = (*layers[:-1], flipped(layers[-1], np.where(agree >= 0, 1.0, -1.0)))
+    on = np.maximum(heights(layers, answers.x)[:, last(layers)], 0.0)
+    solution = _exact_for_most(np.concatenate([on, skip, one], axis=1), answers.y)
+    readout, bias = solution[:found].T, solution[-1]
+    if missing:
+        linear, outer, shift = _linear_neurons(solution[found:-1], below, missing)
+        final = layers[-1]
+        joined = Layer(np.concatenate([final.weight, linear.weight]), np.concatenate([final.bias, linear.bias]))
+        layers, readout, bias = (*layers[:-1], joined), np.concatenate([readout, outer], axis=1), bias - shift
+    return _network((*layers, Layer(readout, bias)))
+
+
+def _exact_for_most(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least squares, weighted anew until it is exact for most rows: a neuron not found yet spoils the others."""
+    worth = np.ones(len(matrix))
+    for _ in range(REWEIGHTED):
+        solution = np.linalg.lstsq(matrix * worth[:, None], target * worth[:, None], rcond=1e-13)[0]
+        miss = np.abs(target - matrix @ solution).max(axis=1)
+        worth = 1 / np.sqrt(np.maximum(miss, 1e-9 * (1e-12 + np.abs(target).max())))
+        if np.median(miss) <= 1e-9 * np.abs(target).max() and miss.max() <= 1e-6 * np.abs(target).max():
+            break
+    return solution
+
+
+def surrogate(layers: Layers, answers: Answers) -> ReluNetwork:
+    """The best network over layers known so far, the last one taken with both signs: a least squares for its outputs."""
+    doubled = layers
+    if layers:
+        final = layers[-1]
+        both = Layer(np.concatenate([final.weight, -final.weight]), np.concatenate([final.bias, -final.bias]))
+        doubled = (*layers[:-1], both)
+    features = np.column_stack([_through(doubled, answers.x), np.ones(len(answers.x))])
+    solution = np.linalg.lstsq(features, answers.y, rcond=1e-10)[0]
+    return _network((*doubled, Layer(solution[:-1].T, solution[-1])))
+
+
+def polished(network: ReluNetwork, answers: Answers) -> ReluNetwork:
+    """Gauss-Newton over all weights and biases on kept answers, as long as the residual falls."""
+    network = _scaled(network)
+    miss = answers.y - logits(network, answers.x)
+    for _ in range(STEPS):
+        if np.abs(miss).max() <= ROUNDING * max(1.0, float(np.abs(answers.y).max())):
+            break
+        trial = _moved(network, _step(network, answers.x, miss))
+        rest = answers.y - logits(trial, answers.x)
+        if not np.square(rest).sum() < 0.9 * np.square(miss).sum():
+            break
+        network, miss = trial, rest
+    return network
+
+
+def scarce(
+    network: ReluNetwork, answers: Answers, pool: Float[np.ndarray, "point feature"]
+) -> Float[np.ndarray, "chosen feature"]:
+    """Of a pool of points those to ask where a weight matters that hardly any answer shows: both its ends are on.
+
+    Args:
+        network: stolen so far.
+        answers: that it is to be polished on.
+        pool: points that may be asked.
+    """
+    chosen = np.zeros(len(pool), bool)
+    seen, choice = answers.x, pool
+    below, source = np.ones(seen.shape), np.ones(choice.shape)
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        seen, choice = (np.maximum(x @ weight.T + bias, 0.0) for x in (seen, choice))
+        count, alone = below.T @ (seen > 0), (seen > 0).sum(axis=0)
+        for neuron in np.flatnonzero(alone < 3 * (len(weight[0]) + 1)):
+            chosen[np.flatnonzero(choice[:, neuron] > 0)[: 3 * (len(weight[0]) + 1)]] = True
+        for i, neuron in np.argwhere(count < PAIRS):
+            chosen[np.flatnonzero((source[:, i] > 0) & (choice[:, neuron] > 0))[:PAIRS]] = True
+        below, source = (seen > 0).astype(float), choice
+    return pool[chosen]
+
+
+def completed(network: ReluNetwork, unseen: Unseen, answers: Answers) -> ReluNetwork:
+    """Fill in the weights whose effect no zero set showed, one after the other.
+
+    Where neuron i below is on, neuron j never switches, so that the network is linear there in the weight between
+    them, or does not depend on it. A large weight of either sign keeps j on or off throughout; what then fits the
+    answers in which i is on better, after one linear step, is kept.
+    """
+    hidden = tuple(Layer(*pair) for pair in zip(network.weights[:-1], network.biases[:-1], strict=True))
+    for layer, mask in enumerate(unseen):
+        before = sum(len(one.bias) for one in hidden[:layer])
+        for j, i in np.argwhere(mask):
+            on = heights(hidden[: layer + 1], answers.x)[:, before + i] > 0
+            if on.any():
+                part = Answers(answers.x[on], answers.y[on])
+                network = min(
+                    (_tried(network, layer + 1, j, i, sign, part) for sign in (1.0, -1.0)),
+                    key=lambda one: np.abs(part.y - logits(one, part.x)).sum(),
+                )
+    return network
+
+
+def _tried(network: ReluNetwork, layer: int, j: int, i: int, sign: float, answers: Answers) -> ReluNetwork:
+    guess = sign * MARGIN * np.abs(network.weights[layer][j]).max()
+    start = _with_weight(network, layer, j, i, guess)
+    value = logits(start, answers.x)
+    slope = (logits(_with_weight(network, layer, j, i, guess * (1 + 1e-4)), answers.x) - value) / (guess * 1e-4)
+    size = (slope**2).sum()
+    step = (slope * (answers.y - value)).sum() / size if size > 0 else 0.0
+    return _with_weight(network, layer, j, i, guess + step)
+
+
+def _with_weight(network: ReluNetwork, layer: int, j: int, i: int, value: float) -> ReluNetwork:
+    weights = list(network.weights)
+    weights[layer] = weights[layer].copy()
+    weights[layer][j, i] = value
+    return network._replace(weights=tuple(weights))
+
+
+def _touched(layers: Layers, unseen: Unseen, x: np.ndarray) -> Bool[np.ndarray, "query"]:
+    """Where a neuron is on whose weight into some neuron above is not known."""
+    on, first = heights(layers, x) > 0, 0
+    touched = np.zeros(len(x), bool)
+    for layer, mask in zip(layers, unseen, strict=False):
+        width = len(layer.bias)
+        touched |= on[:, first : first + width][:, mask.any(axis=0)].any(axis=1)
+        first += width
+    return touched
+
+
+def _through(layers: Layers, x: np.ndarray) -> Float[np.ndarray, "query neuron"]:
+    for layer in layers:
+        x = np.maximum(x @ layer.weight.T + layer.bias, 0.0)
+    return x
+
+
+def _linear_neurons(skip: np.ndarray, below: np.ndarray, missing: int) -> tuple[Layer, np.ndarray, np.ndarray]:
+    """Neurons that are always on and add ``below @ skip`` to the outputs: their layer, readout, and what they shift."""
+    outer, size, inner = np.linalg.svd(skip.T, full_matrices=False)
+    rank = min(missing, int((size > 1e-9 * max(1.0, size[0])).sum()))
+    weight = np.zeros((missing, below.shape[1]))
+    weight[:rank] = inner[:rank]
+    readout = np.zeros((len(outer), missing))
+    readout[:, :rank] = outer[:, :rank] * size[:rank]
+    # Twice as far as any answer went, so that they stay on wherever the network is likely to be asked.
+    bias = np.where(np.arange(missing) < rank, 2 * np.abs(below @ weight.T).max(axis=0, initial=0.0), -1.0)
+    return Layer(weight, bias), readout, readout[:, :rank] @ bias[:rank]
+
+
+def _network(layers: Layers) -> ReluNetwork:
+    return ReluNetwork(tuple(layer.weight for layer in layers), tuple(layer.bias for layer in layers))
+
+
+def _scaled(network: ReluNetwork) -> ReluNetwork:
+    """The same function with hidden neurons of weights of length 1."""
+    weights, biases = list(network.weights), list(network.biases)
+    for layer in range(len(weights) - 1):
+        length = np.linalg.norm(weights[layer], axis=1)
+        length = np.where(length > 0, length, 1.0)
+        weights[layer], biases[layer] = weights[layer] / length[:, None], biases[layer] / length
+        weights[layer + 1] = weights[layer + 1] * length
+    return ReluNetwork(tuple(weights), tuple(biases))
+
+
+def _jacobian(network: ReluNetwork, x: np.ndarray) -> Float[np.ndarray, "query*output parameter"]:
+    """The derivative of the outputs by all parameters, layer by layer, weights row by row before biases."""
+    signals, on = [x], []
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        value = signals[-1] @ weight.T + bias
+        on.append(value > 0)
+        signals.append(np.maximum(value, 0.0))
+    outputs = len(network.biases[-1])
+    back = np.broadcast_to(np.eye(outputs), (len(x), outputs, outputs))
+    blocks = []
+    for layer in reversed(range(len(network.weights))):
+        by_weight = np.einsum("qon,qi->qoni", back, signals[layer])
+        blocks.append(np.concatenate([by_weight.reshape(*back.shape[:2], -1), back], axis=2))
+        if layer:
+            back = (back @ network.weights[layer]) * on[layer - 1][:, None]
+    return np.concatenate(blocks[::-1], axis=2).reshape(len(x) * outputs, -1)
+
+
+def _step(network: ReluNetwork, x: np.ndarray, miss: np.ndarray) -> Float[np.ndarray, "parameter"]:
+    # Points far out answer with larger numbers and larger rounding errors.
+    worth = np.repeat(1 / (1 + np.linalg.norm(x, axis=1)), miss.shape[1])
+    matrix = _jacobian(network, x) * worth[:, None]
+    length = np.linalg.norm(matrix, axis=0)
+    matrix /= np.where(length > 0, length, 1.0)
+    # The scales of the neurons are free, so that the shortest step is wanted.
+    solved = cast(tuple, lstsq(matrix, miss.ravel() * worth, cond=1e-12, lapack_driver="gelsy"))
+    return solved[0] / np.where(length > 0, length, 1.0)
+
+
+def _moved(network: ReluNetwork, step: np.ndarray) -> ReluNetwork:
+    weights, biases, at = [], [], 0
+    for weight, bias in zip(network.weights, network.biases, strict=True):
+        weights.append(weight + step[at : at + weight.size].reshape(weight.shape))
+        at += weight.size
+        biases.append(bias + step[at : at + bias.size])
+        at += bias.size
+    return ReluNetwork(tuple(weights), tuple(biases))

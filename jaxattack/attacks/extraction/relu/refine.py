@@ -1,0 +1,152 @@
+"""A recovered two-layer network measured once more, where rounding hurts least.
+
+The gradients of the search are differences over steps shorter than the gap between two kinks of a line. Once the
+hyperplanes are known, points far from all of them are too, and along each feature the longest step that crosses none.
+At P such points, P above the number of neurons, with s_pk = 1 where neuron k is on, the measured gradients are
+
+    G_p = sum_k s_pk jump_k n_k^T + slope,
+
+linear in the products jump_k n_k^T: with one output one least squares over all p solves them together, and one more
+gives the offsets from the values. With several outputs the jumps are measured first, as the change of slope along a
+normal, at four points a neuron. Then the gradients of a point hold as many equations for the normals as there are
+outputs, and P may be that many times smaller.
+
+Carlini, Jagielski and Mironov 2020 refine by finding d + 1 points of every hyperplane by line search instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.linalg import qr
+
+from jaxattack.attacks.extraction.relu.bent import Bent, scatter
+from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.regions import BATCH, differences
+
+SPARE = 4
+"""Points more than unknowns."""
+
+CANDIDATES = 64
+"""Points drawn for every one that is used."""
+
+
+def refine(
+    function: Bent, noise: Noise, ceiling: float, rng: np.random.Generator
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Bent]:
+    """Measure gradients at well chosen points and solve for the function again.
+
+    Args:
+        function: known well enough to tell on which side of every hyperplane the points lie.
+        noise: of the answers.
+        ceiling: how far outputs may be apart; infinite for logits.
+        rng: draws the points.
+    """
+    x = points(function, ceiling, rng)
+    on = function.heights(x) > 0
+    outputs = len(function.constant)
+    value, gradient = np.empty((len(x), outputs)), np.empty((len(x), *function.slope.shape))
+    size = max(BATCH // (x.shape[1] * (x.shape[1] + 1)), 1)
+    for at in range(0, len(x), size):
+        part = slice(at, at + size)
+        steps = np.stack([longest_steps(function, point) for point in x[part]])
+        value[part], gradient[part] = yield from differences(x[part], steps, noise)
+    if outputs == 1:
+        return _solve_one(function, x, on, value, gradient)
+    beside = astride(function, ceiling, rng)
+    values = yield beside.reshape(-1, x.shape[1])
+    function = function._replace(jump=_jumps(function, beside, values.reshape(*beside.shape[:2], outputs)))
+    every = np.concatenate([x, beside.reshape(-1, x.shape[1])])
+    return _solve_many(function, gradient, on, every, np.concatenate([value, values]))
+
+
+def points(function: Bent, ceiling: float, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
+    """Points far from every hyperplane, whose patterns of neurons that are on are as independent as can be."""
+    neurons, outputs = function.jump.shape
+    wanted = -(-(neurons + outputs) // outputs) + SPARE
+    drawn = scatter(function, CANDIDATES * wanted, ceiling, rng)
+    # On the two sides of one hyperplane the patterns differ in that neuron alone: no neuron goes without.
+    drawn = np.concatenate([drawn, astride(function, ceiling, rng)[:, [0, 3]].reshape(-1, drawn.shape[1])])
+    height = function.heights(drawn)
+    room = np.abs(height).min(axis=1)
+    pattern = np.column_stack([height > 0, np.ones(len(drawn))])
+    order = qr((room[:, None] * pattern).T, mode="r", pivoting=True)[-1]
+    first = order[: min(wanted, neurons + 1)]
+    rest = np.setdiff1d(np.argsort(-room, kind="stable")[:wanted], first)[: wanted - len(first)]
+    return drawn[np.concatenate([first, rest])]
+
+
+def longest_steps(function: Bent, point: Float[np.ndarray, "feature"]) -> Float[np.ndarray, "feature"]:
+    """Along each feature half of the way to the nearest hyperplane, on the side where it is farther.
+
+    No step is longer than the point is from the origin.
+    """
+    height = function.heights(point[None])[0]
+    with np.errstate(divide="ignore"):
+        way = -height[:, None] / function.normal
+    ahead = np.where(way > 0, way, np.inf).min(axis=0)
+    behind = np.where(way < 0, -way, np.inf).min(axis=0)
+    length = np.minimum(np.maximum(ahead, behind) / 2, np.linalg.norm(point))
+    return np.where(ahead >= behind, length, -length)
+
+
+def _solve_one(
+    function: Bent, x: np.ndarray, on: Bool[np.ndarray, "point neuron"], value: np.ndarray, gradient: np.ndarray
+) -> Bent:
+    """One output: the products of jump and normal by one least squares, and those of jump and offset by another."""
+    pattern = np.column_stack([on, np.ones(len(x))])
+    product = np.linalg.lstsq(pattern, gradient[:, 0], rcond=None)[0]
+    rest = value[:, 0] - ((pattern @ product) * x).sum(axis=1)
+    level = np.linalg.lstsq(pattern, rest, rcond=None)[0]
+    jump = np.sign(function.jump[:, 0]) * np.linalg.norm(product[:-1], axis=1)
+    return Bent(product[:-1] / jump[:, None], level[:-1] / jump, jump[:, None], product[-1:], level[-1:])
+
+
+def astride(function: Bent, ceiling: float, rng: np.random.Generator) -> Float[np.ndarray, "neuron 4 feature"]:
+    """Four points a neuron, on a line along its normal: two on either side of its hyperplane and of no other."""
+    neurons, features = function.normal.shape
+    drawn = scatter(function, CANDIDATES, ceiling, rng)
+    height, cosine = function.heights(drawn), function.normal @ function.normal.T
+    found = np.empty((neurons, 4, features))
+    for k in range(neurons):
+        foot = drawn - height[:, k : k + 1] * function.normal[k]
+        others = np.delete(height - height[:, k : k + 1] * cosine[k], k, axis=1)
+        room = np.abs(others / np.delete(cosine[k], k)).min(axis=1, initial=np.inf)
+        best = room.argmax()
+        width = min(room[best], np.linalg.norm(foot[best])) / 2
+        found[k] = foot[best] + np.outer([-1, -0.1, 0.1, 1], width * function.normal[k])
+    return found
+
+
+def _jumps(
+    function: Bent, x: Float[np.ndarray, "neuron 4 feature"], y: Float[np.ndarray, "neuron 4 output"]
+) -> Float[np.ndarray, "neuron output"]:
+    """The slope after less the slope before, along each normal."""
+    t = ((x - x[:, :1]) * function.normal[:, None]).sum(axis=2)[:, :, None]
+    return (y[:, 3] - y[:, 2]) / (t[:, 3] - t[:, 2]) - (y[:, 1] - y[:, 0]) / (t[:, 1] - t[:, 0])
+
+
+def _solve_many(function: Bent, gradient: np.ndarray, on: np.ndarray, x: np.ndarray, value: np.ndarray) -> Bent:
+    """Several outputs, jumps known: normals and slope from the gradients, then offsets and constant from the values."""
+    size = np.abs(function.jump).max(axis=0)
+    solution = np.linalg.lstsq(
+        _system(on, function.jump / size), (gradient / size[:, None]).reshape(-1, gradient.shape[2]), rcond=None
+    )[0]
+    neurons = len(function.offset)
+    function = function._replace(normal=solution[:neurons], slope=solution[neurons:] * size[:, None])
+    rest = (value - function(x)) / size
+    solution = np.linalg.lstsq(_system(function.heights(x) > 0, function.jump / size), rest.ravel(), rcond=None)[0]
+    return function._replace(
+        offset=function.offset + solution[:neurons], constant=function.constant + solution[neurons:] * size
+    )
+
+
+def _system(
+    on: Bool[np.ndarray, "point neuron"], jump: Float[np.ndarray, "neuron output"]
+) -> Float[np.ndarray, "equation unknown"]:
+    """Equations of all points and outputs for one number a neuron and one an output."""
+    neurons, outputs = jump.shape
+    own = (on[:, None, :] * jump.T).reshape(-1, neurons)
+    return np.concatenate([own, np.tile(np.eye(outputs), (len(on), 1))], axis=1)

@@ -1,0 +1,176 @@
+"""All neurons of a two-layer network up to their signs: line after line, until no line shows a new one.
+
+The first line costs a gradient for every kink. On a further line the kinks of the neurons found so far are predicted:
+the line is asked at two points between any two of them, a kink that is there confirms its neuron, and only kinks that
+nobody predicted cost gradients. A neuron that is not met where it should be was no neuron (two kinks too close to
+part) and is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.attacks.extraction.relu.kinks import seek_kinks, tangents
+from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
+from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.regions import Precision, Regions
+from jaxattack.attacks.extraction.relu.survey import Line, survey
+from jaxattack.types import BudgetSpent
+
+REACH = 1e4
+LINES, PATIENCE, STRANGE = 24, 6, 2
+"""Lines that are searched at most; without anything new; without meeting half of the neurons predicted on them,
+or without being resolved."""
+
+CLUSTERS, CLOSE = 8, 8
+GRID = 129
+"""Points that a first line is asked at where the number of neurons is not known."""
+
+
+class Found(NamedTuple):
+    """What the search knows.
+
+    Attributes:
+        neurons: up to their signs.
+        regions: where gradients were measured.
+        precision: of the answers; None before the first line.
+        lines: how many lines were searched.
+        quiet: how many lines in a row showed nothing new.
+        strange: how many lines did not meet half of the neurons predicted on them.
+        noisy: how many lines were not resolved for the most part.
+        complete: whether the search ended by itself.
+        spent: the end of the budget, where that ended it.
+    """
+
+    neurons: Neurons
+    regions: Regions
+    precision: Precision | None = None
+    lines: int = 0
+    quiet: int = 0
+    strange: int = 0
+    noisy: int = 0
+    complete: bool = False
+    spent: BudgetSpent | None = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is no network of one hidden layer, or its answers are not what is documented."""
+        return self.noisy >= STRANGE or self.bent_elsewhere
+
+    @property
+    def bent_elsewhere(self) -> bool:
+        """Whether its kinks are not where neurons would have them."""
+        return self.strange >= STRANGE and not (self.precision is not None and self.precision.noise.coarse)
+
+    def reason(self, hidden: int | None) -> str:
+        """Why this is not all, in one sentence; empty where it is."""
+        met, total = int((self.neurons.hits > 0).sum()), len(self.neurons.hits)
+        if self.spent is not None:
+            return f"{self.spent} {met} of the {total} neurons found so far were met on a second line."
+        if self.noisy >= STRANGE:
+            return "the answers are not piecewise linear to the documented precision: rounded or noisy, or the victim is curved."
+        if self.bent_elsewhere:
+            return "neurons of one line were not met on others: the victim has more than one hidden layer."
+        if hidden is not None and total != hidden and self.complete:
+            return f"hidden is {hidden} and {total} neurons were found: give {total}, or none."
+        if not self.complete:
+            wanted = "" if hidden is None else f" of {hidden}"
+            return f"after {self.lines} lines {met}{wanted} neurons were met on two of them: others bend it too little."
+        return ""
+
+
+def search(
+    features: int, hidden: int | None, quiet: int, noise: Noise, rng: np.random.Generator
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Found]:
+    """Search lines until every neuron was met on a line other than the one that showed it.
+
+    Args:
+        features: of the inputs.
+        hidden: how many neurons there are; None where that is not known.
+        quiet: with ``hidden`` None, stop when so many lines in a row have shown nothing new.
+        noise: of the answers.
+        rng: draws the lines.
+    """
+    state = Found(Neurons.none(features, 0), Regions.none(features, 0))
+    if noise.coarse:
+        noise = yield from calibrate(features, noise, rng)
+    while not state.complete and state.lines < LINES and not state.foreign:
+        origin, direction = rng.standard_normal((2, features))
+        try:
+            state = yield from _line(state, origin, direction, hidden, noise)
+        except BudgetSpent as spent:
+            return state._replace(spent=spent)
+        met = state.neurons.hits > 0
+        if hidden is not None and met.sum() >= hidden:
+            state = state._replace(neurons=state.neurons.take(met), complete=True)
+        elif hidden is None and state.quiet >= quiet:
+            state = state._replace(complete=bool(met.all()))
+        if state.quiet >= PATIENCE:
+            break
+    return state
+
+
+def calibrate(features: int, noise: Noise, rng: np.random.Generator) -> Generator[np.ndarray, np.ndarray, Noise]:
+    """The rounding unit that answers show, where the documented one says little of what is summed up.
+
+    Second differences of close points on short lines, against the median of |f| / |x|: `CLUSTERS` lines of `CLOSE`
+    points, 2^-14 apart in t. The median of all is blind to the odd kink between them.
+    """
+    origin, direction = rng.standard_normal((2, CLUSTERS, 1, features))
+    x = origin + np.arange(CLOSE)[:, None] * 2.0**-14 * direction
+    y = yield x.reshape(-1, features)
+    y = y.reshape(CLUSTERS, CLOSE, -1)
+    scale = np.median(np.abs(y[:, 0]) / np.linalg.norm(origin[:, 0], axis=1)[:, None], axis=0)
+    unit = np.abs(np.diff(y, n=2, axis=1)) / (np.linalg.norm(x, axis=2)[:, 1:-1, None] * scale + np.abs(y[:, 1:-1]))
+    # The median of |second difference| is 0.67 sqrt(6) standard deviations; a tolerance is 64 units, here 32 of these.
+    return noise._replace(relative=max(float(np.median(unit)) / 1.65 / 2, noise.relative / 8))
+
+
+def _line(
+    state: Found, origin: np.ndarray, direction: np.ndarray, hidden: int | None, noise: Noise
+) -> Generator[np.ndarray, np.ndarray, Found]:
+    """Search one line and learn from it."""
+    if len(state.neurons.offset):
+        grid = _between(predict(state.neurons, origin, direction)[0])
+    else:
+        grid = tangents(2 * hidden + 1 if hidden else GRID, REACH)
+    kinks = yield from seek_kinks(origin[None], direction[None], grid[None], noise=noise)
+    precision = state.precision or Precision(kinks.scale, noise)
+    outputs = len(precision.scale)
+    if not state.lines:
+        state = Found(Neurons.none(len(origin), outputs), Regions.none(len(origin), outputs), precision)
+    met = meet(state.neurons, kinks, origin, direction, (-REACH, REACH), noise.smallest_bend)
+    hit = met.kink >= 0
+    owner = np.full(len(kinks.position), -1)
+    owner[met.kink[hit]] = np.flatnonzero(hit)
+    neurons = state.neurons._replace(hits=state.neurons.hits + hit)
+    fresh, regions = Neurons.none(len(origin), outputs), state.regions
+    noisy = not noise.coarse and len(kinks.unresolved) > max(8, len(kinks.position))
+    if (owner < 0).any() and not noisy:
+        fresh, measured = yield from survey(Line(origin, direction, kinks, owner, met), neurons, precision)
+        regions = regions.join(measured)
+    missed = met.expected & ~hit
+    return state._replace(
+        neurons=neurons.take(~(missed & (neurons.hits == 0))).join(fresh),
+        regions=regions,
+        lines=state.lines + 1,
+        quiet=0 if (owner < 0).any() else state.quiet + 1,
+        strange=state.strange + int(2 * missed.sum() > met.expected.sum()),
+        noisy=state.noisy + int(noisy),
+    )
+
+
+def _between(position: Float[np.ndarray, "neuron"]) -> Float[np.ndarray, "point"]:
+    """Two points between any two predicted kinks, evenly spread in arctan t, and the ends."""
+    end = np.arctan(REACH)
+    inside = np.sort(np.arctan(position[np.abs(position) < REACH]))
+    edge = np.concatenate([[-end], inside, [end]])
+    gap = np.diff(edge)
+    wide = gap > 1e-9
+    low, gap = edge[:-1][wide], gap[wide]
+    points = np.unique(np.concatenate([[-end, end], low + gap / 3, low + 2 * gap / 3]))
+    return np.tan(points)

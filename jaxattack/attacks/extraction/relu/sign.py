@@ -1,0 +1,108 @@
+"""Which sign the neurons of a layer have, from the neurons of the next layer; and the weights of these.
+
+Every neuron of the next layer gives, in each cell that its zero set was followed into (`signature`),
+
+    normal - sum_i a_i side_i grad z_i = sum_i s_i a_i grad z_i,
+
+linear in the signs s_i. All neurons together are one overdetermined least squares for the signs, even where the layer
+is wider than what feeds it, so that one region alone would leave them open (there Canales-Martinez et al. 2024,
+"Polynomial time cryptanalytic extraction of neural network models", wiggle neurons one at a time). The solution has
+to come out as +-1, which tells whether it can be believed. No queries, no trial of 2^h patterns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxattack.attacks.extraction.relu.peel import Layers, last
+from jaxattack.attacks.extraction.relu.signature import Signature, Trail
+
+MATTERS = 1e-6
+
+
+class Signs(NamedTuple):
+    """The signs of a layer.
+
+    Attributes:
+        sign: Float["neuron"], 1 or -1.
+        off: how far the least squares solution is from that, at worst, of the neurons that some zero set crossed.
+    """
+
+    sign: Float[np.ndarray, "neuron"]
+    off: float
+
+
+def signs(layers: Layers, signatures: list[Signature]) -> Signs:
+    """The signs of the last known layer.
+
+    Args:
+        layers: known so far.
+        signatures: of neurons of the next layer.
+    """
+    here = last(layers)
+    width = here.stop - here.start
+    open_ = sum(int(one.free.sum()) for one in signatures)
+    matrices, targets, column, places = [], [], width, []
+    for one in signatures:
+        below, side = one.trail.below(layers)
+        gradient, met = below.gradient.swapaxes(1, 2), ~one.free
+        known = gradient[:, :, met] @ (side * one.fold)[:, met, None]
+        matrix = np.zeros((*gradient.shape[:2], width + open_))
+        matrix[:, :, np.flatnonzero(met)] = gradient[:, :, met] * one.fold[met]
+        # Where the fold could not be told from the slope, their sum takes a column of its own.
+        matrix[:, :, column : column + one.free.sum()] = gradient[:, :, one.free]
+        places += [(i, side[0, i], column + k) for k, i in enumerate(np.flatnonzero(one.free))]
+        column += int(one.free.sum())
+        matrices.append(matrix.reshape(-1, width + open_))
+        targets.append((one.trail.normal / one.scale - known[:, :, 0]).ravel())
+    solution = np.linalg.lstsq(np.concatenate(matrices), np.concatenate(targets), rcond=1e-10)[0]
+    crossed = np.zeros(width, bool)
+    for one in signatures:
+        crossed |= ~one.free
+    off = np.abs(np.abs(solution[:width][crossed]) - 1).max(initial=0)
+    for i in np.flatnonzero(~crossed):
+        # Never crossed, so either on throughout, and then it matters to some neuron above, or off throughout.
+        matters = [at for neuron, at, column in places if neuron == i and abs(solution[column]) > MATTERS]
+        idle = [-at for neuron, at, column in places if neuron == i]
+        solution[i] = (matters or idle)[0]
+    return Signs(np.where(solution[:width] >= 0, 1.0, -1.0), float(off))
+
+
+def turned(layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]) -> Trail:
+    """The trail after the last known layer took these signs."""
+    here, on = last(layers), trail.on.copy()
+    on[:, here] ^= sign < 0
+    return trail._replace(on=on)
+
+
+class Weights(NamedTuple):
+    """One neuron over a layer whose signs are known.
+
+    Attributes:
+        weight: Float["neuron"], of length 1.
+        bias: of the neuron.
+        unseen: Bool["neuron"], below, never on where the zero set was followed: their weights are left 0.
+        residual: the largest miss of any equation, as a share of the largest normal.
+    """
+
+    weight: Float[np.ndarray, "neuron"]
+    bias: float
+    unseen: Bool[np.ndarray, "neuron"]
+    residual: float
+
+
+def weights(layers: Layers, trail: Trail) -> Weights:
+    """The weights of the neuron that a trail follows: normal = sum_i w_i on_i grad z_i."""
+    below, side = trail.below(layers)
+    on = side > 0
+    matrix = (below.gradient * on[:, :, None]).swapaxes(1, 2).reshape(-1, side.shape[1])
+    solution = np.linalg.lstsq(matrix, trail.normal.ravel(), rcond=1e-10)[0]
+    unseen = np.logical_not(on.any(axis=0))
+    solution[unseen] = 0.0
+    scale = np.linalg.norm(solution)
+    miss = np.abs(matrix @ solution - trail.normal.ravel()).max() / np.abs(trail.normal).max()
+    bias = -np.median((below.heights(trail.x) * on) @ solution)
+    return Weights(solution / scale, float(bias / scale), unseen, float(miss))

@@ -1,0 +1,189 @@
+"""Exact extraction of a network with one hidden layer, f(x) = A relu(W x + b) + c, from its outputs alone.
+
+Jagielski, Carlini, Berthelot, Kurakin, Papernot 2020 (USENIX Security, section 4) and Carlini, Jagielski, Mironov 2020
+(CRYPTO), with all intervals of a line searched at once and gradients shared by neighbours:
+
+    `search`  kinks of random lines -> normals, offsets and jumps of the neurons, up to sign: about a query a parameter
+    `refine`  (optional) the same function measured over long steps: about as many queries again
+    `bent`    signs, by least squares or as an integer program; no queries
+    `theft`   at the end 2 h + 20 fresh inputs on which the stolen network is compared with the victim
+
+The outputs are logits (one or several) or probabilities, whose log-odds are piecewise linear too; several outputs need
+fewer gradients. Queries are real numbers anywhere in the space, also outside of the documented range. What comes out is
+exact up to the rounding of the answers: float64 parameters to about 1e-11 after refinement.
+
+Where neurons are too many for their signs to be told (about three times features times outputs), the function is still
+exact: its affine part is returned as further neurons, with ``complete`` False.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.relu.frame import Frame
+from jaxattack.attacks.extraction.relu.lockstep import Asked, run, run_many
+from jaxattack.attacks.extraction.relu.network import relu_model
+from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.theft import Plan, Theft, steal
+from jaxattack.types import (
+    Access,
+    BudgetSpent,
+    Extraction,
+    InputError,
+    Ledger,
+    Level,
+    Oracle,
+    Progress,
+    Snapshot,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relu:
+    """Exact extraction of a network with one hidden layer of ReLU.
+
+    Attributes:
+        hidden: how many neurons it has; None where that is not known.
+        refine: measure the function once more where rounding hurts least.
+        quiet: with ``hidden`` None, stop when so many lines in a row have shown nothing new.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    hidden: int | None = None
+    refine: bool = True
+    quiet: int = 2
+
+    def __post_init__(self) -> None:
+        if self.hidden is not None and self.hidden < 1:
+            raise InputError(f"hidden is {self.hidden}: give at least 1 neuron, or none where it is not known.")
+        if self.quiet < 1:
+            raise InputError(f"quiet is {self.quiet}: give at least 1 line.")
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry."""
+        return "relu"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Access levels that it works with."""
+        return ("logit", "probability")
+
+    @property
+    def pool(self) -> bool:
+        """It needs no records of the attacker's own."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """Two searched lines, and a gradient for every neuron and output."""
+        neurons = self.hidden or 1
+        outputs = access.classes - (access.level == "probability")
+        return (-(-neurons // max(outputs, 1)) + 1) * (access.inputs.low.size + 1) + 6 * neurons + 20
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the network.
+
+        Returns:
+            The Extraction; ``stolen`` is a `ReluNetwork`, ``model`` runs it, ``snapshots`` holds the network before
+            refinement, and ``notes`` the neurons found, the lines searched, and how far the network was off on fresh
+            inputs (``residual``).
+        """
+        require(self, oracle, pool)
+        frame, before = Frame.of(oracle.access), oracle.ledger
+        try:
+            theft = run(_asked(self, oracle, frame, seed, progress))
+        except BudgetSpent as spent:
+            raise too_small(self, oracle.access, spent) from spent
+        return _extraction(self, theft, frame, oracle.ledger - before)
+
+
+def extract_many(
+    attack: Relu, oracles: Sequence[Oracle], *, seeds: Sequence[int] | None = None
+) -> list[Extraction | InputError]:
+    """Steal many networks at once: each gets what the attack alone would have got.
+
+    Every round asks all victims at the same time, each from a thread of its own.
+
+    Args:
+        attack: the same for all.
+        oracles: the victims; no two may be the same object or share what is not safe to share between threads.
+        seeds: of each; 0 for all by default.
+
+    Returns:
+        For each victim the Extraction, or the error that ended it.
+
+    Raises:
+        InputError: a victim twice, another number of seeds than of victims, or a victim that it cannot work with.
+    """
+    seeds = [0] * len(oracles) if seeds is None else seeds
+    if len({id(oracle) for oracle in oracles}) < len(oracles):
+        raise InputError("a victim is among the oracles twice: give each once.")
+    if len(seeds) != len(oracles):
+        raise InputError(f"there are {len(seeds)} seeds and {len(oracles)} victims: give one seed for each.")
+    for oracle in oracles:
+        require(attack, oracle, None)
+    frames, before = [Frame.of(oracle.access) for oracle in oracles], [oracle.ledger for oracle in oracles]
+    run_of = [_asked(attack, *each, None) for each in zip(oracles, frames, seeds, strict=True)]
+    results: list[Extraction | InputError] = []
+    for theft, frame, oracle, start in zip(run_many(run_of), frames, oracles, before, strict=True):
+        if isinstance(theft, BudgetSpent):
+            results.append(too_small(attack, oracle.access, theft))
+        elif isinstance(theft, InputError):
+            results.append(theft)
+        else:
+            results.append(_extraction(attack, theft, frame, oracle.ledger - start))
+    return results
+
+
+def _asked(attack: Relu, oracle: Oracle, frame: Frame, seed: int, progress: Progress | None) -> Asked:
+    plan = Plan(
+        frame.centre.size,
+        attack.hidden,
+        attack.quiet,
+        attack.refine,
+        Noise.of(frame.access),
+        frame.ceiling,
+        frame.spread,
+    )
+    start, needs = oracle.ledger.queries, attack.needs(oracle.access)
+
+    def ask(z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
+        outputs = frame.outputs(oracle(frame.records(z)))
+        if progress is not None:
+            asked = oracle.ledger.queries - start
+            progress("queries", asked, max(needs, asked))
+        return outputs
+
+    return Asked(steal(plan, np.random.default_rng(seed)), ask)
+
+
+def _extraction(attack: Relu, theft: Theft, frame: Frame, cost: Ledger) -> Extraction:
+    network = frame.network(theft.network)
+    earlier = tuple(Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in theft.earlier)
+    return Extraction(
+        attack=attack.name,
+        stolen=network,
+        answer=partial(frame.answer, network),
+        cost=cost,
+        parameters=network.parameters,
+        model=relu_model(network.sizes),
+        complete=not theft.reason,
+        reason=theft.reason,
+        snapshots=earlier,
+        notes={"neurons": theft.neurons, "lines": theft.lines, "residual": theft.residual},
+    )

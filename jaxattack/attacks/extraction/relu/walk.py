@@ -1,0 +1,255 @@
+"""Following one neuron's zero set from cell to cell of the known layers, many neurons at once.
+
+The zero set is flat within a cell and bends only where it meets the zero set of a known neuron, whose gradient nu is
+known there: across it the normal n becomes n + alpha nu, with one unknown number alpha. So a crossing takes no
+gradient. With x the point where the neighbouring cell is entered, t the direction of travel and m the part of n
+orthogonal to nu, the victim bends along x + delta t + r m and along x + (delta/2) t + r m where the zero set goes on;
+the step between these two bends lies in it, which gives alpha. Four queries place the first bend, three the second,
+which has to lie half as far from x as the first: a bend of another neuron does not.
+
+Where the equations gathered so far already determine the normal of the next cell it is entered without asking
+anything, so that a walk costs little more than one crossing for each neuron of the last known layer. A walk that finds
+nothing new for long is put down elsewhere on the zero set, where the equations hold, near a hyperplane still missing.
+
+A walk ends well once it has crossed all neurons of the last known layer, and also where it cannot find a way to some
+of them. It dies where the victim does not bend as it should: the neuron was of a deeper layer, or hidden by dead ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.attacks.extraction.relu.peel import Layers, affine, heights, last
+from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, zero_points
+from jaxattack.attacks.extraction.relu.ways import TINY, Step, plan
+from jaxattack.attacks.extraction.relu.witness import Evaluate, bent
+
+WINDOW = 0.02
+"""Half the length of the lines on which a bend is looked for, at most."""
+TRIES = 7
+PATIENCE = 150
+ASTRAY = 30
+
+
+class Walk(NamedTuple):
+    """A walk that ended.
+
+    Attributes:
+        trail: where it measured.
+        equations: what that says of the neuron.
+        alive: whether it ended well.
+    """
+
+    trail: Trail
+    equations: Equations
+    alive: bool
+
+
+@dataclass
+class Walkers:
+    """Where all walks are.
+
+    Attributes:
+        x: Float["walk feature"].
+        normal: Float["walk feature"].
+        on: Bool["walk neuron"], the cell.
+        met: Bool["walk below"], the neurons of the last known layer that were crossed.
+        tries: Int["walk"], failures since the last success.
+        stall: Int["walk"], steps since something new was learnt.
+        lean: Float["walk"], how many times longer than delta the window is.
+        shrink: Float["walk"], of the window.
+        equations: of each walk.
+        cells: of each walk, (on, normal, x).
+    """
+
+    x: np.ndarray
+    normal: np.ndarray
+    on: np.ndarray
+    met: np.ndarray
+    tries: np.ndarray
+    stall: np.ndarray
+    lean: np.ndarray
+    shrink: np.ndarray
+    equations: list[Equations]
+    cells: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]]
+
+    @classmethod
+    def start(cls, layers: Layers, x: np.ndarray, normal: np.ndarray) -> Walkers:
+        """At witnesses."""
+        walks, here = len(x), last(layers)
+        width = here.stop - here.start
+        walkers = cls(
+            x=x.copy(),
+            normal=normal / np.linalg.norm(normal, axis=1, keepdims=True),
+            on=heights(layers, x) > 0,
+            met=np.zeros((walks, width), bool),
+            tries=np.zeros(walks, int),
+            stall=np.zeros(walks, int),
+            lean=np.full(walks, 8.0),
+            shrink=np.ones(walks),
+            equations=[Equations(width) for _ in range(walks)],
+            cells=[[] for _ in range(walks)],
+        )
+        walkers.note(layers, np.arange(walks))
+        return walkers
+
+    @property
+    def going(self) -> Int[np.ndarray, "going"]:
+        """The walks that are not over."""
+        return np.flatnonzero(~self.met.all(axis=1) & (self.tries < TRIES) & (self.stall < PATIENCE))
+
+    def note(self, layers: Layers, walks: Int[np.ndarray, "chosen"]) -> None:
+        """Take in what was measured where these walks are."""
+        for block, walk in zip(blocks(layers, self.on[walks], self.x.shape[1]), walks, strict=True):
+            self.equations[walk].add(block, self.normal[walk])
+            self.cells[walk].append((self.on[walk].copy(), self.normal[walk].copy(), self.x[walk].copy()))
+        self.tries[walks], self.stall[walks], self.lean[walks], self.shrink[walks] = 0, 0, 8.0, 1.0
+
+
+def follow(
+    evaluate: Evaluate,
+    layers: Layers,
+    x: Float[np.ndarray, "walk feature"],
+    normal: Float[np.ndarray, "walk feature"],
+    rng: np.random.Generator,
+) -> list[Walk]:
+    """Follow the zero sets through the witnesses ``x`` until they have met all neurons of the last known layer.
+
+    Args:
+        evaluate: asks the victim, in standard coordinates; twice a step, for all walks together.
+        layers: known so far.
+        x: witnesses.
+        normal: the jump of the gradient there.
+        rng: draws ways.
+    """
+    walkers = Walkers.start(layers, x, normal)
+    while len(going := walkers.going):
+        _put_down(walkers, layers, going[(walkers.stall[going] % ASTRAY == ASTRAY - 1)], rng)
+        restless = (walkers.tries + np.minimum(walkers.stall / 8, 6))[going]
+        step = plan(
+            layers, walkers.x[going], walkers.normal[going], walkers.on[going], walkers.met[going], restless, rng
+        )
+        walkers.stall[going] += 1
+        walkers.tries[going[~step.possible]] += 1
+        going, step = going[step.possible], step.take(step.possible)
+        known = _enter_known(walkers, layers, going, step)
+        if not known.all():
+            _cross(evaluate, walkers, layers, going[~known], step.take(~known))
+    trails = [Trail(*(np.array(part) for part in zip(*cells, strict=True))) for cells in walkers.cells]
+    alive = (walkers.tries < TRIES).tolist()
+    return [Walk(*walk) for walk in zip(trails, walkers.equations, alive, strict=True)]
+
+
+def _enter_known(walkers: Walkers, layers: Layers, going: np.ndarray, step: Step) -> Bool[np.ndarray, "going"]:
+    """Enter the cells whose normals follow from the equations; asks nothing."""
+    known = np.zeros(len(going), bool)
+    for k, block in enumerate(blocks(layers, step.on, walkers.x.shape[1])):
+        walk, equations = going[k], walkers.equations[going[k]]
+        normal = block @ equations.solution
+        if walkers.tries[walk] == 0 and equations.determines(block[None])[0] and np.abs(normal).max() > 1e-9:
+            walkers.x[walk], walkers.normal[walk], walkers.on[walk] = step.x[k], normal, step.on[k]
+            known[k] = True
+    return known
+
+
+def _cross(evaluate: Evaluate, walkers: Walkers, layers: Layers, going: np.ndarray, step: Step) -> None:
+    """Measure how each zero set goes on behind its crossing."""
+    normal = walkers.normal[going]
+    sideways = normal - (normal * step.across).sum(axis=1, keepdims=True) * step.across
+    sideways /= np.linalg.norm(sideways, axis=1, keepdims=True)
+    half = np.minimum(0.6 * step.room, WINDOW) * walkers.shrink[going]
+    delta = half / walkers.lean[going]
+    base = step.x + delta[:, None] * step.direction
+    r = half[:, None] * np.array([-1.0, -0.7, 0.7, 1.0])
+    y = _along(evaluate, base, sideways, r)
+    left, right = ((y[:, k + 1] - y[:, k]) / (0.3 * half) for k in (0, 2))
+    noise = 4e-15 * (1 + np.abs(y).max(axis=1) + np.linalg.norm(base, axis=1))
+    bends = np.abs(right - left) > 1e3 * noise / half
+    where = np.where(bends, _meet(y[:, 1], left, r[:, 1], y[:, 2], right, r[:, 2]), np.inf)
+    inside = np.abs(where) < 0.7 * half
+    second = np.full(len(going), np.nan)
+    if inside.any():
+        near = step.x[inside] + 0.5 * delta[inside, None] * step.direction[inside]
+        expected, reach = where[inside] / 2, 0.1 * half[inside]
+        second[inside] = _confirm(evaluate, near, sideways[inside], expected, reach, left[inside], right[inside])
+    good = np.isfinite(second)
+    run = 0.5 * delta[good, None] * step.direction[good] + (where - second)[good, None] * sideways[good]
+    alpha = -(normal[good] * run).sum(axis=1) / (step.across[good] * run).sum(axis=1)
+    won, lost = going[good], going[~good]
+    walkers.normal[won] = normal[good] + alpha[:, None] * step.across[good]
+    walkers.x[won] = base[good] + where[good, None] * sideways[good]
+    walkers.on[won] = step.on[good]
+    below = step.crossed[good] - last(layers).start
+    walkers.met[won[below >= 0], below[below >= 0]] = True
+    walkers.note(layers, won)
+    walkers.tries[lost] += 1
+    walkers.lean[lost[~bends[~good]]] *= 6
+    walkers.shrink[lost[bends[~good]]] /= 6
+
+
+def _along(evaluate: Evaluate, base: np.ndarray, direction: np.ndarray, r: np.ndarray) -> np.ndarray:
+    asked = base[:, None] + r[:, :, None] * direction[:, None]
+    return evaluate(asked.reshape(-1, base.shape[1])).reshape(r.shape)
+
+
+def _meet(
+    low: np.ndarray, left: np.ndarray, before: np.ndarray, high: np.ndarray, right: np.ndarray, after: np.ndarray
+) -> np.ndarray:
+    """Where the line through (before, low) of slope left meets that through (after, high) of slope right."""
+    apart = np.where(left == right, np.inf, left - right)
+    return (high - right * after - low + left * before) / apart
+
+
+def _confirm(
+    evaluate: Evaluate,
+    base: np.ndarray,
+    direction: np.ndarray,
+    expected: np.ndarray,
+    reach: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+) -> Float[np.ndarray, "line"]:
+    """Where a bend of known slopes is that should be near ``expected``; NaN where it is not."""
+    r = expected[:, None] + reach[:, None] * np.array([-1.0, 0.0, 1.0])
+    y = _along(evaluate, base, direction, r)
+    where = _meet(y[:, 0], left, r[:, 0], y[:, 2], right, r[:, 2])
+    middle = np.where(r[:, 1] < where, y[:, 0] + left * reach, y[:, 2] - right * reach)
+    holds = np.abs(y[:, 1] - middle) <= 1e-3 * np.abs(right - left) * reach
+    return np.where(holds & (np.abs(where - expected) < 1e-2 * reach), where, np.nan)
+
+
+def _put_down(walkers: Walkers, layers: Layers, walks: np.ndarray, rng: np.random.Generator) -> None:
+    """Put walks down elsewhere on their zero sets, where the equations hold; asks nothing."""
+    for walk in walks:
+        spot = _spot(walkers, layers, walk, rng)
+        if spot is None:
+            continue
+        on = heights(layers, spot[None]) > 0
+        walkers.x[walk], walkers.on[walk] = spot, on[0]
+        walkers.normal[walk] = walkers.equations[walk].normals(blocks(layers, on, len(spot)))[0]
+
+
+def _spot(walkers: Walkers, layers: Layers, walk: int, rng: np.random.Generator) -> np.ndarray | None:
+    """Of some points of a zero set the closest to a neuron still missing."""
+    x = zero_points(layers, walkers.equations[walk], walkers.x[walk], rng)
+    if not len(x):
+        return None
+    maps, here = affine(layers, heights(layers, x) > 0, x.shape[1]), last(layers)
+    apart = np.abs(maps.heights(x)) / np.maximum(np.linalg.norm(maps.gradient, axis=2), TINY)
+    return x[np.where(walkers.met[walk], np.inf, apart[:, here]).min(axis=1).argmin()]
+
+
+def bends(
+    evaluate: Evaluate,
+    layers: Layers,
+    x: Float[np.ndarray, "point feature"],
+    normal: Float[np.ndarray, "point feature"],
+) -> float:
+    """The share of these points at which the victim bends along these directions; see `witness.bent`."""
+    maps = affine(layers, heights(layers, x) > 0, x.shape[1])
+    apart = np.abs(maps.heights(x)) / np.maximum(np.linalg.norm(maps.gradient, axis=2), TINY)
+    return bent(evaluate, x, normal, np.minimum(0.3 * apart.min(axis=1, initial=1.0), 0.05 * WINDOW))

@@ -1,0 +1,272 @@
+"""Substitutes: local models trained on what a victim answered.
+
+    architecture      what it is                          how it is fitted
+    softmax           softmax regression                  L-BFGS to the optimum, float64
+    rbf:500           `rbf`, at most 500 landmarks        the same; gamma is held out among `GAMMAS` / features
+    mlp:64, cnn:16    `jaxattack.models.build`            Adam on batches, float32, cosine to a rate of 0
+
+Answers are distributions over the classes: a label puts everything on one. The loss is cross entropy, plus ridge / 2
+times the squared weights (for ``rbf`` the squared norm in the kernel's space): answers of labels alone are often
+separable, and the optimum is then at infinity without it.
+
+Queries are encoded before they reach the network: numbers to -1..1 over the range that the service documents, a
+category as one value of 0 or 1 for each of its values. The encoding is part of the model, which takes queries as
+the service takes them.
+
+How many of them are trained at once is told in `fitting`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Shaped
+from scipy.special import log_softmax
+
+from jaxattack.attacks.extraction import rbf
+from jaxattack.models import build
+from jaxattack.models.nets import ACTIVATIONS, Activation
+from jaxattack.types import Answer, InputError, Inputs, Model, Variables
+
+LANDMARKS = 500
+BLOCK, FEWEST = 4096, 256
+"""Queries that a substitute answers at once, at most and, with padding, at least: few programs are compiled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Substitute:
+    """What an attacker trains.
+
+    Attributes:
+        architecture: as in the module's table.
+        activation: between the layers of ``mlp`` and ``cnn``.
+        epochs: passes of a network over its queries; a convex fit has none.
+        batch: queries a step of a network.
+        learning_rate: its peak, for a network.
+        starts: random starts of a network, of which the one that fits its queries best is kept.
+        ridge: weight of the squared weights in the loss.
+
+    Raises:
+        InputError: an unknown architecture, one that keeps batch statistics, or a value out of range.
+    """
+
+    architecture: str = "softmax"
+    activation: Activation = "relu"
+    epochs: int = 60
+    batch: int = 64
+    learning_rate: float = 3e-3
+    starts: int = 1
+    ridge: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if self.family not in ("softmax", "rbf", "mlp", "cnn"):
+            raise InputError(
+                f"substitute is {self.architecture!r}: give softmax, rbf, rbf:500, mlp:64 or cnn:16-32, sizes of your own."
+            )
+        if self.family == "rbf" and self.landmarks < 1:
+            raise InputError(
+                f"substitute is {self.architecture!r}: give rbf, or the number of landmarks as in rbf:500."
+            )
+        if self.activation not in ACTIVATIONS:
+            raise InputError(f"activation is {self.activation!r}: choose {', '.join(ACTIVATIONS)}.")
+        for name in ("epochs", "batch", "starts"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give 1 or more.")
+        for name in ("learning_rate", "ridge"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}: give a positive number.")
+
+    @property
+    def family(self) -> str:
+        """The architecture without its sizes."""
+        return self.architecture.partition(":")[0]
+
+    @property
+    def landmarks(self) -> int:
+        """How many queries a kernel is centred on at most."""
+        text = self.architecture.partition(":")[2]
+        return int(text) if text.isdecimal() else 0 if text else LANDMARKS
+
+
+SOFTMAX, PERCEPTRON = Substitute(), Substitute(architecture="mlp:128")
+
+
+class Stolen(NamedTuple):
+    """A trained substitute.
+
+    Attributes:
+        model: maps queries, as the service takes them, to logits.
+        parameters: named arrays; ``Variables(parameters, {})`` are the model's variables.
+    """
+
+    model: Model
+    parameters: dict[str, np.ndarray]
+
+    def answer(self, x: Shaped[np.ndarray, "query *feature"]) -> Answer:
+        """What the substitute answers, with everything it knows."""
+        logit = self.logits(x)
+        return Answer(logit.argmax(axis=1), np.exp(log_softmax(logit, axis=1)), logit)
+
+    def logits(self, x: Shaped[np.ndarray, "query *feature"]) -> Float[np.ndarray, "query cls"]:
+        """The raw outputs in float64, computed in the precision of the parameters, a block of queries at a time."""
+        x = np.asarray(x, np.result_type(*self.parameters.values()))
+        some = x if len(x) else np.zeros((1, *x.shape[1:]), x.dtype)
+        logits = []
+        with jax.enable_x64(True):
+            for start in range(0, len(some), BLOCK):
+                block = padded(some[start : start + BLOCK], FEWEST)
+                logits.append(np.asarray(_apply(self.model, self.parameters, block), np.float64))
+        return np.concatenate(logits)[: len(x)]
+
+
+@partial(jax.jit, static_argnames="model")
+def _apply(model: Model, parameters: Mapping[str, Any], x: Any) -> jax.Array:
+    return model.apply(Variables(parameters, {}), x)
+
+
+def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "query cls"]:
+    """What a substitute learns from: distributions over the classes.
+
+    Args:
+        answer: of the victim.
+        classes: how many.
+        soft: use the confidences where they are answered. What remains beside the confidences of the most likely classes
+            is shared out among the others equally; beside their logits nothing remains.
+    """
+    if soft and answer.logit is not None:
+        logit = np.asarray(answer.logit, np.float64)
+        return np.exp(log_softmax(np.where(np.isnan(logit), -np.inf, logit), axis=1))
+    if not soft or answer.probability is None:
+        return np.eye(classes)[answer.label]
+    known = np.clip(np.nan_to_num(np.asarray(answer.probability, np.float64)), 0.0, None)
+    withheld = np.isnan(answer.probability)
+    rest = np.clip(1 - known.sum(axis=1, keepdims=True), 0.0, None)
+    shared = known + withheld * rest / np.maximum(withheld.sum(axis=1, keepdims=True), 1)
+    total = shared.sum(axis=1, keepdims=True)
+    # Confidences of very many classes may all be rounded to 0: the label is what is left.
+    return np.where(total > 0, shared / np.where(total > 0, total, 1.0), np.eye(classes)[answer.label])
+
+
+def padded(x: np.ndarray, fewest: int = 1) -> np.ndarray:
+    """The array with its last row repeated up to one of few lengths, so that few programs are compiled."""
+    if not len(x):
+        return x
+    step = 1 << max(len(x).bit_length() - 3, 0)
+    return np.concatenate([x, np.repeat(x[-1:], max(-len(x) % step, fewest - len(x)), axis=0)])
+
+
+class Encoding(NamedTuple):
+    """How queries become numbers around 0; images keep their shape.
+
+    Attributes:
+        center: the middle of each feature's range.
+        scale: half the range.
+        categories: how many values each feature takes, 0 for a number; flattened.
+    """
+
+    center: Float[np.ndarray, "*feature"]
+    scale: Float[np.ndarray, "*feature"]
+    categories: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an encoded query."""
+        return (sum(max(n, 1) for n in self.categories),) if any(self.categories) else self.center.shape
+
+    def __call__(self, x: Float[np.ndarray, "query *feature"]) -> Float[np.ndarray, "query *encoded"]:
+        """Encoded queries in float64."""
+        with jax.enable_x64(True):
+            return np.asarray(encoded(np.asarray(x, np.float64), self.center, self.scale, self.categories))
+
+
+def encoding(inputs: Inputs) -> Encoding:
+    """The encoding of what a service documents of its inputs."""
+    half = (inputs.high - inputs.low) / 2
+    categories = tuple(int(n) for n in inputs.categories.ravel())
+    return Encoding((inputs.low + inputs.high) / 2, np.where(half > 0, half, 1.0), categories)
+
+
+def encoded(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
+    """Queries as a network sees them: ["query *encoded"]."""
+    scaled = (x - center[None]) / scale[None]
+    if not any(categories):
+        return scaled
+    flat, raw = scaled.reshape(len(x), -1), x.reshape(len(x), -1)
+    blocks = [
+        (raw[:, i : i + 1] == jnp.arange(n, dtype=x.dtype)[None]).astype(x.dtype) if n else flat[:, i : i + 1]
+        for i, n in enumerate(categories)
+    ]
+    return jnp.concatenate(blocks, axis=1)
+
+
+def network(substitute: Substitute, shape: tuple[int, ...], classes: int) -> Model:
+    """The network behind the encoding, its parameters under flat names such as ``layers.0.kernel``.
+
+    Args:
+        substitute: which.
+        shape: of an encoded query.
+        classes: how many.
+
+    Raises:
+        InputError: an architecture that does not fit the shape.
+    """
+    if substitute.family == "rbf":
+        return _rbf(substitute.landmarks, math.prod(shape), classes)
+    return _named(build(substitute.architecture, shape, classes, activation=substitute.activation))
+
+
+@cache
+def _named(model: Model) -> Model:
+    leaves, tree = jax.tree_util.tree_flatten_with_path(jax.eval_shape(model.init, jax.random.key(0)).params)
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
+
+    def init(key):
+        return Variables(dict(zip(names, jax.tree.leaves(model.init(key).params), strict=True)), {})
+
+    def apply(variables, x):
+        return model.apply(Variables(jax.tree.unflatten(tree, [variables.params[name] for name in names]), {}), x)
+
+    return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))
+
+
+@cache
+def _rbf(landmarks: int, features: int, classes: int) -> Model:
+    def init(key):
+        landmark = jax.random.uniform(key, (landmarks, features), minval=-1.0)
+        coefficient = jnp.zeros((landmarks, classes))
+        width = jnp.asarray(1.0 / features)
+        return Variables(
+            {"landmark": landmark, "gamma": width, "coefficient": coefficient, "bias": jnp.zeros(classes)}, {}
+        )
+
+    def apply(variables, x):
+        return rbf.logits(variables.params, x.reshape(len(x), -1))
+
+    return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))
+
+
+@cache
+def on_queries(inner: Model, shape: tuple[int, ...], categories: tuple[int, ...]) -> Model:
+    """A network of encoded queries as a Model of queries as the service takes them.
+
+    Its parameters are the network's, and ``center`` and ``scale`` of the encoding. The arithmetic follows the queries'
+    precision.
+    """
+
+    def init(key):
+        own = inner.init(key).params
+        return Variables({"center": jnp.zeros(shape), "scale": jnp.ones(shape), **own}, {})
+
+    def apply(variables, x):
+        own = {name: jnp.asarray(value).astype(x.dtype) for name, value in variables.params.items()}
+        seen = encoded(x, own.pop("center"), own.pop("scale"), categories)
+        return inner.apply(Variables(own, {}), seen)
+
+    return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))

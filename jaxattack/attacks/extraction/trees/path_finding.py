@@ -1,0 +1,272 @@
+"""Decision and regression trees stolen by path finding (Tramèr et al. 2016, Algorithm 1, section 4.2).
+
+A tree answers every record of a leaf alike, so an answer (the label and the confidences, or the value, bit for bit) is
+the identity of a leaf. The paper takes a record and looks for the box of its leaf: along every feature it finds, by
+bisection, where the identity changes; then it goes on behind each face of the box. With partial queries it descends
+from the root, for a query that lacks a feature stops at the node that asks for it.
+
+Here all regions are searched at the same time, one call a round, and less is asked:
+
+- A region is a leaf when a few rows that together reach all its ends answer alike; the paper tests the features one by
+  one (`trees.growth`).
+- A row inside the box of rows of one identity is not asked (`trees.identity`).
+- Thresholds are found to eps by line searches that try numbers of few decimals first (`trees.threshold`).
+- Leaves that share an identity do not mislead for long. Boxes of identities that intersect prove that some identity is
+  shared, and what was concluded from it is asked after all. In the end leaves with shared identities are tested with
+  random records, and one that fails is cut further.
+
+What is guaranteed where all identities differ: outside of the brackets around thresholds, each at most eps of its
+feature's range wide, the stolen tree equals the victim everywhere and has its leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.trees.growth import Growth, Node, NoTree
+from jaxattack.attacks.extraction.trees.identity import Identities
+from jaxattack.attacks.extraction.trees.lockstep import Asked, run
+from jaxattack.attacks.extraction.trees.rebuild import Boxes, cuttings, joined
+from jaxattack.attacks.extraction.trees.region import Region
+from jaxattack.attacks.extraction.trees.threshold import LineSearch
+from jaxattack.attacks.extraction.trees.tree import Tree
+from jaxattack.types import (
+    Access,
+    Answer,
+    BudgetSpent,
+    Extraction,
+    InputError,
+    Inputs,
+    Level,
+    Oracle,
+    Progress,
+    Snapshot,
+)
+
+_NEAR = 3
+"""How many neighbouring records are asked to see whether answers stay alike."""
+
+_STEP = 1e-4
+"""How far apart those are, relative to each feature's range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathFinding:
+    """Steals a tree, by complete queries or by partial ones.
+
+    Attributes:
+        partial: descend with queries that lack features; the service must take those.
+        eps: how closely thresholds are found, relative to their feature's range.
+        checks: random records asked in each leaf whose identity is shared.
+        calls: what it aims to stay within, by asking more a call when they run short; after these it starts no
+            further round of checks.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    partial: bool = False
+    eps: float = 1e-8
+    checks: int = 4
+    calls: int = 400
+
+    def __post_init__(self) -> None:
+        if not 0 < self.eps < 0.5:
+            raise InputError(f"eps is {self.eps}: give a share of a feature's range, such as 1e-8.")
+        if self.checks < 0:
+            raise InputError(f"checks is {self.checks}: give 0 for none, or how many a leaf.")
+        if self.calls < 1:
+            raise InputError(f"calls is {self.calls}: give at least 1.")
+
+    @property
+    def name(self) -> str:
+        """``path-finding``, or ``top-down`` with partial queries."""
+        return "top-down" if self.partial else "path-finding"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Confidences or raw outputs tell leaves apart."""
+        return ("probability", "logit")
+
+    @property
+    def pool(self) -> bool:
+        """No records are needed."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """Enough to see that a tree has but one leaf: as many as reach all ends and categories, and a little more."""
+        return _NEAR + (3 if self.partial else max(2, int(access.inputs.categories.max(initial=0))))
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the tree; see `ExtractionAttack`.
+
+        Returns:
+            stolen: a `Tree`. notes: leaves; identities, how many different ones; duplicate_identities, how many of them
+            several leaves share; inferred, queries that known boxes answered; checked, queries of the checks.
+
+        Raises:
+            InputError: answers without confidences, a service that takes no missing features, or a budget that ends
+                before the first answer.
+        """
+        require(self, oracle, pool)
+        if self.partial and not oracle.access.inputs.missing:
+            raise InputError(
+                f"{self.name} leaves features out and the victim takes complete records: use path-finding."
+            )
+        return _Theft(self, oracle, np.random.default_rng(seed), progress).run()
+
+
+@dataclass
+class _Theft:
+    attack: PathFinding
+    oracle: Oracle
+    rng: np.random.Generator
+    progress: Progress | None
+    checked: int = 0
+    snapshots: list[Snapshot] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        inputs = self.oracle.access.inputs
+        self.before = self.oracle.ledger
+        self.identities = Identities(self.oracle)
+        self.root = Node(Region.whole(inputs))
+        self.tolerance = _tolerance(inputs, self.attack.eps)
+        self.growth = Growth(line_search=LineSearch(self.tolerance, self._spent), rng=self.rng)
+
+    def run(self) -> Extraction:
+        features = len(self.tolerance)
+        given = np.full(features, not self.attack.partial)
+        self.growth.searches.append(self.growth.grow(self.root, Asked.nothing(features), given))
+        try:
+            self._step()
+            run(self.growth.searches, self._ask)
+            reason = self._review()
+        except BudgetSpent as error:
+            if not self.identities.value:
+                raise too_small(self.attack, self.oracle.access, error) from error
+            reason = f"The budget ended while regions were still to be cut ({error})"
+        except NoTree as error:
+            reason = str(error)
+        boxes = joined(self.root, self.tolerance)
+        tree = self._tree(boxes)
+        _, shares = np.unique(boxes.identity, return_counts=True)
+        return Extraction(
+            attack=self.attack.name,
+            stolen=tree,
+            answer=self._answer(tree),
+            parameters={name: value for name, value in vars(tree).items() if name != "names"},
+            cost=self.oracle.ledger - self.before,
+            complete=not reason,
+            reason=reason,
+            snapshots=tuple(self.snapshots),
+            notes={
+                "leaves": tree.leaves,
+                "identities": len(shares),
+                "duplicate_identities": int((shares > 1).sum()),
+                "inferred": self.identities.inferred,
+                "checked": self.checked,
+            },
+        )
+
+    def _spent(self) -> float:
+        return (self.oracle.ledger - self.before).calls / self.attack.calls
+
+    def _step(self) -> None:
+        """Refuse a victim whose answers change at every step, before many queries are wasted on it."""
+        region = self.root.region
+        near = region.draw(1, self.rng).repeat(_NEAR, axis=0)
+        near[:, ~region.categorical] += (np.arange(_NEAR)[:, None] * _STEP * (region.high - region.low))[
+            :, ~region.categorical
+        ]
+        if len(np.unique(self._ask(near.clip(region.low, region.high)))) == _NEAR:
+            raise NoTree("The answers change at every step: the victim is no tree.")
+
+    def _ask(self, rows: Float[np.ndarray, "query feature"]) -> np.ndarray:
+        identity = self.identities(rows)
+        asked = self.oracle.ledger - self.before
+        if self.progress is not None:
+            self.progress("calls", asked.calls, max(self.attack.calls, asked.calls))
+        if self.root.identity >= 0 and asked.queries >= 2 * (self.snapshots[-1].queries if self.snapshots else 50):
+            tree = self._tree(joined(self.root, self.tolerance))
+            self.snapshots.append(Snapshot(asked.queries, self._answer(tree)))
+        return identity
+
+    def _review(self) -> str:
+        """Test the leaves whose identities are shared; why that is left unfinished."""
+        everything = np.ones(len(self.tolerance), bool)
+        passed: set[Node] = set()
+        while True:
+            number, shares = np.unique(joined(self.root, self.tolerance).identity, return_counts=True)
+            shared = number[shares > 1]
+            self.identities.distrust(shared)
+            known = self.identities.reconsider()
+            leaves = list(self.root.leaves())
+            doubted = [leaf for leaf in leaves if leaf.identity in shared and leaf not in passed]
+            rows = np.concatenate([known, *(leaf.region.draw(self.attack.checks, self.rng) for leaf in doubted)])
+            before = self.oracle.ledger.queries
+            identity = self._ask(rows) if len(rows) else np.empty(0, int)
+            self.checked += self.oracle.ledger.queries - before
+            for leaf in leaves:
+                inside = Asked(rows, identity).take(leaf.region.contains(rows))
+                if (inside.identity != leaf.identity).any():
+                    self.growth.searches.append(self.growth.grow(leaf, inside, everything))
+            passed.update(leaves)
+            if not self.growth.searches:
+                return ""
+            if self._spent() > 1:
+                return "Leaves share identities, and checks still found differences when the calls were used up."
+            run(self.growth.searches, self._ask)
+
+    def _tree(self, boxes: Boxes) -> Tree:
+        nodes = cuttings(boxes, self.root.region.categorical)
+        width = self.root.region.allowed.shape[1]
+        threshold, categories = np.full(len(nodes), np.nan), np.zeros((len(nodes), width), bool)
+        for number, node in enumerate(nodes):
+            if node.left is not None and self.root.region.categorical[node.feature]:
+                categories[number] = node.left[:width]
+            elif node.left is not None:
+                threshold[number] = boxes.thresholds[node.feature][node.left.sum() - 1]
+        identity = np.array([node.identity for node in nodes])
+        return Tree(
+            feature=np.array([node.feature for node in nodes]),
+            threshold=threshold,
+            categories=categories,
+            left=np.array([node.children[0] for node in nodes]),
+            right=np.array([node.children[1] for node in nodes]),
+            label=np.array(self.identities.label)[identity],
+            value=_filled(np.array(self.identities.value))[identity],
+            names=self.oracle.access.inputs.names,
+        )
+
+    def _answer(self, tree: Tree):
+        logit = self.oracle.access.level == "logit"
+
+        def answer(x: np.ndarray) -> Answer:
+            leaf = tree.apply(x)
+            return Answer(tree.label[leaf], None if logit else tree.value[leaf], tree.value[leaf] if logit else None)
+
+        return answer
+
+
+def _tolerance(inputs: Inputs, eps: float) -> Float[np.ndarray, "feature"]:
+    """Widths at which brackets are narrow enough; no narrower than float64 resolves."""
+    low, high = inputs.low.ravel(), inputs.high.ravel()
+    return np.maximum(eps * (high - low), 4 * np.spacing(np.maximum(np.abs(low), np.abs(high))))
+
+
+def _filled(value: Float[np.ndarray, "identity cls"]) -> Float[np.ndarray, "identity cls"]:
+    """Confidences below the top k share what the others leave."""
+    absent = np.isnan(value)
+    left = (1 - np.nansum(value, axis=1)).clip(min=0) / np.maximum(absent.sum(axis=1), 1)
+    return np.where(absent, left[:, None], value)

@@ -1,0 +1,247 @@
+"""How alike a stolen model and its victim are: findings for the report, from answers of both and from what is known inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from jaxattack.attacks.extraction import Head, ReluNetwork, Tree, align, log_probability
+from jaxattack.audit.opened import Opened
+from jaxattack.metrics.fidelity import Fidelity, agreement, fidelity, gauge, total_variation
+from jaxattack.types import Answer, Extraction, InputError
+
+SHOWN = 2000
+_LEAVES = 24
+_STRAIGHT = 1e-6
+
+
+class Both(NamedTuple):
+    """The same records asked of both.
+
+    Attributes:
+        x: the records.
+        victim: its answers.
+        stolen: the stolen model's.
+        label: the true classes, where known.
+    """
+
+    x: Shaped[np.ndarray, "record *feature"]
+    victim: Answer
+    stolen: Answer
+    label: Int[np.ndarray, "record"] | None = None
+
+
+def alike(victim: Opened, extraction: Extraction, random: Float[np.ndarray, "record *feature"]) -> dict[str, Any]:
+    """The parts fidelity, curve, parameters, weights, errors and tree of the findings.
+
+    Args:
+        victim: what was stolen, and what is known of it.
+        extraction: what the attack made of it.
+        random: inputs on which the two are compared, beside the records held out.
+    """
+    compared = {
+        "held_out": _ask(victim, extraction, victim.x, victim.y),
+        "uniform": _ask(victim, extraction, random, None),
+    }
+    pairs = _parameters(victim, extraction, random)
+    return {
+        "fidelity": {name: None if both is None else _fidelity(both) for name, both in compared.items()},
+        "curve": _curve(extraction, compared),
+        "parameters": _side_by_side(pairs),
+        "weights": _pictures(victim, pairs),
+        "errors": _errors([both for both in compared.values() if both is not None]),
+        "tree": _tree(victim, extraction),
+    }
+
+
+def _ask(victim: Opened, extraction: Extraction, x: Any, label: Any) -> Both | None:
+    """The answers of both; None where there are no records, or what was stolen is no function of them."""
+    if x is None:
+        return None
+    try:
+        stolen = extraction.answer(x)
+    except InputError:
+        return None
+    return Both(x, victim.twin(x), stolen, label)
+
+
+def _fidelity(both: Both) -> dict[str, Any]:
+    found: Fidelity = fidelity(both.victim, both.stolen, both.label)
+    variation = found.variation_mean is not None and {"mean": found.variation_mean, "max": found.variation_max}
+    accuracy = found.accuracy is not None and {"victim": found.victim_accuracy, "stolen": found.accuracy}
+    return {
+        "records": found.queries,
+        "agreement": found.agreement,
+        "interval": list(found.interval),
+        "total_variation": variation or None,
+        "difference": found.logit_error,
+        "accuracy": accuracy or None,
+    }
+
+
+def _curve(extraction: Extraction, compared: dict[str, Both | None]) -> list[dict[str, Any]]:
+    """Agreement after so many queries; the last point is the stolen model itself."""
+    steps = [(snapshot.queries, snapshot.answer) for snapshot in extraction.snapshots]
+    if not steps or steps[-1][0] < extraction.cost.queries:
+        steps.append((extraction.cost.queries, extraction.answer))
+    return [
+        {
+            "queries": queries,
+            **{
+                name: None if both is None else agreement(both.victim, answer(both.x))
+                for name, both in compared.items()
+            },
+        }
+        for queries, answer in steps
+    ]
+
+
+Pair = tuple[str, Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
+
+
+def _parameters(victim: Opened, extraction: Extraction, random: Float[np.ndarray, "record *feature"]) -> list[Pair]:
+    """Name, true value and stolen value of each array of parameters, lined up; none where the truth is unknown."""
+    stolen = extraction.stolen
+    if isinstance(stolen, ReluNetwork) and isinstance(victim.truth, ReluNetwork) and stolen.sizes == victim.truth.sizes:
+        lined = align(stolen, victim.truth).network
+        true = victim.truth.parameters
+        return [(name, true[name], value) for name, value in lined.parameters.items()]
+    if isinstance(stolen, Head) and isinstance(victim.truth, np.ndarray):
+        found, truth = stolen.projection[stolen.known], victim.truth[stolen.known]
+        return [("projection", truth, found @ np.linalg.lstsq(found, truth, rcond=None)[0])]
+    if set(extraction.parameters) != {"weight", "bias"} or extraction.parameters["weight"].ndim != 2:
+        return []
+    true = _linear(victim, random)
+    if true is None or true[0].shape != extraction.parameters["weight"].shape:
+        return []
+    mine = gauge(extraction.parameters["weight"], extraction.parameters["bias"])
+    return [(name, *pair) for name, pair in zip(("weight", "bias"), zip(true, mine, strict=True), strict=True)]
+
+
+def _linear(
+    victim: Opened, random: Float[np.ndarray, "record *feature"]
+) -> tuple[Float[np.ndarray, "feature cls"], Float[np.ndarray, "cls"]] | None:
+    """The weights of a linear victim, read off its own answers one feature at a time; None where it is not linear."""
+    inputs = victim.oracle.access.inputs
+    low, high = inputs.low.ravel(), inputs.high.ravel()
+    middle, step = (low + high) / 2, (high - low) / 8
+    moved = (middle + np.vstack([np.zeros(len(low)), np.diag(step)])).reshape(-1, *inputs.shape)
+    with np.errstate(invalid="ignore"):
+        score, there = (
+            log - log.mean(axis=1, keepdims=True) for log in map(log_probability, map(victim.twin, (moved, random)))
+        )
+    weight = (score[1:] - score[0]) / step[:, np.newaxis]
+    bias = score[0] - middle @ weight
+    straight = np.abs(random.reshape(len(random), -1) @ weight + bias - there)
+    return (weight, bias) if np.isfinite(straight).all() and straight.max() < _STRAIGHT * np.abs(there).max() else None
+
+
+def _side_by_side(pairs: list[Pair]) -> dict[str, Any] | None:
+    if not pairs:
+        return None
+    apart = np.concatenate([np.abs(true - stolen).ravel() for _, true, stolen in pairs])
+    return {
+        "unknowns": apart.size,
+        "max": float(apart.max()),
+        "rms": float(np.sqrt(np.mean(apart**2))),
+        "parts": [
+            {"name": name, "true": _thinned(true, apart.size), "stolen": _thinned(stolen, apart.size)}
+            for name, true, stolen in pairs
+        ],
+    }
+
+
+def _thinned(values: np.ndarray, unknowns: int) -> list[float]:
+    """Values evenly chosen, so that all parts together show at most `SHOWN`, and each a few."""
+    step = max(1, min(unknowns // SHOWN, values.size // 8))
+    return values.ravel()[::step].tolist()
+
+
+def _pictures(victim: Opened, pairs: list[Pair]) -> dict[str, Any] | None:
+    """A linear victim's weights by class, where its records are pictures of one channel."""
+    shape = victim.oracle.access.inputs.shape
+    if len(shape) != 3 or shape[2] != 1 or [name for name, *_ in pairs] != ["weight", "bias"]:
+        return None
+    _, true, stolen = pairs[0]
+    return {"shape": list(shape[:2]), "true": true.T[:10].tolist(), "stolen": stolen.T[:10].tolist()}
+
+
+def _errors(compared: list[Both]) -> dict[str, Any] | None:
+    """How far the two are apart on each record: total variation, or the outputs where they are no confidences."""
+    if not compared:
+        return None
+    several = compared[0].victim.logit is None or compared[0].victim.logit.shape[1] > 1
+    try:
+        apart = [_variation(both) if several else _distance(both) for both in compared]
+    except InputError:
+        return None
+    values = np.concatenate(apart)
+    inexact = np.log10(values[values > 0])
+    low, high = (np.floor(inexact.min()), np.ceil(inexact.max())) if inexact.size else (-16, -15)
+    edges = np.linspace(low, max(high, low + 1), 41)
+    return {
+        "of": "total variation" if several else "|f - f'|",
+        "edges": edges.tolist(),
+        "count": np.histogram(inexact, edges)[0].tolist(),
+        "exact": int((values == 0).sum()),
+    }
+
+
+def _variation(both: Both) -> Float[np.ndarray, "record"]:
+    return total_variation(np.exp(log_probability(both.victim)), np.exp(log_probability(both.stolen)))
+
+
+def _distance(both: Both) -> Float[np.ndarray, "record"]:
+    assert both.victim.logit is not None
+    if both.stolen.logit is None:
+        raise InputError("the stolen model gives no outputs: compare labels alone.")
+    return np.abs(both.victim.logit - both.stolen.logit).max(axis=1)
+
+
+def _tree(victim: Opened, extraction: Extraction) -> dict[str, Any] | None:
+    """The recovered tree as text, and as nodes where it fits on a page."""
+    tree = extraction.stolen
+    if not isinstance(tree, Tree):
+        return None
+    names = victim.oracle.access.inputs.names
+    return {"text": tree.text(names), "nodes": _nodes(tree, names) if tree.leaves <= _LEAVES else []}
+
+
+def _nodes(tree: Tree, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A tree's nodes from left to right: leaves side by side, and every other node above the middle of its children."""
+    count = len(tree.feature)
+    parent = {int(child): node for node in range(count) for child in (tree.left[node], tree.right[node]) if child >= 0}
+    depth = [0] * count
+    for node in range(1, count):
+        depth[node] = depth[parent[node]] + 1
+    place: dict[int, float] = {}
+    pending = [0]
+    while pending:
+        node = pending.pop()
+        if tree.feature[node] < 0:
+            place[node] = float(len(place))
+        else:
+            pending += [int(tree.right[node]), int(tree.left[node])]
+    for node in reversed(range(count)):
+        if node not in place:
+            place[node] = (place[int(tree.left[node])] + place[int(tree.right[node])]) / 2
+    return [
+        {
+            "x": place[node],
+            "depth": depth[node],
+            "parent": parent.get(node),
+            "words": _words(tree, node, names),
+            "leaf": bool(tree.feature[node] < 0),
+        }
+        for node in range(count)
+    ]
+
+
+def _words(tree: Tree, node: int, names: Sequence[str]) -> str:
+    feature = int(tree.feature[node])
+    if feature < 0:
+        return tree.outcome(node).split(" (")[0]
+    return tree.rules(node, names[feature] if names else f"feature {feature}")[0]

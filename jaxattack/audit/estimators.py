@@ -1,0 +1,115 @@
+"""Victims of scikit-learn to steal from, fitted on any data set in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from jaxattack.oracle import BinnedLogistic, from_estimator, from_function
+from jaxattack.types import Access, Inputs, Level, Oracle
+
+Fit = Callable[[np.ndarray, np.ndarray, Inputs, int], Callable[[Level, float], Oracle]]
+
+
+class Estimator(NamedTuple):
+    """A kind of victim.
+
+    Attributes:
+        about: what it is, in a line.
+        method: the attack that fits it.
+        level: how much it answers where nothing else is said.
+        fullest: how much it could answer.
+        fit: x["record feature"], y, what it documents, seed -> (level, price) -> Oracle.
+    """
+
+    about: str
+    method: str
+    level: Level
+    fullest: Level
+    fit: Fit
+
+
+def _plain(make: Callable[[int], Any], **terms: Any) -> Fit:
+    """An estimator asked as it is."""
+
+    def fit(x, y, inputs, seed):
+        fitted = make(seed).fit(x, y)
+        return lambda level, price: from_estimator(fitted, inputs=inputs, level=level, price=price, **terms)
+
+    return fit
+
+
+def _scaled(classifier: Any) -> Any:
+    return make_pipeline(StandardScaler(), classifier)
+
+
+def _kernel(x: np.ndarray, y: np.ndarray, inputs: Inputs, seed: int, representers: int = 20):
+    """Kernel logistic regression on a few training records, which its answers give away."""
+    kept = np.random.default_rng(seed).choice(len(x), size=min(representers, len(x)), replace=False)
+    gamma = 1 / (x.shape[1] * x.var())
+    fitted = LogisticRegression(max_iter=2000).fit(rbf_kernel(x, x[kept], gamma=gamma), y)
+    classes = len(fitted.classes_)
+
+    def answer(queries, level):
+        features = rbf_kernel(queries, x[kept], gamma=gamma)
+        return fitted.predict_proba(features) if level == "probability" else fitted.predict(features)
+
+    def make(level: Level, price: float) -> Oracle:
+        return from_function(
+            partial(answer, level=level), Access(level=level, classes=classes, inputs=inputs), price=price
+        )
+
+    return make
+
+
+def _binned(x: np.ndarray, y: np.ndarray, inputs: Inputs, seed: int):  # noqa: ARG001 - nothing here is random
+    pipeline = BinnedLogistic.fit(x, y, inputs)
+    return lambda level, price: pipeline.oracle(level=level, price=price)
+
+
+ESTIMATORS: dict[str, Estimator] = {
+    "logistic": Estimator(
+        "logistic regression of scikit-learn", "softmax", "probability", "probability",
+        _plain(lambda _: _scaled(LogisticRegression(max_iter=2000))),
+    ),
+    "ovr": Estimator(
+        "a logistic regression for each class against the rest", "adaptive-retraining", "probability", "probability",
+        _plain(lambda _: _scaled(OneVsRestClassifier(LogisticRegression(max_iter=2000)))),
+    ),
+    "tanh": Estimator(
+        "a network with 20 tanh units", "adaptive-retraining?substitute=mlp:20", "probability", "probability",
+        _plain(lambda seed: _scaled(MLPClassifier((20,), activation="tanh", max_iter=2000, random_state=seed))),
+    ),
+    "kernel": Estimator("kernel logistic regression with 20 representers", "adaptive-retraining?substitute=rbf", "probability", "probability", _kernel),
+    "svm": Estimator(
+        "a support vector machine with an RBF kernel, labels only", "adaptive-retraining?substitute=rbf", "label", "label",
+        _plain(lambda seed: _scaled(SVC(random_state=seed))),
+    ),
+    "tree": Estimator(
+        "a decision tree", "path-finding", "probability", "probability",
+        _plain(lambda seed: DecisionTreeClassifier(min_samples_leaf=3, random_state=seed)),
+    ),
+    "partial-tree": Estimator(
+        "a decision tree that takes records with missing features", "top-down", "probability", "probability",
+        _plain(lambda seed: DecisionTreeClassifier(min_samples_leaf=3, random_state=seed), partial=True),
+    ),
+    "regression-tree": Estimator(
+        "a regression tree of the class number", "path-finding", "logit", "logit",
+        _plain(lambda seed: DecisionTreeRegressor(min_samples_leaf=5, random_state=seed)),
+    ),
+    "binned": Estimator(
+        "features cut into bins by quantiles, then logistic regression; records may miss features", "binned",
+        "probability", "probability", _binned,
+    ),
+}  # fmt: skip

@@ -1,0 +1,243 @@
+"""Steal a model and say how alike the stolen one is: an oracle, an attack, findings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxattack.attacks.extraction import lookup, uniform
+from jaxattack.audit.alikeness import alike
+from jaxattack.audit.environment import device, environment, peak_memory
+from jaxattack.audit.opened import Opened
+from jaxattack.audit.sweep import Findings
+from jaxattack.disk import make_folder, read_json, write_json
+from jaxattack.oracle import (
+    budgeted,
+    checked,
+    journalled,
+    label_only,
+    limited,
+    noisy,
+    rounded,
+    tempered,
+    top_k,
+)
+from jaxattack.store import FORMAT
+from jaxattack.training import check_seed
+from jaxattack.types import Extraction, InputError, Level, Oracle, Precision, Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On which terms a victim answers.
+
+    Attributes:
+        level: label, probability or logit; as much as its kind usually answers by default.
+        top: only the so many most likely classes; 0 for all.
+        decimals: round confidences to so many decimals.
+        temperature: confidences of the logits divided by this.
+        noise: standard deviation of normal noise on confidences or logits.
+        rate: queries a second, at most.
+        precision: the arithmetic of a network of this package: float64, float32 or bfloat16.
+    """
+
+    level: Level | None = None
+    top: int = 0
+    decimals: int | None = None
+    temperature: float = 1.0
+    noise: float = 0.0
+    rate: float | None = None
+    precision: Precision = "float64"
+
+
+def on_terms(oracle: Oracle, terms: Terms, seed: int = 0) -> Oracle:
+    """A victim behind the defences that its terms name, in the order in which a service applies them.
+
+    Raises:
+        InputError: a value out of range, or a defence that the victim's answers do not allow.
+    """
+    if terms.temperature != 1:
+        oracle = tempered(oracle, terms.temperature)
+    if terms.noise:
+        oracle = noisy(oracle, terms.noise, seed)
+    if terms.top:
+        oracle = top_k(oracle, terms.top)
+    if terms.decimals is not None:
+        oracle = rounded(oracle, terms.decimals)
+    if terms.level == "label" and oracle.access.level != "label":
+        oracle = label_only(oracle)
+    return limited(oracle, terms.rate) if terms.rate is not None else oracle
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractionAudit:
+    """What is tried on a victim.
+
+    Attributes:
+        method: the attack; the one that fits the victim by default. A name may set fields, as softmax?queries=200.
+        budget: queries, at most; what the attack asks by itself by default.
+        seed: decides everything random.
+        compare: random inputs on which the stolen model is compared with the victim.
+
+    Raises:
+        InputError: an unknown attack, or a value out of range.
+    """
+
+    method: str | None = None
+    budget: int | None = None
+    seed: int = 0
+    compare: int = 10_000
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if self.method is not None:
+            lookup(self.method)
+        if self.budget is not None and self.budget < 1:
+            raise InputError(f"budget is {self.budget}: give at least 1 query.")
+        if self.compare < 1:
+            raise InputError(f"compare is {self.compare}: give at least 1 record.")
+
+
+class Stolen(NamedTuple):
+    """An extraction with its findings.
+
+    Attributes:
+        extraction: the stolen model.
+        findings: plain values for the report; `jaxattack.report.extraction` documents the keys.
+    """
+
+    extraction: Extraction
+    findings: Findings
+
+
+def extract(
+    victim: Opened,
+    *,
+    audit: ExtractionAudit = ExtractionAudit(),
+    oracle: Oracle | None = None,
+    transport: str = "in this process",
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> Stolen:
+    """Steal a model and compare it with its victim.
+
+    Args:
+        victim: what is stolen, and what judges it.
+        audit: how.
+        oracle: what the attack asks, where that is not the victim's own: the same victim on other terms, or over HTTP.
+        transport: how it is asked, in words.
+        out: a folder that keeps every answer. Given again, answers that are there are not paid for again.
+        progress: called as queries are answered.
+
+    Raises:
+        InputError: bad input, a foreign folder, or a victim that cannot be believed or reached.
+    """
+    begin = time.perf_counter()
+    name = audit.method or victim.method
+    attack = lookup(name)
+    seen = checked(oracle or victim.oracle)
+    asked: Oracle = seen
+    kept = 0
+    with ExitStack() as opened:
+        if out is not None:
+            _claim(out, victim, name, audit, asked)
+            asked = journal = opened.enter_context(journalled(asked, out / "answers"))
+            kept = journal.paid.queries
+        if audit.budget is not None:
+            asked = budgeted(asked, audit.budget)
+        started = time.perf_counter()
+        extraction = attack(asked, seed=audit.seed, pool=victim.pool if attack.pool else None, progress=progress)
+        spent = time.perf_counter() - started
+    cost = extraction.cost
+    values = {
+        "format": 1,
+        "kind": "extraction",
+        "title": f"{victim.name} · {attack.name}",
+        "victim": _described(victim, asked, transport),
+        "attack": {
+            "name": attack.name,
+            "settings": _settings(attack),
+            "complete": extraction.complete,
+            "reason": extraction.reason,
+            "notes": {key: _plain(value) for key, value in extraction.notes.items()},
+        },
+        **alike(victim, extraction, uniform(asked.access.inputs, audit.compare, _fresh(audit.seed))),
+        "warnings": list(seen.findings.values()),
+        "cost": {
+            "queries": cost.queries,
+            "calls": cost.calls,
+            "bytes": cost.bytes,
+            "price": cost.price,
+            "kept": min(kept, cost.queries),
+            "unknowns": sum(np.size(value) for value in extraction.parameters.values()) or None,
+            "seconds": {"victim": cost.seconds, "attack": max(spent - cost.seconds, 0.0)},
+            "memory_bytes": peak_memory(),
+            "device": device(),
+        },
+        "config": {"victim": victim.name, "method": name, **asdict(audit), "access": _terms(asked)},
+        "environment": environment(),
+    }
+    values["cost"]["seconds"]["total"] = time.perf_counter() - begin
+    return Stolen(extraction, Findings(values, {}))
+
+
+def _fresh(seed: int) -> np.random.Generator:
+    """Inputs to compare on that no attack of the same seed has asked."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, 0)))
+
+
+def _claim(out: Path, victim: Opened, method: str, audit: ExtractionAudit, oracle: Oracle) -> None:
+    """Make the folder this extraction's, or see that it is."""
+    identity = {"format": FORMAT, "victim": victim.name, "method": method, "seed": audit.seed, "access": _terms(oracle)}
+    file = out / "extraction.json"
+    if file.exists():
+        kept = read_json(file)
+        other = [key for key, value in identity.items() if kept.get(key) != value]
+        if other:
+            raise InputError(
+                f"{out} keeps the answers of another extraction ({other[0]} was {kept.get(other[0])!r} and is now "
+                f"{identity[other[0]]!r}): give another folder."
+            )
+        return
+    make_folder(out)
+    write_json(file, identity)
+
+
+def _terms(oracle: Oracle) -> dict[str, Any]:
+    access = oracle.access
+    plain = {field.name: getattr(access, field.name) for field in fields(access) if field.name != "inputs"}
+    return plain | {"shape": list(access.inputs.shape)}
+
+
+def _described(victim: Opened, oracle: Oracle, transport: str) -> dict[str, Any]:
+    access = oracle.access
+    return {
+        "name": victim.name,
+        "level": access.level,
+        "classes": access.classes,
+        "features": int(np.prod(access.inputs.shape)),
+        "top": access.top,
+        "decimals": access.decimals,
+        "precision": access.precision,
+        "transport": transport,
+    }
+
+
+def _settings(attack: Any) -> dict[str, Any]:
+    return {field.name: _plain(getattr(attack, field.name)) for field in fields(attack)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

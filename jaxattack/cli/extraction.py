@@ -1,0 +1,198 @@
+"""The commands `extract` and `serve`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from textwrap import indent
+from typing import Annotated
+
+from jaxattack.attacks.extraction import ATTACKS
+from jaxattack.audit import ExtractionAudit, Opened, Terms, on_terms, open_victim
+from jaxattack.audit import extract as run_extraction
+from jaxattack.audit.estimators import ESTIMATORS
+from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
+from jaxattack.oracle import connect
+from jaxattack.oracle.ledger import PRICE
+from jaxattack.serve import Key, Settings, serving
+from jaxattack.serve import serve as run_server
+from jaxattack.types import InputError, Oracle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where the service listens, and whom it answers.
+
+    Attributes:
+        host: the address to listen on.
+        port: 0 for a free one.
+        keys: a JSON file of those who may ask, [{"name": .., "secret": .., "queries": .., "per_second": ..}]; the last two
+            are optional. Anyone may ask where there is no such file.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    keys: Path | None = None
+
+
+TermOptions = Annotated[Terms, flat("What the victim answers")]
+AuditOptions = Annotated[ExtractionAudit, flat("The attack")]
+_TERMS, _AUDIT, _OUTPUT, _LISTENING, _SETTINGS = Terms(), ExtractionAudit(), Output(), Listening(), Settings()
+
+
+def extract(
+    victim: str = "softmax",
+    /,
+    *,
+    data: str | None = None,
+    in_process: bool = False,
+    key: str | None = None,
+    price: float = PRICE,
+    terms: TermOptions = _TERMS,
+    audit: AuditOptions = _AUDIT,
+    output: OutputOptions = _OUTPUT,
+    out: Path | None = None,
+) -> None:
+    """What are its weights? Steal a model through its answers, compare it with the original, and write a report.
+
+    Without options: trains a softmax regression on scikit-learn's digits, serves it on loopback, and steals it over HTTP.
+
+    The run folder keeps every answer: the same command after a kill pays for none of them again.
+
+    VICTIMS
+
+    METHODS
+
+    Examples:
+
+        jaxattack extract tree --data iris --in-process
+
+        jaxattack extract model.skops --data records.npz --method softmax
+
+        jaxattack extract https://api.example.org --key SECRET --budget 5000 --out stolen
+
+    Args:
+        victim: one of the list above.
+        data: the records it is trained on, or to compare on: as `jaxattack data` lists them; digits by default.
+        in_process: ask the victim in this process, not over HTTP.
+        key: for a prediction API that asks for one.
+        price: of a query, in dollars.
+        out: the run folder; by default one in ./jaxattack-runs named after the settings.
+    """
+    settings = {"victim": victim, "data": data, **asdict(terms), **asdict(audit)}
+    folder = out or RUNS / _named(victim, settings)
+    with progress(output) as shown, resumable(folder):
+        opened = open_victim(
+            victim, data=data, level=terms.level, precision=terms.precision, seed=audit.seed, price=price, key=key,
+            progress=shown,
+        )  # fmt: skip
+        with _asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport):
+            stolen = run_extraction(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
+    publish(folder, stolen.findings, output)
+
+
+@contextmanager
+def _asked(victim: Opened, oracle: Oracle, in_process: bool, price: float) -> Iterator[tuple[Oracle, str]]:
+    """What the attack asks, and how, in words."""
+    if victim.remote:
+        yield oracle, f"over HTTP, at {victim.name}"
+    elif in_process:
+        yield oracle, "in this process"
+    else:
+        with serving(oracle) as url, connect(url, price=price) as client:
+            yield client, "over HTTP on loopback, as .npy"
+
+
+def _listed() -> dict[str, str]:
+    """Victims and methods, for the help of the commands."""
+    trained = {
+        "softmax, mlp:20, cnn:16-32": "a network of this package, trained on the data",
+        **{name: kind.about for name, kind in ESTIMATORS.items()},
+        "relu:20-10-1": "a ReLU network with random weights",
+        "head:64-1000": "the last layer of a language model with random weights: hidden size, vocabulary",
+        "FOLDER": "what `jaxattack train` wrote",
+        "FILE.skops, FILE.onnx": "a saved model of scikit-learn or another framework",
+        "http://...": "a prediction API, such as `jaxattack serve` is",
+    }
+    methods = {name: (type(attack).__doc__ or "").splitlines()[0].rstrip(".") for name, attack in ATTACKS.items()}
+    return {"VICTIMS": _lines("Victims", trained), "METHODS": _lines("Methods", methods)}
+
+
+def _lines(title: str, entries: dict[str, str]) -> str:
+    return f"{title}:\n\n" + "\n".join(f"- **{name}**: {about}" for name, about in entries.items())
+
+
+def explained(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose help lists the victims and the methods."""
+    for word, text in _listed().items():
+        command.__doc__ = re.sub(rf"^    {word}$", indent(text, "    "), command.__doc__ or "", flags=re.MULTILINE)
+    return command
+
+
+def _named(victim: str, settings: dict[str, object]) -> str:
+    words = "".join(c if c.isalnum() else "-" for c in Path(victim).stem).strip("-")
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"extract-{words}-{digest[:8]}"
+
+
+def serve(
+    victim: str = "softmax",
+    /,
+    *,
+    data: str | None = None,
+    seed: int = 0,
+    listening: Annotated[Listening, flat("Where and to whom")] = _LISTENING,
+    limits: Annotated[Settings, flat("Limits")] = _SETTINGS,
+    terms: TermOptions = _TERMS,
+    output: OutputOptions = _OUTPUT,
+) -> None:
+    """Serve a model as a prediction API, until Ctrl-C or SIGTERM.
+
+    VICTIMS
+
+    Example:
+
+        jaxattack serve victim --port 8000 --decimals 3 --keys keys.json
+
+    Args:
+        victim: one of the list above.
+        data: the records it is trained on, as `jaxattack data` lists them; digits by default.
+        seed: decides its training.
+    """
+    keys = _keys(listening.keys)
+    with progress(output) as shown:
+        opened = open_victim(
+            victim,
+            data=data,
+            level=terms.level,
+            precision=terms.precision,
+            seed=seed,
+            price=limits.price,
+            progress=shown,
+        )
+    run_server(
+        on_terms(opened.oracle, terms, seed),
+        listening.host,
+        listening.port,
+        keys=keys,
+        settings=limits,
+        ready=lambda url: say(output, f"Serving {opened.name} at {url}; Ctrl-C to stop."),
+    )
+
+
+def _keys(file: Path | None) -> list[Key]:
+    if file is None:
+        return []
+    try:
+        return [Key(**entry) for entry in json.loads(file.read_text())]
+    except InputError:
+        raise
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f'keys is {file} and cannot be read ({error}): give [{{"name": .., "secret": ..}}].'
+        ) from error

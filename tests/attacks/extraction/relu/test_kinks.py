@@ -1,0 +1,133 @@
+"""Kinks of random piecewise linear functions against where they are known to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attacks.extraction.relu.relu_victims import network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxattack.attacks.extraction.relu.kinks import Kinks, Noise, find_kinks, tangents
+from jaxattack.attacks.extraction.relu.network import logits
+
+
+def truth(net, origin, direction, reach=1e4):
+    """Where each line crosses each neuron's hyperplane."""
+    position = -(origin @ net.weights[0].T + net.biases[0]) / (direction @ net.weights[0].T)
+    return [np.sort(line[np.abs(line) < reach]) for line in position]
+
+
+def naive(f, low, high):
+    """One kink at a time: halve an interval until it is straight or tiny."""
+    if high - low < 1e-7:
+        return [(low + high) / 2]
+    start, end = f(low), f(high)
+    off = [f(low + share * (high - low)) - start - share * (end - start) for share in (0.3, 0.5, 0.62)]
+    if max(map(abs, off)) < 1e-5 * (high - low):
+        return []
+    middle = low + 0.5003 * (high - low)
+    return naive(f, low, middle) + naive(f, middle, high)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([(5, 4, 1), (20, 12, 1), (30, 40, 3), (3, 9, 2)]))
+def test_all_kinks_of_all_lines_are_found_and_no_others(seed, sizes):
+    rng, net = np.random.default_rng(seed), network(*sizes, seed=seed)
+    origin, direction = rng.normal(size=(2, 3, sizes[0]))
+    grid = np.tile(tangents(2 * sizes[1] + 1), (3, 1))
+    kinks = find_kinks(lambda x: logits(net, x), origin, direction, grid)
+    for line, wanted in enumerate(truth(net, origin, direction)):
+        found = kinks.of(line).position
+        # Kinks that are too close, or bend too little, are reported or rare; what is found is a kink.
+        assert np.all(np.diff(found) > 0)
+        apart = np.abs(wanted[:, None] - found)
+        assert np.all(apart.min(axis=0) <= kinks.of(line).error + 1e-9 * (1 + np.abs(found)))
+        assert len(wanted) - len(found) <= 2 * len(kinks.of(line).unresolved)
+
+
+def test_each_round_is_one_call_and_every_query_is_counted():
+    net, rng = network(30, 16, 1), np.random.default_rng(0)
+    calls = []
+
+    def evaluate(x):
+        calls.append(len(x))
+        return logits(net, x)
+
+    origin, direction = rng.normal(size=(2, 4, 30))
+    kinks = find_kinks(evaluate, origin, direction, np.tile(tangents(33), (4, 1)))
+    assert kinks.rounds == len(calls) <= 30
+    assert kinks.asked == sum(calls) <= 4 * 10 * 16
+
+
+def test_lines_searched_together_give_what_each_gives_alone():
+    net, rng = network(12, 8, 2), np.random.default_rng(1)
+    origin, direction = rng.normal(size=(2, 3, 12))
+    grid = np.tile(tangents(17), (3, 1))
+    together = find_kinks(lambda x: logits(net, x), origin, direction, grid)
+    for line in range(3):
+        alone = find_kinks(lambda x: logits(net, x), origin[[line]], direction[[line]], grid[:1])
+        np.testing.assert_allclose(together.of(line).position, alone.position, rtol=1e-9, atol=1e-9)
+
+
+def test_the_search_agrees_with_halving_one_interval_after_another():
+    net = network(6, 5, 1, seed=3)
+    origin, direction = np.random.default_rng(2).normal(size=(2, 6))
+
+    def f(t):
+        return float(logits(net, (origin + t * direction)[None])[0, 0])
+
+    kinks = find_kinks(lambda x: logits(net, x), origin[None], direction[None], np.linspace(-3, 3, 11)[None])
+    wanted = np.array(naive(f, -3.0, 3.0))
+    np.testing.assert_allclose(kinks.position, wanted[np.append(True, np.diff(wanted) > 1e-5)], atol=1e-6)
+
+
+def test_several_kinks_that_add_up_to_one_are_not_taken_for_it():
+    # Outside of 0.3..0.4 the function is that of one kink at 0.1, where the answer agrees with both outer lines.
+    def f(x):
+        t = x[:, :1]
+        return 3 * np.maximum(t - 0.3, 0) - 2 * np.maximum(t - 0.4, 0) + 0.0 * t
+
+    kinks = find_kinks(f, np.zeros((1, 1)), np.ones((1, 1)), np.array([[-2.0, -1.0, 0.0, 1.0, 2.0, 3.0]]))
+    np.testing.assert_allclose(kinks.position, [0.3, 0.4], atol=1e-12)
+    np.testing.assert_allclose(kinks.left[:, 0], [0, 3], atol=1e-12)
+    np.testing.assert_allclose(kinks.right[:, 0], [3, 1], atol=1e-12)
+    np.testing.assert_allclose(kinks.jump[:, 0], [3, -2], atol=1e-12)
+
+
+def test_kinks_too_close_to_part_are_reported_as_not_resolved():
+    def f(x):
+        t = x[:, :1]
+        return np.maximum(t - 0.3, 0) + np.maximum(t - 0.3 - 1e-5, 0) + 1
+
+    line = np.zeros((1, 1)), np.ones((1, 1)), np.linspace(-1, 1, 9)[None]
+    assert len(find_kinks(f, *line).position) == 2
+    coarse = find_kinks(f, *line, noise=Noise(2.0**-23))
+    assert len(coarse.position) + len(coarse.unresolved) >= 1
+    assert len(coarse.position) <= 1
+
+
+def test_answers_that_are_not_finite_end_the_line_there():
+    def f(x):
+        t = x[:, :1]
+        return np.where(t < 2, np.maximum(t - 0.3, 0) + 1, np.nan)
+
+    kinks = find_kinks(f, np.zeros((1, 1)), np.ones((1, 1)), np.linspace(-3, 5, 17)[None])
+    np.testing.assert_allclose(kinks.position, [0.3], atol=1e-9)
+
+
+def test_noise_is_given_up_instead_of_halved_for_ever():
+    rng = np.random.default_rng(0)
+    kinks = find_kinks(
+        lambda x: rng.normal(size=(len(x), 1)), np.ones((1, 1)), np.ones((1, 1)), np.linspace(-1, 1, 33)[None]
+    )
+    assert kinks.asked < 200 * 33
+    assert len(kinks.unresolved) > len(kinks.position)
+
+
+@pytest.mark.parametrize("points", [3, 10])
+def test_an_affine_function_has_no_kinks(points):
+    kinks = find_kinks(
+        lambda x: x @ np.ones((4, 2)) + 3, np.ones((2, 4)), np.eye(4)[:2], np.tile(tangents(points), (2, 1))
+    )
+    assert isinstance(kinks, Kinks)
+    assert len(kinks.position) == len(kinks.unresolved) == 0

@@ -1,0 +1,63 @@
+"""One loop for many searches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxattack.attacks.extraction.relu.lockstep import Asked, metered, run, run_many
+from jaxattack.types import BudgetSpent, InputError
+
+
+def adding(rounds):
+    """Asks `rounds` batches of two and adds up the answers."""
+    total = 0.0
+    for number in range(rounds):
+        total += float((yield np.full((2, 1), float(number))).sum())
+    return total
+
+
+def patient(rounds):
+    """The same, but keeps what it has when the budget ends."""
+    total = 0.0
+    try:
+        for number in range(rounds):
+            total += float((yield np.full((2, 1), float(number))).sum())
+    except BudgetSpent:
+        return -total
+    return total
+
+
+def victim(budget=np.inf):
+    left = [budget]
+
+    def ask(x):
+        if len(x) > left[0]:
+            raise BudgetSpent("spent", left=int(left[0]))
+        left[0] -= len(x)
+        return 10 * x
+
+    return ask
+
+
+def test_each_search_ends_with_what_it_returns_alone():
+    together = run_many([Asked(adding(rounds), victim()) for rounds in (3, 1, 5, 0)])
+    assert together == [run(Asked(adding(rounds), victim())) for rounds in (3, 1, 5, 0)] == [60, 0, 200, 0]
+
+
+def test_an_error_ends_its_own_search_and_no_other():
+    spent, ended, kept = run_many(
+        [Asked(adding(3), victim(4)), Asked(adding(3), victim()), Asked(patient(3), victim(4))]
+    )
+    assert isinstance(spent, BudgetSpent)
+    assert (ended, kept) == (60, -20)
+
+
+def test_one_search_alone_raises_its_error():
+    with pytest.raises(InputError, match="spent"):
+        run(Asked(adding(3), victim(3)))
+
+
+def test_a_metered_search_counts_what_was_answered():
+    assert run(Asked(metered(adding(3)), victim())) == (60, 6)
+    assert run(Asked(metered(patient(3)), victim(5))) == (-20, 4)

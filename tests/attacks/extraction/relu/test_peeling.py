@@ -1,0 +1,66 @@
+"""One layer after the other."""
+
+import numpy as np
+import pytest
+from attacks.extraction.relu.peeled_networks import Counting, hidden_layers, network
+
+from jaxattack.attacks.extraction.relu.peel import Layer
+from jaxattack.attacks.extraction.relu.peeling import Peeling
+from jaxattack.attacks.extraction.relu.standard import Victim
+
+
+def peeling_of(net, hidden, seed=0):
+    rng = np.random.default_rng(seed)
+    return Peeling(Victim(Counting(net), rng), hidden, 60, 12, rng)
+
+
+def cosines(mine, true):
+    rows = [np.column_stack([layer.weight, layer.bias]) for layer in (mine, true)]
+    rows = [row / np.linalg.norm(row, axis=1, keepdims=True) for row in rows]
+    return np.abs(rows[0] @ rows[1].T)
+
+
+def test_layers_come_out_one_after_the_other():
+    net = network((8, 6, 4, 1), 0)
+    peeling = peeling_of(net, (6, 4))
+    assert peeling.first()
+    assert cosines(peeling.layers[0], hidden_layers(net, 1)[0]).max(axis=1) == pytest.approx(np.ones(6), abs=1e-9)
+    assert peeling.next()
+    assert peeling.complete
+    # Settled signs: every row of the first layer points as the victim's does.
+    first = peeling.layers[0].weight @ net.weights[0].T / np.linalg.norm(net.weights[0], axis=1)
+    assert first.max(axis=1) == pytest.approx(np.ones(6), abs=1e-9)
+    assert (
+        peeling.known()
+        == f"found were 6 of 6 neurons of layer 1, 4 of 4 neurons of layer 2, on {peeling.lines.count} lines."
+    )
+
+
+def test_neurons_that_the_last_layer_lacks_are_found_on_lines_through_given_points():
+    net = network((8, 6, 4, 1), 1)
+    first, second = hidden_layers(net, 2)
+    peeling = peeling_of(net, (6, 4), 2)
+    peeling.layers = (first, Layer(second.weight[:1], second.bias[:1]))
+    peeling.unseen = (np.zeros((1, 6), bool),)
+    assert not peeling.complete
+    rng = np.random.default_rng(3)
+    for _ in range(4):
+        if not peeling.complete:
+            peeling.more(*(2 * rng.normal(size=(2, 4, 8))))
+    assert peeling.complete
+    turned = cosines(peeling.layers[1], second)
+    assert sorted(turned.argmax(axis=1)) == [0, 1, 2, 3]
+    assert turned.max(axis=1) == pytest.approx(np.ones(4), abs=1e-8)
+
+
+def test_a_layer_that_lacks_neurons_is_padded_with_some_that_are_never_on():
+    net = network((5, 4, 3, 2, 1), 4)
+    first, second, third = hidden_layers(net, 3)
+    peeling = peeling_of(net, (4, 3, 2))
+    peeling.layers = (first, Layer(second.weight[:2], second.bias[:2]), Layer(third.weight[:, :2], third.bias))
+    peeling.unseen = (np.zeros((2, 4), bool), np.ones((2, 2), bool))
+    layers, unseen = peeling.padded()
+    assert [layer.weight.shape for layer in layers] == [(4, 5), (3, 4), (2, 3)]
+    assert not layers[1].weight[2].any()
+    assert layers[1].bias[2] < 0
+    assert [mask.shape for mask in unseen] == [(2, 4), (2, 3)]

@@ -1,0 +1,95 @@
+"""The last layer and all layers together from kept answers."""
+
+import numpy as np
+import pytest
+from attacks.extraction.relu.peeled_networks import hidden_layers, network
+
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, align, logits
+from jaxattack.attacks.extraction.relu.peel import flipped
+from jaxattack.attacks.extraction.relu.polish import Answers, completed, finished, polished, scarce, surrogate
+
+
+def answered(net, seed, count=1500):
+    x = 2 * np.random.default_rng(seed).normal(size=(count, net.weights[0].shape[1]))
+    return Answers(x, logits(net, x))
+
+
+def none_unseen(net):
+    return tuple(np.zeros(weight.shape, bool) for weight in net.weights[1:-1])
+
+
+@pytest.mark.parametrize("sizes", [(6, 5, 4, 1), (6, 5, 4, 3)])
+def test_the_last_layer_comes_out_whatever_the_signs_of_the_last_hidden_one(sizes):
+    net = network(sizes, 0)
+    layers = hidden_layers(net, 2)
+    unsigned = (layers[0], flipped(layers[1], np.array([1.0, -1.0, -1.0, 1.0])))
+    stolen = finished(unsigned, none_unseen(net), answered(net, 1), 4)
+    assert align(stolen, net).error < 1e-10
+
+
+def test_a_neuron_not_found_yet_does_not_spoil_the_others():
+    net = network((6, 5, 4, 1), 2)
+    net.biases[1][3] = -1.2 * np.abs(net.weights[1][3]).sum()
+    layers = hidden_layers(net, 2)
+    answers = answered(net, 3)
+    part = (layers[0], type(layers[1])(layers[1].weight[:3], layers[1].bias[:3]))
+    stolen = finished(part, none_unseen(net), answers, 4)
+    miss = np.abs(logits(stolen, answers.x) - answers.y)
+    assert np.median(miss) < 1e-8
+
+
+def test_a_neuron_that_is_always_on_is_a_linear_one():
+    net = network((6, 5, 4, 1), 4)
+    net.biases[1][3] = 100.0
+    layers = hidden_layers(net, 2)
+    answers = answered(net, 5)
+    part = (layers[0], type(layers[1])(layers[1].weight[:3], layers[1].bias[:3]))
+    stolen = finished(part, none_unseen(net), answers, 4)
+    assert stolen.sizes == net.sizes
+    np.testing.assert_allclose(logits(stolen, answers.x), answers.y, atol=1e-8)
+
+
+def test_polishing_takes_small_errors_to_rounding():
+    net = network((6, 5, 4, 2), 6)
+    rng = np.random.default_rng(7)
+    rough = ReluNetwork(*(tuple(one + 1e-6 * rng.normal(size=one.shape) for one in part) for part in net))
+    answers = answered(net, 8)
+    stolen = polished(rough, answers)
+    fresh = answered(net, 9)
+    assert np.abs(logits(rough, fresh.x) - fresh.y).max() > 1e-7
+    assert np.abs(logits(stolen, fresh.x) - fresh.y).max() < 1e-12
+
+
+def test_an_unseen_weight_is_filled_in():
+    net = network((6, 5, 4, 1), 10)
+    # Neuron 0 of the second layer is on wherever neuron 2 of the first is.
+    net.weights[1][0] = np.array([-0.5, -0.4, 3.0, -0.3, 0.6])
+    net.weights[1][0, [0, 1, 3]] *= 0.1
+    net.biases[1][0] = 0.5
+    start = ReluNetwork(tuple(weight.copy() for weight in net.weights), net.biases)
+    start.weights[1][0, 2] = 0.0
+    unseen = none_unseen(net)
+    unseen[0][0, 2] = True
+    stolen = completed(start, unseen, answered(net, 11))
+    np.testing.assert_allclose(stolen.weights[1][0, 2], 3.0, rtol=1e-9)
+
+
+def test_scarce_points_show_what_answers_do_not():
+    net = network((6, 5, 4, 1), 12)
+    pool = answered(net, 13, count=4000).x
+    on = pool @ net.weights[0].T + net.biases[0] > 0
+    lacking = pool[~on[:, 1]][:1000]
+    chosen = scarce(net, Answers(lacking, logits(net, lacking)), pool)
+    assert (chosen @ net.weights[0][1] + net.biases[0][1] > 0).sum() >= 12
+    assert len(scarce(net, answered(net, 14, count=4000), pool)) == 0
+
+
+def test_a_surrogate_over_all_hidden_layers_is_the_network_and_over_none_is_affine():
+    net = network((6, 5, 4, 2), 15)
+    answers = answered(net, 16)
+    whole = surrogate(hidden_layers(net, 2), answers)
+    np.testing.assert_allclose(logits(whole, answers.x), answers.y, atol=1e-9)
+    affine = surrogate((), answers)
+    design = np.column_stack([answers.x, np.ones(len(answers.x))])
+    best = design @ np.linalg.lstsq(design, answers.y, rcond=None)[0]
+    np.testing.assert_allclose(logits(affine, answers.x), best, atol=1e-9)

@@ -1,0 +1,55 @@
+"""The signs of a layer by least squares, and the weights above it."""
+
+import numpy as np
+import pytest
+from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
+
+from jaxattack.attacks.extraction.relu.peel import flipped
+from jaxattack.attacks.extraction.relu.sign import signs, turned, weights
+from jaxattack.attacks.extraction.relu.signature import signature
+
+
+@pytest.mark.parametrize("sizes", [(10, 6, 4, 1), (5, 9, 6, 1), (6, 5, 4, 3, 1)])
+def test_signs_come_out_even_where_the_layer_is_wider_than_its_input(sizes):
+    net = network(sizes, 0)
+    known = len(sizes) - 3
+    layers = hidden_layers(net, known)
+    sign = np.random.default_rng(1).choice([-1.0, 1.0], size=sizes[known])
+    unsigned = (*layers[:-1], flipped(layers[-1], sign))
+    trails = [
+        turned(layers, true_trail(layers, weight, bias, k), sign)
+        for k, (weight, bias) in enumerate(zip(net.weights[known], net.biases[known], strict=True))
+    ]
+    found = [signature(unsigned, trail) for trail in trails if len(trail.x) > 5]
+    solved = signs(unsigned, [one for one in found if one is not None])
+    np.testing.assert_array_equal(solved.sign, sign)
+    assert solved.off < 1e-6
+
+
+def test_weights_are_those_of_the_neuron_up_to_scale():
+    net = network((8, 5, 3, 1), 2)
+    layers = hidden_layers(net, 1)
+    for k in range(3):
+        row = weights(layers, true_trail(layers, net.weights[1][k], net.biases[1][k], k))
+        scale = np.linalg.norm(net.weights[1][k][~row.unseen])
+        np.testing.assert_allclose(scale * row.weight[~row.unseen], net.weights[1][k][~row.unseen], atol=1e-10)
+        np.testing.assert_allclose(scale * row.bias, net.biases[1][k], atol=1e-10)
+        assert row.residual < 1e-10
+
+
+def test_a_neuron_never_on_along_the_trail_is_unseen():
+    net = network((8, 5, 3, 1), 3)
+    layers = hidden_layers(net, 1)
+    trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 4, points=400)
+    part = ~trail.on[:, 2]
+    row = weights(layers, type(trail)(trail.on[part], trail.normal[part], trail.x[part]))
+    assert row.unseen[2]
+    assert row.weight[2] == 0
+
+
+def test_turning_twice_changes_nothing():
+    net = network((4, 5, 3, 1), 5)
+    layers = hidden_layers(net, 1)
+    trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 6)
+    sign = np.array([1.0, -1.0, 1.0, -1.0, -1.0])
+    np.testing.assert_array_equal(turned(layers, turned(layers, trail, sign), sign).on, trail.on)

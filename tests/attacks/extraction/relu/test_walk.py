@@ -1,0 +1,70 @@
+"""Following zero sets from cell to cell."""
+
+import numpy as np
+import pytest
+from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
+
+from jaxattack.attacks.extraction.relu.network import logits
+from jaxattack.attacks.extraction.relu.peel import flipped, heights
+from jaxattack.attacks.extraction.relu.walk import bends, follow
+
+
+@pytest.mark.parametrize("sizes", [(10, 8, 5, 1), (6, 9, 5, 1)])
+def test_a_walk_stays_on_the_zero_set_and_measures_its_normals(sizes):
+    net = network(sizes, 0)
+    layers = hidden_layers(net, 1)
+    sign = np.where(np.arange(sizes[1]) % 2, 1.0, -1.0)
+    starts = [
+        true_trail(layers, weight, bias, 1, points=1)
+        for weight, bias in zip(net.weights[1], net.biases[1], strict=True)
+    ]
+    starts = [(k, trail) for k, trail in enumerate(starts) if len(trail.x)]
+    walks = follow(
+        lambda x: logits(net, x)[:, 0],
+        (flipped(layers[0], sign),),
+        np.concatenate([trail.x for _, trail in starts]),
+        np.concatenate([trail.normal for _, trail in starts]),
+        np.random.default_rng(2),
+    )
+    assert sum(walk.alive for walk in walks) >= len(walks) - 1
+    for (k, _), walk in zip(starts, walks, strict=True):
+        if not walk.alive:
+            continue
+        on = heights(layers, walk.trail.x) > 0
+        true = (net.weights[1][k] * on) @ net.weights[0]
+        scale = np.linalg.norm(true[0]) * np.sign(true[0] @ walk.trail.normal[0])
+        value = np.maximum(heights(layers, walk.trail.x), 0) @ net.weights[1][k] + net.biases[1][k]
+        np.testing.assert_allclose(value, 0, atol=1e-10)
+        np.testing.assert_allclose(walk.trail.normal * scale, true, atol=1e-6 * np.abs(true).max())
+
+
+def test_a_walk_asks_few_queries_for_each_neuron_below():
+    net = network((12, 10, 6, 1), 3)
+    layers = hidden_layers(net, 1)
+    start = true_trail(layers, net.weights[1][0], net.biases[1][0], 4, points=1)
+    asked = []
+
+    def evaluate(x):
+        asked.append(len(x))
+        return logits(net, x)[:, 0]
+
+    (walk,) = follow(evaluate, layers, start.x, start.normal, np.random.default_rng(5))
+    assert walk.alive
+    assert sum(asked) <= 20 * 10
+
+
+def test_a_walk_from_no_witness_dies():
+    net = network((8, 6, 4, 1), 6)
+    rng = np.random.default_rng(7)
+    x, normal = rng.normal(size=(3, 8)), rng.normal(size=(3, 8))
+    walks = follow(lambda x: logits(net, x)[:, 0], hidden_layers(net, 1), x, normal, rng)
+    assert not any(walk.alive and len(walk.trail.x) > 3 for walk in walks)
+
+
+def test_bends_are_seen_on_zero_sets_and_not_elsewhere():
+    net = network((8, 6, 4, 1), 8)
+    layers = hidden_layers(net, 1)
+    trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 9)
+    function = lambda x: logits(net, x)[:, 0]  # noqa: E731
+    assert bends(function, layers, trail.x, trail.normal) == 1
+    assert bends(function, layers, trail.x + 0.05 * np.sign(trail.normal), trail.normal) < 0.3

@@ -1,0 +1,102 @@
+"""Bins and one-hot blocks by partial queries: edges to the resolution, weights exactly, and what cannot work refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris, make_circles
+
+from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.extraction.binned import Binned
+from jaxattack.oracle import budgeted, from_function
+from jaxattack.oracle.pipeline import BinnedLogistic
+from jaxattack.types import Access, InputError, Inputs
+
+
+def _inputs(x, categories=None):
+    counts = np.zeros(x.shape[1], int) if categories is None else np.asarray(categories)
+    return Inputs(low=x.min(axis=0), high=x.max(axis=0), categories=counts)
+
+
+def _mixed():
+    """Two numbers and a category of three values, which decide the class together."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(size=600), rng.uniform(0, 5, 600), rng.integers(0, 3, 600)])
+    y = ((x[:, 0] > 0).astype(int) + (x[:, 2] == 1)).astype(int)
+    return x, y, _inputs(x, [0, 0, 3])
+
+
+def test_a_pipeline_written_by_hand_is_read_off_exactly():
+    pipeline = BinnedLogistic(
+        edges=(np.array([0.25, 0.5]),),
+        weights=(np.array([[1.0, -1.0], [0.0, 0.0], [-2.0, 2.0]]),),
+        bias=np.array([0.5, -0.5]),
+        inputs=Inputs.box(0, 1, (1,), missing=True),
+    )
+    found = Binned(resolution=2**-20)(pipeline.oracle())
+    np.testing.assert_allclose(found.stolen.edges[0], [0.25, 0.5], atol=2**-20)
+    np.testing.assert_allclose(found.stolen.weights[0], pipeline.weights[0], atol=1e-12)
+    np.testing.assert_allclose(found.stolen.bias, pipeline.bias, atol=1e-12)
+    assert found.notes["bins"] == [3]
+
+
+@pytest.mark.parametrize(("data", "published"), [("circles", 278), ("iris", 644)])
+def test_published_pipelines_cost_no_more_than_published_and_agree(data, published):
+    x, y = (
+        make_circles(2000, noise=0.1, factor=0.5, random_state=0) if data == "circles" else load_iris(return_X_y=True)
+    )
+    pipeline = BinnedLogistic.fit(x, y, _inputs(x))
+    found = Binned()(pipeline.oracle())
+    assert found.complete
+    assert found.cost.queries <= published
+    for mine, edges, low, high in zip(found.stolen.edges, pipeline.edges, x.min(axis=0), x.max(axis=0), strict=True):
+        np.testing.assert_allclose(mine, edges, atol=1e-3 * (high - low) / 2)
+    twin = pipeline.oracle()
+    np.testing.assert_array_equal(found.answer(x).label, twin(x).label)
+    alike = np.isclose(found.answer(x).probability, twin(x).probability, rtol=0, atol=1e-12).all(axis=1)
+    assert alike.mean() > 0.995  # a record within the resolution of an edge may lie on its other side
+
+
+def test_categories_and_missing_features_are_answered_alike():
+    x, y, inputs = _mixed()
+    pipeline = BinnedLogistic.fit(x, y, inputs)
+    found = Binned()(pipeline.oracle())
+    queries = uniform(inputs, 500, np.random.default_rng(1))
+    queries[::7, 2] = np.nan
+    queries[::11, 0] = np.nan
+    assert np.mean(found.answer(queries).label == pipeline.oracle()(queries).label) > 0.995
+    assert len(found.stolen.weights[2]) == 3
+
+
+def test_a_rounded_victim_keeps_its_bins_where_they_are_further_apart_than_the_rounding():
+    x, y, inputs = _mixed()
+    exact = BinnedLogistic.fit(x, y, inputs)
+    access = Access(level="probability", classes=3, inputs=exact.inputs, decimals=3)
+    rounded = from_function(lambda queries: exact.oracle()(queries).probability.round(3), access)
+    found = Binned()(rounded)
+    assert np.mean(found.answer(x).label == exact.oracle()(x).label) > 0.97
+
+
+def test_a_budget_that_ends_early_gives_coarser_edges_and_says_so():
+    x, y, inputs = _mixed()
+    pipeline = BinnedLogistic.fit(x, y, inputs)
+    whole = Binned()(pipeline.oracle())
+    oracle = budgeted(pipeline.oracle(), whole.cost.queries // 2)
+    found = Binned()(oracle)
+    assert not found.complete
+    assert "edges are not yet found" in found.reason
+    assert np.mean(found.answer(x).label == pipeline.oracle()(x).label) > 0.8
+    with pytest.raises(InputError, match="needs at least 8 queries"):
+        Binned()(budgeted(pipeline.oracle(), 7))
+
+
+def test_a_victim_that_needs_every_feature_is_refused():
+    access = Access(level="probability", classes=2, inputs=Inputs.box(0, 1, (2,)))
+    with pytest.raises(InputError, match="needs every feature"):
+        Binned()(from_function(lambda x: np.full((len(x), 2), 0.5), access))
+
+
+@pytest.mark.parametrize("resolution", [0.0, 1.0, float("nan")])
+def test_a_resolution_that_is_none_is_refused(resolution):
+    with pytest.raises(InputError, match="resolution"):
+        Binned(resolution=resolution)

@@ -1,0 +1,115 @@
+"""Many substitutes trained at once, against each trained alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from jaxattack.attacks.extraction import rbf
+from jaxattack.attacks.extraction.fitting import fit
+from jaxattack.attacks.extraction.substitute import Substitute
+from jaxattack.types import Inputs
+
+BOX = Inputs.box(-1, 1, (2,))
+
+
+def ring(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(seed).uniform(-1, 1, (rows, 2))
+    return x, np.eye(2)[(np.sum(x**2, axis=1) > 0.5).astype(int)]
+
+
+def soft(rows: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    x, weight = rng.uniform(-1, 1, (rows, 2)), rng.standard_normal((3, classes))
+    return x, np.exp(log_softmax(np.pad(x, ((0, 0), (0, 1)), constant_values=1) @ weight, axis=1)), weight
+
+
+def test_confidences_of_a_softmax_are_fitted_exactly():
+    x, target, weight = soft(40)
+    (one,) = fit(Substitute(ridge=1e-12), BOX, x, target, [np.arange(40)], [0])
+    found = np.concatenate([one.parameters["layers.0.kernel"], one.parameters["layers.0.bias"][None]])
+    gauge = found - found.mean(axis=1, keepdims=True)
+    assert np.allclose(gauge, weight - weight.mean(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_softmax_on_labels_is_the_optimum_that_scipy_finds():
+    x, target, _ = soft(60)
+    hard, ridge = np.eye(3)[target.argmax(axis=1)], 1e-2
+
+    def loss(flat):
+        weight = flat.reshape(3, 3)
+        log_p = log_softmax(x @ weight[:2] + weight[2], axis=1)
+        return -np.mean(np.sum(hard * log_p, axis=1)) + 0.5 * ridge * np.sum(weight[:2] ** 2)
+
+    wanted = minimize(loss, np.zeros(9), tol=1e-12).x.reshape(3, 3)
+    (one,) = fit(Substitute(ridge=ridge), BOX, x, hard, [np.arange(60)], [0])
+    assert np.allclose(one.parameters["layers.0.kernel"], wanted[:2], atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["softmax", "rbf:40", "mlp:3"])
+def test_models_trained_together_are_those_trained_alone(architecture):
+    x, target = ring(120)
+    substitute = Substitute(architecture=architecture, epochs=3)
+    members = [np.arange(45), np.arange(40, 120), np.arange(0, 120, 2), np.arange(75), np.arange(20, 65)]
+    together = fit(substitute, BOX, x, target, members, [3, 3, 4, 5, 6])
+    probe = np.random.default_rng(9).uniform(-1, 1, (300, 2))
+    for rows, seed, one in zip(members, [3, 3, 4, 5, 6], together, strict=True):
+        (alone,) = fit(substitute, BOX, x[rows], target[rows], [np.arange(len(rows))], [seed])
+        # L-BFGS takes other steps for other roundings, so a convex fit agrees where it is decided.
+        assert np.mean(one.answer(probe).label == alone.answer(probe).label) >= (
+            0.98 if architecture[:3] == "rbf" else 0.995
+        )
+    assert (together[0].answer(probe).logit != together[1].answer(probe).logit).any()
+
+
+def test_training_twice_gives_the_same_bits():
+    x, target = ring(80)
+    for architecture in ("softmax", "mlp:3"):
+        one, two = (
+            fit(Substitute(architecture=architecture, epochs=3), BOX, x, target, [np.arange(80)], [1])[0]
+            for _ in range(2)
+        )
+        assert all((one.parameters[name] == two.parameters[name]).all() for name in one.parameters)
+
+
+def test_a_kernel_learns_what_no_plane_divides():
+    x, target = ring(250)
+    plane, kernel = (
+        fit(Substitute(architecture=name), BOX, x, target, [np.arange(250)], [0])[0] for name in ("softmax", "rbf:40")
+    )
+    probe, truth = ring(2000, seed=5)
+    right = truth.argmax(axis=1)
+    assert np.mean(plane.answer(probe).label == right) < 0.75
+    assert np.mean(kernel.answer(probe).label == right) > 0.96
+    assert kernel.parameters["landmark"].shape == (40, 2)
+
+
+def test_whitened_features_have_the_kernels_norm():
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(0)
+        landmark, x, weight = rng.standard_normal((6, 2)), rng.standard_normal((9, 2)), rng.standard_normal((6, 3))
+        feature, factor = rbf.whitened(x, landmark, 0.7)
+        coefficient = np.asarray(rbf.coefficients(factor, weight))
+        gram = np.exp(-0.7 * ((landmark[:, None] - landmark[None]) ** 2).sum(axis=2))
+        seen = np.exp(-0.7 * ((x[:, None] - landmark[None]) ** 2).sum(axis=2))
+        assert np.allclose(feature @ weight, seen @ coefficient, atol=1e-8)
+        assert np.allclose(np.sum(weight**2), np.sum(coefficient * (gram @ coefficient)), rtol=1e-6)
+
+
+def test_the_best_of_several_starts_is_kept():
+    x, target = ring(200)
+    rows, few = [np.arange(200)] * 3, Substitute(architecture="mlp:3", epochs=3)
+    ones = fit(few, BOX, x, target, rows, [0, 1, 2])
+    best = fit(replace(few, starts=4), BOX, x, target, rows, [0, 1, 2])
+
+    def loss(one):
+        return -np.mean(np.sum(target * np.log(one.answer(x).probability), axis=1))
+
+    # The first start is the one that a single start has; the loss is judged on the last batches.
+    assert all(loss(many) <= loss(one) + 0.01 for many, one in zip(best, ones, strict=True))
+    assert sum(map(loss, best)) < sum(map(loss, ones))

@@ -1,0 +1,151 @@
+"""Stealing end to end: a victim opened by name, an attack, findings, and nothing paid for twice."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxattack.audit import ExtractionAudit, Opened, Terms, extract, on_terms, open_victim
+from jaxattack.oracle import from_function
+from jaxattack.report import write
+from jaxattack.types import Access, Answer, InputError, Inputs, OracleError
+
+WEIGHT = np.array([[1.0, -1.0, 0.0], [0.5, 0.0, -0.5]])
+BIAS = np.array([0.1, -0.3, 0.2])
+
+
+def _softmax(x):
+    logit = x @ WEIGHT + BIAS
+    odds = np.exp(logit - logit.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def _linear(answer=_softmax, level="probability") -> Opened:
+    """Two features, three classes, parameters of zero mean over classes."""
+    access = Access(level=level, classes=3, inputs=Inputs.box(-1, 1, (2,)))
+    oracle = from_function(answer, access)
+    twin = from_function(_softmax, Access(level="probability", classes=3, inputs=access.inputs))
+    return Opened(name="three lines", oracle=oracle, twin=twin, method="softmax")
+
+
+def test_a_linear_victim_is_stolen_and_lined_up_with_its_own_weights():
+    stolen = extract(_linear(), audit=ExtractionAudit(compare=200))
+    values = stolen.findings.values
+    assert values["fidelity"]["uniform"]["agreement"] == 1
+    assert values["fidelity"]["uniform"]["total_variation"]["max"] < 1e-9
+    assert values["fidelity"]["held_out"] is None
+    parts = {part["name"]: part for part in values["parameters"]["parts"]}
+    np.testing.assert_allclose(parts["weight"]["true"], WEIGHT.ravel(), atol=1e-12)
+    np.testing.assert_allclose(parts["bias"]["stolen"], BIAS, atol=1e-9)
+    assert values["parameters"]["unknowns"] == 9
+    assert values["cost"]["queries"] == stolen.extraction.cost.queries
+
+
+def test_the_findings_are_all_that_a_report_needs(tmp_path):
+    found = extract(_linear(), audit=ExtractionAudit(compare=50)).findings
+    assert "report.html" in {path.name for path in write(tmp_path, found.values)}
+
+
+def test_kept_answers_are_not_paid_for_again(tmp_path):
+    asked = []
+
+    def counting(x):
+        asked.append(len(x))
+        return _softmax(x)
+
+    audit = ExtractionAudit(compare=50)
+    first = extract(_linear(counting), audit=audit, out=tmp_path).findings.values
+    paid = sum(asked)
+    again = extract(_linear(counting), audit=audit, out=tmp_path).findings.values
+    assert sum(asked) == paid
+    assert first["cost"]["queries"] == again["cost"]["queries"] == again["cost"]["kept"]
+    assert first["cost"]["kept"] == 0
+    assert first["parameters"] == again["parameters"]
+
+
+def test_a_folder_of_another_extraction_is_refused(tmp_path):
+    extract(_linear(), audit=ExtractionAudit(compare=50), out=tmp_path)
+    with pytest.raises(InputError, match="seed was 0 and is now 1"):
+        extract(_linear(), audit=ExtractionAudit(compare=50, seed=1), out=tmp_path)
+
+
+def test_a_budget_too_small_says_what_is_needed():
+    with pytest.raises(InputError, match="softmax needs at least 3 queries"):
+        extract(_linear(), audit=ExtractionAudit(budget=1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        (lambda x: np.full((len(x), 3), np.nan), "NaN"),
+        (lambda x: _softmax(x)[:-1], "shape"),
+        (lambda x: Answer(np.full(len(x), 7), _softmax(x)), "outside"),
+        (lambda x: 2 * _softmax(x), "sum|exceed|above"),
+    ],
+)
+def test_a_victim_that_cannot_be_believed_is_named(answer, match):
+    with pytest.raises(OracleError, match=match):
+        extract(_linear(answer))
+
+
+def test_silent_rounding_is_told():
+    found = extract(
+        _linear(lambda x: _softmax(x).round(3)), audit=ExtractionAudit(method="softmax?queries=40", compare=50)
+    )
+    assert any("answers are rounded" in sentence for sentence in found.findings.values["warnings"])
+
+
+def test_terms_take_away_what_they_say():
+    terms = Terms(top=2, decimals=2)
+    answer = on_terms(_linear().oracle, terms)(np.zeros((4, 2)))
+    assert np.isnan(answer.probability).sum() == 4
+    kept = answer.probability[~np.isnan(answer.probability)]
+    np.testing.assert_allclose(kept, kept.round(2))
+    labels = on_terms(_linear().oracle, Terms(level="label"))(np.zeros((4, 2)))
+    assert labels.probability is None
+
+
+@pytest.mark.parametrize("wrong", [{"budget": 0}, {"compare": 0}, {"method": "softmacs"}, {"seed": -1}])
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong)) if "method" not in wrong else "did you mean"):
+        ExtractionAudit(**wrong)
+
+
+def test_the_folder_says_whose_answers_it_keeps(tmp_path):
+    extract(_linear(), audit=ExtractionAudit(compare=50), out=tmp_path)
+    kept = json.loads((tmp_path / "extraction.json").read_text())
+    assert (kept["victim"], kept["method"], kept["seed"]) == ("three lines", "softmax", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("relu:20", "relu:20-10-1"),
+        ("relu:a-b-c", "relu:20-10-1"),
+        ("head:64", "head:64-1000"),
+        ("nonesuch", "nonesuch"),
+        ("missing.skops", "missing.skops"),
+        ("missing.onnx", "missing.onnx"),
+    ],
+)
+def test_a_victim_that_is_none_is_named_with_the_remedy(name, match):
+    with pytest.raises(InputError, match=match):
+        open_victim(name, data="iris")
+
+
+@pytest.mark.parametrize(
+    "name", ["logistic", "ovr", "tanh", "kernel", "svm", "tree", "partial-tree", "regression-tree", "binned"]
+)
+def test_every_estimator_opens_with_records_to_compare_on(name):
+    victim = open_victim(name, data="iris")
+    assert victim.x is not None
+    assert victim.y is not None
+    assert victim.pool is not None
+    assert len(victim.x) + len(victim.pool) == 75
+    answer = victim.oracle(victim.x[:5])
+    assert answer.label.shape == (5,)
+    assert victim.oracle.ledger.queries == 5
+    victim.twin(victim.x)
+    assert victim.oracle.ledger.queries == 5
