@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from command import run
 from prepared import real_mnist, write_tfds
 
 from jaxattack import RunFolder, load_victim
@@ -21,20 +22,6 @@ SMALL = ("--models", "8", "--epochs", "4", "--data", "iris", "--model", "mlp:16"
 def _as_a_user_has_it(monkeypatch):
     # Flags that make other tests compile faster would make these run slower.
     monkeypatch.delenv("XLA_FLAGS", raising=False)
-
-
-def run(*arguments, folder, expect=0, **options):
-    """Run the installed command and return what it wrote."""
-    done = subprocess.run(
-        [sys.executable, "-m", "jaxattack", *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        **options,
-    )
-    assert done.returncode == expect, done.stderr
-    return done
 
 
 def one_sentence(done):

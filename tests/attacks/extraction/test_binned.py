@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris, make_circles
+from sklearn.datasets import load_digits, load_iris, make_circles
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.binned import Binned
@@ -16,6 +16,20 @@ from jaxattack.types import Access, InputError, Inputs
 def _inputs(x, categories=None):
     counts = np.zeros(x.shape[1], int) if categories is None else np.asarray(categories)
     return Inputs(low=x.min(axis=0), high=x.max(axis=0), categories=counts)
+
+
+def _centred(scores):
+    return scores - scores.mean(axis=-1, keepdims=True)
+
+
+def _equal(found, pipeline, queries):
+    """The stolen pipeline answers alike on random records, a tenth of the features missing."""
+    rng = np.random.default_rng(1)
+    x = uniform(pipeline.inputs, queries, rng)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    truth, answer = pipeline.oracle()(x), found.answer(x)
+    np.testing.assert_array_equal(answer.label, truth.label)
+    np.testing.assert_allclose(answer.probability, truth.probability, rtol=0, atol=1e-9)
 
 
 def _mixed():
@@ -50,11 +64,59 @@ def test_published_pipelines_cost_no_more_than_published_and_agree(data, publish
     assert found.complete
     assert found.cost.queries <= published
     for mine, edges, low, high in zip(found.stolen.edges, pipeline.edges, x.min(axis=0), x.max(axis=0), strict=True):
-        np.testing.assert_allclose(mine, edges, atol=1e-3 * (high - low) / 2)
-    twin = pipeline.oracle()
-    np.testing.assert_array_equal(found.answer(x).label, twin(x).label)
-    alike = np.isclose(found.answer(x).probability, twin(x).probability, rtol=0, atol=1e-12).all(axis=1)
-    assert alike.mean() > 0.995  # a record within the resolution of an edge may lie on its other side
+        np.testing.assert_allclose(mine, edges, rtol=0, atol=1e-7 * (high - low) / 2)
+    _equal(found, pipeline, 100_000)
+
+
+def test_numbers_that_are_not_cut_into_bins_take_three_queries_each():
+    x, y = load_digits(return_X_y=True)
+    low, high = x.min(axis=0), x.max(axis=0)
+    inputs = Inputs(low=low, high=np.where(high > low, high, low + 1), categories=np.zeros(64, int))
+    pipeline = BinnedLogistic.fit(x, y, inputs, bins=0)
+    found = Binned()(pipeline.oracle())
+    assert found.cost.queries <= 1 + 3 * 64
+    assert found.cost.calls == 2
+    np.testing.assert_allclose(found.stolen.slopes, _centred(pipeline.slopes), atol=1e-9)
+    _equal(found, pipeline, 10_000)
+
+
+def test_two_edges_within_one_coarse_gap_are_told_apart_though_their_features_are_asked_together():
+    rng = np.random.default_rng(0)
+    edges = tuple(np.sort(np.append(rng.uniform(0.1, 0.9, 3), [0.5, 0.5 + 2.0**-7])) for _ in range(9))
+    pipeline = BinnedLogistic(
+        edges=edges,
+        weights=tuple(rng.normal(size=(6, 3)) for _ in range(9)),
+        bias=rng.normal(size=3),
+        inputs=Inputs.box(0, 1, (9,), missing=True),
+    )
+    found = Binned()(pipeline.oracle())
+    assert found.notes["bins"] == [6] * 9
+    np.testing.assert_allclose(found.stolen.edges, edges, rtol=0, atol=1e-7)
+    _equal(found, pipeline, 10_000)
+
+
+def test_bins_whose_sums_cannot_be_told_apart_are_asked_one_feature_at_a_time():
+    """Two features with the same weights: moving one or the other over its edge scores alike."""
+    weight = np.array([[1.0, -1.0], [-0.5, 0.5]])
+    pipeline = BinnedLogistic(
+        edges=(np.array([0.3]), np.array([0.61])),
+        weights=(weight, weight),
+        bias=np.zeros(2),
+        inputs=Inputs.box(0, 1, (2,), missing=True),
+    )
+    found = Binned()(pipeline.oracle())
+    np.testing.assert_allclose(found.stolen.edges, [[0.3], [0.61]], rtol=0, atol=1e-7)
+    _equal(found, pipeline, 1000)
+
+
+def test_a_victim_in_float32_is_asked_one_feature_at_a_time_and_read_off_too():
+    x, y, inputs = _mixed()
+    pipeline = BinnedLogistic.fit(x, y, inputs, bins=4)
+    access = Access(level="probability", classes=3, inputs=pipeline.inputs, precision="float32")
+    exact = pipeline.oracle()
+    found = Binned(resolution=1e-4)(from_function(lambda q: exact(q).probability.astype(np.float32), access))
+    assert found.notes["bins"] == [4, 4, 3]
+    assert np.mean(found.answer(x).label == exact(x).label) == 1
 
 
 def test_categories_and_missing_features_are_answered_alike():
@@ -94,6 +156,12 @@ def test_a_victim_that_needs_every_feature_is_refused():
     access = Access(level="probability", classes=2, inputs=Inputs.box(0, 1, (2,)))
     with pytest.raises(InputError, match="needs every feature"):
         Binned()(from_function(lambda x: np.full((len(x), 2), 0.5), access))
+
+
+def test_a_negative_number_of_bins_is_refused():
+    x, y, inputs = _mixed()
+    with pytest.raises(InputError, match="bins is -1"):
+        BinnedLogistic.fit(x, y, inputs, bins=-1)
 
 
 @pytest.mark.parametrize("resolution", [0.0, 1.0, float("nan")])

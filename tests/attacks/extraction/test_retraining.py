@@ -15,24 +15,24 @@ STRATEGIES = ["uniform", "line-search", "adaptive"]
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_steals_and_counts(strategy):
-    attack = Retraining(strategy=strategy, budget=503)
+    attack = Retraining(strategy=strategy, budget=251)
     assert isinstance(attack, ExtractionAttack)
     victim = linear(0, 5, 3)
     stolen = attack(victim, seed=2)
     assert stolen.complete, stolen.reason
     assert stolen.cost == victim.ledger
-    assert stolen.cost.queries == 503
-    assert [snapshot.queries for snapshot in stolen.snapshots] == [101, 202, 303, 403, 503]
-    assert agreement(stolen.answer, victim) > 0.93
+    assert stolen.cost.queries == 251
+    assert [snapshot.queries for snapshot in stolen.snapshots] == [51, 101, 151, 201, 251]
+    assert agreement(stolen.answer, victim) > 0.9
     assert agreement(stolen.answer, victim) >= agreement(stolen.snapshots[0].answer, victim)
     assert np.abs(victim.asked).max() <= 1
 
 
 def test_adaptive_beats_uniform_and_reaches_the_published_agreement():
-    victims = [linear(3, 5, 3), linear(3, 5, 3)]
-    budget = 100 * 3 * 6
+    victims = [linear(3, 2, 3), linear(3, 2, 3)]
+    budget = 100 * 3 * 3
     found = [
-        agreement(Retraining(strategy=strategy, budget=budget)(victim, seed=0).answer, victim)
+        agreement(Retraining(strategy=strategy, budget=budget, rounds=3)(victim, seed=0).answer, victim)
         for strategy, victim in zip(("uniform", "adaptive"), victims, strict=True)
     ]
     assert found[1] >= 0.999

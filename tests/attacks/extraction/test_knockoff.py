@@ -1,0 +1,97 @@
+"""Knockoff Nets and their bandit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attacks.extraction.labelled import agreement, linear
+
+from jaxattack.attacks.extraction.knockoff import Bandit, Knockoff, draw, rewards, scaled
+from jaxattack.attacks.extraction.substitute import Substitute
+from jaxattack.types import ExtractionAttack, InputError
+
+POOL = np.random.default_rng(7).uniform(-0.6, 0.6, (250, 4))
+SMALL = Substitute(ridge=1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["random", "adaptive"])
+def test_every_strategy_steals_with_records_of_another_distribution(strategy):
+    attack = Knockoff(strategy=strategy, budget=120, rounds=3, clusters=5, substitute=SMALL)
+    assert isinstance(attack, ExtractionAttack)
+    asked = []
+    for _ in range(2):
+        victim = linear(0, 4, 3, level="probability")
+        stolen = attack(victim, seed=3, pool=POOL)
+        asked.append(victim.asked)
+    assert stolen.complete, stolen.reason
+    assert stolen.cost.queries == 120
+    assert [snapshot.queries for snapshot in stolen.snapshots] == [40, 80, 120]
+    assert agreement(stolen.answer, victim) > 0.99
+    assert len(np.unique(victim.asked, axis=0)) == 120
+    assert (victim.asked[:, None] == POOL[None]).all(axis=2).any(axis=1).all()
+    assert (asked[0] == asked[1]).all()
+
+
+def bandit(clusters: int, records: int, classes: int) -> Bandit:
+    return Bandit(
+        cluster=np.arange(records) % clusters,
+        left=np.ones(records, bool),
+        preference=np.zeros(clusters),
+        count=np.zeros(clusters, np.int64),
+        reward=np.zeros((0, 3)),
+        answer=np.zeros((0, classes)),
+        drawn=np.array([0, 1, 0, 1]),
+    )
+
+
+def test_the_bandit_turns_to_the_cluster_that_pays():
+    sure, unsure = np.array([0.98, 0.01, 0.01]), np.array([0.34, 0.33, 0.33])
+    learnt = bandit(3, 30, 3).learnt(np.stack([sure, unsure, sure, unsure]))
+    assert learnt.preference[0] > learnt.preference[1]
+    assert learnt.count.tolist() == [2, 2, 0]
+    assert np.isclose(learnt.preference.sum(), 0)
+
+
+def test_a_policys_gradient_is_the_papers():
+    start = bandit(2, 10, 2)._replace(drawn=np.array([0, 1]))
+    answer = np.array([[0.9, 0.1], [0.5, 0.5]])
+    total = scaled(rewards(answer, answer, None)).mean(axis=1)
+    preference = np.zeros(2)
+    for place, cluster in enumerate([0, 1]):
+        policy = np.exp(preference) / np.exp(preference).sum()
+        gain = total[place] - total[: place + 1].mean()
+        for z in range(2):
+            preference[z] += gain * ((1 - policy[z]) if z == cluster else -policy[z])
+    assert np.allclose(start.learnt(answer).preference, preference)
+
+
+def test_rewards_by_hand():
+    known = np.array([[1.0, 0.0], [0.0, 1.0], [0.25, 0.75]])
+    guess = np.array([[0.5, 0.5], [0.1, 0.9]])
+    found = rewards(known[1:], known, guess)
+    assert np.allclose(found[:, 0], [1, 0.5])
+    assert np.allclose(found[:, 1], [1.0, 0.25])
+    assert np.allclose(found[:, 2], [np.log(2), -0.25 * np.log(0.1) - 0.75 * np.log(0.9)])
+    assert np.allclose(scaled(np.array([[1.0, 5, 0], [3, 5, 1]])), [[0, 0, 0], [1, 0, 1]])
+
+
+def test_a_cluster_that_is_used_up_passes_its_turn():
+    one = bandit(2, 20, 2)._replace(preference=np.array([50.0, -50.0]))
+    chosen = draw(one, 14, np.random.default_rng(0))
+    assert len(np.unique(chosen)) == 14
+    assert (one.cluster[chosen] == 0).sum() == 10
+    assert len(draw(one, 30, np.random.default_rng(0))) == 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strategy": "best"}, "strategy is 'best'"),
+        ({"rounds": 0}, "rounds is 0"),
+        ({"budget": 5}, "budget is 5"),
+        ({"clusters": 1}, "clusters is 1"),
+    ],
+)
+def test_bad_configurations_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Knockoff(**settings)

@@ -1,0 +1,73 @@
+"""The commands `extract` and `serve`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from command import run
+
+
+@pytest.fixture(autouse=True)
+def _as_a_user_has_it(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+
+
+def _extract(*arguments, folder, expect=0):
+    return run("extract", *arguments, folder=folder, expect=expect)
+
+
+def test_without_options_a_softmax_is_stolen_over_http_and_a_second_call_pays_nothing(tmp_path):
+    first = _extract("--out", "stolen", "--json", "--compare", "500", folder=tmp_path)
+    found = json.loads(first.stdout)
+    assert found["fidelity"]["uniform"]["agreement"] == found["fidelity"]["held_out"]["agreement"] == 1
+    assert found["parameters"]["max"] < 1e-6
+    assert found["cost"]["queries"] <= 325
+    assert "over HTTP" in found["victim"]["transport"]
+    assert (tmp_path / "stolen" / "report.html").exists()
+    again = json.loads(_extract("--out", "stolen", "--json", "--compare", "500", folder=tmp_path).stdout)
+    assert again["cost"]["kept"] == again["cost"]["queries"] == found["cost"]["queries"]
+
+
+def test_a_served_tree_is_stolen_from_another_process(tmp_path):
+    command = [sys.executable, "-m", "jaxattack", "serve", "tree", "--data", "iris", "--port", "0"]
+    server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if "Serving" in line)
+        url = re.search(r"http://\S+?(?=;)", line)
+        assert url is not None
+        done = _extract(url[0], "--method", "path-finding", "--json", "--out", "stolen", folder=tmp_path)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+    assert server.returncode == 0
+    found = json.loads(done.stdout)
+    assert found["fidelity"]["uniform"]["agreement"] == 1
+    assert "<=" in (tmp_path / "stolen" / "tree.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nonesuch",), "nonesuch"),
+        (("tree", "--data", "iris", "--method", "softmacs"), "did you mean 'softmax'"),
+        (("tree", "--data", "iris", "--level", "label", "--in-process"), "cannot work with label answers"),
+        (("softmax", "--budget", "5", "--in-process"), "needs at least 65 queries"),
+        (("http://127.0.0.1:9", "--in-process"), "does not answer"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, sentence, tmp_path):
+    done = _extract(*arguments, folder=tmp_path, expect=2)
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_help_lists_victims_and_methods(tmp_path):
+    text = _extract("--help", folder=tmp_path).stdout
+    for word in ("partial-tree", "FILE.skops", "lm-head", "lowd-meek", "--decimals", "--budget"):
+        assert word in text
