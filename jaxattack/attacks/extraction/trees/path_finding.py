@@ -13,7 +13,7 @@ Here all regions are searched at the same time, one call a round, and less is as
 - Thresholds are found to eps by line searches that try numbers of few decimals first (`trees.threshold`).
 - Leaves that share an identity do not mislead for long. Boxes of identities that intersect prove that some identity is
   shared, and what was concluded from it is asked after all. In the end leaves with shared identities are tested with
-  random records, and one that fails is cut further.
+  random records, and one that fails is cut further. Fresh random records then decide whether the theft is complete.
 
 What is guaranteed where all identities differ: outside of the brackets around thresholds, each at most eps of its
 feature's range wide, the stolen tree equals the victim everywhere and has its leaves.
@@ -48,6 +48,7 @@ from jaxattack.types import (
 )
 
 _NEAR = 3
+_FRESH = 32
 """How many neighbouring records are asked to see whether answers stay alike."""
 
 _STEP = 1e-4
@@ -151,7 +152,7 @@ class _Theft:
         try:
             self._step()
             run(self.growth.searches, self._ask)
-            reason = self._review()
+            reason = self._review() or self._surprise()
         except BudgetSpent as error:
             if not self.identities.value:
                 raise too_small(self.attack, self.oracle.access, error) from error
@@ -227,6 +228,21 @@ class _Theft:
             if self._spent() > 1:
                 return "Leaves share identities, and checks still found differences when the calls were used up."
             run(self.growth.searches, self._ask)
+
+    def _surprise(self) -> str:
+        """Whether random records are answered otherwise than by the tree, which shared identities may have hidden."""
+        rows = self.root.region.draw(_FRESH, self.rng)
+        answer = self.oracle(rows.reshape(-1, *self.oracle.access.inputs.shape))
+        self.checked += _FRESH
+        tree = self._tree(joined(self.root, self.tolerance))
+        value = answer.probability if answer.logit is None else answer.logit
+        wrong = (_filled(np.asarray(value)) != tree.value[tree.apply(rows)]).any(axis=1)
+        if not wrong.any():
+            return ""
+        return (
+            f"{wrong.sum()} of {_FRESH} fresh random records are answered otherwise than by the recovered tree: "
+            "too many of its nodes answer alike."
+        )
 
     def _tree(self, boxes: Boxes) -> Tree:
         nodes = cuttings(boxes, self.root.region.categorical)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_text
 
 from jaxattack.attacks.extraction import PathFinding, Tree, uniform
@@ -108,3 +108,12 @@ def test_partial_queries_of_a_victim_that_takes_none_are_refused():
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         PathFinding(**wrong)
+
+
+def test_a_tree_that_nearly_always_answers_alike_is_not_called_complete():
+    x, y = load_breast_cancer(return_X_y=True)
+    tree = DecisionTreeClassifier(random_state=0).fit(x, y)
+    found = PathFinding(partial=True)(from_estimator(tree, inputs=_inputs(x), partial=True))
+    assert np.mean(found.answer(x).label == tree.predict(x)) < 0.9
+    assert not found.complete
+    assert "answered otherwise" in found.reason
