@@ -47,8 +47,8 @@ def one_vs_rest_logits(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
 
 @cache
 def network_logits(activation: str) -> Logits:
-    """Of a network with one hidden layer."""
-    act = ACTIVATIONS[activation]
+    """Of a network with one hidden layer; the activation is one of `ACTIVATIONS`, or power2, power3, ..."""
+    act = (lambda z: z ** int(activation[5:])) if activation.startswith("power") else ACTIVATIONS[activation]
     return lambda p, x: act(x @ p["weight0"].T + p["bias0"][None]) @ p["weight1"].T + p["bias1"][None]
 
 

@@ -66,7 +66,7 @@ def floor(access: Access) -> float:
 def usable(access: Access, answer: Answer) -> Bool[np.ndarray, "query"]:
     """Which answers are equations in every class: no confidence is below the floor."""
     if access.level == "logit":
-        return np.isfinite(scores(access, answer)).all(axis=1)
+        return np.asarray(np.isfinite(scores(access, answer)).all(axis=1))
     return np.asarray(scores(access, answer).min(axis=1) >= np.log(floor(access)))
 
 

@@ -166,7 +166,7 @@ class _Boxes:
         for box in grown[self._sound[grown]]:
             overlap = np.asarray(self._low[box] <= self._high) & np.asarray(self._high[box] >= self._low)
             meets = self._sound & overlap.all(axis=1)
-            meets &= (self._allowed[box] & self._allowed).any(axis=2).all(axis=1)
+            meets &= np.asarray((self._allowed[box] & self._allowed).any(axis=2)).all(axis=1)
             meets[box] = False
             if meets.any():
                 pair = np.append(np.flatnonzero(meets), box)
