@@ -1,7 +1,7 @@
 """A prediction service's pipeline as a victim: bins, one-hot blocks, and a regression on them.
 
-Amazon's service of 2016 cut every number into bins with equally many training records, gave each bin and each category a
-feature of its own, and fitted a logistic or softmax regression (Tramèr et al. 2016, section 6.2). A feature that a record
+Amazon's service of 2016 cut every number into bins with equally many training records, or took it as it was, gave each bin and
+each category a feature of its own, and fitted a logistic or softmax regression (Tramèr et al. 2016, section 6.2). A feature that a record
 does not give is a block of zeros, which is what `jaxattack.attacks.extraction.binned` reads the weights by.
 """
 
@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import answered, from_function
-from jaxattack.types import Access, Inputs, Level
+from jaxattack.types import Access, InputError, Inputs, Level
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,12 +27,14 @@ class BinnedLogistic:
         weights: of each feature, Float["bin cls"].
         bias: Float["cls"].
         inputs: the records it takes; every feature may be missing.
+        slopes: Float["feature cls"], of numbers that are not cut into bins; 0 for all others; None for 0 throughout.
     """
 
     edges: tuple[Float[np.ndarray, "edge"], ...]
     weights: tuple[Float[np.ndarray, "bin cls"], ...]
     bias: Float[np.ndarray, "cls"]
     inputs: Inputs
+    slopes: Float[np.ndarray, "feature cls"] | None = None
 
     @classmethod
     def fit(
@@ -44,22 +46,36 @@ class BinnedLogistic:
             x: the records.
             y: their classes, 0 to c - 1.
             inputs: what the service documents of them; its categories get one feature a value.
-            bins: of every number, at most; equal quantiles make one bin.
+            bins: of every number, at most; equal quantiles make one bin. 0 to take numbers as they are.
+
+        Raises:
+            InputError: a negative number of bins.
         """
-        shares = np.linspace(0, 1, bins + 1)[1:-1]
+        if bins < 0:
+            raise InputError(f"bins is {bins}: give 0 to take numbers as they are, or how many to cut them into.")
+        shares = np.linspace(0, 1, max(bins, 1) + 1)[1:-1]
         edges = tuple(
             np.zeros(0) if values else _between(x[:, feature], np.quantile(x[:, feature], shares))
             for feature, values in enumerate(inputs.categories)
         )
         sizes = [int(values) or len(cuts) + 1 for values, cuts in zip(inputs.categories, edges, strict=True)]
-        blocks = [np.eye(size)[_bins(x[:, f], edges[f])] for f, size in enumerate(sizes)]
+        straight = (inputs.categories == 0) & (bins == 0)
+        scale = np.maximum(inputs.high - inputs.low, np.finfo(float).tiny)
+        blocks = [
+            (x[:, [f]] - inputs.low[f]) / scale[f] if straight[f] else np.eye(size)[_bins(x[:, f], edges[f])]
+            for f, size in enumerate(sizes)
+        ]
         fitted = LogisticRegression(max_iter=2000).fit(np.concatenate(blocks, axis=1), y)
         weight, bias = fitted.coef_.T, fitted.intercept_
         if weight.shape[1] == 1:
             weight, bias = np.hstack([np.zeros_like(weight), weight]), np.append(0.0, bias)
-        weights = tuple(np.split(weight, np.cumsum(sizes)[:-1]))
+        weights = np.split(weight, np.cumsum(sizes)[:-1])
+        slopes = np.zeros((len(sizes), len(bias)))
+        for feature in np.flatnonzero(straight):
+            slopes[feature] = weights[feature][0] / scale[feature]
+            weights[feature] = -inputs.low[feature] * slopes[[feature]]
         taken = Inputs(low=inputs.low, high=inputs.high, categories=inputs.categories, missing=True, names=inputs.names)
-        return cls(edges=edges, weights=weights, bias=bias, inputs=taken)
+        return cls(edges=edges, weights=tuple(weights), bias=bias, inputs=taken, slopes=slopes)
 
     def logits(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query cls"]:
         """The regression's outputs; NaN is a feature that is not given."""
@@ -67,6 +83,8 @@ class BinnedLogistic:
         for feature, (cuts, weight) in enumerate(zip(self.edges, self.weights, strict=True)):
             given = ~np.isnan(x[:, feature])
             total[given] += weight[_bins(x[given, feature], cuts).clip(0, len(weight) - 1)]
+            if self.slopes is not None:
+                total[given] += x[given, feature, None] * self.slopes[feature]
         return total
 
     def oracle(self, *, level: Level = "probability", price: float = PRICE) -> Counted:

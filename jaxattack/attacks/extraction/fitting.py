@@ -43,8 +43,8 @@ GAMMAS = tuple(2.0**power for power in range(-2, 6))
 LATE = "late loss"
 """What a network's loss adds up to over the last tenth of its steps, by which the best start is told."""
 
-HELD_OUT = 4
-"""One query in so many judges the widths."""
+HELD_OUT, JUDGED = 4, 150
+"""One query in so many judges the widths, of kernels on at most so many landmarks."""
 
 PASSES = {"softmax": 1000, "rbf": 300, "width": 100}
 """Where a convex fit stops at the latest. More change an ``rbf``'s labels little, and a width's rank among others less."""
@@ -196,7 +196,8 @@ def _kernels(substitute: Substitute, rows: Rows, member: Membership, seeds: Sequ
     landmark = flat.x[np.take_along_axis(member.index, np.stack(chosen), axis=1)]
     widths = np.array(GAMMAS) / flat.x.shape[1]
     held = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
-    tries = [np.repeat(part, len(widths), axis=0) for part in (member.index, member.weight * ~held, held, landmark)]
+    few = landmark[:, :JUDGED]
+    tries = [np.repeat(part, len(widths), axis=0) for part in (member.index, member.weight * ~held, held, few)]
     with jax.enable_x64(True):
         index, weight, judge, centre = tries
         width = np.tile(widths, len(counts))
