@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from jaxattack.types.error import InputError, Progress
 from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
+from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
 from jaxattack.types.membership import MembershipAttack, Observations
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables
 from jaxattack.types.oracle import (
@@ -34,8 +35,11 @@ __all__ = [
     "Ensemble",
     "Extraction",
     "ExtractionAttack",
+    "Frame",
     "InputError",
     "Inputs",
+    "Inversion",
+    "InversionAttack",
     "Ledger",
     "Level",
     "MembershipAttack",
@@ -47,4 +51,5 @@ __all__ = [
     "Progress",
     "Snapshot",
     "Variables",
+    "WhiteBox",
 ]
