@@ -77,7 +77,7 @@ class Inversion:
     score: Float[np.ndarray, "target restart"]
     steps: Int[np.ndarray, "target restart"]
     gradients: int = 0
-    cost: Ledger = Ledger()
+    cost: Ledger = field(default_factory=Ledger)
     frames: tuple[Frame, ...] = ()
     complete: bool = True
     reason: str = ""
