@@ -1,4 +1,5 @@
-"""jaxattack measures how much a trained model gives away: who was in its training set, and what its weights are.
+"""jaxattack measures how much a trained model gives away: who was in its training set, what the records looked like, and
+what its weights are.
 
 import jaxattack as ja
 
@@ -13,16 +14,21 @@ ja.budgeted(ja.rounded(oracle, 3), 1000)                wrapped
 ja.extraction_attack("softmax")(oracle, seed=0)         an attack: a stolen model
 ja.fidelity(oracle(x), stolen.answer(x))                how alike they are
 ja.extract(ja.open_victim("tree"), out=Path("run"))     all of it, with the findings for a report
+ja.invert(ja.open_victim("softmax"))                    a record of each class, and who recognises it
 """
 
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.extraction import ReluNetwork, align, extract_many, uniform
 from jaxattack.attacks.extraction import logits as relu_logits
 from jaxattack.attacks.extraction import lookup as extraction_attack
+from jaxattack.attacks.inversion import ATTACKS as INVERSION_ATTACKS
+from jaxattack.attacks.inversion import lookup as inversion_attack
 from jaxattack.attacks.membership import ATTACKS, RMIA, AttackP, AttackR, Calibration, Gap, LiRA, Threshold
 from jaxattack.audit import (
     ExtractionAudit,
     Findings,
+    InversionAudit,
+    Inverted,
     MembershipAudit,
     Opened,
     Stolen,
@@ -31,6 +37,7 @@ from jaxattack.audit import (
     Victim,
     evaluate,
     extract,
+    invert,
     load_victim,
     membership,
     on_terms,
@@ -48,8 +55,13 @@ from jaxattack.metrics import (
     auc,
     balanced_accuracy,
     clopper_pearson,
+    correlation,
     fidelity,
+    mse,
+    nearest,
+    psnr,
     roc_curve,
+    ssim,
     summarise,
     total_variation,
     tpr_at_fpr,
@@ -88,19 +100,24 @@ from jaxattack.types import (
     Ensemble,
     Extraction,
     ExtractionAttack,
+    Frame,
     InputError,
     Inputs,
+    Inversion,
+    InversionAttack,
     Ledger,
     Model,
     Observations,
     Oracle,
     OracleError,
     Variables,
+    WhiteBox,
 )
 
 __all__ = [
     "ATTACKS",
     "EXTRACTION_ATTACKS",
+    "INVERSION_ATTACKS",
     "RMIA",
     "Access",
     "Answer",
@@ -119,11 +136,16 @@ __all__ = [
     "ExtractionAudit",
     "Fidelity",
     "Findings",
+    "Frame",
     "Gap",
     "Given",
     "Halves",
     "InputError",
     "Inputs",
+    "Inversion",
+    "InversionAttack",
+    "InversionAudit",
+    "Inverted",
     "Ledger",
     "LiRA",
     "MembershipAudit",
@@ -146,6 +168,7 @@ __all__ = [
     "Trained",
     "Variables",
     "Victim",
+    "WhiteBox",
     "align",
     "align_rms",
     "auc",
@@ -156,6 +179,7 @@ __all__ = [
     "checked",
     "clopper_pearson",
     "connect",
+    "correlation",
     "evaluate",
     "extract",
     "extract_many",
@@ -170,15 +194,20 @@ __all__ = [
     "from_nnx",
     "from_onnx",
     "from_skops",
+    "inversion_attack",
+    "invert",
     "journalled",
     "label_only",
     "limited",
     "load",
     "load_victim",
     "membership",
+    "mse",
+    "nearest",
     "noisy",
     "on_terms",
     "open_victim",
+    "psnr",
     "random_head",
     "read_observations",
     "relu_logits",
@@ -188,6 +217,7 @@ __all__ = [
     "save",
     "score",
     "serving",
+    "ssim",
     "summarise",
     "tempered",
     "top_k",

@@ -2,6 +2,7 @@
 
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.extraction import ExtractionAudit, Stolen, Terms, extract, on_terms
+from jaxattack.audit.inversion import InversionAudit, Inverted, invert
 from jaxattack.audit.observations import read_observations, score
 from jaxattack.audit.opened import Opened, open_victim
 from jaxattack.audit.sweep import Findings, MembershipAudit, membership, rescore
@@ -10,6 +11,8 @@ from jaxattack.audit.victim import Trained, Victim, load_victim, train_victim
 __all__ = [
     "ExtractionAudit",
     "Findings",
+    "InversionAudit",
+    "Inverted",
     "MembershipAudit",
     "Opened",
     "Stolen",
@@ -18,6 +21,7 @@ __all__ = [
     "Victim",
     "evaluate",
     "extract",
+    "invert",
     "load_victim",
     "membership",
     "on_terms",

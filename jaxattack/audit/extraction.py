@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,22 +11,11 @@ import numpy as np
 
 from jaxattack.attacks.extraction import lookup, uniform
 from jaxattack.audit.alikeness import alike
+from jaxattack.audit.asked import asked, plain, settings, terms
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.opened import Opened
 from jaxattack.audit.sweep import Findings
-from jaxattack.disk import make_folder, read_json, write_json
-from jaxattack.oracle import (
-    budgeted,
-    checked,
-    journalled,
-    label_only,
-    limited,
-    noisy,
-    rounded,
-    tempered,
-    top_k,
-)
-from jaxattack.store import FORMAT
+from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
 from jaxattack.training import check_seed
 from jaxattack.types import Extraction, InputError, Level, Oracle, Precision, Progress
 
@@ -141,46 +128,41 @@ def extract(
     begin = time.perf_counter()
     name = audit.method or victim.method
     attack = lookup(name)
-    seen = checked(oracle or victim.oracle)
-    asked: Oracle = seen
-    kept = 0
-    with ExitStack() as opened:
-        if out is not None:
-            _claim(out, victim, name, audit, asked)
-            asked = journal = opened.enter_context(journalled(asked, out / "answers"))
-            kept = journal.paid.queries
-        if audit.budget is not None:
-            asked = budgeted(asked, audit.budget)
+    identity = {"victim": victim.name, "method": name, "seed": audit.seed}
+    whole = oracle or victim.oracle
+    with asked(whole, kind="extraction", identity=identity, out=out, budget=audit.budget) as handed:
         started = time.perf_counter()
-        extraction = attack(asked, seed=audit.seed, pool=victim.pool if attack.pool else None, progress=progress)
+        extraction = attack(
+            handed.oracle, seed=audit.seed, pool=victim.pool if attack.pool else None, progress=progress
+        )
         spent = time.perf_counter() - started
     cost = extraction.cost
     values = {
         "format": 1,
         "kind": "extraction",
         "title": f"{victim.name} · {attack.name}",
-        "victim": _described(victim, asked, transport),
+        "victim": described(victim, whole, transport),
         "attack": {
             "name": attack.name,
-            "settings": _settings(attack),
+            "settings": settings(attack),
             "complete": extraction.complete,
             "reason": extraction.reason,
-            "notes": {key: _plain(value) for key, value in extraction.notes.items()},
+            "notes": {key: plain(value) for key, value in extraction.notes.items()},
         },
-        **alike(victim, extraction, uniform(asked.access.inputs, audit.compare, _fresh(audit.seed))),
-        "warnings": list(seen.findings.values()),
+        **alike(victim, extraction, uniform(whole.access.inputs, audit.compare, _fresh(audit.seed))),
+        "warnings": list(handed.warnings.values()),
         "cost": {
             "queries": cost.queries,
             "calls": cost.calls,
             "bytes": cost.bytes,
             "price": cost.price,
-            "kept": min(kept, cost.queries),
+            "kept": min(handed.kept, cost.queries),
             "unknowns": sum(np.size(value) for value in extraction.parameters.values()) or None,
             "seconds": {"victim": cost.seconds, "attack": max(spent - cost.seconds, 0.0)},
             "memory_bytes": peak_memory(),
             "device": device(),
         },
-        "config": {"victim": victim.name, "method": name, **asdict(audit), "access": _terms(asked)},
+        "config": {"victim": victim.name, "method": name, **asdict(audit), "access": terms(whole)},
         "environment": environment(),
     }
     values["cost"]["seconds"]["total"] = time.perf_counter() - begin
@@ -192,30 +174,8 @@ def _fresh(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, 0)))
 
 
-def _claim(out: Path, victim: Opened, method: str, audit: ExtractionAudit, oracle: Oracle) -> None:
-    """Make the folder this extraction's, or see that it is."""
-    identity = {"format": FORMAT, "victim": victim.name, "method": method, "seed": audit.seed, "access": _terms(oracle)}
-    file = out / "extraction.json"
-    if file.exists():
-        kept = read_json(file)
-        other = [key for key, value in identity.items() if kept.get(key) != value]
-        if other:
-            raise InputError(
-                f"{out} keeps the answers of another extraction ({other[0]} was {kept.get(other[0])!r} and is now "
-                f"{identity[other[0]]!r}): give another folder."
-            )
-        return
-    make_folder(out)
-    write_json(file, identity)
-
-
-def _terms(oracle: Oracle) -> dict[str, Any]:
-    access = oracle.access
-    plain = {field.name: getattr(access, field.name) for field in fields(access) if field.name != "inputs"}
-    return plain | {"shape": list(access.inputs.shape)}
-
-
-def _described(victim: Opened, oracle: Oracle, transport: str) -> dict[str, Any]:
+def described(victim: Opened, oracle: Oracle, transport: str) -> dict[str, Any]:
+    """A victim and its terms, as plain values."""
     access = oracle.access
     return {
         "name": victim.name,
@@ -227,17 +187,3 @@ def _described(victim: Opened, oracle: Oracle, transport: str) -> dict[str, Any]
         "precision": access.precision,
         "transport": transport,
     }
-
-
-def _settings(attack: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(attack, field.name)) for field in fields(attack)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

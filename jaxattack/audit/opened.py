@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from jaxattack.attacks.extraction import ReluNetwork, logits
 from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.victim import Victim, architecture, load_victim
 from jaxattack.data import load
 from jaxattack.data.membership import Sized
+from jaxattack.models import of_bytes
 from jaxattack.oracle import (
     PRICE,
     connect,
@@ -41,7 +42,20 @@ from jaxattack.oracle import (
 )
 from jaxattack.oracle.local import answered
 from jaxattack.training import Recipe, train_one
-from jaxattack.types import Access, Answer, Dataset, InputError, Inputs, Level, Oracle, Precision, Progress
+from jaxattack.types import (
+    Access,
+    Answer,
+    Dataset,
+    InputError,
+    Inputs,
+    Level,
+    Model,
+    Oracle,
+    Precision,
+    Progress,
+    Variables,
+    WhiteBox,
+)
 
 Make = Callable[[Level | None], Oracle]
 
@@ -60,6 +74,9 @@ class Opened:
         pool: other such records, the attacker's own.
         truth: the network or the projection that it is, where that is known and nothing else tells.
         remote: it is a prediction API of somebody else's process.
+        inside: its weights, where it is a network of this package.
+        dataset: the records that it was trained on and others, where they are at hand.
+        member: which of them it was trained on.
     """
 
     name: str
@@ -71,12 +88,16 @@ class Opened:
     pool: Shaped[np.ndarray, "record *feature"] | None = None
     truth: Any = None
     remote: bool = False
+    inside: WhiteBox | None = None
+    dataset: Dataset | None = None
+    member: Bool[np.ndarray, "record"] | None = None
 
 
 def open_victim(
     name: str,
     *,
     data: str | None = None,
+    members: int | None = None,
     level: Level | None = None,
     precision: Precision = "float64",
     seed: int = 0,
@@ -90,6 +111,7 @@ def open_victim(
         name: as the module says.
         data: records, as `jaxattack.load` names them: what it is trained on, or for a victim that is trained already the
             records to compare on and to start from. Digits where something must be trained.
+        members: how many records it is trained on, chosen at random; half of them by default.
         level: how much it answers; as fully as its kind usually does by default.
         precision: the arithmetic of a network.
         seed: decides its training.
@@ -113,8 +135,13 @@ def open_victim(
         return _random_head(name, level or "logit", precision, seed, price)
     dataset = load(data or "digits")
     if name in ESTIMATORS:
-        return _estimator(name, dataset, level, seed, price)
-    return _trained(Victim(data=dataset.name, model=name), dataset, level, precision, seed, price, progress)
+        return _estimator(name, dataset, _members(dataset, members, seed), level, seed, price)
+    victim, member = Victim(data=dataset.name, model=name), _members(dataset, members, seed)
+    return _trained(victim, dataset, member, level, precision, seed, price, progress)
+
+
+def _members(dataset: Dataset, members: int | None, seed: int) -> Bool[np.ndarray, "record"]:
+    return Sized(members=len(dataset) // 2 if members is None else members)(1, len(dataset), seed)[0]
 
 
 def documented(x: Shaped[np.ndarray, "record *feature"]) -> Inputs:
@@ -143,6 +170,7 @@ def _thirds(x: np.ndarray, y: np.ndarray, oracle: Oracle) -> dict[str, Any]:
 def _trained(
     victim: Victim,
     dataset: Dataset,
+    member: Bool[np.ndarray, "record"],
     level: Level | None,
     precision: Precision,
     seed: int,
@@ -150,7 +178,6 @@ def _trained(
     progress: Progress | None,
 ) -> Opened:
     model = architecture(victim, dataset)
-    member = Sized(members=len(dataset) // 2)(1, len(dataset), seed)[0]
     variables = train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
     make = partial(
         from_model, model, variables, inputs=documented(dataset.x), classes=dataset.classes, precision=precision,
@@ -165,13 +192,23 @@ def _trained(
         oracle=oracle,
         twin=make(level="logit"),
         method=method,
+        inside=_inside(model, variables, dataset),
+        dataset=dataset,
+        member=member,
         **_thirds(dataset.x[~member], dataset.y[~member], oracle),
     )
 
 
-def _estimator(name: str, dataset: Dataset, level: Level | None, seed: int, price: float) -> Opened:
+def _inside(model: Model, variables: Variables, dataset: Dataset) -> WhiteBox:
+    """A network with its weights, which takes records as the data set has them."""
+    taking = of_bytes(model) if dataset.x.dtype == np.uint8 else model
+    return WhiteBox(model=taking, variables=variables, inputs=documented(dataset.x), classes=dataset.classes)
+
+
+def _estimator(
+    name: str, dataset: Dataset, member: Bool[np.ndarray, "record"], level: Level | None, seed: int, price: float
+) -> Opened:
     kind = ESTIMATORS[name]
-    member = Sized(members=len(dataset) // 2)(1, len(dataset), seed)[0]
     x = dataset.x.reshape(len(dataset), -1)
     make = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
     oracle = make(level or kind.level, price)
@@ -180,6 +217,8 @@ def _estimator(name: str, dataset: Dataset, level: Level | None, seed: int, pric
         oracle=oracle,
         twin=make(kind.fullest, price),
         method=kind.method,
+        dataset=dataset,
+        member=member,
         **_thirds(dataset.x[~member], dataset.y[~member], oracle),
     )
 
@@ -243,7 +282,16 @@ def _folder(folder: Path, level: Level | None, precision: Precision, price: floa
     unseen = ~trained.member if len(trained.member) == len(records) else np.zeros(len(records), bool)
     more = _thirds(records.x[unseen], records.y[unseen], oracle) if unseen.sum() >= 6 else {}
     method = "softmax" if about["victim"]["model"] == "softmax" else "adaptive-retraining"
-    return Opened(name=str(folder), oracle=oracle, twin=make(level="logit"), method=method, **more)
+    return Opened(
+        name=str(folder),
+        oracle=oracle,
+        twin=make(level="logit"),
+        method=method,
+        inside=_inside(trained.model, trained.variables, records),
+        dataset=records,
+        member=~unseen,
+        **more,
+    )
 
 
 def _file(path: Path, data: str | None, level: Level | None, price: float) -> Opened:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from jaxattack.cli.data import data
 from jaxattack.cli.extraction import explained, extract, serve
+from jaxattack.cli.inversion import invert
 from jaxattack.cli.membership import membership, report, score, train
 from jaxattack.types import InputError
 
@@ -29,7 +30,7 @@ app = App(
 )
 
 
-for _command in (membership, explained(extract), explained(serve), train, score, report, data):
+for _command in (membership, explained(extract), explained(invert), explained(serve), train, score, report, data):
     app.command(_command)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from textwrap import indent
 from typing import Annotated
 
 from jaxattack.attacks.extraction import ATTACKS
+from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
 from jaxattack.audit import ExtractionAudit, Opened, Terms, on_terms, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.estimators import ESTIMATORS
@@ -85,19 +86,19 @@ def extract(
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     settings = {"victim": victim, "data": data, **asdict(terms), **asdict(audit)}
-    folder = out or RUNS / _named(victim, settings)
+    folder = out or RUNS / named_run("extract", victim, settings)
     with progress(output) as shown, resumable(folder):
         opened = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision, seed=audit.seed, price=price, key=key,
             progress=shown,
         )  # fmt: skip
-        with _asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport):
+        with asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport):
             stolen = run_extraction(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
     publish(folder, stolen.findings, output)
 
 
 @contextmanager
-def _asked(victim: Opened, oracle: Oracle, in_process: bool, price: float) -> Iterator[tuple[Oracle, str]]:
+def asked(victim: Opened, oracle: Oracle, in_process: bool, price: float) -> Iterator[tuple[Oracle, str]]:
     """What the attack asks, and how, in words."""
     if victim.remote:
         yield oracle, f"over HTTP, at {victim.name}"
@@ -119,8 +120,15 @@ def _listed() -> dict[str, str]:
         "FILE.skops, FILE.onnx": "a saved model of scikit-learn or another framework",
         "http://...": "a prediction API, such as `jaxattack serve` is",
     }
-    methods = {name: (type(attack).__doc__ or "").splitlines()[0].rstrip(".") for name, attack in ATTACKS.items()}
-    return {"VICTIMS": _lines("Victims", trained), "METHODS": _lines("Methods", methods)}
+    return {
+        "VICTIMS": _lines("Victims", trained),
+        "METHODS": _lines("Methods", _abouts(ATTACKS)),
+        "INVERSIONS": _lines("Methods", _abouts(INVERSIONS)),
+    }
+
+
+def _abouts(attacks: Mapping[str, object]) -> dict[str, str]:
+    return {name: (type(attack).__doc__ or "").splitlines()[0].rstrip(".") for name, attack in attacks.items()}
 
 
 def _lines(title: str, entries: dict[str, str]) -> str:
@@ -134,10 +142,11 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _named(victim: str, settings: dict[str, object]) -> str:
+def named_run(command: str, victim: str, settings: dict[str, object]) -> str:
+    """The name of a run's folder: the command, the victim, and a digest of everything that decides the result."""
     words = "".join(c if c.isalnum() else "-" for c in Path(victim).stem).strip("-")
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return f"extract-{words}-{digest[:8]}"
+    return f"{command}-{words}-{digest[:8]}"
 
 
 def serve(

@@ -1,5 +1,5 @@
 """Statistics of scores: ROC curves, true-positive rates at low false-positive rates, intervals and summaries; and of
-answers: how like its victim a stolen model is.
+answers: how like its victim a stolen model is, and how like a member a reconstructed record is.
 
 Everything here takes NumPy arrays and knows nothing of models.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
 from jaxattack.metrics.intervals import clopper_pearson
+from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
 from jaxattack.metrics.roc import (
     Roc,
     TprAtFpr,
@@ -24,6 +25,7 @@ from jaxattack.metrics.vulnerability import stability, vulnerability
 
 __all__ = [
     "Fidelity",
+    "Nearest",
     "Roc",
     "Spread",
     "Summary",
@@ -35,11 +37,16 @@ __all__ = [
     "auc",
     "balanced_accuracy",
     "clopper_pearson",
+    "correlation",
     "fidelity",
     "gauge",
     "linear_error",
+    "mse",
+    "nearest",
     "ppv_at",
+    "psnr",
     "roc_curve",
+    "ssim",
     "stability",
     "summarise",
     "thin",

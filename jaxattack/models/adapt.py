@@ -96,3 +96,17 @@ def from_linen(module: Any, shape: tuple[int, ...]) -> Model:
         return module.apply(collections, x, mutable=list(variables.rest), rngs={"dropout": key}, **mode(True))
 
     return Model(init, apply, forward)
+
+
+@cache
+def of_bytes(model: Model) -> Model:
+    """A Model that takes pictures as 0..255, of one that takes them as -1..1; the same model gives the same object."""
+
+    def scaled(x: jax.Array) -> jax.Array:
+        return x / 127.5 - 1.0
+
+    return Model(
+        model.init,
+        lambda variables, x: model.apply(variables, scaled(x)),
+        lambda variables, x, key: model.forward(variables, scaled(x), key),
+    )

@@ -3,13 +3,13 @@
 Everything shown comes from the findings, so a report can be made again without the models. Findings are plain values;
 what could not be measured is null. Every kind of audit has
 
-    format, kind        1, and "membership" or "extraction"
+    format, kind        1, and "membership", "extraction" or "inversion"
     title               one line
     command             optional: what to type to run the audit again
     cost                what it cost; the keys depend on the kind, "seconds" by phase and "device" are always there
     config, environment plain values
 
-and the keys that `jaxattack.report.membership` and `jaxattack.report.extraction` document.
+and the keys that `jaxattack.report.membership`, `jaxattack.report.extraction` and `jaxattack.report.inversion` document.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ from rich.console import RenderableType
 
 from jaxattack.disk import read_json, write_atomically
 from jaxattack.report.extraction import EXTRACTION
+from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
 from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.types import InputError
 
 FORMAT = 1
-KINDS: Mapping[str, Kind] = {"membership": MEMBERSHIP, "extraction": EXTRACTION}
+KINDS: Mapping[str, Kind] = {"membership": MEMBERSHIP, "extraction": EXTRACTION, "inversion": INVERSION}
 
 
 def write(

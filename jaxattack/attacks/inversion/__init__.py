@@ -1,0 +1,31 @@
+"""Inversion attacks: configurations called with a victim and classes, and their registry by name.
+
+mi_face        gradient descent on the record itself (Fredrikson et al. 2015)
+numeric        the same with gradients from differences of confidences
+objective      what they lessen, and priors
+process        what is done to a record between steps
+descent        the loop that moves all classes and restarts at once
+target         what every attack does around its formula
+"""
+
+from __future__ import annotations
+
+from jaxattack.attacks.inversion.mi_face import MiFace
+from jaxattack.attacks.inversion.numeric import Numeric
+from jaxattack.attacks.naming import named
+from jaxattack.types import InversionAttack
+
+_DEFAULTS: tuple[InversionAttack, ...] = (MiFace(), Numeric())
+ATTACKS: dict[str, InversionAttack] = {attack.name: attack for attack in _DEFAULTS}
+
+
+def lookup(name: str) -> InversionAttack:
+    """One attack by name, which may set its fields as an address does: ``mi-face?restarts=16``.
+
+    Raises:
+        InputError: an unknown name or field, or a value outside a field's range.
+    """
+    return named(name, ATTACKS, "inversion attack")
+
+
+__all__ = ["ATTACKS", "MiFace", "Numeric", "lookup"]

@@ -1,0 +1,86 @@
+"""What every inversion of classes does around its formula: read the targets, map the box, judge what came out."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from jaxattack.types import InputError, Inputs, InversionAttack, Oracle, WhiteBox
+
+ALIKE = 0.01
+"""Confidences that are no further apart than this are alike."""
+
+JUDGED = 1 << 22
+"""Numbers in a batch that the victim judges."""
+
+
+def check_targets(targets: Int[np.ndarray, "target"], classes: int) -> Int[np.ndarray, "target"]:
+    """The targets as an array.
+
+    Raises:
+        InputError: none, or one that is no class of the victim.
+    """
+    found = np.atleast_1d(np.asarray(targets))
+    if not found.size or found.ndim != 1 or not np.issubdtype(found.dtype, np.integer):
+        raise InputError(f"targets is {targets}: give the whole numbers of some classes.")
+    if found.min() < 0 or found.max() >= classes:
+        wrong = found[(found < 0) | (found >= classes)][0]
+        raise InputError(f"target is {wrong} and the victim has {classes} classes: give 0 to {classes - 1}.")
+    return found.astype(np.int64)
+
+
+def require(attack: InversionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "record *feature"] | None) -> None:
+    """Refuse what cannot work before anything is asked.
+
+    Raises:
+        InputError: an access level or a pool that the attack cannot work with.
+    """
+    access = oracle.access
+    if access.level not in attack.levels:
+        raise InputError(
+            f"{attack.name} cannot work with {access.level} answers: it needs {' or '.join(attack.levels)} answers."
+        )
+    if attack.pool and pool is None:
+        raise InputError(f"{attack.name} starts from records of the attacker's own: give a pool.")
+    if pool is not None and pool.shape[1:] != access.inputs.shape:
+        raise InputError(
+            f"pool has records of shape {pool.shape[1:]} and the victim takes {access.inputs.shape}: give such records."
+        )
+
+
+def unit_box(inputs: Inputs) -> tuple[Float[np.ndarray, "1 *feature"], Float[np.ndarray, "1 *feature"]]:
+    """Low end and width of each feature, for one batch: x = low + u width for u from 0 to 1."""
+    return inputs.low[None].astype(np.float32), (inputs.high - inputs.low)[None].astype(np.float32)
+
+
+def best_restart(score: Float[np.ndarray, "target restart"]) -> Int[np.ndarray, "target"]:
+    """The first restart of each target that is as good as its best, to a hundredth; 0 where all diverged."""
+    sure = np.nan_to_num(score, nan=-np.inf)
+    return (sure >= sure.max(axis=1, keepdims=True) - ALIKE).argmax(axis=1)
+
+
+def confident(
+    victim: WhiteBox, x: Float[np.ndarray, "target restart *feature"], targets: Int[np.ndarray, "target"]
+) -> Float[np.ndarray, "target restart"]:
+    """The victim's confidence in each restart's target.
+
+    Raises:
+        InputError: the victim's outputs are no numbers, whatever it is given.
+    """
+    flat = x.reshape(-1, *x.shape[2:]).astype(np.float32)
+    rows = max(JUDGED // max(flat[0].size, 1), 1)
+    answered = [
+        np.asarray(_softmax(victim.model, victim.variables, flat[at : at + rows])) for at in range(0, len(flat), rows)
+    ]
+    p = np.concatenate(answered).astype(np.float64).reshape(*x.shape[:2], -1)
+    if not np.isfinite(p).any():
+        raise InputError("the victim answers NaN for every reconstruction: look at its weights.")
+    return np.take_along_axis(p, targets[:, None, None], axis=2)[:, :, 0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _softmax(model, variables, x):
+    return jax.nn.softmax(model.apply(variables, x))

@@ -1,0 +1,98 @@
+"""What an attack on an oracle is handed by an audit: checked, kept on disk, within a budget; and how that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxattack.disk import make_folder, read_json, write_json
+from jaxattack.oracle import budgeted, checked, journalled
+from jaxattack.store import FORMAT
+from jaxattack.types import InputError, Oracle
+
+
+class Asked(NamedTuple):
+    """A victim as an attack sees it.
+
+    Attributes:
+        oracle: what the attack is handed.
+        kept: queries that an earlier start had paid for.
+        warnings: what is odd about the answers, in sentences; filled while the attack runs.
+    """
+
+    oracle: Oracle
+    kept: int
+    warnings: Mapping[str, str]
+
+
+@contextmanager
+def asked(
+    oracle: Oracle, *, kind: str, identity: Mapping[str, Any], out: Path | None, budget: int | None
+) -> Iterator[Asked]:
+    """Hand an oracle to an attack.
+
+    Args:
+        oracle: the victim, behind its defences.
+        kind: of audit; names the file that says whose answers a folder keeps.
+        identity: what must be the same when a folder is used again.
+        out: a folder that keeps every answer; answers that are there are not paid for again.
+        budget: queries, at most.
+
+    Raises:
+        InputError: a folder that keeps the answers of something else.
+    """
+    seen = checked(oracle)
+    handed: Oracle = seen
+    kept = 0
+    with ExitStack() as opened:
+        if out is not None:
+            _claim(out, kind, {"format": FORMAT, **identity, "access": terms(oracle)})
+            handed = journal = opened.enter_context(journalled(handed, out / "answers"))
+            kept = journal.paid.queries
+        if budget is not None:
+            handed = budgeted(handed, budget)
+        yield Asked(handed, kept, seen.findings)
+
+
+def _claim(out: Path, kind: str, identity: Mapping[str, Any]) -> None:
+    """Make the folder this audit's, or see that it is."""
+    file = out / f"{kind}.json"
+    if file.exists():
+        kept = read_json(file)
+        other = [key for key, value in identity.items() if kept.get(key) != value]
+        if other:
+            raise InputError(
+                f"{out} keeps the answers of another {kind} ({other[0]} was {kept.get(other[0])!r} and is now "
+                f"{identity[other[0]]!r}): give another folder."
+            )
+        return
+    make_folder(out)
+    write_json(file, dict(identity))
+
+
+def terms(oracle: Oracle) -> dict[str, Any]:
+    """The terms on which a victim answers, as plain values."""
+    access = oracle.access
+    plain_ = {field.name: getattr(access, field.name) for field in fields(access) if field.name != "inputs"}
+    return plain_ | {"shape": list(access.inputs.shape)}
+
+
+def settings(attack: Any) -> dict[str, Any]:
+    """The fields of an attack, as plain values."""
+    return {field.name: plain(getattr(attack, field.name)) for field in fields(attack)}
+
+
+def plain(value: Any) -> Any:
+    """The same in values that JSON knows; anything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,187 @@
+"""What reconstructions give away: who recognises them, and which members they are like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped, UInt8
+
+from jaxattack.audit.opened import Opened
+from jaxattack.audit.victim import Victim, architecture
+from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
+from jaxattack.oracle import from_model
+from jaxattack.training import Recipe, train_one
+from jaxattack.types import Inversion, Progress
+
+_SHOWN, _RECIPE = 10, Recipe(epochs=40)
+
+
+class Evaluation(NamedTuple):
+    """A model that judges reconstructions, and has nothing to do with the victim.
+
+    Attributes:
+        model: its architecture.
+        accuracy: on the victim's members, which it has not learnt from.
+        records: how many it has learnt from.
+        logits: records in the victim's units -> Float["query cls"].
+    """
+
+    model: str
+    accuracy: float
+    records: int
+    logits: Callable[[np.ndarray], Float[np.ndarray, "query cls"]]
+
+
+def evaluation_model(victim: Opened, name: str, seed: int, progress: Progress | None = None) -> Evaluation | None:
+    """Train the evaluation model on the records that the victim has not seen; None where there are none of each class.
+
+    Args:
+        victim: whose reconstructions are judged.
+        name: the architecture.
+        seed: of the audit; the evaluation model's own differs from it.
+        progress: called after each epoch.
+    """
+    dataset, member = victim.dataset, victim.member
+    if dataset is None or member is None or len(np.unique(dataset.y[~member])) < dataset.classes:
+        return None
+    told: Progress | None = None
+    if progress is not None:
+        told = lambda _, done, total: progress("judge", done, total)  # noqa: E731 - it only renames what is told
+    model = architecture(Victim(data=dataset.name, model=name), dataset)
+    variables = train_one(model, _RECIPE, dataset, ~member, seed=seed + 1, progress=told)
+    inputs = victim.oracle.access.inputs
+    images = dataset.x.dtype == np.uint8
+    shaped = inputs if inputs.shape == dataset.shape else type(inputs).box(0, 1, dataset.shape)
+    oracle = from_model(
+        model, variables, inputs=shaped, classes=dataset.classes, level="logit", images=images, price=0.0
+    )
+
+    def logits(x: np.ndarray) -> Float[np.ndarray, "query cls"]:
+        answered = oracle(x.reshape(-1, *dataset.shape).astype(np.float64)).logit
+        assert answered is not None
+        return answered
+
+    right = logits(dataset.x[member]).argmax(axis=1) == dataset.y[member]
+    return Evaluation(name, float(right.mean()), int((~member).sum()), logits)
+
+
+def recognised(victim: Opened, made: Inversion, model: Evaluation | None) -> dict[str, Any]:
+    """Whom reconstructions are taken for, and how like the members they are.
+
+    Returns:
+        ``recognition``, ``likeness``, ``targets`` and ``evaluation`` of the findings.
+    """
+    asked_ = victim.twin(made.x).label
+    likeness = _likeness(victim, made)
+    ranks = _ranks(model, made.x, made.target) if model else None
+    every = made.restarts.reshape(-1, *made.restarts.shape[2:])
+    finite = np.isfinite(made.score).ravel()
+    restarts = np.repeat(made.target, made.restarts.shape[1])
+    several = _ranks(model, every[finite], restarts[finite]) if model else None
+    return {
+        "recognition": {
+            "victim": float((asked_ == made.target).mean()),
+            "victim_restarts": float((victim.twin(every).label == restarts)[finite].sum() / len(restarts)),
+            "top1": None if ranks is None else float((ranks == 0).mean()),
+            "top5": None if ranks is None else float((ranks < 5).mean()),
+            "top1_restarts": None if several is None else float((several == 0).sum() / len(restarts)),
+            "restarts": len(restarts),
+            "diverged": made.diverged,
+        },
+        "evaluation": None
+        if model is None
+        else {"model": model.model, "accuracy": model.accuracy, "records": model.records},
+        "likeness": {name: float(np.nanmean(values)) for name, values in likeness.items() if np.isfinite(values).any()}
+        or None,
+        "targets": [
+            {
+                "target": int(target),
+                "score": float(np.nanmax(score)) if np.isfinite(score).any() else None,
+                "victim": int(asked_[row]),
+                "rank": None if ranks is None else int(ranks[row]),
+                "steps": int(made.steps[row].sum()),
+                **{name: float(values[row]) for name, values in likeness.items()},
+            }
+            for row, (target, score) in enumerate(zip(made.target, made.score, strict=True))
+        ],
+    }
+
+
+def _ranks(model: Evaluation, x: np.ndarray, target: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
+    """How many classes the evaluation model finds likelier than the target."""
+    logits = model.logits(x)
+    own = np.take_along_axis(logits, target[:, None], axis=1)
+    return (logits > own).sum(axis=1)
+
+
+def _members(victim: Opened, target: int) -> Shaped[np.ndarray, "record *feature"]:
+    assert victim.dataset is not None
+    assert victim.member is not None
+    shape = victim.oracle.access.inputs.shape
+    return victim.dataset.x[victim.member & (victim.dataset.y == target)].reshape(-1, *shape)
+
+
+def _likeness(victim: Opened, made: Inversion) -> dict[str, Float[np.ndarray, "target"]]:
+    """Of each reconstruction and the member of its class that is nearest to it, and the class's mean; NaN without one."""
+    if victim.dataset is None or victim.member is None:
+        return {}
+    inputs = victim.oracle.access.inputs
+    extent = float((inputs.high - inputs.low).max())
+    rows = [_alike(x, _members(victim, int(t)), extent) for x, t in zip(made.x, made.target, strict=True)]
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in max(rows, key=len)}
+
+
+def _alike(x: np.ndarray, members: np.ndarray, extent: float) -> dict[str, float]:
+    if not len(members):
+        return {}
+    one, mean = x[None], members.mean(axis=0)[None]
+    near = members[nearest(one, members).record]
+    found = {
+        "mse": mse(one, near)[0],
+        "psnr": psnr(one, near, extent)[0],
+        "correlation": correlation(one, near)[0],
+        "correlation_mean": correlation(one, mean)[0],
+    }
+    if x.ndim == 3 and min(x.shape[:2]) >= 8:
+        found["ssim"] = ssim(one, near, extent)[0]
+    return {name: float(value) for name, value in found.items()}
+
+
+def gallery(victim: Opened, made: Inversion) -> tuple[list[dict[str, Any]], dict[int, UInt8[np.ndarray, "..."]]]:
+    """The pictures of a report: what was made of the first targets, on the way too, and the members beside it.
+
+    Returns:
+        Entries {target, mean, nearest, made, frames: [[step, picture]]} that number pictures, and those pictures; nothing
+        where records are no pictures.
+    """
+    shape = victim.oracle.access.inputs.shape
+    if len(shape) != 3 or shape[2] not in (1, 3):
+        return [], {}
+    pictures: dict[int, np.ndarray] = {}
+
+    def kept(x: np.ndarray) -> int:
+        pictures[len(pictures)] = _bytes(x, victim)
+        return len(pictures) - 1
+
+    entries = []
+    for row, target in enumerate(made.target[:_SHOWN]):
+        known = victim.dataset is not None and victim.member is not None
+        members = _members(victim, int(target)) if known else np.zeros((0, *shape))
+        entries.append(
+            {
+                "target": int(target),
+                "mean": kept(members.mean(axis=0)) if len(members) else None,
+                "nearest": kept(members[nearest(made.x[row][None], members).record[0]]) if len(members) else None,
+                "made": kept(made.x[row]),
+                "frames": [[frame.step, kept(frame.x[row])] for frame in made.frames],
+            }
+        )
+    return entries, pictures
+
+
+def _bytes(x: np.ndarray, victim: Opened) -> UInt8[np.ndarray, "height width channel"]:
+    inputs = victim.oracle.access.inputs
+    share = (x - inputs.low) / np.maximum(inputs.high - inputs.low, np.finfo(float).tiny)
+    return np.rint(255 * np.nan_to_num(share).clip(0, 1)).astype(np.uint8)

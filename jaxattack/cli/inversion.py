@@ -1,0 +1,69 @@
+"""The command `invert`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from jaxattack.audit import InversionAudit, Terms, on_terms, open_victim
+from jaxattack.audit import invert as run_inversion
+from jaxattack.cli.extraction import TermOptions, asked, named_run
+from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
+from jaxattack.oracle.ledger import PRICE
+
+AuditOptions = Annotated[InversionAudit, flat("The attack")]
+_TERMS, _AUDIT, _OUTPUT = Terms(), InversionAudit(), Output()
+
+
+def invert(
+    victim: str = "softmax",
+    /,
+    *,
+    data: str | None = None,
+    members: int | None = None,
+    http: bool = False,
+    key: str | None = None,
+    price: float = PRICE,
+    terms: TermOptions = _TERMS,
+    audit: AuditOptions = _AUDIT,
+    output: OutputOptions = _OUTPUT,
+    out: Path | None = None,
+) -> None:
+    """What did its records look like? Make a record of each class back from a model, judge it, and write a report.
+
+    Without options: trains a softmax regression on scikit-learn's digits and inverts all ten classes, eight restarts each.
+
+    A model whose weights are not at hand is asked, or stolen first with --extract and then inverted.
+
+    VICTIMS
+
+    INVERSIONS
+
+    Examples:
+
+        jaxattack invert mlp:100 --data faces.npz --members 280
+
+        jaxattack invert softmax --extract softmax --http
+
+        jaxattack invert victim --method "mi-face?restarts=16&total_variation=0.01"
+
+    Args:
+        victim: one of the list above.
+        data: the records it is trained on, as `jaxattack data` lists them; digits by default.
+        members: how many of them it is trained on, chosen at random; half by default.
+        http: ask the victim over HTTP on loopback, not in this process.
+        key: for a prediction API that asks for one.
+        price: of a query, in dollars.
+        out: the run folder; by default one in ./jaxattack-runs named after the settings.
+    """
+    settings = {"victim": victim, "data": data, "members": members, **asdict(terms), **asdict(audit)}
+    folder = out or RUNS / named_run("invert", victim, settings)
+    with progress(output) as shown, resumable(folder):
+        opened = open_victim(
+            victim, data=data, members=members, level=terms.level, precision=terms.precision, seed=audit.seed, price=price,
+            key=key, progress=shown,
+        )  # fmt: skip
+        with asked(opened, on_terms(opened.oracle, terms, audit.seed), not http, price) as (oracle, transport):
+            made = run_inversion(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
+    publish(folder, made.findings, output)

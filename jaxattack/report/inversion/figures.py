@@ -1,0 +1,113 @@
+"""The figures of an inversion, from the findings and the pictures that they number.
+
+gallery     what was made, beside the nearest member and the mean of the members
+steps       how it came about
+confidence  the victim's confidence in each target, and how far it is like the members
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxattack.report.kind import Pictures
+from jaxattack.report.style import COLUMN, SERIES, WIDE, Drawing, save, styled
+from jaxattack.report.wording import number
+
+FIGURES = ("gallery", "steps", "confidence")
+
+
+def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
+    """Every figure that there are pictures or figures for, by name, in the order of `FIGURES`."""
+    entries = [entry for entry in findings["gallery"] if entry["made"] in pictures]
+    with styled():
+        made = {
+            "gallery": _gallery(entries, pictures),
+            "steps": _steps(entries, pictures),
+            "confidence": _confidence(findings),
+        }
+        return {name: save(*drawing) for name, drawing in made.items() if drawing is not None}
+
+
+def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures) -> tuple[Figure, str] | None:
+    if not entries:
+        return None
+    rows = [(words, key) for words, key in (("mean member", "mean"), ("nearest", "nearest"), ("made", "made"))]
+    rows = [(words, key) for words, key in rows if any(entry[key] is not None for entry in entries)]
+    figure = _grid(
+        [[None if entry[key] is None else pictures[entry[key]] for entry in entries] for _, key in rows],
+        [words for words, _ in rows],
+        [str(entry["target"]) for entry in entries],
+        stretched={len(rows) - 1},
+    )
+    targets = ", ".join(str(entry["target"]) for entry in entries)
+    return figure, f"Reconstructions of the classes {targets} under the victim's own records of them."
+
+
+def _steps(entries: Sequence[Mapping[str, Any]], pictures: Pictures) -> tuple[Figure, str] | None:
+    steps = [step for step, _ in entries[0]["frames"]] if entries else []
+    if not steps:
+        return None
+    body = [[pictures[entry["frames"][at][1]] for entry in entries] for at in range(len(steps))]
+    figure = _grid(
+        [*body, [pictures[entry["made"]] for entry in entries]],
+        [*(f"{step:,}" for step in steps), "last"],
+        [str(entry["target"]) for entry in entries],
+        stretched=set(range(len(steps) + 1)),
+    )
+    return figure, f"The reconstructions after {', '.join(map(str, steps))} steps and at the end."
+
+
+def _grid(
+    rows: Sequence[Sequence[np.ndarray | None]], words: Sequence[str], titles: Sequence[str], stretched: set[int]
+) -> Figure:
+    across = len(titles)
+    shape = next(picture for row in rows for picture in row if picture is not None).shape
+    side = WIDE / max(across, 5)
+    figure = Figure(figsize=(side * across + 0.5, side * shape[0] / shape[1] * len(rows) + 0.3))
+    for at, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            axes = figure.add_subplot(len(rows), across, at * across + column + 1)
+            axes.set(xticks=[], yticks=[])
+            axes.grid(False)
+            axes.spines[:].set_visible(False)
+            if picture is not None:
+                shown = _stretched(picture) if at in stretched else picture
+                axes.imshow(
+                    shown if shown.shape[-1] == 3 else shown[..., 0],
+                    cmap="gray",
+                    vmin=0,
+                    vmax=255,
+                    interpolation="nearest",
+                )
+            if at == 0:
+                axes.set_title(titles[column], fontsize=7, pad=2)
+            if column == 0:
+                axes.set_ylabel(words[at], fontsize=6.5, labelpad=2)
+    return figure
+
+
+def _stretched(picture: np.ndarray) -> np.ndarray:
+    """Its contrast from black to white, for a reconstruction is as faint as the victim lets it be."""
+    low, high = np.percentile(picture, (1, 99))
+    return np.clip((picture - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
+
+
+def _confidence(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    rows = [row for row in findings["targets"] if row["score"] is not None]
+    if not rows or "correlation_mean" not in rows[0]:
+        return None
+    figure = Figure(figsize=(COLUMN, 2.4))
+    axes = figure.add_subplot()
+    for right, words, colour, mark in ((True, "recognised", SERIES[0], "o"), (False, "not recognised", SERIES[1], "x")):
+        chosen = [row for row in rows if ((row["rank"] or 0) == 0) == right]
+        if chosen:
+            x, y = [row["correlation_mean"] for row in chosen], [row["score"] for row in chosen]
+            axes.plot(x, y, mark, color=colour, markersize=3.5, label=words, linestyle="none", clip_on=False)
+    axes.set(ylim=(0, 1), xlabel="correlation with the class's mean member", ylabel="victim's confidence")
+    axes.legend(loc="best")
+    mean = float(np.mean([row["score"] for row in rows]))
+    return figure, f"The victim's confidence in each reconstruction against its likeness: mean {number(mean, 2)}."

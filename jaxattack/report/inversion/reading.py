@@ -1,0 +1,45 @@
+"""What in the findings of an inversion matters most, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxattack.report.wording import count, counted, dollars, duration, number, percent
+
+
+def headline(findings: Mapping[str, Any]) -> str:
+    """What was made, who recognises it, and what it cost."""
+    return " ".join(sentences(findings))
+
+
+def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
+    """The headline, sentence by sentence."""
+    attack, cost, recognition = findings["attack"], findings["cost"], findings["recognition"]
+    made = counted(recognition["restarts"], "reconstruction")
+    classes = f"{len(findings['targets'])} of the {count(findings['victim']['classes'])} classes"
+    took = f"{_effort(cost)} and {duration(cost['seconds']['total'])}"
+    first = f"{attack['name']} made {made} for {classes} of {findings['victim']['name']} with {took}."
+    if not attack["complete"]:
+        first = f"After {took}, {attack['name']} did not finish: {attack['reason']}"
+    return first, _outcome(findings)
+
+
+def _effort(cost: Mapping[str, Any]) -> str:
+    parts = []
+    if cost["queries"]:
+        price = f" ({dollars(cost['price'])})" if cost["price"] else ""
+        parts.append(counted(cost["queries"], "query") + price)
+    if cost["gradients"]:
+        parts.append(counted(cost["gradients"], "gradient"))
+    return ", ".join(parts) or "no query"
+
+
+def _outcome(findings: Mapping[str, Any]) -> str:
+    recognition, likeness = findings["recognition"], findings["likeness"]
+    text = f"The victim takes {percent(recognition['victim'])} of the best ones for their class"
+    if recognition["top1"] is not None:
+        text += f", and an independent model {percent(recognition['top1'])}"
+    if likeness and "correlation_mean" in likeness:
+        text += f"; their mean correlation with the class's average member is {number(likeness['correlation_mean'], 2)}"
+    return f"{text}."

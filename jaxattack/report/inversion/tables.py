@@ -1,0 +1,96 @@
+"""Who recognises the reconstructions, as rows: for the terminal, and flat for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from jaxattack.report.wording import count, dollars, duration, number, percent
+
+COLUMNS = (
+    "target",
+    "score",
+    "victim",
+    "rank",
+    "steps",
+    "mse",
+    "psnr",
+    "ssim",
+    "correlation",
+    "correlation_mean",
+)
+
+
+def table(findings: Mapping[str, Any]) -> RenderableType:
+    """Recognition, the targets, and cost, for a terminal of 80 columns."""
+    return Group(_recognition(findings), _targets(findings), _cost(findings))
+
+
+def _plain(*columns: str) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="right" if index else "left", overflow="fold")
+    return made
+
+
+def _recognition(findings: Mapping[str, Any]) -> Table:
+    found, model = findings["recognition"], findings["evaluation"]
+    made = _plain("taken for its class by", "best restart", "any restart", "top 5", "accuracy")
+    victim = findings["victim"]["accuracy"] or {}
+    made.add_row(
+        "the victim", percent(found["victim"]), percent(found["victim_restarts"]), "–", percent(victim.get("others"))
+    )
+    if model:
+        made.add_row(
+            f"an independent {model['model']}",
+            percent(found["top1"]),
+            percent(found["top1_restarts"]),
+            percent(found["top5"]),
+            percent(model["accuracy"]),
+        )
+    return made
+
+
+def _targets(findings: Mapping[str, Any]) -> Table:
+    made = _plain("class", "confidence", "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
+    for row in findings["targets"][:10]:
+        made.add_row(
+            str(row["target"]),
+            number(row["score"]),
+            str(row["victim"]),
+            "–" if row["rank"] is None else str(row["rank"] + 1),
+            count(row["steps"]),
+            number(row.get("psnr"), 1),
+            number(row.get("ssim"), 2),
+            number(row.get("correlation"), 2),
+            number(row.get("correlation_mean"), 2),
+        )
+    return made
+
+
+def _cost(findings: Mapping[str, Any]) -> Table:
+    cost = findings["cost"]
+    made = _plain("queries", "price", "gradients", "attack", "in all")
+    made.add_row(
+        count(cost["queries"]),
+        dollars(cost["price"]),
+        count(cost["gradients"]),
+        duration(cost["seconds"]["attack"]),
+        duration(cost["seconds"]["total"]),
+    )
+    return made
+
+
+def comma_separated(findings: Mapping[str, Any]) -> str:
+    """The targets as CSV; ranks from 0, and unknown values empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(findings["targets"])
+    return text.getvalue()

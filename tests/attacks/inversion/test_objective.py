@@ -1,0 +1,79 @@
+"""Objectives and priors at places where their values are known."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxattack.attacks.inversion import objective as formulas
+from jaxattack.models import build
+
+LOGIT = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+TARGET = np.array([0, 3, 1, 2, 2])
+
+
+def test_confidence_and_cross_entropy_are_those_of_the_softmax():
+    p = np.exp(LOGIT) / np.exp(LOGIT).sum(axis=1, keepdims=True)
+    own = p[np.arange(5), TARGET]
+    np.testing.assert_allclose(formulas.confidence(LOGIT, TARGET), 1 - own, rtol=1e-5)
+    np.testing.assert_allclose(formulas.cross_entropy(LOGIT, TARGET), -np.log(own), rtol=1e-5)
+
+
+def test_the_margin_is_what_the_target_lacks():
+    expected = [np.delete(row, t).max() - row[t] for row, t in zip(LOGIT, TARGET, strict=True)]
+    np.testing.assert_allclose(formulas.margin(LOGIT, TARGET), expected, rtol=1e-6)
+
+
+def test_the_hyperbolic_distance_is_that_of_the_half_circle():
+    """Along a diameter the distance from 0 to r is ln((1 + r) / (1 - r))."""
+    logit = np.array([[0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]], np.float32)
+    at = formulas.poincare(jnp.asarray(logit), jnp.zeros(2, int))
+    assert float(at[0]) == pytest.approx(np.log((1 + 0.9999) / (1 - 0.9999)), rel=1e-3)
+    assert float(at[1]) < float(at[0])
+
+
+@pytest.mark.parametrize("name", formulas.OBJECTIVES)
+def test_every_objective_falls_as_the_target_rises_and_has_a_gradient(name):
+    formula = formulas.objective(name)
+    raised = LOGIT + 2 * np.eye(4, dtype=np.float32)[TARGET]
+    assert (np.asarray(formula(raised, TARGET)) < np.asarray(formula(LOGIT, TARGET))).all()
+    gradient = jax.grad(lambda z: formula(z, TARGET).sum())(jnp.asarray(LOGIT))
+    assert np.isfinite(gradient).all()
+
+
+def test_roughness_is_the_length_of_a_step():
+    x = np.zeros((1, 5, 5, 1), np.float32)
+    x[:, :, 2:] = 1.0
+    assert float(formulas.total_variation(jnp.asarray(x))[0]) == pytest.approx(4 / 16, abs=1e-3)
+    assert np.isfinite(jax.grad(lambda x: formulas.total_variation(x).sum())(jnp.zeros((1, 5, 5, 1)))).all()
+
+
+def test_energy_is_the_squared_distance_from_the_middle():
+    np.testing.assert_allclose(formulas.energy(jnp.full((2, 3), 0.75)), 0.0625)
+
+
+def test_statistics_are_near_where_the_batch_is_like_what_was_learnt():
+    model = build("resnet:8", (8, 8, 1), 3)
+    variables = model.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (64, 8, 8, 1))
+    learnt = variables
+    for _ in range(200):
+        learnt = learnt._replace(rest=_passed(model, learnt, x))
+    near, far = (float(formulas.statistics(model, learnt, batch)) for batch in (x, 3 * x))
+    assert near < 1e-6 < far
+    assert float(formulas.statistics(build("softmax", (4,), 2), _plain(), x[:, 0, :4, 0])) == 0.0
+
+
+@jax.jit
+def _step(variables, x):
+    return build("resnet:8", (8, 8, 1), 3).forward(variables, x, jax.random.key(0))[1]
+
+
+def _passed(model, variables, x):
+    return _step(variables, x)
+
+
+def _plain():
+    return build("softmax", (4,), 2).init(jax.random.key(0))

@@ -1,0 +1,71 @@
+"""Inverting end to end: a victim opened by name, an attack, an evaluation model, findings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxattack.audit import InversionAudit, Terms, invert, on_terms, open_victim
+from jaxattack.report import write
+from jaxattack.types import InputError
+
+
+@pytest.fixture(scope="module")
+def softmax():
+    return open_victim("softmax", data="digits")
+
+
+def test_digits_are_recognised_by_a_model_that_has_nothing_to_do_with_the_victim(softmax, tmp_path):
+    audit = InversionAudit(method="mi-face?restarts=2", targets=(0, 3, 7), evaluation="mlp:64")
+    made = invert(softmax, audit=audit, out=tmp_path)
+    values = made.findings.values
+    assert values["recognition"]["victim"] == 1
+    assert values["recognition"]["top1"] >= 2 / 3
+    assert values["evaluation"]["records"] == len(softmax.dataset) - values["victim"]["members"]
+    assert [row["target"] for row in values["targets"]] == [0, 3, 7]
+    assert values["cost"]["gradients"] > 0
+    assert values["cost"]["queries"] == 0
+    assert {"gallery.svg", "report.html"} <= {path.name for path in write(tmp_path, values, made.findings.pictures)}
+    with np.load(tmp_path / "reconstructions.npz") as kept:
+        np.testing.assert_array_equal(kept["x"], made.inversion.x)
+
+
+def test_a_stolen_model_is_inverted_for_the_queries_of_the_theft(softmax):
+    audit = InversionAudit(method="mi-face?restarts=1", targets=(1, 4), extract="softmax", evaluation="mlp:16")
+    made = invert(softmax, audit=audit)
+    direct = invert(softmax, audit=InversionAudit(method="mi-face?restarts=1", targets=(1, 4), evaluation="mlp:16"))
+    values = made.findings.values
+    assert values["attack"]["stolen"]["queries"] == values["cost"]["queries"] == 66
+    np.testing.assert_allclose(made.inversion.x, direct.inversion.x, atol=1.0)
+
+
+def test_a_black_box_is_asked_and_its_answers_are_kept(softmax, tmp_path):
+    audit = InversionAudit(method="numeric?steps=3", targets=(2,), evaluation="mlp:16", budget=1000)
+    first = invert(softmax, audit=audit, oracle=on_terms(softmax.oracle, Terms(decimals=4)), out=tmp_path)
+    cost = first.findings.values["cost"]
+    assert cost["queries"] == 1 + 3 * (1 + 2 * 64)  # and one more, to see whether the victim is deterministic
+    again = invert(softmax, audit=audit, oracle=on_terms(softmax.oracle, Terms(decimals=4)), out=tmp_path)
+    assert again.findings.values["cost"]["kept"] == cost["queries"]
+    np.testing.assert_array_equal(first.inversion.x, again.inversion.x)
+
+
+def test_a_table_has_no_gallery_and_a_report_all_the_same(tmp_path):
+    made = invert(
+        open_victim("mlp:16", data="iris"), audit=InversionAudit(method="mi-face?restarts=2", evaluation="softmax")
+    )
+    assert made.findings.values["gallery"] == []
+    names = {path.name for path in write(tmp_path, made.findings.values, made.findings.pictures)}
+    assert "gallery.svg" not in names
+    assert "report.html" in names
+
+
+def test_without_weights_a_white_box_attack_says_what_to_do():
+    with pytest.raises(InputError, match="steal them first"):
+        invert(open_victim("svm", data="iris"), audit=InversionAudit(method="mi-face"))
+    with pytest.raises(InputError, match="no network"):
+        invert(open_victim("tree", data="iris"), audit=InversionAudit(extract="path-finding"))
+
+
+def test_a_class_that_is_not_there_is_refused(softmax):
+    with pytest.raises(InputError, match="target is 10"):
+        invert(softmax, audit=InversionAudit(targets=(10,)))

@@ -1,0 +1,104 @@
+"""An inversion's report: there for every kind of findings, whole, escaped, and saying what the numbers say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from jaxattack.report import headline, read, table, write
+
+PICTURES = {number: np.full((6, 5, 1), 20 * number, np.uint8) for number in range(8)}
+
+
+def _row(target, rank):
+    return {
+        "target": target, "score": 0.99, "victim": target, "rank": rank, "steps": 120, "mse": 900.0, "psnr": 18.6,
+        "ssim": 0.4, "correlation": 0.5, "correlation_mean": 0.6,
+    }  # fmt: skip
+
+
+def findings():
+    return {
+        "format": 1, "kind": "inversion", "title": "softmax on digits · mi-face",
+        "victim": {
+            "name": "softmax on digits", "level": "probability", "classes": 10, "features": 30, "top": 0, "decimals": None,
+            "precision": "float64", "transport": "in this process", "members": 40,
+            "accuracy": {"members": 1.0, "others": 0.9},
+        },
+        "attack": {
+            "name": "mi-face", "settings": {}, "complete": True, "reason": "", "notes": {}, "white_box": True, "stolen": None,
+        },
+        "recognition": {
+            "victim": 1.0, "victim_restarts": 0.9, "top1": 0.5, "top5": 1.0, "top1_restarts": 0.4, "restarts": 16,
+            "diverged": 2,
+        },
+        "evaluation": {"model": "mlp:<256>", "accuracy": 0.97, "records": 60},
+        "likeness": {"mse": 900.0, "psnr": 18.6, "ssim": 0.4, "correlation": 0.5, "correlation_mean": 0.6},
+        "targets": [_row(3, 0), _row(8, 4)],
+        "gallery": [
+            {"target": 3, "mean": 0, "nearest": 1, "made": 2, "frames": [[1, 3]]},
+            {"target": 8, "mean": 4, "nearest": 5, "made": 6, "frames": [[1, 7]]},
+        ],
+        "warnings": [],
+        "cost": {
+            "queries": 0, "calls": 0, "bytes": 0, "price": 0.0, "kept": 0, "gradients": 1920, "memory_bytes": 1 << 28,
+            "device": "1 x cpu", "seconds": {"attack": 1.5, "evaluation": 2.0, "total": 3.6},
+        },
+        "config": {"method": "mi-face"}, "environment": {"jax": "0"},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inversion")
+    return folder, {path.name for path in write(folder, findings(), PICTURES)}
+
+
+def test_every_figure_is_there_and_the_findings_come_back(written):
+    folder, names = written
+    assert {name.removesuffix(".svg") for name in names if name.endswith(".svg")} == {"gallery", "steps", "confidence"}
+    assert read(folder) == findings()
+
+
+def test_the_page_is_whole_escaped_and_needs_nothing_else(written):
+    html = (written[0] / "report.html").read_text(encoding="utf-8")
+    assert html.count("<figure ") == html.count("</figure>") == 3
+    assert "mlp:&lt;256&gt;" in html
+    assert "<script" not in html
+    assert not re.search(r'(src|href)="(?!#|data:)', html)
+    assert "2 of 16 restarts" in html
+
+
+def test_the_targets_are_a_table_of_their_own(written):
+    rows = list(csv.DictReader(io.StringIO((written[0] / "targets.csv").read_text())))
+    assert [(row["target"], row["rank"]) for row in rows] == [("3", "0"), ("8", "4")]
+
+
+def test_the_terminal_and_the_headline_say_who_recognises_them():
+    console = Console(file=io.StringIO(), width=80)
+    console.print(table(findings()))
+    assert "50.0%" in console.file.getvalue()  # type: ignore[attr-defined]
+    text = headline(findings())
+    assert "1,920 gradients" in text
+    assert "an independent model 50.0%" in text
+    assert "2 of the 10 classes" in text
+
+
+def test_findings_without_pictures_members_or_evaluation_still_make_a_report(tmp_path):
+    bare = findings() | {"gallery": [], "evaluation": None, "likeness": None}
+    bare["victim"] |= {"members": None, "accuracy": None}
+    bare["recognition"] |= {"top1": None, "top5": None, "top1_restarts": None}
+    bare["targets"] = [{"target": 3, "score": None, "victim": 1, "rank": None, "steps": 4}]
+    bare["attack"] |= {
+        "complete": False, "reason": "The budget is spent.",
+        "stolen": {"attack": "softmax", "complete": False, "reason": "Too few.", "queries": 65, "price": 0.0065},
+    }  # fmt: skip
+    names = {path.name for path in write(tmp_path, bare, {})}
+    assert not {name for name in names if name.endswith(".svg")}
+    assert "The budget is spent." in headline(bare)
+    assert "by softmax, 65 queries" in (tmp_path / "report.html").read_text(encoding="utf-8")
