@@ -2,6 +2,9 @@
 
 mi_face        gradient descent on the record itself (Fredrikson et al. 2015)
 numeric        the same with gradients from differences of confidences
+generator      GAN and VAE, and descent in their latent space (GMI, PPA)
+boundary       away from the class's boundary, from labels alone (BREP-MI)
+network        a decoder from confidences to records
 objective      what they lessen, and priors
 process        what is done to a record between steps
 descent        the loop that moves all classes and restarts at once
@@ -10,12 +13,17 @@ target         what every attack does around its formula
 
 from __future__ import annotations
 
+from jaxattack.attacks.inversion.boundary import Boundary
+from jaxattack.attacks.inversion.generator.gmi import Gmi
+from jaxattack.attacks.inversion.generator.learn import Prior
+from jaxattack.attacks.inversion.generator.ppa import Ppa
 from jaxattack.attacks.inversion.mi_face import MiFace
+from jaxattack.attacks.inversion.network import Network
 from jaxattack.attacks.inversion.numeric import Numeric
 from jaxattack.attacks.naming import named
 from jaxattack.types import InversionAttack
 
-_DEFAULTS: tuple[InversionAttack, ...] = (MiFace(), Numeric())
+_DEFAULTS: tuple[InversionAttack, ...] = (MiFace(), Numeric(), Gmi(), Ppa(), Boundary(), Network())
 ATTACKS: dict[str, InversionAttack] = {attack.name: attack for attack in _DEFAULTS}
 
 
@@ -28,4 +36,4 @@ def lookup(name: str) -> InversionAttack:
     return named(name, ATTACKS, "inversion attack")
 
 
-__all__ = ["ATTACKS", "MiFace", "Numeric", "lookup"]
+__all__ = ["ATTACKS", "Boundary", "Gmi", "MiFace", "Network", "Numeric", "Ppa", "Prior", "lookup"]

@@ -43,12 +43,8 @@ def require(attack: InversionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "r
         raise InputError(
             f"{attack.name} cannot work with {access.level} answers: it needs {' or '.join(attack.levels)} answers."
         )
-    if attack.pool and pool is None:
-        raise InputError(f"{attack.name} starts from records of the attacker's own: give a pool.")
-    if pool is not None and pool.shape[1:] != access.inputs.shape:
-        raise InputError(
-            f"pool has records of shape {pool.shape[1:]} and the victim takes {access.inputs.shape}: give such records."
-        )
+    if attack.pool:
+        check_pool(attack.name, access.inputs, pool)
 
 
 def unit_box(inputs: Inputs) -> tuple[Float[np.ndarray, "1 *feature"], Float[np.ndarray, "1 *feature"]]:
@@ -62,6 +58,21 @@ def best_restart(score: Float[np.ndarray, "target restart"]) -> Int[np.ndarray, 
     return (sure >= sure.max(axis=1, keepdims=True) - ALIKE).argmax(axis=1)
 
 
+def check_pool(name: str, inputs: Inputs, pool: Shaped[np.ndarray, "record *feature"] | None) -> np.ndarray:
+    """The attacker's own records.
+
+    Raises:
+        InputError: none, or of another shape than the victim takes.
+    """
+    if pool is None:
+        raise InputError(f"{name} starts from records of the attacker's own: give a pool.")
+    if pool.shape[1:] != inputs.shape:
+        raise InputError(
+            f"pool has records of shape {pool.shape[1:]} and the victim takes {inputs.shape}: give such records."
+        )
+    return pool
+
+
 def confident(
     victim: WhiteBox, x: Float[np.ndarray, "target restart *feature"], targets: Int[np.ndarray, "target"]
 ) -> Float[np.ndarray, "target restart"]:
@@ -70,15 +81,20 @@ def confident(
     Raises:
         InputError: the victim's outputs are no numbers, whatever it is given.
     """
-    flat = x.reshape(-1, *x.shape[2:]).astype(np.float32)
-    rows = max(JUDGED // max(flat[0].size, 1), 1)
-    answered = [
-        np.asarray(_softmax(victim.model, victim.variables, flat[at : at + rows])) for at in range(0, len(flat), rows)
-    ]
-    p = np.concatenate(answered).astype(np.float64).reshape(*x.shape[:2], -1)
+    p = confidences(victim, x)
     if not np.isfinite(p).any():
         raise InputError("the victim answers NaN for every reconstruction: look at its weights.")
     return np.take_along_axis(p, targets[:, None, None], axis=2)[:, :, 0]
+
+
+def confidences(victim: WhiteBox, x: Float[np.ndarray, "some more *feature"]) -> Float[np.ndarray, "some more cls"]:
+    """The victim's confidences in every class, a batch at a time."""
+    flat = x.reshape(-1, *x.shape[2:]).astype(np.float32)
+    rows = max(JUDGED // max(flat[0].size, 1), 1)
+    parts = [
+        np.asarray(_softmax(victim.model, victim.variables, flat[at : at + rows])) for at in range(0, len(flat), rows)
+    ]
+    return np.concatenate(parts).astype(np.float64).reshape(*x.shape[:2], -1)
 
 
 @partial(jax.jit, static_argnums=0)

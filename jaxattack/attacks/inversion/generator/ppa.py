@@ -1,0 +1,136 @@
+"""Plug and play attacks (Struppek et al. 2022, PPA): choose among many, descend, and choose again.
+
+1. Of ``candidates`` random latent points, those that the victim is surest of are where a target's restarts begin.
+2. Adam descends on the Poincare distance between the victim's logits and the target's corner, which has a gradient where
+   the softmax is saturated.
+3. What is kept is what the victim is surest of on average over shifted views: an adversarial pattern does not survive a
+   shift, a picture of the class does. Records that are no pictures have one view.
+
+The critic has no say: the generator alone keeps to the kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
+from jaxattack.attacks.inversion.generator.learn import Prior
+from jaxattack.attacks.inversion.target import check_pool, check_targets, confidences, confident
+from jaxattack.types import Frame, InputError, Inversion, Level, Progress, WhiteBox
+
+_FRAMES, _SHIFTS = (1, 10, 30), ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+_PART = 16
+"""Views are shifted by the height over this, at least a pixel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ppa:
+    """Choose latent points, descend on the Poincare distance, and keep what survives a shift.
+
+    Attributes:
+        prior: vae or gan, and how it is trained.
+        candidates: random latent points to choose from.
+        restarts: for each target.
+        steps: of the descent.
+        learning_rate: of Adam, in latent units.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    prior: Prior = field(default_factory=Prior)
+    candidates: int = 2000
+    restarts: int = 8
+    steps: int = 100
+    learning_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("candidates", "restarts", "steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        if self.candidates < self.restarts:
+            raise InputError(f"candidates is {self.candidates} and restarts {self.restarts}: give at least as many.")
+        if not 0 < self.learning_rate < np.inf:
+            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry and in reports."""
+        return "ppa"
+
+    @property
+    def white_box(self) -> bool:
+        """It needs gradients."""
+        return True
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """It asks no oracle."""
+        return ()
+
+    @property
+    def pool(self) -> bool:
+        """Its generator learns from the attacker's own records."""
+        return True
+
+    def __call__(
+        self,
+        victim: WhiteBox,
+        targets: Int[np.ndarray, "target"],
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Inversion:
+        """Make a record of each class; see `jaxattack.types.InversionAttack`.
+
+        Raises:
+            InputError: a class that the victim does not have, or no pool to learn from.
+        """
+        targets = check_targets(targets, victim.classes)
+        generator = self.prior.learn(victim.inputs, check_pool(self.name, victim.inputs, pool), seed, progress)
+        z = np.random.default_rng(seed).normal(size=(self.candidates, self.prior.latent)).astype(np.float32)
+        sure = confidences(victim, _views(made(generator, victim.inputs, z))).mean(axis=1)
+        start = z[np.argsort(-sure[:, targets], axis=0, kind="stable")[: self.restarts].T]
+        found = descend_latent(
+            victim, generator, Aim("poincare", 1.0, 0.0), start.reshape(-1, self.prior.latent),
+            np.repeat(targets, self.restarts), steps=self.steps, learning_rate=self.learning_rate,
+            marks=tuple(step for step in _FRAMES if step < self.steps), progress=progress,
+        )  # fmt: skip
+        shape = (len(targets), self.restarts, *victim.inputs.shape)
+        flat = made(generator, victim.inputs, found.best)
+        restarts = flat.reshape(shape)
+        score = confident(victim, restarts, targets)
+        score[~np.isfinite(found.cost).reshape(score.shape)] = np.nan
+        robust = confidences(victim, _views(flat)).mean(axis=1).reshape(*score.shape, -1)
+        robust = np.take_along_axis(robust, targets[:, None, None], axis=2)[:, :, 0]
+        chosen = np.where(np.isnan(score), -1.0, robust).argmax(axis=1)
+        row = np.arange(len(targets))
+        frames = [
+            (step, made(generator, victim.inputs, part).reshape(shape)[row, chosen]) for step, part in found.frames
+        ]
+        return Inversion(
+            attack=self.name,
+            target=targets,
+            x=restarts[row, chosen],
+            restarts=restarts,
+            score=score,
+            steps=found.steps.reshape(score.shape),
+            gradients=int(found.steps.sum()),
+            frames=tuple(Frame(step, x) for step, x in frames),
+            notes={"confidence over views": robust[row, chosen].tolist()},
+        )
+
+
+def _views(x: Float[np.ndarray, "point *feature"]) -> Float[np.ndarray, "point view *feature"]:
+    """A picture and it shifted up, down, left and right; edges are repeated."""
+    if x.ndim < 3:
+        return x[:, None]
+    by = max(x.shape[1] // _PART, 1)
+    padded = np.pad(x, ((0, 0), (by, by), (by, by), *[(0, 0)] * (x.ndim - 3)), mode="edge")
+    height, width = x.shape[1:3]
+    places = [(by + by * down, by + by * right) for down, right in _SHIFTS]
+    return np.stack([padded[:, top : top + height, left : left + width] for top, left in places], axis=1)
