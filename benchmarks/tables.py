@@ -55,6 +55,23 @@ def one_hot(records: Records) -> Prepared:
     return Prepared(np.concatenate(columns, axis=1).astype(float), records.y)
 
 
+def blocks(x: np.ndarray, categories: np.ndarray) -> np.ndarray:
+    """Records as a tree takes them: every category a column of its own, numbers as they are; NaN fills its block."""
+    columns = []
+    for column, values in zip(x.T, categories, strict=True):
+        block = np.where(np.isnan(column)[:, None], np.nan, column[:, None] == np.arange(values))
+        columns.append(block if values else column[:, None])
+    return np.concatenate(columns, axis=1).astype(float)
+
+
+def asked_for(records: Records, column: str) -> Records:
+    """The same table with a number to predict: the column of this name."""
+    at = records.names.index(column)
+    kept = np.arange(len(records.names)) != at
+    names = tuple(name for name in records.names if name != column)
+    return Records(records.x[:, kept], records.x[:, at], records.categories[kept], names)
+
+
 def split(prepared: Prepared, seed: int) -> tuple[Prepared, Prepared]:
     """Seven tenths to train on, and the rest."""
     order = np.random.default_rng(seed).permutation(len(prepared.y))

@@ -1,8 +1,9 @@
 """A prediction service's pipeline as a victim: bins, one-hot blocks, and a regression on them.
 
-Amazon's service of 2016 cut every number into bins with equally many training records, or took it as it was, gave each bin and
-each category a feature of its own, and fitted a logistic or softmax regression (Tramèr et al. 2016, section 6.2). A feature that a record
-does not give is a block of zeros, which is what `jaxattack.attacks.extraction.binned` reads the weights by.
+Amazon's service of 2016 cut every number into bins with equally many training records, or took it as it was, gave each
+bin and each category a feature of its own, and fitted a logistic or softmax regression (Tramèr et al. 2016, section
+6.2). A feature that a record does not give is a block of zeros, which is what `jaxattack.attacks.extraction.binned`
+reads the weights by.
 """
 
 from __future__ import annotations

@@ -2,15 +2,14 @@
 
 For a region the search asks a few rows that together put every end of it to the test (`Region.uncovered`). Where they
 all answer alike the region is a leaf. Otherwise it is cut in two, and both halves go on, all regions of the tree at
-the same time. A cut is found in three steps:
+the same time. A walk and line searches find places where the answer changes (`trees.cuts`). Each is one node of the
+victim's tree, and one of them divides the whole region: the answer changes across it wherever one stands. The others
+lie deeper and are seen from one side only. So each candidate is asked on both sides from other corners, and those
+without effect are dropped; they serve again further down.
 
-1. A walk from a corner to the opposite one, a feature at a time; by bisection over the order of the features it finds
-   every feature whose change changes the answer. Every numeric cut of the victim that divides the region is crossed.
-2. Along each of those features a line search, by bisection to eps, finds every place where the answer changes; along a
-   categorical feature every category is asked.
-3. Each place is one node of the victim's tree, and one of them divides the whole region: the answer changes across it
-   wherever one stands. The others lie deeper and are seen from one side only. So each candidate is asked on both sides
-   from other corners, and those without effect are dropped; they serve again further down.
+Leaves that answer alike weaken both conclusions. A region whose rows all have an identity that is likely shared is
+asked scattered rows before it counts as a leaf. And where no candidate stands, as across the right cut too two leaves
+may answer alike, the one is taken that best separates the identities of the rows asked, as trees are trained.
 
 A wrong choice costs queries, for it divides a leaf, but never makes the result wrong.
 
@@ -21,28 +20,30 @@ features not given finds the one that it asks for, which is given from there on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
+from scipy.special import xlogy
 
-from jaxattack.attacks.extraction.trees.lockstep import Asked, Search, together
-from jaxattack.attacks.extraction.trees.region import Cut, Region, grouped
-from jaxattack.attacks.extraction.trees.threshold import LineSearch
-from jaxattack.types import InputError
-
-CELLS = 1024
-"""Pieces that the answers along one line may have; a function with more is no tree."""
+from jaxattack.attacks.extraction.trees.cuts import CutSearch, along
+from jaxattack.attacks.extraction.trees.lockstep import Asked, Search
+from jaxattack.attacks.extraction.trees.region import Cut, Region, in_set
 
 _CORNERS = 4
 """From how many corners a candidate is put to the test."""
 
 _WALKS = 2
-"""How many walks are made before the least refuted candidate is taken."""
+"""How many walks are made before the most telling candidate is taken."""
 
+_TELLING = 8
+"""How many candidates are put to the test where identities are likely shared, the most telling ones."""
 
-class NoTree(InputError):
-    """Answers that change everywhere along a line."""
+_KEPT = 32
+"""How many of those serve again further down."""
+
+_SAMPLE = 16
+"""Rows that are asked to see which candidate is the most telling."""
 
 
 class Node:
@@ -76,21 +77,17 @@ class Growth:
         searches: started or to be started; `run` takes them from here.
     """
 
-    def __init__(
-        self,
-        *,
-        line_search: LineSearch,
-        rng: np.random.Generator,
-    ) -> None:
+    def __init__(self, *, cuts: CutSearch, shared: Callable[[np.ndarray], np.ndarray], checks: int) -> None:
         """Nothing grown yet.
 
         Args:
-            line_search: how closely a cut is bracketed, and by which queries.
-            rng: chooses orders and corners.
+            cuts: finds where answers change.
+            shared: identities["query"] -> whether several leaves may have them.
+            checks: scattered rows that are asked before a region of such an identity counts as a leaf.
         """
-        self._line_search = line_search
-        self._rng = rng
-        self._intervals = 0
+        self._cuts = cuts
+        self._shared = shared
+        self._checks = checks
         self.searches: list[Search[None]] = []
 
     def grow(
@@ -112,11 +109,13 @@ class Growth:
         """
         split = None
         while True:
-            yield from asked.ask(node.region.uncovered(asked.rows, given, self._rng))
+            yield from asked.ask(node.region.uncovered(asked.rows, given, self._cuts.rng))
             if split is not None and not asked.mixed:
                 # The victim asks for this feature here, yet nothing changes along it: some identity is shared.
                 values = node.region.values(split)
-                yield from asked.ask(np.concatenate([_along(row, split, values) for row in asked.rows]))
+                yield from asked.ask(np.concatenate([along(row, split, values) for row in asked.rows]))
+            if not asked.mixed and self._shared(asked.identity[:1]).any():
+                yield from asked.ask(np.where(given, self._cuts.scatter(node.region, self._checks), np.nan))
             node.identity = asked.most
             if asked.mixed:
                 break
@@ -125,11 +124,13 @@ class Growth:
                 return
             asked, given, known, split = step
             sure = True
+        shared = self._likely_shared(asked)
         cut, seen = yield from self._choose(node.region, asked, given, known, sure)
+        seen = telling(asked, seen, _KEPT) if shared else seen
         node.cut = cut
         node.halves = tuple(Node(half, node.identity) for half in node.region.halves(cut))
         for half in node.halves:
-            inside = tuple(other for other in seen if other is not cut and half.region.holds(other))
+            inside = tuple(other for other in seen if other is not cut and half.region.holds(other, anywhere=shared))
             self.searches.append(self.grow(half, asked.take(half.region.contains(asked.rows)), given, inside))
 
     def _give(
@@ -139,17 +140,15 @@ class Growth:
         if given.all():
             return None
         node = asked.identity[0]
-        corners = region.corners(self._rng)
+        corners = region.corners(self._cuts.rng)
         leaf = (yield corners) == node
         if leaf.all():
             return None
         complete = corners[leaf.argmin()]
-        order = self._rng.permutation(np.flatnonzero(~given))
+        order = self._cuts.rng.permutation(np.flatnonzero(~given))
         fewer, enough = 0, len(order)
         while enough - fewer > 1:
-            counts = np.unique(
-                np.linspace(fewer, enough, self._line_search.parts(self._intervals + 1) + 1).astype(int)
-            )[1:-1]
+            counts = np.unique(np.linspace(fewer, enough, self._cuts.parts() + 1).astype(int))[1:-1]
             rows = np.repeat(complete[None], len(counts), axis=0)
             for row, count in zip(rows, counts, strict=True):
                 row[order[count:]] = np.nan
@@ -159,135 +158,61 @@ class Growth:
         given = given.copy()
         given[feature] = True
         line = Asked.nothing(len(given))
-        cuts = yield from self._line(line, np.where(given, complete, np.nan), feature, region.values(feature), region)
+        cuts = yield from self._cuts.line(
+            line, np.where(given, complete, np.nan), feature, region.values(feature), region
+        )
         return line, given, tuple(cuts), feature
 
     def _choose(
         self, region: Region, asked: Asked, given: Bool[np.ndarray, "feature"], known: tuple[Cut, ...], sure: bool
     ) -> Search[tuple[Cut, tuple[Cut, ...]]]:
         """A cut that divides the whole region if one was found, and all cuts seen."""
-        refuted: list[tuple[int, Cut]] = []
         candidates = known
         for walks in range(_WALKS + 1):
             if walks:
-                candidates = yield from self._walk(region, asked, given)
+                candidates = different(known, (yield from self._cuts.walk(region, asked, given)))
                 known = known + candidates
-            standing, passed = yield from self._test(region, asked, given, candidates, sure or walks > 0)
+            if self._likely_shared(asked):
+                candidates = telling(asked, candidates, _TELLING)
+            standing = yield from self._test(region, asked, given, candidates, sure or walks > 0)
             if standing:
                 return standing[0], known
-            refuted += zip(passed, candidates, strict=True)
             sure = False
-        return max(refuted, key=lambda pair: pair[0])[1], known
+        yield from asked.ask(np.where(given, self._cuts.scatter(region, _SAMPLE), np.nan))
+        return telling(asked, known, 1)[0], known
 
     def _test(
         self, region: Region, asked: Asked, given: Bool[np.ndarray, "feature"], candidates: tuple[Cut, ...], sure: bool
-    ) -> Search[tuple[list[Cut], list[int]]]:
-        """The candidates across which the answer changes from every corner tried, and from how many it did for each."""
-        passed = [0] * len(candidates)
-        standing = list(range(len(candidates)))
+    ) -> Search[list[Cut]]:
+        """The candidates across which the answer changes from every corner tried."""
+        standing = list(candidates)
+        rng = self._cuts.rng
         for _ in range(_CORNERS):
             if not standing or (sure and len(standing) == 1):
                 break
-            corners = [np.where(given, region.corners(self._rng)[0], np.nan) for _ in standing]
-            ends = [
-                candidates[each].ends(region, corner, self._rng) for each, corner in zip(standing, corners, strict=True)
-            ]
+            ends = [cut.ends(region, np.where(given, region.corners(rng)[0], np.nan), rng) for cut in standing]
             left, right = (yield from asked.ask(np.concatenate(ends))).reshape(-1, 2).T
-            standing = [each for each, changes in zip(standing, left != right, strict=True) if changes]
-            for each in standing:
-                passed[each] += 1
-        return [candidates[each] for each in standing], passed
+            standing = [cut for cut, changes in zip(standing, left != right, strict=True) if changes]
+        return standing
 
-    def _walk(self, region: Region, asked: Asked, given: Bool[np.ndarray, "feature"]) -> Search[tuple[Cut, ...]]:
-        """Every cut along the features at which the answer changes on a walk from a corner to the opposite one."""
-        start, end = np.where(given, region.corners(self._rng), np.nan)
-        first, last = yield from asked.ask(np.stack([start, end]))
-        if first == last:
-            other = asked.take(asked.identity != first)
-            end = other.farthest(start)
-            last = other.identity[(other.rows == end)[:, given].all(axis=1)][0]
-        order = self._rng.permutation(np.flatnonzero(given & (start != end)))
-        identity = {0: int(first), len(order): int(last)}
-        pending, steps = [(0, len(order))], []
-        while pending:
-            steps += [low for low, high in pending if high - low == 1]
-            pending = [(low, high) for low, high in pending if high - low > 1]
-            if not pending:
-                break
-            middles = [(low + high) // 2 for low, high in pending]
-            answered = yield from asked.ask(np.stack([_moved(start, end, order[:middle]) for middle in middles]))
-            identity.update(zip(middles, answered.tolist(), strict=True))
-            parts = [
-                part
-                for (low, high), middle in zip(pending, middles, strict=True)
-                for part in ((low, middle), (middle, high))
-            ]
-            pending = [(low, high) for low, high in parts if identity[low] != identity[high]]
-        lines = [
-            self._line(
-                asked, _moved(start, end, order[:step]), feature, np.sort([start[feature], end[feature]]), region
-            )
-            for step, feature in ((step, int(order[step])) for step in sorted(steps))
-        ]
-        return tuple(cut for cuts in (yield from together(lines)) for cut in cuts)
-
-    def _line(
-        self,
-        asked: Asked,
-        context: Float[np.ndarray, "feature"],
-        feature: int,
-        values: Float[np.ndarray, "2"],
-        region: Region,
-    ) -> Search[list[Cut]]:
-        """Every place where the answer changes along one feature."""
-        if region.categorical[feature]:
-            codes = region.values(feature)
-            identity = yield from asked.ask(_along(context, feature, codes))
-            return grouped(context, feature, codes, identity, region.allowed.shape[1])
-        ends = yield from asked.ask(_along(context, feature, values))
-        pending = [(values[0], values[-1], ends[0], ends[-1])] if ends[0] != ends[-1] else []
-        tolerance = self._line_search.tolerance[feature]
-        cuts = []
-        while pending:
-            cuts += [
-                Cut(feature=feature, context=context, below=below, above=above)
-                for below, above, *_ in pending
-                if above - below <= tolerance
-            ]
-            pending = [piece for piece in pending if piece[1] - piece[0] > tolerance]
-            if len(pending) > CELLS:
-                raise NoTree(f"the answers change everywhere along feature {feature}: the victim is no tree.")
-            if pending:
-                self._intervals += len(pending)
-                pieces = yield from self._section(asked, context, feature, pending)
-                self._intervals -= len(pending)
-                pending = pieces
-        return sorted(cuts, key=lambda cut: cut.below)
-
-    def _section(self, asked: Asked, context, feature: int, pending: list[tuple]) -> Search[list[tuple]]:
-        """One round of a line search: the parts at whose ends the answers differ."""
-        tried = [self._line_search.points(feature, below, above, self._intervals) for below, above, *_ in pending]
-        answered = yield from asked.ask(_along(context, feature, np.concatenate([points for points, _ in tried])))
-        parts = []
-        for (below, above, left, right), (points, step) in zip(pending, tried, strict=True):
-            place = [below, *points, above]
-            identity = [left, *answered[: len(points)], right]
-            answered = answered[len(points) :]
-            if step:
-                self._line_search.learn(feature, step, identity[0] == identity[1] != identity[2] == identity[3])
-            parts += zip(place, place[1:], identity, identity[1:], strict=False)
-        return [part for part in parts if part[2] != part[3]]
+    def _likely_shared(self, asked: Asked) -> bool:
+        return bool(self._shared(asked.identity).mean() > 0.5)
 
 
-def _moved(start: np.ndarray, end: np.ndarray, features: np.ndarray) -> Float[np.ndarray, "feature"]:
-    row = start.copy()
-    row[features] = end[features]
-    return row
+def different(known: tuple[Cut, ...], found: tuple[Cut, ...]) -> tuple[Cut, ...]:
+    """The cuts found that divide otherwise than those known."""
+    seen = {(cut.feature, cut.left.tobytes()) for cut in known if cut.left is not None}
+    return tuple(cut for cut in found if cut.left is None or (cut.feature, cut.left.tobytes()) not in seen)
 
 
-def _along(
-    context: Float[np.ndarray, "feature"], feature: int, values: np.ndarray
-) -> Float[np.ndarray, "value feature"]:
-    rows = np.repeat(context[None], len(values), axis=0)
-    rows[:, feature] = values
-    return rows
+def telling(asked: Asked, cuts: tuple[Cut, ...], most: int) -> tuple[Cut, ...]:
+    """The cuts that best separate the identities of rows, the best first."""
+    return tuple(sorted(cuts, key=lambda cut: mixture(asked, cut))[:most])
+
+
+def mixture(asked: Asked, cut: Cut) -> float:
+    """How mixed the rows on either side of a cut are: the entropy of their identities, summed over rows, in nats."""
+    value = asked.rows[:, cut.feature]
+    left = value <= cut.below if cut.left is None else in_set(value, cut.left)
+    counts = [np.bincount(asked.identity[side]) for side in (left, ~left)]
+    return sum(float(xlogy(count.sum(), count.sum()) - xlogy(count, count).sum()) for count in counts)

@@ -4,6 +4,8 @@ A leaf of a tree is a box, so a row between rows of one identity has that identi
 while no two leaves share an identity. Boxes of two identities that intersect prove that one of them is shared: it is
 marked as such and answers nothing from then on. The same is true of the nodes at which queries with missing features
 stop, among the queries that give the same features.
+
+Confidences that are shares of a few records (1, 1/2, 2/3) are taken to be shared from the start.
 """
 
 from __future__ import annotations
@@ -13,7 +15,14 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.trees.lockstep import Asked
 from jaxattack.types import Answer, Oracle
+
+_FEW = 8
+"""Leaves of at most so many training records are taken to share their identity with others."""
+
+_ROUND = 1e-6
+"""How far a confidence may be off a ratio of small numbers."""
 
 
 class Identities:
@@ -33,24 +42,41 @@ class Identities:
         self._known: dict[bytes, int] = {}
         self._boxes: dict[bytes, _Boxes] = {}
         self._trusted: dict[bytes, tuple[_Boxes, int]] = {}
+        self._shared: set[int] = set()
         self.label: list[int] = []
         self.value: list[np.ndarray] = []
         self.inferred = 0
 
-    def __call__(self, rows: Float[np.ndarray, "query feature"]) -> Int[np.ndarray, "query"]:
-        """The identity of each row; NaN for a feature that is not given."""
+    def __call__(self, rows: Float[np.ndarray, "query feature"], *, infer: bool = True) -> Int[np.ndarray, "query"]:
+        """The identity of each row.
+
+        Args:
+            rows: NaN for a feature that is not given.
+            infer: whether known boxes may answer.
+        """
         rows = np.ascontiguousarray(rows) + 0.0
         keys = [row.tobytes() for row in rows]
         fresh = list({key: row for row, key in enumerate(keys) if key not in self._known}.values())
-        inferred = self._infer(rows[fresh])
+        inferred = self._infer(rows[fresh]) if infer else np.full(len(fresh), -1)
         self._known.update((keys[row], int(number)) for row, number in zip(fresh, inferred, strict=True) if number >= 0)
         self._ask(rows[np.array(fresh, int)[inferred < 0]])
         return np.array([self._known[key] for key in keys])
 
     def distrust(self, numbers: Iterable[int]) -> None:
         """Infer nothing more from identities that several leaves share."""
+        self._shared.update(numbers)
         for boxes in self._boxes.values():
-            boxes.distrust(numbers)
+            boxes.distrust(self._shared)
+
+    def shared(self, numbers: Int[np.ndarray, "query"]) -> Bool[np.ndarray, "query"]:
+        """Whether several leaves share an identity, as far as is known."""
+        return np.isin(numbers, list(self._shared))
+
+    @property
+    def complete(self) -> Asked:
+        """The rows that give every feature."""
+        rows = np.array([np.frombuffer(key) for key in self._known]).reshape(-1, len(self._categories))
+        return Asked(rows, np.array(list(self._known.values()), int)).take(np.asarray(~np.isnan(rows).any(axis=1)))
 
     def reconsider(self) -> Float[np.ndarray, "query feature"]:
         """Ask the complete rows that were answered by boxes since found to hold several leaves; the rows."""
@@ -81,6 +107,8 @@ class Identities:
             if number == len(self.value):
                 self.label.append(int(answer.label[row]))
                 self.value.append(value[row])
+                if _common(value[row]):
+                    self._shared.add(number)
             numbers.append(number)
         return np.array(numbers)[inverse.ravel()]
 
@@ -101,6 +129,14 @@ class Identities:
             if key not in self._boxes:
                 self._boxes[key] = _Boxes(self._categories, ~np.isnan(rows[chosen[0]]))
             self._boxes[key].add(rows[chosen], identity[chosen])
+            self._boxes[key].distrust(self._shared)
+
+
+def _common(value: Float[np.ndarray, "cls"]) -> bool:
+    """Whether confidences are shares of at most `_FEW` records, as those of many leaves may be."""
+    records = np.arange(1, _FEW + 1)[:, None]
+    counts = records * np.nan_to_num(value)
+    return len(value) > 1 and bool((np.abs(counts - np.round(counts)) < _ROUND).all(axis=1).any())
 
 
 def _by_given(rows: Float[np.ndarray, "query feature"]) -> list[tuple[bytes, Int[np.ndarray, "chosen"]]]:

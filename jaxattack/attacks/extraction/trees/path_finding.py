@@ -13,7 +13,9 @@ Here all regions are searched at the same time, one call a round, and less is as
 - Thresholds are found to eps by line searches that try numbers of few decimals first (`trees.threshold`).
 - Leaves that share an identity do not mislead for long. Boxes of identities that intersect prove that some identity is
   shared, and what was concluded from it is asked after all. In the end leaves with shared identities are tested with
-  random records, and one that fails is cut further. Fresh random records then decide whether the theft is complete.
+  random records, uniform ones and ones scattered over the leaves, and a leaf that they contradict is cut further,
+  until enough of them in a row agree.
+- Where the budget or the calls end first, what is not yet cut is guessed from the rows asked (`trees.guess`).
 
 What is guaranteed where all identities differ: outside of the brackets around thresholds, each at most eps of its
 feature's range wide, the stolen tree equals the victim everywhere and has its leaves.
@@ -27,10 +29,12 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
-from jaxattack.attacks.extraction.trees.growth import Growth, Node, NoTree
+from jaxattack.attacks.extraction.trees.cuts import CutSearch, NoTree
+from jaxattack.attacks.extraction.trees.growth import Growth, Node
+from jaxattack.attacks.extraction.trees.guess import guess
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.lockstep import Asked, run
-from jaxattack.attacks.extraction.trees.rebuild import Boxes, cuttings, joined
+from jaxattack.attacks.extraction.trees.rebuild import Boxes, joined, rebuilt
 from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.tree import Tree
@@ -47,8 +51,16 @@ from jaxattack.types import (
     Snapshot,
 )
 
-_NEAR = 3
 _FRESH = 32
+"""How many fresh random records must agree with a tree whose identities are all unique, ..."""
+
+_SHARE = 8
+"""... and with one whose leaves share identities: one for so many queries that it took, ..."""
+
+_MOST = 2000
+"""... but no more than these."""
+
+_NEAR = 3
 """How many neighbouring records are asked to see whether answers stay alike."""
 
 _STEP = 1e-4
@@ -62,7 +74,7 @@ class PathFinding:
     Attributes:
         partial: descend with queries that lack features; the service must take those.
         eps: how closely thresholds are found, relative to their feature's range.
-        checks: random records asked in each leaf whose identity is shared.
+        checks: scattered records asked in each region whose identity is likely shared, before it counts as a leaf.
         calls: what it aims to stay within, by asking more a call when they run short; after these it starts no
             further round of checks.
 
@@ -114,7 +126,8 @@ class PathFinding:
 
         Returns:
             stolen: a `Tree`. notes: leaves; identities, how many different ones; duplicate_identities, how many of them
-            several leaves share; inferred, queries that known boxes answered; checked, queries of the checks.
+            several leaves share; inferred, queries that known boxes answered; checked, random records asked in the end;
+            agreed, how many of those in a row the tree answers as the victim does.
 
         Raises:
             InputError: answers without confidences, a service that takes no missing features, or a budget that ends
@@ -135,6 +148,7 @@ class _Theft:
     rng: np.random.Generator
     progress: Progress | None
     checked: int = 0
+    agreed: int = 0
     snapshots: list[Snapshot] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -143,7 +157,8 @@ class _Theft:
         self.identities = Identities(self.oracle)
         self.root = Node(Region.whole(inputs))
         self.tolerance = _tolerance(inputs, self.attack.eps)
-        self.growth = Growth(line_search=LineSearch(self.tolerance, self._spent), rng=self.rng)
+        self.cuts = CutSearch(LineSearch(self.tolerance, self._spent), self.rng)
+        self.growth = Growth(cuts=self.cuts, shared=self.identities.shared, checks=self.attack.checks)
 
     def run(self) -> Extraction:
         features = len(self.tolerance)
@@ -152,13 +167,15 @@ class _Theft:
         try:
             self._step()
             run(self.growth.searches, self._ask)
-            reason = self._review() or self._surprise()
+            reason = self._check()
         except BudgetSpent as error:
             if not self.identities.value:
                 raise too_small(self.attack, self.oracle.access, error) from error
-            reason = f"The budget ended while regions were still to be cut ({error})"
+            reason = f"The budget ended before every region was cut and checked ({error})"
         except NoTree as error:
             reason = str(error)
+        if reason:
+            guess(self.root, self.identities.complete, self.cuts)
         boxes = joined(self.root, self.tolerance)
         tree = self._tree(boxes)
         _, shares = np.unique(boxes.identity, return_counts=True)
@@ -177,6 +194,7 @@ class _Theft:
                 "duplicate_identities": int((shares > 1).sum()),
                 "inferred": self.identities.inferred,
                 "checked": self.checked,
+                "agreed": self.agreed,
             },
         )
 
@@ -193,8 +211,10 @@ class _Theft:
         if len(np.unique(self._ask(near.clip(region.low, region.high)))) == _NEAR:
             raise NoTree("The answers change at every step: the victim is no tree.")
 
-    def _ask(self, rows: Float[np.ndarray, "query feature"]) -> np.ndarray:
-        identity = self.identities(rows)
+    def _ask(self, rows: Float[np.ndarray, "query feature"], *, infer: bool = True) -> np.ndarray:
+        if not len(rows):
+            return np.empty(0, int)
+        identity = self.identities(rows, infer=infer)
         asked = self.oracle.ledger - self.before
         if self.progress is not None:
             self.progress("calls", asked.calls, max(self.attack.calls, asked.calls))
@@ -203,8 +223,8 @@ class _Theft:
             self.snapshots.append(Snapshot(asked.queries, self._answer(tree)))
         return identity
 
-    def _review(self) -> str:
-        """Test the leaves whose identities are shared; why that is left unfinished."""
+    def _check(self) -> str:
+        """Ask random records until enough agree, and cut further what they contradict; why that is left unfinished."""
         everything = np.ones(len(self.tolerance), bool)
         passed: set[Node] = set()
         while True:
@@ -214,54 +234,49 @@ class _Theft:
             known = self.identities.reconsider()
             leaves = list(self.root.leaves())
             doubted = [leaf for leaf in leaves if leaf.identity in shared and leaf not in passed]
-            rows = np.concatenate([known, *(leaf.region.draw(self.attack.checks, self.rng) for leaf in doubted)])
-            before = self.oracle.ledger.queries
-            identity = self._ask(rows) if len(rows) else np.empty(0, int)
-            self.checked += self.oracle.ledger.queries - before
-            for leaf in leaves:
-                inside = Asked(rows, identity).take(leaf.region.contains(rows))
-                if (inside.identity != leaf.identity).any():
-                    self.growth.searches.append(self.growth.grow(leaf, inside, everything))
-            passed.update(leaves)
-            if not self.growth.searches:
+            passed.update(doubted)
+            last = self._spent() > 1
+            queries = (self.oracle.ledger - self.before).queries
+            enough = int(np.clip(queries // _SHARE, _FRESH, _MOST)) if len(shared) else _FRESH
+            count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
+            scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
+            fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
+            identity = np.concatenate([self._ask(known), self._ask(fresh, infer=False)])
+            self.checked += len(fresh)
+            contradicted = self._reopen(leaves, Asked(np.concatenate([known, fresh]), identity), everything)
+            self.agreed = 0 if contradicted else self.agreed + len(fresh)
+            if not contradicted and self.agreed >= enough:
                 return ""
-            if self._spent() > 1:
-                return "Leaves share identities, and checks still found differences when the calls were used up."
+            if last:
+                return (
+                    f"Leaves share identities, and {contradicted} of {len(identity)} random records were answered "
+                    f"otherwise than by the tree when the {self.attack.calls} calls were used up: allow more calls."
+                )
             run(self.growth.searches, self._ask)
 
-    def _surprise(self) -> str:
-        """Whether random records are answered otherwise than by the tree, which shared identities may have hidden."""
-        rows = self.root.region.draw(_FRESH, self.rng)
-        answer = self.oracle(rows.reshape(-1, *self.oracle.access.inputs.shape))
-        self.checked += _FRESH
-        tree = self._tree(joined(self.root, self.tolerance))
-        value = answer.probability if answer.logit is None else answer.logit
-        wrong = (_filled(np.asarray(value)) != tree.value[tree.apply(rows)]).any(axis=1)
-        if not wrong.any():
-            return ""
-        return (
-            f"{wrong.sum()} of {_FRESH} fresh random records are answered otherwise than by the recovered tree: "
-            "too many of its nodes answer alike."
-        )
+    def _fresh(self, leaves: list[Node], count: int) -> Float[np.ndarray, "query feature"]:
+        """Random records: one half uniform, the other scattered over leaves drawn alike whatever their size."""
+        drawn = self.rng.multinomial(count // 2, np.full(len(leaves), 1 / len(leaves)))
+        scattered = [self.cuts.scatter(leaves[at].region, int(drawn[at])) for at in np.flatnonzero(drawn)]
+        return np.concatenate([*scattered, self.root.region.draw(count - count // 2, self.rng)])
+
+    def _reopen(self, leaves: list[Node], asked: Asked, given: np.ndarray) -> int:
+        """Start to cut the leaves that rows contradict; how many rows do."""
+        contradicted = 0
+        for leaf in leaves:
+            inside = asked.take(leaf.region.contains(asked.rows))
+            wrong = int((inside.identity != leaf.identity).sum())
+            contradicted += wrong
+            if wrong:
+                self.growth.searches.append(self.growth.grow(leaf, inside, given))
+        return contradicted
 
     def _tree(self, boxes: Boxes) -> Tree:
-        nodes = cuttings(boxes, self.root.region.categorical)
-        width = self.root.region.allowed.shape[1]
-        threshold, categories = np.full(len(nodes), np.nan), np.zeros((len(nodes), width), bool)
-        for number, node in enumerate(nodes):
-            if node.left is not None and self.root.region.categorical[node.feature]:
-                categories[number] = node.left[:width]
-            elif node.left is not None:
-                threshold[number] = boxes.thresholds[node.feature][node.left.sum() - 1]
-        identity = np.array([node.identity for node in nodes])
-        return Tree(
-            feature=np.array([node.feature for node in nodes]),
-            threshold=threshold,
-            categories=categories,
-            left=np.array([node.children[0] for node in nodes]),
-            right=np.array([node.children[1] for node in nodes]),
-            label=np.array(self.identities.label)[identity],
-            value=_filled(np.array(self.identities.value))[identity],
+        return rebuilt(
+            boxes,
+            self.root.region.allowed,
+            label=np.array(self.identities.label),
+            value=_filled(np.array(self.identities.value)),
             names=self.oracle.access.inputs.names,
         )
 

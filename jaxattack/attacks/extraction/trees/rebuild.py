@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from jaxattack.attacks.extraction.trees.growth import Node
 from jaxattack.attacks.extraction.trees.region import Region
+from jaxattack.attacks.extraction.trees.tree import Tree
 
 
 class Boxes(NamedTuple):
@@ -116,6 +117,45 @@ def _join_along(boxes: Bool[np.ndarray, "box feature cell"], feature: int, free:
         else:
             group.append(box)
     return np.array([box for group in groups.values() for box in group])
+
+
+def rebuilt(
+    boxes: Boxes,
+    allowed: Bool[np.ndarray, "feature category"],
+    *,
+    label: Int[np.ndarray, "identity"],
+    value: Float[np.ndarray, "identity output"],
+    names: tuple[str, ...],
+) -> Tree:
+    """The tree over boxes.
+
+    Args:
+        boxes: leaves.
+        allowed: the categories of each feature; none of a number.
+        label: the class that each identity stands for.
+        value: the confidences or outputs.
+        names: of the features.
+    """
+    categorical = np.asarray(allowed.any(axis=1))
+    width = allowed.shape[1]
+    nodes = cuttings(boxes, categorical)
+    threshold, categories = np.full(len(nodes), np.nan), np.zeros((len(nodes), width), bool)
+    for number, node in enumerate(nodes):
+        if node.left is not None and categorical[node.feature]:
+            categories[number] = node.left[:width]
+        elif node.left is not None:
+            threshold[number] = boxes.thresholds[node.feature][node.left.sum() - 1]
+    identity = np.array([node.identity for node in nodes])
+    return Tree(
+        feature=np.array([node.feature for node in nodes]),
+        threshold=threshold,
+        categories=categories,
+        left=np.array([node.children[0] for node in nodes]),
+        right=np.array([node.children[1] for node in nodes]),
+        label=label[identity],
+        value=value[identity],
+        names=names,
+    )
 
 
 def cuttings(boxes: Boxes, categorical: Bool[np.ndarray, "feature"]) -> list[Cutting]:

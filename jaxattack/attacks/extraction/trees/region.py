@@ -97,10 +97,12 @@ class Region:
         parts[:, feature] &= np.stack([cut.left, ~cut.left])
         return replace(self, allowed=parts[0]), replace(self, allowed=parts[1])
 
-    def holds(self, cut: Cut) -> bool:
-        """Whether a numeric cut was seen inside, from one side to the other."""
+    def holds(self, cut: Cut, *, anywhere: bool = False) -> bool:
+        """Whether a numeric cut was seen inside, from one side to the other; or anywhere, but divides the region."""
         if cut.left is not None:
             return False
+        if anywhere:
+            return bool(self.low[cut.feature] <= cut.below and cut.above <= self.high[cut.feature])
         rows = np.stack([cut.context, cut.context])
         rows[:, cut.feature] = cut.below, cut.above
         return bool(self.contains(rows).all())

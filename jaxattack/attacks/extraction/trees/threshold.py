@@ -9,14 +9,20 @@ open are cut into more than two parts, at the price of more queries a bit.
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.extraction.trees.region import Region
+
 _STEPS = (0.5, 0.05, 0.005)
 """Thresholds are tried at multiples of these."""
+
+_KNOWN = -1.0
+"""Stands for a threshold that was found elsewhere, among the steps."""
 
 _MISSES = 3
 """How often a step may miss on a feature before it is dropped; each hit makes up for one miss."""
@@ -44,6 +50,7 @@ class LineSearch:
         self.tolerance = tolerance
         self._spent = spent
         self._misses: Counter[tuple[int, float]] = Counter()
+        self._brackets: dict[int, list[tuple[float, float]]] = defaultdict(list)
 
     def points(
         self, feature: int, below: float, above: float, intervals: int
@@ -56,6 +63,9 @@ class LineSearch:
             above: its upper end.
             intervals: how many intervals are open altogether.
         """
+        known = self._known(feature, below, above)
+        if known is not None:
+            return known, _KNOWN
         step = self._step(feature, below, above)
         if step:
             number = np.floor(above / step) * step
@@ -73,6 +83,33 @@ class LineSearch:
     def learn(self, feature: int, step: float, hit: bool) -> None:
         """Whether a number that was tried was the threshold."""
         self._misses[feature, step] += -1 if hit else 1
+
+    def found(self, feature: int, below: float, above: float) -> None:
+        """A threshold lies between these."""
+        brackets = self._brackets[feature]
+        place = bisect_left(brackets, (below, above))
+        near = brackets[max(place - 1, 0) : place + 1]
+        if all(high <= below or above <= low for low, high in near):
+            brackets.insert(place, (below, above))
+
+    def between(self, region: Region, feature: int) -> Float[np.ndarray, "end"]:
+        """Both ends of every bracket found inside a region, in order."""
+        low, high = region.low[feature], region.high[feature]
+        return np.array([end for pair in self._brackets[feature] if low < pair[0] and pair[1] < high for end in pair])
+
+    def _known(self, feature: int, below: float, above: float) -> np.ndarray | None:
+        """The threshold found before that is nearest to the middle of the interval; None where there is none inside."""
+        if self._misses[feature, _KNOWN] >= _MISSES:
+            return None
+        brackets = self._brackets[feature]
+        first, last = bisect_right(brackets, (below, np.inf)), bisect_left(brackets, (above, -np.inf))
+        if last > first and brackets[last - 1][1] >= above:
+            last -= 1
+        if last <= first:
+            return None
+        place = bisect_left(brackets, ((below + above) / 2, -np.inf), first, last)
+        near = brackets[max(place - 1, first) : min(place + 1, last)]
+        return np.array(min(near, key=lambda bracket: abs(sum(bracket) - below - above)))
 
     def _step(self, feature: int, below: float, above: float) -> float:
         """The step of which the interval holds a single multiple; 0 for none."""
