@@ -10,7 +10,7 @@
 
 Two names joined by ``+``, as in ``deepfool+k-center``, choose in two steps: the first narrows the pool to as many records
 as the whole budget, the second picks from those. The first round asks random records; then ``rounds`` rounds of equal
-size each choose by the substitute of the round before, which is trained from scratch. No record is asked twice.
+size each choose by the substitute of the round before, which is trained on everything asked. No record is asked twice.
 """
 
 from __future__ import annotations

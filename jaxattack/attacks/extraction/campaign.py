@@ -228,6 +228,7 @@ def _train(access: Access, members: Sequence[_Member]) -> None:
         np.concatenate([member.asked.target for member in members]),
         [first[id(member)] + np.arange(count) for member, count in jobs],
         [member.seed for member, _ in jobs],
+        [member.stolen for member, _ in jobs],
     )
     for (member, count), one in zip(jobs, stolen, strict=True):
         member.learn(count, one)

@@ -58,7 +58,8 @@ def multinomial(
     target: Float[jax.Array, "row cls"],
     weight: Float[jax.Array, "row"],
     ridge: float,
-    passes: int,
+    passes: int | Int[jax.Array, ""],
+    start: Float[jax.Array, "feature+1 cls"],
 ) -> Float[jax.Array, "feature+1 cls"]:
     """Weights, the intercept last, of the least cross entropy with a ridge on all but the intercept.
 
@@ -68,21 +69,21 @@ def multinomial(
         weight: of each row.
         ridge: times half the squared weights, beside the mean loss of a row.
         passes: evaluations at most.
+        start: weights to start from.
     """
-    shape = feature.shape[1] + 1, target.shape[1]
     share = weight / jnp.maximum(jnp.sum(weight), 1.0)
 
     def loss(flat):
-        both = flat.reshape(shape)
+        both = flat.reshape(start.shape)
         logit = feature @ both[:-1] + both[-1:]
         entropy = jax.nn.logsumexp(logit, axis=1) - jnp.sum(logit * target, axis=1)
         return jnp.sum(entropy * share) + 0.5 * ridge * jnp.sum(both[:-1] ** 2)
 
-    return minimised(loss, jnp.zeros(shape[0] * shape[1], feature.dtype), passes).reshape(shape)
+    return minimised(loss, start.ravel(), passes).reshape(start.shape)
 
 
 def minimised(
-    loss: Callable[[jax.Array], jax.Array], start: Float[jax.Array, "parameter"], passes: int
+    loss: Callable[[jax.Array], jax.Array], start: Float[jax.Array, "parameter"], passes: int | Int[jax.Array, ""]
 ) -> Float[jax.Array, "parameter"]:
     """Where a convex, smooth loss is least, or as near as so many evaluations come."""
     value_and_gradient = jax.value_and_grad(loss)

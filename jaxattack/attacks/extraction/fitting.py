@@ -46,8 +46,9 @@ LATE = "late loss"
 HELD_OUT, JUDGED = 4, 150
 """One query in so many judges the widths, of kernels on at most so many landmarks."""
 
-PASSES = {"softmax": 1000, "rbf": 300, "width": 100}
-"""Where a convex fit stops at the latest. More change an ``rbf``'s labels little, and a width's rank among others less."""
+PASSES = {"softmax": 1000, "again": 300, "rbf": 300, "width": 100}
+"""Where a convex fit stops at the latest, ``again`` a softmax that starts from the one of fewer queries. More change an
+``rbf``'s labels little, and a width's rank among others less."""
 
 GROUP = 64
 """Models that an accelerator trains at a time; a CPU device trains one."""
@@ -60,6 +61,7 @@ def fit(
     target: Float[np.ndarray, "row cls"],
     members: Sequence[Int[np.ndarray, "member"]],
     seeds: Sequence[int],
+    before: Sequence[Stolen | None] = (),
 ) -> list[Stolen]:
     """Train a substitute on each set of rows.
 
@@ -70,13 +72,15 @@ def fit(
         target: what each was answered, as distributions.
         members: the rows of each model; at least one.
         seeds: of each model.
+        before: what was fitted to fewer rows of each model, where there is such. A softmax regression starts from it, which
+            does not change the optimum but comes nearer to it in as many passes; all others are trained from scratch.
 
     Returns:
         The models, in the order of their rows.
     """
     coding = encoding(inputs)
     rows = Rows(padded(coding(x), FEWEST), padded(target, FEWEST))
-    learnt = _FAMILIES.get(substitute.family, _networks)(substitute, rows, _memberships(members), seeds)
+    learnt = _FAMILIES.get(substitute.family, _networks)(substitute, rows, _memberships(members), seeds, before)
     model = on_queries(network(substitute, coding.shape, target.shape[1]), inputs.shape, coding.categories)
     dtype = next(iter(learnt.values())).dtype
     fixed = {"center": coding.center.astype(dtype), "scale": coding.scale.astype(dtype)}
@@ -127,7 +131,9 @@ def _one_device() -> Mesh:
     return Mesh(np.array(jax.local_devices()[:1]), ("model",))
 
 
-def _networks(substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+def _networks(
+    substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int], _before: Any
+) -> dict[str, np.ndarray]:
     model = network(substitute, rows.x.shape[1:], rows.target.shape[1])
     count = member.weight.sum(axis=1).astype(np.int32)
     steps = substitute.epochs * -(-count // substitute.batch)
@@ -171,22 +177,34 @@ def _network_program(model: Model, substitute: Substitute) -> Any:
     return _over_models(one)
 
 
-def _softmaxes(substitute: Substitute, rows: Rows, member: Membership, _seeds: Any) -> dict[str, np.ndarray]:
+def _softmaxes(
+    substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int], before: Sequence[Stolen | None]
+) -> dict[str, np.ndarray]:
     flat = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
+    start = np.zeros((len(seeds), flat.x.shape[1] + 1, flat.target.shape[1]))
+    passes = np.full(len(seeds), PASSES["softmax"], np.int32)
+    for place, one in enumerate(before):
+        if one is not None:
+            start[place, :-1], start[place, -1] = one.parameters["layers.0.kernel"], one.parameters["layers.0.bias"]
+            passes[place] = PASSES["again"]
     with jax.enable_x64(True):
-        return _softmax_program(substitute.ridge)(member, flat)
+        return _softmax_program(substitute.ridge)((member, start, passes), flat)
 
 
 @cache
 def _softmax_program(ridge: float) -> Any:
-    def one(member, rows):
-        weight = multinomial(rows.x[member.index], rows.target[member.index], member.weight, ridge, PASSES["softmax"])
+    def one(mine, rows):
+        member, start, passes = mine
+        x, target = rows.x[member.index], rows.target[member.index]
+        weight = multinomial(x, target, member.weight, ridge, passes, start)
         return {"layers.0.kernel": weight[:-1], "layers.0.bias": weight[-1]}
 
     return _over_models(one)
 
 
-def _kernels(substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+def _kernels(
+    substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int], _before: Any
+) -> dict[str, np.ndarray]:
     flat = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
     counts = member.weight.sum(axis=1).astype(int)
     size = min(substitute.landmarks, int(counts.max()))
@@ -215,7 +233,8 @@ def _kernel_program(ridge: float, passes: int) -> Any:
         member, judge, landmark, gamma = mine
         x, target = rows.x[member.index], rows.target[member.index]
         feature, factor = rbf.whitened(x, landmark, gamma)
-        weight = multinomial(feature, target, member.weight, ridge, passes)
+        none = jnp.zeros((feature.shape[1] + 1, target.shape[1]), feature.dtype)
+        weight = multinomial(feature, target, member.weight, ridge, passes, none)
         answer = feature @ weight[:-1] + weight[-1:]
         wrong = jnp.sum(judge * (answer.argmax(axis=1) != target.argmax(axis=1)))
         coefficient = rbf.coefficients(factor, weight[:-1])

@@ -2,13 +2,15 @@
 
     S <- S + {x + step range sign(d F_y(x) / dx) : x in S}
 
-where y is what the victim answered to x and F is the substitute, trained from scratch in every round. Each round
+where y is what the victim answered to x and F is the substitute, trained in every round on all of S. Each round
 doubles the queries, so |S_0| 2^rounds in all; a query is labelled once and its answer kept. Queries stay inside the range
 of the service. The aim is less to agree with the victim everywhere than to make adversarial examples that fool it: see
 `evasion.transfer`.
 
 A positive step, as published, moves a query further into its class. A negative one moves it towards the substitute's
-boundary, where answers tell more; the authors' code takes negative steps in its first rounds.
+boundary, where answers tell more; the authors' code takes negative steps in its first rounds. On digits, a softmax
+regression behind labels, 6,400 queries and a perceptron: agreement 89.5% with steps of 0.1 and 98.7% with -0.1, and 38%
+and 56% of the test records fooled by the fast gradient sign method at 0.15.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class Jacobian:
     Attributes:
         budget: queries; the first round asks budget / 2^rounds records of the pool.
         rounds: doublings.
-        step: of each feature, as a share of its range; negative to move away from the answered class.
+        step: of each feature, as a share of its range; 0.1 as published; negative to move away from the answered class.
         substitute: what is trained.
 
     Raises:

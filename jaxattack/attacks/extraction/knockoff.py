@@ -40,7 +40,7 @@ class Knockoff:
     Attributes:
         strategy: random or adaptive.
         budget: queries; at most as many as the pool has records.
-        rounds: equal parts of the budget, each followed by a training from scratch.
+        rounds: equal parts of the budget, each followed by a training on everything asked.
         clusters: of the pool, among which the bandit draws.
         soft: learn from confidences where they are answered.
         substitute: what is trained.

@@ -65,7 +65,7 @@ class LowdMeek:
     """Line search on a linear classifier.
 
     Attributes:
-        search: the most queries spent on finding an input of every class; a pool, if there is one, is asked first.
+        search: the most queries spent on finding an input of every class; half are records of a pool, if there is one.
         beyond: how far queries may leave the documented range of a number, in shares of it.
 
     Raises:
@@ -176,15 +176,17 @@ class LowdMeek:
 def _search(
     ask: Ask, access: Access, pool: np.ndarray | None, most: int, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "query feature"], Int[np.ndarray, "query"]]:
-    """Queries until every class was answered, or so many.
+    """Queries until every class was answered, or so many: half of them records of the pool, while there are any.
 
     Raises:
         InputError: all of them have one class.
     """
-    x = np.zeros((0, access.inputs.low.size)) if pool is None else _inside(access.inputs, pool[:most], POOL_INNER)
-    label = ask(x) if len(x) else np.zeros(0, np.int64)
+    x, label = np.zeros((0, access.inputs.low.size)), np.zeros(0, np.int64)
+    own = x if pool is None else _inside(access.inputs, pool[rng.permutation(len(pool))[:most]], POOL_INNER)
     while len(np.unique(label)) < access.classes and len(x) < most:
-        more = _spread(access.inputs, min(max(len(x), BATCH), most - len(x)), rng)
+        wanted = min(max(len(x), BATCH), most - len(x))
+        mine, own = own[: wanted // 2], own[wanted // 2 :]
+        more = np.concatenate([mine, _spread(access.inputs, wanted - len(mine), rng)])
         x, label = np.concatenate([x, more]), np.concatenate([label, ask(more)])
     if len(np.unique(label)) < 2:
         raise InputError(f"all {len(x):,} queries were class {label[0]}: give a pool with another, or a larger search.")

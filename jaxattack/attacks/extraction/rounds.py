@@ -16,7 +16,7 @@ class Round(NamedTuple):
 
     Attributes:
         queries: how many it may ask.
-        train: whether a substitute is trained, from scratch, on everything asked until then.
+        train: whether a substitute is trained on everything asked until then.
     """
 
     queries: int

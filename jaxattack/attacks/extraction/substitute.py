@@ -155,11 +155,11 @@ def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "quer
 
 
 def padded(x: np.ndarray, fewest: int = 1) -> np.ndarray:
-    """The array with its last row repeated up to one of few lengths, so that few programs are compiled."""
+    """The array with its last row repeated up to a power of two, so that few programs are compiled."""
     if not len(x):
         return x
-    step = 1 << max(len(x).bit_length() - 3, 0)
-    return np.concatenate([x, np.repeat(x[-1:], max(-len(x) % step, fewest - len(x)), axis=0)])
+    length = max(1 << (len(x) - 1).bit_length(), fewest)
+    return np.concatenate([x, np.repeat(x[-1:], length - len(x), axis=0)])
 
 
 class Encoding(NamedTuple):

@@ -64,7 +64,7 @@ def test_a_program_is_traced_once_for_sizes_that_are_near(monkeypatch):
 
 def test_a_budget_that_ends_early_returns_what_was_learnt():
     victim = linear(0, 4, 2, budget=130)
-    stolen = Retraining(budget=200)(victim, seed=0)
+    stolen = Retraining(budget=200, rounds=5)(victim, seed=0)
     assert stolen.cost.queries == victim.ledger.queries == 130
     assert not stolen.complete
     assert "needs at least" in stolen.reason
@@ -73,7 +73,7 @@ def test_a_budget_that_ends_early_returns_what_was_learnt():
 
 
 def test_a_budget_that_ends_between_rounds_trains_nothing_twice():
-    stolen = Retraining(budget=200)(linear(0, 4, 2, budget=80), seed=0)
+    stolen = Retraining(budget=200, rounds=5)(linear(0, 4, 2, budget=80), seed=0)
     assert [snapshot.queries for snapshot in stolen.snapshots] == [40, 80]
     assert not stolen.complete
 

@@ -51,6 +51,15 @@ def test_a_softmax_on_labels_is_the_optimum_that_scipy_finds():
     assert np.allclose(one.parameters["layers.0.kernel"], wanted[:2], atol=1e-4)
 
 
+def test_a_softmax_that_starts_from_fewer_rows_comes_to_the_same_optimum():
+    x, target, _ = soft(60)
+    some, all_, substitute = np.arange(40), np.arange(60), Substitute(ridge=1e-2)
+    (before,) = fit(substitute, BOX, x, target, [some], [0])
+    cold, warm = fit(substitute, BOX, x, target, [all_, all_], [0, 0], [None, before])
+    assert np.allclose(cold.parameters["layers.0.kernel"], warm.parameters["layers.0.kernel"], atol=1e-7)
+    assert not np.allclose(before.parameters["layers.0.kernel"], warm.parameters["layers.0.kernel"], atol=1e-4)
+
+
 @pytest.mark.parametrize(("architecture", "count"), [("softmax", 5), ("rbf:40", 2), ("mlp:3", 3)])
 def test_models_trained_together_are_those_trained_alone(architecture, count):
     x, target = ring(120)

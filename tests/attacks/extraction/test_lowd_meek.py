@@ -96,6 +96,15 @@ def test_float32_victims_lose_little():
     assert agreement(stolen.answer, victim) >= 0.999
 
 
+def test_no_more_of_a_pool_is_asked_than_finds_every_class():
+    victim = linear(0, 10, 2)
+    pool = np.random.default_rng(1).uniform(-1, 1, (1500, 10))
+    stolen = LowdMeek()(victim, seed=0, pool=pool)
+    assert len(victim.batches[0]) == 8
+    assert stolen.cost.queries <= 50 * 11
+    assert agreement(stolen.answer, victim) >= 0.999
+
+
 def test_images_keep_their_shape():
     flat = linear(0, 12, 2)
     victim = Victim(flat.logits, Inputs.box(-1, 1, (3, 4, 1)), 2)

@@ -15,7 +15,7 @@ STRATEGIES = ["uniform", "line-search", "adaptive"]
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_steals_and_counts(strategy):
-    attack = Retraining(strategy=strategy, budget=251)
+    attack = Retraining(strategy=strategy, budget=251, rounds=5)
     assert isinstance(attack, ExtractionAttack)
     victim = linear(0, 5, 3)
     stolen = attack(victim, seed=2)
@@ -32,7 +32,7 @@ def test_adaptive_beats_uniform_and_reaches_the_published_agreement():
     victims = [linear(3, 2, 3), linear(3, 2, 3)]
     budget = 100 * 3 * 3
     found = [
-        agreement(Retraining(strategy=strategy, budget=budget, rounds=3)(victim, seed=0).answer, victim)
+        agreement(Retraining(strategy=strategy, budget=budget, rounds=4)(victim, seed=0).answer, victim)
         for strategy, victim in zip(("uniform", "adaptive"), victims, strict=True)
     ]
     assert found[1] >= 0.999
