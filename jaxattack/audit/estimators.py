@@ -84,14 +84,14 @@ ESTIMATORS: dict[str, Estimator] = {
         _plain(lambda _: _scaled(LogisticRegression(max_iter=2000))),
     ),
     "ovr": Estimator(
-        "a logistic regression for each class against the rest", "adaptive-retraining", "probability", "probability",
+        "a logistic regression for each class against the rest", "ovr", "probability", "probability",
         _plain(lambda _: _scaled(OneVsRestClassifier(LogisticRegression(max_iter=2000)))),
     ),
     "tanh": Estimator(
         "a network with 20 tanh units", "adaptive-retraining?substitute=mlp:20", "probability", "probability",
         _plain(lambda seed: _scaled(MLPClassifier((20,), activation="tanh", max_iter=2000, random_state=seed))),
     ),
-    "kernel": Estimator("kernel logistic regression with 20 representers", "adaptive-retraining?substitute=rbf", "probability", "probability", _kernel),
+    "kernel": Estimator("kernel logistic regression with 20 representers", "kernel", "probability", "probability", _kernel),
     "svm": Estimator(
         "a support vector machine with an RBF kernel, labels only", "adaptive-retraining?substitute=rbf", "label", "label",
         _plain(lambda seed: _scaled(SVC(random_state=seed))),

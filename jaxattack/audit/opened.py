@@ -157,7 +157,7 @@ def documented(x: Shaped[np.ndarray, "record *feature"]) -> Inputs:
 
 def _method(oracle: Oracle) -> str:
     """What is tried on a victim of which nothing but its terms is known."""
-    return "adaptive-retraining" if oracle.access.level == "label" else "softmax"
+    return "adaptive-retraining" if oracle.access.level == "label" else "hypotheses"
 
 
 def _thirds(x: np.ndarray, y: np.ndarray, oracle: Oracle) -> dict[str, Any]:
@@ -184,9 +184,7 @@ def _trained(
         images=dataset.x.dtype == np.uint8, price=price,
     )  # fmt: skip
     oracle = make(level=level or "probability")
-    method = (
-        "softmax" if victim.model == "softmax" else "mlp" if victim.model.startswith("mlp") else "adaptive-retraining"
-    )
+    method = "softmax" if victim.model == "softmax" else "adaptive-retraining"
     return Opened(
         name=f"{victim.model} on {dataset.name}",
         oracle=oracle,

@@ -1,6 +1,7 @@
 """Extraction attacks: configurations called with an oracle, and their registry by name.
 
-equations      linear models on feature maps, from confidences (Tramèr et al. 2016)
+equations      linear models on feature maps, one-vs-rest, networks of one smooth layer, kernels; rounded confidences; and
+               trying which of them it is (Tramèr et al. 2016)
 trees          decision trees by path finding (the same)
 binned         a regression behind bins and one-hot blocks (the same)
 lowd_meek, retraining, jacobian, active, knockoff     from labels, with `substitute` models
@@ -14,7 +15,12 @@ from __future__ import annotations
 from jaxattack.attacks.extraction.active import Active
 from jaxattack.attacks.extraction.asking import log_probability, uniform
 from jaxattack.attacks.extraction.binned import Binned
+from jaxattack.attacks.extraction.equations.hypotheses import Hypotheses
+from jaxattack.attacks.extraction.equations.kernel import Kernel
 from jaxattack.attacks.extraction.equations.linear import Softmax
+from jaxattack.attacks.extraction.equations.mlp import Mlp
+from jaxattack.attacks.extraction.equations.ovr import OneVsRest
+from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.attacks.extraction.jacobian import Jacobian
 from jaxattack.attacks.extraction.knockoff import Knockoff
 from jaxattack.attacks.extraction.lm_head import Head, LmHead
@@ -30,6 +36,11 @@ from jaxattack.types import ExtractionAttack
 
 _DEFAULTS: tuple[ExtractionAttack, ...] = (
     Softmax(),
+    OneVsRest(),
+    Mlp(),
+    Kernel(),
+    Rounded(),
+    Hypotheses(),
     PathFinding(),
     PathFinding(partial=True),
     Binned(),
@@ -64,15 +75,20 @@ __all__ = [
     "Active",
     "Binned",
     "Head",
+    "Hypotheses",
     "Jacobian",
+    "Kernel",
     "Knockoff",
     "LmHead",
     "LowdMeek",
+    "Mlp",
+    "OneVsRest",
     "PathFinding",
     "Relu",
     "ReluDeep",
     "ReluNetwork",
     "Retraining",
+    "Rounded",
     "Softmax",
     "Tree",
     "align",

@@ -15,6 +15,11 @@ from jaxattack.types import Access, Extraction, ExtractionAttack, InputError, In
 # Attack with its settings -> victim, data, level; one for every name of the registry.
 CASES: dict[str, tuple[str, str, Level | None]] = {
     "softmax": ("logistic", "iris", None),
+    "ovr": ("ovr", "iris", None),
+    "mlp?hidden=3": ("tanh:8-3-3", "", None),
+    "kernel": ("kernel", "digits", None),
+    "rounded": ("logistic", "iris", None),
+    "hypotheses": ("logistic", "iris", None),
     "path-finding": ("tree", "iris", None),
     "top-down": ("partial-tree", "iris", None),
     "binned": ("binned", "iris", None),
@@ -31,7 +36,21 @@ CASES: dict[str, tuple[str, str, Level | None]] = {
 
 @cache
 def opened(victim: str, data: str, level: Level | None) -> Opened:
-    return open_victim(victim, data=data, level=level)
+    return tanh_network() if victim.startswith("tanh:") else open_victim(victim, data=data, level=level)
+
+
+def tanh_network() -> Opened:
+    """Three units between eight features and three classes, none of them saturated."""
+    rng = np.random.default_rng(0)
+    hidden, output, bias = rng.normal(size=(8, 3)) / 2, 2 * rng.normal(size=(3, 3)), rng.normal(size=3) / 3
+
+    def answer(x):
+        logit = np.tanh(x @ hidden + bias) @ output
+        odds = np.exp(logit - logit.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    oracle = from_function(answer, Access(level="probability", classes=3, inputs=Inputs.box(-1, 1, (8,))))
+    return Opened(name="tanh:8-3-3", oracle=oracle, twin=oracle, method="mlp")
 
 
 class Recorded:

@@ -1,0 +1,258 @@
+"""Extract and test (Tramèr et al. 2016, section 6): what kind of model is it?
+
+The attack is run under every hypothesis of model type and feature map, the cheapest first. Each is tested on uniform
+queries that no hypothesis was fitted to, by the total variation between its answers and the victim's, and the least
+wins. One that is hardly further off than its own answers are when they are rounded as the victim's ends the search.
+
+Every hypothesis is called with the same seed and an oracle that repeats what was already paid for: designs that begin
+alike, as those of all feature maps do, are asked once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.attacks.extraction.asking import require, too_small, uniform
+from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS
+from jaxattack.attacks.extraction.equations.kernel import Kernel
+from jaxattack.attacks.extraction.equations.linear import Softmax
+from jaxattack.attacks.extraction.equations.mlp import Mlp
+from jaxattack.attacks.extraction.equations.ovr import OneVsRest
+from jaxattack.attacks.extraction.equations.rounded import Rounded
+from jaxattack.attacks.extraction.equations.terms import exact
+from jaxattack.metrics import fidelity
+from jaxattack.types import (
+    Access,
+    Answer,
+    Bias,
+    BudgetSpent,
+    Extraction,
+    ExtractionAttack,
+    InputError,
+    Ledger,
+    Level,
+    Oracle,
+    Progress,
+)
+
+UNROUNDED: tuple[ExtractionAttack, ...] = (
+    *(Softmax(features=features) for features in FEATURE_MAPS),
+    OneVsRest(),
+    Mlp(),
+    Kernel(),
+)
+BOUNDED: tuple[ExtractionAttack, ...] = tuple(Rounded(features=features) for features in FEATURE_MAPS)
+EXACT, ROUNDED = 1e-6, 1.25
+"""A hypothesis explains the answers whose variation is so little, or so many times that of its own rounding."""
+
+
+class Tested(NamedTuple):
+    """A hypothesis that was tried.
+
+    Attributes:
+        hypothesis: as it would be looked up.
+        found: what it stole.
+        variation: from the victim, on the held-out queries.
+        disagreement: share of them with unequal labels.
+        rounding: variation between what it answers and that rounded as the victim's answers are.
+    """
+
+    hypothesis: str
+    found: Extraction
+    variation: float
+    disagreement: float
+    rounding: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypotheses:
+    """Steal a model of unknown type by trying several.
+
+    Attributes:
+        hypotheses: attacks; by default those of this package that suit how exactly the victim answers.
+        held_out: queries that they are tested on.
+        tolerance: the largest total variation of a hypothesis that fits; rounding is allowed for beside it.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    hypotheses: tuple[ExtractionAttack, ...] = ()
+    held_out: int = 100
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.held_out < 1:
+            raise InputError(f"held_out is {self.held_out}: give at least 1.")
+        if not 0 < self.tolerance < 1:
+            raise InputError(f"tolerance is {self.tolerance}: give a share between 0 and 1.")
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry and in reports."""
+        return "hypotheses"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Those with numbers."""
+        return ("probability", "logit")
+
+    @property
+    def pool(self) -> bool:
+        """It draws its own queries."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """The held-out queries and those of the cheapest hypothesis."""
+        return self.held_out + min(attack.needs(access) for attack in self.suited(access))
+
+    def suited(self, access: Access) -> tuple[ExtractionAttack, ...]:
+        """The hypotheses, the cheapest first."""
+        whole = exact(access) and access.top in (0, access.classes)
+        tried = self.hypotheses or (UNROUNDED if whole else BOUNDED)
+        able = [attack for attack in tried if access.level in attack.levels and not attack.pool]
+        if not able:
+            raise InputError(f"none of the hypotheses works with {access.level} answers and no pool: give others.")
+        return tuple(sorted(able, key=lambda attack: attack.needs(access)))
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the model; see `jaxattack.types.ExtractionAttack`.
+
+        Returns:
+            What the best hypothesis stole. Notes, beside its own: ``hypothesis``; its ``variation`` and
+            ``disagreement``; ``tried``, the variation of each; ``refused``, why others could not be tried.
+        """
+        require(self, oracle, pool)
+        before, access = oracle.ledger, oracle.access
+        suited, told = self.suited(access), progress or (lambda *_: None)
+        held = uniform(access.inputs, self.held_out, np.random.default_rng([seed, 1]))
+        paid = Paid(oracle)
+        try:
+            truth = paid(held)
+        except BudgetSpent as spent:
+            raise too_small(self, access, spent) from spent
+        tested: list[Tested] = []
+        refused: list[str] = []
+        for number, attack in enumerate(suited):
+            told("try hypotheses", number, len(suited))
+            try:
+                found = attack(paid, seed=seed)
+            except InputError as error:
+                refused.append(f"{address(attack)}: {error}")
+                continue
+            tested.append(_test(address(attack), found, access, truth, held))
+            if found.complete and tested[-1].variation <= EXACT + ROUNDED * tested[-1].rounding:
+                break
+        told("try hypotheses", len(suited), len(suited))
+        if not tested:
+            raise InputError(f"no hypothesis could be tried: {refused[0]}")
+        best = min(tested, key=lambda each: each.variation)
+        return _named(best, tested, refused, self.tolerance, self.name, oracle.ledger - before)
+
+
+def _named(
+    best: Tested, tested: list[Tested], refused: list[str], tolerance: float, attack: str, cost: Ledger
+) -> Extraction:
+    """The best hypothesis as the finding of this attack."""
+    reason = best.found.reason
+    if best.variation > tolerance + ROUNDED * best.rounding:
+        reason = (
+            f"no hypothesis fits: the best, {best.hypothesis}, is {best.variation:.1e} off on fresh queries; "
+            "give other hypotheses or use retraining."
+        )
+    return dataclasses.replace(
+        best.found,
+        attack=attack,
+        cost=cost,
+        complete=not reason,
+        reason=reason,
+        notes={
+            **best.found.notes,
+            "hypothesis": best.hypothesis,
+            "variation": best.variation,
+            "disagreement": best.disagreement,
+            "tried": "; ".join(f"{each.hypothesis} {each.variation:.1e}" for each in tested),
+            **({"refused": " ".join(refused)} if refused else {}),
+        },
+    )
+
+
+def address(attack: ExtractionAttack) -> str:
+    """An attack as it is looked up, with the fields that are not as in its defaults."""
+    fields = [field for field in dataclasses.fields(attack) if getattr(attack, field.name) != field.default]  # pyright: ignore[reportArgumentType]
+    settings = "&".join(f"{field.name}={getattr(attack, field.name)}" for field in fields)
+    return f"{attack.name}?{settings}" if settings else attack.name
+
+
+def _test(hypothesis: str, found: Extraction, access: Access, truth: Answer, held: np.ndarray) -> Tested:
+    """How far off a hypothesis is: mean total variation, or a regressor's largest error as a share of its spread."""
+    mine = found.answer(held)
+    decimals = 17 if access.decimals is None else access.decimals
+    coarse = Answer(mine.label, *(None if part is None else part.round(decimals) for part in mine[1:]))
+    alike, own = fidelity(truth, mine), fidelity(coarse, mine)
+    if access.classes > 1:
+        assert alike.variation_mean is not None
+        assert own.variation_mean is not None
+        return Tested(hypothesis, found, alike.variation_mean, alike.disagreement, own.variation_mean)
+    assert truth.logit is not None
+    assert alike.logit_error is not None
+    assert own.logit_error is not None
+    spread = max(float(np.ptp(truth.logit)), 1e-300)
+    return Tested(hypothesis, found, alike.logit_error / spread, 0.0, own.logit_error / spread)
+
+
+class Paid:
+    """An oracle that asks every record once and repeats its answer.
+
+    Args:
+        oracle: is asked.
+    """
+
+    def __init__(self, oracle: Oracle) -> None:
+        self._oracle = oracle
+        self._where: dict[bytes, int] = {}
+        self._kept: Answer | None = None
+
+    @property
+    def access(self) -> Access:
+        """The victim's terms."""
+        return self._oracle.access
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was asked of the victim."""
+        return self._oracle.ledger
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        """Answer a batch, asking only for what is new; with a bias, for all of it."""
+        if bias is not None:
+            return self._oracle(x, bias)
+        keys = [record.tobytes() for record in np.ascontiguousarray(x, np.float64)]
+        new = {key: at for at, key in enumerate(keys) if key not in self._where}
+        if new or self._kept is None:
+            answer = self._oracle(x[list(new.values())])
+            start = 0 if self._kept is None else len(self._kept.label)
+            self._kept = answer if self._kept is None else _joined(self._kept, answer)
+            self._where |= {key: start + at for at, key in enumerate(new)}
+        return self._kept.take(np.array([self._where[key] for key in keys], int))
+
+
+def _joined(first: Answer, second: Answer) -> Answer:
+    return Answer(
+        *(
+            None if one is None or other is None else np.concatenate([one, other])
+            for one, other in zip(first, second, strict=True)
+        )  # pyright: ignore[reportArgumentType]
+    )

@@ -1,0 +1,123 @@
+"""A network with one hidden layer (Tramèr et al. 2016, section 4.1.3): f(x) = V act(W x + b) + c.
+
+Smooth units (tanh, sigmoid). Gradients give the span of the weights, and with it the number of units; Hessians in that
+span every weight to a few digits, by linear algebra (`curvature`). Least squares in the span, and then for all unknowns,
+gives the other digits (`layer`). Where Hessians do not do (ReLU, coarse answers), many random starts in the span are
+descended from at once and the best are polished (`least_squares`); where gradients do not do either (rounded answers, as
+many units as features), in all unknowns, which may end at a wrong place and then says so. A ReLU network that answers
+exactly is stolen better by its kinks.
+
+Hidden units come in any order, here the most influential first. tanh(-z) = -tanh(z), so units of tanh are given with a
+positive bias; sigmoid(-z) = 1 - sigmoid(z) likewise. From probabilities, V and c have zero mean over classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.attacks.extraction.asking import require
+from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
+from jaxattack.attacks.extraction.equations.stolen import ACTIVATIONS, centred, flat_extraction, network_logits
+from jaxattack.attacks.extraction.equations.tape import Tape
+from jaxattack.attacks.extraction.equations.terms import require_every_class
+from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mlp:
+    """Steal a network with one hidden layer.
+
+    Attributes:
+        hidden: how many units; None to find out, for smooth ones.
+        activation: tanh, sigmoid or relu.
+        queries: how many to ask; by default what derivatives take and 1.2 equations for each unknown.
+        starts: random starts, where derivatives do not do.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    hidden: int | None = None
+    activation: Literal["tanh", "sigmoid", "relu"] = "tanh"
+    queries: int | None = None
+    starts: int = 8
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise InputError(f"activation is {self.activation!r}: choose {', '.join(ACTIVATIONS)}.")
+        if self.hidden is None and self.activation == "relu":
+            raise InputError("hidden is None and activation is relu: give the number of units.")
+        for name in ("hidden", "queries", "starts"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry and in reports."""
+        return "mlp"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Those with numbers."""
+        return ("probability", "logit")
+
+    @property
+    def pool(self) -> bool:
+        """It draws its own queries."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """What derivatives take; where they do not do, an equation for each unknown."""
+        return self._layer.needs(access)
+
+    @property
+    def _layer(self) -> Layer:
+        return Layer(self.activation, self.hidden, self.queries, self.starts)
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the network; see `jaxattack.types.ExtractionAttack`.
+
+        Returns:
+            Parameters ``weight0`` ["neuron feature"], ``bias0``, ``weight1`` ["cls neuron"], ``bias1``. Notes: ``hidden``
+            units, ``unknowns``, ``start`` (derivatives or random) and ``residual``, the root mean square over equations.
+        """
+        require(self, oracle, pool)
+        require_every_class(self, oracle.access)
+        before, tape = oracle.ledger, Tape(self, oracle, self.queries)
+        solved = steal_layer(self, tape, self._layer, np.random.default_rng(seed), progress)
+        return flat_extraction(
+            network_logits(self.activation),
+            _canonical(solved.parameters, tape, self.activation),
+            tape.access,
+            attack=self.name,
+            cost=oracle.ledger - before,
+            complete=not solved.reason,
+            reason=solved.reason,
+            notes=solved.notes,
+        )
+
+
+def _canonical(parameters: dict[str, np.ndarray], tape: Tape, activation: str) -> dict[str, np.ndarray]:
+    """Parameters for the victim's records, in the form that the module names."""
+    weight, bias = tape.folded(parameters["weight0"], parameters["bias0"])
+    output, offset = parameters["weight1"], parameters["bias1"]
+    if activation != "relu":
+        negative = bias < 0
+        offset = offset + (output[:, negative].sum(axis=1) if activation == "sigmoid" else 0.0)
+        sign = np.where(negative, -1.0, 1.0)
+        weight, bias, output = weight * sign[:, None], bias * sign, output * sign
+    if tape.access.level == "probability":
+        output, offset = centred(output.T).T, centred(offset)
+    order = np.argsort(-np.linalg.norm(output, axis=0) * np.linalg.norm(parameters["weight0"], axis=1))
+    return {"weight0": weight[order], "bias0": bias[order], "weight1": output[:, order], "bias1": offset}

@@ -1,0 +1,162 @@
+"""One-vs-rest logistic regression (Tramèr et al. 2016, section 4.1.2): p_i = s(z_i) / sum_j s(z_j), s the sigmoid.
+
+Every class has a logistic regression of its own, z = phi(x) W + b, and the service divides by their sum, as scikit-learn's
+OneVsRestClassifier does. The sum hides a number for each query: ln p_i - ln p_j = ln s(z_i) - ln s(z_j), c - 1 equations
+for c (columns + 1) unknowns. Where all z are far below 0, s(z) is exp(z), and only differences of weights count: that is
+softmax. What is left of it, where some z is not, tells the rest.
+
+1. A linear least squares on the centred ln p, as for softmax, gives what classes do not share.
+2. What they share is at first a constant, one of several, so that z starts below, around or above 0.
+3. Levenberg-Marquardt from each, until one fits to rounding.
+
+Two classes are one logistic regression, z_0 = -z_1, because the service answers s(z_1) and the rest: solved as softmax is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxattack.attacks.extraction.asking import require, uniform
+from jaxattack.attacks.extraction.equations.features import Columns, require_map
+from jaxattack.attacks.extraction.equations.least_squares import Data, Fit, polish, score_residual
+from jaxattack.attacks.extraction.equations.linear import MISFIT, fit
+from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
+from jaxattack.attacks.extraction.equations.stolen import linear_extraction, one_vs_rest_logits
+from jaxattack.attacks.extraction.equations.terms import noise, require_every_class, resolution
+from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+
+SHARED = (-2.0, 0.0, -5.0, 2.0, -1.0, -3.5, 1.0, -8.0)
+"""What is added to every bias of the start, in turn."""
+
+FITS = 5.0
+"""A fit is as exact as the answers where its residual is at most so many times their noise."""
+
+SPARE = 2
+"""Equations for each unknown, by default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneVsRest:
+    """Steal a one-vs-rest logistic regression on a feature map.
+
+    Attributes:
+        queries: how many to ask; by default two equations for each unknown.
+        features: the feature map, as in `features`.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    queries: int | None = None
+    features: str = "linear"
+
+    def __post_init__(self) -> None:
+        require_map(self.features)
+        if self.queries is not None and self.queries < 2:
+            raise InputError(
+                f"queries is {self.queries}: give at least one more than features, or none for twice that."
+            )
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry and in reports."""
+        return "ovr"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Logits of one-vs-rest are linear: steal those as softmax."""
+        return ("probability",)
+
+    @property
+    def pool(self) -> bool:
+        """It draws its own queries."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """An equation for each unknown."""
+        columns = int(Columns.of(self.features, access).varies.sum()) + 1
+        return columns if access.classes == 2 else -(-access.classes * columns // (access.classes - 1))
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,  # noqa: ARG002 - one call and a few small solves
+    ) -> Extraction:
+        """Steal the regressions; see `jaxattack.types.ExtractionAttack`.
+
+        Returns:
+            Parameters ``weight`` ["column cls"] and ``bias``, of z. Notes: ``unknowns``; ``saturated`` queries, which were
+            replaced; ``residual``, root mean square over equations.
+        """
+        require(self, oracle, pool)
+        before, access = oracle.ledger, oracle.access
+        require_every_class(self, access)
+        needs = self.needs(access)
+        if self.queries is not None and self.queries < needs:
+            raise InputError(f"queries is {self.queries} and this victim takes {needs}: give at least that many.")
+        rng = np.random.default_rng(seed)
+        columns = Columns.of(self.features, access)
+        wanted = self.queries or (needs if access.classes == 2 else SPARE * needs)
+        design = cosines if self.features == "linear" else uniform
+        asked = ask(self, oracle, partial(design, access.inputs, rng=rng), wanted, rng)
+        found, reason = _solve(asked, columns, access, needs)
+        return linear_extraction(
+            one_vs_rest_logits,
+            columns,
+            access,
+            found.parameters["weight"],
+            found.parameters["bias"],
+            attack=self.name,
+            cost=oracle.ledger - before,
+            complete=not reason,
+            reason=reason,
+            notes={
+                "unknowns": access.classes * (int(columns.varies.sum()) + 1),
+                "saturated": asked.saturated,
+                "residual": found.rms,
+            },
+        )
+
+
+def _solve(asked: Asked, columns: Columns, access: Access, needs: int) -> tuple[Fit, str]:
+    """Weights and biases of z, and why they are not exact."""
+    weight, bias, linear = fit(asked, columns, access)
+    off = noise(access, asked.score) if len(asked.x) else np.array([np.inf])
+    if access.classes == 2:
+        # ln s(z) - ln s(-z) = z is the difference of two logits of softmax, which are the half each.
+        found = Fit({"weight": 2 * weight, "bias": 2 * bias}, linear.residual * float(np.median(off)), 0)
+        misfit = linear.residual > MISFIT
+    elif len(asked.x):
+        found = _fitted(weight, bias, Data(columns(asked.x), asked.score, off.min() / off), float(off.min()))
+        misfit = found.rms > max(FITS * float(off.min()), resolution(access) if access.decimals is not None else 0)
+    else:
+        found, misfit = Fit({"weight": weight, "bias": bias}, float("nan"), 0), False
+    if len(asked.x) < needs:
+        wanted = f"{needs - len(asked.x):,} more queries are needed, because {asked.saturated} were saturated."
+        return found, f"{asked.spent} {wanted}" if asked.spent is not None else wanted
+    if misfit:
+        return (
+            found,
+            f"the answers are not those of such a model, or too few: the equations are off by {found.rms:.1e}.",
+        )
+    return found, ""
+
+
+def _fitted(weight: Float[np.ndarray, "column cls"], bias: Float[np.ndarray, "cls"], data: Data, off: float) -> Fit:
+    """The best fit from each start in turn, until one fits."""
+    residual, best = score_residual(one_vs_rest_logits, "probability", len(bias)), None
+    for shared in SHARED:
+        found = polish(residual, {"weight": weight, "bias": bias + shared}, data, tolerance=off, steps=200)
+        if best is None or found.rms < best.rms:
+            best = found
+        if best.rms <= FITS * off:
+            break
+    assert best is not None
+    return best

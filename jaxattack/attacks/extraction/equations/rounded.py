@@ -1,0 +1,172 @@
+"""Softmax, logistic and linear regression from rounded answers, or from those of the top k classes (bounded error).
+
+Tramèr et al. 2016 round confidences (section 6) and solve as if they had not been; here the weights are the analytic
+centre of all that round to what was answered (`bounds`). The first half of the queries are corners of the documented
+range, the other half are placed by the weights so far, in rounds (`placing`). Unrounded answers of the top k classes are
+as exact as those of all; there queries are corners alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.equations.bounds import WITHIN, Consistent, consistent
+from jaxattack.attacks.extraction.equations.features import Columns, require_map
+from jaxattack.attacks.extraction.equations.linear import MISFIT
+from jaxattack.attacks.extraction.equations.placing import Around, Asked, more, place, scout
+from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
+from jaxattack.attacks.extraction.equations.terms import equations
+from jaxattack.types import Access, BudgetSpent, Extraction, InputError, Level, Oracle, Progress
+
+ROUNDS = 4
+"""In which the second half of the queries are placed."""
+
+MOST = 6000
+"""Unknowns that are solved for, in square matrices of that size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounded:
+    """Steal a softmax, logistic or linear regression from rounded or partial answers.
+
+    Attributes:
+        queries: how many to ask; by default one for each unknown, two where one class alone is answered, or as few as
+            determine it where every class is answered unrounded. Where all answers are saturated, finding ones that are
+            not takes some more.
+        features: the feature map, as in `features`.
+        adaptive: place the second half by the answers to the first, where answers are rounded.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    queries: int | None = None
+    features: str = "linear"
+    adaptive: bool = True
+
+    def __post_init__(self) -> None:
+        require_map(self.features)
+        if self.queries is not None and self.queries < 2:
+            raise InputError(f"queries is {self.queries}: give at least one more than features, or none for a default.")
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry and in reports."""
+        return "rounded"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Those with numbers."""
+        return ("probability", "logit")
+
+    @property
+    def pool(self) -> bool:
+        """It draws its own queries."""
+        return False
+
+    def needs(self, access: Access) -> int:
+        """An equation for each unknown, and one query more than columns."""
+        size = int(Columns.of(self.features, access).varies.sum()) + 1
+        outputs = equations(access).shape[1]
+        return max(size, -(-size * outputs // min(access.top or access.classes, outputs)))
+
+    def _wanted(self, access: Access) -> int:
+        """How many queries to ask.
+
+        Raises:
+            InputError: fewer than are needed, or more unknowns than are solved for.
+        """
+        needs, size = self.needs(access), int(Columns.of(self.features, access).varies.sum()) + 1
+        if size * equations(access).shape[1] > MOST:
+            raise InputError(
+                f"this victim has {size * access.classes:,} unknowns and {self.name} solves for at most {MOST:,}: "
+                "choose softmax, or retraining."
+            )
+        exact = access.decimals is None and access.top in (0, access.classes)
+        each = 2 if access.top == 1 else 1
+        wanted = self.queries or (needs if exact else max(needs, each * size * access.classes))
+        if wanted < needs:
+            raise InputError(f"queries is {wanted} and this victim takes more to determine: give at least {needs}.")
+        return wanted
+
+    def __call__(
+        self,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Extraction:
+        """Steal the regression; see `jaxattack.types.ExtractionAttack`.
+
+        Returns:
+            Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``excess``, by how many half steps
+            of rounding an answer is missed at most; ``scale`` of the queries.
+        """
+        require(self, oracle, pool)
+        before, access = oracle.ledger, oracle.access
+        if access.level == "probability" and access.classes < 2:
+            raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
+        wanted, told = self._wanted(access), progress or (lambda *_: None)
+        rng, columns = np.random.default_rng(seed), Columns.of(self.features, access)
+        asked, around = self._first(oracle, columns, wanted, rng)
+        found = consistent(asked.said)
+        while asked.spent is None and len(asked.said.middle) < wanted:
+            had = len(asked.said.middle)
+            told("place queries", had, wanted)
+            count = min(-(-wanted // (2 * ROUNDS)), wanted - had)
+            asked = more(oracle, columns, asked, place(access, columns, asked, found, around, count, rng))
+            found = consistent(asked.said, found.weight)
+        told("place queries", wanted, wanted)
+        reason = _reason(access, asked, found, wanted)
+        return linear_extraction(
+            softmax_logits,
+            columns,
+            access,
+            found.weight[:-1],
+            found.weight[-1],
+            attack=self.name,
+            cost=oracle.ledger - before,
+            complete=not reason,
+            reason=reason,
+            notes={
+                "features": self.features,
+                "unknowns": found.weight.size,
+                "excess": max(found.excess, 0.0),
+                "scale": around.scale,
+            },
+        )
+
+    def _first(self, oracle: Oracle, columns: Columns, wanted: int, rng: np.random.Generator) -> tuple[Asked, Around]:
+        """Scouts, and all queries that are not placed.
+
+        Raises:
+            InputError: a budget that does not hold what is needed.
+        """
+        access, needs = oracle.access, self.needs(oracle.access)
+        placed = self.adaptive and access.decimals is not None
+        try:
+            asked, around = scout(oracle, columns, wanted, rng)
+        except BudgetSpent as spent:
+            raise too_small(self, access, spent) from spent
+        count = (max(-(-wanted // 2), needs) if placed else wanted) - len(asked.said.middle)
+        if asked.spent is None and count > 0:
+            asked = more(oracle, columns, asked, around.draw(access.inputs, count, rng))
+        if asked.spent is not None and len(asked.said.middle) < needs:
+            raise too_small(self, access, asked.spent) from asked.spent
+        return asked, around
+
+
+def _reason(access: Access, asked: Asked, found: Consistent, wanted: int) -> str:
+    if asked.spent is not None:
+        return f"{asked.spent} It holds {len(asked.said.middle):,} of the {wanted:,} queries that were to be asked."
+    if found.excess > (WITHIN if access.decimals is not None else MISFIT):
+        return (
+            f"the answers are not those of such a model: one is missed by {found.excess:.1e} half steps of its "
+            "rounding; try more queries, another feature map or another family."
+        )
+    return ""

@@ -1,0 +1,93 @@
+"""Many starts, then Levenberg-Marquardt: against linear least squares, and on a network whose weights are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxattack.attacks.extraction.equations import least_squares
+from jaxattack.attacks.extraction.equations.least_squares import Data, descend, fit, polish, score_residual
+from jaxattack.attacks.extraction.equations.stolen import network_logits, softmax_logits
+
+
+def _network(rng, features=3, hidden=2, classes=2, lead=()):
+    return {
+        "weight0": rng.normal(size=(*lead, hidden, features)),
+        "bias0": rng.normal(size=(*lead, hidden)),
+        "weight1": rng.normal(size=(*lead, classes, hidden)),
+        "bias1": rng.normal(size=(*lead, classes)),
+    }
+
+
+def _exact(rng, queries=60):
+    """Equations that a network answers, and the network."""
+    truth, x = _network(rng), rng.normal(size=(queries, 3))
+    target = np.tanh(x @ truth["weight0"].T + truth["bias0"]) @ truth["weight1"].T + truth["bias1"]
+    return truth, Data(x, target, np.ones(queries))
+
+
+LOGITS = score_residual(network_logits("tanh"), "logit", 2)
+
+
+def test_a_linear_model_is_polished_to_weighted_linear_least_squares():
+    rng = np.random.default_rng(0)
+    x, target, weight = rng.normal(size=(30, 4)), rng.normal(size=(30, 3)), rng.uniform(0.5, 2, 30)
+    residual = score_residual(softmax_logits, "logit", 3)
+    found = polish(residual, {"weight": np.zeros((4, 3)), "bias": np.zeros(3)}, Data(x, target, weight), tolerance=0)
+    columns = np.concatenate([x, np.ones((30, 1))], axis=1) * weight[:, None]
+    naive = np.linalg.lstsq(columns, target * weight[:, None], rcond=None)[0]
+    np.testing.assert_allclose(np.vstack([found.parameters["weight"], found.parameters["bias"]]), naive, atol=1e-7)
+    assert found.rms == pytest.approx(np.sqrt(np.mean((columns @ naive - target * weight[:, None]) ** 2)))
+
+
+def test_a_near_start_converges_to_rounding_and_faster_with_little_damping():
+    rng = np.random.default_rng(1)
+    truth, data = _exact(rng)
+    start = {name: value + 1e-4 * rng.normal(size=value.shape) for name, value in truth.items()}
+    slow, fast = (polish(LOGITS, start, data, tolerance=1e-13, damping=damping) for damping in (1e-1, 1e-9))
+    assert max(slow.rms, fast.rms) < 1e-13
+    assert fast.steps < slow.steps
+    np.testing.assert_allclose(fast.parameters["weight0"], truth["weight0"], atol=1e-9)
+
+
+def test_nothing_is_done_where_the_start_fits_or_no_step_is_left():
+    truth, data = _exact(np.random.default_rng(2))
+    assert polish(LOGITS, truth, data, tolerance=1e-9).steps == 0
+    other = _network(np.random.default_rng(9))
+    assert polish(LOGITS, other, data, tolerance=0, steps=3).steps == 3
+
+
+def test_blocks_of_the_jacobian_change_nothing(monkeypatch):
+    rng = np.random.default_rng(3)
+    _, data = _exact(rng, 61)
+    start = _network(rng)
+    whole = polish(LOGITS, start, data, tolerance=0, steps=2)
+    monkeypatch.setattr(least_squares, "BLOCK", 200)
+    parts = polish(LOGITS, start, data, tolerance=0, steps=2)
+    assert parts.rms == pytest.approx(whole.rms, rel=1e-9)
+
+
+def test_descent_orders_starts_by_their_residual_and_worsens_none():
+    rng = np.random.default_rng(4)
+    _, data = _exact(rng)
+    starts = _network(rng, lead=(5,))
+
+    def squares(p):
+        return np.mean((np.tanh(data.x @ p["weight0"].T + p["bias0"]) @ p["weight1"].T + p["bias1"] - data.target) ** 2)
+
+    found = descend(LOGITS, starts, data, steps=200, tolerance=0)
+    after = [squares(p) for p in found]
+    before = [squares({name: value[at] for name, value in starts.items()}) for at in range(5)]
+    assert len(found) == 5
+    assert after == sorted(after)
+    assert max(after) <= max(before)
+    assert min(after) < 0.5 * min(before)
+
+
+def test_many_starts_find_a_network_exactly():
+    rng = np.random.default_rng(5)
+    _, data = _exact(rng)
+    told = []
+    best = fit(LOGITS, _network(rng, lead=(8,)), data, tolerance=1e-12, descent=300, progress=lambda *a: told.append(a))
+    assert best.rms < 1e-12
+    assert [stage for stage, *_ in told[:2]] == ["descend from many starts", "polish"]
