@@ -5,11 +5,13 @@
 Sections, each with the rows of its paper where there are any:
 
     linear    logistic and softmax regression from d + 1 queries (Tramèr et al. 2016, section 4.1)
-    race      softmax regression on Adult-Race (their Table 4)
+    race      softmax, one-vs-rest and a tanh network on Adult-Race (their Table 4)
     rounding  confidences rounded to so many decimals (their Figure 5)
+    kernel    kernel logistic regression, whose representers are training records (their section 4.1.3)
     trees     decision trees by path finding, complete and partial queries (their Table 6)
     binned    binning and one-hot encoding before a regression, as Amazon's service did (their Table 7)
     labels    labels alone: Lowd-Meek and adaptive retraining (their section 6)
+    curves    labels alone: agreement against queries, of three ways to choose them
     relu      exact extraction of networks with one hidden layer (Carlini, Jagielski, Mironov 2020)
     deep      with two and three hidden layers
     head      the last layer of a language model (Carlini et al. 2024)
@@ -40,23 +42,47 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
-from tables import Prepared, Records, one_hot, records, split
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from tables import Prepared, Records, asked_for, blocks, one_hot, records, split
 
 import jaxattack as ja
+from jaxattack.attacks.extraction import Retraining
+from jaxattack.attacks.extraction.campaign import grid
 from jaxattack.audit.environment import device
 
 LINEAR = (
     "iris", "wine", "digits", "breast_cancer", "circles", "moons", "blobs", "five_classes", "adult_income", "adult_race",
     "german_credit", "mushrooms", "pima_diabetes", "steak",
 )  # fmt: skip
+LABELS = (
+    "breast_cancer", "circles", "moons", "pima_diabetes", "german_credit", "mushrooms", "adult_income", "iris", "wine", "digits",
+)  # fmt: skip
+CURVES, ALPHAS = ("iris", "wine", "pima_diabetes"), (10, 25, 50, 100)
 TREES = {
-    "german_credit": (26, "1,722 / 1,150 queries, 100%"),
-    "steak": (193, "3,652 / 4,013 queries, 92.45 / 100%"),
-    "gss": (318, "101,057 / 29,609 queries for IRS with 318 leaves, 100%"),
-    "iris": (8, ""),
+    # name, column that a regression tree predicts, leaves: as published
+    ("german_credit", "", 26): "26 leaves, 25 identities: 1,722 / 1,150 queries, 100%",
+    ("steak", "", 193): "193 leaves, 28 identities: 3,652 / 4,013 queries, 92.45 / 100%",
+    ("gss", "", 318): "IRS, 318 leaves, 318 identities: 101,057 / 29,609 queries, 100%",
+    ("german_credit", "amount", 155): "Bitcoin, 155 leaves, 155 identities: 31,956 / 7,390 queries, 100%",
+    ("breast_cancer", "", 30): "",
+    ("iris", "", 8): "",
 }
-BINNED = {"circles": 278, "digits": 650, "iris": 644, "adult_income": 1485}
+BINNED = {"circles": (278, 10), "digits": (650, 0), "iris": (644, 10), "adult_income": (1485, 10)}
+"""Published queries, and into how many bins a number was cut; 0 for none."""
+RACE = {
+    "softmax?queries=265": "99.96 / 99.75, 2.6 s",
+    "softmax?queries=530": "100 / 100, 3.1 s",
+    "ovr?queries=265": "99.98 / 99.98",
+    "ovr?queries=530": "",
+    "mlp?hidden=20&queries=1112": "98.17 / 94.32, 155 s",
+    "mlp?hidden=20&queries=2225": "98.68 / 97.23",
+    "mlp?queries=2225": "98.68 / 97.23",
+    "mlp?hidden=20&queries=4450": "99.89 / 99.82, 195 s",
+    "mlp?hidden=20&queries=11125": "99.96 / 99.99, 89 s",
+}
 RELU = {
     (10, 20, 1): "their code: 14,772 to 17,386 queries, 6 CPU-s",
     (100, 32, 1): "their code: 254,030 to 481,853 queries, 47 to 55 CPU-s",
@@ -127,23 +153,27 @@ def linear(folder: Path | None, seeds: int) -> Iterator[Row]:
 
 
 def race(folder: Path | None, seeds: int) -> Iterator[Row]:
-    """Table 4: the softmax regression at two budgets."""
+    """Table 4: softmax, one-vs-rest and a network of 20 tanh units at the paper's budgets."""
     table = records("adult_race", folder)
-    if table is None:
-        return
-    for seed in range(seeds):
+    for seed in range(seeds) if table is not None else ():
+        assert table is not None
         train, test = split(one_hot(table), seed)
-        make = fitted(LogisticRegression(max_iter=300), train)
-        for queries, rows in ((265, "99.96 / 99.75, 2.6 s"), (530, "100 / 100, 3.1 s")):
-            found, cost = steal(f"softmax?queries={queries}", make(), seed)
+        victims = {
+            "softmax": fitted(LogisticRegression(max_iter=300), train),
+            "ovr": fitted(OneVsRestClassifier(LogisticRegression(max_iter=300)), train),
+            "mlp": fitted(MLPClassifier((20,), activation="tanh", max_iter=100, random_state=seed), train),
+        }
+        for attack, rows in RACE.items():
+            make = victims[attack.partition("?")[0]]
+            found, cost = steal(attack, make(), seed)
             yield {
-                "what": f"softmax, {queries:,} queries", "published": f"1 - R_test / 1 - R_unif {rows}",
+                "what": attack, "published": f"1 - R_test / 1 - R_unif {rows}",
                 **cost, **compared(found, make(), test.x, seed),
             }  # fmt: skip
 
 
 def rounding(folder: Path | None, seeds: int) -> Iterator[Row]:
-    """Softmax on digits, 650 queries, rounded answers."""
+    """Softmax on digits, rounded answers: plain least squares, and weights within the bounds of the answers."""
     table = records("digits", folder)
     assert table is not None
     published = {5: "no effect", 4: "no effect", 3: "R_test 2e-5", 2: "R_test 3e-3"}
@@ -151,60 +181,120 @@ def rounding(folder: Path | None, seeds: int) -> Iterator[Row]:
         train, test = split(one_hot(table), seed)
         make = fitted(LogisticRegression(max_iter=300), train)
         for decimals, rows in published.items():
-            found, cost = steal("softmax?queries=650", ja.rounded(make(), decimals), seed)
-            yield {
-                    "what": f"{decimals} decimals", "published": rows,
+            for attack in ("softmax?queries=650", "rounded?queries=325", "rounded?queries=650"):
+                found, cost = steal(attack, ja.rounded(make(), decimals), seed)
+                yield {
+                    "what": f"{decimals} decimals, {attack}", "published": f"{rows} (650)",
                     **cost, **compared(found, make(), test.x, seed),
                 }  # fmt: skip
 
 
-def grown(table: Records, leaves: int, seed: int) -> DecisionTreeClassifier:
-    """A tree of about so many leaves."""
-    tree = DecisionTreeClassifier(max_leaf_nodes=leaves, min_samples_leaf=2, random_state=seed)
-    return tree.fit(table.x, table.y)
+def kernel(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """Kernel logistic regression on digits with 20 representers: how far each stolen one is from a training record."""
+    table = records("digits", folder)
+    assert table is not None
+    for seed in range(seeds):
+        train, test = split(one_hot(table), seed)
+        kept = train.x[np.random.default_rng(seed).choice(len(train.x), 20, replace=False)]
+        gamma = 1 / (train.x.shape[1] * train.x.var())
+        model = LogisticRegression(max_iter=2000).fit(rbf_kernel(train.x, kept, gamma=gamma), train.y)
+        access = ja.Access(level="probability", classes=10, inputs=box(train.x))
+
+        def answer(x, kept=kept, gamma=gamma, model=model):
+            return model.predict_proba(rbf_kernel(x, kept, gamma=gamma))
+
+        found, cost = steal("kernel", ja.from_function(answer, access), seed)
+        apart = ja.nearest(found.parameters["representer"], train.x).distance
+        yield {
+            "what": "digits, 20 representers", "published": "1,490 unknowns; representers look like digits",
+            **cost, **compared(found, ja.from_function(answer, access), test.x, seed),
+            "representers": len(apart), "from_a_record": float(apart.max()),
+        }  # fmt: skip
+
+
+def grown(table: Records, leaves: int, seed: int, regression: bool) -> tuple[Any, np.ndarray]:
+    """A tree of at most so many leaves on seven tenths of the records, categories one-hot; the other records."""
+    train, test = split(Prepared(table.x, table.y), seed)
+    kind = DecisionTreeRegressor if regression else DecisionTreeClassifier
+    tree = kind(max_leaf_nodes=leaves, random_state=seed, min_samples_leaf=2)
+    return tree.fit(blocks(train.x, table.categories), train.y), test.x
 
 
 def trees(folder: Path | None, seeds: int) -> Iterator[Row]:
-    """Table 6: complete queries bottom-up, partial queries top-down."""
-    for name, (leaves, published) in TREES.items():
+    """Table 6: complete queries bottom-up, partial ones top-down; categories as such, and as numbers (their codes)."""
+    for (name, target, leaves), published in TREES.items():
         table = records(name, folder)
-        for seed in range(seeds) if table is not None else ():
-            assert table is not None
-            tree = grown(table, leaves, seed)
-            low, high = table.x.min(axis=0), table.x.max(axis=0)
-            inputs = ja.Inputs(
-                low=low, high=np.where(high > low, high, low + 1), categories=np.zeros(len(low), int), names=table.names
-            )
-            unique = len(np.unique(tree.tree_.value[tree.tree_.feature < 0].round(12), axis=0))
-            for attack, given in (("path-finding", False), ("top-down", True)):
-                make = partial(ja.from_estimator, tree, inputs=inputs, partial=given)
-                found, cost = steal(attack, make(), seed)
-                yield {
-                    "what": f"{name}, {tree.get_n_leaves()} leaves, {'partial' if given else 'complete'}",
-                    "published": published, "unique": unique, **cost, **compared(found, make(), table.x, seed, 100_000),
-                }  # fmt: skip
+        if table is None:
+            continue
+        table = asked_for(table, target) if target else table
+        coded = table._replace(categories=np.zeros_like(table.categories))
+        kinds = [("categories", table), ("numbers", coded)] if table.categories.any() else [("numbers", coded)]
+        for kind, given in kinds:
+            for seed in range(seeds):
+                tree, test = grown(given, leaves, seed, bool(target))
+                values = tree.tree_.value[tree.tree_.feature < 0].round(12)
+                for attack in ("path-finding", "top-down"):
+                    make = partial(over, tree, given, attack == "top-down")
+                    found, cost = steal(attack, make(), seed)
+                    yield {
+                        "what": f"{name}{target and ' ' + target}, {kind}, {attack}", "published": published,
+                        "leaves": int(tree.get_n_leaves()), "unique": len(np.unique(values, axis=0)),
+                        "found": found.notes["leaves"], **cost, **compared_values(found, make(), test, seed),
+                    }  # fmt: skip
+
+
+def over(tree: Any, table: Records, partial: bool) -> ja.Oracle:
+    """A tree on one-hot blocks as a service that takes the table's own records, perhaps with features missing."""
+    low, high = table.x.min(axis=0), table.x.max(axis=0)
+    inputs = ja.Inputs(
+        low=low,
+        high=np.where(high > low, high, low + 1),
+        categories=table.categories,
+        missing=partial,
+        names=table.names,
+    )
+    inner = ja.from_estimator(tree, inputs=ja.Inputs.box(-1e9, 1e9, (tree.n_features_in_,)), partial=partial)
+    access = ja.Access(level=inner.access.level, classes=inner.access.classes, inputs=inputs)
+    return ja.from_function(lambda x: inner(blocks(x, table.categories)), access)
+
+
+def compared_values(found: ja.Extraction, twin: ja.Oracle, test: np.ndarray, seed: int) -> Row:
+    """R_test and R_unif of a tree: how often the confidences, or a regression tree's value, differ at all."""
+    random = ja.uniform(twin.access.inputs, 100_000, np.random.default_rng([seed, 1]))
+    row = {}
+    for name, x in (("R_test", test), ("R_unif", random)):
+        mine, its = found.answer(x), twin(x)
+        mine, its = (value.logit if value.probability is None else value.probability for value in (mine, its))
+        row[name] = float(np.mean((np.abs(mine - its) > 1e-9).any(axis=1)))
+    return row
 
 
 def binned(folder: Path | None, seeds: int) -> Iterator[Row]:
     """Table 7: a pipeline of quantile bins, one-hot blocks and a regression; a missing feature is an empty block."""
-    for name, published in BINNED.items():
+    for name, (published, bins) in BINNED.items():
         table = records(name, folder)
         for seed in range(seeds) if table is not None else ():
             assert table is not None
             low, high = table.x.min(axis=0), table.x.max(axis=0)
             inputs = ja.Inputs(low=low, high=np.where(high > low, high, low + 1), categories=table.categories)
             train, test = split(Prepared(table.x, table.y), seed)
-            pipeline = ja.BinnedLogistic.fit(train.x, train.y, inputs)
+            pipeline = ja.BinnedLogistic.fit(train.x, train.y, inputs, bins=bins)
             found, cost = steal("binned", pipeline.oracle(), seed)
+            pairs = list(zip(pipeline.edges, found.stolen.edges, high - low, strict=True))
+            missed = sum(len(own) != len(its) for own, its, _ in pairs)
+            apart = [
+                np.abs(own - its).max(initial=0) / span for own, its, span in pairs if len(own) == len(its) and span
+            ]
             yield {
-                "what": name, "published": f"{published:,} queries, 100% match",
+                "what": f"{name}, {f'{bins} bins' if bins else 'no bins'}", "published": f"{published:,} queries, 100% match",
+                "edges": sum(map(len, pipeline.edges)), "missed": missed, "edge_error": float(max(apart, default=0.0)),
                 **cost, **compared(found, pipeline.oracle(), test.x, seed),
             }  # fmt: skip
 
 
 def labels(folder: Path | None, seeds: int) -> Iterator[Row]:
     """Labels alone, in multiples of the queries that equation solving takes."""
-    for name in ("breast_cancer", "pima_diabetes", "german_credit", "iris", "wine", "digits"):
+    for name in LABELS:
         table = records(name, folder)
         for seed in range(seeds) if table is not None else ():
             assert table is not None
@@ -224,6 +314,34 @@ def labels(folder: Path | None, seeds: int) -> Iterator[Row]:
                 "what": f"{name}: adaptive retraining, 100 c (d + 1)", "published": "over 99.9% agreement",
                 **cost, **compared(found, make(), test.x, seed),
             }  # fmt: skip
+
+
+def curves(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """Retraining on labels alone, every budget and seed in lockstep; budgets in queries for each unknown."""
+    for name in CURVES:
+        table = records(name, folder)
+        if table is None:
+            continue
+        train, test = split(one_hot(table), 0)
+        make = fitted(LogisticRegression(max_iter=300), train)
+        unknowns = max(make().access.classes, 2) * (train.x.shape[1] + 1)
+        budgets = [alpha * unknowns for alpha in ALPHAS]
+        for strategy in ("adaptive", "line-search", "uniform"):
+            wall, cpu = time.perf_counter(), time.process_time()
+            found = grid(Retraining(strategy=strategy), ja.label_only(make()), budgets=budgets, seeds=range(seeds))
+            share = 1 / (len(budgets) * seeds)
+            spent = {
+                "seconds": share * (time.perf_counter() - wall),
+                "cpu_seconds": share * (time.process_time() - cpu),
+            }
+            for alpha, row in zip(ALPHAS, found.extractions, strict=True):
+                for seed, one in enumerate(row):
+                    yield {
+                        "what": f"{name}: {strategy}, {alpha} c (d + 1)",
+                        "published": "softmax over 99.9% at 100 c (d + 1)" if (strategy, alpha) == ("adaptive", 100) else "",
+                        "queries": one.cost.queries, "calls": one.cost.calls, **spent, "complete": one.complete,
+                        **compared(one, make(), test.x, seed),
+                    }  # fmt: skip
 
 
 def network(sizes: tuple[int, ...], seed: int) -> ja.ReluNetwork:
@@ -287,8 +405,8 @@ def head(_: Path | None, seeds: int) -> Iterator[Row]:
 
 
 SECTIONS: dict[str, Callable[[Path | None, int], Iterator[Row]]] = {
-    "linear": linear, "race": race, "rounding": rounding, "trees": trees, "binned": binned, "labels": labels,
-    "relu": relu, "deep": deep, "head": head,
+    "linear": linear, "race": race, "rounding": rounding, "kernel": kernel, "trees": trees, "binned": binned, "labels": labels,
+    "curves": curves, "relu": relu, "deep": deep, "head": head,
 }  # fmt: skip
 
 

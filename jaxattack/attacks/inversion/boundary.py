@@ -172,7 +172,7 @@ class _Balls:
         self._radius = np.full(len(z), attack.radius)
         self.kept = np.zeros(len(z))
         self.steps, self._since = np.zeros(len(z), int), np.zeros(len(z), int)
-        self.active = ~np.isnan(z).any(axis=1)
+        self.active = np.isfinite(z.sum(axis=1))
 
     def grow(self, labels, targets: np.ndarray, rng: np.random.Generator) -> None:
         """One round of every target that still grows, in one call."""
