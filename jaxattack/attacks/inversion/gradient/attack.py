@@ -1,0 +1,201 @@
+"""Attacks on the updates of federated learning that search for records with the same update.
+
+    DLG                  squared distance by L-BFGS, labels searched for as well     Zhu et al. 2019
+    iDLG                 the same with the labels read off the last layer            Zhao et al. 2020
+    InvertingGradients   cosine and total variation by signed Adam in the box        Geiping et al. 2020
+
+Called with a `WhiteBox` and an `Update` of any number of users, all restarts of all users are searched at once
+(`search`). The result has one target a record: targets user * records to (user + 1) * records - 1 are those of one user, in
+an order of their own (`match_records`), and they share the scores of its restarts, which are less the objective.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from jaxattack.attacks.inversion.gradient.labels import recover_labels
+from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance
+from jaxattack.attacks.inversion.gradient.search import Lanes, Plan, search
+from jaxattack.attacks.inversion.gradient.update import Update, check_update
+from jaxattack.types import Frame, InputError, Inversion, Progress, WhiteBox
+
+
+class GradientAttack(Protocol):
+    """An inversion of updates: a frozen configuration that is called with a victim and what its users sent."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(
+        self, victim: WhiteBox, updates: Update, *, seed: int = 0, progress: Progress | None = None
+    ) -> Inversion:
+        """Make back the records behind each update.
+
+        Args:
+            victim: the model as the server sent it.
+            updates: what users sent.
+            seed: decides everything random.
+            progress: called with what is being done, how much of it, and of how much.
+
+        Raises:
+            InputError: an update that is not of this victim, or a victim that cannot be differentiated twice.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DLG:
+    """Deep leakage from gradients: the squared distance by L-BFGS.
+
+    Attributes:
+        steps: of L-BFGS; the published number is 300.
+        restarts: of each user.
+        recover: read the labels off the last layer (iDLG), rather than search for them too.
+        chunk: restarts at a time; 0 for as many as fit in a quarter of a gigabyte.
+    """
+
+    steps: int = 300
+    restarts: int = 8
+    recover: bool = False
+    chunk: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.steps, self.restarts, self.chunk)
+
+    @property
+    def name(self) -> str:
+        """``dlg`` or ``idlg``."""
+        return "idlg" if self.recover else "dlg"
+
+    def __call__(
+        self, victim: WhiteBox, updates: Update, *, seed: int = 0, progress: Progress | None = None
+    ) -> Inversion:
+        """See `GradientAttack`."""
+        soft = not self.recover and updates.label is None
+        plan = Plan("squared", 0.0, 0.0, "l-bfgs", 0.0, self.steps, soft)
+        return _invert(self.name, plan, self.restarts, self.chunk, victim, updates, seed, progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertingGradients:
+    """The direction of the update by signed Adam in the box, its rate a tenth after 3/8, 5/8 and 7/8 of the steps.
+
+    Attributes:
+        steps: the published attack takes up to 24,000.
+        learning_rate: at the start, in coordinates in which a feature runs from -2 to 2.
+        tv: weight of the total variation, which tables do not have; published are 1e-1 to 1e-6, the more the
+            larger the picture and the network.
+        statistics: weight of the distance between batch statistics, where users sent theirs along.
+        distance: between updates, ``cosine`` or ``squared``.
+        signed: whether Adam sees the signs of the derivative alone.
+        restarts: of each user.
+        chunk: restarts at a time; 0 for as many as fit in a quarter of a gigabyte.
+    """
+
+    steps: int = 2400
+    learning_rate: float = 0.1
+    tv: float = 1e-6
+    statistics: float = 0.0
+    distance: Distance = "cosine"
+    signed: bool = True
+    restarts: int = 8
+    chunk: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.steps, self.restarts, self.chunk)
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate is {self.learning_rate}: give a rate above 0.")
+        if not (self.tv >= 0 and self.statistics >= 0):
+            raise InputError(f"tv is {self.tv} and statistics is {self.statistics}: give weights of at least 0.")
+        if self.distance not in DISTANCES:
+            raise InputError(f"distance is {self.distance!r}: give one of {', '.join(DISTANCES)}.")
+
+    @property
+    def name(self) -> str:
+        """``inverting-gradients``."""
+        return "inverting-gradients"
+
+    def __call__(
+        self, victim: WhiteBox, updates: Update, *, seed: int = 0, progress: Progress | None = None
+    ) -> Inversion:
+        """See `GradientAttack`."""
+        optimizer = "signed-adam" if self.signed else "adam"
+        plan = Plan(self.distance, self.tv, self.statistics, optimizer, self.learning_rate, self.steps, False)
+        return _invert(self.name, plan, self.restarts, self.chunk, victim, updates, seed, progress)
+
+
+def _check(steps: int, restarts: int, chunk: int) -> None:
+    if steps < 1 or restarts < 1:
+        raise InputError(f"steps is {steps} and restarts is {restarts}: give at least 1 of each.")
+    if chunk < 0:
+        raise InputError(f"chunk is {chunk}: give 0 to have it chosen, or at least 1.")
+
+
+def _invert(
+    name: str,
+    plan: Plan,
+    restarts: int,
+    chunk: int,
+    victim: WhiteBox,
+    update: Update,
+    seed: int,
+    progress: Progress | None,
+) -> Inversion:
+    check_update(victim, update)
+    known = np.zeros((update.users, update.terms.records), int)
+    label = known if plan.soft else recover_labels(victim, update, seed=seed)
+    lanes = search(victim, update, label, plan, restarts=restarts, chunk=chunk, seed=seed, progress=progress)
+    return _inversion(name, plan, lanes, update, restarts)
+
+
+def _inversion(name: str, plan: Plan, lanes: Lanes, update: Update, restarts: int) -> Inversion:
+    users, records = update.users, update.terms.records
+    value = lanes.value.reshape(users, restarts)
+    user, best = np.arange(users), value.argmin(axis=1)
+
+    def targets(x: np.ndarray) -> np.ndarray:
+        """["user record *"] as ["target *"]."""
+        return x.reshape(users * records, *x.shape[2:])
+
+    x = lanes.x.reshape(users, restarts, *lanes.x.shape[1:])
+    frames = lanes.frames.reshape(users, restarts, *lanes.frames.shape[1:])
+    then = lanes.frame_value.reshape(users, restarts, -1).argmin(axis=1)
+    lost = np.isinf(value).all(axis=1)
+    return Inversion(
+        attack=name,
+        target=targets(lanes.label.reshape(users, restarts, records)[user, best]),
+        x=targets(x[user, best]),
+        restarts=targets(x.swapaxes(1, 2)),
+        score=np.repeat(np.where(np.isfinite(value), -value, np.nan), records, axis=0),
+        steps=np.full((users * records, restarts), plan.steps),
+        gradients=int(lanes.evaluations.sum()) * update.terms.batches.size,
+        frames=tuple(
+            Frame((number + 1) * plan.steps // then.shape[1], targets(frames[user, then[:, number], number]))
+            for number in range(then.shape[1])
+        ),
+        complete=not lost.any(),
+        reason=f"every restart of {lost.sum()} of {users} users diverged: give more restarts." if lost.any() else "",
+        notes={"objective": float(np.mean(value[user, best])), "diverged": int(np.isinf(value).sum())},
+    )
+
+
+def match_records(
+    found: Float[np.ndarray, "record *feature"], truth: Float[np.ndarray, "record *feature"]
+) -> Int[np.ndarray, "record"]:
+    """Which reconstruction is of which record: the assignment with the least squared distance in all (Hungarian).
+
+    Args:
+        found: the reconstructions of one user.
+        truth: its records.
+
+    Returns:
+        For each true record the number of its reconstruction.
+    """
+    a, b = truth.reshape(len(truth), -1), found.reshape(len(found), -1)
+    apart = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+    return linear_sum_assignment(apart)[1]
