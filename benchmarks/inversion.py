@@ -120,7 +120,7 @@ def toolbox(victim: ja.WhiteBox, repeats: int) -> Iterator[Row]:
 
     layers = [np.asarray(leaf) for leaf in jax.tree.leaves(victim.variables.params)]
     sizes = [leaf for leaf in layers if leaf.ndim == 2]
-    network = torch.nn.Sequential(
+    network: Any = torch.nn.Sequential(
         torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10), torch.nn.Softmax(1)
     )
     with torch.no_grad():

@@ -8,15 +8,19 @@ not seen; the pictures beside a reconstruction are of the members, which the att
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction import lookup as extraction_attack
 from jaxattack.attacks.inversion import lookup
+from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
+from jaxattack.attacks.inversion.gradient import gradient_of, match_records
+from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
 from jaxattack.audit.asked import asked, plain, settings, terms
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.extraction import described
@@ -34,11 +38,14 @@ class InversionAudit:
 
     Attributes:
         method: the attack; the one that fits the victim by default. A name may set fields, as mi-face?restarts=16.
-        targets: the classes whose records are made; all by default.
+        targets: the classes whose records are made; all by default. Gradient inversion makes its users' records instead.
         extract: steal the model first, with this extraction attack, and invert what was stolen.
         budget: queries, at most; what the attack asks by itself by default.
         seed: decides everything random.
         evaluation: the architecture of the evaluation model, as `jaxattack train` names it.
+        users: how many send the gradient of their records, for gradient inversion.
+        batch: records of each user.
+        trained: whether they send it at the trained weights, and not at fresh ones as in the first round of training.
 
     Raises:
         InputError: an unknown attack, or a value out of range.
@@ -50,15 +57,38 @@ class InversionAudit:
     budget: int | None = None
     seed: int = 0
     evaluation: str = "mlp:256"
+    users: int = 8
+    batch: int = 1
+    trained: bool = False
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        if self.method is not None:
+        if self.method is not None and not by_gradient(self.method):
             lookup(self.method)
+        for name in ("users", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
         if self.extract is not None:
             extraction_attack(self.extract)
         if self.budget is not None and self.budget < 1:
             raise InputError(f"budget is {self.budget}: give at least 1 query.")
+
+
+def by_gradient(method: str) -> bool:
+    """Whether a method inverts gradients.
+
+    Raises:
+        InputError: it does, and sets a field to what it does not take.
+    """
+    gradient = method.partition("?")[0] in GRADIENT_ATTACKS
+    if gradient:
+        gradient_attack(method)
+    return gradient
+
+
+def untrained(audit: InversionAudit) -> bool:
+    """Whether an audit asks for nothing but a network's first weights."""
+    return audit.method is not None and by_gradient(audit.method) and not audit.trained
 
 
 class Inverted(NamedTuple):
@@ -74,7 +104,7 @@ class Inverted(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """An inversion, and the theft before it."""
+    """An inversion, what was stolen or sent before it, and the very records that it was to make."""
 
     inversion: Inversion
     stolen: Extraction | None
@@ -82,6 +112,7 @@ class _Done(NamedTuple):
     kept: int
     warnings: list[str]
     seconds: dict[str, float]
+    truth: Shaped[np.ndarray, "target *feature"] | None = None
 
 
 def invert(
@@ -113,21 +144,27 @@ def invert(
     targets = np.array(audit.targets or range(classes))
     done = _run(victim, name, audit, targets, oracle or victim.oracle, out, progress)
     started = time.perf_counter()
-    model = evaluation_model(victim, audit.evaluation, audit.seed, progress)
-    found = recognised(victim, done.inversion, model)
-    shown, pictures = gallery(victim, done.inversion)
+    # What is recognised in a user's own record is the record itself: there is nothing to judge.
+    model = None if by_gradient(name) else evaluation_model(victim, audit.evaluation, audit.seed, progress)
+    found = recognised(victim, done.inversion, model, done.truth)
+    shown, pictures = gallery(victim, done.inversion, done.truth)
+    attack = gradient_attack(name) if by_gradient(name) else lookup(name)
     values = {
         "format": 1,
         "kind": "inversion",
         "title": f"{victim.name} · {name.partition('?')[0]}" + (f" after {audit.extract}" if audit.extract else ""),
-        "victim": described(victim, oracle or victim.oracle, transport) | _trained(victim),
+        "victim": described(victim, oracle or victim.oracle, transport)
+        | (_NOT_TRAINED if untrained(audit) else _trained(victim)),
         "attack": {
             "name": done.inversion.attack,
-            "settings": settings(lookup(name)),
+            "settings": settings(attack),
             "complete": done.inversion.complete,
             "reason": done.inversion.reason,
             "notes": {key: plain(value) for key, value in done.inversion.notes.items()},
-            "white_box": lookup(name).white_box,
+            "white_box": by_gradient(name) or lookup(name).white_box,
+            "updates": {"users": audit.users, "batch": audit.batch, "trained": audit.trained}
+            if by_gradient(name)
+            else None,
             "stolen": _stolen(done.stolen),
         },
         **found,
@@ -167,6 +204,8 @@ def _run(
     out: Path | None,
     progress: Progress | None,
 ) -> _Done:
+    if by_gradient(name):
+        return _from_gradients(victim, name, audit, progress)
     attack = lookup(name)
     pool = victim.pool if attack.pool else None
     if attack.white_box and audit.extract is None:
@@ -190,6 +229,30 @@ def _run(
         seconds["attack"] = time.perf_counter() - started
     cost = made.cost + stolen.cost if stolen else made.cost
     return _Done(made, stolen, cost, handed.kept, list(handed.warnings.values()), seconds)
+
+
+def _from_gradients(victim: Opened, name: str, audit: InversionAudit, progress: Progress | None) -> _Done:
+    """What users' gradients say of the first members, each user with as many as the batch."""
+    if victim.inside is None or victim.dataset is None or victim.member is None or audit.extract is not None:
+        raise InputError(f"{name} inverts what users of shared training send: give a network that is trained here.")
+    shared, wanted = victim.inside, audit.users * audit.batch
+    chosen = np.flatnonzero(victim.member)[:wanted]
+    if len(chosen) < wanted:
+        raise InputError(f"users times batch is {wanted} and the victim has {len(chosen)} members: ask for fewer.")
+    if not audit.trained:
+        fresh = shared.model.init(jax.random.fold_in(jax.random.key(audit.seed), 0))
+        shared = replace(shared, variables=fresh)
+    x, y = victim.dataset.x[chosen].astype(np.float32), victim.dataset.y[chosen]
+    updates = gradient_of(
+        shared, x.reshape(audit.users, audit.batch, *x.shape[1:]), y.reshape(audit.users, audit.batch)
+    )
+    started = time.perf_counter()
+    made = gradient_attack(name)(shared, updates, seed=audit.seed, progress=progress)
+    seconds = {"attack": time.perf_counter() - started}
+    users = np.split(np.arange(wanted), audit.users)
+    # A batch's records come in no order: each reconstruction is beside the record that it is matched with.
+    order = np.concatenate([user[np.argsort(match_records(made.x[user], x[user]))] for user in users])
+    return _Done(made, None, made.cost, 0, [], seconds, x[order])
 
 
 def _steal(audit: InversionAudit, victim: Opened, oracle: Oracle, progress: Progress | None) -> Extraction:
@@ -223,10 +286,13 @@ def _stolen(stolen: Extraction | None) -> dict[str, Any] | None:
     }
 
 
+_NOT_TRAINED = {"members": None, "accuracy": None}
+
+
 def _trained(victim: Opened) -> dict[str, Any]:
     """How many members the victim has, and how often it is right about them and about others."""
     if victim.dataset is None or victim.member is None:
-        return {"members": None, "accuracy": None}
+        return _NOT_TRAINED
     dataset, member = victim.dataset, victim.member
     shape = victim.oracle.access.inputs.shape
     sides = {"members": member, "others": ~member}

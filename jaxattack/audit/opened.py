@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
@@ -98,6 +99,7 @@ def open_victim(
     *,
     data: str | None = None,
     members: int | None = None,
+    fresh: bool = False,
     level: Level | None = None,
     precision: Precision = "float64",
     seed: int = 0,
@@ -112,6 +114,7 @@ def open_victim(
         data: records, as `jaxattack.load` names them: what it is trained on, or for a victim that is trained already the
             records to compare on and to start from. Digits where something must be trained.
         members: how many records it is trained on, chosen at random; half of them by default.
+        fresh: leave a network of this package at its first weights.
         level: how much it answers; as fully as its kind usually does by default.
         precision: the arithmetic of a network.
         seed: decides its training.
@@ -137,7 +140,7 @@ def open_victim(
     if name in ESTIMATORS:
         return _estimator(name, dataset, _members(dataset, members, seed), level, seed, price)
     victim, member = Victim(data=dataset.name, model=name), _members(dataset, members, seed)
-    return _trained(victim, dataset, member, level, precision, seed, price, progress)
+    return _trained(victim, dataset, member, fresh, level, precision, seed, price, progress)
 
 
 def _members(dataset: Dataset, members: int | None, seed: int) -> Bool[np.ndarray, "record"]:
@@ -171,6 +174,7 @@ def _trained(
     victim: Victim,
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
+    fresh: bool,
     level: Level | None,
     precision: Precision,
     seed: int,
@@ -178,7 +182,10 @@ def _trained(
     progress: Progress | None,
 ) -> Opened:
     model = architecture(victim, dataset)
-    variables = train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
+    if fresh:
+        variables = model.init(jax.random.fold_in(jax.random.key(seed), 0))
+    else:
+        variables = train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
     make = partial(
         from_model, model, variables, inputs=documented(dataset.x), classes=dataset.classes, precision=precision,
         images=dataset.x.dtype == np.uint8, price=price,

@@ -67,14 +67,25 @@ def evaluation_model(victim: Opened, name: str, seed: int, progress: Progress | 
     return Evaluation(name, float(right.mean()), int((~member).sum()), logits)
 
 
-def recognised(victim: Opened, made: Inversion, model: Evaluation | None) -> dict[str, Any]:
+def recognised(
+    victim: Opened,
+    made: Inversion,
+    model: Evaluation | None,
+    truth: Shaped[np.ndarray, "target *feature"] | None = None,
+) -> dict[str, Any]:
     """Whom reconstructions are taken for, and how like the members they are.
+
+    Args:
+        victim: whose reconstructions they are.
+        made: the reconstructions.
+        model: judges them.
+        truth: the very records that were to be made, where there are such.
 
     Returns:
         ``recognition``, ``likeness``, ``targets`` and ``evaluation`` of the findings.
     """
     asked_ = victim.twin(made.x).label
-    likeness = _likeness(victim, made)
+    likeness = _likeness(victim, made, truth)
     ranks = _ranks(model, made.x, made.target) if model else None
     every = made.restarts.reshape(-1, *made.restarts.shape[2:])
     finite = np.isfinite(made.score).ravel()
@@ -123,21 +134,27 @@ def _members(victim: Opened, target: int) -> Shaped[np.ndarray, "record *feature
     return victim.dataset.x[victim.member & (victim.dataset.y == target)].reshape(-1, *shape)
 
 
-def _likeness(victim: Opened, made: Inversion) -> dict[str, Float[np.ndarray, "target"]]:
-    """Of each reconstruction and the member of its class that is nearest to it, and the class's mean; NaN without one."""
+def _likeness(victim: Opened, made: Inversion, truth: np.ndarray | None) -> dict[str, Float[np.ndarray, "target"]]:
+    """Of each reconstruction and its record, or else the member of its class that is nearest to it; and of the class's mean.
+
+    NaN where the class has no member.
+    """
     if victim.dataset is None or victim.member is None:
         return {}
     inputs = victim.oracle.access.inputs
     extent = float((inputs.high - inputs.low).max())
-    rows = [_alike(x, _members(victim, int(t)), extent) for x, t in zip(made.x, made.target, strict=True)]
+    rows = [
+        _alike(x, _members(victim, int(target)), None if truth is None else truth[row], extent)
+        for row, (x, target) in enumerate(zip(made.x, made.target, strict=True))
+    ]
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in max(rows, key=len)}
 
 
-def _alike(x: np.ndarray, members: np.ndarray, extent: float) -> dict[str, float]:
+def _alike(x: np.ndarray, members: np.ndarray, truth: np.ndarray | None, extent: float) -> dict[str, float]:
     if not len(members):
         return {}
     one, mean = x[None], members.mean(axis=0)[None]
-    near = members[nearest(one, members).record]
+    near = members[nearest(one, members).record] if truth is None else truth[None]
     found = {
         "mse": mse(one, near)[0],
         "psnr": psnr(one, near, extent)[0],
@@ -149,8 +166,15 @@ def _alike(x: np.ndarray, members: np.ndarray, extent: float) -> dict[str, float
     return {name: float(value) for name, value in found.items()}
 
 
-def gallery(victim: Opened, made: Inversion) -> tuple[list[dict[str, Any]], dict[int, UInt8[np.ndarray, "..."]]]:
+def gallery(
+    victim: Opened, made: Inversion, truth: Shaped[np.ndarray, "target *feature"] | None = None
+) -> tuple[list[dict[str, Any]], dict[int, UInt8[np.ndarray, "..."]]]:
     """The pictures of a report: what was made of the first targets, on the way too, and the members beside it.
+
+    Args:
+        victim: whose reconstructions they are.
+        made: the reconstructions.
+        truth: the very records that were to be made, where there are such; they stand for the nearest members.
 
     Returns:
         Entries {target, mean, nearest, made, frames: [[step, picture]]} that number pictures, and those pictures; nothing
@@ -169,11 +193,13 @@ def gallery(victim: Opened, made: Inversion) -> tuple[list[dict[str, Any]], dict
     for row, target in enumerate(made.target[:_SHOWN]):
         known = victim.dataset is not None and victim.member is not None
         members = _members(victim, int(target)) if known else np.zeros((0, *shape))
+        beside = members[nearest(made.x[row][None], members).record[0]] if len(members) else None
+        beside = beside if truth is None else truth[row]
         entries.append(
             {
                 "target": int(target),
                 "mean": kept(members.mean(axis=0)) if len(members) else None,
-                "nearest": kept(members[nearest(made.x[row][None], members).record[0]]) if len(members) else None,
+                "nearest": None if beside is None else kept(beside),
                 "made": kept(made.x[row]),
                 "frames": [[frame.step, kept(frame.x[row])] for frame in made.frames],
             }

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from jaxattack.attacks.extraction import ATTACKS
 from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
+from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
 from jaxattack.audit import ExtractionAudit, Opened, Terms, on_terms, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.estimators import ESTIMATORS
@@ -123,7 +124,7 @@ def _listed() -> dict[str, str]:
     return {
         "VICTIMS": _lines("Victims", trained),
         "METHODS": _lines("Methods", _abouts(ATTACKS)),
-        "INVERSIONS": _lines("Methods", _abouts(INVERSIONS)),
+        "INVERSIONS": _lines("Methods", _abouts({**INVERSIONS, **GRADIENT_INVERSIONS})),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from jaxattack.audit import InversionAudit, Terms, on_terms, open_victim
 from jaxattack.audit import invert as run_inversion
+from jaxattack.audit.inversion import untrained
 from jaxattack.cli.extraction import TermOptions, asked, named_run
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.oracle.ledger import PRICE
@@ -48,6 +49,8 @@ def invert(
 
         jaxattack invert victim --method "mi-face?restarts=16&total_variation=0.01"
 
+        jaxattack invert lenet:12 --data cifar10.npz --method idlg --users 10
+
     Args:
         victim: one of the list above.
         data: the records it is trained on, as `jaxattack data` lists them; digits by default.
@@ -61,7 +64,7 @@ def invert(
     folder = out or RUNS / named_run("invert", victim, settings)
     with progress(output) as shown, resumable(folder):
         opened = open_victim(
-            victim, data=data, members=members, level=terms.level, precision=terms.precision, seed=audit.seed, price=price,
+            victim, data=data, members=members, fresh=untrained(audit), level=terms.level, precision=terms.precision, seed=audit.seed, price=price,
             key=key, progress=shown,
         )  # fmt: skip
         with asked(opened, on_terms(opened.oracle, terms, audit.seed), not http, price) as (oracle, transport):

@@ -3,6 +3,8 @@
     softmax               multinomial logistic regression
     mlp:256-128           a multilayer perceptron, its hidden widths (Shokri et al. 2017 use mlp:128 with tanh)
     cnn:16-32             3x3 convolutions each followed by 2x2 max pooling, then a linear layer
+    lenet:12              three 5x5 convolutions of so many filters, strides 2, 2 and 1, and sigmoids, which gradients can
+                          be differentiated through once more (Zhu et al. 2019), then a linear layer
     resnet:20             the CIFAR ResNet of He et al. 2016, 6n+2 layers, projection shortcuts
     wrn:28-2              WideResNet, depth 6n+4 and widening factor (Zagoruyko and Komodakis 2016)
 
@@ -82,6 +84,26 @@ class CNN(nnx.Module):
         return self.head(self.dropout(x) if self.dropout else x)
 
 
+class LeNet(nnx.Module):
+    """Three 5x5 convolutions with strides 2, 2 and 1, sigmoids between them, then a linear layer."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int, filters: int, rngs: nnx.Rngs):
+        channels = (shape[-1], filters, filters, filters)
+        self.convs = nnx.List(
+            [
+                nnx.Conv(a, b, (5, 5), stride, padding=((2, 2), (2, 2)), conv_general_dilated=conv, rngs=rngs)
+                for (a, b), stride in zip(pairwise(channels), (2, 2, 1), strict=True)
+            ]
+        )
+        pixels = math.prod(-(-side // 4) for side in shape[:2])
+        self.head = nnx.Linear(pixels * filters, classes, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for layer in self.convs:
+            x = nnx.sigmoid(layer(x))
+        return self.head(x.reshape(len(x), -1))
+
+
 class Block(nnx.Module):
     """Two 3x3 convolutions and a shortcut; ``pre`` puts batch norm before each convolution, as WideResNet does."""
 
@@ -143,6 +165,7 @@ ARCHITECTURES = {
     "softmax": "softmax regression",
     "mlp:256-128": "multilayer perceptron, hidden widths",
     "cnn:16-32": "3x3 convolutions with pooling, filters",
+    "lenet:12": "5x5 convolutions with sigmoids, filters",
     "resnet:20": "CIFAR ResNet, depth 6n+2",
     "wrn:28-2": "WideResNet, depth 6n+4 and widening factor",
 }
@@ -191,6 +214,8 @@ def _build(architecture: str, shape: tuple[int, ...], classes: int, activation: 
                 f"model {architecture!r} halves {shape[0]}x{shape[1]} images {len(sizes)} times: use fewer."
             )
         return from_nnx(lambda rngs: CNN(shape, classes, sizes, activation, dropout, rngs))
+    if kind == "lenet":
+        return from_nnx(lambda rngs: LeNet(shape, classes, sizes[0], rngs))
     extra, widen, pre = (4, sizes[1], True) if kind == "wrn" else (2, 1, False)
     blocks = (sizes[0] - extra) // 6
     return from_nnx(lambda rngs: ResNet(shape[-1], classes, blocks, widen, pre, dropout, rngs))
@@ -206,6 +231,7 @@ def _parse(architecture: str) -> tuple[str, tuple[int, ...]]:
         "softmax": not sizes,
         "mlp": len(sizes) >= 1,
         "cnn": len(sizes) >= 1,
+        "lenet": len(sizes) == 1,
         "resnet": len(sizes) == 1 and sizes[0] >= 8 and sizes[0] % 6 == 2,
         "wrn": len(sizes) == 2 and sizes[0] >= 10 and sizes[0] % 6 == 4,
     }

@@ -69,3 +69,18 @@ def test_without_weights_a_white_box_attack_says_what_to_do():
 def test_a_class_that_is_not_there_is_refused(softmax):
     with pytest.raises(InputError, match="target is 10"):
         invert(softmax, audit=InversionAudit(targets=(10,)))
+
+
+def test_users_records_are_made_back_from_their_gradients():
+    victim = open_victim("mlp:32", data="digits", fresh=True)
+    made = invert(victim, audit=InversionAudit(method="analytic", users=3))
+    values = made.findings.values
+    assert values["attack"]["updates"] == {"users": 3, "batch": 1, "trained": False}
+    assert values["likeness"]["mse"] < 1e-3
+    chosen = np.flatnonzero(victim.member)[:3]
+    np.testing.assert_array_equal(made.inversion.target, victim.dataset.y[chosen])
+    np.testing.assert_allclose(made.inversion.x, victim.dataset.x[chosen], atol=0.1)
+    with pytest.raises(InputError, match="network that is trained here"):
+        invert(open_victim("svm", data="iris"), audit=InversionAudit(method="idlg"))
+    with pytest.raises(InputError, match="ask for fewer"):
+        invert(victim, audit=InversionAudit(method="analytic", users=5000))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jaxattack.models.conv import conv, default_form, max_pool
+from jaxattack.models.conv import conv, default_form, max_pool, using
 
 FORMS = ("lax", "patches", "mixed")
 NUMBERS = ("NHWC", "HWIO", "NHWC")
@@ -148,3 +148,12 @@ def test_max_pool_sends_the_gradient_to_the_largest_and_shares_ties():
     gradient = jax.grad(lambda x: max_pool(x).sum())
     np.testing.assert_array_equal(gradient(x)[0, :, :, 0], [[0, 1], [0, 0]])
     assert float(gradient(jnp.zeros((1, 2, 2, 1))).sum()) == pytest.approx(1)
+
+
+def test_a_form_is_chosen_for_what_is_traced_meanwhile():
+    with using("patches"):
+        assert default_form() == "patches"
+        with using("lax"):
+            assert default_form() == "lax"
+        assert default_form() == "patches"
+    assert default_form() == "mixed"

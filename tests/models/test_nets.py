@@ -37,6 +37,7 @@ def resnet_parameters(blocks):
         ("softmax", DIGIT, 64 * 10 + 10),
         ("mlp:256", DIGIT, 19_210),
         ("mlp:128-32", (5,), 5 * 128 + 128 + 128 * 32 + 32 + 32 * 10 + 10),
+        ("lenet:12", (32, 32, 3), 25 * 3 * 12 + 12 + 2 * (25 * 12 * 12 + 12) + 8 * 8 * 12 * 10 + 10),
         ("cnn:16-32", (28, 28, 1), 9 * 16 + 16 + 9 * 16 * 32 + 32 + 7 * 7 * 32 * 10 + 10),
         ("resnet:20", COLOUR, resnet_parameters(3)),
     ],
@@ -50,7 +51,7 @@ def test_a_residual_network_is_as_large_as_published(text, millions):
     assert parameters(build(text, COLOUR, 10)) / 1e6 == pytest.approx(millions, rel=0.03)
 
 
-@pytest.mark.parametrize("text", ["softmax", "mlp:16-8", "cnn:2-3", "resnet:8"])
+@pytest.mark.parametrize("text", ["softmax", "mlp:16-8", "cnn:2-3", "lenet:3", "resnet:8"])
 def test_a_network_maps_records_to_finite_logits(text):
     model = build(text, DIGIT, 7)
     variables = model.init(jax.random.key(1))

@@ -25,23 +25,23 @@ def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
     entries = [entry for entry in findings["gallery"] if entry["made"] in pictures]
     with styled():
         made = {
-            "gallery": _gallery(entries, pictures),
+            "gallery": _gallery(entries, pictures, bool(findings["attack"]["updates"])),
             "steps": _steps(entries, pictures),
             "confidence": _confidence(findings),
         }
         return {name: save(*drawing) for name, drawing in made.items() if drawing is not None}
 
 
-def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures) -> tuple[Figure, str] | None:
+def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures, updates: bool) -> tuple[Figure, str] | None:
     if not entries:
         return None
-    rows = [(words, key) for words, key in (("mean member", "mean"), ("nearest", "nearest"), ("made", "made"))]
-    rows = [(words, key) for words, key in rows if any(entry[key] is not None for entry in entries)]
+    beside = (("record", "nearest"),) if updates else (("mean member", "mean"), ("nearest", "nearest"))
+    rows = [(words, key) for words, key in (*beside, ("made", "made")) if any(e[key] is not None for e in entries)]
     figure = _grid(
         [[None if entry[key] is None else pictures[entry[key]] for entry in entries] for _, key in rows],
         [words for words, _ in rows],
         [str(entry["target"]) for entry in entries],
-        stretched={len(rows) - 1},
+        stretched=set() if updates else {len(rows) - 1},
     )
     targets = ", ".join(str(entry["target"]) for entry in entries)
     return figure, f"Reconstructions of the classes {targets} under the victim's own records of them."
@@ -98,7 +98,7 @@ def _stretched(picture: np.ndarray) -> np.ndarray:
 
 def _confidence(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     rows = [row for row in findings["targets"] if row["score"] is not None]
-    if not rows or "correlation_mean" not in rows[0]:
+    if not rows or "correlation_mean" not in rows[0] or findings["attack"]["updates"]:
         return None
     figure = Figure(figsize=(COLUMN, 2.4))
     axes = figure.add_subplot()

@@ -18,6 +18,8 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     attack, cost, recognition = findings["attack"], findings["cost"], findings["recognition"]
     made = counted(recognition["restarts"], "reconstruction")
     classes = f"{len(findings['targets'])} of the {count(findings['victim']['classes'])} classes"
+    if attack["updates"]:
+        classes = f"{counted(len(findings['targets']), 'record')} of {counted(attack['updates']['users'], 'user')}"
     took = f"{_effort(cost)} and {duration(cost['seconds']['total'])}"
     first = f"{attack['name']} made {made} for {classes} of {findings['victim']['name']} with {took}."
     if not attack["complete"]:
@@ -38,6 +40,8 @@ def _effort(cost: Mapping[str, Any]) -> str:
 def _outcome(findings: Mapping[str, Any]) -> str:
     recognition, likeness = findings["recognition"], findings["likeness"]
     text = f"The victim takes {percent(recognition['victim'])} of the best ones for their class"
+    if findings["attack"]["updates"] and likeness and "psnr" in likeness:
+        return f"Their mean PSNR with the records themselves is {number(likeness['psnr'], 1)} dB."
     if recognition["top1"] is not None:
         text += f", and an independent model {percent(recognition['top1'])}"
     if likeness and "correlation_mean" in likeness:

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from jaxattack.report.wording import count, dollars, duration, number, percent
+from jaxattack.report.wording import count, dollars, duration, number, percent, small
 
 COLUMNS = (
     "target",
@@ -29,7 +29,8 @@ COLUMNS = (
 
 def table(findings: Mapping[str, Any]) -> RenderableType:
     """Recognition, the targets, and cost, for a terminal of 80 columns."""
-    return Group(_recognition(findings), _targets(findings), _cost(findings))
+    shown = [_targets(findings), _cost(findings)]
+    return Group(*shown) if findings["attack"]["updates"] else Group(_recognition(findings), *shown)
 
 
 def _plain(*columns: str) -> Table:
@@ -58,11 +59,12 @@ def _recognition(findings: Mapping[str, Any]) -> Table:
 
 
 def _targets(findings: Mapping[str, Any]) -> Table:
-    made = _plain("class", "confidence", "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
+    score = "score" if findings["attack"]["updates"] else "confidence"
+    made = _plain("class", score, "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
     for row in findings["targets"][:10]:
         made.add_row(
             str(row["target"]),
-            number(row["score"]),
+            small(row["score"]),
             str(row["victim"]),
             "–" if row["rank"] is None else str(row["rank"] + 1),
             count(row["steps"]),

@@ -32,6 +32,7 @@ def findings():
         },
         "attack": {
             "name": "mi-face", "settings": {}, "complete": True, "reason": "", "notes": {}, "white_box": True, "stolen": None,
+            "updates": None,
         },
         "recognition": {
             "victim": 1.0, "victim_restarts": 0.9, "top1": 0.5, "top5": 1.0, "top1_restarts": 0.4, "restarts": 16,
@@ -102,3 +103,12 @@ def test_findings_without_pictures_members_or_evaluation_still_make_a_report(tmp
     assert not {name for name in names if name.endswith(".svg")}
     assert "The budget is spent." in headline(bare)
     assert "by softmax, 65 queries" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_gradients_of_users_are_told_as_such(tmp_path):
+    found = findings()
+    found["attack"] |= {"updates": {"users": 2, "batch": 1, "trained": False}}
+    assert "2 records of 2 users" in headline(found)
+    assert "18.6 dB" in headline(found)
+    write(tmp_path, found, PICTURES)
+    assert "gradients of 2 users" in (tmp_path / "report.html").read_text(encoding="utf-8")

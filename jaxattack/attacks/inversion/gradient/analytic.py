@@ -5,6 +5,9 @@ al. 2020, proposition 3.1): dW_i = db_i x. One record is exact, whatever follows
 local steps. Of a batch, dW_i / db_i is a mixture of the records that move unit i. Where a unit moves with one
 record alone, as with ReLU, it is that record, and two units that agree give it away (Boenisch et al. 2021). What
 no two units agree on is not found.
+
+What the layer takes may be a record in other units, as bytes scaled to -1..1: its scale and offset, of each feature, are
+measured on the model that was sent.
 """
 
 from __future__ import annotations
@@ -25,6 +28,22 @@ AGREE = 1e-3
 
 LEAST = 1e-5
 """Units whose bias moves by less than this share of the largest are left out: their ratio is rounding."""
+
+
+class _Layer(NamedTuple):
+    """A first layer: the numbers of its leaves, and what it takes of a record x, which is scale x + offset.
+
+    Attributes:
+        kernel: number of the leaf ["feature neuron"].
+        bias: number of the leaf ["neuron"].
+        scale: Float["feature"].
+        offset: Float["feature"].
+    """
+
+    kernel: int
+    bias: int
+    scale: np.ndarray
+    offset: np.ndarray
 
 
 class _Found(NamedTuple):
@@ -66,11 +85,12 @@ class Analytic:
             InputError: an update that is not of this victim, or a first layer that is something else.
         """
         check_update(victim, updates)
-        kernel, bias = _first_layer(victim)
+        layer = _first_layer(victim)
+        kernel, bias = layer.kernel, layer.bias
         leaves = jax.tree.leaves(updates.gradient)
         records, done = updates.terms.records, []
         for user in range(updates.users):
-            done.append(_read(victim, leaves[kernel][user], leaves[bias][user], records))
+            done.append(_read(victim, layer, leaves[kernel][user], leaves[bias][user], records))
             if progress:
                 progress("dividing gradients", user + 1, updates.users)
         x = np.concatenate([each.x for each in done]).reshape(-1, *victim.inputs.shape)
@@ -95,47 +115,71 @@ class Analytic:
         )
 
 
-def _first_layer(victim: WhiteBox) -> tuple[int, int]:
-    """The numbers of the leaves that are the first layer's kernel ["feature neuron"] and bias ["neuron"]."""
+def _first_layer(victim: WhiteBox) -> _Layer:
+    """The fully connected layer that takes the record.
+
+    Raises:
+        InputError: there is none with a bias.
+    """
     features = victim.inputs.low.size
     listed = jax.tree_util.tree_flatten_with_path(victim.variables.params)[0]
     for number, (path, leaf) in enumerate(listed):
         for other, (beside, bias) in enumerate(listed):
             fits = leaf.shape == (features, bias.size) and bias.ndim == 1 and path[:-1] == beside[:-1]
-            if fits and _comes_first(victim, np.asarray(leaf), other):
-                return number, other
+            scale = _scale(victim, np.asarray(leaf), other) if fits else None
+            if scale is not None:
+                return _Layer(number, other, scale, _offset(victim, number, other, scale))
     raise InputError(
         f"the victim has no fully connected layer with a bias that takes its {features} features: search for the records instead."
     )
 
 
-def _comes_first(victim: WhiteBox, kernel: np.ndarray, bias: int) -> bool:
-    """Whether the logits move with a record as they move with the layer's bias times its kernel."""
+def _probe(victim: WhiteBox) -> Float[np.ndarray, "1 *feature"]:
+    return np.random.default_rng(0).uniform(victim.inputs.low, victim.inputs.high)[None].astype(np.float32)
+
+
+def _scale(victim: WhiteBox, kernel: np.ndarray, bias: int) -> Float[np.ndarray, "feature"] | None:
+    """How many times as far a layer's input moves as each feature, if this layer is the first; None if it is not.
+
+    The logits then move with a record as they move with the layer's bias times its kernel, times the scale, whatever
+    direction they are asked to move in.
+    """
     leaves, tree = jax.tree.flatten(victim.variables.params)
-    rng = np.random.default_rng(0)
-    probe = rng.uniform(victim.inputs.low, victim.inputs.high)[None].astype(np.float32)
-    direction = rng.normal(size=(1, victim.classes)).astype(np.float32)
+    asked = np.random.default_rng(1).normal(size=(8, 1, victim.classes)).astype(np.float32)
 
     def logits(x, shift):
         params = jax.tree.unflatten(tree, [*leaves[:bias], shift, *leaves[bias + 1 :]])
         return victim.model.apply(Variables(params, victim.variables.rest), x)
 
-    by_record, by_bias = jax.vjp(logits, probe, leaves[bias])[1](direction)
-    wanted = kernel @ np.asarray(by_bias)
-    return bool(np.allclose(np.ravel(by_record), wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max()))
+    pull = jax.vjp(logits, _probe(victim), leaves[bias])[1]
+    moves = [pull(direction) for direction in asked]
+    by_record = np.stack([np.ravel(record) for record, _ in moves]).astype(np.float64)
+    wanted = np.stack([kernel @ np.asarray(by_bias) for _, by_bias in moves]).astype(np.float64)
+    scale = (by_record * wanted).sum(axis=0) / np.maximum((wanted**2).sum(axis=0), np.finfo(float).tiny)
+    close = np.allclose(by_record, wanted * scale, rtol=1e-3, atol=1e-4 * np.abs(by_record).max())
+    return scale if close and (scale > 0).all() else None
 
 
-def _read(victim: WhiteBox, kernel: np.ndarray, bias: np.ndarray, records: int) -> _Found:
+def _offset(victim: WhiteBox, kernel: int, bias: int, scale: np.ndarray) -> Float[np.ndarray, "feature"]:
+    """What the layer takes of a record, less the scaled record: the gradient of a known one tells it."""
+    x, target = _probe(victim), np.eye(victim.classes, dtype=np.float32)[:1]
+    sent = jax.tree.leaves(simulate(victim.model, Terms(records=1), victim.variables, x, target)[0])
+    by_kernel, by_bias = (np.asarray(sent[number], np.float64) for number in (kernel, bias))
+    return by_kernel @ by_bias / max(by_bias @ by_bias, np.finfo(float).tiny) - scale * x.ravel()
+
+
+def _read(victim: WhiteBox, layer: _Layer, kernel: np.ndarray, bias: np.ndarray, records: int) -> _Found:
     low, width = victim.inputs.low.ravel(), (victim.inputs.high - victim.inputs.low).ravel()
     kernel, bias = kernel.astype(np.float64), bias.astype(np.float64)
     loud = np.abs(bias) > LEAST * np.abs(bias).max()
     if records == 1:
         # Least squares over all units: quiet ones are rounded the most and weigh the least.
-        x = kernel @ bias / max(bias @ bias, np.finfo(float).tiny)
-        residual = kernel - np.outer(x, bias)
+        taken = kernel @ bias / max(bias @ bias, np.finfo(float).tiny)
+        residual = (kernel - np.outer(taken, bias)) / layer.scale[:, None]
         spread = np.sqrt((residual**2).mean() / max((bias**2).mean(), np.finfo(float).tiny)) / max(width.max(), 1e-300)
-        return _Found(x[None], loud[None], np.array([spread]))
-    ratio = np.divide(kernel, bias, out=np.full_like(kernel, np.inf), where=loud).T
+        return _Found(((taken - layer.offset) / layer.scale)[None], loud[None], np.array([spread]))
+    taken = np.divide(kernel, bias, out=np.full_like(kernel, np.inf), where=loud).T
+    ratio = (taken - layer.offset) / layer.scale
     inside = np.isfinite(ratio).all(axis=1)
     unit = np.full_like(ratio, np.inf)
     unit[inside] = (ratio[inside] - low) / np.where(width > 0, width, 1)

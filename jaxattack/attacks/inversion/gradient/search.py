@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance, statistics, total_variation
 from jaxattack.attacks.inversion.gradient.update import Terms, Update, simulate
+from jaxattack.models.conv import using
 from jaxattack.types import InputError, Inputs, Model, Progress, WhiteBox
 
 EDGE = 2.0
@@ -156,7 +157,7 @@ def _box(inputs: Inputs) -> tuple[Float[np.ndarray, "*feature"], Float[np.ndarra
 @partial(jax.jit, static_argnums=(0, 1))
 def _chunk(problem: Problem, plan: Plan, shared: Any, user: Any, restart: Any) -> tuple[Any, ...]:
     # Accelerators would round products to ten bits, and then no update is matched to better than that.
-    with jax.default_matmul_precision("highest"):
+    with jax.default_matmul_precision("highest"), using("patches"):
         return jax.vmap(lambda u, r: _lane(problem, plan, shared, u, r))(user, restart)
 
 
