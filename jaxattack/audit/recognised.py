@@ -15,7 +15,7 @@ from jaxattack.oracle import from_model
 from jaxattack.training import Recipe, train_one
 from jaxattack.types import Inversion, Progress
 
-_SHOWN, _RECIPE = 10, Recipe(epochs=40)
+_SHOWN, _BATCH, _STEPS = 10, 32, 1000
 
 
 class Evaluation(NamedTuple):
@@ -50,7 +50,9 @@ def evaluation_model(victim: Opened, name: str, seed: int, progress: Progress | 
     if progress is not None:
         told = lambda _, done, total: progress("judge", done, total)  # noqa: E731 - it only renames what is told
     model = architecture(Victim(data=dataset.name, model=name), dataset)
-    variables = train_one(model, _RECIPE, dataset, ~member, seed=seed + 1, progress=told)
+    passes = max(10, -(-_STEPS * _BATCH // int((~member).sum())))
+    recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3)
+    variables = train_one(model, recipe, dataset, ~member, seed=seed + 1, progress=told)
     inputs = victim.oracle.access.inputs
     images = dataset.x.dtype == np.uint8
     shaped = inputs if inputs.shape == dataset.shape else type(inputs).box(0, 1, dataset.shape)

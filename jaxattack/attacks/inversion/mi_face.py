@@ -7,9 +7,10 @@ is as low as at confidence ``confidence`` (gamma); the best x seen is returned. 
 100, 0.99, lambda 0.1, c = 1 - f_target(x), no prior, no processing but the box.
 
 x is in the unit box, which the victim's documented range is mapped to. The first restart begins at 0 as theirs, whose
-networks took 0 to 1; the second in the middle, which a network that takes -1 to 1 sees as its 0; the others at a random
-level, the same over a picture, for noise would stay in it, and each feature of a table at its own. Of restarts that the
-victim is as sure of, to a hundredth, the first is the reconstruction.
+networks took 0 to 1; the second in the middle, which a network that takes -1 to 1 sees as its 0; the others at random
+within a tenth of it: a level that is the same over a picture, for noise would stay in it, and one for each feature of a
+table. Far from the middle 1 - f is flat where the victim is sure of another class; cross-entropy is not. Of restarts that
+the victim is as sure of, to a hundredth, the first is the reconstruction.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from jaxattack.attacks.inversion.target import best_restart, check_targets, conf
 from jaxattack.types import Frame, InputError, Inversion, Level, Model, Progress, WhiteBox
 
 _FRAMES = (1, 3, 10, 30, 100, 300, 1000, 3000)
+AROUND = 0.1
+"""How far from the middle of the unit box random restarts begin, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,10 +185,11 @@ def _starts(
     """Where each restart of each target begins, by the class and the number of the restart."""
     starts = np.zeros((len(targets), restarts, *shape), np.float32)
     starts[:, 1:2] = 0.5
-    drawn = (1,) * len(shape) if len(shape) > 1 else shape
+    size = (1,) * len(shape) if len(shape) > 1 else shape
     for row, target in enumerate(targets):
         for restart in range(2, restarts):
-            starts[row, restart] = np.random.default_rng([seed, int(target), restart]).random(drawn, np.float32)
+            drawn = np.random.default_rng([seed, int(target), restart]).random(size, np.float32)
+            starts[row, restart] = 0.5 + AROUND * (2 * drawn - 1)
     return starts.reshape(-1, *shape)
 
 
