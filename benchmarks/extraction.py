@@ -468,13 +468,16 @@ def main() -> None:
         "python": platform.python_version(), "device": device(),
     }  # fmt: skip
     for section in arguments.only:
-        rows = summed_up(list(SECTIONS[section](arguments.tables, arguments.seeds)))
-        if not rows:
+        rows: list[Row] = []
+        for row in SECTIONS[section](arguments.tables, arguments.seeds):
+            rows.append(row)
+            # What is there is kept, should a later row take longer than one wants to wait.
+            results["sections"][section] = summed_up(rows)
+            arguments.out.write_text(json.dumps(results, indent=1))
+        if rows:
+            show(console, section, summed_up(rows))
+        else:
             console.print(f"{section}: no table at hand; give --tables.")
-            continue
-        show(console, section, rows)
-        results["sections"][section] = rows
-        arguments.out.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

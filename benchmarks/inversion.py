@@ -113,7 +113,7 @@ def steps(_: argparse.Namespace, repeats: int) -> Iterator[Row]:
 
 
 def toolbox(victim: ja.WhiteBox, repeats: int) -> Iterator[Row]:
-    """The toolbox's MIFace on the same network in PyTorch; its early stop is off, as it stops after one step."""
+    """The toolbox's MIFace on the same network in PyTorch; its early stop is off: a threshold that every cost is below."""
     import torch
     from art.attacks.inference.model_inversion import MIFace
     from art.estimators.classification import PyTorchClassifier
@@ -129,7 +129,7 @@ def toolbox(victim: ja.WhiteBox, repeats: int) -> Iterator[Row]:
     classifier = PyTorchClassifier(network, torch.nn.CrossEntropyLoss(), (64,), 10, clip_values=(0, 1))
     for at_once, taken in ((1, 200), (100, 200), (1000, 200)):
         attack = MIFace(
-            classifier, max_iter=taken, window_length=10**9, threshold=2.0, learning_rate=RATE,
+            classifier, max_iter=taken, window_length=100, threshold=2.0, learning_rate=RATE,
             batch_size=at_once, verbose=False,
         )  # fmt: skip
         y, x = np.arange(at_once) % 10, np.full((at_once, 64), 0.5, np.float32)

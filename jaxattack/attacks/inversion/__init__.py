@@ -5,6 +5,8 @@ numeric        the same with gradients from differences of confidences
 generator      GAN and VAE, and descent in their latent space (GMI, PPA)
 boundary       away from the class's boundary, from labels alone (BREP-MI)
 network        a decoder from confidences to records
+gradient       records from the gradients that users of federated learning send, with a registry of its own
+federation     collaborative learning, and a participant's GAN attack in it (federated; Hitaj et al. 2017)
 objective      what they lessen, and priors
 process        what is done to a record between steps
 descent        the loop that moves all classes and restarts at once
@@ -14,6 +16,8 @@ target         what every attack does around its formula
 from __future__ import annotations
 
 from jaxattack.attacks.inversion.boundary import Boundary
+from jaxattack.attacks.inversion.federated import CollaborativeGan
+from jaxattack.attacks.inversion.federation import Federation, deal
 from jaxattack.attacks.inversion.generator.gmi import Gmi
 from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.generator.ppa import Ppa
@@ -36,4 +40,17 @@ def lookup(name: str) -> InversionAttack:
     return named(name, ATTACKS, "inversion attack")
 
 
-__all__ = ["ATTACKS", "Boundary", "Gmi", "MiFace", "Network", "Numeric", "Ppa", "Prior", "lookup"]
+__all__ = [
+    "ATTACKS",
+    "Boundary",
+    "CollaborativeGan",
+    "Federation",
+    "Gmi",
+    "MiFace",
+    "Network",
+    "Numeric",
+    "Ppa",
+    "Prior",
+    "deal",
+    "lookup",
+]
