@@ -30,7 +30,7 @@ class Boundary:
     """Move away from the boundary of the class, from labels alone.
 
     Attributes:
-        prior: vae or gan, and how it is trained.
+        prior: vae, gan or dae, and how it is trained.
         directions: points on the sphere, asked each round.
         radius: the first R, in latent units.
         growth: what R is multiplied with.

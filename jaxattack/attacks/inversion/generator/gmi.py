@@ -26,7 +26,7 @@ class Gmi:
     """Descend in the latent space of a generator that learnt from the attacker's own records.
 
     Attributes:
-        prior: vae or gan, and how it is trained.
+        prior: vae, gan or dae, and how it is trained.
         restarts: for each target.
         steps: of the descent.
         learning_rate: of Adam, in latent units.

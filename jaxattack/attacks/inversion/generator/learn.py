@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.inversion.generator import gan, vae
+from jaxattack.attacks.inversion.generator import dae, gan, vae
 from jaxattack.attacks.inversion.generator.prior import Generator, networks, unit
 from jaxattack.types import InputError, Inputs, Progress
 
-KINDS = {"vae": vae, "gan": gan}
+KINDS = {"vae": vae, "gan": gan, "dae": dae}
 SEGMENT = 250
 
 
@@ -29,7 +29,7 @@ def learn(
     """Train a generator.
 
     Args:
-        kind: vae or gan.
+        kind: vae, gan or dae.
         records: in the unit box, flat.
         latent: numbers in a latent point.
         steps: of its optimiser.
@@ -52,7 +52,7 @@ class Prior:
     """Which generator, and how it is trained.
 
     Attributes:
-        kind: vae or gan.
+        kind: vae, gan or dae.
         latent: numbers in a latent point.
         steps: of its optimiser.
 
@@ -60,13 +60,13 @@ class Prior:
         InputError: a value out of range.
     """
 
-    kind: Literal["vae", "gan"] = "vae"
+    kind: Literal["vae", "gan", "dae"] = "vae"
     latent: int = 16
     steps: int = 1500
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InputError(f"prior is {self.kind!r}: choose {' or '.join(KINDS)}.")
+            raise InputError(f"prior is {self.kind!r}: choose {', '.join(KINDS)}.")
         for name in ("latent", "steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")

@@ -31,7 +31,7 @@ class Ppa:
     """Choose latent points, descend on the Poincare distance, and keep what survives a shift.
 
     Attributes:
-        prior: vae or gan, and how it is trained.
+        prior: vae, gan or dae, and how it is trained.
         candidates: random latent points to choose from.
         restarts: for each target.
         steps: of the descent.

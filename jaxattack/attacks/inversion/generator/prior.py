@@ -2,7 +2,7 @@
 
 It is trained on the attacker's own records, in one compiled program, and the same records and seed give the same
 generator. Beside its decoder it has a critic, which says how real a record looks: higher is more real. Of a GAN that is
-its own; a VAE's is less its reconstruction error.
+its own; an autoencoder's is less its reconstruction error.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Networks(NamedTuple):
 
     Attributes:
         decoder: z["point latent"] -> outputs before the sigmoid ["point feature"].
-        critic: u["point feature"] -> ["point 1"] of a GAN, or the encoder of a VAE, ["point 2 latent"].
-        kind: gan or vae.
+        critic: u["point feature"] -> ["point 1"] of a GAN, or an autoencoder's encoder, ["point 2 latent"] or ["point latent"].
+        kind: vae, gan or dae.
         latent: numbers in a latent point.
     """
 
@@ -50,7 +50,7 @@ class Generator(NamedTuple):
 
 def networks(kind: str, latent: int, features: int) -> Networks:
     """The networks of a kind of generator for records of so many features."""
-    outputs = 1 if kind == "gan" else 2 * latent
+    outputs = {"gan": 1, "vae": 2 * latent, "dae": latent}[kind]
     hidden = f"mlp:{HIDDEN}-{HIDDEN}"
     decoder = build(hidden, (latent,), features)
     return Networks(decoder, build(hidden, (features,), outputs, activation="gelu"), kind, latent)
