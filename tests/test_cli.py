@@ -76,7 +76,20 @@ def test_a_killed_sweep_goes_on_and_ends_as_if_never_killed(tmp_path):
 
 
 def test_ctrl_c_stops_at_once_and_says_how_to_go_on(tmp_path):
-    command = [sys.executable, "-m", "jaxattack", "membership", "--models", "200", "--epochs", "100", "--out", "run"]
+    command = [
+        sys.executable,
+        "-m",
+        "jaxattack",
+        "membership",
+        "--models",
+        "200",
+        "--epochs",
+        "100",
+        "--chunk",
+        "4",
+        "--out",
+        "run",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not list((tmp_path / "run").glob("chunk-*.npz")):
         time.sleep(0.01)

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxattack.disk import make_folder, read_json, write_json
 from jaxattack.oracle import budgeted, checked, journalled
+from jaxattack.oracle.check import Checked
 from jaxattack.store import FORMAT
 from jaxattack.types import InputError, Oracle
 
@@ -22,12 +23,17 @@ class Asked(NamedTuple):
     Attributes:
         oracle: what the attack is handed.
         kept: queries that an earlier start had paid for.
-        warnings: what is odd about the answers, in sentences; filled while the attack runs.
+        seen: the check, which sees every answer.
     """
 
     oracle: Oracle
     kept: int
-    warnings: Mapping[str, str]
+    seen: Checked
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd about the answers so far, in sentences."""
+        return list(self.seen.findings.values())
 
 
 @contextmanager
@@ -56,7 +62,7 @@ def asked(
             kept = journal.paid.queries
         if budget is not None:
             handed = budgeted(handed, budget)
-        yield Asked(handed, kept, seen.findings)
+        yield Asked(handed, kept, seen)
 
 
 def _claim(out: Path, kind: str, identity: Mapping[str, Any]) -> None:

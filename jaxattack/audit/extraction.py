@@ -150,7 +150,7 @@ def extract(
             "notes": {key: plain(value) for key, value in extraction.notes.items()},
         },
         **alike(victim, extraction, uniform(whole.access.inputs, audit.compare, _fresh(audit.seed))),
-        "warnings": list(handed.warnings.values()),
+        "warnings": handed.warnings,
         "cost": {
             "queries": cost.queries,
             "calls": cost.calls,

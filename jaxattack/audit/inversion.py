@@ -228,7 +228,7 @@ def _run(
         made = attack(target, targets, seed=audit.seed, pool=pool, progress=progress)
         seconds["attack"] = time.perf_counter() - started
     cost = made.cost + stolen.cost if stolen else made.cost
-    return _Done(made, stolen, cost, handed.kept, list(handed.warnings.values()), seconds)
+    return _Done(made, stolen, cost, handed.kept, handed.warnings, seconds)
 
 
 def _from_gradients(victim: Opened, name: str, audit: InversionAudit, progress: Progress | None) -> _Done:

@@ -7,6 +7,7 @@ with one sentence and exit status 2, Ctrl-C with 130 after saying how to go on.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib.metadata import version
 
@@ -39,17 +40,31 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+INSIST = 2.0
+"""Seconds after which Ctrl-C that had no effect has one."""
+
+
+def interrupted(*_: object) -> None:
+    """Stop, and insist: Python drops an exception that is raised while it frees an object, so it is raised again."""
+    signal.setitimer(signal.ITIMER_REAL, INSIST)
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
+    for number in (signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, interrupted)
     if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] == ["membership"]:
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
         jax.config.update("jax_num_cpu_devices", cores())
     try:
         app()
+        signal.setitimer(signal.ITIMER_REAL, 0)
     except InputError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {error}", markup=False)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stderr.flush()
         # The runtime would finish the chunk it is computing before the interpreter may end.
         os._exit(130)
