@@ -100,6 +100,7 @@ def publish(folder: Path, found: Findings, output: Output) -> None:
 
 
 def slug(victim: Victim, settings: dict[str, Any]) -> str:
+    """The name of a run's folder: its data, its model, and a digest of everything that decides the result."""
     words = "".join(c if c.isalnum() else "-" for c in f"{Path(victim.data).stem}-{victim.model}").strip("-")
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return f"{words}-{digest[:8]}"
