@@ -15,6 +15,9 @@ Seconds are CPU-seconds of this process after compiling; PSNR is of the best res
 over images. Without ``--data`` (x: uint8 [record, 32, 32, 3]) images are cut out of the photographs of scikit-learn.
 """
 
+# pyright: reportMissingImports=false
+# The PyTorch rows are measured where torch is installed.
+
 from __future__ import annotations
 
 import argparse
