@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from jaxattack.oracle.ledger import PRICE
-from jaxattack.types import InputError
+from jaxattack.types import InputError, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +71,14 @@ class Settings:
     grace: int = 30
 
     def __post_init__(self) -> None:
-        for name in ("records", "bytes", "connections", "kept", "kept_bytes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        at_least(
+            1,
+            records=self.records,
+            bytes=self.bytes,
+            connections=self.connections,
+            kept=self.kept,
+            kept_bytes=self.kept_bytes,
+        )
         for name in ("largest", "seconds", "grace"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InputError(f"{name} is {getattr(self, name)}: give more than 0.")

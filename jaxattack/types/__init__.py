@@ -8,12 +8,14 @@ through an oracle that counts what is asked of it.
 
 from __future__ import annotations
 
-from jaxattack.types.error import InputError, Progress
+from jaxattack.types.error import InputError, Progress, above_zero, at_least
 from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
 from jaxattack.types.membership import MembershipAttack, Observations
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables
 from jaxattack.types.oracle import (
+    EVERY_LEVEL,
+    NUMBERS,
     Access,
     Answer,
     Bias,
@@ -27,6 +29,8 @@ from jaxattack.types.oracle import (
 )
 
 __all__ = [
+    "EVERY_LEVEL",
+    "NUMBERS",
     "Access",
     "Answer",
     "Bias",
@@ -52,4 +56,6 @@ __all__ = [
     "Snapshot",
     "Variables",
     "WhiteBox",
+    "above_zero",
+    "at_least",
 ]

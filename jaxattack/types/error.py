@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
@@ -13,3 +14,25 @@ class InputError(ValueError):
 
     The command line prints the message as one sentence and exits with status 2.
     """
+
+
+def at_least(least: int, **fields: int | None) -> None:
+    """Refuse a field that is given and lower.
+
+    Raises:
+        InputError: it names the first.
+    """
+    for name, value in fields.items():
+        if value is not None and value < least:
+            raise InputError(f"{name} is {value}: give at least {least}.")
+
+
+def above_zero(**fields: float) -> None:
+    """Refuse a field that is not a finite number above 0.
+
+    Raises:
+        InputError: it names the first.
+    """
+    for name, value in fields.items():
+        if not 0 < value < math.inf:
+            raise InputError(f"{name} is {value}: give a number above 0.")

@@ -8,10 +8,14 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.types.error import InputError
+from jaxattack.types.error import InputError, at_least
 
 Level = Literal["label", "probability", "logit"]
 """How much a service answers: the predicted class; the confidences too; the raw outputs before the softmax."""
+
+EVERY_LEVEL: tuple[Level, ...] = ("label", "probability", "logit")
+NUMBERS: tuple[Level, ...] = ("probability", "logit")
+"""The levels that answer with numbers."""
 
 Precision = Literal["float64", "float32", "bfloat16"]
 
@@ -120,8 +124,7 @@ class Access:
             raise InputError(f"level is {self.level!r}: choose label, probability or logit.")
         if self.precision not in ("float64", "float32", "bfloat16"):
             raise InputError(f"precision is {self.precision!r}: choose float64, float32 or bfloat16.")
-        if self.classes < 1:
-            raise InputError(f"classes is {self.classes}: give at least 1.")
+        at_least(1, classes=self.classes)
         if not 0 <= self.top <= self.classes:
             raise InputError(
                 f"top is {self.top} and there are {self.classes} classes: give 0 for all, or at most that many."

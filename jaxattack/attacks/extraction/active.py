@@ -26,7 +26,7 @@ from jaxattack.attacks.extraction.evasion import deepfool, featurefool
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Stolen, Substitute
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress, Variables
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,9 @@ class Active:
     start: float = 0.1
     soft: bool = False
     substitute: Substitute = PERCEPTRON
+
+    levels = EVERY_LEVEL
+    pool = True
 
     def __post_init__(self) -> None:
         for part in self.steps:
@@ -77,13 +80,6 @@ class Active:
     def name(self) -> str:
         """``active-`` and the strategy."""
         return f"active-{self.strategy}"
-
-    pool = True
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Every level; confidences are read only when ``soft``."""
-        return ("label", "probability", "logit")
 
     @property
     def blind(self) -> bool:

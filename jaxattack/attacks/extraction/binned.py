@@ -27,7 +27,17 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction.asking import log_probability, require, too_small
-from jaxattack.types import Access, Answer, BudgetSpent, Extraction, InputError, Level, Oracle, Precision, Progress
+from jaxattack.types import (
+    NUMBERS,
+    Access,
+    Answer,
+    BudgetSpent,
+    Extraction,
+    InputError,
+    Oracle,
+    Precision,
+    Progress,
+)
 
 _ALIKE: dict[Precision, float] = {"float64": 1e-12, "float32": 1e-6, "bfloat16": 1e-2}
 """Confidences that are closer than this are one answer."""
@@ -101,24 +111,13 @@ class Binned:
 
     resolution: float = 1e-7
 
+    name = "binned"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
         if not 0 < self.resolution < 1:
             raise InputError(f"resolution is {self.resolution}: give a share between 0 and 1.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "binned"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own queries."""
-        return False
 
     def needs(self, access: Access) -> int:
         """The empty query, each category, and both ends of each number; every bin edge is extra."""

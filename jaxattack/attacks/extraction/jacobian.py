@@ -24,7 +24,7 @@ from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.evasion import sign_of_gradient
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress, Variables
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,12 @@ class Jacobian:
     step: float = 0.1
     substitute: Substitute = PERCEPTRON
 
+    name = "jacobian"
+    levels = EVERY_LEVEL
+    pool = True
+    soft = False
+    blind = False
+
     def __post_init__(self) -> None:
         if not 1 <= self.rounds <= 20:
             raise InputError(f"rounds is {self.rounds}: give 1 to 20 doublings.")
@@ -55,16 +61,6 @@ class Jacobian:
             )
         if not 0 < abs(self.step) <= 1:
             raise InputError(f"step is {self.step}: give a share of the range from -1 to 1 that is not 0.")
-
-    name = "jacobian"
-    pool = True
-    soft = False
-    blind = False
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Every level: labels are enough, and nothing else is read."""
-        return ("label", "probability", "logit")
 
     def needs(self, access: Access) -> int:
         """A record for each class, doubled in every round."""

@@ -28,7 +28,7 @@ from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress
 
 Sampling = Literal["random", "adaptive"]
 
@@ -56,6 +56,9 @@ class Knockoff:
     soft: bool = True
     substitute: Substitute = PERCEPTRON
 
+    levels = EVERY_LEVEL
+    pool = True
+
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Sampling):
             raise InputError(f"strategy is {self.strategy!r}: choose {' or '.join(get_args(Sampling))}.")
@@ -70,13 +73,6 @@ class Knockoff:
     def name(self) -> str:
         """``knockoff-random`` or ``knockoff-adaptive``."""
         return f"knockoff-{self.strategy}"
-
-    pool = True
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Every level; confidences are read where ``soft``."""
-        return ("label", "probability", "logit")
 
     @property
     def blind(self) -> bool:

@@ -29,13 +29,13 @@ from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides,
 from jaxattack.attacks.extraction.lines import OCTAVES, Ask
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, encoding, network, on_queries
 from jaxattack.types import (
+    EVERY_LEVEL,
     Access,
     Answer,
     BudgetSpent,
     Extraction,
     InputError,
     Inputs,
-    Level,
     Oracle,
     Progress,
     Snapshot,
@@ -75,19 +75,15 @@ class LowdMeek:
     search: int = 2000
     beyond: float = 0.0
 
+    name = "lowd-meek"
+    levels = EVERY_LEVEL
+    pool = False
+
     def __post_init__(self) -> None:
         if self.search < BATCH:
             raise InputError(f"search is {self.search}: give at least {BATCH} queries.")
         if not 0 <= self.beyond < np.inf:
             raise InputError(f"beyond is {self.beyond}: give 0 or a positive share of the range.")
-
-    name = "lowd-meek"
-    pool = False
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Every level: labels are enough, and nothing else is read."""
-        return ("label", "probability", "logit")
 
     def needs(self, access: Access) -> int:
         """A search that finds every class at once, a segment for each two classes, and a line search for every feature on

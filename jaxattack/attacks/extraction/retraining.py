@@ -26,7 +26,7 @@ from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.rounds import Choice, Round, View
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, Substitute
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress
 
 Sampling = Literal["uniform", "line-search", "adaptive"]
 
@@ -59,6 +59,10 @@ class Retraining:
     rounds: int = 10
     substitute: Substitute = SOFTMAX
 
+    levels = EVERY_LEVEL
+    pool = False
+    soft = False
+
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Sampling):
             raise InputError(f"strategy is {self.strategy!r}: choose {', '.join(get_args(Sampling))}.")
@@ -73,14 +77,6 @@ class Retraining:
     def name(self) -> str:
         """``uniform-retraining``, ``line-search-retraining`` or ``adaptive-retraining``."""
         return f"{self.strategy}-retraining"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Every level: labels are enough, and nothing else is read."""
-        return ("label", "probability", "logit")
-
-    pool = False
-    soft = False
 
     @property
     def blind(self) -> bool:

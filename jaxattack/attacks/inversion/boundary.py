@@ -20,7 +20,17 @@ from jaxtyping import Float, Int, Shaped
 from jaxattack.attacks.inversion.generator.latent import made
 from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, require
-from jaxattack.types import BudgetSpent, Frame, InputError, Inversion, Level, Oracle, Progress
+from jaxattack.types import (
+    EVERY_LEVEL,
+    BudgetSpent,
+    Frame,
+    InputError,
+    Inversion,
+    Oracle,
+    Progress,
+    above_zero,
+    at_least,
+)
 
 _FRAMES = (1, 10, 30, 100)
 
@@ -50,34 +60,16 @@ class Boundary:
     patience: int = 60
     first: int = 5000
 
+    name = "boundary"
+    white_box = False
+    levels = EVERY_LEVEL
+    pool = True
+
     def __post_init__(self) -> None:
-        for name in ("directions", "rounds", "patience", "first"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
-        if not 0 < self.radius < np.inf:
-            raise InputError(f"radius is {self.radius}: give a number above 0.")
+        at_least(1, directions=self.directions, rounds=self.rounds, patience=self.patience, first=self.first)
+        above_zero(radius=self.radius)
         if not 1 < self.growth < np.inf:
             raise InputError(f"growth is {self.growth}: give a number above 1.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "boundary"
-
-    @property
-    def white_box(self) -> bool:
-        """It asks an oracle."""
-        return False
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Labels are enough."""
-        return ("label", "probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """Its generator learns from the attacker's own records."""
-        return True
 
     def __call__(
         self,

@@ -30,7 +30,7 @@ from jaxattack.attacks.inversion.descent import optimizer
 from jaxattack.attacks.inversion.federation import Federation, Held, Local, right, train_round
 from jaxattack.attacks.inversion.target import best_restart, check_targets, unit_box
 from jaxattack.models import build
-from jaxattack.types import Frame, InputError, Inversion, Model, Progress, Variables
+from jaxattack.types import Frame, InputError, Inversion, Model, Progress, Variables, above_zero, at_least
 
 _DIVERGED = "training diverged for {} of {} targets: lower learning_rate or generator_rate."
 
@@ -71,22 +71,23 @@ class CollaborativeGan:
     latent: int = 32
     samples: int = 16
 
+    name = "collaborative-gan"
+
     def __post_init__(self) -> None:
-        for name in ("rounds", "local_steps", "batch", "generator_steps", "latent", "samples"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
-        for name in ("learning_rate", "generator_rate"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise InputError(f"{name} is {getattr(self, name)}: give a number above 0.")
+        at_least(
+            1,
+            rounds=self.rounds,
+            local_steps=self.local_steps,
+            batch=self.batch,
+            generator_steps=self.generator_steps,
+            latent=self.latent,
+            samples=self.samples,
+        )
+        above_zero(learning_rate=self.learning_rate, generator_rate=self.generator_rate)
         if not 0 <= self.injected < 1:
             raise InputError(f"injected is {self.injected}: give a share from 0 to below 1.")
         optimizer(self.optimizer, self.learning_rate)
         build(self.generator, (self.latent,), 1)
-
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        return "collaborative-gan"
 
     def __call__(
         self,

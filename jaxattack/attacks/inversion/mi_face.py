@@ -33,8 +33,8 @@ from jaxattack.attacks.inversion.objective import (
     total_variation,
 )
 from jaxattack.attacks.inversion.process import check_pictures, process
-from jaxattack.attacks.inversion.target import best_restart, check_targets, confident, unit_box
-from jaxattack.types import Frame, InputError, Inversion, Level, Model, Progress, WhiteBox
+from jaxattack.attacks.inversion.target import check_targets, concluded, unit_box
+from jaxattack.types import InputError, Inversion, Model, Progress, WhiteBox, above_zero, at_least
 
 _FRAMES = (1, 3, 10, 30, 100, 300, 1000, 3000)
 AROUND = 0.1
@@ -76,10 +76,13 @@ class MiFace:
     statistics: float = 0.0
     chunk: int | None = None
 
+    name = "mi-face"
+    white_box = True
+    levels = ()
+    pool = False
+
     def __post_init__(self) -> None:
-        for name in ("restarts", "steps", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        at_least(1, restarts=self.restarts, steps=self.steps, patience=self.patience)
         if not 0 < self.confidence <= 1:
             raise InputError(f"confidence is {self.confidence}: give a share above 0, at most 1.")
         if self.objective not in OBJECTIVES:
@@ -87,34 +90,12 @@ class MiFace:
         for name in ("total_variation", "energy", "statistics"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InputError(f"{name} is {getattr(self, name)}: give 0 or a positive weight.")
-        if not 0 < self.learning_rate < np.inf:
-            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+        above_zero(learning_rate=self.learning_rate)
         if self.statistics and self.restarts < 2:
             raise InputError("restarts is 1 and statistics is on: a batch statistic needs at least 2 restarts.")
-        if self.chunk is not None and self.chunk < 1:
-            raise InputError(f"chunk is {self.chunk}: give at least 1.")
+        at_least(1, chunk=self.chunk)
         optimizer(self.optimizer, self.learning_rate)
         process(self.process)
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "mi-face"
-
-    @property
-    def white_box(self) -> bool:
-        """It needs gradients."""
-        return True
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """It asks no oracle."""
-        return ()
-
-    @property
-    def pool(self) -> bool:
-        """It starts from nothing."""
-        return False
 
     def __call__(
         self,
@@ -149,28 +130,8 @@ class MiFace:
             progress=progress,
         )
         low, width = box
-
-        def shaped(u: np.ndarray) -> Float[np.ndarray, "target restart *feature"]:
-            return (low + u * width).reshape(len(targets), self.restarts, *victim.inputs.shape).astype(np.float64)
-
-        restarts = shaped(found.best)
-        score = confident(victim, restarts, targets)
-        score[~np.isfinite(found.cost).reshape(score.shape)] = np.nan
-        chosen = best_restart(score)
-        row = np.arange(len(targets))
-        lost = np.isnan(score).all(axis=1)
-        return Inversion(
-            attack=self.name,
-            target=targets,
-            x=restarts[row, chosen],
-            restarts=restarts,
-            score=score,
-            steps=found.steps.reshape(score.shape),
-            gradients=int(found.steps.sum()),
-            frames=tuple(Frame(step, shaped(u)[row, chosen]) for step, u in found.frames),
-            complete=not lost.any(),
-            reason=f"Every restart of {lost.sum()} targets diverged: give a lower learning_rate." if lost.any() else "",
-        )
+        shape = (-1, *victim.inputs.shape)
+        return concluded(self, victim, targets, found, lambda u: (low + u.reshape(shape) * width).astype(np.float64))
 
 
 def _enough(attack: MiFace) -> float:

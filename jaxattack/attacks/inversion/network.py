@@ -24,7 +24,18 @@ from jaxtyping import Float, Int, Shaped
 from jaxattack.attacks.inversion.generator.prior import unit
 from jaxattack.attacks.inversion.target import best_restart, check_pool, check_targets, require
 from jaxattack.models import build
-from jaxattack.types import Answer, BudgetSpent, InputError, Inputs, Inversion, Level, Model, Oracle, Progress
+from jaxattack.types import (
+    NUMBERS,
+    Answer,
+    BudgetSpent,
+    InputError,
+    Inputs,
+    Inversion,
+    Model,
+    Oracle,
+    Progress,
+    at_least,
+)
 
 BATCH, _SURE, _FLOOR = 64, 0.99, 1e-6
 _ADAM = optax.adam(1e-3)
@@ -71,32 +82,15 @@ class Network:
     hidden: int = 256
     steps: int = 2000
 
+    name = "network"
+    white_box = False
+    levels = NUMBERS
+    pool = True
+
     def __post_init__(self) -> None:
         if not self.truncations or min(self.truncations) < 1:
             raise InputError(f"truncations is {self.truncations}: give numbers of classes, each at least 1.")
-        for name in ("hidden", "steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "network"
-
-    @property
-    def white_box(self) -> bool:
-        """It asks an oracle."""
-        return False
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It learns from the attacker's own records."""
-        return True
+        at_least(1, hidden=self.hidden, steps=self.steps)
 
     def __call__(
         self,

@@ -20,7 +20,18 @@ from jaxtyping import Float, Int, Shaped
 from scipy.special import softmax
 
 from jaxattack.attacks.inversion.target import best_restart, check_targets, require, unit_box
-from jaxattack.types import Answer, BudgetSpent, Frame, InputError, Inversion, Level, Oracle, Progress
+from jaxattack.types import (
+    NUMBERS,
+    Answer,
+    BudgetSpent,
+    Frame,
+    InputError,
+    Inversion,
+    Oracle,
+    Progress,
+    above_zero,
+    at_least,
+)
 
 _FRAMES = (1, 3, 10, 30, 100, 300, 1000)
 
@@ -50,39 +61,20 @@ class Numeric:
     width: float = 0.05
     directions: int = 0
 
+    name = "numeric"
+    white_box = False
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
-        for name in ("steps", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        at_least(1, steps=self.steps, patience=self.patience)
         if self.objective not in ("confidence", "cross-entropy"):
             raise InputError(f"objective is {self.objective!r}: choose confidence or cross-entropy.")
-        for name in ("learning_rate", "width"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise InputError(f"{name} is {getattr(self, name)}: give a number above 0.")
+        above_zero(learning_rate=self.learning_rate, width=self.width)
         if not 0 < self.confidence <= 1:
             raise InputError(f"confidence is {self.confidence}: give a share above 0, at most 1.")
         if self.directions < 0:
             raise InputError(f"directions is {self.directions}: give 0 for every axis, or how many.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "numeric"
-
-    @property
-    def white_box(self) -> bool:
-        """It asks an oracle."""
-        return False
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It starts from nothing."""
-        return False
 
     def __call__(
         self,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.types import InputError, Inputs, InversionAttack, Oracle, WhiteBox
+from jaxattack.attacks.inversion.descent import Descended
+from jaxattack.types import Frame, InputError, Inputs, Inversion, InversionAttack, Oracle, WhiteBox
 
 ALIKE = 0.01
 """Confidences that are no further apart than this are alike."""
@@ -56,6 +58,44 @@ def best_restart(score: Float[np.ndarray, "target restart"]) -> Int[np.ndarray, 
     """The first restart of each target that is as good as its best, to a hundredth; 0 where all diverged."""
     sure = np.nan_to_num(score, nan=-np.inf)
     return (sure >= sure.max(axis=1, keepdims=True) - ALIKE).argmax(axis=1)
+
+
+def concluded(
+    attack: InversionAttack,
+    victim: WhiteBox,
+    targets: Int[np.ndarray, "target"],
+    found: Descended,
+    records: Callable[[np.ndarray], Float[np.ndarray, "point *feature"]],
+    choose: Callable[[np.ndarray, np.ndarray], Int[np.ndarray, "target"]] = lambda _, score: best_restart(score),
+) -> Inversion:
+    """What a descent on a victim's gradients came to.
+
+    Args:
+        attack: that descended.
+        victim: whose confidence is the score.
+        targets: each has equally many points, one after the other.
+        found: where they ended.
+        records: points -> records, in the units that the victim documents.
+        choose: restarts["target restart *feature"], score["target restart"] -> the restart of each target that is kept.
+    """
+    shape = (len(targets), -1, *victim.inputs.shape)
+    restarts = records(found.best).reshape(shape)
+    score = confident(victim, restarts, targets)
+    score[~np.isfinite(found.cost).reshape(score.shape)] = np.nan
+    row, chosen = np.arange(len(targets)), choose(restarts, score)
+    lost = np.isnan(score).all(axis=1)
+    return Inversion(
+        attack=attack.name,
+        target=targets,
+        x=restarts[row, chosen],
+        restarts=restarts,
+        score=score,
+        steps=found.steps.reshape(score.shape),
+        gradients=int(found.steps.sum()),
+        frames=tuple(Frame(step, records(points).reshape(shape)[row, chosen]) for step, points in found.frames),
+        complete=not lost.any(),
+        reason=f"Every restart of {lost.sum()} targets diverged: give a lower learning_rate." if lost.any() else "",
+    )
 
 
 def check_pool(name: str, inputs: Inputs, pool: Shaped[np.ndarray, "record *feature"] | None) -> np.ndarray:

@@ -26,7 +26,7 @@ from scipy.special import softmax
 
 from jaxattack.attacks.reconstruction.secret import Attributes, Secret
 from jaxattack.attacks.reconstruction.tree import CountedTree
-from jaxattack.types import Answer, BudgetSpent, InputError, Ledger, Level, Oracle, OracleError
+from jaxattack.types import EVERY_LEVEL, NUMBERS, Answer, BudgetSpent, InputError, Ledger, Oracle, OracleError
 
 BLOCK = 1024
 """Records that a tree is asked about at once."""
@@ -64,22 +64,15 @@ class MaximumPosterior:
 
     confusion: Float[np.ndarray, "cls predicted"]
 
+    name = "map"
+    levels = EVERY_LEVEL
+
     def __post_init__(self) -> None:
         shape, sums = self.confusion.shape, self.confusion.sum(axis=-1)
         if len(shape) != 2 or shape[0] != shape[1]:
             raise InputError(f"confusion has shape {shape}: give one row and one column for each class.")
         if not ((self.confusion >= 0).all() and (np.isclose(sums, 1) | (sums == 0)).all()):
             raise InputError("confusion is no matrix of shares: divide each row of counts by its sum.")
-
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        return "map"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """The access levels that it can work with."""
-        return ("label", "probability", "logit")
 
     def __call__(
         self, oracle: Oracle, x: Float[np.ndarray, "record feature"], y: Int[np.ndarray, "record"], secret: Secret
@@ -111,15 +104,8 @@ class MaximumPosterior:
 class Confidence:
     """CSMIA: the value whose prediction is the record's label, and confidences where that does not decide."""
 
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        return "csmia"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """The access levels that it can work with."""
-        return ("probability", "logit")
+    name = "csmia"
+    levels = NUMBERS
 
     def __call__(
         self, oracle: Oracle, x: Float[np.ndarray, "record feature"], y: Int[np.ndarray, "record"], secret: Secret
@@ -158,10 +144,7 @@ class TreeCounts:
 
     tree: CountedTree
 
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        return "tree-counts"
+    name = "tree-counts"
 
     def __call__(
         self, x: Float[np.ndarray, "record feature"], y: Int[np.ndarray, "record"], secret: Secret

@@ -28,7 +28,7 @@ from jaxtyping import Float
 from sklearn.utils.extmath import randomized_svd
 
 from jaxattack.training import Placement, Recipe, check_seed, train_ensemble
-from jaxattack.types import Dataset, InputError, Model, Variables
+from jaxattack.types import Dataset, InputError, Model, Variables, above_zero
 
 
 @cache
@@ -154,8 +154,7 @@ class Reconstructor:
         for name in ("components", "width", "epochs", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: give 1 or more.")
-        if not 0 < self.learning_rate < np.inf:
-            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+        above_zero(learning_rate=self.learning_rate)
 
     def fit(self, shadows: Variables, records: Float[np.ndarray, "model *feature"], *, seed: int = 0) -> Fitted:
         """Learn to read records off parameters.

@@ -30,7 +30,7 @@ import optax
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 
-from jaxattack.types import Answer, InputError, Ledger, Model, Oracle, OracleError, Variables
+from jaxattack.types import Answer, InputError, Ledger, Model, Oracle, OracleError, Variables, above_zero
 
 AT_ONCE = 64
 """Shadow updates computed side by side."""
@@ -144,8 +144,7 @@ class Update:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise InputError(f"steps is {self.steps}: give 1 or more.")
-        if not 0 < self.learning_rate < np.inf:
-            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+        above_zero(learning_rate=self.learning_rate)
 
     def apply(
         self, model: Model, variables: Variables, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]

@@ -27,6 +27,7 @@ from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.attacks.extraction.equations.terms import exact
 from jaxattack.metrics import fidelity
 from jaxattack.types import (
+    NUMBERS,
     Access,
     Answer,
     Bias,
@@ -35,9 +36,9 @@ from jaxattack.types import (
     ExtractionAttack,
     InputError,
     Ledger,
-    Level,
     Oracle,
     Progress,
+    at_least,
 )
 
 UNROUNDED: tuple[ExtractionAttack, ...] = (
@@ -86,26 +87,14 @@ class Hypotheses:
     held_out: int = 100
     tolerance: float = 1e-3
 
+    name = "hypotheses"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
-        if self.held_out < 1:
-            raise InputError(f"held_out is {self.held_out}: give at least 1.")
+        at_least(1, held_out=self.held_out)
         if not 0 < self.tolerance < 1:
             raise InputError(f"tolerance is {self.tolerance}: give a share between 0 and 1.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "hypotheses"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own queries."""
-        return False
 
     def needs(self, access: Access) -> int:
         """The held-out queries and those of the cheapest hypothesis."""

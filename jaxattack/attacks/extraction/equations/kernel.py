@@ -36,7 +36,7 @@ from jaxattack.attacks.extraction.equations.least_squares import descend, polish
 from jaxattack.attacks.extraction.equations.stolen import centred, flat_extraction, rbf_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import equations, require_every_class
-from jaxattack.types import Access, BudgetSpent, Extraction, InputError, Level, Oracle, Progress
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress, at_least
 
 REACHES = (1.0, 0.5, 0.25)
 """Shares of the range that are asked, where answers further out are saturated."""
@@ -92,26 +92,14 @@ class Kernel:
     representers: int | None = None
     gamma: float | None = None
 
+    name = "kernel"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
-        if self.representers is not None and self.representers < 1:
-            raise InputError(f"representers is {self.representers}: give at least 1.")
+        at_least(1, representers=self.representers)
         if self.gamma is not None and not 0 < self.gamma < float("inf"):
             raise InputError(f"gamma is {self.gamma}: give a positive number, or none to find out.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "kernel"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own queries."""
-        return False
 
     def needs(self, access: Access) -> int:
         """The queries of the design, where no answer is saturated."""

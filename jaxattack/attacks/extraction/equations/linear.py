@@ -21,7 +21,7 @@ from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
 from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations, noise, require_every_class
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress
 
 MISFIT = 1e3
 """A residual so many times larger than the rounding of the answers shows that they are those of another model."""
@@ -89,25 +89,14 @@ class Softmax:
     queries: int | None = None
     features: str = "linear"
 
+    name = "softmax"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
         require_map(self.features)
         if self.queries is not None and self.queries < 2:
             raise InputError(f"queries is {self.queries}: give at least one more than features, or none for that many.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "softmax"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own queries."""
-        return False
 
     def needs(self, access: Access) -> int:
         """One query more than columns."""

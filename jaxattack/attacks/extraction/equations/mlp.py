@@ -24,7 +24,7 @@ from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
 from jaxattack.attacks.extraction.equations.stolen import ACTIVATIONS, centred, flat_extraction, network_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import require_every_class
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,10 @@ class Mlp:
     queries: int | None = None
     starts: int = 8
 
+    name = "mlp"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise InputError(f"activation is {self.activation!r}: choose {', '.join(ACTIVATIONS)}.")
@@ -54,21 +58,6 @@ class Mlp:
         for name in ("hidden", "queries", "starts"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "mlp"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own queries."""
-        return False
 
     def needs(self, access: Access) -> int:
         """What derivatives take; where they do not do, an equation for each unknown."""

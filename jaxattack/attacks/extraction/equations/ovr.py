@@ -29,6 +29,9 @@ from jaxattack.attacks.extraction.equations.stolen import linear_extraction, one
 from jaxattack.attacks.extraction.equations.terms import noise, require_every_class, resolution
 from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
 
+ALONE: tuple[Level, ...] = ("probability",)
+"""The level that the sum of one classifier for each class is seen at."""
+
 SHARED = (-2.0, 0.0, -5.0, 2.0, -1.0, -3.5, 1.0, -8.0)
 """What is added to every bias of the start, in turn."""
 
@@ -54,27 +57,16 @@ class OneVsRest:
     queries: int | None = None
     features: str = "linear"
 
+    name = "ovr"
+    levels = ALONE
+    pool = False
+
     def __post_init__(self) -> None:
         require_map(self.features)
         if self.queries is not None and self.queries < 2:
             raise InputError(
                 f"queries is {self.queries}: give at least one more than features, or none for twice that."
             )
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "ovr"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Logits of one-vs-rest are linear: steal those as softmax."""
-        return ("probability",)
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own queries."""
-        return False
 
     def needs(self, access: Access) -> int:
         """An equation for each unknown."""

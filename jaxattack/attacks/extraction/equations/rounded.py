@@ -20,7 +20,7 @@ from jaxattack.attacks.extraction.equations.linear import MISFIT
 from jaxattack.attacks.extraction.equations.placing import Around, Asked, more, place, scout
 from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations
-from jaxattack.types import Access, BudgetSpent, Extraction, InputError, Level, Oracle, Progress
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress
 
 ROUNDS = 4
 """In which the second half of the queries are placed."""
@@ -48,25 +48,14 @@ class Rounded:
     features: str = "linear"
     adaptive: bool = True
 
+    name = "rounded"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
         require_map(self.features)
         if self.queries is not None and self.queries < 2:
             raise InputError(f"queries is {self.queries}: give at least one more than features, or none for a default.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "rounded"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Those with numbers."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own queries."""
-        return False
 
     def needs(self, access: Access) -> int:
         """An equation for each unknown, and one query more than columns."""

@@ -22,7 +22,7 @@ from jaxattack.attacks.extraction.lm_head.head import Head, head_model
 from jaxattack.attacks.extraction.lm_head.questions import Questions
 from jaxattack.attacks.extraction.lm_head.reading import Reader, answers_all, price, reader
 from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, spectrum, unshifted
-from jaxattack.types import Access, Extraction, InputError, Inputs, Level, Oracle, Progress
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Inputs, Oracle, Progress
 
 FIRST, GROWTH = 32, 1.25
 TOKENS = 2
@@ -67,6 +67,10 @@ class LmHead:
     prompts: int = 16_384
     resolution: float = 1e-6
 
+    name = "lm-head"
+    levels = EVERY_LEVEL
+    pool = False
+
     def __post_init__(self) -> None:
         if not self.gap > 1:
             raise InputError(f"gap is {self.gap}: give a ratio above 1, such as 100.")
@@ -76,21 +80,6 @@ class LmHead:
             raise InputError(f"prompts is {self.prompts}: give at least the margin and 2 more, {self.margin + 2}.")
         if not 1e-12 <= self.resolution < 1:
             raise InputError(f"resolution is {self.resolution}: give a part of a logit, 1e-12 or more, such as 1e-6.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "lm-head"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """All of them."""
-        return ("logit", "probability", "label")
-
-    @property
-    def pool(self) -> bool:
-        """It draws its own prompts."""
-        return False
 
     def needs(self, access: Access) -> int:
         """The fewest queries with which it can succeed, those for a single hidden unit; h of them take h times more."""

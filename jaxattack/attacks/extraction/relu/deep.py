@@ -30,7 +30,18 @@ from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_
 from jaxattack.attacks.extraction.relu.peeling import Peeling
 from jaxattack.attacks.extraction.relu.polish import Answers, completed, finished, polished, scarce, surrogate
 from jaxattack.attacks.extraction.relu.standard import Victim, outputs
-from jaxattack.types import Access, Answer, BudgetSpent, Extraction, InputError, Ledger, Level, Oracle, Progress
+from jaxattack.types import (
+    NUMBERS,
+    Access,
+    Answer,
+    BudgetSpent,
+    Extraction,
+    InputError,
+    Ledger,
+    Oracle,
+    Progress,
+    at_least,
+)
 
 CHECKS, THOROUGH = 200, 10
 FITTED, POOL = 6000, 20000
@@ -59,6 +70,10 @@ class ReluDeep:
     lines: int = 120
     idle: int = 24
 
+    name = "relu-deep"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
         if len(self.hidden) < 2 or min(self.hidden) < 1:
             raise InputError(f"hidden is {self.hidden}: give the widths of two or more hidden layers, each at least 1.")
@@ -66,23 +81,7 @@ class ReluDeep:
             raise InputError(f"tolerance is {self.tolerance}: give a positive number.")
         if self.lines < 4:
             raise InputError(f"lines is {self.lines}: give at least 4.")
-        if self.idle < 1:
-            raise InputError(f"idle is {self.idle}: give at least 1.")
-
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        return "relu-deep"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Logits, or probabilities, whose log ratios are piecewise linear too."""
-        return ("logit", "probability")
-
-    @property
-    def pool(self) -> bool:
-        """No records needed."""
-        return False
+        at_least(1, idle=self.idle)
 
     def needs(self, access: Access) -> int:
         """As many answers as the network has parameters."""

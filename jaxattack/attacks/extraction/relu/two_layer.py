@@ -32,12 +32,12 @@ from jaxattack.attacks.extraction.relu.network import relu_model
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.theft import Plan, Theft, steal
 from jaxattack.types import (
+    NUMBERS,
     Access,
     BudgetSpent,
     Extraction,
     InputError,
     Ledger,
-    Level,
     Oracle,
     Progress,
     Snapshot,
@@ -61,26 +61,15 @@ class Relu:
     refine: bool = True
     quiet: int = 2
 
+    name = "relu"
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
         if self.hidden is not None and self.hidden < 1:
             raise InputError(f"hidden is {self.hidden}: give at least 1 neuron, or none where it is not known.")
         if self.quiet < 1:
             raise InputError(f"quiet is {self.quiet}: give at least 1 line.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry."""
-        return "relu"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Access levels that it works with."""
-        return ("logit", "probability")
-
-    @property
-    def pool(self) -> bool:
-        """It needs no records of the attacker's own."""
-        return False
 
     def needs(self, access: Access) -> int:
         """Two searched lines, and a gradient for every neuron and output."""

@@ -154,6 +154,7 @@ def _moved(start: np.ndarray, end: np.ndarray, features: np.ndarray) -> Float[np
 def along(
     context: Float[np.ndarray, "feature"], feature: int, values: np.ndarray
 ) -> Float[np.ndarray, "value feature"]:
+    """Records that differ from a context in one feature alone, which takes each of the values."""
     rows = np.repeat(context[None], len(values), axis=0)
     rows[:, feature] = values
     return rows

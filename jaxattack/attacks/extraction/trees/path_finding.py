@@ -39,16 +39,17 @@ from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.tree import Tree
 from jaxattack.types import (
+    NUMBERS,
     Access,
     Answer,
     BudgetSpent,
     Extraction,
     InputError,
     Inputs,
-    Level,
     Oracle,
     Progress,
     Snapshot,
+    at_least,
 )
 
 _FRESH = 32
@@ -87,28 +88,20 @@ class PathFinding:
     checks: int = 4
     calls: int = 400
 
+    levels = NUMBERS
+    pool = False
+
     def __post_init__(self) -> None:
         if not 0 < self.eps < 0.5:
             raise InputError(f"eps is {self.eps}: give a share of a feature's range, such as 1e-8.")
         if self.checks < 0:
             raise InputError(f"checks is {self.checks}: give 0 for none, or how many a leaf.")
-        if self.calls < 1:
-            raise InputError(f"calls is {self.calls}: give at least 1.")
+        at_least(1, calls=self.calls)
 
     @property
     def name(self) -> str:
         """``path-finding``, or ``top-down`` with partial queries."""
         return "top-down" if self.partial else "path-finding"
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Confidences or raw outputs tell leaves apart."""
-        return ("probability", "logit")
-
-    @property
-    def pool(self) -> bool:
-        """No records are needed."""
-        return False
 
     def needs(self, access: Access) -> int:
         """Enough to see that a tree has but one leaf: as many as reach all ends and categories, and a little more."""

@@ -15,8 +15,8 @@ from jaxtyping import Int, Shaped
 
 from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
 from jaxattack.attacks.inversion.generator.learn import Prior
-from jaxattack.attacks.inversion.target import best_restart, check_pool, check_targets, confident
-from jaxattack.types import Frame, InputError, Inversion, Level, Progress, WhiteBox
+from jaxattack.attacks.inversion.target import check_pool, check_targets, concluded
+from jaxattack.types import Inversion, Progress, WhiteBox, above_zero, at_least
 
 _FRAMES = (1, 10, 100)
 
@@ -42,33 +42,14 @@ class Gmi:
     learning_rate: float = 0.02
     weight: float = 100.0
 
+    name = "gmi"
+    white_box = True
+    levels = ()
+    pool = True
+
     def __post_init__(self) -> None:
-        for name in ("restarts", "steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
-        for name in ("learning_rate", "weight"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise InputError(f"{name} is {getattr(self, name)}: give a number above 0.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "gmi"
-
-    @property
-    def white_box(self) -> bool:
-        """It needs gradients."""
-        return True
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """It asks no oracle."""
-        return ()
-
-    @property
-    def pool(self) -> bool:
-        """Its generator learns from the attacker's own records."""
-        return True
+        at_least(1, restarts=self.restarts, steps=self.steps)
+        above_zero(learning_rate=self.learning_rate, weight=self.weight)
 
     def __call__(
         self,
@@ -96,19 +77,4 @@ class Gmi:
             np.repeat(targets, self.restarts), steps=self.steps, learning_rate=self.learning_rate,
             marks=tuple(step for step in _FRAMES if step < self.steps), progress=progress,
         )  # fmt: skip
-        shape = (len(targets), self.restarts, *victim.inputs.shape)
-        restarts = made(generator, victim.inputs, found.best).reshape(shape)
-        score = confident(victim, restarts, targets)
-        score[~np.isfinite(found.cost).reshape(score.shape)] = np.nan
-        row, chosen = np.arange(len(targets)), best_restart(score)
-        frames = [(step, made(generator, victim.inputs, z).reshape(shape)[row, chosen]) for step, z in found.frames]
-        return Inversion(
-            attack=self.name,
-            target=targets,
-            x=restarts[row, chosen],
-            restarts=restarts,
-            score=score,
-            steps=found.steps.reshape(score.shape),
-            gradients=int(found.steps.sum()),
-            frames=tuple(Frame(step, x) for step, x in frames),
-        )
+        return concluded(self, victim, targets, found, lambda z: made(generator, victim.inputs, z))

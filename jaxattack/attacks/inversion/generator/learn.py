@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from jaxattack.attacks.inversion.generator import dae, gan, vae
 from jaxattack.attacks.inversion.generator.prior import Generator, networks, unit
-from jaxattack.types import InputError, Inputs, Progress
+from jaxattack.types import InputError, Inputs, Progress, at_least
 
 KINDS = {"vae": vae, "gan": gan, "dae": dae}
 SEGMENT = 250
@@ -67,9 +67,7 @@ class Prior:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"prior is {self.kind!r}: choose {', '.join(KINDS)}.")
-        for name in ("latent", "steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        at_least(1, latent=self.latent, steps=self.steps)
 
     def learn(self, inputs: Inputs, pool: np.ndarray, seed: int, progress: Progress | None) -> Generator:
         """Train it on the attacker's records.

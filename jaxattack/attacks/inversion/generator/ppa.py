@@ -11,15 +11,15 @@ The critic has no say: the generator alone keeps to the kind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
 from jaxattack.attacks.inversion.generator.learn import Prior
-from jaxattack.attacks.inversion.target import check_pool, check_targets, confidences, confident
-from jaxattack.types import Frame, InputError, Inversion, Level, Progress, WhiteBox
+from jaxattack.attacks.inversion.target import check_pool, check_targets, concluded, confidences
+from jaxattack.types import InputError, Inversion, Progress, WhiteBox, above_zero, at_least
 
 _FRAMES, _SHIFTS = (1, 10, 30), ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 _PART = 16
@@ -47,34 +47,16 @@ class Ppa:
     steps: int = 100
     learning_rate: float = 0.05
 
+    name = "ppa"
+    white_box = True
+    levels = ()
+    pool = True
+
     def __post_init__(self) -> None:
-        for name in ("candidates", "restarts", "steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        at_least(1, candidates=self.candidates, restarts=self.restarts, steps=self.steps)
         if self.candidates < self.restarts:
             raise InputError(f"candidates is {self.candidates} and restarts {self.restarts}: give at least as many.")
-        if not 0 < self.learning_rate < np.inf:
-            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry and in reports."""
-        return "ppa"
-
-    @property
-    def white_box(self) -> bool:
-        """It needs gradients."""
-        return True
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """It asks no oracle."""
-        return ()
-
-    @property
-    def pool(self) -> bool:
-        """Its generator learns from the attacker's own records."""
-        return True
+        above_zero(learning_rate=self.learning_rate)
 
     def __call__(
         self,
@@ -100,29 +82,16 @@ class Ppa:
             np.repeat(targets, self.restarts), steps=self.steps, learning_rate=self.learning_rate,
             marks=tuple(step for step in _FRAMES if step < self.steps), progress=progress,
         )  # fmt: skip
-        shape = (len(targets), self.restarts, *victim.inputs.shape)
-        flat = made(generator, victim.inputs, found.best)
-        restarts = flat.reshape(shape)
-        score = confident(victim, restarts, targets)
-        score[~np.isfinite(found.cost).reshape(score.shape)] = np.nan
-        robust = confidences(victim, _views(flat)).mean(axis=1).reshape(*score.shape, -1)
-        robust = np.take_along_axis(robust, targets[:, None, None], axis=2)[:, :, 0]
-        chosen = np.where(np.isnan(score), -1.0, robust).argmax(axis=1)
-        row = np.arange(len(targets))
-        frames = [
-            (step, made(generator, victim.inputs, part).reshape(shape)[row, chosen]) for step, part in found.frames
-        ]
-        return Inversion(
-            attack=self.name,
-            target=targets,
-            x=restarts[row, chosen],
-            restarts=restarts,
-            score=score,
-            steps=found.steps.reshape(score.shape),
-            gradients=int(found.steps.sum()),
-            frames=tuple(Frame(step, x) for step, x in frames),
-            notes={"confidence over views": robust[row, chosen].tolist()},
-        )
+
+        def robust(x: Float[np.ndarray, "target restart *feature"]) -> Float[np.ndarray, "target restart"]:
+            sure = confidences(victim, _views(x.reshape(-1, *victim.inputs.shape))).mean(axis=1)
+            return np.take_along_axis(sure.reshape(*x.shape[:2], -1), targets[:, None, None], axis=2)[:, :, 0]
+
+        def choose(x: np.ndarray, score: np.ndarray) -> Int[np.ndarray, "target"]:
+            return np.where(np.isnan(score), -1.0, robust(x)).argmax(axis=1)
+
+        kept = concluded(self, victim, targets, found, lambda z: made(generator, victim.inputs, z), choose)
+        return replace(kept, notes={"confidence over views": robust(kept.x[:, None])[:, 0].tolist()})
 
 
 def _views(x: Float[np.ndarray, "point *feature"]) -> Float[np.ndarray, "point view *feature"]:

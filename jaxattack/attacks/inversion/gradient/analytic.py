@@ -56,10 +56,7 @@ class _Found(NamedTuple):
 class Analytic:
     """The ratio of a fully connected first layer's gradients. Nothing is random, and there is one restart."""
 
-    @property
-    def name(self) -> str:
-        """``analytic``."""
-        return "analytic"
+    name = "analytic"
 
     def __call__(
         self,

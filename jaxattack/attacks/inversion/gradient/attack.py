@@ -106,6 +106,8 @@ class InvertingGradients:
     restarts: int = 8
     chunk: int = 0
 
+    name = "inverting-gradients"
+
     def __post_init__(self) -> None:
         _check(self.steps, self.restarts, self.chunk)
         if not self.learning_rate > 0:
@@ -114,11 +116,6 @@ class InvertingGradients:
             raise InputError(f"tv is {self.tv} and statistics is {self.statistics}: give weights of at least 0.")
         if self.distance not in DISTANCES:
             raise InputError(f"distance is {self.distance!r}: give one of {', '.join(DISTANCES)}.")
-
-    @property
-    def name(self) -> str:
-        """``inverting-gradients``."""
-        return "inverting-gradients"
 
     def __call__(
         self, victim: WhiteBox, updates: Update, *, seed: int = 0, progress: Progress | None = None

@@ -319,7 +319,7 @@ def test_terms_it_cannot_work_with_are_refused_before_anything_is_asked():
     box = Inputs.box(0, 1, (6,))
     attack = Relu()
     terms = {
-        "logit or probability": Access(level="label", classes=3, inputs=box),
+        "probability or logit": Access(level="label", classes=3, inputs=box),
         "top 2 of 3": Access(level="probability", classes=3, inputs=box, top=2),
         "rounded to 5 decimals": Access(level="probability", classes=3, inputs=box, decimals=5),
         "one class has no odds": Access(level="probability", classes=1, inputs=box),
