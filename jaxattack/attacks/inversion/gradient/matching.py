@@ -20,20 +20,26 @@ from jaxtyping import Float
 Distance = Literal["cosine", "squared"]
 
 
-def _dot(a: Any, b: Any) -> jax.Array:
+def dot(a: Any, b: Any) -> Float[jax.Array, ""]:
+    """The inner product of two trees of the same shape."""
     return sum((jnp.vdot(u, v) for u, v in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.float32(0))
 
 
 def cosine(found: Any, sent: Any) -> Float[jax.Array, ""]:
     """0 where they point the same way, 2 where they are opposed."""
+    return apart(dot(found, sent), dot(found, found), dot(sent, sent))
+
+
+def apart(inner: jax.Array, found: jax.Array, sent: jax.Array) -> Float[jax.Array, ""]:
+    """The same from <g, g*>, <g, g> and <g*, g*>."""
     # A simulated gradient of zero has no direction: its cosine is taken as 0, and its derivative stays finite.
-    return 1 - _dot(found, sent) / jnp.sqrt(jnp.maximum(_dot(found, found) * _dot(sent, sent), 1e-30))
+    return 1 - inner / jnp.sqrt(jnp.maximum(found * sent, 1e-30))
 
 
 def squared(found: Any, sent: Any) -> Float[jax.Array, ""]:
     """0 where they agree, 1 where nothing was found."""
-    apart = jax.tree.map(jnp.subtract, found, sent)
-    return _dot(apart, apart) / _dot(sent, sent)
+    left = jax.tree.map(jnp.subtract, found, sent)
+    return dot(left, left) / dot(sent, sent)
 
 
 DISTANCES = {"cosine": cosine, "squared": squared}

@@ -1,8 +1,11 @@
 """The search for records whose update is the one that was sent: users and restarts at once.
 
-A lane is one restart for one user. A compiled program takes a chunk of lanes through all their steps, and every
-lane keeps the best it has been at. A lane draws its start from the seed, its user and its restart, so that results depend
-neither on the chunk nor on what else is searched for, but for rounding.
+A lane is one restart for one user. A compiled program takes a chunk of lanes through all their steps, several restarts of
+several users, and every lane keeps the best it has been at. A lane draws its start from the seed, its user and its restart, so
+that results depend neither on the chunk nor on what else is searched for, but for rounding.
+
+One gradient by its cosine needs two inner products of it alone, which `ghost` takes without the gradient. Restarts of a
+user share what was sent, and their inner products with it become one product of matrices.
 
 The search moves in coordinates in which every feature runs from -2 to 2, about those of standardised pictures, for which
 the published rates are meant.
@@ -19,7 +22,8 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance, statistics, total_variation
+from jaxattack.attacks.inversion.gradient.ghost import products
+from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance, apart, dot, statistics, total_variation
 from jaxattack.attacks.inversion.gradient.update import Terms, Update, simulate
 from jaxattack.models.conv import using
 from jaxattack.types import InputError, Inputs, Model, Progress, WhiteBox
@@ -118,26 +122,38 @@ def search(
         InputError: a victim that cannot be differentiated.
     """
     problem = Problem(victim.model, update.terms, victim.inputs.shape, victim.classes)
-    lanes = update.users * restarts
-    chunks = -(-lanes // (chunk or _fitting(victim, update)))
-    size = -(-lanes // chunks)
+    size = chunk or _fitting(victim, update)
+    # Restarts of one user share what it sent: a chunk is filled with those first.
+    together = _parts(restarts, size)
+    at_once = _parts(update.users, max(size // len(together[0]), 1))
     shared = (*_box(victim.inputs), victim.variables, update.sent, update.rest, label, jax.random.key(seed))
-    done = []
-    for first in range(0, lanes, size):
-        numbers = np.minimum(np.arange(first, first + size), lanes - 1)
-        try:
-            found = _chunk(problem, plan, shared, numbers // restarts, numbers % restarts)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"the victim cannot be differentiated ({str(error).splitlines()[0]}): give a model of JAX operations."
-            ) from error
-        done.append(jax.tree.map(np.asarray, found))
-        if progress:
-            progress("matching gradients", min(first + size, lanes), lanes)
-    found = Lanes(*(np.concatenate(parts)[:lanes] for parts in zip(*done, strict=True)))
+    done, rows = 0, []
+    for users in at_once:
+        row = []
+        for some in together:
+            try:
+                found = _chunk(problem, plan, shared, users, some)
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"the victim cannot be differentiated ({str(error).splitlines()[0]}): give a model of JAX operations."
+                ) from error
+            row.append(jax.tree.map(np.asarray, found))
+            done += users.size * some.size
+            if progress:
+                progress("matching gradients", min(done, update.users * restarts), update.users * restarts)
+        rows.append([np.concatenate(parts, axis=1)[:, :restarts] for parts in zip(*row, strict=True)])
+    every = (np.concatenate(parts)[: update.users] for parts in zip(*rows, strict=True))
+    found = Lanes(*(part.reshape(-1, *part.shape[2:]) for part in every))
     if not found.slope.any():
         raise InputError("the update does not move with the records: the victim has no second derivative to follow.")
     return found
+
+
+def _parts(count: int, size: int) -> list[Int[np.ndarray, "part"]]:
+    """0 to count - 1 in parts of one size, at most the one given; what the last part lacks repeats the last number."""
+    parts = -(-count // size)
+    size = -(-count // parts)
+    return [np.minimum(np.arange(first, first + size), count - 1) for first in range(0, parts * size, size)]
 
 
 def _fitting(victim: WhiteBox, update: Update) -> int:
@@ -158,29 +174,40 @@ def _box(inputs: Inputs) -> tuple[Float[np.ndarray, "*feature"], Float[np.ndarra
 def _chunk(problem: Problem, plan: Plan, shared: Any, user: Any, restart: Any) -> tuple[Any, ...]:
     # Accelerators would round products to ten bits, and then no update is matched to better than that.
     with jax.default_matmul_precision("highest"), using("patches"):
-        return jax.vmap(lambda u, r: _lane(problem, plan, shared, u, r))(user, restart)
+        return jax.vmap(lambda u: _restarts(problem, plan, shared, u, restart))(user)
 
 
-def _lane(problem: Problem, plan: Plan, shared: Any, user: Any, restart: Any) -> tuple[Any, ...]:
-    """The fields of `Lanes` for one lane."""
-    middle, scale, variables, every_sent, every_rest, every_label, key = shared
+def _restarts(problem: Problem, plan: Plan, shared: Any, user: Any, restart: Any) -> tuple[Any, ...]:
+    """Some restarts of one user."""
+    *whole, every_sent, every_rest, every_label, key = shared
     sent, rest = jax.tree.map(lambda leaf: jnp.asarray(leaf)[user], (every_sent, every_rest))
     known = jax.nn.one_hot(jnp.asarray(every_label)[user], problem.classes)
+    key = jax.random.fold_in(key, user)
+    return jax.vmap(lambda r: _lane(problem, plan, (*whole, sent, rest, known), jax.random.fold_in(key, r)))(restart)
+
+
+def _lane(problem: Problem, plan: Plan, given: Any, key: Any) -> tuple[Any, ...]:
+    """The fields of `Lanes` for one lane."""
+    middle, scale, variables, sent, rest, known = given
 
     def records(point):
         return middle[None] + scale[None] * point["z"]
 
+    def distance(x, target):
+        if plan.distance == "cosine" and problem.terms.local is None and not problem.terms.training:
+            return apart(*products(problem.model, variables, x, target, sent), dot(sent, sent)), rest
+        found, after = simulate(problem.model, problem.terms, variables, x, target)
+        return DISTANCES[plan.distance](found, sent), after
+
     def cost(point):
-        target = jax.nn.softmax(point["label"]) if plan.soft else known
-        found, after = simulate(problem.model, problem.terms, variables, records(point), target)
-        value = DISTANCES[plan.distance](found, sent)
+        value, after = distance(records(point), jax.nn.softmax(point["label"]) if plan.soft else known)
         if plan.tv and len(problem.shape) >= 2:
             value += plan.tv * total_variation(point["z"])
         if plan.statistics and rest is not None:
             value += plan.statistics * statistics(after, rest)
         return value
 
-    start = _start(problem, plan, jax.random.fold_in(jax.random.fold_in(key, user), restart))
+    start = _start(problem, plan, key)
     best, value, evaluations, slope, frames = _descend(cost, plan, start)
     low, high = middle - EDGE * scale, middle + EDGE * scale
     shown, shown_value = frames
