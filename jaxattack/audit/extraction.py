@@ -17,7 +17,7 @@ from jaxattack.audit.opened import Opened
 from jaxattack.audit.sweep import Findings
 from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
 from jaxattack.training import check_seed
-from jaxattack.types import Extraction, InputError, Level, Oracle, Precision, Progress
+from jaxattack.types import Extraction, Level, Oracle, Precision, Progress, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +85,7 @@ class ExtractionAudit:
         check_seed(self.seed)
         if self.method is not None:
             lookup(self.method)
-        if self.budget is not None and self.budget < 1:
-            raise InputError(f"budget is {self.budget}: give at least 1 query.")
-        if self.compare < 1:
-            raise InputError(f"compare is {self.compare}: give at least 1 record.")
+        at_least(1, budget=self.budget, compare=self.compare)
 
 
 class Stolen(NamedTuple):
@@ -128,7 +125,7 @@ def extract(
     begin = time.perf_counter()
     name = audit.method or victim.method
     attack = lookup(name)
-    identity = {"victim": victim.name, "method": name, "seed": audit.seed}
+    identity = victim.identity | {"method": name, "seed": audit.seed}
     whole = oracle or victim.oracle
     with asked(whole, kind="extraction", identity=identity, out=out, budget=audit.budget) as handed:
         started = time.perf_counter()

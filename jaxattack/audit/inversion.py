@@ -29,7 +29,7 @@ from jaxattack.audit.recognised import evaluation_model, gallery, recognised
 from jaxattack.audit.sweep import Findings
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.training import check_seed
-from jaxattack.types import Extraction, InputError, Inversion, Ledger, Oracle, Progress, WhiteBox
+from jaxattack.types import Extraction, InputError, Inversion, Ledger, Oracle, Progress, WhiteBox, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +65,9 @@ class InversionAudit:
         check_seed(self.seed)
         if self.method is not None and not by_gradient(self.method):
             lookup(self.method)
-        for name in ("users", "batch"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        at_least(1, users=self.users, batch=self.batch, budget=self.budget)
         if self.extract is not None:
             extraction_attack(self.extract)
-        if self.budget is not None and self.budget < 1:
-            raise InputError(f"budget is {self.budget}: give at least 1 query.")
 
 
 def by_gradient(method: str) -> bool:
@@ -139,74 +135,85 @@ def invert(
         InputError: bad input, a foreign folder, or a victim that cannot be believed or reached.
     """
     begin = time.perf_counter()
-    name = audit.method or _method(victim, audit)
-    classes = victim.oracle.access.classes
-    targets = np.array(audit.targets or range(classes))
-    done = _run(victim, name, audit, targets, oracle or victim.oracle, out, progress)
+    asked_ = oracle or victim.oracle
+    if asked_.access.classes < 2:
+        raise InputError(f"{victim.name} answers a number and no class: inverting a class needs a classifier.")
+    audit = replace(audit, method=audit.method or _method(victim, audit, asked_))
+    done = _run(victim, audit, asked_, out, progress)
     started = time.perf_counter()
     # What is recognised in a user's own record is the record itself: there is nothing to judge.
-    model = None if by_gradient(name) else evaluation_model(victim, audit.evaluation, audit.seed, progress)
+    model = None if done.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
     found = recognised(victim, done.inversion, model, done.truth)
     shown, pictures = gallery(victim, done.inversion, done.truth)
-    attack = gradient_attack(name) if by_gradient(name) else lookup(name)
-    values = {
-        "format": 1,
-        "kind": "inversion",
-        "title": f"{victim.name} · {name.partition('?')[0]}" + (f" after {audit.extract}" if audit.extract else ""),
-        "victim": described(victim, oracle or victim.oracle, transport)
-        | (_NOT_TRAINED if untrained(audit) else _trained(victim)),
-        "attack": {
-            "name": done.inversion.attack,
-            "settings": settings(attack),
-            "complete": done.inversion.complete,
-            "reason": done.inversion.reason,
-            "notes": {key: plain(value) for key, value in done.inversion.notes.items()},
-            "white_box": by_gradient(name) or lookup(name).white_box,
-            "updates": {"users": audit.users, "batch": audit.batch, "trained": audit.trained}
-            if by_gradient(name)
-            else None,
-            "stolen": _stolen(done.stolen),
-        },
-        **found,
-        "gallery": shown,
-        "warnings": done.warnings,
-        "cost": {
-            "queries": done.cost.queries,
-            "calls": done.cost.calls,
-            "bytes": done.cost.bytes,
-            "price": done.cost.price,
-            "kept": min(done.kept, done.cost.queries),
-            "gradients": done.inversion.gradients,
-            "seconds": {**done.seconds, "evaluation": time.perf_counter() - started},
-            "memory_bytes": peak_memory(),
-            "device": device(),
-        },
-        "config": {"victim": victim.name, **asdict(audit), "method": name, "access": terms(oracle or victim.oracle)},
-        "environment": environment(),
-    }
+    judged = time.perf_counter() - started
     if out is not None:
         _keep(out, done.inversion)
-    values["cost"]["seconds"]["total"] = time.perf_counter() - begin
-    return Inverted(done.inversion, Findings(values, pictures))
+    return Inverted(
+        done.inversion,
+        Findings(
+            {
+                "format": 1,
+                "kind": "inversion",
+                "title": f"{victim.name} · {done.inversion.attack}"
+                + (f" after {audit.extract}" if audit.extract else ""),
+                "victim": described(victim, asked_, transport)
+                | (_NOT_TRAINED if untrained(audit) else _trained(victim)),
+                "attack": _tried(audit, done),
+                **found,
+                "gallery": shown,
+                "warnings": done.warnings,
+                "cost": _cost(done, judged, time.perf_counter() - begin),
+                "config": {"victim": victim.name, **asdict(audit), "access": terms(asked_)},
+                "environment": environment(),
+            },
+            pictures,
+        ),
+    )
 
 
-def _method(victim: Opened, audit: InversionAudit) -> str:
+def _tried(audit: InversionAudit, done: _Done) -> dict[str, Any]:
+    """The attack, as the report has it."""
+    method = audit.method or ""
+    gradient = by_gradient(method)
+    attack = gradient_attack(method) if gradient else lookup(method)
+    return {
+        "name": done.inversion.attack,
+        "settings": settings(attack),
+        "complete": done.inversion.complete,
+        "reason": done.inversion.reason,
+        "notes": {key: plain(value) for key, value in done.inversion.notes.items()},
+        "white_box": gradient or lookup(method).white_box,
+        "updates": {"users": audit.users, "batch": audit.batch, "trained": audit.trained} if gradient else None,
+        "stolen": _stolen(done.stolen),
+    }
+
+
+def _cost(done: _Done, judged: float, total: float) -> dict[str, Any]:
+    return {
+        "queries": done.cost.queries,
+        "calls": done.cost.calls,
+        "bytes": done.cost.bytes,
+        "price": done.cost.price,
+        "kept": min(done.kept, done.cost.queries),
+        "gradients": done.inversion.gradients,
+        "seconds": {**done.seconds, "evaluation": judged, "total": total},
+        "memory_bytes": peak_memory(),
+        "device": device(),
+    }
+
+
+def _method(victim: Opened, audit: InversionAudit, oracle: Oracle) -> str:
     """White-box where there are weights, or will be; else what the answers allow."""
-    return "mi-face" if victim.inside is not None or audit.extract is not None else "numeric"
+    if victim.inside is not None or audit.extract is not None:
+        return "mi-face"
+    return "boundary" if oracle.access.level == "label" else "numeric"
 
 
-def _run(
-    victim: Opened,
-    name: str,
-    audit: InversionAudit,
-    targets: np.ndarray,
-    oracle: Oracle,
-    out: Path | None,
-    progress: Progress | None,
-) -> _Done:
+def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None, progress: Progress | None) -> _Done:
+    name = audit.method or ""
     if by_gradient(name):
         return _from_gradients(victim, name, audit, progress)
-    attack = lookup(name)
+    attack, targets = lookup(name), np.array(audit.targets or range(oracle.access.classes))
     pool = victim.pool if attack.pool else None
     if attack.white_box and audit.extract is None:
         if victim.inside is None:
@@ -216,8 +223,8 @@ def _run(
         started = time.perf_counter()
         made = attack(victim.inside, targets, seed=audit.seed, pool=pool, progress=progress)
         return _Done(made, None, made.cost, 0, [], {"attack": time.perf_counter() - started})
-    identity = {"victim": victim.name, "method": name, "extract": audit.extract, "seed": audit.seed}
-    with asked(oracle, kind="inversion", identity=identity, out=out, budget=audit.budget) as handed:
+    identity = {"method": name, "targets": targets.tolist(), "extract": audit.extract, "seed": audit.seed}
+    with asked(oracle, kind="inversion", identity=victim.identity | identity, out=out, budget=audit.budget) as handed:
         started, stolen, seconds = time.perf_counter(), None, {}
         target: Any = handed.oracle
         if audit.extract is not None:

@@ -93,6 +93,11 @@ class Opened:
     dataset: Dataset | None = None
     member: Bool[np.ndarray, "record"] | None = None
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells it from other victims, as plain values; the seed beside it decides which records were its members."""
+        return {"victim": self.name, "members": None if self.member is None else int(self.member.sum())}
+
 
 def open_victim(
     name: str,
@@ -215,7 +220,13 @@ def _estimator(
 ) -> Opened:
     kind = ESTIMATORS[name]
     x = dataset.x.reshape(len(dataset), -1)
-    make = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
+    try:
+        make = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
+    except ValueError as error:
+        raise InputError(
+            f"{name} cannot be fitted on the {member.sum()} records of {dataset.name} that are its members "
+            f"({str(error).splitlines()[0].rstrip('.')}): give other data, or more members."
+        ) from error
     oracle = make(level or kind.level, price)
     return Opened(
         name=f"{name} on {dataset.name}",

@@ -149,3 +149,9 @@ def test_every_estimator_opens_with_records_to_compare_on(name):
     assert victim.oracle.ledger.queries == 5
     victim.twin(victim.x)
     assert victim.oracle.ledger.queries == 5
+
+
+def test_an_estimator_that_cannot_be_fitted_says_so_in_a_sentence(tmp_path):
+    np.savez(tmp_path / "five.npz", x=np.random.default_rng(0).random((5, 3), np.float32), y=np.array([0, 0, 0, 0, 1]))
+    with pytest.raises(InputError, match=r"kernel cannot be fitted on the 2 records .* or more members"):
+        open_victim("kernel", data=str(tmp_path / "five.npz"), members=2, seed=0)

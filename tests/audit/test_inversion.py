@@ -84,3 +84,27 @@ def test_users_records_are_made_back_from_their_gradients():
         invert(open_victim("svm", data="iris"), audit=InversionAudit(method="idlg"))
     with pytest.raises(InputError, match="ask for fewer"):
         invert(victim, audit=InversionAudit(method="analytic", users=5000))
+
+
+def test_the_default_is_what_the_victim_allows(softmax):
+    audit = InversionAudit(targets=(1,), evaluation="softmax")
+    labels = invert(open_victim("svm", data="iris"), audit=audit).findings.values
+    assert labels["config"]["method"] == labels["attack"]["name"] == "boundary"
+    assert invert(open_victim("logistic", data="iris"), audit=audit).inversion.attack == "numeric"
+
+
+def test_a_victim_without_classes_is_refused():
+    with pytest.raises(InputError, match="needs a classifier"):
+        invert(open_victim("regression-tree", data="iris"))
+
+
+@pytest.mark.parametrize(("members", "targets"), [(90, (2,)), (75, (1,))])
+def test_answers_about_other_members_or_targets_are_not_taken_for_these(tmp_path, members, targets):
+    def run(members, targets):
+        victim = open_victim("logistic", data="iris", members=members)
+        audit = InversionAudit(method="numeric?steps=1", targets=targets, evaluation="softmax")
+        return invert(victim, audit=audit, out=tmp_path)
+
+    run(75, (2,))
+    with pytest.raises(InputError, match="give another folder"):
+        run(members, targets)
