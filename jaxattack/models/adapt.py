@@ -9,13 +9,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxattack.types import Model, Variables
+
+Precision = Literal["float32", "bfloat16"]
 
 
 def from_nnx(build: Callable[[nnx.Rngs], Callable[..., jax.Array]]) -> Model:
@@ -96,6 +98,40 @@ def from_linen(module: Any, shape: tuple[int, ...]) -> Model:
         return module.apply(collections, x, mutable=list(variables.rest), rngs={"dropout": key}, **mode(True))
 
     return Model(init, apply, forward)
+
+
+@cache
+def in_precision(model: Model, precision: Precision) -> Model:
+    """A Model that computes in a precision; the same model and precision give the same object.
+
+    In bfloat16 parameters and inputs are rounded to it on their way in. Parameters, their gradients, ``rest`` and
+    logits stay float32 outside, so that an optimiser changes float32 weights and a loss or a signal is computed in float32.
+    Layers that widen what they are given, as `nnx.BatchNorm` and Linen's do unless told otherwise, hand on float32:
+    the networks of `jaxattack.models.nets` have none.
+
+    Args:
+        model: it computes in the type of its parameters and inputs.
+        precision: float32, the model as it is, or bfloat16.
+    """
+    if precision == "float32":
+        return model
+
+    def rounded(tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16) if _is_float(leaf) else leaf, tree)
+
+    def apply(variables, x):
+        return model.apply(Variables(rounded(variables.params), variables.rest), rounded(x)).astype(jnp.float32)
+
+    def forward(variables, x, key):
+        logits, rest = model.forward(Variables(rounded(variables.params), variables.rest), rounded(x), key)
+        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), rest, variables.rest)
+        return logits.astype(jnp.float32), kept
+
+    return Model(model.init, apply, forward)
+
+
+def _is_float(leaf: jax.Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 @cache

@@ -1,8 +1,9 @@
 """From a Model, a Dataset and a member matrix to trained models and their Observations."""
 
 from jaxattack.training.alone import observe_one, train_one
-from jaxattack.training.ensemble import Engine, Placement, Sweep, check_seed, train_ensemble
+from jaxattack.training.ensemble import Engine, Sweep, check_seed, train_ensemble
 from jaxattack.training.images import Queries
+from jaxattack.training.placement import Placement
 from jaxattack.training.recipe import Recipe
 
 __all__ = [

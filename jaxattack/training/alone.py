@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.training.ensemble import memberships
-from jaxattack.training.images import Queries, check_views, in_blocks
+from jaxattack.models import in_precision
+from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.signals import ALWAYS
-from jaxattack.training.single import Membership, deployed, epoch, observe, start
+from jaxattack.training.single import Membership, deployed, epoch, memberships, observe, start
 from jaxattack.types import Dataset, Model, Progress, Variables
 
 _start = jax.jit(start, static_argnames=("model", "recipe", "slots"))
@@ -49,6 +49,7 @@ def train_one(
     slots = Membership(*(jnp.asarray(part[0]) for part in padded))
     x, y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)
+    model = in_precision(model, recipe.precision)
     state = _start(model, recipe, key, slots=len(slots.index))
     for number in range(recipe.epochs):
         state = jax.block_until_ready(_epoch(model, recipe, x, y, key, slots, state, jnp.int32(number)))
@@ -67,7 +68,7 @@ def observe_one(
     """What one model says of every record.
 
     Args:
-        model: the architecture.
+        model: the architecture; it computes as it is given (`jaxattack.models.in_precision`).
         dataset: the records.
         variables: what it learnt.
         names: the signals to keep beside ``phi`` and ``correct``.
@@ -78,7 +79,6 @@ def observe_one(
     """
     views = queries or Queries()
     check_views(Recipe(), views, dataset)
-    x, y, block = in_blocks(dataset)
     kept = tuple(dict.fromkeys((*ALWAYS, *names)))
-    answers = _observe(model, kept, views, block, x, y, variables)
-    return {name: np.asarray(value)[: len(dataset)] for name, value in answers.items()}
+    answers = _observe(model, kept, views, BLOCK, dataset.x, dataset.y.astype(np.int32), variables)
+    return {name: np.asarray(value) for name, value in answers.items()}

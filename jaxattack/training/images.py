@@ -11,7 +11,7 @@ from math import isqrt
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int
 
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import Dataset, InputError
@@ -20,14 +20,11 @@ BLOCK = 1024
 """Records a model is asked about at once: large enough for matrix products at full speed, small beside memory."""
 
 
-def in_blocks(
-    dataset: Dataset,
-) -> tuple[Shaped[np.ndarray, "padded *feature"], Int[np.ndarray, "padded"], int]:
-    """Records and labels, the last one repeated until blocks of equal size cover them, and that size."""
-    blocks = -(-len(dataset) // BLOCK)
-    block = -(-len(dataset) // blocks)
-    index = np.arange(blocks * block).clip(max=len(dataset) - 1)
-    return dataset.x[index], dataset.y[index].astype(np.int32), block
+def in_blocks(records: int, block: int) -> Int[np.ndarray, "block record"]:
+    """Indices of all records in blocks of equal size, at most the one given; the last record is repeated to fill them."""
+    blocks = -(-records // block)
+    size = -(-records // blocks)
+    return np.arange(blocks * size).clip(max=records - 1).reshape(blocks, size)
 
 
 def as_input(x: jax.Array) -> jax.Array:
@@ -36,15 +33,15 @@ def as_input(x: jax.Array) -> jax.Array:
 
 
 def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:
-    """Random flip, crop and cutout of each image, as the recipe says.
+    """Random flip, crop and cutout of each image, as the recipe says, as floats of the same shape.
+
+    Images stay bytes while they are moved. A crop is a slice an image, which XLA gathers: on a CPU 20 times as fast as
+    selecting among all shifts, 100 times as fast as multiplying by one-hot rows.
 
     Args:
         recipe: its ``flip``, ``crop`` and ``cutout``.
         key: a random key.
-        x: float images ["record height width channel"].
-
-    Returns:
-        Images of the same shape.
+        x: images ["record height width channel"], as `as_input` takes them.
     """
     flip_key, crop_key, cut_key = jax.random.split(key, 3)
     records, height, width, _ = x.shape
@@ -55,6 +52,7 @@ def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:
         offsets = jax.random.randint(crop_key, (records, 2), 0, 2 * recipe.crop + 1)
         padded = jnp.pad(x, ((0, 0), (recipe.crop,) * 2, (recipe.crop,) * 2, (0, 0)), mode="reflect")
         x = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), x.shape[1:]))(padded, offsets)
+    x = as_input(x)
     if recipe.cutout:
         centre = jax.random.randint(cut_key, (records, 2), 0, jnp.array([[height, width]]))
         low = centre - recipe.cutout // 2

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxattack.models import Precision
 from jaxattack.types import InputError
 
 Optimizer = Literal["adam", "adamw", "sgd"]
@@ -36,6 +37,9 @@ class Recipe:
         flip: mirror half of the images left to right (images only).
         crop: pixels of reflect padding before a random crop of the first size (images only); 0 is off.
         cutout: side in pixels of a random square set to 0 (images only); 0 is off.
+        precision: float32; or bfloat16, in which a sweep's networks compute, trained and asked, while weights, batch
+            statistics, softmax, loss and signals stay float32; a victim of `jaxattack train` is then asked in float32. The float32 of an accelerator's products is its own: GPUs
+            from Ampere on round their inputs to TF32 unless JAX_DEFAULT_MATMUL_PRECISION=highest is set.
 
     Raises:
         InputError: a value outside its range.
@@ -54,6 +58,7 @@ class Recipe:
     flip: bool = False
     crop: int = 0
     cutout: int = 0
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
@@ -64,7 +69,8 @@ class Recipe:
         for name in ("momentum", "warmup", "label_smoothing", "ema"):
             self._check(name, "a share from 0 to below 1", lambda value: 0 <= value < 1)
         self._check("learning_rate", "a number above 0", lambda value: 0 < value < float("inf"))
-        for name, choices in (("optimizer", get_args(Optimizer)), ("schedule", get_args(Schedule))):
+        for name, kind in (("optimizer", Optimizer), ("schedule", Schedule), ("precision", Precision)):
+            choices = get_args(kind)
             self._check(name, f"one of {', '.join(choices)}", lambda value, choices=choices: value in choices)
 
     def _check(self, name: str, wanted: str, holds: Callable[..., bool]) -> None:

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 
 from jaxattack.training import signals
-from jaxattack.training.images import Queries, as_input, augment, view
+from jaxattack.training.images import Queries, as_input, augment, in_blocks, view
 from jaxattack.training.recipe import Recipe, optimizer
-from jaxattack.types import Model, Variables
+from jaxattack.types import InputError, Model, Variables
 
 
 class Membership(NamedTuple):
@@ -30,6 +31,22 @@ class Membership(NamedTuple):
     weight: Any
 
 
+def memberships(member: Bool[np.ndarray, "model record"], slots: int) -> Membership:
+    """Each model's members as indices, padded to ``slots`` by repeating members at weight 0.
+
+    Raises:
+        InputError: a model without members, or with more than ``slots``.
+    """
+    counts = member.sum(axis=1)
+    if counts.min() < 1 or counts.max() > slots:
+        raise InputError(
+            f"the models have {counts.min()} to {counts.max()} members: give each at least 1 and at most {slots}."
+        )
+    index = np.stack([np.resize(np.flatnonzero(row), slots) for row in member]).astype(np.int32)
+    weight = (np.arange(slots) < counts[:, None]).astype(np.float32)
+    return Membership(index, weight)
+
+
 class State(NamedTuple):
     """What a training step changes."""
 
@@ -41,7 +58,7 @@ class State(NamedTuple):
 def batch_loss(model: Model, recipe: Recipe, variables: Variables, x, y, weight, key):
     """Weighted mean cross entropy of a batch, and the new batch statistics."""
     look_key, forward_key = jax.random.split(key)
-    x = augment(recipe, look_key, as_input(x)) if recipe.augments else as_input(x)
+    x = augment(recipe, look_key, x) if recipe.augments else as_input(x)
     logits, rest = model.forward(variables, x, forward_key)
     if recipe.label_smoothing:
         target = optax.smooth_labels(jax.nn.one_hot(y, logits.shape[1]), recipe.label_smoothing)
@@ -177,7 +194,7 @@ def observe(
         model: the architecture.
         names: the signals to keep, as in `jaxattack.training.signals`.
         queries: the views.
-        block: records asked at once; it divides the number of records.
+        block: records asked at once, at most.
         x: all records.
         y: all labels.
         variables: the trained model.
@@ -187,16 +204,15 @@ def observe(
     """
     offsets = jnp.asarray(queries.offsets())
 
-    def ask(records):
-        x, y = records
-        x = as_input(x)
+    def ask(index):
+        records, labels = x[index], y[index]
 
         def at(offset):
-            return signals.compute(names, model.apply(variables, view(queries, x, offset)), y)
+            seen = as_input(view(queries, records, offset))
+            return signals.compute(names, model.apply(variables, seen), labels)
 
         return jax.lax.map(at, offsets)
 
-    blocks = (x.reshape(-1, block, *x.shape[1:]), y.reshape(-1, block))
-    answers = jax.lax.map(ask, blocks)
-    by_record = {name: jnp.moveaxis(value, 1, 2).reshape(len(y), -1) for name, value in answers.items()}
+    answers = jax.lax.map(ask, jnp.asarray(in_blocks(len(y), block)))
+    by_record = {name: jnp.moveaxis(value, 1, 2).reshape(-1, len(offsets))[: len(y)] for name, value in answers.items()}
     return by_record | {"correct": by_record["correct"][:, :1]}

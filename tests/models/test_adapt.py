@@ -8,7 +8,7 @@ import optax
 import pytest
 from flax import nnx
 
-from jaxattack.models import from_linen, from_nnx
+from jaxattack.models import build, from_linen, from_nnx, in_precision
 
 
 class Spiral(nnx.Module):
@@ -133,3 +133,41 @@ def test_adapted_models_are_hashable_and_vmap_over_keys():
         many = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 3))
         assert {leaf.shape[0] for leaf in jax.tree.leaves(many)} == {3}
         assert jax.vmap(model.apply, (0, None))(many, X).shape == (3, 16, 3)
+
+
+LOW = "resnet:8", "wrn:10-1", "resnet9:2", "cnn:2", "lenet:2", "mlp:3", "softmax"
+
+
+@pytest.mark.parametrize("text", LOW)
+def test_in_bfloat16_every_product_is_of_bfloat16_but_the_last_sums(text):
+    model = in_precision(build(text, (8, 8, 1), 3), "bfloat16")
+    variables = model.init(jax.random.key(0))
+    x = jnp.ones((2, 8, 8, 1))
+    for answer in (model.apply, lambda v, x: model.forward(v, x, jax.random.key(1))[0]):
+        products = [
+            equation
+            for equation in jax.make_jaxpr(answer)(variables, x).jaxpr.eqns
+            if equation.primitive.name in ("dot_general", "conv_general_dilated")
+        ]
+        inputs = {operand.aval.dtype for equation in products for operand in equation.invars}
+        results = [equation.outvars[0].aval.dtype for equation in products]
+        assert inputs <= {jnp.dtype("bfloat16")}
+        assert set(results[:-1]) <= {jnp.dtype("bfloat16")}
+        assert results[-1] == jnp.float32
+
+
+def test_batch_norm_in_bfloat16_keeps_the_statistics_of_float32():
+    model = build("resnet:8", (8, 8, 1), 3)
+    variables, x = model.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (16, 8, 8, 1))
+    (_, rest), (_, low) = (
+        in_precision(model, precision).forward(variables, x, jax.random.key(2)) for precision in ("float32", "bfloat16")
+    )
+    for exact, found in zip(jax.tree.leaves(rest), jax.tree.leaves(low), strict=True):
+        assert found.dtype == jnp.float32
+        np.testing.assert_allclose(found, exact, rtol=0.05, atol=0.01)
+
+
+def test_a_precision_is_found_again_and_float32_is_the_model_itself():
+    model = build("mlp:4", (5,), 3)
+    assert in_precision(model, "float32") is model
+    assert in_precision(model, "bfloat16") is in_precision(model, "bfloat16")

@@ -31,6 +31,13 @@ def resnet_parameters(blocks):
     return count + 64 * 10 + 10
 
 
+def resnet9_parameters(width):
+    """Eight 3x3 convolutions without bias, two numbers a normalised channel, a linear layer; counted by hand."""
+    w = width
+    pairs = [(3, w), (w, 2 * w), (2 * w, 2 * w), (2 * w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w), *[(8 * w, 8 * w)] * 2]
+    return sum(9 * a * b + 2 * b for a, b in pairs) + 8 * w * 10 + 10
+
+
 @pytest.mark.parametrize(
     ("text", "shape", "count"),
     [
@@ -40,18 +47,21 @@ def resnet_parameters(blocks):
         ("lenet:12", (32, 32, 3), 25 * 3 * 12 + 12 + 2 * (25 * 12 * 12 + 12) + 8 * 8 * 12 * 10 + 10),
         ("cnn:16-32", (28, 28, 1), 9 * 16 + 16 + 9 * 16 * 32 + 32 + 7 * 7 * 32 * 10 + 10),
         ("resnet:20", COLOUR, resnet_parameters(3)),
+        ("resnet9:16", COLOUR, resnet9_parameters(16)),
     ],
 )
 def test_a_network_has_as_many_parameters_as_counted_by_hand(text, shape, count):
     assert parameters(build(text, shape, 10)) == count
 
 
-@pytest.mark.parametrize(("text", "millions"), [("resnet:20", 0.27), ("wrn:28-2", 1.47)])
+@pytest.mark.parametrize(
+    ("text", "millions"), [("resnet:20", 0.27), ("wrn:28-2", 1.47), ("wrn:28-10", 36.5), ("resnet9:64", 6.57)]
+)
 def test_a_residual_network_is_as_large_as_published(text, millions):
     assert parameters(build(text, COLOUR, 10)) / 1e6 == pytest.approx(millions, rel=0.03)
 
 
-@pytest.mark.parametrize("text", ["softmax", "mlp:16-8", "cnn:2-3", "lenet:3", "resnet:8"])
+@pytest.mark.parametrize("text", ["softmax", "mlp:16-8", "cnn:2-3", "lenet:3", "resnet:8", "resnet9:2"])
 def test_a_network_maps_records_to_finite_logits(text):
     model = build(text, DIGIT, 7)
     variables = model.init(jax.random.key(1))
@@ -141,6 +151,8 @@ def test_every_listed_architecture_can_be_built():
         "cnn",
         "cnn:-3",
         "resnet",
+        "resnet9",
+        "resnet9:8-2",
         "resnet:18",
         "resnet:2",
         "resnet:20-2",
@@ -166,6 +178,7 @@ def test_an_unknown_text_is_refused_in_a_sentence(text):
         ("cnn:4", (64,), {}, "needs images"),
         ("resnet:8", (64,), {}, "needs images"),
         ("cnn:4-4-4-4", DIGIT, {}, "use fewer"),
+        ("resnet9:4", (7, 8, 1), {}, "give images of 8x8 or more"),
         ("mlp:4", DIGIT, {"dropout": 1.0}, "dropout is 1.0"),
         ("mlp:4", DIGIT, {"dropout": -0.1}, "dropout is -0.1"),
         ("mlp:4", DIGIT, {"dropout": float("nan")}, "dropout is nan"),

@@ -20,7 +20,7 @@ from jaxattack.training import (
     train_ensemble,
     train_one,
 )
-from jaxattack.training.ensemble import memberships
+from jaxattack.training.single import memberships
 from jaxattack.types import InputError
 
 DATA = random_labels(records=30, features=5, classes=3)
@@ -180,7 +180,7 @@ def test_the_chunk_asked_for_is_rounded_up_to_fill_the_devices_and_no_further(on
     assert Engine(SWEEP, DATA, models=16, slots=15, placement=Placement(chunk=3)).chunk == 4
 
 
-@pytest.mark.parametrize("field", ["chunk", "vmap"])
+@pytest.mark.parametrize("field", ["chunk", "vmap", "block"])
 def test_a_placement_of_nothing_is_refused(field):
     with pytest.raises(InputError, match=f"{field} is 0: give 1 or more"):
         Placement(**{field: 0})

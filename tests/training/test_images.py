@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.data import from_arrays
-from jaxattack.training.images import BLOCK, Queries, as_input, augment, check_views, in_blocks, view
+from jaxattack.training.images import Queries, as_input, augment, check_views, in_blocks, view
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import InputError
 
@@ -118,17 +118,20 @@ def test_tables_have_one_view_of_themselves():
     assert view(Queries(), table, jnp.zeros(3, jnp.int32)) is table
 
 
-@given(records=st.integers(2, 5000))
-def test_blocks_of_equal_size_cover_the_records_and_repeat_the_last(records):
-    data = from_arrays(np.arange(records, dtype=np.float32)[:, None], np.arange(records) % 2)
-    x, y, block = in_blocks(data)
-    assert len(x) == len(y)
-    assert len(x) % block == 0
-    assert block <= BLOCK
-    assert records <= len(x) < records + len(x) // block
-    np.testing.assert_array_equal(x[:records], data.x)
-    assert (x[records:] == data.x[-1]).all()
-    assert y.dtype == np.int32
+@given(records=st.integers(2, 5000), most=st.integers(1, 2000))
+def test_blocks_of_equal_size_cover_the_records_and_repeat_the_last(records, most):
+    index = in_blocks(records, most)
+    blocks, size = index.shape
+    assert size <= most
+    assert records <= index.size < records + blocks
+    np.testing.assert_array_equal(index.ravel()[:records], np.arange(records))
+    assert (index.ravel()[records:] == records - 1).all()
+
+
+def test_bytes_are_moved_as_bytes_and_become_the_same_floats():
+    images = jnp.asarray(np.random.default_rng(1).integers(0, 256, (16, 6, 5, 2)), jnp.uint8)
+    recipe, key = Recipe(flip=True, crop=2, cutout=3), jax.random.key(4)
+    np.testing.assert_array_equal(augment(recipe, key, images), augment(recipe, key, as_input(images)))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ GRADIENT = {"kernel": jnp.array([[0.2, -0.1], [0.4, 1.0]]), "bias": jnp.array([-
         ("learning_rate", float("nan")),
         ("optimizer", "lion"),
         ("schedule", "step"),
+        ("precision", "float16"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_field_and_value(field, value):

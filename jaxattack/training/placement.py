@@ -1,0 +1,45 @@
+"""How a sweep is cut into programs: what changes speed and memory, never results beyond rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from jaxattack.models.conv import Form
+from jaxattack.types import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """How the work is cut. It changes speed and memory, never results beyond rounding.
+
+    On a CPU what is left open follows from figures measured before; on an accelerator the engine measures a few ways on
+    the device itself, and takes the fastest (`jaxattack.training.tuning`).
+
+    Attributes:
+        chunk: models a compiled program handles, rounded up to fill every device; by default about a sixteenth of the run.
+            Chunks are evened out: 33 models in chunks of at most 32 are 17 and 16.
+        vmap: models a device handles at the same time; by default 1 for convolutions and 2 for other networks on a
+            CPU, and measured on an accelerator.
+        conv: how convolutions are computed: lax, patches or mixed (`jaxattack.models.conv`); by default mixed on a CPU, and
+            measured on an accelerator.
+        block: records that a model is asked about at once; by default 1024 on a CPU, and measured on an accelerator.
+
+    ``chunk``, and a ``vmap`` that is not given, are halved until the program fits into free memory.
+
+    Raises:
+        InputError: less than 1, or an unknown form.
+    """
+
+    chunk: int | None = None
+    vmap: int | None = None
+    conv: Form | None = None
+    block: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, unit in (("chunk", "models"), ("vmap", "models"), ("block", "records")):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}: give 1 or more {unit}.")
+        if self.conv not in (None, *get_args(Form)):
+            raise InputError(f"conv is {self.conv!r}: give one of {', '.join(get_args(Form))}.")

@@ -1,0 +1,135 @@
+"""The two programs of a chunk, one that trains its models and one that observes them, compiled once and found again.
+
+A chunk's models are split over the devices of a mesh on the axis "model"; a device goes through its share with
+`jax.lax.map`, a few models vmapped at a time. The records lie on every device once and each model holds indices into them.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import psutil
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxattack.models import in_precision
+from jaxattack.models.conv import Form, using
+from jaxattack.training.images import Queries
+from jaxattack.training.recipe import Recipe
+from jaxattack.training.single import Membership, observe, train
+from jaxattack.types import Model
+
+MODEL, EVERYWHERE = PartitionSpec("model"), PartitionSpec()
+
+
+class Work(NamedTuple):
+    """What is done to each model.
+
+    Attributes:
+        model: the architecture, before `jaxattack.models.in_precision`.
+        recipe: how each is trained.
+        queries: the views that each is asked about.
+        signals: what is kept of the answers.
+        slots: members that each model has room for.
+    """
+
+    model: Model
+    recipe: Recipe
+    queries: Queries
+    signals: tuple[str, ...]
+    slots: int
+
+
+class Way(NamedTuple):
+    """How a device goes through its share of a chunk.
+
+    Attributes:
+        conv: how convolutions are computed.
+        group: models at the same time.
+        block: records that a model is asked about at once.
+    """
+
+    conv: Form
+    group: int
+    block: int
+
+
+class Program(NamedTuple):
+    """A chunk's two compiled functions, and the memory that the larger one needs.
+
+    Attributes:
+        train: ((keys["model"], Membership["model ..."]), x, y) -> Variables["model ..."].
+        observe: (Variables["model ..."], x, y) -> {signal: Float["model record query"]}.
+        bytes_per_device: arguments, results and temporaries.
+    """
+
+    train: Any
+    observe: Any
+    bytes_per_device: int
+
+
+@cache
+def device_mesh() -> Mesh:
+    """All local devices on one axis, "model"."""
+    return Mesh(np.array(jax.local_devices()), ("model",))
+
+
+def on_cpu(mesh: Mesh) -> bool:
+    """Whether its devices are processors."""
+    return mesh.devices.flat[0].platform == "cpu"
+
+
+def free_bytes(mesh: Mesh) -> int:
+    """Memory that one more program may use on each device of the mesh."""
+    devices = mesh.devices.ravel()
+    if on_cpu(mesh):
+        return psutil.virtual_memory().available // len(devices)
+    stats = [device.memory_stats() or {} for device in devices]
+    return min(s.get("bytes_limit", 2**33) - s.get("bytes_in_use", 0) for s in stats)
+
+
+def aval(x: jax.Array) -> jax.ShapeDtypeStruct:
+    """Shape, dtype and placement of an array."""
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
+
+
+def _mapped(function: Any, mesh: Mesh, group: int) -> Any:
+    """``function(leading, *shared)`` over the leading axis of its first argument: devices, then groups, then vmap."""
+
+    def share(leading, *shared):
+        return jax.lax.map(lambda one: function(one, *shared), leading, batch_size=group)
+
+    def over_devices(leading, *shared):
+        specs = (MODEL, *(EVERYWHERE for _ in shared))
+        return jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=MODEL, check_vma=False)(leading, *shared)
+
+    return jax.jit(over_devices)
+
+
+@lru_cache(maxsize=16)
+def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
+    """The programs for chunks of so many models, on records of these shapes."""
+    model = in_precision(work.model, work.recipe.precision)
+    shaped = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
+    keys = shaped((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
+    member = Membership(shaped((chunk, work.slots), jnp.int32), shaped((chunk, work.slots), jnp.float32))
+
+    def train_one(one, x, y):
+        key, member = one
+        return train(model, work.recipe, x, y, key, member)
+
+    def observe_one(variables, x, y):
+        return observe(model, work.signals, work.queries, way.block, x, y, variables)
+
+    with using(way.conv):
+        trained = _mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile()
+        variables = jax.tree.map(
+            lambda leaf: shaped(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys)
+        )
+        observed = _mapped(observe_one, mesh, way.group).lower(variables, x, y).compile()
+    needs = [program.memory_analysis() for program in (trained, observed)]
+    most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
+    return Program(trained, observed, int(most))
