@@ -8,7 +8,8 @@ Rows, each in a process of its own so that its devices and threads are its own; 
     nnx loop            a Python loop over a step in `nnx.jit` with `nnx.Optimizer`, as Flax's guide has it
     step loop           a Python loop over a step in `jax.jit` on plain pytrees, one model, JAX's default threads
     scanned model       one model's whole training in one program, JAX's default threads
-    ensemble            jaxattack's engine on every core
+    one device          jaxattack's engine on one virtual device, JAX's default threads
+    ensemble            the same on a virtual device a core
     lax.conv in scan    the same, its convolutions left to `jax.lax` (convolutional workloads)
     torch, threads      a PyTorch loop with all threads (where torch is installed)
     torch, processes    a PyTorch loop in one process a core, one thread each
@@ -35,6 +36,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -201,29 +203,30 @@ def scanned_model(work: Workload, repeats: int) -> dict:
     return _engine(work, repeats, models=1, devices=1)
 
 
+def one_device(work: Workload, repeats: int) -> dict:
+    return _engine(work, repeats, models=work.models, devices=1)
+
+
 def ensemble(work: Workload, repeats: int) -> dict:
     return _engine(work, repeats, models=work.models, devices=CORES)
 
 
 def lax_conv(work: Workload, repeats: int) -> dict:
-    from jaxattack.models import conv
-
-    conv.default_form = lambda: "lax"
-    return _engine(work, repeats, models=CORES, devices=CORES)
+    return _engine(work, repeats, models=CORES, devices=CORES, conv="lax")
 
 
-def _engine(work: Workload, repeats: int, models: int, devices: int) -> dict:
+def _engine(work: Workload, repeats: int, models: int, devices: int, conv: Literal["lax"] | None = None) -> dict:
     import jax
 
     jax.config.update("jax_num_cpu_devices", devices)
-    from jaxattack import Dataset, Engine, Recipe, Sized, Sweep, build
+    from jaxattack import Dataset, Engine, Placement, Recipe, Sized, Sweep, build
 
     x, y = records_of(work)
     dataset = Dataset(x=x, y=y, classes=work.classes, name="random")
     recipe = Recipe(epochs=work.epochs, batch=work.batch, learning_rate=RATE)
     sweep = Sweep(model=build(work.model, work.shape, work.classes), recipe=recipe)
     member = Sized(members=work.members)(models, work.records, seed=0)
-    engine = Engine(sweep, dataset, models=models, slots=work.members)
+    engine = Engine(sweep, dataset, models=models, slots=work.members, placement=Placement(conv=conv))
     steps = recipe.steps(work.members)
     list(engine.run_all(range(models), member))
     rates = []
@@ -303,6 +306,7 @@ ROWS: dict[str, Callable[[Workload, int], dict]] = {
     "nnx loop": nnx_loop,
     "step loop": step_loop,
     "scanned model": scanned_model,
+    "one device": one_device,
     "ensemble": ensemble,
     "lax.conv in scan": lax_conv,
     "torch, threads": torch_threads,

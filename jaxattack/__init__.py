@@ -23,7 +23,16 @@ from jaxattack.attacks.extraction import logits as relu_logits
 from jaxattack.attacks.extraction import lookup as extraction_attack
 from jaxattack.attacks.inversion import ATTACKS as INVERSION_ATTACKS
 from jaxattack.attacks.inversion import lookup as inversion_attack
-from jaxattack.attacks.membership import ATTACKS, RMIA, AttackP, AttackR, Calibration, Gap, LiRA, Threshold
+from jaxattack.attacks.membership import (
+    ATTACKS,
+    RMIA,
+    AttackP,
+    AttackR,
+    Calibration,
+    Gap,
+    LiRA,
+    Threshold,
+)
 from jaxattack.audit import (
     ExtractionAudit,
     Findings,
@@ -31,6 +40,7 @@ from jaxattack.audit import (
     Inverted,
     MembershipAudit,
     Opened,
+    Part,
     Stolen,
     Terms,
     Trained,
@@ -45,6 +55,7 @@ from jaxattack.audit import (
     read_observations,
     rescore,
     score,
+    train_part,
     train_victim,
 )
 from jaxattack.data import fingerprint, load, save
@@ -154,6 +165,7 @@ __all__ = [
     "Opened",
     "Oracle",
     "OracleError",
+    "Part",
     "Placement",
     "Poisson",
     "Queries",
@@ -225,6 +237,7 @@ __all__ = [
     "tpr_at_fpr",
     "train_ensemble",
     "train_one",
+    "train_part",
     "train_victim",
     "uniform",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,9 +20,14 @@ from jaxattack.types import InputError
 DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, BadZipFile, zlib.error)
 """What reading a damaged .npz may raise: any of its bytes may be wrong, and each is another module's to notice."""
 
+ABANDONED = 3600.0
+"""Seconds without a change after which a half-written file has no writer any more."""
+
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file that is whole or absent, whatever happens.
+
+    Several processes and machines may write the same file at the same time: one of them comes last.
 
     Args:
         path: the file.
@@ -29,13 +36,18 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         InputError: the disk is full, or the folder cannot be written to; nothing is left behind.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _place(path, write, os.replace)
+
+
+def _place(path: Path, write: Callable[[IO[bytes]], object], place: Callable[[Path, Path], None]) -> None:
+    """Write a file under a name that no other writer has, and put it in its place."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         with open(partial, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        place(partial, path)
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}: make room or choose a folder you may write to, "
@@ -46,10 +58,37 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def _place_once(partial: Path, path: Path) -> None:
+    """Name a file where nobody has that name; of several writers one is first, and the others leave its file."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            os.replace(partial, path)
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON atomically. Raises what `write_atomically` raises."""
-    text = json.dumps(value, indent=1, allow_nan=False)
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(_text(value)))
+
+
+def write_json_once(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON atomically, unless the file is there: then it stays as it is. Raises what `write_atomically` raises."""
+    _place(path, lambda file: file.write(_text(value)), _place_once)
+
+
+def _text(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, indent=1, allow_nan=False).encode()
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what writers that were killed left half written: files that nobody has touched for an hour."""
+    for left in folder.glob(".*.partial"):
+        with contextlib.suppress(OSError):  # its writer has finished, or another process removes it too
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
 
 
 def read_json(path: Path) -> dict[str, Any]:

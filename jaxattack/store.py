@@ -3,24 +3,41 @@
     run.json                      what decides the results; a folder with other contents is refused
     label.npy                     Int["record"]
     chunk-000000-000007.npz       models 0 to 7: `models`, `member` (one bit a record), and each signal
+    cost-000000-000007.json       what they cost to make; information only
     weights-000000-000007.npz     what they learnt, where asked for: one array a leaf, named by its path
 
 A chunk is one file, written under a temporary name, flushed to the disk and renamed: it is whole or it is not there.
-Chunk limits carry no meaning, so that a run may go on with another chunk size, or with more models. Nothing is pickled.
+Chunk limits carry no meaning, so that a run may go on with another chunk size, or with more models. A chunk with gaps has
+a checksum of its models in its name: files of one name hold the same models.
+
+Any number of processes, on any machines that share the folder, may fill it at the same time: each writes files of its
+own, and where two of them train the same models, either's are the models. Nothing is pickled.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.disk import make_folder, read_array, read_arrays, read_json, write_arrays, write_atomically, write_json
+from jaxattack.disk import (
+    make_folder,
+    read_array,
+    read_arrays,
+    read_json,
+    remove_abandoned,
+    write_arrays,
+    write_atomically,
+    write_json,
+    write_json_once,
+)
 from jaxattack.types import InputError, Observations, Variables
 
 FORMAT = 1
@@ -64,6 +81,48 @@ def _differences(here: Any, there: Any, place: str = "") -> Iterator[str]:
         yield f"{place} is {there!r} there and {here!r} here"
 
 
+class Cost(NamedTuple):
+    """What a chunk cost to make.
+
+    Attributes:
+        gradient_steps: of all its models together.
+        compile: seconds, on the first chunk that a process makes.
+        train: seconds.
+        observe: seconds.
+        device: on what, in words.
+    """
+
+    gradient_steps: int
+    compile: float
+    train: float
+    observe: float
+    device: str
+
+
+def _read_cost(file: Path) -> Cost:
+    try:
+        cost = Cost(**read_json(file))
+        if not isinstance(cost.device, str) or not all(0 <= number < math.inf for number in cost[:-1]):
+            raise ValueError("no such cost is possible")
+    except (InputError, TypeError, ValueError) as error:
+        raise InputError(f"{file} is damaged: delete this file; only what its models cost is forgotten.") from error
+    return cost
+
+
+def _holds(file: Path, array: np.ndarray) -> bool:
+    try:
+        return np.array_equal(read_array(file), array)
+    except InputError:
+        return False
+
+
+def _name(models: Int[np.ndarray, "model"]) -> str:
+    """The same for the same models, and another for others."""
+    span = f"{models[0]:06d}-{models[-1]:06d}"
+    whole = np.array_equal(models, np.arange(models[0], models[0] + len(models)))
+    return span if whole else f"{span}-{zlib.crc32(models.astype('<i8').tobytes()):08x}"
+
+
 class RunFolder:
     """A run folder, opened to be filled or read.
 
@@ -90,21 +149,21 @@ class RunFolder:
         plain: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **identity}))
         file = path / "run.json"
         make_folder(path)
-        if file.exists():
-            different = list(_differences(plain, read_json(file)))
-            if different:
-                raise InputError(
-                    f"{path} holds another run ({'; '.join(different[:3])}): "
-                    "give another folder, or the settings of that run."
-                )
-        elif any(entry.name != "label.npy" and entry.suffix != ".partial" for entry in path.iterdir()):
+        # Listed before run.json is looked for: another process may be starting the same run.
+        foreign = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
+        if foreign and not file.exists():
             raise InputError(f"{path} holds files that are no run: give an empty or a new folder.")
-        else:
+        # Tried on resuming too: a folder that cannot be written to is refused before any training.
+        write_json_once(file, plain)
+        different = list(_differences(plain, read_json(file)))
+        if different:
+            raise InputError(
+                f"{path} holds another run ({'; '.join(different[:3])}): "
+                "give another folder, or the settings of that run."
+            )
+        remove_abandoned(path)
+        if not _holds(path / "label.npy", label):
             write_atomically(path / "label.npy", lambda file: np.save(file, label, allow_pickle=False))
-        for left in path.glob(".*.partial"):
-            left.unlink(missing_ok=True)
-        # Written again on resuming too: a folder that cannot be written to is refused before any training.
-        write_json(file, plain)
         return cls(path, plain)
 
     @classmethod
@@ -141,22 +200,38 @@ class RunFolder:
     def _weights(chunk: Path) -> Path:
         return chunk.with_name(chunk.name.replace("chunk-", "weights-"))
 
+    @staticmethod
+    def _cost(chunk: Path) -> Path:
+        return chunk.with_name(chunk.name.replace("chunk-", "cost-")).with_suffix(".json")
+
     def write(
         self,
         models: Int[np.ndarray, "model"],
         member: Bool[np.ndarray, "model record"],
         signals: Mapping[str, Float[np.ndarray, "model record query"]],
         variables: Variables | None = None,
+        cost: Cost | None = None,
     ) -> None:
-        """Keep a chunk, and its weights where they are given.
+        """Keep a chunk, with its weights and what it cost where they are given.
 
         Raises:
             InputError: the disk is full, or the folder cannot be written to.
         """
-        chunk = self.path / f"chunk-{models[0]:06d}-{models[-1]:06d}.npz"
+        chunk = self.path / f"chunk-{_name(models)}.npz"
         if variables is not None:
             write_arrays(self._weights(chunk), leaves_by_path(variables))
+        if cost is not None:
+            write_json(self._cost(chunk), cost._asdict())
         write_arrays(chunk, {"models": models, "member": np.packbits(member, axis=1), **signals})
+
+    def costs(self) -> list[tuple[int, Cost]]:
+        """What each chunk whose cost was kept cost, after its number of models.
+
+        Raises:
+            InputError: a chunk or a cost is damaged.
+        """
+        chunks = {self._cost(file): len(models) for file, models in self._chunks().items()}
+        return [(models, _read_cost(file)) for file, models in chunks.items() if file.exists()]
 
     def observations(self, models: int) -> Observations:
         """What the first models say. A signal is read from the disk when it is asked for.

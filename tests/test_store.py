@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from jaxattack.disk import make_folder, read_array, read_json, write_arrays, write_atomically, write_json
+from jaxattack import store
+from jaxattack.disk import ABANDONED, make_folder, read_array, read_json, write_arrays, write_atomically, write_json
 from jaxattack.models import build
-from jaxattack.store import RunFolder, leaves_by_path, read_leaves
+from jaxattack.store import Cost, RunFolder, leaves_by_path, read_leaves
 from jaxattack.types import InputError, Variables
 
 RNG = np.random.default_rng(0)
@@ -120,19 +124,102 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
         opened(tmp_path / "run")
 
 
-@pytest.mark.parametrize("left", [["label.npy"], [".label.npy.17.partial"], ["label.npy", ".run.json.17.partial"]])
+@pytest.mark.parametrize("left", [[".run.json.17.partial"], ["run.json"], ["run.json", "label.npy"]])
 def test_a_folder_whose_making_was_killed_is_made_again(tmp_path, left):
+    opened(tmp_path / "whole")
     for name in left:
-        (tmp_path / name).write_bytes(b"half")
-    assert_holds(fill(opened(tmp_path), (0, 10)).observations(10), 10)
-    assert not list(tmp_path.glob(".*"))
+        whole = tmp_path / "whole" / name
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_bytes(whole.read_bytes() if name == "run.json" else b"half")
+    assert_holds(fill(opened(tmp_path / "run"), (0, 10)).observations(10), 10)
 
 
-def test_a_stale_partial_file_is_removed(tmp_path):
+def test_a_half_written_file_is_removed_once_it_has_no_writer_any_more(tmp_path):
     fill(opened(tmp_path), (0, 4))
-    (tmp_path / ".chunk-000004-000007.npz.999.partial").write_bytes(b"half a chunk")
+    fresh, old = (tmp_path / f".chunk-000004-00000{last}.npz.999.partial" for last in (7, 8))
+    for file in (fresh, old):
+        file.write_bytes(b"half a chunk")
+    os.utime(old, (time.time() - ABANDONED - 60,) * 2)
     assert opened(tmp_path).finished() == {0, 1, 2, 3}
-    assert not list(tmp_path.glob(".*"))
+    assert fresh.exists(), "another process is writing it"
+    assert not old.exists()
+
+
+def test_many_processes_may_start_and_fill_a_run_at_the_same_time(tmp_path):
+    # Every one opens the folder itself; spans overlap, and some are written twice.
+    spans = [(0, 4), (2, 6), (4, 10), (0, 4), (5, 7), (6, 10)] * 4
+    with ThreadPoolExecutor(len(spans)) as threads:
+        list(threads.map(lambda span: fill(opened(tmp_path / "run"), span), spans))
+    assert_holds(RunFolder.existing(tmp_path / "run").observations(10), 10)
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_of_two_different_runs_that_start_in_one_folder_the_second_is_refused(tmp_path, monkeypatch):
+    original = store.write_json_once
+
+    def after_another(file, plain):
+        monkeypatch.undo()
+        fill(opened(tmp_path, seed=1), (0, 10))
+        original(file, plain)
+
+    monkeypatch.setattr(store, "write_json_once", after_another)
+    with pytest.raises(InputError, match="seed is 1 there and 2 here"):
+        RunFolder.open(tmp_path, IDENTITY | {"seed": 2}, LABEL + 1)
+    assert_holds(opened(tmp_path, seed=1).observations(10), 10)
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert_holds(fill(opened(tmp_path), (0, 10)).observations(10), 10)
+    with pytest.raises(InputError, match="seed is None there and 1 here"):
+        opened(tmp_path, seed=1)
+
+
+def test_a_chunk_with_gaps_does_not_replace_another_of_the_same_span(tmp_path):
+    folder = fill(opened(tmp_path), (0, 4))
+    for models in ([0, 3], [0, 2, 3], [0, 1, 3]):
+        folder.write(np.array(models), MEMBER[models], {name: values[models] for name, values in SIGNALS.items()})
+    assert len([name for name in files(tmp_path) if name.startswith("chunk-")]) == 4
+    assert_holds(folder.observations(4), 4)
+
+
+COST = Cost(gradient_steps=30, compile=1.5, train=2.0, observe=0.25, device="1 x cpu")
+
+
+def test_what_chunks_cost_is_kept_beside_them(tmp_path):
+    folder = opened(tmp_path)
+    assert folder.costs() == []
+    for models, cost in ((np.arange(4), COST), (np.arange(4, 6), COST._replace(train=1.0)), (np.arange(6, 10), None)):
+        rows = {name: values[models] for name, values in SIGNALS.items()}
+        folder.write(models, MEMBER[models], rows, cost=cost)
+    assert folder.costs() == [(4, COST), (2, COST._replace(train=1.0))]
+    (tmp_path / "chunk-000000-000003.npz").unlink()
+    assert folder.costs() == [(2, COST._replace(train=1.0))], "a cost without its chunk counts for nothing"
+
+
+@pytest.mark.parametrize("train", ["x", -1, None, [2.0], math.nan])
+def test_an_impossible_cost_is_refused(tmp_path, train):
+    damage_cost(tmp_path, json.dumps(COST._asdict() | {"train": train}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"train": 1}', "\x00", '{"device": 3}'])
+def test_a_damaged_cost_is_one_sentence_with_the_remedy(tmp_path, text):
+    damage_cost(tmp_path, text)
+
+
+def damage_cost(tmp_path, text):
+    folder = opened(tmp_path)
+    folder.write(np.arange(4), MEMBER[:4], {name: values[:4] for name, values in SIGNALS.items()}, cost=COST)
+    file = tmp_path / "cost-000000-000003.json"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"cost-000000-000003\.json is damaged: delete this file"):
+        folder.costs()
+    file.unlink()
+    assert folder.costs() == []
+    assert_holds(folder.observations(4), 4)
 
 
 def test_no_run_and_another_format_are_refused(tmp_path):

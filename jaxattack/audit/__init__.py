@@ -5,7 +5,9 @@ from jaxattack.audit.extraction import ExtractionAudit, Stolen, Terms, extract, 
 from jaxattack.audit.inversion import InversionAudit, Inverted, invert
 from jaxattack.audit.observations import read_observations, score
 from jaxattack.audit.opened import Opened, open_victim
-from jaxattack.audit.sweep import Findings, MembershipAudit, membership, rescore
+from jaxattack.audit.parts import Part
+from jaxattack.audit.plan import MembershipAudit
+from jaxattack.audit.sweep import Findings, membership, rescore, train_part
 from jaxattack.audit.victim import Trained, Victim, load_victim, train_victim
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "Inverted",
     "MembershipAudit",
     "Opened",
+    "Part",
     "Stolen",
     "Terms",
     "Trained",
@@ -29,5 +32,6 @@ __all__ = [
     "read_observations",
     "rescore",
     "score",
+    "train_part",
     "train_victim",
 ]

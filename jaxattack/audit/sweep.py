@@ -1,60 +1,29 @@
-"""The membership sweep: data, members, hundreds of models, attacks, findings, in a run folder that survives a kill."""
+"""The membership sweep: hundreds of models, attacks, findings, in a run folder that survives a kill.
+
+The models of a run may be trained by this process, by a Ray cluster (`jaxattack.audit.cluster`), or part by part by
+processes that share the run folder (`jaxattack.audit.parts`): the observations are the same beyond rounding.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.attacks.membership import ATTACKS, lookup
+from jaxattack.audit.cluster import train_on_cluster
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
-from jaxattack.audit.victim import Victim, architecture, choose_records
+from jaxattack.audit.parts import Part
+from jaxattack.audit.plan import MembershipAudit, Plan, planned
+from jaxattack.audit.victim import Victim, choose_records
 from jaxattack.data import fingerprint, load
-from jaxattack.data.membership import Design, design
-from jaxattack.disk import read_json, write_json
 from jaxattack.store import RunFolder
-from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, check_seed
-from jaxattack.training.images import check_views
+from jaxattack.training import Engine, Placement, Recipe
 from jaxattack.types import Dataset, InputError, Progress
-
-
-@dataclass(frozen=True, kw_only=True)
-class MembershipAudit:
-    """What a membership sweep trains and asks.
-
-    Attributes:
-        models: how many to train; every one plays the target against all the others. At least 4.
-        design: who is in: halves, exact, poisson:0.5, sized:1200 or mask:FILE.npy.
-        queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by 1 pixel), 50, 162; images only.
-        attacks: the attacks to run, all by default; a name may set fields, as rmia-offline?a=tuned&gamma=1.5.
-        seed: decides everything random.
-        keep_weights: keep every model's weights in the run folder.
-
-    Raises:
-        InputError: fewer than 4 models, an unknown attack or design, or another number of queries.
-    """
-
-    models: int = 256
-    design: str = "halves"
-    queries: int = 1
-    attacks: tuple[str, ...] = tuple(ATTACKS)
-    seed: int = 0
-    keep_weights: bool = False
-
-    def __post_init__(self) -> None:
-        if self.models < 4:
-            raise InputError(
-                f"models is {self.models}: give at least 4, so that a target has references on both sides."
-            )
-        check_seed(self.seed)
-        lookup(self.attacks)
-        Queries.counting(self.queries)
-        design(self.design)
 
 
 class Findings(NamedTuple):
@@ -77,6 +46,7 @@ def membership(
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,
     placement: Placement = Placement(),
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Train the models that the run folder lacks, and attack every model.
@@ -88,75 +58,81 @@ def membership(
         audit: how many models, who is in, what is asked and which attacks.
         dataset: the records, where they are not to be loaded by name.
         placement: how the work is cut; it does not change the results.
+        cluster: a Ray cluster to train on, as `jaxattack.audit.cluster` has it; by default this process trains.
         progress: called as work is done.
 
     Raises:
-        InputError: bad input, a foreign or damaged folder, or a full disk; what was finished is kept.
+        InputError: bad input, a foreign or damaged folder, a cluster that cannot be reached, or a full disk; what was
+            finished is kept. Or `jax.distributed` runs several processes, which `train_part` is for.
     """
     begin = time.perf_counter()
-    whole = dataset if dataset is not None else load(victim.data)
-    records = choose_records(whole, victim.records, audit.seed)
-    chosen = design(audit.design)
-    member = chosen(audit.models, len(records), audit.seed)
-    if member.all(axis=1).any():
+    plan = planned(out, victim, recipe, audit, dataset)
+    if jax.distributed.is_initialized() and jax.process_count() > 1 and plan.missing(range(audit.models)):
         raise InputError(
-            f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
-            "out, or there is nothing to tell apart."
+            f"jax.distributed runs {jax.process_count()} processes and membership trains a whole run: call train_part in "
+            "each, and membership where it says that no part is unfinished."
         )
-    model = architecture(victim, records)
-    queries = Queries.counting(audit.queries)
-    check_views(recipe, queries, records)
-    sweep = Sweep(model=model, recipe=recipe, queries=queries, signals=signals_for(audit.attacks), seed=audit.seed)
-    identity = _identity(victim, recipe, audit, records, chosen) | {"signals": list(sweep.signals)}
-    folder = RunFolder.open(out, identity, records.y)
-    _train_missing(folder, sweep, records, member, chosen.slots(member), audit.keep_weights, placement, progress)
-    values = _findings(folder, audit.models, audit.attacks, begin, progress)
-    return Findings(values, _pictures(values, records))
+    if cluster is None:
+        _train(plan, range(audit.models), placement, progress)
+    else:
+        train_on_cluster(plan, cluster, placement, progress)
+    values = _findings(plan.folder, audit.models, audit.attacks, begin, progress)
+    return Findings(values, _pictures(values, plan.records))
 
 
-def _identity(
-    victim: Victim, recipe: Recipe, audit: MembershipAudit, records: Dataset, chosen: Design
-) -> dict[str, Any]:
-    """What decides the observations of model i: not how many models there are, nor which attacks read them."""
-    return {
-        "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
-        "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
-        "recipe": asdict(recipe),
-        "design": chosen.describe if chosen.extendable else f"{chosen.describe} of {audit.models}",
-        "queries": audit.queries,
-        "seed": audit.seed,
-    }
+def train_part(
+    out: Path,
+    part: Part | None = None,
+    *,
+    victim: Victim = Victim(),
+    recipe: Recipe = Recipe(),
+    audit: MembershipAudit = MembershipAudit(),
+    dataset: Dataset | None = None,
+    placement: Placement = Placement(),
+    progress: Progress | None = None,
+) -> tuple[Part, ...]:
+    """Train those models of a part that the run folder lacks, on the local devices alone; nothing is attacked.
+
+    Parts may be trained in any order, at the same time on machines that share the folder, and again.
+
+    Args:
+        out: the run folder, the same for every part.
+        part: which share; by default this process's among those of `jax.distributed`.
+        victim: as for `membership`, and so are the others.
+        recipe: how every model is trained.
+        audit: of the whole run.
+        dataset: the records, where they are not to be loaded by name.
+        placement: how the work is cut.
+        progress: called as work is done.
+
+    Returns:
+        The parts that are unfinished now; where there are none, `membership` or `rescore` attacks.
+
+    Raises:
+        InputError: as `membership`.
+    """
+    part = part or Part.of_process()
+    plan = planned(out, victim, recipe, audit, dataset)
+    _train(plan, part.models(audit.models), placement, progress)
+    return part.unfinished(audit.models, plan.folder.finished(weights=audit.keep_weights))
 
 
-def _train_missing(folder, sweep, dataset, member, slots, keep_weights, placement, progress) -> None:
-    """Train and keep every model that the folder lacks, and add to its account of what that cost."""
-    finished = folder.finished(weights=keep_weights)
-    missing = [model for model in range(len(member)) if model not in finished]
+def _train(plan: Plan, models: range, placement: Placement, progress: Progress | None) -> None:
+    """Train and keep those of some models that the folder lacks."""
+    missing = plan.missing(models)
     if not missing:
         return
-    done = len(member) - len(missing)
+    done = len(models) - len(missing)
     if progress:
-        progress("models", done, len(member))  # before compiling, which takes a while too
-    engine = Engine(sweep, dataset, models=len(missing), slots=slots, placement=placement)
-    account = defaultdict(float, _account(folder.path))
-    account["compile"] += engine.compile_seconds
-    for chunk in engine.run_all(missing, member):
-        rows = member[chunk.models]
-        folder.write(chunk.models, rows, chunk.signals, chunk.variables if keep_weights else None)
-        account["models"] += len(rows)
-        account["gradient_steps"] += len(rows) * sweep.recipe.steps(slots)
-        account["train"] += chunk.train_seconds
-        account["observe"] += chunk.observe_seconds
-        write_json(folder.path / "account.json", account)
-        done += len(rows)
+        progress("models", done, len(models))  # before compiling, which takes a while too
+    engine = Engine(plan.sweep, plan.records, models=len(missing), slots=plan.slots, placement=placement)
+    compiling = engine.compile_seconds
+    for chunk in engine.run_all(missing, plan.member):
+        plan.keep(chunk, compiling, device())
+        compiling = 0.0
+        done += len(chunk.models)
         if progress:
-            progress("models", done, len(member))
-
-
-def _account(folder: Path) -> dict[str, Any]:
-    """What the folder's models cost so far: how many were counted, their gradient steps, and seconds by phase."""
-    file = folder / "account.json"
-    return read_json(file) if file.exists() else {}
+            progress("models", done, len(models))
 
 
 def rescore(folder: Path, attacks: tuple[str, ...] = tuple(ATTACKS), *, progress: Progress | None = None) -> Findings:
@@ -206,11 +182,6 @@ def _findings(
     evaluated = evaluate(observations, lookup(attacks), progress=progress)
     scored = time.perf_counter() - start
     run = folder.identity
-    # The account is of all models of the folder, less those whose account a kill cut off: scaled to the ones attacked.
-    account = _account(folder.path)
-    share = models / account["models"] if account.get("models") else 0.0
-    seconds = {"compile": account.get("compile", 0.0)}
-    seconds |= {phase: share * account.get(phase, 0.0) for phase in ("train", "observe")}
     return {
         "format": 1,
         "kind": "membership",
@@ -218,12 +189,27 @@ def _findings(
         **evaluated,
         "cost": {
             "models": models,
-            "gradient_steps": round(share * account.get("gradient_steps", 0)),
             "queries": models * observations.records * run["queries"],
-            "seconds": {**seconds, "score": scored, "total": time.perf_counter() - begin},
+            **_account(folder, models, {"score": scored, "total": time.perf_counter() - begin}),
             "memory_bytes": peak_memory(),
-            "device": device(),
         },
         "config": {**run, "models": models, "attacks": list(attacks)},
         "environment": environment(),
+    }
+
+
+def _account(folder: RunFolder, models: int, seconds: dict[str, float]) -> dict[str, Any]:
+    """What the first models cost, from what every chunk of the folder did, and on what; seconds add up over processes."""
+    costs = folder.costs()
+    share = models / max(sum(count for count, _ in costs), 1)
+    total = {name: sum(getattr(cost, name) for _, cost in costs) for name in ("gradient_steps", "train", "observe")}
+    trained = {
+        "compile": sum(cost.compile for _, cost in costs),
+        "train": share * total["train"],
+        "observe": share * total["observe"],
+    }
+    return {
+        "gradient_steps": round(share * total["gradient_steps"]),
+        "seconds": trained | seconds,
+        "device": "; ".join(sorted({cost.device for _, cost in costs})) or device(),
     }

@@ -28,6 +28,7 @@ app = App(
     result_action="return_value",
     help_format="markdown",
     default_parameter=Parameter(negative=""),
+    suppress_keyboard_interrupt=False,  # `main` ends it
 )
 
 

@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import shlex
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
+import jax
+
 from jaxattack.attacks.membership import ATTACKS
-from jaxattack.audit import Findings, MembershipAudit, Victim, read_observations, rescore, train_victim
+from jaxattack.audit import (
+    Findings,
+    MembershipAudit,
+    Part,
+    Victim,
+    read_observations,
+    rescore,
+    train_part,
+    train_victim,
+)
 from jaxattack.audit import membership as run_membership
 from jaxattack.audit import score as score_observations
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say, slug
 from jaxattack.training import Placement, Recipe
+from jaxattack.types import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machines:
+    """Which machines train; the results stay the same.
+
+    Attributes:
+        part: train the models of this share alone, as 3/16 for the third of 16, into the run folder that all parts have
+            in common: in any order, at the same time, and again. The part that finds all models there attacks them.
+            auto: this process's share under jax.distributed (Slurm, MPI, Kubernetes, TPU pods).
+        cluster: train on a Ray cluster, from one of its machines: HOST:PORT or auto; or local, for this machine's own
+            cores or GPUs. Needs the extra `cluster`.
+
+    Raises:
+        InputError: both.
+    """
+
+    part: str | None = None
+    cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.part is not None and self.cluster is not None:
+            raise InputError(f"part is {self.part} and cluster {self.cluster}: give one; a cluster trains all parts.")
+
 
 VictimOptions = Annotated[Victim, flat("What is attacked")]
 AuditOptions = Annotated[MembershipAudit, flat("The attack")]
 RecipeOptions = Annotated[Recipe, flat("How it is trained")]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
+MachineOptions = Annotated[Machines, flat("Many machines")]
 _VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Victim(), Recipe(), MembershipAudit(), Placement(), Output()
+_MACHINES = Machines()
 
 
 def membership(
@@ -26,6 +68,7 @@ def membership(
     recipe: RecipeOptions = _RECIPE,
     audit: AuditOptions = _AUDIT,
     placement: PlacementOptions = _PLACEMENT,
+    machines: MachineOptions = _MACHINES,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -41,6 +84,8 @@ def membership(
 
         jaxattack membership --data records.npz --model mlp:128 --activation tanh --attacks lira-online --attacks rmia-offline
 
+        jaxattack membership --part 3/16 --out /shared/run
+
     Args:
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
@@ -52,9 +97,48 @@ def membership(
         "seed": audit.seed,
     }
     folder = out or RUNS / slug(victim, settings)
-    with progress(output) as shown, resumable(folder):
-        found = run_membership(folder, victim=victim, recipe=recipe, audit=audit, placement=placement, progress=shown)
-    publish(folder, found, output)
+    if machines.cluster:
+        jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
+    part = _part(machines.part) if machines.part else None
+    unfinished = ()
+    # Ray prints what happens to its machines on standard output, which is for programs.
+    with redirect_stdout(sys.stderr), progress(output) as shown, resumable(folder):
+        run = {"victim": victim, "recipe": recipe, "audit": audit, "placement": placement, "progress": shown}
+        if part:
+            unfinished = train_part(folder, part, **run)
+        found = None if unfinished else run_membership(folder, cluster=machines.cluster, **run)
+    if found:
+        publish(folder, found, output)
+    elif part:
+        _tell(folder, part, unfinished, audit.attacks, output)
+
+
+def _part(text: str) -> Part:
+    """The part that is asked for.
+
+    Raises:
+        InputError: there is no such part, or nothing says which this process has.
+    """
+    if text != "auto":
+        return Part.parse(text)
+    try:
+        jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        reason = f"{error}".partition("\n")[0].rstrip(".")
+        raise InputError(f"part is auto and jax.distributed finds no processes ({reason}): give one as 3/16.") from None
+    part = Part.of_process()
+    jax.distributed.shutdown()  # nothing is exchanged from here on: a process that dies must not end the others
+    return part
+
+
+def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[str, ...], output: Output) -> None:
+    """Say what a part leaves to do, and what to do then."""
+    chosen = [] if attacks == tuple(ATTACKS) else [word for name in attacks for word in ("--attacks", name)]
+    command = shlex.join(["jaxattack", "report", str(folder), *chosen])
+    names = [str(one) for one in unfinished]
+    if output.json:
+        print_json({"part": str(part), "unfinished": names, "then": command})
+    say(output, f"Part {part} is finished; these are not: {', '.join(names)}. When they are: {command}")
 
 
 def train(

@@ -1,0 +1,131 @@
+"""A membership run made ready to train: what is asked for, checked, with its records, members and run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+
+from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.audit.victim import Victim, architecture, choose_records
+from jaxattack.data import fingerprint, load
+from jaxattack.data.membership import Design, design
+from jaxattack.store import Cost, RunFolder
+from jaxattack.training import Queries, Recipe, Sweep, check_seed
+from jaxattack.training.ensemble import Chunk
+from jaxattack.training.images import check_views
+from jaxattack.types import Dataset, InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembershipAudit:
+    """What a membership sweep trains and asks.
+
+    Attributes:
+        models: how many to train; every one plays the target against all the others. At least 4.
+        design: who is in: halves, exact, poisson:0.5, sized:1200 or mask:FILE.npy.
+        queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by 1 pixel), 50, 162; images only.
+        attacks: the attacks to run, all by default; a name may set fields, as rmia-offline?a=tuned&gamma=1.5.
+        seed: decides everything random.
+        keep_weights: keep every model's weights in the run folder.
+
+    Raises:
+        InputError: fewer than 4 models, an unknown attack or design, or another number of queries.
+    """
+
+    models: int = 256
+    design: str = "halves"
+    queries: int = 1
+    attacks: tuple[str, ...] = tuple(ATTACKS)
+    seed: int = 0
+    keep_weights: bool = False
+
+    def __post_init__(self) -> None:
+        if self.models < 4:
+            raise InputError(
+                f"models is {self.models}: give at least 4, so that a target has references on both sides."
+            )
+        check_seed(self.seed)
+        lookup(self.attacks)
+        Queries.counting(self.queries)
+        design(self.design)
+
+
+class Plan(NamedTuple):
+    """Everything that training a run needs, on whatever machines.
+
+    Attributes:
+        folder: where what is finished is kept.
+        victim: what every model is.
+        sweep: how it is trained and what is kept of its answers.
+        records: what it is trained on and asked about.
+        member: who is in; a model's number is its row.
+        slots: the most members that a model has.
+        keep_weights: whether weights are kept.
+    """
+
+    folder: RunFolder
+    victim: Victim
+    sweep: Sweep
+    records: Dataset
+    member: Bool[np.ndarray, "model record"]
+    slots: int
+    keep_weights: bool
+
+    def missing(self, models: Sequence[int]) -> list[int]:
+        """Those of some models that the folder lacks."""
+        finished = self.folder.finished(weights=self.keep_weights)
+        return [model for model in models if model not in finished]
+
+    def keep(self, chunk: Chunk, compile_seconds: float, device: str) -> None:
+        """Write a finished chunk, with what it cost.
+
+        Raises:
+            InputError: the disk is full, or the folder cannot be written to.
+        """
+        steps = len(chunk.models) * self.sweep.recipe.steps(self.slots)
+        cost = Cost(steps, compile_seconds, chunk.train_seconds, chunk.observe_seconds, device)
+        variables = chunk.variables if self.keep_weights else None
+        self.folder.write(chunk.models, self.member[chunk.models], chunk.signals, variables, cost)
+
+
+def planned(out: Path, victim: Victim, recipe: Recipe, audit: MembershipAudit, dataset: Dataset | None) -> Plan:
+    """Check everything, and open the run folder.
+
+    Raises:
+        InputError: bad input, or a foreign or damaged folder.
+    """
+    whole = dataset if dataset is not None else load(victim.data)
+    records = choose_records(whole, victim.records, audit.seed)
+    chosen = design(audit.design)
+    member = chosen(audit.models, len(records), audit.seed)
+    if member.all(axis=1).any():
+        raise InputError(
+            f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
+            "out, or there is nothing to tell apart."
+        )
+    model = architecture(victim, records)
+    queries = Queries.counting(audit.queries)
+    check_views(recipe, queries, records)
+    sweep = Sweep(model=model, recipe=recipe, queries=queries, signals=signals_for(audit.attacks), seed=audit.seed)
+    identity = _identity(victim, recipe, audit, records, chosen) | {"signals": list(sweep.signals)}
+    folder = RunFolder.open(out, identity, records.y)
+    return Plan(folder, victim, sweep, records, member, chosen.slots(member), audit.keep_weights)
+
+
+def _identity(
+    victim: Victim, recipe: Recipe, audit: MembershipAudit, records: Dataset, chosen: Design
+) -> dict[str, Any]:
+    """What decides the observations of model i: not how many models there are, nor which attacks read them."""
+    return {
+        "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
+        "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
+        "recipe": asdict(recipe),
+        "design": chosen.describe if chosen.extendable else f"{chosen.describe} of {audit.models}",
+        "queries": audit.queries,
+        "seed": audit.seed,
+    }
