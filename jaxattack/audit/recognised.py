@@ -16,6 +16,8 @@ from jaxattack.training import Recipe, train_one
 from jaxattack.types import Inversion, Progress
 
 _SHOWN, _BATCH, _STEPS = 10, 32, 1000
+_SHIFT = 28
+"""The evaluation model sees pictures shifted by up to their height over this: few of them teach it more so."""
 
 
 class Evaluation(NamedTuple):
@@ -51,7 +53,8 @@ def evaluation_model(victim: Opened, name: str, seed: int, progress: Progress | 
         told = lambda _, done, total: progress("judge", done, total)  # noqa: E731 - it only renames what is told
     model = architecture(Victim(data=dataset.name, model=name), dataset)
     passes = max(10, -(-_STEPS * _BATCH // int((~member).sum())))
-    recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3)
+    crop = dataset.shape[0] // _SHIFT if dataset.images else 0
+    recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3, crop=crop)
     variables = train_one(model, recipe, dataset, ~member, seed=seed + 1, progress=told)
     inputs = victim.oracle.access.inputs
     images = dataset.x.dtype == np.uint8
