@@ -1,6 +1,6 @@
 """Claim: hundreds of inversions in one program beat one at a time, and stealing a model first beats asking for gradients.
 
-    python benchmarks/inversion.py [--only steps faces digits] [--faces orl.npz] [--out inversion.json]
+    python benchmarks/inversion.py [--only steps faces digits defences] [--faces orl.npz] [--out inversion.json]
 
 Sections:
 
@@ -13,8 +13,9 @@ Sections:
              for 40; stolen first 41,216 queries and 10 hours for all
     digits   every attack of the registry on an MLP trained on scikit-learn's digits: who recognises what is made, and
              what it costs
-    rounding the softmax on digits behind rounded confidences: what numeric gradients still find, and the victim's own
-             accuracy, which rounding costs nothing
+    defences the softmax on digits behind rounded confidences, the highest ones alone, noise, or labels alone: what numeric
+             gradients, an inversion network and labels alone still find, and what the defence costs the victim in accuracy.
+             What numeric gradients make of rounded confidences is drawn beside --out
 
 Compile time is apart. Seconds of CPU time count all threads of the process.
 """
@@ -37,6 +38,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -47,6 +49,7 @@ from jaxattack.audit.recognised import evaluation_model
 
 STEPS, RATE = 1000, 0.1
 AT_ONCE = (1, 10, 100, 1000, 5000)
+ROUNDED = (0.001, 0.005, 0.01, 0.05, 0.1)
 Row = dict[str, Any]
 
 
@@ -202,24 +205,47 @@ def digits(_: argparse.Namespace, __: int) -> Iterator[Row]:
         }
 
 
-def rounding(_: argparse.Namespace, __: int) -> Iterator[Row]:
-    """Fredrikson et al.'s countermeasure: confidences rounded to multiples of r."""
+def defences(arguments: argparse.Namespace, _: int) -> Iterator[Row]:
+    """Countermeasures: Fredrikson et al. round confidences to multiples of r."""
     victim = ja.open_victim("softmax")
     judge = evaluation_model(victim, "mlp:256", 0)
     assert victim.x is not None
     assert victim.y is not None
     assert judge is not None
-    for step in (0.0, 0.001, 0.005, 0.01, 0.05, 0.1):
-        oracle = coarse(victim.oracle, step)
-        made = ja.inversion_attack("numeric?steps=60")(oracle, np.arange(10))
-        yield {
-            "what": f"rounded to {step:g}" if step else "not rounded",
-            "queries": made.cost.queries,
-            "victim": float((victim.twin(made.x).label == made.target).mean()),
-            "independent": float((judge.logits(made.x).argmax(axis=1) == made.target).mean()),
-            "confidence": float(np.nanmean(made.score)),
-            "accuracy": float((oracle(victim.x).label == victim.y).mean()),
-        }
+    behind = {"none": victim.oracle} | {f"rounded to {r:g}": coarse(victim.oracle, r) for r in ROUNDED}
+    behind |= {f"top {k}": ja.top_k(victim.oracle, k) for k in (5, 3, 1)}
+    behind |= {f"noise {scale:g}": ja.noisy(victim.oracle, scale) for scale in (0.001, 0.01, 0.1)}
+    behind |= {"label only": ja.label_only(victim.oracle)}
+    drawn: dict[str, np.ndarray] = {}
+    for what, oracle in behind.items():
+        for name in ("boundary",) if oracle.access.level == "label" else ("numeric?steps=60", "network"):
+            attack = ja.inversion_attack(name)
+            made = attack(oracle, np.arange(10), pool=victim.pool if attack.pool else None)
+            if attack.name == "numeric" and what in ("none", *(f"rounded to {r:g}" for r in ROUNDED)):
+                drawn[what] = made.x
+            yield {
+                "what": what,
+                "attack": attack.name,
+                "queries": made.cost.queries,
+                "victim": float((victim.twin(made.x).label == made.target).mean()),
+                "independent": float((judge.logits(made.x).argmax(axis=1) == made.target).mean()),
+                "score": float(np.nanmean(made.score)),
+                "accuracy": float((oracle(victim.x).label == victim.y).mean()),
+            }
+    draw(drawn, arguments.out.with_name(f"{arguments.out.stem}_rounding.png"))
+
+
+def draw(made: dict[str, np.ndarray], path: Path) -> None:
+    """A row of pictures for each way of rounding (Fredrikson et al. 2015, figure 8)."""
+    figure, axes = plt.subplots(len(made), 10, figsize=(8, 0.9 * len(made)), squeeze=False, layout="constrained")
+    for row, (what, pictures) in zip(axes, made.items(), strict=True):
+        for place, picture in zip(row, pictures, strict=True):
+            place.imshow(picture[..., 0], cmap="gray", vmin=0, vmax=255)
+            place.set(xticks=[], yticks=[])
+        row[0].set_ylabel(what.removeprefix("rounded to "), rotation=0, ha="right", va="center")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    print(f"Wrote {path}.")
 
 
 def coarse(oracle: ja.Oracle, step: float) -> ja.Oracle:
@@ -228,7 +254,7 @@ def coarse(oracle: ja.Oracle, step: float) -> ja.Oracle:
     def answer(x: np.ndarray) -> ja.Answer:
         given = oracle(x)
         assert given.probability is not None
-        p = given.probability if step == 0 else np.rint(given.probability / step) * step
+        p = np.rint(given.probability / step) * step
         return ja.Answer(p.argmax(axis=1), p)
 
     return ja.from_function(answer, oracle.access)
@@ -238,7 +264,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, int], Iterator[Row]]] = {
     "steps": steps,
     "faces": faces,
     "digits": digits,
-    "rounding": rounding,
+    "defences": defences,
 }
 
 
