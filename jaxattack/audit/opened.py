@@ -1,6 +1,7 @@
 """A victim opened for extraction: the oracle an attack is handed, and beside it what it takes to judge the result.
 
     softmax, mlp:20, cnn:16-32     a network of this package, trained on the data
+    dae:1000-300                   such a network with sigmoids, whose hidden layers were first denoising autoencoders
     ovr, svm, tree, ...            an estimator of scikit-learn, fitted on the data (`jaxattack.audit.estimators`)
     relu:20-10-1                   a ReLU network with random weights
     head:64-1000                   the last layer of a language model, with random weights
@@ -42,7 +43,7 @@ from jaxattack.oracle import (
     random_head,
 )
 from jaxattack.oracle.local import answered
-from jaxattack.training import Recipe, train_one
+from jaxattack.training import Recipe, denoising_start, train_one
 from jaxattack.types import (
     Access,
     Answer,
@@ -144,8 +145,13 @@ def open_victim(
     dataset = load(data or "digits")
     if name in ESTIMATORS:
         return _estimator(name, dataset, _members(dataset, members, seed), level, seed, price)
-    victim, member = Victim(data=dataset.name, model=name), _members(dataset, members, seed)
-    return _trained(victim, dataset, member, fresh, level, precision, seed, price, progress)
+    member = _members(dataset, members, seed)
+    if kind == "dae":
+        widths = tuple(_sizes(name, "dae:1000-300, the widths of its hidden layers", 1))
+        model = denoising_start(widths, dataset.x[member], dataset.classes, seed=seed)
+    else:
+        model = architecture(Victim(data=dataset.name, model=name), dataset)
+    return _trained(name, model, dataset, member, fresh, level, precision, seed, price, progress)
 
 
 def _members(dataset: Dataset, members: int | None, seed: int) -> Bool[np.ndarray, "record"]:
@@ -176,7 +182,8 @@ def _thirds(x: np.ndarray, y: np.ndarray, oracle: Oracle) -> dict[str, Any]:
 
 
 def _trained(
-    victim: Victim,
+    name: str,
+    model: Model,
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
     fresh: bool,
@@ -186,7 +193,6 @@ def _trained(
     price: float,
     progress: Progress | None,
 ) -> Opened:
-    model = architecture(victim, dataset)
     if fresh:
         variables = model.init(jax.random.fold_in(jax.random.key(seed), 0))
     else:
@@ -196,9 +202,9 @@ def _trained(
         images=dataset.x.dtype == np.uint8, price=price,
     )  # fmt: skip
     oracle = make(level=level or "probability")
-    method = "softmax" if victim.model == "softmax" else "adaptive-retraining"
+    method = "softmax" if name == "softmax" else "adaptive-retraining"
     return Opened(
-        name=f"{victim.model} on {dataset.name}",
+        name=f"{name} on {dataset.name}",
         oracle=oracle,
         twin=make(level="logit"),
         method=method,

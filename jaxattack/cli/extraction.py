@@ -114,6 +114,7 @@ def _listed() -> dict[str, str]:
     """Victims and methods, for the help of the commands."""
     trained = {
         "softmax, mlp:20, cnn:16-32": "a network of this package, trained on the data",
+        "dae:1000-300": "such a network of stacked denoising autoencoders",
         **{name: kind.about for name, kind in ESTIMATORS.items()},
         "relu:20-10-1": "a ReLU network with random weights",
         "head:64-1000": "the last layer of a language model with random weights: hidden size, vocabulary",

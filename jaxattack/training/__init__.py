@@ -1,6 +1,7 @@
 """From a Model, a Dataset and a member matrix to trained models and their Observations."""
 
 from jaxattack.training.alone import observe_one, train_one
+from jaxattack.training.denoising import denoising_start
 from jaxattack.training.ensemble import Engine, Sweep, check_seed, train_ensemble
 from jaxattack.training.images import Queries
 from jaxattack.training.placement import Placement
@@ -13,6 +14,7 @@ __all__ = [
     "Recipe",
     "Sweep",
     "check_seed",
+    "denoising_start",
     "observe_one",
     "train_ensemble",
     "train_one",
