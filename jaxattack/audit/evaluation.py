@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.metrics import Spread, Summary, auc, roc_curve, stability, summarise, thin, tpr_at_fpr, vulnerability
+from jaxattack.audit.curves import FPRS, by_models, rate_key
+from jaxattack.metrics import Grouped, Spread, Summary, group_tpr, stability, summarise, thin, vulnerability
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
-FPRS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
 CURVE = 400
 WORST = 24
+AT_ONCE = min(4, os.cpu_count() or 1)
 
 
 def evaluate(
-    observations: Observations, attacks: Mapping[str, MembershipAttack], *, progress: Progress | None = None
+    observations: Observations,
+    attacks: Mapping[str, MembershipAttack],
+    *,
+    growth: bool = True,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run attacks with every model as the target, and sum up what each gets.
 
     Args:
         observations: at least four models.
         attacks: each under the name it is reported by.
+        growth: whether each attack with references is also run among fewer models; ``by_models`` stays empty otherwise.
         progress: called after each attack.
 
     Returns:
@@ -41,41 +50,62 @@ def evaluate(
     """
     if not attacks:
         raise InputError("no attack is named: give at least one.")
-    found: list[tuple[dict[str, Any], Summary]] = []
-    best: tuple[Any, Float[np.ndarray, "target record"], Summary] | None = None
+    phi = observations.signal("phi")[:, :, 0].copy()  # a view would keep all queries in memory
+    exposed = vulnerability(phi, observations.member)
+    judged: list[_Judged] = []
     # Attacks that read the same signals follow one another, so that each signal is read from the disk once.
     by_signals = sorted(attacks.items(), key=lambda item: item[1].signals)
     for names, group in groupby(by_signals, key=lambda item: item[1].signals):
         read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in names})
-        for label, attack in group:
-            begin = time.perf_counter()
-            scores = attack(read)
-            seconds = time.perf_counter() - begin
-            summary = summarise(scores, read.member, FPRS)
-            entry = _entry(label, attack, summary, scores, read.member) | {
-                "seconds": seconds,
-            }
-            entry["by_models"] = _by_models(attack, read, entry) if attack.references else []
-            found.append((entry, summary))
-            if best is None or _strength(entry) > _strength(best[0]):
-                best = (entry, scores, summary)
-            if progress:
-                progress("attacks", len(found), len(attacks))
-    assert best is not None
+        scored = [_scored(label, attack, read) for label, attack in group]
+        judge = partial(_judge, read=read, exposed=exposed, growth=growth)
+        # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for one in pool.map(judge, scored):
+                judged.append(one)
+                if progress:
+                    progress("attacks", len(judged), len(attacks))
+    judged.sort(key=lambda one: _strength(one.entry), reverse=True)
     return {
-        "attacks": [entry for entry, _ in sorted(found, key=lambda pair: _strength(pair[0]), reverse=True)],
+        "attacks": [one.entry for one in judged],
         "models": _models(observations),
-        "vulnerable": _vulnerable(*best, observations),
-        "vulnerability": _vulnerability(observations),
+        "vulnerable": judged[0].vulnerable,
+        "vulnerability": _vulnerability(phi, observations.member, exposed),
     }
+
+
+class _Scored(NamedTuple):
+    """An attack's scores, and the seconds they took."""
+
+    label: str
+    attack: MembershipAttack
+    scores: Float[np.ndarray, "target record"]
+    seconds: float
+
+
+class _Judged(NamedTuple):
+    """An attack's entry in the findings, and what it finds of the most vulnerable records."""
+
+    entry: dict[str, Any]
+    vulnerable: dict[str, Any]
+
+
+def _scored(label: str, attack: MembershipAttack, read: Observations) -> _Scored:
+    begin = time.perf_counter()
+    scores = attack(read)
+    return _Scored(label, attack, scores, time.perf_counter() - begin)
+
+
+def _judge(scored: _Scored, *, read: Observations, exposed: Float[np.ndarray, "record"], growth: bool) -> _Judged:
+    label, attack, scores, seconds = scored
+    summary = summarise(scores, read.member, FPRS)
+    entry = _entry(label, attack, summary, scores, read.member) | {"seconds": seconds}
+    entry["by_models"] = [*by_models(attack, read), _whole(entry, read)] if growth and attack.references else []
+    return _Judged(entry, _vulnerable(label, scores, summary, read, exposed))
 
 
 def _strength(entry: Mapping[str, Any]) -> tuple[float, float]:
     return entry["tpr"]["0.001"], entry["auc"]
-
-
-def _key(rate: float) -> str:
-    return np.format_float_positional(rate)
 
 
 def _number(value: float) -> float | None:
@@ -84,6 +114,10 @@ def _number(value: float) -> float | None:
 
 def _spread(spread: Spread) -> dict[str, float | None]:
     return {"mean": _number(spread.mean), "sd": _number(spread.sd)}
+
+
+def _grouped(found: Grouped | None) -> dict[str, Any] | None:
+    return None if found is None else {"targets": found.targets, "groups": found.groups, **_spread(found.tpr)}
 
 
 def _entry(
@@ -95,7 +129,7 @@ def _entry(
 ) -> dict[str, Any]:
     """One attack's part of the findings."""
     roc = thin(summary.roc, CURVE)
-    rates = [_key(point.fpr) for point in summary.tpr]
+    rates = [rate_key(point.fpr) for point in summary.tpr]
     return {
         "name": name,
         "description": _description(attack),
@@ -113,12 +147,13 @@ def _entry(
             "balanced_accuracy": _spread(summary.target_balanced_accuracy),
             "tpr": {rate: _spread(spread) for rate, spread in zip(rates, summary.target_tpr, strict=True)},
         },
+        "per_group": {rate_key(fpr): _grouped(group_tpr(scores, member, fpr)) for fpr in FPRS},
         "transferred": {
-            _key(transfer.nominal): {"fpr": _spread(transfer.fpr), "tpr": _spread(transfer.tpr)}
+            rate_key(transfer.nominal): {"fpr": _spread(transfer.fpr), "tpr": _spread(transfer.tpr)}
             for transfer in summary.transferred
         },
         "ppv": {
-            _key(prior): {_key(fpr): _number(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
+            rate_key(prior): {rate_key(fpr): _number(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
             for prior in next(iter(summary.ppv.values()))
         },
         "roc": {
@@ -152,26 +187,20 @@ def _histogram(
     }
 
 
-def _vulnerability(observations: Observations) -> dict[str, Any]:
+def _vulnerability(
+    phi: Float[np.ndarray, "model record"],
+    member: Bool[np.ndarray, "model record"],
+    exposed: Float[np.ndarray, "record"],
+) -> dict[str, Any]:
     """All records by how surely phi gives them away, and whether two halves of the models agree on which."""
-    signal, member = observations.signal("phi")[:, :, 0], observations.member
-    each = vulnerability(signal, member)
-    count, edges = np.histogram(each[np.isfinite(each)], bins=40, range=(0.0, 1.0))
-    return {"edges": edges.tolist(), "count": count.tolist(), "stability": _number(stability(signal, member))}
+    count, edges = np.histogram(exposed[np.isfinite(exposed)], bins=40, range=(0.0, 1.0))
+    return {"edges": edges.tolist(), "count": count.tolist(), "stability": _number(stability(phi, member))}
 
 
-def _by_models(attack: MembershipAttack, observations: Observations, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The same attack among the first 4, 8, 16, ... models, and all: what more reference models buy."""
-    points = []
-    for size in (2**power for power in range(2, 24) if 2**power < observations.models):
-        some = observations.take(slice(size))
-        try:
-            curve = roc_curve(attack(some).ravel(), some.member.ravel())
-        except InputError:
-            continue  # few models of an unbalanced design may leave a record without a reference
-        tpr = {_key(fpr): tpr_at_fpr(curve, fpr).tpr for fpr in FPRS}
-        points.append({"models": size, "auc": auc(curve), "tpr": tpr})
-    return [*points, {"models": observations.models, "auc": entry["auc"], "tpr": entry["tpr"]}]
+def _whole(entry: Mapping[str, Any], observations: Observations) -> dict[str, Any]:
+    """The point of all models, as in `by_models`."""
+    count = observations.models
+    return {"models": count, "targets": count} | {key: entry[key] for key in ("auc", "tpr", "tpr_interval")}
 
 
 def _models(observations: Observations) -> dict[str, Any]:
@@ -195,21 +224,24 @@ def _models(observations: Observations) -> dict[str, Any]:
 
 
 def _vulnerable(
-    entry: Mapping[str, Any], scores: Float[np.ndarray, "target record"], summary: Summary, observations: Observations
+    name: str,
+    scores: Float[np.ndarray, "target record"],
+    summary: Summary,
+    observations: Observations,
+    exposed: Float[np.ndarray, "record"],
 ) -> dict[str, Any]:
-    """The most vulnerable records, and how often the strongest attack calls them members at 1% false positives."""
+    """The most vulnerable records, and how often an attack calls them members at 1% false positives."""
     threshold = summary.tpr[FPRS.index(0.01)].threshold
-    each = vulnerability(observations.signal("phi")[:, :, 0], observations.member)
     records = []
-    for record in np.argsort(-np.nan_to_num(each, nan=-1.0), kind="stable")[:WORST]:
+    for record in np.argsort(-np.nan_to_num(exposed, nan=-1.0), kind="stable")[:WORST]:
         called, member = scores[:, record] >= threshold, observations.member[:, record]
         records.append(
             {
                 "record": int(record),
                 "label": int(observations.label[record]),
-                "vulnerability": _number(float(each[record])),
+                "vulnerability": _number(float(exposed[record])),
                 "detected": float(called[member].mean()) if member.any() else None,
                 "falsely": float(called[~member].mean()) if not member.all() else None,
             }
         )
-    return {"attack": entry["name"], "records": records}
+    return {"attack": name, "records": records}

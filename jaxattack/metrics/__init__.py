@@ -7,6 +7,7 @@ Everything here takes NumPy arrays and knows nothing of models.
 from __future__ import annotations
 
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
+from jaxattack.metrics.grouped import Grouped, group_tpr
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
 from jaxattack.metrics.roc import (
@@ -25,6 +26,7 @@ from jaxattack.metrics.vulnerability import stability, vulnerability
 
 __all__ = [
     "Fidelity",
+    "Grouped",
     "Nearest",
     "Roc",
     "Spread",
@@ -40,6 +42,7 @@ __all__ = [
     "correlation",
     "fidelity",
     "gauge",
+    "group_tpr",
     "linear_error",
     "mse",
     "nearest",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.rmia import RMIA, dominance
@@ -74,6 +75,7 @@ __all__ = [
     "AttackP",
     "AttackR",
     "Calibration",
+    "FewReferences",
     "Gap",
     "LiRA",
     "Threshold",

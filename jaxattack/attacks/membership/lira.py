@@ -101,7 +101,7 @@ class LiRA:
             Log-likelihood ratios online, log probabilities offline; finite.
 
         Raises:
-            InputError: fewer than four models; phi NaN or infinite; records with too few references in (online) or
+            InputError: fewer than three models; phi NaN or infinite; records with too few references in (online) or
                 out: two of each with variance "record", one otherwise.
         """
         require_models(observations, self.name)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.types import InputError, Observations
 
-FEWEST_MODELS = 4  # one target leaves three references, of which each record needs some in and some out
+FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
 SHOWN = 5  # record indices listed in a message
 
 
@@ -58,7 +58,7 @@ def require_models(observations: Observations, attack: str) -> None:
     """Refuses fewer models than an attack with references needs.
 
     Raises:
-        InputError: fewer than four models.
+        InputError: fewer than three models.
     """
     if observations.models < FEWEST_MODELS:
         raise InputError(

@@ -49,7 +49,7 @@ class AttackR:
         """Scores of every record for each target, 0 to 1.
 
         Raises:
-            InputError: fewer than four models; phi NaN or infinite; records that some target leaves without a reference
+            InputError: fewer than three models; phi NaN or infinite; records that some target leaves without a reference
                 not trained on them.
         """
         require_models(observations, self.name)
@@ -151,7 +151,7 @@ class Calibration:
         """Scores of every record for each target, in nats.
 
         Raises:
-            InputError: fewer than four models; phi NaN or infinite; records that some target leaves without a reference
+            InputError: fewer than three models; phi NaN or infinite; records that some target leaves without a reference
                 on a side it needs.
         """
         require_models(observations, self.name)

@@ -106,7 +106,7 @@ class RMIA:
             Shares, 0 to 1, or log-ratios; finite.
 
         Raises:
-            InputError: fewer than four models; NaN or infinite log confidences; a population larger than the records;
+            InputError: fewer than three models; NaN or infinite log confidences; a population larger than the records;
                 records that some target leaves without a reference not trained on them, or online trained on them.
         """
         require_models(observations, self.name)

@@ -76,7 +76,7 @@ class Threshold:
         """Scores of every record for each target.
 
         Raises:
-            InputError: NaN or infinite signals; class-wise, fewer than four models, or a shadow model without members
+            InputError: NaN or infinite signals; class-wise, fewer than three models, or a shadow model without members
                 or without non-members.
         """
         if self.classwise:

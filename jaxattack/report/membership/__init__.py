@@ -13,11 +13,14 @@ Findings are those that every report has (`jaxattack.report`), and
                         non-members were accused, and whether the rate allows one false positive at all
       tied              share of scores equal to the largest
       per_target        {auc, balanced_accuracy: {mean, sd}, tpr: {rate: {mean, sd}}} over targets
+      per_group         {rate: {targets, groups, mean, sd} or null}: the rate over disjoint groups of so many targets, as few
+                        as allow ten false positives; null where one target allows them or there are not two groups
       transferred       {rate: {fpr, tpr: {mean, sd}}}: thresholds set on the other targets
       ppv               {prior: {rate: precision}}
       roc               {false_positives, true_positives (counts, one a point), negatives, positives}
       histogram         {edges, member, non_member}: counts of scores
-      by_models         [{models, auc, tpr: {rate: ..}}]: the same attack among fewer models
+      by_models         [{models, targets, auc, tpr, tpr_interval}]: the same attack among fewer models, pooled over disjoint
+                        groups of them, and among all
     models              {count, records, classes, members, train_accuracy, test_accuracy: {mean, sd} or null}
     vulnerable          {attack, records: [{record, label, vulnerability, detected, falsely}]}, worst first; the last two at
                         the attack's threshold of 1% false positives

@@ -47,6 +47,20 @@ def draw(
 
 def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
     shown = drawn(findings)
+    return roc(shown), _roc_in_words(findings, shown)
+
+
+def roc(shown: Sequence[Mapping[str, Any]]) -> Figure:
+    """ROC curves on logarithmic axes, the first with the 95% interval of its true-positive rate.
+
+    To be called, and saved, within `jaxattack.report.style.styled`.
+
+    Args:
+        shown: one to six entries of the findings' ``attacks``, the most important first.
+
+    Returns:
+        A figure of a paper's column; its only axes show rates as shares.
+    """
     negatives = shown[0]["roc"]["negatives"]
     left = min(max(LOWEST, 10.0 ** math.floor(math.log10(1 / negatives) + 1e-9)), 0.1)
     figure = Figure(figsize=(COLUMN, 3.25))
@@ -67,7 +81,7 @@ def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
         loc="lower right", labelcolor="linecolor", handlelength=2.2, labelspacing=0.2, borderaxespad=0.1,
         frameon=True, facecolor=SURFACE, edgecolor="none", framealpha=0.9,
     )  # fmt: skip
-    return figure, _roc_in_words(findings, shown)
+    return figure
 
 
 def _short(name: str) -> str:

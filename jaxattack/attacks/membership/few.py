@@ -1,0 +1,81 @@
+"""Any attack with fewer references than there are models, every model still a target.
+
+In a design of complementary pairs (models 2k and 2k + 1 share out all records) each record is in one model of a pair and
+out of the other. K pairs that do not hold the target therefore give every record exactly K references trained on it and
+K that were not, whether the target was trained on it or not, which is how Zarifzadeh et al. 2024 (arXiv 2312.03262)
+count 1, 2 and 4 references. The target's own complement is never a reference: it would tell membership by its absence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.attacks.membership.observed import read_targets
+from jaxattack.types import InputError, MembershipAttack, Observations
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewReferences:
+    """An attack whose references are a few complementary pairs: those that follow the target's own, in a circle.
+
+    Attributes:
+        attack: any attack with references.
+        pairs: how many pairs, K: a record has K references on either side of membership. At least 1.
+
+    Raises:
+        InputError: no pairs.
+    """
+
+    references = True
+
+    attack: MembershipAttack
+    pairs: int
+
+    def __post_init__(self) -> None:
+        if self.pairs < 1:
+            raise InputError(f"pairs is {self.pairs}: give at least 1 pair of reference models.")
+
+    @property
+    def name(self) -> str:
+        """The attack's, and the number of pairs."""
+        return f"{self.attack.name}-{self.pairs}"
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Those of the attack."""
+        return self.attack.signals
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target.
+
+        Args:
+            observations: of complementary pairs, at least one more than ``pairs``.
+            targets: the models under attack; all by default.
+
+        Raises:
+            InputError: another design, too few models, or what the attack itself refuses.
+        """
+        chosen = read_targets(observations, targets)
+        pairs = observations.models // 2
+        if pairs <= self.pairs:
+            raise InputError(
+                f"{self.name} needs {self.pairs + 1} pairs of models and there are {observations.models} models: observe more."
+            )
+        even, odd = observations.member[: 2 * pairs : 2], observations.member[1::2]
+        if observations.models % 2 or not np.array_equal(even, ~odd):
+            raise InputError(f"{self.name} needs models in complementary pairs: train them with the design halves.")
+        signals = {name: observations.signal(name) for name in self.signals}
+        read = dataclasses.replace(observations, signals=signals)
+        return np.concatenate([self._score(read, int(target)) for target in chosen])
+
+    def _score(self, observations: Observations, target: int) -> Float[np.ndarray, "1 record"]:
+        pairs = (target // 2 + 1 + np.arange(self.pairs)) % (observations.models // 2)
+        references = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
+        return self.attack(observations.take(np.append(references, target)), targets=[2 * self.pairs])

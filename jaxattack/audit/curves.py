@@ -1,0 +1,136 @@
+"""What an attack gains from more models and from more views of a record, on observations that are there.
+
+Every figure is pooled: the scores of all targets stand on one curve, behind one threshold. So the lowest false-positive
+rates are resolved; the Clopper-Pearson interval of a rate takes these scores for independent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
+from jaxattack.training import Queries
+from jaxattack.types import InputError, MembershipAttack, Observations
+
+FPRS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
+TARGETS = 64  # enough to resolve low rates; more would cost as much as the whole sweep at every size
+
+
+def rate_key(rate: float) -> str:
+    """The name of a rate in findings: 1e-05 is "0.00001"."""
+    return np.format_float_positional(rate)
+
+
+def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]) -> dict[str, Any]:
+    """AUC, and by false-positive rate the true-positive rate and its interval, of all targets together.
+
+    Args:
+        scores: higher means "more likely a member".
+        member: the truth for each target.
+
+    Returns:
+        ``targets``, ``auc``, ``tpr`` and ``tpr_interval``, as in the findings.
+    """
+    curve = roc_curve(scores.ravel(), member.ravel())
+    points = {rate_key(fpr): tpr_at_fpr(curve, fpr) for fpr in FPRS}
+    return {
+        "targets": len(scores),
+        "auc": auc(curve),
+        "tpr": {rate: point.tpr for rate, point in points.items()},
+        "tpr_interval": {rate: [point.low, point.high] for rate, point in points.items()},
+    }
+
+
+def by_models(attack: MembershipAttack, observations: Observations) -> list[dict[str, Any]]:
+    """The same attack among 4, 8, 16, ... models, fewer than there are.
+
+    The models are cut into disjoint groups of that size, consecutive so that complementary pairs stay together, and in
+    each group every model is a target of the others. The scores of all groups are pooled: as many groups as hold 64
+    targets, or one.
+
+    Args:
+        attack: any attack.
+        observations: the models.
+
+    Returns:
+        For each size ``models`` and what `pooled` gives. A size at which no group can be scored, as may be with few
+        models of an unbalanced design, is left out.
+    """
+    points = []
+    for size in (2**power for power in range(2, 24) if 2**power < observations.models):
+        groups = min(observations.models // size, max(1, TARGETS // size))
+        found = [_group(attack, observations.take(slice(at * size, (at + 1) * size))) for at in range(groups)]
+        scored = [pair for pair in found if pair is not None]
+        if scored:
+            scores, member = (np.concatenate(parts) for parts in zip(*scored, strict=True))
+            points.append({"models": size, **pooled(scores, member)})
+    return points
+
+
+def _group(attack: MembershipAttack, some: Observations) -> tuple[np.ndarray, np.ndarray] | None:
+    try:
+        return attack(some), some.member
+    except InputError:
+        return None
+
+
+def by_queries(attack: MembershipAttack, observations: Observations, asked: Queries) -> list[dict[str, Any]]:
+    """The same attack with fewer of the views that were asked about, down to the record itself.
+
+    Args:
+        attack: any attack.
+        observations: what the models say of these views.
+        asked: the views.
+
+    Returns:
+        For each smaller set of views ``queries`` and what `pooled` gives, ascending; the whole set last.
+
+    Raises:
+        InputError: observations of another number of views.
+    """
+    read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in attack.signals})
+    scores = {kept.count: attack(of_views(read, asked, kept)) for kept in _smaller(asked)}
+    return [{"queries": count, **pooled(found, observations.member)} for count, found in scores.items()]
+
+
+def of_views(observations: Observations, asked: Queries, kept: Queries) -> Observations:
+    """The observations of some of the views that were asked about.
+
+    Args:
+        observations: what the models say of all views; a signal of the record alone, such as ``correct``, stays.
+        asked: the views.
+        kept: views among them.
+
+    Raises:
+        InputError: observations of another number of views, or views that were not asked about.
+    """
+    places = {view: place for place, view in enumerate(_views(asked))}
+    if not places.keys() >= {*_views(kept)}:
+        raise InputError(f"{kept} are not among {asked}: keep views that were asked about.")
+    columns = [places[view] for view in _views(kept)]
+    signals = {}
+    for name, signal in observations.signals.items():
+        if signal.shape[2] not in (1, asked.count):
+            raise InputError(
+                f"{name} has {signal.shape[2]} queries and {asked.count} were asked: give those that were."
+            )
+        signals[name] = signal[:, :, columns] if signal.shape[2] > 1 else signal
+    return dataclasses.replace(observations, signals=signals)
+
+
+def _smaller(asked: Queries) -> list[Queries]:
+    """The set itself and every smaller one, mirrored or not and shifted by less; ascending."""
+    mirrored = (False, True) if asked.mirror else (False,)
+    sets = [Queries(mirror=mirror, shift=shift) for shift in range(asked.shift + 1) for mirror in mirrored]
+    return sorted(sets, key=lambda one: one.count)
+
+
+def _views(queries: Queries) -> list[tuple[int, int, int]]:
+    """Each view as mirrored or not, rows and columns, whatever the padding."""
+    return [
+        (mirrored, row - queries.shift, column - queries.shift) for mirrored, row, column in queries.offsets().tolist()
+    ]
