@@ -89,7 +89,7 @@ class Cost(NamedTuple):
         compile: seconds, on the first chunk that a process makes.
         train: seconds.
         observe: seconds.
-        device: on what, in words.
+        device: on what and how placed, in words.
     """
 
     gradient_steps: int

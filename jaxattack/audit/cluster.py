@@ -254,7 +254,7 @@ def _train(work: _Work, models: list[int], member: Bool[np.ndarray, "model recor
     cuts = range(0, len(models), engine.chunk)
     chunks = [engine.run(models[at : at + engine.chunk], member[at : at + engine.chunk]) for at in cuts]
     kept = [chunk._replace(variables=_host(chunk.variables, work.keep_weights)) for chunk in chunks]
-    return _Done(kept, engine.compile_seconds if fresh else 0.0, device())
+    return _Done(kept, engine.compile_seconds if fresh else 0.0, f"{device()}, {engine.placement}")
 
 
 def _host(variables: Variables, keep: bool) -> Variables:

@@ -128,7 +128,7 @@ def _train(plan: Plan, models: range, placement: Placement, progress: Progress |
     engine = Engine(plan.sweep, plan.records, models=len(missing), slots=plan.slots, placement=placement)
     compiling = engine.compile_seconds
     for chunk in engine.run_all(missing, plan.member):
-        plan.keep(chunk, compiling, device())
+        plan.keep(chunk, compiling, f"{device()}, {engine.placement}")
         compiling = 0.0
         done += len(chunk.models)
         if progress:

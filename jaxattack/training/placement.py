@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import get_args
 
 from jaxattack.models.conv import Form
@@ -43,3 +43,7 @@ class Placement:
                 raise InputError(f"{name} is {value}: give 1 or more {unit}.")
         if self.conv not in (None, *get_args(Form)):
             raise InputError(f"conv is {self.conv!r}: give one of {', '.join(get_args(Form))}.")
+
+    def __str__(self) -> str:
+        """What is settled, in words: chunk 16, vmap 2, conv mixed, block 1024."""
+        return ", ".join(f"{name} {value}" for name, value in asdict(self).items() if value is not None)
