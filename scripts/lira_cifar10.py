@@ -7,8 +7,8 @@ Every model is attacked with all others as its references. Printed are the paper
 on logarithmic axes and what models, queries and epochs buy, as PDF and PNG. The run goes on where it stopped; with more
 --models it trains only those. `rmia_cifar10.py` attacks the same models.
 
-The networks of --quick train without augmentation, else they would not fit their records: mirrored and shifted views are
-then no records that they have learnt, and more queries find less, where in the paper they find more.
+The networks of --quick train without augmentation, else they would not fit their records in so few epochs. More queries find
+less there, where in the paper they find more: probably because mirrored and shifted views are not what they have learnt.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ FULL = {
     OFFLINE: {"auc": (0.67, 1), "0.001": (0.071, 1)},
     "loss": {"0.001": (0, 0.003)},
 }
-# Two standard deviations, over targets or groups of them, on either side of a measured run.
+# Two standard deviations, over targets or groups of them, on either side of a run of seed 0: of use for other seeds.
 QUICK = {
     FIXED: {"auc": (0.735, 0.797), "0.001": (0.0056, 0.026)},
     FIXED_OFFLINE: {"auc": (0.626, 0.677), "0.001": (0.0016, 0.0088)},
