@@ -4,7 +4,7 @@
     python benchmarks/accelerator.py --quick                                       smaller networks, under 3 minutes on a CPU
     python benchmarks/accelerator.py --only purchase --whole                       all 1,000 networks instead of a sample
 
-Parts, in this order; each is written to --out once it is done, and none is begun after --minutes:
+Parts, the residual network and its sweep first; each is written to --out once it is done, and none is begun after --minutes:
 
     ceilings      a large matrix product in bfloat16, in the backend's float32 and in exact float32; a copy
     resnet9, mlp, wrn, cnn
@@ -30,7 +30,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxattack import Dataset, Engine, Placement, Queries, Recipe, Sized, Sweep, build, load
-from jaxattack.audit.environment import device, peak_memory
+from jaxattack.audit.environment import device, peak_memory, release
 from jaxattack.models import in_precision
 from jaxattack.models.conv import Form, using
 from jaxattack.training.images import augment
@@ -51,7 +50,7 @@ from jaxattack.training.program import Way, Work
 from jaxattack.training.recipe import optimizer
 from jaxattack.training.single import batch_loss
 from jaxattack.training.tuning import Timing, measure
-from jaxattack.types import Variables
+from jaxattack.types import InputError, Variables
 
 Rows = list[dict[str, Any]]
 CPU = jax.default_backend() == "cpu"
@@ -67,8 +66,8 @@ class Kind:
     classes: int
     recipe: Recipe
     groups: tuple[int, ...] = (1, 4, 16)
-    # In a loop on a CPU, XLA's gradient of a convolution takes 25 to 180 times as long: `benchmarks/ensemble.py` shows it.
-    forms: tuple[Form, ...] = ("mixed", "patches") if CPU else ("lax", "patches", "mixed")
+    # In a loop on a CPU alone, XLA's gradient of a convolution takes 25 to 180 times as long: `benchmarks/ensemble.py` shows it.
+    forms: tuple[Form, ...] = ("mixed", "patches") if CPU else ("lax", "patches")
     models: int = 16
     steps: int = 96
 
@@ -327,7 +326,7 @@ def roofline(name: str, kind: Kind, limits: dict[str, Any], options: Options) ->
         kind, recipe, dataset, 1, Placement(vmap=1, conv=one["conv"], block=block), options
     )
     placement = Placement(vmap=best["group"], conv=best["conv"], block=block)
-    rows["ensemble"] = engine_row(kind, recipe, dataset, kind.models, placement, options)
+    rows["ensemble"] = engine_row(kind, recipe, dataset, max(kind.models, best["group"]), placement, options)
     result = {"kind": name, "model": kind.model, "batch": recipe.batch, "precision": options.precision, **cost}
     result |= {"ways": tried, "rows": rows, "augment_seconds": augmenting(kind, dataset, options)}
     bound(result, limits)
@@ -439,14 +438,28 @@ def best_placement(results: dict[str, Any], name: str) -> Placement:
     return Placement(vmap=best["group"], conv=best["conv"], block=block)
 
 
+def images(options: Options, records: int) -> Dataset:
+    """The first records of --data, or random ones.
+
+    Raises:
+        InputError: --data cannot be read, or has fewer.
+    """
+    if options.data is None:
+        return records_for(FULL["resnet9"], records)
+    found = load(options.data)
+    if found.shape != PICTURE or len(found) < records:
+        raise InputError(f"data is {len(found)} records of shape {found.shape}: give {records} of {PICTURE}.")
+    return found.take(np.arange(records))
+
+
 def sweep(results: dict[str, Any], options: Options) -> Iterator[dict[str, Any]]:
     """A few models of the CIFAR-10 sweep, whole trainings, scaled to 256; how much of it is asking; how well they fit."""
     if options.quick:
         trials, records, models, queries = [("resnet9:8", 1)], 1024, 1, 2
     else:
         trials, records, models, queries = [("resnet9:32", 24), ("resnet9:32", 40), ("resnet9:64", 16)], 50_000, 4, 18
-    kind = replace(FULL["resnet9"], models=models)
-    dataset = load(options.data).take(np.arange(records)) if options.data else records_for(kind, records)
+    kind, dataset, found_before = FULL["resnet9"], images(options, records), best_placement(results, "resnet9")
+    models = max(models, found_before.vmap or 1)
     for model, epochs in trials:
         if time.perf_counter() > options.deadline:
             return
@@ -456,7 +469,7 @@ def sweep(results: dict[str, Any], options: Options) -> Iterator[dict[str, Any]]
         asked = Queries.counting(queries)
         network = build(model, dataset.shape, dataset.classes)
         member = Sized(members=slots)(models, records, seed=0)
-        placement = replace(best_placement(results, "resnet9"), chunk=models)
+        placement = replace(found_before, chunk=models)
         engine = Engine(
             Sweep(model=network, recipe=recipe, queries=asked), dataset, models=models, slots=slots, placement=placement
         )
@@ -538,14 +551,7 @@ def purchase(results: dict[str, Any], options: Options) -> dict[str, Any]:
 def versions() -> dict[str, Any]:
     """On what this was measured."""
     names = ("jaxattack", "jax", "jaxlib", "flax", "optax", "numpy")
-
-    def of(name: str) -> str:
-        try:
-            return version(name)
-        except ImportError:
-            return "from source"
-
-    return {name: of(name) for name in names} | {"device": device()}
+    return {name: release(name) for name in names} | {"device": device()}
 
 
 def main() -> None:
@@ -560,7 +566,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller networks")
     parser.add_argument("--whole", action="store_true", help="train all 1,000 Purchase-size networks")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--minutes", type=float, help="begin nothing after so many; 8, or 2 with --quick")
+    parser.add_argument("--minutes", type=float, help="begin nothing after so many, above 0; 8, or 2 with --quick")
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
     asked = parser.parse_args()
     minutes = asked.minutes or (2.0 if asked.quick else 8.0)
@@ -571,12 +577,16 @@ def main() -> None:
     options = Options(
         precision=asked.precision,
         repeats=asked.repeats,
-        patience=minutes * 60 / 12,
+        patience=minutes * 60 / 8,
         deadline=time.perf_counter() + minutes * 60,
         quick=asked.quick,
         whole=asked.whole,
         data=asked.data,
     )
+    try:
+        images(options, 1024 if asked.quick else 50_000)
+    except InputError as error:
+        parser.error(str(error))
     kinds = SMALL if asked.quick else FULL
     results: dict[str, Any] = {"environment": versions(), "quick": asked.quick}
     CONSOLE.print(str(results["environment"]))

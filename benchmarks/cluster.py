@@ -121,6 +121,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.models < CHUNKS or options.models % CHUNKS:
+        parser.error(f"--models is {options.models}: give a multiple of {CHUNKS}.")
     if options.row is not None:
         print(json.dumps(measure(options.row, options.models, options.epochs)))
         return

@@ -32,7 +32,6 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxattack as ja
-from jaxattack.audit.environment import device
+from jaxattack.audit.environment import device, release
 from jaxattack.audit.recognised import evaluation_model
 
 STEPS, RATE = 1000, 0.1
@@ -296,7 +295,7 @@ def main() -> None:
     console = Console()
     results: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"sections": {}}
     packages = ("jaxattack", "jax", "numpy")
-    results["environment"] = {name: version(name) for name in packages} | {
+    here = {name: release(name) for name in packages} | {
         "python": platform.python_version(), "device": device(), "repeats": arguments.repeats,
     }  # fmt: skip
     for section in arguments.only:
@@ -305,7 +304,7 @@ def main() -> None:
             console.print(f"{section}: nothing at hand; see --help.")
             continue
         show(console, section, rows)
-        results["sections"][section] = rows
+        results["sections"][section] = {"environment": here, "rows": rows}
         arguments.out.write_text(json.dumps(results, indent=1))
 
 

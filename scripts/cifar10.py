@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from jaxattack import (
     Findings,
     InputError,
     MembershipAudit,
+    Placement,
     Queries,
     Recipe,
     RunFolder,
@@ -112,6 +113,7 @@ class Run:
         dataset: CIFAR-10.
         folder: where its sweeps are.
         results: where its results go.
+        placement: how the work is cut.
         seed: decides everything random.
     """
 
@@ -121,6 +123,7 @@ class Run:
     dataset: Dataset
     folder: Path
     results: Path
+    placement: Placement = field(default_factory=Placement)
     seed: int = 0
 
     @property
@@ -150,16 +153,20 @@ def parse(script: str, description: str, arguments: Sequence[str] | None = None)
     parser.add_argument(
         "--recipe",
         choices=[name for name in SETTINGS if name != "quick"],
-        default="fast",
-        help="fast: a small residual network in bfloat16; paper: WideResNet-28-2, 100 epochs",
+        help="fast, the default: a small residual network in bfloat16; paper: WideResNet-28-2, 100 epochs",
     )
+    for name in ("chunk", "vmap", "block"):
+        parser.add_argument(f"--{name}", type=int, help="as for jaxattack membership")
+    parser.add_argument("--conv", help="as for jaxattack membership")
     parser.add_argument("--models", type=int, help="256 by default; 16 and 64 are published too")
     parser.add_argument("--epochs", type=int, nargs="*", help="lengths of further sweeps, for the curve over epochs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="the folder of the sweeps; given again, they go on")
     parser.add_argument("--results", type=Path, help="where JSON, table and figures go; by default the same folder")
     options = parser.parse_args(arguments)
-    kind = "quick" if options.quick else options.recipe
+    if options.quick and options.recipe:
+        raise InputError(f"recipe is {options.recipe} and quick has a recipe of its own: leave one of them out.")
+    kind = "quick" if options.quick else options.recipe or "fast"
     setting = SETTINGS[kind]
     setting = replace(
         setting,
@@ -168,6 +175,7 @@ def parse(script: str, description: str, arguments: Sequence[str] | None = None)
     )
     if setting.models < 8 or setting.models % 2:  # pairs, each of which LiRA needs several of
         raise InputError(f"models is {setting.models}: give an even number from 8.")
+    placement = Placement(chunk=options.chunk, vmap=options.vmap, conv=options.conv, block=options.block)
     parts = [script, kind, *([str(setting.models)] if setting.models != SETTINGS[kind].models else [])]
     folder = options.out or Path("jaxattack-runs") / f"cifar10-{kind}"
     return Run(
@@ -177,6 +185,7 @@ def parse(script: str, description: str, arguments: Sequence[str] | None = None)
         dataset=read(options.data),
         folder=folder,
         results=options.results or folder,
+        placement=placement,
         seed=options.seed,
     )
 
@@ -237,6 +246,7 @@ def sweep(run: Run, attacks: tuple[str, ...], *, folder: Path | None = None, que
             recipe=setting.recipe,
             audit=MembershipAudit(models=setting.models, queries=queries, attacks=attacks, seed=run.seed),
             dataset=run.dataset,
+            placement=run.placement,
             progress=shown,
         )
 

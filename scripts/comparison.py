@@ -276,5 +276,8 @@ def keep(folder: Path, name: str, results: Mapping[str, Any], shown: Sequence[Re
 def said(arguments: Sequence[str]) -> str:
     """The command as anybody would type it: files by their name alone."""
     script, *others = arguments
-    names = [Path(part).name if Path(part).exists() else part for part in others]
+    parts = [part.rpartition("=") for part in others]
+    names = [
+        f"{option}{equals}{Path(value).name if Path(value).exists() else value}" for option, equals, value in parts
+    ]
     return shlex.join(["python", f"scripts/{Path(script).name}", *names])

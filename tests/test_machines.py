@@ -59,6 +59,7 @@ def test_the_last_part_attacks_and_the_others_say_what_is_left(tmp_path, plain):
     ("options", "words"),
     [
         (("--part", "17/16"), "give 1/16 to 16/16"),
+        (("--part", ""), "give which of how many"),
         (("--part", "auto"), "jax.distributed finds no processes"),
         (("--part", "1/2", "--cluster", "local"), "give one"),
         (("--cluster", "here"), "give local, auto or HOST:PORT"),

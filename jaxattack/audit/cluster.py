@@ -146,14 +146,15 @@ def _run(
     # Without max_calls=0 a worker with a GPU ends after every task, and the next one compiles again.
     train = ray.remote(max_retries=RETRIES, max_calls=0, **resources)(_train)
     shared = ray.put(work)
-    left, running = deque(pieces), {}
+    left, running, seen = deque(pieces), {}, time.monotonic()
     try:
         while left or running:
             while left and len(running) < 2 * max(_slots(ray, share), 1):
                 models = left.popleft()
                 running[train.remote(shared, models, member[models])] = models
-            ready, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE)
-            if not ready and not _slots(ray, share):
+            ready, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE / 10)
+            seen = time.monotonic() if ready or _slots(ray, share) else seen
+            if time.monotonic() - seen > PATIENCE:
                 raise InputError(
                     f"the cluster has had no {share.kind} for {PATIENCE:.0f} seconds: start its workers again and give the "
                     "same command; what was finished is kept."

@@ -5,16 +5,24 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import jax
 
 
+def release(package: str) -> str:
+    """The version of a package; "from source" where it is imported from a checkout, or absent."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "from source"
+
+
 def environment() -> dict[str, str]:
     """Versions of everything that decides a result."""
     packages = ("jaxattack", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
-    return {name: version(name) for name in packages} | {
+    return {name: release(name) for name in packages} | {
         "python": platform.python_version(),
         "platform": platform.platform(),
     }

@@ -214,6 +214,10 @@ def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None
     if by_gradient(name):
         return _from_gradients(victim, name, audit, progress)
     attack, targets = lookup(name), np.array(audit.targets or range(oracle.access.classes))
+    if audit.extract is not None and not attack.white_box:
+        raise InputError(
+            f"{attack.name} asks the victim itself and has no use for a stolen model: leave extract out, or give mi-face."
+        )
     pool = victim.pool if attack.pool else None
     if attack.white_box and audit.extract is None:
         if victim.inside is None:
@@ -229,7 +233,7 @@ def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None
         target: Any = handed.oracle
         if audit.extract is not None:
             stolen = _steal(audit, victim, handed.oracle, progress)
-            target = white_box(stolen, oracle) if attack.white_box else target
+            target = white_box(stolen, oracle)
             seconds["extraction"] = time.perf_counter() - started
             started = time.perf_counter()
         made = attack(target, targets, seed=audit.seed, pool=pool, progress=progress)

@@ -229,9 +229,10 @@ def _estimator(
     try:
         make = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
     except ValueError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
         raise InputError(
             f"{name} cannot be fitted on the {member.sum()} records of {dataset.name} that are its members "
-            f"({str(error).splitlines()[0].rstrip('.')}): give other data, or more members."
+            f"({reason}): give other data, or more members."
         ) from error
     oracle = make(level or kind.level, price)
     return Opened(

@@ -28,7 +28,8 @@ class MembershipAudit:
     Attributes:
         models: how many to train; every one plays the target against all the others. At least 4.
         design: who is in: halves, exact, poisson:0.5, sized:1200 or mask:FILE.npy.
-        queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by 1 pixel), 50, 162; images only.
+        queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by up to 1 pixel), 25 or 50 (by 2), 81 or 162
+            (by 4); images only.
         attacks: the attacks to run, all by default; a name may set fields, as rmia-offline?a=tuned&gamma=1.5.
         seed: decides everything random.
         keep_weights: keep every model's weights in the run folder.

@@ -39,7 +39,7 @@ class Victim:
     Attributes:
         data: digits, iris, wine, breast_cancer, tfds:NAME, FILE.npz or synthetic:NAME; `jaxattack data` lists them.
         records: use this many of its records, chosen at random; all by default.
-        model: softmax, mlp:256-128, cnn:16-32, resnet:20, wrn:28-2, resnet9:32, or package.module:factory,
+        model: softmax, mlp:256-128, cnn:16-32, lenet:12, resnet:20, wrn:28-2, resnet9:32, or package.module:factory,
             called as factory(shape, classes) for a jaxattack Model.
         activation: between the layers of mlp and cnn.
         dropout: share of units dropped while training.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib.metadata import version
 
 import jax
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from jaxattack.audit.environment import release
 from jaxattack.cli.data import data
 from jaxattack.cli.extraction import explained, extract, serve
 from jaxattack.cli.inversion import invert
@@ -23,7 +23,7 @@ from jaxattack.types import InputError
 
 app = App(
     name="jaxattack",
-    version=version("jaxattack"),
+    version=release("jaxattack"),
     help="Measure how much a trained model gives away. Start with: jaxattack membership",
     result_action="return_value",
     help_format="markdown",

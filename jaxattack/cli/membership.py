@@ -99,7 +99,7 @@ def membership(
     folder = out or RUNS / slug(victim, settings)
     if machines.cluster:
         jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
-    part = _part(machines.part) if machines.part else None
+    part = None if machines.part is None else _part(machines.part)
     unfinished = ()
     # Ray prints what happens to its machines on standard output, which is for programs.
     with redirect_stdout(sys.stderr), progress(output) as shown, resumable(folder):

@@ -121,7 +121,7 @@ class Engine:
             return Way(form or default_form(), min(group, share), given.block or BLOCK)
         if form and given.vmap and given.block:
             return Way(form, min(given.vmap, share), given.block)
-        forms: tuple[Form, ...] = (form,) if form else ("lax", "patches")  # mixed mends XLA's CPU backend alone
+        forms: tuple[Form, ...] = (form,) if form else ("patches", "lax")  # mixed mends XLA's CPU backend alone
         room = 0.8 * free_bytes(self.mesh)
         return fastest(self._work, self.mesh, aval(self._x), share=share, room=room, given=given, forms=forms)
 

@@ -1,4 +1,4 @@
-"""How a sweep is cut into programs: what changes speed and memory, never results beyond rounding."""
+"""How a sweep is cut into programs: what changes speed and memory, and results by rounding alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxattack.types import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """How the work is cut. It changes speed and memory, never results beyond rounding.
+    """How the work is cut. It changes speed and memory, and results by rounding alone.
 
     On a CPU what is left open follows from figures measured before; on an accelerator the engine measures a few ways on
     the device itself, and takes the fastest (`jaxattack.training.tuning`).

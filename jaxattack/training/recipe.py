@@ -38,8 +38,9 @@ class Recipe:
         crop: pixels of reflect padding before a random crop of the first size (images only); 0 is off.
         cutout: side in pixels of a random square set to 0 (images only); 0 is off.
         precision: float32; or bfloat16, in which a sweep's networks compute, trained and asked, while weights, batch
-            statistics, softmax, loss and signals stay float32; a victim of `jaxattack train` is then asked in float32. The float32 of an accelerator's products is its own: GPUs
-            from Ampere on round their inputs to TF32 unless JAX_DEFAULT_MATMUL_PRECISION=highest is set.
+            statistics, softmax, loss and signals stay float32; a victim of `jaxattack train` is then asked in float32. The
+            float32 of an accelerator's products is its own: GPUs from Ampere on round their inputs to TF32 unless
+            JAX_DEFAULT_MATMUL_PRECISION=highest is set.
 
     Raises:
         InputError: a value outside its range.

@@ -4,7 +4,9 @@ Which form of convolution is fast, and how many models to handle at the same tim
 the precision and the batch; no rule holds on every machine. So a short training (16 steps) and one pass of questions are
 compiled and timed for a few ways: each form of convolution with 1, 4, 16, ... models at the same time, as long as that is 5%
 faster, then larger blocks of questions likewise. The time of the whole work decides. What was measured is remembered while
-the process lives; once a minute is over no further way is begun. Which way is taken changes results by rounding alone.
+the process lives. Each form, and the blocks, have an equal share of a minute, after which no further way of theirs is begun.
+Ways differ by rounding, which a long training in few bits may let grow: models of one way are not those of another bit for bit,
+but of the same distribution.
 """
 
 from __future__ import annotations
@@ -120,7 +122,7 @@ def fastest(
     Raises:
         JaxRuntimeError: not even the first way runs.
     """
-    deadline = time.perf_counter() + PATIENCE
+    forms = tuple(forms)
     answers = x.shape[0] * work.queries.count
 
     def seconds(timing: Timing) -> float:
@@ -128,9 +130,9 @@ def fastest(
 
     def climb(best: Timing | None, ways: Iterable[Way]) -> Timing | None:
         """The best so far, or a way better than it; the ways are tried until one is not better than the one before."""
-        before = None
+        before, deadline = None, time.perf_counter() + PATIENCE / (len(forms) + 1)
         for way in ways:
-            if best and time.perf_counter() > deadline:
+            if before and time.perf_counter() > deadline:
                 break
             try:
                 now = measure(work, mesh, way, x)

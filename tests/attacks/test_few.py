@@ -43,6 +43,11 @@ def test_some_targets_are_rows_of_all():
     np.testing.assert_array_equal(attack(OBSERVATIONS, [7, 2]), attack(OBSERVATIONS)[[7, 2]])
 
 
+def test_an_attack_without_references_is_refused():
+    with pytest.raises(InputError, match="attack is loss, which has no references"):
+        FewReferences(attack=lookup(["loss"])["loss"], pairs=1)
+
+
 def test_other_designs_and_too_few_models_are_refused():
     with pytest.raises(InputError, match="pairs is 0: give at least 1"):
         FewReferences(attack=ATTACKS["rmia-offline"], pairs=0)

@@ -108,3 +108,10 @@ def test_answers_about_other_members_or_targets_are_not_taken_for_these(tmp_path
     run(75, (2,))
     with pytest.raises(InputError, match="give another folder"):
         run(members, targets)
+
+
+def test_nothing_is_stolen_for_an_attack_that_would_not_use_it(softmax):
+    before = softmax.oracle.ledger
+    with pytest.raises(InputError, match="leave extract out"):
+        invert(softmax, audit=InversionAudit(method="numeric", extract="softmax"))
+    assert softmax.oracle.ledger == before

@@ -135,6 +135,8 @@ def test_the_command_line_names_the_run_by_what_differs(tmp_path):
         (("--models", "6"), "models is 6: give an even number from 8"),
         (("--models", "9"), "models is 9: give an even number from 8"),
         (("--epochs", "5", "0"), "epochs is 0: give a whole number from 1"),
+        (("--quick", "--recipe", "paper"), "leave one of them out"),
+        (("--vmap", "0"), "vmap is 0: give 1 or more models"),
     ],
 )
 def test_what_cannot_be_attacked_is_refused_before_anything_is_read(options, said):

@@ -109,12 +109,15 @@ def test_every_point_of_a_curve_is_on_the_figure():
     assert first.get_ylim()[1] >= 16
 
 
-def test_results_are_kept_with_the_command_and_no_path_of_this_machine(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("joint", [" ", "="])
+def test_results_are_kept_with_the_command_and_no_path_of_this_machine(tmp_path, monkeypatch, capsys, joint):
     data = tmp_path / "cifar10.npz"
     data.touch()
-    monkeypatch.setattr("sys.argv", ["/somewhere/scripts/lira_cifar10.py", "--data", str(data), "--seed", "3"])
+    monkeypatch.setattr(
+        "sys.argv", ["/somewhere/scripts/lira_cifar10.py", *f"--data{joint}{data}".split(), "--seed", "3"]
+    )
     comparison.keep(tmp_path / "new", "lira", {"outside": []}, ["a line"])
-    command = "python scripts/lira_cifar10.py --data cifar10.npz --seed 3"
+    command = f"python scripts/lira_cifar10.py --data{joint}cifar10.npz --seed 3"
     assert json.loads((tmp_path / "new" / "lira.json").read_text()) == {
         "name": "lira",
         "command": command,

@@ -28,7 +28,7 @@ class FewReferences:
         pairs: how many pairs, K: a record has K references on either side of membership. At least 1.
 
     Raises:
-        InputError: no pairs.
+        InputError: no pairs, or an attack without references.
     """
 
     references = True
@@ -39,6 +39,8 @@ class FewReferences:
     def __post_init__(self) -> None:
         if self.pairs < 1:
             raise InputError(f"pairs is {self.pairs}: give at least 1 pair of reference models.")
+        if not self.attack.references:
+            raise InputError(f"attack is {self.attack.name}, which has no references: give one that has.")
 
     @property
     def name(self) -> str:

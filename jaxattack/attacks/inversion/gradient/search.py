@@ -134,8 +134,9 @@ def search(
             try:
                 found = _chunk(problem, plan, shared, users, some)
             except (TypeError, ValueError) as error:
+                reason = str(error).partition("\n")[0]
                 raise InputError(
-                    f"the victim cannot be differentiated ({str(error).splitlines()[0]}): give a model of JAX operations."
+                    f"the victim cannot be differentiated ({reason}): give a model of JAX operations."
                 ) from error
             row.append(jax.tree.map(np.asarray, found))
             done += users.size * some.size
