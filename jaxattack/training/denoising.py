@@ -11,6 +11,7 @@ the third victim of Fredrikson, Jha and Ristenpart (2015, section 5).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +83,8 @@ def _layer(
         change, moved = _ADAM.update(jax.grad(loss)(held, key), moved)
         return (optax.apply_updates(held, change), moved), None
 
-    (held, _), _ = jax.lax.scan(step, (start, _ADAM.init(start)), jax.random.split(key, STEPS))
+    (found, _), _ = jax.lax.scan(step, (start, _ADAM.init(start)), jax.random.split(key, STEPS))
+    held: Any = found
     return held, _code(held, h)
 
 
