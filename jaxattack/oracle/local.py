@@ -172,8 +172,25 @@ def _expect(model: Model, variables: Variables, shape: tuple[int, ...], classes:
         raise InputError(f"the model does not take records of shape {shape} ({reason}): give its inputs.") from error
     if found.shape != (1, classes):
         raise InputError(f"the model answers a record with shape {found.shape[1:]} and classes is {classes}: mend it.")
-    if found.dtype != jnp.dtype(precision):
+    # The sums of a last layer may be wider than what they are of.
+    wide = found.dtype == jnp.float32 and jnp.dtype(precision) in _multiplied(
+        jax.make_jaxpr(model.apply)(variables, jnp.zeros((1, *shape), jnp.dtype(precision))).jaxpr
+    )
+    if found.dtype != jnp.dtype(precision) and not wide:
         raise InputError(f"precision is {precision!r} and the model computes in {found.dtype} whatever it is given.")
+
+
+def _multiplied(jaxpr: Any) -> set[Any]:
+    """The types that a traced model multiplies, in the functions that it calls too."""
+    found = set()
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
+            found.add(equation.invars[0].aval.dtype)
+        for value in equation.params.values():
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                found |= _multiplied(inner)
+    return found
 
 
 @partial(jax.jit, static_argnames=("model", "images", "precision"))
