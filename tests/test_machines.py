@@ -119,7 +119,7 @@ def wait_for(condition, driver):
     """Wait while the driver runs."""
     end = time.monotonic() + 120
     while not condition():
-        assert driver.poll() is None, "the driver ended too early to test anything"
+        assert driver.poll() is None, f"the driver ended too early to test anything: {driver.stderr.read().decode()}"
         assert time.monotonic() < end
         time.sleep(0.01)
 

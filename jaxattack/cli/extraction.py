@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from inspect import cleandoc
 from pathlib import Path
-from textwrap import indent
 from typing import Annotated
 
 from jaxattack.attacks.extraction import ATTACKS
@@ -139,8 +139,10 @@ def _lines(title: str, entries: dict[str, str]) -> str:
 
 def explained(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose help lists the victims and the methods."""
-    for word, text in _listed().items():
-        command.__doc__ = re.sub(rf"^    {word}$", indent(text, "    "), command.__doc__ or "", flags=re.MULTILINE)
+    text = cleandoc(command.__doc__ or "")  # Python indents it or not, by its version
+    for word, listed in _listed().items():
+        text = re.sub(f"^{word}$", listed, text, flags=re.MULTILINE)
+    command.__doc__ = text
     return command
 
 

@@ -123,7 +123,7 @@ class AttackP:
         """
         phi = read_signal(observations, "phi")[:, :, 0]
         rows = map_threads(lambda target: rankdata(phi[target]), read_targets(observations, targets))
-        return (np.stack(rows) - 0.5) / phi.shape[1]
+        return (np.stack(rows, dtype=np.float64) - 0.5) / phi.shape[1]
 
 
 @dataclass(frozen=True, kw_only=True)

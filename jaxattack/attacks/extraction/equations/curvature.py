@@ -218,8 +218,9 @@ def _directions(
         try:
             mixed = np.linalg.solve(np.tensordot(second, hessian, 1), np.tensordot(first, hessian, 1)).T
             values, vectors = np.linalg.eig(mixed)
-            if np.iscomplexobj(values):
+            if values.imag.any():
                 continue
+            vectors = vectors.real
             inverse = np.linalg.inv(vectors)
         except np.linalg.LinAlgError:
             continue
