@@ -111,6 +111,13 @@ def test_another_configuration_is_refused_by_the_field_that_differs(tmp_path, ch
     assert opened(tmp_path).finished() == {0, 1, 2, 3}
 
 
+def test_records_are_known_by_their_fingerprint_and_not_by_their_name(tmp_path):
+    opened(tmp_path, data={"name": "x.npz", "records": 5, "sha256": "ab"})
+    opened(tmp_path, data={"name": "./x.npz", "records": 5, "sha256": "ab"})
+    with pytest.raises(InputError, match=r"data\.name is 'x\.npz' there and 'y\.npz' here; data\.sha256"):
+        opened(tmp_path, data={"name": "y.npz", "records": 5, "sha256": "cd"})
+
+
 def test_a_folder_of_other_files_is_refused_and_left_as_it_is(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match="holds files that are no run"):
