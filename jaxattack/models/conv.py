@@ -10,7 +10,7 @@ same sum is an ordinary (batched) matrix product everywhere.
 dilations, other layouts, a precision) is left to it.
 
     form      forward    input gradient    weight gradient    use
-    lax       lax        lax               lax                one network outside a loop
+    lax       lax        lax               lax                one network at a time, on an accelerator
     patches   product    product           product            vmap over networks, on an accelerator
     mixed     lax        lax, written out  products           map over networks, on a CPU
 
@@ -51,8 +51,8 @@ def using(form: Form) -> Iterator[None]:
 
 
 def default_form() -> Form:
-    """The form that `using` chose, else what suits the backend: ``mixed`` on a CPU, ``patches`` elsewhere."""
-    return _chosen.get() or ("mixed" if jax.default_backend() == "cpu" else "patches")
+    """The form that `using` chose, else what suits one network: ``mixed`` on a CPU, ``lax`` elsewhere."""
+    return _chosen.get() or ("mixed" if jax.default_backend() == "cpu" else "lax")
 
 
 def windows(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> list[jax.Array]:
@@ -187,11 +187,11 @@ def conv(
     return forms[form or default_form()](x, kernel, (rows, columns), fixed)
 
 
+@jax.custom_vjp
 def max_pool(x: jax.Array) -> jax.Array:
     """Maximum over 2x2 windows; an odd last row or column is dropped.
 
-    Written with slices: the gradient of `jax.lax.reduce_window` takes as long on a CPU as the convolutions.
-    Where values tie the gradient is shared among them.
+    The gradient goes to the first of the largest, which takes one byte a window to remember.
 
     Args:
         x: ["record height width channel"].
@@ -202,3 +202,32 @@ def max_pool(x: jax.Array) -> jax.Array:
     height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
     x = jnp.maximum(x[:, 0:height:2], x[:, 1:height:2])
     return jnp.maximum(x[:, :, 0:width:2], x[:, :, 1:width:2])
+
+
+def _pooled(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The maximum of each window, and which of its four places it comes from."""
+    places = windows(x, (2, 2), (2, 2), "VALID")
+    largest, which = places[0], jnp.zeros(places[0].shape, jnp.uint8)
+    for number, place in enumerate(places[1:], start=1):
+        which = jnp.where(place > largest, jnp.uint8(number), which)
+        largest = jnp.maximum(largest, place)
+    return largest, which
+
+
+def _pooled_forward(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    largest, which = _pooled(x)
+    return largest, (which, x[:0])
+
+
+def _pooled_backward(saved: tuple[jax.Array, jax.Array], given: jax.Array) -> tuple[jax.Array]:
+    which, like = saved
+    records, height, width, channels = given.shape
+    each = (records, height, 1, width, 1, channels)
+    place = jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 2, 1, 2, 1)
+    spread = jnp.where(which.reshape(each) == place, given.reshape(each), 0)
+    spread = spread.reshape(records, 2 * height, 2 * width, channels)
+    odd = [(0, whole - even) for whole, even in zip(like.shape[1:3], spread.shape[1:3], strict=True)]
+    return (jnp.pad(spread, ((0, 0), *odd, (0, 0))),)
+
+
+max_pool.defvjp(_pooled_forward, _pooled_backward)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +13,13 @@ from jax import lax
 
 from jaxattack.models.conv import conv
 
-Arrays = TypeVar("Arrays", bound=tuple)
+Activation = Callable[[jax.Array], jax.Array]
 _he = nnx.initializers.he_normal()
+
+
+def identity(x: jax.Array) -> jax.Array:
+    """No activation."""
+    return x
 
 
 def conv3(inputs: int, outputs: int, rngs: nnx.Rngs, *, size: int = 3, stride: int = 1, bias: bool = False) -> nnx.Conv:
@@ -33,10 +40,72 @@ def last(inputs: int, classes: int, rngs: nnx.Rngs) -> nnx.Linear:
     return nnx.Linear(inputs, classes, dot_general=_wide_sums, rngs=rngs)
 
 
-def _as_they_are(arrays: Arrays, /, *, dtype: Any = None, inexact: bool = True) -> Arrays:  # noqa: ARG001
-    return arrays
+class BatchNorm(nnx.BatchNorm):
+    """Batch norm and the activation after it, in float32 or wider, answering in the input's type."""
+
+    def __call__(self, x: jax.Array, activation: Activation = identity) -> jax.Array:
+        learnt: Any = self.scale, self.bias
+        scale, bias = (each[...] for each in learnt)
+        if self.use_running_average:
+            return _normalised(activation, self.epsilon, x, self.mean[...], self.var[...], scale, bias).astype(x.dtype)
+        found: Any = _by_batch(activation, self.epsilon, x, scale, bias)
+        y, mean, var = found
+        self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
+        self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
+        return y
 
 
-def batch_norm(channels: int, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    """Batch norm that computes in float32 or wider and answers in the type of its input and scale."""
-    return nnx.BatchNorm(channels, momentum=0.9, promote_dtype=_as_they_are, rngs=rngs)
+def _normalised(activation: Activation, epsilon: float, x, mean, var, scale, bias) -> jax.Array:
+    mean, var, scale, bias = (_beside(x, each) for each in (mean, var, scale, bias))
+    return activation((x - mean) * (lax.rsqrt(var + epsilon) * scale) + bias)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _by_batch(activation: Activation, epsilon: float, x, scale, bias) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What batch norm answers in training, and the mean and variance of the batch.
+
+    Memory traffic is what it costs. The gradient that JAX derives keeps several arrays of the input's size for the way
+    back; this one keeps the input alone, and the only such array that it makes beside its answer is of the input's type.
+    """
+    wide, axes = _wide(x), tuple(range(x.ndim - 1))
+    mean = jnp.mean(wide, axes)
+    var = jnp.maximum(0.0, jnp.mean(wide * wide, axes) - mean * mean)
+    return _normalised(activation, epsilon, x, mean, var, scale, bias).astype(x.dtype), mean, var
+
+
+def _by_batch_forward(activation: Activation, epsilon: float, x, scale, bias):
+    answer: Any = _by_batch(activation, epsilon, x, scale, bias)
+    _, mean, var = answer
+    return answer, (x, mean, var, scale, bias)
+
+
+def _by_batch_backward(activation: Activation, epsilon: float, saved, cotangents):
+    given, *given_statistics = cotangents
+    axes, count = tuple(range(given.ndim - 1)), given.size // given.shape[-1]
+    x, (mean, var, scale, bias) = saved[0], (_beside(given, each) for each in saved[1:])
+    to_mean, to_var = (_beside(given, each) / count for each in given_statistics)
+    inverse = lax.rsqrt(var + epsilon)
+    normal = (x - mean) * inverse
+    (back,) = jax.vjp(activation, normal * scale + bias)[1](_wide(given))
+    # Both sums and the answer need it, so it goes through memory: without the barrier in the wider type.
+    back = lax.optimization_barrier(back.astype(x.dtype))
+    to_bias, to_scale = jnp.sum(_wide(back), axes), jnp.sum(back * normal, axes)
+    centred = back - (_beside(x, to_bias) + normal * _beside(x, to_scale)) / count
+    to_x = scale * inverse * centred + to_mean + 2 * to_var * (x - mean)
+    return to_x.astype(x.dtype), to_scale.astype(scale.dtype), to_bias.astype(bias.dtype)
+
+
+_by_batch.defvjp(_by_batch_forward, _by_batch_backward)
+
+
+def _beside(x: jax.Array, channel: jax.Array) -> jax.Array:
+    return channel.reshape((1,) * (x.ndim - 1) + channel.shape)
+
+
+def _wide(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def batch_norm(channels: int, rngs: nnx.Rngs) -> BatchNorm:
+    """Batch norm over every axis but the last."""
+    return BatchNorm(channels, momentum=0.9, rngs=rngs)

@@ -27,11 +27,11 @@ class Block(nnx.Module):
         drop = self.dropout or (lambda x: x)
         if self.pre:
             x0 = x
-            x = nnx.relu(self.norm1(x))
+            x = self.norm1(x, nnx.relu)
             around = self.shortcut(x) if self.shortcut else x0
-            return around + self.conv2(drop(nnx.relu(self.norm2(self.conv1(x)))))
+            return around + self.conv2(drop(self.norm2(self.conv1(x), nnx.relu)))
         around = self.shortcut(x) if self.shortcut else x
-        return nnx.relu(around + self.norm2(self.conv2(drop(nnx.relu(self.norm1(self.conv1(x)))))))
+        return nnx.relu(around + self.norm2(self.conv2(drop(self.norm1(self.conv1(x), nnx.relu)))))
 
 
 class ResNet(nnx.Module):
@@ -60,10 +60,10 @@ class ResNet(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = self.stem(x)
-        x = x if self.pre else nnx.relu(self.norm(x))
+        x = x if self.pre else self.norm(x, nnx.relu)
         for block in self.blocks:
             x = block(x)
-        x = nnx.relu(self.norm(x)) if self.pre else x
+        x = self.norm(x, nnx.relu) if self.pre else x
         return self.head(jnp.mean(x, axis=(1, 2)))
 
 
@@ -78,7 +78,7 @@ class Layer(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         x = self.conv(x)
         # Pooled first, so that the larger half of the memory traffic of normalising is saved.
-        return nnx.gelu(self.norm(max_pool(x) if self.pool else x))
+        return self.norm(max_pool(x) if self.pool else x, nnx.gelu)
 
 
 class Pair(nnx.Module):

@@ -27,6 +27,7 @@ from jaxattack.attacks.inversion.descent import Cost, Rule, descend, optimizer
 from jaxattack.attacks.inversion.objective import (
     OBJECTIVES,
     Objective,
+    check_statistics,
     energy,
     objective,
     statistics,
@@ -109,12 +110,14 @@ class MiFace:
         """Make a record of each class; see `jaxattack.types.InversionAttack`.
 
         Raises:
-            InputError: a class that the victim does not have, a process or a prior of pictures for other records, or a
-                victim whose outputs are no numbers.
+            InputError: a class that the victim does not have, a process or a prior of pictures for other records, batch
+                statistics that give no gradient, or a victim whose outputs are no numbers.
         """
         targets = check_targets(targets, victim.classes)
         check_pictures(self.process, victim.inputs.shape)
         check_pictures("total_variation" if self.total_variation else "clip", victim.inputs.shape)
+        if self.statistics:
+            check_statistics(victim)
         box = unit_box(victim.inputs)
         found = descend(
             _cost(victim.model, self),

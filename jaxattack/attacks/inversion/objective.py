@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxattack.types import Model, Variables
+from jaxattack.types import InputError, Model, Variables, WhiteBox
 
 Objective = Literal["confidence", "cross-entropy", "margin", "poincare"]
 OBJECTIVES = get_args(Objective)
@@ -99,3 +99,18 @@ def statistics(model: Model, variables: Variables, x: Float[jax.Array, "point *f
         if jnp.issubdtype(before.dtype, jnp.floating)
     ]
     return jnp.stack(leaves).mean() if leaves else jnp.float32(0)
+
+
+def check_statistics(victim: WhiteBox) -> None:
+    """Refuse a victim whose batch statistics cannot guide a search.
+
+    Raises:
+        InputError: it has none, or they give no gradient, as those of Flax's own batch norm, which stops it.
+    """
+    x = jax.random.uniform(jax.random.key(0), (2, *victim.inputs.shape))
+    gradient = jax.grad(lambda x: statistics(victim.model, victim.variables, x))(x)
+    if not jnp.any(gradient):
+        raise InputError(
+            "statistics is on and the victim has no batch statistics that give a gradient: set it to 0, or build the "
+            "victim with jaxattack.models.layers.batch_norm (Flax's own stops the gradient)."
+        )

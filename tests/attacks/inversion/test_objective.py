@@ -6,9 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
+from jaxattack.attacks.inversion import MiFace
 from jaxattack.attacks.inversion import objective as formulas
-from jaxattack.models import build
+from jaxattack.attacks.inversion.objective import check_statistics
+from jaxattack.models import build, from_nnx
+from jaxattack.types import InputError, Inputs, WhiteBox
 
 LOGIT = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 TARGET = np.array([0, 3, 1, 2, 2])
@@ -64,6 +68,39 @@ def test_statistics_are_near_where_the_batch_is_like_what_was_learnt():
     near, far = (float(formulas.statistics(model, learnt, batch)) for batch in (x, 3 * x))
     assert near < 1e-6 < far
     assert float(formulas.statistics(build("softmax", (4,), 2), _plain(), x[:, 0, :4, 0])) == 0.0
+
+
+class Flaxs(nnx.Module):
+    def __init__(self, rngs):
+        self.norm, self.last = nnx.BatchNorm(4, rngs=rngs), nnx.Linear(4, 2, rngs=rngs)
+
+    def __call__(self, x):
+        return self.last(self.norm(x))
+
+
+def _box(model, shape):
+    return WhiteBox(model=model, variables=model.init(jax.random.key(0)), inputs=Inputs.box(0, 1, shape), classes=2)
+
+
+def test_statistics_that_give_no_gradient_are_refused():
+    check_statistics(_box(build("resnet:8", (8, 8, 1), 2), (8, 8, 1)))
+    for model in (from_nnx(Flaxs), build("softmax", (4,), 2)):
+        with pytest.raises(InputError, match="no batch statistics that give a gradient"):
+            check_statistics(_box(model, (4,)))
+        with pytest.raises(InputError, match="no batch statistics that give a gradient"):
+            MiFace(statistics=1.0)(_box(model, (4,)), np.array([0]))
+
+
+def test_statistics_draw_records_towards_what_was_learnt():
+    victim = _box(build("resnet:8", (8, 8, 1), 2), (8, 8, 1))
+    with_them, without = (
+        MiFace(statistics=weight, restarts=4, steps=30, confidence=1)(victim, np.array([0])).restarts[0]
+        for weight in (100.0, 0.0)
+    )
+    distance = [
+        float(formulas.statistics(victim.model, victim.variables, jnp.asarray(x))) for x in (with_them, without)
+    ]
+    assert distance[0] < 0.9 * distance[1]
 
 
 @jax.jit

@@ -218,9 +218,9 @@ def _directions(
         try:
             mixed = np.linalg.solve(np.tensordot(second, hessian, 1), np.tensordot(first, hessian, 1)).T
             values, vectors = np.linalg.eig(mixed)
-            if values.imag.any():
+            if np.imag(values).any():
                 continue
-            vectors = vectors.real
+            vectors = np.real(vectors)
             inverse = np.linalg.inv(vectors)
         except np.linalg.LinAlgError:
             continue

@@ -22,6 +22,7 @@ from jaxattack.attacks.inversion.gradient.labels import recover_labels
 from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance
 from jaxattack.attacks.inversion.gradient.search import Lanes, Plan, search
 from jaxattack.attacks.inversion.gradient.update import Update, check_update
+from jaxattack.attacks.inversion.objective import check_statistics
 from jaxattack.types import Frame, InputError, Inversion, Progress, WhiteBox
 
 
@@ -120,7 +121,13 @@ class InvertingGradients:
     def __call__(
         self, victim: WhiteBox, updates: Update, *, seed: int = 0, progress: Progress | None = None
     ) -> Inversion:
-        """See `GradientAttack`."""
+        """See `GradientAttack`.
+
+        Raises:
+            InputError: moreover, batch statistics that were sent along and give no gradient.
+        """
+        if self.statistics and updates.rest is not None:
+            check_statistics(victim)
         optimizer = "signed-adam" if self.signed else "adam"
         plan = Plan(self.distance, self.tv, self.statistics, optimizer, self.learning_rate, self.steps, False)
         return _invert(self.name, plan, self.restarts, self.chunk, victim, updates, seed, progress)

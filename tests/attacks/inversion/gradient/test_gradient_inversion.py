@@ -25,6 +25,7 @@ from jaxattack.attacks.inversion.gradient import (
     recover_labels,
 )
 from jaxattack.attacks.inversion.gradient.matching import cosine, squared, statistics, total_variation
+from jaxattack.models.layers import batch_norm
 from jaxattack.types import InputError, Inversion, Model, Variables, WhiteBox
 
 X, Y = load_digits(return_X_y=True)
@@ -322,10 +323,10 @@ class Normalised(nnx.Module):
 
     def __init__(self, rngs: nnx.Rngs):
         self.first, self.last = nnx.Linear(64, 16, rngs=rngs), nnx.Linear(16, 10, rngs=rngs)
-        self.norm = nnx.BatchNorm(16, rngs=rngs)
+        self.norm = batch_norm(16, rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.last(nnx.tanh(self.norm(self.first(x))))
+        return self.last(self.norm(self.first(x), nnx.tanh))
 
 
 def test_a_network_that_normalises_its_batches_is_inverted_with_what_was_sent_along():
