@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -36,94 +35,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
+from kinds import CPU, FULL, PICTURE, SMALL, Kind, records_for
 from rich.console import Console
 from rich.table import Table
+from steps import Step
 
 from jaxattack import Dataset, Engine, Placement, Queries, Recipe, Sized, Sweep, build, load
 from jaxattack.audit.environment import device, peak_memory, release
-from jaxattack.models import in_precision
-from jaxattack.models.conv import Form, using
+from jaxattack.models.conv import Form
 from jaxattack.training.images import augment
 from jaxattack.training.program import Way, Work
-from jaxattack.training.recipe import optimizer
-from jaxattack.training.single import batch_loss
 from jaxattack.training.tuning import Timing, measure
-from jaxattack.types import InputError, Variables
+from jaxattack.types import InputError
 
 Rows = list[dict[str, Any]]
-CPU = jax.default_backend() == "cpu"
 CONSOLE = Console(width=150)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A network with the recipe it is trained by."""
-
-    model: str
-    shape: tuple[int, ...]
-    classes: int
-    recipe: Recipe
-    groups: tuple[int, ...] = (1, 4, 16)
-    # In a loop on a CPU alone, XLA's gradient of a convolution takes 25 to 180 times as long: `benchmarks/ensemble.py` shows it.
-    forms: tuple[Form, ...] = ("mixed", "patches") if CPU else ("lax", "patches")
-    models: int = 16
-    steps: int = 96
-
-
-IMAGES = Recipe(
-    epochs=1,
-    batch=512,
-    optimizer="sgd",
-    learning_rate=0.4,
-    schedule="linear",
-    warmup=0.2,
-    weight_decay=5e-4,
-    flip=True,
-    crop=2,
-)
-PAPER = replace(IMAGES, batch=256, learning_rate=0.1, schedule="fixmatch", warmup=0.0, crop=4)
-TABLE = Recipe(epochs=1, batch=100, learning_rate=1e-3)
-PICTURE, PURCHASE = (32, 32, 3), (600,)
-
-FULL = {
-    "resnet9": Kind(model="resnet9:32", shape=PICTURE, classes=10, recipe=IMAGES),
-    "mlp": Kind(
-        model="mlp:512-256-128",
-        shape=PURCHASE,
-        classes=100,
-        recipe=TABLE,
-        groups=(1, 4, 16, 64, 256),
-        forms=("lax",),
-        models=256,
-        steps=200,
-    ),
-    "wrn": Kind(model="wrn:28-2", shape=PICTURE, classes=10, recipe=PAPER, models=4, steps=48),
-    "cnn": Kind(model="cnn:16-32", shape=PICTURE, classes=10, recipe=replace(IMAGES, batch=128, learning_rate=0.05)),
-}
-SMALL = {
-    "resnet9": replace(
-        FULL["resnet9"],
-        model="resnet9:8",
-        recipe=replace(IMAGES, batch=32),
-        groups=(1,),
-        forms=FULL["resnet9"].forms[:1],
-        models=1,
-        steps=16,
-    ),
-    "mlp": replace(FULL["mlp"], groups=(1, 2, 4), models=4, steps=50),
-    "wrn": replace(
-        FULL["wrn"],
-        model="wrn:10-1",
-        recipe=replace(PAPER, batch=32),
-        groups=(1,),
-        forms=FULL["wrn"].forms[:1],
-        models=1,
-        steps=16,
-    ),
-    "cnn": replace(FULL["cnn"], recipe=replace(FULL["cnn"].recipe, batch=32), groups=(1, 2), models=2, steps=16),
-}
 
 
 @dataclass(frozen=True)
@@ -181,94 +108,6 @@ def ceilings(options: Options) -> dict[str, Any]:
         table.add_row(name, f"{median} {unit}", f"{low} - {high}", str(each["n"]))
     CONSOLE.print(table)
     return found
-
-
-def products(jaxpr: Any) -> Iterator[tuple[float, float]]:
-    """FLOPs and bytes of each product and convolution of a jaxpr, those within called functions and scans too."""
-    for equation in jaxpr.eqns:
-        times = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
-        inside = (getattr(value, "jaxpr", value) for value in equation.params.values())
-        for inner in (value for value in inside if hasattr(value, "eqns")):
-            yield from ((times * flops, times * moved) for flops, moved in products(inner))
-        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
-            arrays = [*(variable.aval for variable in equation.invars), equation.outvars[0].aval]
-            yield multiply_adds(equation, *arrays) * 2.0, float(sum(each.size * each.dtype.itemsize for each in arrays))
-
-
-def multiply_adds(equation: Any, left: Any, right: Any, out: Any) -> float:
-    """How many a product or a convolution takes."""
-    if equation.primitive.name == "dot_general":
-        contracted = equation.params["dimension_numbers"][0][0]
-        return out.size * math.prod(left.shape[axis] for axis in contracted)
-    outputs = right.shape[equation.params["dimension_numbers"].rhs_spec[0]]
-    # A dilated input is mostly zeros, which need not be multiplied.
-    return out.size * right.size / outputs / math.prod(equation.params["lhs_dilation"])
-
-
-class Step:
-    """One training step of one model as one would write it, and what it costs."""
-
-    def __init__(self, kind: Kind, dataset: Dataset, precision: str):
-        self.recipe = replace(kind.recipe, precision=precision)
-        self.model = in_precision(build(kind.model, kind.shape, kind.classes), self.recipe.precision)
-        self.change = optimizer(self.recipe, kind.steps)
-        self.x, self.y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)
-        self.records = len(dataset)
-
-    def __call__(self, variables, state, x, y, index, key):
-        def loss(params):
-            drawn = x[index], y[index], jnp.ones(len(index))
-            return batch_loss(self.model, self.recipe, Variables(params, variables.rest), *drawn, key)
-
-        gradient, rest = jax.grad(loss, has_aux=True)(variables.params)
-        updates, state = self.change.update(gradient, state, variables.params)
-        return Variables(optax.apply_updates(variables.params, updates), rest), state
-
-    def start(self):
-        variables = jax.jit(self.model.init)(jax.random.key(0))
-        return variables, self.change.init(variables.params)
-
-    def cost(self) -> tuple[dict[str, float], Callable[..., Any], float]:
-        """FLOPs and bytes of a step, counted and XLA's; the compiled step; and what compiling took."""
-        index = jnp.arange(self.recipe.batch)
-        arguments = (*self.start(), self.x, self.y, index, jax.random.key(1))
-        with using("lax"):
-            each = list(products(jax.make_jaxpr(self)(*arguments).jaxpr))
-            begin = time.perf_counter()
-            compiled = jax.jit(self.__call__).lower(*arguments).compile()
-            compiling = time.perf_counter() - begin
-        kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(arguments[:2]))
-        analysis: Any = compiled.cost_analysis() or {}
-        flops, moved = (float(sum(values)) for values in zip(*each, strict=True))
-        return (
-            {
-                "flops": flops,
-                "bytes": moved + 2.0 * kept,
-                "xla_flops": float(analysis.get("flops", 0.0)),
-                "xla_bytes": float(analysis.get("bytes accessed", 0.0)),
-                "parameters": sum(leaf.size for leaf in jax.tree.leaves(arguments[0].params)),
-            },
-            compiled,
-            compiling,
-        )
-
-    def loop(self, compiled: Callable[..., Any], steps: int) -> Any:
-        """So many steps, each a call."""
-        (variables, state), key = self.start(), jax.random.key(1)
-        random = np.random.default_rng(0)
-        for number in range(steps):
-            index = random.integers(0, self.records, self.recipe.batch).astype(np.int32)
-            variables, state = compiled(variables, state, self.x, self.y, index, jax.random.fold_in(key, number))
-        return variables
-
-
-def records_for(kind: Kind, count: int) -> Dataset:
-    """Random records, as only speed is asked for."""
-    random = np.random.default_rng(0)
-    images = len(kind.shape) == 3
-    x = random.integers(0, 256, (count, *kind.shape)).astype(np.uint8) if images else None
-    values = x if x is not None else random.standard_normal((count, *kind.shape), np.float32)
-    return Dataset(x=values, y=random.integers(0, kind.classes, count), classes=kind.classes, name="random")
 
 
 def ways(kind: Kind, work: Work, x: Any, patience: float) -> Rows:
