@@ -7,6 +7,7 @@ rates are resolved; the Clopper-Pearson interval of a rate takes these scores fo
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations
 
 FPRS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
+POINT = ("targets", "auc", "tpr", "tpr_interval")
 TARGETS = 64  # enough to resolve low rates; more would cost as much as the whole sweep at every size
 
 
@@ -78,13 +80,16 @@ def _group(attack: MembershipAttack, some: Observations) -> tuple[np.ndarray, np
         return None
 
 
-def by_queries(attack: MembershipAttack, observations: Observations, asked: Queries) -> list[dict[str, Any]]:
+def by_queries(
+    attack: MembershipAttack, observations: Observations, asked: Queries, whole: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """The same attack with fewer of the views that were asked about, down to the record itself.
 
     Args:
         attack: any attack.
         observations: what the models say of these views.
         asked: the views.
+        whole: what `pooled` gives for all views, or an entry of the findings that has it, where it is known already.
 
     Returns:
         For each smaller set of views ``queries`` and what `pooled` gives, ascending; the whole set last.
@@ -93,8 +98,14 @@ def by_queries(attack: MembershipAttack, observations: Observations, asked: Quer
         InputError: observations of another number of views.
     """
     read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in attack.signals})
-    scores = {kept.count: attack(of_views(read, asked, kept)) for kept in _smaller(asked)}
-    return [{"queries": count, **pooled(found, observations.member)} for count, found in scores.items()]
+    points = []
+    for kept in _smaller(asked):
+        if whole and kept == asked:
+            found = {"targets": observations.models, **whole}
+        else:
+            found = pooled(attack(of_views(read, asked, kept)), observations.member)
+        points.append({"queries": kept.count} | {key: found[key] for key in POINT})
+    return points
 
 
 def of_views(observations: Observations, asked: Queries, kept: Queries) -> Observations:

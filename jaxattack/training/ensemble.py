@@ -76,7 +76,7 @@ class Chunk(NamedTuple):
         models: their numbers in the run.
         variables: what they learnt, on the devices; every leaf leads with ``model``.
         signals: name -> ["model record query"], on the host.
-        train_seconds: from the dispatch until the variables were ready.
+        train_seconds: from the dispatch, or the end of the chunk before, until the variables were ready.
         observe_seconds: from then until the signals were on the host.
     """
 
@@ -85,6 +85,15 @@ class Chunk(NamedTuple):
     signals: dict[str, Float[np.ndarray, "model record query"]]
     train_seconds: float
     observe_seconds: float
+
+
+class _Begun(NamedTuple):
+    """A chunk on its way through the devices: its models, what they will have learnt and answered, and when it began."""
+
+    models: Int[np.ndarray, "model"]
+    variables: Variables
+    answers: dict[str, jax.Array]
+    begin: float
 
 
 class Engine:
@@ -159,30 +168,45 @@ class Engine:
         Raises:
             InputError: the training of a model diverged.
         """
-        count = len(models)
-        padded = np.resize(np.asarray(models, np.uint32), self.chunk)
-        over_models = NamedSharding(self.mesh, MODEL)
-        keys = jax.device_put(jax.vmap(lambda i: jax.random.fold_in(self._key, i))(padded), over_models)
-        rows = memberships(np.resize(member, (self.chunk, member.shape[1])), self._work.slots)
-        begin = time.perf_counter()
-        variables = _finish(self.program.train((keys, jax.device_put(rows, over_models)), self._x, self._y))
-        trained = time.perf_counter()
-        answers = _finish(self.program.observe(variables, self._x, self._y))
-        signals = {name: np.asarray(value)[:count] for name, value in answers.items()}
-        require_converged(signals["phi"], models)
-        kept = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
-        return Chunk(padded[:count].astype(np.int64), kept, signals, trained - begin, time.perf_counter() - trained)
+        return self._finished(self._begun(models, member), 0.0)
 
     def run_all(self, models: Sequence[int], member: Bool[np.ndarray, "model record"]) -> Iterator[Chunk]:
-        """The same for any number of models, a chunk at a time.
+        """The same for any number of models, a chunk at a time; the devices train the next one while a chunk is handed out.
 
         Args:
             models: their numbers.
             member: the whole member matrix; a model's number is its row.
         """
-        for first in range(0, len(models), self.chunk):
-            some = list(models[first : first + self.chunk])
-            yield self.run(some, member[some])
+        parts = [list(models[first : first + self.chunk]) for first in range(0, len(models), self.chunk)]
+        now, free = self._begun(parts[0], member[parts[0]]) if parts else None, 0.0
+        for part in [*parts[1:], None]:
+            following = self._begun(part, member[part]) if part else None
+            if now:
+                chunk = self._finished(now, free)
+                free = time.perf_counter()
+                yield chunk
+            now = following
+
+    def _begun(self, models: Sequence[int], member: Bool[np.ndarray, "model record"]) -> _Begun:
+        """A chunk on its way through the devices."""
+        padded = np.resize(np.asarray(models, np.uint32), self.chunk)
+        over_models = NamedSharding(self.mesh, MODEL)
+        keys = jax.device_put(jax.vmap(lambda i: jax.random.fold_in(self._key, i))(padded), over_models)
+        rows = memberships(np.resize(member, (self.chunk, member.shape[1])), self._work.slots)
+        begin = time.perf_counter()
+        variables = self.program.train((keys, jax.device_put(rows, over_models)), self._x, self._y)
+        return _Begun(padded[: len(models)], variables, self.program.observe(variables, self._x, self._y), begin)
+
+    def _finished(self, begun: _Begun, free: float) -> Chunk:
+        """What becomes of it, on devices that were free for it from then on."""
+        count = len(begun.models)
+        variables = _finish(begun.variables)
+        trained = time.perf_counter()
+        signals = {name: np.asarray(value)[:count] for name, value in _finish(begun.answers).items()}
+        require_converged(signals["phi"], begun.models.tolist())
+        kept = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
+        training = trained - max(begun.begin, free)
+        return Chunk(begun.models.astype(np.int64), kept, signals, training, time.perf_counter() - trained)
 
 
 def _evened(models: int, most: int) -> int:

@@ -76,6 +76,15 @@ def test_queries_give_a_point_for_each_smaller_set():
     assert [point["queries"] for point in by_queries(attack(), observed(8, queries=9), Queries.counting(9))] == [1, 9]
 
 
+def test_what_is_known_of_all_views_is_not_computed_again():
+    observations = observed(8, queries=18)
+    plain = by_queries(attack(), observations, Queries.counting(18))
+    entry = evaluate(observations, {"online": attack()}, growth=False)["attacks"][0]
+    assert by_queries(attack(), observations, Queries.counting(18), entry) == plain
+    marked = by_queries(attack(), observations, Queries.counting(18), {**entry, "auc": 2.0})
+    assert [point["auc"] for point in marked] == [*(point["auc"] for point in plain[:-1]), 2.0]
+
+
 def test_views_that_were_not_asked_about_are_refused():
     with pytest.raises(InputError, match="are not among"):
         of_views(observed(4, queries=9), Queries.counting(9), Queries.counting(2))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import jax
@@ -95,6 +96,21 @@ def test_models_can_be_trained_in_any_order_and_one_by_one(plain):
     np.testing.assert_array_equal(chunk.signals["phi"], observed.signal("phi")[[4, 1]])
     assert chunk.train_seconds > 0
     assert chunk.observe_seconds > 0
+
+
+def test_the_next_chunk_is_on_its_way_while_one_is_handed_out(plain):
+    engine = Engine(SWEEP, DATA, models=6, slots=15, placement=Placement(chunk=2, vmap=1))
+    begun, program = [], engine.program
+    engine.program = program._replace(train=lambda *given: begun.append(len(begun)) or program.train(*given))
+    wall, chunks = time.perf_counter(), []
+    for number, chunk in enumerate(engine.run_all(range(6), MEMBER)):
+        assert len(begun) == min(number + 2, len(range(0, 6, engine.chunk)))
+        chunks.append(chunk)
+    wall = time.perf_counter() - wall
+    assert 0 < sum(chunk.train_seconds + chunk.observe_seconds for chunk in chunks) <= wall
+    found = np.concatenate([chunk.signals["phi"] for chunk in chunks])
+    np.testing.assert_allclose(found, plain[1].signal("phi"), rtol=1e-4, atol=1e-4)
+    assert list(engine.run_all([], MEMBER)) == []
 
 
 def test_the_seed_decides(plain):
