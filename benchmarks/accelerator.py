@@ -296,7 +296,7 @@ def sweep(results: dict[str, Any], options: Options) -> Iterator[dict[str, Any]]
     if options.quick:
         trials, records, models, queries = [("resnet9:8", 1)], 1024, 1, 2
     else:
-        trials, records, models, queries = [("resnet9:32", 24), ("resnet9:32", 40), ("resnet9:64", 16)], 50_000, 4, 18
+        trials, records, models, queries = [("resnet9:32", 24), ("resnet9:32", 30), ("resnet9:64", 16)], 50_000, 4, 18
     kind, dataset, found_before = FULL["resnet9"], images(options, records), best_placement(results, "resnet9")
     models = max(models, found_before.vmap or 1)
     for model, epochs in trials:
