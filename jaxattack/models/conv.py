@@ -199,9 +199,7 @@ def max_pool(x: jax.Array) -> jax.Array:
     Returns:
         ["record height//2 width//2 channel"].
     """
-    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    x = jnp.maximum(x[:, 0:height:2], x[:, 1:height:2])
-    return jnp.maximum(x[:, :, 0:width:2], x[:, :, 1:width:2])
+    return _pooled(x)[0]
 
 
 def _pooled(x: jax.Array) -> tuple[jax.Array, jax.Array]:
