@@ -211,7 +211,6 @@ def main() -> None:
             parser.error(str(error))
         seconds = time.perf_counter() - begin
         found = results[name] = {"way": way._asdict(), "batch": recipe.batch, "compile_seconds": seconds}
-        found["bytes_per_device"] = program.bytes_per_device
         for loop, one in (("step", program.train), ("block of questions", program.observe)):
             each = found[loop] = summary(one.as_text(), x.nbytes, way.group)
             counts = f"{each['kernels']:,.1f}", f"{each['below_1_mib']:,.1f}"

@@ -58,26 +58,19 @@ FULL = {
     "wrn": Kind(model="wrn:28-2", shape=PICTURE, classes=10, recipe=PAPER, models=4, steps=48),
     "cnn": Kind(model="cnn:16-32", shape=PICTURE, classes=10, recipe=replace(IMAGES, batch=128, learning_rate=0.05)),
 }
+
+
+def shrunk(name: str, model: str) -> Kind:
+    """The kind with a smaller network, in one way only."""
+    kind = FULL[name]
+    recipe, forms = replace(kind.recipe, batch=32), kind.forms[:1]
+    return replace(kind, model=model, recipe=recipe, groups=(1,), forms=forms, models=1, steps=16)
+
+
 SMALL = {
-    "resnet9": replace(
-        FULL["resnet9"],
-        model="resnet9:8",
-        recipe=replace(IMAGES, batch=32),
-        groups=(1,),
-        forms=FULL["resnet9"].forms[:1],
-        models=1,
-        steps=16,
-    ),
+    "resnet9": shrunk("resnet9", "resnet9:8"),
     "mlp": replace(FULL["mlp"], groups=(1, 2, 4), models=4, steps=50),
-    "wrn": replace(
-        FULL["wrn"],
-        model="wrn:10-1",
-        recipe=replace(PAPER, batch=32),
-        groups=(1,),
-        forms=FULL["wrn"].forms[:1],
-        models=1,
-        steps=16,
-    ),
+    "wrn": shrunk("wrn", "wrn:10-1"),
     "cnn": replace(FULL["cnn"], recipe=replace(FULL["cnn"].recipe, batch=32), groups=(1, 2), models=2, steps=16),
 }
 
