@@ -104,7 +104,7 @@ class Engine:
         group: models a device handles at the same time.
         placement: with what was left open filled in; given again, nothing is measured.
         compile_seconds: what choosing a way, tracing and compiling took, 0 when the programs were found again.
-        bytes_per_device: what the larger program needs.
+        bytes_per_device: what the larger program needs, beside the results of the chunk before.
     """
 
     def __init__(self, sweep: Sweep, dataset: Dataset, *, models: int, slots: int, placement: Placement = Placement()):

@@ -58,12 +58,12 @@ class Way(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A chunk's two compiled functions, and the memory that the larger one needs.
+    """A chunk's two compiled functions, and the memory that the larger one needs beside the chunk before.
 
     Attributes:
         train: ((keys["model"], Membership["model ..."]), x, y) -> Variables["model ..."].
         observe: (Variables["model ..."], x, y) -> {signal: Float["model record query"]}.
-        bytes_per_device: arguments, results and temporaries.
+        bytes_per_device: arguments, results and temporaries, and the results of the chunk before.
     """
 
     train: Any
@@ -132,4 +132,6 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
         observed = _mapped(observe_one, mesh, way.group).lower(variables, x, y).compile()
     needs = [program.memory_analysis() for program in (trained, observed)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
-    return Program(trained, observed, int(most))
+    # What the chunk before has learnt and answered is still there while it is brought to the host.
+    before = sum(need.output_size_in_bytes for need in needs)
+    return Program(trained, observed, int(most + before))
