@@ -14,13 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxattack.metrics.cross_fit import cross_fitted_accuracy
 from jaxattack.metrics.roc import (
     Roc,
     TprAtFpr,
-    advantage,
     allowed,
     auc,
-    balanced_accuracy,
     ppv_at,
     roc_curve,
     thin,
@@ -69,12 +68,12 @@ class Summary:
         targets: how many targets.
         roc: the pooled curve, thinned for drawing.
         auc: pooled.
-        balanced_accuracy: pooled, at its best threshold.
-        advantage: pooled, at its best threshold.
+        balanced_accuracy: pooled, cross-fitted: each half of the records at the best threshold of the other.
+        advantage: twice the balanced accuracy less one: -1 to 1.
         tpr: pooled, one entry a false-positive rate.
         tied: the share of scores that equal the largest score; no threshold parts them.
         target_auc: over targets.
-        target_balanced_accuracy: over targets.
+        target_balanced_accuracy: over targets, cross-fitted.
         target_tpr: over targets, one entry a false-positive rate; where one target's non-members cannot resolve the
             rate, its part is the share of members above all of them.
         transferred: one entry a false-positive rate; empty for a single target.
@@ -118,12 +117,13 @@ def summarise(
     at = tuple(tpr_at_fpr(pooled, fpr) for fpr in fprs)
     each = [_target_figures(row, truth, fprs) for row, truth in zip(scores, member, strict=True)]
     aucs, accuracies, tprs = zip(*each, strict=True)
+    accuracy = cross_fitted_accuracy(pooled, scores, member)
     return Summary(
         targets=len(scores),
         roc=thin(pooled, DRAWN),
         auc=auc(pooled),
-        balanced_accuracy=balanced_accuracy(pooled),
-        advantage=advantage(pooled),
+        balanced_accuracy=accuracy,
+        advantage=2 * accuracy - 1,
         tpr=at,
         tied=float((pooled.fp[1] + pooled.tp[1]) / scores.size),
         target_auc=_spread(aucs),
@@ -191,7 +191,8 @@ def _checked(scores, member, fprs, priors):
 def _target_figures(scores, member, fprs) -> tuple[float, float, list[float]]:
     roc = roc_curve(scores, member)
     points = [np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right") - 1 for fpr in fprs]
-    return auc(roc), balanced_accuracy(roc), [float(roc.tpr[point]) for point in points]
+    accuracy = cross_fitted_accuracy(roc, scores[None], member[None])
+    return auc(roc), accuracy, [float(roc.tpr[point]) for point in points]
 
 
 def _spread(values: Sequence[float]) -> Spread:

@@ -7,7 +7,7 @@ Findings are those that every report has (`jaxattack.report`), and
     command             optional: what to type to run the audit again
     attacks             strongest first (by the true-positive rate at a false-positive rate of 0.001, then by AUC), each with
       name, description, references (optional: whether it reads other models), seconds
-      auc, balanced_accuracy, advantage         pooled over all targets
+      auc, balanced_accuracy, advantage         pooled over all targets; the last two cross-fitted over halves of the records
       tpr, tpr_interval, false_positives, resolvable
                         by false-positive rate "0.1" to "0.00001": the rate, its 95% Clopper-Pearson interval, how many
                         non-members were accused, and whether the rate allows one false positive at all
