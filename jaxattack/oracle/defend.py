@@ -15,8 +15,9 @@ labels alone are answered. Several threads may ask at once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -38,7 +39,8 @@ def rounded(oracle: Oracle, decimals: int) -> Oracle:
     access = replace(_scored(oracle, "rounded"), decimals=decimals)
     if oracle.access.decimals is not None:
         access = replace(access, decimals=min(decimals, oracle.access.decimals))
-    return _Changed(oracle, access, lambda answer: _scores(answer, lambda scores: np.round(scores, decimals)))
+    change: Change = lambda scores: np.round(scores, decimals)  # noqa: E731 - a name would be called once
+    return _Changed(oracle, access, lambda answer: _scores(answer, change), {"decimals": decimals})
 
 
 def top_k(oracle: Oracle, k: int) -> Oracle:
@@ -51,7 +53,7 @@ def top_k(oracle: Oracle, k: int) -> Oracle:
     if not 1 <= k <= access.classes:
         raise InputError(f"k is {k} and there are {access.classes} classes: give 1 to {access.classes}.")
     access = replace(access, top=min(k, access.top or k))
-    return _Changed(oracle, access, lambda answer: _scores(answer, lambda scores: highest(scores, k)))
+    return _Changed(oracle, access, lambda answer: _scores(answer, lambda scores: highest(scores, k)), {"top": k})
 
 
 def highest(scores: Float[np.ndarray, "query cls"], k: int) -> Float[np.ndarray, "query cls"]:
@@ -72,7 +74,7 @@ def label_only(oracle: Oracle) -> Oracle:
     if oracle.access.classes == 1:
         raise InputError("the victim has one output, a number, and no labels: leave label_only off.")
     access = replace(oracle.access, level="label", top=0, decimals=None)
-    return _Changed(oracle, access, lambda answer: Answer(answer.label))
+    return _Changed(oracle, access, lambda answer: Answer(answer.label), {"level": "label"})
 
 
 def tempered(oracle: Oracle, temperature: float) -> Oracle:
@@ -94,7 +96,7 @@ def tempered(oracle: Oracle, temperature: float) -> Oracle:
                 probability = softmax(np.log(probability) / temperature, axis=1)
         return Answer(answer.label, probability, None if logit is None else logit / temperature)
 
-    return _Changed(oracle, replace(access, decimals=None), change)
+    return _Changed(oracle, replace(access, decimals=None), change, {"temperature": temperature})
 
 
 def noisy(oracle: Oracle, scale: float, seed: int = 0) -> Oracle:
@@ -122,8 +124,8 @@ def noisy(oracle: Oracle, scale: float, seed: int = 0) -> Oracle:
 
 
 class _Changed(Wrapped):
-    def __init__(self, oracle: Oracle, access: Access, change: Callable[[Answer], Answer]):
-        super().__init__(oracle, access)
+    def __init__(self, oracle: Oracle, access: Access, change: Callable[[Answer], Answer], defence: Mapping[str, Any]):
+        super().__init__(oracle, access, defence)
         self._change = change
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
@@ -132,7 +134,7 @@ class _Changed(Wrapped):
 
 class _Noisy(Wrapped):
     def __init__(self, oracle: Oracle, access: Access, scale: float, seed: int):
-        super().__init__(oracle, access)
+        super().__init__(oracle, access, {"noise": scale, "seed": seed})
         self._scale, self._seed, self._calls = scale, seed, itertools.count()
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:

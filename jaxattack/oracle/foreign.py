@@ -44,7 +44,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from jaxattack.oracle.crafted import refuse_bomb, refuse_crafted
-from jaxattack.oracle.ledger import PRICE, Counted
+from jaxattack.oracle.identity import of_estimator, of_file
+from jaxattack.oracle.ledger import PRICE, Counted, Tell
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level
 
 INSTALL = "install it with: pip install 'jaxattack[serve]'"
@@ -81,6 +82,12 @@ def from_estimator(
         InputError: no fitted estimator of one output, a level that it cannot answer, records of another size, or
             partial queries of what is no decision tree.
     """
+    return _victim(estimator, inputs, level, partial, price, lambda: of_estimator(estimator))
+
+
+def _victim(
+    estimator: Any, inputs: Inputs | None, level: Level | None, partial: bool, price: float, content: Tell
+) -> Counted:
     _fitted(estimator)
     inputs = _inputs(inputs, int(estimator.n_features_in_))
     if partial:
@@ -110,7 +117,8 @@ def from_estimator(
         return _from_scores(given, level)
 
     ask(np.clip(0.0, inputs.low, inputs.high)[np.newaxis], None)  # what every query would meet is met here
-    return Counted(ask, Access(level=level, classes=classes, inputs=inputs), price)
+    access = Access(level=level, classes=classes, inputs=inputs)
+    return Counted(ask, access, price, content)
 
 
 def from_skops(
@@ -140,6 +148,7 @@ def from_skops(
         raise InputError(f"{path} needs skops: {INSTALL}.") from error
     try:
         refuse_bomb(path)
+        read = of_file(path)
         unknown = skops.get_untrusted_types(file=path)
         refused = sorted({*unknown} - {*_KNOWN})
         if refused:
@@ -154,7 +163,7 @@ def from_skops(
         raise
     except Exception as error:  # any byte of the file may be wrong, and each is another module's to notice
         raise InputError(f"{path} cannot be read as a skops file ({error}): save the model with skops.") from error
-    return from_estimator(estimator, inputs=inputs, level=level, partial=partial, price=price)
+    return _victim(estimator, inputs, level, partial, price, lambda: read)
 
 
 def _fitted(estimator: Any) -> None:

@@ -39,10 +39,11 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxattack.disk import DAMAGE, make_folder
+from jaxattack.oracle.identity import content, defences, terms
 from jaxattack.oracle.ledger import Wrapped, allowed, digest, nothing
-from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
+from jaxattack.types import Answer, Bias, InputError, Ledger, Oracle
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = b"JATK"
 _HEAD = struct.Struct("<4sQI")
 _SEAL = 16
@@ -54,8 +55,8 @@ def journalled(oracle: Oracle, folder: Path, *, identity: Mapping[str, Any] | No
     Args:
         oracle: what is asked.
         folder: made where missing; it may hold other files.
-        identity: plain JSON values that tell this victim and attack from others (a URL, a seed); the terms of the victim
-            are always told apart.
+        identity: plain JSON values that tell this victim and attack from others (a URL, a seed). The victim's terms, its
+            defences and, where it is known, what answers are always told apart, as `jaxattack.oracle.identity` says.
 
     Raises:
         InputError: the folder holds the answers of another victim, is damaged, in use by another process, or cannot be
@@ -85,7 +86,7 @@ class Journalled(Wrapped):
         self._entries: list[_Entry] = []
         self._shown, self._paid, self._asked = Ledger(), Ledger(), oracle.ledger
         try:
-            self._open(_plain(self.access, identity))
+            self._open(_plain(self, identity))
         except BaseException:
             self.close()
             raise
@@ -198,14 +199,12 @@ class Journalled(Wrapped):
         self._end += sum(map(len, pieces))
 
 
-def _plain(access: Access, identity: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(oracle: Oracle, identity: Mapping[str, Any]) -> dict[str, Any]:
     """The victim as JSON reads it back."""
-    terms = vars(access) | {"inputs": None}
-    for name, value in vars(access.inputs).items():
-        terms[name] = digest(value).hex() if isinstance(value, np.ndarray) else value
+    answers = {"content": content(oracle), "defences": defences(oracle), **terms(oracle.access)}
     try:
         told = {f"identity.{name}": value for name, value in identity.items()}
-        whole = {"format": FORMAT, "shape": access.inputs.shape, **terms, **told}
+        whole = {"format": FORMAT, **answers, **told}
         return json.loads(json.dumps(whole, default=lambda value: value.item()))
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(

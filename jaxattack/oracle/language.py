@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from jaxattack.oracle.identity import fingerprint_of, probes
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import NUMBERS, answered
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, OracleError, Precision
@@ -92,7 +93,10 @@ def from_head(
         np.put_along_axis(scores, token, value, axis=1)
         return Answer(label, scores if level == "probability" else None, scores if level == "logit" else None)
 
-    return Counted(ask, access, price)
+    def content() -> dict[str, str]:
+        return {"parameters": fingerprint_of([projection, offset, states(probes(inputs))])}
+
+    return Counted(ask, access, price, content)
 
 
 def random_head(

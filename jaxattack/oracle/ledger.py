@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -25,6 +27,10 @@ Ask = Callable[[Shaped[np.ndarray, "query *feature"], Bias | None], Answer]
 """A victim behind the meter: it is asked at least one query, and only such as the terms allow."""
 
 
+Tell = Callable[[], Mapping[str, str] | None]
+"""Says what answers, as `jaxattack.oracle.identity` has it."""
+
+
 class Counted:
     """An oracle over a function that answers: refuses what the victim does not take, and counts what it answers.
 
@@ -34,13 +40,20 @@ class Counted:
         access: the terms on which it answers.
     """
 
-    def __init__(self, ask: Ask, access: Access, price: float = PRICE):
+    def __init__(
+        self,
+        ask: Ask,
+        access: Access,
+        price: float = PRICE,
+        content: Tell | None = None,
+    ):
         """Wrap a function.
 
         Args:
             ask: answers a batch of at least one query.
             access: the terms; a regressor, one class, answers with logits.
             price: of a query, in dollars.
+            content: what answers, as `jaxattack.oracle.identity` says; asked for once, where somebody keeps answers.
 
         Raises:
             InputError: a price below 0, or a regressor that is to answer with classes.
@@ -52,9 +65,14 @@ class Counted:
                 f"level is {access.level!r} and the victim has one output, a number: choose level 'logit' for it."
             )
         self.access = access
-        self._ask, self._price = ask, price
+        self._ask, self._price, self._content = ask, price, content
         self._ledger = Ledger()
         self._lock = threading.Lock()
+
+    @cached_property
+    def content(self) -> Mapping[str, str] | None:
+        """What answers, as `jaxattack.oracle.identity` says; None where it is not known."""
+        return None if self._content is None else self._content()
 
     @property
     def ledger(self) -> Ledger:
@@ -87,15 +105,31 @@ class Wrapped:
         access: the terms on which it answers.
     """
 
-    def __init__(self, oracle: Oracle, access: Access | None = None):
+    def __init__(self, oracle: Oracle, access: Access | None = None, defence: Mapping[str, Any] | None = None):
         """Wrap an oracle.
 
         Args:
             oracle: what is asked.
             access: the terms; those of the oracle by default.
+            defence: how answers are changed, as plain values that decide it; None where they are not.
         """
         self.access = oracle.access if access is None else access
-        self._oracle = oracle
+        self._oracle, self._defence = oracle, defence
+
+    @property
+    def content(self) -> Mapping[str, str] | None:
+        """What answers in the end, as `jaxattack.oracle.identity` says; None where it is not known."""
+        return getattr(self._oracle, "content", None)
+
+    @property
+    def defences(self) -> tuple[Mapping[str, Any], ...]:
+        """What changes the answers, the first applied first."""
+        return (*getattr(self._oracle, "defences", ()), *(() if self._defence is None else (self._defence,)))
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a service is asked whose model may be replaced without anybody here knowing."""
+        return getattr(self._oracle, "elsewhere", False)
 
     @property
     def ledger(self) -> Ledger:

@@ -28,7 +28,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax
 
-from jaxattack.oracle.ledger import PRICE, Counted
+from jaxattack.oracle.identity import of_network
+from jaxattack.oracle.ledger import PRICE, Counted, Tell
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Model, OracleError, Precision, Variables
 
 NUMBERS = 1 << 21
@@ -81,10 +82,16 @@ def from_model(
         parts = [_run(model, cast, x[at : at + batch], batch, images, precision) for at in range(0, len(x), batch)]
         return answered(np.concatenate(parts), level, bias)
 
-    return Counted(ask, access, price)
+    return Counted(ask, access, price, partial(of_network, model, variables, inputs.shape, images=images))
 
 
-def from_function(function: Callable[..., Any], access: Access, *, price: float = PRICE) -> Counted:
+def from_function(
+    function: Callable[..., Any],
+    access: Access,
+    *,
+    price: float = PRICE,
+    content: Tell | None = None,
+) -> Counted:
     """Any function as a victim.
 
     Args:
@@ -93,6 +100,7 @@ def from_function(function: Callable[..., Any], access: Access, *, price: float 
             allow a bias, and bias may be None. It keeps to the terms (top, decimals) itself.
         access: the terms.
         price: of a query, in dollars.
+        content: what tells it from other victims, as {"version": "2024-05"}; called once, where somebody keeps answers.
 
     Raises:
         InputError: a price below 0, or a regressor that is to answer with classes.
@@ -102,7 +110,7 @@ def from_function(function: Callable[..., Any], access: Access, *, price: float 
         given = function(x, bias) if access.bias else function(x)
         return let_through(given, access.level) if isinstance(given, Answer) else _as_answer(given, len(x), access)
 
-    return Counted(ask, access, price)
+    return Counted(ask, access, price, content)
 
 
 def let_through(answer: Answer, level: Level) -> Answer:

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.oracle.foreign import INSTALL
+from jaxattack.oracle.identity import of_file, probes
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import answered, padded, sensible
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Precision
@@ -55,7 +56,7 @@ def from_onnx(
         InputError: onnxruntime is not installed; no such file, or no ONNX file; no single output of scores; records
             that the graph does not take; or logits of a graph that gives probabilities.
     """
-    session = _session(path)
+    session, read = _session(path), of_file(path)
     columns = _columns(path, session)
     width = sum(prod(column.shape) for column in columns)
     inputs = inputs or Inputs.box(-1.0, 1.0, columns[0].shape if len(columns) == 1 else (width,))
@@ -63,7 +64,7 @@ def from_onnx(
         raise InputError(f"the inputs have shape {inputs.shape} and {path} takes {width} numbers: mend them.")
     output, precision = _output(path, session, level)
     score = partial(_score, path, session, columns, output)
-    probe = score(_probes(inputs))
+    probe = score(probes(inputs))
     classes = probe.shape[1]
     summing = classes > 1 and bool((probe >= 0).all() and (np.abs(probe.sum(1) - 1) < 1e-3).all())
     level = level or ("probability" if classes > 1 else "logit")
@@ -77,7 +78,7 @@ def from_onnx(
             return Answer(given.argmax(1).astype(np.int64), given)
         return answered(given, level)
 
-    return Counted(ask, access, price)
+    return Counted(ask, access, price, lambda: read)
 
 
 def _session(path: str | Path) -> Any:
@@ -160,9 +161,3 @@ def _matrix(scores: Any) -> Float[np.ndarray, "query cls"]:
     scores = np.asarray(scores)
     scores = scores.astype(np.float32) if scores.dtype == np.float16 else scores
     return scores.reshape(len(scores), -1)
-
-
-def _probes(inputs: Inputs) -> np.ndarray:
-    share = np.random.default_rng(0).random((8, *inputs.shape))
-    numeric = inputs.low + share * (inputs.high - inputs.low)
-    return np.where(inputs.categories > 0, np.floor(share * inputs.categories), numeric)

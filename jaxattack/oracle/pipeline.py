@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 
+from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import answered, from_function
 from jaxattack.types import Access, InputError, Inputs, Level
@@ -88,10 +89,17 @@ class BinnedLogistic:
                 total[given] += x[given, feature, None] * self.slopes[feature]
         return total
 
+    @property
+    def content(self) -> dict[str, str]:
+        """What tells it from other pipelines, as `jaxattack.oracle.identity` says."""
+        return {"parameters": fingerprint_of([self.edges, self.weights, self.bias, self.slopes])}
+
     def oracle(self, *, level: Level = "probability", price: float = PRICE) -> Counted:
         """The pipeline as a victim."""
         access = Access(level=level, classes=len(self.bias), inputs=self.inputs)
-        return from_function(lambda x: answered(self.logits(x), level), access, price=price)
+        return from_function(
+            lambda x: answered(self.logits(x), level), access, price=price, content=lambda: self.content
+        )
 
 
 def _between(column: Float[np.ndarray, "record"], quantiles: Float[np.ndarray, "cut"]) -> Float[np.ndarray, "edge"]:

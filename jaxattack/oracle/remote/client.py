@@ -100,7 +100,10 @@ class Remote:
 
     Attributes:
         access: the terms that the service documents.
+        elsewhere: True: its model may be replaced without anybody here knowing.
     """
+
+    elsewhere = True
 
     def __init__(self, exchange: Exchange, media: Media, price: float | None):
         """Read the terms; `connect` makes one."""
