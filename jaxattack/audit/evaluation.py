@@ -16,9 +16,10 @@ from itertools import groupby
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from jaxattack.audit.curves import FPRS, by_models, rate_key
+from jaxattack.audit.scorable import scorable
 from jaxattack.metrics import Grouped, Spread, Summary, group_tpr, stability, summarise, thin, vulnerability
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
@@ -32,31 +33,40 @@ def evaluate(
     attacks: Mapping[str, MembershipAttack],
     *,
     growth: bool = True,
+    unread: Bool[np.ndarray, "record"] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run attacks with every model as the target, and sum up what each gets.
+
+    What cannot be scored is left out and told, as `jaxattack.audit.scorable` says: all figures are of the same records.
 
     Args:
         observations: at least four models.
         attacks: each under the name it is reported by.
         growth: whether each attack with references is also run among fewer models; ``by_models`` stays empty otherwise.
+        unread: records whose signals are NaN or infinite somewhere; none by default.
         progress: called after each attack.
 
     Returns:
-        The parts ``attacks`` (strongest first), ``models``, ``vulnerable`` and ``vulnerability`` of the findings.
+        The parts ``attacks`` (strongest first), ``models``, ``vulnerable``, ``vulnerability`` and ``notes`` of the
+        findings.
 
     Raises:
-        InputError: no attacks, or one that cannot score these observations.
+        InputError: no attacks, or none that can score these observations.
     """
     if not attacks:
         raise InputError("no attack is named: give at least one.")
-    phi = observations.signal("phi")[:, :, 0].copy()  # a view would keep all queries in memory
-    exposed = vulnerability(phi, observations.member)
+    chosen = scorable(observations.member, attacks, unread)
+    everything = len(chosen.records) == observations.records
+    member = observations.member[:, chosen.records]
+    phi = observations.signal("phi")[:, chosen.records, 0]  # copied: a view would keep all queries in memory
+    exposed = vulnerability(phi, member)
     judged: list[_Judged] = []
     # Attacks that read the same signals follow one another, so that each signal is read from the disk once.
-    by_signals = sorted(attacks.items(), key=lambda item: item[1].signals)
+    by_signals = sorted(chosen.attacks.items(), key=lambda item: item[1].signals)
     for names, group in groupby(by_signals, key=lambda item: item[1].signals):
         read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in names})
+        read = read if everything else read.take_records(chosen.records)
         scored = [_scored(label, attack, read) for label, attack in group]
         judge = partial(_judge, read=read, exposed=exposed, growth=growth)
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
@@ -64,13 +74,14 @@ def evaluate(
             for one in pool.map(judge, scored):
                 judged.append(one)
                 if progress:
-                    progress("attacks", len(judged), len(attacks))
+                    progress("attacks", len(judged), len(chosen.attacks))
     judged.sort(key=lambda one: _strength(one.entry), reverse=True)
     return {
         "attacks": [one.entry for one in judged],
-        "models": _models(observations),
-        "vulnerable": judged[0].vulnerable,
-        "vulnerability": _vulnerability(phi, observations.member, exposed),
+        "models": _models(observations, chosen.records),
+        "vulnerable": _numbered(judged[0].vulnerable, chosen.records),
+        "vulnerability": _vulnerability(phi, member, exposed),
+        "notes": [*observations.notes, *chosen.notes],
     }
 
 
@@ -134,6 +145,7 @@ def _entry(
         "name": name,
         "description": _description(attack),
         "references": attack.references,
+        "records": scores.shape[1],
         "auc": summary.auc,
         "balanced_accuracy": summary.balanced_accuracy,
         "advantage": summary.advantage,
@@ -203,13 +215,18 @@ def _whole(entry: Mapping[str, Any], observations: Observations) -> dict[str, An
     return {"models": count, "targets": count} | {key: entry[key] for key in ("auc", "tpr", "tpr_interval")}
 
 
-def _models(observations: Observations) -> dict[str, Any]:
-    """How many models there are, and how well they fit and generalise."""
-    member = observations.member
-    counts = member.sum(axis=1)
+def _numbered(vulnerable: Mapping[str, Any], records: Int[np.ndarray, "scored"]) -> dict[str, Any]:
+    """The most vulnerable of the records that were scored, by their numbers in the data."""
+    return {**vulnerable, "records": [{**one, "record": int(records[one["record"]])} for one in vulnerable["records"]]}
+
+
+def _models(observations: Observations, scored: Int[np.ndarray, "scored"]) -> dict[str, Any]:
+    """How many models there are, and how well they fit and generalise on the records that were scored."""
+    member = observations.member[:, scored]
+    counts = observations.member.sum(axis=1)
     accuracies: dict[str, Any] = {"train_accuracy": None, "test_accuracy": None}
     if "correct" in observations.signals:
-        right = observations.signal("correct")[:, :, 0]
+        right = observations.signal("correct")[:, scored, 0]
         for name, rows in (("train_accuracy", member), ("test_accuracy", ~member)):
             if rows.any(axis=1).all():
                 each = (right * rows).sum(axis=1) / rows.sum(axis=1)
@@ -217,6 +234,7 @@ def _models(observations: Observations) -> dict[str, Any]:
     return {
         "count": observations.models,
         "records": observations.records,
+        "scored": len(scored),
         "classes": int(observations.label.max()) + 1,
         "members": float(counts.mean()),
         **accuracies,

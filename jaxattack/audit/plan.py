@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.audit.scorable import scorable
 from jaxattack.audit.victim import Victim, architecture, choose_records
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Design, design
@@ -18,7 +20,7 @@ from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Recipe, Sweep, check_seed
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
-from jaxattack.types import Dataset, InputError
+from jaxattack.types import Dataset, InputError, InputWarning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,11 @@ class Plan(NamedTuple):
 def planned(out: Path, victim: Victim, recipe: Recipe, audit: MembershipAudit, dataset: Dataset | None) -> Plan:
     """Check everything, and open the run folder.
 
+    Warns:
+        InputWarning: the design leaves records or attacks out, which is known before anything is trained.
+
     Raises:
-        InputError: bad input, or a foreign or damaged folder.
+        InputError: bad input, a design that leaves nothing to score, or a foreign or damaged folder.
     """
     whole = dataset if dataset is not None else load(victim.data)
     records = choose_records(whole, victim.records, audit.seed)
@@ -109,6 +114,8 @@ def planned(out: Path, victim: Victim, recipe: Recipe, audit: MembershipAudit, d
             f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
             "out, or there is nothing to tell apart."
         )
+    for note in scorable(member, lookup(audit.attacks)).notes:
+        warnings.warn(f"design {audit.design}: {note}", InputWarning, stacklevel=2)
     model = architecture(victim, records)
     queries = Queries.counting(audit.queries)
     check_views(recipe, queries, records)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
+from typing import Any
 
 import jax
 from cyclopts import App, Parameter
@@ -19,7 +21,7 @@ from jaxattack.cli.data import data
 from jaxattack.cli.extraction import explained, extract, serve
 from jaxattack.cli.inversion import invert
 from jaxattack.cli.membership import membership, report, score, train
-from jaxattack.types import InputError
+from jaxattack.types import InputError, InputWarning
 
 app = App(
     name="jaxattack",
@@ -51,6 +53,14 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Print what the input had that is worth knowing as one sentence; what libraries warn of as Python does."""
+    if issubclass(category, InputWarning):
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {message}", markup=False)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
+
+
 def main() -> None:
     """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
     for number in (signal.SIGINT, signal.SIGALRM):
@@ -58,6 +68,8 @@ def main() -> None:
     if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] == ["membership"]:
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
         jax.config.update("jax_num_cpu_devices", cores())
+    warnings.simplefilter("always", InputWarning)
+    warnings.showwarning = show_warning
     try:
         app()
         signal.setitimer(signal.ITIMER_REAL, 0)

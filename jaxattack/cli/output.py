@@ -95,6 +95,8 @@ def publish(folder: Path, found: Findings, output: Output) -> None:
         print_json(pages.read(folder))
     elif not output.quiet:
         Console(stderr=True).print(pages.table(values))
+    for note in values.get("notes", ()):
+        say(output, note)
     say(output, pages.headline(values))
     say(output, f"Wrote {len(written)} files to {folder}; open {folder / 'report.html'}")
 

@@ -8,10 +8,10 @@ through an oracle that counts what is asked of it.
 
 from __future__ import annotations
 
-from jaxattack.types.error import InputError, Progress, above_zero, at_least
+from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least
 from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
-from jaxattack.types.membership import MembershipAttack, Observations
+from jaxattack.types.membership import MembershipAttack, Observations, Side
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables
 from jaxattack.types.oracle import (
     EVERY_LEVEL,
@@ -41,6 +41,7 @@ __all__ = [
     "ExtractionAttack",
     "Frame",
     "InputError",
+    "InputWarning",
     "Inputs",
     "Inversion",
     "InversionAttack",
@@ -53,6 +54,7 @@ __all__ = [
     "OracleError",
     "Precision",
     "Progress",
+    "Side",
     "Snapshot",
     "Variables",
     "WhiteBox",

@@ -16,6 +16,13 @@ class InputError(ValueError):
     """
 
 
+class InputWarning(UserWarning):
+    """What the caller gave was taken, and the message says how or with what loss: names, counts and the remedy.
+
+    The command line prints the message as one sentence and goes on.
+    """
+
+
 def at_least(least: int, **fields: int | None) -> None:
     """Refuse a field that is given and lower.
 

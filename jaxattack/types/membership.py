@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.types.error import InputError
+
+Side = Literal["in", "out"]
+"""Which models of a record: those that were trained on it, or the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +23,9 @@ class Observations:
         signals: name -> Float["model record query"]. ``phi``, the logit-scaled confidence z_y - logsumexp of the
             other logits, is always there. A mapping may load a signal only when it is asked for.
         member: the truth about membership; the attacks leave a target's own row unread.
-        label: the true class of each record.
+        label: the true class of each record, from 0.
+        names: of the classes; empty where they are numbered alone.
+        notes: how what was given was read, in sentences.
 
     Raises:
         InputError: shapes that disagree.
@@ -29,6 +34,8 @@ class Observations:
     signals: Mapping[str, Float[np.ndarray, "model record query"]]
     member: Bool[np.ndarray, "model record"]
     label: Int[np.ndarray, "record"]
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.member.ndim != 2 or self.member.dtype != np.bool_:
@@ -65,10 +72,17 @@ class Observations:
 
     def take(self, models: Int[np.ndarray, "chosen"] | slice) -> Observations:
         """The observations of the chosen models alone."""
-        return Observations(
-            signals={name: self.signals[name][models] for name in self.signals},
-            member=self.member[models],
-            label=self.label,
+        return replace(
+            self, signals={name: self.signals[name][models] for name in self.signals}, member=self.member[models]
+        )
+
+    def take_records(self, records: Int[np.ndarray, "chosen"] | Bool[np.ndarray, "record"]) -> Observations:
+        """The observations of the chosen records alone."""
+        return replace(
+            self,
+            signals={name: self.signals[name][:, records] for name in self.signals},
+            member=self.member[:, records],
+            label=self.label[records],
         )
 
 
@@ -90,6 +104,14 @@ class MembershipAttack(Protocol):
 
     @property
     def references(self) -> bool: ...
+
+    def needs(self, models: int) -> Mapping[Side, int]:
+        """The fewest references that a record needs on each side of membership, the target not counted.
+
+        Args:
+            models: how many there are in all.
+        """
+        ...
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None

@@ -180,8 +180,21 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(given, attacks, words):
         score(given, attacks)
 
 
-def test_a_record_that_every_model_saw_is_named_and_counted():
+def test_a_record_that_every_model_saw_is_left_out_named_and_counted():
     member = MEMBER.copy()
     member[:, [3, 8]] = True
-    with pytest.raises(InputError, match=r"cannot score 2 of 40 records \(3, 8\)"):
-        score(observations(member=member), ("lira-online",))
+    found = score(observations(member=member), ("lira-online", "loss"))
+    others = np.delete(np.arange(RECORDS), [3, 8])
+    kept = observations(member=member).take_records(others)
+    expected = score(kept, ("lira-online", "loss"))
+    assert [entry["auc"] for entry in found["attacks"]] == [entry["auc"] for entry in expected["attacks"]]
+    assert {entry["records"] for entry in found["attacks"]} == {38}
+    assert (found["models"]["records"], found["models"]["scored"]) == (40, 38)
+    # They keep their numbers in the data.
+    assert [entry["record"] for entry in found["vulnerable"]["records"]] == [
+        int(others[entry["record"]]) for entry in expected["vulnerable"]["records"]
+    ]
+    total, note = found["notes"]
+    assert total == "2 of 40 records are left out of every figure."
+    assert "2 of 40 records (3, 8), which are non-members of fewer than 1" in note
+    assert "(lira-online)" in note

@@ -9,14 +9,14 @@ count 1, 2 and 4 references. The target's own complement is never a reference: i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.observed import read_targets
-from jaxattack.types import InputError, MembershipAttack, Observations
+from jaxattack.types import InputError, MembershipAttack, Observations, Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,10 @@ class FewReferences:
     def signals(self) -> tuple[str, ...]:
         """Those of the attack."""
         return self.attack.signals
+
+    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+        """Nothing of a record: complementary pairs give every record as many references a side as there are pairs."""
+        return {}
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None

@@ -22,7 +22,7 @@ few models, whose sides differ in degrees of freedom: .553 at 4, .512 at 8, .501
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,7 +44,7 @@ from jaxattack.attacks.membership.moments import (
 )
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.predictive import Predictive, log_cdf, log_density
-from jaxattack.types import InputError, Observations
+from jaxattack.types import InputError, Observations, Side
 
 VARIANCES = ("auto", "record", "global", "bayes")
 FORMULAS = ("paper", "reference_code")
@@ -88,6 +88,11 @@ class LiRA:
         variance = "" if self.variance == "auto" else f"-{self.variance}"
         return f"lira-{'online' if self.online else 'offline'}{formula}{variance}"
 
+    def needs(self, models: int) -> Mapping[Side, int]:
+        """Two references a side where each record has its own variance, one otherwise."""
+        least = 2 if self._variance(models) == "record" else 1
+        return {"in": least, "out": least} if self.online else {"out": least}
+
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
     ) -> Float[np.ndarray, "target record"]:
@@ -110,8 +115,7 @@ class LiRA:
         variance = self._variance(observations.models)
         sides = {"in": observations.member} if self.online else {}
         sides["out"] = ~observations.member
-        for side, held in sides.items():
-            require_references(held, chosen, 2 if variance == "record" else 1, self.name, side)
+        require_references(observations.member, chosen, self.needs(observations.models), self.name)
         if self.formula == "reference_code":
             return published.score(phi, sides, chosen, fix_variance=variance == "global")
         return _score(phi, sides, chosen, variance)

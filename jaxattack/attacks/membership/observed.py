@@ -5,12 +5,12 @@ Every attack takes its input through these functions, so that all refuse the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.types import InputError, Observations
+from jaxattack.types import InputError, Observations, Side
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
 SHOWN = 5  # record indices listed in a message
@@ -67,29 +67,53 @@ def require_models(observations: Observations, attack: str) -> None:
         )
 
 
-def require_references(
-    held: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], least: int, attack: str, side: str
-) -> None:
-    """Refuses records that some target leaves with too few reference models on one side of membership.
+def lacking(
+    member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], needs: Mapping[Side, int]
+) -> dict[Side, Bool[np.ndarray, "record"]]:
+    """The records that some target leaves with too few references, by the side of membership.
 
     Args:
-        held: which models are on this side, for each record.
+        member: who was trained on what.
         targets: the models under attack; a target is no reference of its own.
-        least: how many references each record needs.
+        needs: how many references a record needs on each side, as `MembershipAttack.needs` says.
+    """
+    short = {}
+    for side, least in needs.items():
+        there = member if side == "in" else ~member
+        count = there.sum(axis=0)
+        short[side] = (count < least) | ((count == least) & there[targets].any(axis=0))
+    return short
+
+
+def require_references(
+    member: Bool[np.ndarray, "model record"],
+    targets: Int[np.ndarray, "target"],
+    needs: Mapping[Side, int],
+    attack: str,
+) -> None:
+    """Refuses records that some target leaves with too few references on one side of membership.
+
+    Args:
+        member: who was trained on what.
+        targets: the models under attack.
+        needs: as `lacking`.
         attack: the attack's name, for the message.
-        side: "in" or "out", for the message.
 
     Raises:
         InputError: which records, how many, and the remedy.
     """
-    count = held.sum(axis=0)
-    bad = np.flatnonzero((count < least) | ((count == least) & held[targets].any(axis=0)))
-    if not len(bad):
-        return
+    for side, short in lacking(member, targets, needs).items():
+        if short.any():
+            raise InputError(f"{attack} cannot score {too_few(side, needs[side], short)}.")
+
+
+def too_few(side: Side, least: int, short: Bool[np.ndarray, "record"]) -> str:
+    """In words, which records have too few references on a side, and the remedy."""
+    bad = np.flatnonzero(short)
     listed = ", ".join(map(str, bad[:SHOWN])) + (", ..." if len(bad) > SHOWN else "")
     relation = "members" if side == "in" else "non-members"
     remedy = "choose an offline attack" if side == "in" else "choose an attack without references"
-    raise InputError(
-        f"{attack} cannot score {len(bad)} of {held.shape[1]} records ({listed}), which are {relation} of fewer than "
-        f"{least} of some target's reference models: {remedy}, train more models, or drop these records."
+    return (
+        f"{len(bad)} of {len(short)} records ({listed}), which are {relation} of fewer than {least} of some target's "
+        f"reference models: {remedy}, or train more models"
     )

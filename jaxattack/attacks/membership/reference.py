@@ -10,7 +10,7 @@ target at once, its references all others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
-from jaxattack.types import Observations
+from jaxattack.types import Observations, Side
 
 
 def loss_of(phi: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -43,6 +43,10 @@ class AttackR:
     signals = ("phi",)
     references = True
 
+    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+        """One reference that was not trained on the record."""
+        return {"out": 1}
+
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
     ) -> Float[np.ndarray, "target record"]:
@@ -56,7 +60,7 @@ class AttackR:
         phi = read_signal(observations, "phi")[:, :, 0]
         chosen = read_targets(observations, targets)
         outs = ~observations.member
-        require_references(outs, chosen, 1, self.name, "out")
+        require_references(observations.member, chosen, self.needs(observations.models), self.name)
         largest = float(loss_of(phi.min()))
         score = np.empty((len(chosen), phi.shape[1]))
 
@@ -113,6 +117,10 @@ class AttackP:
     signals = ("phi",)
     references = False
 
+    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+        """No references."""
+        return {}
+
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
     ) -> Float[np.ndarray, "target record"]:
@@ -145,6 +153,10 @@ class Calibration:
         """The name in the registry."""
         return "calibration-online" if self.online else "calibration"
 
+    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+        """One reference on each side that it reads."""
+        return {"in": 1, "out": 1} if self.online else {"out": 1}
+
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
     ) -> Float[np.ndarray, "target record"]:
@@ -159,8 +171,7 @@ class Calibration:
         chosen = read_targets(observations, targets)
         sides = {"in": observations.member} if self.online else {}
         sides["out"] = ~observations.member
-        for side, held in sides.items():
-            require_references(held, chosen, 1, self.name, side)
+        require_references(observations.member, chosen, self.needs(observations.models), self.name)
         score = np.empty((len(chosen), phi.shape[1]))
 
         def score_block(block: slice) -> None:

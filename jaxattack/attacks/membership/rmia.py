@@ -21,7 +21,7 @@ themselves, with the target's own ratio at each and without its membership.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,7 +31,7 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.metrics import auc, roc_curve
-from jaxattack.types import InputError, Observations
+from jaxattack.types import InputError, Observations, Side
 
 CONFIDENCES = ("softmax", "taylor")
 OFFSETS = np.linspace(0, 1, 11)  # values of a tried when it is tuned
@@ -90,6 +90,12 @@ class RMIA:
         """The signals read."""
         return (f"{self.confidence}_t{self.temperature:g}",)
 
+    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+        """One reference a side; a tuned a also wants one beside the reference that plays the target."""
+        if self.online:
+            return {"in": 1, "out": 1}
+        return {"out": 2 if self.a == "tuned" else 1}
+
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
     ) -> Float[np.ndarray, "target record"]:
@@ -117,8 +123,7 @@ class RMIA:
                 f"population is {self.population} and there are {observations.records} records: give at most as many."
             )
         sides = {"in": observations.member, "out": ~observations.member}
-        for side in ("in", "out") if self.online else ("out",):
-            require_references(sides[side], chosen, 1, self.name, side)
+        require_references(observations.member, chosen, self.needs(observations.models), self.name)
         ratio, first = self._log_ratios(signal, sides, chosen, self._offset(signal, observations.member, chosen))
         if not self.counting:
             return ratio

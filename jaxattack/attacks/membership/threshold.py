@@ -10,7 +10,7 @@ All read query 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.metrics import roc_curve
-from jaxattack.types import InputError, Observations
+from jaxattack.types import InputError, Observations, Side
 
 Turn = Callable[[np.ndarray], Float[np.ndarray, "*shape"]]
 QUANTITIES: dict[str, tuple[str, Turn]] = {
@@ -69,6 +69,10 @@ class Threshold:
     def references(self) -> bool:
         """Whether it learns from the other models."""
         return self.classwise
+
+    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+        """No references."""
+        return {}
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -131,6 +135,10 @@ class Gap:
     name = "gap"
     signals = ("correct",)
     references = False
+
+    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+        """No references."""
+        return {}
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None

@@ -6,7 +6,7 @@ Findings are those that every report has (`jaxattack.report`), and
     title               one line
     command             optional: what to type to run the audit again
     attacks             strongest first (by the true-positive rate at a false-positive rate of 0.001, then by AUC), each with
-      name, description, references (optional: whether it reads other models), seconds
+      name, description, references (optional: whether it reads other models), records (how many it scored), seconds
       auc, balanced_accuracy, advantage         pooled over all targets; the last two cross-fitted over halves of the records
       tpr, tpr_interval, false_positives, resolvable
                         by false-positive rate "0.1" to "0.00001": the rate, its 95% Clopper-Pearson interval, how many
@@ -21,13 +21,15 @@ Findings are those that every report has (`jaxattack.report`), and
       histogram         {edges, member, non_member}: counts of scores
       by_models         [{models, targets, auc, tpr, tpr_interval}]: the same attack among fewer models, pooled over disjoint
                         groups of them, and among all
-    models              {count, records, classes, members, train_accuracy, test_accuracy: {mean, sd} or null}
+    models              {count, records, scored (those that every attack scored), classes, members, train_accuracy,
+                        test_accuracy: {mean, sd} or null}
     vulnerable          {attack, records: [{record, label, vulnerability, detected, falsely}]}, worst first; the last two at
                         the attack's threshold of 1% false positives
     vulnerability       {edges, count, stability}: all records by the AUC of their own phi over the models, and the rank
                         correlation of that between two halves of the models
     cost                {models, gradient_steps, queries, seconds: {compile, train, observe, score, report, total},
                         memory_bytes, device}
+    notes               optional: how the input was read and what was left out, in sentences
     config, environment plain values
 """
 

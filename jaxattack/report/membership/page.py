@@ -41,7 +41,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         ranked=ranked(findings),
         drawn=drawn(findings),
         beats_chance=beats_chance,
-        others=findings["models"]["records"] - findings["models"]["members"],
+        others=findings["attacks"][0]["roc"]["negatives"] / max(findings["models"]["count"], 1),
         decimals=_decimals,
         chance_spread=1 / math.sqrt(3 * max(findings["models"]["count"], 1)),
         phases=phases(findings["cost"]["seconds"], _PHASES),

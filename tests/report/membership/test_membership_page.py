@@ -183,3 +183,9 @@ def test_few_scores_are_said_to_resolve_little(invent, tmp_path, models, records
     made = page(tmp_path, invent(models=models, records=records))
     assert "resolve no lower rate" in made.text or "too few" in made.text
     assert made.text.count("n/r") > 20
+
+
+def test_what_was_left_out_is_told(usual, invent, tmp_path):
+    note = "4 of 400 records are left out of every figure."
+    assert note not in usual[0].text
+    assert note in page(tmp_path, invent(models=16, records=100) | {"notes": [note]}).text

@@ -1,0 +1,80 @@
+"""Which records and attacks take part: decided before anything is trained or scored.
+
+Figures of several attacks stand in one table, so they are of the same records. A record that some attack cannot score,
+for want of references, is left out for all of them. An attack that can score fewer than half of the records is itself
+left out instead. Both are told in sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jaxattack.attacks.membership.observed import lacking, too_few
+from jaxattack.types import InputError, MembershipAttack
+
+
+class Scorable(NamedTuple):
+    """What takes part.
+
+    Attributes:
+        records: those that every attack scores, ascending.
+        attacks: those that score them, under the names they are reported by.
+        notes: what does not take part and why, in sentences.
+    """
+
+    records: Int[np.ndarray, "scored"]
+    attacks: dict[str, MembershipAttack]
+    notes: tuple[str, ...]
+
+
+def scorable(
+    member: Bool[np.ndarray, "model record"],
+    attacks: Mapping[str, MembershipAttack],
+    unread: Bool[np.ndarray, "record"] | None = None,
+) -> Scorable:
+    """Decide which records and attacks take part, with every model a target.
+
+    Args:
+        member: who was trained on what.
+        attacks: each under the name it is reported by.
+        unread: records whose signals are NaN or infinite somewhere; none by default.
+
+    Raises:
+        InputError: no attack can score half of the records.
+    """
+    models, records = member.shape
+    left_out = np.zeros(records, bool) if unread is None else unread
+    notes = [_unread(left_out)] if left_out.any() else []
+    needs = {name: attack.needs(models) for name, attack in attacks.items()}
+    short = {name: lacking(member, np.arange(models), needs[name]) for name in attacks}
+    any_side = {name: np.any([*sides.values(), np.zeros(records, bool)], axis=0) for name, sides in short.items()}
+    able: list[str] = []
+    refused: dict[str, list[str]] = {}
+    lost: dict[str, list[str]] = {}
+    # Those that ask least come first, so that as many attacks as can be share the records.
+    for name in sorted(attacks, key=lambda name: int(any_side[name].sum())):
+        together = left_out | any_side[name]
+        takes_part = 2 * int((~together).sum()) >= records
+        if takes_part:
+            able.append(name)
+            left_out = together
+        for side, lack in short[name].items():
+            if lack.any():
+                told = lost if takes_part else refused
+                told.setdefault(too_few(side, needs[name][side], lack), []).append(name)
+    if not able:
+        raise InputError(f"fewer than half of the records can be scored: {'; '.join([*notes, *refused])}.")
+    if lost:
+        notes += [f"{left_out.sum()} of {len(left_out)} records are left out of every figure."]
+    notes += [f"Left out: {reason} ({', '.join(names)})." for reason, names in lost.items()]
+    notes += [f"These attacks are left out, for {reason}: {', '.join(names)}." for reason, names in refused.items()]
+    taking = {name: attack for name, attack in attacks.items() if name in able}
+    return Scorable(np.flatnonzero(~left_out), taking, tuple(notes))
+
+
+def _unread(unread: Bool[np.ndarray, "record"]) -> str:
+    return f"Left out: {unread.sum()} of {len(unread)} records, of which a signal is NaN or infinite under some model."

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from jaxattack.attacks.membership import ATTACKS, LiRA, lookup
+from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.scorable import scorable
+from jaxattack.types import InputError, Observations
+
+RNG = np.random.default_rng(0)
+
+
+def refuses(attack, member):
+    """The naive twin: the records at which an attack refuses observations of one record beside sound ones."""
+    models, records = member.shape
+    sound = np.tile(np.arange(models)[:, None] % 2 == 0, 30)
+    phi = np.random.default_rng(1).normal(size=(models, 31, 1)).astype(np.float32)
+    refused = []
+    for record in range(records):
+        joined = np.hstack([sound, member[:, [record]]])
+        signals = dict.fromkeys(attack.signals, phi)
+        try:
+            attack(Observations(signals=signals, member=joined, label=np.zeros(31, int)))
+        except InputError:
+            refused.append(record)
+    return refused
+
+
+@given(arrays(bool, st.tuples(st.integers(6, 8), st.integers(1, 6))))
+def test_what_is_left_out_is_what_an_attack_would_refuse(member):
+    for attack in (LiRA(online=True), LiRA(online=False), LiRA(online=True, variance="record"), ATTACKS["attack-r"]):
+        refused = refuses(attack, member)
+        if 2 * (member.shape[1] - len(refused)) < member.shape[1]:
+            with pytest.raises(InputError, match="fewer than half of the records can be scored"):
+                scorable(member, {"one": attack})
+        else:
+            kept = scorable(member, {"one": attack})
+            assert kept.records.tolist() == [record for record in range(member.shape[1]) if record not in refused]
+            assert bool(kept.notes) == bool(refused)
+
+
+def test_an_attack_that_scores_too_few_records_is_left_out_and_the_others_score_them_all():
+    member = np.tile(np.arange(6)[:, None] % 2 == 0, 10)
+    member[:, :7] = False
+    kept = scorable(member, lookup(["lira-online", "lira-offline", "loss"]))
+    assert list(kept.attacks) == ["lira-offline", "loss"]
+    assert len(kept.records) == 10
+    (note,) = kept.notes
+    assert note.startswith("These attacks are left out, for 7 of 10 records (0, 1, 2, 3, 4, ...)")
+    assert note.endswith(": lira-online.")
+
+
+def test_all_attacks_score_the_same_records():
+    member = RNG.permuted(np.tile(np.arange(8)[:, None] % 2 == 0, 20), axis=0)
+    member[:, 3] = False
+    member[:, 5] = True
+    phi = RNG.normal(size=(8, 20, 1)).astype(np.float32)
+    observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(20, int))
+    attacks = lookup(["lira-online", "lira-offline", "loss"])
+    found = evaluate(observations, attacks)
+    expected = evaluate(observations.take_records(np.delete(np.arange(20), [3, 5])), attacks)
+    assert [entry["auc"] for entry in found["attacks"]] == [entry["auc"] for entry in expected["attacks"]]
+    assert found["vulnerability"] == expected["vulnerability"]
+    assert len(found["notes"]) == 3
+    assert not expected["notes"]
+
+
+def test_records_with_unread_signals_are_left_out_first():
+    member = np.tile(np.arange(6)[:, None] % 2 == 0, 10)
+    unread = np.arange(10) < 3
+    kept = scorable(member, lookup(["loss"]), unread)
+    assert kept.records.tolist() == [3, 4, 5, 6, 7, 8, 9]
+    assert "3 of 10 records" in kept.notes[0]
+    with pytest.raises(InputError, match="fewer than half of the records can be scored: Left out: 6 of 10"):
+        scorable(member, lookup(["loss"]), np.arange(10) < 6)
