@@ -1,24 +1,33 @@
-"""Files that are whole or absent, and reading that says what is wrong with a file. Nothing is ever pickled."""
+"""Files that are whole or absent, and reading that says what is wrong with a file. Nothing is ever pickled.
+
+What is read may come from anybody (`jaxattack.npz` says how arrays are read). A file of a folder is not followed where it
+links to a file outside of that folder. JSON has at most 64 MiB and 64 levels; NaN, infinity and integers beyond 40 digits,
+which JSON does not have or nothing here can hold, are refused.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from jaxattack.npz import DAMAGE as DAMAGE
+from jaxattack.npz import Archive, UnreadableError, open_arrays, open_regular, read_npy, reason
 from jaxattack.types import InputError
 
-DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, BadZipFile, zlib.error)
-"""What reading a damaged .npz may raise: any of its bytes may be wrong, and each is another module's to notice."""
+LARGEST_JSON = 1 << 26
+"""Bytes of a file of JSON; in memory its values take up to twenty times as many."""
+
+DEEPEST_JSON = 64
+"""Levels of brackets; Python's own limit is a thousand, and whatever walks through the values meets it again."""
 
 ABANDONED = 3600.0
 """Seconds without a change after which a half-written file has no writer any more."""
@@ -91,18 +100,81 @@ def remove_abandoned(folder: Path) -> None:
                 left.unlink()
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def decode_json(text: bytes) -> Any:
+    """The values of JSON of unknown origin.
 
     Raises:
-        InputError: it is missing or damaged.
+        UnreadableError: it is none, or beyond the limits that the module names.
+    """
+
+    def refuse(constant: str) -> float:
+        raise UnreadableError(f"it holds {constant}, which is no JSON")
+
+    def whole(digits: str) -> int:
+        if len(digits) > 40:
+            raise UnreadableError(f"it holds a whole number of {len(digits)} digits")
+        return int(digits)
+
+    def fraction(digits: str) -> float:
+        value = float(digits)
+        if not math.isfinite(value):
+            raise UnreadableError(f"it holds {digits[:40]}, which no float64 is")
+        return value
+
+    if len(text) > LARGEST_JSON:
+        raise UnreadableError(f"it has more than {LARGEST_JSON:,} bytes")
+    try:
+        value = json.loads(text.decode(), parse_constant=refuse, parse_int=whole, parse_float=fraction)
+        _check_values(value)
+    except (RecursionError, MemoryError) as error:
+        raise UnreadableError("it is nested too deeply") from error
+    except UnicodeError as error:
+        raise UnreadableError("it is no text in UTF-8") from error
+    except UnreadableError:
+        raise
+    except ValueError as error:
+        raise UnreadableError(f"it is no JSON: {error}") from error
+    return value
+
+
+def _check_values(value: Any) -> None:
+    """Refuse what is nested too deeply, and text that cannot be written again (half of a surrogate pair)."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST_JSON:
+            raise UnreadableError(f"it is nested more than {DEEPEST_JSON} levels deep")
+        following: list[Any] = []
+        for entry in level:
+            if isinstance(entry, str):
+                entry.encode()
+            elif isinstance(entry, dict):
+                following += [*entry, *entry.values()]
+            elif isinstance(entry, list):
+                following += entry
+        level = following
+
+
+def _refuse_link(path: Path) -> None:
+    """Refuse a file of a folder that leads out of it: whoever made the folder would decide what else is read."""
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise UnreadableError("it is a link to a file outside of its folder")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file of a folder.
+
+    Raises:
+        InputError: it is missing or damaged, or refused as the module says.
     """
     try:
-        value = json.loads(path.read_text())
+        _refuse_link(path)
+        with open_regular(path) as file:
+            value = decode_json(file.read(LARGEST_JSON + 1))
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: give the folder of a run.") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): delete the folder and run again.") from error
+    except (OSError, UnreadableError) as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
     if not isinstance(value, dict):
         raise InputError(f"{path} is no description of a run: give another folder.")
     return value
@@ -121,18 +193,16 @@ def make_folder(path: Path) -> None:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Read a .npy file.
+    """Read an .npy file of a folder.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: it is missing or damaged, or refused as the module says.
     """
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read ({error}): delete the folder and run again.") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} holds several arrays: delete the folder and run again.")
-    return array
+        _refuse_link(path)
+        return read_npy(path)
+    except (OSError, UnreadableError) as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -140,18 +210,28 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
-def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
-    """Read arrays of an .npz, all by default; the archive's checksums find damage.
+def read_arrays(
+    path: Path, names: tuple[str, ...] | None = None, *, check: Callable[[Archive], object] | None = None
+) -> dict[str, np.ndarray]:
+    """Read arrays of an .npz of a folder, all by default; the archive's checksums find damage.
+
+    Args:
+        path: the file.
+        names: which arrays.
+        check: looks at what the arrays promise before any of them is read, and raises where that is wrong.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: it is missing or damaged, or refused as the module says.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in (names or archive.files)}
+        _refuse_link(path)
+        with open_arrays(path) as archive:
+            if check is not None:
+                check(archive)
+            return {name: archive.read(name) for name in (archive.names if names is None else names)}
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: run again to make it.") from error
-    except DAMAGE as error:
+    except (OSError, UnreadableError) as error:
         raise InputError(
-            f"{path} is damaged ({error}): delete this file and run again; only its models are trained again."
+            f"{path} is damaged ({reason(error)}): delete this file and run again; only its models are trained again."
         ) from error

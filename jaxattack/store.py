@@ -17,7 +17,6 @@ own, and where two of them train the same models, either's are the models. Nothi
 from __future__ import annotations
 
 import json
-import math
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.chunk import damaged_chunk, read_label, read_member, read_models, read_signal
 from jaxattack.disk import (
     make_folder,
     read_array,
@@ -38,6 +38,7 @@ from jaxattack.disk import (
     write_json,
     write_json_once,
 )
+from jaxattack.npz import Archive
 from jaxattack.types import InputError, Observations, Variables
 
 FORMAT = 1
@@ -60,17 +61,19 @@ def read_leaves(path: Path, like: Any) -> Any:
         InputError: it is missing, damaged, or of another architecture.
     """
     named, tree = jax.tree_util.tree_flatten_with_path(like)
-    arrays = read_arrays(path)
-    leaves = []
-    for place, leaf in named:
-        name = jax.tree_util.keystr(place, simple=True, separator="/")
-        if name not in arrays or arrays[name].shape != leaf.shape:
-            found = arrays[name].shape if name in arrays else "nothing"
-            raise InputError(
-                f"{path} holds {found} for {name} and the model wants {leaf.shape}: it is of another architecture."
-            )
-        leaves.append(arrays[name].astype(leaf.dtype))
-    return jax.tree_util.tree_unflatten(tree, leaves)
+    wanted = {jax.tree_util.keystr(place, simple=True, separator="/"): leaf for place, leaf in named}
+
+    def check(archive: Archive) -> None:
+        for name, leaf in wanted.items():
+            shape = archive.header(name).shape if name in archive.names else None
+            if shape != leaf.shape or archive.header(name).dtype.kind not in "biuf":
+                raise InputError(
+                    f"{path} holds {'nothing' if shape is None else shape} for {name} and the model wants {leaf.shape}: "
+                    "it is of another architecture."
+                )
+
+    arrays = read_arrays(path, tuple(wanted), check=check)
+    return jax.tree_util.tree_unflatten(tree, [arrays[name].astype(leaf.dtype) for name, leaf in wanted.items()])
 
 
 def _differences(here: Any, there: Any, place: str = "") -> Iterator[str]:
@@ -80,7 +83,7 @@ def _differences(here: Any, there: Any, place: str = "") -> Iterator[str]:
         for key in sorted({*here, *there} - ({"name"} if same else set())):
             yield from _differences(here.get(key), there.get(key), f"{place}.{key}" if place else key)
     elif here != there:
-        yield f"{place} is {there!r} there and {here!r} here"
+        yield f"{place:.80} is {there!r:.80} there and {here!r:.80} here"
 
 
 class Cost(NamedTuple):
@@ -104,7 +107,8 @@ class Cost(NamedTuple):
 def _read_cost(file: Path) -> Cost:
     try:
         cost = Cost(**read_json(file))
-        if not isinstance(cost.device, str) or not all(0 <= number < math.inf for number in cost[:-1]):
+        # Beyond 2^53 a whole number is no float, and sums of costs are.
+        if not isinstance(cost.device, str) or not all(0 <= number < 2**53 for number in cost[:-1]):
             raise ValueError("no such cost is possible")
     except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{file} is damaged: delete this file; only what its models cost is forgotten.") from error
@@ -176,14 +180,17 @@ class RunFolder:
             InputError: there is none, or it is of another version.
         """
         identity = read_json(path / "run.json")
-        if identity.get("format") != FORMAT or "signals" not in identity:
+        signals = identity.get("signals")
+        if identity.get("format") != FORMAT or not isinstance(signals, list):
             raise InputError(
-                f"{path} has run format {identity.get('format')!r}, and this version reads {FORMAT}: run it anew."
+                f"{path} has run format {identity.get('format')!r:.40}, and this version reads {FORMAT}: run it anew."
             )
+        if not all(isinstance(name, str) for name in signals):
+            raise InputError(f"{path / 'run.json'} names signals that are no names: give another folder.")
         return cls(path, identity)
 
     def _chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
-        return {file: read_arrays(file, ("models",))["models"] for file in sorted(self.path.glob("chunk-*.npz"))}
+        return {file: read_models(file) for file in sorted(self.path.glob("chunk-*.npz"))}
 
     def finished(self, *, weights: bool = False) -> set[int]:
         """The models that are there.
@@ -248,21 +255,21 @@ class RunFolder:
                 f"{self.path} lacks {len(missing)} of {models} models (model {min(missing, default=0)} first): "
                 "give the command that made it again, and it goes on."
             )
-        label = read_array(self.path / "label.npy")
+        label = read_label(self.path)
         member = np.zeros((models, len(label)), bool)
         for file, some in chunks.items():
-            rows = np.unpackbits(read_arrays(file, ("member",))["member"], axis=1, count=len(label)).astype(bool)
+            rows = read_member(file, len(some), len(label))
             kept = some < models
             member[some[kept]] = rows[kept]
         names = self.identity["signals"]
-        return Observations(signals=_Signals(chunks, models, tuple(names)), member=member, label=label)
+        return Observations(signals=_Signals(chunks, models, len(label), tuple(names)), member=member, label=label)
 
 
 class _Signals(Mapping[str, np.ndarray]):
     """The signals of a run folder, each read when it is asked for and kept no longer than its reader keeps it."""
 
-    def __init__(self, chunks: Mapping[Path, np.ndarray], models: int, names: tuple[str, ...]):
-        self._chunks, self._models, self._names = chunks, models, names
+    def __init__(self, chunks: Mapping[Path, np.ndarray], models: int, records: int, names: tuple[str, ...]):
+        self._chunks, self._models, self._records, self._names = chunks, models, records, names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -273,12 +280,14 @@ class _Signals(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
             raise KeyError(name)
-        whole = None
+        stacked = None
         for file, some in self._chunks.items():
-            values = read_arrays(file, (name,))[name]
-            if whole is None:
-                whole = np.empty((self._models, *values.shape[1:]), values.dtype)
-            kept = some < self._models
-            whole[some[kept]] = values[kept]
-        assert whole is not None
-        return whole
+            values = read_signal(file, name, len(some), self._records)
+            if stacked is None:
+                stacked = np.empty((self._models, *values.shape[1:]), values.dtype)
+            if values.shape[1:] != stacked.shape[1:]:
+                raise damaged_chunk(file, f"{name} has shape {values.shape} and {stacked.shape} in other chunks")
+            within = some < self._models
+            stacked[some[within]] = values[within]
+        assert stacked is not None
+        return stacked

@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
-from jaxattack.disk import DAMAGE
+from jaxattack.npz import UnreadableError, open_arrays, printable, reason
 from jaxattack.training import signals
 from jaxattack.types import InputError, Observations, Progress
 
@@ -45,16 +45,18 @@ def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
         InputError: it is missing, damaged, or lacks an array; NaN, shapes that disagree, or labels out of range.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with open_arrays(path) as archive:
+            arrays = {name: archive.read(name) for name in archive.names}
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: give an .npz with member, label, and logits or phi.") from error
-    except (*DAMAGE, AttributeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): write it with numpy.savez, without objects.") from error
+    except (OSError, UnreadableError) as error:
+        raise InputError(
+            f"{path} cannot be read ({reason(error)}): write it with numpy.savez, without objects."
+        ) from error
     missing = [name for name in ("member", "label") if name not in arrays]
     if missing or not {"logits", "phi"} & arrays.keys():
         lacking = " and ".join(missing) or "logits or phi"
-        raise InputError(f"{path} has no {lacking}: it holds {', '.join(arrays) or 'nothing'}; add it.")
+        raise InputError(f"{path} has no {lacking}: it holds {printable(arrays) or 'nothing'}; add it.")
     member, label = _member(path, arrays["member"]), arrays["label"]
     if not np.issubdtype(label.dtype, np.integer) or label.shape != member.shape[1:]:
         raise InputError(

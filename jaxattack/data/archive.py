@@ -1,7 +1,7 @@
 """A data set as one .npz file: ``x``, ``y`` and, where a class may be missing, ``classes`` (one whole number).
 
 ``numpy.savez("records.npz", x=x, y=y)`` writes one. Which arrays are taken, and as what, is said in `arrays`.
-Python objects (pickles) are never read.
+Python objects (pickles) are never read. What else is refused before it is read is said in `jaxattack.npz`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from jaxattack.data.arrays import from_arrays
-from jaxattack.disk import DAMAGE, write_arrays
+from jaxattack.disk import write_arrays
+from jaxattack.npz import UnreadableError, open_arrays, printable, reason
 from jaxattack.types import Dataset, InputError
 
 
@@ -49,29 +49,19 @@ def save(dataset: Dataset, path: str | os.PathLike[str]) -> None:
 
 def _read_arrays(name: str) -> dict[str, np.ndarray]:
     try:
-        with open(Path(name).expanduser(), "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            there = archive.files if isinstance(archive, NpzFile) else []
+        with open_arrays(Path(name).expanduser()) as archive:
             for key in ("x", "y"):
-                if key not in there:
+                if key not in archive.names:
                     raise InputError(
-                        f"{name}: it has no {key!r} (it holds {', '.join(there) or 'no named array'}): save it with "
-                        "numpy.savez(path, x=x, y=y)."
+                        f"{name}: it has no {key!r} (it holds {printable(archive.names) or 'no named array'}): save it "
+                        "with numpy.savez(path, x=x, y=y)."
                     )
-            return {key: archive[key] for key in ("x", "y", "classes") if key in there}
-    except InputError:
-        raise
+            return {key: archive.read(key) for key in ("x", "y", "classes") if key in archive.names}
     except FileNotFoundError as error:
         raise InputError(
             f"{name}: there is no such file: check the path, or write one with numpy.savez(path, x=x, y=y)."
         ) from error
-    except DAMAGE as error:
-        if "Object arrays" in str(error):
-            raise InputError(
-                f"{name}: it holds Python objects, which are never read: save numbers, for example "
-                "x.astype(numpy.float32)."
-            ) from error
-        reason = getattr(error, "strerror", None) or "it is truncated, or no .npz file"
+    except (OSError, UnreadableError) as error:
         raise InputError(
-            f"{name}: it cannot be read ({reason}): write it again with numpy.savez(path, x=x, y=y)."
+            f"{name}: it cannot be read ({reason(error)}): write it again with numpy.savez(path, x=x, y=y), of numbers."
         ) from error

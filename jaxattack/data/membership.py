@@ -24,6 +24,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from jaxtyping import Bool
 
+from jaxattack.npz import UnreadableError, read_npy, reason
 from jaxattack.types import InputError
 
 
@@ -272,14 +273,11 @@ def design(text: str) -> Design:
 
 def _read_mask(path: str) -> np.ndarray:
     try:
-        mask = np.load(Path(path).expanduser(), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return read_npy(Path(path).expanduser())
+    except (OSError, UnreadableError) as error:
         raise InputError(
-            f"the mask {path} cannot be read: write a Boolean array [model, record] with numpy.save."
+            f"the mask {path} cannot be read ({reason(error)}): write a Boolean array [model, record] with numpy.save."
         ) from error
-    if not isinstance(mask, np.ndarray):
-        raise InputError(f"the mask {path} holds several arrays: write one with numpy.save.")
-    return mask
 
 
 def _generator(seed: int, index: int) -> np.random.Generator:

@@ -23,30 +23,25 @@ threads.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import io
 import json
 import os
-import struct
 import weakref
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.disk import DAMAGE, make_folder
+from jaxattack.disk import decode_json, make_folder
+from jaxattack.npz import DAMAGE, UnreadableError, printable, read_next
+from jaxattack.oracle.frames import HEAD, SEAL, damaged, frame, lock_file, open_reading, read_frames
 from jaxattack.oracle.identity import content, defences, terms
 from jaxattack.oracle.ledger import Wrapped, allowed, digest, nothing
-from jaxattack.types import Answer, Bias, InputError, Ledger, Oracle
+from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
 
 FORMAT = 2
-_MAGIC = b"JATK"
-_HEAD = struct.Struct("<4sQI")
-_SEAL = 16
 
 
 def journalled(oracle: Oracle, folder: Path, *, identity: Mapping[str, Any] | None = None) -> Journalled:
@@ -80,7 +75,7 @@ class Journalled(Wrapped):
         super().__init__(oracle)
         make_folder(folder)
         self._path = folder / "answers.journal"
-        self._file = _locked(self._path)
+        self._file = lock_file(self._path)
         self.close = weakref.finalize(self, self._file.close)
         self._end, self._next = 0, 0
         self._entries: list[_Entry] = []
@@ -126,32 +121,34 @@ class Journalled(Wrapped):
             self._keep(_Entry(self._end, batch, asked - self._asked), answer)
             self._asked = asked
         else:
-            answer = self._kept(self._entries[self._next], batch)
+            answer = self._kept(self._entries[self._next], batch, len(x))
         self._shown += self._entries[self._next].cost
         self._next += 1
         return answer
 
     def _open(self, victim: dict[str, Any]) -> None:
-        with _reading(self._file) as file:
-            self._index(_frames(file, self._path), victim)
+        with open_reading(self._file) as file:
+            self._index(read_frames(file, self._path), victim)
         if self._end:
             self._write(b"")
         else:
-            self._write(*_frame(victim))
+            self._write(*frame(victim))
 
     def _index(self, frames: Iterator[tuple[int, bytes]], victim: dict[str, Any]) -> None:
         for number, (at, payload) in enumerate(frames):
-            self._end = at + _HEAD.size + len(payload) + _SEAL
+            self._end = at + HEAD.size + len(payload) + SEAL
             try:
-                line = json.loads(payload[: payload.find(b"\n") + 1])
+                line = decode_json(payload[: payload.find(b"\n") + 1])
                 if number:
-                    self._add(_Entry(at, bytes.fromhex(line["digest"]), Ledger(**line["cost"])))
-            except DAMAGE as error:
-                raise _damaged(self._path, at) from error
+                    self._add(_Entry(at, bytes.fromhex(line["digest"]), _cost(line["cost"])))
+                elif not isinstance(line, dict):
+                    raise UnreadableError("it describes no victim")
+            except (*DAMAGE, AttributeError) as error:
+                raise damaged(self._path, at) from error
             if not number and line != victim:
                 different = [name for name in sorted({*line, *victim}) if line.get(name) != victim.get(name)]
                 raise InputError(
-                    f"{self._path} holds the answers of another victim or attack ({', '.join(different)} differ): "
+                    f"{self._path} holds the answers of another victim or attack ({printable(different)} differ): "
                     "give another folder."
                 )
 
@@ -162,24 +159,26 @@ class Journalled(Wrapped):
     def _keep(self, entry: _Entry, answer: Answer) -> None:
         arrays = {name: part for name, part in answer._asdict().items() if part is not None}
         line = {"digest": entry.digest.hex(), "cost": vars(entry.cost), "parts": list(arrays)}
-        self._write(*_frame(line, *arrays.values()))
+        self._write(*frame(line, *arrays.values()))
         self._add(entry)
 
-    def _kept(self, entry: _Entry, batch: bytes) -> Answer:
+    def _kept(self, entry: _Entry, batch: bytes, queries: int) -> Answer:
         if batch != entry.digest:
             raise InputError(
                 f"call {self._next + 1} of this attack asks other queries than {self._path} holds: "
                 "it is of another attack or seed: give another folder."
             )
-        with _reading(self._file) as file:
+        with open_reading(self._file) as file:
             file.seek(entry.at)
-            length = _HEAD.unpack(file.read(_HEAD.size))[1]
+            length = HEAD.unpack(file.read(HEAD.size))[1]
             payload = io.BytesIO(file.read(length))
         try:
-            names = json.loads(payload.readline())["parts"]
-            return Answer(**{name: np.lib.format.read_array(payload, allow_pickle=False) for name in names})
-        except DAMAGE as error:
-            raise _damaged(self._path, entry.at) from error
+            names = decode_json(payload.readline())["parts"]
+            answer = Answer(**{name: read_next(payload, str(name)) for name in names})
+            _check_shapes(answer, self.access, queries)
+            return answer
+        except (*DAMAGE, AttributeError) as error:
+            raise damaged(self._path, entry.at) from error
 
     def _write(self, *pieces: bytes | memoryview) -> None:
         """Append a frame, over what a kill or a full disk has left of an earlier try."""
@@ -199,6 +198,27 @@ class Journalled(Wrapped):
         self._end += sum(map(len, pieces))
 
 
+def _check_shapes(answer: Answer, access: Access, queries: int) -> None:
+    """Refuse what is no answer to so many queries: whoever attacks counts on its shapes and its classes."""
+    label = answer.label
+    if (
+        label.shape != (queries,)
+        or label.dtype.kind not in "iu"
+        or not 0 <= label.min() <= label.max() < access.classes
+    ):
+        raise UnreadableError("its labels are none")
+    for scores in (answer.probability, answer.logit):
+        if scores is not None and (scores.shape != (queries, access.classes) or scores.dtype.kind != "f"):
+            raise UnreadableError("its scores are none")
+
+
+def _cost(line: dict[str, Any]) -> Ledger:
+    """What a call cost: numbers of at least 0 that can be added up."""
+    if not all(type(number) in (int, float) and 0 <= number < 2**53 for number in line.values()):
+        raise UnreadableError("no call costs so much")
+    return Ledger(**line)
+
+
 def _plain(oracle: Oracle, identity: Mapping[str, Any]) -> dict[str, Any]:
     """The victim as JSON reads it back."""
     answers = {"content": content(oracle), "defences": defences(oracle), **terms(oracle.access)}
@@ -210,71 +230,3 @@ def _plain(oracle: Oracle, identity: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(
             f"the identity of a journal is no plain JSON ({error}): give names, numbers and text."
         ) from error
-
-
-def _locked(path: Path) -> IO[bytes]:
-    try:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}: choose a folder you may write to.") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise InputError(
-            f"{path} is in use by another attack ({error.strerror}): wait for it, or give another folder."
-        ) from error
-    return file
-
-
-def _reading(file: IO[bytes]) -> IO[bytes]:
-    """The same file, buffered: a read of the unbuffered one gives no more than 2 GiB of a longer entry."""
-    return open(file.fileno(), "rb", closefd=False)
-
-
-def _frame(line: Mapping[str, Any], *arrays: np.ndarray) -> tuple[bytes, memoryview, bytes]:
-    """Head, body and seal; apart, for an answer may be large beside memory."""
-    payload = io.BytesIO()
-    payload.write(json.dumps(line).encode() + b"\n")
-    for array in arrays:
-        np.lib.format.write_array(payload, np.asarray(array), allow_pickle=False)
-    body = payload.getbuffer()
-    return _head(len(body)), body, _seal(body)
-
-
-def _head(length: int) -> bytes:
-    start = _HEAD.pack(_MAGIC, length, 0)[:-4]
-    return start + struct.pack("<I", zlib.crc32(start))
-
-
-def _seal(body: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(body, digest_size=_SEAL).digest()
-
-
-def _frames(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
-    """Every whole frame with its place; a last one that was cut short, or that a power failure left empty, is not told."""
-    at, size = 0, os.fstat(file.fileno()).st_size
-    file.seek(0)
-    while at < size:
-        head = file.read(_HEAD.size)
-        if len(head) < _HEAD.size and _MAGIC.startswith(head[:4]):
-            return
-        length = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else 0
-        if head != _head(length):
-            if not (head + file.read()).strip(b"\0"):
-                return
-            raise _damaged(path, at)
-        end = at + _HEAD.size + length + _SEAL
-        if end > size:
-            return
-        body = file.read(length)
-        if file.read(_SEAL) != _seal(body):
-            if end == size:
-                return
-            raise _damaged(path, at)
-        yield at, body
-        at = end
-
-
-def _damaged(path: Path, at: int) -> InputError:
-    return InputError(f"{path} is damaged at byte {at}: give another folder, and the attack asks anew.")
