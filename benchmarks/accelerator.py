@@ -45,6 +45,7 @@ from jaxattack import Dataset, Engine, Placement, Queries, Recipe, Sized, Sweep,
 from jaxattack.audit.environment import device, peak_memory, release
 from jaxattack.models.conv import Form
 from jaxattack.training.images import augment
+from jaxattack.training.learners import Standard
 from jaxattack.training.program import Way, Work
 from jaxattack.training.tuning import Timing, measure
 from jaxattack.types import InputError
@@ -155,7 +156,7 @@ def roofline(name: str, kind: Kind, limits: dict[str, Any], options: Options) ->
     cost, compiled, compiling = step.cost()
     model = build(kind.model, kind.shape, kind.classes)
     x = jax.ShapeDtypeStruct(dataset.x.shape, dataset.x.dtype)
-    tried = ways(kind, Work(model, recipe, Queries(), ("phi", "correct"), slots), x, options.patience)
+    tried = ways(kind, Work(model, Standard(recipe=recipe), Queries(), ("phi", "correct"), slots), x, options.patience)
     best = fastest_of(tried, "step_seconds")
     block = fastest_of(tried, "answer_seconds", conv=best["conv"], group=best["group"])["block"]
     one = fastest_of(tried, "step_seconds", group=1)

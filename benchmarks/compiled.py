@@ -36,6 +36,7 @@ from rich.table import Table
 from jaxattack import Queries, build, from_nnx
 from jaxattack.audit.environment import release
 from jaxattack.models.layers import conv3, last
+from jaxattack.training.learners import Standard
 from jaxattack.training.program import EVERYWHERE, Program, Way, Work, compiled
 from jaxattack.types import InputError, Model
 
@@ -203,7 +204,13 @@ def main() -> None:
         recipe = replace(kind.recipe, precision="bfloat16", epochs=2)
         slots, queries = (25_000, Queries.counting(18)) if images else (10_000, Queries())
         x = records_for(kind, 2 * slots).x
-        work = Work(model or build(kind.model, kind.shape, kind.classes), recipe, queries, ("phi", "correct"), slots)
+        work = Work(
+            model or build(kind.model, kind.shape, kind.classes),
+            Standard(recipe=recipe),
+            queries,
+            ("phi", "correct"),
+            slots,
+        )
         begin = time.perf_counter()
         try:
             program = for_h100(work, way, x)

@@ -102,7 +102,7 @@ from jaxattack.oracle import (
 )
 from jaxattack.serve import serving
 from jaxattack.store import RunFolder
-from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, train_ensemble, train_one
+from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, learners, train_ensemble, train_one
 from jaxattack.types import (
     Access,
     Answer,
@@ -212,6 +212,7 @@ __all__ = [
     "invert",
     "journalled",
     "label_only",
+    "learners",
     "limited",
     "load",
     "load_victim",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from jaxattack.types import InputError
@@ -12,13 +12,14 @@ from jaxattack.types import InputError
 Attack = TypeVar("Attack")
 
 
-def named(name: str, attacks: Mapping[str, Attack], kind: str) -> Attack:
+def named(name: str, attacks: Mapping[str, Attack], kind: str, *, fixed: Collection[str] = ()) -> Attack:
     """One attack of a registry, with the fields that its name sets.
 
     Args:
         name: of the attack, perhaps with settings.
         attacks: the registry, of frozen dataclasses.
         kind: what they are, for the message.
+        fixed: fields that a name does not set.
 
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
@@ -29,7 +30,7 @@ def named(name: str, attacks: Mapping[str, Attack], kind: str) -> Attack:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise InputError(f"there is no {kind} {known!r}{hint}: choose from {', '.join(attacks)}.")
     attack: Any = attacks[known]
-    fields = {field.name for field in dataclasses.fields(attack)}
+    fields = {field.name for field in dataclasses.fields(attack)} - {*fixed}
     changes: dict[str, Any] = {}
     for setting in filter(None, settings.split("&")):
         field, _, value = setting.partition("=")

@@ -38,7 +38,7 @@ from jaxattack.audit.plan import Plan
 from jaxattack.audit.victim import Victim, architecture
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
 from jaxattack.training.ensemble import Chunk
-from jaxattack.types import Dataset, InputError, Progress, Variables
+from jaxattack.types import Dataset, InputError, Learner, Progress, Variables
 
 RETRIES = 3
 """Times that a chunk is trained again because its worker died."""
@@ -63,7 +63,7 @@ class _Work:
 
     token: str
     victim: Victim = field(compare=False)
-    recipe: Recipe = field(compare=False)
+    recipe: Recipe | Learner = field(compare=False)
     queries: Queries = field(compare=False)
     signals: tuple[str, ...] = field(compare=False)
     seed: int = field(compare=False)

@@ -17,10 +17,10 @@ from jaxattack.audit.victim import Victim, architecture, choose_records
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Design, design
 from jaxattack.store import Cost, RunFolder
-from jaxattack.training import Queries, Recipe, Sweep, check_seed
+from jaxattack.training import Queries, Recipe, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
-from jaxattack.types import Dataset, InputError, InputWarning
+from jaxattack.types import Dataset, InputError, InputWarning, Learner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +90,15 @@ class Plan(NamedTuple):
         Raises:
             InputError: the disk is full, or the folder cannot be written to.
         """
-        steps = len(chunk.models) * self.sweep.recipe.steps(self.slots)
+        steps = len(chunk.models) * self.sweep.learner.steps(self.slots)
         cost = Cost(steps, compile_seconds, chunk.train_seconds, chunk.observe_seconds, device)
         variables = chunk.variables if self.keep_weights else None
         self.folder.write(chunk.models, self.member[chunk.models], chunk.signals, variables, cost)
 
 
-def planned(out: Path, victim: Victim, recipe: Recipe, audit: MembershipAudit, dataset: Dataset | None) -> Plan:
+def planned(
+    out: Path, victim: Victim, recipe: Recipe | Learner, audit: MembershipAudit, dataset: Dataset | None
+) -> Plan:
     """Check everything, and open the run folder.
 
     Warns:
@@ -118,21 +120,24 @@ def planned(out: Path, victim: Victim, recipe: Recipe, audit: MembershipAudit, d
         warnings.warn(f"design {audit.design}: {note}", InputWarning, stacklevel=2)
     model = architecture(victim, records)
     queries = Queries.counting(audit.queries)
-    check_views(recipe, queries, records)
+    learner = learners.as_learner(recipe)
+    check_views(learner.recipe, queries, records)
     sweep = Sweep(model=model, recipe=recipe, queries=queries, signals=signals_for(audit.attacks), seed=audit.seed)
-    identity = _identity(victim, recipe, audit, records, chosen) | {"signals": list(sweep.signals)}
+    slots = chosen.slots(member)
+    identity = _identity(victim, learner, slots, audit, records, chosen) | {"signals": list(sweep.signals)}
     folder = RunFolder.open(out, identity, records.y)
-    return Plan(folder, victim, sweep, records, member, chosen.slots(member), audit.keep_weights)
+    return Plan(folder, victim, sweep, records, member, slots, audit.keep_weights)
 
 
 def _identity(
-    victim: Victim, recipe: Recipe, audit: MembershipAudit, records: Dataset, chosen: Design
+    victim: Victim, learner: Learner, slots: int, audit: MembershipAudit, records: Dataset, chosen: Design
 ) -> dict[str, Any]:
     """What decides the observations of model i: not how many models there are, nor which attacks read them."""
     return {
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
         "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
-        "recipe": asdict(recipe),
+        "recipe": asdict(learner.recipe),
+        **learners.identity(learner, slots),
         "design": chosen.describe if chosen.extendable else f"{chosen.describe} of {audit.models}",
         "queries": audit.queries,
         "seed": audit.seed,

@@ -23,7 +23,7 @@ from jaxattack.audit.victim import Victim, choose_records
 from jaxattack.data import fingerprint, load
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Recipe
-from jaxattack.types import Dataset, InputError, Progress
+from jaxattack.types import Dataset, InputError, Learner, Progress
 
 
 class Findings(NamedTuple):
@@ -42,7 +42,7 @@ def membership(
     out: Path,
     *,
     victim: Victim = Victim(),
-    recipe: Recipe = Recipe(),
+    recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,
     placement: Placement = Placement(),
@@ -54,7 +54,7 @@ def membership(
     Args:
         out: the run folder; given again, it goes on where it stopped.
         victim: what every model is, and the records.
-        recipe: how every model is trained.
+        recipe: how every model is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         audit: how many models, who is in, what is asked and which attacks.
         dataset: the records, where they are not to be loaded by name.
         placement: how the work is cut; it does not change the results.
@@ -85,7 +85,7 @@ def train_part(
     part: Part | None = None,
     *,
     victim: Victim = Victim(),
-    recipe: Recipe = Recipe(),
+    recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,
     placement: Placement = Placement(),
@@ -99,7 +99,7 @@ def train_part(
         out: the run folder, the same for every part.
         part: which share; by default this process's among those of `jax.distributed`.
         victim: as for `membership`, and so are the others.
-        recipe: how every model is trained.
+        recipe: how every model is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         audit: of the whole run.
         dataset: the records, where they are not to be loaded by name.
         placement: how the work is cut.

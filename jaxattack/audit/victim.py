@@ -26,10 +26,10 @@ from jaxattack.disk import make_folder, read_array, read_json, write_arrays, wri
 from jaxattack.models import build
 from jaxattack.models.nets import Activation
 from jaxattack.store import FORMAT, leaves_by_path, read_leaves
-from jaxattack.training import Queries, Recipe, check_seed, observe_one, train_one
+from jaxattack.training import Queries, Recipe, check_seed, learners, observe_one, train_one
 from jaxattack.training.images import check_views
 from jaxattack.training.signals import require_converged
-from jaxattack.types import Dataset, InputError, Model, Progress, Variables
+from jaxattack.types import Dataset, InputError, Learner, Model, Progress, Variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ def train_victim(
     out: Path,
     *,
     victim: Victim = Victim(),
-    recipe: Recipe = Recipe(),
+    recipe: Recipe | Learner = Recipe(),
     members: int | None = None,
     seed: int = 0,
     dataset: Dataset | None = None,
@@ -158,7 +158,7 @@ def train_victim(
     Args:
         out: the model folder; a model that is there is replaced.
         victim: what it is.
-        recipe: how it is trained.
+        recipe: how it is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         members: how many records it is trained on, chosen at random; half of them by default.
         seed: decides everything random.
         dataset: the records, where they are not to be loaded by name.
@@ -177,17 +177,20 @@ def train_victim(
         raise InputError(f"members is {count} and there are {len(records)} records: ask for at most that many.")
     member = Sized(members=count)(1, len(records), seed)[0]
     model = architecture(victim, records)
-    check_views(recipe, Queries(), records)
+    learner = learners.as_learner(recipe)
+    learner.check(model)
+    check_views(learner.recipe, Queries(), records)
     make_folder(out)
     (out / "model.json").unlink(missing_ok=True)  # an old description must not stand beside new weights
-    variables = train_one(model, recipe, records, member, seed=seed, progress=progress)
+    variables = train_one(model, learner, records, member, seed=seed, progress=progress)
     observed = observe_one(model, records, variables)
     require_converged(observed["phi"][None], [0])
     right = observed["correct"][:, 0]
     description = {
         "format": FORMAT,
         "victim": asdict(victim),
-        "recipe": asdict(recipe),
+        "recipe": asdict(learner.recipe),
+        **learners.identity(learner, count),
         "seed": seed,
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
         "shape": list(records.shape),

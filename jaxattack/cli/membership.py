@@ -26,8 +26,10 @@ from jaxattack.audit import (
 from jaxattack.audit import membership as run_membership
 from jaxattack.audit import score as score_observations
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say, slug
+from jaxattack.cli.values import learner_from
 from jaxattack.training import Placement, Recipe
-from jaxattack.types import InputError
+from jaxattack.training.learners import Standard
+from jaxattack.types import InputError, Learner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,19 +55,34 @@ class Machines:
             raise InputError(f"part is {self.part} and cluster {self.cluster}: give one; a cluster trains all parts.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """How it learns.
+
+    Attributes:
+        learner: standard; relaxloss, whose loss is held at a level; dp-sgd, with clipped gradients and noise; or
+            distillation, the student of a teacher. A name may set fields: relaxloss?alpha=1.0, dp-sgd?clip=1&noise=0.5,
+            distillation?temperature=10.
+    """
+
+    learner: str = "standard"
+
+
 VictimOptions = Annotated[Victim, flat("What is attacked")]
 AuditOptions = Annotated[MembershipAudit, flat("The attack")]
 RecipeOptions = Annotated[Recipe, flat("How it is trained")]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
+LearningOptions = Annotated[Learning, flat("How it is trained")]
 MachineOptions = Annotated[Machines, flat("Many machines")]
 _VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Victim(), Recipe(), MembershipAudit(), Placement(), Output()
-_MACHINES = Machines()
+_MACHINES, _LEARNING = Machines(), Learning()
 
 
 def membership(
     *,
     victim: VictimOptions = _VICTIM,
     recipe: RecipeOptions = _RECIPE,
+    learning: LearningOptions = _LEARNING,
     audit: AuditOptions = _AUDIT,
     placement: PlacementOptions = _PLACEMENT,
     machines: MachineOptions = _MACHINES,
@@ -89,9 +106,11 @@ def membership(
     Args:
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    learner = learner_from(learning.learner, recipe)
     settings = {
         **asdict(victim),
         **asdict(recipe),
+        **_named(learner),
         "design": audit.design,
         "queries": audit.queries,
         "seed": audit.seed,
@@ -103,7 +122,7 @@ def membership(
     unfinished = ()
     # Ray prints what happens to its machines on standard output, which is for programs.
     with redirect_stdout(sys.stderr), progress(output) as shown, resumable(folder):
-        run = {"victim": victim, "recipe": recipe, "audit": audit, "placement": placement, "progress": shown}
+        run = {"victim": victim, "recipe": learner, "audit": audit, "placement": placement, "progress": shown}
         if part:
             unfinished = train_part(folder, part, **run)
         found = None if unfinished else run_membership(folder, cluster=machines.cluster, **run)
@@ -111,6 +130,11 @@ def membership(
         publish(folder, found, output)
     elif part:
         _tell(folder, part, unfinished, audit.attacks, output)
+
+
+def _named(learner: Learner) -> dict[str, str]:
+    """What a learner adds to the settings that name a folder: nothing for the standard one."""
+    return {} if learner == Standard(recipe=learner.recipe) else {"learner": repr(learner)}
 
 
 def _part(text: str) -> Part:
@@ -145,6 +169,7 @@ def train(
     *,
     victim: VictimOptions = _VICTIM,
     recipe: RecipeOptions = _RECIPE,
+    learning: LearningOptions = _LEARNING,
     members: int | None = None,
     seed: int = 0,
     output: OutputOptions = _OUTPUT,
@@ -161,10 +186,11 @@ def train(
         seed: decides everything random.
         out: the model folder; by default one in ./jaxattack-runs named after the settings.
     """
-    settings = {**asdict(victim), **asdict(recipe), "members": members, "seed": seed}
+    learner = learner_from(learning.learner, recipe)
+    settings = {**asdict(victim), **asdict(recipe), **_named(learner), "members": members, "seed": seed}
     folder = out or RUNS / f"victim-{slug(victim, settings)}"
     with progress(output) as shown:
-        described = train_victim(folder, victim=victim, recipe=recipe, members=members, seed=seed, progress=shown)
+        described = train_victim(folder, victim=victim, recipe=learner, members=members, seed=seed, progress=shown)
     if output.json:
         print_json(described)
     held_out = described["test_accuracy"]

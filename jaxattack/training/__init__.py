@@ -1,5 +1,6 @@
 """From a Model, a Dataset and a member matrix to trained models and their Observations."""
 
+from jaxattack.training import learners
 from jaxattack.training.alone import observe_one, train_one
 from jaxattack.training.denoising import denoising_start
 from jaxattack.training.ensemble import Engine, Sweep, check_seed, train_ensemble
@@ -15,6 +16,7 @@ __all__ = [
     "Sweep",
     "check_seed",
     "denoising_start",
+    "learners",
     "observe_one",
     "train_ensemble",
     "train_one",

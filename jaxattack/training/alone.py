@@ -1,4 +1,4 @@
-"""One victim trained on one device, an epoch a call, so that a long training shows how far it is."""
+"""One victim trained on one device; by `Standard` an epoch a call, so that a long training shows how far it is."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from jaxtyping import Bool, Float
 
 from jaxattack.models import in_precision
 from jaxattack.training.images import BLOCK, Queries, check_views
+from jaxattack.training.learners import Standard, as_learner
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.signals import ALWAYS
-from jaxattack.training.single import Membership, deployed, epoch, memberships, observe, start
-from jaxattack.types import Dataset, Model, Progress, Variables
+from jaxattack.training.single import deployed, memberships, observe
+from jaxattack.types import Dataset, Learner, Membership, Model, Progress, Variables
 
-_start = jax.jit(start, static_argnames=("model", "recipe", "slots"))
-_epoch = jax.jit(epoch, static_argnames=("model", "recipe"), donate_argnames=("state",))
+_start = jax.jit(Standard.start, static_argnames=("self", "model", "slots"))
+_epoch = jax.jit(Standard.epoch, static_argnames=("self", "model"), donate_argnames=("state",))
+_learn = jax.jit(lambda learner, *given: learner(*given), static_argnums=(0, 1))
 _observe = jax.jit(observe, static_argnames=("model", "names", "queries", "block"))
 
 
 def train_one(
     model: Model,
-    recipe: Recipe,
+    recipe: Recipe | Learner,
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
     *,
@@ -32,29 +34,37 @@ def train_one(
 
     Args:
         model: the architecture.
-        recipe: how it is trained.
+        recipe: how it is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         dataset: the records.
         member: who is in.
         seed: the run's key.
-        progress: called after each epoch.
+        progress: called after each epoch of `Standard`, and at the end of another learner.
 
     Returns:
         What it learnt.
 
     Raises:
-        InputError: no members, or augmentation of records that are no images.
+        InputError: no members, augmentation of records that are no images, or a model that the learner cannot train.
     """
-    check_views(recipe, Queries(), dataset)
+    learner = as_learner(recipe)
+    learner.check(model)
+    check_views(learner.recipe, Queries(), dataset)
     padded = memberships(member[None], int(member.sum()))
     slots = Membership(*(jnp.asarray(part[0]) for part in padded))
     x, y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)
-    model = in_precision(model, recipe.precision)
-    state = _start(model, recipe, key, slots=len(slots.index))
-    for number in range(recipe.epochs):
-        state = jax.block_until_ready(_epoch(model, recipe, x, y, key, slots, state, jnp.int32(number)))
+    model = in_precision(model, learner.recipe.precision)
+    epochs = learner.recipe.epochs
+    if not isinstance(learner, Standard):
+        variables = jax.block_until_ready(_learn(learner, model, x, y, slots, key))
         if progress:
-            progress("epochs", number + 1, recipe.epochs)
+            progress("epochs", epochs, epochs)
+        return variables
+    state = _start(learner, model, key, slots=len(slots.index))
+    for number in range(epochs):
+        state = jax.block_until_ready(_epoch(learner, model, x, y, slots, key, state, jnp.int32(number)))
+        if progress:
+            progress("epochs", number + 1, epochs)
     return deployed(state)
 
 

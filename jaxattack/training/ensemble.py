@@ -22,13 +22,14 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.models.conv import Form, default_form
 from jaxattack.training.images import BLOCK, Queries, check_views
+from jaxattack.training.learners import as_learner
 from jaxattack.training.placement import Placement
 from jaxattack.training.program import EVERYWHERE, MODEL, Way, Work, aval, compiled, device_mesh, free_bytes, on_cpu
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.signals import ALWAYS, lookup, require_converged
 from jaxattack.training.single import memberships
 from jaxattack.training.tuning import fastest, measure
-from jaxattack.types import Dataset, Ensemble, InputError, Model, Observations, Variables
+from jaxattack.types import Dataset, Ensemble, InputError, Learner, Model, Observations, Variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,26 +38,32 @@ class Sweep:
 
     Attributes:
         model: the architecture.
-        recipe: how each is trained.
+        recipe: how each is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         queries: the views that each is asked about.
         signals: what is kept of the answers; ``phi`` and ``correct`` always are.
         seed: the run's key.
 
     Raises:
-        InputError: an unknown signal, or a seed out of range.
+        InputError: an unknown signal, a seed out of range, or a model that the learner cannot train.
     """
 
     model: Model
-    recipe: Recipe
+    recipe: Recipe | Learner
     queries: Queries = Queries()
     signals: tuple[str, ...] = ALWAYS
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        self.learner.check(self.model)
         for name in self.signals:
             lookup(name)
         object.__setattr__(self, "signals", tuple(dict.fromkeys((*ALWAYS, *self.signals))))
+
+    @property
+    def learner(self) -> Learner:
+        """How each learns."""
+        return as_learner(self.recipe)
 
 
 def check_seed(seed: int) -> None:
@@ -108,14 +115,14 @@ class Engine:
     """
 
     def __init__(self, sweep: Sweep, dataset: Dataset, *, models: int, slots: int, placement: Placement = Placement()):
-        check_views(sweep.recipe, sweep.queries, dataset)
+        check_views(sweep.learner.recipe, sweep.queries, dataset)
         self.sweep = sweep
         self.mesh = device_mesh()
         everywhere = NamedSharding(self.mesh, EVERYWHERE)
         self._x = jax.device_put(dataset.x, everywhere)
         self._y = jax.device_put(dataset.y.astype(np.int32), everywhere)
         self._key = jax.random.key(sweep.seed)
-        self._work = Work(sweep.model, sweep.recipe, sweep.queries, sweep.signals, slots)
+        self._work = Work(sweep.model, sweep.learner, sweep.queries, sweep.signals, slots)
         begin, known = time.perf_counter(), _compilations()
         share = -(-models // self.mesh.size)
         self._fit(share, placement, self._choose(share, placement))
@@ -236,7 +243,7 @@ def _finish(tree: Any) -> Any:
 
 def train_ensemble(
     model: Model,
-    recipe: Recipe,
+    recipe: Recipe | Learner,
     dataset: Dataset,
     member: Bool[np.ndarray, "model record"],
     *,
@@ -251,7 +258,7 @@ def train_ensemble(
 
     Args:
         model: the architecture.
-        recipe: how each is trained.
+        recipe: how each is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         dataset: the records.
         member: who is in.
         seed: the run's key.

@@ -18,9 +18,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxattack.models import in_precision
 from jaxattack.models.conv import Form, using
 from jaxattack.training.images import Queries
-from jaxattack.training.recipe import Recipe
-from jaxattack.training.single import Membership, observe, train
-from jaxattack.types import Model
+from jaxattack.training.single import observe
+from jaxattack.types import Learner, Membership, Model
 
 MODEL, EVERYWHERE = PartitionSpec("model"), PartitionSpec()
 
@@ -30,14 +29,14 @@ class Work(NamedTuple):
 
     Attributes:
         model: the architecture, before `jaxattack.models.in_precision`.
-        recipe: how each is trained.
+        learner: how each learns.
         queries: the views that each is asked about.
         signals: what is kept of the answers.
         slots: members that each model has room for.
     """
 
     model: Model
-    recipe: Recipe
+    learner: Learner
     queries: Queries
     signals: tuple[str, ...]
     slots: int
@@ -112,14 +111,14 @@ def _mapped(function: Any, mesh: Mesh, group: int) -> Any:
 @lru_cache(maxsize=16)
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes."""
-    model = in_precision(work.model, work.recipe.precision)
+    model = in_precision(work.model, work.learner.recipe.precision)
     shaped = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
     keys = shaped((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
     member = Membership(shaped((chunk, work.slots), jnp.int32), shaped((chunk, work.slots), jnp.float32))
 
     def train_one(one, x, y):
         key, member = one
-        return train(model, work.recipe, x, y, key, member)
+        return work.learner(model, x, y, member, key)
 
     def observe_one(variables, x, y):
         return observe(model, work.signals, work.queries, way.block, x, y, variables)

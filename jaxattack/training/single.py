@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,21 +15,9 @@ import optax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 
 from jaxattack.training import signals
-from jaxattack.training.images import Queries, as_input, augment, in_blocks, view
+from jaxattack.training.images import Queries, as_input, in_blocks, view
 from jaxattack.training.recipe import Recipe, optimizer
-from jaxattack.types import InputError, Model, Variables
-
-
-class Membership(NamedTuple):
-    """The members of one model as indices. Models of different sizes are padded to the same number of slots.
-
-    Attributes:
-        index: Int["slot"], records; a padded slot repeats a member, so that batch statistics see members only.
-        weight: Float["slot"], 1, or 0 for a padded slot.
-    """
-
-    index: Any
-    weight: Any
+from jaxattack.types import InputError, Membership, Model, Variables
 
 
 def memberships(member: Bool[np.ndarray, "model record"], slots: int) -> Membership:
@@ -55,17 +44,44 @@ class State(NamedTuple):
     average: Variables | None
 
 
-def batch_loss(model: Model, recipe: Recipe, variables: Variables, x, y, weight, key):
-    """Weighted mean cross entropy of a batch, and the new batch statistics."""
-    look_key, forward_key = jax.random.split(key)
-    x = augment(recipe, look_key, x) if recipe.augments else as_input(x)
-    logits, rest = model.forward(variables, x, forward_key)
-    if recipe.label_smoothing:
-        target = optax.smooth_labels(jax.nn.one_hot(y, logits.shape[1]), recipe.label_smoothing)
-        losses = optax.softmax_cross_entropy(logits, target)
-    else:
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-    return jnp.sum(losses * weight) / jnp.maximum(jnp.sum(weight), 1.0), rest
+class Objective(Protocol):
+    """What a step lowers on a batch."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        x: Shaped[jax.Array, "batch *feature"],
+        y: Int[jax.Array, "batch"],
+        weight: Float[jax.Array, "batch"],
+        key: PRNGKeyArray,
+        epoch: Int[jax.Array, ""],
+    ) -> tuple[Float[jax.Array, ""], Any]:
+        """The weighted loss of a batch in a pass, and the new batch statistics."""
+        ...
+
+
+class Gradient(Protocol):
+    """A gradient rule: which records a step reads, and what direction it takes from them."""
+
+    def batches(
+        self, key: PRNGKeyArray, weight: Float[jax.Array, "slot"], batch: int, steps: int
+    ) -> tuple[Int[jax.Array, "step batch"], Float[jax.Array, "step batch"]]:
+        """The slots that each step of a pass reads, and what each weighs there."""
+        ...
+
+    def __call__(
+        self, loss: Callable[..., Any], params: Any, records: tuple[jax.Array, ...], batch: int, key: PRNGKeyArray
+    ) -> tuple[Any, Any]:
+        """The direction of ``loss(params, x, y, weight, key) -> (value, rest)``, and the new batch statistics.
+
+        Args:
+            loss: of a batch.
+            params: at which.
+            records: x, y and weight of the batch.
+            batch: records that a step takes, as the recipe says.
+            key: of the step.
+        """
+        ...
 
 
 def start(model: Model, recipe: Recipe, key: PRNGKeyArray, slots: int) -> State:
@@ -83,24 +99,26 @@ def start(model: Model, recipe: Recipe, key: PRNGKeyArray, slots: int) -> State:
 
 
 def epoch(
-    model: Model,
     recipe: Recipe,
+    gradient: Gradient,
+    objective: Objective,
     x: Shaped[jax.Array, "record *feature"],
     y: Int[jax.Array, "record"],
-    key: PRNGKeyArray,
     member: Membership,
+    key: PRNGKeyArray,
     state: State,
     number: Int[jax.Array, ""],
 ) -> State:
-    """One pass over the members in a new order.
+    """One pass over the members.
 
     Args:
-        model: the architecture.
-        recipe: how it is trained.
+        recipe: how they are gone through.
+        gradient: which records a step reads and what it takes from them.
+        objective: what a step lowers.
         x: all records.
         y: all labels.
-        key: everything random about this model.
         member: its members.
+        key: everything random about this model.
         state: what it has learnt so far.
         number: of the pass, from 0.
     """
@@ -111,23 +129,21 @@ def epoch(
     shuffle_key, step_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
 
     def step(state: State, now):
-        at, order = now
+        at, order, weight = now
         index = member.index[order]
-        step_random = jax.random.fold_in(step_key, at)
 
-        def loss(params):
-            batch = x[index], y[index], member.weight[order]
-            return batch_loss(model, recipe, Variables(params, state.variables.rest), *batch, step_random)
+        def loss(params, x, y, weight, key):
+            return objective(Variables(params, state.variables.rest), x, y, weight, key, number)
 
-        gradient, rest = jax.grad(loss, has_aux=True)(state.variables.params)
-        updates, optimizer_state = change.update(gradient, state.optimizer, state.variables.params)
+        records, random = (x[index], y[index], weight), jax.random.fold_in(step_key, at)
+        direction, rest = gradient(loss, state.variables.params, records, batch, random)
+        updates, optimizer_state = change.update(direction, state.optimizer, state.variables.params)
         variables = Variables(optax.apply_updates(state.variables.params, updates), rest)
         average = None if state.average is None else _average(recipe.ema, at, state.average, variables)
         return State(variables, optimizer_state, average), None
 
-    order = shuffled(jax.random.fold_in(shuffle_key, number), slots)
-    order = order[: steps * batch].reshape(steps, batch)
-    return jax.lax.scan(step, state, (number * steps + jnp.arange(steps), order))[0]
+    order, weight = gradient.batches(jax.random.fold_in(shuffle_key, number), member.weight, batch, steps)
+    return jax.lax.scan(step, state, (number * steps + jnp.arange(steps), order, weight))[0]
 
 
 def shuffled(key: PRNGKeyArray, count: int) -> Int[jax.Array, "count"]:
@@ -155,15 +171,17 @@ def deployed(state: State) -> Variables:
 def train(
     model: Model,
     recipe: Recipe,
+    gradient: Gradient,
+    objective: Objective,
     x: Shaped[jax.Array, "record *feature"],
     y: Int[jax.Array, "record"],
-    key: PRNGKeyArray,
     member: Membership,
+    key: PRNGKeyArray,
 ) -> Variables:
-    """Train one model from scratch, as one traceable function (arguments as in `epoch`)."""
+    """Train one model from scratch, as one traceable function (arguments as in `start` and `epoch`)."""
 
     def one(state, number):
-        return epoch(model, recipe, x, y, key, member, state, number), None
+        return epoch(recipe, gradient, objective, x, y, member, key, state, number), None
 
     state = start(model, recipe, key, member.index.shape[0])
     return deployed(jax.lax.scan(one, state, jnp.arange(recipe.epochs))[0])

@@ -26,7 +26,7 @@ from jaxattack.models.conv import Form
 from jaxattack.training.images import BLOCK, Queries
 from jaxattack.training.placement import Placement
 from jaxattack.training.program import EVERYWHERE, MODEL, Way, Work, aval, compiled
-from jaxattack.training.single import Membership
+from jaxattack.types import Membership
 
 STEPS, RECORDS, PATIENCE, GAIN = 16, 16384, 60.0, 0.95
 
@@ -51,10 +51,13 @@ class Timing(NamedTuple):
 
 def shortened(work: Work, records: int) -> Work:
     """The same work in 16 steps or a few more, and one view a record."""
-    batch = min(work.recipe.batch, work.slots)
+    recipe: Any = work.learner.recipe
+    batch = min(recipe.batch, work.slots)
     slots = min(work.slots, STEPS * batch, records)
     epochs = -(-STEPS // (slots // min(batch, slots)))
-    return work._replace(recipe=replace(work.recipe, epochs=epochs), queries=Queries(), slots=slots)
+    learner: Any = work.learner
+    learner = replace(learner, recipe=replace(recipe, epochs=epochs))
+    return work._replace(learner=learner, queries=Queries(), slots=slots)
 
 
 @lru_cache(maxsize=64)
@@ -79,7 +82,7 @@ def measure(work: Work, mesh: Mesh, way: Way, x: jax.ShapeDtypeStruct) -> Timing
     keys, member = jax.device_put(_models(models, short.slots), NamedSharding(mesh, MODEL))
     variables, training = _timed(lambda: program.train((keys, member), records, labels))
     _, observing = _timed(lambda: program.observe(variables, records, labels))
-    steps = way.group * short.recipe.steps(short.slots)
+    steps = way.group * short.learner.steps(short.slots)
     return Timing(way, training / steps, observing / (way.group * len(records)), compiling, program.bytes_per_device)
 
 
@@ -126,7 +129,7 @@ def fastest(
     answers = x.shape[0] * work.queries.count
 
     def seconds(timing: Timing) -> float:
-        return timing.step_seconds * work.recipe.steps(work.slots) + timing.answer_seconds * answers
+        return timing.step_seconds * work.learner.steps(work.slots) + timing.answer_seconds * answers
 
     def climb(best: Timing | None, ways: Iterable[Way]) -> Timing | None:
         """The best so far, or a way better than it; the ways are tried until one is not better than the one before."""

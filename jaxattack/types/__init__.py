@@ -11,6 +11,7 @@ from __future__ import annotations
 from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least
 from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
+from jaxattack.types.learner import Learner, Membership
 from jaxattack.types.membership import MembershipAttack, Observations, Side
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables
 from jaxattack.types.oracle import (
@@ -45,8 +46,10 @@ __all__ = [
     "Inputs",
     "Inversion",
     "InversionAttack",
+    "Learner",
     "Ledger",
     "Level",
+    "Membership",
     "MembershipAttack",
     "Model",
     "Observations",

@@ -9,9 +9,10 @@ import pytest
 from jaxattack.models import build
 from jaxattack.training import signals
 from jaxattack.training.images import Queries, as_input, augment, view
+from jaxattack.training.learners import Standard
 from jaxattack.training.recipe import Recipe, optimizer
-from jaxattack.training.single import Membership, batch_loss, observe, shuffled, train
-from jaxattack.types import Model, Variables
+from jaxattack.training.single import observe, shuffled
+from jaxattack.types import Membership, Model, Variables
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.standard_normal((24, 5)), jnp.float32)
@@ -19,7 +20,11 @@ Y = jnp.asarray(RNG.integers(0, 3, 24), jnp.int32)
 IMAGES = jnp.asarray(RNG.integers(0, 256, (24, 6, 6, 1)), jnp.uint8)
 KEY = jax.random.key(7)
 PLAIN = build("mlp:6", (5,), 3)
-fit = jax.jit(train, static_argnums=(0, 1))
+_fit = jax.jit(lambda model, recipe, *rest: Standard(recipe=recipe)(model, *rest), static_argnums=(0, 1))
+
+
+def fit(model, recipe, x, y, key, member):
+    return _fit(model, recipe, x, y, member, key)
 
 
 def full(*index):
@@ -125,7 +130,7 @@ def test_a_batch_of_padded_slots_alone_has_loss_and_gradient_zero():
     variables = PLAIN.init(KEY)
 
     def loss(params):
-        return batch_loss(PLAIN, Recipe(), Variables(params, variables.rest), X[:4], Y[:4], jnp.zeros(4), KEY)[0]
+        return Standard().objective(PLAIN, Variables(params, variables.rest), X[:4], Y[:4], jnp.zeros(4), KEY, 0)[0]
 
     value, gradient = jax.value_and_grad(loss)(variables.params)
     assert value == 0
@@ -140,7 +145,7 @@ def test_a_batch_larger_than_the_members_takes_them_all():
 
 def test_label_smoothing_equals_a_loss_spread_over_the_classes():
     variables, recipe = PLAIN.init(KEY), Recipe(label_smoothing=0.3)
-    found, _ = batch_loss(PLAIN, recipe, variables, X, Y, jnp.ones(24), KEY)
+    found, _ = Standard(recipe=recipe).objective(PLAIN, variables, X, Y, jnp.ones(24), KEY, 0)
     log_p = np.asarray(jax.nn.log_softmax(PLAIN.apply(variables, X)), np.float64)
     expected = -(0.7 * log_p[np.arange(24), Y] + 0.3 * log_p.mean(axis=1)).mean()
     assert float(found) == pytest.approx(expected, rel=1e-5)

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from jaxattack.data import Halves, load, random_labels
 from jaxattack.models import build
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, ensemble, train_ensemble, tuning
+from jaxattack.training.learners import Standard
 from jaxattack.training.program import Way, Work
 from jaxattack.training.tuning import Timing, fastest, measure, shortened
 from jaxattack.types import InputError
@@ -16,7 +17,7 @@ from jaxattack.types import InputError
 MESH = Mesh(np.array(jax.local_devices()[:1]), ("model",))
 MODEL = build("mlp:4", (5,), 3)
 RECIPE = Recipe(epochs=3, batch=10)
-WORK = Work(MODEL, RECIPE, Queries(), ("phi", "correct"), 40)
+WORK = Work(MODEL, Standard(recipe=RECIPE), Queries(), ("phi", "correct"), 40)
 X = jax.ShapeDtypeStruct((10_000, 5), np.float32)
 
 
@@ -83,10 +84,10 @@ def test_each_form_is_tried_and_no_further_way_is_begun_once_patience_is_over(mo
 @pytest.mark.parametrize("batch", [1, 10, 300])
 @pytest.mark.parametrize("slots", [5, 40, 1000])
 def test_shortened_work_takes_at_least_sixteen_steps_and_not_many_more(slots, batch):
-    work = WORK._replace(slots=slots, recipe=Recipe(epochs=99, batch=batch))
+    work = WORK._replace(slots=slots, learner=Standard(recipe=Recipe(epochs=99, batch=batch)))
     short = shortened(work, 100)
     assert short.slots <= 100
-    assert 16 <= short.recipe.steps(short.slots) <= 32
+    assert 16 <= short.learner.steps(short.slots) <= 32
     assert min(batch, short.slots) == min(batch, slots, 100)
 
 

@@ -1,0 +1,69 @@
+"""How one model learns, as values: configurations that are called inside a traced function, and their registry by name.
+
+standard       a loss, a gradient rule and a recipe: mean cross entropy of shuffled batches
+relaxloss      a loss that training holds at a level (Chen et al. 2022)
+dp-sgd         a gradient rule: clipped per-record gradients and noise (Abadi et al. 2016)
+distillation   a learner that calls another: the student of a teacher (Hinton et al. 2015)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jaxattack.training.learners.distillation import Distillation
+from jaxattack.training.learners.dp_sgd import DPSGD
+from jaxattack.training.learners.relaxloss import RelaxLoss
+from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard
+from jaxattack.training.recipe import Recipe
+from jaxattack.types import Learner
+
+LEARNERS: dict[str, Learner] = {
+    "standard": Standard(),
+    "relaxloss": Standard(loss=RelaxLoss()),
+    "dp-sgd": Standard(gradient=DPSGD()),
+    "distillation": Distillation(),
+}
+
+PARTS = {"relaxloss": "loss", "dp-sgd": "gradient"}
+"""The field that tells such a `Standard` from the plain one, and whose own fields a name sets."""
+
+
+def as_learner(recipe: Recipe | Learner) -> Learner:
+    """A learner; a recipe alone is what `Standard` learns by."""
+    return Standard(recipe=recipe) if isinstance(recipe, Recipe) else recipe
+
+
+def identity(learner: Learner, slots: int) -> dict[str, Any]:
+    """What a learner does beside its recipe, as plain values; empty for `Standard` with its defaults.
+
+    Args:
+        learner: how a model learns.
+        slots: places for its members, on which the learner's notes depend.
+    """
+    if learner == Standard(recipe=learner.recipe):
+        return {}
+    return {"learner": _plain(learner) | learner.notes(slots)}
+
+
+def _plain(value: Any) -> Any:
+    """A configuration as its class and its fields, but for recipes."""
+    if not dataclasses.is_dataclass(value):
+        return value
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    parts = {name: _plain(part) for name, part in fields.items() if not isinstance(part, Recipe)}
+    return {"name": type(value).__name__, **parts}
+
+
+__all__ = [
+    "DPSGD",
+    "LEARNERS",
+    "PARTS",
+    "CrossEntropy",
+    "Distillation",
+    "Plain",
+    "RelaxLoss",
+    "Standard",
+    "as_learner",
+    "identity",
+]

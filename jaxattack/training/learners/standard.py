@@ -1,0 +1,167 @@
+"""Training as everyone does it: a loss, a gradient rule and a recipe.
+
+`Standard` with its defaults minimises the mean cross entropy of shuffled batches. Another loss
+(`jaxattack.training.learners.relaxloss`) or another gradient rule (`jaxattack.training.learners.dp_sgd`) is another
+learner by that alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
+
+from jaxattack.training import single
+from jaxattack.training.images import as_input, augment
+from jaxattack.training.recipe import Recipe
+from jaxattack.training.single import Gradient, State
+from jaxattack.types import InputError, Membership, Model, Variables
+
+
+class Loss(Protocol):
+    """What a batch costs: a frozen value.
+
+    Attributes:
+        by_record: whether it is a mean of one number a record, which a rule that bounds a record's share needs.
+        smooths: whether it takes the recipe's label smoothing.
+    """
+
+    by_record: ClassVar[bool]
+    smooths: ClassVar[bool]
+
+    def __call__(
+        self,
+        logits: Float[jax.Array, "batch cls"],
+        y: Int[jax.Array, "batch"],
+        weight: Float[jax.Array, "batch"],
+        epoch: Int[jax.Array, ""],
+        smoothing: float,
+    ) -> Float[jax.Array, ""]:
+        """The loss of a batch, in nats.
+
+        Args:
+            logits: of the batch.
+            y: its labels.
+            weight: 1, or 0 for what is no member.
+            epoch: number of the pass, from 0.
+            smoothing: mass of a label that is spread over all classes.
+        """
+        ...
+
+
+def weighted_mean(values: Float[jax.Array, "batch"], weight: Float[jax.Array, "batch"]) -> Float[jax.Array, ""]:
+    """The mean of those with weight; 0 where nothing has any."""
+    return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropy:
+    """The mean cross entropy."""
+
+    by_record: ClassVar[bool] = True
+    smooths: ClassVar[bool] = True
+
+    def __call__(self, logits, y, weight, epoch, smoothing):  # noqa: ARG002 (every loss has the same arguments)
+        """As `Loss`."""
+        if smoothing:
+            target = optax.smooth_labels(jax.nn.one_hot(y, logits.shape[1]), smoothing)
+            return weighted_mean(optax.softmax_cross_entropy(logits, target), weight)
+        return weighted_mean(optax.softmax_cross_entropy_with_integer_labels(logits, y), weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """The gradient of the batch, of members in a new order each pass."""
+
+    def check(self, model: Model, loss: Loss) -> None:
+        """Anything can be trained."""
+
+    def notes(self, slots: int, batch: int) -> dict[str, float]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def batches(self, key, weight, batch, steps):
+        """As `jaxattack.training.single.Gradient`: each slot once, but for a last short batch."""
+        order = single.shuffled(key, weight.shape[0])[: steps * batch].reshape(steps, batch)
+        return order, weight[order]
+
+    def __call__(self, loss, params, records, batch, key):  # noqa: ARG002
+        """As `jaxattack.training.single.Gradient`."""
+        return jax.grad(loss, has_aux=True)(params, *records, key)
+
+
+class Rule(Gradient, Protocol):
+    """A gradient rule that says what it cannot do and what it did."""
+
+    def check(self, model: Model, loss: Loss) -> None: ...
+
+    def notes(self, slots: int, batch: int) -> dict[str, float]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standard:
+    """A recipe, a loss and a gradient rule.
+
+    Attributes:
+        recipe: how the members are gone through.
+        loss: what a batch costs.
+        gradient: which records a step reads, and what direction it takes from them.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
+    loss: Loss = CrossEntropy()
+    gradient: Rule = Plain()
+
+    def check(self, model: Model) -> None:
+        """As `Learner`.
+
+        Raises:
+            InputError: label smoothing of a loss that has none, or what the gradient rule refuses.
+        """
+        if self.recipe.label_smoothing and not self.loss.smooths:
+            raise InputError(
+                f"label_smoothing is {self.recipe.label_smoothing} and {self.loss} takes none: leave label_smoothing at 0."
+            )
+        self.gradient.check(model, self.loss)
+
+    def steps(self, slots: int) -> int:
+        """As `Learner`."""
+        return self.recipe.steps(slots)
+
+    def notes(self, slots: int) -> dict[str, float]:
+        """What the gradient rule says of itself."""
+        return self.gradient.notes(slots, min(self.recipe.batch, slots))
+
+    def objective(self, model: Model, variables: Variables, x, y, weight, key, epoch) -> tuple[jax.Array, Any]:
+        """The loss of a batch as it is seen while training, and the new batch statistics."""
+        look_key, forward_key = jax.random.split(key)
+        x = augment(self.recipe, look_key, x) if self.recipe.augments else as_input(x)
+        logits, rest = model.forward(variables, x, forward_key)
+        return self.loss(logits, y, weight, epoch, self.recipe.label_smoothing), rest
+
+    def start(self, model: Model, key: PRNGKeyArray, slots: int) -> State:
+        """A model before its first pass, as `jaxattack.training.single.start`."""
+        return single.start(model, self.recipe, key, slots)
+
+    def epoch(
+        self,
+        model: Model,
+        x: Shaped[jax.Array, "record *feature"],
+        y: Int[jax.Array, "record"],
+        member: Membership,
+        key: PRNGKeyArray,
+        state: State,
+        number: Int[jax.Array, ""],
+    ) -> State:
+        """One pass, as `jaxattack.training.single.epoch`."""
+        objective = partial(self.objective, model)
+        return single.epoch(self.recipe, self.gradient, objective, x, y, member, key, state, number)
+
+    def __call__(self, model, x, y, member, key):
+        """As `Learner`."""
+        return single.train(model, self.recipe, self.gradient, partial(self.objective, model), x, y, member, key)

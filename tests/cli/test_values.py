@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from jaxattack.cli.values import learner_from
+from jaxattack.training import Recipe
+from jaxattack.training.learners import DPSGD, LEARNERS, Distillation, RelaxLoss, Standard
+from jaxattack.types import InputError
+
+RECIPE = Recipe(epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "learner"),
+    [
+        ("standard", Standard(recipe=RECIPE)),
+        ("relaxloss?alpha=0.5", Standard(recipe=RECIPE, loss=RelaxLoss(alpha=0.5))),
+        ("dp-sgd?clip=2&noise=0.5", Standard(recipe=RECIPE, gradient=DPSGD(clip=2, noise=0.5))),
+        ("distillation?temperature=3", Distillation(recipe=RECIPE, temperature=3)),
+    ],
+)
+def test_a_name_with_settings_is_a_learner_with_the_recipe(text, learner):
+    assert learner_from(text, RECIPE) == learner
+
+
+def test_every_name_is_its_learner():
+    assert {name: learner_from(name, Recipe()) for name in LEARNERS} == LEARNERS
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("relaxlos", "did you mean 'relaxloss'"),
+        ("relaxloss?alpha=-1", "alpha is -1"),
+        ("relaxloss?beta=1", "relaxloss has no 'beta': set one of alpha, stop_gradient, upper"),
+        ("standard?loss=1", "standard has no 'loss'"),
+        ("distillation?recipe=1", "distillation has no 'recipe'"),
+    ],
+)
+def test_a_name_that_makes_no_learner_is_refused(text, message):
+    with pytest.raises(InputError, match=message.replace("?", r"\?")):
+        learner_from(text, RECIPE)
