@@ -1,0 +1,309 @@
+"""How sure a pooled figure is: intervals that hold for new records and for new models.
+
+The scores of a sweep, score[model, record], share records and models. A pooled figure's error is therefore taken as a sum
+of one influence psi(model, record) a score, clustered two ways (Cameron, Gelbach and Miller 2011): by record, and by
+cluster of models, since models that share out the records (complementary halves) answer alike. With P members, Q
+non-members and hit = "the score is at least the threshold",
+
+    TPR at FPR f    psi = (hit - TPR) / P for members and -g (hit - f) / Q for others; g, the slope of the ROC at f, counts
+                    the error of the threshold (Hsieh and Turnbull 1996)
+    AUC             psi = (placement - AUC) / P or / Q; a member's placement is the share of non-members that it outscores,
+                    a non-member's the share of members that outscore it (DeLong, DeLong and Clarke-Pearson 1988)
+
+    variance = R / (R - 1) sum_r U_r^2 + K / (K - 1) sum_k W_k^2 - sum_rk T_rk^2, at least each of the first two terms
+
+where U, W and T are the sums of psi over a record, over a cluster, and over a record within a cluster. Intervals are those
+of Student's t on the logit scale; its degrees of freedom come from those of the two terms (Satterthwaite 1946), which
+counts that few clusters, or few records that carry the figure, say little of their own spread.
+
+Every psi depends on the score's level between few thresholds and on the membership alone, so that all figures come from
+one count of levels by record and by cluster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from scipy.special import expit, logit, stdtrit
+
+from jaxattack.metrics.intervals import clopper_pearson
+from jaxattack.metrics.roc import Roc, allowed, auc
+from jaxattack.types import InputError
+
+KNOTS = 64  # levels of equal mass that stand for the scores in the influence on the AUC
+BLOCK = 4096  # records counted at a time
+CODES = 256  # that a byte holds
+SMALL = 4  # models in a cluster up to which counting pairs of codes is faster
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A share with its uncertainty over records and models.
+
+    Attributes:
+        value: 0 to 1.
+        variance: of the value; NaN where every score is called alike, so that nothing shows it.
+        freedom: degrees of freedom of the variance.
+        trials: how many independent trials there are at least: the records. They bound a share of 0 or 1.
+    """
+
+    value: float
+    variance: float
+    freedom: float
+    trials: int
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """The two-sided interval.
+
+        Args:
+            confidence: coverage, between 0 and 1.
+
+        Returns:
+            Its ends, 0 to 1. At a share of 0 or 1 that of Clopper and Pearson (1934) for one trial a record.
+        """
+        if not 0 < self.value < 1 or not self.variance > 0:
+            low, high = clopper_pearson(round(self.value * self.trials), self.trials, confidence)
+            return float(low), float(high)
+        reach = _quantile(self.freedom, confidence) * math.sqrt(self.variance) / (self.value * (1 - self.value))
+        centre = logit(self.value)
+        return float(expit(centre - reach)), float(expit(centre + reach))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What one attack finds more than another on the same records and models.
+
+    Attributes:
+        value: -1 to 1.
+        variance: of the value.
+        freedom: degrees of freedom of the variance.
+    """
+
+    value: float
+    variance: float
+    freedom: float
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """The two-sided interval, symmetric about the value and within -1 to 1."""
+        reach = _quantile(self.freedom, confidence) * math.sqrt(self.variance)
+        return max(self.value - reach, -1.0), min(self.value + reach, 1.0)
+
+
+def _quantile(freedom: float, confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95.")
+    return float(stdtrit(freedom, (1 + confidence) / 2))
+
+
+def model_clusters(member: Bool[np.ndarray, "model record"]) -> Int[np.ndarray, "model"]:
+    """Which models belong together: those with equal or complementary members, as the pairs of `Halves` are.
+
+    Returns:
+        A label for each model, from 0, in the order in which the clusters appear.
+    """
+    rows = np.packbits(member ^ member[:, :1], axis=1)
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(row.tobytes(), len(first)) for row in rows])
+
+
+class _Levels(NamedTuple):
+    """Every score as its level and its membership, and what follows from them for several figures.
+
+    Attributes:
+        code: the number of cuts at or below the score; plus `levels` where the record is a member.
+        levels: one more than there are cuts.
+        influence: psi by code, one column a figure.
+        value: of each figure.
+    """
+
+    code: UInt8[np.ndarray, "model record"]
+    levels: int
+    influence: Float[np.ndarray, "code figure"]
+    value: Float[np.ndarray, "figure"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Influences:
+    """How the scores of one attack move its figures.
+
+    Attributes:
+        fprs: the false-positive rates whose true-positive rates are the first figures; the AUC is the last.
+        clusters: a label for each model, from 0.
+    """
+
+    fprs: tuple[float, ...]
+    clusters: Int[np.ndarray, "model"]
+    _levels: _Levels
+    _record: Float[np.ndarray, "record figure"]
+    _cluster: Float[np.ndarray, "cluster figure"]
+
+    def estimates(self) -> tuple[Estimate, ...]:
+        """Every figure with its uncertainty, the AUC last."""
+        cells = _products(self._levels, self._levels, self.clusters)
+        spread = _two_way(self._record, self._cluster, cells)
+        return tuple(
+            Estimate(value=float(value), variance=float(variance), freedom=float(freedom), trials=len(self._record))
+            for value, variance, freedom in zip(self._levels.value, *spread, strict=True)
+        )
+
+    def less(self, other: Influences) -> tuple[Difference, ...]:
+        """Every figure less that of another attack on the same records and models, paired.
+
+        Raises:
+            InputError: other rates, records or models.
+        """
+        if (
+            self.fprs != other.fprs
+            or self._levels.code.shape != other._levels.code.shape
+            or not np.array_equal(self.clusters, other.clusters)
+        ):
+            raise InputError("the attacks differ in their rates, records or models: compare them on the same.")
+        ours, theirs = self._levels, other._levels
+        cells = (
+            _products(ours, ours, self.clusters)
+            + _products(theirs, theirs, self.clusters)
+            - 2 * _products(ours, theirs, self.clusters)
+        )
+        spread = _two_way(self._record - other._record, self._cluster - other._cluster, cells)
+        return tuple(
+            Difference(value=float(value), variance=float(variance), freedom=float(freedom))
+            for value, variance, freedom in zip(ours.value - theirs.value, *spread, strict=True)
+        )
+
+
+def influences(
+    scores: Float[np.ndarray, "model record"],
+    member: Bool[np.ndarray, "model record"],
+    roc: Roc,
+    fprs: Sequence[float],
+    clusters: Int[np.ndarray, "model"] | None = None,
+) -> Influences:
+    """The influence of every score on the true-positive rates at some false-positive rates, and on the AUC.
+
+    Args:
+        scores: higher means "more likely a member".
+        member: the truth.
+        roc: their pooled curve with all its points (`jaxattack.metrics.roc_curve`).
+        fprs: false-positive rates, at most 64 of them.
+        clusters: a label for each model, from 0; models of one label are not taken as independent. By default
+            `model_clusters`.
+    """
+    clusters = model_clusters(member) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    levels = _cut(scores, member, roc, fprs)
+    record, cluster = _sums(levels, clusters)
+    return Influences(fprs=tuple(fprs), clusters=clusters, _levels=levels, _record=record, _cluster=cluster)
+
+
+def _cut(scores, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
+    points = [int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1 for fpr in fprs]
+    called = np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1]
+    knots = np.searchsorted(roc.fp + roc.tp, called, side="left")
+    cuts = np.unique(roc.threshold[np.concatenate([points, knots]).astype(int)])
+    levels = len(cuts) + 1
+    if levels > CODES // 2:
+        raise InputError(f"{len(fprs)} false-positive rates are too many at once: give at most {CODES // 2 - KNOTS}.")
+    code = np.empty(scores.shape, np.uint8)
+    for model, row in enumerate(scores):
+        code[model] = np.searchsorted(cuts, row, side="right") + levels * member[model]
+    tprs = [_tpr_influence(roc, point, int(np.searchsorted(cuts, roc.threshold[point])), levels) for point in points]
+    count = np.bincount(code.ravel(), minlength=2 * levels).reshape(2, levels)
+    influence = np.stack([*tprs, _auc_influence(count)], axis=1)
+    return _Levels(code, levels, influence, np.array([*(roc.tp[points] / roc.positives), auc(roc)]))
+
+
+def _tpr_influence(roc: Roc, point: int, cut: int, levels: int) -> Float[np.ndarray, "code"]:
+    hit = np.arange(levels) > cut
+    fp, tp = int(roc.fp[point]), int(roc.tp[point])
+    others = -_slope(roc, point) * (hit - fp / roc.negatives) / roc.negatives
+    return np.concatenate([others, (hit - tp / roc.positives) / roc.positives])
+
+
+def _slope(roc: Roc, point: int) -> float:
+    """The slope of the curve, from 1 / 1.6 to 1.6 of the false positives and at least two standard deviations each way."""
+    fp = int(roc.fp[point])
+    low, high = min(fp / 1.6, fp - 2 * math.sqrt(fp)), max(1.6 * fp, fp + 2 * math.sqrt(fp), 3)
+    ends = np.searchsorted(roc.fp, [max(math.floor(low), 0), min(math.ceil(high), roc.negatives)], side="right") - 1
+    left, right = int(ends[0]), int(ends[1])
+    run = (roc.fp[right] - roc.fp[left]) / roc.negatives
+    return float((roc.tp[right] - roc.tp[left]) / roc.positives / run) if run > 0 else 0.0
+
+
+def _auc_influence(count: Int[np.ndarray, "2 level"]) -> Float[np.ndarray, "code"]:
+    others, members = count
+    outscored = (np.cumsum(others) - others / 2) / others.sum()
+    outscoring = 1 - (np.cumsum(members) - members / 2) / members.sum()
+    area = float(members @ outscored / members.sum())
+    return np.concatenate([(outscoring - area) / others.sum(), (outscored - area) / members.sum()])
+
+
+def _sums(levels: _Levels, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sums of the influence over each record and over each cluster."""
+    by_model = np.stack([np.bincount(row, minlength=2 * levels.levels) for row in levels.code]) @ levels.influence
+    cluster = np.zeros((int(clusters.max()) + 1, by_model.shape[1]))
+    np.add.at(cluster, clusters, by_model)
+    return _by_record(levels, np.arange(len(clusters))), cluster
+
+
+def _by_record(levels: _Levels, models: Int[np.ndarray, "chosen"]) -> Float[np.ndarray, "record figure"]:
+    """The sums of the influence over some models."""
+    codes = 2 * levels.levels
+    sums = np.empty((levels.code.shape[1], levels.influence.shape[1]))
+    for start in range(0, len(sums), BLOCK):
+        block = levels.code[models, start : start + BLOCK]
+        at = np.arange(block.shape[1]) * codes
+        count = np.bincount((block + at).ravel(), minlength=codes * block.shape[1]).reshape(-1, codes)
+        sums[start : start + BLOCK] = count @ levels.influence
+    return sums
+
+
+def _products(first: _Levels, second: _Levels, clusters: np.ndarray) -> Float[np.ndarray, "figure"]:
+    """The sum, over records within clusters, of the product of two attacks' sums of influence there.
+
+    In small clusters the pairs of codes are counted, of two scores of one record; in large ones the sums are formed.
+    """
+    rows, columns = 2 * first.levels, 2 * second.levels
+    joint, products = np.zeros(rows * columns), np.zeros(first.influence.shape[1])
+    for label in range(int(clusters.max()) + 1):
+        models = np.flatnonzero(clusters == label)
+        if len(models) > SMALL:
+            products += (_by_record(first, models) * _by_record(second, models)).sum(axis=0)
+            continue
+        for model in models:
+            code = first.code[model].astype(np.int32) * columns
+            for other in models:
+                joint += np.bincount(code + second.code[other], minlength=rows * columns)
+    pairs = joint.reshape(rows, columns)
+    return products + np.einsum("cf,cd,df->f", first.influence, pairs, second.influence, optimize=True)
+
+
+def _two_way(record, cluster, cells) -> tuple[np.ndarray, np.ndarray]:
+    """The variance of each figure and its degrees of freedom."""
+    by_record, of_records = _one_way(record)
+    by_cluster, of_clusters = _one_way(cluster)
+    variance = np.maximum(by_record + by_cluster - cells, np.maximum(by_record, by_cluster))
+    total = by_record + by_cluster
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = total**2 / (by_record**2 / of_records + by_cluster**2 / of_clusters)
+    return variance, np.where(total > 0, np.maximum(freedom, 1.0), 1.0)
+
+
+def _one_way(sums: Float[np.ndarray, "cluster figure"]) -> tuple[np.ndarray, np.ndarray]:
+    """The clustered variance and its degrees of freedom.
+
+    The variance of a sum of squares is estimated by that of the squares, so that few large sums count as few; it is never
+    taken as surer than that of as many normal ones.
+    """
+    count = len(sums)
+    square = (sums**2).sum(axis=0)
+    if count < 2:  # nothing to learn from: the figure holds for these alone
+        return np.zeros_like(square), np.ones_like(square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (sums**4).sum(axis=0) / square**2 - 1 / count
+        freedom = np.minimum(count - 1, np.where(spread > 0, 2 / spread, count - 1))
+    return count / (count - 1) * square, np.maximum(freedom, 1.0)

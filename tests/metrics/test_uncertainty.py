@@ -1,0 +1,177 @@
+"""Uncertainty over records and models: against its definition, against closed forms, and by coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from jaxattack.metrics import auc, clopper_pearson, roc_curve, tpr_at_fpr
+from jaxattack.metrics.uncertainty import Estimate, influences, model_clusters
+from jaxattack.types import InputError
+
+FPRS = (0.1, 0.02)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def halves(models, records, rng):
+    rows = [rng.permutation(records) < records // 2 for _ in range(-(-models // 2))]
+    return np.stack([row ^ flip for row in rows for flip in (False, True)])[:models]
+
+
+def drawn(models, records, rng, shift=1.0, shared=0.7):
+    """Scores whose noise is shared along records and along models, and the truth."""
+    member = halves(models, records, rng)
+    leak = shift * rng.exponential(size=records)
+    noise = rng.normal(size=member.shape) + shared * rng.normal(size=records) + 0.3 * rng.normal(size=(models, 1))
+    return noise + leak * member, member
+
+
+def found(scores, member, clusters=None, fprs=FPRS):
+    return influences(scores, member, roc_curve(scores.ravel(), member.ravel()), fprs, clusters)
+
+
+def psi_of(scores, member, fpr):
+    """Every influence on the true-positive rate, written out."""
+    roc = roc_curve(scores.ravel(), member.ravel())
+    at = tpr_at_fpr(roc, fpr)
+    fp = at.false_positives
+    low = np.floor(max(min(fp / 1.6, fp - 2 * fp**0.5), 0))
+    high = np.ceil(max(1.6 * fp, fp + 2 * fp**0.5, 3))
+    left, right = (np.flatnonzero(roc.fp <= count)[-1] for count in (low, high))
+    slope = (roc.tpr[right] - roc.tpr[left]) / (roc.fpr[right] - roc.fpr[left])
+    hit = scores >= at.threshold
+    members = (hit - at.tpr) / roc.positives
+    return np.where(member, members, -slope * (hit - fp / roc.negatives) / roc.negatives)
+
+
+def auc_psi_of(scores, member):
+    members, others = np.sort(scores[member]), np.sort(scores[~member])
+    area = auc(roc_curve(scores.ravel(), member.ravel()))
+    outscored = (np.searchsorted(others, scores) + np.searchsorted(others, scores, side="right")) / 2 / len(others)
+    outscoring = 1 - (np.searchsorted(members, scores) + np.searchsorted(members, scores, side="right")) / 2 / len(
+        members
+    )
+    return np.where(member, (outscored - area) / len(members), (outscoring - area) / len(others))
+
+
+def two_way(psi, clusters):
+    labels = np.unique(clusters)
+    within = np.stack([psi[clusters == label].sum(axis=0) for label in labels])
+    by_record, by_cluster = (within.sum(axis=axis) for axis in (0, 1))
+    terms = [len(sums) / (len(sums) - 1) * (sums**2).sum() for sums in (by_record, by_cluster)]
+    return max(sum(terms) - (within**2).sum(), *terms)
+
+
+@pytest.mark.parametrize("clusters", [None, [0, 1, 2, 3, 4, 5, 6, 7], [0, 0, 0, 0, 0, 0, 1, 2]])
+def test_the_variance_is_that_of_its_definition(clusters, rng):
+    scores, member = drawn(8, 300, rng)
+    labels = model_clusters(member) if clusters is None else np.array(clusters)
+    *tprs, area = found(scores, member, None if clusters is None else labels).estimates()
+    for fpr, estimate in zip(FPRS, tprs, strict=True):
+        assert estimate.value == tpr_at_fpr(roc_curve(scores.ravel(), member.ravel()), fpr).tpr
+        assert estimate.variance == pytest.approx(two_way(psi_of(scores, member, fpr), labels))
+    # The AUC is read off 64 levels of equal mass.
+    assert area.variance == pytest.approx(two_way(auc_psi_of(scores, member), labels), rel=0.02)
+    assert area.value == auc(roc_curve(scores.ravel(), member.ravel()))
+
+
+def test_a_difference_is_that_of_its_definition_and_narrower_than_its_parts(rng):
+    first, member = drawn(8, 300, rng)
+    second = first + 0.3 * rng.normal(size=first.shape)
+    ours, theirs = found(first, member), found(second, member)
+    differences = ours.less(theirs)
+    labels = model_clusters(member)
+    for fpr, difference in zip(FPRS, differences, strict=False):
+        psi = psi_of(first, member, fpr) - psi_of(second, member, fpr)
+        assert difference.variance == pytest.approx(two_way(psi, labels))
+    a, b = ours.estimates()[-1], theirs.estimates()[-1]
+    assert differences[-1].value == pytest.approx(a.value - b.value)
+    assert differences[-1].variance < (a.variance + b.variance) / 4
+
+
+def test_an_attack_does_not_differ_from_itself(rng):
+    same = found(*drawn(8, 200, rng))
+    assert [difference.interval() for difference in same.less(same)] == [(0.0, 0.0)] * 3
+
+
+def test_attacks_on_other_models_are_not_compared(rng):
+    with pytest.raises(InputError, match="compare them on the same"):
+        found(*drawn(8, 200, rng)).less(found(*drawn(8, 100, rng)))
+
+
+def test_independent_scores_have_the_variance_of_the_binormal_curve():
+    rng = np.random.default_rng(0)
+    member = rng.random((200, 500)) < 0.5
+    scores = rng.normal(size=member.shape) + 1.5 * member
+    estimate, area = found(scores, member, fprs=(0.05,)).estimates()
+    count, threshold = member.size / 2, norm.isf(0.05)
+    rate = norm.sf(threshold - 1.5)
+    slope = norm.pdf(threshold - 1.5) / norm.pdf(threshold)
+    assert estimate.variance == pytest.approx((rate * (1 - rate) + slope**2 * 0.05 * 0.95) / count, rel=0.25)
+    # The variance of a placement of a shifted normal, by quadrature (DeLong et al. 1988).
+    z = np.linspace(-9, 9, 4001)
+    placement = norm.cdf(z + 1.5)
+    weight = norm.pdf(z) / norm.pdf(z).sum()
+    spread = weight @ placement**2 - (weight @ placement) ** 2
+    assert area.variance == pytest.approx(2 * spread / count, rel=0.25)
+
+
+def test_a_copy_of_every_model_in_its_cluster_tells_nothing_new(rng):
+    scores, member = drawn(8, 200, rng)
+    once = found(scores, member, np.arange(8)).estimates()
+    twice = found(np.tile(scores, (2, 1)), np.tile(member, (2, 1)), np.tile(np.arange(8), 2)).estimates()
+    for one, two in zip(once, twice, strict=True):
+        assert two.value == pytest.approx(one.value)
+        assert two.variance == pytest.approx(one.variance, rel=0.05)
+
+
+def test_models_of_equal_or_complementary_members_belong_together(rng):
+    member = halves(4, 50, rng)
+    assert model_clusters(member).tolist() == [0, 0, 1, 1]
+    assert model_clusters(member[[2, 0, 3, 0]]).tolist() == [0, 1, 0, 1]
+    assert model_clusters(rng.random((5, 200)) < 0.5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_share_of_nothing_or_everything_is_bounded_by_the_records(rng):
+    member = halves(8, 100, rng)
+    scores = np.where(member, -1.0, rng.normal(size=member.shape).clip(0))
+    estimate, _ = found(scores, member, fprs=(0.01,)).estimates()
+    assert estimate.value == 0
+    assert estimate.interval() == pytest.approx(tuple(map(float, clopper_pearson(0, 100))))
+    perfect, _ = found(member.astype(float), member, fprs=(0.01,)).estimates()
+    assert perfect.interval() == pytest.approx(tuple(map(float, clopper_pearson(100, 100))))
+
+
+def test_an_interval_is_wider_where_it_must_be_surer_or_knows_its_variance_less_well():
+    of = {"value": 0.04, "variance": 0.01**2, "trials": 100}
+    narrow = Estimate(**of, freedom=1e6).interval()
+    assert narrow[0] > Estimate(**of, freedom=3).interval()[0] > 0
+    assert narrow[1] < Estimate(**of, freedom=1e6).interval(0.99)[1] < 1
+    reach = norm.isf(0.025) * 0.01 / (0.04 * 0.96)
+    assert np.log(np.divide(narrow, np.subtract(1, narrow))) == pytest.approx(
+        [np.log(1 / 24) + s * reach for s in (-1, 1)], rel=1e-4
+    )
+    with pytest.raises(InputError, match="confidence is 95"):
+        Estimate(**of, freedom=3).interval(95)
+
+
+@pytest.mark.parametrize("models", [4, 16])
+def test_intervals_cover_new_records_and_new_models(models):
+    """100 sweeps of 400 records: each interval holds the value of 100,000 records and as many models."""
+    rng = np.random.default_rng(1)
+    count, fpr = 100_000, 0.05
+    shared = [0.7 * rng.normal(size=count) + 0.3 * rng.normal(size=count) for _ in range(2)]
+    others = shared[0] + rng.normal(size=count)
+    members = shared[1] + rng.normal(size=count) + rng.exponential(size=count)
+    truth = [(members > np.quantile(others, 1 - fpr)).mean(), np.searchsorted(np.sort(others), members).mean() / count]
+    cover = []
+    for _ in range(100):
+        intervals = [one.interval() for one in found(*drawn(models, 400, rng), fprs=(fpr,)).estimates()]
+        cover.append([low <= value <= high for (low, high), value in zip(intervals, truth, strict=True)])
+    assert (np.mean(cover, axis=0) >= 0.88).all()  # 95% less three standard errors
+    assert np.mean(cover) < 1
