@@ -96,23 +96,26 @@ def comparison(
             made.add_row("  expected", *(_range(column, ranges.get(column)) for column in COLUMNS), style="italic")
     made.caption = (
         "bal. acc.: balanced accuracy. @: members found (%), at most this share of the non-members accused; all targets "
-        "pooled behind one threshold. ±: standard deviation over targets or, where one target does not resolve the rate, "
-        f"over groups of targets. (n): false positives, where fewer than {FEW}. n/r: not resolvable."
+        "pooled behind one threshold. ±: standard deviation over targets. [low, high]: where one target does not "
+        f"resolve the rate, the 95% interval over records and models. (n): false positives, where fewer than {FEW}. n/r: not resolvable."
     )
     made.caption_justify = "left"
     return made
 
 
 def cell(entry: Entry, column: str, targets: int) -> str:
-    """A figure of an attack, with its spread over targets or groups of targets."""
+    """A figure of an attack, with its spread over targets or, where these do not resolve it, its interval."""
     if column not in entry["tpr"]:
         return _figure(column, entry[column]) + _spread(entry["per_target"][column]["sd"], 1, 3)
     if not entry["resolvable"][column]:
         return "n/r"
-    few, spread = entry["false_positives"][column], entry["per_group"][column]
-    if spread is None and float(column) * entry["roc"]["negatives"] / targets >= 1:
-        spread = entry["per_target"]["tpr"][column]
-    text = points(entry["tpr"][column]) + ("" if spread is None else _spread(spread["sd"], 100, 2))
+    few = entry["false_positives"][column]
+    if float(column) * entry["roc"]["negatives"] / targets >= 1:
+        spread = _spread(entry["per_target"]["tpr"][column]["sd"], 100, 2)
+    else:
+        low, high = entry["tpr_interval"][column]
+        spread = f" [{points(low)}, {points(high)}]"
+    text = points(entry["tpr"][column]) + spread
     return f"{text} ({few})" if few < FEW else text
 
 

@@ -1,7 +1,7 @@
 """What an attack gains from more models and from more views of a record, on observations that are there.
 
 Every figure is pooled: the scores of all targets stand on one curve, behind one threshold. So the lowest false-positive
-rates are resolved; the Clopper-Pearson interval of a rate takes these scores for independent.
+rates are resolved; intervals hold for new records and new models (`jaxattack.metrics.uncertainty`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
+from jaxattack.metrics import auc, influences, roc_curve
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations
 
@@ -38,12 +38,13 @@ def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, 
         ``targets``, ``auc``, ``tpr`` and ``tpr_interval``, as in the findings.
     """
     curve = roc_curve(scores.ravel(), member.ravel())
-    points = {rate_key(fpr): tpr_at_fpr(curve, fpr) for fpr in FPRS}
+    estimates = influences(scores, member, curve, FPRS).estimates()
+    points = {rate_key(fpr): estimate for fpr, estimate in zip(FPRS, estimates, strict=False)}
     return {
         "targets": len(scores),
         "auc": auc(curve),
-        "tpr": {rate: point.tpr for rate, point in points.items()},
-        "tpr_interval": {rate: [point.low, point.high] for rate, point in points.items()},
+        "tpr": {rate: estimate.value for rate, estimate in points.items()},
+        "tpr_interval": {rate: list(estimate.interval()) for rate, estimate in points.items()},
     }
 
 

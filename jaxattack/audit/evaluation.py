@@ -18,9 +18,11 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, rate_key
 from jaxattack.audit.scorable import scorable
-from jaxattack.metrics import Grouped, Spread, Summary, group_tpr, stability, summarise, thin, vulnerability
+from jaxattack.metrics import Band, Spread, Summary, stability, summarise, thin, vulnerability
+from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 CURVE = 400
@@ -33,6 +35,7 @@ def evaluate(
     attacks: Mapping[str, MembershipAttack],
     *,
     growth: bool = True,
+    declare: str | None = None,
     unread: Bool[np.ndarray, "record"] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -44,15 +47,17 @@ def evaluate(
         observations: at least four models.
         attacks: each under the name it is reported by.
         growth: whether each attack with references is also run among fewer models; ``by_models`` stays empty otherwise.
+        declare: the attack that was chosen beforehand; by default the strongest is claimed, and its interval allows for
+            the choice among all (`jaxattack.audit.claim`).
         unread: records whose signals are NaN or infinite somewhere; none by default.
         progress: called after each attack.
 
     Returns:
-        The parts ``attacks`` (strongest first), ``models``, ``vulnerable``, ``vulnerability`` and ``notes`` of the
-        findings.
+        The parts ``attacks`` (strongest first), ``claim``, ``comparison``, ``models``, ``vulnerable``,
+        ``vulnerability`` and ``notes`` of the findings.
 
     Raises:
-        InputError: no attacks, or none that can score these observations.
+        InputError: no attacks, another one declared, or none that can score these observations.
     """
     if not attacks:
         raise InputError("no attack is named: give at least one.")
@@ -61,6 +66,8 @@ def evaluate(
     member = observations.member[:, chosen.records]
     phi = observations.signal("phi")[:, chosen.records, 0]  # copied: a view would keep all queries in memory
     exposed = vulnerability(phi, member)
+    correction = Correction(attacks=tuple(chosen.attacks), declared=declare)
+    rate = claimed_rate(int((~member).sum()), FPRS)
     judged: list[_Judged] = []
     # Attacks that read the same signals follow one another, so that each signal is read from the disk once.
     by_signals = sorted(chosen.attacks.items(), key=lambda item: item[1].signals)
@@ -68,18 +75,26 @@ def evaluate(
         read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in names})
         read = read if everything else read.take_records(chosen.records)
         scored = [_scored(label, attack, read) for label, attack in group]
-        judge = partial(_judge, read=read, exposed=exposed, growth=growth)
+        judge = partial(_judge, read=read, exposed=exposed, growth=growth, correction=correction, rate=rate)
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for one in pool.map(judge, scored):
-                judged.append(one)
+                judged = _with_influences(judged, one, declare)
                 if progress:
                     progress("attacks", len(judged), len(chosen.attacks))
-    judged.sort(key=lambda one: _strength(one.entry), reverse=True)
+    judged.sort(key=lambda one: one.strength, reverse=True)
+    claimed = next((one for one in judged if one.entry["name"] == declare), judged[0])
     return {
         "attacks": [one.entry for one in judged],
+        "claim": {
+            "attack": claimed.entry["name"],
+            "rate": None if rate is None else rate_key(rate),
+            "choices": correction.choices(claimed.entry["name"]),
+            "declared": declare is not None,
+        },
+        "comparison": _comparison(claimed, judged, correction),
         "models": _models(observations, chosen.records),
-        "vulnerable": _numbered(judged[0].vulnerable, chosen.records),
+        "vulnerable": _numbered(claimed.vulnerable, chosen.records),
         "vulnerability": _vulnerability(phi, member, exposed),
         "notes": [*observations.notes, *chosen.notes],
     }
@@ -95,10 +110,32 @@ class _Scored(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """An attack's entry in the findings, and what it finds of the most vulnerable records."""
+    """An attack's entry in the findings, what it finds of the most vulnerable records, and what it is compared by."""
 
     entry: dict[str, Any]
     vulnerable: dict[str, Any]
+    strength: tuple[float, float]
+    influences: Influences | None
+
+
+def _with_influences(judged: list[_Judged], one: _Judged, declare: str | None) -> list[_Judged]:
+    """One attack more; only those that may be compared keep their influences, which are large."""
+    more = [*judged, one]
+    strongest = max(more, key=lambda other: other.strength)
+    return [
+        other if other is strongest or other.entry["name"] in (BASELINE, declare) else other._replace(influences=None)
+        for other in more
+    ]
+
+
+def _comparison(claimed: _Judged, judged: list[_Judged], correction: Correction) -> dict[str, Any] | None:
+    """The claimed attack beside the baseline, where both were run."""
+    name = claimed.entry["name"]
+    baseline = next((one for one in judged if one.entry["name"] == BASELINE), claimed)
+    if baseline is claimed or claimed.influences is None or baseline.influences is None:
+        return None
+    names = {fpr: rate_key(fpr) for fpr in FPRS}
+    return comparison(name, claimed.influences, baseline.influences, correction, names)
 
 
 def _scored(label: str, attack: MembershipAttack, read: Observations) -> _Scored:
@@ -107,16 +144,30 @@ def _scored(label: str, attack: MembershipAttack, read: Observations) -> _Scored
     return _Scored(label, attack, scores, time.perf_counter() - begin)
 
 
-def _judge(scored: _Scored, *, read: Observations, exposed: Float[np.ndarray, "record"], growth: bool) -> _Judged:
+def _judge(
+    scored: _Scored,
+    *,
+    read: Observations,
+    exposed: Float[np.ndarray, "record"],
+    growth: bool,
+    correction: Correction,
+    rate: float | None,
+) -> _Judged:
     label, attack, scores, seconds = scored
     summary = summarise(scores, read.member, FPRS)
     entry = _entry(label, attack, summary, scores, read.member) | {"seconds": seconds}
+    confidence = correction.confidence(label)
+    entry["tpr_interval_corrected"] = _by_rate(summary, confidence)
     entry["by_models"] = [*by_models(attack, read), _whole(entry, read)] if growth and attack.references else []
-    return _Judged(entry, _vulnerable(label, scores, summary, read, exposed))
+    strength = 0.0 if rate is None else summary.tpr[FPRS.index(rate)].tpr
+    vulnerable = _vulnerable(label, scores, summary, read, exposed)
+    return _Judged(entry, vulnerable, (strength, summary.auc), summary.influences)
 
 
-def _strength(entry: Mapping[str, Any]) -> tuple[float, float]:
-    return entry["tpr"]["0.001"], entry["auc"]
+def _by_rate(summary: Summary, confidence: float) -> dict[str, list[float]]:
+    """The interval of the true-positive rate at each false-positive rate."""
+    pairs = zip(summary.tpr, summary.tpr_estimate, strict=True)
+    return {rate_key(point.fpr): list(estimate.interval(confidence)) for point, estimate in pairs}
 
 
 def _number(value: float) -> float | None:
@@ -125,10 +176,6 @@ def _number(value: float) -> float | None:
 
 def _spread(spread: Spread) -> dict[str, float | None]:
     return {"mean": _number(spread.mean), "sd": _number(spread.sd)}
-
-
-def _grouped(found: Grouped | None) -> dict[str, Any] | None:
-    return None if found is None else {"targets": found.targets, "groups": found.groups, **_spread(found.tpr)}
 
 
 def _entry(
@@ -147,10 +194,11 @@ def _entry(
         "references": attack.references,
         "records": scores.shape[1],
         "auc": summary.auc,
+        "auc_interval": list(summary.auc_estimate.interval()),
         "balanced_accuracy": summary.balanced_accuracy,
         "advantage": summary.advantage,
         "tpr": {rate: point.tpr for rate, point in zip(rates, summary.tpr, strict=True)},
-        "tpr_interval": {rate: [point.low, point.high] for rate, point in zip(rates, summary.tpr, strict=True)},
+        "tpr_interval": _by_rate(summary, CONFIDENCE),
         "false_positives": {rate: point.false_positives for rate, point in zip(rates, summary.tpr, strict=True)},
         "resolvable": {rate: point.resolvable for rate, point in zip(rates, summary.tpr, strict=True)},
         "tied": summary.tied,
@@ -159,7 +207,6 @@ def _entry(
             "balanced_accuracy": _spread(summary.target_balanced_accuracy),
             "tpr": {rate: _spread(spread) for rate, spread in zip(rates, summary.target_tpr, strict=True)},
         },
-        "per_group": {rate_key(fpr): _grouped(group_tpr(scores, member, fpr)) for fpr in FPRS},
         "transferred": {
             rate_key(transfer.nominal): {"fpr": _spread(transfer.fpr), "tpr": _spread(transfer.tpr)}
             for transfer in summary.transferred
@@ -174,8 +221,14 @@ def _entry(
             "negatives": roc.negatives,
             "positives": roc.positives,
         },
+        "band": _band(summary.band),
         "histogram": _histogram(scores, member),
     }
+
+
+def _band(band: Band) -> dict[str, list[float]]:
+    low, high = zip(*(estimate.interval() for estimate in band.tpr), strict=True) if band.tpr else ((), ())
+    return {"fpr": band.fpr.tolist(), "low": list(low), "high": list(high)}
 
 
 def _description(attack: MembershipAttack) -> str:

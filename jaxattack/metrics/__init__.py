@@ -7,7 +7,6 @@ Everything here takes NumPy arrays and knows nothing of models.
 from __future__ import annotations
 
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
-from jaxattack.metrics.grouped import Grouped, group_tpr
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
 from jaxattack.metrics.roc import (
@@ -21,12 +20,16 @@ from jaxattack.metrics.roc import (
     thin,
     tpr_at_fpr,
 )
-from jaxattack.metrics.summary import Spread, Summary, Transfer, summarise, transfer
+from jaxattack.metrics.summary import Band, Spread, Summary, Transfer, summarise, transfer
+from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, influences, model_clusters
 from jaxattack.metrics.vulnerability import stability, vulnerability
 
 __all__ = [
+    "Band",
+    "Difference",
+    "Estimate",
     "Fidelity",
-    "Grouped",
+    "Influences",
     "Nearest",
     "Roc",
     "Spread",
@@ -42,8 +45,9 @@ __all__ = [
     "correlation",
     "fidelity",
     "gauge",
-    "group_tpr",
+    "influences",
     "linear_error",
+    "model_clusters",
     "mse",
     "nearest",
     "ppv_at",

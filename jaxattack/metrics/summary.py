@@ -1,8 +1,9 @@
 """The figures of one attack over many targets: scores[target, record] against member[target, record].
 
 Pooled figures put the scores of all targets on one curve, as the literature does; they resolve the lowest
-false-positive rates, but treat scores as independent and one threshold as right for every target and record. The mean
-and the standard deviation over targets, and thresholds transferred from the other targets, are the honest spread.
+false-positive rates, with one threshold for every target and record. Their uncertainty counts that scores share records
+and models (`jaxattack.metrics.uncertainty`). The mean and the standard deviation over targets, and thresholds transferred
+from the other targets, say what one more model brings.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from jaxattack.metrics.cross_fit import cross_fitted_accuracy
 from jaxattack.metrics.roc import (
@@ -25,11 +26,13 @@ from jaxattack.metrics.roc import (
     thin,
     tpr_at_fpr,
 )
+from jaxattack.metrics.uncertainty import Estimate, Influences, influences
 from jaxattack.types import InputError
 
 FPRS = (0.1, 0.01, 0.001, 0.0001)
 PRIORS = (0.01, 0.1, 0.5)
 DRAWN = 2000  # points kept of the pooled curve
+BAND = 24  # points at which the band around the pooled curve is found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,19 @@ class Transfer:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Band:
+    """The pooled curve at some points, with the uncertainty of each.
+
+    Attributes:
+        fpr: false-positive rates that allow at least one false positive, ascending, even in their logarithm.
+        tpr: the true-positive rate at each.
+    """
+
+    fpr: Float[np.ndarray, "point"]
+    tpr: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Summary:
     """All figures of one attack.
 
@@ -71,6 +87,10 @@ class Summary:
         balanced_accuracy: pooled, cross-fitted: each half of the records at the best threshold of the other.
         advantage: twice the balanced accuracy less one: -1 to 1.
         tpr: pooled, one entry a false-positive rate.
+        tpr_estimate: each of them with its uncertainty over records and models.
+        auc_estimate: the pooled AUC with its own.
+        band: the pooled curve with its own.
+        influences: of every score on these figures; what two attacks on the same scores are compared by.
         tied: the share of scores that equal the largest score; no threshold parts them.
         target_auc: over targets.
         target_balanced_accuracy: over targets, cross-fitted.
@@ -86,6 +106,10 @@ class Summary:
     balanced_accuracy: float
     advantage: float
     tpr: tuple[TprAtFpr, ...]
+    tpr_estimate: tuple[Estimate, ...]
+    auc_estimate: Estimate
+    band: Band
+    influences: Influences
     tied: float
     target_auc: Spread
     target_balanced_accuracy: Spread
@@ -99,6 +123,7 @@ def summarise(
     member: Bool[np.ndarray, "target record"],
     fprs: Sequence[float] = FPRS,
     priors: Sequence[float] = PRIORS,
+    clusters: Int[np.ndarray, "target"] | None = None,
 ) -> Summary:
     """All figures of one attack.
 
@@ -107,6 +132,8 @@ def summarise(
         member: the truth for each target.
         fprs: false-positive rates, between 0 and 1, ends excluded.
         priors: shares of members among the records attacked.
+        clusters: a label for each target; targets of one label are not taken as independent. By default those with
+            equal or complementary members share one (`jaxattack.metrics.uncertainty.model_clusters`).
 
     Raises:
         InputError: shapes that disagree, NaN, a rate or prior outside its range, or a target without members or
@@ -117,6 +144,9 @@ def summarise(
     at = tuple(tpr_at_fpr(pooled, fpr) for fpr in fprs)
     each = [_target_figures(row, truth, fprs) for row, truth in zip(scores, member, strict=True)]
     aucs, accuracies, tprs = zip(*each, strict=True)
+    band = np.geomspace(1 / pooled.negatives, 0.9, BAND) if pooled.negatives > 1 else np.array([])
+    moved = influences(scores, member, pooled, (*fprs, *band), clusters)
+    estimates = moved.estimates()
     accuracy = cross_fitted_accuracy(pooled, scores, member)
     return Summary(
         targets=len(scores),
@@ -125,6 +155,10 @@ def summarise(
         balanced_accuracy=accuracy,
         advantage=2 * accuracy - 1,
         tpr=at,
+        tpr_estimate=estimates[: len(fprs)],
+        auc_estimate=estimates[-1],
+        band=Band(fpr=band, tpr=estimates[len(fprs) : -1]),
+        influences=moved,
         tied=float((pooled.fp[1] + pooled.tp[1]) / scores.size),
         target_auc=_spread(aucs),
         target_balanced_accuracy=_spread(accuracies),

@@ -80,7 +80,12 @@ def test_what_is_known_of_all_views_is_not_computed_again():
     observations = observed(8, queries=18)
     plain = by_queries(attack(), observations, Queries.counting(18))
     entry = evaluate(observations, {"online": attack()}, growth=False)["attacks"][0]
-    assert by_queries(attack(), observations, Queries.counting(18), entry) == plain
+    known = by_queries(attack(), observations, Queries.counting(18), entry)
+    assert known[:-1] == plain[:-1]
+    for key, interval in known[-1].pop("tpr_interval").items():  # more figures at once are rounded otherwise
+        assert interval == pytest.approx(plain[-1]["tpr_interval"][key])
+    del plain[-1]["tpr_interval"]
+    assert known == plain
     marked = by_queries(attack(), observations, Queries.counting(18), {**entry, "auc": 2.0})
     assert [point["auc"] for point in marked] == [*(point["auc"] for point in plain[:-1]), 2.0]
 
@@ -110,11 +115,3 @@ def test_attacks_are_not_run_among_fewer_models_where_nobody_asks():
     )
     assert without["by_models"] == []
     assert {**with_growth, "by_models": [], "seconds": 0} == {**without, "seconds": 0}
-
-
-def test_findings_tell_the_spread_over_groups_where_one_target_does_not_resolve_the_rate():
-    (entry,) = evaluate(observed(8, records=600), {"online": attack()}, growth=False)["attacks"]
-    groups = entry["per_group"]
-    assert groups["0.1"] is None  # 300 non-members allow 30 false positives
-    assert {key: groups["0.01"][key] for key in ("targets", "groups")} == {"targets": 4, "groups": 2}
-    assert groups["0.001"] is None  # all 8 targets would make less than one group

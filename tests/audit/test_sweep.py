@@ -22,9 +22,12 @@ REPORT = {
     "title",
     "attacks",
     "models",
+    "claim",
+    "comparison",
     "vulnerable",
     "vulnerability",
     "cost",
+    "notes",
     "config",
     "environment",
 }
@@ -36,11 +39,13 @@ ENTRY = {
         "balanced_accuracy",
         "advantage",
         "tpr",
+        "auc_interval",
         "tpr_interval",
+        "tpr_interval_corrected",
         "false_positives",
         "resolvable",
     ),
-    *("per_target", "per_group", "transferred", "ppv", "roc", "histogram", "by_models", "seconds", "tied"),
+    *("per_target", "transferred", "ppv", "roc", "band", "histogram", "by_models", "seconds", "tied"),
 }
 RATES = {"0.1", "0.01", "0.001", "0.0001", "0.00001"}
 TIMES = ("seconds", "memory_bytes")
@@ -80,14 +85,15 @@ def test_findings_are_json_with_the_documented_keys(finished):
     assert set(values) == REPORT
     assert {entry["name"] for entry in values["attacks"]} == set(ATTACKS)
     for entry in values["attacks"]:
-        assert set(entry) - {"references"} == ENTRY
+        assert set(entry) - {"references", "records"} == ENTRY
         assert all(set(entry[name]) == RATES for name in ("tpr", "tpr_interval", "false_positives", "resolvable"))
         assert set(entry["roc"]) == {"false_positives", "true_positives", "negatives", "positives"}
         assert set(entry["histogram"]) == {"edges", "member", "non_member"}
         assert sum(entry["histogram"]["member"]) == entry["roc"]["positives"] == 8 * 20
         assert sum(entry["histogram"]["non_member"]) == entry["roc"]["negatives"] == 8 * 20
         assert [point["models"] for point in entry["by_models"]] in ([], [4, 8])
-    assert set(values["models"]) == {"count", "records", "classes", "members", "train_accuracy", "test_accuracy"}
+    accuracies = {"train_accuracy", "test_accuracy"}
+    assert set(values["models"]) == {"count", "records", "scored", "classes", "members"} | accuracies
     assert values["models"]["members"] == 20
     assert set(values["cost"]["seconds"]) == {"compile", "train", "observe", "score", "total"}
     assert values["cost"]["gradient_steps"] == 8 * 2 * 4
@@ -100,7 +106,8 @@ def test_findings_are_json_with_the_documented_keys(finished):
 
 
 def test_attacks_come_strongest_first(finished):
-    strength = [(entry["tpr"]["0.001"], entry["auc"]) for entry in finished[1].values["attacks"]]
+    assert finished[1].values["claim"]["rate"] == "0.1"  # 160 non-members allow 16 false positives
+    strength = [(entry["tpr"]["0.1"], entry["auc"]) for entry in finished[1].values["attacks"]]
     assert strength == sorted(strength, reverse=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxattack.metrics import auc, balanced_accuracy, roc_curve, thin, tpr_at_fpr
+from jaxattack.metrics import auc, balanced_accuracy, influences, roc_curve, thin, tpr_at_fpr
 
 RATES = ("0.1", "0.01", "0.001", "0.0001", "0.00001")
 SHIFTS = {"lira-online": 3.0, "lira-offline": 2.0, "rmia-online": 2.5, "attack-r": 1.0, "loss": 0.2, "gap": 0.1}
@@ -25,6 +25,9 @@ def _attack(name: str, shift: float, member: np.ndarray, random: np.random.Gener
         scores = (scores > 0).astype(float)
     roc = roc_curve(scores.ravel(), member.ravel())
     points = {rate: tpr_at_fpr(roc, float(rate)) for rate in RATES}
+    band = np.geomspace(1 / roc.negatives, 0.9, 12)
+    estimates = influences(scores, member, roc, (*map(float, RATES), *band)).estimates()
+    intervals = [list(estimate.interval()) for estimate in estimates]
     drawn, edges = thin(roc, 400), np.linspace(-5, 8, 41)
     sizes = [2**power for power in range(2, 24) if 2**power <= len(member)]
     return {
@@ -32,10 +35,17 @@ def _attack(name: str, shift: float, member: np.ndarray, random: np.random.Gener
         "description": f"The attack {name}.",
         "references": name not in ("loss", "gap"),
         "auc": auc(roc),
+        "auc_interval": list(estimates[-1].interval()),
         "balanced_accuracy": balanced_accuracy(roc),
         "advantage": 2 * balanced_accuracy(roc) - 1,
         "tpr": {rate: point.tpr for rate, point in points.items()},
-        "tpr_interval": {rate: [point.low, point.high] for rate, point in points.items()},
+        "tpr_interval": dict(zip(RATES, intervals, strict=False)),
+        "tpr_interval_corrected": dict(zip(RATES, ([low / 2, high] for low, high in intervals), strict=False)),
+        "band": {
+            "fpr": band.tolist(),
+            "low": [low for low, _ in intervals[5:-1]],
+            "high": [high for _, high in intervals[5:-1]],
+        },
         "false_positives": {rate: point.false_positives for rate, point in points.items()},
         "resolvable": {rate: point.resolvable for rate, point in points.items()},
         "tied": 0.0,
@@ -72,7 +82,11 @@ def invented(
     random = np.random.default_rng(seed)
     member = random.random((models, records)) < 0.5
     attacks = [_attack(name, shift, member, random) for name, shift in shifts.items()]
-    attacks.sort(key=lambda attack: (attack["tpr"]["0.001"], attack["auc"]), reverse=True)
+    resolved = [rate for rate in RATES if int(float(rate) * attacks[0]["roc"]["negatives"]) >= 10]
+    quoted = "0.001" if "0.001" in resolved else min(resolved, key=float, default=None)
+    attacks.sort(key=lambda attack: (attack["tpr"][quoted] if quoted else 0, attack["auc"]), reverse=True)
+    told = {"difference": 0.02, "interval": [0.01, 0.03], "better": True}
+    compared = {"attack": attacks[0]["name"], "baseline": "loss", "tpr": dict.fromkeys(RATES, told), "auc": told}
     vulnerability = np.sort(random.beta(5, 4, records))[::-1]
     count, edges = np.histogram(vulnerability, bins=40, range=(0, 1))
     return {
@@ -80,6 +94,8 @@ def invented(
         "kind": "membership",
         "title": f"invented · none · {models} models",
         "attacks": attacks,
+        "claim": {"attack": attacks[0]["name"], "rate": quoted, "choices": len(attacks), "declared": False},
+        "comparison": compared if "loss" in shifts and attacks[0]["name"] != "loss" else None,
         "models": {
             "count": models,
             "records": records,

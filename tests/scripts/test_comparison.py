@@ -28,7 +28,7 @@ def entry(**changed):
             "balanced_accuracy": {"mean": 0.64, "sd": None},
             "tpr": {rate: {"mean": 0.08, "sd": 0.0061} for rate in rates},
         },
-        "per_group": dict.fromkeys(rates) | {"0.0001": {"targets": 4, "groups": 2, "mean": 0.04, "sd": 0.0032}},
+        "band": {"fpr": [0.001, 0.1], "low": [0.07, 0.25], "high": [0.1, 0.35]},
         "roc": {
             "false_positives": [0, 0, 40, 40000],
             "true_positives": [0, 800, 3360, 40000],
@@ -44,8 +44,8 @@ def entry(**changed):
         ("auc", 8, "0.720 ± 0.004"),
         ("balanced_accuracy", 8, "0.638"),
         ("0.001", 8, "8.40 ± 0.61"),  # one target allows five false positives
-        ("0.001", 80, "8.40"),  # one target does not resolve the rate, and there are no groups
-        ("0.0001", 8, "4.00 ± 0.32 (4)"),  # over groups
+        ("0.001", 80, "8.40 [2.00, 9.00]"),  # one target does not resolve the rate
+        ("0.0001", 8, "4.00 [2.00, 9.00] (4)"),
         ("0.00001", 8, "n/r"),
     ],
 )
@@ -74,9 +74,9 @@ def test_the_table_puts_published_and_expected_rows_under_ours():
     lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
     rows = [line for line in lines if line.split(" ")[0] in ("online", "a", "loss", "expected")]
     assert rows == [
-        "online 0.720 ± 0.004 0.638 8.40 ± 0.61 4.00 ± 0.32 (4) n/r",
+        "online 0.720 ± 0.004 0.638 8.40 ± 0.61 4.00 [2.00, 9.00] (4) n/r",
         "a paper 0.720 8.40",
-        "loss 0.720 ± 0.004 0.638 8.40 ± 0.61 4.00 ± 0.32 (4) n/r",
+        "loss 0.720 ± 0.004 0.638 8.40 ± 0.61 4.00 [2.00, 9.00] (4) n/r",
         "expected 0 to 0.30",
     ]
 

@@ -5,19 +5,28 @@ Findings are those that every report has (`jaxattack.report`), and
     format, kind        1 and "membership"
     title               one line
     command             optional: what to type to run the audit again
-    attacks             strongest first (by the true-positive rate at a false-positive rate of 0.001, then by AUC), each with
+    claim               {attack, rate, choices, declared}: what the headline speaks of. The rate is "0.001" where that allows
+                        ten false positives, else the lowest that does, or null; choices is from how many attacks the one
+                        was chosen, 1 where it was declared beforehand
+    comparison          {attack, baseline, tpr: {rate: {difference, interval, better}}, auc: the same} or null: what the
+                        claimed attack finds more than the loss threshold, paired on records and models; the interval
+                        allows for the choice as tpr_interval_corrected does, and better says that it lies above 0
+    attacks             strongest first (by the true-positive rate at the claim's rate, then by AUC), each with
       name, description, references (optional: whether it reads other models), records (how many it scored), seconds
       auc, balanced_accuracy, advantage         pooled over all targets; the last two cross-fitted over halves of the records
       tpr, tpr_interval, false_positives, resolvable
-                        by false-positive rate "0.1" to "0.00001": the rate, its 95% Clopper-Pearson interval, how many
-                        non-members were accused, and whether the rate allows one false positive at all
+                        by false-positive rate "0.1" to "0.00001": the rate, its 95% interval for new records and new models
+                        (`jaxattack.metrics.uncertainty`), how many non-members were accused, and whether the rate allows
+                        one false positive at all
+      tpr_interval_corrected
+                        the same widened for the choice among the attacks (Bonferroni), but for a declared one
+      auc_interval      95%, of the AUC
       tied              share of scores equal to the largest
       per_target        {auc, balanced_accuracy: {mean, sd}, tpr: {rate: {mean, sd}}} over targets
-      per_group         {rate: {targets, groups, mean, sd} or null}: the rate over disjoint groups of so many targets, as few
-                        as allow ten false positives; null where one target allows them or there are not two groups
       transferred       {rate: {fpr, tpr: {mean, sd}}}: thresholds set on the other targets
       ppv               {prior: {rate: precision}}
       roc               {false_positives, true_positives (counts, one a point), negatives, positives}
+      band              {fpr, low, high}: the 95% interval of the curve at a few rates
       histogram         {edges, member, non_member}: counts of scores
       by_models         [{models, targets, auc, tpr, tpr_interval}]: the same attack among fewer models, pooled over disjoint
                         groups of them, and among all
@@ -42,7 +51,7 @@ from jaxattack.report.membership.reading import headline
 from jaxattack.report.membership.tables import comma_separated, table
 
 MEMBERSHIP = Kind(
-    needed=("attacks", "models", "vulnerable", "vulnerability"),
+    needed=("attacks", "claim", "models", "vulnerable", "vulnerability"),
     figures=FIGURES,
     draw=draw,
     render=render,

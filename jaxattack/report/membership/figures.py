@@ -19,7 +19,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from jaxattack.metrics import clopper_pearson
 from jaxattack.report.membership.reading import baseline, drawn, quoted_rate
 from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, RULE, SERIES, SURFACE, WIDE, Drawing, save, styled
 from jaxattack.report.wording import number, percent, points, rate
@@ -51,7 +50,7 @@ def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
 
 
 def roc(shown: Sequence[Mapping[str, Any]]) -> Figure:
-    """ROC curves on logarithmic axes, the first with the 95% interval of its true-positive rate.
+    """ROC curves on logarithmic axes, the first with the band of 95% intervals over records and models.
 
     To be called, and saved, within `jaxattack.report.style.styled`.
 
@@ -66,9 +65,9 @@ def roc(shown: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(COLUMN, 3.25))
     axes = figure.add_subplot()
     for index, (attack, line) in enumerate(zip(shown, _lines(shown), strict=True)):
-        x, low, y, high = _steps(attack["roc"], left)
+        x, y = _steps(attack["roc"], left)
         if index == 0:
-            axes.fill_between(x, low, high, step="post", color=line["color"], alpha=0.2, linewidth=0)
+            _band(axes, attack, line["color"], left)
         axes.plot(x, y, drawstyle="steps-post", label=_short(attack["name"]), **line)
     axes.plot([left, 1], [left, 1], label="guessing", color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
     _mark_unresolvable(axes, left, 1 / negatives)
@@ -102,15 +101,20 @@ def _lines(shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return made
 
 
+def _band(axes: Axes, attack: Mapping[str, Any], colour: str, left: float) -> None:
+    """Shade where the curve of new records and new models would run, at each point in 95% of audits."""
+    x, low, high = (np.maximum(np.asarray(attack["band"][part], float), left / 10) for part in ("fpr", "low", "high"))
+    axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
 def _steps(roc: Mapping[str, Any], left: float) -> tuple[Float[np.ndarray, "point"], ...]:
-    """A curve as steps: false-positive rate, and the true-positive rate between the ends of its interval.
+    """A curve as steps: false- and true-positive rate.
 
     Zero has no place on a logarithmic axis: it is put below the axes' lower end `left`.
     """
     fp, tp = np.asarray(roc["false_positives"]), np.asarray(roc["true_positives"])
     kept = slice(int(np.searchsorted(fp, 0, side="right")) - 1, None)
-    low, high = clopper_pearson(tp[kept], roc["positives"])
-    curves = (fp[kept] / roc["negatives"], low, tp[kept] / roc["positives"], high)
+    curves = (fp[kept] / roc["negatives"], tp[kept] / roc["positives"])
     return tuple(np.maximum(curve, left / 10) for curve in curves)
 
 

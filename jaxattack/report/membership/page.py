@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxattack.report.html import fill, phases
-from jaxattack.report.membership.reading import beats_chance, drawn, quoted_rate, ranked, rates, sentences, strongest
+from jaxattack.report.membership.reading import beats_chance, claimed, drawn, quoted_rate, ranked, rates, sentences
 from jaxattack.report.style import Drawing
 
 _PHASES = {
@@ -37,7 +37,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         headline=sentences(findings),
         rates=rates(findings),
         quoted=quoted_rate(findings),
-        best=strongest(findings),
+        best=claimed(findings),
         ranked=ranked(findings),
         drawn=drawn(findings),
         beats_chance=beats_chance,

@@ -8,6 +8,7 @@ from typing import Any
 from jaxattack.report.wording import count, percent, rate, times
 
 QUOTED = "0.001"
+BASELINE = "loss"
 CURVES = 6
 
 
@@ -17,13 +18,12 @@ def rates(findings: Mapping[str, Any]) -> list[str]:
 
 
 def quoted_rate(findings: Mapping[str, Any]) -> str | None:
-    """The false-positive rate to quote: 0.1% where the scores resolve it, else the lowest that they do.
+    """The false-positive rate to quote: 0.1% where it allows ten false positives, else the lowest that does.
 
     Returns:
-        The rate's name, or None where the scores resolve none.
+        The rate's name, or None where there is none.
     """
-    resolvable = [name for name in rates(findings) if findings["attacks"][0]["resolvable"][name]]
-    return QUOTED if QUOTED in resolvable else min(resolvable, key=float, default=None)
+    return findings["claim"]["rate"]
 
 
 def ranked(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -36,19 +36,19 @@ def ranked(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return sorted(findings["attacks"], key=strength, reverse=True)
 
 
-def strongest(findings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The first of the ranked attacks."""
-    return ranked(findings)[0]
+def claimed(findings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attack that the page speaks of: the one declared beforehand, else the strongest."""
+    return next(attack for attack in findings["attacks"] if attack["name"] == findings["claim"]["attack"])
 
 
 def baseline(findings: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The loss threshold, what anybody can do who sees one model; None where it was not run."""
-    return next((attack for attack in findings["attacks"] if attack["name"] == "loss"), None)
+    return next((attack for attack in findings["attacks"] if attack["name"] == BASELINE), None)
 
 
 def beats_chance(attack: Mapping[str, Any], name: str) -> bool:
-    """Whether the interval of the true-positive rate lies above the false-positive rate."""
-    return attack["tpr_interval"][name][0] > float(name)
+    """Whether the interval of the true-positive rate, which allows for the choice of the attack, lies above chance."""
+    return attack["tpr_interval_corrected"][name][0] > float(name)
 
 
 def family(name: str) -> str:
@@ -71,43 +71,55 @@ def drawn(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def headline(findings: Mapping[str, Any]) -> str:
-    """What the strongest attack finds, in two sentences of plain English."""
+    """What the claimed attack finds, for what that holds, and how well it ranks, in plain English."""
     return " ".join(sentences(findings))
 
 
 def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
-    """The headline, sentence by sentence."""
-    first, quoted = strongest(findings), quoted_rate(findings)
+    """The headline: what is found at a low rate, and the ranking or why no lower rate is quoted."""
+    attack, quoted = claimed(findings), quoted_rate(findings)
     if quoted is None:
-        few = f"{count(first['roc']['negatives'])} scores of non-members are too few to say what an attack finds at a low false-positive rate."
-        return few, _ranking(first)
-    found, accused = percent(first["tpr"][quoted], 2), rate(quoted)
-    if beats_chance(first, quoted):
-        chance = times(first["tpr"][quoted] / float(quoted))
+        few = f"{count(attack['roc']['negatives'])} scores of non-members are too few to say what an attack finds at a low false-positive rate."
+        return few, _ranking(attack)
+    ends = " to ".join(percent(end, 2) for end in attack["tpr_interval_corrected"][quoted])
+    found, accused = percent(attack["tpr"][quoted], 2), rate(quoted)
+    if beats_chance(attack, quoted):
+        chance = times(attack["tpr"][quoted] / float(quoted))
         sentence = (
-            f"{_called(first)} finds {found} of the members while falsely accusing {accused} of the non-members "
-            f"({chance} chance){_compared(findings, quoted)}."
+            f"{_called(attack)} finds {found} of the members while falsely accusing {accused} of the non-members "
+            f"({chance} chance){_compared(findings, quoted)}. {_holds(findings, ends)}"
         )
     else:
-        low, high = first["tpr_interval"][quoted]
-        sentence = (
-            f"No attack finds clearly more than chance would: the strongest, {_called(first)}, finds {found} of the members "
-            f"(95% interval {percent(low, 2)} to {percent(high, 2)}) while falsely accusing {accused} of the non-members."
+        subject = (
+            f"{_called(attack)} does not find clearly more than chance would: it"
+            if findings["claim"]["declared"]
+            else f"No attack finds clearly more than chance would: the strongest, {_called(attack)},"
         )
-    return sentence[0].upper() + sentence[1:] if first["name"] == "loss" else sentence, _ranking(
-        first
-    ) if quoted == QUOTED else _limit(first)
+        sentence = (
+            f"{subject} finds {found} of the members while falsely accusing {accused} of the non-members. "
+            f"{_holds(findings, ends)}"
+        )
+    sentence = sentence[0].upper() + sentence[1:] if attack["name"] == BASELINE else sentence
+    return sentence, _ranking(attack) if quoted == QUOTED else _limit(attack)
+
+
+def _holds(findings: Mapping[str, Any], ends: str) -> str:
+    """The interval, for what it holds, and what it allows for."""
+    choices = findings["claim"]["choices"]
+    choice = f", and for the choice among {choices} attacks" if choices > 1 else ""
+    return f"For new records and new models of the same kind{choice}, the 95% interval is {ends}."
 
 
 def _called(attack: Mapping[str, Any]) -> str:
-    return "the loss threshold" if attack["name"] == "loss" else attack["name"]
+    return "the loss threshold" if attack["name"] == BASELINE else attack["name"]
 
 
 def _compared(findings: Mapping[str, Any], quoted: str) -> str:
-    floor = baseline(findings)
-    if floor is None or floor is strongest(findings):
+    floor, compared = baseline(findings), findings["comparison"]
+    if floor is None or compared is None:
         return ""
-    return f"; {_called(floor)} finds {percent(floor['tpr'][quoted], 2)}"
+    sure = "" if compared["tpr"][quoted]["better"] else ", which is not clearly less"
+    return f"; {_called(floor)} finds {percent(floor['tpr'][quoted], 2)}{sure}"
 
 
 def _ranking(attack: Mapping[str, Any]) -> str:
@@ -118,4 +130,4 @@ def _ranking(attack: Mapping[str, Any]) -> str:
 
 
 def _limit(attack: Mapping[str, Any]) -> str:
-    return f"{count(attack['roc']['negatives'])} scores of non-members resolve no lower rate."
+    return f"{count(attack['roc']['negatives'])} scores of non-members resolve no lower rate with ten false positives."

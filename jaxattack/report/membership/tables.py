@@ -70,12 +70,15 @@ def _row(attack: Mapping[str, Any]) -> dict[str, Any]:
     """The scalars of an attack under flat names, such as tpr@0.001 and ppv@0.1@0.001 (prior, then rate)."""
     row = {"name": attack["name"], "description": attack["description"]}
     row |= {key: attack[key] for key in ("auc", "balanced_accuracy", "advantage")}
+    row["auc_low"], row["auc_high"] = attack["auc_interval"]
     for name in sorted(attack["tpr"], key=float, reverse=True):
         low, high = attack["tpr_interval"][name]
         row |= {
             f"tpr@{name}": attack["tpr"][name],
             f"tpr_low@{name}": low,
             f"tpr_high@{name}": high,
+            f"tpr_corrected_low@{name}": attack["tpr_interval_corrected"][name][0],
+            f"tpr_corrected_high@{name}": attack["tpr_interval_corrected"][name][1],
             f"false_positives@{name}": attack["false_positives"][name],
             f"resolvable@{name}": "true" if attack["resolvable"][name] else "false",
         }

@@ -104,6 +104,8 @@ def test_what_comes_from_the_user_is_escaped(invent, tmp_path):
     findings["environment"] = {"platform": nasty}
     findings["attacks"][0] |= {"name": nasty, "description": nasty}
     findings["vulnerable"] |= {"attack": nasty}
+    findings["claim"] |= {"attack": nasty}
+    findings["comparison"] |= {"attack": nasty}
     made = page(tmp_path, findings)
     assert "script" not in made.tags
     assert "img" not in made.tags
@@ -134,6 +136,8 @@ def test_the_page_says_it_all(usual, invent):
 def no_references(findings):
     findings["attacks"] = [attack for attack in findings["attacks"] if attack["name"] == "loss"]
     findings["attacks"][0] |= {"by_models": [], "transferred": {}}
+    findings["claim"] |= {"attack": "loss", "choices": 1}
+    findings["comparison"] = None
 
 
 def bring_your_own_scores(findings):
@@ -154,7 +158,8 @@ def nothing_found(findings):
         positives, negatives = attack["roc"]["positives"], attack["roc"]["negatives"]
         attack["roc"] |= {"false_positives": [0, negatives], "true_positives": [0, positives]}
         attack["tpr"] = dict.fromkeys(attack["tpr"], 0.0)
-        attack["tpr_interval"] = {name: [0.0, 0.01] for name in attack["tpr_interval"]}
+        for key in ("tpr_interval", "tpr_interval_corrected"):
+            attack[key] = {name: [0.0, 0.01] for name in attack[key]}
         attack["false_positives"] = dict.fromkeys(attack["false_positives"], 0)
         attack["by_models"] = [entry | {"tpr": dict.fromkeys(entry["tpr"], 0.0)} for entry in attack["by_models"]]
         attack["ppv"] = {prior: dict.fromkeys(by_rate, None) for prior, by_rate in attack["ppv"].items()}
