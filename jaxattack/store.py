@@ -76,14 +76,15 @@ def read_leaves(path: Path, like: Any) -> Any:
     return jax.tree_util.tree_unflatten(tree, [arrays[name].astype(leaf.dtype) for name, leaf in wanted.items()])
 
 
-def _differences(here: Any, there: Any, place: str = "") -> Iterator[str]:
+def differences(here: Any, there: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two identities differ, as plain values: each place, what is there and what is here."""
     if isinstance(here, dict) and isinstance(there, dict):
         # Records are known by their fingerprint: a path typed otherwise, or a moved file, is no other data.
         same = here.get("sha256") is not None and here["sha256"] == there.get("sha256")
         for key in sorted({*here, *there} - ({"name"} if same else set())):
-            yield from _differences(here.get(key), there.get(key), f"{place}.{key}" if place else key)
+            yield from differences(here.get(key), there.get(key), f"{place}.{key}" if place else key)
     elif here != there:
-        yield f"{place:.80} is {there!r:.80} there and {here!r:.80} here"
+        yield place, there, here
 
 
 class Cost(NamedTuple):
@@ -161,7 +162,10 @@ class RunFolder:
             raise InputError(f"{path} holds files that are no run: give an empty or a new folder.")
         # Tried on resuming too: a folder that cannot be written to is refused before any training.
         write_json_once(file, plain)
-        different = list(_differences(plain, read_json(file)))
+        different = [
+            f"{place:.80} is {there!r:.80} there and {here!r:.80} here"
+            for place, there, here in differences(plain, read_json(file))
+        ]
         if different:
             raise InputError(
                 f"{path} holds another run ({'; '.join(different[:3])}): "

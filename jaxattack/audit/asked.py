@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
@@ -12,9 +14,13 @@ import numpy as np
 
 from jaxattack.disk import make_folder, read_json, write_json
 from jaxattack.oracle import budgeted, checked, journalled
+from jaxattack.oracle import identity as who
 from jaxattack.oracle.check import Checked
-from jaxattack.store import FORMAT
+from jaxattack.store import differences
 from jaxattack.types import InputError, Oracle
+
+FORMAT = 2
+"""Of the file that says whose answers a folder keeps."""
 
 
 class Asked(NamedTuple):
@@ -57,7 +63,7 @@ def asked(
     kept = 0
     with ExitStack() as opened:
         if out is not None:
-            _claim(out, kind, {"format": FORMAT, **identity, "access": terms(oracle)})
+            claim(out, kind, identity, oracle)
             handed = journal = opened.enter_context(journalled(handed, out / "answers"))
             kept = journal.paid.queries
         if budget is not None:
@@ -65,20 +71,38 @@ def asked(
         yield Asked(handed, kept, seen)
 
 
-def _claim(out: Path, kind: str, identity: Mapping[str, Any]) -> None:
-    """Make the folder this audit's, or see that it is."""
+def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> None:
+    """Make the folder this audit's, or see that it is: of the same victim, data, members, defences, terms and attack.
+
+    Args:
+        out: the folder.
+        kind: of audit; names the file.
+        identity: as `jaxattack.audit.Opened.identity`, and what decides the questions; the name of the victim is for people.
+        oracle: what is asked; where its content is known, that counts.
+
+    Raises:
+        InputError: the folder is another's; the sentence names what differs.
+    """
+    answers = who.identity(oracle)
+    whole = {"format": FORMAT, **identity, **answers, "content": answers["content"] or identity["content"]}
+    here = json.loads(json.dumps(plain(whole)))
     file = out / f"{kind}.json"
-    if file.exists():
-        kept = read_json(file)
-        other = [key for key, value in identity.items() if kept.get(key) != value]
-        if other:
-            raise InputError(
-                f"{out} keeps the answers of another {kind} ({other[0]} was {kept.get(other[0])!r} and is now "
-                f"{identity[other[0]]!r}): give another folder."
-            )
+    if not file.exists():
+        make_folder(out)
+        write_json(file, here)
         return
-    make_folder(out)
-    write_json(file, dict(identity))
+    there = read_json(file)
+    other = [
+        f"{place:.80} was {_shown(was)} and is now {_shown(now)}"
+        for place, was, now in differences(here | {"victim": ""}, there | {"victim": ""})
+    ]
+    if other:
+        raise InputError(f"{out} keeps the answers of another {kind} ({'; '.join(other[:3])}): give another folder.")
+
+
+def _shown(value: Any) -> str:
+    """A value in a sentence: the first letters of a digest tell it from others."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,52}\b", r"\1", repr(value))[:120]
 
 
 def terms(oracle: Oracle) -> dict[str, Any]:

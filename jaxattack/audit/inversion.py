@@ -21,7 +21,7 @@ from jaxattack.attacks.inversion import lookup
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
 from jaxattack.attacks.inversion.gradient import gradient_of, match_records
 from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
-from jaxattack.audit.asked import asked, plain, settings, terms
+from jaxattack.audit.asked import asked, claim, plain, settings, terms
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.extraction import described
 from jaxattack.audit.opened import Opened
@@ -139,6 +139,8 @@ def invert(
     if asked_.access.classes < 2:
         raise InputError(f"{victim.name} answers a number and no class: inverting a class needs a classifier.")
     audit = replace(audit, method=audit.method or _method(victim, audit, asked_))
+    if out is not None:
+        claim(out, "inversion", _identity(victim, audit, asked_), asked_)
     done = _run(victim, audit, asked_, out, progress)
     started = time.perf_counter()
     # What is recognised in a user's own record is the record itself: there is nothing to judge.
@@ -202,6 +204,18 @@ def _cost(done: _Done, judged: float, total: float) -> dict[str, Any]:
     }
 
 
+def _identity(victim: Opened, audit: InversionAudit, oracle: Oracle) -> dict[str, Any]:
+    """What decides the reconstructions: the victim, and the attack without the model that judges them."""
+    attack = asdict(audit)
+    for name in ("evaluation", "budget"):
+        del attack[name]
+    return victim.identity | attack | {"targets": _targets(audit, oracle).tolist()}
+
+
+def _targets(audit: InversionAudit, oracle: Oracle) -> np.ndarray:
+    return np.array(audit.targets or range(oracle.access.classes))
+
+
 def _method(victim: Opened, audit: InversionAudit, oracle: Oracle) -> str:
     """White-box where there are weights, or will be; else what the answers allow."""
     if victim.inside is not None or audit.extract is not None:
@@ -213,7 +227,7 @@ def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None
     name = audit.method or ""
     if by_gradient(name):
         return _from_gradients(victim, name, audit, progress)
-    attack, targets = lookup(name), np.array(audit.targets or range(oracle.access.classes))
+    attack, targets = lookup(name), _targets(audit, oracle)
     if audit.extract is not None and not attack.white_box:
         raise InputError(
             f"{attack.name} asks the victim itself and has no use for a stolen model: leave extract out, or give mi-face."
@@ -227,8 +241,8 @@ def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None
         started = time.perf_counter()
         made = attack(victim.inside, targets, seed=audit.seed, pool=pool, progress=progress)
         return _Done(made, None, made.cost, 0, [], {"attack": time.perf_counter() - started})
-    identity = {"method": name, "targets": targets.tolist(), "extract": audit.extract, "seed": audit.seed}
-    with asked(oracle, kind="inversion", identity=victim.identity | identity, out=out, budget=audit.budget) as handed:
+    identity = _identity(victim, audit, oracle)
+    with asked(oracle, kind="inversion", identity=identity, out=out, budget=audit.budget) as handed:
         started, stolen, seconds = time.perf_counter(), None, {}
         target: Any = handed.oracle
         if audit.extract is not None:

@@ -29,7 +29,7 @@ from jaxtyping import Bool, Int, Shaped
 from jaxattack.attacks.extraction import ReluNetwork, logits
 from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.victim import Victim, architecture, load_victim
-from jaxattack.data import load
+from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Sized
 from jaxattack.models import of_bytes
 from jaxattack.oracle import (
@@ -42,6 +42,7 @@ from jaxattack.oracle import (
     from_skops,
     random_head,
 )
+from jaxattack.oracle.identity import content, fingerprint_of, probes
 from jaxattack.oracle.local import answered
 from jaxattack.training import Recipe, denoising_start, train_one
 from jaxattack.types import (
@@ -96,8 +97,26 @@ class Opened:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells it from other victims, as plain values; the seed beside it decides which records were its members."""
-        return {"victim": self.name, "members": None if self.member is None else int(self.member.sum())}
+        """What tells it from other victims, as plain values; its name is for people and does not count.
+
+        ``content`` is what answers, as `jaxattack.oracle.identity` says; of a service its address, since what answers
+        there is known by its answers alone; of any other function the twin's answers to fixed records, to six digits.
+        ``data`` are the records that it and others were trained on, ``members`` its own, ``pool`` the attacker's own.
+        """
+        mask = None if self.member is None else {"count": int(self.member.sum()), "sha256": fingerprint_of(self.member)}
+        data = None if self.dataset is None else {"records": len(self.dataset), "sha256": fingerprint(self.dataset)}
+        return {
+            "victim": self.name,
+            "content": content(self.oracle) or ({"url": self.name} if self.remote else self._answers()),
+            "data": data,
+            "members": mask,
+            "pool": None if self.pool is None else fingerprint_of(self.pool),
+        }
+
+    def _answers(self) -> dict[str, str]:
+        answer = self.twin(probes(self.oracle.access.inputs))
+        scores = [part for part in answer if part is not None]
+        return {"answers": fingerprint_of([[f"{value:.6g}" for value in part.ravel().tolist()] for part in scores])}
 
 
 def open_victim(
@@ -259,7 +278,10 @@ def _random_relu(name: str, level: Level, seed: int, price: float) -> Opened:
 
     def make(level: Level) -> Oracle:
         answer = lambda x: answered(logits(network, x), level)  # noqa: E731 - a name would be called once
-        return from_function(answer, Access(level=level, classes=widths[-1], inputs=inputs), price=price)
+        access = Access(level=level, classes=widths[-1], inputs=inputs)
+        return from_function(
+            answer, access, price=price, content=lambda: {"parameters": fingerprint_of(dict(network.parameters))}
+        )
 
     hidden = "-".join(map(str, widths[1:-1]))
     return Opened(

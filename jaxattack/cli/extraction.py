@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,8 @@ from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.oracle import connect
-from jaxattack.oracle.ledger import PRICE
+from jaxattack.oracle.identity import fingerprint_of
+from jaxattack.oracle.ledger import PRICE, standing_for
 from jaxattack.serve import Key, Settings, serving
 from jaxattack.serve import serve as run_server
 from jaxattack.types import InputError, Oracle
@@ -86,14 +86,16 @@ def extract(
         price: of a query, in dollars.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
-    settings = {"victim": victim, "data": data, **asdict(terms), **asdict(audit)}
-    folder = out or RUNS / named_run("extract", victim, settings)
-    with progress(output) as shown, resumable(folder):
+    with progress(output) as shown:
         opened = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision, seed=audit.seed, price=price, key=key,
             progress=shown,
         )  # fmt: skip
-        with asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport):
+        folder = out or RUNS / named_run("extract", victim, opened, asdict(terms), asdict(audit))
+        with (
+            resumable(folder),
+            asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport),
+        ):
             stolen = run_extraction(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
     publish(folder, stolen.findings, output)
 
@@ -107,7 +109,7 @@ def asked(victim: Opened, oracle: Oracle, in_process: bool, price: float) -> Ite
         yield oracle, "in this process"
     else:
         with serving(oracle) as url, connect(url, price=price) as client:
-            yield client, "over HTTP on loopback, as .npy"
+            yield standing_for(client, oracle), "over HTTP on loopback, as .npy"
 
 
 def _listed() -> dict[str, str]:
@@ -146,10 +148,13 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def named_run(command: str, victim: str, settings: dict[str, object]) -> str:
-    """The name of a run's folder: the command, the victim, and a digest of everything that decides the result."""
+def named_run(command: str, victim: str, opened: Opened, *settings: Mapping[str, object]) -> str:
+    """The name of a run's folder: the command, the victim, and a digest of everything that decides the result.
+
+    Another model under the same path has another folder: what is digested is its content, not where it lies.
+    """
     words = "".join(c if c.isalnum() else "-" for c in Path(victim).stem).strip("-")
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    digest = fingerprint_of([opened.identity | {"victim": victim}, *settings])
     return f"{command}-{words}-{digest[:8]}"
 
 

@@ -60,13 +60,15 @@ def invert(
         price: of a query, in dollars.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
-    settings = {"victim": victim, "data": data, "members": members, **asdict(terms), **asdict(audit)}
-    folder = out or RUNS / named_run("invert", victim, settings)
-    with progress(output) as shown, resumable(folder):
+    with progress(output) as shown:
         opened = open_victim(
             victim, data=data, members=members, fresh=untrained(audit), level=terms.level, precision=terms.precision, seed=audit.seed, price=price,
             key=key, progress=shown,
         )  # fmt: skip
-        with asked(opened, on_terms(opened.oracle, terms, audit.seed), not http, price) as (oracle, transport):
+        folder = out or RUNS / named_run("invert", victim, opened, asdict(terms), asdict(audit))
+        with (
+            resumable(folder),
+            asked(opened, on_terms(opened.oracle, terms, audit.seed), not http, price) as (oracle, transport),
+        ):
             made = run_inversion(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
     publish(folder, made.findings, output)

@@ -55,6 +55,11 @@ def terms(access: Access) -> dict[str, Any]:
     return plain | inputs | {"shape": list(access.inputs.shape), "names": list(access.inputs.names)}
 
 
+def identity(oracle: Oracle) -> dict[str, Any]:
+    """All that decides its answers, as plain values: content, defences and terms."""
+    return {"content": content(oracle), "defences": defences(oracle), "access": terms(oracle.access)}
+
+
 def of_network(model: Model, variables: Variables, record: tuple[int, ...], *, images: bool = False) -> dict[str, str]:
     """The content of a network: its weights, by path, type, shape and value; and what is computed from them.
 

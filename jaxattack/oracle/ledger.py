@@ -114,27 +114,41 @@ class Wrapped:
             defence: how answers are changed, as plain values that decide it; None where they are not.
         """
         self.access = oracle.access if access is None else access
-        self._oracle, self._defence = oracle, defence
+        self._oracle, self._known, self._defence = oracle, oracle, defence
 
     @property
     def content(self) -> Mapping[str, str] | None:
         """What answers in the end, as `jaxattack.oracle.identity` says; None where it is not known."""
-        return getattr(self._oracle, "content", None)
+        return getattr(self._known, "content", None)
 
     @property
     def defences(self) -> tuple[Mapping[str, Any], ...]:
         """What changes the answers, the first applied first."""
-        return (*getattr(self._oracle, "defences", ()), *(() if self._defence is None else (self._defence,)))
+        return (*getattr(self._known, "defences", ()), *(() if self._defence is None else (self._defence,)))
 
     @property
     def elsewhere(self) -> bool:
         """Whether a service is asked whose model may be replaced without anybody here knowing."""
-        return getattr(self._oracle, "elsewhere", False)
+        return getattr(self._known, "elsewhere", False)
 
     @property
     def ledger(self) -> Ledger:
         """What the victim has answered so far, and what it cost."""
         return self._oracle.ledger
+
+
+def standing_for(client: Oracle, oracle: Oracle) -> Oracle:
+    """A client of an oracle that this process serves itself: known as that oracle, for it cannot be replaced unseen."""
+    return _Standing(client, oracle)
+
+
+class _Standing(Wrapped):
+    def __init__(self, client: Oracle, oracle: Oracle):
+        super().__init__(client)
+        self._known = oracle
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        return self._oracle(x, bias)
 
 
 def digest(x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> bytes:
