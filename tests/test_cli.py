@@ -124,6 +124,14 @@ def test_train_writes_a_model_folder_that_loads(tmp_path):
     assert described["train_accuracy"] > 0.75
 
 
+def test_a_learner_is_part_of_what_a_run_is(tmp_path):
+    options = ("membership", *SMALL, "--attacks", "loss", "--out", "run")
+    run(*options, "--learner", "relaxloss?alpha=0.5", "--json", folder=tmp_path)
+    learner = RunFolder.existing(tmp_path / "run").identity["learner"]
+    assert learner["loss"] == {"name": "RelaxLoss", "alpha": 0.5, "upper": 1.0, "stop_gradient": True}
+    assert "another run (learner is" in one_sentence(run(*options, folder=tmp_path, expect=2))
+
+
 def test_score_takes_logits_of_any_framework(tmp_path):
     random = np.random.default_rng(0)
     member = np.tile(np.eye(2, dtype=bool)[:, random.integers(0, 2, 200)], (3, 1))
@@ -194,6 +202,8 @@ BAD = {
     "unknown attack": (lambda _: ("membership", "--attacks", "liar"), "lira-online"),
     "unknown design": (lambda _: ("membership", "--design", "thirds"), "halves"),
     "three models": (lambda _: ("membership", "--models", "3"), "at least 4"),
+    "unknown learner": (lambda _: ("train", "--learner", "relaxlos"), "relaxloss"),
+    "clipping of batch norm": (lambda _: ("membership", "--model", "resnet:8", "--learner", "dp-sgd"), "batch norm"),
     "zero epochs": (lambda _: ("membership", "--epochs", "0"), "epochs"),
     "too many records": (lambda _: ("membership", "--records", "5000"), "1797"),
     "more members than records": (lambda _: ("membership", "--design", "sized:5000"), "1797"),

@@ -70,9 +70,10 @@ class Learning:
 
 VictimOptions = Annotated[Victim, flat("What is attacked")]
 AuditOptions = Annotated[MembershipAudit, flat("The attack")]
-RecipeOptions = Annotated[Recipe, flat("How it is trained")]
+_TRAINED = flat("How it is trained")
+RecipeOptions = Annotated[Recipe, _TRAINED]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
-LearningOptions = Annotated[Learning, flat("How it is trained")]
+LearningOptions = Annotated[Learning, _TRAINED]
 MachineOptions = Annotated[Machines, flat("Many machines")]
 _VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Victim(), Recipe(), MembershipAudit(), Placement(), Output()
 _MACHINES, _LEARNING = Machines(), Learning()
