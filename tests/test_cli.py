@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from command import run
 from prepared import real_mnist, write_tfds
+from sklearn import datasets
 
 from jaxattack import RunFolder, load_victim
 
@@ -274,3 +275,12 @@ def test_a_record_that_is_always_in_is_left_out_and_named(tmp_path):
     before, _, after = run(*arguments, folder=tmp_path).stderr.partition("AUC")
     for said in (before, after):  # before anything is trained, and beside the figures
         assert "2 of 150 records (3, 70)" in said
+
+
+def test_labels_in_words_are_the_names_of_classes(tmp_path):
+    x, y = datasets.load_iris(return_X_y=True)
+    np.savez(tmp_path / "flowers.npz", x=x, y=np.array(["setosa", "versicolor", "virginica"])[y])
+    arguments = ("--data", "flowers.npz", "--model", "softmax", "--models", 4, "--epochs", 2, "--out", "run")
+    for command in (("membership", *arguments), ("report", "run")):
+        found = json.loads(run(*command, "--attacks", "loss", "--json", folder=tmp_path).stdout)
+        assert {entry["label"] for entry in found["vulnerable"]["records"]} <= {"setosa", "versicolor", "virginica"}

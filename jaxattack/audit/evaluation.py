@@ -305,11 +305,12 @@ def _vulnerable(
     threshold = summary.tpr[FPRS.index(0.01)].threshold
     records = []
     for record in np.argsort(-np.nan_to_num(exposed, nan=-1.0), kind="stable")[:WORST]:
+        label = int(observations.label[record])
         called, member = scores[:, record] >= threshold, observations.member[:, record]
         records.append(
             {
                 "record": int(record),
-                "label": int(observations.label[record]),
+                "label": observations.names[label] if observations.names else label,
                 "vulnerability": _number(float(exposed[record])),
                 "detected": float(called[member].mean()) if member.any() else None,
                 "falsely": float(called[~member].mean()) if not member.all() else None,

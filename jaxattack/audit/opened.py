@@ -45,6 +45,7 @@ from jaxattack.oracle import (
 from jaxattack.oracle.identity import content, fingerprint_of, probes
 from jaxattack.oracle.local import answered
 from jaxattack.training import Recipe, denoising_start, train_one
+from jaxattack.training.images import check_images
 from jaxattack.types import (
     Access,
     Answer,
@@ -167,6 +168,7 @@ def open_victim(
     member = _members(dataset, members, seed)
     if kind == "dae":
         widths = tuple(_sizes(name, "dae:1000-300, the widths of its hidden layers", 1))
+        check_images(dataset)
         model = denoising_start(widths, dataset.x[member], dataset.classes, seed=seed)
     else:
         model = architecture(Victim(data=dataset.name, model=name), dataset)

@@ -7,6 +7,7 @@ processes that share the run folder (`jaxattack.audit.parts`): the observations 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,7 +77,7 @@ def membership(
         _train(plan, range(audit.models), placement, progress)
     else:
         train_on_cluster(plan, cluster, placement, progress)
-    values = _findings(plan.folder, audit.models, audit.attacks, begin, progress)
+    values = _findings(plan.folder, audit.models, audit.attacks, plan.records, begin, progress)
     return Findings(values, _pictures(values, plan.records))
 
 
@@ -150,8 +151,9 @@ def rescore(folder: Path, attacks: tuple[str, ...] = tuple(ATTACKS), *, progress
     run = RunFolder.existing(folder)
     finished = run.finished()
     models = next(count for count in range(len(finished) + 1) if count not in finished)
-    values = _findings(run, models, attacks, begin, progress)
-    return Findings(values, _pictures(values, _records_of(run)))
+    records = _records_of(run)
+    values = _findings(run, models, attacks, records, begin, progress)
+    return Findings(values, _pictures(values, records))
 
 
 def _records_of(run: RunFolder) -> Dataset | None:
@@ -172,13 +174,18 @@ def _pictures(values: dict[str, Any], dataset: Dataset | None) -> dict[int, np.n
 
 
 def _findings(
-    folder: RunFolder, models: int, attacks: tuple[str, ...], begin: float, progress: Progress | None
+    folder: RunFolder,
+    models: int,
+    attacks: tuple[str, ...],
+    records: Dataset | None,
+    begin: float,
+    progress: Progress | None,
 ) -> dict[str, Any]:
     """The findings on the first models of a run folder, with what they cost."""
     if models < 4:
         raise InputError(f"{folder.path} holds {models} models: train at least 4.")
     start = time.perf_counter()
-    observations = folder.observations(models)
+    observations = replace(folder.observations(models), names=() if records is None else records.names)
     evaluated = evaluate(observations, lookup(attacks), progress=progress)
     scored = time.perf_counter() - start
     run = folder.identity

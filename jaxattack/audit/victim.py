@@ -27,7 +27,7 @@ from jaxattack.models import build
 from jaxattack.models.nets import Activation
 from jaxattack.store import FORMAT, leaves_by_path, read_leaves
 from jaxattack.training import Queries, Recipe, check_seed, learners, observe_one, train_one
-from jaxattack.training.images import check_views
+from jaxattack.training.images import check_images, check_views
 from jaxattack.training.signals import require_converged
 from jaxattack.types import Dataset, InputError, Learner, Model, Progress, Variables
 
@@ -78,11 +78,13 @@ def architecture(victim: Victim, dataset: Dataset) -> Model:
     """The Model of a victim, for the records of a data set.
 
     Raises:
-        InputError: an unknown architecture, or a factory that cannot be imported, fails, or makes no Model.
+        InputError: an unknown architecture, images that it would misread, or a factory that cannot be imported, fails,
+            or makes no Model.
     """
     module, _, name = victim.model.partition(":")
     if name.isidentifier():
         return _from_factory(module, name, dataset)
+    check_images(dataset)
     return build(victim.model, dataset.shape, dataset.classes, activation=victim.activation, dropout=victim.dropout)
 
 

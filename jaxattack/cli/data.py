@@ -31,6 +31,7 @@ def data(name: str | None = None, /, *, out: Path | None = None, json: bool = Fa
         "shape": list(found.shape),
         "dtype": str(found.x.dtype),
         "classes": found.classes,
+        **({"names": list(found.names)} if found.names else {}),
         "records_by_class": np.bincount(found.y, minlength=found.classes).tolist(),
     }
     if json:
@@ -53,4 +54,4 @@ def _print_names(as_json: bool) -> None:
     print(
         f"{'tfds:NAME':26}a data set prepared by tensorflow-datasets, as tfds:cifar10 or tfds:mnist?split=train[:5000]"
     )
-    print(f"{'FILE.npz':26}your own: x [record, ...], y [record], perhaps classes")
+    print(f"{'FILE.npz':26}your own: x [record, ...], y [record], perhaps classes: how many, or their names")

@@ -1,4 +1,4 @@
-"""A data set as one .npz file: ``x``, ``y`` and, where a class may be missing, ``classes`` (one whole number).
+"""A data set as one .npz file: ``x``, ``y`` and, where a class may be missing, ``classes`` (one whole number, or the names of all classes).
 
 ``numpy.savez("records.npz", x=x, y=y)`` writes one. Which arrays are taken, and as what, is said in `arrays`.
 Python objects (pickles) are never read. What else is refused before it is read is said in `jaxattack.npz`.
@@ -27,12 +27,16 @@ def read(path: str | os.PathLike[str]) -> Dataset:
     name = os.fspath(path)
     arrays = _read_arrays(name)
     classes = arrays.get("classes")
-    if classes is not None and (classes.ndim or classes.dtype.kind not in "iu"):
+    if classes is None:
+        return from_arrays(arrays["x"], arrays["y"], name=name)
+    if classes.ndim == 1 and classes.dtype.kind == "U":
+        return from_arrays(arrays["x"], arrays["y"], names=classes.tolist(), name=name)
+    if classes.ndim or classes.dtype.kind not in "iu":
         raise InputError(
-            f"{name}: classes has dtype {classes.dtype} and shape {classes.shape}: give one whole number, or leave it "
-            "out."
+            f"{name}: classes has dtype {classes.dtype} and shape {classes.shape}: give one whole number or the names "
+            "of all classes, or leave it out."
         )
-    return from_arrays(arrays["x"], arrays["y"], classes=None if classes is None else int(classes), name=name)
+    return from_arrays(arrays["x"], arrays["y"], classes=int(classes), name=name)
 
 
 def save(dataset: Dataset, path: str | os.PathLike[str]) -> None:
@@ -44,7 +48,7 @@ def save(dataset: Dataset, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix != ".npz":
         raise InputError(f"{target}: the name of a saved data set ends in .npz: rename it.")
-    write_arrays(target, {"x": dataset.x, "y": dataset.y, "classes": np.array(dataset.classes)})
+    write_arrays(target, {"x": dataset.x, "y": dataset.y, "classes": np.array(dataset.names or dataset.classes)})
 
 
 def _read_arrays(name: str) -> dict[str, np.ndarray]:

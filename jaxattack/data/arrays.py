@@ -8,44 +8,45 @@
 | whole numbers, Booleans or floats [record, feature] | float32, values unchanged |
 | anything else | InputError |
 
-Labels may be whole numbers of any kind, Booleans, or floats that are whole.
+Labels may be of any kind that `jaxattack.data.labels` lists.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Shaped
 
+from jaxattack.data.labels import read_labels
 from jaxattack.types import Dataset, InputError
 
 
 def from_arrays(
     x: Shaped[np.ndarray, "record *feature"],
-    y: Shaped[np.ndarray, "record"],
+    y: Shaped[np.ndarray, "record *cls"],
     *,
     classes: int | None = None,
+    names: Sequence[str] = (),
     name: str = "arrays",
 ) -> Dataset:
     """Records and labels, as numbers of the kinds a Dataset holds (see the table above).
 
     Args:
         x: images or a table.
-        y: labels, 0 to ``classes - 1``.
+        y: labels of any kind that `jaxattack.data.labels` lists.
         classes: the number of classes; by default as many as there are different labels.
+        names: of all classes, in the order of their numbers.
         name: what to call the records in messages and reports.
 
     Raises:
-        InputError: arrays of another kind or shape, of unequal lengths, or with NaN; labels that are not 0 to
-            ``classes - 1``; fewer than two classes.
+        InputError: arrays of another kind or shape, of unequal lengths, or with NaN; labels of another kind, or of more
+            classes than declared; fewer than two classes.
     """
-    labels = _labels(np.asarray(y), name)
+    labels = read_labels(y, f"{name}: y", classes=classes, names=names)
     return Dataset(
-        x=_records(np.asarray(x), name),
-        y=labels,
-        classes=_count_classes(labels, name) if classes is None else classes,
-        name=name,
+        x=_records(np.asarray(x), name), y=labels.number, classes=labels.classes, name=name, names=labels.names
     )
 
 
@@ -79,33 +80,3 @@ def _records(x: np.ndarray, name: str) -> Shaped[np.ndarray, "record *feature"]:
     # A float64 beyond float32 becomes infinity, which the Dataset refuses with a sentence of its own.
     with np.errstate(over="ignore"):
         return x.astype(np.float32)
-
-
-def _labels(y: np.ndarray, name: str) -> Int[np.ndarray, "record"]:
-    if y.ndim != 1:
-        raise InputError(f"{name}: y has shape {y.shape}: give one whole-number label a record.")
-    if y.dtype.kind == "f":
-        whole = np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2**31)
-        if not whole.all():
-            raise InputError(f"{name}: y holds {y[~whole][0]}, which is no whole number: number the classes from 0.")
-    elif y.dtype.kind not in "iub":
-        raise InputError(
-            f"{name}: y has dtype {y.dtype}: number the classes from 0, for example "
-            "y = numpy.unique(y, return_inverse=True)[1]."
-        )
-    return y.astype(np.int64)
-
-
-def _count_classes(y: Int[np.ndarray, "record"], name: str) -> int:
-    found = np.unique(y)
-    if not len(found):
-        return 2
-    classes = int(found[-1]) + 1
-    # A gap may be a class that this part of the data lacks, or labels that count from 1: only the caller knows.
-    if len(found) > 1 and len(found) != classes:
-        raise InputError(
-            f"{name}: y holds {len(found)} different labels from {found[0]} to {found[-1]}, not 0 to "
-            f"{len(found) - 1}: renumber them (numpy.unique(y, return_inverse=True)[1]), or say how many classes "
-            "there are."
-        )
-    return classes

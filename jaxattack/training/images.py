@@ -125,6 +125,37 @@ def view(queries: Queries, x: jax.Array, offset: Int[jax.Array, "3"]) -> jax.Arr
     return jax.lax.dynamic_slice(x, (0, offset[1], offset[2], 0), shape)
 
 
+CHANNELS = (1, 3, 4)
+"""Of pictures: grey, red-green-blue, and with transparency."""
+
+
+def check_images(dataset: Dataset) -> None:
+    """Refuse images that a network of this package would misread: channels that come first, floats outside -1 to 1.
+
+    Its networks get bytes as floats from -1 to 1 (`as_input`), and floats as they are. Tables are not affected.
+
+    Raises:
+        InputError: how they are, and how to give them.
+    """
+    if dataset.x.ndim != 4:
+        return
+    first, *sides = dataset.shape
+    if first in CHANNELS and sides[1] not in CHANNELS and min(sides) > max(CHANNELS):
+        raise InputError(
+            f"{dataset.name} has images of shape {dataset.shape}, whose channels seem to come first: give the layout "
+            "[record, height, width, channel], as x.transpose(0, 2, 3, 1) does; where they are so high and have so many "
+            "channels, exchange height and width."
+        )
+    if dataset.images:
+        return
+    low, high = float(dataset.x.min()), float(dataset.x.max())
+    if max(-low, high) > 1.001:  # arithmetic in float16 rounds 1 to within this
+        raise InputError(
+            f"{dataset.name} has images of floats from {low:g} to {high:g}, and networks take them on a scale from -1 to "
+            f"1: give bytes (uint8) from 0 to 255, or divide by {max(-low, high):g}."
+        )
+
+
 def check_views(recipe: Recipe, queries: Queries, dataset: Dataset) -> None:
     """Refuse augmentation or views that the records have not.
 

@@ -22,6 +22,7 @@ class Dataset:
         y: labels, 0 to ``classes - 1``.
         classes: the number of classes, at least 2.
         name: where the records came from, as given to `jaxattack.load`.
+        names: of the classes; empty where they are numbered alone.
 
     Raises:
         InputError: unequal lengths, no records, NaN or infinity, labels out of range, or fewer than two classes present.
@@ -31,6 +32,7 @@ class Dataset:
     y: Int[np.ndarray, "record"]
     classes: int
     name: str
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -50,6 +52,10 @@ class Dataset:
             raise InputError(
                 f"{self.name}: y ranges from {self.y.min()} to {self.y.max()}, outside 0 to {self.classes - 1}: "
                 "renumber the labels from 0."
+            )
+        if len(self.names) not in (0, self.classes):
+            raise InputError(
+                f"{self.name}: there are {len(self.names)} names of {self.classes} classes: give one for each."
             )
         if len(np.unique(self.y)) < 2:
             raise InputError(

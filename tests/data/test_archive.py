@@ -75,9 +75,10 @@ def test_a_file_of_another_kind_is_not_saved_to(tmp_path):
         ({"x": X, "y": Y[:5]}, r"x has 6 records and y has 5: give one label for each record"),
         ({"x": X, "y": Y * 0 + 2}, r"every record has the label 2: a classifier needs at least two classes"),
         ({"x": X, "y": Y, "classes": 2}, r"y ranges from 0 to 2, outside 0 to 1: renumber"),
-        ({"x": X, "y": Y - 1, "classes": 3}, r"y ranges from -1 to 1, outside 0 to 2: renumber"),
+        ({"x": X, "y": Y - 1, "classes": 4}, r"y ranges from -1 to 1, outside 0 to 3: renumber"),
         ({"x": X, "y": Y, "classes": 3.0}, r"classes has dtype float64 and shape \(\): give one whole number"),
-        ({"x": X, "y": Y, "classes": ["a", "b", "c"]}, r"classes has dtype <U1 and shape \(3,\): give one"),
+        ({"x": X, "y": Y, "classes": ["a", "b"]}, r"y ranges from 0 to 2, outside 0 to 1"),
+        ({"x": X, "y": Y, "classes": [["a", "b"]]}, r"classes has dtype <U1 and shape \(1, 2\): give one"),
     ],
 )
 def test_arrays_that_make_no_data_set_are_refused(tmp_path, arrays, message):

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.data import from_arrays
-from jaxattack.training.images import Queries, as_input, augment, check_views, in_blocks, view
+from jaxattack.training.images import Queries, as_input, augment, check_images, check_views, in_blocks, view
 from jaxattack.training.recipe import Recipe
-from jaxattack.types import InputError
+from jaxattack.types import Dataset, InputError
 
 IMAGES = np.random.default_rng(0).uniform(0.1, 1.0, (64, 6, 5, 2)).astype(np.float32)
 
@@ -163,3 +163,49 @@ def test_images_smaller_than_the_change_are_refused(recipe, queries, words):
     with pytest.raises(InputError, match=words):
         check_views(Recipe(**recipe), Queries(**queries), images)
     check_views(Recipe(crop=4, cutout=4), Queries(shift=4), images)
+
+
+def pictures(shape, low, high, dtype=np.float32):
+    x = np.random.default_rng(0).uniform(low, high, (6, *shape))
+    x.flat[:2] = low, high
+    return Dataset(x=x.astype(dtype), y=np.arange(6) % 2, classes=2, name="some")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        (
+            pictures((8, 8, 1), 0, 255),
+            "floats from 0 to 255, and networks take them on a scale from -1 to 1.* divide by 255",
+        ),
+        (pictures((8, 8, 3), -2, 2.5), "floats from -2 to 2.5, .* divide by 2.5"),
+        (pictures((8, 8, 3), -3, 2.5), "divide by 3"),
+        (
+            pictures((3, 16, 16), 0, 255, np.uint8),
+            r"channels seem to come first: give the layout \[record, height, width, ch",
+        ),
+        (pictures((1, 28, 28), 0, 1), "channels seem to come first"),
+        (pictures((3, 48, 64), 0, 1), "channels seem to come first"),
+        (pictures((4, 20, 20), 0, 255, np.uint8), "channels seem to come first"),
+    ],
+)
+def test_images_that_a_network_would_misread_are_refused(dataset, words):
+    with pytest.raises(InputError, match=words):
+        check_images(dataset)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        pictures((8, 8, 1), 0, 255, np.uint8),
+        pictures((8, 8, 3), -1, 1),
+        pictures((1, 8, 1), 0, 1),
+        pictures((3, 3, 3), 0, 1),
+        pictures((3, 16, 4), 0, 1),
+        pictures((8, 8, 16), 0, 1),
+        pictures((100,), -1000, 1000),
+    ],
+    ids=lambda dataset: f"{dataset.x.dtype} {dataset.shape}",
+)
+def test_other_images_and_tables_are_taken(dataset):
+    check_images(dataset)

@@ -32,8 +32,8 @@ Findings are those that every report has (`jaxattack.report`), and
                         groups of them, and among all
     models              {count, records, scored (those that every attack scored), classes, members, train_accuracy,
                         test_accuracy: {mean, sd} or null}
-    vulnerable          {attack, records: [{record, label, vulnerability, detected, falsely}]}, worst first; the last two at
-                        the attack's threshold of 1% false positives
+    vulnerable          {attack, records: [{record, label, vulnerability, detected, falsely}]}, worst first; label a number or
+                        a name; the last two at the attack's threshold of 1% false positives
     vulnerability       {edges, count, stability}: all records by the AUC of their own phi over the models, and the rank
                         correlation of that between two halves of the models
     cost                {models, gradient_steps, queries, seconds: {compile, train, observe, score, report, total},

@@ -1,0 +1,130 @@
+"""Labels of any kind to class numbers: what data sets and observations from elsewhere have in common.
+
+| labels | become |
+| --- | --- |
+| whole numbers 0 to k - 1, Booleans, floats that are whole | class numbers, as they are |
+| whole numbers with gaps, negative ones, or from 1 | class numbers in their order, with names and a warning |
+| text | class numbers in alphabetical order, with names |
+| [record, 1] | as [record] |
+| [record, k], a single 1 a row and 0 elsewhere | the column of the 1; k classes |
+| anything else | InputError |
+
+Where the number of classes is declared, whole numbers below it stay as they are, gaps included; where their names are,
+text is looked up among them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from jaxattack.types import InputError, InputWarning
+
+BEYOND = 2**31
+"""Floats of at least this size are no class numbers."""
+
+
+class Labels(NamedTuple):
+    """Class numbers, and what they stand for.
+
+    Attributes:
+        number: the class of each record, 0 to ``classes - 1``.
+        classes: how many there are.
+        names: of the classes; empty where they are numbered from 0.
+    """
+
+    number: Int[np.ndarray, "record"]
+    classes: int
+    names: tuple[str, ...] = ()
+
+
+def read_labels(
+    y: Shaped[np.ndarray, "record *cls"], name: str, *, classes: int | None = None, names: Sequence[str] = ()
+) -> Labels:
+    """Labels of any kind as class numbers (see the table above).
+
+    Args:
+        y: the labels.
+        name: what to call them in messages.
+        classes: how many classes there are; by default as many as there are different labels.
+        names: of all classes, in the order of their numbers; by default those that occur.
+
+    Warns:
+        InputWarning: whole numbers were numbered anew.
+
+    Raises:
+        InputError: labels of another kind or shape, or that are not among the declared classes.
+    """
+    y = np.asarray(y)
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim not in (1, 2):
+        raise InputError(f"{name} has shape {y.shape}: give one label a record, or one-hot rows [record, class].")
+    y = np.array(y.tolist()) if y.dtype.kind == "O" and len(y) else y
+    classes = len(names) or classes
+    if y.ndim == 2:
+        labels = _one_hot(y, name, classes)
+    elif y.dtype.kind in "US":
+        labels = _named(np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y, name, classes, names)
+    else:
+        labels = _numbered(_whole(y, name), name, classes)
+    return labels._replace(names=tuple(names)) if names else labels
+
+
+def _whole(y: np.ndarray, name: str) -> Int[np.ndarray, "record"]:
+    if y.dtype.kind == "f":
+        whole = np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < BEYOND)
+        if not whole.all():
+            raise InputError(f"{name} holds {y[~whole][0]}, which is no whole number: number the classes from 0.")
+    elif y.dtype.kind not in "iub":
+        raise InputError(f"{name} has dtype {y.dtype}: give whole numbers from 0, or text.")
+    return y.astype(np.int64)
+
+
+def _numbered(y: Int[np.ndarray, "record"], name: str, classes: int | None) -> Labels:
+    present, number = np.unique(y, return_inverse=True)
+    if not len(y):
+        return Labels(y, classes or 2)
+    low, high = int(present[0]), int(present[-1])
+    counting = high < classes if classes is not None else high == len(present) - 1 or len(present) == 1
+    if low >= 0 and counting:
+        return Labels(y, classes if classes is not None else high + 1)
+    if classes is not None and len(present) != classes:
+        raise InputError(
+            f"{name} ranges from {low} to {high}, outside 0 to {classes - 1}: renumber the labels from 0, or say how "
+            "many classes there are."
+        )
+    warnings.warn(
+        f"{name} holds {len(present)} different labels from {low} to {high}: they are taken for {len(present)} classes "
+        "in their order. Where others are missing in between, number from 0 and say how many classes there are.",
+        InputWarning,
+        stacklevel=3,
+    )
+    return Labels(number, len(present), tuple(map(str, present.tolist())))
+
+
+def _named(y: np.ndarray, name: str, classes: int | None, names: Sequence[str]) -> Labels:
+    present = np.unique(y).tolist()
+    if not names and classes not in (None, len(present)):
+        raise InputError(
+            f"{name} holds {len(present)} different names and classes is {classes}: name all classes in classes."
+        )
+    numbers = {text: number for number, text in enumerate(names or present)}
+    unknown = [text for text in present if text not in numbers]
+    if unknown:
+        raise InputError(f"{name} holds {unknown[0]!r}, which classes does not name: name all classes there.")
+    return Labels(np.array([numbers[text] for text in y.tolist()], np.int64), max(len(numbers), 2), tuple(numbers))
+
+
+def _one_hot(y: np.ndarray, name: str, classes: int | None) -> Labels:
+    hot = y.dtype.kind in "fiub" and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
+    if not hot or classes not in (None, y.shape[1]):
+        declared = "" if classes is None else f" and classes is {classes}"
+        raise InputError(
+            f"{name} has shape {y.shape}{declared}: give one label a record, or one-hot rows [record, class] with a "
+            "single 1 and otherwise 0."
+        )
+    return Labels(y.argmax(axis=1).astype(np.int64), y.shape[1])
