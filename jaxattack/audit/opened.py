@@ -354,4 +354,4 @@ def _remote(url: str, data: str | None, key: str | None, price: float) -> Opened
     oracle = connect(url, key=key, price=price)
     records = load(data) if data else None
     more = _thirds(records.x, records.y, oracle) if records is not None else {}
-    return Opened(name=url, oracle=oracle, twin=oracle, method=_method(oracle), remote=True, **more)
+    return Opened(name=oracle.url, oracle=oracle, twin=oracle, method=_method(oracle), remote=True, **more)

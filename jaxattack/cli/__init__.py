@@ -10,13 +10,14 @@ import os
 import signal
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 from cyclopts import App, Parameter
 from rich.console import Console
 
 from jaxattack.audit.environment import release
+from jaxattack.cli.credentials import shown_sentence
 from jaxattack.cli.data import data
 from jaxattack.cli.extraction import explained, extract, serve
 from jaxattack.cli.inversion import invert
@@ -61,6 +62,13 @@ def show_warning(message: Warning | str, category: type[Warning], *place: Any) -
         sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 
 
+def _end_with(sentence: str) -> NoReturn:
+    """Say why the input cannot be used, without the secrets that were typed, and exit."""
+    shown = shown_sentence(sentence, sys.argv[1:])
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {shown}", markup=False)
+    raise SystemExit(2) from None
+
+
 def main() -> None:
     """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
     for number in (signal.SIGINT, signal.SIGALRM):
@@ -74,8 +82,11 @@ def main() -> None:
         app()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except InputError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {error}", markup=False)
-        raise SystemExit(2) from None
+        _end_with(str(error))
+    except MemoryError as error:
+        _end_with(
+            f"there is not enough memory ({f'{error}' or 'nothing is free'}): give less data, or a smaller model."
+        )
     except KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stderr.flush()

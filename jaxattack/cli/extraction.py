@@ -17,10 +17,12 @@ from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
 from jaxattack.audit import ExtractionAudit, Opened, Terms, on_terms, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.estimators import ESTIMATORS
+from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.oracle import connect
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.ledger import PRICE, standing_for
+from jaxattack.oracle.remote.address import mask_url
 from jaxattack.serve import Key, Settings, serving
 from jaxattack.serve import serve as run_server
 from jaxattack.types import InputError, Oracle
@@ -44,6 +46,8 @@ class Listening:
 
 TermOptions = Annotated[Terms, flat("What the victim answers")]
 AuditOptions = Annotated[ExtractionAudit, flat("The attack")]
+CredentialOptions = Annotated[Credentials, flat("Who asks")]
+_CREDENTIALS = Credentials()
 _TERMS, _AUDIT, _OUTPUT, _LISTENING, _SETTINGS = Terms(), ExtractionAudit(), Output(), Listening(), Settings()
 
 
@@ -53,8 +57,8 @@ def extract(
     *,
     data: str | None = None,
     in_process: bool = False,
-    key: str | None = None,
     price: float = PRICE,
+    credentials: CredentialOptions = _CREDENTIALS,
     terms: TermOptions = _TERMS,
     audit: AuditOptions = _AUDIT,
     output: OutputOptions = _OUTPUT,
@@ -76,28 +80,28 @@ def extract(
 
         jaxattack extract model.skops --data records.npz --method softmax
 
-        jaxattack extract https://api.example.org --key SECRET --budget 5000 --out stolen
+        JAXATTACK_KEY=... jaxattack extract https://api.example.org --budget 5000 --out stolen
 
     Args:
         victim: one of the list above.
         data: the records it is trained on, or to compare on: as `jaxattack data` lists them; digits by default.
         in_process: ask the victim in this process, not over HTTP.
-        key: for a prediction API that asks for one.
         price: of a query, in dollars.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    key = credentials.read() if victim.startswith(("http://", "https://")) else None
     with progress(output) as shown:
         opened = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision, seed=audit.seed, price=price, key=key,
             progress=shown,
         )  # fmt: skip
-        folder = out or RUNS / named_run("extract", victim, opened, asdict(terms), asdict(audit))
+        folder = out or RUNS / named_run("extract", mask_url(victim), opened, asdict(terms), asdict(audit))
         with (
             resumable(folder),
             asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport),
         ):
             stolen = run_extraction(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
-    publish(folder, stolen.findings, output)
+    publish(folder, stolen.findings, output, secrets=(key,) if key else ())
 
 
 @contextmanager

@@ -9,12 +9,14 @@ from typing import Annotated
 from jaxattack.audit import InversionAudit, Terms, on_terms, open_victim
 from jaxattack.audit import invert as run_inversion
 from jaxattack.audit.inversion import untrained
-from jaxattack.cli.extraction import TermOptions, asked, named_run
+from jaxattack.cli.credentials import Credentials
+from jaxattack.cli.extraction import CredentialOptions, TermOptions, asked, named_run
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.oracle.ledger import PRICE
+from jaxattack.oracle.remote.address import mask_url
 
 AuditOptions = Annotated[InversionAudit, flat("The attack")]
-_TERMS, _AUDIT, _OUTPUT = Terms(), InversionAudit(), Output()
+_CREDENTIALS, _TERMS, _AUDIT, _OUTPUT = Credentials(), Terms(), InversionAudit(), Output()
 
 
 def invert(
@@ -24,8 +26,8 @@ def invert(
     data: str | None = None,
     members: int | None = None,
     http: bool = False,
-    key: str | None = None,
     price: float = PRICE,
+    credentials: CredentialOptions = _CREDENTIALS,
     terms: TermOptions = _TERMS,
     audit: AuditOptions = _AUDIT,
     output: OutputOptions = _OUTPUT,
@@ -56,19 +58,19 @@ def invert(
         data: the records it is trained on, as `jaxattack data` lists them; digits by default.
         members: how many of them it is trained on, chosen at random; half by default.
         http: ask the victim over HTTP on loopback, not in this process.
-        key: for a prediction API that asks for one.
         price: of a query, in dollars.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    key = credentials.read() if victim.startswith(("http://", "https://")) else None
     with progress(output) as shown:
         opened = open_victim(
             victim, data=data, members=members, fresh=untrained(audit), level=terms.level, precision=terms.precision, seed=audit.seed, price=price,
             key=key, progress=shown,
         )  # fmt: skip
-        folder = out or RUNS / named_run("invert", victim, opened, asdict(terms), asdict(audit))
+        folder = out or RUNS / named_run("invert", mask_url(victim), opened, asdict(terms), asdict(audit))
         with (
             resumable(folder),
             asked(opened, on_terms(opened.oracle, terms, audit.seed), not http, price) as (oracle, transport),
         ):
             made = run_inversion(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
-    publish(folder, made.findings, output)
+    publish(folder, made.findings, output, secrets=(key,) if key else ())

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jaxattack.audit import Findings, Victim
+from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
 
 RUNS = Path("jaxattack-runs")
 
@@ -85,11 +85,20 @@ def resumable(folder: Path) -> Iterator[None]:
         raise
 
 
-def publish(folder: Path, found: Findings, output: Output) -> None:
-    """Write the report, print its table, and say where everything is."""
+def publish(folder: Path, found: Findings, output: Output, secrets: Iterable[str] = ()) -> None:
+    """Write the report, print its table, and say where everything is.
+
+    Args:
+        folder: of the report.
+        found: what is reported.
+        output: what is printed.
+        secrets: what must not be in it, beside those of the command line and the environment.
+    """
     from jaxattack import report as pages  # drawing takes longer to import than the help takes to print
 
-    values = found.values | {"command": shlex.join(["jaxattack", *sys.argv[1:]])}
+    arguments = sys.argv[1:]
+    values = without_secrets(found.values, (*secrets, *known_secrets(arguments)))
+    values |= {"command": shown_command(arguments)}
     written = pages.write(folder, values, found.pictures)
     if output.json:
         print_json(pages.read(folder))

@@ -2,8 +2,9 @@
 
     GET  /, /describe   the terms: access level, classes, inputs, precision, price, limits; open to all
     POST /predict       a batch as JSON or .npy, answered as ``Accept`` says: what the access level lets through
-    GET  /metrics       requests by key (empty where unknown) and status, queries answered, requests replayed, seconds of the
-                        model, in Prometheus's text format
+    GET  /metrics       requests by status, queries answered, requests replayed, seconds of the model, in Prometheus's text
+                        format: those of the key that asks, and the requests of unknown keys (named ""); where there are
+                        keys, nobody without one sees how many ask, or who
     GET  /health        answers while the model computes
 
 `jaxattack.oracle.remote.wire` has the format of every body; `jaxattack.oracle.connect` is the client.

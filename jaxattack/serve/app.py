@@ -73,21 +73,21 @@ class Service:
         """That the server is there."""
         return Response(write_json({"status": "ok"}), media_type=JSON)
 
-    async def metrics(self, _: Request) -> Response:
-        """Counts in Prometheus's text format."""
-        accounts = [*self._accounts.values(), *([self._anyone] if self._anyone else [])]
+    async def metrics(self, request: Request) -> Response:
+        """Counts in Prometheus's text format, of the one who asks."""
+        account = self._account(request.headers.get("authorization", ""))
         lines = ["# TYPE jaxattack_requests_total counter"]
         lines += [
             f'jaxattack_requests_total{{key="{name}",status="{status}"}} {count}'
             for (name, status), count in sorted(self._requests.items())
+            if name in (account.name, "")
         ]
         for metric, field in (
             ("jaxattack_queries_answered_total", "answered"),
             ("jaxattack_requests_replayed_total", "replayed"),
             ("jaxattack_model_seconds_total", "seconds"),
         ):
-            lines.append(f"# TYPE {metric} counter")
-            lines += [f'{metric}{{key="{account.name}"}} {getattr(account, field)}' for account in accounts]
+            lines += [f"# TYPE {metric} counter", f'{metric}{{key="{account.name}"}} {getattr(account, field)}']
         return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
     async def predict(self, request: Request) -> Response:

@@ -15,7 +15,7 @@ class Key:
     """One who may ask, and how much.
 
     Attributes:
-        name: in /metrics.
+        name: in /metrics, for this key alone.
         secret: what is sent as ``Authorization: Bearer SECRET``.
         queries: how many may be answered while the server runs; None for any number.
         per_second: queries a second in the long run; one second's worth may come at once, and a batch larger than that

@@ -174,15 +174,20 @@ def test_keys_have_budgets_and_what_is_left_is_said():
         assert refused(client.post("/predict", json=asked, headers=alice), 402)["left"] == 4
         assert client.post("/predict", json={"inputs": asked["inputs"][:4]}, headers=alice).status_code == 200
         assert client.post("/predict", json=asked, headers=bob).status_code == 200
-        metrics = client.get("/metrics").text
+        metrics = client.get("/metrics", headers=alice).text
         for line in (
             'jaxattack_queries_answered_total{key="alice"} 10',
-            'jaxattack_queries_answered_total{key="bob"} 6',
             'jaxattack_requests_total{key="alice",status="402"} 2',
             'jaxattack_requests_total{key="",status="401"} 3',
         ):
             assert line in metrics.splitlines()
         assert "secret" not in metrics
+        assert "bob" not in metrics
+        assert 'queries_answered_total{key="bob"} 6' in client.get("/metrics", headers=bob).text
+        for path in ("/metrics", "/describe", "/", "/health", "/nowhere"):
+            said = client.get(path)
+            assert (said.status_code == 401) == (path == "/metrics")
+            assert not any(word in said.text for word in ("alice", "bob", "secret"))
 
 
 def test_a_rate_puts_off_and_says_for_how_long():

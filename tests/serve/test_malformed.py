@@ -217,7 +217,7 @@ def test_a_thousand_malformed_requests_are_refused_with_a_sentence_each(url):
             response = http.client.HTTPResponse(wire)
             response.begin()
             refusal(response, garbage)
-    metrics = httpx.get(f"{url}/metrics").text
+    metrics = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {KEY}"}).text
     assert 'queries_answered_total{key="me"} 0' in metrics
     assert 'status="5' not in metrics
     x = np.hstack([queries(50)[:, :-1], np.ones((50, 1))])

@@ -66,7 +66,8 @@ def connect(
     """A prediction API as an oracle.
 
     Args:
-        url: where it is, without /predict.
+        url: where it is, without /predict. A user and password in it, or a query, are sent with every request, and shown
+            nowhere.
         key: sent as a bearer token.
         timeout: seconds that an attempt may go without progress, and that the body of a response may take in all.
         retries: how many more attempts follow one that failed.
@@ -100,6 +101,7 @@ class Remote:
 
     Attributes:
         access: the terms that the service documents.
+        url: where it is, its credentials masked.
         elsewhere: True: its model may be replaced without anybody here knowing.
     """
 
@@ -107,7 +109,7 @@ class Remote:
 
     def __init__(self, exchange: Exchange, media: Media, price: float | None):
         """Read the terms; `connect` makes one."""
-        self._exchange = exchange
+        self._exchange, self.url = exchange, exchange.url
         self._media: Media = media
         self._session, self._count = secrets.token_hex(12), itertools.count()
         self._ledger, self._lock = Ledger(), threading.Lock()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from jaxattack.oracle.remote.address import mask, read_address
 from jaxattack.oracle.remote.wire import DAMAGE, read_json
 from jaxattack.types import InputError, OracleError
 
@@ -24,11 +25,19 @@ _TRANSIENT = (408, 429, 502, 503, 504)
 
 
 class Reply(NamedTuple):
-    """A response, whole."""
+    """A response, all of it.
+
+    Attributes:
+        status: of HTTP.
+        headers: of HTTP.
+        body: as it came.
+        secrets: what the request was sent with, and a service must not make us show.
+    """
 
     status: int
     headers: httpx.Headers
     body: bytearray
+    secrets: tuple[str, ...] = ()
 
     def detail(self) -> dict[str, Any]:
         """What a refusal says; nothing where it is no JSON."""
@@ -40,12 +49,12 @@ class Reply(NamedTuple):
     def sentence(self) -> str:
         """What a refusal says to people, on one line and free of control characters."""
         said = self.detail().get("error")
-        said = said if isinstance(said, str) else ""
+        said = mask(said, self.secrets) if isinstance(said, str) else ""
         return "".join(letter if letter.isprintable() else " " for letter in said[:400]) or f"status {self.status}."
 
     def media(self) -> str:
         """The content type, without parameters."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return mask(self.headers.get("content-type", ""), self.secrets).partition(";")[0].strip().lower()
 
     def pause(self) -> float | None:
         """Seconds that a refusal asks to wait; the exact ones of its body rather than the header's whole ones."""
@@ -63,7 +72,7 @@ class Exchange:
     """Connections to one service, kept open and made anew when they drop.
 
     Attributes:
-        url: of the service.
+        url: of the service, its credentials masked.
     """
 
     def __init__(self, url: str, *, key: str | None, timeout: float, retries: int):
@@ -76,28 +85,26 @@ class Exchange:
             retries: how many more attempts follow one that failed.
 
         Raises:
-            InputError: the URL is none.
+            InputError: the URL is none, or holds a user beside the key.
         """
-        self.url = url
+        address = read_address(url)
+        if key and address.user:
+            raise InputError(f"a key is given and {address.shown} holds a user: give one of them.")
+        self.url, self._query = address.shown, address.query
+        self._secrets = (*([key] if key else []), *address.secrets)
         self._timeout, self._retries, self._jitter = timeout, retries, random.Random()
-        try:
-            place = httpx.URL(url)
-            host = place.host
-            place.raw_host.decode("ascii").encode("idna")  # as the resolver does
-        except (httpx.InvalidURL, TypeError, UnicodeError) as error:
-            raise InputError(f"url is {url!r}: give one such as http://127.0.0.1:8000.") from error
-        if place.scheme not in ("http", "https") or not host:
-            raise InputError(f"url is {url!r}: give one such as http://127.0.0.1:8000.")
+        self._path = address.base.raw_path.rstrip(b"/")
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._http = httpx.Client(
-            base_url=place,
+            base_url=address.base,
+            auth=address.user,
             headers=headers,
             timeout=timeout,
             limits=httpx.Limits(keepalive_expiry=30.0),
             # Loading the certificates takes longer than stealing a small model; without TLS none is looked at.
-            verify=place.scheme == "https",
+            verify=address.base.scheme == "https",
             # A proxy that the environment names does not reach this machine's loopback interface.
-            trust_env=host not in ("localhost", "127.0.0.1", "::1"),
+            trust_env=address.base.host not in ("localhost", "127.0.0.1", "::1"),
         )
 
     def close(self) -> None:
@@ -125,7 +132,8 @@ class Exchange:
                 reply = self._attempt(method, path, most, body, headers)
                 reason = reply.sentence() if reply.status in _TRANSIENT else ""
             except httpx.TransportError as error:
-                reply, reason = None, f"{type(error).__name__}{f' ({error})' if str(error) else ''}."
+                said = mask(str(error), self._secrets)
+                reply, reason = None, f"{type(error).__name__}{f' ({said})' if said else ''}."
             if reply is not None and reply.status not in _TRANSIENT:
                 return reply
             pause = min(0.1 * 2**failures, 10.0) * self._jitter.uniform(0.5, 1.0)
@@ -144,11 +152,13 @@ class Exchange:
 
     def _attempt(self, method: str, path: str, most: int, body: bytes | None, headers: dict[str, str] | None) -> Reply:
         started, content = time.monotonic(), bytearray()
-        with self._http.stream(method, path, content=body, headers=headers) as response:
+        # As a part of the URL, the query would be in the log of httpx.
+        target = {"target": self._path + path.encode() + b"?" + self._query} if self._query else None
+        with self._http.stream(method, path, content=body, headers=headers, extensions=target) as response:
             for chunk in response.iter_raw():
                 content += chunk
                 if len(content) > most:
                     raise OracleError(f"{self.url} cannot be believed: more than {most:,} bytes came as its answer.")
                 if time.monotonic() - started > self._timeout:
                     raise httpx.ReadTimeout(f"the response took more than {self._timeout:g} s")
-            return Reply(response.status_code, response.headers, content)
+            return Reply(response.status_code, response.headers, content, self._secrets)
