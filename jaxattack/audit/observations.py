@@ -134,6 +134,7 @@ def score(
     observations: Observations,
     attacks: tuple[str, ...] | None = None,
     *,
+    declare: str | None = None,
     name: str = "observations",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -142,6 +143,7 @@ def score(
     Args:
         observations: at least four models.
         attacks: which; by default every attack whose signals are there.
+        declare: the one chosen beforehand, as in `jaxattack.MembershipAudit`.
         name: for the title.
         progress: called as work is done.
 
@@ -156,7 +158,7 @@ def score(
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
     able = [key for key, attack in ATTACKS.items() if {*attack.signals} <= {*observations.signals}]
     chosen = able if attacks is None else list(attacks)
-    evaluated = evaluate(observations, lookup(chosen), progress=progress)
+    evaluated = evaluate(observations, lookup(chosen), declare=declare, progress=progress)
     queries = observations.signal("phi").shape[2] if "phi" in observations.signals else 1
     seconds = time.perf_counter() - begin
     return {

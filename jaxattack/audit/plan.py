@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.audit.claim import Correction
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.victim import Victim, architecture, choose_records
 from jaxattack.data import fingerprint, load
@@ -33,17 +34,21 @@ class MembershipAudit:
         queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by up to 1 pixel), 25 or 50 (by 2), 81 or 162
             (by 4); images only.
         attacks: the attacks to run, all by default; a name may set fields, as rmia-offline?a=tuned&gamma=1.5.
+        declare: one of the attacks, named before it is known which is the strongest: the headline speaks of it, and its
+            interval need not allow for the choice among all.
         seed: decides everything random.
         keep_weights: keep every model's weights in the run folder.
 
     Raises:
-        InputError: fewer than 4 models, an unknown attack or design, or another number of queries.
+        InputError: fewer than 4 models, an unknown attack or design, another number of queries, or a declared attack
+            that is not run.
     """
 
     models: int = 256
     design: str = "halves"
     queries: int = 1
     attacks: tuple[str, ...] = tuple(ATTACKS)
+    declare: str | None = None
     seed: int = 0
     keep_weights: bool = False
 
@@ -54,6 +59,7 @@ class MembershipAudit:
             )
         check_seed(self.seed)
         lookup(self.attacks)
+        Correction(attacks=self.attacks, declared=self.declare)
         Queries.counting(self.queries)
         design(self.design)
 
@@ -116,7 +122,9 @@ def planned(
             f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
             "out, or there is nothing to tell apart."
         )
-    for note in scorable(member, lookup(audit.attacks)).notes:
+    scored = scorable(member, lookup(audit.attacks))
+    Correction(attacks=tuple(scored.attacks), declared=audit.declare)
+    for note in scored.notes:
         warnings.warn(f"design {audit.design}: {note}", InputWarning, stacklevel=2)
     model = architecture(victim, records)
     queries = Queries.counting(audit.queries)

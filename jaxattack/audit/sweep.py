@@ -77,7 +77,7 @@ def membership(
         _train(plan, range(audit.models), placement, progress)
     else:
         train_on_cluster(plan, cluster, placement, progress)
-    values = _findings(plan.folder, audit.models, audit.attacks, plan.records, begin, progress)
+    values = _findings(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress)
     return Findings(values, _pictures(values, plan.records))
 
 
@@ -136,12 +136,19 @@ def _train(plan: Plan, models: range, placement: Placement, progress: Progress |
             progress("models", done, len(models))
 
 
-def rescore(folder: Path, attacks: tuple[str, ...] = tuple(ATTACKS), *, progress: Progress | None = None) -> Findings:
+def rescore(
+    folder: Path,
+    attacks: tuple[str, ...] = tuple(ATTACKS),
+    *,
+    declare: str | None = None,
+    progress: Progress | None = None,
+) -> Findings:
     """Attack the models of a run folder again; nothing is trained.
 
     Args:
         folder: of a run; one that was stopped is scored as far as it went.
         attacks: which attacks.
+        declare: the one chosen beforehand, as in `MembershipAudit`.
         progress: called as work is done.
 
     Raises:
@@ -152,7 +159,7 @@ def rescore(folder: Path, attacks: tuple[str, ...] = tuple(ATTACKS), *, progress
     finished = run.finished()
     models = next(count for count in range(len(finished) + 1) if count not in finished)
     records = _records_of(run)
-    values = _findings(run, models, attacks, records, begin, progress)
+    values = _findings(run, models, attacks, declare, records, begin, progress)
     return Findings(values, _pictures(values, records))
 
 
@@ -177,6 +184,7 @@ def _findings(
     folder: RunFolder,
     models: int,
     attacks: tuple[str, ...],
+    declare: str | None,
     records: Dataset | None,
     begin: float,
     progress: Progress | None,
@@ -186,7 +194,7 @@ def _findings(
         raise InputError(f"{folder.path} holds {models} models: train at least 4.")
     start = time.perf_counter()
     observations = replace(folder.observations(models), names=() if records is None else records.names)
-    evaluated = evaluate(observations, lookup(attacks), progress=progress)
+    evaluated = evaluate(observations, lookup(attacks), declare=declare, progress=progress)
     scored = time.perf_counter() - start
     run = folder.identity
     return {

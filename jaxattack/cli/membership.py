@@ -209,6 +209,7 @@ def score(
     /,
     *,
     attacks: tuple[str, ...] | None = None,
+    declare: str | None = None,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -220,12 +221,13 @@ def score(
     Args:
         observations: the .npz file.
         attacks: the attacks to run; by default all whose signals are there.
+        declare: one of them, named before it is known which is the strongest, for the headline to speak of.
         out: the report's folder; by default beside the file.
     """
     folder = out or observations.with_suffix(".report")
     read = read_observations(observations, attacks or ())
     with progress(output) as shown:
-        values = score_observations(read, attacks, name=observations.name, progress=shown)
+        values = score_observations(read, attacks, declare=declare, name=observations.name, progress=shown)
     publish(folder, Findings(values, {}), output)
 
 
@@ -234,6 +236,7 @@ def report(
     /,
     *,
     attacks: tuple[str, ...] = tuple(ATTACKS),
+    declare: str | None = None,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -244,8 +247,9 @@ def report(
     Args:
         run: the run folder.
         attacks: the attacks to run; all by default.
+        declare: one of them, named before it is known which is the strongest, for the headline to speak of.
         out: the report's folder; the run folder by default.
     """
     with progress(output) as shown:
-        found = rescore(run, attacks, progress=shown)
+        found = rescore(run, attacks, declare=declare, progress=shown)
     publish(out or run, found, output)
