@@ -3,12 +3,14 @@
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.extraction import ExtractionAudit, Stolen, Terms, extract, on_terms
 from jaxattack.audit.inversion import InversionAudit, Inverted, invert
+from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import read_observations, score
-from jaxattack.audit.opened import Opened, open_victim
+from jaxattack.audit.opened import Opened
+from jaxattack.audit.opening import open_victim
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.sweep import Findings, membership, rescore, train_part
-from jaxattack.audit.victim import Trained, Victim, load_victim, train_victim
+from jaxattack.audit.victim import Victim, train_victim
 
 __all__ = [
     "ExtractionAudit",

@@ -17,7 +17,7 @@ from jaxattack.audit.opened import Opened
 from jaxattack.audit.sweep import Findings
 from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
 from jaxattack.training import check_seed
-from jaxattack.types import Extraction, Level, Oracle, Precision, Progress, at_least
+from jaxattack.types import Extraction, InputError, Level, Oracle, Precision, Progress, at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Terms:
         temperature: confidences of the logits divided by this.
         noise: standard deviation of normal noise on confidences or logits.
         rate: queries a second, at most.
-        precision: the arithmetic of a network of this package: float64, float32 or bfloat16.
+        precision: the arithmetic of a network of this package: float64, float32 or bfloat16; float64 by default.
     """
 
     level: Level | None = None
@@ -40,7 +40,7 @@ class Terms:
     temperature: float = 1.0
     noise: float = 0.0
     rate: float | None = None
-    precision: Precision = "float64"
+    precision: Precision | None = None
 
 
 def on_terms(oracle: Oracle, terms: Terms, seed: int = 0) -> Oracle:
@@ -49,6 +49,11 @@ def on_terms(oracle: Oracle, terms: Terms, seed: int = 0) -> Oracle:
     Raises:
         InputError: a value out of range, or a defence that the victim's answers do not allow.
     """
+    for name, chosen in (("level", terms.level), ("precision", terms.precision)):
+        if chosen not in (None, "label", getattr(oracle.access, name)):
+            raise InputError(
+                f"{name} is {chosen!r} and the victim answers with {getattr(oracle.access, name)}: open it with {name}={chosen!r}."
+            )
     if terms.temperature != 1:
         oracle = tempered(oracle, terms.temperature)
     if terms.noise:

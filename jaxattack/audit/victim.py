@@ -1,4 +1,4 @@
-"""One victim: what is trained on what, and the model folder that serving, extraction and inversion load.
+"""One victim: what is trained on what, and the model folder that `jaxattack.audit.model_folder` reads.
 
     model.json      architecture, recipe, data, shape, classes, accuracy
     weights.npz     one array a parameter or batch statistic, named by its path
@@ -13,23 +13,22 @@ import importlib
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool
 
 from jaxattack.audit.environment import environment
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Sized
-from jaxattack.disk import make_folder, read_array, read_json, write_arrays, write_atomically, write_json
+from jaxattack.disk import make_folder, write_arrays, write_atomically, write_json
 from jaxattack.models import build
 from jaxattack.models.nets import Activation
-from jaxattack.store import FORMAT, leaves_by_path, read_leaves
+from jaxattack.store import FORMAT, leaves_by_path
 from jaxattack.training import Queries, Recipe, check_seed, learners, observe_one, train_one
 from jaxattack.training.images import check_images, check_views
 from jaxattack.training.signals import require_converged
-from jaxattack.types import Dataset, InputError, Learner, Model, Progress, Variables
+from jaxattack.types import Dataset, InputError, Learner, Model, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,35 +80,46 @@ def architecture(victim: Victim, dataset: Dataset) -> Model:
         InputError: an unknown architecture, images that it would misread, or a factory that cannot be imported, fails,
             or makes no Model.
     """
+    if not is_factory(victim.model):
+        check_images(dataset)
+    return network(victim, dataset.shape, dataset.classes)
+
+
+def is_factory(model: str) -> bool:
+    """Whether an architecture is a function of the user's own, package.module:factory."""
+    return model.partition(":")[2].isidentifier()
+
+
+def network(victim: Victim, shape: tuple[int, ...], classes: int) -> Model:
+    """As `architecture`, for records of a shape."""
     module, _, name = victim.model.partition(":")
-    if name.isidentifier():
-        return _from_factory(module, name, dataset)
-    check_images(dataset)
-    return build(victim.model, dataset.shape, dataset.classes, activation=victim.activation, dropout=victim.dropout)
+    if is_factory(victim.model):
+        return _from_factory(module, name, shape, classes)
+    return build(victim.model, shape, classes, activation=victim.activation, dropout=victim.dropout)
 
 
-def _from_factory(module: str, name: str, dataset: Dataset) -> Model:
+def _from_factory(module: str, name: str, shape: tuple[int, ...], classes: int) -> Model:
     if "" not in sys.path:
         sys.path.insert(0, "")  # a module in the current folder, where `python -m` finds it too
     try:
         factory = getattr(importlib.import_module(module), name)
     except Exception as error:
         raise InputError(
-            f"model {module}:{name} cannot be imported ({_reason(error)}): give package.module:factory."
+            f"model {module}:{name} cannot be imported ({reason_of(error)}): give package.module:factory."
         ) from error
     try:
-        model = factory(dataset.shape, dataset.classes)
-        answers = _answers(model, jax.ShapeDtypeStruct((2, *dataset.shape), np.float32))
+        model = factory(shape, classes)
+        answers = _answers(model, jax.ShapeDtypeStruct((2, *shape), np.float32))
     except Exception as error:
         raise InputError(
-            f"model {module}:{name} failed for records of shape {dataset.shape} and {dataset.classes} classes "
-            f"({_reason(error)}): it is called as factory(shape, classes) and returns a jaxattack Model."
+            f"model {module}:{name} failed for records of shape {shape} and {classes} classes "
+            f"({reason_of(error)}): it is called as factory(shape, classes) and returns a jaxattack Model."
         ) from error
-    for function, shape in answers.items():
-        if shape != (2, dataset.classes):
+    for function, given in answers.items():
+        if given != (2, classes):
             raise InputError(
-                f"model {module}:{name}: {function} answers 2 records with shape {shape}: answer with logits "
-                f"[record, {dataset.classes}]."
+                f"model {module}:{name}: {function} answers 2 records with shape {given}: answer with logits "
+                f"[record, {classes}]."
             )
     return model
 
@@ -125,24 +135,9 @@ def _answers(model: Model, records: jax.ShapeDtypeStruct) -> dict[str, tuple[int
     return {"apply": deployed.shape, "forward": trained.shape}
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a model was not made, on one line."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-class Trained(NamedTuple):
-    """A trained victim, read from its folder.
-
-    Attributes:
-        model: the architecture.
-        variables: what it learnt.
-        member: Bool["record"], which records of its data it was trained on.
-        description: the contents of model.json.
-    """
-
-    model: Model
-    variables: Variables
-    member: Bool[np.ndarray, "record"]
-    description: dict[str, Any]
 
 
 def train_victim(
@@ -206,27 +201,3 @@ def train_victim(
     write_atomically(out / "member.npy", lambda file: np.save(file, member, allow_pickle=False))
     write_json(out / "model.json", description)
     return description
-
-
-def load_victim(folder: Path) -> Trained:
-    """A trained victim from its folder.
-
-    Raises:
-        InputError: no model folder, or a damaged one.
-    """
-    description = read_json(folder / "model.json")
-    if description.get("format") != FORMAT:
-        raise InputError(
-            f"{folder} has model format {description.get('format')!r} and this version reads {FORMAT}: train it again."
-        )
-    try:
-        victim, classes = Victim(**description["victim"]), int(description["classes"])
-        shape = tuple(int(side) for side in description["shape"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder / 'model.json'} describes no model ({error}): train it again.") from error
-    stand_in = Dataset(
-        x=np.zeros((classes, *shape), np.float32), y=np.arange(classes), classes=classes, name=victim.data
-    )
-    model = architecture(victim, stand_in)
-    variables = read_leaves(folder / "weights.npz", jax.eval_shape(model.init, jax.random.key(0)))
-    return Trained(model, variables, read_array(folder / "member.npy"), description)

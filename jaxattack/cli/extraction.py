@@ -17,6 +17,7 @@ from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
 from jaxattack.audit import ExtractionAudit, Opened, Terms, on_terms, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.estimators import ESTIMATORS
+from jaxattack.audit.opening import TAKES, kind_of
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.oracle import connect
@@ -57,7 +58,8 @@ def extract(
     *,
     data: str | None = None,
     in_process: bool = False,
-    price: float = PRICE,
+    price: float | None = None,
+    factory: str | None = None,
     credentials: CredentialOptions = _CREDENTIALS,
     terms: TermOptions = _TERMS,
     audit: AuditOptions = _AUDIT,
@@ -86,13 +88,15 @@ def extract(
         victim: one of the list above.
         data: the records it is trained on, or to compare on: as `jaxattack data` lists them; digits by default.
         in_process: ask the victim in this process, not over HTTP.
-        price: of a query, in dollars.
+        price: of a query, in dollars; by default what a service documents, and 0.0001 elsewhere.
+        factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     key = credentials.read() if victim.startswith(("http://", "https://")) else None
     with progress(output) as shown:
         opened = open_victim(
-            victim, data=data, level=terms.level, precision=terms.precision, seed=audit.seed, price=price, key=key,
+            victim, data=data, level=terms.level, precision=terms.precision,
+            seed=audit.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
             progress=shown,
         )  # fmt: skip
         folder = out or RUNS / named_run("extract", mask_url(victim), opened, asdict(terms), asdict(audit))
@@ -105,14 +109,14 @@ def extract(
 
 
 @contextmanager
-def asked(victim: Opened, oracle: Oracle, in_process: bool, price: float) -> Iterator[tuple[Oracle, str]]:
+def asked(victim: Opened, oracle: Oracle, in_process: bool, price: float | None) -> Iterator[tuple[Oracle, str]]:
     """What the attack asks, and how, in words."""
     if victim.remote:
         yield oracle, f"over HTTP, at {victim.name}"
     elif in_process:
         yield oracle, "in this process"
     else:
-        with serving(oracle) as url, connect(url, price=price) as client:
+        with serving(oracle) as url, connect(url, price=PRICE if price is None else price) as client:
             yield standing_for(client, oracle), "over HTTP on loopback, as .npy"
 
 
@@ -167,7 +171,8 @@ def serve(
     /,
     *,
     data: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
+    factory: str | None = None,
     listening: Annotated[Listening, flat("Where and to whom")] = _LISTENING,
     limits: Annotated[Settings, flat("Limits")] = _SETTINGS,
     terms: TermOptions = _TERMS,
@@ -184,7 +189,8 @@ def serve(
     Args:
         victim: one of the list above.
         data: the records it is trained on, as `jaxattack data` lists them; digits by default.
-        seed: decides its training.
+        seed: decides its training and its noise; 0 by default.
+        factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
     """
     keys = _keys(listening.keys)
     with progress(output) as shown:
@@ -193,12 +199,13 @@ def serve(
             data=data,
             level=terms.level,
             precision=terms.precision,
-            seed=seed,
+            seed=seed if "seed" in TAKES[kind_of(victim)] or not terms.noise else None,
             price=limits.price,
+            factory=factory,
             progress=shown,
         )
     run_server(
-        on_terms(opened.oracle, terms, seed),
+        on_terms(opened.oracle, terms, seed or 0),
         listening.host,
         listening.port,
         keys=keys,

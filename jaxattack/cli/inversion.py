@@ -9,10 +9,10 @@ from typing import Annotated
 from jaxattack.audit import InversionAudit, Terms, on_terms, open_victim
 from jaxattack.audit import invert as run_inversion
 from jaxattack.audit.inversion import untrained
+from jaxattack.audit.opening import TAKES, kind_of
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.extraction import CredentialOptions, TermOptions, asked, named_run
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
-from jaxattack.oracle.ledger import PRICE
 from jaxattack.oracle.remote.address import mask_url
 
 AuditOptions = Annotated[InversionAudit, flat("The attack")]
@@ -26,7 +26,8 @@ def invert(
     data: str | None = None,
     members: int | None = None,
     http: bool = False,
-    price: float = PRICE,
+    price: float | None = None,
+    factory: str | None = None,
     credentials: CredentialOptions = _CREDENTIALS,
     terms: TermOptions = _TERMS,
     audit: AuditOptions = _AUDIT,
@@ -58,14 +59,17 @@ def invert(
         data: the records it is trained on, as `jaxattack data` lists them; digits by default.
         members: how many of them it is trained on, chosen at random; half by default.
         http: ask the victim over HTTP on loopback, not in this process.
-        price: of a query, in dollars.
+        price: of a query, in dollars; by default what a service documents, and 0.0001 elsewhere.
+        factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     key = credentials.read() if victim.startswith(("http://", "https://")) else None
+    takes = TAKES[kind_of(victim)]
     with progress(output) as shown:
         opened = open_victim(
-            victim, data=data, members=members, fresh=untrained(audit), level=terms.level, precision=terms.precision, seed=audit.seed, price=price,
-            key=key, progress=shown,
+            victim, data=data, members=members, fresh=untrained(audit) and "fresh" in takes, level=terms.level,
+            precision=terms.precision, seed=audit.seed if "seed" in takes else None, price=price, key=key, factory=factory,
+            progress=shown,
         )  # fmt: skip
         folder = out or RUNS / named_run("invert", mask_url(victim), opened, asdict(terms), asdict(audit))
         with (

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jaxattack.npz import free_memory
 from jaxattack.types import Dataset, InputError
 
 
@@ -81,3 +82,8 @@ def _check_counts(name: str, *, records: int, features: int, classes: int, seed:
     for field, (value, low) in least.items():
         if value < low:
             raise InputError(f"{name}: {field}={value}: give at least {low}.")
+    # Drawn in float64, and kept in float32.
+    if (need := 12 * records * features) > free_memory():
+        raise InputError(
+            f"{name}: {records} records need {need:,} bytes, more than the memory that is free: ask for fewer."
+        )

@@ -144,7 +144,7 @@ def test_a_factory_makes_the_model(factories, tmp_path):
     victim = Victim(data=DATA.name, model="victim_factories:good")
     description = train_victim(tmp_path / "m", victim=victim, recipe=RECIPE, dataset=DATA)
     assert description["victim"]["model"] == "victim_factories:good"
-    loaded = load_victim(tmp_path / "m")
+    loaded = load_victim(tmp_path / "m", factory="victim_factories:good")
     assert loaded.model.apply(loaded.variables, DATA.x).shape == (31, 3)
 
 

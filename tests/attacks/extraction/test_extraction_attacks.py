@@ -28,14 +28,14 @@ CASES: dict[str, tuple[str, str, Level | None]] = {
     "active-uncertainty?budget=60&rounds=2&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "knockoff-random?budget=60&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "jacobian?budget=120&rounds=2&substitute=softmax": ("logistic", "breast_cancer", "label"),
-    "relu": ("relu:6-4-1", "iris", None),
-    "relu-deep?hidden=4-3": ("relu:5-4-3-1", "iris", None),
-    "lm-head": ("head:6-60", "iris", None),
+    "relu": ("relu:6-4-1", None, None),
+    "relu-deep?hidden=4-3": ("relu:5-4-3-1", None, None),
+    "lm-head": ("head:6-60", None, None),
 }
 
 
 @cache
-def opened(victim: str, data: str, level: Level | None) -> Opened:
+def opened(victim: str, data: str | None, level: Level | None) -> Opened:
     return tanh_network() if victim.startswith("tanh:") else open_victim(victim, data=data, level=level)
 
 

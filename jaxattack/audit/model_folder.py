@@ -1,0 +1,158 @@
+"""Read a model folder, which may come from anybody: what it promises is held against its files before memory is taken.
+
+Nothing in a folder is unpickled, run or imported. `jaxattack.disk` says how its files are read.
+"""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from jaxattack.audit.victim import Victim, is_factory, network, reason_of
+from jaxattack.disk import read_array, read_arrays, read_json
+from jaxattack.npz import Archive
+from jaxattack.store import FORMAT, read_leaves
+from jaxattack.types import InputError, Model, Variables
+
+
+class Trained(NamedTuple):
+    """A trained victim, read from its folder.
+
+    Attributes:
+        model: the architecture.
+        variables: what it learnt.
+        member: Bool["record"], which records of its data it was trained on.
+        description: the contents of model.json.
+    """
+
+    model: Model
+    variables: Variables
+    member: Bool[np.ndarray, "record"]
+    description: dict[str, Any]
+
+
+def load_victim(folder: Path, *, factory: str | None = None) -> Trained:
+    """A trained victim from its folder, which may come from anybody: nothing in it is run or imported.
+
+    Args:
+        folder: what `train_victim` wrote.
+        factory: package.module:factory, where the model is one. It is imported only if it is written out here, by
+            somebody who trusts that module; a folder cannot name code to be run.
+
+    Raises:
+        InputError: no model folder, a damaged one, one that promises what its files do not hold, or a factory that is
+            not named here.
+    """
+    file = folder / "model.json"
+    description = read_json(file)
+    if description.get("format") != FORMAT:
+        raise InputError(
+            f"{folder} has model format {description.get('format')!r:.80} and this version reads {FORMAT}: train it again."
+        )
+    try:
+        victim, shape, classes = _described(description)
+    except (KeyError, TypeError, ValueError, InputError) as error:
+        raise InputError(f"{file} describes no model ({error}): train it again.") from error
+    _allow_factory(file, victim.model, factory)
+    weights = folder / "weights.npz"
+    if not is_factory(victim.model):
+        _refuse_promise(file, weights, victim.model)
+    try:
+        model = network(victim, shape, classes)
+        like = jax.eval_shape(model.init, jax.random.key(0))
+    except InputError as error:
+        raise InputError(f"{file} describes no model ({error})") from error
+    except (TypeError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        raise InputError(
+            f"{file} describes no model that can be built, of records of shape {shape} and {classes} classes "
+            f"({reason_of(error)}): train it again."
+        ) from error
+    variables = read_leaves(weights, like)
+    member = read_array(folder / "member.npy")
+    records, members = description["data"]["records"], description["members"]
+    if member.dtype != bool or member.shape != (records,) or member.sum() != members:
+        raise InputError(
+            f"{folder / 'member.npy'} holds {member.dtype} of shape {member.shape}, {int(member.astype(bool).sum())} of them "
+            f"members, and {file} tells of {members} members of {records} records: train it again."
+        )
+    return Trained(model, variables, member, description)
+
+
+def _allow_factory(file: Path, model: str, factory: str | None) -> None:
+    """Refuse to import what a file names, and to leave out what a caller names.
+
+    Raises:
+        InputError: the two differ.
+    """
+    named = model if is_factory(model) else None
+    if named is not None and factory is None:
+        raise InputError(
+            f"{file} names the factory {named!r:.200}, code that would run here: read it, and if you trust it name it too "
+            "(--factory, or factory=)."
+        )
+    if factory != named:
+        what = f"the factory {named!r:.200}" if named else f"the model {model!r:.80}, no factory"
+        raise InputError(f"factory is {factory!r} and {file} names {what}: give that, or leave factory out.")
+
+
+def _described(description: dict[str, Any]) -> tuple[Victim, tuple[int, ...], int]:
+    """What a description says the model is, the shape of its records, and its classes.
+
+    Raises:
+        KeyError, TypeError, ValueError, InputError: something is missing, or is nothing of its kind.
+    """
+    about, data, shape = description["victim"], description["data"], description["shape"]
+    victim = Victim(**about)
+    _require("model", victim.model, str)
+    _require("activation", victim.activation, str)
+    _require("dropout", victim.dropout, float, int)
+    _require("records", victim.records, int, type(None))
+    _require("data.name", data["name"], str)
+    _require("data.sha256", data["sha256"], str)
+    for name, least in (("classes", 2), ("members", 1), ("seed", 0)):
+        _at_least(name, description[name], least)
+    _at_least("data.records", data["records"], description["members"])
+    _require("shape", shape, list)
+    if not 1 <= len(shape) <= 3:
+        raise ValueError(f"shape has {len(shape)} sides")
+    for side in shape:
+        _at_least("a side of shape", side, 1)
+    return victim, tuple(shape), description["classes"]
+
+
+def _require(name: str, value: Any, *kinds: type) -> None:
+    if type(value) not in kinds:
+        raise ValueError(f"{name} is {value!r:.80}")
+
+
+def _at_least(name: str, value: Any, least: int) -> None:
+    _require(name, value, int)
+    if value < least:
+        raise ValueError(f"{name} is {value!r:.80}")
+
+
+def _refuse_promise(file: Path, weights: Path, model: str) -> None:
+    """Refuse an architecture of more layers or units than the file has arrays or numbers, before it is built.
+
+    A layer has an array at least, and a unit a number.
+    """
+    arrays: list[int] = []
+
+    def count(archive: Archive) -> None:
+        arrays.extend(prod(archive.header(name).shape) for name in archive.names)
+
+    read_arrays(weights, (), check=count)
+    kind, _, text = model.partition(":")
+    sizes = re.findall(r"[0-9]+", text)
+    layers = int(sizes[0]) if kind in ("resnet", "wrn") and sizes and len(sizes[0]) < 10 else len(sizes)
+    if layers > len(arrays) or any(len(size) > 12 or int(size) > sum(arrays) for size in sizes):
+        raise InputError(
+            f"{file} names the model {model!r:.80} and {weights} holds {sum(arrays)} numbers in {len(arrays)} arrays: "
+            "it is of another architecture."
+        )

@@ -1,0 +1,215 @@
+"""Open a victim by name.
+
+    softmax, mlp:20, cnn:16-32     a network of this package, trained on the data
+    dae:1000-300                   such a network with sigmoids, whose hidden layers were first denoising autoencoders
+    ovr, svm, tree, ...            an estimator of scikit-learn, fitted on the data (`jaxattack.audit.estimators`)
+    relu:20-10-1                   a ReLU network with random weights
+    head:64-1000                   the last layer of a language model, with random weights
+    FOLDER                         what `jaxattack train` wrote
+    FILE.skops, FILE.onnx          a saved model
+    http://...                     a prediction API
+
+What a kind of victim has no use for is refused rather than ignored:
+
+    kind         data  members  fresh  level  precision  seed  price  key  factory
+    network      x     x        x      x      x          x     x
+    estimator    x     x               x                 x     x
+    relu                               x                 x     x
+    head                               x      x          x     x
+    folder       x                     x      x                x           x
+    file         x                     x                       x
+    service      x                     x                       x      x
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from jaxattack.audit.estimators import ESTIMATORS
+from jaxattack.audit.opened import Opened, documented, thirds
+from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
+from jaxattack.audit.saved import open_file, open_folder, open_service, white_box_of
+from jaxattack.audit.victim import Victim, architecture
+from jaxattack.data import load
+from jaxattack.data.membership import Sized
+from jaxattack.oracle import PRICE, from_model
+from jaxattack.oracle.remote.address import mask_url
+from jaxattack.training import Recipe, denoising_start, train_one
+from jaxattack.training.images import check_images
+from jaxattack.types import Dataset, InputError, Level, Model, Precision, Progress
+
+Kind = Literal["network", "estimator", "relu", "head", "folder", "file", "service"]
+
+TAKES: dict[Kind, frozenset[str]] = {
+    "network": frozenset({"data", "members", "fresh", "level", "precision", "seed", "price"}),
+    "estimator": frozenset({"data", "members", "level", "seed", "price"}),
+    "relu": frozenset({"level", "seed", "price"}),
+    "head": frozenset({"level", "precision", "seed", "price"}),
+    "folder": frozenset({"data", "level", "precision", "price", "factory"}),
+    "file": frozenset({"data", "level", "price"}),
+    "service": frozenset({"data", "level", "price", "key"}),
+}
+"""What `open_victim` takes for each kind of victim."""
+
+_ABOUT: dict[Kind, str] = {
+    "network": "is a network that is trained here",
+    "estimator": "is an estimator that is fitted here",
+    "relu": "has random weights and no records",
+    "head": "has random weights and no records",
+    "folder": "is trained already, and knows its records and members",
+    "file": "is trained already, elsewhere",
+    "service": "is trained already and asked over HTTP",
+}
+
+
+def kind_of(name: str) -> Kind:
+    """What kind of victim a name is of."""
+    kind = name.partition(":")[0]
+    if name.startswith(("http://", "https://")):
+        return "service"
+    if Path(name).is_dir():
+        return "folder"
+    if Path(name).suffix in (".skops", ".onnx"):
+        return "file"
+    if kind in ("relu", "head"):
+        return kind
+    return "estimator" if name in ESTIMATORS else "network"
+
+
+def open_victim(
+    name: str,
+    *,
+    data: str | None = None,
+    members: int | None = None,
+    fresh: bool = False,
+    level: Level | None = None,
+    precision: Precision | None = None,
+    seed: int | None = None,
+    price: float | None = None,
+    key: str | None = None,
+    factory: str | None = None,
+    progress: Progress | None = None,
+) -> Opened:
+    """Open a victim by name.
+
+    Args:
+        name: as the module says.
+        data: records, as `jaxattack.load` names them: what it is trained on, or for a victim that is trained already the
+            records to compare on and to start from. Digits where something must be trained. For a model folder they may
+            also be its own records, where those have moved.
+        members: how many records it is trained on, chosen at random; half of them by default.
+        fresh: leave a network of this package at its first weights.
+        level: how much it answers; as fully as its kind usually does by default.
+        precision: the arithmetic of a network; float64 by default.
+        seed: decides its training or its random weights; 0 by default.
+        price: of a query, in dollars; by default what a service documents, and `PRICE` elsewhere.
+        key: for a prediction API that asks for one.
+        factory: package.module:factory, where a model folder names that: code, which is imported only where it is
+            written out here.
+        progress: called while it is trained.
+
+    Raises:
+        InputError: no such victim, something that its kind has no use for, or a level or data that do not fit it.
+    """
+    kind = kind_of(name)
+    if kind in ("relu", "head"):
+        (relu_widths if kind == "relu" else head_sizes)(name)  # a name that is none is said first
+    given = {
+        "data": data, "members": members, "fresh": fresh or None, "precision": precision, "seed": seed, "key": key, "factory": factory,
+    }  # fmt: skip
+    for field, value in given.items():
+        if value is not None and field not in TAKES[kind]:
+            shown = "given" if field == "key" else repr(value)
+            raise InputError(f"{field} is {shown} and {mask_url(name)} {_ABOUT[kind]}: leave {field} out.")
+    if kind == "service":
+        return open_service(name, data, level, key, price)
+    price = PRICE if price is None else price
+    precision, seed = precision or "float64", seed or 0
+    if kind == "folder":
+        return open_folder(Path(name), data, level, precision, price, factory)
+    if kind == "file":
+        return open_file(Path(name), data, level, price)
+    if kind == "relu":
+        return random_relu(name, level or "logit", seed, price)
+    if kind == "head":
+        return random_language_head(name, level or "logit", precision, seed, price)
+    dataset = load(data or "digits")
+    member = _members(dataset, members, seed)
+    if kind == "estimator":
+        return _estimator(name, dataset, member, level, seed, price)
+    if name.partition(":")[0] == "dae":
+        widths = tuple(sizes(name, "dae:1000-300, the widths of its hidden layers", 1))
+        check_images(dataset)
+        model = denoising_start(widths, dataset.x[member], dataset.classes, seed=seed)
+    else:
+        model = architecture(Victim(data=dataset.name, model=name), dataset)
+    return _trained(name, model, dataset, member, fresh, level, precision, seed, price, progress)
+
+
+def _members(dataset: Dataset, members: int | None, seed: int) -> Bool[np.ndarray, "record"]:
+    return Sized(members=len(dataset) // 2 if members is None else members)(1, len(dataset), seed)[0]
+
+
+def _trained(
+    name: str,
+    model: Model,
+    dataset: Dataset,
+    member: Bool[np.ndarray, "record"],
+    fresh: bool,
+    level: Level | None,
+    precision: Precision,
+    seed: int,
+    price: float,
+    progress: Progress | None,
+) -> Opened:
+    if fresh:
+        variables = model.init(jax.random.fold_in(jax.random.key(seed), 0))
+    else:
+        variables = train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
+    make = partial(
+        from_model, model, variables, inputs=documented(dataset.x), classes=dataset.classes, precision=precision,
+        images=dataset.x.dtype == np.uint8, price=price,
+    )  # fmt: skip
+    oracle = make(level=level or "probability")
+    method = "softmax" if name == "softmax" else "adaptive-retraining"
+    return Opened(
+        name=f"{name} on {dataset.name}",
+        oracle=oracle,
+        twin=make(level="logit"),
+        method=method,
+        inside=white_box_of(model, variables, dataset),
+        dataset=dataset,
+        member=member,
+        **thirds(dataset.x[~member], dataset.y[~member], oracle),
+    )
+
+
+def _estimator(
+    name: str, dataset: Dataset, member: Bool[np.ndarray, "record"], level: Level | None, seed: int, price: float
+) -> Opened:
+    kind = ESTIMATORS[name]
+    x = dataset.x.reshape(len(dataset), -1)
+    try:
+        make = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise InputError(
+            f"{name} cannot be fitted on the {member.sum()} records of {dataset.name} that are its members "
+            f"({reason}): give other data, or more members."
+        ) from error
+    oracle = make(level or kind.level, price)
+    return Opened(
+        name=f"{name} on {dataset.name}",
+        oracle=oracle,
+        twin=make(kind.fullest, price),
+        method=kind.method,
+        dataset=dataset,
+        member=member,
+        **thirds(dataset.x[~member], dataset.y[~member], oracle),
+    )

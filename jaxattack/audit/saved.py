@@ -1,0 +1,151 @@
+"""Victims that exist already: a folder of `jaxattack train`, a file of another framework, a service over HTTP.
+
+A model folder knows the records that it was trained on, by their name, the number that was chosen at random and their
+fingerprint, and which of them were its members: what is judged is judged on these. Records that changed are refused.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int, Shaped
+
+from jaxattack.audit.model_folder import Trained, load_victim
+from jaxattack.audit.opened import Opened, documented, thirds, usual_method
+from jaxattack.audit.victim import choose_records
+from jaxattack.data import fingerprint, load
+from jaxattack.models import of_bytes
+from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only
+from jaxattack.types import Dataset, InputError, Level, Model, Precision, Variables, WhiteBox
+
+Strangers = tuple[Shaped[np.ndarray, "record *feature"], Int[np.ndarray, "record"]]
+"""Records that a victim was not trained on, and their classes."""
+
+
+def open_folder(
+    folder: Path, data: str | None, level: Level | None, precision: Precision, price: float, factory: str | None
+) -> Opened:
+    """A model folder.
+
+    Args:
+        folder: what `jaxattack train` wrote.
+        data: its own records where they are now, or others to compare on and to start from.
+        level: as for every victim.
+        precision: the arithmetic.
+        price: of a query.
+        factory: as `load_victim`.
+
+    Raises:
+        InputError: what `load_victim` raises; records that are not the ones it was trained on, or that do not fit it.
+    """
+    trained = load_victim(folder, factory=factory)
+    records, others = _records(folder, trained, data)
+    make = partial(
+        from_model, trained.model, trained.variables, inputs=documented(records.x), classes=records.classes,
+        precision=precision, images=records.x.dtype == np.uint8, price=price,
+    )  # fmt: skip
+    oracle = make(level=level or "probability")
+    unseen = ~trained.member
+    x, y = others or (records.x[unseen], records.y[unseen])
+    return Opened(
+        name=str(folder),
+        oracle=oracle,
+        twin=make(level="logit"),
+        method="softmax" if trained.description["victim"]["model"] == "softmax" else "adaptive-retraining",
+        inside=white_box_of(trained.model, trained.variables, records),
+        dataset=records,
+        member=trained.member,
+        **(thirds(x, y, oracle) if len(x) >= 6 else {}),
+    )
+
+
+def white_box_of(model: Model, variables: Variables, dataset: Dataset) -> WhiteBox:
+    """A network with its weights, which takes records as the data set has them."""
+    taking = of_bytes(model) if dataset.x.dtype == np.uint8 else model
+    return WhiteBox(model=taking, variables=variables, inputs=documented(dataset.x), classes=dataset.classes)
+
+
+def _records(folder: Path, trained: Trained, data: str | None) -> tuple[Dataset, Strangers | None]:
+    """The records that a victim was trained on and others, and such as it has nothing to do with, where they are given."""
+    about = trained.description
+    source = load(data) if data is not None else None
+    own = None if source is None else _own(source, about)
+    if own is not None:
+        return own, None
+    name = about["data"]["name"]
+    try:
+        own = _own(load(name), about)
+    except InputError as error:
+        raise InputError(f"{folder} was trained on {name}, which cannot be read ({error})") from error
+    if own is None:
+        raise InputError(
+            f"{folder} was trained on {len(trained.member)} records of {name} with the fingerprint "
+            f"{about['data']['sha256'][:12]}, and {name} holds others now: give the records as they were, or train again."
+        )
+    return own, None if source is None else _strangers(folder, source, own, trained.member)
+
+
+def _own(source: Dataset, about: dict[str, Any]) -> Dataset | None:
+    """The records of a description, chosen anew; None where these are others."""
+    try:
+        records = choose_records(source, about["victim"]["records"], about["seed"])
+    except InputError:
+        return None
+    return records if fingerprint(records) == about["data"]["sha256"] else None
+
+
+def _strangers(folder: Path, source: Dataset, own: Dataset, member: Bool[np.ndarray, "record"]) -> Strangers:
+    """Those of other records that are no member's equals.
+
+    Raises:
+        InputError: records of another shape or type, of classes that the victim lacks, or too few.
+    """
+    if (source.shape, source.x.dtype) != (own.shape, own.x.dtype) or source.classes > own.classes:
+        raise InputError(
+            f"data is {source.name} with {source.x.dtype} records of shape {source.shape} and {source.classes} classes, "
+            f"and {folder} takes {own.x.dtype} records of shape {own.shape} and has {own.classes}: give others."
+        )
+    strange = np.flatnonzero(~np.isin(_rows(source.x), _rows(own.x[member])))
+    if len(strange) < 6:
+        raise InputError(
+            f"data is {source.name} and {len(strange)} of its records are none that {folder} was trained on: give others."
+        )
+    return source.x[strange], source.y[strange]
+
+
+def _rows(x: Shaped[np.ndarray, "record *feature"]) -> np.ndarray:
+    """Each record as one value, equal where all its numbers are."""
+    flat = np.ascontiguousarray(x.reshape(len(x), -1))
+    return flat.view(np.dtype((np.void, flat.itemsize * flat.shape[1]))).ravel()
+
+
+def open_file(path: Path, data: str | None, level: Level | None, price: float) -> Opened:
+    """A saved model; its data are records to compare on and to start from."""
+    make = partial(from_skops if path.suffix == ".skops" else from_onnx, path, price=price)
+    records = load(data) if data else None
+    shaped = {"inputs": documented(records.x.reshape(len(records), -1))} if records is not None else {}
+    oracle = make(level=level, **shaped)
+    more = thirds(records.x, records.y, oracle) if records is not None else {}
+    return Opened(name=path.name, oracle=oracle, twin=make(level=level, **shaped), method=usual_method(oracle), **more)
+
+
+def open_service(url: str, data: str | None, level: Level | None, key: str | None, price: float | None) -> Opened:
+    """A prediction API; its data are records to compare on and to start from.
+
+    Raises:
+        InputError: what `connect` raises, or a level that it does not answer.
+    """
+    service = connect(url, key=key, price=price)
+    given = service.access.level
+    if level not in (None, "label", given):
+        service.close()
+        raise InputError(
+            f"level is {level!r} and {service.url} answers {given}: choose {given} or label, or leave level out."
+        )
+    oracle = label_only(service) if level == "label" and given != "label" else service
+    records = load(data) if data else None
+    more = thirds(records.x, records.y, oracle) if records is not None else {}
+    return Opened(name=service.url, oracle=oracle, twin=oracle, method=usual_method(oracle), remote=True, **more)
