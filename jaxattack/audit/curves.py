@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
 from jaxattack.metrics import auc, influences, roc_curve
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations
@@ -51,9 +52,8 @@ def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, 
 def by_models(attack: MembershipAttack, observations: Observations) -> list[dict[str, Any]]:
     """The same attack among 4, 8, 16, ... models, fewer than there are.
 
-    The models are cut into disjoint groups of that size, consecutive so that complementary pairs stay together, and in
-    each group every model is a target of the others. The scores of all groups are pooled: as many groups as hold 64
-    targets, or one.
+    The models are cut into disjoint groups of that size, complements beside one another, and in each group every model is
+    a target of the others. The scores of all groups are pooled: as many groups as hold 64 targets, or one.
 
     Args:
         attack: any attack.
@@ -63,6 +63,9 @@ def by_models(attack: MembershipAttack, observations: Observations) -> list[dict
         For each size ``models`` and what `pooled` gives. A size at which no group can be scored, as may be with few
         models of an unbalanced design, is left out.
     """
+    order = np.argsort(model_groups(observations.member, PROTOCOLS[0]), kind="stable")
+    if (np.diff(order) < 0).any():
+        observations = observations.take(order)
     points = []
     for size in (2**power for power in range(2, 24) if 2**power < observations.models):
         groups = min(observations.models // size, max(1, TARGETS // size))

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, rate_key
 from jaxattack.audit.scorable import scorable
@@ -69,12 +70,18 @@ def evaluate(
     correction = Correction(attacks=tuple(chosen.attacks), declared=declare)
     rate = claimed_rate(int((~member).sum()), FPRS)
     judged: list[_Judged] = []
+    refused: list[str] = []
     # Attacks that read the same signals follow one another, so that each signal is read from the disk once.
     by_signals = sorted(chosen.attacks.items(), key=lambda item: item[1].signals)
     for names, group in groupby(by_signals, key=lambda item: item[1].signals):
         read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in names})
         read = read if everything else read.take_records(chosen.records)
-        scored = [_scored(label, attack, read) for label, attack in group]
+        scored = []
+        for label, attack in group:
+            try:
+                scored.append(_scored(label, attack, read))
+            except TooFewReferences as error:
+                refused.append(f"{label} is left out: {error}")
         judge = partial(_judge, read=read, exposed=exposed, growth=growth, correction=correction, rate=rate)
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -82,6 +89,8 @@ def evaluate(
                 judged = _with_influences(judged, one, declare)
                 if progress:
                     progress("attacks", len(judged), len(chosen.attacks))
+    if not judged:
+        raise InputError(f"no attack can be run. {' '.join(refused)}")
     judged.sort(key=lambda one: one.strength, reverse=True)
     claimed = next((one for one in judged if one.entry["name"] == declare), judged[0])
     return {
@@ -96,7 +105,7 @@ def evaluate(
         "models": _models(observations, chosen.records),
         "vulnerable": _numbered(claimed.vulnerable, chosen.records),
         "vulnerability": _vulnerability(phi, member, exposed),
-        "notes": [*observations.notes, *chosen.notes],
+        "notes": [*observations.notes, *chosen.notes, *refused],
     }
 
 

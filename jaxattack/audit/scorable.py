@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxattack.attacks.membership.observed import lacking, too_few
+from jaxattack.attacks.membership.references import choose_references
 from jaxattack.types import InputError, MembershipAttack
 
 
@@ -50,8 +51,13 @@ def scorable(
     left_out = np.zeros(records, bool) if unread is None else unread
     notes = [_unread(left_out)] if left_out.any() else []
     needs = {name: attack.needs(models) for name, attack in attacks.items()}
-    short = {name: lacking(member, np.arange(models), needs[name]) for name in attacks}
-    any_side = {name: np.any([*sides.values(), np.zeros(records, bool)], axis=0) for name, sides in short.items()}
+    protocols = {one.protocol for one in needs.values()}
+    references = {protocol: choose_references(member, np.arange(models), protocol) for protocol in protocols}
+    short = {name: lacking(member, references[one.protocol], one) for name, one in needs.items()}
+    any_side = {
+        name: np.any([*(lack for _, lack in sides.values()), np.zeros(records, bool)], axis=0)
+        for name, sides in short.items()
+    }
     able: list[str] = []
     refused: dict[str, list[str]] = {}
     lost: dict[str, list[str]] = {}
@@ -62,10 +68,10 @@ def scorable(
         if takes_part:
             able.append(name)
             left_out = together
-        for side, lack in short[name].items():
+        for side, (least, lack) in short[name].items():
             if lack.any():
                 told = lost if takes_part else refused
-                told.setdefault(too_few(side, needs[name][side], lack), []).append(name)
+                told.setdefault(too_few(side, least, lack), []).append(name)
     if not able:
         raise InputError(f"fewer than half of the records can be scored: {'; '.join([*notes, *refused])}.")
     if lost:

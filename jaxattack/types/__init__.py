@@ -12,7 +12,7 @@ from jaxattack.types.error import InputError, InputWarning, Progress, above_zero
 from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
 from jaxattack.types.learner import Learner, Membership
-from jaxattack.types.membership import MembershipAttack, Observations, Side
+from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables
 from jaxattack.types.oracle import (
     EVERY_LEVEL,
@@ -52,6 +52,7 @@ __all__ = [
     "Membership",
     "MembershipAttack",
     "Model",
+    "Needs",
     "Observations",
     "Oracle",
     "OracleError",

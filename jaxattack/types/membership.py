@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -86,6 +86,21 @@ class Observations:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What an attack needs of a target's references.
+
+    Attributes:
+        sides: the fewest references that a record needs on each side of membership.
+        spread: whether some record must have two on each of these sides, so that a variance can be pooled.
+        protocol: who a target's references are, as `jaxattack.attacks.membership.references` has it.
+    """
+
+    sides: Mapping[Side, int] = field(default_factory=dict)
+    spread: bool = False
+    protocol: str = "independent"
+
+
 @runtime_checkable
 class MembershipAttack(Protocol):
     """A membership attack: a frozen configuration that is called with observations.
@@ -105,8 +120,8 @@ class MembershipAttack(Protocol):
     @property
     def references(self) -> bool: ...
 
-    def needs(self, models: int) -> Mapping[Side, int]:
-        """The fewest references that a record needs on each side of membership, the target not counted.
+    def needs(self, models: int) -> Needs:
+        """What it needs of the references of every record.
 
         Args:
             models: how many there are in all.
@@ -119,7 +134,7 @@ class MembershipAttack(Protocol):
         """Scores of every record for each target; higher always means "more likely a member".
 
         Args:
-            observations: all models; a target's references are the models other than itself.
-            targets: indices of the models under attack; all of them by default (leave-one-out).
+            observations: all models; a target's references are among the others (jaxattack.attacks.membership.references).
+            targets: indices of the models under attack; all of them by default.
         """
         ...

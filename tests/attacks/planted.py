@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_expit, xlogy
 
+from jaxattack.attacks.membership.references import choose_references
 from jaxattack.types import Observations
 
 
@@ -20,6 +21,46 @@ def scattered(models: int, records: int, least: int, seed: int) -> np.ndarray:
     member = rng.random((models, records)) < 0.5
     fixed = np.arange(models)[:, None]
     return (member | (fixed < least)) & ~((fixed >= least) & (fixed < 2 * least))
+
+
+def exact(models: int, records: int, seed: int) -> np.ndarray:
+    """Every record is in exactly half of the models, at random."""
+    half = np.broadcast_to(np.arange(models)[:, None] < models // 2, (models, records))
+    return np.random.default_rng(seed).permuted(half, axis=0)
+
+
+def coins(models: int, records: int, seed: int, least: int = 3) -> np.ndarray:
+    """Every entry a fair coin; a record that is in or out of fewer than `least` models is drawn again."""
+    rng = np.random.default_rng(seed)
+    member = rng.random((models, records)) < 0.5
+    while (bad := np.minimum(member.sum(axis=0), (~member).sum(axis=0)) < least).any():
+        member[:, bad] = rng.random((models, bad.sum())) < 0.5
+    return member
+
+
+DESIGNS = {"halves": complementary, "exact": exact, "poisson": coins}
+
+
+def reference_mask(member: np.ndarray, target: int, protocol: str = "independent") -> np.ndarray:
+    """Which models are references of a target, for each record, one model and record at a time.
+
+    Which of several models is dropped where every record is in half of them is the package's own draw.
+    """
+    models, records = member.shape
+    mask = np.ones(member.shape, bool)
+    mask[target] = False
+    if protocol == "leave-one-out":
+        return mask
+    paired = False
+    for model in range(models):
+        if model != target and (member[model] != member[target]).all():
+            mask[model], paired = False, True
+    if not paired and len(set(member.sum(axis=0))) == 1:
+        (drawn,) = choose_references(member, np.array([target]), protocol).left_out
+        for record in range(records):
+            assert member[drawn[0, record], record] != member[target, record]
+            mask[drawn[0, record], record] = False
+    return mask
 
 
 def observe(

@@ -29,6 +29,13 @@ def test_each_target_has_the_pairs_that_follow_its_own(name, pairs):
         assert (alone.member[:-1].sum(axis=0) == pairs).all()
 
 
+def test_pairs_are_told_by_their_members_wherever_the_models_stand():
+    order = np.array([0, 2, 1, 3, 4, 6, 5, 7, 9, 8])
+    attack = FewReferences(attack=ATTACKS["rmia-offline"], pairs=2)
+    shuffled = attack(OBSERVATIONS.take(order))
+    np.testing.assert_allclose(shuffled, attack(OBSERVATIONS)[order], rtol=1e-12)
+
+
 def test_the_complement_and_models_beyond_leave_no_trace():
     attack = FewReferences(attack=ATTACKS["rmia-offline"], pairs=2)
     other = {name: signal.copy() for name, signal in OBSERVATIONS.signals.items()}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attacks.planted import complementary, observe, scattered, without
+from attacks.planted import DESIGNS, complementary, observe, reference_mask, scattered
 from scipy import stats
 from scipy.special import betaln, hyp2f1
 
 from jaxattack.attacks.membership import LiRA
-from jaxattack.attacks.membership.moments import fit_prior, leave_one_out_moments, pool_sums
+from jaxattack.attacks.membership.moments import centred_powers, fit_prior, moments, pool_sums
 from jaxattack.attacks.membership.predictive import Predictive, log_cdf
+from jaxattack.attacks.membership.references import References
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.types import InputError, Observations
 
 
-def references(observations: Observations, target: int, side: bool) -> list[np.ndarray]:
-    """phi [reference, query] of each record on one side, the target deleted."""
-    rest = without(observations, target)
-    phi = rest.signals["phi"].astype(np.float64)
-    return [phi[rest.member[:, r] == side, r] for r in range(rest.records)]
+def references(observations: Observations, mask: np.ndarray, side: bool) -> list[np.ndarray]:
+    """phi [reference, query] of each record on one side."""
+    phi = observations.signals["phi"].astype(np.float64)
+    return [phi[mask[:, r] & (observations.member[:, r] == side), r] for r in range(observations.records)]
 
 
 def pooled_sd(lists: list[np.ndarray]) -> np.ndarray:
@@ -47,11 +47,12 @@ def students(lists: list[np.ndarray]):
         yield stats.t(2 * a, (kappa * m + count * own) / k, np.sqrt(b * (k + 1) / (a * k)))
 
 
-def naive(observations: Observations, target: int, online: bool, variance: str) -> np.ndarray:
+def naive(observations: Observations, target: int, online: bool, variance: str, protocol: str) -> np.ndarray:
     phi = observations.signals["phi"][target].astype(np.float64)
+    mask = reference_mask(observations.member, target, protocol)
 
     def logs(side: bool, method: str) -> np.ndarray:
-        lists = references(observations, target, side)
+        lists = references(observations, mask, side)
         fits = students(lists) if variance == "bayes" else gaussians(lists, variance)
         return np.stack([getattr(fit, method)(x) for fit, x in zip(fits, phi, strict=True)])
 
@@ -61,13 +62,17 @@ def naive(observations: Observations, target: int, online: bool, variance: str) 
 
 @pytest.mark.parametrize("variance", ["record", "global", "bayes"])
 @pytest.mark.parametrize("online", [True, False])
-def test_scores_equal_fits_with_the_target_deleted(online, variance):
+@pytest.mark.parametrize("design", [*DESIGNS, "leave-one-out"])
+def test_scores_equal_fits_to_the_references_written_out(design, online, variance):
     # Records differ in spread, so that the prior has something to fit.
     spread = np.linspace(0.1, 3, 25)[:, None]
-    observations = observe(scattered(12, 25, 3, seed=1), leak=1.0, queries=3, spread=spread, seed=2)
-    scores = LiRA(online=online, variance=variance)(observations)
+    protocol = "independent" if design in DESIGNS else design
+    member = DESIGNS[design](12, 25, seed=1) if design in DESIGNS else scattered(12, 25, 3, seed=1)
+    observations = observe(member, leak=1.0, queries=3, spread=spread, seed=2)
+    scores = LiRA(online=online, variance=variance, protocol=protocol)(observations)
     for target in (0, 4, 11):
-        np.testing.assert_allclose(scores[target], naive(observations, target, online, variance), rtol=1e-8, atol=1e-9)
+        expected = naive(observations, target, online, variance, protocol)
+        np.testing.assert_allclose(scores[target], expected, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("online", [True, False])
@@ -84,9 +89,9 @@ def test_known_worlds_give_the_area_of_shifted_gaussians(online):
     ("online", "variance", "bias"),
     [(True, "record", 0.45), (True, "global", 0.2), (True, "bayes", 0.36), (False, "record", 0), (False, "bayes", 0)],
 )
-def test_chance_at_eight_models_counts_against_a_leak_by_the_stated_bias(online, variance, bias):
+def test_leaving_one_out_counts_against_a_leak_at_eight_models(online, variance, bias):
     member = complementary(8, 40_000, seed=0)
-    scores = LiRA(online=online, variance=variance)(observe(member, leak=0.0, seed=1))
+    scores = LiRA(online=online, variance=variance, protocol="leave-one-out")(observe(member, leak=0.0, seed=1))
     assert auc(roc_curve(scores.ravel(), member.ravel())) == pytest.approx(0.5 - bias / 8, abs=0.006)
 
 
@@ -104,9 +109,9 @@ def test_the_prior_is_recovered_from_data_drawn_from_it():
     variance = beta / rng.gamma(alpha, 1, records)
     mean = location + rng.standard_normal(records) * np.sqrt(variance / kappa)
     x = mean + np.sqrt(variance) * rng.standard_normal((12, records))
-    centre = x.mean(axis=0)[:, None]
-    moments = leave_one_out_moments(x[:, :, None] - centre, centre, np.ones(x.shape, bool), np.array([0]))
-    found = np.ravel(fit_prior(pool_sums(moments)))
+    references = References(targets=np.array([0]), left_out=(), exact=True)
+    spread = moments(centred_powers(x[:, :, None], references), np.ones(x.shape, bool), references)
+    found = np.ravel(fit_prior(pool_sums(spread)))
     np.testing.assert_allclose(found, [alpha, beta, location, kappa], rtol=0.1)
 
 

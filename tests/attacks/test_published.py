@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attacks.planted import complementary, observe, scattered, without
+from attacks.planted import DESIGNS, complementary, observe, reference_mask, scattered
 from scipy import stats
 
 from jaxattack.attacks.membership import LiRA
 from jaxattack.types import Observations
 
 
-def plain(observations: Observations, target: int, online: bool, fixed: bool) -> np.ndarray:
-    rest = without(observations, target)
-    phi = rest.signals["phi"].astype(np.float64)
+def plain(observations: Observations, target: int, online: bool, fixed: bool, protocol: str) -> np.ndarray:
+    phi, member = observations.signals["phi"].astype(np.float64), observations.member
+    mask = reference_mask(member, target, protocol)
 
     def truncated(side: bool) -> np.ndarray:
-        lists = [phi[rest.member[:, r] == side, r] for r in range(rest.records)]
+        lists = [phi[mask[:, r] & (member[:, r] == side), r] for r in range(observations.records)]
         shortest = min(map(len, lists))
         return np.array([x[:shortest] for x in lists])
 
@@ -36,14 +36,17 @@ def plain(observations: Observations, target: int, online: bool, fixed: bool) ->
 
 @pytest.mark.parametrize("fixed", [True, False])
 @pytest.mark.parametrize("online", [True, False])
-@pytest.mark.parametrize("design", ["complementary", "scattered"])
+@pytest.mark.parametrize("design", [*DESIGNS, "leave-one-out", "leave-one-out halves"])
 def test_scores_equal_the_published_arithmetic(design, online, fixed):
-    member = complementary(12, 30, seed=3) if design == "complementary" else scattered(13, 30, 3, seed=3)
+    protocol = "independent" if design in DESIGNS else "leave-one-out"
+    member = scattered(13, 30, 3, seed=3) if design == protocol else DESIGNS[design.split()[-1]](12, 30, seed=3)
     observations = observe(member, leak=1.0, queries=2, seed=4)
-    attack = LiRA(online=online, formula="reference_code", variance="global" if fixed else "record")
+    variance = "global" if fixed else "record"
+    attack = LiRA(online=online, formula="reference_code", variance=variance, protocol=protocol)
     scores = attack(observations)
     for target in range(len(member)):
-        np.testing.assert_allclose(scores[target], plain(observations, target, online, fixed), rtol=1e-8, atol=1e-9)
+        expected = plain(observations, target, online, fixed, protocol)
+        np.testing.assert_allclose(scores[target], expected, rtol=1e-8, atol=1e-9)
 
 
 def test_tied_references_have_the_median_of_the_rest():
@@ -52,4 +55,4 @@ def test_tied_references_have_the_median_of_the_rest():
     observations = Observations(signals=rounded, member=observations.member, label=observations.label)
     scores = LiRA(online=True, formula="reference_code", variance="global")(observations)
     for target in (0, 3, 9):
-        np.testing.assert_allclose(scores[target], plain(observations, target, True, True), rtol=1e-8)
+        np.testing.assert_allclose(scores[target], plain(observations, target, True, True, "independent"), rtol=1e-8)

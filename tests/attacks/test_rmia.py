@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attacks.planted import complementary, observe, scattered, without
+from attacks.planted import DESIGNS, complementary, observe, reference_mask, scattered
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxattack.attacks.membership import RMIA, dominance
+from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
 from jaxattack.attacks.membership.rmia import OFFSETS, tune_offset
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.types import InputError, Observations
@@ -42,24 +43,32 @@ def test_float32_ratios_are_counted_as_they_are():
 def ratios(observations: Observations, attack: RMIA, target: int, a: float) -> np.ndarray:
     """r [record, query] in plain probabilities."""
     own = np.exp(observations.signals[attack.signals[0]][target].astype(np.float64))
-    rest = without(observations, target)
-    p = np.exp(rest.signals[attack.signals[0]].astype(np.float64))
-    if attack.online:
-        sides = [
-            np.stack([p[held[:, r], r].mean(axis=0) for r in range(rest.records)])
-            for held in (rest.member, ~rest.member)
-        ]
-        return own / (sum(sides) / 2)
-    out = np.stack([p[~rest.member[:, r], r].mean(axis=0) for r in range(rest.records)])
-    return own / (((1 + a) * out + (1 - a)) / 2)
+    p, member = np.exp(observations.signals[attack.signals[0]].astype(np.float64)), observations.member
+    mask = reference_mask(member, target, attack.protocol)
+    ins, out = (
+        np.stack([p[mask[:, r] & side[:, r], r].mean(axis=0) for r in range(observations.records)])
+        for side in (member, ~member)
+    )
+    return own / ((ins + out) / 2 if attack.online else ((1 + a) * out + (1 - a)) / 2)
 
 
+designs = pytest.mark.parametrize("design", [*DESIGNS, "leave-one-out"])
+
+
+def planted(design: str, records: int, queries: int) -> tuple[Observations, str]:
+    """Observations of a design, and the protocol that is tested on it."""
+    if design in DESIGNS:
+        return observe(DESIGNS[design](8, records, seed=1), leak=1.0, queries=queries, seed=2), "independent"
+    return observe(scattered(8, records, 3, seed=1), leak=1.0, queries=queries, seed=2), design
+
+
+@designs
 @pytest.mark.parametrize("confidence", ["softmax", "taylor"])
 @pytest.mark.parametrize("queries", [1, 2, 5])
 @pytest.mark.parametrize("online", [True, False])
-def test_scores_equal_a_majority_of_pairwise_comparisons(online, queries, confidence):
-    observations = observe(scattered(8, 60, 3, seed=1), leak=1.0, queries=queries, seed=2)
-    attack = RMIA(online=online, gamma=1.2, a=0.4, confidence=confidence, population=23)
+def test_scores_equal_a_majority_of_pairwise_comparisons(design, online, queries, confidence):
+    observations, protocol = planted(design, 60, queries)
+    attack = RMIA(online=online, gamma=1.2, a=0.4, confidence=confidence, population=23, protocol=protocol)
     scores = attack(observations)
     z = np.round(np.linspace(0, 59, 23)).astype(int)
     for target in (0, 5, 7):
@@ -68,11 +77,12 @@ def test_scores_equal_a_majority_of_pairwise_comparisons(online, queries, confid
         np.testing.assert_array_equal(scores[target], (votes > queries / 2).mean(axis=1))
 
 
+@designs
 @pytest.mark.parametrize("online", [True, False])
 @pytest.mark.parametrize("a", [0.0, 0.3, 1.0])
-def test_the_continuous_score_is_the_mean_log_ratio(online, a):
-    observations = observe(scattered(8, 40, 3, seed=1), leak=1.0, queries=3, seed=2)
-    attack = RMIA(online=online, counting=False, a=a)
+def test_the_continuous_score_is_the_mean_log_ratio(design, online, a):
+    observations, protocol = planted(design, 40, 3)
+    attack = RMIA(online=online, counting=False, a=a, protocol=protocol)
     scores = attack(observations)
     for target in range(8):
         naive = np.log(ratios(observations, attack, target, a)).mean(axis=1)
@@ -89,21 +99,25 @@ def test_confidences_that_underflow_keep_their_order():
         assert len(np.unique(scores)) == scores.size
 
 
-def test_the_tuned_offset_is_the_best_on_the_reference_that_plays_the_target():
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_tuned_offset_is_the_best_on_the_reference_that_plays_the_target(protocol):
     observations = observe(complementary(8, 80, seed=0), leak=0.7, seed=1)
+    member = observations.member
     p = np.exp(observations.signals["softmax_t2"][:, :, 0].astype(np.float64))
-    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], observations.member)
+    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], member, model_groups(member, protocol))
     for t in range(8):
         u = (t + 2) % 8
-        rest = np.delete(np.arange(8), [t, u])
-        out = np.nanmean(np.where(observations.member[rest], np.nan, p[rest]), axis=0)
-        areas = [auc(roc_curve(p[u] / ((1 + a) * out + 1 - a), observations.member[u])) for a in OFFSETS]
+        neither = {t, u} if protocol == "leave-one-out" else {t, t ^ 1, u, u ^ 1}
+        rest = np.delete(np.arange(8), list(neither))
+        out = np.nanmean(np.where(member[rest], np.nan, p[rest]), axis=0)
+        areas = [auc(roc_curve(p[u] / ((1 + a) * out + 1 - a), member[u])) for a in OFFSETS]
         assert areas[np.flatnonzero(found[t] == OFFSETS)[0]] == pytest.approx(max(areas), abs=1e-12)
 
 
 def test_a_tuned_attack_equals_the_one_given_its_offset_and_ignores_the_targets_membership():
     observations = observe(complementary(8, 80, seed=0), leak=0.7, seed=1)
-    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], observations.member)
+    group = model_groups(observations.member, "independent")
+    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], observations.member, group)
     scores = RMIA(online=False, a="tuned")(observations, [3])
     np.testing.assert_array_equal(scores, RMIA(online=False, a=float(found[3]))(observations, [3]))
     flipped = observations.member.copy()

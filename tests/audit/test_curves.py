@@ -24,6 +24,13 @@ def observed(models: int, records: int = 40, queries: int = 1) -> Observations:
     return Observations(signals=signals, member=member, label=np.zeros(records, int))
 
 
+def without_last_bits(value):
+    """Products of matrices may differ in their last bits with where the matrices lie in memory."""
+    if isinstance(value, dict):
+        return {key: without_last_bits(part) for key, part in value.items()}
+    return [without_last_bits(part) for part in value] if isinstance(value, list) else float(f"{value:.10g}")
+
+
 def attack(name: str = "lira-online"):
     return lookup([name])[name]
 
@@ -41,18 +48,26 @@ def test_pooled_scores_stand_behind_one_threshold():
 def test_few_models_are_groups_of_their_own_whose_scores_are_pooled():
     observations = observed(18)
     points = by_models(attack(), observations)
-    assert [(point["models"], point["targets"]) for point in points] == [(4, 16), (8, 16), (16, 16)]
+    assert [(point["models"], point["targets"]) for point in points] == [(8, 16), (16, 16)]
     parts = [observations.take(slice(0, 8)), observations.take(slice(8, 16))]
     scores = np.concatenate([attack()(part) for part in parts])
-    assert points[1] == {"models": 8, **pooled(scores, observations.member[:16])}
+    assert points[0] == {"models": 8, **pooled(scores, observations.member[:16])}
+
+
+def test_pairs_stay_together_wherever_the_models_stand():
+    observations = observed(16)
+    shuffled = observations.take(np.array([0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15]))
+    for points in zip(by_models(attack(), observations), by_models(attack(), shuffled), strict=True):
+        assert without_last_bits(points[0]) == without_last_bits(points[1])
 
 
 def test_groups_hold_no_more_targets_than_are_enough(monkeypatch):
     monkeypatch.setattr(curves, "TARGETS", 8)
-    assert [point["targets"] for point in by_models(attack(), observed(18))] == [8, 8, 16]
+    assert [point["targets"] for point in by_models(attack("calibration"), observed(18))] == [8, 8, 16]
 
 
 def test_sizes_that_cannot_be_scored_are_left_out():
+    assert [point["models"] for point in by_models(attack("calibration"), observed(18))] == [4, 8, 16]
     assert [point["models"] for point in by_models(attack("lira-online?variance=record"), observed(18))] == [8, 16]
 
 
@@ -104,7 +119,7 @@ def test_the_last_point_of_the_findings_is_the_attack_among_all_models():
         *by_models(attack(), observations),
         {"models": 8, **pooled(attack()(observations), observations.member)},
     ]
-    assert found["online"]["by_models"] == expected
+    assert without_last_bits(found["online"]["by_models"]) == without_last_bits(expected)
     assert found["loss"]["by_models"] == []
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,26 +34,57 @@ def refuses(attack, member):
 
 @given(arrays(bool, st.tuples(st.integers(6, 8), st.integers(1, 6))))
 def test_what_is_left_out_is_what_an_attack_would_refuse(member):
-    for attack in (LiRA(online=True), LiRA(online=False), LiRA(online=True, variance="record"), ATTACKS["attack-r"]):
+    # The sound columns are all alike, so that every model is a twin or a complement of every other: one is left out.
+    attacks = (LiRA(online=True), LiRA(online=False), LiRA(online=True, variance="record"), ATTACKS["attack-r"])
+    for attack in (replace(attack, protocol="leave-one-out") for attack in attacks):
         refused = refuses(attack, member)
-        if 2 * (member.shape[1] - len(refused)) < member.shape[1]:
-            with pytest.raises(InputError, match="fewer than half of the records can be scored"):
-                scorable(member, {"one": attack})
-        else:
-            kept = scorable(member, {"one": attack})
-            assert kept.records.tolist() == [record for record in range(member.shape[1]) if record not in refused]
-            assert bool(kept.notes) == bool(refused)
+        # Sound records beside them, which alone give a spread to pool.
+        kept = scorable(np.hstack([member, np.tile(np.arange(len(member))[:, None] % 2 == 0, 30)]), {"one": attack})
+        assert kept.records.tolist() == [record for record in range(member.shape[1] + 30) if record not in refused]
+        assert bool(kept.notes) == bool(refused)
+
+
+def test_an_attack_that_scores_hardly_anything_is_refused():
+    member = np.tile(np.arange(6)[:, None] < 1, 10)
+    with pytest.raises(InputError, match="fewer than half of the records can be scored: 10 of 10"):
+        scorable(member, lookup(["lira-online?protocol=leave-one-out"]))
 
 
 def test_an_attack_that_scores_too_few_records_is_left_out_and_the_others_score_them_all():
     member = np.tile(np.arange(6)[:, None] % 2 == 0, 10)
     member[:, :7] = False
-    kept = scorable(member, lookup(["lira-online", "lira-offline", "loss"]))
-    assert list(kept.attacks) == ["lira-offline", "loss"]
+    kept = scorable(
+        member, lookup(["lira-online?protocol=leave-one-out", "lira-offline?protocol=leave-one-out", "loss"])
+    )
+    assert list(kept.attacks) == ["lira-offline?protocol=leave-one-out", "loss"]
     assert len(kept.records) == 10
     (note,) = kept.notes
     assert note.startswith("These attacks are left out, for 7 of 10 records (0, 1, 2, 3, 4, ...)")
-    assert note.endswith(": lira-online.")
+    assert note.endswith(": lira-online?protocol=leave-one-out.")
+
+
+def test_attacks_that_need_a_spread_are_left_out_where_one_pair_is_left():
+    half = RNG.random((2, 20)) < 0.5
+    member = np.concatenate([half, ~half])
+    kept = scorable(member, lookup(["lira-online", "lira-offline", "calibration", "loss"]))
+    assert list(kept.attacks) == ["calibration", "loss"]
+    assert all("reference models: choose an attack without references, or train more models" in n for n in kept.notes)
+    assert len(scorable(member, lookup(["lira-online?protocol=leave-one-out"])).attacks) == 1
+
+
+def test_an_attack_that_finds_no_shadow_is_told_and_the_others_are_run():
+    member = np.repeat(RNG.random((1, 30)) < 0.5, 5, axis=0)
+    member[1::2] = ~member[1::2]
+    phi = RNG.normal(size=(5, 30, 1)).astype(np.float32)
+    observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(30, int))
+    found = evaluate(observations, lookup(["loss", "loss-classwise"]))
+    assert [entry["name"] for entry in found["attacks"]] == ["loss"]
+    assert found["notes"] == [
+        "loss-classwise is left out: all 5 models have the same members or exactly the others, so that none can play the "
+        "target: train models on other members, too."
+    ]
+    with pytest.raises(InputError, match=r"no attack can be run\. loss-classwise is left out"):
+        evaluate(observations, lookup(["loss-classwise"]))
 
 
 def test_all_attacks_score_the_same_records():

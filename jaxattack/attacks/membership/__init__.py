@@ -1,7 +1,7 @@
 """Membership attacks: configurations called with observations, and their registry by name.
 
-Scores are [target, record]; higher always means "more likely a member". A target's references are the models other
-than itself, and an attack never reads a target's own row of the member matrix.
+Scores are [target, record]; higher always means "more likely a member". Whom a target's references are, which must not
+know its members, `jaxattack.attacks.membership.references` decides for all attacks.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
 """Any attack with fewer references than there are models, every model still a target.
 
-In a design of complementary pairs (models 2k and 2k + 1 share out all records) each record is in one model of a pair and
-out of the other. K pairs that do not hold the target therefore give every record exactly K references trained on it and
-K that were not, whether the target was trained on it or not, which is how Zarifzadeh et al. 2024 (arXiv 2312.03262)
-count 1, 2 and 4 references. The target's own complement is never a reference: it would tell membership by its absence.
+In a design of complementary pairs each record is in one model of a pair and out of the other. K pairs that do not hold the
+target therefore give every record exactly K references trained on it and K that were not, whether the target was trained
+on it or not, which is how Zarifzadeh et al. 2024 (arXiv 2312.03262) count 1, 2 and 4 references.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from jaxattack.attacks.membership.complements import complement_groups
 from jaxattack.attacks.membership.observed import read_targets
-from jaxattack.types import InputError, MembershipAttack, Observations, Side
+from jaxattack.types import InputError, MembershipAttack, Needs, Observations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,9 @@ class FewReferences:
         """Those of the attack."""
         return self.attack.signals
 
-    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """Nothing of a record: complementary pairs give every record as many references a side as there are pairs."""
-        return {}
+        return Needs()
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -69,19 +69,20 @@ class FewReferences:
             InputError: another design, too few models, or what the attack itself refuses.
         """
         chosen = read_targets(observations, targets)
-        pairs = observations.models // 2
-        if pairs <= self.pairs:
+        if observations.models // 2 <= self.pairs:
             raise InputError(
                 f"{self.name} needs {self.pairs + 1} pairs of models and there are {observations.models} models: observe more."
             )
-        even, odd = observations.member[: 2 * pairs : 2], observations.member[1::2]
-        if observations.models % 2 or not np.array_equal(even, ~odd):
+        group, side = complement_groups(observations.member)
+        pairs = np.argsort(group, kind="stable").reshape(-1, 2) if observations.models % 2 == 0 else None
+        if pairs is None or (np.bincount(group) != 2).any() or (side[pairs].sum(axis=1) != 0).any():
             raise InputError(f"{self.name} needs models in complementary pairs: train them with the design halves.")
         signals = {name: observations.signal(name) for name in self.signals}
         read = dataclasses.replace(observations, signals=signals)
-        return np.concatenate([self._score(read, int(target)) for target in chosen])
+        return np.concatenate([self._score(read, int(target), pairs, int(group[target])) for target in chosen])
 
-    def _score(self, observations: Observations, target: int) -> Float[np.ndarray, "1 record"]:
-        pairs = (target // 2 + 1 + np.arange(self.pairs)) % (observations.models // 2)
-        references = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
+    def _score(
+        self, observations: Observations, target: int, pairs: Int[np.ndarray, "pair 2"], own: int
+    ) -> Float[np.ndarray, "1 record"]:
+        references = pairs[(own + 1 + np.arange(self.pairs)) % len(pairs)].ravel()
         return self.attack(observations.take(np.append(references, target)), targets=[2 * self.pairs])

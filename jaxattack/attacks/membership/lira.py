@@ -6,18 +6,9 @@ record (in) and that were not (out). The score of a target's phi is
 - online:  mean_a [log p(phi_a; in) - log p(phi_a; out)];
 - offline: mean_a log P(out <= phi_a), one-sided (the paper's equation 4), from the models that were not.
 
-Every model is a target at once: its references are all others, and their moments come from sums that leave it out, so
-that M x N scores cost about as much as N. Records go in blocks; beside the signal and the scores the memory taken is
-some tens of megabytes a thread.
-
-A balanced member matrix tells a target's own membership through its absence: with exactly half of all models in, a
-record that the target was trained on has one reference fewer in than out, and is fitted a little worse on that side.
-Measured on independent Gaussian signals that carry no membership, complementary halves: the pooled AUC of the online
-attack is .5 - b / M, with b = .45 (record), .2 (global) and .36 (bayes) at 8 models and .1 to .25 from 16 on, and the
-true-positive rate at a low false-positive rate falls short in the same way; offline it is .5 within .0003. The bias is
-against finding a leak (arXiv 2605.25819 reports one for it in the pipeline of the published code). For a target that
-leaks nothing among references that leak (AUC over its records, six draws) it is within .005 of .5, but for bayes with
-few models, whose sides differ in degrees of freedom: .553 at 4, .512 at 8, .501 at 16.
+Every model is a target at once. Its references are those of `jaxattack.attacks.membership.references`; their moments come
+from running sums, so that M x N scores cost about as much as N. Records go in blocks; beside the signal and the scores the
+memory taken is some tens of megabytes a thread.
 """
 
 from __future__ import annotations
@@ -27,24 +18,26 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership import published
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.moments import (
     Moments,
     PoolSums,
+    centred_powers,
     fit_prior,
     from_pool,
     from_prior,
     from_record,
-    leave_one_out_moments,
+    moments,
     pool_sums,
     pooled_variance,
 )
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.predictive import Predictive, log_cdf, log_density
-from jaxattack.types import InputError, Observations, Side
+from jaxattack.attacks.membership.references import PROTOCOLS, References, check_protocol, choose_references
+from jaxattack.types import InputError, Needs, Observations, Side
 
 VARIANCES = ("auto", "record", "global", "bayes")
 FORMULAS = ("paper", "reference_code")
@@ -61,6 +54,7 @@ class LiRA:
             the two, see `jaxattack.attacks.membership.moments`), or "auto": global below 64 models, record from there.
         formula: "paper", or "reference_code" for the arithmetic of the published code, its oddities included (see
             `jaxattack.attacks.membership.published`); there "global" is its fixed variance.
+        protocol: "independent" or "leave-one-out": see `jaxattack.attacks.membership.references`.
 
     Raises:
         InputError: an unknown choice, or bayes with reference_code.
@@ -72,8 +66,10 @@ class LiRA:
     online: bool
     variance: str = "auto"
     formula: str = "paper"
+    protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
+        check_protocol(self.protocol)
         if self.variance not in VARIANCES:
             raise InputError(f"variance is {self.variance!r}: choose from {', '.join(VARIANCES)}.")
         if self.formula not in FORMULAS:
@@ -88,10 +84,11 @@ class LiRA:
         variance = "" if self.variance == "auto" else f"-{self.variance}"
         return f"lira-{'online' if self.online else 'offline'}{formula}{variance}"
 
-    def needs(self, models: int) -> Mapping[Side, int]:
-        """Two references a side where each record has its own variance, one otherwise."""
+    def needs(self, models: int) -> Needs:
+        """Two references a side where each record has its own variance; one otherwise, and two of some record."""
         least = 2 if self._variance(models) == "record" else 1
-        return {"in": least, "out": least} if self.online else {"out": least}
+        sides: dict[Side, int] = {"in": least, "out": least} if self.online else {"out": least}
+        return Needs(sides=sides, spread=self.formula == "paper", protocol=self.protocol)
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -106,19 +103,19 @@ class LiRA:
             Log-likelihood ratios online, log probabilities offline; finite.
 
         Raises:
-            InputError: fewer than three models; phi NaN or infinite; records with too few references in (online) or
-                out: two of each with variance "record", one otherwise.
+            TooFewReferences: fewer than three models; records with too few references in (online) or out: two of each
+                with variance "record", one otherwise, and two somewhere, so that there is a spread.
+            InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
         phi = read_signal(observations, "phi")
         chosen = read_targets(observations, targets)
         variance = self._variance(observations.models)
-        sides = {"in": observations.member} if self.online else {}
-        sides["out"] = ~observations.member
-        require_references(observations.member, chosen, self.needs(observations.models), self.name)
+        references = choose_references(observations.member, chosen, self.protocol)
+        sides = require_references(observations.member, references, self.needs(observations.models), self.name)
         if self.formula == "reference_code":
-            return published.score(phi, sides, chosen, fix_variance=variance == "global")
-        return _score(phi, sides, chosen, variance)
+            return published.score(phi, sides, references, fix_variance=variance == "global")
+        return _score(phi, sides, references, variance)
 
     def _variance(self, models: int) -> str:
         if self.variance != "auto":
@@ -126,23 +123,22 @@ class LiRA:
         return "record" if models >= RECORD_MODELS else "global"
 
 
-Sides = dict[str, Bool[np.ndarray, "model record"]]
+Sides = Mapping[Side, Bool[np.ndarray, "model record"]]
 Fit = Callable[[Moments], Predictive]
 
 
 def _score(
-    phi: Float[np.ndarray, "model record query"], sides: Sides, targets: Int[np.ndarray, "target"], variance: str
+    phi: Float[np.ndarray, "model record query"], sides: Sides, references: References, variance: str
 ) -> Float[np.ndarray, "target record"]:
     blocks = record_blocks(*phi.shape)
-    fits = {side: _fit(phi, held, targets, variance, blocks) for side, held in sides.items()}
-    out = np.empty((len(targets), phi.shape[1]))
+    fits = {side: _fit(phi, models, references, variance, blocks) for side, models in sides.items()}
+    out = np.empty((len(references.targets), phi.shape[1]))
 
     def score_block(block: slice) -> None:
-        x, centre = _centred(phi, block)
-        predictive = {
-            side: fits[side](leave_one_out_moments(x, centre, held[:, block], targets)) for side, held in sides.items()
-        }
-        own = x[targets]
+        part = references.of(block)
+        powers = centred_powers(phi[:, block], part)
+        predictive = {side: fits[side](moments(powers, models[:, block], part)) for side, models in sides.items()}
+        own = powers.first[part.targets]
         if "in" in predictive:
             ratio = log_density(own, predictive["in"])
             ratio -= log_density(own, predictive["out"])
@@ -154,32 +150,22 @@ def _score(
     return out
 
 
-def _fit(phi, held: Bool[np.ndarray, "model record"], targets, variance: str, blocks: list[slice]) -> Fit:
+def _fit(
+    phi, side: Bool[np.ndarray, "model record"], references: References, variance: str, blocks: list[slice]
+) -> Fit:
     """How moments become a predictive distribution, what the pool decides settled beforehand."""
     if variance == "record":
         return from_record
-    sums = _pool(phi, held, targets, blocks)
-    if not (sums.freedom > 0).all():
-        raise InputError(
-            "every record has a single reference on one side of membership, which leaves no spread to measure: "
-            "observe more models."
-        )
+    sums = _pool(phi, side, references, blocks)
     if variance == "global":
         return partial(from_pool, variance=pooled_variance(sums))
     return partial(from_prior, prior=fit_prior(sums))
 
 
-def _pool(phi, held, targets, blocks: list[slice]) -> PoolSums:
+def _pool(phi, side, references: References, blocks: list[slice]) -> PoolSums:
     def block_sums(block: slice) -> PoolSums:
-        x, centre = _centred(phi, block)
-        return pool_sums(leave_one_out_moments(x, centre, held[:, block], targets))
+        part = references.of(block)
+        return pool_sums(moments(centred_powers(phi[:, block], part), side[:, block], part))
 
     parts = map_threads(block_sums, blocks)
     return PoolSums(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
-
-
-def _centred(phi, block: slice) -> tuple[Float[np.ndarray, "model record query"], Float[np.ndarray, "record query"]]:
-    x = phi[:, block].astype(np.float64)
-    centre = x.mean(axis=0)
-    x -= centre
-    return x, centre

@@ -1,6 +1,6 @@
-"""Leave-one-out moments of a signal over the reference models, and the predictive distributions made from them.
+"""Moments of a signal over the reference models, and the predictive distributions made from them.
 
-Three answers to "how widely does this record's signal vary over models", all leave-one-out:
+Three answers to "how widely does this record's signal vary over models", each without the target:
 
 - record: the record's own sample variance, with n - 1;
 - pooled: the within-record squares of all records over their degrees of freedom, one figure a query;
@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.membership.leave_one_out import leave_one_out
 from jaxattack.attacks.membership.predictive import Predictive
+from jaxattack.attacks.membership.references import References
 
 VARIANCE_FLOOR = 1e-12  # a spread of 1e-6 is below what float32 resolves in signals of order ten
 LARGEST_PRIOR = 1e4  # observations that a prior may weigh: records that do not differ at all would make it infinite
@@ -44,27 +44,37 @@ class Moments(NamedTuple):
     centre: Float[np.ndarray, "record query"]
 
 
-def leave_one_out_moments(
-    x: Float[np.ndarray, "model record query"],
-    centre: Float[np.ndarray, "record query"],
-    held: Bool[np.ndarray, "model record"],
-    targets: Int[np.ndarray, "target"],
-) -> Moments:
-    """Moments over the models held, the target left out.
+class Powers(NamedTuple):
+    """A block of a signal, centred and ready to be added up over models.
 
-    Args:
-        x: a signal less `centre`.
-        centre: the signal's mean over all models, taken so that squares do not cancel.
-        held: which models count, for each record; every target leaves at least one.
-        targets: the models left out, each once.
+    Attributes:
+        first: the signal less `centre`.
+        second: its square.
+        centre: the signal's mean over all models, taken away so that squares do not cancel.
     """
-    kept = np.where(held[:, :, None], x, 0.0)
-    count = (held.sum(axis=0) - held[targets])[:, :, None]
-    total = leave_one_out(np.add, 0.0, kept, targets)
+
+    first: Float[np.ndarray, "model record query"]
+    second: Float[np.ndarray, "model record query"]
+    centre: Float[np.ndarray, "record query"]
+
+
+def centred_powers(signal: Float[np.ndarray, "model record query"], references: References) -> Powers:
+    """A block of a signal, in float64, centred, with its squares."""
+    first = signal.astype(np.float64)
+    centre = first.mean(axis=0)
+    first -= centre
+    first = references.prepare(first)
+    return Powers(first, references.prepare(np.square(first)), centre)
+
+
+def moments(powers: Powers, side: Bool[np.ndarray, "model record"], references: References) -> Moments:
+    """Moments over each target's references on a side of membership, of which every record has one at least."""
+    count = references.count(side)[:, :, None]
+    total = references.total(powers.first, side)
     mean = total / count
-    squares = leave_one_out(np.add, 0.0, np.square(kept, out=kept), targets)
+    squares = references.total(powers.second, side)
     squares -= np.multiply(total, mean, out=total)
-    return Moments(count, mean, np.maximum(squares, 0.0, out=squares), centre)
+    return Moments(count, mean, np.maximum(squares, 0.0, out=squares), powers.centre)
 
 
 def from_record(moments: Moments) -> Predictive:

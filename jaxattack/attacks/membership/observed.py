@@ -5,12 +5,14 @@ Every attack takes its input through these functions, so that all refuse the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.types import InputError, Observations, Side
+from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
+from jaxattack.attacks.membership.references import References, TooFewReferences
+from jaxattack.types import InputError, Needs, Observations, Side
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
 SHOWN = 5  # record indices listed in a message
@@ -58,53 +60,64 @@ def require_models(observations: Observations, attack: str) -> None:
     """Refuses fewer models than an attack with references needs.
 
     Raises:
-        InputError: fewer than three models.
+        TooFewReferences: fewer than three models.
     """
     if observations.models < FEWEST_MODELS:
-        raise InputError(
+        raise TooFewReferences(
             f"{attack} needs reference models and there are {observations.models} models in all: "
             f"observe at least {FEWEST_MODELS}, or choose an attack that does without, such as loss."
         )
 
 
 def lacking(
-    member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], needs: Mapping[Side, int]
-) -> dict[Side, Bool[np.ndarray, "record"]]:
-    """The records that some target leaves with too few references, by the side of membership.
+    member: Bool[np.ndarray, "model record"], references: References, needs: Needs
+) -> dict[Side, tuple[int, Bool[np.ndarray, "record"]]]:
+    """The records that some target leaves with too few references.
 
     Args:
         member: who was trained on what.
-        targets: the models under attack; a target is no reference of its own.
-        needs: how many references a record needs on each side, as `MembershipAttack.needs` says.
+        references: of the targets.
+        needs: what the attack needs of them.
+
+    Returns:
+        By side of membership how many references are needed and which records have fewer. Where a spread is needed and no
+        record of some target has two references on a side, that is two and every record.
     """
+    models = {"in": member, "out": ~member}
+
+    def counts(block: slice) -> list[tuple[Int[np.ndarray, "record"], Int[np.ndarray, "target"]]]:
+        count = [references.of(block).count(models[side][:, block]) for side in needs.sides]
+        return [(one.min(axis=0), one.max(axis=1)) for one in count]
+
+    blocks = record_blocks(max(len(references.targets), len(member)), member.shape[1], 1)
+    parts = map_threads(counts, blocks)
     short = {}
-    for side, least in needs.items():
-        there = member if side == "in" else ~member
-        count = there.sum(axis=0)
-        short[side] = (count < least) | ((count == least) & there[targets].any(axis=0))
+    for at, (side, least) in enumerate(needs.sides.items()):
+        fewest = np.concatenate([part[at][0] for part in parts])
+        most = np.max([part[at][1] for part in parts], axis=0)
+        alone = needs.spread and (most < 2).any()
+        short[side] = (2, np.ones(len(fewest), bool)) if alone else (least, fewest < least)
     return short
 
 
 def require_references(
-    member: Bool[np.ndarray, "model record"],
-    targets: Int[np.ndarray, "target"],
-    needs: Mapping[Side, int],
-    attack: str,
-) -> None:
-    """Refuses records that some target leaves with too few references on one side of membership.
+    member: Bool[np.ndarray, "model record"], references: References, needs: Needs, attack: str
+) -> dict[Side, Bool[np.ndarray, "model record"]]:
+    """The models on each side of membership that an attack reads, every record having enough of them.
 
     Args:
         member: who was trained on what.
-        targets: the models under attack.
-        needs: as `lacking`.
-        attack: the attack's name, for the message.
+        references: of the targets.
+        needs: what the attack needs of them.
+        attack: its name, for the message.
 
     Raises:
-        InputError: which records, how many, and the remedy.
+        TooFewReferences: which records, how many, and the remedy.
     """
-    for side, short in lacking(member, targets, needs).items():
+    for side, (least, short) in lacking(member, references, needs).items():
         if short.any():
-            raise InputError(f"{attack} cannot score {too_few(side, needs[side], short)}.")
+            raise TooFewReferences(f"{attack} cannot score {too_few(side, least, short)}.")
+    return {side: member if side == "in" else ~member for side in needs.sides}
 
 
 def too_few(side: Side, least: int, short: Bool[np.ndarray, "record"]) -> str:
@@ -112,8 +125,8 @@ def too_few(side: Side, least: int, short: Bool[np.ndarray, "record"]) -> str:
     bad = np.flatnonzero(short)
     listed = ", ".join(map(str, bad[:SHOWN])) + (", ..." if len(bad) > SHOWN else "")
     relation = "members" if side == "in" else "non-members"
-    remedy = "choose an offline attack" if side == "in" else "choose an attack without references"
+    other = "choose an offline attack" if side == "in" and least == 1 else "choose an attack without references"
     return (
         f"{len(bad)} of {len(short)} records ({listed}), which are {relation} of fewer than {least} of some target's "
-        f"reference models: {remedy}, or train more models"
+        f"reference models: {other}, or train more models"
     )

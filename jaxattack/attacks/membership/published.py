@@ -9,53 +9,57 @@ It departs from the paper in five ways, kept here:
 - offline, the score is -log N(phi; out), two-sided: a very unconfident record counts as a member, too;
 - the lists of references of all records are cut to the length of the shortest, the earliest models staying.
 
-The code's sign is turned, so that higher means "more likely a member". All targets come from one sort a record: the
-list of a target is the first c + 1 references less one of them (its own place, or the last), and the median of a
-sorted list less one follows from that one's rank.
+The code's sign is turned, so that higher means "more likely a member". All targets come from one sort a record: with at most
+k models left out on a side, the list of a target is the first c + k models there less k of them (those left out, and the
+last for each that is not on this side), and the median of a sorted list less k follows from their ranks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
 from jaxattack.attacks.membership.predictive import Predictive, log_density
+from jaxattack.attacks.membership.references import References, entries
+from jaxattack.types import Side
 
 TINY = 1e-30  # the published code's guard against a zero standard deviation
 
 
 def score(
     phi: Float[np.ndarray, "model record query"],
-    sides: Mapping[str, Bool[np.ndarray, "model record"]],
-    targets: Int[np.ndarray, "target"],
+    sides: Mapping[Side, Bool[np.ndarray, "model record"]],
+    references: References,
     fix_variance: bool,
 ) -> Float[np.ndarray, "target record"]:
-    """Scores of every record for each target, its references all other models.
+    """Scores of every record for each target.
 
     Args:
         phi: the logit-scaled confidence.
-        sides: "out", and "in" for the online attack: which models are on this side. Every target leaves each record
-            at least one.
-        targets: the models under attack, each once.
+        sides: "out", and "in" for the online attack: which models are on this side.
+        references: of the targets; every record has one at least on each side.
         fix_variance: one standard deviation for all records instead of one each.
     """
     blocks = record_blocks(*phi.shape)
-    lengths = {side: _shortest(held, targets) for side, held in sides.items()}
+    lengths = {side: _shortest(models, references, blocks) for side, models in sides.items()}
     fixed = None
     if fix_variance:
-        side = "in" if "in" in sides else "out"
-        fixed = _overall_deviation(phi, sides[side], targets, lengths[side], blocks)
-    out = np.empty((len(targets), phi.shape[1]))
+        side: Side = "in" if "in" in sides else "out"
+        fixed = _overall_deviation(phi, sides[side], references, lengths[side], blocks)
+    out = np.empty((len(references.targets), phi.shape[1]))
 
     def score_block(block: slice) -> None:
+        part = references.of(block)
         x = phi[:, block].astype(np.float64)
         x -= x.mean(axis=0)
+        x = part.prepare(x)
         density = {
-            side: log_density(x[targets], _predict(x, held[:, block], targets, lengths[side], fixed))
-            for side, held in sides.items()
+            side: log_density(x[part.targets], _predict(x, models[:, block], part, lengths[side], fixed))
+            for side, models in sides.items()
         }
         ratio = density["in"] - density["out"] if "in" in density else -density["out"]
         out[:, block] = ratio.mean(axis=2)
@@ -64,79 +68,105 @@ def score(
     return out
 
 
-def _shortest(held, targets) -> Int[np.ndarray, "target"]:
-    """For each target, the fewest references that any record is left with."""
-    count = held.sum(axis=0)
-    return np.array([(count - held[target]).min() for target in targets])
+def _shortest(side, references: References, blocks: list[slice]) -> Int[np.ndarray, "target"]:
+    """For each target, the fewest references on a side that any record is left with."""
+    fewest = map_threads(lambda block: references.of(block).count(side[:, block]).min(axis=1), blocks)
+    return np.min(fewest, axis=0)
 
 
-def _lists(
-    x, held, length: int
-) -> tuple[Float[np.ndarray, "slot record query"], Bool[np.ndarray, "slot record"], Int[np.ndarray, "model record"]]:
-    """The first length + 1 references of each record, which slots are filled, and each model's slot.
+class Lists(NamedTuple):
+    """The first models of each record on a side of membership, and which of them each target does without.
 
-    A record with just `length` references leaves the last slot empty; no target is in its list then. A model that is
-    no reference, or comes after the list, has the last slot: dropping that leaves the list as it is.
+    Attributes:
+        order: the models.
+        filled: which slots hold one; a record may have fewer.
+        removed: slots that leave the lists of the targets, ascending.
     """
-    order = np.argsort(~held, axis=0, kind="stable")[: length + 1]
-    filled = np.take_along_axis(held, order, axis=0)
-    slot = np.where(held, np.minimum(np.cumsum(held, axis=0) - 1, length), length)
-    return np.take_along_axis(x, order[:, :, None], axis=0), filled, slot
+
+    order: Int[np.ndarray, "slot record"]
+    filled: Bool[np.ndarray, "slot record"]
+    removed: Int[np.ndarray, "drop target record"]
+
+    def read(self, values: Float[np.ndarray, "model record query"]) -> Float[np.ndarray, "slot record query"]:
+        """The values of the models in the slots, 0 where there is none."""
+        return np.where(self.filled[:, :, None], np.take_along_axis(values, self.order[:, :, None], axis=0), 0.0)
 
 
-def _predict(x, held, targets, lengths, fixed: Float[np.ndarray, "target"] | None) -> Predictive:
-    location, deviation = np.empty((2, len(targets), *x.shape[1:]))
+def _lists(side, references: References, length: int) -> Lists:
+    """Lists that have `length` references once the removed slots are gone."""
+    most = int((side.sum(axis=0) - references.count(side)).max())
+    drops = max(most, 1)
+    size = length + drops
+    order = np.argsort(~side, axis=0, kind="stable")[:size]
+    # How many slots come at and after a model's own; 0 where it is not in the list.
+    left = np.where(side, np.maximum(size + 1 - np.cumsum(side, axis=0), 0), 0)
+    slot = size - np.stack([left[references.targets], *(entries(left, models) for models in references.left_out)])
+    removed = np.sort(slot, axis=0)[:drops]
+    last = np.full(removed.shape[1:], size - 1)
+    for drop in range(drops):  # one that is not in the list leaves the last slot instead
+        absent = removed[drop] == size
+        for _ in range(drops):
+            last -= (removed == last).any(axis=0)
+        removed[drop] = np.where(absent, last, removed[drop])
+    return Lists(order, np.take_along_axis(side, order, axis=0), np.sort(removed, axis=0))
+
+
+def _predict(x, side, references: References, lengths, fixed: Float[np.ndarray, "target"] | None) -> Predictive:
+    location, deviation = np.empty((2, len(lengths), *x.shape[1:]))
+    squares = references.prepare(np.square(x)) if fixed is None else None
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        values, filled, slot = _lists(x, held, length)
-        dropped = slot[targets[rows]][:, :, None]
-        location[rows] = np.take_along_axis(_median_less_one(values, filled), dropped, axis=0)
-        if fixed is None:
-            table = _deviation_less_one(values, filled)
-            deviation[rows] = np.take_along_axis(table, dropped, axis=0)
+        lists = _lists(side, references.rows(rows), length)
+        location[rows] = _median(lists.read(x), lists)
+        if squares is not None:
+            total, square = (_sums(lists.read(values), lists, references.exact) for values in (x, squares))
+            deviation[rows] = np.sqrt(np.maximum(square / length - (total / length) ** 2, 0.0))
     if fixed is not None:
         deviation[:] = fixed[:, None, None]
     return Predictive(location, (deviation + TINY) ** 2)
 
 
-def _median_less_one(values, filled) -> Float[np.ndarray, "slot record query"]:
-    """The median of each list less the value of one slot, for every slot."""
-    values = np.where(filled[:, :, None], values, np.inf)
+def _median(values, lists: Lists) -> Float[np.ndarray, "target record query"]:
+    """The median of each target's list."""
+    values = np.where(lists.filled[:, :, None], values, np.inf)
     order = np.argsort(values, axis=0, kind="stable")
     ordered = np.take_along_axis(values, order, axis=0)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(len(values))[:, None, None], axis=0)
-    rest = len(values) - 1
-    low, high = (np.where(rank <= i, ordered[i + 1], ordered[i]) for i in ((rest - 1) // 2, rest // 2))
-    return (low + high) / 2
+    removed = np.sort([np.take_along_axis(rank, slot[:, :, None], axis=0) for slot in lists.removed], axis=0)
+    rest = len(values) - len(removed)
+
+    def at(index: int) -> Float[np.ndarray, "target record query"]:
+        place = np.full(removed.shape[1:], index)
+        for one in removed:
+            place += place >= one
+        return np.take_along_axis(ordered, place, axis=0)
+
+    return (at((rest - 1) // 2) + at(rest // 2)) / 2
 
 
-def _deviation_less_one(values, filled) -> Float[np.ndarray, "slot record query"]:
-    """The standard deviation, with n, of each list less the value of one slot, for every slot."""
-    total, squares = _sums_less_one(values, filled)
-    rest = len(values) - 1
-    return np.sqrt(np.maximum(squares / rest - (total / rest) ** 2, 0.0))
+def _sums(values, lists: Lists, exact: bool) -> Float[np.ndarray, "target record query"]:
+    """The sum of each target's list."""
+    if not exact:
+        table = leave_one_out(np.add, 0.0, values, np.arange(len(values)))
+        return np.take_along_axis(table, lists.removed[0][:, :, None], axis=0)
+    return values.sum(axis=0) - sum(np.take_along_axis(values, slot[:, :, None], axis=0) for slot in lists.removed)
 
 
-def _sums_less_one(values, filled):
-    values = np.where(filled[:, :, None], values, 0.0)
-    slots = np.arange(len(values))
-    return leave_one_out(np.add, 0.0, values, slots), leave_one_out(np.add, 0.0, values**2, slots)
-
-
-def _overall_deviation(phi, held, targets, lengths, blocks: list[slice]) -> Float[np.ndarray, "target"]:
+def _overall_deviation(phi, side, references: References, lengths, blocks: list[slice]) -> Float[np.ndarray, "target"]:
     """The standard deviation, with n, of all references of all records and queries together."""
     centre = phi.mean(dtype=np.float64)
 
     def block_sums(block: slice) -> Float[np.ndarray, "2 target"]:
-        x = phi[:, block] - centre
-        sums = np.empty((2, len(targets)))
+        part = references.of(block)
+        x = part.prepare(phi[:, block] - centre)
+        squares = part.prepare(np.square(x))
+        sums = np.empty((2, len(lengths)))
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
-            values, filled, slot = _lists(x, held[:, block], length)
-            dropped = slot[targets[rows]][:, :, None]
-            for i, table in enumerate(_sums_less_one(values, filled)):
-                sums[i, rows] = np.take_along_axis(table, dropped, axis=0).sum(axis=(1, 2))
+            lists = _lists(side[:, block], part.rows(rows), length)
+            for i, values in enumerate((x, squares)):
+                sums[i, rows] = _sums(lists.read(values), lists, part.exact).sum(axis=(1, 2))
         return sums
 
     total, squares = np.sum(map_threads(block_sums, blocks), axis=0)

@@ -1,7 +1,7 @@
 """Attacks that compare a target's loss with reference models' or with a population's.
 
 The signal is the cross-entropy loss of the record itself (query 0), from phi: loss = softplus(-phi). Every model is a
-target at once, its references all others.
+target at once, its references those of `jaxattack.attacks.membership.references`.
 
 - AttackR, AttackP: Ye et al. 2022 (arXiv 2111.09679), ranks of the loss among references and among a population.
 - Calibration: Watson et al. 2022 (arXiv 2111.08440), and its online form of Sablayrolles et al. 2019
@@ -10,16 +10,23 @@ target at once, its references all others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
-from jaxattack.types import Observations, Side
+from jaxattack.attacks.membership.references import (
+    PROTOCOLS,
+    References,
+    check_protocol,
+    choose_references,
+    entries,
+)
+from jaxattack.types import Needs, Observations
 
 
 def loss_of(phi: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -35,17 +42,25 @@ class AttackR:
     of any model and record. The score is one less its value at the target's loss: the level of the test that just
     calls the record a member. Where the loss ties with references, and the distribution jumps, the middle is taken.
 
-    With few references in a balanced design the steps are coarser for the target's non-members, which have one
-    reference fewer: for a target that leaks nothing the AUC is .40 at 4 models, .45 at 8, .47 at 16 and .49 at 64.
+    Attributes:
+        protocol: "independent" or "leave-one-out": see `jaxattack.attacks.membership.references`.
+
+    Raises:
+        InputError: an unknown protocol.
     """
 
     name = "attack-r"
     signals = ("phi",)
     references = True
 
-    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+    protocol: str = PROTOCOLS[0]
+
+    def __post_init__(self) -> None:
+        check_protocol(self.protocol)
+
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """One reference that was not trained on the record."""
-        return {"out": 1}
+        return Needs(sides={"out": 1}, protocol=self.protocol)
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -53,56 +68,81 @@ class AttackR:
         """Scores of every record for each target, 0 to 1.
 
         Raises:
-            InputError: fewer than three models; phi NaN or infinite; records that some target leaves without a reference
-                not trained on them.
+            TooFewReferences: fewer than three models; records that some target leaves without a reference not trained on
+                them.
+            InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
         phi = read_signal(observations, "phi")[:, :, 0]
         chosen = read_targets(observations, targets)
-        outs = ~observations.member
-        require_references(observations.member, chosen, self.needs(observations.models), self.name)
+        references = choose_references(observations.member, chosen, self.protocol)
+        outs = require_references(observations.member, references, self.needs(observations.models), self.name)["out"]
         largest = float(loss_of(phi.min()))
         score = np.empty((len(chosen), phi.shape[1]))
 
         def score_block(block: slice) -> None:
-            level = _levels(loss_of(phi[:, block]), outs[:, block], largest)
-            score[:, block] = 1 - level[chosen]
+            score[:, block] = 1 - _levels(loss_of(phi[:, block]), outs[:, block], references.of(block), largest)
 
         map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1))
         return score
 
 
 def _levels(
-    loss: Float[np.ndarray, "model record"], outs: Bool[np.ndarray, "model record"], largest: float
-) -> Float[np.ndarray, "model record"]:
-    """The interpolated distribution of the other models' OUT losses at each model's own loss.
+    loss: Float[np.ndarray, "model record"],
+    outs: Bool[np.ndarray, "model record"],
+    references: References,
+    largest: float,
+) -> Float[np.ndarray, "target record"]:
+    """The interpolated distribution of the OUT references' losses at each target's own loss.
 
-    One sort a record serves all models: in sorted order a model's neighbours are the last OUT loss below and the first
-    above the run of losses equal to its own, and the model itself, being in that run, is neither.
+    One sort a record serves all targets: in sorted order a target's neighbours are the last OUT reference before the run of
+    losses equal to its own and the first after it, and the target itself, being in that run, is neither.
     """
     order = np.argsort(loss, axis=0, kind="stable")
-    ordered, out = (np.take_along_axis(values, order, axis=0) for values in (loss, outs))
-    below, lower = _before(ordered, out, 0.0, np.maximum)
-    above, upper = (found[::-1] for found in _before(ordered[::-1], out[::-1], largest, np.minimum))
-    others = outs.sum(axis=0) - out
-    less = below + (ordered > 0)
-    at_most = 1 + others - above + (ordered >= largest)
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(len(loss))[:, None], axis=0)
+    out = np.take_along_axis(outs, order, axis=0)
+    ordered = np.take_along_axis(loss, order, axis=0)
+    below, lower = _before(ordered, out, order, place, references, 0.0)
+    above, upper = _before(ordered[::-1], out[::-1], order[::-1], len(loss) - 1 - place, references, largest)
+    own, number = loss[references.targets], references.count(outs)
+    less = below + (own > 0)
+    at_most = 1 + number - above + (own >= largest)
     gap = np.where(at_most > less, 1.0, upper - lower)
-    place = np.where(at_most > less, (less + at_most - 1) / 2, less - 1 + (ordered - lower) / gap)
-    level = np.empty_like(loss)
-    np.put_along_axis(level, order, place / (others + 1), axis=0)
-    return level
+    level = np.where(at_most > less, (less + at_most - 1) / 2, less - 1 + (own - lower) / gap)
+    return level / (number + 1)
 
 
-def _before(ordered, out, start: float, extreme: np.ufunc):
-    """How many OUT losses come before the run of equal losses around each place, and the value of the nearest."""
+def _before(ordered, out, order, place, references: References, start: float):
+    """How many OUT references come before the run of losses equal to each target's, and the loss of the nearest.
+
+    Args:
+        ordered: the losses in order.
+        out: which of them are of models not trained on the record.
+        order: which model each is of.
+        place: where each model's is.
+        references: of the targets.
+        start: the loss of the nearest where there is none.
+    """
     first = np.ones(ordered.shape, bool)
     first[1:] = ordered[1:] != ordered[:-1]
     places = np.arange(len(ordered))[:, None]
-    run = np.maximum.accumulate(np.where(first, places, 0), axis=0)
-    nearest = np.full(ordered.shape, start)
-    nearest[1:] = extreme.accumulate(np.where(out, ordered, start), axis=0)[:-1]
-    return tuple(np.take_along_axis(values, run, axis=0) for values in (np.cumsum(out, axis=0) - out, nearest))
+    run = np.take_along_axis(
+        np.maximum.accumulate(np.where(first, places, 0), axis=0), place[references.targets], axis=0
+    )
+    last = np.full(ordered.shape, -1)  # the last OUT model before each place
+    last[1:] = np.maximum.accumulate(np.where(out, places, -1), axis=0)[:-1]
+    count = np.take_along_axis(np.cumsum(out, axis=0) - out, run, axis=0)
+    nearest = np.take_along_axis(last, run, axis=0)
+    out_of = np.empty_like(out)
+    np.put_along_axis(out_of, order, out, axis=0)
+    for models in references.left_out:
+        count -= (models >= 0) & entries(out_of, models) & (entries(place, models) < run)
+    for _ in references.left_out:  # step over models that are left out
+        model = np.take_along_axis(order, nearest, axis=0)
+        hit = np.any([model == models for models in references.left_out], axis=0)
+        nearest = np.where(hit & (nearest >= 0), np.take_along_axis(last, nearest, axis=0), nearest)
+    return count, np.where(nearest >= 0, np.take_along_axis(ordered, nearest, axis=0), start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +157,9 @@ class AttackP:
     signals = ("phi",)
     references = False
 
-    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """No references."""
-        return {}
+        return Needs()
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -141,21 +181,29 @@ class Calibration:
     Attributes:
         online: False takes the mean over references not trained on the record (Watson et al.), True the midpoint
             between that mean and the mean over those trained on it (Sablayrolles et al.).
+        protocol: "independent" or "leave-one-out": see `jaxattack.attacks.membership.references`.
+
+    Raises:
+        InputError: an unknown protocol.
     """
 
     signals = ("phi",)
     references = True
 
     online: bool = False
+    protocol: str = PROTOCOLS[0]
+
+    def __post_init__(self) -> None:
+        check_protocol(self.protocol)
 
     @property
     def name(self) -> str:
         """The name in the registry."""
         return "calibration-online" if self.online else "calibration"
 
-    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """One reference on each side that it reads."""
-        return {"in": 1, "out": 1} if self.online else {"out": 1}
+        return Needs(sides={"in": 1, "out": 1} if self.online else {"out": 1}, protocol=self.protocol)
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -163,28 +211,22 @@ class Calibration:
         """Scores of every record for each target, in nats.
 
         Raises:
-            InputError: fewer than three models; phi NaN or infinite; records that some target leaves without a reference
-                on a side it needs.
+            TooFewReferences: fewer than three models; records that some target leaves without a reference on a side it
+                needs.
+            InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
         phi = read_signal(observations, "phi")[:, :, 0]
         chosen = read_targets(observations, targets)
-        sides = {"in": observations.member} if self.online else {}
-        sides["out"] = ~observations.member
-        require_references(observations.member, chosen, self.needs(observations.models), self.name)
+        references = choose_references(observations.member, chosen, self.protocol)
+        sides = require_references(observations.member, references, self.needs(observations.models), self.name)
         score = np.empty((len(chosen), phi.shape[1]))
 
         def score_block(block: slice) -> None:
-            negative = -loss_of(phi[:, block])
-            means = [_mean_of_others(negative, held[:, block], chosen) for held in sides.values()]
+            part = references.of(block)
+            negative = part.prepare(-loss_of(phi[:, block]))
+            means = [part.total(negative, models[:, block]) / part.count(models[:, block]) for models in sides.values()]
             score[:, block] = negative[chosen] - sum(means) / len(means)
 
         map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1))
         return score
-
-
-def _mean_of_others(
-    values: Float[np.ndarray, "model record"], held: Bool[np.ndarray, "model record"], targets
-) -> Float[np.ndarray, "target record"]:
-    total = leave_one_out(np.add, 0.0, np.where(held, values, 0.0), targets)
-    return total / (held.sum(axis=0) - held[targets])

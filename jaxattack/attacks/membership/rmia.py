@@ -10,28 +10,35 @@ log r(x) itself (BASE, Lassila et al. 2025, arXiv 2505.24089), which orders the 
 not tie at the top.
 
 - Online, p(x) = (mean_in + mean_out) / 2 over the references trained on x and those not, both sides weighing the same.
-  A plain mean over all references is not the same when they are left out one by one: in a balanced design a target's
-  members have one reference fewer in than out, and the mean would tell them apart where the target itself tells nothing.
 - Offline, p(x) = ((1 + a) mean_out + (1 - a)) / 2 from the references not trained on x.
 
-Everything is kept in log space; the target is never among its own references. The population is the records
+Everything is kept in log space. References are those of `jaxattack.attacks.membership.references`. The population is the records
 themselves, with the target's own ratio at each and without its membership.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
+from jaxattack.attacks.membership.references import (
+    PROTOCOLS,
+    References,
+    TooFewReferences,
+    check_protocol,
+    choose_references,
+    choose_shadows,
+    model_groups,
+)
 from jaxattack.metrics import auc, roc_curve
-from jaxattack.types import InputError, Observations, Side
+from jaxattack.types import InputError, Needs, Observations, Side
 
 CONFIDENCES = ("softmax", "taylor")
 OFFSETS = np.linspace(0, 1, 11)  # values of a tried when it is tuned
@@ -46,12 +53,12 @@ class RMIA:
         counting: the share of a population dominated; otherwise the log-ratio.
         gamma: how much larger a dominating ratio is, positive; the paper's is 2. Unused by the log-ratio.
         a: the offline attack's guess of how confidence rises with membership, 0 to 1, or "tuned": for target t the one
-            of 0, 0.1, ..., 1 whose log-ratio has the largest AUC (query 0) when model t + 2, a reference, plays the
-            target and neither is among the references. In a design of complementary pairs (2k, 2k + 1) that model is
-            never t's complement. Unused online.
+            of 0, 0.1, ..., 1 whose log-ratio has the largest AUC (query 0) when a reference, the first of models t + 2,
+            t + 3, ... that is one, plays the target, and what neither may have as a reference is left out. Unused online.
         confidence: "softmax", or "taylor" for the paper's SM-Taylor.
         temperature: of the confidence; the observations must hold the signal ``softmax_t{T}`` or ``taylor_t{T}``.
         population: how many records, evenly spaced, serve as z; all by default. Unused by the log-ratio.
+        protocol: "independent" or "leave-one-out": see `jaxattack.attacks.membership.references`.
 
     Raises:
         InputError: a value outside its range.
@@ -66,8 +73,10 @@ class RMIA:
     confidence: str = "softmax"
     temperature: float = 2.0
     population: int | None = None
+    protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
+        check_protocol(self.protocol)
         if not 0 < self.gamma < math.inf:
             raise InputError(f"gamma is {self.gamma}: give a positive number, such as 2.")
         if self.a != "tuned" and (isinstance(self.a, str) or not 0 <= self.a <= 1):
@@ -90,11 +99,11 @@ class RMIA:
         """The signals read."""
         return (f"{self.confidence}_t{self.temperature:g}",)
 
-    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """One reference a side; a tuned a also wants one beside the reference that plays the target."""
         if self.online:
-            return {"in": 1, "out": 1}
-        return {"out": 2 if self.a == "tuned" else 1}
+            return Needs(sides={"in": 1, "out": 1}, protocol=self.protocol)
+        return Needs(sides={"out": 2 if self.a == "tuned" else 1}, protocol=self.protocol)
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -112,8 +121,9 @@ class RMIA:
             Shares, 0 to 1, or log-ratios; finite.
 
         Raises:
-            InputError: fewer than three models; NaN or infinite log confidences; a population larger than the records;
-                records that some target leaves without a reference not trained on them, or online trained on them.
+            TooFewReferences: fewer than three models; records that some target leaves without a reference not trained on
+                them, or online trained on them.
+            InputError: NaN or infinite log confidences; a population larger than the records.
         """
         require_models(observations, self.name)
         signal = read_signal(observations, self.signals[0])
@@ -122,9 +132,9 @@ class RMIA:
             raise InputError(
                 f"population is {self.population} and there are {observations.records} records: give at most as many."
             )
-        sides = {"in": observations.member, "out": ~observations.member}
-        require_references(observations.member, chosen, self.needs(observations.models), self.name)
-        ratio, first = self._log_ratios(signal, sides, chosen, self._offset(signal, observations.member, chosen))
+        references = choose_references(observations.member, chosen, self.protocol)
+        sides = require_references(observations.member, references, self.needs(observations.models), self.name)
+        ratio, first = self._log_ratios(signal, sides, references, self._offset(signal, observations.member, chosen))
         if not self.counting:
             return ratio
         size = self.population or observations.records
@@ -135,22 +145,21 @@ class RMIA:
         """a for each target."""
         if self.online or self.a != "tuned":
             return np.full((len(targets), 1, 1), 0.0 if self.a == "tuned" else self.a)
-        return tune_offset(signal[:, :, 0], member)[targets, None, None]
+        return tune_offset(signal[:, :, 0], member, model_groups(member, self.protocol))[targets, None, None]
 
     def _log_ratios(
-        self, signal, sides: dict[str, Bool[np.ndarray, "model record"]], targets, offset
+        self, signal, sides: dict[Side, Bool[np.ndarray, "model record"]], references: References, offset
     ) -> tuple[Float[np.ndarray, "target record"], Float[np.ndarray, "target record"]]:
         """log r of each record, its queries joined, and of its first query alone."""
-        joined = np.empty((len(targets), signal.shape[1]))
+        joined = np.empty((len(references.targets), signal.shape[1]))
         first = joined if signal.shape[2] == 1 else np.empty_like(joined)
 
         def block_ratios(block: slice) -> None:
             x = signal[:, block].astype(np.float64)
-            out = log_mean(x, sides["out"][:, block], targets)
-            marginal = (
-                balanced(log_mean(x, sides["in"][:, block], targets), out) if self.online else raised(out, offset)
-            )
-            ratio = x[targets] - marginal
+            part = references.of(block)
+            out = part.log_mean(x, sides["out"][:, block])
+            marginal = balanced(part.log_mean(x, sides["in"][:, block]), out) if self.online else raised(out, offset)
+            ratio = x[part.targets] - marginal
             first[:, block] = ratio[:, :, 0]
             joined[:, block] = _lower_median(ratio) if self.counting else ratio.mean(axis=2)
 
@@ -176,23 +185,6 @@ def dominance(
     return np.searchsorted(np.sort(log_ratio_z), log_ratio_x - math.log(gamma)) / len(log_ratio_z)
 
 
-def log_mean(
-    x: Float[np.ndarray, "model record query"],
-    held: Bool[np.ndarray, "model record"],
-    targets: Int[np.ndarray, "target"],
-) -> Float[np.ndarray, "target record query"]:
-    """Log of the mean confidence over the models of one side of membership, the target left out.
-
-    Args:
-        x: log confidence of every model.
-        held: which models are on this side, for each record.
-        targets: the models left out.
-    """
-    mean = leave_one_out(np.logaddexp, -math.inf, np.where(held[:, :, None], x, -math.inf), targets)
-    mean -= np.log((held.sum(axis=0) - held[targets])[:, :, None])
-    return mean
-
-
 def balanced(log_in: np.ndarray, log_out: np.ndarray) -> np.ndarray:
     """Online log p(x): both sides weigh the same."""
     return np.logaddexp(log_in, log_out) - math.log(2)
@@ -206,28 +198,31 @@ def raised(log_out: np.ndarray, offset: Float[np.ndarray, "target 1 1"]) -> np.n
 
 
 def tune_offset(
-    log_confidence: Float[np.ndarray, "model record"], member: Bool[np.ndarray, "model record"]
+    log_confidence: Float[np.ndarray, "model record"],
+    member: Bool[np.ndarray, "model record"],
+    group: Int[np.ndarray, "model"],
 ) -> Float[np.ndarray, "model"]:
     """The offline attack's a for every target, from a reference model that plays the target.
 
     Args:
         log_confidence: of one query.
         member: the truth; a target's own row is not read for its own a.
+        group: for each model a number that it shares with those which are no references of it.
 
     Returns:
-        For target t the value of a, the smallest of equals, with the largest AUC of log r on model (t + 2) mod M.
+        For each target the value of a, the smallest of equals, with the largest AUC of log r on the model that plays it.
 
     Raises:
-        InputError: records with fewer than two models not trained on them beside each pair, or a model without members
-            or without non-members.
+        TooFewReferences: records with too few models not trained on them beside each target's and player's groups.
+        InputError: a model without members or without non-members.
     """
     models = len(member)
-    players = (np.arange(models) + 2) % models
-    # Products with exact zeros leave both models out without a trace of them.
-    others = 1.0 - np.eye(models) - np.eye(models)[players]
+    players = choose_shadows(group, np.arange(models))
+    # Products with exact zeros leave models out without a trace of them.
+    others = 1.0 - (group[:, None] == group) - (group[players, None] == group)
     count = others @ ~member
     if count.min() < 1:
-        raise InputError(
+        raise TooFewReferences(
             f"a is 'tuned' and {int((count < 1).any(axis=0).sum())} records have too few reference models not trained "
             "on them to tune it: give a as a number, or observe more models."
         )

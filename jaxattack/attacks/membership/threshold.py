@@ -10,7 +10,7 @@ All read query 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,9 @@ from scipy.special import expit
 from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
+from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, choose_shadows, model_groups
 from jaxattack.metrics import roc_curve
-from jaxattack.types import InputError, Observations, Side
+from jaxattack.types import InputError, Needs, Observations
 
 Turn = Callable[[np.ndarray], Float[np.ndarray, "*shape"]]
 QUANTITIES: dict[str, tuple[str, Turn]] = {
@@ -40,18 +41,25 @@ class Threshold:
         quantity: "loss" (score -loss, 0 at best), "confidence" (in the label, 0 to 1; it ties at 1 where the loss still
             tells records apart), "entropy" or "modified-entropy" (negated).
         classwise: whether each class has its own threshold: that with the best balanced accuracy on the class's
-            records of model (t + 2) mod M, which is told its own membership. The score is the quantity less the
+            records of a shadow: the first of models t + 2, t + 3, ... whose members tell nothing of the target's, which
+            is told its own membership. The score is the quantity less the
             threshold of the record's class. A class with only members or only non-members there takes the threshold
             of all its records together.
+        protocol: "independent" or "leave-one-out" (the shadow is model t + 2): see
+            `jaxattack.attacks.membership.references`.
 
     Raises:
-        InputError: an unknown quantity.
+        InputError: an unknown quantity or protocol, or another protocol without a shadow.
     """
 
     quantity: str
     classwise: bool = False
+    protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
+        check_protocol(self.protocol)
+        if self.protocol != PROTOCOLS[0] and not self.classwise:
+            raise InputError(f"protocol is {self.protocol!r} and {self.quantity} has no references: leave it out.")
         if self.quantity not in QUANTITIES:
             raise InputError(f"quantity is {self.quantity!r}: choose from {', '.join(QUANTITIES)}.")
 
@@ -70,9 +78,9 @@ class Threshold:
         """Whether it learns from the other models."""
         return self.classwise
 
-    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """No references."""
-        return {}
+        return Needs()
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
@@ -80,8 +88,8 @@ class Threshold:
         """Scores of every record for each target.
 
         Raises:
-            InputError: NaN or infinite signals; class-wise, fewer than three models, or a shadow model without members
-                or without non-members.
+            TooFewReferences: class-wise, fewer than three models, or none that can be the shadow.
+            InputError: NaN or infinite signals; a shadow without members or without non-members.
         """
         if self.classwise:
             require_models(observations, self.name)
@@ -91,7 +99,7 @@ class Threshold:
         score = turn(signal[chosen])
         if self.classwise:
             label = np.unique(observations.label, return_inverse=True)[1]
-            shadows = (chosen + 2) % observations.models
+            shadows = choose_shadows(model_groups(observations.member, self.protocol), chosen)
 
             def thresholds(shadow: int) -> Float[np.ndarray, "record"]:
                 return class_thresholds(turn(signal[shadow]), observations.member[shadow], label)[label]
@@ -136,9 +144,9 @@ class Gap:
     signals = ("correct",)
     references = False
 
-    def needs(self, models: int) -> Mapping[Side, int]:  # noqa: ARG002 - every attack is asked alike
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """No references."""
-        return {}
+        return Needs()
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None

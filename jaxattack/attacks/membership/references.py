@@ -1,0 +1,197 @@
+"""Which models are a target's references, and sums over them: the one way by which attacks take references.
+
+Every model is a target in turn, and a target's references are other models of the same sweep. They must not know whom the
+target was trained on, as no outside adversary's references would. Two protocols:
+
+- "independent", the default, which reads off the member matrix how members were drawn:
+
+  | the member matrix shows | references of a target | so that |
+  | --- | --- | --- |
+  | models with the target's members, or with exactly all others (`Halves`) | all models but these | none answers for or against the target, and a record has as many in and out whether the target has it or not |
+  | else, every record in the same number of models (`Exact`) | all others but, for each record, one of the side opposite to the target's, drawn by key | a record has as many in and out whether the target has it or not |
+  | neither (`Poisson`, `Sized`) | all others | nothing is to be mended |
+
+- "leave-one-out", the published form: all models but the target, whatever the design.
+
+Measured on complementary halves without any leak, leave-one-out at 4 models: AUC .415 (lira-online), .376 (with Bayesian
+variance), .398 (attack-r), .534 (calibration); `scripts/null_membership.py` prints such tables for both protocols.
+
+Under "independent" sums are exact: values are rounded beforehand to a grid on which no sum of a record's values rounds, so
+that order does not matter and a value that is taken away leaves no trace. Targets with the same answer, whose references
+have the same answers, then have the same score to the bit; a last bit that differs would be a tie that membership breaks.
+A record's grid is at most 2^-50 of the sum of its absolute values. All targets together cost one pass over the models, and
+one look-up a target and model left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.attacks.membership.complements import complement_groups, draw_opposite, equal_counts
+from jaxattack.attacks.membership.leave_one_out import leave_one_out
+from jaxattack.types import InputError
+
+PROTOCOLS = ("independent", "leave-one-out")
+BIN = 16 * math.log(2)  # nats; confidences are added up in bins of this width, where the grid resolves 2^-25 of each
+
+
+def check_protocol(protocol: str) -> None:
+    """Refuses a protocol that does not exist.
+
+    Raises:
+        InputError: not one of `PROTOCOLS`.
+    """
+    if protocol not in PROTOCOLS:
+        raise InputError(f"protocol is {protocol!r}: choose from {', '.join(PROTOCOLS)}.")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class References:
+    """The references of some targets.
+
+    Attributes:
+        targets: the models under attack, each once.
+        left_out: models that are no references beside the target itself, for each target and record; -1 for none. The
+            record axis has length 1 where all records leave out the same.
+        exact: whether sums are exact in any order; else they are those of the published protocol.
+    """
+
+    targets: Int[np.ndarray, "target"]
+    left_out: tuple[Int[np.ndarray, "target #record"], ...]
+    exact: bool
+
+    def of(self, block: slice) -> References:
+        """The same for a block of the records."""
+        parts = tuple(models if models.shape[1] == 1 else models[:, block] for models in self.left_out)
+        return dataclasses.replace(self, left_out=parts)
+
+    def rows(self, rows: Int[np.ndarray, "row"]) -> References:
+        """Those of some of the targets."""
+        return dataclasses.replace(
+            self, targets=self.targets[rows], left_out=tuple(models[rows] for models in self.left_out)
+        )
+
+    def prepare(self, values: Float[np.ndarray, "model record *query"]) -> Float[np.ndarray, "model record *query"]:
+        """Values made ready to be added up over models, in place."""
+        return on_grid(values) if self.exact else values
+
+    def count(self, side: Bool[np.ndarray, "model record"]) -> Int[np.ndarray, "target record"]:
+        """How many references are on a side of membership."""
+        out = side.sum(axis=0) - side[self.targets]
+        for models in self.left_out:
+            out -= entries(side, models)
+        return out
+
+    def total(
+        self, values: Float[np.ndarray, "model record *query"], side: Bool[np.ndarray, "model record"]
+    ) -> Float[np.ndarray, "target record *query"]:
+        """The sum of prepared values over the references on a side of membership."""
+        values = np.where(side.reshape(side.shape + (1,) * (values.ndim - 2)), values, 0.0)
+        if not self.exact:
+            return leave_one_out(np.add, 0.0, values, self.targets)
+        out = values.sum(axis=0) - values[self.targets]
+        for models in self.left_out:
+            out -= entries(values, models)
+        return out
+
+    def log_mean(
+        self, x: Float[np.ndarray, "model record query"], side: Bool[np.ndarray, "model record"]
+    ) -> Float[np.ndarray, "target record query"]:
+        """The logarithm of the mean of exp(x) over the references on a side, of which every record has one at least.
+
+        Exact sums are taken in bins of `BIN` nats, counted from the record's largest value, since one grid does not hold
+        confidences of all sizes; the bins are then joined from the largest on.
+        """
+        count = np.log(self.count(side)[:, :, None])
+        if not self.exact:
+            mean = leave_one_out(np.logaddexp, -math.inf, np.where(side[:, :, None], x, -math.inf), self.targets)
+            mean -= count
+            return mean
+        top = x.max(axis=0)
+        depth = ((top - x) // BIN).astype(int)
+        out = np.full((len(self.targets), *x.shape[1:]), -math.inf)
+        for level in np.unique(depth):
+            share = np.exp(x - top + level * BIN, out=np.zeros(x.shape), where=depth == level)
+            total = self.total(self.prepare(share), side)
+            part = np.log(total, out=np.full(out.shape, -math.inf), where=total > 0)
+            np.logaddexp(out, part - level * BIN, out=out)
+        return out + top - count
+
+
+class TooFewReferences(InputError):
+    """There are too few models for an attack; others may still be run on the same observations."""
+
+
+def choose_references(
+    member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], protocol: str
+) -> References:
+    """The references of each target under a protocol (see the module's table).
+
+    Args:
+        member: the truth.
+        targets: the models under attack, each once.
+        protocol: one of `PROTOCOLS`.
+    """
+    if protocol == "leave-one-out":
+        return References(targets=targets, left_out=(), exact=False)
+    group, side = complement_groups(member)
+    partners = [np.flatnonzero((group == group[t]) & (np.arange(len(group)) != t)) for t in targets]
+    most = max(map(len, partners))
+    padded = np.stack([np.pad(row, (0, most - len(row)), constant_values=-1) for row in partners])
+    left_out = [padded[:, [at]] for at in range(most)]
+    if equal_counts(member):
+        # Twins and complements that are left out may leave a record as many in and out already, as in pairs.
+        surplus = [abs(int(side[t] + side[row].sum())) for t, row in zip(targets, partners, strict=True)]
+        left_out.extend(draw_opposite(member, targets, partners, surplus))
+    return References(targets=targets, left_out=tuple(left_out), exact=True)
+
+
+def model_groups(member: Bool[np.ndarray, "model record"], protocol: str) -> Int[np.ndarray, "model"]:
+    """For each model a number that it shares with the models which are no references of it under a protocol, for every
+    record."""
+    return np.arange(len(member)) if protocol == "leave-one-out" else complement_groups(member)[0]
+
+
+def choose_shadows(group: Int[np.ndarray, "model"], targets: Int[np.ndarray, "target"]) -> Int[np.ndarray, "target"]:
+    """For each target a reference that plays the target: the first of models t + 2, t + 3, ... outside its group.
+
+    Raises:
+        TooFewReferences: all models are of one group.
+    """
+    models = len(group)
+    following = (targets[:, None] + 2 + np.arange(models)) % models
+    other = group[following] != group[targets, None]
+    if not other.any(axis=1).all():
+        raise TooFewReferences(
+            f"all {models} models have the same members or exactly the others, so that none can play the target: train "
+            "models on other members, too."
+        )
+    return following[np.arange(len(targets)), other.argmax(axis=1)]
+
+
+def entries(values: np.ndarray, models: Int[np.ndarray, "target #record"]) -> np.ndarray:
+    """values[model, record] of one model for each target and record, 0 where the model is -1."""
+    if models.shape[1] == 1:
+        out = values[models[:, 0]]
+        out[models[:, 0] < 0] = 0
+        return out
+    out = values[models, np.arange(values.shape[1])]
+    out[models < 0] = 0
+    return out
+
+
+def on_grid(values: Float[np.ndarray, "model *rest"]) -> Float[np.ndarray, "model *rest"]:
+    """Rounds values, in place, to multiples of a power of two such that sums over models are exact in any order.
+
+    With S the sum of a column's absolute values, S < 2^e, the grid is 2^(e - 51): every sum of some of the values is a
+    multiple of it below 2^(e + 1), which float64 holds. Adding and taking away 3 * 2^e rounds to it.
+    """
+    lift = np.ldexp(3.0, np.frexp(np.abs(values).sum(axis=0))[1])
+    values += lift
+    values -= lift
+    return values
