@@ -44,7 +44,9 @@ def named(name: str, attacks: Mapping[str, Attack], kind: str, *, fixed: Collect
 
 
 def _fitting(current: Any, value: Any) -> Any:
-    """A field that is a configuration itself is named by its own first field, as in ``substitute=rbf``."""
+    """A field that is a configuration itself is named by its own first field, as in ``substitute=rbf``; one of several may be alone."""
+    if isinstance(current, tuple) and not isinstance(value, tuple):
+        return (value,)
     if dataclasses.is_dataclass(current) and not isinstance(current, type):
         return dataclasses.replace(current, **{dataclasses.fields(current)[0].name: value})
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +17,10 @@ from jaxattack.audit.opened import Opened
 from jaxattack.audit.sweep import Findings
 from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
 from jaxattack.training import check_seed
-from jaxattack.types import Extraction, InputError, Level, Oracle, Precision, Progress, at_least
+from jaxattack.types import Extraction, InputError, Level, Oracle, Precision, Progress, at_least, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Terms:
     """On which terms a victim answers.
 
@@ -67,7 +67,7 @@ def on_terms(oracle: Oracle, terms: Terms, seed: int = 0) -> Oracle:
     return limited(oracle, terms.rate) if terms.rate is not None else oracle
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class ExtractionAudit:
     """What is tried on a victim.
 

@@ -8,7 +8,7 @@ not seen; the pictures beside a reconstruction are of the members, which the att
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,10 +29,10 @@ from jaxattack.audit.recognised import evaluation_model, gallery, recognised
 from jaxattack.audit.sweep import Findings
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.training import check_seed
-from jaxattack.types import Extraction, InputError, Inversion, Ledger, Oracle, Progress, WhiteBox, at_least
+from jaxattack.types import Extraction, InputError, Inversion, Ledger, Oracle, Progress, WhiteBox, at_least, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class InversionAudit:
     """What is tried on a victim.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,10 +21,10 @@ from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Recipe, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
-from jaxattack.types import Dataset, InputError, InputWarning, Learner
+from jaxattack.types import Dataset, InputError, InputWarning, Learner, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class MembershipAudit:
     """What a membership sweep trains and asks.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,10 @@ from jaxattack.store import FORMAT, leaves_by_path
 from jaxattack.training import Queries, Recipe, check_seed, learners, observe_one, train_one
 from jaxattack.training.images import check_images, check_views
 from jaxattack.training.signals import require_converged
-from jaxattack.types import Dataset, InputError, Learner, Model, Progress
+from jaxattack.types import Dataset, InputError, Learner, Model, Progress, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Victim:
     """What a model is, and on what it is trained.
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxattack.npz import UnreadableError, read_npy, reason
-from jaxattack.types import InputError
+from jaxattack.types import InputError, config
 
 
 class Design(Protocol):
@@ -67,7 +67,7 @@ class Design(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Halves:
     """Complementary halves: model 2k has ``records // 2`` records at random, model 2k + 1 all the others."""
 
@@ -93,7 +93,7 @@ class Halves:
         return -(-member.shape[1] // 2)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Exact:
     """Every record is in exactly half of the models, at random. Models cannot be added later."""
 
@@ -122,7 +122,7 @@ class Exact:
         return int(member.sum(axis=1).max())
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Poisson:
     """An independent coin for each model and record.
 
@@ -155,7 +155,7 @@ class Poisson:
         return min(records, math.ceil(records * self.rate + 6 * deviation))
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Sized:
     """The same number of members for each model, drawn uniformly without replacement.
 
@@ -195,7 +195,7 @@ class Sized:
         return self.members
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Given:
     """Membership as the caller says.
 

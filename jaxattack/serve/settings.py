@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jaxattack.oracle.ledger import PRICE
-from jaxattack.types import InputError, at_least
+from jaxattack.types import InputError, at_least, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Key:
     """One who may ask, and how much.
 
@@ -41,7 +41,7 @@ class Key:
             raise InputError(f"per_second is {self.per_second}: give more than 0, or none for any rate.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Settings:
     """The limits that hold for every request.
 

@@ -5,7 +5,6 @@ Everything here is traced and runs on the device; records stay uint8 until they 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isqrt
 
 import jax
@@ -14,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxattack.training.recipe import Recipe
-from jaxattack.types import Dataset, InputError
+from jaxattack.types import Dataset, InputError, config
 
 BLOCK = 1024
 """Records a model is asked about at once: large enough for matrix products at full speed, small beside memory."""
@@ -65,7 +64,7 @@ def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:
     return x
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Queries:
     """The views of a record that every model is asked about: the same set for every model, the record itself first.
 

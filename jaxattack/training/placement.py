@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import get_args
 
 from jaxattack.models.conv import Form
-from jaxattack.types import InputError
+from jaxattack.types import InputError, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Placement:
     """How the work is cut. It changes speed and memory, and results by rounding alone.
 

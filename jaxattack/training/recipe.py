@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import jax
@@ -11,13 +10,13 @@ import jax.numpy as jnp
 import optax
 
 from jaxattack.models import Precision
-from jaxattack.types import InputError
+from jaxattack.types import InputError, config
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "linear", "fixmatch"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Recipe:
     """A training recipe.
 

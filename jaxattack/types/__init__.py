@@ -8,7 +8,8 @@ through an oracle that counts what is asked of it.
 
 from __future__ import annotations
 
-from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least
+from jaxattack.types.config import config
+from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
 from jaxattack.types.learner import Learner, Membership
@@ -64,4 +65,6 @@ __all__ = [
     "WhiteBox",
     "above_zero",
     "at_least",
+    "config",
+    "within_memory",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import psutil
+
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
@@ -43,3 +45,19 @@ def above_zero(**fields: float) -> None:
     for name, value in fields.items():
         if not 0 < value < math.inf:
             raise InputError(f"{name} is {value}: give a number above 0.")
+
+
+def within_memory(values: int, **fields: int) -> None:
+    """Refuse fields that ask for more numbers at once than free memory holds, in float64 and with a copy.
+
+    Args:
+        values: how many numbers the fields ask for.
+        fields: what is refused.
+
+    Raises:
+        InputError: it names the fields, what they need and what is free.
+    """
+    need, free = 16 * values, psutil.virtual_memory().available
+    if need > free:
+        names = " and ".join(f"{name} is {value:,}" for name, value in fields.items())
+        raise InputError(f"{names}: that takes {need / 2**30:,.0f} GiB and {free / 2**30:,.0f} are free: give fewer.")

@@ -144,7 +144,7 @@ def test_lookup_finds_attacks_in_order_and_sets_their_fields():
         ("lyra-online", r"no membership attack 'lyra-online' \(did you mean 'lira-online'\?\)"),
         ("rmia-offline?b=1", "rmia-offline has no 'b': set one of a, "),
         ("rmia-offline?gamma=0", "gamma is 0: give a positive number"),
-        ("rmia-offline?gamma=much", "mend the value"),
+        ("rmia-offline?gamma=much", "gamma is 'much': give a number"),
     ],
 )
 def test_lookup_refuses_what_it_does_not_know(name, message):

@@ -53,7 +53,7 @@ def test_steps_leave_out_a_short_batch_and_take_one_of_few_members():
 
 def test_what_augments():
     assert not Recipe().augments
-    assert all(Recipe(**{name: 1}).augments for name in ("flip", "crop", "cutout"))
+    assert all(Recipe(**change).augments for change in ({"flip": True}, {"crop": 1}, {"cutout": 1}))
 
 
 CLOSED = {

@@ -16,7 +16,6 @@ size each choose by the substitute of the round before, which is trained on ever
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -26,10 +25,10 @@ from jaxattack.attacks.extraction.evasion import deepfool, featurefool
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Stolen, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Active:
     """Active learning from a pool.
 

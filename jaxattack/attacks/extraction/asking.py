@@ -6,7 +6,17 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy.special import log_softmax
 
-from jaxattack.types import Access, Answer, BudgetSpent, ExtractionAttack, InputError, Inputs, Oracle, OracleError
+from jaxattack.types import (
+    Access,
+    Answer,
+    BudgetSpent,
+    ExtractionAttack,
+    InputError,
+    Inputs,
+    Oracle,
+    OracleError,
+    within_memory,
+)
 
 
 def uniform(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:
@@ -17,6 +27,7 @@ def uniform(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.
         queries: how many.
         rng: drawn from once for each value.
     """
+    within_memory(queries * inputs.low.size, queries=queries)
     share = rng.random((queries, *inputs.shape))
     numeric = inputs.low + share * (inputs.high - inputs.low)
     return np.where(inputs.categories > 0, np.floor(share * inputs.categories), numeric)

@@ -19,7 +19,6 @@ resolution) queries, in as many calls as bisections. Everything is up to a shift
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +36,7 @@ from jaxattack.types import (
     Oracle,
     Precision,
     Progress,
+    config,
 )
 
 _ALIKE: dict[Precision, float] = {"float64": 1e-12, "float32": 1e-6, "bfloat16": 1e-2}
@@ -98,7 +98,7 @@ class Probes(NamedTuple):
         return Probes(feature[order], value[order], score[order])
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Binned:
     """Bins and weights of a regression behind one-hot blocks, from partial queries.
 

@@ -11,7 +11,6 @@ table are steps, where gradients vanish: they stay as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.substitute import padded
-from jaxattack.types import Extraction, InputError, Inputs, Ledger, Model, Oracle, Variables
+from jaxattack.types import Extraction, InputError, Inputs, Ledger, Model, Oracle, Variables, config
 
 BLOCK = 1024
 """Records attacked at once."""
@@ -31,7 +30,7 @@ DEEPFOOL_STEPS = 10
 FEATUREFOOL_STEPS, FEATUREFOOL_RATE, PULL = 40, 0.005, 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Perturbation:
     """How adversarial examples are made.
 

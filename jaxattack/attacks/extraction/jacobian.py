@@ -15,8 +15,6 @@ and 56% of the test records fooled by the fast gradient sign method at 0.15.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Shaped
 
@@ -24,10 +22,10 @@ from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.evasion import sign_of_gradient
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Jacobian:
     """Augmentation along the substitute's Jacobian.
 

@@ -16,7 +16,6 @@ order. Answers are learnt as they are given: confidences where the service gives
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -28,12 +27,12 @@ from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, config
 
 Sampling = Literal["random", "adaptive"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Knockoff:
     """A substitute trained on a victim's answers to a pool.
 

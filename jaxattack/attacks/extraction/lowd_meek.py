@@ -16,7 +16,6 @@ the boundary and every query is counted: nothing but labels is read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
@@ -39,6 +38,7 @@ from jaxattack.types import (
     Oracle,
     Progress,
     Snapshot,
+    config,
 )
 
 BATCH = 8
@@ -60,7 +60,7 @@ LINEAR = 0.98
 """Agreement on the search's own queries below which a victim is not linear."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class LowdMeek:
     """Line search on a linear classifier.
 

@@ -16,7 +16,6 @@ at 108,200, RBF-SVMs above 99% at 2,050.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -26,7 +25,7 @@ from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.rounds import Choice, Round, View
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, config
 
 Sampling = Literal["uniform", "line-search", "adaptive"]
 
@@ -40,7 +39,7 @@ ALPHA = 100
 """The paper's budget, in queries for each unknown of a softmax regression."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Retraining:
     """Label-only retraining.
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -33,14 +32,14 @@ from scipy.special import log_softmax
 from jaxattack.attacks.extraction import rbf
 from jaxattack.models import build
 from jaxattack.models.nets import ACTIVATIONS, Activation
-from jaxattack.types import Answer, InputError, Inputs, Model, Variables
+from jaxattack.types import Answer, InputError, Inputs, Model, Variables, config
 
 LANDMARKS = 500
 BLOCK, FEWEST = 4096, 256
 """Queries that a substitute answers at once, at most and, with padding, at least: few programs are compiled."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Substitute:
     """What an attacker trains.
 

@@ -12,7 +12,7 @@ class, where what is typical of it is. All targets are asked about in one call a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -30,12 +30,14 @@ from jaxattack.types import (
     Progress,
     above_zero,
     at_least,
+    config,
+    within_memory,
 )
 
 _FRAMES = (1, 10, 30, 100)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Boundary:
     """Move away from the boundary of the class, from labels alone.
 
@@ -88,6 +90,8 @@ class Boundary:
         """
         targets, inputs = check_targets(targets, victim.access.classes), victim.access.inputs
         require(self, victim, pool)
+        numbers = max(len(targets) * self.directions, self.first) * inputs.low.size
+        within_memory(numbers, directions=self.directions, first=self.first)
         before, rng = victim.ledger, np.random.default_rng(seed)
         generator = self.prior.learn(inputs, check_pool(self.name, inputs, pool), seed, progress)
 

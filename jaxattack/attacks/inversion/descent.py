@@ -95,15 +95,17 @@ def optimizer(name: str, learning_rate: float) -> optax.GradientTransformation:
     """An optax optimiser by name.
 
     Raises:
-        InputError: there is none, or it takes more than a learning rate.
+        InputError: there is none, it takes more than a learning rate, or its steps need more than gradients (L-BFGS).
     """
     try:
-        made = getattr(optax, name)(learning_rate)
-    except (AttributeError, TypeError):
-        made = None
-    if not isinstance(made, optax.GradientTransformation):
-        raise InputError(f"optimizer is {name!r}: give one of optax that takes a learning rate, as sgd or adam.")
-    return made
+        change = getattr(optax, name)(float(learning_rate))
+        point = jax.ShapeDtypeStruct((1,), jnp.float32)
+        jax.eval_shape(lambda x: change.update(x, change.init(x), x), point)
+    except Exception as error:  # whatever a name of optax that is no optimiser makes of a number
+        raise InputError(
+            f"optimizer is {name!r}: give one of optax that takes a learning rate and steps by gradients alone, as sgd or adam."
+        ) from error
+    return change
 
 
 def descend(

@@ -16,7 +16,6 @@ program, which stops now and then to tell how far it is. A target's result does 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -30,7 +29,7 @@ from jaxattack.attacks.inversion.descent import optimizer
 from jaxattack.attacks.inversion.federation import Federation, Held, Local, right, train_round
 from jaxattack.attacks.inversion.target import best_restart, check_targets, unit_box
 from jaxattack.models import build
-from jaxattack.types import Frame, InputError, Inversion, Model, Progress, Variables, above_zero, at_least
+from jaxattack.types import Frame, InputError, Inversion, Model, Progress, Variables, above_zero, at_least, config
 
 _DIVERGED = "training diverged for {} of {} targets: lower learning_rate or generator_rate."
 
@@ -38,7 +37,7 @@ SEGMENTS = 10
 """How often it is looked at how far it is."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class CollaborativeGan:
     """Make records of a class that others hold, by a generator whose discriminator is the shared classifier.
 

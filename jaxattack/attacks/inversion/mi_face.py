@@ -15,7 +15,6 @@ the victim is as sure of, to a hundredth, the first is the reconstruction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import jax
@@ -35,14 +34,24 @@ from jaxattack.attacks.inversion.objective import (
 )
 from jaxattack.attacks.inversion.process import check_pictures, process
 from jaxattack.attacks.inversion.target import check_targets, concluded, unit_box
-from jaxattack.types import InputError, Inversion, Model, Progress, WhiteBox, above_zero, at_least
+from jaxattack.types import (
+    InputError,
+    Inversion,
+    Model,
+    Progress,
+    WhiteBox,
+    above_zero,
+    at_least,
+    config,
+    within_memory,
+)
 
 _FRAMES = (1, 3, 10, 30, 100, 300, 1000, 3000)
 AROUND = 0.1
 """How far from the middle of the unit box random restarts begin, at most."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class MiFace:
     """Descend on the record itself, from the victim's gradients.
 
@@ -114,6 +123,7 @@ class MiFace:
                 statistics that give no gradient, or a victim whose outputs are no numbers.
         """
         targets = check_targets(targets, victim.classes)
+        within_memory(len(targets) * self.restarts * victim.inputs.low.size, restarts=self.restarts)
         check_pictures(self.process, victim.inputs.shape)
         check_pictures("total_variation" if self.total_variation else "clip", victim.inputs.shape)
         if self.statistics:

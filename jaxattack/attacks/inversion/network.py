@@ -11,7 +11,6 @@ is kept is the one that the victim is surest of. The record behind an answer tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -35,6 +34,8 @@ from jaxattack.types import (
     Oracle,
     Progress,
     at_least,
+    config,
+    within_memory,
 )
 
 BATCH, _SURE, _FLOOR = 64, 0.99, 1e-6
@@ -64,7 +65,7 @@ class Inverter(NamedTuple):
         return low + u.reshape(*u.shape[:2], *self.inputs.shape) * width
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Network:
     """Train a network that makes records back from confidences.
 
@@ -110,6 +111,7 @@ class Network:
         access, before = victim.access, victim.ledger
         targets = check_targets(targets, access.classes)
         require(self, victim, pool)
+        within_memory(self.hidden * (self.hidden + access.inputs.low.size), hidden=self.hidden)
         own, reason = check_pool(self.name, access.inputs, pool), ""
         try:
             p = _confidences(victim(own))

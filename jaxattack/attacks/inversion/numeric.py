@@ -12,7 +12,6 @@ axes, estimate the gradient's projection on them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -31,12 +30,14 @@ from jaxattack.types import (
     Progress,
     above_zero,
     at_least,
+    config,
+    within_memory,
 )
 
 _FRAMES = (1, 3, 10, 30, 100, 300, 1000)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Numeric:
     """Descend on the record itself, with gradients from differences of confidences.
 
@@ -93,6 +94,7 @@ class Numeric:
         """
         targets = check_targets(targets, victim.access.classes)
         require(self, victim, pool)
+        within_memory(len(targets) * self.directions * victim.access.inputs.low.size, directions=self.directions)
         before, rng = victim.ledger, np.random.default_rng(seed)
         low, width = unit_box(victim.access.inputs)
         shape = victim.access.inputs.shape

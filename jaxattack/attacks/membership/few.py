@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.membership.complements import complement_groups
 from jaxattack.attacks.membership.observed import read_targets
-from jaxattack.types import InputError, MembershipAttack, Needs, Observations
+from jaxattack.types import InputError, MembershipAttack, Needs, Observations, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class FewReferences:
     """An attack whose references are a few complementary pairs: those that follow the target's own, in a circle.
 

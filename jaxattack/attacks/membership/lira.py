@@ -14,7 +14,6 @@ memory taken is some tens of megabytes a thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -37,14 +36,14 @@ from jaxattack.attacks.membership.moments import (
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.predictive import Predictive, log_cdf, log_density
 from jaxattack.attacks.membership.references import PROTOCOLS, References, check_protocol, choose_references
-from jaxattack.types import InputError, Needs, Observations, Side
+from jaxattack.types import InputError, Needs, Observations, Side, config
 
 VARIANCES = ("auto", "record", "global", "bayes")
 FORMULAS = ("paper", "reference_code")
 RECORD_MODELS = 64  # the paper's rule: fewer models than this estimate a record's own variance too badly
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class LiRA:
     """The likelihood-ratio attack.
 

@@ -11,7 +11,6 @@ target at once, its references those of `jaxattack.attacks.membership.references
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -26,7 +25,7 @@ from jaxattack.attacks.membership.references import (
     choose_references,
     entries,
 )
-from jaxattack.types import Needs, Observations
+from jaxattack.types import Needs, Observations, config
 
 
 def loss_of(phi: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -34,7 +33,7 @@ def loss_of(phi: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     return np.logaddexp(0.0, -phi.astype(np.float64))
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class AttackR:
     """Rank of the target's loss among the losses of reference models not trained on the record.
 
@@ -145,7 +144,7 @@ def _before(ordered, out, order, place, references: References, start: float):
     return count, np.where(nearest >= 0, np.take_along_axis(ordered, nearest, axis=0), start)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class AttackP:
     """Rank of the record's loss among the target's losses on a population, here the records themselves.
 
@@ -174,7 +173,7 @@ class AttackP:
         return (np.stack(rows, dtype=np.float64) - 0.5) / phi.shape[1]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Calibration:
     """The target's negative loss less what reference models make of the record.
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -38,13 +37,13 @@ from jaxattack.attacks.membership.references import (
     model_groups,
 )
 from jaxattack.metrics import auc, roc_curve
-from jaxattack.types import InputError, Needs, Observations, Side
+from jaxattack.types import InputError, Needs, Observations, Side, config
 
 CONFIDENCES = ("softmax", "taylor")
 OFFSETS = np.linspace(0, 1, 11)  # values of a tried when it is tuned
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class RMIA:
     """The robust membership-inference attack.
 

@@ -11,7 +11,6 @@ All read query 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -22,7 +21,7 @@ from jaxattack.attacks.membership.observed import read_signal, read_targets, req
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, choose_shadows, model_groups
 from jaxattack.metrics import roc_curve
-from jaxattack.types import InputError, Needs, Observations
+from jaxattack.types import InputError, Needs, Observations, config
 
 Turn = Callable[[np.ndarray], Float[np.ndarray, "*shape"]]
 QUANTITIES: dict[str, tuple[str, Turn]] = {
@@ -33,7 +32,7 @@ QUANTITIES: dict[str, tuple[str, Turn]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Threshold:
     """A threshold on one quantity of the target's answer.
 
@@ -133,7 +132,7 @@ def _best_threshold(score, member) -> float:
     return float(roc.threshold[1 + int(np.argmax(roc.tpr[1:] - roc.fpr[1:]))])
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Gap:
     """A record is a member if the target classifies it correctly: score 1, else 0.
 

@@ -26,7 +26,7 @@ from scipy.special import softmax
 
 from jaxattack.attacks.reconstruction.secret import Attributes, Secret
 from jaxattack.attacks.reconstruction.tree import CountedTree
-from jaxattack.types import EVERY_LEVEL, NUMBERS, Answer, BudgetSpent, InputError, Ledger, Oracle, OracleError
+from jaxattack.types import EVERY_LEVEL, NUMBERS, Answer, BudgetSpent, InputError, Ledger, Oracle, OracleError, config
 
 BLOCK = 1024
 """Records that a tree is asked about at once."""
@@ -100,7 +100,7 @@ class MaximumPosterior:
         return _asked(self, oracle, x, y, secret, score)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Confidence:
     """CSMIA: the value whose prediction is the record's label, and confidences where that does not decide."""
 

@@ -28,7 +28,7 @@ from jaxtyping import Float
 from sklearn.utils.extmath import randomized_svd
 
 from jaxattack.training import Placement, Recipe, check_seed, train_ensemble
-from jaxattack.types import Dataset, InputError, Model, Variables, above_zero
+from jaxattack.types import Dataset, InputError, Model, Variables, above_zero, config
 
 
 @cache
@@ -129,7 +129,7 @@ class Scales(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Reconstructor:
     """How the network from parameters to the missing record is made.
 

@@ -36,7 +36,7 @@ import optax
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from jaxattack.training import check_seed
-from jaxattack.types import InputError, Model, Variables
+from jaxattack.types import InputError, Model, Variables, config
 
 
 @jax.custom_jvp
@@ -166,7 +166,7 @@ class Recovered:
         return np.concatenate(self.x[np.argsort(self.residual)[:runs]])
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class KKT:
     """How records are sought.
 

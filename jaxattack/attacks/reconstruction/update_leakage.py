@@ -30,7 +30,7 @@ import optax
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 
-from jaxattack.types import Answer, InputError, Ledger, Model, Oracle, OracleError, Variables, above_zero
+from jaxattack.types import Answer, InputError, Ledger, Model, Oracle, OracleError, Variables, above_zero, config
 
 AT_ONCE = 64
 """Shadow updates computed side by side."""
@@ -126,7 +126,7 @@ def solve_softmax(delta: Float[np.ndarray, "probe cls"], probes: Float[np.ndarra
     return Updated(record[:-1] / record[-1], int(direction.argmax()), residual)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Update:
     """How the owner of a model trains it on one more record: plain gradient descent on its cross entropy.
 

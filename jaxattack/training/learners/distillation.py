@@ -11,7 +11,7 @@ and the floor for those that distil on other records.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -24,10 +24,10 @@ from jaxattack.training import single
 from jaxattack.training.images import as_input, augment
 from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard, weighted_mean
 from jaxattack.training.recipe import Recipe
-from jaxattack.types import InputError, Model, Variables, above_zero
+from jaxattack.types import InputError, Model, Variables, above_zero, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Distillation:
     """A teacher, and the student that is deployed.
 

@@ -20,7 +20,6 @@ accountant does not know of; `DPSGD.notes` gives the probability of that, of one
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -29,10 +28,10 @@ import optax
 from scipy.stats import binom
 
 from jaxattack.training.learners.standard import Loss
-from jaxattack.types import InputError, Model, at_least
+from jaxattack.types import InputError, Model, at_least, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class DPSGD:
     """A gradient rule: clipped per-record gradients of a Poisson sample, with Gaussian noise.
 

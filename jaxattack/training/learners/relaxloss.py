@@ -14,7 +14,6 @@ for a right one. The authors' code lets gradients flow through t, which shortens
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
@@ -23,10 +22,10 @@ from jax.nn import log_softmax, one_hot
 from jaxtyping import Float, Int
 
 from jaxattack.training.learners.standard import weighted_mean
-from jaxattack.types import InputError, above_zero
+from jaxattack.types import InputError, above_zero, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class RelaxLoss:
     """Cross entropy that is held at a level.
 

@@ -7,7 +7,7 @@ learner by that alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
@@ -20,7 +20,7 @@ from jaxattack.training import single
 from jaxattack.training.images import as_input, augment
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import Gradient, State
-from jaxattack.types import InputError, Membership, Model, Variables
+from jaxattack.types import InputError, Membership, Model, Variables, config
 
 
 class Loss(Protocol):
@@ -59,7 +59,7 @@ def weighted_mean(values: Float[jax.Array, "batch"], weight: Float[jax.Array, "b
     return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1.0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class CrossEntropy:
     """The mean cross entropy."""
 
@@ -74,7 +74,7 @@ class CrossEntropy:
         return weighted_mean(optax.softmax_cross_entropy_with_integer_labels(logits, y), weight)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Plain:
     """The gradient of the batch, of members in a new order each pass."""
 
@@ -103,7 +103,7 @@ class Rule(Gradient, Protocol):
     def notes(self, slots: int, batch: int) -> dict[str, float]: ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Standard:
     """A recipe, a loss and a gradient rule.
 

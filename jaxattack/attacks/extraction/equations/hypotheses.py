@@ -11,7 +11,6 @@ alike, as those of all feature maps do, are asked once.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +38,7 @@ from jaxattack.types import (
     Oracle,
     Progress,
     at_least,
+    config,
 )
 
 UNROUNDED: tuple[ExtractionAttack, ...] = (
@@ -70,7 +70,7 @@ class Tested(NamedTuple):
     rounding: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Hypotheses:
     """Steal a model of unknown type by trying several.
 

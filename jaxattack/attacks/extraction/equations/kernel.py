@@ -23,7 +23,6 @@ many random starts are descended from (`least_squares`), which finds the functio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -36,7 +35,7 @@ from jaxattack.attacks.extraction.equations.least_squares import descend, polish
 from jaxattack.attacks.extraction.equations.stolen import centred, flat_extraction, rbf_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import equations, require_every_class
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress, at_least
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress, at_least, config
 
 REACHES = (1.0, 0.5, 0.25)
 """Shares of the range that are asked, where answers further out are saturated."""
@@ -77,7 +76,7 @@ class Design(NamedTuple):
     second: np.ndarray
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Kernel:
     """Steal a kernel logistic regression with a Gaussian kernel, its representers included.
 

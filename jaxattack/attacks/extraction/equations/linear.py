@@ -8,7 +8,6 @@ classes too, where logistic regression's w is then (-w/2, w/2). Logits determine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
 from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations, noise, require_every_class
-from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress
+from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress, config
 
 MISFIT = 1e3
 """A residual so many times larger than the rounding of the answers shows that they are those of another model."""
@@ -74,7 +73,7 @@ def solve(
     return Solution(slope, found[-1] - mean @ slope, float(np.linalg.norm(rest) / off.min() / freedom**0.5), int(rank))
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Softmax:
     """Steal a softmax, logistic or linear regression on a feature map.
 

@@ -13,7 +13,6 @@ positive bias; sigmoid(-z) = 1 - sigmoid(z) likewise. From probabilities, V and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -24,10 +23,10 @@ from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
 from jaxattack.attacks.extraction.equations.stolen import ACTIVATIONS, centred, flat_extraction, network_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import require_every_class
-from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress
+from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Mlp:
     """Steal a network with one hidden layer.
 

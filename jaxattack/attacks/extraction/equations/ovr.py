@@ -14,7 +14,6 @@ Two classes are one logistic regression, z_0 = -z_1, because the service answers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -27,7 +26,7 @@ from jaxattack.attacks.extraction.equations.linear import MISFIT, fit
 from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
 from jaxattack.attacks.extraction.equations.stolen import linear_extraction, one_vs_rest_logits
 from jaxattack.attacks.extraction.equations.terms import noise, require_every_class, resolution
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress
+from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress, config
 
 ALONE: tuple[Level, ...] = ("probability",)
 """The level that the sum of one classifier for each class is seen at."""
@@ -42,7 +41,7 @@ SPARE = 2
 """Equations for each unknown, by default."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class OneVsRest:
     """Steal a one-vs-rest logistic regression on a feature map.
 

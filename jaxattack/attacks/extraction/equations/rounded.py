@@ -8,8 +8,6 @@ as exact as those of all; there queries are corners alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Shaped
 
@@ -20,7 +18,7 @@ from jaxattack.attacks.extraction.equations.linear import MISFIT
 from jaxattack.attacks.extraction.equations.placing import Around, Asked, more, place, scout
 from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress, config
 
 ROUNDS = 4
 """In which the second half of the queries are placed."""
@@ -29,7 +27,7 @@ MOST = 6000
 """Unknowns that are solved for, in square matrices of that size."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Rounded:
     """Steal a softmax, logistic or linear regression from rounded or partial answers.
 

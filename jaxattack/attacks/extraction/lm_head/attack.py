@@ -11,7 +11,6 @@ Prompts are what the service documents of its inputs, drawn uniformly; the hidde
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from jaxattack.attacks.extraction.lm_head.head import Head, head_model
 from jaxattack.attacks.extraction.lm_head.questions import Questions
 from jaxattack.attacks.extraction.lm_head.reading import Reader, answers_all, price, reader
 from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, spectrum, unshifted
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Inputs, Oracle, Progress
+from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Inputs, Oracle, Progress, config
 
 FIRST, GROWTH = 32, 1.25
 TOKENS = 2
@@ -48,7 +47,7 @@ class Table(NamedTuple):
     left: np.ndarray
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class LmHead:
     """Steal a last layer from logits, probabilities, the top k or labels; the latter two need a bias.
 

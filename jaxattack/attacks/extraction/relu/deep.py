@@ -17,7 +17,6 @@ neurons without harm. Where layers before it lack any that matter, or a walk mis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +40,7 @@ from jaxattack.types import (
     Oracle,
     Progress,
     at_least,
+    config,
 )
 
 CHECKS, THOROUGH = 200, 10
@@ -50,7 +50,7 @@ THROUGH = 4
 OFF = 1e-7
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class ReluDeep:
     """Extraction of a ReLU network by peeling.
 

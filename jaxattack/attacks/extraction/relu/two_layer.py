@@ -19,7 +19,6 @@ exact: its affine part is returned as further neurons, with ``complete`` False.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -41,10 +40,11 @@ from jaxattack.types import (
     Oracle,
     Progress,
     Snapshot,
+    config,
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Relu:
     """Exact extraction of a network with one hidden layer of ReLU.
 

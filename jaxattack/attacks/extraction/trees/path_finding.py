@@ -50,6 +50,7 @@ from jaxattack.types import (
     Progress,
     Snapshot,
     at_least,
+    config,
 )
 
 _FRESH = 32
@@ -68,7 +69,7 @@ _STEP = 1e-4
 """How far apart those are, relative to each feature's range."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class PathFinding:
     """Steals a tree, by complete queries or by partial ones.
 

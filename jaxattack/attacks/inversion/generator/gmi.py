@@ -8,7 +8,7 @@ here it is Adam.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -16,12 +16,12 @@ from jaxtyping import Int, Shaped
 from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
 from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, concluded
-from jaxattack.types import Inversion, Progress, WhiteBox, above_zero, at_least
+from jaxattack.types import Inversion, Progress, WhiteBox, above_zero, at_least, config, within_memory
 
 _FRAMES = (1, 10, 100)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Gmi:
     """Descend in the latent space of a generator that learnt from the attacker's own records.
 
@@ -66,6 +66,7 @@ class Gmi:
             InputError: a class that the victim does not have, or no pool to learn from.
         """
         targets = check_targets(targets, victim.classes)
+        within_memory(len(targets) * self.restarts * victim.inputs.low.size, restarts=self.restarts)
         generator = self.prior.learn(victim.inputs, check_pool(self.name, victim.inputs, pool), seed, progress)
         draws = [
             np.random.default_rng([seed, int(target), restart]).normal(size=self.prior.latent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import jax
@@ -12,7 +11,7 @@ from jaxtyping import Float
 
 from jaxattack.attacks.inversion.generator import dae, gan, vae
 from jaxattack.attacks.inversion.generator.prior import Generator, networks, unit
-from jaxattack.types import InputError, Inputs, Progress, at_least
+from jaxattack.types import InputError, Inputs, Progress, at_least, config
 
 KINDS = {"vae": vae, "gan": gan, "dae": dae}
 SEGMENT = 250
@@ -47,7 +46,7 @@ def learn(
     return Generator(nets, state[0])
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Prior:
     """Which generator, and how it is trained.
 

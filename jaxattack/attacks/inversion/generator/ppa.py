@@ -11,7 +11,7 @@ The critic has no say: the generator alone keeps to the kind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -19,14 +19,14 @@ from jaxtyping import Float, Int, Shaped
 from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
 from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, concluded, confidences
-from jaxattack.types import InputError, Inversion, Progress, WhiteBox, above_zero, at_least
+from jaxattack.types import InputError, Inversion, Progress, WhiteBox, above_zero, at_least, config, within_memory
 
 _FRAMES, _SHIFTS = (1, 10, 30), ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 _PART = 16
 """Views are shifted by the height over this, at least a pixel."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Ppa:
     """Choose latent points, descend on the Poincare distance, and keep what survives a shift.
 
@@ -73,6 +73,7 @@ class Ppa:
             InputError: a class that the victim does not have, or no pool to learn from.
         """
         targets = check_targets(targets, victim.classes)
+        within_memory(self.candidates * victim.inputs.low.size, candidates=self.candidates)
         generator = self.prior.learn(victim.inputs, check_pool(self.name, victim.inputs, pool), seed, progress)
         z = np.random.default_rng(seed).normal(size=(self.candidates, self.prior.latent)).astype(np.float32)
         sure = confidences(victim, _views(made(generator, victim.inputs, z))).mean(axis=1)

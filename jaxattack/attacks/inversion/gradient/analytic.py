@@ -12,7 +12,6 @@ measured on the model that was sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.inversion.gradient.update import Terms, Update, check_update, simulate
-from jaxattack.types import InputError, Inversion, Progress, Variables, WhiteBox
+from jaxattack.types import InputError, Inversion, Progress, Variables, WhiteBox, config
 
 AGREE = 1e-3
 """How far apart two units' ratios may be, root mean square, in units of the box."""
@@ -52,7 +51,7 @@ class _Found(NamedTuple):
     spread: Float[np.ndarray, "record"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Analytic:
     """The ratio of a fully connected first layer's gradients. Nothing is random, and there is one restart."""
 

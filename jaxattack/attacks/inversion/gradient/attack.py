@@ -11,7 +11,6 @@ an order of their own (`match_records`), and they share the scores of its restar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +22,7 @@ from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance
 from jaxattack.attacks.inversion.gradient.search import Lanes, Plan, search
 from jaxattack.attacks.inversion.gradient.update import Update, check_update
 from jaxattack.attacks.inversion.objective import check_statistics
-from jaxattack.types import Frame, InputError, Inversion, Progress, WhiteBox
+from jaxattack.types import Frame, InputError, Inversion, Progress, WhiteBox, above_zero, config, within_memory
 
 
 class GradientAttack(Protocol):
@@ -49,7 +48,7 @@ class GradientAttack(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class DLG:
     """Deep leakage from gradients: the squared distance by L-BFGS.
 
@@ -82,7 +81,7 @@ class DLG:
         return _invert(self.name, plan, self.restarts, self.chunk, victim, updates, seed, progress)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class InvertingGradients:
     """The direction of the update by signed Adam in the box, its rate a tenth after 3/8, 5/8 and 7/8 of the steps.
 
@@ -111,10 +110,9 @@ class InvertingGradients:
 
     def __post_init__(self) -> None:
         _check(self.steps, self.restarts, self.chunk)
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate is {self.learning_rate}: give a rate above 0.")
-        if not (self.tv >= 0 and self.statistics >= 0):
-            raise InputError(f"tv is {self.tv} and statistics is {self.statistics}: give weights of at least 0.")
+        above_zero(learning_rate=self.learning_rate)
+        if not (0 <= self.tv < np.inf and 0 <= self.statistics < np.inf):
+            raise InputError(f"tv is {self.tv} and statistics is {self.statistics}: give finite weights of at least 0.")
         if self.distance not in DISTANCES:
             raise InputError(f"distance is {self.distance!r}: give one of {', '.join(DISTANCES)}.")
 
@@ -151,6 +149,8 @@ def _invert(
     progress: Progress | None,
 ) -> Inversion:
     check_update(victim, update)
+    numbers = update.users * restarts * update.terms.records * victim.inputs.low.size
+    within_memory(numbers, restarts=restarts)
     known = np.zeros((update.users, update.terms.records), int)
     label = known if plan.soft else recover_labels(victim, update, seed=seed)
     lanes = search(victim, update, label, plan, restarts=restarts, chunk=chunk, seed=seed, progress=progress)

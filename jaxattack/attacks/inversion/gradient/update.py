@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.types import InputError, Model, Variables, WhiteBox
+from jaxattack.types import InputError, Model, Variables, WhiteBox, config
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Local:
     """Plain gradient descent of a user over its records in their order, from the first again when all were seen.
 
@@ -43,7 +43,7 @@ class Local:
             raise InputError(f"learning_rate is {self.learning_rate}: give a rate above 0.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Terms:
     """What is known of how every user makes its update.
 
