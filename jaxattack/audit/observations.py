@@ -3,13 +3,17 @@
 The file is an .npz, without pickled objects, of
 
     member      Bool or 0/1 ["model record"]          who each model was trained on
-    label       Int ["record"]                        the true class of each record, from 0
-    logits      Float ["model record cls"] or ["model record query cls"]
+    label       ["record"]                            the true class of each record, as `jaxattack.data.labels` takes them
+    classes     Text ["cls"], optional                the names of all classes, in the order of the columns
+    logits      Float ["model record cls"] or ["model record query cls"]; logarithms of probabilities are logits
+    or
+    probability Float, of the same shape: rows that sum to 1
     or
     phi         Float ["model record"] or ["model record query"]: log p_y - log(1 - p_y)
     and any other signal of `jaxattack.training.signals`, of the same shape.
 
-Query 0 is the record itself. From logits every signal is computed; phi alone serves the attacks that read phi.
+Query 0 is the record itself. From logits or probabilities every signal is computed, as `jaxattack.audit.confidences`
+says; phi alone serves the attacks that read phi. Records of which a signal is NaN or infinite are left out and counted.
 """
 
 from __future__ import annotations
@@ -22,16 +26,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.audit.confidences import Kind, read_confidences, told_places
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
+from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
 from jaxattack.training import signals
 from jaxattack.types import InputError, Observations, Progress
 
-_SHAPED = ("member", "label", "logits")
+KINDS: tuple[Kind, ...] = ("logits", "probability")
+_SHAPED = ("member", "label", "classes", *KINDS)
 
 
 def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
@@ -42,33 +49,53 @@ def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
         attacks: attacks that are to be run beside the registered ones; from logits, what they read is computed too.
 
     Raises:
-        InputError: it is missing, damaged, or lacks an array; NaN, shapes that disagree, or labels out of range.
+        InputError: it is missing, damaged, or lacks an array; shapes that disagree, labels that are none, probabilities
+            under the name logits, or NaN in most records.
     """
     try:
         with open_arrays(path) as archive:
             arrays = {name: archive.read(name) for name in archive.names}
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: give an .npz with member, label, and logits or phi.") from error
+        raise InputError(
+            f"{path} does not exist: give an .npz with member, label, and logits, probability or phi."
+        ) from error
     except (OSError, UnreadableError) as error:
         raise InputError(
             f"{path} cannot be read ({reason(error)}): write it with numpy.savez, without objects."
         ) from error
     missing = [name for name in ("member", "label") if name not in arrays]
-    if missing or not {"logits", "phi"} & arrays.keys():
-        lacking = " and ".join(missing) or "logits or phi"
+    if missing or not {*KINDS, "phi"} & arrays.keys():
+        lacking = " and ".join(missing) or "logits, probability or phi"
         raise InputError(f"{path} has no {lacking}: it holds {printable(arrays) or 'nothing'}; add it.")
-    member, label = _member(path, arrays["member"]), arrays["label"]
-    if not np.issubdtype(label.dtype, np.integer) or label.shape != member.shape[1:]:
+    member = _member(path, arrays["member"])
+    confident: Kind | None = next((kind for kind in KINDS if kind in arrays), None)
+    if {*KINDS} <= arrays.keys():
+        raise InputError(f"{path} holds logits and probability: keep one of them.")
+    values = _by_class(path, confident, arrays[confident], member) if confident else None
+    columns = None if values is None else values.shape[-1]
+    names = _names(path, arrays.get("classes"), columns)
+    labels = read_labels(arrays["label"], f"{path}: label", classes=columns, names=names)
+    if labels.number.shape != member.shape[1:]:
         raise InputError(
-            f"{path}: label has dtype {label.dtype} and shape {label.shape} and member {member.shape}: "
-            "give one whole-number label a record."
+            f"{path}: label has shape {labels.number.shape} and member {member.shape}: give one label a record."
         )
-    given = {name: _by_query(path, name, values, member) for name, values in arrays.items() if name not in _SHAPED}
-    if "logits" in arrays:
-        given = _signals_of(path, arrays["logits"], label, member, attacks) | given
-    elif label.min() < 0:
-        raise InputError(f"{path}: label ranges from {label.min()} to {label.max()}: number the labels from 0.")
-    return Observations(signals=given, member=member, label=label)
+    notes: list[str] = []
+    given = {
+        name: _by_query(path, name, values, member, notes) for name, values in arrays.items() if name not in _SHAPED
+    }
+    if confident and values is not None:
+        given = _signals_of(path, confident, values, labels.number, attacks, notes) | given
+    return Observations(signals=given, member=member, label=labels.number, names=labels.names, notes=tuple(notes))
+
+
+def _names(path: Path, classes: np.ndarray | None, columns: int | None) -> list[str]:
+    if classes is None:
+        return []
+    if classes.ndim != 1 or classes.dtype.kind != "U":
+        raise InputError(f"{path}: classes has dtype {classes.dtype}: give the name of each class, or leave it out.")
+    if columns not in (None, len(classes)):
+        raise InputError(f"{path}: classes names {len(classes)} and there are {columns} columns: name each.")
+    return classes.tolist()
 
 
 def _member(path: Path, member: np.ndarray) -> np.ndarray:
@@ -77,21 +104,16 @@ def _member(path: Path, member: np.ndarray) -> np.ndarray:
     return member.astype(bool)
 
 
-def _finite(path: Path, name: str, values: np.ndarray) -> np.ndarray:
-    if not np.issubdtype(values.dtype, np.number) and values.dtype != np.bool_:
+def _numbers(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "fiub":
         raise InputError(f"{path}: {name} has dtype {values.dtype}: give numbers.")
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused below
-        values = values.astype(np.float32, copy=False)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        raise InputError(
-            f"{path}: {name} is NaN or infinite in {int(bad.sum())} places, first at {tuple(map(int, np.argwhere(bad)[0]))}: "
-            "mend them, or give logits, from which phi stays finite."
-        )
-    return values
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def _by_query(path: Path, name: str, values: np.ndarray, member: np.ndarray) -> Float[np.ndarray, "model record query"]:
+def _by_query(
+    path: Path, name: str, values: np.ndarray, member: np.ndarray, notes: list[str]
+) -> Float[np.ndarray, "model record query"]:
+    """A signal as given, in float32; where it is NaN or infinite, a note says so."""
     if name not in signals.ALWAYS:
         signals.lookup(name)
     if values.ndim not in (2, 3) or values.shape[:2] != member.shape:
@@ -99,35 +121,67 @@ def _by_query(path: Path, name: str, values: np.ndarray, member: np.ndarray) -> 
             f"{path}: {name} has shape {values.shape} and member {member.shape}: give [model, record] or "
             "[model, record, query]."
         )
-    return _finite(path, name, values if values.ndim == 3 else values[..., None])
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is told
+        values = _numbers(path, name, values).astype(np.float32)
+    if (bad := ~np.isfinite(values)).any():
+        notes.append(told_places(str(path), name, bad))
+    return values if values.ndim == 3 else values[..., None]
+
+
+def _by_class(
+    path: Path, name: str, values: np.ndarray, member: np.ndarray
+) -> Float[np.ndarray, "model record *query cls"]:
+    if values.ndim not in (3, 4) or values.shape[:2] != member.shape or values.shape[-1] < 2:
+        raise InputError(
+            f"{path}: {name} has shape {values.shape} and member {member.shape}: give [model, record, cls] or "
+            "[model, record, query, cls]."
+        )
+    return _numbers(path, name, values)
 
 
 _compute = jax.jit(signals.compute, static_argnames="names")
 
 
 def _signals_of(
-    path: Path, logits: np.ndarray, label: Int[np.ndarray, "record"], member: np.ndarray, attacks: Sequence[str]
+    path: Path,
+    kind: Kind,
+    values: Float[np.ndarray, "model record *query cls"],
+    label: Int[np.ndarray, "record"],
+    attacks: Sequence[str],
+    notes: list[str],
 ) -> dict[str, Float[np.ndarray, "model record query"]]:
-    """Every signal that an attack reads, from logits, one model at a time."""
-    if logits.ndim not in (3, 4) or logits.shape[:2] != member.shape or logits.shape[-1] < 2:
-        raise InputError(
-            f"{path}: logits has shape {logits.shape} and member {member.shape}: give [model, record, cls] or "
-            "[model, record, query, cls]."
-        )
-    if label.min() < 0 or label.max() >= logits.shape[-1]:
-        raise InputError(
-            f"{path}: label ranges from {label.min()} to {label.max()} and logits have {logits.shape[-1]} classes: "
-            "number the labels from 0."
-        )
-    logits = logits if logits.ndim == 4 else logits[:, :, None]
+    """Every signal that an attack reads, one model at a time; notes say how the file was read."""
+    by_query = values if values.ndim == 4 else values[:, :, None]
+    read = read_confidences(str(path), kind, by_query, label)
     names = tuple(dict.fromkeys((*signals.ALWAYS, *signals_for(attacks))))
-    labels = jnp.repeat(jnp.asarray(label), logits.shape[2])
-    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for one in logits:
-        values = _compute(names, _finite(path, "logits", one).reshape(-1, one.shape[-1]), labels)
-        for name in names:
-            found[name].append(np.asarray(values[name]).reshape(one.shape[:2]))
-    return {name: np.stack(values) for name, values in found.items()}
+    labels = jnp.repeat(jnp.asarray(label), by_query.shape[2])
+    by_name: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    bad = np.zeros(by_query.shape, bool)
+    for model, z in enumerate(read.logits()):
+        bad[model] = ~np.isfinite(z)
+        unread = bad[model].any(axis=-1)
+        for name, signal in _compute(names, z.reshape(-1, z.shape[-1]), labels).items():
+            by_name[name].append(np.where(unread, np.nan, np.asarray(signal).reshape(unread.shape)))
+    if bad.any():
+        notes.append(told_places(str(path), kind, bad.reshape(values.shape)))
+    if kind == "probability":
+        rounded = "" if read.decimals is None else f", rounded to {read.decimals} decimals"
+        notes.append(f"{path}: probability is read as such{rounded}; signals are those of its logarithm.")
+    if count := read.saturated():
+        notes.append(
+            f"{path}: {count} of {values[..., 0].size} answers give the label a probability of 0 or 1: phi is bounded by "
+            f"what the file tells apart, taking 0 for less than {read.step:.2g}."
+        )
+    return {name: np.stack(signal) for name, signal in by_name.items()}
+
+
+def _unread(observations: Observations) -> Bool[np.ndarray, "record"]:
+    """The records of which some signal is NaN or infinite under some model."""
+    unread = np.zeros(observations.records, bool)
+    for name in observations.signals:
+        for one in observations.signal(name):
+            unread |= ~np.isfinite(one).all(axis=1)
+    return unread
 
 
 def score(
@@ -158,7 +212,7 @@ def score(
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
     able = [key for key, attack in ATTACKS.items() if {*attack.signals} <= {*observations.signals}]
     chosen = able if attacks is None else list(attacks)
-    evaluated = evaluate(observations, lookup(chosen), declare=declare, progress=progress)
+    evaluated = evaluate(observations, lookup(chosen), declare=declare, unread=_unread(observations), progress=progress)
     queries = observations.signal("phi").shape[2] if "phi" in observations.signals else 1
     seconds = time.perf_counter() - begin
     return {

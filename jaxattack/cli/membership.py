@@ -213,10 +213,10 @@ def score(
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
-    """Attack models that any framework trained: an .npz of logits or phi, member and label.
+    """Attack models that any framework trained: an .npz of logits, probability or phi, member and label.
 
-    `member` is 0 or 1 [model, record], `label` a whole number [record], `logits` [model, record, class] or
-    [model, record, query, class]; or `phi` = log p_y - log(1 - p_y) [model, record] or [model, record, query].
+    `member` is 0 or 1 [model, record], `label` a number or a name [record], `logits` or `probability` [model, record,
+    class] or [model, record, query, class]; or `phi` = log p_y - log(1 - p_y) [model, record] or [model, record, query].
 
     Args:
         observations: the .npz file.

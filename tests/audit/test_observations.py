@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax, logsumexp
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from jaxattack.attacks.membership import ATTACKS
 from jaxattack.audit import read_observations, score
-from jaxattack.types import InputError, Observations
+from jaxattack.types import InputError, InputWarning, Observations
 
 RNG = np.random.default_rng(0)
 MODELS, RECORDS, CLASSES = 6, 40, 3
@@ -92,18 +92,39 @@ BAD = {
     "no member": (replaced(member=None), "has no member"),
     "no label": (replaced(label=None), "has no label"),
     "neither": (replaced(member=None, label=None), "has no member and label"),
-    "no logits": (replaced(logits=None), "has no logits or phi"),
+    "no logits": (replaced(logits=None), "has no logits, probability or phi"),
     "flat member": (replaced(member=MEMBER[0]), "member has shape"),
     "member of 2": (replaced(member=MEMBER * 2), "give 0 or 1"),
     "member NaN": (replaced(member=at(MEMBER, (0, 0), np.nan)), "give 0 or 1"),
-    "short label": (replaced(label=LABEL[:-1]), "give one whole-number label a record"),
-    "float label": (replaced(label=LABEL.astype(float)), "give one whole-number label a record"),
-    "large label": (replaced(label=LABEL + 1), "label ranges from 1 to 3 and logits have 3 classes"),
-    "negative label": (replaced(label=LABEL - 1), "label ranges from -1"),
-    "negative label with phi": (replaced(label=LABEL - 1, logits=None, phi=LOGITS[..., 0]), "label"),
-    "NaN": (replaced(logits=at(LOGITS, (2, 3, 1), np.nan)), "logits is NaN or infinite in 1 places"),
-    "infinite phi": (replaced(logits=None, phi=at(LOGITS[..., 0], (1, 5), np.inf)), r"phi is NaN .* \(1, 5, 0\)"),
-    "too large for float32": (replaced(logits=at(LOGITS, (2, 3, 1), 1e300)), "logits is NaN or infinite"),
+    "short label": (replaced(label=LABEL[:-1]), "give one label a record"),
+    "broken label": (replaced(label=LABEL + 0.5), "is no whole number"),
+    "large label": (replaced(label=np.where(LABEL > 0, 5, 0)), "label ranges from 0 to 5, outside 0 to 2"),
+    "unnamed label": (replaced(label=np.array(list("abc"))[LABEL], classes=np.array(["a", "b", "d"])), "does not name"),
+    "few names": (replaced(classes=np.array(["a", "b"])), "classes names 2 and there are 3 columns"),
+    "names of numbers": (replaced(classes=np.arange(3)), "give the name of each class"),
+    "NaN": (
+        replaced(logits=at(LOGITS, (2, slice(25), 1), np.nan)),
+        r"logits is NaN or infinite in 25 places, first at \(2, 0, 1\) of \[model, record, cls\], in 25 of 40 records, "
+        r"too many to leave out: leave out the models that answer so \(2\)",
+    ),
+    "infinite phi": (
+        replaced(logits=None, phi=at(LOGITS[..., 0], (slice(None), slice(5, 30)), np.inf)),
+        r"phi is NaN .* in 150 places, first at \(0, 5\) of \[model, record\]",
+    ),
+    "too large for float32": (replaced(logits=LOGITS * 1e300), "logits is NaN or infinite"),
+    "probabilities as logits": (
+        replaced(logits=softmax(LOGITS, axis=-1)),
+        "logits of model 0 are not negative and sum to 1 in every row, .* under the name probability",
+    ),
+    "percentages as logits": (replaced(logits=100 * softmax(LOGITS, axis=-1)), "sum to 100 .* divided by 100"),
+    "probabilities of one model": (
+        replaced(logits=at(LOGITS, 3, softmax(LOGITS[3], axis=-1).round(2))),
+        "logits of model 3 are not negative",
+    ),
+    "logits as probability": (replaced(logits=None, probability=LOGITS), "is negative: give logits, or logarithms"),
+    "percentages": (replaced(logits=None, probability=100 * softmax(LOGITS, axis=-1)), "sums to 1.*: divide by 100"),
+    "sigmoids": (replaced(logits=None, probability=expit(LOGITS)), "give one probability a class, which sum to 1"),
+    "both": (replaced(probability=softmax(LOGITS, axis=-1)), "keep one of them"),
     "few models": (replaced(logits=LOGITS[:-1]), r"logits has shape \(5, 40, 3\) and member \(6, 40\)"),
     "one class": (replaced(logits=LOGITS[..., :1]), "logits has shape"),
     "flat logits": (replaced(logits=LOGITS[..., 0]), "logits has shape"),
@@ -123,7 +144,9 @@ def test_bad_arrays_are_refused_in_a_sentence(read, case):
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
-    with pytest.raises(InputError, match="does not exist: give an .npz with member, label, and logits or phi"):
+    with pytest.raises(
+        InputError, match="does not exist: give an .npz with member, label, and logits, probability or phi"
+    ):
         read_observations(tmp_path / "nothing.npz")
     np.save(tmp_path / "one.npy", LABEL)
     np.savez(tmp_path / "objects.npz", member=np.array([{}], object), label=LABEL, logits=LOGITS)
@@ -198,3 +221,61 @@ def test_a_record_that_every_model_saw_is_left_out_named_and_counted():
     assert total == "2 of 40 records are left out of every figure."
     assert "2 of 40 records (3, 8), which are non-members of fewer than 1" in note
     assert "(lira-online)" in note
+
+
+def scored(found):
+    return {entry["name"]: (entry["auc"], entry["tpr"]) for entry in found["attacks"]}
+
+
+@pytest.mark.parametrize("queries", [0, 2])
+def test_probabilities_and_their_logarithms_are_scored_as_logits_are(read, queries):
+    logits = np.stack([LOGITS, LOGITS[..., ::-1]], axis=2) if queries else LOGITS
+    p = softmax(logits, axis=-1)
+    expected = read(**ARRAYS | {"logits": logits})
+    for arrays in ({"logits": np.log(p)}, {"probability": p}):
+        found = read(**{"member": MEMBER, "label": LABEL} | arrays)
+        for name in set(expected.signals) - {"taylor_t2"}:
+            np.testing.assert_allclose(found.signal(name), expected.signal(name), rtol=1e-4, atol=1e-5, err_msg=name)
+    assert any("probability is read as such" in note for note in found.notes)
+
+
+def test_the_order_of_the_classes_is_nothing_to_any_attack(read):
+    order = np.array([2, 0, 1])
+    shuffled = {"logits": LOGITS[..., order], "label": np.argsort(order)[LABEL]}
+    ours, theirs = (scored(score(read(**ARRAYS | arrays))) for arrays in ({}, shuffled))
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert ours[name][0] == pytest.approx(theirs[name][0], abs=2e-3), name
+
+
+def test_labels_of_every_kind_name_the_same_columns(read):
+    expected = read(**ARRAYS).signal("phi")
+    words = np.array(["ant", "bee", "cow"])
+    for label in (LABEL.astype(float), LABEL[:, None], np.eye(3)[LABEL], words[LABEL]):
+        np.testing.assert_array_equal(read(**ARRAYS | {"label": label}).signal("phi"), expected)
+    for label in (LABEL + 1, LABEL - 1):
+        with pytest.warns(InputWarning, match="3 classes in their order"):
+            np.testing.assert_array_equal(read(**ARRAYS | {"label": label}).signal("phi"), expected)
+    named = read(**ARRAYS | {"label": words[::-1][LABEL], "classes": words[::-1]})
+    np.testing.assert_array_equal(named.signal("phi"), expected)
+    assert score(named, ("loss",))["vulnerable"]["records"][0]["label"] in words
+
+
+def test_records_that_are_nan_are_left_out_and_told_by_their_place(read):
+    logits = at(at(LOGITS, (1, 7, 2), np.nan), (3, 9, 1), np.inf)
+    observed = read(**ARRAYS | {"logits": logits})
+    assert observed.notes[0].endswith(
+        "logits is NaN or infinite in 2 places, first at (1, 7, 2) of [model, record, cls]: 2 of 40 records are left out for it."
+    )
+    found = score(observed)
+    kept = np.delete(np.arange(RECORDS), [7, 9])
+    expected = read(member=MEMBER[:, kept], label=LABEL[kept], logits=LOGITS[:, kept])
+    assert scored(found) == scored(score(expected))
+    assert found["models"]["scored"] == 38
+
+
+def test_a_phi_of_infinity_is_left_out_and_told(read):
+    phi = at(phi_of(LOGITS), (1, 5), -np.inf)
+    found = score(read(member=MEMBER, label=LABEL, phi=phi))
+    assert "first at (1, 5) of [model, record]: 1 of 40 records" in found["notes"][0]
+    assert found["models"]["scored"] == 39
