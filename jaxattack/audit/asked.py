@@ -16,6 +16,7 @@ from jaxattack.disk import make_folder, read_json, write_json
 from jaxattack.oracle import budgeted, checked, journalled
 from jaxattack.oracle import identity as who
 from jaxattack.oracle.check import Checked
+from jaxattack.oracle.recheck import QUESTIONS
 from jaxattack.store import differences
 from jaxattack.types import InputError, Oracle
 
@@ -30,16 +31,18 @@ class Asked(NamedTuple):
         oracle: what the attack is handed.
         kept: queries that an earlier start had paid for.
         seen: the check, which sees every answer.
+        doubts: what is not known about the answers that were kept, in sentences.
     """
 
     oracle: Oracle
     kept: int
     seen: Checked
+    doubts: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
         """What is odd about the answers so far, in sentences."""
-        return list(self.seen.findings.values())
+        return [*self.seen.findings.values(), *self.doubts]
 
 
 @contextmanager
@@ -47,6 +50,10 @@ def asked(
     oracle: Oracle, *, kind: str, identity: Mapping[str, Any], out: Path | None, budget: int | None
 ) -> Iterator[Asked]:
     """Hand an oracle to an attack.
+
+    What answers behind an address is known by its answers alone. Where a folder keeps some, a few of their questions are
+    asked again while they are replayed, counted and paid for; of a budget a twentieth, at most 16 queries, is set aside
+    for that over all starts, and where it is spent the report says so.
 
     Args:
         oracle: the victim, behind its defences.
@@ -60,15 +67,25 @@ def asked(
     """
     seen = checked(oracle)
     handed: Oracle = seen
-    kept = 0
+    kept, reserve = 0, 0
+    doubts: list[str] = []
     with ExitStack() as opened:
         if out is not None:
             claim(out, kind, identity, oracle)
             handed = journal = opened.enter_context(journalled(handed, out / "answers"))
             kept = journal.paid.queries
+            if who.elsewhere(oracle):
+                reserve = 2 * QUESTIONS if budget is None else min(2 * QUESTIONS, budget // 20)
+                questions = QUESTIONS if budget is None else (reserve - journal.rechecked) // 2
+                journal.recheck(questions)
+                if kept and questions < 1:
+                    doubts.append(
+                        f"the budget leaves no query to see whether the service is still the one whose {kept:,} answers "
+                        f"{out} keeps: they are taken as they are."
+                    )
         if budget is not None:
-            handed = budgeted(handed, budget)
-        yield Asked(handed, kept, seen)
+            handed = budgeted(handed, budget - reserve)
+        yield Asked(handed, kept, seen, tuple(doubts))
 
 
 def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> None:

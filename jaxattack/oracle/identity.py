@@ -55,6 +55,11 @@ def terms(access: Access) -> dict[str, Any]:
     return plain | inputs | {"shape": list(access.inputs.shape), "names": list(access.inputs.names)}
 
 
+def elsewhere(oracle: Oracle) -> bool:
+    """Whether it asks a service whose model may be replaced without anybody here knowing."""
+    return bool(getattr(oracle, "elsewhere", False))
+
+
 def identity(oracle: Oracle) -> dict[str, Any]:
     """All that decides its answers, as plain values: content, defences and terms."""
     return {"content": content(oracle), "defences": defences(oracle), "access": terms(oracle.access)}

@@ -13,7 +13,8 @@ On opening, the entries are checked and the calls of the attack are answered fro
 until they end. The same attack with the same seed asks the same batches; another batch is refused, for the folder then
 belongs to another attack. While entries are replayed the ledger grows by what their calls cost when they were asked, so
 that an attack that was killed reports what it cost in all, and a second run of a finished one costs the same again on
-paper and nothing in fact. `Journalled.paid` is what all of the folder has cost, replayed or not.
+paper and nothing in fact. `Journalled.paid` is what all of the folder has cost, replayed or not. `Journalled.recheck`
+asks some of the kept questions again, for a victim that may have been replaced; what that cost is kept as well.
 
 A check belongs within, so that only answers that can be believed are kept; it then finds what is odd about the answers to
 this process, and a second one outside, which asks nothing again, sees those of earlier processes too. A budget belongs
@@ -39,6 +40,7 @@ from jaxattack.npz import DAMAGE, UnreadableError, printable, read_next
 from jaxattack.oracle.frames import HEAD, SEAL, damaged, frame, lock_file, open_reading, read_frames
 from jaxattack.oracle.identity import content, defences, terms
 from jaxattack.oracle.ledger import Wrapped, allowed, digest, nothing
+from jaxattack.oracle.recheck import is_another, spread
 from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
 
 FORMAT = 2
@@ -68,6 +70,15 @@ class _Entry(NamedTuple):
     cost: Ledger
 
 
+class _Again(NamedTuple):
+    """Questions that were asked again: themselves, the kept answers and the present ones."""
+
+    x: np.ndarray
+    bias: Bias | None
+    kept: Answer
+    now: Answer
+
+
 class Journalled(Wrapped):
     """An oracle whose answers are on disk. The file is closed with it: by `close`, as a context, or when forgotten."""
 
@@ -80,6 +91,9 @@ class Journalled(Wrapped):
         self._end, self._next = 0, 0
         self._entries: list[_Entry] = []
         self._shown, self._paid, self._asked = Ledger(), Ledger(), oracle.ledger
+        self._before = Ledger()  # what earlier processes asked again
+        self._rows: dict[int, np.ndarray] = {}
+        self._again: list[_Again] = []
         try:
             self._open(_plain(self, identity))
         except BaseException:
@@ -96,6 +110,19 @@ class Journalled(Wrapped):
         """What all calls in the folder cost, those not yet replayed too."""
         return self._paid
 
+    @property
+    def rechecked(self) -> int:
+        """Queries that earlier processes asked again."""
+        return self._before.queries
+
+    def recheck(self, questions: int) -> None:
+        """Ask so many of the kept questions again while they are replayed, to see that the victim is still the same.
+
+        They are paid for, and where their answers differ as many are asked once more (`jaxattack.oracle.recheck`). The
+        last kept answer is returned after they have been compared.
+        """
+        self._rows = spread([entry.cost.queries for entry in self._entries], questions)
+
     def __enter__(self) -> Self:
         return self
 
@@ -106,7 +133,8 @@ class Journalled(Wrapped):
         """Answer a batch, as `jaxattack.types.Oracle` says.
 
         Raises:
-            InputError: another batch than this call asked before, or a full disk: the answer is then lost.
+            InputError: another batch than this call asked before, a victim that answers otherwise than it did, or a full
+                disk: the answer is then lost.
         """
         x = allowed(self.access, x, bias)
         if not len(x):
@@ -122,9 +150,40 @@ class Journalled(Wrapped):
             self._asked = asked
         else:
             answer = self._kept(self._entries[self._next], batch, len(x))
+            if self._next in self._rows:
+                self._ask_again(x, bias, answer)
+            if self._next + 1 == len(self._entries):
+                self._shown += self._before
+                self._compare()
         self._shown += self._entries[self._next].cost
         self._next += 1
         return answer
+
+    def _ask_again(self, x: np.ndarray, bias: Bias | None, kept: Answer) -> None:
+        rows = np.unique(self._rows.pop(self._next).clip(max=len(x) - 1))
+        some = None if bias is None else Bias(bias.token[rows], bias.value[rows])
+        self._again.append(_Again(x[rows], some, kept.take(rows), self._answer_again(x[rows], some)))
+
+    def _answer_again(self, x: np.ndarray, bias: Bias | None) -> Answer:
+        answer = self._oracle(x, bias)
+        asked = self._oracle.ledger
+        cost, self._asked = asked - self._asked, asked
+        self._write(*frame({"again": True, "cost": vars(cost)}))
+        self._paid, self._shown = self._paid + cost, self._shown + cost
+        return answer
+
+    def _compare(self) -> None:
+        again, self._again = self._again, []
+        if again and is_another(
+            [one.kept for one in again],
+            [one.now for one in again],
+            lambda: [self._answer_again(one.x, one.bias) for one in again],
+            self.access,
+        ):
+            raise InputError(
+                f"{self._path} holds the answers of another victim ({sum(len(one.x) for one in again)} of its questions, "
+                "asked again, are answered otherwise now): give another folder."
+            )
 
     def _open(self, victim: dict[str, Any]) -> None:
         with open_reading(self._file) as file:
@@ -139,7 +198,9 @@ class Journalled(Wrapped):
             self._end = at + HEAD.size + len(payload) + SEAL
             try:
                 line = decode_json(payload[: payload.find(b"\n") + 1])
-                if number:
+                if number and "again" in line:
+                    self._before, self._paid = self._before + _cost(line["cost"]), self._paid + _cost(line["cost"])
+                elif number:
                     self._add(_Entry(at, bytes.fromhex(line["digest"]), _cost(line["cost"])))
                 elif not isinstance(line, dict):
                     raise UnreadableError("it describes no victim")
