@@ -66,6 +66,7 @@ class _Work:
     recipe: Recipe | Learner = field(compare=False)
     queries: Queries = field(compare=False)
     signals: tuple[str, ...] = field(compare=False)
+    columns: tuple[bool, ...] = field(compare=False)
     seed: int = field(compare=False)
     records: Dataset = field(compare=False)
     slots: int = field(compare=False)
@@ -122,6 +123,7 @@ def _work(plan: Plan, placement: Placement, share: _Share) -> _Work:
         recipe=plan.sweep.recipe,
         queries=plan.sweep.queries,
         signals=plan.sweep.signals,
+        columns=plan.sweep.columns,
         seed=plan.sweep.seed,
         records=plan.records,
         slots=plan.slots,
@@ -267,7 +269,14 @@ def _engine(work: _Work) -> Engine:
     """The worker's engine: it compiles for the first chunk and serves all of them."""
     _settle(work.accelerator)
     model = architecture(work.victim, work.records)
-    sweep = Sweep(model=model, recipe=work.recipe, queries=work.queries, signals=work.signals, seed=work.seed)
+    sweep = Sweep(
+        model=model,
+        recipe=work.recipe,
+        queries=work.queries,
+        signals=work.signals,
+        columns=work.columns,
+        seed=work.seed,
+    )
     assert work.placement.chunk
     return Engine(sweep, work.records, models=work.placement.chunk, slots=work.slots, placement=work.placement)
 

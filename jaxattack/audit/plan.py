@@ -14,7 +14,7 @@ from jaxtyping import Bool
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.victim import Victim, architecture, choose_records
+from jaxattack.audit.victim import Victim, architecture, choose_records, scaled_columns
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Design, design
 from jaxattack.store import Cost, RunFolder
@@ -130,20 +130,36 @@ def planned(
     queries = Queries.counting(audit.queries)
     learner = learners.as_learner(recipe)
     check_views(learner.recipe, queries, records)
-    sweep = Sweep(model=model, recipe=recipe, queries=queries, signals=signals_for(audit.attacks), seed=audit.seed)
+    sweep = Sweep(
+        model=model,
+        recipe=recipe,
+        queries=queries,
+        signals=signals_for(audit.attacks),
+        columns=scaled_columns(victim, records, learner),
+        seed=audit.seed,
+    )
     slots = chosen.slots(member)
-    identity = _identity(victim, learner, slots, audit, records, chosen) | {"signals": list(sweep.signals)}
+    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | {
+        "signals": list(sweep.signals)
+    }
     folder = RunFolder.open(out, identity, records.y)
     return Plan(folder, victim, sweep, records, member, slots, audit.keep_weights)
 
 
 def _identity(
-    victim: Victim, learner: Learner, slots: int, audit: MembershipAudit, records: Dataset, chosen: Design
+    victim: Victim,
+    learner: Learner,
+    slots: int,
+    audit: MembershipAudit,
+    records: Dataset,
+    chosen: Design,
+    columns: tuple[bool, ...],
 ) -> dict[str, Any]:
     """What decides the observations of model i: not how many models there are, nor which attacks read them."""
     return {
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
         "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
+        **({"standardised": "by each model's members"} if any(columns) else {}),
         "recipe": asdict(learner.recipe),
         **learners.identity(learner, slots),
         "design": chosen.describe if chosen.extendable else f"{chosen.describe} of {audit.models}",

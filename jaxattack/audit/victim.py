@@ -11,24 +11,25 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
 from jaxattack.audit.environment import environment
-from jaxattack.data import fingerprint, load
+from jaxattack.data import fingerprint, load, unscaled_columns
 from jaxattack.data.membership import Sized
 from jaxattack.disk import make_folder, write_arrays, write_atomically, write_json
-from jaxattack.models import build
+from jaxattack.models import build, folded
 from jaxattack.models.nets import Activation
 from jaxattack.store import FORMAT, leaves_by_path
 from jaxattack.training import Queries, Recipe, check_seed, learners, observe_one, train_one
 from jaxattack.training.images import check_images, check_views
 from jaxattack.training.signals import require_converged
-from jaxattack.types import Dataset, InputError, Learner, Model, Progress, config
+from jaxattack.types import Dataset, InputError, InputWarning, Learner, Model, Progress, config
 
 
 @config
@@ -42,9 +43,11 @@ class Victim:
             called as factory(shape, classes) for a jaxattack Model.
         activation: between the layers of mlp and cnn.
         dropout: share of units dropped while training.
+        standardise: members, for columns of a table that are far from one scale: each model takes off its own members'
+            mean and divides by their standard deviation; or none, for columns as they are.
 
     Raises:
-        InputError: fewer than 4 records.
+        InputError: fewer than 4 records, or another way to standardise.
     """
 
     data: str = "digits"
@@ -52,6 +55,7 @@ class Victim:
     model: str = "mlp:256"
     activation: Activation = "relu"
     dropout: float = 0.0
+    standardise: Literal["members", "none"] = "members"
 
     def __post_init__(self) -> None:
         if self.records is not None and self.records < 4:
@@ -71,6 +75,21 @@ def choose_records(dataset: Dataset, records: int | None, seed: int) -> Dataset:
     # A spawn key of its own, so that the choice of records and the choice of members are independent.
     chosen = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 0))).permutation(len(dataset))
     return dataset.take(np.sort(chosen[:records]))
+
+
+def scaled_columns(victim: Victim, records: Dataset, learner: Learner) -> tuple[bool, ...]:
+    """Which columns each model puts on the scale of its members.
+
+    Raises:
+        InputError: the learner's privacy does not cover what the scale tells of the members.
+    """
+    columns = unscaled_columns(records) if victim.standardise == "members" else ()
+    if columns and isinstance(getattr(learner, "gradient", None), learners.DPSGD):
+        raise InputError(
+            f"{sum(columns)} columns of {records.name} are far from one scale, and dp-sgd does not cover a scale found on "
+            "the members: scale the table by figures that are public, or give standardise none."
+        )
+    return columns
 
 
 def architecture(victim: Victim, dataset: Dataset) -> Model:
@@ -179,7 +198,17 @@ def train_victim(
     check_views(learner.recipe, Queries(), records)
     make_folder(out)
     (out / "model.json").unlink(missing_ok=True)  # an old description must not stand beside new weights
-    variables = train_one(model, learner, records, member, seed=seed, progress=progress)
+    columns = scaled_columns(victim, records, learner)
+    if columns and is_factory(victim.model):
+        warnings.warn(
+            f"{sum(columns)} columns of {records.name} are far from one scale, and the weights of {victim.model} cannot take "
+            "a scale up: it is trained on them as they are.",
+            InputWarning,
+            stacklevel=2,
+        )
+        columns = ()
+    variables = train_one(model, learner, records, member, columns=columns, seed=seed, progress=progress)
+    variables = folded(variables) if columns else variables
     observed = observe_one(model, records, variables)
     require_converged(observed["phi"][None], [0])
     right = observed["correct"][:, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxattack.data.archive import save
 from jaxattack.data.arrays import fingerprint, from_arrays
 from jaxattack.data.membership import Design, Exact, Given, Halves, Poisson, Sized, design
+from jaxattack.data.scale import unscaled_columns
 from jaxattack.data.sources import load, names
 from jaxattack.data.synthetic import gaussian, random_labels
 
@@ -23,4 +24,5 @@ __all__ = [
     "names",
     "random_labels",
     "save",
+    "unscaled_columns",
 ]

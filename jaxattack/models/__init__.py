@@ -2,5 +2,17 @@
 
 from jaxattack.models.adapt import Precision, from_linen, from_nnx, in_precision, of_bytes
 from jaxattack.models.nets import ARCHITECTURES, build
+from jaxattack.models.standardise import fitted, folded, standardised
 
-__all__ = ["ARCHITECTURES", "Precision", "build", "from_linen", "from_nnx", "in_precision", "of_bytes"]
+__all__ = [
+    "ARCHITECTURES",
+    "Precision",
+    "build",
+    "fitted",
+    "folded",
+    "from_linen",
+    "from_nnx",
+    "in_precision",
+    "of_bytes",
+    "standardised",
+]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.models import in_precision
+from jaxattack.models import fitted, in_precision, standardised
 from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.learners import Standard, as_learner
 from jaxattack.training.recipe import Recipe
@@ -27,6 +27,7 @@ def train_one(
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
     *,
+    columns: tuple[bool, ...] = (),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Variables:
@@ -37,6 +38,8 @@ def train_one(
         recipe: how it is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         dataset: the records.
         member: who is in.
+        columns: of a table, which the model puts on the scale of its members; what it learns is then a
+            `jaxattack.models.standardised` model's.
         seed: the run's key.
         progress: called after each epoch of `Standard`, and at the end of another learner.
 
@@ -54,6 +57,7 @@ def train_one(
     x, y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)
     model = in_precision(model, learner.recipe.precision)
+    model = fitted(standardised(model, len(columns)), columns, x, slots) if columns else model
     epochs = learner.recipe.epochs
     if not isinstance(learner, Standard):
         variables = jax.block_until_ready(_learn(learner, model, x, y, slots, key))

@@ -41,6 +41,8 @@ class Sweep:
         recipe: how each is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         queries: the views that each is asked about.
         signals: what is kept of the answers; ``phi`` and ``correct`` always are.
+        columns: which columns of a table each model puts on the scale of its own members
+            (`jaxattack.models.standardise`); none where empty.
         seed: the run's key.
 
     Raises:
@@ -51,6 +53,7 @@ class Sweep:
     recipe: Recipe | Learner
     queries: Queries = Queries()
     signals: tuple[str, ...] = ALWAYS
+    columns: tuple[bool, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -122,7 +125,7 @@ class Engine:
         self._x = jax.device_put(dataset.x, everywhere)
         self._y = jax.device_put(dataset.y.astype(np.int32), everywhere)
         self._key = jax.random.key(sweep.seed)
-        self._work = Work(sweep.model, sweep.learner, sweep.queries, sweep.signals, slots)
+        self._work = Work(sweep.model, sweep.learner, sweep.queries, sweep.signals, slots, sweep.columns)
         begin, known = time.perf_counter(), _compilations()
         share = -(-models // self.mesh.size)
         self._fit(share, placement, self._choose(share, placement))

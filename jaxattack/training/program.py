@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxattack.models import in_precision
+from jaxattack.models import fitted, in_precision, standardised
 from jaxattack.models.conv import Form, using
 from jaxattack.training.images import Queries
 from jaxattack.training.single import observe
@@ -33,6 +33,7 @@ class Work(NamedTuple):
         queries: the views that each is asked about.
         signals: what is kept of the answers.
         slots: members that each model has room for.
+        columns: of a table, which each model puts on the scale of its members; none where empty.
     """
 
     model: Model
@@ -40,6 +41,7 @@ class Work(NamedTuple):
     queries: Queries
     signals: tuple[str, ...]
     slots: int
+    columns: tuple[bool, ...] = ()
 
 
 class Way(NamedTuple):
@@ -112,13 +114,15 @@ def _mapped(function: Any, mesh: Mesh, group: int) -> Any:
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes."""
     model = in_precision(work.model, work.learner.recipe.precision)
+    model = standardised(model, len(work.columns)) if work.columns else model
     shaped = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
     keys = shaped((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
     member = Membership(shaped((chunk, work.slots), jnp.int32), shaped((chunk, work.slots), jnp.float32))
 
     def train_one(one, x, y):
         key, member = one
-        return work.learner(model, x, y, member, key)
+        start = fitted(model, work.columns, x, member) if work.columns else model
+        return work.learner(start, x, y, member, key)
 
     def observe_one(variables, x, y):
         return observe(model, work.signals, work.queries, way.block, x, y, variables)

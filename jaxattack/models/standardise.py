@@ -1,0 +1,100 @@
+"""Tables on one scale: columns less their mean and over their standard deviation, both of the model's own members.
+
+The mean and the deviation belong to the model, as batch statistics do: it takes records as they are, whoever asks. What
+it learnt from its members' scale is part of what it may give away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxattack.types import Membership, Model, Variables
+
+
+class Scaled(NamedTuple):
+    """The ``rest`` of a model that standardises its input.
+
+    Attributes:
+        rest: of the model within.
+        mean: what is taken off each column; 0 for those that stay.
+        deviation: what each is divided by; 1 for those that stay, or that are constant.
+    """
+
+    rest: Any
+    mean: Float[jax.Array, "feature"]
+    deviation: Float[jax.Array, "feature"]
+
+
+@cache
+def standardised(model: Model, features: int) -> Model:
+    """A Model that puts records on its own scale first; the same model gives the same object.
+
+    Args:
+        model: what takes the records once scaled.
+        features: columns of a record.
+
+    Returns:
+        The Model; a new one leaves records as they are until `fitted`.
+    """
+
+    def scaled(variables, x):
+        return (x - variables.rest.mean[None]) / variables.rest.deviation[None]
+
+    def init(key):
+        within = model.init(key)
+        return Variables(within.params, Scaled(within.rest, jnp.zeros(features), jnp.ones(features)))
+
+    def apply(variables, x):
+        return model.apply(Variables(variables.params, variables.rest.rest), scaled(variables, x))
+
+    def forward(variables, x, key):
+        logits, rest = model.forward(Variables(variables.params, variables.rest.rest), scaled(variables, x), key)
+        return logits, variables.rest._replace(rest=rest)
+
+    return Model(init, apply, forward)
+
+
+def fitted(model: Model, columns: Sequence[bool], x: Shaped[jax.Array, "record feature"], member: Membership) -> Model:
+    """A standardised Model that starts from the scale of some members; it may be traced.
+
+    Args:
+        model: from `standardised`.
+        columns: which columns are scaled.
+        x: all records.
+        member: which of them are members.
+    """
+    records, weight = x[member.index], member.weight[:, None]
+    mean = (records * weight).sum(axis=0) / weight.sum()
+    spread = jnp.sqrt((jnp.square(records - mean[None]) * weight).sum(axis=0) / weight.sum())
+    chosen = jnp.asarray(columns)
+    mean, deviation = jnp.where(chosen, mean, 0.0), jnp.where(chosen & (spread > 0), spread, 1.0)
+
+    def init(key):
+        start = model.init(key)
+        return start._replace(rest=start.rest._replace(mean=mean, deviation=deviation))
+
+    return model._replace(init=init)
+
+
+def folded(variables: Variables) -> Variables:
+    """The same function as softmax regression or a multilayer perceptron of records as they are.
+
+    The scale goes into the first layer's weights, so that nothing is left that a reader of weights could overlook.
+
+    Args:
+        variables: of a standardised ``softmax`` or ``mlp`` (`jaxattack.models.nets`).
+    """
+    mean, deviation = (np.asarray(part, np.float64) for part in variables.rest[1:])
+    named, tree = jax.tree_util.tree_flatten_with_path(variables.params)
+    leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in named}
+    kernel = np.asarray(leaves["layers/0/kernel"], np.float64) / deviation[:, None]
+    leaves["layers/0/bias"] = jnp.float32(np.asarray(leaves["layers/0/bias"], np.float64) - mean @ kernel)
+    leaves["layers/0/kernel"] = jnp.float32(kernel)
+    return Variables(jax.tree_util.tree_unflatten(tree, leaves.values()), variables.rest.rest)

@@ -1,0 +1,56 @@
+"""Tables of unscaled columns: sweeps and victims learn from them, answer about records as they are, and say so."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from jaxattack import MembershipAudit, Recipe, Victim, load_victim, membership, train_victim
+from jaxattack.training import learners
+from jaxattack.types import Dataset, InputError
+
+RECIPE = Recipe(epochs=10, learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def raw():
+    measured = load_breast_cancer()
+    x = np.concatenate([measured.data, 1e5 * measured.data[:, :1]], axis=1)
+    return Dataset(x=x.astype(np.float32), y=measured.target, classes=2, name="raw")
+
+
+def test_a_sweep_learns_from_them_unless_they_are_to_stay(raw, tmp_path):
+    accuracy, identity = {}, {}
+    for way in ("members", "none"):
+        found = membership(
+            tmp_path / way,
+            victim=Victim(data="raw", model="mlp:16", standardise=way),
+            recipe=RECIPE,
+            audit=MembershipAudit(models=4, attacks=("loss",)),
+            dataset=raw,
+        )
+        accuracy[way] = found.values["models"]["test_accuracy"]["mean"]
+        identity[way] = json.loads((tmp_path / way / "run.json").read_text())
+    assert accuracy["members"] > 0.93
+    assert accuracy["none"] < accuracy["members"] - 0.05
+    assert "standardised" in identity["members"]
+    assert "standardised" not in identity["none"]
+
+
+def test_a_victim_answers_about_records_as_they_are(raw, tmp_path):
+    victim = Victim(data="raw", model="mlp:16")
+    described = train_victim(tmp_path, victim=victim, recipe=RECIPE, dataset=raw)
+    trained = load_victim(tmp_path)
+    right = np.asarray(trained.model.apply(trained.variables, raw.x)).argmax(axis=1) == raw.y
+    assert right[~trained.member].mean() == pytest.approx(described["test_accuracy"])
+    assert described["test_accuracy"] > 0.93
+
+
+def test_a_scale_that_privacy_does_not_cover_is_refused(raw, tmp_path):
+    with pytest.raises(InputError, match="dp-sgd does not cover"):
+        train_victim(tmp_path, victim=Victim(data="raw"), recipe=learners.LEARNERS["dp-sgd"], dataset=raw)
+    with pytest.raises(InputError, match="standardise is 'robust'"):
+        Victim(standardise="robust")
