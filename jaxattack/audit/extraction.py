@@ -153,6 +153,7 @@ def extract(
         },
         **alike(victim, extraction, uniform(whole.access.inputs, audit.compare, _fresh(audit.seed))),
         "warnings": handed.warnings,
+        "notes": list(victim.notes),
         "cost": {
             "queries": cost.queries,
             "calls": cost.calls,

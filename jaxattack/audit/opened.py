@@ -28,13 +28,14 @@ class Opened:
         twin: answers as fully as the victim can, uncounted.
         method: the attack that fits it, by name.
         x: records that it was not trained on; None where there are none at hand.
-        y: their classes.
+        y: the columns of their classes, as `jaxattack.audit.columns` says; None where they cannot be compared.
         pool: other such records, the attacker's own.
         truth: the network or the projection that it is, where that is known and nothing else tells.
         remote: it is a prediction API of somebody else's process.
         inside: its weights, where it is a network of this package.
         dataset: the records that it was trained on and others, where they are at hand.
         member: which of them it was trained on.
+        notes: how it and its data are understood, in sentences.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Opened:
     inside: WhiteBox | None = None
     dataset: Dataset | None = None
     member: Bool[np.ndarray, "record"] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -90,8 +92,8 @@ def usual_method(oracle: Oracle) -> str:
     return "adaptive-retraining" if oracle.access.level == "label" else "hypotheses"
 
 
-def thirds(x: np.ndarray, y: np.ndarray, oracle: Oracle) -> dict[str, Any]:
+def thirds(x: np.ndarray, y: np.ndarray | None, oracle: Oracle) -> dict[str, Any]:
     """Records that the victim has not seen: one in three the attacker's own, the others to compare on."""
     flat = x.reshape(len(x), *oracle.access.inputs.shape).astype(np.float64)
     own = np.arange(len(flat)) % 3 == 0
-    return {"x": flat[~own], "y": np.asarray(y)[~own], "pool": flat[own]}
+    return {"x": flat[~own], "y": None if y is None else y[~own], "pool": flat[own]}

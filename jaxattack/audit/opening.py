@@ -31,6 +31,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
+from jaxattack.audit.columns import fitted_columns, within
 from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.opened import Opened, documented, thirds
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
@@ -204,12 +205,16 @@ def _estimator(
             f"({reason}): give other data, or more members."
         ) from error
     oracle = make(level or kind.level, price)
+    number = oracle.access.classes == 1
+    columns = fitted_columns(dataset, member)
+    known, known_member = (dataset, member) if number else within(dataset, member, columns)
     return Opened(
         name=f"{name} on {dataset.name}",
         oracle=oracle,
         twin=make(kind.fullest, price),
         method=kind.method,
-        dataset=dataset,
-        member=member,
-        **thirds(dataset.x[~member], dataset.y[~member], oracle),
+        dataset=known,
+        member=known_member,
+        notes=() if number else columns.notes,
+        **thirds(dataset.x[~member], None if number else columns.labels(dataset.y[~member]), oracle),
     )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+from jaxattack.audit.columns import match_columns
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.opened import Opened, documented, thirds, usual_method
 from jaxattack.audit.victim import choose_records
@@ -128,8 +129,17 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     records = load(data) if data else None
     shaped = {"inputs": documented(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
-    more = thirds(records.x, records.y, oracle) if records is not None else {}
-    return Opened(name=path.name, oracle=oracle, twin=make(level=level, **shaped), method=usual_method(oracle), **more)
+    twin = make(level=level, **shaped)
+    return Opened(name=path.name, oracle=oracle, twin=twin, method=usual_method(oracle), **compared(records, oracle))
+
+
+def compared(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:
+    """Records beside a victim that was trained elsewhere: their classes by its columns, and what is to be said of both."""
+    told = tuple(getattr(oracle, "notes", ()))
+    if records is None:
+        return {"notes": told}
+    columns = match_columns(records, oracle)
+    return {"notes": (*told, *columns.notes), **thirds(records.x, columns.labels(records.y), oracle)}
 
 
 def open_service(url: str, data: str | None, level: Level | None, key: str | None, price: float | None) -> Opened:
@@ -147,5 +157,5 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
         )
     oracle = label_only(service) if level == "label" and given != "label" else service
     records = load(data) if data else None
-    more = thirds(records.x, records.y, oracle) if records is not None else {}
+    more = compared(records, oracle)
     return Opened(name=service.url, oracle=oracle, twin=oracle, method=usual_method(oracle), remote=True, **more)

@@ -101,24 +101,29 @@ def _victim(
     classes = 1 if is_regressor(estimator) else len(estimator.classes_)
     named = hasattr(estimator, "feature_names_in_")
 
-    def ask(x: np.ndarray, _: Bias | None) -> Answer:
+    def scored(level: str, x: np.ndarray) -> np.ndarray:
         flat = x.reshape(len(x), -1).astype(np.float64)
         # It was fitted on a table with names and warns of plain arrays, which is all that a service is sent.
         with warnings.catch_warnings() if named else nullcontext(), np.errstate(all="ignore"):
             if named:
                 warnings.simplefilter("ignore", UserWarning)
             try:
-                given = scores[level](flat)
+                return scores[level](flat)
             except InputError:
                 raise
             except Exception as error:  # an estimator that was changed after its fit may raise anything
                 reason = str(error).partition("\n")[0]
                 raise InputError(f"{type(estimator).__name__} does not take these queries: {reason}") from error
-        return _from_scores(given, level)
 
-    ask(np.clip(0.0, inputs.low, inputs.high)[np.newaxis], None)  # what every query would meet is met here
+    def ask(x: np.ndarray, _: Bias | None) -> Answer:
+        return _from_scores(scored(level, x), level)
+
+    middle = np.clip(0.0, inputs.low, inputs.high)[np.newaxis]
+    for name in {level, "label"} & scores.keys():  # what every query would meet is met here
+        scored(name, middle)
     access = Access(level=level, classes=classes, inputs=inputs)
-    return Counted(ask, access, price, content)
+    names = () if is_regressor(estimator) else [class_name(one) for one in estimator.classes_]
+    return Counted(ask, access, price, content, names)
 
 
 def from_skops(
@@ -182,6 +187,15 @@ def _fitted(estimator: Any) -> None:
         raise InputError(f"{name} does not say how many features it takes: give an estimator with n_features_in_.")
 
 
+def class_name(label: Any) -> str:
+    """What a class is called: whole numbers and Booleans as the number, as data sets name theirs."""
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace")
+    plain = label.item() if isinstance(label, np.generic) else label
+    whole = isinstance(plain, bool | int) or (isinstance(plain, float) and plain.is_integer())
+    return str(int(plain) if whole else plain)
+
+
 def _inputs(inputs: Inputs | None, features: int) -> Inputs:
     if inputs is None:
         return Inputs.box(-1.0, 1.0, (features,))
@@ -193,7 +207,7 @@ def _inputs(inputs: Inputs | None, features: int) -> Inputs:
 def _estimator_scores(estimator: Any) -> Mapping[str, Scores]:
     if is_regressor(estimator):
         return {"logit": lambda x: _one_number(np.asarray(estimator.predict(x)))}
-    scores: dict[str, Scores] = {"label": lambda x: np.searchsorted(estimator.classes_, estimator.predict(x))}
+    scores: dict[str, Scores] = {"label": lambda x: _column_of(estimator, np.asarray(estimator.predict(x)))}
     if hasattr(estimator, "predict_proba"):
         scores["probability"] = estimator.predict_proba
     last = getattr(estimator, "best_estimator_", estimator)
@@ -202,6 +216,13 @@ def _estimator_scores(estimator: Any) -> Mapping[str, Scores]:
     if hasattr(estimator, "decision_function") and not pairs:
         scores["logit"] = lambda x: _per_class(estimator.decision_function(x))
     return scores
+
+
+def _column_of(estimator: Any, predicted: np.ndarray) -> Int[np.ndarray, "query"]:
+    if predicted.size != len(predicted):
+        raise InputError(f"{type(estimator).__name__} predicts several labels a record: give an estimator of one.")
+    order = np.argsort(estimator.classes_)
+    return order[np.searchsorted(estimator.classes_[order], predicted.ravel())]
 
 
 def _one_number(predicted: np.ndarray) -> Float[np.ndarray, "query 1"]:

@@ -38,6 +38,8 @@ class Counted:
 
     Attributes:
         access: the terms on which it answers.
+        names: of the classes, in the order of the columns; empty where they are numbered alone.
+        notes: how a model from elsewhere is understood, in sentences.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class Counted:
         access: Access,
         price: float = PRICE,
         content: Tell | None = None,
+        names: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ):
         """Wrap a function.
 
@@ -54,6 +58,8 @@ class Counted:
             access: the terms; a regressor, one class, answers with logits.
             price: of a query, in dollars.
             content: what answers, as `jaxattack.oracle.identity` says; asked for once, where somebody keeps answers.
+            names: of the classes, in the order of the columns; none where they are numbered alone.
+            notes: how a model from elsewhere is understood, in sentences.
 
         Raises:
             InputError: a price below 0, or a regressor that is to answer with classes.
@@ -64,7 +70,7 @@ class Counted:
             raise InputError(
                 f"level is {access.level!r} and the victim has one output, a number: choose level 'logit' for it."
             )
-        self.access = access
+        self.access, self.names, self.notes = access, tuple(names), tuple(notes)
         self._ask, self._price, self._content = ask, price, content
         self._ledger = Ledger()
         self._lock = threading.Lock()

@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -368,3 +369,21 @@ def test_a_missing_skops_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "skops", None)
     with pytest.raises(InputError, match=r"pip install 'jaxattack\[serve\]'"):
         from_skops(tmp_path / "model.skops")
+
+
+def test_what_predicts_several_labels_a_record_is_refused():
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    y = (x[:, :3] > 0).astype(int)
+    several = [
+        OneVsRestClassifier(LogisticRegression()),
+        MultiOutputClassifier(LogisticRegression()),
+        DecisionTreeClassifier(),
+        MLPClassifier((4,), max_iter=20),
+    ]
+    for estimator in several:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            estimator.fit(x, y)
+        for level in (None, "label"):
+            with pytest.raises(InputError, match="several (labels|outputs).*give an estimator of one"):
+                from_estimator(estimator, level=level)

@@ -17,6 +17,7 @@ Findings are those that every report has (`jaxattack.report`), and
     errors      {of, edges, count, exact}: queries by the decimal logarithm of their error, and how many have none; or null
     tree        {text, nodes: [{x, depth, parent, words, leaf}]}; the nodes are empty where they do not fit on a page; or null
     warnings    what is odd about the victim's answers, in sentences
+    notes       optional: how the victim and its data are understood, in sentences
     cost        {queries, calls, bytes, price, kept (queries answered in an earlier start), unknowns, memory_bytes, device,
                 seconds: {victim, attack, total}}
 """

@@ -1,0 +1,112 @@
+"""The classes of a data set beside the columns of a victim that was trained on other records, or elsewhere.
+
+A victim answers with the classes that it was fitted on: scikit-learn's are named by ``classes_``, an ONNX file's by the
+labels in it, those of others are numbered. They are matched by name; where a victim's columns have none and there are as
+many, by order. A record of a class that the victim does not know has column `UNKNOWN`, which no answer equals: the
+victim is wrong about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jaxattack.types import Dataset, Oracle
+
+UNKNOWN = -1
+SHOWN = 5  # names listed in a sentence
+
+
+class Columns(NamedTuple):
+    """Where a victim has each class of a data set.
+
+    Attributes:
+        of: the column of each class, `UNKNOWN` where it has none; None where classes and columns have nothing in common.
+        notes: what does not match, in sentences.
+    """
+
+    of: Int[np.ndarray, "cls"] | None
+    notes: tuple[str, ...] = ()
+
+    def labels(self, y: Int[np.ndarray, "record"]) -> Int[np.ndarray, "record"] | None:
+        """The columns of labels; None where they cannot be compared."""
+        return None if self.of is None else self.of[y]
+
+
+def names_of(dataset: Dataset) -> tuple[str, ...]:
+    """The names of a data set's classes; their numbers where they have none."""
+    return dataset.names or tuple(map(str, range(dataset.classes)))
+
+
+def match_columns(dataset: Dataset, oracle: Oracle) -> Columns:
+    """Where a victim that was trained elsewhere has the classes of a data set.
+
+    Args:
+        dataset: its records.
+        oracle: the victim; ``names`` name its columns, where it has them.
+    """
+    count, names = oracle.access.classes, tuple(getattr(oracle, "names", ()))
+    if count == 1:
+        return Columns(None)
+    ours, theirs = names_of(dataset), names or tuple(map(str, range(count)))
+    there = {name: column for column, name in enumerate(theirs)}
+    occurring = [ours[cls] for cls in np.unique(dataset.y)]
+    known = [name for name in occurring if name in there]
+    if len(known) < len(occurring) and dataset.classes == count and (not names or not known):
+        note = f"the classes of {dataset.name} ({_listed(ours)}) are taken for the victim's ({_listed(theirs)}) in their order."
+        return Columns(np.arange(count), (note,))
+    if not known:
+        note = (
+            f"accuracies are not measured: the classes of {dataset.name} ({_listed(ours)}) are none of the victim's "
+            f"({_listed(theirs)})."
+        )
+        return Columns(None, (note,))
+    column = np.array([there.get(name, UNKNOWN) for name in ours])
+    return Columns(column, _lacking(dataset, column, np.ones(len(dataset), bool)))
+
+
+def fitted_columns(dataset: Dataset, member: Bool[np.ndarray, "record"]) -> Columns:
+    """Where a victim that was fitted on the members has the classes of the whole data set: those that members have.
+
+    Args:
+        dataset: the records.
+        member: those that the victim was fitted on.
+    """
+    known = np.unique(dataset.y[member])
+    column = np.full(dataset.classes, UNKNOWN)
+    column[known] = np.arange(len(known))
+    return Columns(column, _lacking(dataset, column, ~member))
+
+
+def within(dataset: Dataset, member: Bool[np.ndarray, "record"], columns: Columns) -> tuple[Dataset, np.ndarray]:
+    """The records of the classes that a victim knows, labelled by its columns, and which of them are members."""
+    assert columns.of is not None
+    known = np.flatnonzero(columns.of != UNKNOWN)
+    if len(known) == dataset.classes:
+        return dataset, member
+    kept = columns.of[dataset.y] != UNKNOWN
+    names = tuple(names_of(dataset)[cls] for cls in known)
+    labelled = Dataset(
+        x=dataset.x[kept], y=columns.of[dataset.y[kept]], classes=len(known), name=dataset.name, names=names
+    )
+    return labelled, member[kept]
+
+
+def _lacking(dataset: Dataset, column: Int[np.ndarray, "cls"], compared: Bool[np.ndarray, "record"]) -> tuple[str, ...]:
+    lacking = np.flatnonzero(column == UNKNOWN)
+    records = int(np.isin(dataset.y[compared], lacking).sum())
+    names = names_of(dataset)
+    occurring = [names[cls] for cls in lacking if (dataset.y == cls).any()]
+    if not occurring:
+        return ()
+    return (
+        f"the victim does not know class {_listed(occurring)} of {dataset.name}: its columns are "
+        f"{_listed([names[cls] for cls in np.flatnonzero(column != UNKNOWN)])}, and it is wrong about {records} records.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from jaxattack.audit.columns import UNKNOWN, match_columns
+from jaxattack.audit.estimators import ESTIMATORS
+from jaxattack.audit.opening import open_victim
+from jaxattack.data import from_arrays
+from jaxattack.oracle import from_estimator, from_function
+from jaxattack.types import Access, Inputs
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def lacking(tmp_path):
+    """Records of three classes that are easily told apart; the middle one has a single record, the last."""
+    y = 2 * RNG.integers(0, 2, 80)
+    y[-1] = 1
+    x = RNG.normal(size=(80, 6)).astype(np.float32)
+    x[np.arange(80), y] += 6
+    np.savez(tmp_path / "lacking.npz", x=x, y=y)
+    return str(tmp_path / "lacking.npz")
+
+
+@pytest.mark.parametrize("kind", [name for name in ESTIMATORS if name != "regression-tree"])
+def test_an_estimator_whose_members_lack_a_class_is_compared_by_the_classes_that_it_has(lacking, kind):
+    for seed in range(1, 9):
+        victim = open_victim(kind, data=lacking, seed=seed, members=30)
+        assert victim.x is not None
+        assert victim.y is not None
+        if victim.oracle.access.classes == 2:
+            break
+    else:
+        pytest.fail("every draw has the class")
+    right = victim.twin(victim.x).label == victim.y
+    assert right[victim.y != UNKNOWN].mean() > 0.8  # by position it would be half
+    assert not right[victim.y == UNKNOWN].any()
+    assert "does not know class 1" in victim.notes[0]
+    assert "columns are 0, 2" in victim.notes[0]
+    assert victim.dataset is not None
+    assert victim.dataset.names == ("0", "2")
+    answers = victim.twin(victim.dataset.x.reshape(len(victim.dataset), -1).astype(float)).label
+    assert (answers == victim.dataset.y).mean() > 0.8
+
+
+def test_a_regressor_has_no_accuracy(lacking):
+    assert open_victim("regression-tree", data=lacking).y is None
+
+
+def dataset(y, **options):
+    return from_arrays(RNG.normal(size=(len(y), 4)), np.asarray(y), **options)
+
+
+@pytest.mark.parametrize(
+    ("labels", "records", "expected"),
+    [
+        (["b", "a", "c"], dataset(["c", "a", "b"]), [0, 1, 2]),
+        (["a", "c"], dataset(["c", "a", "b"]), [0, UNKNOWN, 1]),
+        (["a", "b", "c", "d"], dataset(["d", "b"]), [1, 3]),
+        ([0, 2], dataset([0, 1, 2]), [0, UNKNOWN, 1]),
+        ([0, 1, 2], dataset([0, 2], classes=3), [0, 1, 2]),
+        ([-1, 10, 2], dataset([0, 1, 2], names=["10", "-1", "2"]), [2, 0, 1]),
+        ([0.0, 1.0], dataset([0, 1]), [0, 1]),
+        ([True, False], dataset([0, 1]), [0, 1]),
+        (["x", "y"], dataset([0, 1]), [0, 1]),
+        (["x", "y", "z"], dataset([0, 1]), None),
+    ],
+)
+def test_columns_are_matched_by_name(labels, records, expected):
+    x = RNG.normal(size=(60, 4))
+    y = np.array(labels)[np.arange(60) % len(labels)]
+    for fitted in (LogisticRegression().fit(x, y), RandomForestClassifier(3).fit(x, y)):
+        columns = match_columns(records, from_estimator(fitted))
+        assert (None if columns.of is None else columns.of.tolist()) == expected
+        assert bool(columns.notes) == (expected is None or UNKNOWN in expected or labels == ["x", "y"])
+
+
+def numbered(classes):
+    return from_function(
+        lambda x: np.full((len(x), classes), 1 / classes),
+        Access(level="probability", classes=classes, inputs=Inputs.box(-1, 1, (4,))),
+    )
+
+
+def test_columns_without_names_are_matched_by_number_or_by_order():
+    assert match_columns(dataset([0, 1, 2]), numbered(3)) == (pytest.approx([0, 1, 2]), ())
+    with pytest.warns(UserWarning, match="3 different labels from 1 to 3"):
+        from_one = dataset([1, 2, 3])
+    columns = match_columns(from_one, numbered(3))
+    assert columns.of is not None
+    assert columns.of.tolist() == [0, 1, 2]
+    assert "(1, 2, 3) are taken for the victim's (0, 1, 2) in their order" in columns.notes[0]
+    with pytest.warns(UserWarning, match="2 different labels from 0 to 2"):
+        gap = dataset([0, 2])
+    columns = match_columns(gap, numbered(3))
+    assert columns.of is not None
+    assert columns.of.tolist() == [0, 2]
+    assert match_columns(dataset(["ant", "bee"]), numbered(3)).of is None
