@@ -14,9 +14,10 @@ from jaxtyping import Bool
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.victim import Victim, architecture, choose_records, scaled_columns
+from jaxattack.audit.victim import Victim, architecture, choose_records, is_factory, scaled_columns
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Design, design
+from jaxattack.oracle.identity import of_code
 from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Recipe, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
@@ -142,6 +143,8 @@ def planned(
     identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | {
         "signals": list(sweep.signals)
     }
+    if is_factory(victim.model):  # its name stays where its code changes
+        identity["victim"]["code"] = of_code(model, records.shape)
     folder = RunFolder.open(out, identity, records.y)
     return Plan(folder, victim, sweep, records, member, slots, audit.keep_weights)
 

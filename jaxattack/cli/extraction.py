@@ -21,7 +21,7 @@ from jaxattack.audit.opening import TAKES, kind_of
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.oracle import connect
-from jaxattack.oracle.identity import fingerprint_of
+from jaxattack.oracle.identity import fingerprint_of, identity
 from jaxattack.oracle.ledger import PRICE, standing_for
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.serve import Key, Settings, serving
@@ -162,7 +162,7 @@ def named_run(command: str, victim: str, opened: Opened, *settings: Mapping[str,
     Another model under the same path has another folder: what is digested is its content, not where it lies.
     """
     words = "".join(c if c.isalnum() else "-" for c in Path(victim).stem).strip("-")
-    digest = fingerprint_of([opened.identity | {"victim": victim}, *settings])
+    digest = fingerprint_of([opened.identity | {"victim": victim}, identity(opened.oracle), *settings])
     return f"{command}-{words}-{digest[:8]}"
 
 

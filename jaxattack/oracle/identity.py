@@ -195,6 +195,8 @@ def _feed(digest: Any, value: Any, above: tuple[int, ...]) -> None:
         name("name", f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}")
     elif isinstance(value, np.dtype):
         name("dtype", repr(value))
+    elif hasattr(value, "get_tree_stats"):  # KDTree and BallTree count their queries in their state
+        write(type(value).__name__, *map(np.asarray, value.get_arrays()))
     else:
         reduced = value.__reduce_ex__(4)
         if isinstance(reduced, str):
