@@ -120,6 +120,11 @@ def open_regular(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+def largest_unpacked(size: int) -> int:
+    """Bytes to which an archive of so many bytes may unpack."""
+    return max(SMALL, RATIO * size)
+
+
 def read_header(file: IO[bytes], size: int) -> Header:
     """What the array that begins here promises, its numbers being next; the file is left where they begin.
 
@@ -249,7 +254,7 @@ def open_zip(file: IO[bytes]) -> ZipFile:
     directory.most = None
     members = archive.infolist()
     unpacked = sum(member.file_size for member in members)
-    if unpacked > max(SMALL, RATIO * size):
+    if unpacked > largest_unpacked(size):
         raise UnreadableError(f"it unpacks to {unpacked:,} bytes, more than {RATIO} times its size")
     for member in members:
         if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):

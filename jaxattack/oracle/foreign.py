@@ -22,7 +22,7 @@ distribution (a regressor: the mean) of the node where the descent first meets o
 Files. A skops file is loaded if skops trusts every type in it, or the type is one of two kinds that answering cannot be
 harmed by: the optimizers of a neural network, which hold numbers and are not used to answer; and the nodes of decision
 trees, which skops distrusts because a crafted file can send scikit-learn reading outside of its memory. What such a file
-can do, with trusted types too, is in `jaxattack.oracle.crafted`, which checks it before anything is asked of it.
+can do, with trusted types too, is in `jaxattack.oracle.skops_safety`, which checks it before anything is asked of it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from jaxattack.oracle.crafted import refuse_bomb, refuse_crafted
 from jaxattack.oracle.identity import of_estimator, of_file
 from jaxattack.oracle.ledger import PRICE, Counted, Tell
+from jaxattack.oracle.skops_safety import refuse_crafted, refuse_promises
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level
 
 INSTALL = "install it with: pip install 'jaxattack[serve]'"
@@ -152,7 +152,7 @@ def from_skops(
     except ImportError as error:
         raise InputError(f"{path} needs skops: {INSTALL}.") from error
     try:
-        refuse_bomb(path)
+        refuse_promises(path)
         read = of_file(path)
         unknown = skops.get_untrusted_types(file=path)
         refused = sorted({*unknown} - {*_KNOWN})

@@ -233,13 +233,14 @@ def test_the_ledger_counts_records_calls_bytes_seconds_and_price():
         return np.full((len(x), 3), 1 / 3)
 
     oracle = from_function(slow, Access(level="probability", classes=3, inputs=WIDE), price=0.25)
+    started = time.perf_counter()
     for count in (1, 4):
         oracle(np.zeros((count, 6), np.float32))
-    ledger = oracle.ledger
+    passed, ledger = time.perf_counter() - started, oracle.ledger
     assert isinstance(oracle, Oracle)
     assert (ledger.queries, ledger.calls, ledger.price) == (5, 2, 1.25)
     assert ledger.bytes == 5 * (6 * 4 + 8 + 3 * 8)
-    assert 0.04 <= ledger.seconds < 2
+    assert 0.04 <= ledger.seconds <= passed
     assert from_function(slow, oracle.access)(np.zeros((3, 6))).label.tolist() == [0, 0, 0]
 
 

@@ -73,9 +73,12 @@ def test_a_repetition_is_made_itself_where_the_first_fails():
     kept, attempts = Kept(2, 100), []
 
     async def run() -> None:
+        making, repeated = anyio.Event(), anyio.Event()
+
         async def fail() -> bytes:
             attempts.append("fails")
-            await anyio.sleep(0.01)
+            making.set()
+            await repeated.wait()
             raise Refusal(503, "no.")
 
         async def first() -> None:
@@ -87,7 +90,8 @@ def test_a_repetition_is_made_itself_where_the_first_fails():
                 attempts.append("made")
                 return b"1"
 
-            await anyio.sleep(0.005)
+            await making.wait()
+            repeated.set()  # the first goes on once this one waits for it
             assert await kept.once("a", b"", make) == (b"1", False)
 
         async with anyio.create_task_group() as tasks:

@@ -1,7 +1,7 @@
 """What a crafted skops file may do although skops trusts its types, and that it is refused before anything is asked.
 
-A file may unpack to a thousand times its size; and some of scikit-learn's estimators compute in C, where arrays that do not
-fit together are read or written beyond their ends:
+A file may unpack to a thousand times its size, or hold arrays whose headers promise more numbers than follow; and some of
+scikit-learn's estimators compute in C, where arrays that do not fit together are read or written beyond their ends:
 
     decision trees       children and features outside of the tree; also in ensembles, whose own check of X is narrower
     gradient boosting    more trees an iteration than the array has columns that they are added to
@@ -11,11 +11,12 @@ fit together are read or written beyond their ends:
 from __future__ import annotations
 
 import gc
+import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -24,22 +25,42 @@ from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.svm._base import BaseLibSVM
 from sklearn.tree._tree import Tree
 
+from jaxattack.npz import RATIO, Archive, UnreadableError, largest_unpacked, open_regular, open_zip, read_header
 from jaxattack.types import InputError
 
-_SMALL, _RATIO = 1 << 26, 100
-"""A file may unpack to the larger of 64 MiB and a hundred times its size."""
+_ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK\x03\x04"
 
 
-def refuse_bomb(path: str | Path) -> None:
-    """Refuse a file that unpacks to far more than its size.
+def refuse_promises(path: str | Path) -> None:
+    """Refuse a file by what its members promise, as `jaxattack.npz` does, before skops reads them.
+
+    skops keeps arrays as .npy and sparse matrices as .npz, under any name.
 
     Raises:
-        InputError: it does.
+        UnreadableError: it is no archive, unpacks to far more than its size, or holds an array of fewer numbers than its
+            header says.
+        OSError: it cannot be opened.
     """
-    with ZipFile(path) as parts:
-        whole = sum(part.file_size for part in parts.infolist())
-    if whole > max(_SMALL, _RATIO * Path(path).stat().st_size):
-        raise InputError(f"{path} unpacks to {whole:,} bytes, more than {_RATIO} times its size: it is refused.")
+    with open_regular(Path(path)) as file, open_zip(file) as parts:
+        most = largest_unpacked(os.fstat(file.fileno()).st_size) - sum(part.file_size for part in parts.infolist())
+        for part in parts.infolist():
+            with parts.open(part) as member:
+                start = member.read(len(_ARRAY))
+            if start == _ARRAY:
+                with parts.open(part) as member:
+                    read_header(member, part.file_size)
+            elif start.startswith(_ARCHIVE):
+                with open_zip(io.BytesIO(parts.read(part))) as sparse:
+                    most -= sum(inner.file_size for inner in sparse.infolist())
+                    _refuse_beyond(most)
+                    matrix = Archive(sparse)
+                    for name in matrix.names:
+                        matrix.header(name)
+
+
+def _refuse_beyond(most: int) -> None:
+    if most < 0:
+        raise UnreadableError(f"its sparse matrices unpack to more than {RATIO} times its size")
 
 
 def refuse_crafted(path: str | Path, estimator: Any) -> None:
