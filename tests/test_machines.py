@@ -74,8 +74,15 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path, monkeypatch, options, wor
 
 
 NODES = """
+import os
 import sys
 import time
+
+# There Ray notes the address of the newest cluster: not where a cluster of the user's own may have noted its own, and in a
+# folder that is there, for Ray makes none.
+folder = os.path.join(sys.argv[1], "ray")
+os.mkdir(folder)
+os.environ["RAY_TMPDIR"] = sys.argv[1]
 
 from ray.cluster_utils import Cluster
 
@@ -84,7 +91,7 @@ node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "node_ip_address": "12
 cluster = Cluster()
 try:
     # Ray itself would wait for each node for thirty seconds, which a busy machine may need for the processes alone.
-    cluster.add_node(wait=False, **node, include_dashboard=False, temp_dir=sys.argv[1])
+    cluster.add_node(wait=False, **node, include_dashboard=False, temp_dir=folder)
     second = cluster.add_node(wait=False, **node)
     while len(cluster.global_state._live_node_ids()) < 2:
         time.sleep(0.1)
