@@ -149,7 +149,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
         header = Header(tuple(map(int, shape)), dtype)
     except UnreadableError:
         raise
-    except DAMAGE as error:
+    except Exception as error:  # NumPy asks several of Python's own parsers, and each raises what it likes
         raise UnreadableError("an array has a damaged header") from error
     if header.dtype.hasobject:
         raise UnreadableError("it holds Python objects, which are never read")

@@ -21,7 +21,7 @@ from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
 from jaxattack.audit.victim import Victim, choose_records
-from jaxattack.data import fingerprint, load
+from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Recipe
 from jaxattack.types import Dataset, InputError, Learner, Progress
@@ -156,6 +156,7 @@ def rescore(
     """
     begin = time.perf_counter()
     run = RunFolder.existing(folder)
+    _check_description(run)
     finished = run.finished()
     models = next(count for count in range(len(finished) + 1) if count not in finished)
     records = _records_of(run)
@@ -163,11 +164,25 @@ def rescore(
     return Findings(values, _pictures(values, records))
 
 
+def _check_description(run: RunFolder) -> None:
+    """Refuse a description that lacks what is reported of a run, or has something else in its place."""
+    try:
+        data, victim = run.identity["data"], run.identity["victim"]
+        texts = {"data.name": data["name"], "data.sha256": data["sha256"], "victim.model": victim["model"]}
+        counts = {"data.records": data["records"], "queries": run.identity["queries"], "seed": run.identity["seed"]}
+        wrong = [name for name, value in texts.items() if not (isinstance(value, str) and value.isprintable())]
+        wrong += [name for name, value in counts.items() if not (type(value) is int and 0 <= value < 2**53)]
+    except (KeyError, TypeError) as error:
+        wrong = [str(error)]
+    if wrong:
+        raise InputError(f"{run.path / 'run.json'} has no {wrong[0]:.80} as a run has it: give another folder.")
+
+
 def _records_of(run: RunFolder) -> Dataset | None:
     """The records of a run, where they can be loaded still and are the same."""
     data = run.identity["data"]
     try:
-        records = choose_records(load(data["name"]), data["records"], run.identity["seed"])
+        records = choose_records(load_from_description(data["name"]), data["records"], run.identity["seed"])
     except InputError:
         return None
     return records if fingerprint(records) == data["sha256"] else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.opening import TAKES, kind_of
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
+from jaxattack.disk import LARGEST_JSON, decode_json
+from jaxattack.npz import UnreadableError, reason
 from jaxattack.oracle import connect
 from jaxattack.oracle.identity import fingerprint_of, identity
 from jaxattack.oracle.ledger import PRICE, standing_for
@@ -218,10 +219,13 @@ def _keys(file: Path | None) -> list[Key]:
     if file is None:
         return []
     try:
-        return [Key(**entry) for entry in json.loads(file.read_text())]
+        with open(file, "rb") as opened:  # a pipe is fine: a password manager may write into one
+            entries = decode_json(opened.read(LARGEST_JSON + 1))
+        return [Key(**entry) for entry in entries]
     except InputError:
         raise
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f'keys is {file} and cannot be read ({error}): give [{{"name": .., "secret": ..}}].'
-        ) from error
+    except (OSError, UnreadableError) as error:
+        why = reason(error)
+    except TypeError:  # its message may quote a secret that stands where a name is due
+        why = "it holds something else than name, secret, queries and per_second"
+    raise InputError(f'keys is {file} and cannot be read ({why}): give [{{"name": .., "secret": ..}}].')

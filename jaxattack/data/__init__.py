@@ -6,7 +6,7 @@ from jaxattack.data.archive import save
 from jaxattack.data.arrays import fingerprint, from_arrays
 from jaxattack.data.membership import Design, Exact, Given, Halves, Poisson, Sized, design
 from jaxattack.data.scale import unscaled_columns
-from jaxattack.data.sources import load, names
+from jaxattack.data.sources import load, load_from_description, names
 from jaxattack.data.synthetic import gaussian, random_labels
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "from_arrays",
     "gaussian",
     "load",
+    "load_from_description",
     "names",
     "random_labels",
     "save",

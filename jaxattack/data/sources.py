@@ -72,6 +72,19 @@ def load(name: str | os.PathLike[str]) -> Dataset:
     )
 
 
+def load_from_description(name: str) -> Dataset:
+    """A data set that a file names, a run's or a model's description, which may come from anybody.
+
+    A prepared set in a folder that the file names is refused: TFDS imports the modules that such a set names.
+
+    Raises:
+        InputError: as `load`, or a name with a folder of prepared sets.
+    """
+    if name.startswith("tfds:") and "data_dir" in name:
+        raise InputError(f"{name!r:.200} names a folder of prepared sets: set TFDS_DATA_DIR to it if you trust it.")
+    return load(name)
+
+
 def _parse(name: str) -> tuple[str, dict[str, str]]:
     source, mark, rest = name.partition("?")
     if not mark:

@@ -43,6 +43,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from jaxattack.npz import printable
 from jaxattack.oracle.identity import of_estimator, of_file
 from jaxattack.oracle.ledger import PRICE, Counted, Tell
 from jaxattack.oracle.skops_safety import refuse_crafted, refuse_promises
@@ -158,7 +159,7 @@ def from_skops(
         refused = sorted({*unknown} - {*_KNOWN})
         if refused:
             raise InputError(
-                f"{path} holds types that are not trusted ({', '.join(refused)}): export the model as ONNX instead."
+                f"{path} holds types that are not trusted ({printable(refused)}): export the model as ONNX instead."
             )
         estimator = skops.load(path, trusted=unknown)
         refuse_crafted(path, estimator)
@@ -167,8 +168,14 @@ def from_skops(
     except InputError:
         raise
     except Exception as error:  # any byte of the file may be wrong, and each is another module's to notice
-        raise InputError(f"{path} cannot be read as a skops file ({error}): save the model with skops.") from error
+        raise InputError(
+            f"{path} cannot be read as a skops file ({_first_line(error)}): save the model with skops."
+        ) from error
     return _victim(estimator, inputs, level, partial, price, lambda: read)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).partition("\n")[0] or type(error).__name__)[:300]
 
 
 def _fitted(estimator: Any) -> None:

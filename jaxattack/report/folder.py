@@ -74,10 +74,10 @@ def read(folder: Path) -> dict[str, Any]:
         InputError: there is no report, or it is damaged or of another version.
     """
     findings = read_json(folder / "report.json")
-    kind = KINDS.get(findings.get("kind", ""))
+    kind = KINDS.get(str(findings.get("kind")))
     if findings.get("format") != FORMAT or kind is None or not all(findings.get(part) for part in kind.needed):
         raise InputError(
-            f"{folder / 'report.json'} has kind {findings.get('kind')!r} and format {findings.get('format')!r}, and this "
+            f"{folder / 'report.json'} has kind {findings.get('kind')!r:.40} and format {findings.get('format')!r:.40}, and this "
             f"version reads format {FORMAT} of {' and '.join(KINDS)}, whole: make the report again."
         )
     return findings

@@ -32,7 +32,7 @@ class Key:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", self.name):
-            raise InputError(f"name is {self.name!r}: give 1 to 64 letters, digits, dots, dashes or underscores.")
+            raise InputError(f"name is {self.name!r:.80}: give 1 to 64 letters, digits, dots, dashes or underscores.")
         if not re.fullmatch(r"[!-~]{1,256}", self.secret):
             raise InputError(f"secret of key {self.name!r} is no token: give 1 to 256 printable characters, no spaces.")
         if self.queries is not None and self.queries < 1:
