@@ -17,7 +17,7 @@ from jaxattack.audit.columns import match_columns
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.opened import Opened, documented, thirds, usual_method
 from jaxattack.audit.victim import choose_records
-from jaxattack.data import fingerprint, load
+from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes
 from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only
 from jaxattack.types import Dataset, InputError, Level, Model, Precision, Variables, WhiteBox
@@ -78,7 +78,7 @@ def _records(folder: Path, trained: Trained, data: str | None) -> tuple[Dataset,
         return own, None
     name = about["data"]["name"]
     try:
-        own = _own(load(name), about)
+        own = _own(load_from_description(name), about)
     except InputError as error:
         raise InputError(f"{folder} was trained on {name}, which cannot be read ({error})") from error
     if own is None:

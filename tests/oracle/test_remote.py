@@ -401,6 +401,7 @@ def changed(path: str, value) -> dict:
         ("access.classes", 0),
         ("access.classes", "4"),
         ("access.classes", True),
+        ("access.classes", 10**12),
         ("access.top", 5),
         ("access.top", None),
         ("access.decimals", -1),

@@ -6,14 +6,17 @@ import base64
 import json
 import logging
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 from serve.victims import probabilities, queries, victim
 
 from jaxattack.oracle import connect
+from jaxattack.oracle.remote import client
 from jaxattack.oracle.remote.address import mask, mask_url, read_address
+from jaxattack.oracle.remote.wire import write_access, write_json
 from jaxattack.serve import Key, serving
 from jaxattack.types import InputError, OracleError
 
@@ -58,6 +61,20 @@ def test_a_user_in_the_address_and_a_key_are_refused_together():
         connect("http://me:password@host", key="another")
 
 
+@contextmanager
+def running(handler):
+    """A server of loopback while a block runs; gives its place."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @pytest.fixture
 def echo():
     """A service that quotes, in what it refuses, everything that it is sent."""
@@ -76,13 +93,8 @@ def echo():
         def log_message(self, *arguments):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Echo)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(Echo) as place:
+        yield place, asked
 
 
 def test_credentials_are_sent_and_neither_logged_nor_told_even_where_the_service_quotes_them(echo, caplog):
@@ -112,3 +124,44 @@ def test_a_service_behind_a_query_is_asked():
     with serving(victim(), keys=keys) as place, connect(f"{place}?token=abcd", key="the-key") as oracle:
         assert oracle.url == f"{place}?token=***"
         np.testing.assert_array_equal(oracle(queries(5)).probability, probabilities(queries(5)))
+
+
+@pytest.mark.parametrize("path", ["/describe", "/predict"])
+def test_an_answer_without_end_is_cut_where_no_answer_is_so_long(path, monkeypatch):
+    monkeypatch.setattr(client, "_LARGEST_TERMS", 1 << 20)
+    sent = []
+
+    class Endless(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self):
+            terms = write_json(
+                {"access": write_access(victim().access), "price": 0.0, "limits": {"records": 10, "bytes": 1 << 20}}
+            )
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json" if self.command == "GET" else "application/x-npy")
+            if self.path != path:
+                self.send_header("Content-Length", str(len(terms)))
+                self.end_headers()
+                self.wfile.write(terms)
+                return
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            with suppress(OSError):  # until the other side has enough
+                while len(sent) < 10_000:
+                    self.wfile.write(b"10000\r\n" + b"[" * 0x10000 + b"\r\n")
+                    sent.append(0x10000)
+            self.close_connection = True
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *arguments):
+            pass
+
+    with (
+        running(Endless) as place,
+        pytest.raises(OracleError, match=r"cannot be believed: more than [0-9,]+ bytes"),
+        connect(f"http://{place}", retries=0) as oracle,
+    ):
+        oracle(queries(3))
+    assert sum(sent) < 20 << 20

@@ -44,6 +44,7 @@ _WIDEST = {NPY: 8, JSON: 28}  # bytes that a number takes at most, with its comm
 _ENVELOPE = 1 << 16  # bytes for what is around the numbers, and for a refusal
 _LARGEST_TERMS = 1 << 26
 _LARGEST_ANSWER = 1 << 31
+_MOST_CLASSES = 1 << 24  # several times the largest published label sets; what attacks it takes arrays of so many rows
 
 
 class _Batch(NamedTuple):
@@ -214,6 +215,9 @@ def _terms(exchange: Exchange) -> tuple[Access, float, int, int]:
             raise InputError(f"price is {price!r:.40}.")
         if type(records) is not int or type(size) is not int or min(records, size) < 1:
             raise InputError(f"limits are {limits!r:.80}.")
-        return read_access(terms["access"]), float(price), records, size
+        access = read_access(terms["access"])
+        if access.classes > _MOST_CLASSES:
+            raise InputError(f"classes is {access.classes}.")
+        return access, float(price), records, size
     except DAMAGE as error:
         raise OracleError(f"{exchange.url} does not describe itself as a prediction API: {error}") from error
