@@ -21,6 +21,8 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, rate_key
+from jaxattack.audit.learning import accuracies, doubts
+from jaxattack.audit.per_record import calibration, exposed
 from jaxattack.audit.scorable import scorable
 from jaxattack.metrics import Band, Spread, Summary, stability, summarise, thin, vulnerability
 from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
@@ -54,7 +56,7 @@ def evaluate(
         progress: called after each attack.
 
     Returns:
-        The parts ``attacks`` (strongest first), ``claim``, ``comparison``, ``models``, ``vulnerable``,
+        The parts ``attacks`` (strongest first), ``claim``, ``comparison``, ``calibration``, ``models``, ``vulnerable``,
         ``vulnerability`` and ``notes`` of the findings.
 
     Raises:
@@ -66,7 +68,7 @@ def evaluate(
     everything = len(chosen.records) == observations.records
     member = observations.member[:, chosen.records]
     phi = observations.signal("phi")[:, chosen.records, 0]  # copied: a view would keep all queries in memory
-    exposed = vulnerability(phi, member)
+    vulnerable = vulnerability(phi, member)
     correction = Correction(attacks=tuple(chosen.attacks), declared=declare)
     rate = claimed_rate(int((~member).sum()), FPRS)
     judged: list[_Judged] = []
@@ -82,7 +84,7 @@ def evaluate(
                 scored.append(_scored(label, attack, read))
             except TooFewReferences as error:
                 refused.append(f"{label} is left out: {error}")
-        judge = partial(_judge, read=read, exposed=exposed, growth=growth, correction=correction, rate=rate)
+        judge = partial(_judge, read=read, exposed=vulnerable, growth=growth, correction=correction, rate=rate)
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for one in pool.map(judge, scored):
@@ -92,7 +94,13 @@ def evaluate(
     if not judged:
         raise InputError(f"no attack can be run. {' '.join(refused)}")
     judged.sort(key=lambda one: one.strength, reverse=True)
+    if declare and declare not in [one.entry["name"] for one in judged]:
+        raise InputError(f"the declared attack cannot be run. {' '.join(refused)}")
     claimed = next((one for one in judged if one.entry["name"] == declare), judged[0])
+    assert claimed.scores is not None
+    beyond = exposed(phi, member)
+    models = _models(observations, chosen.records)
+    notes = doubts(models, observations.label[chosen.records], observations.records - models["members"])
     return {
         "attacks": [one.entry for one in judged],
         "claim": {
@@ -102,10 +110,11 @@ def evaluate(
             "declared": declare is not None,
         },
         "comparison": _comparison(claimed, judged, correction),
-        "models": _models(observations, chosen.records),
-        "vulnerable": _numbered(claimed.vulnerable, chosen.records),
-        "vulnerability": _vulnerability(phi, member, exposed),
-        "notes": [*observations.notes, *chosen.notes, *refused],
+        "calibration": calibration(claimed.entry["name"], claimed.scores, member, claimed.thresholds),
+        "models": models,
+        "vulnerable": _numbered(_marked(claimed.vulnerable, beyond), chosen.records),
+        "vulnerability": _vulnerability(phi, member, vulnerable) | {"beyond_chance": int(beyond.sum())},
+        "notes": [*observations.notes, *chosen.notes, *refused, *notes],
     }
 
 
@@ -124,15 +133,19 @@ class _Judged(NamedTuple):
     entry: dict[str, Any]
     vulnerable: dict[str, Any]
     strength: tuple[float, float]
+    thresholds: dict[str, float]
     influences: Influences | None
+    scores: Float[np.ndarray, "target record"] | None
 
 
 def _with_influences(judged: list[_Judged], one: _Judged, declare: str | None) -> list[_Judged]:
-    """One attack more; only those that may be compared keep their influences, which are large."""
+    """One attack more; only those that may be claimed or compared keep what is large."""
     more = [*judged, one]
     strongest = max(more, key=lambda other: other.strength)
     return [
-        other if other is strongest or other.entry["name"] in (BASELINE, declare) else other._replace(influences=None)
+        other
+        if other is strongest or other.entry["name"] in (BASELINE, declare)
+        else other._replace(influences=None, scores=None)
         for other in more
     ]
 
@@ -170,7 +183,8 @@ def _judge(
     entry["by_models"] = [*by_models(attack, read), _whole(entry, read)] if growth and attack.references else []
     strength = 0.0 if rate is None else summary.tpr[FPRS.index(rate)].tpr
     vulnerable = _vulnerable(label, scores, summary, read, exposed)
-    return _Judged(entry, vulnerable, (strength, summary.auc), summary.influences)
+    thresholds = {rate_key(point.fpr): point.threshold for point in summary.tpr}
+    return _Judged(entry, vulnerable, (strength, summary.auc), thresholds, summary.influences, scores)
 
 
 def _by_rate(summary: Summary, confidence: float) -> dict[str, list[float]]:
@@ -277,6 +291,12 @@ def _whole(entry: Mapping[str, Any], observations: Observations) -> dict[str, An
     return {"models": count, "targets": count} | {key: entry[key] for key in ("auc", "tpr", "tpr_interval")}
 
 
+def _marked(vulnerable: Mapping[str, Any], beyond: Bool[np.ndarray, "scored"]) -> dict[str, Any]:
+    """Which of the most vulnerable records are so beyond chance."""
+    records = [{**one, "beyond_chance": bool(beyond[one["record"]])} for one in vulnerable["records"]]
+    return {**vulnerable, "records": records}
+
+
 def _numbered(vulnerable: Mapping[str, Any], records: Int[np.ndarray, "scored"]) -> dict[str, Any]:
     """The most vulnerable of the records that were scored, by their numbers in the data."""
     return {**vulnerable, "records": [{**one, "record": int(records[one["record"]])} for one in vulnerable["records"]]}
@@ -286,20 +306,15 @@ def _models(observations: Observations, scored: Int[np.ndarray, "scored"]) -> di
     """How many models there are, and how well they fit and generalise on the records that were scored."""
     member = observations.member[:, scored]
     counts = observations.member.sum(axis=1)
-    accuracies: dict[str, Any] = {"train_accuracy": None, "test_accuracy": None}
-    if "correct" in observations.signals:
-        right = observations.signal("correct")[:, scored, 0]
-        for name, rows in (("train_accuracy", member), ("test_accuracy", ~member)):
-            if rows.any(axis=1).all():
-                each = (right * rows).sum(axis=1) / rows.sum(axis=1)
-                accuracies[name] = {"mean": float(each.mean()), "sd": float(each.std(ddof=1))}
+    right = observations.signal("correct")[:, scored, 0] if "correct" in observations.signals else None
+    known = {"train_accuracy": None, "test_accuracy": None} if right is None else accuracies(right, member)
     return {
         "count": observations.models,
         "records": observations.records,
         "scored": len(scored),
         "classes": int(observations.label.max()) + 1,
         "members": float(counts.mean()),
-        **accuracies,
+        **known,
     }
 
 

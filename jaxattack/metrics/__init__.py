@@ -6,6 +6,7 @@ Everything here takes NumPy arrays and knows nothing of models.
 
 from __future__ import annotations
 
+from jaxattack.metrics.calibration import OwnRates, calibrated, own_rates
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
@@ -22,7 +23,7 @@ from jaxattack.metrics.roc import (
 )
 from jaxattack.metrics.summary import Band, Spread, Summary, Transfer, summarise, transfer
 from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, influences, model_clusters
-from jaxattack.metrics.vulnerability import stability, vulnerability
+from jaxattack.metrics.vulnerability import exposure_p_values, stability, vulnerability
 
 __all__ = [
     "Band",
@@ -31,6 +32,7 @@ __all__ = [
     "Fidelity",
     "Influences",
     "Nearest",
+    "OwnRates",
     "Roc",
     "Spread",
     "Summary",
@@ -41,8 +43,10 @@ __all__ = [
     "align_rms",
     "auc",
     "balanced_accuracy",
+    "calibrated",
     "clopper_pearson",
     "correlation",
+    "exposure_p_values",
     "fidelity",
     "gauge",
     "influences",
@@ -50,6 +54,7 @@ __all__ = [
     "model_clusters",
     "mse",
     "nearest",
+    "own_rates",
     "ppv_at",
     "psnr",
     "roc_curve",

@@ -22,6 +22,7 @@ REPORT = {
     "title",
     "attacks",
     "models",
+    "calibration",
     "claim",
     "comparison",
     "vulnerable",
@@ -98,8 +99,9 @@ def test_findings_are_json_with_the_documented_keys(finished):
     assert set(values["cost"]["seconds"]) == {"compile", "train", "observe", "score", "total"}
     assert values["cost"]["gradient_steps"] == 8 * 2 * 4
     assert values["cost"]["queries"] == 8 * 40
-    assert set(values["vulnerable"]["records"][0]) == {"record", "label", "vulnerability", "detected", "falsely"}
-    assert set(values["vulnerability"]) == {"edges", "count", "stability"}
+    said = {"record", "label", "vulnerability", "beyond_chance", "detected", "falsely"}
+    assert set(values["vulnerable"]["records"][0]) == said
+    assert set(values["vulnerability"]) == {"edges", "count", "stability", "beyond_chance"}
     assert sum(values["vulnerability"]["count"]) == 40
     assert values["config"]["seed"] == 0
     assert finished[1].pictures == {}

@@ -85,6 +85,7 @@ def invented(
     resolved = [rate for rate in RATES if int(float(rate) * attacks[0]["roc"]["negatives"]) >= 10]
     quoted = "0.001" if "0.001" in resolved else min(resolved, key=float, default=None)
     attacks.sort(key=lambda attack: (attack["tpr"][quoted] if quoted else 0, attack["auc"]), reverse=True)
+    own = {"above": 0.1, "chance": 0.04, "dispersion": 2.1, "p_value": 1e-9, "tpr": 0.05, "tpr_interval": [0.04, 0.06]}
     told = {"difference": 0.02, "interval": [0.01, 0.03], "better": True}
     compared = {"attack": attacks[0]["name"], "baseline": "loss", "tpr": dict.fromkeys(RATES, told), "auc": told}
     vulnerability = np.sort(random.beta(5, 4, records))[::-1]
@@ -95,6 +96,13 @@ def invented(
         "title": f"invented · none · {models} models",
         "attacks": attacks,
         "claim": {"attack": attacks[0]["name"], "rate": quoted, "choices": len(attacks), "declared": False},
+        "calibration": {
+            "attack": attacks[0]["name"],
+            "rates": {rate: own | ({"tpr": None, "tpr_interval": None} if rate < "0.01" else {}) for rate in RATES},
+            "auc": 0.61,
+            "auc_interval": [0.6, 0.62],
+            "roc": attacks[0]["roc"],
+        },
         "comparison": compared if "loss" in shifts and attacks[0]["name"] != "loss" else None,
         "models": {
             "count": models,
@@ -107,11 +115,23 @@ def invented(
         "vulnerable": {
             "attack": attacks[0]["name"],
             "records": [
-                {"record": i, "label": i % 10, "vulnerability": float(v), "detected": 0.9, "falsely": 0.02}
+                {
+                    "record": i,
+                    "label": i % 10,
+                    "vulnerability": float(v),
+                    "beyond_chance": i < 5,
+                    "detected": 0.9,
+                    "falsely": 0.02,
+                }
                 for i, v in enumerate(vulnerability[:24])
             ],
         },
-        "vulnerability": {"edges": edges.tolist(), "count": count.tolist(), "stability": random.random()},
+        "vulnerability": {
+            "edges": edges.tolist(),
+            "count": count.tolist(),
+            "stability": random.random(),
+            "beyond_chance": 5,
+        },
         "cost": {
             "models": models,
             "gradient_steps": 28_800,

@@ -32,10 +32,18 @@ Findings are those that every report has (`jaxattack.report`), and
                         groups of them, and among all
     models              {count, records, scored (those that every attack scored), classes, members, train_accuracy,
                         test_accuracy: {mean, sd} or null}
-    vulnerable          {attack, records: [{record, label, vulnerability, detected, falsely}]}, worst first; label a number or
-                        a name; the last two at the attack's threshold of 1% false positives
-    vulnerability       {edges, count, stability}: all records by the AUC of their own phi over the models, and the rank
-                        correlation of that between two halves of the models
+    calibration         {attack, rates: {rate: {above, chance, dispersion, p_value, tpr, tpr_interval}}, auc, auc_interval,
+                        roc}: the claimed attack record by record (`jaxattack.metrics.calibration`). At the pooled threshold
+                        of a rate: the share of records whose own false-positive rate is above twice the pooled one, the
+                        share that chance explains, how dispersed the records' rates are (1: as by chance) and its p-value.
+                        With a threshold a record: the members found at the rate, null where the models do not resolve it,
+                        AUC and curve
+    vulnerable          {attack, records: [{record, label, vulnerability, beyond_chance, detected, falsely}]}, worst first;
+                        whether it is exposed beyond chance (false discovery rate 5% over all records), and the last two at
+                        the attack's threshold of 1% false positives
+    vulnerability       {edges, count, stability, beyond_chance}: all records by the AUC of their own phi over the models,
+                        the rank correlation of that between two halves of the models, and how many records are exposed
+                        beyond chance
     cost                {models, gradient_steps, queries, seconds: {compile, train, observe, score, report, total},
                         memory_bytes, device}
     notes               optional: how the input was read and what was left out, in sentences

@@ -27,6 +27,10 @@ FIGURES = ("roc", "tpr_by_models", "histograms", "vulnerable", "vulnerability")
 LOWEST = 1e-5
 _ACROSS = 8
 _LONGEST = 28
+_LEGEND: dict[str, Any] = {
+    "loc": "lower right", "labelcolor": "linecolor", "handlelength": 2.2, "labelspacing": 0.2, "borderaxespad": 0.1,
+    "frameon": True, "facecolor": SURFACE, "edgecolor": "none", "framealpha": 0.9,
+}  # fmt: skip
 
 
 def draw(
@@ -46,7 +50,17 @@ def draw(
 
 def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
     shown = drawn(findings)
-    return roc(shown), _roc_in_words(findings, shown)
+    figure = roc(shown)
+    _own_thresholds(figure.axes[0], findings["calibration"]["roc"])
+    return figure, _roc_in_words(findings, shown)
+
+
+def _own_thresholds(axes: Axes, curve: Mapping[str, Any]) -> None:
+    """The claimed attack with a threshold a record, from the lowest rate that this resolves."""
+    x, y = _steps(curve, axes.get_xlim()[0])
+    resolved = slice(1, None)
+    axes.plot(x[resolved], y[resolved], color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label="a threshold a record")
+    axes.legend(**_LEGEND)
 
 
 def roc(shown: Sequence[Mapping[str, Any]]) -> Figure:
@@ -76,10 +90,7 @@ def roc(shown: Sequence[Mapping[str, Any]]) -> Figure:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
         axis.set_minor_formatter(NullFormatter())
-    axes.legend(
-        loc="lower right", labelcolor="linecolor", handlelength=2.2, labelspacing=0.2, borderaxespad=0.1,
-        frameon=True, facecolor=SURFACE, edgecolor="none", framealpha=0.9,
-    )  # fmt: skip
+    axes.legend(**_LEGEND)
     return figure
 
 

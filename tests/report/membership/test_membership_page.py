@@ -91,7 +91,7 @@ def test_pictures_of_any_channels_are_drawn(usual):
 
 
 def test_tables_and_figures_are_numbered_in_order(usual):
-    for kind, expected in (("Figure", 5), ("Table", 7)):
+    for kind, expected in (("Figure", 5), ("Table", 8)):
         found = [int(number) for number in re.findall(rf"<b>{kind} (\d+)\.</b>", usual[1])]
         assert found == list(range(1, expected + 1))
 

@@ -1,0 +1,112 @@
+"""Whether a pooled false-positive rate is every record's: one threshold for all accuses some records far more than others.
+
+At the pooled threshold a record's own false-positive rate is the share of its non-member targets that call it a member.
+A threshold of the record's own instead keeps its rate at what was asked for: its score is replaced by how few of the
+record's non-member targets score as high (arXiv 2605.25819 sets the two side by side). Targets that share out the records
+with the one that is scored are left out of that count, so that both worlds are compared with as many and, where nothing
+leaks, the count is uniform whatever the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binom, norm
+
+BLOCK = 512  # records ranked at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnRates:
+    """The records' own false-positive rates at one threshold.
+
+    Attributes:
+        above: the share of records whose own rate is more than twice the pooled one.
+        chance: the share that would be if every record had the pooled rate.
+        dispersion: the mean squared deviation of the records' counts over the binomial one; 1 where every record has the
+            pooled rate.
+        p_value: of that every record has it, one-sided.
+    """
+
+    above: float
+    chance: float
+    dispersion: float
+    p_value: float
+
+
+def own_rates(
+    scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"], threshold: float
+) -> OwnRates:
+    """How the false positives at a pooled threshold spread over the records.
+
+    The null hypothesis is that each non-member score of a target is as likely to be a false positive as any other; counts
+    are then at most as dispersed as binomial ones.
+
+    Args:
+        scores: higher means "more likely a member".
+        member: the truth for each target.
+        threshold: a record is called a member when its score is at least this.
+    """
+    trials = (~member).sum(axis=0)
+    hits = ((scores >= threshold) & ~member).sum(axis=0)[trials > 0]
+    trials = trials[trials > 0]
+    rate = hits.sum() / trials.sum()
+    if not 0 < rate < 1:
+        return OwnRates(above=0.0, chance=0.0, dispersion=1.0, p_value=1.0)
+    variance = trials * rate * (1 - rate)
+    dispersion = float(np.mean((hits - trials * rate) ** 2 / variance))
+    spread = np.sqrt(np.mean(2 + (1 - 6 * rate * (1 - rate)) / variance) / len(trials))
+    return OwnRates(
+        above=float(np.mean(hits > 2 * rate * trials)),
+        chance=float(np.mean(binom.sf(np.floor(2 * rate * trials), trials, rate))),
+        dispersion=dispersion,
+        p_value=float(norm.sf((dispersion - 1) / spread)),
+    )
+
+
+def calibrated(
+    scores: Float[np.ndarray, "target record"],
+    member: Bool[np.ndarray, "target record"],
+    clusters: Int[np.ndarray, "target"],
+) -> Float[np.ndarray, "target record"]:
+    """Each score by how few of the record's non-member targets score as high.
+
+    Args:
+        scores: higher means "more likely a member".
+        member: the truth for each target.
+        clusters: a label for each target; those of one label are not counted for one another.
+
+    Returns:
+        Minus (1 + how many of the record's non-member targets outside the target's cluster score at least as high) over
+        (1 + how many such targets there are): -1 to below 0, higher means "more likely a member".
+    """
+    own = [np.flatnonzero(clusters == label) for label in np.unique(clusters)]
+    made = np.empty(scores.shape)
+    for start in range(0, scores.shape[1], BLOCK):
+        block = slice(start, start + BLOCK)
+        some, others = scores[:, block], ~member[:, block]
+        above = _at_least(some, others)
+        count = np.broadcast_to(others.sum(axis=0), some.shape).copy()
+        for models in own:
+            inside, truth = some[models], others[models]
+            for row, out in zip(inside, truth, strict=True):
+                above[models] -= (row >= inside) & out
+            count[models] -= truth.sum(axis=0)
+        made[:, block] = -(1 + above) / (1 + count)
+    return made
+
+
+def _at_least(some: Float[np.ndarray, "target record"], others: Bool[np.ndarray, "target record"]) -> np.ndarray:
+    """How many of the record's non-member targets score at least as high, the target itself among them if it is one."""
+    order = np.argsort(-some, axis=0, kind="stable")
+    ordered, counted = np.take_along_axis(some, order, axis=0), np.take_along_axis(others, order, axis=0)
+    running = np.cumsum(counted, axis=0)
+    # Equal scores count alike: each takes the count of the last of them.
+    for row in range(len(some) - 2, -1, -1):
+        tied = ordered[row] == ordered[row + 1]
+        running[row, tied] = running[row + 1, tied]
+    above = np.empty_like(running)
+    np.put_along_axis(above, order, running, axis=0)
+    return above

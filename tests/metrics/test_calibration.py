@@ -1,0 +1,85 @@
+"""Records' own false-positive rates and thresholds: against loops, and where nothing leaks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxattack.metrics import calibrated, exposure_p_values, model_clusters, own_rates, roc_curve, tpr_at_fpr
+
+
+def halves(models, records, rng):
+    rows = [rng.permutation(records) < records // 2 for _ in range(models // 2)]
+    return np.stack([row ^ flip for row in rows for flip in (False, True)])
+
+
+def test_calibrated_scores_are_those_of_a_loop():
+    rng = np.random.default_rng(0)
+    member = halves(8, 30, rng)
+    scores = rng.integers(0, 5, member.shape).astype(float)  # with ties
+    clusters = model_clusters(member)
+    found = calibrated(scores, member, clusters)
+    for target in range(8):
+        for record in range(30):
+            others = [m for m in range(8) if clusters[m] != clusters[target] and not member[m, record]]
+            above = sum(scores[m, record] >= scores[target, record] for m in others)
+            assert found[target, record] == pytest.approx(-(1 + above) / (1 + len(others)))
+
+
+def test_a_record_s_own_threshold_keeps_its_rate_and_finds_nothing_where_nothing_leaks():
+    """Records differ in level and in spread, models in level, and no score depends on the membership."""
+    rng = np.random.default_rng(1)
+    member = halves(40, 1000, rng)
+    scores = rng.normal(size=1000) + np.exp(rng.normal(size=1000)) * rng.normal(size=member.shape)
+    own = calibrated(scores, member, model_clusters(member))
+    curve = roc_curve(own.ravel(), member.ravel())
+    point = tpr_at_fpr(curve, 0.051)  # one of the 19 other pairs' non-members allows 1 in 20
+    assert point.false_positives / curve.negatives == pytest.approx(0.05, abs=0.005)
+    assert point.tpr == pytest.approx(0.05, abs=0.005)
+
+
+def test_records_of_one_rate_are_within_chance_and_records_of_their_own_are_not():
+    rng = np.random.default_rng(2)
+    member = halves(64, 1500, rng)
+    alike = rng.normal(size=member.shape) + 0.2 * rng.normal(size=(64, 1))
+    threshold = tpr_at_fpr(roc_curve(alike.ravel(), member.ravel()), 0.05).threshold
+    found = own_rates(alike, member, threshold)
+    assert found.above == pytest.approx(found.chance, abs=0.015)
+    assert found.dispersion == pytest.approx(1, abs=0.1)
+    assert found.p_value > 0.01
+    apart = alike + rng.normal(size=1500)
+    found = own_rates(apart, member, tpr_at_fpr(roc_curve(apart.ravel(), member.ravel()), 0.05).threshold)
+    assert found.above > found.chance + 0.05
+    assert found.dispersion > 3
+    assert found.p_value < 1e-9
+
+
+def test_the_null_of_own_rates_is_refused_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    p_values = []
+    for _ in range(200):
+        member = halves(16, 200, rng)
+        scores = rng.normal(size=member.shape)
+        p_values.append(own_rates(scores, member, np.quantile(scores, 0.95)).p_value)
+    assert np.mean(np.array(p_values) < 0.05) == pytest.approx(0.05, abs=0.05)
+
+
+def test_where_nobody_is_accused_there_is_nothing_to_tell():
+    member = halves(4, 20, np.random.default_rng(0))
+    assert own_rates(np.zeros(member.shape), member, 1.0).p_value == 1
+
+
+@pytest.mark.parametrize("models", [4, 16, 64])
+def test_chance_exposes_few_records_and_a_leak_many(models):
+    """The two models of a pair answer alike, with opposite signs, as complementary halves do."""
+    rng = np.random.default_rng(models)
+    member = halves(models, 4000, rng)
+    shared = np.repeat(rng.normal(size=(models // 2, 4000)), 2, axis=0) * np.tile([[1.0], [-1.0]], (models // 2, 1))
+    noise = shared + rng.normal(size=member.shape)
+    clusters = model_clusters(member)
+    assert np.mean(exposure_p_values(noise, member, clusters) < 0.01) < 0.016
+    leak = exposure_p_values(noise + 3 * member, member, clusters)
+    assert (leak >= 0.5 ** (models // 2)).all()
+    assert models < 64 or np.mean(leak < 0.01) > 0.9
+    one = np.zeros((4, 1)), np.ones((4, 1), bool), np.arange(4)
+    assert exposure_p_values(*one).tolist() == [1.0]
