@@ -6,6 +6,7 @@ fingerprint, and which of them were its members: what is judged is judged on the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -127,10 +128,19 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     """A saved model; its data are records to compare on and to start from."""
     make = partial(from_skops if path.suffix == ".skops" else from_onnx, path, price=price)
     records = load(data) if data else None
+    if records is not None:
+        records = _in_layout(records, make(level=level).access.inputs.shape)
     shaped = {"inputs": documented(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
     twin = make(level=level, **shaped)
     return Opened(name=path.name, oracle=oracle, twin=twin, method=usual_method(oracle), **compared(records, oracle))
+
+
+def _in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
+    """Images with their channels first, where that is how a file takes them."""
+    if len(records.shape) != 3 or shape == records.shape or shape != (records.shape[2], *records.shape[:2]):
+        return records
+    return replace(records, x=np.ascontiguousarray(records.x.transpose(0, 3, 1, 2)))
 
 
 def compared(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:

@@ -1,16 +1,21 @@
 """Victims in ONNX files, run by onnxruntime: classifiers and regressors of skl2onnx, and plain graphs of other tools.
 
 The scores are the output of floats: a tensor, or the maps class -> score of skl2onnx's ZipMap. Where there are several,
-it is the one whose name holds "prob" or, for the level logit, "logit". Whether scores are probabilities is seen from a
-few random records: rows without negative numbers that sum to 1. Labels are numbered in the order of the columns and
-are the argmax. A service that answers probabilities takes the softmax of what are none.
+it is the one whose name holds "prob" or, for the level logit, "logit"; else the only one whose last node says so. What
+scores are is decided by the last node (`jaxattack.oracle.graph`) and told in the victim's ``notes``. Labels are numbered
+in the order of the columns, which ``names`` names where the graph does, and are the argmax. A service that answers
+probabilities takes the softmax of logits, and answers 1 - p and p for the sigmoid p of one output. Sigmoids of several
+outputs are of independent labels: they are asked for the largest alone, as labels.
 
 The records are flattened or shaped as the graph declares; columns declared apart, as skl2onnx does for tables, are
-filled in their order. A graph of fixed batch size is asked block by block, the last block padded.
+filled in their order. A graph of fixed batch size is asked block by block, the last block padded. A graph of whole
+numbers, such as one of bytes with its preprocessing inside, is asked with rounded records; those of 8 bits document their
+whole range by default (bytes 0 to 255).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -20,6 +25,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.oracle.foreign import INSTALL
+from jaxattack.oracle.graph import Meaning, Output, meaning, read_outputs, told
 from jaxattack.oracle.identity import of_file, probes
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import answered, padded, sensible
@@ -28,7 +34,10 @@ from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Pre
 _FLOATS: dict[str, Precision] = {"double": "float64", "float": "float32", "float16": "bfloat16"}
 """Half precision has no name of its own here; that of bfloat16, which is coarser, promises nothing that it lacks."""
 
-_NUMBERS = {"double": np.float64, "float": np.float32, "float16": np.float16, "int64": np.int64, "int32": np.int32}
+_NUMBERS = {
+    "double": np.float64, "float": np.float32, "float16": np.float16, "int64": np.int64, "int32": np.int32,
+    "int16": np.int16, "int8": np.int8, "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32,
+}  # fmt: skip
 
 
 class _Column(NamedTuple):
@@ -48,37 +57,78 @@ def from_onnx(
     Args:
         path: the file.
         inputs: the records that the service takes; by default of the shape that the graph declares, each number from
-            -1 to 1.
-        level: how much it answers; by default logits of one output, a regressor, and probabilities of several.
+            -1 to 1, or of the whole range where it has 8 bits.
+        level: how much it answers; by default logits of a regressor, and probabilities of a classifier.
         price: of a query, in dollars.
 
     Raises:
         InputError: onnxruntime is not installed; no such file, or no ONNX file; no single output of scores; records
-            that the graph does not take; or logits of a graph that gives probabilities.
+            that the graph does not take; logits of a graph that gives probabilities; or more than labels of one that gives
+            scores of independent labels.
     """
     session, read = _session(path), of_file(path)
     columns = _columns(path, session)
     width = sum(prod(column.shape) for column in columns)
-    inputs = inputs or Inputs.box(-1.0, 1.0, columns[0].shape if len(columns) == 1 else (width,))
+    inputs = inputs or _documented(columns, width)
     if prod(inputs.shape) != width:
         raise InputError(f"the inputs have shape {inputs.shape} and {path} takes {width} numbers: mend them.")
-    output, precision = _output(path, session, level)
+    outputs = read_outputs(path, INSTALL)
+    output, precision = _output(path, session, outputs, level)
     score = partial(_score, path, session, columns, output)
     probe = score(probes(inputs))
-    classes = probe.shape[1]
-    summing = classes > 1 and bool((probe >= 0).all() and (np.abs(probe.sum(1) - 1) < 1e-3).all())
-    level = level or ("probability" if classes > 1 else "logit")
-    if level == "logit" and summing:
-        raise InputError(f"level is 'logit' and {path} gives probabilities: choose probability or label.")
+    decided = meaning(outputs[output], probe)
+    level = _level(path, output, outputs[output].last, decided, level)
+    classes = 2 if decided == "binary" else probe.shape[1]
     access = Access(level=level, classes=classes, inputs=inputs, precision=precision)
 
     def ask(x: np.ndarray, _: Bias | None) -> Answer:
-        given = score(x)
-        if summing and level == "probability":
-            return Answer(given.argmax(1).astype(np.int64), given)
-        return answered(given, level)
+        scores = score(x)
+        if decided == "binary":
+            scores = np.hstack([1 - scores, scores])
+        if level == "probability" and decided in ("probability", "binary"):
+            return Answer(scores.argmax(1).astype(np.int64), scores)
+        return answered(scores, level)
 
-    return Counted(ask, access, price, lambda: read)
+    names = _names(session, output, outputs[output].names)
+    notes = [told(path, output, outputs[output], decided, probe.shape[1])]
+    return Counted(ask, access, price, lambda: read, names if len(names) == classes else (), notes)
+
+
+def _names(session: Any, output: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the columns: maps from class to score have no order, and are read in that of their keys."""
+    kind = next(given.type for given in session.get_outputs() if given.name == output)
+    if "map(" not in kind:
+        return names
+    return tuple(sorted(names, key=int) if "int64" in kind else sorted(names))
+
+
+def _documented(columns: list[_Column], width: int) -> Inputs:
+    """What a graph says of its records: their shape, and their range where it has 8 bits."""
+    bits = {column.numbers for column in columns}
+    low, high = (np.iinfo(bits.pop()).min, np.iinfo(columns[0].numbers).max) if bits in _BYTES else (-1.0, 1.0)
+    return Inputs.box(low, high, columns[0].shape if len(columns) == 1 else (width,))
+
+
+_BYTES = ({np.uint8}, {np.int8})
+
+
+def _level(path: str | Path, output: str, last: str, decided: Meaning, level: Level | None) -> Level:
+    """How much the graph answers.
+
+    Raises:
+        InputError: more than its scores say.
+    """
+    if decided == "independent" and level != "label":
+        raise InputError(
+            f"{path}: the output {output} ends in {last}: its numbers are scores of independent labels (a sigmoid each), "
+            "which sum to no 1 and are no probabilities of one class: choose level 'label' for the largest, or export the "
+            "numbers before it."
+        )
+    if decided in ("probability", "binary") and level == "logit":
+        raise InputError(
+            f"level is 'logit' and {path} gives probabilities (its output ends in {last}): choose probability or label."
+        )
+    return level or ("logit" if decided == "number" else "probability")
 
 
 def _session(path: str | Path) -> Any:
@@ -119,16 +169,19 @@ def _columns(path: str | Path, session: Any) -> list[_Column]:
     return columns
 
 
-def _output(path: str | Path, session: Any, level: Level | None) -> tuple[str, Precision]:
-    outputs = {given.name: _tensor(given.type) for given in session.get_outputs() if _tensor(given.type) in _FLOATS}
-    named = [name for name in outputs if ("logit" if level == "logit" else "prob") in name.lower()]
-    chosen = named if len(outputs) > 1 else list(outputs)
-    if len(chosen) != 1:
+def _output(
+    path: str | Path, session: Any, outputs: Mapping[str, Output], level: Level | None
+) -> tuple[str, Precision]:
+    floats = {given.name: _tensor(given.type) for given in session.get_outputs() if _tensor(given.type) in _FLOATS}
+    word, last = ("logit", "Gemm") if level == "logit" else ("prob", "Softmax")
+    scores = [name for name in floats if word in name.lower()] or [n for n in floats if outputs[n].last == last]
+    scores = scores if len(floats) > 1 else list(floats)
+    if len(scores) != 1:
         raise InputError(
-            f"{path} has the outputs of floats {', '.join(outputs) or 'none'}: export the scores as the only one, "
+            f"{path} has the outputs of floats {', '.join(floats) or 'none'}: export the scores as the only one, "
             "or name them 'probabilities' or 'logits'."
         )
-    return chosen[0], _FLOATS[outputs[chosen[0]]]
+    return scores[0], _FLOATS[floats[scores[0]]]
 
 
 def _score(
@@ -141,7 +194,7 @@ def _score(
         whole = padded(some, size or 0)
         parts = np.split(whole.reshape(len(whole), -1), ends[:-1], axis=1)
         feeds = {
-            column.name: part.reshape(len(whole), *column.shape).astype(column.numbers)
+            column.name: _as_numbers(column, part.reshape(len(whole), *column.shape))
             for column, part in zip(columns, parts, strict=True)
         }
         return _matrix(session.run([output], feeds)[0])[: len(some)]
@@ -154,10 +207,25 @@ def _score(
         raise InputError(f"{path} does not take these queries: {_first(error)}") from error
 
 
+def _as_numbers(column: _Column, part: np.ndarray) -> np.ndarray:
+    """Queries in the numbers that the graph takes, rounded where these are whole."""
+    if not np.issubdtype(column.numbers, np.integer):
+        return part.astype(column.numbers)
+    nearest, range_ = np.rint(part), np.iinfo(column.numbers)
+    if not ((nearest >= range_.min) & (nearest <= range_.max)).all():
+        raise InputError(
+            f"{column.name} takes whole numbers from {range_.min} to {range_.max}, and these range from "
+            f"{part.min():g} to {part.max():g}: give records on that scale."
+        )
+    return nearest.astype(column.numbers)
+
+
 def _matrix(scores: Any) -> Float[np.ndarray, "query cls"]:
     if isinstance(scores, list):
         order = sorted(scores[0])
         return np.array([[row[cls] for cls in order] for row in scores], np.float32)
     scores = np.asarray(scores)
     scores = scores.astype(np.float32) if scores.dtype == np.float16 else scores
+    if sum(side > 1 for side in scores.shape[1:]) > 1:
+        raise InputError(f"a batch of scores has shape {scores.shape}: export one score a class for each record.")
     return scores.reshape(len(scores), -1)

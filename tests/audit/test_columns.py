@@ -100,3 +100,26 @@ def test_columns_without_names_are_matched_by_number_or_by_order():
     assert columns.of is not None
     assert columns.of.tolist() == [0, 2]
     assert match_columns(dataset(["ant", "bee"]), numbered(3)).of is None
+
+
+def test_images_are_given_to_a_file_in_the_layout_that_it_takes(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    weight = RNG.normal(size=(3 * 6 * 5, 2)).astype(np.float32)
+    made = onnx.helper.make_graph(
+        [onnx.helper.make_node("Flatten", ["x"], ["flat"]), onnx.helper.make_node("MatMul", ["flat", "w"], ["z"])],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ("batch", 3, 6, 5))],
+        [onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, ("batch", 2))],
+        [onnx.numpy_helper.from_array(weight, "w")],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(made, opset_imports=opset, ir_version=9)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    x = RNG.uniform(-1, 1, (60, 6, 5, 3)).astype(np.float32)
+    y = (x.transpose(0, 3, 1, 2).reshape(60, -1) @ weight).argmax(1)
+    for layout in (x, x.transpose(0, 3, 1, 2)):
+        np.savez(tmp_path / "images.npz", x=layout, y=y)
+        victim = open_victim(str(tmp_path / "m.onnx"), data=str(tmp_path / "images.npz"))
+        assert victim.x is not None
+        np.testing.assert_array_equal(victim.twin(victim.x).label, victim.y)

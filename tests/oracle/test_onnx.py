@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -156,6 +156,134 @@ def test_other_exports_of_skl2onnx_are_understood(tmp_path):
     oracle = from_onnx(path, level="label")
     assert oracle.access.precision == "float64"
     np.testing.assert_array_equal(oracle(QUERIES).label, logistic.predict(QUERIES))
+
+
+def graph(path, nodes, given, outputs, weights, dtype=None):
+    """Any graph over x [batch, record]."""
+    kind = onnx.TensorProto.FLOAT if dtype is None else dtype
+    made = onnx.helper.make_graph(
+        [onnx.helper.make_node(op, *ends, **options) for op, *ends, options in nodes],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", kind, ("batch", *given))],
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ("batch", *size)) for name, size in outputs],
+        [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    path.write_bytes(onnx.helper.make_model(made, opset_imports=opset, ir_version=9).SerializeToString())
+    return path
+
+
+W, B = WEIGHT.astype(np.float32), OFFSET.astype(np.float32)
+GEMM = ("Gemm", ["x", "w", "b"], ["z"], {})
+
+
+@pytest.mark.parametrize("squeezed", [False, True])
+def test_a_sigmoid_of_one_output_is_a_classifier_of_two_classes(tmp_path, squeezed):
+    last = [("Sigmoid", ["z"], ["q"], {}), ("Squeeze", ["q", "axis"], ["p"], {})] if squeezed else []
+    nodes = [GEMM, *(last or [("Sigmoid", ["z"], ["p"], {})])]
+    weights = {"w": W[:, :1], "b": B[:1], "axis": np.array([1])}
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("p", () if squeezed else (1,))], weights)
+    victim = from_onnx(path)
+    assert (victim.access.level, victim.access.classes) == ("probability", 2)
+    p = expit(LOGIT[:, 0])
+    np.testing.assert_allclose(victim(QUERIES).probability, np.stack([1 - p, p], axis=1), atol=1e-6)
+    np.testing.assert_array_equal(victim(QUERIES).label, LOGIT[:, 0] > 0)
+    np.testing.assert_array_equal(from_onnx(path, level="label")(QUERIES).label, LOGIT[:, 0] > 0)
+    assert "ends in Sigmoid and is read as the probability of the second of two classes" in victim.notes[0]
+    with pytest.raises(InputError, match="gives probabilities"):
+        from_onnx(path, level="logit")
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["one node", "in parts"])
+def test_a_sigmoid_a_class_is_no_softmax(tmp_path, parts):
+    steps = [
+        ("Neg", ["z"], ["n"], {}),
+        ("Exp", ["n"], ["e"], {}),
+        ("Add", ["e", "one"], ["s"], {}),
+        ("Reciprocal", ["s"], ["p"], {}),
+    ]
+    nodes = [GEMM, *(steps if parts else [("Sigmoid", ["z"], ["p"], {})])]
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("p", (3,))], {"w": W, "b": B, "one": np.float32(1)})
+    for level in (None, "probability", "logit"):
+        with pytest.raises(InputError, match="scores of independent labels .* choose level 'label'"):
+            from_onnx(path, level=level)
+    np.testing.assert_array_equal(from_onnx(path, level="label")(QUERIES).label, LOGIT.argmax(1))
+
+
+def test_a_logarithm_of_a_softmax_gives_its_softmax(tmp_path):
+    path = write(tmp_path / "m.onnx", last=[("LogSoftmax", "42")], outputs=("42",), dtype=np.float64)
+    np.testing.assert_allclose(from_onnx(path)(QUERIES).probability, softmax(LOGIT, axis=1), atol=1e-14)
+    np.testing.assert_allclose(from_onnx(path, level="logit")(QUERIES).logit, log_softmax(LOGIT, axis=1), atol=1e-14)
+    assert "ends in LogSoftmax and is read as logits" in from_onnx(path).notes[0]
+
+
+def test_a_softmax_in_parts_is_known_by_its_answers(tmp_path):
+    nodes = [
+        GEMM,
+        ("Exp", ["z"], ["e"], {}),
+        ("ReduceSum", ["e", "axis"], ["s"], {"keepdims": 1}),
+        ("Div", ["e", "s"], ["p"], {}),
+    ]
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("p", (3,))], {"w": W, "b": B, "axis": np.array([1])})
+    np.testing.assert_allclose(from_onnx(path)(QUERIES).probability, softmax(LOGIT, axis=1), atol=1e-6)
+
+
+def test_of_several_outputs_without_names_the_last_nodes_decide(tmp_path):
+    nodes = [GEMM, ("Softmax", ["z"], ["c"], {"axis": 1})]
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("z", (3,)), ("c", (3,))], {"w": W, "b": B})
+    np.testing.assert_allclose(from_onnx(path)(QUERIES).probability, softmax(LOGIT, axis=1), atol=1e-6)
+    np.testing.assert_allclose(from_onnx(path, level="logit")(QUERIES).logit, LOGIT, atol=1e-5)
+
+
+def test_scores_with_an_axis_of_one_are_taken_and_of_sequences_refused(tmp_path):
+    nodes = [GEMM, ("Softmax", ["z"], ["p"], {"axis": 1}), ("Unsqueeze", ["p", "axis"], ["q"], {})]
+    weights = {"w": W, "b": B, "axis": np.array([1])}
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("q", (1, 3))], weights)
+    np.testing.assert_allclose(from_onnx(path)(QUERIES).probability, softmax(LOGIT, axis=1), atol=1e-6)
+    nodes = [("MatMul", ["x", "w"], ["z"], {})]
+    with pytest.raises(InputError, match="one score a class for each record"):
+        from_onnx(graph(tmp_path / "s.onnx", nodes, (5, 4), [("z", (5, 3))], {"w": W}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [("UINT8", 0, 255), ("INT8", -128, 127), ("INT32", -1, 1), ("INT64", -1, 1), ("INT16", -1, 1), ("UINT16", -1, 1)],
+)
+def test_a_graph_of_whole_numbers_is_asked_with_rounded_records(tmp_path, kind, low, high):
+    nodes = [
+        ("Cast", ["x"], ["f"], {"to": onnx.TensorProto.FLOAT}),
+        ("Gemm", ["f", "w", "b"], ["z"], {}),
+    ]
+    dtype = getattr(onnx.TensorProto, kind)
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("z", (3,))], {"w": W / 255, "b": B}, dtype=dtype)
+    if kind == "UINT16":  # half of the range that is documented by default is none of its numbers
+        with pytest.raises(InputError, match="takes whole numbers from 0 to 65535, and these range from -0"):
+            from_onnx(path)
+        return
+    victim = from_onnx(path, level="logit")
+    assert (victim.access.inputs.low.min(), victim.access.inputs.high.max()) == (low, high)
+    queries = RNG.uniform(low, high, (20, 4))
+    np.testing.assert_allclose(victim(queries).logit, np.rint(queries) @ W / 255 + B, atol=1e-5)
+    np.testing.assert_allclose(victim(queries).logit, victim(np.rint(queries)).logit)
+
+
+def test_records_beyond_the_numbers_of_a_graph_are_refused(tmp_path):
+    nodes = [("Cast", ["x"], ["f"], {"to": onnx.TensorProto.FLOAT}), ("Gemm", ["f", "w", "b"], ["z"], {})]
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("z", (3,))], {"w": W, "b": B}, dtype=onnx.TensorProto.UINT8)
+    with pytest.raises(InputError, match="whole numbers from 0 to 255, and these range from -.* records on that scale"):
+        from_onnx(path, inputs=Inputs.box(-1, 1, (4,)))
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+def test_the_columns_have_the_names_of_the_classes(tmp_path, zipmap):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    for names in (["10", "2", "cat"], [-1, 10, 2]):
+        fitted = LogisticRegression().fit(X, np.array(names)[Y])
+        made = skl2onnx.to_onnx(fitted, X[:1].astype(np.float32), options={id(fitted): {"zipmap": zipmap}})
+        (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+        victim = from_onnx(tmp_path / "m.onnx")
+        assert victim.names == tuple(map(str, fitted.classes_.tolist()))
+        np.testing.assert_allclose(victim(QUERIES).probability, fitted.predict_proba(QUERIES), atol=1e-6)
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path):

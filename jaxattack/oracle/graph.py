@@ -1,0 +1,128 @@
+"""What the scores of an ONNX graph are, decided by its last node and seen in a few answers.
+
+Before the last node that decides, nodes that move numbers about and change none are passed over.
+
+    ================================  ===========================================================================
+    the last node                     the scores are
+    ================================  ===========================================================================
+    Softmax                           probabilities
+    LogSoftmax                        logits: the logarithms of probabilities
+    Sigmoid of one output             the probability of the second of two classes
+    Sigmoid of several outputs        scores of independent labels, which are no probabilities of one label
+    another, of one output            a regressor's number
+    another; rows that sum to 1       probabilities (an ensemble's mean, a normaliser, a softmax in parts)
+    a sum or product; other rows      logits
+    another; rows from 0 to 1         scores of independent labels
+    another; other rows               logits
+    ================================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.types import InputError
+
+Meaning = Literal["probability", "logit", "binary", "independent", "number"]
+
+_MOVING = {"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "ZipMap"}
+_SIGMOIDS = {"HardSigmoid", "Sigmoid"}
+_LINEAR = {"Add", "BatchNormalization", "Conv", "Gemm", "LinearClassifier", "MatMul", "Mul", "Sub", "Sum"}
+
+SUM = 1e-3
+"""How far the sum of a row of probabilities may be from 1, in float16 too."""
+
+
+class Output(NamedTuple):
+    """An output of a graph.
+
+    Attributes:
+        last: the operator that decides what its numbers are.
+        names: of its columns, in order; empty where the graph names none.
+    """
+
+    last: str
+    names: tuple[str, ...]
+
+
+def read_outputs(path: str | Path, install: str) -> dict[str, Output]:
+    """Every output of a graph, by its name.
+
+    Args:
+        path: an ONNX file that a runtime has taken.
+        install: how the package that reads it is installed, for the message.
+
+    Raises:
+        InputError: the package onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise InputError(f"{path} needs onnx: {install}.") from error
+    graph = onnx.load(str(path), load_external_data=False).graph
+    makers = {output: node for node in graph.node for output in node.output}
+    named = [names for node in graph.node if (names := _classes(node))]
+    several = {*named}
+    shared = named[0] if len(several) == 1 else ()
+    return {output.name: _output(output.name, makers, shared) for output in graph.output}
+
+
+def _output(name: str, makers: Mapping[str, Any], shared: tuple[str, ...]) -> Output:
+    names: tuple[str, ...] = ()
+    node = makers.get(name)
+    while node is not None and node.op_type in _MOVING and node.input:
+        names = names or _classes(node)
+        before = makers.get(node.input[0])
+        if before is None:
+            break
+        node = before
+    return Output("" if node is None else node.op_type, names or shared)
+
+
+def _classes(node: Any) -> tuple[str, ...]:
+    """The labels of the classes that a node of skl2onnx names."""
+    for attribute in node.attribute:
+        if attribute.name == "classlabels_strings" and attribute.strings:
+            return tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+        if attribute.name in ("classlabels_int64s", "classlabels_ints") and attribute.ints:
+            return tuple(map(str, attribute.ints))
+    return ()
+
+
+def meaning(output: Output, scores: Float[np.ndarray, "query output"]) -> Meaning:
+    """What scores are (see the table above).
+
+    Args:
+        output: where they come from.
+        scores: of a few random records.
+    """
+    if scores.shape[1] == 1:
+        return "binary" if output.last in _SIGMOIDS else "number"
+    if output.last == "LogSoftmax":
+        return "logit"
+    if output.last in _SIGMOIDS:
+        return "independent"
+    if (scores >= 0).all() and (np.abs(scores.sum(axis=1) - 1) < SUM).all():
+        return "probability"
+    within = bool(((scores >= 0) & (scores <= 1)).all())
+    return "independent" if within and output.last not in _LINEAR else "logit"
+
+
+_TOLD: dict[Meaning, str] = {
+    "probability": "probabilities of {width} classes",
+    "logit": "logits of {width} classes, whose softmax are the probabilities",
+    "binary": "the probability of the second of two classes",
+    "independent": "scores of {width} independent labels, of which the largest is taken",
+    "number": "a regressor's number",
+}
+
+
+def told(path: str | Path, name: str, output: Output, decided: Meaning, width: int) -> str:
+    """In a sentence, what was decided of an output."""
+    last = f"ends in {output.last}" if output.last else "is the input itself"
+    return f"{path}: the output {name} {last} and is read as {_TOLD[decided].format(width=width)}."
