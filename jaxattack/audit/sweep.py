@@ -156,12 +156,18 @@ def rescore(
     """
     begin = time.perf_counter()
     run = RunFolder.existing(folder)
-    _check_description(run)
     finished = run.finished()
     models = next(count for count in range(len(finished) + 1) if count not in finished)
+    _require_enough(run, models)
+    _check_description(run)
     records = _records_of(run)
     values = _findings(run, models, attacks, declare, records, begin, progress)
     return Findings(values, _pictures(values, records))
+
+
+def _require_enough(run: RunFolder, models: int) -> None:
+    if models < 4:
+        raise InputError(f"{run.path} holds {models} models: train at least 4.")
 
 
 def _check_description(run: RunFolder) -> None:
@@ -205,8 +211,7 @@ def _findings(
     progress: Progress | None,
 ) -> dict[str, Any]:
     """The findings on the first models of a run folder, with what they cost."""
-    if models < 4:
-        raise InputError(f"{folder.path} holds {models} models: train at least 4.")
+    _require_enough(folder, models)
     start = time.perf_counter()
     observations = replace(folder.observations(models), names=() if records is None else records.names)
     evaluated = evaluate(observations, lookup(attacks), declare=declare, progress=progress)
