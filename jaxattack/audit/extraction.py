@@ -130,7 +130,7 @@ def extract(
     begin = time.perf_counter()
     name = audit.method or victim.method
     attack = lookup(name)
-    identity = victim.identity | {"method": name, "seed": audit.seed}
+    identity = ({} if out is None else victim.identity) | {"method": name, "seed": audit.seed}
     whole = oracle or victim.oracle
     with asked(whole, kind="extraction", identity=identity, out=out, budget=audit.budget) as handed:
         started = time.perf_counter()

@@ -241,7 +241,7 @@ def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None
         started = time.perf_counter()
         made = attack(victim.inside, targets, seed=audit.seed, pool=pool, progress=progress)
         return _Done(made, None, made.cost, 0, [], {"attack": time.perf_counter() - started})
-    identity = _identity(victim, audit, oracle)
+    identity = {} if out is None else _identity(victim, audit, oracle)
     with asked(oracle, kind="inversion", identity=identity, out=out, budget=audit.budget) as handed:
         started, stolen, seconds = time.perf_counter(), None, {}
         target: Any = handed.oracle
