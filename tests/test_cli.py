@@ -146,6 +146,22 @@ def test_score_takes_logits_of_any_framework(tmp_path):
     assert (tmp_path / "observations.report/report.html").exists()
 
 
+def test_the_published_protocol_is_asked_for_by_name(tmp_path):
+    random = np.random.default_rng(0)
+    half = random.random((4, 400)) < 0.5
+    phi = random.standard_normal((8, 400)).astype(np.float32)
+    np.savez(tmp_path / "o.npz", phi=phi, member=np.concatenate([half, ~half]), label=np.zeros(400, int))
+    options = ("--attacks", "lira-online", "--attacks", "loss", "--declare", "lira-online", "--json")
+    found = json.loads(run("score", "o.npz", *options, "--protocol", "leave-one-out", folder=tmp_path).stdout)
+    assert {attack["name"] for attack in found["attacks"]} == {"lira-online?protocol=leave-one-out", "loss"}
+    assert found["claim"]["attack"] == "lira-online?protocol=leave-one-out"
+    assert {attack["auc"] for attack in found["attacks"]}.isdisjoint(
+        attack["auc"]
+        for attack in json.loads(run("score", "o.npz", *options, folder=tmp_path).stdout)["attacks"]
+        if attack["name"] == "lira-online"
+    )
+
+
 def test_report_scores_a_run_again(tmp_path):
     run("membership", *SMALL, "--out", "run", folder=tmp_path)
     done = run("report", "run", "--attacks", "gap", "--out", "again", "--json", folder=tmp_path)

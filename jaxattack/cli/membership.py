@@ -6,13 +6,14 @@ import shlex
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
+from cyclopts import Parameter
 
-from jaxattack.attacks.membership import ATTACKS
+from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, under_protocol
 from jaxattack.audit import (
     Findings,
     MembershipAudit,
@@ -69,8 +70,11 @@ class Learning:
 
 
 VictimOptions = Annotated[Victim, flat("What is attacked")]
-AuditOptions = Annotated[MembershipAudit, flat("The attack")]
+_ATTACK = flat("The attack")
+AuditOptions = Annotated[MembershipAudit, _ATTACK]
 _TRAINED = flat("How it is trained")
+Protocol = Literal["independent", "leave-one-out"]
+ProtocolOption = Annotated[Protocol, Parameter(group=_ATTACK.group)]
 RecipeOptions = Annotated[Recipe, _TRAINED]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
 LearningOptions = Annotated[Learning, _TRAINED]
@@ -85,6 +89,7 @@ def membership(
     recipe: RecipeOptions = _RECIPE,
     learning: LearningOptions = _LEARNING,
     audit: AuditOptions = _AUDIT,
+    protocol: ProtocolOption = PROTOCOLS[0],
     placement: PlacementOptions = _PLACEMENT,
     machines: MachineOptions = _MACHINES,
     output: OutputOptions = _OUTPUT,
@@ -105,8 +110,12 @@ def membership(
         jaxattack membership --part 3/16 --out /shared/run
 
     Args:
+        protocol: independent: a target's references are models whose members do not tell the target's; leave-one-out: all
+            other models, as published, for comparison with papers that left the target's complement in.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    attacks = under_protocol(audit.attacks, protocol)
+    audit = replace(audit, attacks=attacks, declare=_declared(audit.declare, protocol))
     learner = learner_from(learning.learner, recipe)
     settings = {
         **asdict(victim),
@@ -131,6 +140,11 @@ def membership(
         publish(folder, found, output)
     elif part:
         _tell(folder, part, unfinished, audit.attacks, output)
+
+
+def _declared(name: str | None, protocol: str) -> str | None:
+    """The attack declared beforehand, under a protocol."""
+    return None if name is None else under_protocol((name,), protocol)[0]
 
 
 def _named(learner: Learner) -> dict[str, str]:
@@ -210,6 +224,7 @@ def score(
     *,
     attacks: tuple[str, ...] | None = None,
     declare: str | None = None,
+    protocol: Protocol = PROTOCOLS[0],
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -222,12 +237,16 @@ def score(
         observations: the .npz file.
         attacks: the attacks to run; by default all whose signals are there.
         declare: one of them, named before it is known which is the strongest, for the headline to speak of.
+        protocol: independent, or leave-one-out as published: which models are a target's references.
         out: the report's folder; by default beside the file.
     """
     folder = out or observations.with_suffix(".report")
     read = read_observations(observations, attacks or ())
+    able = [name for name, attack in ATTACKS.items() if {*attack.signals} <= {*read.signals}]
+    chosen = under_protocol(able if attacks is None else attacks, protocol)
+    declared = _declared(declare, protocol)
     with progress(output) as shown:
-        values = score_observations(read, attacks, declare=declare, name=observations.name, progress=shown)
+        values = score_observations(read, chosen, declare=declared, name=observations.name, progress=shown)
     publish(folder, Findings(values, {}), output)
 
 
@@ -237,6 +256,7 @@ def report(
     *,
     attacks: tuple[str, ...] = tuple(ATTACKS),
     declare: str | None = None,
+    protocol: Protocol = PROTOCOLS[0],
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -248,8 +268,10 @@ def report(
         run: the run folder.
         attacks: the attacks to run; all by default.
         declare: one of them, named before it is known which is the strongest, for the headline to speak of.
+        protocol: independent, or leave-one-out as published: which models are a target's references.
         out: the report's folder; the run folder by default.
     """
+    chosen = under_protocol(attacks, protocol)
     with progress(output) as shown:
-        found = rescore(run, attacks, declare=declare, progress=shown)
+        found = rescore(run, chosen, declare=_declared(declare, protocol), progress=shown)
     publish(out or run, found, output)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from attacks.planted import DESIGNS, complementary, observe
 
-from jaxattack.attacks.membership import ATTACKS, RMIA, LiRA, lookup
+from jaxattack.attacks.membership import ATTACKS, RMIA, LiRA, lookup, under_protocol
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.types import InputError, Observations
@@ -150,6 +150,20 @@ def test_lookup_finds_attacks_in_order_and_sets_their_fields():
 def test_lookup_refuses_what_it_does_not_know(name, message):
     with pytest.raises(InputError, match=message):
         lookup([name])
+
+
+def test_a_protocol_is_put_on_the_names_of_attacks_with_references():
+    names = ("lira-online?variance=record", "loss", "rmia-online?protocol=independent", "loss-classwise")
+    assert under_protocol(names, "independent") == names
+    assert under_protocol(names, "leave-one-out") == (
+        "lira-online?variance=record&protocol=leave-one-out",
+        "loss",
+        "rmia-online?protocol=independent",
+        "loss-classwise?protocol=leave-one-out",
+    )
+    assert {attack.references for attack in lookup(under_protocol(names, "leave-one-out")).values()} == {True, False}
+    with pytest.raises(InputError, match="protocol is 'none'"):
+        under_protocol(names, "none")
 
 
 def test_lookup_refuses_no_attack_at_all():

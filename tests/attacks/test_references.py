@@ -108,6 +108,18 @@ def test_the_target_played_is_the_second_after_and_never_of_the_same_group():
         choose_shadows(np.zeros(4, int), np.array([1]))
 
 
+def test_a_shadow_has_as_many_records_in_common_with_the_target_as_not_where_it_is_a_reference():
+    member = exact(4, 40_000, seed=0)
+    targets = np.arange(4)
+    shadows = choose_shadows(model_groups(member, "independent"), targets)
+    told = choose_references(member, targets, "independent").includes(shadows, 40_000)
+    for row, shadow in enumerate(shadows):
+        common = member[row, told[row]] == member[shadow, told[row]]
+        assert common.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(common.size))
+        assert (member[row] == member[shadow]).mean() == pytest.approx(1 / 3, abs=0.01)
+    assert choose_references(member, targets, "leave-one-out").includes(shadows, 40_000).all()
+
+
 NAMES = [name for name, attack in ATTACKS.items() if attack.references]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxattack.attacks.membership import RMIA, dominance
-from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
+from jaxattack.attacks.membership.references import PROTOCOLS
 from jaxattack.attacks.membership.rmia import OFFSETS, tune_offset
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.types import InputError, Observations
@@ -104,7 +104,7 @@ def test_the_tuned_offset_is_the_best_on_the_reference_that_plays_the_target(pro
     observations = observe(complementary(8, 80, seed=0), leak=0.7, seed=1)
     member = observations.member
     p = np.exp(observations.signals["softmax_t2"][:, :, 0].astype(np.float64))
-    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], member, model_groups(member, protocol))
+    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], member, protocol)
     for t in range(8):
         u = (t + 2) % 8
         neither = {t, u} if protocol == "leave-one-out" else {t, t ^ 1, u, u ^ 1}
@@ -116,8 +116,7 @@ def test_the_tuned_offset_is_the_best_on_the_reference_that_plays_the_target(pro
 
 def test_a_tuned_attack_equals_the_one_given_its_offset_and_ignores_the_targets_membership():
     observations = observe(complementary(8, 80, seed=0), leak=0.7, seed=1)
-    group = model_groups(observations.member, "independent")
-    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], observations.member, group)
+    found = tune_offset(observations.signals["softmax_t2"][:, :, 0], observations.member, "independent")
     scores = RMIA(online=False, a="tuned")(observations, [3])
     np.testing.assert_array_equal(scores, RMIA(online=False, a=float(found[3]))(observations, [3]))
     flipped = observations.member.copy()

@@ -27,15 +27,19 @@ def test_global_scores_are_the_signals_turned_so_that_members_are_higher():
 def test_class_thresholds_have_the_best_balanced_accuracy_of_all():
     rng = np.random.default_rng(0)
     score, member, label = rng.integers(0, 9, 200).astype(float), rng.random(200) < 0.4, rng.integers(0, 5, 200)
-    for cls, threshold in enumerate(class_thresholds(score, member, label)):
-        x, truth = score[label == cls], member[label == cls]
+    told = rng.random(200) < 0.8
+    for cls, threshold in enumerate(class_thresholds(score, member, label, told)):
+        x, truth = score[told & (label == cls)], member[told & (label == cls)]
         accuracy = {v: (x[truth] >= v).mean() - (x[~truth] >= v).mean() for v in np.unique(x)}
         assert threshold == max(v for v in accuracy if accuracy[v] >= max(accuracy.values()) - 1e-12)
 
 
 def test_a_class_of_members_only_takes_the_threshold_of_all_records():
     score, member = np.array([3.0, 2.0, 1.0, 0.0, 5.0]), np.array([True, True, False, False, True])
-    assert class_thresholds(score, member, np.array([0, 0, 0, 0, 1])).tolist() == [2.0, 2.0]
+    label = np.array([0, 0, 0, 0, 1])
+    assert class_thresholds(score, member, label, np.ones(5, bool)).tolist() == [2.0, 2.0]
+    # So does one that has no records left.
+    assert class_thresholds(score, member, label, np.array([False, True, True, True, False])).tolist() == [2.0, 2.0]
 
 
 def test_class_wise_scores_subtract_the_shadows_thresholds():
@@ -44,7 +48,7 @@ def test_class_wise_scores_subtract_the_shadows_thresholds():
     scores = Threshold(quantity="loss", classwise=True)(observations)
     for t in range(6):
         u = (t + 2) % 6
-        thresholds = class_thresholds(plain[u], observations.member[u], observations.label)
+        thresholds = class_thresholds(plain[u], observations.member[u], observations.label, np.ones(80, bool))
         np.testing.assert_array_equal(scores[t], plain[t] - thresholds[observations.label])
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
+from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.threshold import Gap, Threshold
 from jaxattack.attacks.naming import named
@@ -59,6 +60,24 @@ def lookup(names: Sequence[str]) -> dict[str, MembershipAttack]:
     return {name: named(name, ATTACKS, "membership attack") for name in names}
 
 
+def under_protocol(names: Sequence[str], protocol: str) -> tuple[str, ...]:
+    """The names of the same attacks under a protocol, where they have references and do not name one themselves.
+
+    ``lira-online`` becomes ``lira-online?protocol=leave-one-out``; under the default protocol names stay as they are.
+
+    Raises:
+        InputError: an unknown protocol, and what `lookup` raises.
+    """
+    check_protocol(protocol)
+    attacks = lookup(names) if names else {}
+    plain = protocol == PROTOCOLS[0]
+    settled = [plain or not attack.references or "protocol=" in name for name, attack in attacks.items()]
+    return tuple(
+        name if stays else f"{name}{'&' if '?' in name else '?'}protocol={protocol}"
+        for name, stays in zip(attacks, settled, strict=True)
+    )
+
+
 def signals_for(names: Sequence[str] = ()) -> tuple[str, ...]:
     """The signals that these attacks and every registered one read, in order.
 
@@ -71,6 +90,7 @@ def signals_for(names: Sequence[str] = ()) -> tuple[str, ...]:
 
 __all__ = [
     "ATTACKS",
+    "PROTOCOLS",
     "RMIA",
     "AttackP",
     "AttackR",
@@ -82,4 +102,5 @@ __all__ = [
     "dominance",
     "lookup",
     "signals_for",
+    "under_protocol",
 ]

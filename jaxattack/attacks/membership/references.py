@@ -122,6 +122,17 @@ class References:
             np.logaddexp(out, part - level * BIN, out=out)
         return out + top - count
 
+    def includes(self, models: Int[np.ndarray, "target"], records: int) -> Bool[np.ndarray, "target record"]:
+        """At which records a model, one for each target, is a reference of it.
+
+        Where every record is in the same number of models, a model has fewer records in common with the target than chance
+        has; at the records where it is a reference it has as many in common as not.
+        """
+        out = np.repeat((models != self.targets)[:, None], records, axis=1)
+        for left_out in self.left_out:
+            out &= left_out != models[:, None]
+        return out
+
 
 class TooFewReferences(InputError):
     """There are too few models for an attack; others may still be run on the same observations."""

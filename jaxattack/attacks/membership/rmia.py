@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
@@ -144,7 +144,7 @@ class RMIA:
         """a for each target."""
         if self.online or self.a != "tuned":
             return np.full((len(targets), 1, 1), 0.0 if self.a == "tuned" else self.a)
-        return tune_offset(signal[:, :, 0], member, model_groups(member, self.protocol))[targets, None, None]
+        return tune_offset(signal[:, :, 0], member, self.protocol)[targets, None, None]
 
     def _log_ratios(
         self, signal, sides: dict[Side, Bool[np.ndarray, "model record"]], references: References, offset
@@ -199,24 +199,27 @@ def raised(log_out: np.ndarray, offset: Float[np.ndarray, "target 1 1"]) -> np.n
 def tune_offset(
     log_confidence: Float[np.ndarray, "model record"],
     member: Bool[np.ndarray, "model record"],
-    group: Int[np.ndarray, "model"],
+    protocol: str,
 ) -> Float[np.ndarray, "model"]:
     """The offline attack's a for every target, from a reference model that plays the target.
 
     Args:
         log_confidence: of one query.
         member: the truth; a target's own row is not read for its own a.
-        group: for each model a number that it shares with those which are no references of it.
+        protocol: of references.
 
     Returns:
-        For each target the value of a, the smallest of equals, with the largest AUC of log r on the model that plays it.
+        For each target the value of a, the smallest of equals, with the largest AUC of log r on the model that plays it,
+        at the records where it is a reference.
 
     Raises:
         TooFewReferences: records with too few models not trained on them beside each target's and player's groups.
         InputError: a model without members or without non-members.
     """
     models = len(member)
+    group = model_groups(member, protocol)
     players = choose_shadows(group, np.arange(models))
+    told = choose_references(member, np.arange(models), protocol).includes(players, member.shape[1])
     # Products with exact zeros leave models out without a trace of them.
     others = 1.0 - (group[:, None] == group) - (group[players, None] == group)
     count = others @ ~member
@@ -228,8 +231,9 @@ def tune_offset(
     mean_out = others @ np.where(member, 0.0, np.exp(log_confidence, dtype=np.float64)) / count
 
     def best(target: int) -> float:
-        player = players[target]
-        return _best_offset(log_confidence[player].astype(np.float64), mean_out[target], member[player])
+        player, records = players[target], told[target]
+        x = log_confidence[player, records].astype(np.float64)
+        return _best_offset(x, mean_out[target, records], member[player, records])
 
     return np.array(map_threads(best, range(models)))
 

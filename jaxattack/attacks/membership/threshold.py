@@ -19,7 +19,13 @@ from scipy.special import expit
 from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
-from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, choose_shadows, model_groups
+from jaxattack.attacks.membership.references import (
+    PROTOCOLS,
+    check_protocol,
+    choose_references,
+    choose_shadows,
+    model_groups,
+)
 from jaxattack.metrics import roc_curve
 from jaxattack.types import InputError, Needs, Observations, config
 
@@ -41,7 +47,7 @@ class Threshold:
             tells records apart), "entropy" or "modified-entropy" (negated).
         classwise: whether each class has its own threshold: that with the best balanced accuracy on the class's
             records of a shadow: the first of models t + 2, t + 3, ... whose members tell nothing of the target's, which
-            is told its own membership. The score is the quantity less the
+            is told its own membership where it is a reference. The score is the quantity less the
             threshold of the record's class. A class with only members or only non-members there takes the threshold
             of all its records together.
         protocol: "independent" or "leave-one-out" (the shadow is model t + 2): see
@@ -99,27 +105,35 @@ class Threshold:
         if self.classwise:
             label = np.unique(observations.label, return_inverse=True)[1]
             shadows = choose_shadows(model_groups(observations.member, self.protocol), chosen)
+            references = choose_references(observations.member, chosen, self.protocol)
+            told = references.includes(shadows, observations.records)
 
-            def thresholds(shadow: int) -> Float[np.ndarray, "record"]:
-                return class_thresholds(turn(signal[shadow]), observations.member[shadow], label)[label]
+            def thresholds(row: int) -> Float[np.ndarray, "record"]:
+                shadow = shadows[row]
+                return class_thresholds(turn(signal[shadow]), observations.member[shadow], label, told[row])[label]
 
-            score -= np.stack(map_threads(thresholds, shadows))
+            score -= np.stack(map_threads(thresholds, range(len(chosen))))
         return score
 
 
 def class_thresholds(
-    score: Float[np.ndarray, "record"], member: Bool[np.ndarray, "record"], label: Int[np.ndarray, "record"]
+    score: Float[np.ndarray, "record"],
+    member: Bool[np.ndarray, "record"],
+    label: Int[np.ndarray, "record"],
+    told: Bool[np.ndarray, "record"],
 ) -> Float[np.ndarray, "cls"]:
     """For each class, the highest of the thresholds with the best balanced accuracy.
 
     Args:
         score: of the shadow model.
         member: of the shadow model.
-        label: 0 to one less than the number of classes, each occurring.
+        label: 0 to one less than the number of classes.
+        told: the records whose membership is read.
     """
-    overall = _best_threshold(score, member)
+    overall = _best_threshold(score[told], member[told])
     found = []
     for records in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
+        records = records[told[records]]
         truth = member[records]
         mixed = truth.any() and not truth.all()
         found.append(_best_threshold(score[records], truth) if mixed else overall)
