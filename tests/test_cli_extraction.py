@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from command import run
 
@@ -71,3 +72,28 @@ def test_the_help_lists_victims_and_methods(tmp_path):
     text = _extract("--help", folder=tmp_path).stdout
     for word in ("partial-tree", "FILE.skops", "lm-head", "lowd-meek", "--decimals", "--budget"):
         assert word in text
+
+
+def test_what_was_decided_of_a_file_is_said_and_reported(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    made = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("MatMul", ["x", "w"], ["z"]),
+            onnx.helper.make_node("Sigmoid", ["z"], ["p"]),
+        ],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ("batch", 4))],
+        [onnx.helper.make_tensor_value_info("p", onnx.TensorProto.FLOAT, ("batch", 1))],
+        [onnx.numpy_helper.from_array(np.array([[1], [-2], [3], [0.5]], np.float32), "w")],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(made, opset_imports=opset, ir_version=9)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    done = run("extract", "m.onnx", "--method", "softmax", "--in-process", "--out", "o", "--json", folder=tmp_path)
+    found = json.loads(done.stdout)
+    assert found["victim"]["classes"] == 2
+    assert found["fidelity"]["uniform"]["agreement"] > 0.99
+    note = "m.onnx: the output p ends in Sigmoid and is read as the probability of the second of two classes."
+    assert note in done.stderr
+    assert found["notes"] == [note]
+    assert note in (tmp_path / "o" / "report.html").read_text()

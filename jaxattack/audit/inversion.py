@@ -164,6 +164,7 @@ def invert(
                 **found,
                 "gallery": shown,
                 "warnings": done.warnings,
+                "notes": list(victim.notes),
                 "cost": _cost(done, judged, time.perf_counter() - begin),
                 "config": {"victim": victim.name, **asdict(audit), "access": terms(asked_)},
                 "environment": environment(),

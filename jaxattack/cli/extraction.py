@@ -205,6 +205,8 @@ def serve(
             factory=factory,
             progress=shown,
         )
+    for note in opened.notes:
+        say(output, note)
     run_server(
         on_terms(opened.oracle, terms, seed or 0),
         listening.host,

@@ -15,6 +15,7 @@ whole range by default (bytes 0 to 255).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from math import prod
@@ -147,7 +148,9 @@ def _session(path: str | Path) -> Any:
 
 
 def _first(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    """What onnxruntime says, without the places in its own code."""
+    said = str(error).partition("\n")[0]
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/.*\) ", "", said).rstrip(".")
 
 
 def _tensor(kind: str) -> str:

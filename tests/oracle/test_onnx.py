@@ -286,6 +286,15 @@ def test_the_columns_have_the_names_of_the_classes(tmp_path, zipmap):
         np.testing.assert_allclose(victim(QUERIES).probability, fitted.predict_proba(QUERIES), atol=1e-6)
 
 
+def test_a_file_of_another_time_is_refused_without_the_insides_of_the_runtime(tmp_path):
+    model = onnx.load(str(write(tmp_path / "m.onnx")))
+    model.ir_version = 99
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="failed:Unsupported model IR version: 99") as caught:
+        from_onnx(tmp_path / "m.onnx")
+    assert "onnxruntime::" not in str(caught.value)
+
+
 def test_what_is_no_onnx_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         from_onnx(tmp_path / "absent.onnx")

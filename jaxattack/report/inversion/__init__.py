@@ -15,6 +15,7 @@ Findings are those that every report has (`jaxattack.report`), and
                  mse, psnr, ssim, correlation, correlation_mean}]
     gallery      [{target, mean, nearest, made, frames: [[step, picture]]}] that number the pictures; empty for tables
     warnings     what is odd about the victim's answers, in sentences
+    notes        optional: how the victim and its data are understood, in sentences
     cost         {queries, calls, bytes, price, kept, gradients (one record's each), memory_bytes, device,
                  seconds: {extraction, attack, evaluation, total}}
 """
