@@ -19,7 +19,7 @@ Before the last node that decides, nodes that move numbers about and change none
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -60,16 +60,46 @@ def read_outputs(path: str | Path, install: str) -> dict[str, Output]:
     Raises:
         InputError: the package onnx is not installed.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise InputError(f"{path} needs onnx: {install}.") from error
-    graph = onnx.load(str(path), load_external_data=False).graph
+    graph = _graph(path, install)
     makers = {output: node for node in graph.node for output in node.output}
     named = [names for node in graph.node if (names := _classes(node))]
     several = {*named}
     shared = named[0] if len(several) == 1 else ()
     return {output.name: _output(output.name, makers, shared) for output in graph.output}
+
+
+def external_files(path: str | Path, install: str) -> list[Path]:
+    """The files beside a graph that hold its numbers where the graph does not, each once, in the order of their names.
+
+    Args:
+        path: an ONNX file that a runtime has taken, which refuses files outside of its folder.
+        install: as `read_outputs`.
+
+    Raises:
+        InputError: the package onnx is not installed.
+    """
+    tensors = [tensor for tensor in _tensors(_graph(path, install)) if tensor.data_location]
+    places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    return [Path(path).parent / place for place in sorted(places)]
+
+
+def _graph(path: str | Path, install: str) -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise InputError(f"{path} needs onnx: {install}.") from error
+    return onnx.load(str(path), load_external_data=False).graph
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Every tensor of a graph, those of the graphs in its nodes too."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
 
 
 def _output(name: str, makers: Mapping[str, Any], shared: tuple[str, ...]) -> Output:

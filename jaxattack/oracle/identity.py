@@ -1,7 +1,8 @@
 """Who a victim is: by what answers, and by every defence before it; never by a name, a path or an address.
 
     content(oracle)      {"weights": sha256, "architecture": sha256}    a network
-                         {"file": sha256}                               a saved model, the bytes of its file
+                         {"file": sha256}                               a saved model, the bytes of its file; and
+                         {"external": sha256}                           of those beside it that hold its weights
                          {"estimator": sha256}                          a fitted estimator, all that it has learnt
                          {"parameters": sha256}                         a pipeline, a language model's last layer
                          None                                           a service elsewhere, or any Python function
@@ -97,12 +98,17 @@ def of_code(model: Model, record: tuple[int, ...]) -> str:
     )
 
 
-def of_file(path: str | Path) -> dict[str, str]:
-    """The content of a saved model: SHA-256 of the bytes of its file.
+def of_file(path: str | Path, *others: Path) -> dict[str, str]:
+    """The content of a saved model: SHA-256 of the bytes of its file, and of others that hold its numbers.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: one cannot be read.
     """
+    told = {"file": _sha256(path)}
+    return told | {"external": fingerprint_of([_sha256(other) for other in others])} if others else told
+
+
+def _sha256(path: str | Path) -> str:
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -110,7 +116,7 @@ def of_file(path: str | Path) -> dict[str, str]:
                 digest.update(block)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): give a file that you may read.") from error
-    return {"file": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def of_estimator(estimator: Any) -> dict[str, str] | None:

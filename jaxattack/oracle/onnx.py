@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.oracle.foreign import INSTALL
-from jaxattack.oracle.graph import Meaning, Output, meaning, read_outputs, told
+from jaxattack.oracle.graph import Meaning, Output, external_files, meaning, read_outputs, told
 from jaxattack.oracle.identity import of_file, probes
 from jaxattack.oracle.ledger import PRICE, Counted
 from jaxattack.oracle.local import answered, padded, sensible
@@ -67,7 +67,8 @@ def from_onnx(
             that the graph does not take; logits of a graph that gives probabilities; or more than labels of one that gives
             scores of independent labels.
     """
-    session, read = _session(path), of_file(path)
+    session = _session(path)
+    read = of_file(path, *external_files(path, INSTALL))
     columns = _columns(path, session)
     width = sum(prod(column.shape) for column in columns)
     inputs = inputs or _documented(columns, width)

@@ -10,6 +10,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from jaxattack.oracle import from_onnx
+from jaxattack.oracle.identity import content
 from jaxattack.types import InputError, Inputs
 
 onnx = pytest.importorskip("onnx")
@@ -316,3 +317,18 @@ def test_a_missing_onnxruntime_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match=r"pip install 'jaxattack\[serve\]'"):
         from_onnx(tmp_path / "m.onnx")
+
+
+def test_weights_beside_the_file_belong_to_what_answers(tmp_path):
+    write(tmp_path / "whole.onnx")
+    model = onnx.load(str(tmp_path / "whole.onnx"))
+    onnx.save_model(model, str(tmp_path / "m.onnx"), save_as_external_data=True, location="w.bin", size_threshold=0)
+    first = from_onnx(tmp_path / "m.onnx")
+    assert content(first) == content(from_onnx(tmp_path / "m.onnx"))
+    weights = bytearray((tmp_path / "w.bin").read_bytes())
+    weights[0] ^= 1
+    (tmp_path / "w.bin").write_bytes(weights)
+    second = from_onnx(tmp_path / "m.onnx")
+    assert not np.array_equal(first(QUERIES).probability, second(QUERIES).probability)
+    assert content(first)["file"] == content(second)["file"]
+    assert content(first)["external"] != content(second)["external"]
