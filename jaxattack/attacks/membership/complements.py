@@ -19,6 +19,9 @@ def complement_groups(
 ) -> tuple[Int[np.ndarray, "model"], Int[np.ndarray, "model"]]:
     """Models that have the same members, or exactly the members that the others lack.
 
+    Where that is so of all models, as where one pair of halves is trained on again and again, they are grouped in pairs, the
+    first of either side, the second, and so on: other references there are none.
+
     Returns:
         For each model the number of its group, in the order in which groups begin, and on which of its group's two sides
         it is: 1 or -1.
@@ -28,6 +31,8 @@ def complement_groups(
     number: dict[bytes, int] = {}
     group = [number.setdefault(row.tobytes(), len(number)) for row in np.packbits(varying ^ first, axis=1)]
     side = np.where(first[:, 0], 1, -1) if first.shape[1] else np.ones(len(member), int)
+    if len(number) == 1:
+        group = [int((side[:model] == side[model]).sum()) for model in range(len(side))]
     return np.array(group), side
 
 

@@ -93,7 +93,7 @@ class Threshold:
         """Scores of every record for each target.
 
         Raises:
-            TooFewReferences: class-wise, fewer than three models, or none that can be the shadow.
+            TooFewReferences: class-wise, fewer than three models.
             InputError: NaN or infinite signals; a shadow without members or without non-members.
         """
         if self.classwise:
