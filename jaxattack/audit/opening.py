@@ -9,6 +9,10 @@
     FILE.skops, FILE.onnx          a saved model
     http://...                     a prediction API
 
+A victim that is trained here is trained anew by every command, and is the same one where the device computes the same sums
+in the same order, as CPUs do. Where its weights differ, a run folder of the first is refused: train it once with
+`jaxattack train`, and give the folder.
+
 What a kind of victim has no use for is refused rather than ignored:
 
     kind         data  members  fresh  level  precision  seed  price  key  factory

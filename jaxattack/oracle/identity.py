@@ -153,7 +153,8 @@ def fingerprint_of(value: Any) -> str:
 
 def _program(function: Any, *arguments: Any) -> list[Any]:
     """What JAX traces of a function: its program as text, and the arrays that it closes over."""
-    traced = jax.make_jaxpr(function)(*arguments)
+    with jax.enable_x64(False):  # whatever the caller computes in
+        traced = jax.make_jaxpr(function)(*arguments)
     return [_ADDRESS.sub("", str(traced.jaxpr)), [np.asarray(constant) for constant in traced.consts]]
 
 

@@ -325,3 +325,10 @@ def test_a_journal_of_another_network_is_refused_and_of_the_same_elsewhere_taken
     journalled(served(0), tmp_path).close()
     with pytest.raises(InputError, match=r"\(content differ\)"):
         journalled(served(1), tmp_path)
+
+
+def test_a_network_is_the_same_whatever_the_caller_computes_in():
+    model, variables = _network()
+    base = of_network(model, variables, (4,)), of_code(model, (4,))
+    with jax.enable_x64(True):
+        assert (of_network(model, variables, (4,)), of_code(model, (4,))) == base
