@@ -118,7 +118,7 @@ def test_another_design_lists_those_there_are(text):
     [
         ("poisson:0", r"poisson: rate=0\.0: give a probability between 0 and 1"),
         ("poisson:1", r"rate=1\.0"),
-        ("poisson:nan", r"rate=nan"),
+        ("poisson:nan", r"rate is nan"),
         ("poisson:half", r"has no number after poisson: write"),
         ("sized:0", r"sized: members=0: give at least 1"),
         ("sized:1.5", r"has no number after sized: write"),
