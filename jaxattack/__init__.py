@@ -17,6 +17,7 @@ ja.extract(ja.open_victim("tree"), out=Path("run"))     all of it, with the find
 ja.invert(ja.open_victim("softmax"))                    a record of each class, and who recognises it
 """
 
+from jaxattack import defences, signals
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.extraction import ReluNetwork, align, extract_many, uniform
 from jaxattack.attacks.extraction import logits as relu_logits
@@ -85,6 +86,7 @@ from jaxattack.oracle import (
     cached,
     checked,
     connect,
+    defended,
     from_estimator,
     from_function,
     from_head,
@@ -194,6 +196,8 @@ __all__ = [
     "clopper_pearson",
     "connect",
     "correlation",
+    "defences",
+    "defended",
     "evaluate",
     "extract",
     "extract_many",
@@ -232,6 +236,7 @@ __all__ = [
     "save",
     "score",
     "serving",
+    "signals",
     "ssim",
     "summarise",
     "tempered",

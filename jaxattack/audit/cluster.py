@@ -38,7 +38,7 @@ from jaxattack.audit.plan import Plan
 from jaxattack.audit.victim import Victim, architecture
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
 from jaxattack.training.ensemble import Chunk
-from jaxattack.types import Dataset, InputError, Learner, Progress, Variables
+from jaxattack.types import Dataset, Defence, InputError, Learner, Progress, Variables
 
 RETRIES = 3
 """Times that a chunk is trained again because its worker died."""
@@ -67,6 +67,7 @@ class _Work:
     queries: Queries = field(compare=False)
     signals: tuple[str, ...] = field(compare=False)
     columns: tuple[bool, ...] = field(compare=False)
+    defences: tuple[Defence, ...] = field(compare=False)
     seed: int = field(compare=False)
     records: Dataset = field(compare=False)
     slots: int = field(compare=False)
@@ -124,6 +125,7 @@ def _work(plan: Plan, placement: Placement, share: _Share) -> _Work:
         queries=plan.sweep.queries,
         signals=plan.sweep.signals,
         columns=plan.sweep.columns,
+        defences=plan.sweep.defences,
         seed=plan.sweep.seed,
         records=plan.records,
         slots=plan.slots,
@@ -275,6 +277,7 @@ def _engine(work: _Work) -> Engine:
         queries=work.queries,
         signals=work.signals,
         columns=work.columns,
+        defences=work.defences,
         seed=work.seed,
     )
     assert work.placement.chunk

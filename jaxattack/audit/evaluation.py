@@ -67,8 +67,10 @@ def evaluate(
     chosen = scorable(observations.member, attacks, unread)
     everything = len(chosen.records) == observations.records
     member = observations.member[:, chosen.records]
-    phi = observations.signal("phi")[:, chosen.records, 0]  # copied: a view would keep all queries in memory
-    vulnerable = vulnerability(phi, member)
+    # Where labels alone are answered there is no phi: what is right gives records away too.
+    evidence = "phi" if "phi" in observations.signals else "correct"
+    shown = observations.signal(evidence)[:, chosen.records, 0]  # copied: a view would keep all queries in memory
+    vulnerable = vulnerability(shown, member)
     correction = Correction(attacks=tuple(chosen.attacks), declared=declare)
     rate = claimed_rate(int((~member).sum()), FPRS)
     judged: list[_Judged] = []
@@ -98,7 +100,7 @@ def evaluate(
         raise InputError(f"the declared attack cannot be run. {' '.join(refused)}")
     claimed = next((one for one in judged if one.entry["name"] == declare), judged[0])
     assert claimed.scores is not None
-    beyond = exposed(phi, member)
+    beyond = exposed(shown, member)
     models = _models(observations, chosen.records)
     notes = doubts(models, observations.label[chosen.records], observations.records - models["members"])
     return {
@@ -113,7 +115,7 @@ def evaluate(
         "calibration": calibration(claimed.entry["name"], claimed.scores, member, claimed.thresholds),
         "models": models,
         "vulnerable": _numbered(_marked(claimed.vulnerable, beyond), chosen.records),
-        "vulnerability": _vulnerability(phi, member, vulnerable) | {"beyond_chance": int(beyond.sum())},
+        "vulnerability": _vulnerability(shown, member, vulnerable) | {"beyond_chance": int(beyond.sum())},
         "notes": [*observations.notes, *chosen.notes, *refused, *notes],
     }
 
@@ -276,13 +278,13 @@ def _histogram(
 
 
 def _vulnerability(
-    phi: Float[np.ndarray, "model record"],
+    shown: Float[np.ndarray, "model record"],
     member: Bool[np.ndarray, "model record"],
     exposed: Float[np.ndarray, "record"],
 ) -> dict[str, Any]:
-    """All records by how surely phi gives them away, and whether two halves of the models agree on which."""
+    """All records by how surely what is shown gives them away, and whether two halves of the models agree on which."""
     count, edges = np.histogram(exposed[np.isfinite(exposed)], bins=40, range=(0.0, 1.0))
-    return {"edges": edges.tolist(), "count": count.tolist(), "stability": _number(stability(phi, member))}
+    return {"edges": edges.tolist(), "count": count.tolist(), "stability": _number(stability(shown, member))}
 
 
 def _whole(entry: Mapping[str, Any], observations: Observations) -> dict[str, Any]:

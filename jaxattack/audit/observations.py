@@ -10,7 +10,7 @@ The file is an .npz, without pickled objects, of
     probability Float, of the same shape: rows that sum to 1
     or
     phi         Float ["model record"] or ["model record query"]: log p_y - log(1 - p_y)
-    and any other signal of `jaxattack.training.signals`, of the same shape.
+    and any other signal of `jaxattack.signals`, of the same shape.
 
 Query 0 is the record itself. From logits or probabilities every signal is computed, as `jaxattack.audit.confidences`
 says; phi alone serves the attacks that read phi. Records of which a signal is NaN or infinite are left out and counted.
@@ -28,13 +28,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack import signals
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit.confidences import Kind, read_confidences, told_places
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
-from jaxattack.training import signals
 from jaxattack.types import InputError, Observations, Progress
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")

@@ -11,18 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
+from jaxattack import signals
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.audit.answerable import answerable
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.victim import Victim, architecture, choose_records, is_factory, scaled_columns
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Design, design
+from jaxattack.defences import describe
 from jaxattack.oracle.identity import of_code
 from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Recipe, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
-from jaxattack.types import Dataset, InputError, InputWarning, Learner, config
+from jaxattack.training.view import terms
+from jaxattack.types import Dataset, Defence, InputError, InputWarning, Learner, Sight, config, sees
 
 
 @config
@@ -104,7 +108,12 @@ class Plan(NamedTuple):
 
 
 def planned(
-    out: Path, victim: Victim, recipe: Recipe | Learner, audit: MembershipAudit, dataset: Dataset | None
+    out: Path,
+    victim: Victim,
+    recipe: Recipe | Learner,
+    audit: MembershipAudit,
+    dataset: Dataset | None,
+    defences: tuple[Defence, ...] = (),
 ) -> Plan:
     """Check everything, and open the run folder.
 
@@ -123,7 +132,9 @@ def planned(
             f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
             "out, or there is nothing to tell apart."
         )
-    scored = scorable(member, lookup(audit.attacks))
+    sight = terms(records, defences).level
+    asked = tuple(name for name in signals_for(audit.attacks) if sees(signals.lookup(name), sight))
+    scored = scorable(member, answerable(lookup(audit.attacks), asked, defences).attacks)
     Correction(attacks=tuple(scored.attacks), declared=audit.declare)
     for note in scored.notes:
         warnings.warn(f"design {audit.design}: {note}", InputWarning, stacklevel=2)
@@ -135,18 +146,24 @@ def planned(
         model=model,
         recipe=recipe,
         queries=queries,
-        signals=signals_for(audit.attacks),
+        signals=asked,
         columns=scaled_columns(victim, records, learner),
+        defences=defences,
         seed=audit.seed,
     )
     slots = chosen.slots(member)
-    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | {
-        "signals": list(sweep.signals)
-    }
+    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | _behind(sweep, sight)
     if is_factory(victim.model):  # its name stays where its code changes
         identity["victim"]["code"] = of_code(model, records.shape)
     folder = RunFolder.open(out, identity, records.y)
     return Plan(folder, victim, sweep, records, member, slots, audit.keep_weights)
+
+
+def _behind(sweep: Sweep, sight: Sight) -> dict[str, Any]:
+    """What is observed, and behind which defences; nothing of them where there are none."""
+    names = [name for name in sweep.signals if sees(signals.lookup(name), sight)]
+    defended = {"defences": [describe(defence) for defence in sweep.defences]} if sweep.defences else {}
+    return {"signals": names} | defended
 
 
 def _identity(

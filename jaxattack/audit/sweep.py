@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxattack.attacks.membership import ATTACKS, lookup
+from jaxattack.audit.answerable import answerable
 from jaxattack.audit.cluster import train_on_cluster
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
@@ -24,7 +25,7 @@ from jaxattack.audit.victim import Victim, choose_records
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Recipe
-from jaxattack.types import Dataset, InputError, Learner, Progress
+from jaxattack.types import Dataset, Defence, InputError, Learner, Progress
 
 
 class Findings(NamedTuple):
@@ -46,6 +47,7 @@ def membership(
     recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,
+    defences: tuple[Defence, ...] = (),
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
@@ -58,6 +60,8 @@ def membership(
         recipe: how every model is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         audit: how many models, who is in, what is asked and which attacks.
         dataset: the records, where they are not to be loaded by name.
+        defences: before every model's answers, the first nearest to the model; attacks that need more than the answers
+            give are not run, and named.
         placement: how the work is cut; it does not change the results.
         cluster: a Ray cluster to train on, as `jaxattack.audit.cluster` has it; by default this process trains.
         progress: called as work is done.
@@ -67,7 +71,7 @@ def membership(
             finished is kept. Or `jax.distributed` runs several processes, which `train_part` is for.
     """
     begin = time.perf_counter()
-    plan = planned(out, victim, recipe, audit, dataset)
+    plan = planned(out, victim, recipe, audit, dataset, defences)
     if jax.distributed.is_initialized() and jax.process_count() > 1 and plan.missing(range(audit.models)):
         raise InputError(
             f"jax.distributed runs {jax.process_count()} processes and membership trains a whole run: call train_part in "
@@ -89,6 +93,7 @@ def train_part(
     recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,
+    defences: tuple[Defence, ...] = (),
     placement: Placement = Placement(),
     progress: Progress | None = None,
 ) -> tuple[Part, ...]:
@@ -103,6 +108,8 @@ def train_part(
         recipe: how every model is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         audit: of the whole run.
         dataset: the records, where they are not to be loaded by name.
+        defences: before every model's answers, the first nearest to the model; attacks that need more than the answers
+            give are not run, and named.
         placement: how the work is cut.
         progress: called as work is done.
 
@@ -113,7 +120,7 @@ def train_part(
         InputError: as `membership`.
     """
     part = part or Part.of_process()
-    plan = planned(out, victim, recipe, audit, dataset)
+    plan = planned(out, victim, recipe, audit, dataset, defences)
     _train(plan, part.models(audit.models), placement, progress)
     return part.unfinished(audit.models, plan.folder.finished(weights=audit.keep_weights))
 
@@ -214,9 +221,11 @@ def _findings(
     _require_enough(folder, models)
     start = time.perf_counter()
     observations = replace(folder.observations(models), names=() if records is None else records.names)
-    evaluated = evaluate(observations, lookup(attacks), declare=declare, progress=progress)
-    scored = time.perf_counter() - start
     run = folder.identity
+    able = answerable(lookup(attacks), run["signals"], run.get("defences", ()))
+    evaluated = evaluate(observations, able.attacks, declare=declare, progress=progress)
+    evaluated["notes"] = [*evaluated["notes"], *able.notes]
+    scored = time.perf_counter() - start
     return {
         "format": 1,
         "kind": "membership",

@@ -25,10 +25,10 @@ from jaxattack.data.membership import Sized
 from jaxattack.disk import make_folder, write_arrays, write_atomically, write_json
 from jaxattack.models import build, folded
 from jaxattack.models.nets import Activation
+from jaxattack.signals import require_converged
 from jaxattack.store import FORMAT, leaves_by_path
 from jaxattack.training import Queries, Recipe, check_seed, learners, observe_one, train_one
 from jaxattack.training.images import check_images, check_views
-from jaxattack.training.signals import require_converged
 from jaxattack.types import Dataset, InputError, InputWarning, Learner, Model, Progress, config
 
 

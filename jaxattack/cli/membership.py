@@ -27,10 +27,10 @@ from jaxattack.audit import (
 from jaxattack.audit import membership as run_membership
 from jaxattack.audit import score as score_observations
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say, slug
-from jaxattack.cli.values import learner_from
+from jaxattack.cli.values import defences_from, learner_from
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import Standard
-from jaxattack.types import InputError, Learner
+from jaxattack.types import InputError, Learner, config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Machines:
             raise InputError(f"part is {self.part} and cluster {self.cluster}: give one; a cluster trains all parts.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@config
 class Learning:
     """How it learns.
 
@@ -69,6 +69,19 @@ class Learning:
     learner: str = "standard"
 
 
+@config
+class Defending:
+    """What stands before its answers.
+
+    Attributes:
+        defend: defences of the answers, the first nearest to the model: round:2, top:3, label, temperature:5, noise:0.1 (or
+            noise:0.1?by_record=true), memguard:0.5. Several as temperature:5,round:2. Attacks that read more than is
+            answered then are not run, and named.
+    """
+
+    defend: tuple[str, ...] = ()
+
+
 VictimOptions = Annotated[Victim, flat("What is attacked")]
 _ATTACK = flat("The attack")
 AuditOptions = Annotated[MembershipAudit, _ATTACK]
@@ -78,9 +91,10 @@ ProtocolOption = Annotated[Protocol, Parameter(group=_ATTACK.group)]
 RecipeOptions = Annotated[Recipe, _TRAINED]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
 LearningOptions = Annotated[Learning, _TRAINED]
+DefenceOptions = Annotated[Defending, flat("What is defended")]
 MachineOptions = Annotated[Machines, flat("Many machines")]
 _VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Victim(), Recipe(), MembershipAudit(), Placement(), Output()
-_MACHINES, _LEARNING = Machines(), Learning()
+_MACHINES, _LEARNING, _DEFENDING = Machines(), Learning(), Defending()
 
 
 def membership(
@@ -88,6 +102,7 @@ def membership(
     victim: VictimOptions = _VICTIM,
     recipe: RecipeOptions = _RECIPE,
     learning: LearningOptions = _LEARNING,
+    defending: DefenceOptions = _DEFENDING,
     audit: AuditOptions = _AUDIT,
     protocol: ProtocolOption = PROTOCOLS[0],
     placement: PlacementOptions = _PLACEMENT,
@@ -107,6 +122,8 @@ def membership(
 
         jaxattack membership --data records.npz --model mlp:128 --activation tanh --attacks lira-online --attacks rmia-offline
 
+        jaxattack membership --learner relaxloss?alpha=1.0 --defend round:2
+
         jaxattack membership --part 3/16 --out /shared/run
 
     Args:
@@ -117,10 +134,12 @@ def membership(
     attacks = under_protocol(audit.attacks, protocol)
     audit = replace(audit, attacks=attacks, declare=_declared(audit.declare, protocol))
     learner = learner_from(learning.learner, recipe)
+    defences = defences_from(defending.defend)
     settings = {
         **asdict(victim),
         **asdict(recipe),
         **_named(learner),
+        **({"defences": repr(defences)} if defences else {}),
         "design": audit.design,
         "queries": audit.queries,
         "seed": audit.seed,
@@ -132,7 +151,14 @@ def membership(
     unfinished = ()
     # Ray prints what happens to its machines on standard output, which is for programs.
     with redirect_stdout(sys.stderr), progress(output) as shown, resumable(folder):
-        run = {"victim": victim, "recipe": learner, "audit": audit, "placement": placement, "progress": shown}
+        run = {
+            "victim": victim,
+            "recipe": learner,
+            "audit": audit,
+            "defences": defences,
+            "placement": placement,
+            "progress": shown,
+        }
         if part:
             unfinished = train_part(folder, part, **run)
         found = None if unfinished else run_membership(folder, cluster=machines.cluster, **run)

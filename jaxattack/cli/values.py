@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from typing import Any
 
 from jaxattack.attacks.naming import named
+from jaxattack.defences import DEFENCES
 from jaxattack.training import Recipe
 from jaxattack.training.learners import LEARNERS, PARTS
-from jaxattack.types import Learner
+from jaxattack.types import Defence, InputError, Learner
 
 
 def learner_from(text: str, recipe: Recipe) -> Learner:
@@ -26,3 +28,25 @@ def learner_from(text: str, recipe: Recipe) -> Learner:
         learner: Any = LEARNERS[name]
         return replace(learner, recipe=recipe, **{PARTS[name]: part})
     return replace(part, recipe=recipe)
+
+
+def defences_from(texts: Iterable[str]) -> tuple[Defence, ...]:
+    """Defences by name, the first nearest to the model: ``round:2``, ``temperature:5,round:2``, ``noise:0.1?by_record=true``.
+
+    What follows the colon is the defence's first field.
+
+    Raises:
+        InputError: an unknown name or field, or a value outside a field's range.
+    """
+    return tuple(_defence_from(text) for words in texts for text in words.split(","))
+
+
+def _defence_from(text: str) -> Defence:
+    head, _, settings = text.partition("?")
+    name, colon, value = head.partition(":")
+    if colon and name in DEFENCES:
+        defence: Any = DEFENCES[name]
+        if not fields(defence):
+            raise InputError(f"defend is {text!r}: {name} takes no value, write {name}.")
+        settings = "&".join(filter(None, (f"{fields(defence)[0].name}={value}", settings)))
+    return named(f"{name}?{settings}", DEFENCES, "defence")

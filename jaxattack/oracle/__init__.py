@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxattack.oracle.check import Checked, checked
-from jaxattack.oracle.defend import label_only, noisy, rounded, tempered, top_k
+from jaxattack.oracle.defend import defended, label_only, noisy, rounded, tempered, top_k
 from jaxattack.oracle.foreign import from_estimator, from_skops
 from jaxattack.oracle.journal import Journalled, journalled
 from jaxattack.oracle.language import from_head, random_head
@@ -25,6 +25,7 @@ __all__ = [
     "cached",
     "checked",
     "connect",
+    "defended",
     "from_estimator",
     "from_function",
     "from_head",

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.models import fitted, in_precision, standardised
+from jaxattack.signals import ALWAYS
 from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.learners import Standard, as_learner
 from jaxattack.training.recipe import Recipe
-from jaxattack.training.signals import ALWAYS
 from jaxattack.training.single import deployed, memberships, observe
 from jaxattack.types import Dataset, Learner, Membership, Model, Progress, Variables
 

@@ -21,15 +21,16 @@ from jax.sharding import NamedSharding
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.models.conv import Form, default_form
+from jaxattack.signals import ALWAYS, lookup, require_converged
 from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.learners import as_learner
 from jaxattack.training.placement import Placement
 from jaxattack.training.program import EVERYWHERE, MODEL, Way, Work, aval, compiled, device_mesh, free_bytes, on_cpu
 from jaxattack.training.recipe import Recipe
-from jaxattack.training.signals import ALWAYS, lookup, require_converged
 from jaxattack.training.single import memberships
 from jaxattack.training.tuning import fastest, measure
-from jaxattack.types import Dataset, Ensemble, InputError, Learner, Model, Observations, Variables
+from jaxattack.training.view import terms
+from jaxattack.types import Dataset, Defence, Ensemble, InputError, Learner, Model, Observations, Variables, sees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +41,10 @@ class Sweep:
         model: the architecture.
         recipe: how each is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         queries: the views that each is asked about.
-        signals: what is kept of the answers; ``phi`` and ``correct`` always are.
+        signals: what is kept of the answers; ``phi`` and ``correct`` always are, where defended answers allow them.
         columns: which columns of a table each model puts on the scale of its own members
             (`jaxattack.models.standardise`); none where empty.
+        defences: before the answers, the first nearest to the model; answers are confidences then, else raw outputs.
         seed: the run's key.
 
     Raises:
@@ -54,6 +56,7 @@ class Sweep:
     queries: Queries = Queries()
     signals: tuple[str, ...] = ALWAYS
     columns: tuple[bool, ...] = ()
+    defences: tuple[Defence, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -110,6 +113,7 @@ class Engine:
     """A sweep made ready to run on this machine's devices: compiled, with the records in place.
 
     Attributes:
+        signals: what is kept: those of the sweep that defended answers allow.
         chunk: models a call of `run` handles.
         group: models a device handles at the same time.
         placement: with what was left open filled in; given again, nothing is measured.
@@ -125,7 +129,9 @@ class Engine:
         self._x = jax.device_put(dataset.x, everywhere)
         self._y = jax.device_put(dataset.y.astype(np.int32), everywhere)
         self._key = jax.random.key(sweep.seed)
-        self._work = Work(sweep.model, sweep.learner, sweep.queries, sweep.signals, slots, sweep.columns)
+        sight = terms(dataset, sweep.defences).level
+        self.signals = tuple(name for name in sweep.signals if sees(lookup(name), sight))
+        self._work = Work(sweep.model, sweep.learner, sweep.queries, self.signals, slots, sweep.columns, sweep.defences)
         begin, known = time.perf_counter(), _compilations()
         share = -(-models // self.mesh.size)
         self._fit(share, placement, self._choose(share, placement))
@@ -204,8 +210,10 @@ class Engine:
         keys = jax.device_put(jax.vmap(lambda i: jax.random.fold_in(self._key, i))(padded), over_models)
         rows = memberships(np.resize(member, (self.chunk, member.shape[1])), self._work.slots)
         begin = time.perf_counter()
-        variables = self.program.train((keys, jax.device_put(rows, over_models)), self._x, self._y)
-        return _Begun(padded[: len(models)], variables, self.program.observe(variables, self._x, self._y), begin)
+        each = keys, jax.device_put(rows, over_models)
+        variables = self.program.train(each, self._x, self._y)
+        answers = self.program.observe((*each, variables), self._x, self._y)
+        return _Begun(padded[: len(models)], variables, answers, begin)
 
     def _finished(self, begun: _Begun, free: float) -> Chunk:
         """What becomes of it, on devices that were free for it from then on."""
@@ -213,7 +221,8 @@ class Engine:
         variables = _finish(begun.variables)
         trained = time.perf_counter()
         signals = {name: np.asarray(value)[:count] for name, value in _finish(begun.answers).items()}
-        require_converged(signals["phi"], begun.models.tolist())
+        evidence = signals["phi"] if "phi" in signals else _finiteness(variables)[:count, None, None]
+        require_converged(evidence, begun.models.tolist())
         kept = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
         training = trained - max(begun.begin, free)
         return Chunk(begun.models.astype(np.int64), kept, signals, training, time.perf_counter() - trained)
@@ -236,6 +245,15 @@ def _convolves(model: Model) -> bool:
     return any(leaf.ndim >= 4 for leaf in jax.tree.leaves(variables.params))
 
 
+def _finiteness(variables: Variables) -> Float[np.ndarray, "model"]:
+    """0 for each model all of whose numbers are finite, NaN for the others."""
+    wrong = sum(
+        (~np.isfinite(np.asarray(leaf, np.float32))).reshape(len(leaf), -1).any(axis=1)
+        for leaf in jax.tree.leaves(variables.params)
+    )
+    return np.where(wrong, np.nan, 0.0)
+
+
 def _finish(tree: Any) -> Any:
     """Wait for the devices in small sleeps: a wait inside the runtime would hold back Ctrl-C until it ends."""
     leaves = jax.tree.leaves(tree)
@@ -253,6 +271,7 @@ def train_ensemble(
     seed: int = 0,
     queries: Queries = Queries(),
     signals: Sequence[str] = (),
+    defences: Sequence[Defence] = (),
     placement: Placement = Placement(),
 ) -> tuple[Ensemble, Observations]:
     """Train a model for each row of the member matrix and observe them all, in memory.
@@ -267,15 +286,18 @@ def train_ensemble(
         seed: the run's key.
         queries: the views that each is asked about.
         signals: what is kept beside ``phi`` and ``correct``.
+        defences: before the answers, the first nearest to the model.
         placement: how the work is cut.
 
     Returns:
         The models and what they say.
     """
-    sweep = Sweep(model=model, recipe=recipe, queries=queries, signals=tuple(signals), seed=seed)
+    sweep = Sweep(
+        model=model, recipe=recipe, queries=queries, signals=tuple(signals), defences=tuple(defences), seed=seed
+    )
     slots = int(member.sum(axis=1).max())
     engine = Engine(sweep, dataset, models=len(member), slots=slots, placement=placement)
     chunks = list(engine.run_all(range(len(member)), member))
     variables = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(chunk.variables for chunk in chunks))
-    observed = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in engine.sweep.signals}
+    observed = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in engine.signals}
     return Ensemble(variables, member), Observations(signals=observed, member=member, label=dataset.y)

@@ -19,7 +19,7 @@ from jaxattack.models import fitted, in_precision, standardised
 from jaxattack.models.conv import Form, using
 from jaxattack.training.images import Queries
 from jaxattack.training.single import observe
-from jaxattack.types import Learner, Membership, Model
+from jaxattack.types import Defence, Learner, Membership, Model
 
 MODEL, EVERYWHERE = PartitionSpec("model"), PartitionSpec()
 
@@ -34,6 +34,7 @@ class Work(NamedTuple):
         signals: what is kept of the answers.
         slots: members that each model has room for.
         columns: of a table, which each model puts on the scale of its members; none where empty.
+        defences: before its answers.
     """
 
     model: Model
@@ -42,6 +43,7 @@ class Work(NamedTuple):
     signals: tuple[str, ...]
     slots: int
     columns: tuple[bool, ...] = ()
+    defences: tuple[Defence, ...] = ()
 
 
 class Way(NamedTuple):
@@ -63,7 +65,7 @@ class Program(NamedTuple):
 
     Attributes:
         train: ((keys["model"], Membership["model ..."]), x, y) -> Variables["model ..."].
-        observe: (Variables["model ..."], x, y) -> {signal: Float["model record query"]}.
+        observe: ((keys["model"], Membership["model ..."], Variables["model ..."]), x, y) -> {signal: Float["model record query"]}.
         bytes_per_device: arguments, results and temporaries, and the results of the chunk before.
     """
 
@@ -124,15 +126,16 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
         start = fitted(model, work.columns, x, member) if work.columns else model
         return work.learner(start, x, y, member, key)
 
-    def observe_one(variables, x, y):
-        return observe(model, work.signals, work.queries, way.block, x, y, variables)
+    def observe_one(one, x, y):
+        key, member, variables = one
+        return observe(model, work.signals, work.queries, way.block, x, y, variables, work.defences, key, member)
 
     with using(way.conv):
         trained = _mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile()
         variables = jax.tree.map(
             lambda leaf: shaped(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys)
         )
-        observed = _mapped(observe_one, mesh, way.group).lower(variables, x, y).compile()
+        observed = _mapped(observe_one, mesh, way.group).lower((keys, member, variables), x, y).compile()
     needs = [program.memory_analysis() for program in (trained, observed)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
     # What the chunk before has learnt and answered is still there while it is brought to the host.

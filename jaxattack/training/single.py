@@ -14,10 +14,11 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 
-from jaxattack.training import signals
+from jaxattack import signals
 from jaxattack.training.images import Queries, as_input, in_blocks, view
 from jaxattack.training.recipe import Recipe, optimizer
-from jaxattack.types import InputError, Membership, Model, Variables
+from jaxattack.training.view import Chain, View, fit
+from jaxattack.types import Answer, Defence, InputError, Membership, Model, Variables
 
 
 def memberships(member: Bool[np.ndarray, "model record"], slots: int) -> Membership:
@@ -205,32 +206,57 @@ def observe(
     x: Shaped[jax.Array, "record *feature"],
     y: Int[jax.Array, "record"],
     variables: Variables,
+    defences: tuple[Defence, ...] = (),
+    key: PRNGKeyArray | None = None,
+    member: Membership | None = None,
 ) -> dict[str, Float[jax.Array, "record query"]]:
-    """Ask one model about every view of every record; the logits never leave the device.
+    """Ask one model about every view of every record; the answers never leave the device.
 
     Args:
         model: the architecture.
-        names: the signals to keep, as in `jaxattack.training.signals`.
+        names: the signals to keep, as in `jaxattack.signals`.
         queries: the views.
         block: records asked at once, at most.
         x: all records.
         y: all labels.
         variables: the trained model.
+        defences: before its answers, the first nearest to the model; they take a key and the members.
+        key: everything random about this model.
+        member: its members.
 
     Returns:
         Each signal; ``correct`` has one query, the record itself.
     """
-    offsets = jnp.asarray(queries.offsets())
+    offsets, blocks = jnp.asarray(queries.offsets()), jnp.asarray(in_blocks(len(y), block))
+    kept = {name: signals.lookup(name) for name in names}
+    chain: Chain | None = None
+
+    def behind(chain: Chain | None, index: jax.Array, number: jax.Array | int) -> View:
+        if key is None or not chain:
+            return View(model, variables, chain)
+        # A key of each record and view, so that what is drawn does not depend on the blocks.
+        draws = jax.random.fold_in(jax.random.fold_in(key, 4), number)
+        return View(model, variables, chain, jax.vmap(lambda record: jax.random.fold_in(draws, record))(index))
+
+    def every_record(chain: Chain) -> Answer:
+        ask = jax.lax.map(lambda index: behind(chain, index, len(offsets)).answer(as_input(x[index])), blocks)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(y)], ask)
 
     def ask(index):
         records, labels = x[index], y[index]
 
-        def at(offset):
-            seen = as_input(view(queries, records, offset))
-            return signals.compute(names, model.apply(variables, seen), labels)
+        def at(now):
+            number, offset = now
+            one, asked = behind(chain, index, number), as_input(view(queries, records, offset))
+            return {name: signal(one, asked, labels, None) for name, signal in kept.items()}
 
-        return jax.lax.map(at, offsets)
+        return jax.lax.map(at, (jnp.arange(len(offsets)), offsets))
 
-    answers = jax.lax.map(ask, jnp.asarray(in_blocks(len(y), block)))
+    if defences:
+        assert key is not None
+        assert member is not None
+        within = jnp.zeros(len(y)).at[member.index].max(member.weight)
+        chain = fit(defences, jax.random.fold_in(key, 3), every_record, y, within)
+    answers = jax.lax.map(ask, blocks)
     by_record = {name: jnp.moveaxis(value, 1, 2).reshape(-1, len(offsets))[: len(y)] for name, value in answers.items()}
-    return by_record | {"correct": by_record["correct"][:, :1]}
+    return by_record | {name: value[:, :1] for name, value in by_record.items() if name == "correct"}

@@ -81,7 +81,7 @@ def measure(work: Work, mesh: Mesh, way: Way, x: jax.ShapeDtypeStruct) -> Timing
     compiling = time.perf_counter() - begin
     keys, member = jax.device_put(_models(models, short.slots), NamedSharding(mesh, MODEL))
     variables, training = _timed(lambda: program.train((keys, member), records, labels))
-    _, observing = _timed(lambda: program.observe(variables, records, labels))
+    _, observing = _timed(lambda: program.observe((keys, member, variables), records, labels))
     steps = way.group * short.learner.steps(short.slots)
     return Timing(way, training / steps, observing / (way.group * len(records)), compiling, program.bytes_per_device)
 

@@ -9,6 +9,7 @@ through an oracle that counts what is asked of it.
 from __future__ import annotations
 
 from jaxattack.types.config import config
+from jaxattack.types.defence import Defence
 from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
@@ -29,15 +30,18 @@ from jaxattack.types.oracle import (
     OracleError,
     Precision,
 )
+from jaxattack.types.signal import SIGHTS, Sight, Signal, View, sees
 
 __all__ = [
     "EVERY_LEVEL",
     "NUMBERS",
+    "SIGHTS",
     "Access",
     "Answer",
     "Bias",
     "BudgetSpent",
     "Dataset",
+    "Defence",
     "Ensemble",
     "Extraction",
     "ExtractionAttack",
@@ -60,11 +64,15 @@ __all__ = [
     "Precision",
     "Progress",
     "Side",
+    "Sight",
+    "Signal",
     "Snapshot",
     "Variables",
+    "View",
     "WhiteBox",
     "above_zero",
     "at_least",
     "config",
+    "sees",
     "within_memory",
 ]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
+from jaxattack import signals
 from jaxattack.audit.confidences import read_confidences
-from jaxattack.training import signals
 
 RNG = np.random.default_rng(0)
 NAMES = ("phi", "correct", "hinge", "entropy", "modified_entropy", "softmax_t2", "taylor_t2")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from jaxattack.cli.values import learner_from
+from jaxattack.cli.values import defences_from, learner_from
+from jaxattack.defences import LabelOnly, MemGuard, Noise, Round, Temperature
 from jaxattack.training import Recipe
 from jaxattack.training.learners import DPSGD, LEARNERS, Distillation, RelaxLoss, Standard
 from jaxattack.types import InputError
@@ -40,3 +41,33 @@ def test_every_name_is_its_learner():
 def test_a_name_that_makes_no_learner_is_refused(text, message):
     with pytest.raises(InputError, match=message.replace("?", r"\?")):
         learner_from(text, RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("texts", "defences"),
+    [
+        ((), ()),
+        (("round:2",), (Round(decimals=2),)),
+        (("temperature:5,round:2", "label"), (Temperature(temperature=5), Round(decimals=2), LabelOnly())),
+        (("noise:0.1?by_record=true",), (Noise(scale=0.1, by_record=True),)),
+        (("memguard",), (MemGuard(),)),
+    ],
+)
+def test_words_are_defences_in_their_order(texts, defences):
+    assert defences_from(texts) == defences
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rond:2", "did you mean 'round'"),
+        ("round:99", "decimals is 99"),
+        ("label:3", "label takes no value"),
+        ("round:2?digits=1", "round has no 'digits'"),
+        ("", "there is no defence ''"),
+        ("round:two", "decimals is .two.: give a whole number"),
+    ],
+)
+def test_words_that_make_no_defence_are_refused(text, message):
+    with pytest.raises(InputError, match=message.replace("?", r"\?")):
+        defences_from((text,))

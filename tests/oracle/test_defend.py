@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from jaxattack.defences.top_k import highest
 from jaxattack.oracle import (
     budgeted,
     cached,
@@ -18,7 +19,6 @@ from jaxattack.oracle import (
     tempered,
     top_k,
 )
-from jaxattack.oracle.defend import highest
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Oracle
 
 INPUTS = Inputs.box(-3, 3, (2,))

@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
+from jaxattack import signals
 from jaxattack.models import build
-from jaxattack.training import signals
 from jaxattack.training.images import Queries, as_input, augment, view
 from jaxattack.training.learners import Standard
 from jaxattack.training.recipe import Recipe, optimizer

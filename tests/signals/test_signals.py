@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, log_softmax, logsumexp
 
-from jaxattack.training import signals
+from jaxattack import signals
 from jaxattack.types import InputError
 
 NAMES = (
     "phi",
     "correct",
+    "loss",
     "hinge",
     "entropy",
     "modified_entropy",
@@ -41,6 +42,7 @@ def naive(z, y):
         wrong = [k for k in range(len(row)) if k != label]
         found["phi"].append(row[label] - logsumexp(others))
         found["correct"].append(float(np.argmax(row) == label))
+        found["loss"].append(-log_p[label])
         found["hinge"].append(row[label] - others.max())
         found["entropy"].append(-(p * log_p).sum())
         found["modified_entropy"].append(-np.exp(log_not[label]) * log_p[label] - (p[wrong] * log_not[wrong]).sum())

@@ -1,0 +1,52 @@
+"""Which attacks the answers of a defended victim allow, decided before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jaxattack.types import InputError, MembershipAttack
+
+
+class Answerable(NamedTuple):
+    """What can be run.
+
+    Attributes:
+        attacks: those that read nothing but what is answered.
+        notes: what is not run and why, in sentences.
+    """
+
+    attacks: dict[str, MembershipAttack]
+    notes: tuple[str, ...]
+
+
+def answerable(
+    attacks: Mapping[str, MembershipAttack], observed: Collection[str], defences: Sequence[Any]
+) -> Answerable:
+    """Decide which attacks can be run on what was observed behind defences.
+
+    Args:
+        attacks: each under the name it is reported by.
+        observed: names of the signals that the answers allow.
+        defences: what stands before the answers; where there is none, every attack is taken and refuses by itself.
+
+    Raises:
+        InputError: no attack can be run.
+    """
+    if not defences:
+        return Answerable(dict(attacks), ())
+    refused: dict[str, list[str]] = {}
+    for name, attack in attacks.items():
+        lacking = [signal for signal in attack.signals if signal not in observed]
+        if lacking:
+            refused.setdefault(", ".join(lacking), []).append(name)
+    notes = [
+        f"These attacks are not run, because the defended answers do not allow {lacking}: {', '.join(names)}."
+        for lacking, names in refused.items()
+    ]
+    able = {name: attack for name, attack in attacks.items() if {*attack.signals} <= {*observed}}
+    if not able:
+        raise InputError(
+            f"no attack can be run: {' '.join(notes).removesuffix('.')}; name gap, which reads labels alone."
+        )
+    return Answerable(able, tuple(notes))

@@ -1,0 +1,61 @@
+"""Defences of answers, as values: what stands between a model and whoever asks it, in a sweep and around an oracle.
+
+round         so many decimals
+top           the k highest scores
+label         the label alone
+temperature   softmax(logit / temperature)
+noise         Gaussian noise, fresh or belonging to the record
+memguard      moved until a learnt classifier of members is undecided
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from functools import reduce
+from typing import Any
+
+from jaxattack.defences.label_only import LabelOnly
+from jaxattack.defences.memguard import MemGuard
+from jaxattack.defences.noise import Noise
+from jaxattack.defences.round import Round
+from jaxattack.defences.temperature import Temperature
+from jaxattack.defences.top_k import TopK
+from jaxattack.types import Access, Defence
+
+DEFENCES: dict[str, Defence] = {
+    "round": Round(),
+    "top": TopK(),
+    "label": LabelOnly(),
+    "temperature": Temperature(),
+    "noise": Noise(),
+    "memguard": MemGuard(),
+}
+
+
+def terms_behind(defences: Iterable[Defence], before: Access) -> Access:
+    """The terms of answers behind defences, the first nearest to the model.
+
+    Raises:
+        InputError: one can do nothing with what the one before it answers.
+    """
+    return reduce(lambda access, defence: defence.access(access), defences, before)
+
+
+def describe(defence: Defence) -> dict[str, Any]:
+    """A defence as plain values that decide its answers."""
+    settings: Any = defence
+    return {"name": type(defence).__name__, **{field.name: getattr(settings, field.name) for field in fields(settings)}}
+
+
+__all__ = [
+    "DEFENCES",
+    "LabelOnly",
+    "MemGuard",
+    "Noise",
+    "Round",
+    "Temperature",
+    "TopK",
+    "describe",
+    "terms_behind",
+]

@@ -1,0 +1,170 @@
+"""MemGuard (Jia et al., CCS 2019, arXiv 1909.10594): answers moved just so far that a classifier of members is undecided.
+
+The defender learns g, a network 256-128-64-1 on sorted confidences p, to tell its members from a reserve. An answer is
+moved in sorted logits z, from log p, by steps of length 0.1 along the gradient of
+
+    |g(softmax z)| + 10 relu(max over others of z - z_label) + c |softmax z - p|_1
+
+(g before its sigmoid), until g has changed sides and the label is kept; c is raised tenfold, 0.1 to 1e5, as long as that
+succeeds, and the last success p' is taken. It is answered with probability min(epsilon / |p' - p|_1, 1), else p: a coin
+that belongs to the record, so that repetitions tell nothing.
+
+| guarantee | |
+| --- | --- |
+| the label | never changes |
+| the answer | is a confidence vector: not negative, sums to 1 |
+| epsilon | bounds the expected distance of each answer in L1 |
+
+The authors train g by SGD at rate 1e-3 in 400 passes of batches of 64; here it takes ``passes`` steps of Adam at that rate on
+all records at once, which a sweep can map. The reserve is half of a model's non-members, drawn by key, on which the audit also
+measures: that favours the defence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Float
+
+from jaxattack.defences import by_record
+from jaxattack.defences.scores import unpicked
+from jaxattack.types import Access, Answer, InputError, at_least, config
+
+WIDTHS = (256, 128, 64, 1)
+WEIGHTS = tuple(10.0**power for power in range(-1, 6))
+STEPS, LENGTH, KEEP = 300, 0.1, 10.0
+UNDECIDED = 1e-5
+TINY = float(jnp.finfo(jnp.float32).tiny)
+
+Sorted = Float[jax.Array, "query cls"]
+
+
+@config
+class MemGuard:
+    """Confidences that a learnt classifier of members cannot decide on; needs confidences of all classes.
+
+    Attributes:
+        epsilon: the expected distance of an answer from the model's, in L1, at least 0; 2 is no bound.
+        passes: training steps of the classifier, at least 1.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    resolution = 0.0
+    fresh = False
+
+    epsilon: float = 1.0
+    passes: int = 400
+
+    def __post_init__(self) -> None:
+        at_least(1, passes=self.passes)
+        if not 0 <= self.epsilon < float("inf"):
+            raise InputError(f"epsilon is {self.epsilon}: give a distance from 0.")
+
+    def access(self, before: Access) -> Access:
+        """As `jaxattack.types.Defence`.
+
+        Raises:
+            InputError: labels alone, the top k, or logits are answered.
+        """
+        access = unpicked(before, "moved")
+        if access.level == "logit":
+            raise InputError("the victim answers with logits: MemGuard moves confidences; ask it for probabilities.")
+        return replace(access, decimals=None)
+
+    def fit(self, key: Any, ask: Callable[[], Answer], y: Any, member: Any) -> Any:  # noqa: ARG002
+        """The classifier and the secret of the coins."""
+        reserve_key, start_key, coin_key = jax.random.split(key, 3)
+        confidences = -jnp.sort(-jnp.asarray(ask().probability), axis=1)
+        reserve = (1 - member) * jax.random.bernoulli(reserve_key, 0.5, member.shape)
+        weight = member / jnp.maximum(member.sum(), 1) + reserve / jnp.maximum(reserve.sum(), 1)
+
+        def loss(layers):
+            return jnp.sum(weight * optax.sigmoid_binary_cross_entropy(verdict(layers, confidences), member)) / 2
+
+        change = optax.adam(1e-3)
+        layers = _start(start_key, confidences.shape[1])
+
+        def step(state, _):
+            layers, moments = state
+            updates, moments = change.update(jax.grad(loss)(layers), moments)
+            return (optax.apply_updates(layers, updates), moments), None
+
+        (layers, _), _ = jax.lax.scan(step, (layers, change.init(layers)), length=self.passes)
+        return layers, jax.random.bits(coin_key)
+
+    def answer(self, state, answer: Answer, x, key) -> Answer:  # noqa: ARG002 (its coins belong to the records)
+        """As `jaxattack.types.Defence`; the label stays."""
+        layers, salt = state
+        p = jnp.asarray(answer.probability)
+        order = jnp.argsort(-p, axis=1)
+        moved = jnp.take_along_axis(
+            undecided(layers, jnp.take_along_axis(p, order, axis=1)), jnp.argsort(order, axis=1), axis=1
+        )
+        distance = jnp.abs(moved - p).sum(axis=1)
+        coin = by_record.uniform(by_record.hashed(jnp.asarray(x), salt), 1)[:, 0]
+        replaced = coin * distance <= self.epsilon if self.epsilon else jnp.zeros(len(p), bool)
+        mixed: Any = jnp.where(replaced[:, None], moved, p)
+        return Answer(answer.label, mixed)
+
+
+def _start(key: Any, classes: int) -> list[tuple[jax.Array, jax.Array]]:
+    shapes = zip((classes, *WIDTHS), WIDTHS, strict=False)
+    draw = jax.nn.initializers.glorot_uniform()
+    return [
+        (draw(key, shape), jnp.zeros(shape[1])) for key, shape in zip(jax.random.split(key, 4), shapes, strict=True)
+    ]
+
+
+def verdict(layers: Any, confidences: Sorted) -> Float[jax.Array, "query"]:
+    """The classifier before its sigmoid: above 0 it says member."""
+    h = confidences
+    for number, (weight, bias) in enumerate(layers):
+        h = h @ weight + bias[None]
+        h = jax.nn.relu(h) if number + 1 < len(layers) else h
+    return h[:, 0]
+
+
+def undecided(layers: Any, p: Sorted) -> Sorted:
+    """Sorted confidences, the label's first, moved until the classifier changes sides; as they were where it does not."""
+    begin = jnp.log(jnp.maximum(p, TINY))
+    side = verdict(layers, p)
+
+    def loss(z, weight):
+        q = jax.nn.softmax(z)
+        kept = KEEP * jax.nn.relu(z[:, 1:].max(axis=1) - z[:, 0])
+        return jnp.sum(jnp.abs(verdict(layers, q)) + kept + weight * jnp.abs(q - p).sum(axis=1))
+
+    def arrived(z):
+        return (verdict(layers, jax.nn.softmax(z)) * side <= 0) & (z[:, 0] >= z[:, 1:].max(axis=1))
+
+    def walk(weight):
+        def step(state):
+            z, done, number = state
+            slope = jax.grad(loss)(z, weight)
+            slope = slope / jnp.maximum(jnp.linalg.norm(slope, axis=1, keepdims=True), TINY)
+            z = jnp.where(done[:, None], z, z - LENGTH * slope)
+            return z, done | arrived(z), number + 1
+
+        def goes_on(state):
+            return ~state[1].all() & (state[2] < STEPS)
+
+        z, done, _ = jax.lax.while_loop(goes_on, step, (begin, jnp.zeros(len(p), bool), 0))
+        return z, done
+
+    def harder(state, weight):
+        best, trying = state
+        z, done = walk(weight)
+        trying = trying & done
+        return (jnp.where(trying[:, None], z, best), trying), None
+
+    needed = jnp.abs(jax.nn.sigmoid(side) - 0.5) > UNDECIDED
+    (z, _), _ = jax.lax.scan(harder, (begin, needed), jnp.asarray(WEIGHTS))
+    moved = jnp.abs(z - begin).max(axis=1, keepdims=True) > 0
+    return jnp.where(moved, jax.nn.softmax(z), p)

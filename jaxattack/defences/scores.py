@@ -1,0 +1,40 @@
+"""What defences of scores share: the terms they need, and answers with their scores changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxattack.types import Access, Answer, InputError
+
+
+def scored(access: Access, done: str) -> Access:
+    """The terms, where there are scores.
+
+    Raises:
+        InputError: labels alone are answered; ``done`` says what was to be done to scores.
+    """
+    if access.level == "label":
+        raise InputError(f"the victim answers with labels alone: there are no scores to be {done}.")
+    return access
+
+
+def unpicked(access: Access, done: str) -> Access:
+    """The terms, where there are scores of all classes.
+
+    Raises:
+        InputError: labels alone or the top k are answered; ``done`` says what was to be done to scores.
+    """
+    if scored(access, done).top:
+        raise InputError(f"the victim answers the top {access.top} classes: scores are {done} before they are picked.")
+    return access
+
+
+def change_scores(answer: Answer, change: Callable[[Any], Any]) -> Answer:
+    """An answer with its scores changed and its label as it was."""
+    probability, logit = answer.probability, answer.logit
+    return Answer(
+        answer.label,
+        None if probability is None else change(probability),
+        None if logit is None else change(logit),
+    )

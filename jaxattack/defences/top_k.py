@@ -1,0 +1,57 @@
+"""Answers of the highest scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from jaxattack.defences.scores import change_scores, scored
+from jaxattack.types import Access, Answer, InputError, at_least, config
+
+
+@config
+class TopK:
+    """The k highest scores of a query, the lower class first where they tie; the others are NaN.
+
+    Attributes:
+        k: at least 1, at most the classes.
+
+    Raises:
+        InputError: k is below 1.
+    """
+
+    resolution = 0.0
+    fresh = False
+
+    k: int = 1
+
+    def __post_init__(self) -> None:
+        at_least(1, k=self.k)
+
+    def access(self, before: Access) -> Access:
+        """As `jaxattack.types.Defence`.
+
+        Raises:
+            InputError: labels alone are answered, or there are fewer classes.
+        """
+        if self.k > scored(before, "picked").classes:
+            raise InputError(f"k is {self.k} and there are {before.classes} classes: give 1 to {before.classes}.")
+        return replace(before, top=min(self.k, before.top or self.k))
+
+    def fit(self, key, ask, y, member):  # noqa: ARG002 (it learns nothing)
+        """As `jaxattack.types.Defence`."""
+        return ()
+
+    def answer(self, state, answer: Answer, x, key) -> Answer:  # noqa: ARG002
+        """As `jaxattack.types.Defence`; the label stays."""
+        return change_scores(answer, lambda scores: highest(scores, self.k))
+
+
+def highest(scores: Any, k: int) -> Any:
+    """The k highest scores of each query, the lower class first where they tie; NaN in place of the others."""
+    xp = scores.__array_namespace__()
+    known = xp.where(xp.isnan(scores), -xp.inf, scores)
+    least = xp.partition(known, known.shape[1] - k, axis=1)[:, -k, None]
+    above, tied = known > least, known == least
+    room = k - above.sum(axis=1, keepdims=True)
+    return xp.where(above | (tied & (tied.cumsum(axis=1) <= room)), scores, xp.nan)

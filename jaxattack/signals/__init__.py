@@ -1,0 +1,135 @@
+"""What is read of a model's answers: one number a record, the evidence that membership attacks read.
+
+    phi                  log p_y - log(1 - p_y), from raw outputs where there are any
+    loss                 -log p_y
+    correct              1 where the prediction is the label
+    hinge                z_y - max over k != y of z_k
+    entropy              -sum p_k log p_k
+    modified_entropy     entropy that knows the label
+    softmax_t2           log softmax(z / 2)_y, at any temperature
+    taylor_t2            log of the Taylor confidence at z / 2, at any temperature
+
+A signal is a value; it is traced inside the program that observes a model and sees the answers behind its defences. By
+its name it is kept in a run folder, and `lookup` reads the name back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
+from jaxattack.signals.correct import Correct
+from jaxattack.signals.entropy import Entropy, ModifiedEntropy
+from jaxattack.signals.hinge import Hinge
+from jaxattack.signals.loss import Loss
+from jaxattack.signals.phi import Phi
+from jaxattack.signals.scores import TINY, Labels, Logits, Values
+from jaxattack.types import Answer, InputError, Model, Signal, Variables
+
+ALWAYS = ("phi", "correct")
+
+_DEFAULTS: tuple[Signal, ...] = (Phi(), Correct(), Loss(), Hinge(), Entropy(), ModifiedEntropy())
+SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFAULTS}
+_TEMPERED = {"softmax": SoftmaxConfidence, "taylor": TaylorConfidence}
+
+
+def lookup(name: str) -> Signal:
+    """The signal of a name.
+
+    Raises:
+        InputError: there is no such signal.
+    """
+    if name in SIGNALS:
+        return SIGNALS[name]
+    tempered = re.fullmatch(r"(softmax|taylor)_t(\d+(?:\.\d+)?)", name)
+    if not tempered or float(tempered[2]) == 0:
+        raise InputError(f"signal is {name!r}: give one of {', '.join(SIGNALS)}, softmax_t2 or taylor_t2.")
+    return _TEMPERED[tempered[1]](temperature=float(tempered[2]))
+
+
+_NO_WEIGHTS = "only raw outputs were written down: a signal that sees weights needs the models."
+
+
+class Outputs:
+    """Raw outputs that were written down, as a view of the model that gave them; it can be asked nothing else."""
+
+    floor = TINY
+
+    def __init__(self, logit: Any):
+        """Wrap raw outputs, ["record cls"]."""
+        self._logit = logit
+
+    def answer(self, x: jax.Array) -> Answer:  # noqa: ARG002 (they are of whatever was asked)
+        """The label and the raw outputs."""
+        label: Any = jnp.argmax(self._logit, axis=1)
+        return Answer(label, None, self._logit)
+
+    @property
+    def model(self) -> Model:
+        """There is none.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(_NO_WEIGHTS)
+
+    @property
+    def variables(self) -> Variables:
+        """There are none.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(_NO_WEIGHTS)
+
+
+def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Values]:
+    """The named signals of a batch of raw outputs.
+
+    Raises:
+        InputError: an unknown signal, or one that sees weights.
+    """
+    return {name: lookup(name)(Outputs(z), z, y, None) for name in names}
+
+
+def require_converged(phi: Float[np.ndarray, "model record query"], models: Sequence[int]) -> None:
+    """Refuse models whose training diverged, before anything is kept of them.
+
+    Args:
+        phi: what they say.
+        models: their numbers, for the message.
+
+    Raises:
+        InputError: phi is NaN or infinite somewhere.
+    """
+    bad = [int(model) for model, row in zip(models, phi, strict=True) if not np.isfinite(row).all()]
+    if bad:
+        raise InputError(
+            f"training diverged: model {bad[0]} answers NaN or infinity ({len(bad)} of these {len(phi)} models do): "
+            "lower learning_rate, or add warmup."
+        )
+
+
+__all__ = [
+    "ALWAYS",
+    "SIGNALS",
+    "Correct",
+    "Entropy",
+    "Hinge",
+    "Loss",
+    "ModifiedEntropy",
+    "Outputs",
+    "Phi",
+    "SoftmaxConfidence",
+    "TaylorConfidence",
+    "compute",
+    "lookup",
+    "require_converged",
+]

@@ -1,0 +1,24 @@
+"""Whether the prediction is the label (the gap attack of Yeom et al. 2018)."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from jaxattack.types import Sight, config
+
+
+@config
+class Correct:
+    """1 where the prediction is the label, else 0."""
+
+    name = "correct"
+    queries = 1
+
+    @property
+    def sees(self) -> Sight:
+        """Labels are enough."""
+        return "label"
+
+    def __call__(self, view, x, y, key):  # noqa: ARG002 (every signal has the same arguments)
+        """As `jaxattack.types.Signal`."""
+        return (view.answer(x).label == y).astype(jnp.float32)

@@ -1,0 +1,95 @@
+"""A model of a sweep as whoever asks it sees it: behind its defences, which are fitted to it first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from jaxattack import defences as answers
+from jaxattack.signals.scores import TINY
+from jaxattack.types import Access, Answer, Dataset, Defence, Inputs, Model, Variables
+
+Chain = tuple[tuple[Defence, Any], ...]
+"""Defences with what each has learnt, the first nearest to the model."""
+
+
+def terms(dataset: Dataset, defences: tuple[Defence, ...]) -> Access:
+    """On which terms a model of a sweep answers: with all that it computes, or with confidences behind defences.
+
+    Raises:
+        InputError: a defence can do nothing with what the one before it answers.
+    """
+    inputs = Inputs.box(-1.0, 1.0, dataset.shape)
+    level = "probability" if defences else "logit"
+    access = Access(level=level, classes=dataset.classes, inputs=inputs, precision="float32")
+    return answers.terms_behind(defences, access)
+
+
+class View:
+    """One model behind its defences, as `jaxattack.types.View`; a batch that is asked again is answered once."""
+
+    def __init__(
+        self, model: Model, variables: Variables, chain: Chain | None = None, keys: PRNGKeyArray | None = None
+    ):
+        """Look at a model.
+
+        Args:
+            model: the architecture.
+            variables: what it learnt.
+            chain: its defences, behind which it answers with confidences; None for its raw outputs.
+            keys: one for each query, for defences that draw.
+        """
+        self.model, self.variables, self._chain, self._keys = model, variables, chain, keys
+        self._last: tuple[jax.Array, Answer] | None = None
+
+    @property
+    def floor(self) -> float:
+        """The smallest confidence that an answer tells from 0."""
+        return max([TINY, *(defence.resolution for defence, _ in self._chain or ())])
+
+    def answer(self, x: jax.Array) -> Answer:
+        """As `jaxattack.types.View`."""
+        if self._last is None or self._last[0] is not x:
+            self._last = x, self._defended(x)
+        return self._last[1]
+
+    def _defended(self, x: jax.Array) -> Answer:
+        logit = self.model.apply(self.variables, x)
+        label: Any = jnp.argmax(logit, axis=1)
+        if self._chain is None:
+            return Answer(label, None, logit)  # pyright: ignore[reportArgumentType] (traced)
+        answer = Answer(label, jax.nn.softmax(logit))  # pyright: ignore[reportArgumentType]
+        for number, (defence, state) in enumerate(self._chain):
+            keys = (
+                None if self._keys is None else jax.vmap(lambda key, at=number: jax.random.fold_in(key, at))(self._keys)
+            )
+            answer = defence.answer(state, answer, x, keys)
+        return answer
+
+
+def fit(
+    defences: tuple[Defence, ...],
+    key: PRNGKeyArray,
+    ask: Callable[[Chain], Answer],
+    y: Int[jax.Array, "record"],
+    member: Float[jax.Array, "record"],
+) -> Chain:
+    """Defences fitted to one model, each behind those before it.
+
+    Args:
+        defences: the first nearest to the model.
+        key: everything random about them.
+        ask: what the model answers to every record behind a chain.
+        y: all labels.
+        member: 1 for the model's members, 0 for the others.
+    """
+    chain: Chain = ()
+    for number, defence in enumerate(defences):
+        state = defence.fit(jax.random.fold_in(key, number), partial(ask, chain), y, member)
+        chain = (*chain, (defence, state))
+    return chain

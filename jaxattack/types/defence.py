@@ -1,0 +1,56 @@
+"""What stands between a model and whoever asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+from jaxattack.types.oracle import Access, Answer
+
+
+@runtime_checkable
+class Defence(Protocol):
+    """A change of a model's answers: a frozen dataclass, hashable, whose fields are all that decides it.
+
+    One function serves a sweep, where it is traced over hundreds of models, and an oracle, where it is handed NumPy arrays.
+
+    Attributes:
+        resolution: the smallest confidence that its answers tell from 0; 0 where they tell all.
+        fresh: whether it draws anew each time that it answers.
+    """
+
+    @property
+    def resolution(self) -> float: ...
+
+    @property
+    def fresh(self) -> bool: ...
+
+    def access(self, before: Access) -> Access:
+        """The terms behind it.
+
+        Raises:
+            InputError: it can do nothing with such answers.
+        """
+        ...
+
+    def fit(self, key: Any, ask: Callable[[], Answer], y: Any, member: Any) -> Any:
+        """What it learns of one model before that is deployed: a pytree of arrays; () for most.
+
+        Args:
+            key: everything random about it.
+            ask: gives what the model answers to every record, behind the defences before this one.
+            y: all labels.
+            member: Float["record"], 1 for the model's members, 0 for the others.
+        """
+        ...
+
+    def answer(self, state: Any, answer: Answer, x: Any, key: Any) -> Answer:
+        """What is answered instead.
+
+        Args:
+            state: what `fit` gave.
+            answer: of the model, or of the defence before; arrays of NumPy or of JAX.
+            x: ["query *feature"], the queries.
+            key: for defences that draw afresh: a key of JAX for each query, or a NumPy generator for them all.
+        """
+        ...

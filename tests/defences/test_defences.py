@@ -1,0 +1,141 @@
+"""Every defence by name: one function for NumPy and for JAX, on its own terms, that keeps what it promises."""
+
+from __future__ import annotations
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from jaxattack.defences import DEFENCES, LabelOnly, MemGuard, Noise, Round, Temperature, TopK, describe, terms_behind
+from jaxattack.defences.noise import as_confidences
+from jaxattack.types import Access, Answer, Defence, InputError, Inputs
+
+RNG = np.random.default_rng(0)
+LOGIT = RNG.standard_normal((30, 6)).astype(np.float32) * 3
+X = RNG.standard_normal((30, 4)).astype(np.float32)
+Y = RNG.integers(0, 6, 30)
+MEMBER = (np.arange(30) < 15).astype(np.float32)
+KEY = jax.random.key(1)
+KEYS = jax.random.split(KEY, 30)
+ACCESS = Access(level="probability", classes=6, inputs=Inputs.box(-3, 3, (4,)))
+named = pytest.mark.parametrize("name", list(DEFENCES))
+
+
+def answer_of(xp, dtype):
+    p = softmax(LOGIT.astype(np.float64), axis=1).astype(dtype)
+    return Answer(xp.asarray(LOGIT.argmax(1)), xp.asarray(p))
+
+
+def fitted(defence):
+    member = jnp.asarray(MEMBER)
+    return defence.fit(KEY, lambda: answer_of(jnp, np.float32), jnp.asarray(Y), member)
+
+
+@named
+def test_it_is_a_hashable_defence_of_plain_values(name):
+    defence = DEFENCES[name]
+    assert isinstance(defence, Defence)
+    assert hash(defence) == hash(type(defence)())
+    assert json.loads(json.dumps(describe(defence))) == describe(defence)
+    assert describe(defence)["name"] == type(defence).__name__
+
+
+@named
+def test_its_answer_keeps_to_its_terms_traced_or_not(name):
+    defence = DEFENCES[name]
+    access, state = defence.access(ACCESS), fitted(defence)
+    traced = jax.jit(lambda x, keys: defence.answer(state, answer_of(jnp, np.float32), x, keys))(jnp.asarray(X), KEYS)
+    plain = defence.answer(state, answer_of(np, np.float64), X, np.random.default_rng(0))
+    for answer in (traced, plain):
+        assert answer.logit is None
+        assert (answer.probability is None) == (access.level == "label")
+        if answer.probability is not None:
+            p = np.asarray(answer.probability)
+            shown = np.isfinite(p)
+            assert shown.sum(axis=1).tolist() == [access.top or 6] * 30
+            assert (p[shown] >= 0).all()
+            if not (access.top or access.decimals is not None):
+                np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    if not defence.fresh:
+        np.testing.assert_array_equal(traced.label, plain.label)
+        if traced.probability is not None:
+            # Rounding may go either way where float32 and float64 differ; a few records at most.
+            apart = np.abs(np.nan_to_num(np.asarray(traced.probability) - np.asarray(plain.probability))).max(axis=1)
+            assert (apart > 1e-3).sum() <= 1
+
+
+@named
+def test_it_refuses_labels_alone_unless_it_is_labels_alone(name):
+    labels = LabelOnly().access(ACCESS)
+    if name == "label":
+        assert labels.level == "label"
+        return
+    with pytest.raises(InputError, match="labels alone"):
+        DEFENCES[name].access(labels)
+
+
+def test_terms_follow_a_chain():
+    access = terms_behind((Temperature(temperature=2.0), Round(decimals=2), TopK(k=3)), ACCESS)
+    assert (access.decimals, access.top, access.level) == (2, 3, "probability")
+    with pytest.raises(InputError, match="before they are picked"):
+        terms_behind((TopK(k=3), Noise(scale=0.1)), ACCESS)
+
+
+def test_only_noise_and_rounding_drown_small_confidences():
+    assert Round(decimals=2).resolution == 0.005
+    assert Noise(scale=0.3).resolution == 0.3
+    assert [TopK().resolution, LabelOnly().resolution, Temperature().resolution, MemGuard().resolution] == [0.0] * 4
+
+
+@given(st.integers(0, 2**30))
+def test_what_noise_leaves_is_a_confidence(seed):
+    scores = np.random.default_rng(seed).standard_normal((5, 3))
+    scores[0] = -1.0
+    p = as_confidences(scores)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    np.testing.assert_array_equal(p.argmax(axis=1), scores.argmax(axis=1))
+
+
+def noise_on(defence, state, repeats, key):
+    answer = Answer(jnp.zeros(30, int), None, jnp.asarray(LOGIT))
+    draw = jax.jit(lambda keys: defence.answer(state, answer, jnp.asarray(X), keys).logit)
+    keys = jax.vmap(lambda one: jax.random.split(one, 30))(jax.random.split(key, repeats))
+    return np.stack([np.asarray(draw(one)) for one in keys]) - LOGIT
+
+
+def test_repetition_averages_fresh_noise_away_and_leaves_a_records_own():
+    fresh = noise_on(Noise(scale=0.5), (), 100, KEY)
+    assert fresh.std() == pytest.approx(0.5, rel=0.05)
+    assert fresh.mean(axis=0).std() == pytest.approx(0.05, rel=0.15)  # variance v / n
+    own = noise_on(Noise(scale=0.5, by_record=True), jnp.uint32(3), 3, KEY)
+    np.testing.assert_array_equal(own[0], own[2])
+    assert own[0].std() == pytest.approx(0.5, rel=0.2)
+    other = noise_on(Noise(scale=0.5, by_record=True), jnp.uint32(4), 1, KEY)
+    assert np.abs(np.corrcoef(own[0].ravel(), other[0].ravel())[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Round(decimals=18), "decimals is 18"),
+        (lambda: TopK(k=0), "k is 0"),
+        (lambda: TopK(k=7).access(ACCESS), "k is 7 and there are 6 classes"),
+        (lambda: Temperature(temperature=0.0), "temperature is 0.0"),
+        (lambda: Noise(scale=-1.0), "scale is -1.0"),
+        (lambda: MemGuard(epsilon=-1.0), "epsilon is -1.0"),
+        (lambda: MemGuard(passes=0), "passes is 0"),
+        (
+            lambda: MemGuard().access(Access(level="logit", classes=6, inputs=ACCESS.inputs)),
+            "MemGuard moves confidences",
+        ),
+    ],
+)
+def test_a_defence_that_makes_no_sense_is_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

@@ -1,0 +1,101 @@
+"""Sweeps behind defences: every signal is of the defended answer."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxattack import signals
+from jaxattack.data import Halves, load
+from jaxattack.defences import DEFENCES, LabelOnly, MemGuard, Noise, Round, Temperature, TopK
+from jaxattack.models import build
+from jaxattack.oracle import defended, from_model
+from jaxattack.signals.scores import completed
+from jaxattack.training import Placement, Recipe, train_ensemble
+from jaxattack.training.images import as_input
+from jaxattack.types import Answer, InputError, Inputs
+
+DATA = load("digits").take(np.arange(0, 1797, 20))
+MEMBER = Halves()(2, len(DATA), 0)
+MODEL, RECIPE = build("mlp:8", DATA.shape, DATA.classes), Recipe(epochs=8, batch=10, learning_rate=0.01)
+NAMES = ("phi", "correct", "entropy", "hinge")
+X = np.asarray(as_input(jnp.asarray(DATA.x)))
+
+
+def sweep(*defences, chunk=2, block=1024, names=NAMES):
+    placement = Placement(chunk=chunk, vmap=1, block=block)
+    return train_ensemble(MODEL, RECIPE, DATA, MEMBER, signals=names, defences=defences, placement=placement)
+
+
+@pytest.fixture(scope="module")
+def bare():
+    return sweep()
+
+
+class Shown:
+    def __init__(self, answer, floor):
+        self._answer, self.floor = answer, floor
+
+    def answer(self, x):
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [(Round(decimals=2),), (TopK(k=3),), (Temperature(temperature=3.0), Round(decimals=1))],
+    ids=["round", "top", "temperature and round"],
+)
+def test_a_sweep_sees_what_an_oracle_behind_the_same_values_answers(bare, chain):
+    ensemble, _ = bare
+    _, observed = sweep(*chain)
+    for model in range(2):
+        variables = jax.tree.map(lambda leaf, at=model: leaf[at], ensemble.variables)
+        oracle = from_model(MODEL, variables, inputs=Inputs.box(-1, 1, DATA.shape), classes=DATA.classes)
+        for defence in chain:
+            oracle = defended(oracle, defence)
+        answer = oracle(X)
+        seen = Answer(jnp.asarray(answer.label), completed(jnp.asarray(answer.probability, jnp.float32)))
+        view = Shown(seen, max([signals.scores.TINY, *(defence.resolution for defence in chain)]))
+        for name in NAMES:
+            expected = np.asarray(signals.lookup(name)(view, None, jnp.asarray(DATA.y), None))
+            found = observed.signal(name)[model, :, 0]
+            # float32 against the oracle's rounding in float64: a record in a hundred may fall on the other side.
+            assert (np.abs(found - expected) > 1e-3 + 1e-3 * np.abs(expected)).mean() <= 0.02, name
+
+
+def test_what_labels_alone_do_not_allow_is_not_observed():
+    _, observed = sweep(LabelOnly())
+    assert set(observed.signals) == {"correct"}
+
+
+def test_confidences_do_not_allow_what_needs_raw_outputs():
+    _, observed = sweep(Temperature(temperature=1.0), names=("taylor_t2", "hinge"))
+    assert set(observed.signals) == {"phi", "correct", "hinge"}
+
+
+def test_confidences_at_temperature_1_give_the_bare_phi(bare):
+    _, observed = sweep(Temperature(temperature=1.0))
+    np.testing.assert_allclose(observed.signal("phi"), bare[1].signal("phi"), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", list(DEFENCES))
+def test_every_defence_runs_in_a_sweep_and_leaves_the_training_alone(bare, name):
+    ensemble, observed = sweep(MemGuard(passes=5) if name == "memguard" else DEFENCES[name])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), ensemble.variables, bare[0].variables)
+    for signal in observed.signals:
+        assert np.isfinite(observed.signal(signal)).all()
+    if name != "noise":
+        np.testing.assert_array_equal(observed.signal("correct"), bare[1].signal("correct"))
+
+
+def test_fresh_noise_does_not_depend_on_chunks_or_blocks():
+    noise = Noise(scale=0.2)
+    found = [sweep(noise, chunk=chunk, block=block)[1].signal("phi") for chunk, block in ((2, 1024), (1, 7))]
+    np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-3)
+
+
+def test_a_chain_that_makes_no_sense_is_refused():
+    with pytest.raises(InputError, match="no scores to be rounded"):
+        sweep(LabelOnly(), Round(decimals=2))
