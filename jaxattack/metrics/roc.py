@@ -93,12 +93,14 @@ def roc_curve(scores: Float[np.ndarray, "record"], member: Bool[np.ndarray, "rec
         raise InputError(
             f"a ROC curve of {positives} members and {negatives} non-members is undefined: give some of both."
         )
-    order = np.argsort(scores)[::-1]
-    ordered = scores[order]
+    # Sorting each side and merging takes half the time of sorting the places of all.
+    sides = np.concatenate([np.sort(scores[~member]), np.sort(scores[member])])
+    order = np.argsort(sides, kind="stable")[::-1]
+    ordered = sides[order]
     if np.isnan(ordered[0]) or np.isnan(ordered[-1]):
         raise InputError("scores contain NaN: drop these records, or mend the signal.")
     last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
-    tp = np.cumsum(member[order])[last]
+    tp = np.cumsum(order >= negatives)[last]
     return Roc(
         threshold=np.concatenate([[np.inf], ordered[last]]),
         fp=np.concatenate([[0], last + 1 - tp]),
