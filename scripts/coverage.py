@@ -9,7 +9,7 @@ records. `location` has 5,010 that leak evenly. The truth is that of four millio
 
 `--data` holds x and y, as `jaxattack.load` reads them: it is cut into disjoint sets of 1,000 records, and 256 networks are
 trained on complementary halves of each set and attacked by online LiRA, in groups of 8, 16, 64 and 256. The truth for
-one set is the mean over all other sets. For comparison, `binomial` is the Clopper-Pearson interval of the pooled count.
+one set is the mean over all other sets. What was measured before of other records is kept. For comparison, `binomial` is the Clopper-Pearson interval of the pooled count.
 """
 
 import argparse
@@ -114,7 +114,7 @@ def real(path: str, sets: int) -> Iterator[dict[str, Any]]:
     every = load(path)
     order = np.random.default_rng(0).permutation(len(every))
     sets = min(sets, len(every) // SET)
-    model, recipe = build("mlp:64", every.shape, every.classes), Recipe(epochs=20, batch=50)
+    model, recipe = build("mlp:32", every.shape, every.classes), Recipe(epochs=20, batch=50)
     attack = lookup(["lira-online"])["lira-online"]
     found: dict[int, list[list[Repeat]]] = {models: [] for models in MODELS}
     for at in range(sets):
@@ -179,12 +179,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="real records as FILE.npz or another name that jaxattack.load takes")
     parser.add_argument("--sets", type=int, default=60, help="disjoint sets of real records, at most")
-    parser.add_argument("--repeats", type=int, default=200, help="of each simulated sweep")
+    parser.add_argument("--repeats", type=int, default=200, help="of each simulated sweep; 0 for none")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
-    results = [*simulated(options.repeats), *(real(options.data, options.sets) if options.data else ())]
+    fresh = [*(simulated(options.repeats) if options.repeats else ())]
+    fresh += real(options.data, options.sets) if options.data else ()
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "coverage.json").write_text(json.dumps(results, indent=1) + "\n")
+    file = options.out / "coverage.json"
+    before = json.loads(file.read_text()) if file.exists() else []
+    kinds = {row["records"] for row in fresh}
+    results = [*(row for row in before if row["records"] not in kinds), *fresh]
+    file.write_text(json.dumps(results, indent=1) + "\n")
     text = (
         "Percent of sweeps in which the nominal 95% interval holds the value of new records and new models "
         "(`python scripts/coverage.py`).\nIn brackets the Clopper-Pearson interval of the pooled count. FP: false "
