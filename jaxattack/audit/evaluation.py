@@ -22,7 +22,7 @@ from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, rate_key
 from jaxattack.audit.learning import accuracies, doubts
-from jaxattack.audit.per_record import calibration, exposed
+from jaxattack.audit.per_record import calibration, exposed, own_rates_at
 from jaxattack.audit.scorable import scorable
 from jaxattack.metrics import Band, Spread, Summary, stability, summarise, thin, vulnerability
 from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
@@ -99,7 +99,6 @@ def evaluate(
     if declare and declare not in [one.entry["name"] for one in judged]:
         raise InputError(f"the declared attack cannot be run. {' '.join(refused)}")
     claimed = next((one for one in judged if one.entry["name"] == declare), judged[0])
-    assert claimed.scores is not None
     beyond = exposed(shown, member)
     models = _models(observations, chosen.records)
     notes = doubts(models, observations.label[chosen.records], observations.records - models["members"])
@@ -112,7 +111,7 @@ def evaluate(
             "declared": declare is not None,
         },
         "comparison": _comparison(claimed, judged, correction),
-        "calibration": calibration(claimed.entry["name"], claimed.scores, member, claimed.thresholds),
+        "calibration": calibration(shown, member, {rate_key(fpr): fpr for fpr in FPRS}),
         "models": models,
         "vulnerable": _numbered(_marked(claimed.vulnerable, beyond), chosen.records),
         "vulnerability": _vulnerability(shown, member, vulnerable) | {"beyond_chance": int(beyond.sum())},
@@ -135,19 +134,15 @@ class _Judged(NamedTuple):
     entry: dict[str, Any]
     vulnerable: dict[str, Any]
     strength: tuple[float, float]
-    thresholds: dict[str, float]
     influences: Influences | None
-    scores: Float[np.ndarray, "target record"] | None
 
 
 def _with_influences(judged: list[_Judged], one: _Judged, declare: str | None) -> list[_Judged]:
-    """One attack more; only those that may be claimed or compared keep what is large."""
+    """One attack more; only those that may be compared keep their influences, which are large."""
     more = [*judged, one]
     strongest = max(more, key=lambda other: other.strength)
     return [
-        other
-        if other is strongest or other.entry["name"] in (BASELINE, declare)
-        else other._replace(influences=None, scores=None)
+        other if other is strongest or other.entry["name"] in (BASELINE, declare) else other._replace(influences=None)
         for other in more
     ]
 
@@ -186,7 +181,8 @@ def _judge(
     strength = 0.0 if rate is None else summary.tpr[FPRS.index(rate)].tpr
     vulnerable = _vulnerable(label, scores, summary, read, exposed)
     thresholds = {rate_key(point.fpr): point.threshold for point in summary.tpr}
-    return _Judged(entry, vulnerable, (strength, summary.auc), thresholds, summary.influences, scores)
+    entry["per_record"] = own_rates_at(scores, read.member, thresholds)
+    return _Judged(entry, vulnerable, (strength, summary.auc), summary.influences)
 
 
 def _by_rate(summary: Summary, confidence: float) -> dict[str, list[float]]:

@@ -1,4 +1,4 @@
-"""The claimed attack record by record: whose false-positive rate the pooled one is, and which records are exposed at all."""
+"""An audit record by record: whose false-positive rate the pooled one is, and which records are exposed at all."""
 
 from __future__ import annotations
 
@@ -24,40 +24,41 @@ DISCOVERY = 0.05  # of the records said to be exposed, the share that chance may
 CURVE = 400
 
 
-def calibration(
-    name: str,
+def own_rates_at(
     scores: Float[np.ndarray, "target record"],
     member: Bool[np.ndarray, "target record"],
     thresholds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """An attack with one threshold for all records, and with a threshold a record.
+    """How an attack's false positives at the pooled thresholds spread over the records, by the rates' names."""
+    return {rate: dataclasses.asdict(own_rates(scores, member, threshold)) for rate, threshold in thresholds.items()}
+
+
+def calibration(
+    phi: Float[np.ndarray, "model record"], member: Bool[np.ndarray, "model record"], fprs: Mapping[str, float]
+) -> dict[str, Any]:
+    """What a threshold of each record's own on phi finds.
+
+    Phi and not an attack's scores: those of one record under several targets are tied to one another by their references,
+    so that a rank among them is not uniform where nothing leaks.
 
     Args:
-        name: of the attack.
-        scores: higher means "more likely a member".
-        member: the truth for each target.
-        thresholds: the pooled one at each false-positive rate, by the rate's name.
+        phi: of the record itself.
+        member: the truth.
+        fprs: by their names.
 
     Returns:
         The part ``calibration`` of the findings.
     """
     clusters = model_clusters(member)
-    own = calibrated(scores, member, clusters)
+    own = calibrated(phi, member, clusters)
     curve = roc_curve(own.ravel(), member.ravel())
-    fprs = [float(rate) for rate in thresholds]
-    *tprs, area = influences(own, member, curve, fprs, clusters).estimates()
-    finest = float(-own.max())  # what the record with the most non-member targets resolves
-    rates = {}
-    for (rate, threshold), estimate in zip(thresholds.items(), tprs, strict=True):
-        resolved = float(rate) >= finest
-        rates[rate] = dataclasses.asdict(own_rates(scores, member, threshold)) | {
-            "tpr": estimate.value if resolved else None,
-            "tpr_interval": list(estimate.interval()) if resolved else None,
-        }
+    *tprs, area = influences(own, member, curve, tuple(fprs.values()), clusters).estimates()
+    finest = float(-own.max())  # what the record with the most non-member models resolves
     drawn = thin(curve, CURVE)
+    resolved = {name: estimate for (name, fpr), estimate in zip(fprs.items(), tprs, strict=True) if fpr >= finest}
     return {
-        "attack": name,
-        "rates": rates,
+        "tpr": {name: resolved[name].value if name in resolved else None for name in fprs},
+        "tpr_interval": {name: list(resolved[name].interval()) if name in resolved else None for name in fprs},
         "auc": area.value,
         "auc_interval": list(area.interval()),
         "roc": {

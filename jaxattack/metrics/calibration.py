@@ -1,10 +1,11 @@
 """Whether a pooled false-positive rate is every record's: one threshold for all accuses some records far more than others.
 
 At the pooled threshold a record's own false-positive rate is the share of its non-member targets that call it a member.
-A threshold of the record's own instead keeps its rate at what was asked for: its score is replaced by how few of the
-record's non-member targets score as high (arXiv 2605.25819 sets the two side by side). Targets that share out the records
+A threshold of the record's own instead keeps its rate at what was asked for: a signal is replaced by how few of the
+record's non-member models show as much (arXiv 2605.25819 sets the two side by side). Models that share out the records
 with the one that is scored are left out of that count, so that both worlds are compared with as many and, where nothing
-leaks, the count is uniform whatever the record.
+leaks, the count is uniform whatever the record. That holds of signals, each of which one model gives. The scores of an
+attack with references are tied to one another across targets, and their ranks within a record are not uniform.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ ENTRY = {
         "false_positives",
         "resolvable",
     ),
-    *("per_target", "transferred", "ppv", "roc", "band", "histogram", "by_models", "seconds", "tied"),
+    *("per_target", "per_record", "transferred", "ppv", "roc", "band", "histogram", "by_models", "seconds", "tied"),
 }
 RATES = {"0.1", "0.01", "0.001", "0.0001", "0.00001"}
 TIMES = ("seconds", "memory_bytes")

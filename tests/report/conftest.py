@@ -54,6 +54,7 @@ def _attack(name: str, shift: float, member: np.ndarray, random: np.random.Gener
             "balanced_accuracy": _spread(random),
             "tpr": {rate: _spread(random) for rate in RATES},
         },
+        "per_record": {rate: {"above": 0.1, "chance": 0.04, "dispersion": 2.1, "p_value": 1e-9} for rate in RATES},
         "transferred": {rate: {"fpr": _spread(random), "tpr": _spread(random)} for rate in RATES},
         "ppv": {prior: {rate: random.random() for rate in RATES} for prior in ("0.01", "0.1", "0.5")},
         "roc": {
@@ -85,7 +86,6 @@ def invented(
     resolved = [rate for rate in RATES if int(float(rate) * attacks[0]["roc"]["negatives"]) >= 10]
     quoted = "0.001" if "0.001" in resolved else min(resolved, key=float, default=None)
     attacks.sort(key=lambda attack: (attack["tpr"][quoted] if quoted else 0, attack["auc"]), reverse=True)
-    own = {"above": 0.1, "chance": 0.04, "dispersion": 2.1, "p_value": 1e-9, "tpr": 0.05, "tpr_interval": [0.04, 0.06]}
     told = {"difference": 0.02, "interval": [0.01, 0.03], "better": True}
     compared = {"attack": attacks[0]["name"], "baseline": "loss", "tpr": dict.fromkeys(RATES, told), "auc": told}
     vulnerability = np.sort(random.beta(5, 4, records))[::-1]
@@ -97,8 +97,8 @@ def invented(
         "attacks": attacks,
         "claim": {"attack": attacks[0]["name"], "rate": quoted, "choices": len(attacks), "declared": False},
         "calibration": {
-            "attack": attacks[0]["name"],
-            "rates": {rate: own | ({"tpr": None, "tpr_interval": None} if rate < "0.01" else {}) for rate in RATES},
+            "tpr": {rate: 0.05 if rate > "0.01" else None for rate in RATES},
+            "tpr_interval": {rate: [0.04, 0.06] if rate > "0.01" else None for rate in RATES},
             "auc": 0.61,
             "auc_interval": [0.6, 0.62],
             "roc": attacks[0]["roc"],

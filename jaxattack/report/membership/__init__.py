@@ -23,6 +23,9 @@ Findings are those that every report has (`jaxattack.report`), and
       auc_interval      95%, of the AUC
       tied              share of scores equal to the largest
       per_target        {auc, balanced_accuracy: {mean, sd}, tpr: {rate: {mean, sd}}} over targets
+      per_record        {rate: {above, chance, dispersion, p_value}}: at the pooled threshold, the share of records whose own
+                        false-positive rate is above twice the pooled one, the share that chance explains, how dispersed the
+                        records' rates are (1: as by chance), and the p-value of that all records have one rate
       transferred       {rate: {fpr, tpr: {mean, sd}}}: thresholds set on the other targets
       ppv               {prior: {rate: precision}}
       roc               {false_positives, true_positives (counts, one a point), negatives, positives}
@@ -32,12 +35,9 @@ Findings are those that every report has (`jaxattack.report`), and
                         groups of them, and among all
     models              {count, records, scored (those that every attack scored), classes, members, train_accuracy,
                         test_accuracy: {mean, sd} or null}
-    calibration         {attack, rates: {rate: {above, chance, dispersion, p_value, tpr, tpr_interval}}, auc, auc_interval,
-                        roc}: the claimed attack record by record (`jaxattack.metrics.calibration`). At the pooled threshold
-                        of a rate: the share of records whose own false-positive rate is above twice the pooled one, the
-                        share that chance explains, how dispersed the records' rates are (1: as by chance) and its p-value.
-                        With a threshold a record: the members found at the rate, null where the models do not resolve it,
-                        AUC and curve
+    calibration         {tpr, tpr_interval: {rate: ... or null}, auc, auc_interval, roc}: what a threshold of each record's own
+                        on phi finds (`jaxattack.metrics.calibration`), which holds the false-positive rate for every record;
+                        null where the models do not resolve the rate
     vulnerable          {attack, records: [{record, label, vulnerability, beyond_chance, detected, falsely}]}, worst first;
                         whether it is exposed beyond chance (false discovery rate 5% over all records), and the last two at
                         the attack's threshold of 1% false positives

@@ -56,10 +56,12 @@ def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
 
 
 def _own_thresholds(axes: Axes, curve: Mapping[str, Any]) -> None:
-    """The claimed attack with a threshold a record, from the lowest rate that this resolves."""
+    """What a threshold a record finds, from the lowest rate that it resolves."""
     x, y = _steps(curve, axes.get_xlim()[0])
     resolved = slice(1, None)
-    axes.plot(x[resolved], y[resolved], color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label="a threshold a record")
+    axes.plot(
+        x[resolved], y[resolved], color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label="phi, a threshold a record"
+    )
     axes.legend(**_LEGEND)
 
 
