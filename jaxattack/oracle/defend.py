@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK, describe
+from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.ledger import Wrapped, digest
 from jaxattack.types import Answer, Bias, Defence, InputError, Oracle
 
@@ -43,7 +44,7 @@ def defended(oracle: Oracle, defence: Defence, *, state: Any = (), seed: int = 0
     Raises:
         InputError: the defence can do nothing with such answers, or a seed below 0.
     """
-    return _Defended(oracle, defence, state, seed, describe(defence) | {"seed": seed})
+    return _Defended(oracle, defence, state, seed, describe(defence) | {"state": fingerprint_of(state), "seed": seed})
 
 
 def rounded(oracle: Oracle, decimals: int) -> Oracle:

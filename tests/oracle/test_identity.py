@@ -23,12 +23,14 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from jaxattack.defences import Round
 from jaxattack.models import build
 from jaxattack.oracle import (
     BinnedLogistic,
     budgeted,
     cached,
     checked,
+    defended,
     from_estimator,
     from_function,
     from_head,
@@ -267,6 +269,9 @@ CHAINS = {
     "labels": label_only,
     "noise, temperature": lambda oracle: tempered(noisy(oracle, 0.3), 2.0),
     "temperature, noise": lambda oracle: noisy(tempered(oracle, 2.0), 0.3),
+    "a defence's value": lambda oracle: defended(oracle, Round(decimals=3)),
+    "what it has learnt": lambda oracle: defended(oracle, Round(decimals=3), state=np.zeros(2)),
+    "what it draws": lambda oracle: defended(oracle, Round(decimals=3), seed=1),
     "rounded twice": lambda oracle: rounded(rounded(oracle, 2), 3),
 }
 
