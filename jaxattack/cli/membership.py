@@ -89,7 +89,7 @@ _TRAINED = flat("How it is trained")
 Protocol = Literal["independent", "leave-one-out"]
 ProtocolOption = Annotated[Protocol, Parameter(group=_ATTACK.group)]
 RecipeOptions = Annotated[Recipe, _TRAINED]
-PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
+PlacementOptions = Annotated[Placement, flat("Speed (results stay the same to rounding)")]
 LearningOptions = Annotated[Learning, _TRAINED]
 DefenceOptions = Annotated[Defending, flat("What is defended")]
 MachineOptions = Annotated[Machines, flat("Many machines")]

@@ -2,8 +2,8 @@
 
 A chunk is the group of models that one compiled program handles (`jaxattack.training.program`).
 
-Model i depends on the run's seed, on i and on its own members alone: not on the number of models, the chunk, the
-grouping, the form of convolution or the devices, beyond floating-point rounding.
+Model i depends on the run's seed, on i and on its own members alone: not on the number of models or the chunk. Which
+options for speed move it by rounding, and how far, is said at `jaxattack.training.placement.Placement`.
 """
 
 from __future__ import annotations

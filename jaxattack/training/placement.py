@@ -1,4 +1,4 @@
-"""How a sweep is cut into programs: what changes speed and memory, and results by rounding alone."""
+"""How a sweep is cut into programs: what changes speed and memory, and results by rounding at most."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from jaxattack.types import InputError, config
 
 @config
 class Placement:
-    """How the work is cut. It changes speed and memory, and results by rounding alone.
+    """How the work is cut. It changes speed and memory, and results by rounding at most.
+
+    On a CPU a network of dense layers learns the same bit for bit with any ``chunk`` and ``vmap`` and on any number of devices,
+    and phi differs by less than 1e-5 with another ``block``. With convolutions that is so on two threads; from four on XLA
+    splits the sum of a weight gradient by another rule for one model than for several, a difference in the last place that
+    reached 3e-6 in phi after 10 epochs of cnn:16-32 on digits. Another ``conv`` adds in another order, which training
+    lets grow: ``lax`` and ``mixed`` then differ by 1e-4 on average and by .005 at most. On an accelerator ``vmap`` does so too. Every
+    chunk of a run folder records what it was made with.
 
     On a CPU what is left open follows from figures measured before; on an accelerator the engine measures a few ways on
     the device itself, and takes the fastest (`jaxattack.training.tuning`).
@@ -22,7 +29,7 @@ class Placement:
         vmap: models a device handles at the same time; by default 1 for convolutions and 2 for other networks on a
             CPU, and measured on an accelerator.
         conv: how convolutions are computed: lax, patches or mixed (`jaxattack.models.conv`); by default mixed on a CPU, and
-            measured on an accelerator.
+            measured on an accelerator. Another form rounds otherwise, which training lets grow.
         block: records that a model is asked about at once; by default 1024 on a CPU, and measured on an accelerator.
 
     ``chunk``, and a ``vmap`` that is not given, are halved until the program fits into free memory.

@@ -5,8 +5,9 @@ the precision and the batch; no rule holds on every machine. So a short training
 compiled and timed for a few ways: each form of convolution with 1, 4, 16, ... models at the same time, as long as that is 5%
 faster, then larger blocks of questions likewise. The time of the whole work decides. What was measured is remembered while
 the process lives. Each form, and the blocks, have an equal share of a minute, after which no further way of theirs is begun.
-Ways differ by rounding, which a long training in few bits may let grow: models of one way are not those of another bit for bit,
-but of the same distribution.
+Ways differ by rounding, which grows while networks train: models of one way are not those of another bit for bit, but of the
+same distribution (`jaxattack.training.placement.Placement` has figures). Timings vary: with ``vmap``, ``conv`` and ``block``
+given, a run does not depend on them. What was taken stands in the run folder and in the report.
 """
 
 from __future__ import annotations
