@@ -25,7 +25,7 @@ from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Recipe, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
-from jaxattack.training.view import terms
+from jaxattack.training.view import sight
 from jaxattack.types import Dataset, Defence, InputError, InputWarning, Learner, Sight, config, sees
 
 
@@ -132,8 +132,8 @@ def planned(
             f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
             "out, or there is nothing to tell apart."
         )
-    sight = terms(records, defences).level
-    asked = tuple(name for name in signals_for(audit.attacks) if sees(signals.lookup(name), sight))
+    seen = sight(records, defences)
+    asked = tuple(name for name in signals_for(audit.attacks) if sees(signals.lookup(name), seen))
     scored = scorable(member, answerable(lookup(audit.attacks), asked, defences).attacks)
     Correction(attacks=tuple(scored.attacks), declared=audit.declare)
     for note in scored.notes:
@@ -152,16 +152,17 @@ def planned(
         seed=audit.seed,
     )
     slots = chosen.slots(member)
-    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | _behind(sweep, sight)
+    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | _behind(sweep, seen)
     if is_factory(victim.model):  # its name stays where its code changes
         identity["victim"]["code"] = of_code(model, records.shape)
     folder = RunFolder.open(out, identity, records.y)
     return Plan(folder, victim, sweep, records, member, slots, audit.keep_weights)
 
 
-def _behind(sweep: Sweep, sight: Sight) -> dict[str, Any]:
+def _behind(sweep: Sweep, seen: Sight) -> dict[str, Any]:
     """What is observed, and behind which defences; nothing of them where there are none."""
-    names = [name for name in sweep.signals if sees(signals.lookup(name), sight)]
+    every = (signals.as_signal(signal) for signal in sweep.signals)
+    names = [signal.name for signal in every if sees(signal, seen)]
     defended = {"defences": [describe(defence) for defence in sweep.defences]} if sweep.defences else {}
     return {"signals": names} | defended
 

@@ -8,6 +8,9 @@
     modified_entropy     entropy that knows the label
     softmax_t2           log softmax(z / 2)_y, at any temperature
     taylor_t2            log of the Taylor confidence at z / 2, at any temperature
+    posterior_16         the highest confidences and the label's own; several numbers a record
+    gradient_norm        of the loss in the weights, all or a layer's; input_gradient_norm: in the record
+    noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
 
 A signal is a value; it is traced inside the program that observes a model and sees the answers behind its defences. By
 its name it is kept in a run folder, and `lookup` reads the name back.
@@ -27,9 +30,12 @@ from jaxtyping import Float
 from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
 from jaxattack.signals.correct import Correct
 from jaxattack.signals.entropy import Entropy, ModifiedEntropy
+from jaxattack.signals.gradient import GradientNorm, InputGradientNorm
 from jaxattack.signals.hinge import Hinge
 from jaxattack.signals.loss import Loss
+from jaxattack.signals.neighbours import MerlinRatio, NoiseRobustness, ViewCorrectness
 from jaxattack.signals.phi import Phi
+from jaxattack.signals.posterior import Posterior
 from jaxattack.signals.scores import TINY, Labels, Logits, Values
 from jaxattack.types import Answer, InputError, Model, Signal, Variables
 
@@ -38,6 +44,11 @@ ALWAYS = ("phi", "correct")
 _DEFAULTS: tuple[Signal, ...] = (Phi(), Correct(), Loss(), Hinge(), Entropy(), ModifiedEntropy())
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFAULTS}
 _TEMPERED = {"softmax": SoftmaxConfidence, "taylor": TaylorConfidence}
+
+
+def as_signal(signal: str | Signal) -> Signal:
+    """A signal, by its name or as it is."""
+    return lookup(signal) if isinstance(signal, str) else signal
 
 
 def lookup(name: str) -> Signal:
@@ -66,7 +77,7 @@ class Outputs:
         """Wrap raw outputs, ["record cls"]."""
         self._logit = logit
 
-    def answer(self, x: jax.Array) -> Answer:  # noqa: ARG002 (they are of whatever was asked)
+    def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:  # noqa: ARG002 (they are of whatever was asked)
         """The label and the raw outputs."""
         label: Any = jnp.argmax(self._logit, axis=1)
         return Answer(label, None, self._logit)
@@ -122,13 +133,20 @@ __all__ = [
     "SIGNALS",
     "Correct",
     "Entropy",
+    "GradientNorm",
     "Hinge",
+    "InputGradientNorm",
     "Loss",
+    "MerlinRatio",
     "ModifiedEntropy",
+    "NoiseRobustness",
     "Outputs",
     "Phi",
+    "Posterior",
     "SoftmaxConfidence",
     "TaylorConfidence",
+    "ViewCorrectness",
+    "as_signal",
     "compute",
     "lookup",
     "require_converged",

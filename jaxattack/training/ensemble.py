@@ -21,7 +21,7 @@ from jax.sharding import NamedSharding
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.models.conv import Form, default_form
-from jaxattack.signals import ALWAYS, lookup, require_converged
+from jaxattack.signals import ALWAYS, as_signal, require_converged
 from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.learners import as_learner
 from jaxattack.training.placement import Placement
@@ -29,8 +29,19 @@ from jaxattack.training.program import EVERYWHERE, MODEL, Way, Work, aval, compi
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import memberships
 from jaxattack.training.tuning import fastest, measure
-from jaxattack.training.view import terms
-from jaxattack.types import Dataset, Defence, Ensemble, InputError, Learner, Model, Observations, Variables, sees
+from jaxattack.training.view import sight
+from jaxattack.types import (
+    Dataset,
+    Defence,
+    Ensemble,
+    InputError,
+    Learner,
+    Model,
+    Observations,
+    Signal,
+    Variables,
+    sees,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +65,7 @@ class Sweep:
     model: Model
     recipe: Recipe | Learner
     queries: Queries = Queries()
-    signals: tuple[str, ...] = ALWAYS
+    signals: tuple[str | Signal, ...] = ALWAYS
     columns: tuple[bool, ...] = ()
     defences: tuple[Defence, ...] = ()
     seed: int = 0
@@ -63,7 +74,7 @@ class Sweep:
         check_seed(self.seed)
         self.learner.check(self.model)
         for name in self.signals:
-            lookup(name)
+            as_signal(name)
         object.__setattr__(self, "signals", tuple(dict.fromkeys((*ALWAYS, *self.signals))))
 
     @property
@@ -88,7 +99,7 @@ class Chunk(NamedTuple):
     Attributes:
         models: their numbers in the run.
         variables: what they learnt, on the devices; every leaf leads with ``model``.
-        signals: name -> ["model record query"], on the host.
+        signals: name -> ["model record query *value"], on the host.
         train_seconds: from the dispatch, or the end of the chunk before, until the variables were ready.
         observe_seconds: from then until the signals were on the host.
     """
@@ -129,8 +140,8 @@ class Engine:
         self._x = jax.device_put(dataset.x, everywhere)
         self._y = jax.device_put(dataset.y.astype(np.int32), everywhere)
         self._key = jax.random.key(sweep.seed)
-        sight = terms(dataset, sweep.defences).level
-        self.signals = tuple(name for name in sweep.signals if sees(lookup(name), sight))
+        seen = sight(dataset, sweep.defences)
+        self.signals = tuple(name for name in sweep.signals if sees(as_signal(name), seen))
         self._work = Work(sweep.model, sweep.learner, sweep.queries, self.signals, slots, sweep.columns, sweep.defences)
         begin, known = time.perf_counter(), _compilations()
         share = -(-models // self.mesh.size)
@@ -270,7 +281,7 @@ def train_ensemble(
     *,
     seed: int = 0,
     queries: Queries = Queries(),
-    signals: Sequence[str] = (),
+    signals: Sequence[str | Signal] = (),
     defences: Sequence[Defence] = (),
     placement: Placement = Placement(),
 ) -> tuple[Ensemble, Observations]:
@@ -299,5 +310,6 @@ def train_ensemble(
     engine = Engine(sweep, dataset, models=len(member), slots=slots, placement=placement)
     chunks = list(engine.run_all(range(len(member)), member))
     variables = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(chunk.variables for chunk in chunks))
-    observed = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in engine.signals}
+    names = [as_signal(signal).name for signal in engine.signals]
+    observed = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in names}
     return Ensemble(variables, member), Observations(signals=observed, member=member, label=dataset.y)

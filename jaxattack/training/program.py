@@ -20,7 +20,7 @@ from jaxattack.models import fitted, in_precision, standardised
 from jaxattack.models.conv import Form, using
 from jaxattack.training.images import Queries
 from jaxattack.training.single import observe
-from jaxattack.types import Defence, Learner, Membership, Model
+from jaxattack.types import Defence, Learner, Membership, Model, Signal
 
 MODEL, EVERYWHERE = PartitionSpec("model"), PartitionSpec()
 
@@ -41,7 +41,7 @@ class Work(NamedTuple):
     model: Model
     learner: Learner
     queries: Queries
-    signals: tuple[str, ...]
+    signals: tuple[str | Signal, ...]
     slots: int
     columns: tuple[bool, ...] = ()
     defences: tuple[Defence, ...] = ()

@@ -18,7 +18,7 @@ from jaxattack import signals
 from jaxattack.training.images import Queries, as_input, in_blocks, view
 from jaxattack.training.recipe import Recipe, optimizer
 from jaxattack.training.view import Chain, View, fit
-from jaxattack.types import Answer, Defence, InputError, Membership, Model, Variables
+from jaxattack.types import Answer, Defence, InputError, Membership, Model, Signal, Variables
 
 
 def memberships(member: Bool[np.ndarray, "model record"], slots: int) -> Membership:
@@ -200,7 +200,7 @@ def _average(decay: float, at: jax.Array, old: Variables, new: Variables) -> Var
 
 def observe(
     model: Model,
-    names: tuple[str, ...],
+    names: tuple[str | Signal, ...],
     queries: Queries,
     block: int,
     x: Shaped[jax.Array, "record *feature"],
@@ -209,12 +209,12 @@ def observe(
     defences: tuple[Defence, ...] = (),
     key: PRNGKeyArray | None = None,
     member: Membership | None = None,
-) -> dict[str, Float[jax.Array, "record query"]]:
+) -> dict[str, Float[jax.Array, "record query *value"]]:
     """Ask one model about every view of every record; the answers never leave the device.
 
     Args:
         model: the architecture.
-        names: the signals to keep, as in `jaxattack.signals`.
+        names: the signals to keep, or their names in `jaxattack.signals`.
         queries: the views.
         block: records asked at once, at most.
         x: all records.
@@ -228,15 +228,15 @@ def observe(
         Each signal; ``correct`` has one query, the record itself.
     """
     offsets, blocks = jnp.asarray(queries.offsets()), jnp.asarray(in_blocks(len(y), block))
-    kept = {name: signals.lookup(name) for name in names}
+    kept = {signal.name: signal for signal in map(signals.as_signal, names)}
+    common = jax.random.key(0)  # what signals draw is the same for every model
     chain: Chain | None = None
 
     def behind(chain: Chain | None, index: jax.Array, number: jax.Array | int) -> View:
         if key is None or not chain:
             return View(model, variables, chain)
         # A key of each record and view, so that what is drawn does not depend on the blocks.
-        draws = jax.random.fold_in(jax.random.fold_in(key, 4), number)
-        return View(model, variables, chain, jax.vmap(lambda record: jax.random.fold_in(draws, record))(index))
+        return View(model, variables, chain, keys_of(jax.random.fold_in(jax.random.fold_in(key, 4), number), index))
 
     def every_record(chain: Chain) -> Answer:
         ask = jax.lax.map(lambda index: behind(chain, index, len(offsets)).answer(as_input(x[index])), blocks)
@@ -248,7 +248,8 @@ def observe(
         def at(now):
             number, offset = now
             one, asked = behind(chain, index, number), as_input(view(queries, records, offset))
-            return {name: signal(one, asked, labels, None) for name, signal in kept.items()}
+            draws = keys_of(jax.random.fold_in(common, number), index)
+            return {name: signal(one, asked, labels, draws) for name, signal in kept.items()}
 
         return jax.lax.map(at, (jnp.arange(len(offsets)), offsets))
 
@@ -258,5 +259,13 @@ def observe(
         within = jnp.zeros(len(y)).at[member.index].max(member.weight)
         chain = fit(defences, jax.random.fold_in(key, 3), every_record, y, within)
     answers = jax.lax.map(ask, blocks)
-    by_record = {name: jnp.moveaxis(value, 1, 2).reshape(-1, len(offsets))[: len(y)] for name, value in answers.items()}
+    by_record = {
+        name: jnp.moveaxis(value, 1, 2).reshape(-1, len(offsets), *value.shape[3:])[: len(y)]
+        for name, value in answers.items()
+    }
     return by_record | {name: value[:, :1] for name, value in by_record.items() if name == "correct"}
+
+
+def keys_of(key: PRNGKeyArray, records: Int[jax.Array, "record"]) -> PRNGKeyArray:
+    """A key of each record, which does not depend on what other records are asked about."""
+    return jax.vmap(lambda record: jax.random.fold_in(key, record))(records)

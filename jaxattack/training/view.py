@@ -12,22 +12,30 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from jaxattack import defences as answers
 from jaxattack.signals.scores import TINY
-from jaxattack.types import Access, Answer, Dataset, Defence, Inputs, Model, Variables
+from jaxattack.types import Access, Answer, Dataset, Defence, Inputs, Model, Sight, Variables
 
 Chain = tuple[tuple[Defence, Any], ...]
 """Defences with what each has learnt, the first nearest to the model."""
 
 
 def terms(dataset: Dataset, defences: tuple[Defence, ...]) -> Access:
-    """On which terms a model of a sweep answers: with all that it computes, or with confidences behind defences.
+    """On which terms a model of a sweep answers behind defences, the first of which is handed confidences.
 
     Raises:
         InputError: a defence can do nothing with what the one before it answers.
     """
     inputs = Inputs.box(-1.0, 1.0, dataset.shape)
-    level = "probability" if defences else "logit"
-    access = Access(level=level, classes=dataset.classes, inputs=inputs, precision="float32")
+    access = Access(level="probability", classes=dataset.classes, inputs=inputs, precision="float32")
     return answers.terms_behind(defences, access)
+
+
+def sight(dataset: Dataset, defences: tuple[Defence, ...]) -> Sight:
+    """How much of a model of a sweep may be seen: all of it, or what its defences answer.
+
+    Raises:
+        InputError: a defence can do nothing with what the one before it answers.
+    """
+    return terms(dataset, defences).level if defences else "weights"
 
 
 class View:
@@ -52,24 +60,29 @@ class View:
         """The smallest confidence that an answer tells from 0."""
         return max([TINY, *(defence.resolution for defence, _ in self._chain or ())])
 
-    def answer(self, x: jax.Array) -> Answer:
+    def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:
         """As `jaxattack.types.View`."""
+        if repetition is not None:
+            return self._defended(x, repetition)
         if self._last is None or self._last[0] is not x:
-            self._last = x, self._defended(x)
+            self._last = x, self._defended(x, 0)
         return self._last[1]
 
-    def _defended(self, x: jax.Array) -> Answer:
+    def _defended(self, x: jax.Array, repetition: jax.Array | int) -> Answer:
         logit = self.model.apply(self.variables, x)
         label: Any = jnp.argmax(logit, axis=1)
         if self._chain is None:
             return Answer(label, None, logit)  # pyright: ignore[reportArgumentType] (traced)
         answer = Answer(label, jax.nn.softmax(logit))  # pyright: ignore[reportArgumentType]
         for number, (defence, state) in enumerate(self._chain):
-            keys = (
-                None if self._keys is None else jax.vmap(lambda key, at=number: jax.random.fold_in(key, at))(self._keys)
-            )
-            answer = defence.answer(state, answer, x, keys)
+            answer = defence.answer(state, answer, x, self._draws(number, repetition))
         return answer
+
+    def _draws(self, number: int, repetition: jax.Array | int) -> PRNGKeyArray | None:
+        """A key of each query, for one defence and one time of asking."""
+        if self._keys is None:
+            return None
+        return jax.vmap(lambda key: jax.random.fold_in(jax.random.fold_in(key, number), repetition))(self._keys)
 
 
 def fit(

@@ -35,14 +35,19 @@ class View(Protocol):
     @property
     def floor(self) -> float: ...
 
-    def answer(self, x: jax.Array) -> Answer:
-        """What the model answers to a batch of network inputs, behind its defences; traced."""
+    def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:
+        """What the model answers to a batch of network inputs, behind its defences; traced.
+
+        Args:
+            x: the batch, ["record *feature"].
+            repetition: the so-manyth time of asking, for defences that draw afresh.
+        """
         ...
 
 
 @runtime_checkable
 class Signal(Protocol):
-    """A number that is read of every record: a frozen dataclass, hashable.
+    """A number, or several, that are read of every record: a frozen dataclass, hashable.
 
     Attributes:
         name: under which it is kept.
@@ -61,7 +66,7 @@ class Signal(Protocol):
 
     def __call__(
         self, view: View, x: jax.Array, y: Int[jax.Array, "record"], key: PRNGKeyArray | None
-    ) -> Float[jax.Array, "record"]:
+    ) -> Float[jax.Array, "record *value"]:
         """The signal of a batch; traced.
 
         Args:

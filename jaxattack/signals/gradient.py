@@ -1,0 +1,102 @@
+"""Norms of gradients of the loss of one record, for who holds the weights (Nasr, Shokri and Houmansadr 2019).
+
+    gradient_norm          |d loss / d weights|_2, of all of them
+    gradient_norm_0        of those of the first layer
+    input_gradient_norm    |d loss / d x|_2, x as the network takes it
+
+The loss is the cross entropy of the deployed model: no dropout, batch norm with its running statistics. No gradient is kept:
+a group of records is reduced to norms before the next one. For the last dense layer the norm is known in closed form,
+|softmax(z) - onehot(y)| sqrt(|h|^2 + 1) of its inputs h, with a bias.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxattack.signals.scores import Labels, Values
+from jaxattack.types import InputError, Sight, View, at_least, config
+
+GROUP = 16
+"""Records whose gradients lie in memory at the same time: 16 times the weights, as those of a DP-SGD step do."""
+
+
+@config
+class GradientNorm:
+    """The norm of a record's gradient in the weights.
+
+    Attributes:
+        layer: which layer alone, counted from 0 in the order of the model's parameters, weights and bias together; all
+            by default.
+
+    Raises:
+        InputError: a layer below 0.
+    """
+
+    queries = 1
+
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least(0, layer=self.layer)
+
+    @property
+    def sees(self) -> Sight:
+        """The weights."""
+        return "weights"
+
+    @property
+    def name(self) -> str:
+        """``gradient_norm``, and the layer's number."""
+        return "gradient_norm" if self.layer is None else f"gradient_norm_{self.layer}"
+
+    def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:  # noqa: ARG002
+        """As `jaxattack.types.Signal`.
+
+        Raises:
+            InputError: the model has no such layer.
+        """
+        variables = view.variables
+
+        def loss(params, one, label):
+            z = view.model.apply(variables._replace(params=params), one[None])
+            return optax.softmax_cross_entropy_with_integer_labels(z, label[None])[0]
+
+        def norm(record):
+            return optax.tree.norm(self._part(jax.grad(loss)(variables.params, *record)))
+
+        return jax.lax.map(norm, (x, y), batch_size=GROUP)
+
+    def _part(self, gradient):
+        """The arrays of the layer."""
+        if self.layer is None:
+            return gradient
+        layers: dict[tuple, list] = {}
+        for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+            layers.setdefault(path[:-1], []).append(leaf)
+        if self.layer >= len(layers):
+            raise InputError(f"layer is {self.layer} and the model has {len(layers)}: give 0 to {len(layers) - 1}.")
+        return list(layers.values())[self.layer]
+
+
+@config
+class InputGradientNorm:
+    """The norm of a record's gradient in the record itself."""
+
+    name = "input_gradient_norm"
+    queries = 1
+
+    @property
+    def sees(self) -> Sight:
+        """The weights."""
+        return "weights"
+
+    def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:  # noqa: ARG002
+        """As `jaxattack.types.Signal`."""
+
+        def total(x):  # deployed models answer each record by itself, so that one gradient is that of every record
+            z = view.model.apply(view.variables, x)
+            return jnp.sum(optax.softmax_cross_entropy_with_integer_labels(z, y))
+
+        return jnp.sqrt(jnp.sum(jax.grad(total)(x).reshape(len(y), -1) ** 2, axis=1))

@@ -1,0 +1,157 @@
+"""What a model says around a record.
+
+    noise_robustness    share of noisy copies of a record that keep its label; 0 where it is wrong itself
+                        (Choquette-Choo et al. 2021)
+    merlin              share of noisy copies whose loss is larger than the record's own (Jayaraman et al. 2021)
+    view_correct        1 where a view of the record is answered with its label (Choquette-Choo et al. 2021)
+
+Noise is Gaussian, on the record as the network takes it (pictures -1 to 1, tables as they are), and the same for every
+model: what differs between models is the model. For a linear model of two classes the expected share of the first is
+Phi(margin / sigma). A share has as many values as there are copies, and so does its ROC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxattack.signals.loss import Loss
+from jaxattack.signals.scores import Labels, Values
+from jaxattack.types import Answer, Sight, View, above_zero, at_least, config
+
+
+class Repeated:
+    """A view whose answers are those to one repetition of a question, for defences that draw afresh."""
+
+    def __init__(self, view: View, repetition: jax.Array):
+        """Look at a model for the so-manyth time."""
+        self._view, self._repetition = view, repetition
+        self.model, self.variables, self.floor = view.model, view.variables, view.floor
+
+    def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:  # noqa: ARG002 (it is known)
+        """As `jaxattack.types.View`."""
+        return self._view.answer(x, self._repetition)
+
+
+def share_of_copies(
+    count: int, sigma: float, view: View, x: jax.Array, keys: Any, holds: Callable[[View, jax.Array], jax.Array]
+) -> Values:
+    """The share of noisy copies of each record for which something holds; one copy is in memory at a time.
+
+    Args:
+        count: copies of a record.
+        sigma: standard deviation of the noise.
+        view: the model.
+        x: the records.
+        keys: one of each record.
+        holds: (a view, the copies) -> Bool["record"].
+    """
+
+    def add(total, number):
+        draws = jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, number), x.shape[1:]))(keys)
+        return total + holds(Repeated(view, number), x + sigma * draws), None
+
+    total, _ = jax.lax.scan(add, jnp.zeros(len(x)), 1 + jnp.arange(count))
+    return total / count
+
+
+@config
+class NoiseRobustness:
+    """The share of noisy copies that keep a record's label.
+
+    Attributes:
+        copies: of a record, at least 1; the paper's code asks 2,500.
+        sigma: standard deviation of the noise, above 0.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    copies: int = 100
+    sigma: float = 0.1
+
+    def __post_init__(self) -> None:
+        at_least(1, copies=self.copies)
+        above_zero(sigma=self.sigma)
+
+    @property
+    def sees(self) -> Sight:
+        """Labels are enough."""
+        return "label"
+
+    @property
+    def queries(self) -> int:
+        """The record and its copies."""
+        return 1 + self.copies
+
+    @property
+    def name(self) -> str:
+        """``noise_robustness_100_0.1``: copies, sigma."""
+        return f"noise_robustness_{self.copies}_{self.sigma:g}"
+
+    def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
+        """As `jaxattack.types.Signal`."""
+        kept = share_of_copies(self.copies, self.sigma, view, x, key, lambda one, copy: one.answer(copy).label == y)
+        return kept * (view.answer(x).label == y)
+
+
+@config
+class MerlinRatio:
+    """The share of noisy copies whose loss is larger than the record's own: 1 at a minimum, about half on a slope.
+
+    Attributes:
+        copies: of a record, at least 1; the paper's 100.
+        sigma: standard deviation of the noise, above 0; the paper's 0.01, on inputs of its own scale.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    copies: int = 100
+    sigma: float = 0.01
+
+    def __post_init__(self) -> None:
+        at_least(1, copies=self.copies)
+        above_zero(sigma=self.sigma)
+
+    @property
+    def sees(self) -> Sight:
+        """Confidences."""
+        return "probability"
+
+    @property
+    def queries(self) -> int:
+        """The record and its copies."""
+        return 1 + self.copies
+
+    @property
+    def name(self) -> str:
+        """``merlin_100_0.01``: copies, sigma."""
+        return f"merlin_{self.copies}_{self.sigma:g}"
+
+    def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
+        """As `jaxattack.types.Signal`."""
+        own = Loss()(view, x, y, None)
+        return share_of_copies(
+            self.copies, self.sigma, view, x, key, lambda one, copy: Loss()(one, copy, y, None) > own
+        )
+
+
+@config
+class ViewCorrectness:
+    """Whether each view of a record is answered with its label: what `jaxattack.signals.Correct` says of the record alone."""
+
+    name = "view_correct"
+    queries = 1
+
+    @property
+    def sees(self) -> Sight:
+        """Labels are enough."""
+        return "label"
+
+    def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:  # noqa: ARG002
+        """As `jaxattack.types.Signal`."""
+        return (view.answer(x).label == y).astype(jnp.float32)
