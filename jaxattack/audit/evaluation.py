@@ -16,20 +16,26 @@ from itertools import groupby
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, rate_key
-from jaxattack.audit.learning import accuracies, doubts
-from jaxattack.audit.per_record import calibration, exposed, own_rates_at
+from jaxattack.audit.learning import doubts, fit_of_models
+from jaxattack.audit.per_record import (
+    calibration,
+    exposed,
+    most_vulnerable,
+    numbered,
+    own_rates_at,
+    vulnerability_of_all,
+)
 from jaxattack.audit.scorable import scorable
-from jaxattack.metrics import Band, Spread, Summary, stability, summarise, thin, vulnerability
+from jaxattack.metrics import Band, Spread, Summary, summarise, thin, vulnerability
 from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 CURVE = 400
-WORST = 24
 AT_ONCE = min(4, os.cpu_count() or 1)
 
 
@@ -100,7 +106,7 @@ def evaluate(
         raise InputError(f"the declared attack cannot be run. {' '.join(refused)}")
     claimed = next((one for one in judged if one.entry["name"] == declare), judged[0])
     beyond = exposed(shown, member)
-    models = _models(observations, chosen.records)
+    models = fit_of_models(observations, chosen.records)
     notes = doubts(models, observations.label[chosen.records], observations.records - models["members"])
     return {
         "attacks": [one.entry for one in judged],
@@ -113,8 +119,8 @@ def evaluate(
         "comparison": _comparison(claimed, judged, correction),
         "calibration": calibration(shown, member, {rate_key(fpr): fpr for fpr in FPRS}),
         "models": models,
-        "vulnerable": _numbered(_marked(claimed.vulnerable, beyond), chosen.records),
-        "vulnerability": _vulnerability(shown, member, vulnerable) | {"beyond_chance": int(beyond.sum())},
+        "vulnerable": numbered(claimed.vulnerable, chosen.records, beyond),
+        "vulnerability": vulnerability_of_all(shown, member, vulnerable, beyond),
         "notes": [*observations.notes, *chosen.notes, *refused, *notes],
     }
 
@@ -179,8 +185,8 @@ def _judge(
     entry["tpr_interval_corrected"] = _by_rate(summary, confidence)
     entry["by_models"] = [*by_models(attack, read), _whole(entry, read)] if growth and attack.references else []
     strength = 0.0 if rate is None else summary.tpr[FPRS.index(rate)].tpr
-    vulnerable = _vulnerable(label, scores, summary, read, exposed)
     thresholds = {rate_key(point.fpr): point.threshold for point in summary.tpr}
+    vulnerable = most_vulnerable(label, scores, thresholds["0.01"], read, exposed)
     entry["per_record"] = own_rates_at(scores, read.member, thresholds)
     return _Judged(entry, vulnerable, (strength, summary.auc), summary.influences)
 
@@ -273,69 +279,7 @@ def _histogram(
     }
 
 
-def _vulnerability(
-    shown: Float[np.ndarray, "model record"],
-    member: Bool[np.ndarray, "model record"],
-    exposed: Float[np.ndarray, "record"],
-) -> dict[str, Any]:
-    """All records by how surely what is shown gives them away, and whether two halves of the models agree on which."""
-    count, edges = np.histogram(exposed[np.isfinite(exposed)], bins=40, range=(0.0, 1.0))
-    return {"edges": edges.tolist(), "count": count.tolist(), "stability": _number(stability(shown, member))}
-
-
 def _whole(entry: Mapping[str, Any], observations: Observations) -> dict[str, Any]:
     """The point of all models, as in `by_models`."""
     count = observations.models
     return {"models": count, "targets": count} | {key: entry[key] for key in ("auc", "tpr", "tpr_interval")}
-
-
-def _marked(vulnerable: Mapping[str, Any], beyond: Bool[np.ndarray, "scored"]) -> dict[str, Any]:
-    """Which of the most vulnerable records are so beyond chance."""
-    records = [{**one, "beyond_chance": bool(beyond[one["record"]])} for one in vulnerable["records"]]
-    return {**vulnerable, "records": records}
-
-
-def _numbered(vulnerable: Mapping[str, Any], records: Int[np.ndarray, "scored"]) -> dict[str, Any]:
-    """The most vulnerable of the records that were scored, by their numbers in the data."""
-    return {**vulnerable, "records": [{**one, "record": int(records[one["record"]])} for one in vulnerable["records"]]}
-
-
-def _models(observations: Observations, scored: Int[np.ndarray, "scored"]) -> dict[str, Any]:
-    """How many models there are, and how well they fit and generalise on the records that were scored."""
-    member = observations.member[:, scored]
-    counts = observations.member.sum(axis=1)
-    right = observations.signal("correct")[:, scored, 0] if "correct" in observations.signals else None
-    known = {"train_accuracy": None, "test_accuracy": None} if right is None else accuracies(right, member)
-    return {
-        "count": observations.models,
-        "records": observations.records,
-        "scored": len(scored),
-        "classes": int(observations.label.max()) + 1,
-        "members": float(counts.mean()),
-        **known,
-    }
-
-
-def _vulnerable(
-    name: str,
-    scores: Float[np.ndarray, "target record"],
-    summary: Summary,
-    observations: Observations,
-    exposed: Float[np.ndarray, "record"],
-) -> dict[str, Any]:
-    """The most vulnerable records, and how often an attack calls them members at 1% false positives."""
-    threshold = summary.tpr[FPRS.index(0.01)].threshold
-    records = []
-    for record in np.argsort(-np.nan_to_num(exposed, nan=-1.0), kind="stable")[:WORST]:
-        label = int(observations.label[record])
-        called, member = scores[:, record] >= threshold, observations.member[:, record]
-        records.append(
-            {
-                "record": int(record),
-                "label": observations.names[label] if observations.names else label,
-                "vulnerability": _number(float(exposed[record])),
-                "detected": float(called[member].mean()) if member.any() else None,
-                "falsely": float(called[~member].mean()) if not member.all() else None,
-            }
-        )
-    return {"attack": name, "records": records}

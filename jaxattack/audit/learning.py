@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.types import Observations
+
 WILD = 0.05  # standard deviation of the models' accuracy beyond what the choice of records left out explains
 
 
@@ -19,6 +21,22 @@ def accuracies(
         each = (right * rows).sum(axis=1) / np.maximum(rows.sum(axis=1), 1)
         told[name] = {"mean": float(each.mean()), "sd": float(each.std(ddof=1))} if rows.any(axis=1).all() else None
     return told
+
+
+def fit_of_models(observations: Observations, scored: Int[np.ndarray, "scored"]) -> dict[str, Any]:
+    """How many models there are, and how well they fit and generalise on the records that were scored."""
+    member = observations.member[:, scored]
+    counts = observations.member.sum(axis=1)
+    right = observations.signal("correct")[:, scored, 0] if "correct" in observations.signals else None
+    known = {"train_accuracy": None, "test_accuracy": None} if right is None else accuracies(right, member)
+    return {
+        "count": observations.models,
+        "records": observations.records,
+        "scored": len(scored),
+        "classes": int(observations.label.max()) + 1,
+        "members": float(counts.mean()),
+        **known,
+    }
 
 
 def doubts(models: dict[str, Any], label: Int[np.ndarray, "record"], left_out: float) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.stats import false_discovery_control
 
 from jaxattack.metrics import (
@@ -17,11 +17,14 @@ from jaxattack.metrics import (
     model_clusters,
     own_rates,
     roc_curve,
+    stability,
     thin,
 )
+from jaxattack.types import Observations
 
 DISCOVERY = 0.05  # of the records said to be exposed, the share that chance may account for
 CURVE = 400
+WORST = 24
 
 
 def own_rates_at(
@@ -76,3 +79,58 @@ def exposed(
     """The records that phi gives away beyond chance, at most 5% of them wrongly so (Benjamini and Hochberg 1995)."""
     p_values = exposure_p_values(phi, member, model_clusters(member))
     return false_discovery_control(p_values) <= DISCOVERY
+
+
+def most_vulnerable(
+    name: str,
+    scores: Float[np.ndarray, "target record"],
+    threshold: float,
+    observations: Observations,
+    vulnerability: Float[np.ndarray, "record"],
+) -> dict[str, Any]:
+    """The most vulnerable records, and how often an attack calls them members at a threshold."""
+    records = []
+    for record in np.argsort(-np.nan_to_num(vulnerability, nan=-1.0), kind="stable")[:WORST]:
+        label = int(observations.label[record])
+        called, member = scores[:, record] >= threshold, observations.member[:, record]
+        records.append(
+            {
+                "record": int(record),
+                "label": observations.names[label] if observations.names else label,
+                "vulnerability": _number(float(vulnerability[record])),
+                "detected": float(called[member].mean()) if member.any() else None,
+                "falsely": float(called[~member].mean()) if not member.all() else None,
+            }
+        )
+    return {"attack": name, "records": records}
+
+
+def vulnerability_of_all(
+    shown: Float[np.ndarray, "model record"],
+    member: Bool[np.ndarray, "model record"],
+    vulnerability: Float[np.ndarray, "record"],
+    beyond: Bool[np.ndarray, "record"],
+) -> dict[str, Any]:
+    """All records by how surely what is shown gives them away, and whether two halves of the models agree on which."""
+    count, edges = np.histogram(vulnerability[np.isfinite(vulnerability)], bins=40, range=(0.0, 1.0))
+    return {
+        "edges": edges.tolist(),
+        "count": count.tolist(),
+        "stability": _number(stability(shown, member)),
+        "beyond_chance": int(beyond.sum()),
+    }
+
+
+def numbered(
+    vulnerable: Mapping[str, Any], records: Int[np.ndarray, "scored"], beyond: Bool[np.ndarray, "scored"]
+) -> dict[str, Any]:
+    """The most vulnerable of the records that were scored, by their numbers in the data, and which are so beyond chance."""
+    told = [
+        {**one, "record": int(records[one["record"]]), "beyond_chance": bool(beyond[one["record"]])}
+        for one in vulnerable["records"]
+    ]
+    return {**vulnerable, "records": told}
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
