@@ -23,6 +23,7 @@ from jaxattack import (
     Findings,
     InputError,
     MembershipAudit,
+    Observations,
     Placement,
     Queries,
     Recipe,
@@ -92,12 +93,12 @@ SETTINGS = {
         ),
     ),
     "quick": Setting(
-        records=10_000,
+        records=1_000,
         models=16,
         model="cnn:16-32",
-        recipe=Recipe(epochs=20, batch=64, learning_rate=4e-3, schedule="cosine"),
-        epochs=(5, 10),
-        epoch_models=8,
+        recipe=Recipe(epochs=60, batch=32, learning_rate=4e-3, schedule="cosine", flip=True, crop=2),
+        epochs=(15,),
+        epoch_models=16,
     ),
 }  # fmt: skip
 
@@ -149,7 +150,7 @@ def parse(script: str, description: str, arguments: Sequence[str] | None = None)
         prog=f"{script}.py", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="tfds:cifar10", help="tfds:cifar10, prepared, or an .npz of x (uint8) and y")
-    parser.add_argument("--quick", action="store_true", help="10,000 records and a small network, for two CPU cores")
+    parser.add_argument("--quick", action="store_true", help="1,000 records and a small network, for two CPU cores")
     parser.add_argument(
         "--recipe",
         choices=[name for name in SETTINGS if name != "quick"],
@@ -251,6 +252,32 @@ def sweep(run: Run, attacks: tuple[str, ...], *, folder: Path | None = None, que
         )
 
 
+def phi_of(folder: Path, models: int) -> Observations:
+    """What the first models of a run folder say, phi alone."""
+    observations = RunFolder.existing(folder).observations(models)
+    return replace(observations, signals={"phi": observations.signal("phi")})
+
+
+def lengthened(run: Run) -> dict[int, Observations]:
+    """Sweeps by their length of training in epochs: as many models of each, the same members, 2 queries.
+
+    Those of other lengths than the recipe's have been trained by `by_epochs`.
+    """
+    setting = run.setting
+    asked = phi_of(sweep_folder(run), setting.epoch_models)
+    own = {setting.recipe.epochs: of_views(asked, Queries.counting(QUERIES), Queries.counting(EPOCH_QUERIES))}
+    others = {
+        epochs: phi_of(_length_folder(run, epochs), setting.epoch_models)
+        for epochs in setting.epochs
+        if epochs != setting.recipe.epochs
+    }
+    return own | others
+
+
+def _length_folder(run: Run, epochs: int) -> Path:
+    return run.folder / f"models-{epochs}-epochs"
+
+
 def by_epochs(run: Run, attack: str) -> list[dict[str, Any]]:
     """An attack against the length of training, each on as many models of a sweep of its own, with 2 queries.
 
@@ -268,8 +295,8 @@ def by_epochs(run: Run, attack: str) -> list[dict[str, Any]]:
             observations = of_views(asked, Queries.counting(QUERIES), Queries.counting(EPOCH_QUERIES))
             values = evaluate(observations, lookup([attack]), growth=False)
         else:
-            folder = run.folder / f"models-{epochs}-epochs"
             small = replace(setting, models=setting.epoch_models, recipe=replace(setting.recipe, epochs=epochs))
+            folder = _length_folder(run, epochs)
             values = sweep(replace(run, setting=small), (attack,), folder=folder, queries=EPOCH_QUERIES).values
         figures = {key: by_name(values)[attack][key] for key in ("auc", "tpr", "tpr_interval")}
         made.append({"epochs": epochs, "victims": values["models"], **figures})

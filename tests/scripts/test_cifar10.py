@@ -32,7 +32,7 @@ def images(records: int, side: int) -> Dataset:
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reproduction")
     recipe = Recipe(epochs=4, batch=20, learning_rate=0.05)
-    setting = cifar10.Setting(records=200, models=8, model="softmax", recipe=recipe, epochs=(1,), epoch_models=4)
+    setting = cifar10.Setting(records=200, models=8, model="softmax", recipe=recipe, epochs=(1,), epoch_models=8)
     return cifar10.Run(
         name="tiny",
         kind="quick",
@@ -54,7 +54,7 @@ def test_lira_gives_every_attack_every_curve_and_what_it_cost(tiny, attacked):
         assert attack["roc"]["negatives"] == 8 * 100
         assert attack["resolvable"] | {"0.01": True, "0.001": False} == attack["resolvable"]
     curves = attacked["curves"]
-    assert [point["models"] for point in curves["models"]["online, fixed variance"]] == [4, 8]
+    assert [point["models"] for point in curves["models"]["online, fixed variance"]] == [8]
     assert [point["queries"] for point in curves["queries"]["online"]] == [1, 2, 9, 18]
     (epochs,) = curves["epochs"].values()
     assert [point["epochs"] for point in epochs] == [1, 4]
@@ -64,6 +64,19 @@ def test_lira_gives_every_attack_every_curve_and_what_it_cost(tiny, attacked):
     assert set(attacked["seconds"]) == {"compile", "train", "observe", "score", "curves", "report", "total"}
     assert attacked["seconds"]["total"] == pytest.approx(sum(attacked["seconds"].values()) / 2)
     assert attacked["memory_bytes"] > 0
+
+
+def test_lira_says_by_either_protocol_which_relations_of_the_paper_hold(attacked):
+    claims = [one["claim"] for one in attacked["relations"]]
+    expected = ["18 queries above 1", "online above offline", "fixed variance above one per record", "4 epochs above 1"]
+    assert claims == [f"{claim}, {protocol}" for protocol in ("independent", "leave-one-out") for claim in expected]
+    for one in attacked["relations"]:
+        assert set(one["figures"]) == {"auc"}  # 800 non-members allow 8 false positives at 1%
+    attack = {entry["label"]: entry for entry in attacked["attacks"]}
+    online = attacked["relations"][1]["figures"]["auc"]["difference"]
+    assert online == pytest.approx(
+        attack["online, fixed variance"]["auc"] - attack["offline, fixed variance"]["auc"], abs=1e-9
+    )
 
 
 def test_all_queries_of_the_curve_are_the_attack_itself(attacked):
