@@ -14,7 +14,8 @@ non-members and hit = "the score is at least the threshold",
 
 where U, W and T are the sums of psi over a record, over a cluster, and over a record within a cluster. Intervals are those
 of Student's t on the logit scale; its degrees of freedom come from those of the two terms (Satterthwaite 1946), which
-counts that few clusters, or few records that carry the figure, say little of their own spread.
+counts that few clusters, or few records that carry the figure, say little of their own spread. Those of a true-positive
+rate are at most twice the false positives k: the threshold's own variance rests on a count of relative variance 1 / k.
 
 Every psi depends on the score's level between few thresholds and on the membership alone, so that all figures come from
 one count of levels by record and by cluster.
@@ -120,12 +121,14 @@ class _Levels(NamedTuple):
         levels: one more than there are cuts.
         influence: psi by code, one column a figure.
         value: of each figure.
+        bound: what the degrees of freedom of each figure are at most.
     """
 
     code: UInt8[np.ndarray, "model record"]
     levels: int
     influence: Float[np.ndarray, "code figure"]
     value: Float[np.ndarray, "figure"]
+    bound: Float[np.ndarray, "figure"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,7 +149,7 @@ class Influences:
     def estimates(self) -> tuple[Estimate, ...]:
         """Every figure with its uncertainty, the AUC last."""
         cells = _products(self._levels, self._levels, self.clusters)
-        spread = _two_way(self._record, self._cluster, cells)
+        spread = _two_way(self._record, self._cluster, cells, self._levels.bound)
         return tuple(
             Estimate(value=float(value), variance=float(variance), freedom=float(freedom), trials=len(self._record))
             for value, variance, freedom in zip(self._levels.value, *spread, strict=True)
@@ -170,7 +173,8 @@ class Influences:
             + _products(theirs, theirs, self.clusters)
             - 2 * _products(ours, theirs, self.clusters)
         )
-        spread = _two_way(self._record - other._record, self._cluster - other._cluster, cells)
+        bound = np.minimum(ours.bound, theirs.bound)
+        spread = _two_way(self._record - other._record, self._cluster - other._cluster, cells, bound)
         return tuple(
             Difference(value=float(value), variance=float(variance), freedom=float(freedom))
             for value, variance, freedom in zip(ours.value - theirs.value, *spread, strict=True)
@@ -214,7 +218,8 @@ def _cut(scores, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
     tprs = [_tpr_influence(roc, point, int(np.searchsorted(cuts, roc.threshold[point])), levels) for point in points]
     count = np.bincount(code.ravel(), minlength=2 * levels).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
-    return _Levels(code, levels, influence, np.array([*(roc.tp[points] / roc.positives), auc(roc)]))
+    value = np.array([*(roc.tp[points] / roc.positives), auc(roc)])
+    return _Levels(code, levels, influence, value, np.array([*(2.0 * roc.fp[points]), np.inf]))
 
 
 def _tpr_influence(roc: Roc, point: int, cut: int, levels: int) -> Float[np.ndarray, "code"]:
@@ -282,7 +287,7 @@ def _products(first: _Levels, second: _Levels, clusters: np.ndarray) -> Float[np
     return products + np.einsum("cf,cd,df->f", first.influence, pairs, second.influence, optimize=True)
 
 
-def _two_way(record, cluster, cells) -> tuple[np.ndarray, np.ndarray]:
+def _two_way(record, cluster, cells, bound) -> tuple[np.ndarray, np.ndarray]:
     """The variance of each figure and its degrees of freedom."""
     by_record, of_records = _one_way(record)
     by_cluster, of_clusters = _one_way(cluster)
@@ -290,7 +295,7 @@ def _two_way(record, cluster, cells) -> tuple[np.ndarray, np.ndarray]:
     total = by_record + by_cluster
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = total**2 / (by_record**2 / of_records + by_cluster**2 / of_clusters)
-    return variance, np.where(total > 0, np.maximum(freedom, 1.0), 1.0)
+    return variance, np.where(total > 0, np.clip(np.minimum(freedom, bound), 1.0, None), 1.0)
 
 
 def _one_way(sums: Float[np.ndarray, "cluster figure"]) -> tuple[np.ndarray, np.ndarray]:

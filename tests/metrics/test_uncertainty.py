@@ -80,6 +80,14 @@ def test_the_variance_is_that_of_its_definition(clusters, rng):
     assert area.value == auc(roc_curve(scores.ravel(), member.ravel()))
 
 
+def test_a_threshold_on_few_false_positives_is_known_no_better_than_they_are(rng):
+    scores, member = drawn(16, 500, rng)  # 4,000 scores of non-members
+    few, some, many, area = found(scores, member, fprs=(0.0005, 0.002, 0.2)).estimates()
+    assert (few.freedom, some.freedom) == (4, 16)
+    assert many.freedom < 2 * 800
+    assert area.freedom > 16
+
+
 def test_a_difference_is_that_of_its_definition_and_narrower_than_its_parts(rng):
     first, member = drawn(8, 300, rng)
     second = first + 0.3 * rng.normal(size=first.shape)
