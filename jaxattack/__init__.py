@@ -8,6 +8,7 @@ ja.membership(Path("run"), audit=ja.MembershipAudit())  a whole sweep, resumable
 ja.train_ensemble(model, recipe, dataset, member)       many models, in memory
 ja.LiRA(online=True)(observations)                      an attack: scores[target, record]
 ja.tpr_at_fpr(ja.roc_curve(scores, member), 0.001)      a metric
+ja.epsilon(scores, member)                              lower bounds on epsilon, and what each assumes
 
 ja.from_model(...), ja.connect("http://...")            a victim from outside: an oracle, which counts
 ja.budgeted(ja.rounded(oracle, 3), 1000)                wrapped
@@ -36,6 +37,7 @@ from jaxattack.attacks.membership import (
     Threshold,
 )
 from jaxattack.audit import (
+    EpsilonAudit,
     ExtractionAudit,
     Findings,
     InversionAudit,
@@ -47,6 +49,7 @@ from jaxattack.audit import (
     Terms,
     Trained,
     Victim,
+    epsilon,
     evaluate,
     extract,
     invert,
@@ -54,6 +57,7 @@ from jaxattack.audit import (
     membership,
     on_terms,
     open_victim,
+    read_canary_scores,
     read_observations,
     rescore,
     score,
@@ -144,6 +148,7 @@ __all__ = [
     "Dataset",
     "Engine",
     "Ensemble",
+    "EpsilonAudit",
     "Exact",
     "Extraction",
     "ExtractionAttack",
@@ -198,6 +203,7 @@ __all__ = [
     "correlation",
     "defences",
     "defended",
+    "epsilon",
     "evaluate",
     "extract",
     "extract_many",
@@ -228,6 +234,7 @@ __all__ = [
     "open_victim",
     "psnr",
     "random_head",
+    "read_canary_scores",
     "read_observations",
     "relu_logits",
     "rescore",

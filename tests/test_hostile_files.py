@@ -17,7 +17,7 @@ from hostile import TEXTS, archives, descriptions, npy, packed
 from oracle.kept import BATCHES, fill, victim
 
 from jaxattack import report
-from jaxattack.audit import Victim, open_victim, read_observations, rescore, train_victim
+from jaxattack.audit import Victim, open_victim, read_canary_scores, read_observations, rescore, train_victim
 from jaxattack.cli.extraction import _keys
 from jaxattack.data import design, load
 from jaxattack.disk import read_array, read_arrays, read_json
@@ -65,6 +65,14 @@ def run(tmp_path):
     phi = np.random.default_rng(0).normal(size=(4, 6, 1)).astype(np.float32)
     opened.write(np.arange(4), MEMBER, {"phi": phi})
     return folder
+
+
+def test_scores_of_canaries(tmp_path):
+    path = tmp_path / "canaries.npz"
+    for hostile in ("score", "member", "canary", "model"):
+        for name, data in archives(hostile).items():
+            path.write_bytes(data)
+            refused(f"{hostile}: {name}", lambda: read_canary_scores(path))
 
 
 def test_scores(tmp_path):

@@ -1,5 +1,7 @@
 """The audits end to end: from what a user asks for to the findings that `jaxattack.report` writes."""
 
+from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
+from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.extraction import ExtractionAudit, Stolen, Terms, extract, on_terms
 from jaxattack.audit.inversion import InversionAudit, Inverted, invert
@@ -13,6 +15,8 @@ from jaxattack.audit.sweep import Findings, membership, rescore, train_part
 from jaxattack.audit.victim import Victim, train_victim
 
 __all__ = [
+    "CanaryScores",
+    "EpsilonAudit",
     "ExtractionAudit",
     "Findings",
     "InversionAudit",
@@ -24,6 +28,7 @@ __all__ = [
     "Terms",
     "Trained",
     "Victim",
+    "epsilon",
     "evaluate",
     "extract",
     "invert",
@@ -31,6 +36,7 @@ __all__ = [
     "membership",
     "on_terms",
     "open_victim",
+    "read_canary_scores",
     "read_observations",
     "rescore",
     "score",

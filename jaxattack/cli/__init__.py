@@ -19,6 +19,7 @@ from rich.console import Console
 from jaxattack.audit.environment import release
 from jaxattack.cli.credentials import shown_sentence
 from jaxattack.cli.data import data
+from jaxattack.cli.epsilon import epsilon
 from jaxattack.cli.extraction import explained, extract, serve
 from jaxattack.cli.inversion import invert
 from jaxattack.cli.membership import membership, report, score, train
@@ -35,7 +36,9 @@ app = App(
 )
 
 
-for _command in (membership, explained(extract), explained(invert), explained(serve), train, score, report, data):
+for _command in (
+    membership, explained(extract), explained(invert), epsilon, explained(serve), train, score, report, data,
+):  # fmt: skip
     app.command(_command)
 
 

@@ -28,6 +28,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -92,7 +93,7 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
 
     if excess(0.0) <= 0:
         return 0.0
-    return float(brentq(excess, 0.0, mu * mu + 40 * mu))
+    return _root(excess, 0.0, mu * mu + 40 * mu)
 
 
 @cache
@@ -100,9 +101,10 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     """The mu whose epsilon at delta is given: the inverse of `gaussian_epsilon`."""
     if epsilon <= 0:
         return float(2 * ndtri((1 + delta) / 2))
-    return float(brentq(lambda mu: gaussian_epsilon(mu, delta) - epsilon, 1e-6, 20 + math.sqrt(2 * epsilon)))
+    return _root(lambda mu: gaussian_epsilon(mu, delta) - epsilon, 1e-6, 20 + math.sqrt(2 * epsilon))
 
 
+@cache
 def upper_rate(errors: int, trials: int, alpha: float) -> float:
     """The one-sided upper Clopper-Pearson bound on a rate."""
     return 1.0 if errors >= trials else float(beta.ppf(1 - alpha, errors + 1, trials - errors))
@@ -152,7 +154,7 @@ def many_runs_gdp(
 def _pure_epsilon(delta: float) -> Callable[[float, float], float]:
     def epsilon(fpr: float, fnr: float) -> float:
         sides = ((1 - fnr - delta, fpr), (1 - fpr - delta, fnr))
-        return max(0.0, *(math.log(hit / miss) for hit, miss in sides if hit > 0 and miss > 0))
+        return max([0.0, *(math.log(hit / miss) for hit, miss in sides if hit > 0 and miss > 0)])
 
     return epsilon
 
@@ -266,7 +268,7 @@ def gaussian(
     spread = math.sqrt(1 + statistic**2 / (2 * freedom))
     low = centre - float(-ndtri(alpha)) * spread
     if 0 < statistic < 30 and freedom < 1000:
-        low = float(brentq(lambda shift: nct.sf(statistic, freedom, shift) - alpha, low - 5, centre + 1))
+        low = _root(lambda shift: nct.sf(statistic, freedom, shift) - alpha, low - 5, centre + 1)
     mu = max(low, 0.0) / scale
     return Bound(
         epsilon=gaussian_epsilon(mu, delta), delta=delta, confidence=1 - alpha, method="gaussian",
@@ -375,10 +377,15 @@ def _fdp_refuted(canaries, guesses, right, epsilons, delta, alpha) -> Bool[np.nd
     return hits + misses > guesses / canaries
 
 
+def _root(function: Callable[[float], float], low: float, high: float, tolerance: float = 2e-12) -> float:
+    root: Any = brentq(function, low, high, xtol=tolerance)
+    return float(root)
+
+
 def _largest(excess: Callable[[float], float]) -> float:
     """The epsilon at which a growing p-value crosses alpha; 0 where it is above from the start."""
     if excess(0.0) >= 0:
         return 0.0
     if excess(LARGEST) < 0:
         return LARGEST
-    return float(brentq(excess, 0.0, LARGEST, xtol=1e-6))
+    return _root(excess, 0.0, LARGEST, tolerance=1e-6)

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import RenderableType
 
 from jaxattack.disk import read_json, write_atomically
+from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.extraction import EXTRACTION
 from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
@@ -19,7 +20,12 @@ from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.types import InputError
 
 FORMAT = 1
-KINDS: Mapping[str, Kind] = {"membership": MEMBERSHIP, "extraction": EXTRACTION, "inversion": INVERSION}
+KINDS: Mapping[str, Kind] = {
+    "membership": MEMBERSHIP,
+    "extraction": EXTRACTION,
+    "inversion": INVERSION,
+    "epsilon": EPSILON,
+}
 
 
 def write(

@@ -31,7 +31,7 @@ def points(share: float | None, digits: int = 3) -> str:
     return text if share == 1 or float(text) != 100 else f"{math.floor(value * 10) / 10:.1f}"
 
 
-def rate(key: str) -> str:
+def rate(key: str | float) -> str:
     """The name of a rate in the findings as a percentage: "0.001" is "0.1%"."""
     return f"{100 * float(key):.6g}%"
 

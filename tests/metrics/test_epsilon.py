@@ -142,6 +142,12 @@ def test_a_run_without_privacy_loss_is_refuted_no_oftener_than_stated(bound):
     assert above <= repeats * 0.05 + 3 * math.sqrt(repeats * 0.05 * 0.95)
 
 
+def test_a_canary_that_is_never_in_where_thresholds_are_chosen_refutes_nothing():
+    member = np.zeros((40, 2), bool)
+    member[:, 1] = np.random.default_rng(0).random(40) < 0.5
+    assert bounds.many_runs(np.ones(member.shape), member, delta=DELTA).epsilon == 0
+
+
 def test_the_order_of_canaries_that_tie_tells_nothing():
     coin = np.arange(400) < 200
     assert bounds.one_run(np.zeros(400), coin, delta=DELTA).epsilon < 0.3

@@ -1,0 +1,63 @@
+"""What in the findings of a privacy audit matters most, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxattack.report.wording import counted, number, rate, small
+
+
+def headline(findings: Mapping[str, Any]) -> str:
+    """How large epsilon is at least, and what an accountant says."""
+    return " ".join(sentences(findings))
+
+
+def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
+    """The headline, sentence by sentence."""
+    return _lower(findings), _beside(findings)
+
+
+def size(findings: Mapping[str, Any]) -> str:
+    """The experiment in words: "100 canaries in 64 runs"."""
+    experiment = findings["experiment"]
+    return f"{_canaries(experiment['canaries'])} in {counted(experiment['models'], 'run')}"
+
+
+def _canaries(value: int) -> str:
+    return "1 canary" if value == 1 else f"{value:,} canaries"
+
+
+def _lower(findings: Mapping[str, Any]) -> str:
+    experiment, best = findings["experiment"], findings["headline"]
+    if best is None:
+        return f"No lower bound on epsilon is valid for {size(findings)}."
+    confidence, delta = rate(experiment["confidence"]), small(experiment["delta"])
+    if best["epsilon"] == 0:
+        return (
+            f"{size(findings)} show no leak at {confidence} confidence: no epsilon at delta {delta} is refuted, which is no "
+            "proof of privacy."
+        )
+    return (
+        f"At {confidence} confidence epsilon is at least {number(best['epsilon'], 2)} at delta {delta}: anything smaller is "
+        f"refuted as {best['claim']}."
+    )
+
+
+def _beside(findings: Mapping[str, Any]) -> str:
+    best = findings["headline"]
+    if best is None:
+        return "The table says of each bound what forbids it."
+    tried = f"the largest of {len(best['tried'])} bounds that were tried, and pays for it"
+    chosen = (
+        "declared beforehand" if best["declared"] else tried if len(best["tried"]) > 1 else "the only one of its claim"
+    )
+    text = f"The bound is {best['name']}, {chosen}, from {size(findings)}."
+    uppers = [row for row in findings["upper"] or () if row["epsilon"] is not None]
+    if not uppers:
+        return text + (" No noise was added: nothing bounds epsilon from above." if findings["upper"] else "")
+    least = min(uppers, key=lambda row: row["epsilon"])
+    text += f" The upper bound ({least['name']}) is {number(least['epsilon'], 2)}"
+    if best["epsilon"] > least["epsilon"]:
+        return f"{text}, which is refuted: the training leaks more than it is accounted for."
+    return f"{text}."

@@ -1,0 +1,56 @@
+"""Bounds on epsilon as rows: for the terminal, and flat for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from jaxattack.report.wording import count, number
+
+COLUMNS = ("name", "epsilon", "claim", "assumes", "counts", "trials", "errors", "why")
+
+
+def table(findings: Mapping[str, Any]) -> RenderableType:
+    """The bounds, and the upper ones, for a terminal of 80 columns."""
+    rows = findings["bounds"]
+    shown = _plain("lower bound", "epsilon", "of", "errors", "counts")
+    for row in rows:
+        if row["epsilon"] is not None:
+            shown.add_row(
+                row["name"], number(row["epsilon"], 2), count(row["trials"]), count(row["errors"]), row["counts"]
+            )
+    refused = [f"{row['name']}: {row['why']}" for row in rows if row["epsilon"] is None]
+    upper = _plain("upper bound", "epsilon")
+    for row in findings["upper"] or ():
+        upper.add_row(row["name"], "none" if row["epsilon"] is None else number(row["epsilon"], 2))
+    parts = [*([shown] if shown.row_count else []), *refused, *([upper] if upper.row_count else [])]
+    return Group(*parts)
+
+
+def _plain(*columns: str) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="right" if index else "left", overflow="fold")
+    return made
+
+
+def tally(row: Mapping[str, Any]) -> str:
+    """What a bound counts, and how many of it were wrong."""
+    if row["errors"] is None:
+        return f"{row['trials']:,} {row['counts']}"
+    return f"{row['errors']:,} wrong of {row['trials']:,} {row['counts']}"
+
+
+def comma_separated(findings: Mapping[str, Any]) -> str:
+    """The bounds as CSV, those that are not allowed too; unknown values are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: row[name] for name in COLUMNS} for row in findings["bounds"])
+    return text.getvalue()

@@ -1,0 +1,26 @@
+"""The command `epsilon`, as installed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from command import run
+
+
+def test_scores_become_a_report_beside_the_file(tmp_path):
+    rng = np.random.default_rng(0)
+    member = rng.random(401) < 0.5
+    np.savez(tmp_path / "scores.npz", score=member + rng.normal(size=401), member=member)
+    done = run("epsilon", "scores.npz", "--json", "--upper", "4.38", folder=tmp_path)
+    values = json.loads(done.stdout)
+    assert values["kind"] == "epsilon"
+    assert 0 < values["headline"]["epsilon"] < 4.38
+    assert (tmp_path / "scores.epsilon" / "report.html").exists()
+    assert "epsilon is at least" in done.stderr
+
+
+def test_what_cannot_be_read_ends_with_one_sentence(tmp_path):
+    done = run("epsilon", "nothing.npz", folder=tmp_path, expect=2)
+    assert done.stderr.strip().count("\n") == 0
+    assert "nothing.npz does not exist" in done.stderr
