@@ -114,8 +114,11 @@ def planned(
     audit: MembershipAudit,
     dataset: Dataset | None,
     defences: tuple[Defence, ...] = (),
+    background: int = 0,
 ) -> Plan:
     """Check everything, and open the run folder.
+
+    The last ``background`` records are in every model's training set and are not scored, as `jaxattack.data.poison` makes them.
 
     Warns:
         InputWarning: the design leaves records or attacks out, which is known before anything is trained.
@@ -126,10 +129,10 @@ def planned(
     whole = dataset if dataset is not None else load(victim.data)
     records = choose_records(whole, victim.records, audit.seed)
     chosen = design(audit.design)
-    member = chosen(audit.models, len(records), audit.seed)
+    member = chosen(audit.models, len(records) - background, audit.seed)
     if member.all(axis=1).any():
         raise InputError(
-            f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {len(records)} records: leave some "
+            f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {member.shape[1]} records: leave some "
             "out, or there is nothing to tell apart."
         )
     seen = sight(records, defences)
@@ -151,8 +154,11 @@ def planned(
         defences=defences,
         seed=audit.seed,
     )
-    slots = chosen.slots(member)
+    slots = chosen.slots(member) + background
     identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | _behind(sweep, seen)
+    if background:
+        identity["background"] = background
+        member = np.hstack([member, np.ones((len(member), background), bool)])
     if is_factory(victim.model):  # its name stays where its code changes
         identity["victim"]["code"] = of_code(model, records.shape)
     folder = RunFolder.open(out, identity, records.y)

@@ -25,7 +25,7 @@ from jaxattack.audit.victim import Victim, choose_records
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Recipe
-from jaxattack.types import Dataset, Defence, InputError, Learner, Progress
+from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Progress
 
 
 class Findings(NamedTuple):
@@ -71,7 +71,33 @@ def membership(
             finished is kept. Or `jax.distributed` runs several processes, which `train_part` is for.
     """
     begin = time.perf_counter()
-    plan = planned(out, victim, recipe, audit, dataset, defences)
+    plan = train_run(
+        out, victim=victim, recipe=recipe, audit=audit, dataset=dataset, defences=defences, placement=placement,
+        cluster=cluster, progress=progress,
+    )  # fmt: skip
+    values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress)
+    return Findings(values, record_pictures(values, plan.records))
+
+
+def train_run(
+    out: Path,
+    *,
+    victim: Victim,
+    recipe: Recipe | Learner,
+    audit: MembershipAudit,
+    dataset: Dataset | None = None,
+    defences: tuple[Defence, ...] = (),
+    background: int = 0,
+    placement: Placement = Placement(),
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Train the models that a run folder lacks, and attack nothing; arguments as of `membership`.
+
+    Args:
+        background: how many of the last records are in every model and are not scored.
+    """
+    plan = planned(out, victim, recipe, audit, dataset, defences, background)
     if jax.distributed.is_initialized() and jax.process_count() > 1 and plan.missing(range(audit.models)):
         raise InputError(
             f"jax.distributed runs {jax.process_count()} processes and membership trains a whole run: call train_part in "
@@ -81,8 +107,7 @@ def membership(
         _train(plan, range(audit.models), placement, progress)
     else:
         train_on_cluster(plan, cluster, placement, progress)
-    values = _findings(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress)
-    return Findings(values, _pictures(values, plan.records))
+    return plan
 
 
 def train_part(
@@ -168,8 +193,15 @@ def rescore(
     _require_enough(run, models)
     _check_description(run)
     records = _records_of(run)
-    values = _findings(run, models, attacks, declare, records, begin, progress)
-    return Findings(values, _pictures(values, records))
+    values = run_findings(run, models, attacks, declare, records, begin, progress)
+    return Findings(values, record_pictures(values, records))
+
+
+def scored_observations(folder: RunFolder, models: int) -> Observations:
+    """What the first models of a run say of the records that are scored: all but the background."""
+    observations = folder.observations(models)
+    background = folder.identity.get("background", 0)
+    return observations.take_records(np.arange(observations.records - background)) if background else observations
 
 
 def _require_enough(run: RunFolder, models: int) -> None:
@@ -183,6 +215,7 @@ def _check_description(run: RunFolder) -> None:
         data, victim = run.identity["data"], run.identity["victim"]
         texts = {"data.name": data["name"], "data.sha256": data["sha256"], "victim.model": victim["model"]}
         counts = {"data.records": data["records"], "queries": run.identity["queries"], "seed": run.identity["seed"]}
+        counts["background"] = run.identity.get("background", 0)
         wrong = [name for name, value in texts.items() if not (isinstance(value, str) and value.isprintable())]
         wrong += [name for name, value in counts.items() if not (type(value) is int and 0 <= value < 2**53)]
     except (KeyError, TypeError) as error:
@@ -201,14 +234,14 @@ def _records_of(run: RunFolder) -> Dataset | None:
     return records if fingerprint(records) == data["sha256"] else None
 
 
-def _pictures(values: dict[str, Any], dataset: Dataset | None) -> dict[int, np.ndarray]:
+def record_pictures(values: dict[str, Any], dataset: Dataset | None) -> dict[int, np.ndarray]:
     """The most vulnerable records, where they are images."""
     if dataset is None or not dataset.images:
         return {}
     return {entry["record"]: dataset.x[entry["record"]] for entry in values["vulnerable"]["records"]}
 
 
-def _findings(
+def run_findings(
     folder: RunFolder,
     models: int,
     attacks: tuple[str, ...],
@@ -220,8 +253,9 @@ def _findings(
     """The findings on the first models of a run folder, with what they cost."""
     _require_enough(folder, models)
     start = time.perf_counter()
-    observations = replace(folder.observations(models), names=() if records is None else records.names)
     run = folder.identity
+    observations = scored_observations(folder, models)
+    observations = replace(observations, names=() if records is None else records.names)
     able = answerable(lookup(attacks), run["signals"], run.get("defences", ()))
     evaluated = evaluate(observations, able.attacks, declare=declare, progress=progress)
     evaluated["notes"] = [*evaluated["notes"], *able.notes]

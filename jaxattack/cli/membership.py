@@ -26,7 +26,9 @@ from jaxattack.audit import (
 )
 from jaxattack.audit import membership as run_membership
 from jaxattack.audit import score as score_observations
+from jaxattack.audit.poisoning import poison as run_poison
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say, slug
+from jaxattack.cli.poison import Poisoned, poisoning_from
 from jaxattack.cli.values import defences_from, learner_from
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import Standard
@@ -92,9 +94,10 @@ RecipeOptions = Annotated[Recipe, _TRAINED]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same to rounding)")]
 LearningOptions = Annotated[Learning, _TRAINED]
 DefenceOptions = Annotated[Defending, flat("What is defended")]
+PoisonOptions = Annotated[Poisoned, flat("What is poisoned")]
 MachineOptions = Annotated[Machines, flat("Many machines")]
 _VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Victim(), Recipe(), MembershipAudit(), Placement(), Output()
-_MACHINES, _LEARNING, _DEFENDING = Machines(), Learning(), Defending()
+_MACHINES, _LEARNING, _DEFENDING, _POISONED = Machines(), Learning(), Defending(), Poisoned()
 
 
 def membership(
@@ -103,6 +106,7 @@ def membership(
     recipe: RecipeOptions = _RECIPE,
     learning: LearningOptions = _LEARNING,
     defending: DefenceOptions = _DEFENDING,
+    poisoned: PoisonOptions = _POISONED,
     audit: AuditOptions = _AUDIT,
     protocol: ProtocolOption = PROTOCOLS[0],
     placement: PlacementOptions = _PLACEMENT,
@@ -124,6 +128,8 @@ def membership(
 
         jaxattack membership --learner relaxloss?alpha=1.0 --defend round:2
 
+        jaxattack membership --models 64 --poison 1 --poison 4 --targets 100 --attacks lira-online
+
         jaxattack membership --part 3/16 --out /shared/run
 
     Args:
@@ -143,6 +149,7 @@ def membership(
         "design": audit.design,
         "queries": audit.queries,
         "seed": audit.seed,
+        **({"poison": poisoned.poison, "targets": poisoned.targets} if poisoned.poison else {}),
     }
     folder = out or RUNS / slug(victim, settings)
     if machines.cluster:
@@ -159,9 +166,12 @@ def membership(
             "placement": placement,
             "progress": shown,
         }
-        if part:
-            unfinished = train_part(folder, part, **run)
-        found = None if unfinished else run_membership(folder, cluster=machines.cluster, **run)
+        if poisoned.poison:
+            found = run_poison(folder, poisoning=poisoning_from(poisoned, part), cluster=machines.cluster, **run)
+        else:
+            if part:
+                unfinished = train_part(folder, part, **run)
+            found = None if unfinished else run_membership(folder, cluster=machines.cluster, **run)
     if found:
         publish(folder, found, output)
     elif part:

@@ -44,6 +44,9 @@ Findings are those that every report has (`jaxattack.report`), and
     vulnerability       {edges, count, stability, beyond_chance}: all records by the AUC of their own phi over the models,
                         the rank correlation of that between two halves of the models, and how many records are exposed
                         beyond chance
+    poison              optional: {attack, targets, records, curve: [{copies, targets, others: {targets, auc, tpr,
+                        tpr_interval}}]}: what the attack finds of the poisoned records and of all others, by the number
+                        of copies with a wrong label; all else in the findings is of the run with the most
     cost                {models, gradient_steps, queries, seconds: {compile, train, observe, score, report, total},
                         memory_bytes, device}
     notes               optional: how the input was read and what was left out, in sentences

@@ -2,6 +2,7 @@
 
 roc             true- against false-positive rate on logarithmic axes (Carlini et al. 2022)
 tpr_by_models   what more reference models buy
+poison          what copies with a wrong label raise (`jaxattack.report.membership.poison`)
 histograms      the scores of members and of non-members
 vulnerable      the records given away most surely, where they are images
 vulnerability   all records by how surely they are given away
@@ -19,11 +20,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from jaxattack.report.membership.poison import draw_poison
 from jaxattack.report.membership.reading import baseline, drawn, quoted_rate
 from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, RULE, SERIES, SURFACE, WIDE, Drawing, save, styled
 from jaxattack.report.wording import number, percent, points, rate
 
-FIGURES = ("roc", "tpr_by_models", "histograms", "vulnerable", "vulnerability")
+FIGURES = ("roc", "tpr_by_models", "poison", "histograms", "vulnerable", "vulnerability")
 LOWEST = 1e-5
 _ACROSS = 8
 _LONGEST = 28
@@ -41,6 +43,7 @@ def draw(
         made = {
             "roc": _roc(findings),
             "tpr_by_models": _tpr_by_models(findings),
+            "poison": draw_poison(findings),
             "histograms": _histograms(findings),
             "vulnerable": _vulnerable(findings, pictures),
             "vulnerability": _vulnerability(findings),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxattack.report.html import fill, phases
+from jaxattack.report.membership.poison import poison_sentence
 from jaxattack.report.membership.reading import beats_chance, claimed, drawn, quoted_rate, ranked, rates, sentences
 from jaxattack.report.style import Drawing
 
@@ -35,6 +36,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         findings,
         drawings,
         headline=sentences(findings),
+        poisoned=poison_sentence(findings) if findings.get("poison") else None,
         rates=rates(findings),
         quoted=quoted_rate(findings),
         best=claimed(findings),

@@ -1,0 +1,82 @@
+"""Poisoned sweeps: what is trained and scored, that folders are told apart, and that poison raises what is found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxattack import InputError, MembershipAudit, Recipe, RunFolder, Victim, load, rescore
+from jaxattack.audit.poisoning import Poisoning, poison
+from jaxattack.audit.sweep import scored_observations, train_run
+from jaxattack.report import write
+
+SMALL = {
+    "victim": Victim(data="digits", records=400, model="mlp:64"),
+    "recipe": Recipe(epochs=15, batch=32),
+    "audit": MembershipAudit(models=16, attacks=("lira-online",)),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("poison")
+    return out, poison(out, poisoning=Poisoning(copies=(4,), targets=40), **SMALL).values
+
+
+def test_poison_is_in_every_model_and_is_not_scored(run):
+    out, values = run
+    folder = RunFolder.existing(out / "copies-4")
+    everything, scored = folder.observations(16), scored_observations(folder, 16)
+    assert everything.member.shape == (16, 400 + 160)
+    assert everything.member[:, 400:].all()
+    assert scored.records == values["models"]["records"] == 400
+    plain = RunFolder.existing(out / "copies-0").observations(16)
+    np.testing.assert_array_equal(scored.member, plain.member)
+
+
+def test_copies_raise_what_is_found_of_the_targets(run):
+    curve = run[1]["poison"]["curve"]
+    assert [row["copies"] for row in curve] == [0, 4]
+    clean, poisoned = (row["targets"]["auc"] for row in curve)
+    assert poisoned > clean + 0.05
+
+
+def test_a_poisoned_run_is_scored_again_without_its_poison(run):
+    out, values = run
+    again = rescore(out / "copies-4", ("lira-online",)).values
+    assert again["models"]["records"] == 400
+    assert again["attacks"][0]["auc"] == values["attacks"][0]["auc"]
+
+
+def test_the_page_says_what_poison_raises(run, tmp_path):
+    write(tmp_path, run[1])
+    page = (tmp_path / "report.html").read_text()
+    assert "What poison raises" in page
+    assert "4 copies with a wrong label raise what lira-online finds of 40 records" in page
+    assert (tmp_path / "poison.png").stat().st_size > 5000
+
+
+def test_a_folder_of_other_poison_is_refused(run):
+    with pytest.raises(InputError, match="holds another run"):
+        train_run(run[0] / "copies-4", **SMALL, dataset=load("digits").take(np.arange(400)), background=8)
+
+
+@pytest.mark.parametrize(
+    ("poisoning", "message"),
+    [
+        ({"copies": ()}, "copies is ()"),
+        ({"copies": (-1,)}, "copies is"),
+        ({"targets": 1.5}, "targets is 1.5"),
+        ({"copies": (1.5,)}, "copies is"),
+    ],
+)
+def test_what_is_no_poison_is_refused(poisoning, message):
+    with pytest.raises(InputError) as refusal:
+        Poisoning(**poisoning)
+    assert message in str(refusal.value)
+
+
+def test_targets_that_are_no_records_are_refused_before_training(tmp_path):
+    with pytest.raises(InputError, match="from 0 to 399"):
+        poison(tmp_path, poisoning=Poisoning(targets=(400,)), **SMALL)
+    assert not any(tmp_path.iterdir())
