@@ -7,18 +7,20 @@ Every model is attacked. With K references a record has K models trained on it a
 pairs that do not hold the target; the offline attack reads those that were not. With all references only the target
 itself is left out: 255 of 256, where the paper has 254. The paper's settings: soft-margin Taylor confidence at
 temperature 2, gamma 2, a = 0.3, majority vote over 18 queries. Beside it the log-ratio, which does not tie at the top, and
-LiRA with the same references.
+LiRA with the same references. Which of the paper's relations are there is judged with intervals (`relations.py`).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from cifar10 import TAYLOR, Run, by_name, commanded, described, kept, parse, sweep, sweep_folder
 from comparison import Published, comparison, keep, outside, roc_figure, save_figure, told
+from relations import Relation, judge, relations_table, score
 
-from jaxattack import FewReferences, RunFolder, evaluate
+from jaxattack import FewReferences, Observations, RunFolder, evaluate
 from jaxattack.attacks.membership import lookup
 from jaxattack.report.style import styled
 from jaxattack.report.wording import percent
@@ -96,10 +98,36 @@ def reproduce(run: Run) -> dict[str, Any]:
         "expected": expected,
         "outside": outside(entries, expected),
     }
+    judged = [judge(one) for one in relations(observations, attacks)]
+    results["relations"] = judged
     tied = max(entries[name]["tied"] for name in labels if name.startswith("rmia"))
     ties = f"At most {percent(tied)} of an RMIA attack's scores are equal to its largest."
-    keep(run.results, run.name, results, [table, *told(results), ties])
+    keep(run.results, run.name, results, [table, relations_table(judged), *told(results), ties])
     return results
+
+
+def relations(observations: Observations, few: Mapping[str, FewReferences]) -> list[Relation]:
+    """The paper's relations, on the models of the run.
+
+    Args:
+        observations: what they say.
+        few: the attacks with few references.
+    """
+    member = observations.member
+    online = score(ONLINE, observations)
+    claims = [
+        Relation("online above offline, all references", online, score(TAYLOR, observations), member),
+        Relation("online above LiRA online, all references", online, score(LIRA, observations), member),
+    ]
+    most, fewest = f"{TAYLOR}, {PAIRS[-1]}", f"{TAYLOR}, {PAIRS[0]}"
+    if most in few:
+        offline = few[most](observations)
+        lira = few[f"{LIRA_OFFLINE}, {PAIRS[-1]}"](observations)
+        claims += [
+            Relation(f"offline, {PAIRS[-1]} references above {PAIRS[0]}", offline, few[fewest](observations), member),
+            Relation(f"offline above LiRA offline, {PAIRS[-1]} references", offline, lira, member),
+        ]
+    return claims
 
 
 def main() -> None:

@@ -114,6 +114,10 @@ def test_rmia_attacks_the_same_models_without_training(tiny, attacked, monkeypat
     ]
     assert names[-len(rmia_cifar10.ALL) :] == list(rmia_cifar10.ALL)
     assert {attack["roc"]["negatives"] for attack in found["attacks"]} == {8 * 100}
+    assert [one["claim"] for one in found["relations"]] == [
+        "online above offline, all references",
+        "online above LiRA online, all references",
+    ]  # 8 models have no 4 pairs beside the target's
     assert (tiny.results / "tiny_rmia-roc.pdf").exists()
 
 
