@@ -16,7 +16,7 @@ Sections, each with the rows of its paper where there are any:
     deep      with two and three hidden layers
     head      the last layer of a language model (Carlini et al. 2024)
 
-Queries and errors are exact; seconds are of this process, oracle included, on the device that is printed. Every row is a
+Queries are the attack's own, without those that verify what was stolen, and errors are exact; seconds are of this process, oracle included, on the device that is printed. Every row is a
 mean over seeds, which draw the victim, its split and the attack. R_test and R_unif are the shares of held-out records and of
 10,000 random inputs on which the labels differ. Tables that no package embeds are read from `--tables` (`tables.py`), and
 their rows are left out where it is absent.
@@ -103,8 +103,8 @@ def steal(attack: str, oracle: ja.Oracle, seed: int, pool: np.ndarray | None = N
     wall, cpu = time.perf_counter(), time.process_time()
     found = ja.extraction_attack(attack)(oracle, seed=seed, pool=pool)
     return found, {
-        "queries": found.cost.queries,
-        "calls": found.cost.calls,
+        "queries": found.attack_cost.queries,
+        "calls": found.attack_cost.calls,
         "seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
         "complete": found.complete,
@@ -336,12 +336,12 @@ def curves(folder: Path | None, seeds: int) -> Iterator[Row]:
                 "seconds": share * (time.perf_counter() - wall),
                 "cpu_seconds": share * (time.process_time() - cpu),
             }
-            for alpha, row in zip(ALPHAS, found.extractions, strict=True):
+            for alpha, row in zip(ALPHAS, found.drafts, strict=True):
                 for seed, one in enumerate(row):
                     yield {
                         "what": f"{name}: {strategy}, {alpha} c (d + 1)",
                         "published": "softmax over 99.9% at 100 c (d + 1)" if (strategy, alpha) == ("adaptive", 100) else "",
-                        "queries": one.cost.queries, "calls": one.cost.calls, **spent, "complete": one.complete,
+                        "queries": one.cost.queries, "calls": one.cost.calls, **spent, "complete": one.converged,
                         **compared(one, make(), test.x, seed),
                     }  # fmt: skip
 

@@ -39,8 +39,10 @@ def test_the_python_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     extraction, membership = [block for block in blocks("python") if "import jaxattack" in block]
     exec(compile(extraction, "README.md", "exec"), {})
-    queries, _ = capsys.readouterr().out.split()
-    assert int(queries) <= 100
+    complete, queries, trials, bound, _ = capsys.readouterr().out.split()
+    assert complete == "True"
+    assert int(queries) <= 100 <= int(trials)
+    assert float(bound) < 0.03
     exec(compile(membership, "README.md", "exec"), {})
     attack, area = capsys.readouterr().out.splitlines()
     assert attack.startswith("lira-online 0.")

@@ -142,6 +142,11 @@ class Wrapped:
         """What the victim has answered so far, and what it cost."""
         return self._oracle.ledger
 
+    @property
+    def left(self) -> int | None:
+        """How many queries may still be asked; None where no budget within tells."""
+        return getattr(self._oracle, "left", None)
+
 
 def standing_for(client: Oracle, oracle: Oracle) -> Oracle:
     """A client of an oracle that this process serves itself: known as that oracle, for it cannot be replaced unseen."""

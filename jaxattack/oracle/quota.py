@@ -4,9 +4,10 @@
     cached(oracle, 10_000)      a record asked again costs nothing
     limited(oracle, 100.0)      so many queries a second; it waits
 
-Order. Outermost first, an attack's oracle is budgeted(journalled(checked(defences(victim)), folder), queries): a budget
-outside of the journal counts what the attack asks, answers read back from the folder too, so that it holds over all
-processes together; within the journal it would start anew with each. It does not count the one query that a check asks.
+Order. Outermost first, an attack's oracle is checked(budgeted(journalled(checked(defences(victim), repeat=False), folder),
+queries)): a budget outside of the journal counts what the attack asks, answers read back from the folder too, so that it
+holds over all processes together; within the journal it would start anew with each. The check within keeps what cannot be
+believed out of the folder; the one outside sees the answers of earlier processes too, and the budget counts what it asks.
 A cache around all of this lets repeated records pass uncounted. Several threads may ask at once.
 """
 

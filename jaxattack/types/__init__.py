@@ -11,7 +11,16 @@ from __future__ import annotations
 from jaxattack.types.config import config
 from jaxattack.types.defence import Defence
 from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
-from jaxattack.types.extraction import Extraction, ExtractionAttack, Snapshot
+from jaxattack.types.extraction import (
+    Draft,
+    Extraction,
+    ExtractionAttack,
+    Snapshot,
+    Tally,
+    Trial,
+    Verdict,
+    Verification,
+)
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
 from jaxattack.types.learner import Learner, Membership
 from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
@@ -42,6 +51,7 @@ __all__ = [
     "BudgetSpent",
     "Dataset",
     "Defence",
+    "Draft",
     "Ensemble",
     "Extraction",
     "ExtractionAttack",
@@ -67,7 +77,11 @@ __all__ = [
     "Sight",
     "Signal",
     "Snapshot",
+    "Tally",
+    "Trial",
     "Variables",
+    "Verdict",
+    "Verification",
     "View",
     "WhiteBox",
     "above_zero",

@@ -25,11 +25,12 @@ from jaxattack.attacks.extraction.evasion import deepfool, featurefool
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Stolen, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, Variables, config
 
 
 @config
-class Active:
+class Active(Attack):
     """Active learning from a pool.
 
     Attributes:
@@ -120,15 +121,15 @@ class Active:
         rank = ranked("margin" if last == "adversarial" else last, view, stolen, left[among])
         return among[rank[: view.queries]]
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the model; see `ExtractionAttack`."""
+    ) -> Draft:
+        """Steal the model; see `ExtractionAttack.steal`."""
         return steal(self, oracle, seed=seed, pool=pool, progress=progress)
 
 

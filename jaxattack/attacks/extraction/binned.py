@@ -26,12 +26,13 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction.asking import log_probability, require, too_small
+from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import (
     NUMBERS,
     Access,
     Answer,
     BudgetSpent,
-    Extraction,
+    Draft,
     InputError,
     Oracle,
     Precision,
@@ -99,7 +100,7 @@ class Probes(NamedTuple):
 
 
 @config
-class Binned:
+class Binned(Attack):
     """Bins and weights of a regression behind one-hot blocks, from partial queries.
 
     Attributes:
@@ -123,15 +124,15 @@ class Binned:
         """The empty query, each category, and both ends of each number; every bin edge is extra."""
         return 1 + int(np.where(access.inputs.categories > 0, access.inputs.categories, 2).sum())
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,  # noqa: ARG002 - nothing is drawn at random
         pool: np.ndarray | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the pipeline, as `ExtractionAttack`.
+    ) -> Draft:
+        """Steal the pipeline, as `ExtractionAttack.steal`.
 
         Raises:
             InputError: an access level without numbers, a victim that needs every feature, or a budget below `needs`.
@@ -155,14 +156,13 @@ class Binned:
         bins = search.bins()
         weights = {f"weight{number}": weight for number, weight in enumerate(bins.weights)}
         edges = {f"edge{number}": edge for number, edge in enumerate(bins.edges)}
-        return Extraction(
+        return Draft(
             attack=self.name,
             stolen=bins,
             answer=bins.answer,
             cost=oracle.ledger - before,
             parameters={"bias": bins.bias, "slope": bins.slopes, **weights, **edges},
-            complete=not reason,
-            reason=reason,
+            stop=reason,
             notes={"bins": [len(weight) for weight in bins.weights], "resolution": self.resolution},
         )
 

@@ -26,7 +26,7 @@ from jaxattack.types import (
     Access,
     Answer,
     BudgetSpent,
-    Extraction,
+    Draft,
     InputError,
     Inputs,
     Ledger,
@@ -81,8 +81,8 @@ def steal(
     seed: int = 0,
     pool: Shaped[np.ndarray, "record *feature"] | None = None,
     progress: Progress | None = None,
-) -> Extraction:
-    """Run an attack in rounds alone; arguments as of `ExtractionAttack`."""
+) -> Draft:
+    """Run an attack in rounds alone; arguments as of `ExtractionAttack.steal`."""
     return _campaign([(attack, seed)], oracle, pool, progress)[0]
 
 
@@ -92,18 +92,18 @@ class Grid(NamedTuple):
     Attributes:
         budgets: in the order given.
         seeds: in the order given.
-        extractions: one for each budget and seed.
+        drafts: one for each budget and seed; none of them is compared with the victim.
     """
 
     budgets: tuple[int, ...]
     seeds: tuple[int, ...]
-    extractions: tuple[tuple[Extraction, ...], ...]
+    drafts: tuple[tuple[Draft, ...], ...]
 
     def agreement(
         self, x: Float[np.ndarray, "query *feature"], label: Int[np.ndarray, "query"]
     ) -> Float[np.ndarray, "budget seed"]:
         """The share of queries that each stolen model labels as the victim did."""
-        return np.array([[np.mean(one.answer(x).label == label) for one in row] for row in self.extractions])
+        return np.array([[np.mean(one.answer(x).label == label) for one in row] for row in self.drafts])
 
 
 def grid(
@@ -140,7 +140,7 @@ def grid(
 
 def _campaign(
     attacks: Sequence[tuple[Strategy, int]], oracle: Oracle, pool: np.ndarray | None, progress: Progress | None
-) -> list[Extraction]:
+) -> list[Draft]:
     access = oracle.access
     for attack, _ in attacks:
         require(attack, oracle, pool)
@@ -165,7 +165,7 @@ def _campaign(
         if progress:
             progress("queries", sum(len(member.asked.x) for member in members), total)
     _train(access, members)
-    return [_extraction(member, access) for member in members]
+    return [_draft(member, access) for member in members]
 
 
 def _start(attack: Strategy, seed: int, access: Access) -> _Member:
@@ -236,7 +236,7 @@ def _train(access: Access, members: Sequence[_Member]) -> None:
         member.marks.clear()
 
 
-def _extraction(member: _Member, access: Access) -> Extraction:
+def _draft(member: _Member, access: Access) -> Draft:
     seen = len(np.unique(member.asked.label))
     reason = member.reason
     if not reason and seen < min(access.classes, 2):
@@ -244,15 +244,15 @@ def _extraction(member: _Member, access: Access) -> Extraction:
             f"all {len(member.asked.x):,} answers were class {member.asked.label[0]}: give a pool with other classes."
         )
     assert member.stolen is not None
-    return Extraction(
+    return Draft(
         attack=member.attack.name,
         stolen=member.stolen,
         answer=member.stolen.answer,
         cost=member.cost,
         parameters=member.stolen.parameters,
         model=member.stolen.model,
-        complete=not reason,
-        reason=reason,
+        stop=reason,
+        exact=False,
         snapshots=tuple(member.snapshots),
         notes={"substitute": member.attack.substitute.architecture, "classes answered": seen},
     )

@@ -22,11 +22,12 @@ from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.evasion import sign_of_gradient
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, Variables, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, Variables, config
 
 
 @config
-class Jacobian:
+class Jacobian(Attack):
     """Augmentation along the substitute's Jacobian.
 
     Attributes:
@@ -79,13 +80,13 @@ class Jacobian:
         sign = sign_of_gradient(model, variables, asked.x, asked.label)
         return Choice(np.clip(asked.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high))
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the model; see `ExtractionAttack`."""
+    ) -> Draft:
+        """Steal the model; see `ExtractionAttack.steal`."""
         return steal(self, oracle, seed=seed, pool=pool, progress=progress)

@@ -27,13 +27,14 @@ from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, config
 
 Sampling = Literal["random", "adaptive"]
 
 
 @config
-class Knockoff:
+class Knockoff(Attack):
     """A substitute trained on a victim's answers to a pool.
 
     Attributes:
@@ -101,15 +102,15 @@ class Knockoff:
         left[record] = False
         return Choice(pool[record], bandit._replace(left=left, drawn=bandit.cluster[record], guess=guess))
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the model; see `ExtractionAttack`."""
+    ) -> Draft:
+        """Steal the model; see `ExtractionAttack.steal`."""
         return steal(self, oracle, seed=seed, pool=pool, progress=progress)
 
 

@@ -27,12 +27,13 @@ from jaxattack.attacks.extraction.asking import require, too_small, uniform
 from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, measured, narrowed
 from jaxattack.attacks.extraction.lines import OCTAVES, Ask
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, encoding, network, on_queries
+from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import (
     EVERY_LEVEL,
     Access,
     Answer,
     BudgetSpent,
-    Extraction,
+    Draft,
     InputError,
     Inputs,
     Oracle,
@@ -61,7 +62,7 @@ LINEAR = 0.98
 
 
 @config
-class LowdMeek:
+class LowdMeek(Attack):
     """Line search on a linear classifier.
 
     Attributes:
@@ -94,15 +95,15 @@ class LowdMeek:
             BATCH + comb(access.classes, 2) * fine.depth + (access.classes - 1) * features * (fine.bits + OCTAVES + 2)
         )
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the classifier up to a positive factor; see `ExtractionAttack`. It answers with labels alone."""
+    ) -> Draft:
+        """Steal the classifier up to a positive factor; see `ExtractionAttack.steal`. It answers with labels alone."""
         require(self, oracle, pool)
         access, before, rng = oracle.access, oracle.ledger, np.random.default_rng(seed)
         if access.classes < 2:
@@ -136,15 +137,15 @@ class LowdMeek:
         def answer(x: np.ndarray) -> Answer:
             return Answer(stolen.answer(x).label)
 
-        return Extraction(
+        return Draft(
             attack=self.name,
             stolen=stolen,
             answer=answer,
             parameters=stolen.parameters,
             model=stolen.model,
             cost=cost,
-            complete=not reason,
-            reason=reason,
+            stop=reason,
+            exact=False,
             snapshots=(Snapshot(cost.queries, answer),),
             notes={"boundaries": len(edges.own), "out of reach": sides.unreached, "agreement in search": agreement},
         )
@@ -152,7 +153,7 @@ class LowdMeek:
     def _reason(
         self, access: Access, sides: Sides, spent: BudgetSpent | None, found: int, scaled: bool, agreement: float
     ) -> str:
-        """Why the extraction is not complete; empty where it is."""
+        """Why the search stopped before its end; empty where it came to it."""
         short = sides.spent or spent
         if short is not None:
             return str(too_small(self, access, short))

@@ -25,7 +25,8 @@ from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.campaign import steal
 from jaxattack.attacks.extraction.rounds import Choice, Round, View
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, config
 
 Sampling = Literal["uniform", "line-search", "adaptive"]
 
@@ -40,7 +41,7 @@ ALPHA = 100
 
 
 @config
-class Retraining:
+class Retraining(Attack):
     """Label-only retraining.
 
     Attributes:
@@ -109,15 +110,15 @@ class Retraining:
         spare = uniform(view.inputs, view.queries - new - len(near), view.rng)
         return Choice(np.concatenate([near, random, spare]))
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the model; see `ExtractionAttack`. A pool is optional."""
+    ) -> Draft:
+        """Steal the model; see `ExtractionAttack.steal`. A pool is optional."""
         return steal(self, oracle, seed=seed, pool=pool, progress=progress)
 
 

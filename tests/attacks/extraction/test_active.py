@@ -22,8 +22,8 @@ def test_every_strategy_steals_and_asks_nothing_twice(strategy):
     attack = Active(strategy=strategy, budget=60, rounds=2, start=0.3, substitute=SMALL)
     assert isinstance(attack, ExtractionAttack)
     victim = linear(0, 4, 3)
-    stolen = attack(victim, seed=0, pool=POOL)
-    assert stolen.complete, stolen.reason
+    stolen = attack.steal(victim, seed=0, pool=POOL)
+    assert stolen.converged, stolen.stop
     assert stolen.cost.queries == 60
     assert [snapshot.queries for snapshot in stolen.snapshots] == [18, 39, 60]
     assert agreement(stolen.answer, victim) > 0.8
@@ -31,13 +31,15 @@ def test_every_strategy_steals_and_asks_nothing_twice(strategy):
     known = (victim.asked[:, None] == POOL[None]).all(axis=2).any(axis=1)
     assert known.all() == (strategy != "adversarial")
     again = linear(0, 4, 3)
-    attack(again, seed=0, pool=POOL)
+    attack.steal(again, seed=0, pool=POOL)
     assert (again.asked == victim.asked).all()
 
 
 def test_the_uncertain_records_are_asked_first():
     victim = linear(0, 4, 2)
-    stolen = Active(strategy="margin", budget=40, rounds=1, start=0.5, substitute=SMALL)(victim, seed=0, pool=POOL)
+    stolen = Active(strategy="margin", budget=40, rounds=1, start=0.5, substitute=SMALL).steal(
+        victim, seed=0, pool=POOL
+    )
     left = POOL[~(POOL[:, None] == victim.batches[0][None]).all(axis=2).any(axis=1)]
 
     def margin(x):
@@ -55,7 +57,7 @@ def test_active_learning_beats_chance():
         for seed in range(3):
             victim = linear(seed, 4, 3)
             attack = Active(strategy=strategy, budget=80, rounds=3, substitute=SMALL)
-            shares.append(agreement(attack(victim, seed=seed, pool=POOL).answer, victim))
+            shares.append(agreement(attack.steal(victim, seed=seed, pool=POOL).answer, victim))
         found[strategy] = np.mean(shares)
     assert found["margin"] > found["random"]
 

@@ -62,7 +62,7 @@ def test_published_pipelines_cost_no_more_than_published_and_agree(data, publish
     pipeline = BinnedLogistic.fit(x, y, _inputs(x))
     found = Binned()(pipeline.oracle())
     assert found.complete
-    assert found.cost.queries <= published
+    assert found.attack_cost.queries <= published
     for mine, edges, low, high in zip(found.stolen.edges, pipeline.edges, x.min(axis=0), x.max(axis=0), strict=True):
         np.testing.assert_allclose(mine, edges, rtol=0, atol=1e-7 * (high - low) / 2)
     _equal(found, pipeline, 100_000)
@@ -74,8 +74,8 @@ def test_numbers_that_are_not_cut_into_bins_take_three_queries_each():
     inputs = Inputs(low=low, high=np.where(high > low, high, low + 1), categories=np.zeros(64, int))
     pipeline = BinnedLogistic.fit(x, y, inputs, bins=0)
     found = Binned()(pipeline.oracle())
-    assert found.cost.queries <= 1 + 3 * 64
-    assert found.cost.calls == 2
+    assert found.attack_cost.queries <= 1 + 3 * 64
+    assert found.attack_cost.calls == 2
     np.testing.assert_allclose(found.stolen.slopes, _centred(pipeline.slopes), atol=1e-9)
     _equal(found, pipeline, 10_000)
 
@@ -143,7 +143,7 @@ def test_a_budget_that_ends_early_gives_coarser_edges_and_says_so():
     x, y, inputs = _mixed()
     pipeline = BinnedLogistic.fit(x, y, inputs)
     whole = Binned()(pipeline.oracle())
-    oracle = budgeted(pipeline.oracle(), whole.cost.queries // 2)
+    oracle = budgeted(pipeline.oracle(), whole.attack_cost.queries // 2)
     found = Binned()(oracle)
     assert not found.complete
     assert "edges are not yet found" in found.reason

@@ -27,16 +27,16 @@ def test_a_grid_gives_what_each_budget_and_seed_gives_alone(strategy):
     assert shares.shape == (2, 2)
     for i, budget in enumerate(curve.budgets):
         for j, seed in enumerate(curve.seeds):
-            alone = Retraining(strategy=strategy, rounds=2, budget=budget)(linear(0, 4, 3), seed=seed)
-            assert curve.extractions[i][j].cost.queries == budget
-            assert np.mean(alone.answer(probe).label == curve.extractions[i][j].answer(probe).label) > 0.99
+            alone = Retraining(strategy=strategy, rounds=2, budget=budget).steal(linear(0, 4, 3), seed=seed)
+            assert curve.drafts[i][j].cost.queries == budget
+            assert np.mean(alone.answer(probe).label == curve.drafts[i][j].answer(probe).label) > 0.99
     assert shares[1].mean() > shares[0].mean()
 
 
 def test_the_costs_of_a_grid_add_up():
     victim = linear(0, 4, 2)
     curve = grid(Retraining(rounds=2), victim, budgets=[60, 100], seeds=[0])
-    costs = [row[0].cost for row in curve.extractions]
+    costs = [row[0].cost for row in curve.drafts]
     assert sum(cost.queries for cost in costs) == victim.ledger.queries
     assert np.isclose(sum(cost.seconds for cost in costs), victim.ledger.seconds)
     assert np.isclose(sum(cost.price for cost in costs), victim.ledger.price)
@@ -56,7 +56,7 @@ def test_a_program_is_traced_once_for_sizes_that_are_near(monkeypatch):
     monkeypatch.setattr(fitting, "multinomial", lambda *a: traces.append(a[0].shape) or one(*a))
     fitting._softmax_program.cache_clear()
     for budget, seed in ((60, 0), (60, 1), (90, 2)):
-        Retraining(strategy="uniform", rounds=1, budget=budget)(linear(0, 3, 2), seed=seed)
+        Retraining(strategy="uniform", rounds=1, budget=budget).steal(linear(0, 3, 2), seed=seed)
     grid(Retraining(rounds=1), linear(0, 3, 2), budgets=[50], seeds=[0, 1])
     fitting._softmax_program.cache_clear()
     assert len(traces) == 1
@@ -64,28 +64,28 @@ def test_a_program_is_traced_once_for_sizes_that_are_near(monkeypatch):
 
 def test_a_budget_that_ends_early_returns_what_was_learnt():
     victim = linear(0, 4, 2, budget=130)
-    stolen = Retraining(budget=200, rounds=5)(victim, seed=0)
+    stolen = Retraining(budget=200, rounds=5).steal(victim, seed=0)
     assert stolen.cost.queries == victim.ledger.queries == 130
-    assert not stolen.complete
-    assert "needs at least" in stolen.reason
+    assert not stolen.converged
+    assert "needs at least" in stolen.stop
     assert [snapshot.queries for snapshot in stolen.snapshots] == [40, 80, 120, 130]
     assert agreement(stolen.answer, victim) > 0.8
 
 
 def test_a_budget_that_ends_between_rounds_trains_nothing_twice():
-    stolen = Retraining(budget=200, rounds=5)(linear(0, 4, 2, budget=80), seed=0)
+    stolen = Retraining(budget=200, rounds=5).steal(linear(0, 4, 2, budget=80), seed=0)
     assert [snapshot.queries for snapshot in stolen.snapshots] == [40, 80]
-    assert not stolen.complete
+    assert not stolen.converged
 
 
 def test_an_empty_budget_says_what_is_needed():
     with pytest.raises(InputError, match="needs at least 10 queries"):
-        Retraining(budget=200)(linear(0, 4, 2, budget=0), seed=0)
+        Retraining(budget=200).steal(linear(0, 4, 2, budget=0), seed=0)
 
 
 def test_progress_tells_queries():
     told = []
-    Retraining(budget=100, rounds=2)(linear(0, 4, 2), seed=0, progress=lambda *now: told.append(now))
+    Retraining(budget=100, rounds=2).steal(linear(0, 4, 2), seed=0, progress=lambda *now: told.append(now))
     assert told == [("queries", 50, 100), ("queries", 100, 100)]
 
 
@@ -94,7 +94,7 @@ def test_confidences_are_learnt_where_they_are_answered():
     agreements = []
     for level in ("label", "probability"):
         victim = linear(0, 6, 3, level=level)
-        stolen = Knockoff(budget=60, rounds=2, substitute=Substitute())(victim, seed=0, pool=pool)
+        stolen = Knockoff(budget=60, rounds=2, substitute=Substitute()).steal(victim, seed=0, pool=pool)
         agreements.append(agreement(stolen.answer, victim))
     assert agreements[1] > 0.999
     assert agreements[1] > agreements[0]
@@ -104,8 +104,8 @@ def test_bad_input_is_refused():
     with pytest.raises(InputError, match="budgets has 0"):
         grid(Retraining(), linear(0, 2, 2), budgets=[], seeds=[0])
     with pytest.raises(InputError, match="regressor"):
-        Retraining()(Victim(lambda x: x[:, :1], Inputs.box(0, 1, (2,)), 1))
+        Retraining().steal(Victim(lambda x: x[:, :1], Inputs.box(0, 1, (2,)), 1))
     with pytest.raises(InputError, match="give a pool"):
-        Knockoff()(linear(0, 2, 2))
+        Knockoff().steal(linear(0, 2, 2))
     with pytest.raises(InputError, match="pool has 3 records"):
-        Knockoff()(linear(0, 2, 2), pool=np.zeros((3, 2)))
+        Knockoff().steal(linear(0, 2, 2), pool=np.zeros((3, 2)))

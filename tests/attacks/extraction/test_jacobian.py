@@ -19,8 +19,8 @@ def test_every_query_is_new_and_asked_once():
     attack = Jacobian(budget=16 * 8, rounds=3, substitute=SMALL)
     assert isinstance(attack, ExtractionAttack)
     victim = linear(0, 4, 3)
-    stolen = attack(victim, seed=1, pool=POOL)
-    assert stolen.complete, stolen.reason
+    stolen = attack.steal(victim, seed=1, pool=POOL)
+    assert stolen.converged, stolen.stop
     assert stolen.cost.queries == victim.ledger.queries == 128
     assert [len(batch) for batch in victim.batches] == [16, 16, 32, 64]
     assert [snapshot.queries for snapshot in stolen.snapshots] == [16, 32, 64, 128]
@@ -31,20 +31,22 @@ def test_every_query_is_new_and_asked_once():
 @pytest.mark.parametrize("step", [0.1, -0.1])
 def test_a_round_moves_every_query_along_the_sign_of_the_jacobian(step):
     victim = linear(0, 4, 3)
-    stolen = Jacobian(budget=40, rounds=1, step=step, substitute=SMALL)(victim, seed=1, pool=POOL)
+    stolen = Jacobian(budget=40, rounds=1, step=step, substitute=SMALL).steal(victim, seed=1, pool=POOL)
     first, second = victim.batches
-    again = Jacobian(budget=40, rounds=1, step=step, substitute=SMALL)(linear(0, 4, 3, budget=20), seed=1, pool=POOL)
+    again = Jacobian(budget=40, rounds=1, step=step, substitute=SMALL).steal(
+        linear(0, 4, 3, budget=20), seed=1, pool=POOL
+    )
     assert again.model is not None
     label = victim.logits(first).argmax(axis=1)
     sign = sign_of_gradient(again.model, Variables(again.parameters, {}), first, label)
     assert np.allclose(second, np.clip(first + step * 2 * sign, -1, 1), atol=1e-6)
-    assert stolen.complete
-    assert not again.complete
+    assert stolen.converged
+    assert not again.converged
 
 
 def test_its_examples_fool_the_victim():
     victim = linear(0, 4, 3)
-    stolen = Jacobian(budget=16 * 8, rounds=3, step=-0.1, substitute=SMALL)(victim, seed=1, pool=POOL)
+    stolen = Jacobian(budget=16 * 8, rounds=3, step=-0.1, substitute=SMALL).steal(victim, seed=1, pool=POOL)
     x = np.random.default_rng(0).uniform(-0.3, 0.3, (100, 4))
     tried = transfer(victim, stolen, x, victim.logits(x).argmax(axis=1), Perturbation(size=0.2))
     assert tried.rate > 0.7

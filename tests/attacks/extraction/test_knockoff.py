@@ -21,9 +21,9 @@ def test_every_strategy_steals_with_records_of_another_distribution(strategy):
     asked = []
     for _ in range(2):
         victim = linear(0, 4, 3, level="probability")
-        stolen = attack(victim, seed=3, pool=POOL)
+        stolen = attack.steal(victim, seed=3, pool=POOL)
         asked.append(victim.asked)
-    assert stolen.complete, stolen.reason
+    assert stolen.converged, stolen.stop
     assert stolen.cost.queries == 120
     assert [snapshot.queries for snapshot in stolen.snapshots] == [40, 80, 120]
     assert agreement(stolen.answer, victim) > 0.99

@@ -118,7 +118,7 @@ def test_a_larger_head_from_float32_logits():
     found = LmHead()(from_head(states, projection, inputs=inputs))
     assert found.stolen.hidden == 128
     assert align_rms(found.stolen.projection, projection) < 1e-6
-    assert found.cost.queries <= 1.25 * (128 + 18)
+    assert found.attack_cost.queries <= 1.25 * (128 + 18)
 
 
 def test_top_k_logits_are_differences_to_the_reference_at_the_stated_price():
@@ -262,21 +262,21 @@ def test_prompts_are_distinct_and_the_same_however_they_are_drawn():
 def test_a_budget_that_just_suffices_is_used_to_the_last_query():
     enough = HIDDEN + LmHead().margin + 1
     oracle = Budgeted(victim(LOGITS), enough)
-    found = LmHead()(oracle)
-    assert found.complete
+    found = LmHead().steal(oracle)
+    assert found.converged
     assert (oracle.left, found.cost.queries) == (0, enough)
     assert align_rms(found.stolen.projection, PROJECTION) < 1e-13
-    short = LmHead()(Budgeted(victim(LOGITS), enough - 1))
-    assert not short.complete
-    assert "the budget ended and no gap of 100 shows in the singular values of 28 prompts" in short.reason
-    assert "the hidden size is above 11" in short.reason
+    short = LmHead().steal(Budgeted(victim(LOGITS), enough - 1))
+    assert not short.converged
+    assert "the budget ended and no gap of 100 shows in the singular values of 28 prompts" in short.stop
+    assert "the hidden size is above 11" in short.stop
     assert short.stolen.projection.shape == (VOCABULARY, 28)
 
 
 @pytest.mark.parametrize("terms", [TOP, LABELS])
 def test_a_budget_that_ends_between_tokens_gives_those_that_were_read(terms):
     whole = LmHead()(victim(terms))
-    budget = int(0.8 * whole.cost.queries)
+    budget = int(0.8 * whole.attack_cost.queries)
     found = LmHead()(Budgeted(victim(terms), budget))
     assert not found.complete
     assert "tokens unread" in found.reason
@@ -289,7 +289,7 @@ def test_a_budget_that_ends_between_tokens_gives_those_that_were_read(terms):
 def test_what_it_says_it_needs_is_enough_for_one_hidden_unit(terms):
     oracle = victim(terms, lambda x: STATES(x)[:, :1], PROJECTION[:, :1])
     found = LmHead()(Budgeted(oracle, LmHead().needs(oracle.access)))
-    assert (found.complete, found.stolen.hidden) == (True, 1)
+    assert (found.converged, found.stolen.hidden) == (True, 1)
 
 
 @pytest.mark.parametrize("terms", EVERY)
@@ -327,7 +327,7 @@ def test_noise_that_hides_the_end_is_a_failure_with_a_reason():
             return Answer(answer.label, None, answer.logit + rng.standard_normal(answer.logit.shape))
 
     found = LmHead(prompts=100)(Noisy(oracle))
-    assert (found.complete, found.cost.queries) == (False, 100)
+    assert (found.complete, found.attack_cost.queries) == (False, 100)
     assert "the prompts ended" in found.reason
 
 

@@ -21,7 +21,7 @@ def test_a_logistic_victim_is_found_within_fifty_queries_an_unknown(features):
         stolen = LowdMeek()(victim, seed=seed)
         assert stolen.complete, stolen.reason
         assert stolen.cost == victim.ledger
-        assert stolen.cost.queries <= 50 * (features + 1)
+        assert stolen.attack_cost.queries <= 50 * (features + 1)
         assert agreement(stolen.answer, victim) >= 0.999
 
 
@@ -51,7 +51,7 @@ def test_more_classes_are_joined_exactly(features, classes):
         assert agreement(stolen.answer, victim) >= 0.999 or not stolen.complete, stolen.notes
         if features >= classes:
             assert stolen.complete, stolen.reason
-            assert stolen.cost.queries <= 50 * classes * (features + 1)
+            assert stolen.attack_cost.queries <= 50 * classes * (features + 1)
 
 
 def test_categories_are_weighed_by_the_numbers_that_make_up_for_them():
@@ -101,7 +101,7 @@ def test_no_more_of_a_pool_is_asked_than_finds_every_class():
     pool = np.random.default_rng(1).uniform(-1, 1, (1500, 10))
     stolen = LowdMeek()(victim, seed=0, pool=pool)
     assert len(victim.batches[0]) == 8
-    assert stolen.cost.queries <= 50 * 11
+    assert stolen.attack_cost.queries <= 50 * 11
     assert agreement(stolen.answer, victim) >= 0.999
 
 

@@ -18,8 +18,8 @@ def test_every_strategy_steals_and_counts(strategy):
     attack = Retraining(strategy=strategy, budget=251, rounds=5)
     assert isinstance(attack, ExtractionAttack)
     victim = linear(0, 5, 3)
-    stolen = attack(victim, seed=2)
-    assert stolen.complete, stolen.reason
+    stolen = attack.steal(victim, seed=2)
+    assert stolen.converged, stolen.stop
     assert stolen.cost == victim.ledger
     assert stolen.cost.queries == 251
     assert [snapshot.queries for snapshot in stolen.snapshots] == [51, 101, 151, 201, 251]
@@ -32,7 +32,7 @@ def test_adaptive_beats_uniform_and_reaches_the_published_agreement():
     victims = [linear(3, 2, 3), linear(3, 2, 3)]
     budget = 100 * 3 * 3
     found = [
-        agreement(Retraining(strategy=strategy, budget=budget, rounds=4)(victim, seed=0).answer, victim)
+        agreement(Retraining(strategy=strategy, budget=budget, rounds=4).steal(victim, seed=0).answer, victim)
         for strategy, victim in zip(("uniform", "adaptive"), victims, strict=True)
     ]
     assert found[1] >= 0.999
@@ -41,7 +41,7 @@ def test_adaptive_beats_uniform_and_reaches_the_published_agreement():
 
 def test_three_quarters_of_an_adaptive_round_lie_on_the_local_boundary():
     victim = linear(1, 4, 3)
-    stolen = Retraining(budget=200, rounds=2)(victim, seed=0)
+    stolen = Retraining(budget=200, rounds=2).steal(victim, seed=0)
     near = stolen.snapshots[0].answer(victim.batches[1])
     assert near.probability is not None
     two = np.sort(near.probability, axis=1)[:, -2:]
@@ -50,7 +50,7 @@ def test_three_quarters_of_an_adaptive_round_lie_on_the_local_boundary():
 
 def test_line_search_narrows_towards_the_victims_boundary():
     victim = linear(1, 4, 2)
-    Retraining(strategy="line-search", budget=20 * DEPTH, rounds=2)(victim, seed=0)
+    Retraining(strategy="line-search", budget=20 * DEPTH, rounds=2).steal(victim, seed=0)
     gaps = [np.abs(np.ptp(victim.logits(batch), axis=1)).mean() for batch in victim.batches[1:]]
     assert len(gaps) == DEPTH
     assert gaps[-1] < 0.05 * gaps[0]
@@ -61,7 +61,7 @@ def test_the_same_seed_asks_the_same_queries():
         asked = []
         for _ in range(2):
             victim = linear(0, 4, 3)
-            Retraining(strategy=strategy, budget=150, rounds=3)(victim, seed=5)
+            Retraining(strategy=strategy, budget=150, rounds=3).steal(victim, seed=5)
             asked.append(victim.asked)
         assert (asked[0] == asked[1]).all()
 
@@ -71,23 +71,23 @@ def test_a_kernel_steals_a_victim_with_curved_boundaries():
         return np.stack([0.5 + 0 * x[:, 0], np.sum(x**2, axis=1)], axis=1)
 
     victim = Victim(logits, Inputs.box(-1, 1, (2,)), 2)
-    stolen = Retraining(budget=250, rounds=2, substitute=Substitute(architecture="rbf:40"))(victim, seed=0)
+    stolen = Retraining(budget=250, rounds=2, substitute=Substitute(architecture="rbf:40")).steal(victim, seed=0)
     assert agreement(stolen.answer, victim) > 0.98
 
 
 def test_a_pool_is_asked_first():
     pool = np.full((6, 4), 0.25)
     victim = linear(0, 4, 2)
-    Retraining(strategy="uniform", budget=100, rounds=2)(victim, seed=0, pool=pool)
+    Retraining(strategy="uniform", budget=100, rounds=2).steal(victim, seed=0, pool=pool)
     assert (victim.asked[:6] == pool).all()
 
 
 def test_a_victim_of_one_class_is_told():
     victim = Victim(lambda x: np.stack([1 + 0 * x[:, 0], 0 * x[:, 0]], axis=1), Inputs.box(0, 1, (2,)), 2)
     for strategy in STRATEGIES:
-        stolen = Retraining(strategy=strategy, budget=100, rounds=2)(victim, seed=0)
-        assert not stolen.complete
-        assert "class 0" in stolen.reason
+        stolen = Retraining(strategy=strategy, budget=100, rounds=2).steal(victim, seed=0)
+        assert not stolen.converged
+        assert "class 0" in stolen.stop
 
 
 def test_the_default_budget_is_the_papers():

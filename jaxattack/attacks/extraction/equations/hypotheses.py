@@ -24,6 +24,7 @@ from jaxattack.attacks.extraction.equations.mlp import Mlp
 from jaxattack.attacks.extraction.equations.ovr import OneVsRest
 from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.attacks.extraction.equations.terms import exact
+from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.metrics import fidelity
 from jaxattack.types import (
     NUMBERS,
@@ -31,7 +32,7 @@ from jaxattack.types import (
     Answer,
     Bias,
     BudgetSpent,
-    Extraction,
+    Draft,
     ExtractionAttack,
     InputError,
     Ledger,
@@ -64,14 +65,14 @@ class Tested(NamedTuple):
     """
 
     hypothesis: str
-    found: Extraction
+    found: Draft
     variation: float
     disagreement: float
     rounding: float
 
 
 @config
-class Hypotheses:
+class Hypotheses(Attack):
     """Steal a model of unknown type by trying several.
 
     Attributes:
@@ -109,15 +110,15 @@ class Hypotheses:
             raise InputError(f"none of the hypotheses works with {access.level} answers and no pool: give others.")
         return tuple(sorted(able, key=lambda attack: attack.needs(access)))
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the model; see `jaxattack.types.ExtractionAttack`.
+    ) -> Draft:
+        """Steal the model; see `jaxattack.types.ExtractionAttack.steal`.
 
         Returns:
             What the best hypothesis stole. Notes, beside its own: ``hypothesis``; its ``variation`` and
@@ -137,12 +138,12 @@ class Hypotheses:
         for number, attack in enumerate(suited):
             told("try hypotheses", number, len(suited))
             try:
-                found = attack(paid, seed=seed)
+                found = attack.steal(paid, seed=seed)
             except InputError as error:
                 refused.append(f"{address(attack)}: {error}")
                 continue
             tested.append(_test(address(attack), found, access, truth, held))
-            if found.complete and tested[-1].variation <= EXACT + ROUNDED * tested[-1].rounding:
+            if found.converged and tested[-1].variation <= EXACT + ROUNDED * tested[-1].rounding:
                 break
         told("try hypotheses", len(suited), len(suited))
         if not tested:
@@ -153,9 +154,9 @@ class Hypotheses:
 
 def _named(
     best: Tested, tested: list[Tested], refused: list[str], tolerance: float, attack: str, cost: Ledger
-) -> Extraction:
+) -> Draft:
     """The best hypothesis as the finding of this attack."""
-    reason = best.found.reason
+    reason = best.found.stop
     if best.variation > tolerance + ROUNDED * best.rounding:
         reason = (
             f"no hypothesis fits: the best, {best.hypothesis}, is {best.variation:.1e} off on fresh queries; "
@@ -165,8 +166,7 @@ def _named(
         best.found,
         attack=attack,
         cost=cost,
-        complete=not reason,
-        reason=reason,
+        stop=reason,
         notes={
             **best.found.notes,
             "hypothesis": best.hypothesis,
@@ -185,7 +185,7 @@ def address(attack: ExtractionAttack) -> str:
     return f"{attack.name}?{settings}" if settings else attack.name
 
 
-def _test(hypothesis: str, found: Extraction, access: Access, truth: Answer, held: np.ndarray) -> Tested:
+def _test(hypothesis: str, found: Draft, access: Access, truth: Answer, held: np.ndarray) -> Tested:
     """How far off a hypothesis is: mean total variation, or a regressor's largest error as a share of its spread."""
     mine = found.answer(held)
     decimals = 17 if access.decimals is None else access.decimals

@@ -32,10 +32,11 @@ from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.equations.least_squares import descend, polish, score_residual
-from jaxattack.attacks.extraction.equations.stolen import centred, flat_extraction, rbf_logits
+from jaxattack.attacks.extraction.equations.stolen import centred, flat_draft, rbf_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import equations, require_every_class
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress, at_least, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Oracle, Progress, at_least, config
 
 REACHES = (1.0, 0.5, 0.25)
 """Shares of the range that are asked, where answers further out are saturated."""
@@ -77,7 +78,7 @@ class Design(NamedTuple):
 
 
 @config
-class Kernel:
+class Kernel(Attack):
     """Steal a kernel logistic regression with a Gaussian kernel, its representers included.
 
     Attributes:
@@ -115,15 +116,15 @@ class Kernel:
         least = -(-(self._most(features) + 2) // outputs)
         return max(least + 1 - least % 2, 3)
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the regression; see `jaxattack.types.ExtractionAttack`.
+    ) -> Draft:
+        """Steal the regression; see `jaxattack.types.ExtractionAttack.steal`.
 
         Returns:
             Parameters ``representer`` ["representer feature"], which are training records where the victim's are,
@@ -148,14 +149,13 @@ class Kernel:
                 f"no kernel regression fits: the equations are off by {residual:.1e}; "
                 "it takes exact answers and more features in a half than representers."
             )
-        return flat_extraction(
+        return flat_draft(
             rbf_logits,
             _canonical(found, tape),
             tape.access,
             attack=self.name,
             cost=oracle.ledger - before,
-            complete=not reason,
-            reason=reason,
+            stop=reason,
             notes={
                 "representers": len(found["representer"]),
                 "gamma": float(found["gamma"] / tape.scale[0] ** 2),

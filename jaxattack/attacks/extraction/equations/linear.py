@@ -18,9 +18,10 @@ from scipy.linalg import solve_triangular
 from jaxattack.attacks.extraction.asking import require, uniform
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
-from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
+from jaxattack.attacks.extraction.equations.stolen import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations, noise, require_every_class
-from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import NUMBERS, Access, Draft, InputError, Oracle, Progress, config
 
 MISFIT = 1e3
 """A residual so many times larger than the rounding of the answers shows that they are those of another model."""
@@ -74,7 +75,7 @@ def solve(
 
 
 @config
-class Softmax:
+class Softmax(Attack):
     """Steal a softmax, logistic or linear regression on a feature map.
 
     Attributes:
@@ -101,15 +102,15 @@ class Softmax:
         """One query more than columns."""
         return int(Columns.of(self.features, access).varies.sum()) + 1
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,  # noqa: ARG002 - one call and one solve
-    ) -> Extraction:
-        """Steal the regression; see `jaxattack.types.ExtractionAttack`.
+    ) -> Draft:
+        """Steal the regression; see `jaxattack.types.ExtractionAttack.steal`.
 
         Returns:
             Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``saturated`` queries, which were
@@ -129,7 +130,7 @@ class Softmax:
         columns = Columns.of(self.features, access)
         weight, bias, found = fit(asked, columns, access)
         reason = _reason(found, len(asked.x), needs, asked)
-        return linear_extraction(
+        return linear_draft(
             softmax_logits,
             columns,
             access,
@@ -137,8 +138,7 @@ class Softmax:
             bias,
             attack=self.name,
             cost=oracle.ledger - before,
-            complete=not reason,
-            reason=reason,
+            stop=reason,
             notes={
                 "features": self.features,
                 "unknowns": needs * access.classes,

@@ -20,14 +20,15 @@ from jaxtyping import Shaped
 
 from jaxattack.attacks.extraction.asking import require
 from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
-from jaxattack.attacks.extraction.equations.stolen import ACTIVATIONS, centred, flat_extraction, network_logits
+from jaxattack.attacks.extraction.equations.stolen import ACTIVATIONS, centred, flat_draft, network_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import require_every_class
-from jaxattack.types import NUMBERS, Access, Extraction, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import NUMBERS, Access, Draft, InputError, Oracle, Progress, config
 
 
 @config
-class Mlp:
+class Mlp(Attack):
     """Steal a network with one hidden layer.
 
     Attributes:
@@ -66,15 +67,15 @@ class Mlp:
     def _layer(self) -> Layer:
         return Layer(self.activation, self.hidden, self.queries, self.starts)
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the network; see `jaxattack.types.ExtractionAttack`.
+    ) -> Draft:
+        """Steal the network; see `jaxattack.types.ExtractionAttack.steal`.
 
         Returns:
             Parameters ``weight0`` ["neuron feature"], ``bias0``, ``weight1`` ["cls neuron"], ``bias1``. Notes: ``hidden``
@@ -84,14 +85,13 @@ class Mlp:
         require_every_class(self, oracle.access)
         before, tape = oracle.ledger, Tape(self, oracle, self.queries)
         solved = steal_layer(self, tape, self._layer, np.random.default_rng(seed), progress)
-        return flat_extraction(
+        return flat_draft(
             network_logits(self.activation),
             _canonical(solved.parameters, tape, self.activation),
             tape.access,
             attack=self.name,
             cost=oracle.ledger - before,
-            complete=not solved.reason,
-            reason=solved.reason,
+            stop=solved.reason,
             notes=solved.notes,
         )
 

@@ -24,9 +24,10 @@ from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.least_squares import Data, Fit, polish, score_residual
 from jaxattack.attacks.extraction.equations.linear import MISFIT, fit
 from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
-from jaxattack.attacks.extraction.equations.stolen import linear_extraction, one_vs_rest_logits
+from jaxattack.attacks.extraction.equations.stolen import linear_draft, one_vs_rest_logits
 from jaxattack.attacks.extraction.equations.terms import noise, require_every_class, resolution
-from jaxattack.types import Access, Extraction, InputError, Level, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import Access, Draft, InputError, Level, Oracle, Progress, config
 
 ALONE: tuple[Level, ...] = ("probability",)
 """The level that the sum of one classifier for each class is seen at."""
@@ -42,7 +43,7 @@ SPARE = 2
 
 
 @config
-class OneVsRest:
+class OneVsRest(Attack):
     """Steal a one-vs-rest logistic regression on a feature map.
 
     Attributes:
@@ -72,15 +73,15 @@ class OneVsRest:
         columns = int(Columns.of(self.features, access).varies.sum()) + 1
         return columns if access.classes == 2 else -(-access.classes * columns // (access.classes - 1))
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,  # noqa: ARG002 - one call and a few small solves
-    ) -> Extraction:
-        """Steal the regressions; see `jaxattack.types.ExtractionAttack`.
+    ) -> Draft:
+        """Steal the regressions; see `jaxattack.types.ExtractionAttack.steal`.
 
         Returns:
             Parameters ``weight`` ["column cls"] and ``bias``, of z. Notes: ``unknowns``; ``saturated`` queries, which were
@@ -98,7 +99,7 @@ class OneVsRest:
         design = cosines if self.features == "linear" else uniform
         asked = ask(self, oracle, partial(design, access.inputs, rng=rng), wanted, rng)
         found, reason = _solve(asked, columns, access, needs)
-        return linear_extraction(
+        return linear_draft(
             one_vs_rest_logits,
             columns,
             access,
@@ -106,8 +107,7 @@ class OneVsRest:
             found.parameters["bias"],
             attack=self.name,
             cost=oracle.ledger - before,
-            complete=not reason,
-            reason=reason,
+            stop=reason,
             notes={
                 "unknowns": access.classes * (int(columns.varies.sum()) + 1),
                 "saturated": asked.saturated,

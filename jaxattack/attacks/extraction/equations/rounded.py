@@ -16,9 +16,10 @@ from jaxattack.attacks.extraction.equations.bounds import WITHIN, Consistent, co
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.linear import MISFIT
 from jaxattack.attacks.extraction.equations.placing import Around, Asked, more, place, scout
-from jaxattack.attacks.extraction.equations.stolen import linear_extraction, softmax_logits
+from jaxattack.attacks.extraction.equations.stolen import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Extraction, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Oracle, Progress, config
 
 ROUNDS = 4
 """In which the second half of the queries are placed."""
@@ -28,7 +29,7 @@ MOST = 6000
 
 
 @config
-class Rounded:
+class Rounded(Attack):
     """Steal a softmax, logistic or linear regression from rounded or partial answers.
 
     Attributes:
@@ -80,15 +81,15 @@ class Rounded:
             raise InputError(f"queries is {wanted} and this victim takes more to determine: give at least {needs}.")
         return wanted
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the regression; see `jaxattack.types.ExtractionAttack`.
+    ) -> Draft:
+        """Steal the regression; see `jaxattack.types.ExtractionAttack.steal`.
 
         Returns:
             Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``excess``, by how many half steps
@@ -110,7 +111,7 @@ class Rounded:
             found = consistent(asked.said, found.weight)
         told("place queries", wanted, wanted)
         reason = _reason(access, asked, found, wanted)
-        return linear_extraction(
+        return linear_draft(
             softmax_logits,
             columns,
             access,
@@ -118,8 +119,7 @@ class Rounded:
             found.weight[-1],
             attack=self.name,
             cost=oracle.ledger - before,
-            complete=not reason,
-            reason=reason,
+            stop=reason,
             notes={
                 "features": self.features,
                 "unknowns": found.weight.size,

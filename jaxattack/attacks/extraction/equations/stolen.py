@@ -23,7 +23,7 @@ import numpy as np
 
 from jaxattack.attacks.extraction import substitute
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
-from jaxattack.types import Access, Answer, Extraction, Ledger, Model, Variables
+from jaxattack.types import Access, Answer, Draft, Ledger, Model, Variables
 
 Logits = Callable[[Mapping[str, Any], jax.Array], jax.Array]
 """Parameters and x["query feature"] -> logits["query cls"]."""
@@ -105,25 +105,25 @@ def _model(init: Callable[[jax.Array], Variables], logits: Logits) -> Model:
     return Model(init, apply, lambda variables, x, _key: (apply(variables, x), variables.rest))
 
 
-def linear_extraction(
+def linear_draft(
     link: Logits, columns: Columns, access: Access, weight: np.ndarray, bias: np.ndarray, **told: Any
-) -> Extraction:
-    """An Extraction of weights of columns."""
+) -> Draft:
+    """A Draft of weights of columns."""
     coding = columns.coding
     model = linear_model(link, columns.features, access.inputs.shape, coding.categories, access.classes)
-    return extraction(model, columns.parameters(weight, bias), access, **told)
+    return draft(model, columns.parameters(weight, bias), access, **told)
 
 
-def flat_extraction(logits: Logits, parameters: Mapping[str, Any], access: Access, **told: Any) -> Extraction:
-    """An Extraction of parameters for a record's numbers as they are."""
+def flat_draft(logits: Logits, parameters: Mapping[str, Any], access: Access, **told: Any) -> Draft:
+    """A Draft of parameters for a record's numbers as they are."""
     sizes = tuple((name, np.shape(value)) for name, value in parameters.items())
-    return extraction(flat_model(logits, sizes), parameters, access, **told)
+    return draft(flat_model(logits, sizes), parameters, access, **told)
 
 
-def extraction(
+def draft(
     model: Model, parameters: Mapping[str, Any], access: Access, *, attack: str, cost: Ledger, **told: Any
-) -> Extraction:
-    """An Extraction whose answers are those of a model.
+) -> Draft:
+    """A Draft whose answers are those of a model.
 
     Args:
         model: takes the parameters.
@@ -131,10 +131,10 @@ def extraction(
         access: the victim's terms.
         attack: its name.
         cost: what it asked.
-        told: other fields of the Extraction.
+        told: other fields of the Draft.
     """
     kept = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
-    return Extraction(
+    return Draft(
         attack=attack,
         stolen=kept,
         answer=answering(model, kept, access),

@@ -21,7 +21,9 @@ from jaxattack.attacks.extraction.lm_head.head import Head, head_model
 from jaxattack.attacks.extraction.lm_head.questions import Questions
 from jaxattack.attacks.extraction.lm_head.reading import Reader, answers_all, price, reader
 from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, spectrum, unshifted
-from jaxattack.types import EVERY_LEVEL, Access, Extraction, InputError, Inputs, Oracle, Progress, config
+from jaxattack.attacks.extraction.lm_head.trial import compared
+from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Oracle, Progress, config
 
 FIRST, GROWTH = 32, 1.25
 TOKENS = 2
@@ -48,7 +50,7 @@ class Table(NamedTuple):
 
 
 @config
-class LmHead:
+class LmHead(Attack):
     """Steal a last layer from logits, probabilities, the top k or labels; the latter two need a bias.
 
     Attributes:
@@ -88,15 +90,15 @@ class LmHead:
         rest = (1 + self.margin) * price(access, access.classes - some, self.resolution) if some < access.classes else 0
         return min(FIRST, access.classes) * price(access, some, self.resolution) + rest
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the last layer; see `jaxattack.types.ExtractionAttack`.
+    ) -> Draft:
+        """Steal the last layer; see `jaxattack.types.ExtractionAttack.steal`.
 
         Returns:
             ``stolen`` is a `Head`, and the model maps hidden states to logits; ``answer`` refuses prompts, because the
@@ -114,19 +116,26 @@ class LmHead:
         table, found = self._search(questions, read, order, shifted, rng, progress)
         if not table.logit.size and questions.spent is not None:
             raise too_small(self, access, questions.spent) from questions.spent
+        earlier = table.prompts
         if found is not None and not read.whole:
             table = self._rest(questions, read, table, found, progress)
         head = _head(table, found, shifted, access.classes)
         reason = self._reason(table, found, questions)
-        return Extraction(
+        return Draft(
             attack=self.name,
             stolen=head,
             answer=head.answer,
             parameters=head.parameters,
             model=head_model(head.hidden, access.classes),
             cost=oracle.ledger - before,
-            complete=not reason,
-            reason=reason,
+            stop=reason,
+            trial=compared(
+                head,
+                lambda count, rng: _distinct(access.inputs, earlier, len(earlier) + count, rng)[len(earlier) :],
+                reference=int(order[0]),
+                shifted=shifted,
+                resolution=self.resolution,
+            ),
             notes={
                 **({} if found is None else {"rank": found.rank, "gap": found.ratio, "offset": found.offset}),
                 "prompts": len(table.prompts),

@@ -29,12 +29,13 @@ from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_
 from jaxattack.attacks.extraction.relu.peeling import Peeling
 from jaxattack.attacks.extraction.relu.polish import Answers, completed, finished, polished, scarce, surrogate
 from jaxattack.attacks.extraction.relu.standard import Victim, outputs
+from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import (
     NUMBERS,
     Access,
     Answer,
     BudgetSpent,
-    Extraction,
+    Draft,
     InputError,
     Ledger,
     Oracle,
@@ -51,7 +52,7 @@ OFF = 1e-7
 
 
 @config
-class ReluDeep:
+class ReluDeep(Attack):
     """Extraction of a ReLU network by peeling.
 
     Attributes:
@@ -89,15 +90,15 @@ class ReluDeep:
         sizes = (int(np.prod(access.inputs.shape)), *self.hidden, answered)
         return sum((before + 1) * after for before, after in pairwise(sizes)) // answered
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the network; see `ExtractionAttack`.
+    ) -> Draft:
+        """Steal the network; see `ExtractionAttack.steal`.
 
         Raises:
             InputError: answers that are no float64 logits or probabilities, features that are no numbers, or a budget
@@ -120,10 +121,10 @@ class ReluDeep:
         found = [len(layer.bias) for layer in peeling.layers]
         notes |= {"lines": peeling.lines.count, "neurons": "-".join(map(str, found))}
         notes["missing"] = sum(self.hidden) - sum(found)
-        return _extraction(self.name, oracle.access, victim.raw(network), oracle.ledger - before, reason, notes)
+        return _draft(self.name, oracle.access, victim.raw(network), oracle.ledger - before, reason, notes)
 
     def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress | None) -> tuple[ReluNetwork, str]:
-        """The stolen network, and why it is not complete."""
+        """The stolen network, and why it is not exact."""
         if not peeling.first():
             return _surrogate(peeling), f"The first layer is not complete: {peeling.known()}"
         for layer in range(1, len(self.hidden)):
@@ -205,23 +206,20 @@ def _require_exact(access: Access) -> None:
         raise InputError(f"relu-deep needs a logit or the ratio of two probabilities: classes is {access.classes}.")
 
 
-def _extraction(
-    name: str, access: Access, network: ReluNetwork, cost: Ledger, reason: str, notes: dict[str, Any]
-) -> Extraction:
+def _draft(name: str, access: Access, network: ReluNetwork, cost: Ledger, reason: str, notes: dict[str, Any]) -> Draft:
     def answer(x: Shaped[np.ndarray, "query *feature"]) -> Answer:
         logit = logits(network, x)
         if access.classes == 1:
             return Answer(np.zeros(len(logit), np.int64), None, logit)
         return Answer(logit.argmax(axis=1), softmax(logit, axis=1), logit)
 
-    return Extraction(
+    return Draft(
         attack=name,
         stolen=network,
         answer=answer,
         parameters=network.parameters,
         model=relu_model(network.sizes),
         cost=cost,
-        complete=not reason,
-        reason=reason,
+        stop=reason,
         notes=notes,
     )

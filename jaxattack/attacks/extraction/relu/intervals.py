@@ -178,9 +178,10 @@ def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> Si
 
 def crossing(apart: np.ndarray, jump: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """How far on two straight lines meet that differ by ``apart`` here and by ``jump`` in slope: least squares."""
-    weight = 1 / scale**2
-    square = (jump**2 * weight).sum(axis=1)
-    return -(apart * jump * weight).sum(axis=1) / np.where(square > 0, square, np.inf)
+    size = np.where(scale > 0, scale, np.inf)  # an output of scale 0 is constant, and bends nowhere
+    apart, jump = apart / size, jump / size
+    square = (jump**2).sum(axis=1)
+    return -(apart * jump).sum(axis=1) / np.where(square > 0, square, np.inf)
 
 
 def _runs(straight: Bool[np.ndarray, "interval"]) -> tuple[np.ndarray, np.ndarray]:

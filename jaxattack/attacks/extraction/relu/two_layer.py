@@ -13,7 +13,7 @@ fewer gradients. Queries are real numbers anywhere in the space, also outside of
 exact up to the rounding of the answers: float64 parameters to about 1e-11 after refinement.
 
 Where neurons are too many for their signs to be told (about three times features times outputs), the function is still
-exact: its affine part is returned as further neurons, with ``complete`` False.
+exact: its affine part is returned as further neurons, and ``stop`` says so.
 """
 
 from __future__ import annotations
@@ -30,22 +30,25 @@ from jaxattack.attacks.extraction.relu.lockstep import Asked, run, run_many
 from jaxattack.attacks.extraction.relu.network import relu_model
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.theft import Plan, Theft, steal
+from jaxattack.attacks.extraction.verification import Attack, allow, verified
 from jaxattack.types import (
     NUMBERS,
     Access,
     BudgetSpent,
+    Draft,
     Extraction,
     InputError,
     Ledger,
     Oracle,
     Progress,
     Snapshot,
+    Verification,
     config,
 )
 
 
 @config
-class Relu:
+class Relu(Attack):
     """Exact extraction of a network with one hidden layer of ReLU.
 
     Attributes:
@@ -77,18 +80,18 @@ class Relu:
         outputs = access.classes - (access.level == "probability")
         return (-(-neurons // max(outputs, 1)) + 1) * (access.inputs.low.size + 1) + 6 * neurons + 20
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
+    ) -> Draft:
         """Steal the network.
 
         Returns:
-            The Extraction; ``stolen`` is a `ReluNetwork`, ``model`` runs it, ``snapshots`` holds the network before
+            The Draft; ``stolen`` is a `ReluNetwork`, ``model`` runs it, ``snapshots`` holds the network before
             refinement, and ``notes`` the neurons found, the lines searched, and how far the network was off on fresh
             inputs (``residual``).
         """
@@ -98,11 +101,15 @@ class Relu:
             theft = run(_asked(self, oracle, frame, seed, progress))
         except BudgetSpent as spent:
             raise too_small(self, oracle.access, spent) from spent
-        return _extraction(self, theft, frame, oracle.ledger - before)
+        return _draft(self, theft, frame, oracle.ledger - before)
 
 
 def extract_many(
-    attack: Relu, oracles: Sequence[Oracle], *, seeds: Sequence[int] | None = None
+    attack: Relu,
+    oracles: Sequence[Oracle],
+    *,
+    seeds: Sequence[int] | None = None,
+    verification: Verification = Verification(),  # noqa: B008  frozen
 ) -> list[Extraction | InputError]:
     """Steal many networks at once: each gets what the attack alone would have got.
 
@@ -112,6 +119,7 @@ def extract_many(
         attack: the same for all.
         oracles: the victims; no two may be the same object or share what is not safe to share between threads.
         seeds: of each; 0 for all by default.
+        verification: how each is compared with its victim.
 
     Returns:
         For each victim the Extraction, or the error that ended it.
@@ -127,15 +135,19 @@ def extract_many(
     for oracle in oracles:
         require(attack, oracle, None)
     frames, before = [Frame.of(oracle.access) for oracle in oracles], [oracle.ledger for oracle in oracles]
-    run_of = [_asked(attack, *each, None) for each in zip(oracles, frames, seeds, strict=True)]
+    handed = [allow(attack, oracle, verification) for oracle in oracles]
+    run_of = [_asked(attack, *each, None) for each in zip(handed, frames, seeds, strict=True)]
     results: list[Extraction | InputError] = []
-    for theft, frame, oracle, start in zip(run_many(run_of), frames, oracles, before, strict=True):
+    for theft, frame, oracle, allowance, start, seed in zip(
+        run_many(run_of), frames, oracles, handed, before, seeds, strict=True
+    ):
         if isinstance(theft, BudgetSpent):
             results.append(too_small(attack, oracle.access, theft))
         elif isinstance(theft, InputError):
             results.append(theft)
         else:
-            results.append(_extraction(attack, theft, frame, oracle.ledger - start))
+            draft = _draft(attack, theft, frame, oracle.ledger - start)
+            results.append(verified(draft, oracle, allowance, verification, seed=seed))
     return results
 
 
@@ -161,18 +173,17 @@ def _asked(attack: Relu, oracle: Oracle, frame: Frame, seed: int, progress: Prog
     return Asked(steal(plan, np.random.default_rng(seed)), ask)
 
 
-def _extraction(attack: Relu, theft: Theft, frame: Frame, cost: Ledger) -> Extraction:
+def _draft(attack: Relu, theft: Theft, frame: Frame, cost: Ledger) -> Draft:
     network = frame.network(theft.network)
     earlier = tuple(Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in theft.earlier)
-    return Extraction(
+    return Draft(
         attack=attack.name,
         stolen=network,
         answer=partial(frame.answer, network),
         cost=cost,
         parameters=network.parameters,
         model=relu_model(network.sizes),
-        complete=not theft.reason,
-        reason=theft.reason,
+        stop=theft.reason,
         snapshots=earlier,
         notes={"neurons": theft.neurons, "lines": theft.lines, "residual": theft.residual},
     )

@@ -38,12 +38,13 @@ from jaxattack.attacks.extraction.trees.rebuild import Boxes, joined, rebuilt
 from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.tree import Tree
+from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import (
     NUMBERS,
     Access,
     Answer,
     BudgetSpent,
-    Extraction,
+    Draft,
     InputError,
     Inputs,
     Oracle,
@@ -70,7 +71,7 @@ _STEP = 1e-4
 
 
 @config
-class PathFinding:
+class PathFinding(Attack):
     """Steals a tree, by complete queries or by partial ones.
 
     Attributes:
@@ -108,15 +109,15 @@ class PathFinding:
         """Enough to see that a tree has but one leaf: as many as reach all ends and categories, and a little more."""
         return _NEAR + (3 if self.partial else max(2, int(access.inputs.categories.max(initial=0))))
 
-    def __call__(
+    def steal(
         self,
         oracle: Oracle,
         *,
         seed: int = 0,
         pool: Shaped[np.ndarray, "record *feature"] | None = None,
         progress: Progress | None = None,
-    ) -> Extraction:
-        """Steal the tree; see `ExtractionAttack`.
+    ) -> Draft:
+        """Steal the tree; see `ExtractionAttack.steal`.
 
         Returns:
             stolen: a `Tree`. notes: leaves; identities, how many different ones; duplicate_identities, how many of them
@@ -154,7 +155,7 @@ class _Theft:
         self.cuts = CutSearch(LineSearch(self.tolerance, self._spent), self.rng)
         self.growth = Growth(cuts=self.cuts, shared=self.identities.shared, checks=self.attack.checks)
 
-    def run(self) -> Extraction:
+    def run(self) -> Draft:
         features = len(self.tolerance)
         given = np.full(features, not self.attack.partial)
         self.growth.searches.append(self.growth.grow(self.root, Asked.nothing(features), given))
@@ -173,14 +174,13 @@ class _Theft:
         boxes = joined(self.root, self.tolerance)
         tree = self._tree(boxes)
         _, shares = np.unique(boxes.identity, return_counts=True)
-        return Extraction(
+        return Draft(
             attack=self.attack.name,
             stolen=tree,
             answer=self._answer(tree),
             parameters={name: value for name, value in vars(tree).items() if name != "names"},
             cost=self.oracle.ledger - self.before,
-            complete=not reason,
-            reason=reason,
+            stop=reason,
             snapshots=tuple(self.snapshots),
             notes={
                 "leaves": tree.leaves,

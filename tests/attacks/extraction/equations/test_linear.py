@@ -41,7 +41,7 @@ def test_real_models_come_out_exactly_from_one_query_more_than_features(name):
     oracle = make()
     found = Softmax()(oracle, seed=1)
     assert found.complete, found.reason
-    assert found.cost.queries == fitted.n_features_in_ + 1
+    assert found.attack_cost.queries == fitted.n_features_in_ + 1
     x = uniform(oracle.access.inputs, 2000, np.random.default_rng(5))
     alike = fidelity(make()(x), found.answer(x))
     assert alike.disagreement == 0

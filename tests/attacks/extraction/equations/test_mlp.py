@@ -108,7 +108,7 @@ def test_more_units_than_features_and_rounded_answers_are_fitted_from_random_sta
     for victim in (oracle, rounded(oracle, 3)):
         found = Mlp(hidden=3, queries=150, starts=4)(victim)
         assert found.notes["start"] == "random"
-        assert found.cost.queries == 150
+        assert found.attack_cost.queries == 150
         assert _alike(oracle, found).agreement > 0.95
 
 
@@ -117,7 +117,7 @@ def test_queries_that_are_too_few_to_be_exact_are_said_to_be():
     attack = Mlp(hidden=4)
     few = attack.needs(oracle.access) + 5
     found = Mlp(hidden=4, queries=few)(oracle)
-    assert found.cost.queries == few
+    assert found.attack_cost.queries == few
     assert not found.complete
     assert "too few to make it exact" in found.reason
     assert _alike(oracle, found).agreement > 0.99

@@ -33,7 +33,7 @@ def test_a_network_comes_out_exactly(sizes, seed, queries):
     assert stolen.complete, stolen.reason
     assert error(stolen, net) < 1e-9
     assert align(stolen.stolen, net).error < 1e-6
-    assert stolen.cost.queries == oracle.ledger.queries <= queries
+    assert stolen.attack_cost.queries == oracle.ledger.queries <= queries
     assert stolen.notes["missing"] == 0
 
 
@@ -74,13 +74,13 @@ def test_a_budget_that_ends_early_gives_the_best_so_far(budget):
     stolen = ReluDeep(hidden=(6, 4))(oracle, seed=0)
     assert not stolen.complete
     assert "budget" in stolen.reason
-    assert stolen.cost.queries <= budget
+    assert stolen.attack_cost.queries <= budget
     assert np.isfinite(stolen.answer(np.zeros((2, 8))).logit).all()
 
 
 def test_a_budget_that_ends_while_it_is_checked_gives_the_network():
     net = network((8, 6, 4, 1), 0)
-    needed = ReluDeep(hidden=(6, 4))(Counting(net), seed=0).cost.queries
+    needed = ReluDeep(hidden=(6, 4))(Counting(net), seed=0).attack_cost.queries
     stolen = ReluDeep(hidden=(6, 4))(Counting(net, budget=needed - 1), seed=0)
     assert not stolen.complete
     assert error(stolen, net) < 1e-9

@@ -42,7 +42,7 @@ def test_a_network_on_100_features_takes_at_most_8500_queries_with_refinement():
         got = Relu(hidden=32)(Victim(net), seed=seed)
         assert got.complete
         assert got.snapshots[0].queries <= 4500
-        assert got.cost.queries <= 8500
+        assert got.attack_cost.queries <= 8500
         assert align(got.stolen, net).error < 2**-29
 
 
@@ -51,7 +51,7 @@ def test_a_hundred_thousand_parameters_take_about_as_many_queries():
     got = Relu(hidden=128)(Victim(net, shape=(28, 28)))
     assert got.complete
     assert got.snapshots[0].queries <= 2**17.6
-    assert got.cost.queries <= 2**18
+    assert got.attack_cost.queries <= 2**18
     assert got.cost.calls <= 80
     assert align(got.stolen, net).error < 2**-29
     assert function_error(got.stolen, net) < 2**-35
@@ -118,7 +118,7 @@ def test_without_refinement_fewer_queries_give_fewer_digits():
     rough, fine = (Relu(hidden=20, refine=refine)(Victim(net)) for refine in (False, True))
     assert rough.complete
     assert fine.complete
-    assert rough.cost.queries < 0.6 * fine.cost.queries
+    assert rough.attack_cost.queries < 0.6 * fine.attack_cost.queries
     assert align(fine.stolen, net).error < align(rough.stolen, net).error < 1e-5
     x = np.random.default_rng(0).random((20, 50))
     np.testing.assert_array_equal(fine.snapshots[0].answer(x).logit, rough.answer(x).logit)
@@ -292,11 +292,11 @@ def test_a_budget_that_ends_early_returns_what_was_learnt():
     net = network(20, 10, 1)
     whole = Relu(hidden=10)(Victim(net))
     first = whole.snapshots[0].queries
-    for budget, exact in ((first + 10, 1e-6), (whole.cost.queries - 1, 1e-11)):
+    for budget, exact in ((first + 10, 1e-6), (whole.attack_cost.queries - 1, 1e-11)):
         got = Relu(hidden=10)(Victim(net, budget=budget))
         assert not got.complete
         assert "are left" in got.reason
-        assert got.cost.queries <= budget
+        assert got.attack_cost.queries <= budget
         assert function_error(got.stolen, net) < exact
     found = Relu(hidden=10)(Victim(net, budget=first - 10))
     assert not found.complete
@@ -353,6 +353,6 @@ def test_it_is_an_extraction_attack_that_tells_its_progress():
     assert isinstance(Relu(), ExtractionAttack)
     told = []
     got = Relu()(Victim(network(6, 4, 1)), progress=lambda what, done, whole: told.append((what, done, whole)))
-    assert told[-1][1] == got.cost.queries
+    assert told[-1][1] == got.attack_cost.queries
     assert all(what == "queries" and done <= whole for what, done, whole in told)
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)

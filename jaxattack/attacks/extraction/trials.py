@@ -1,0 +1,184 @@
+"""Inputs on which a stolen model is compared with its victim, by the kind of place that they are in.
+
+    uniform         all over the documented range
+    neighbourhood   around points at random heights of the range, most of them low, as wide as from all to a thousandth of
+                    it: records of raw columns fill little of a box, near its lower end or its middle
+    boundary        a pair a step before and after a place where the stolen model changes its label, found by bisecting
+                    it, which asks nothing of the victim: between any two of the inputs above and below
+    record          of the attacker's own pool
+    near record     between two records of the pool that are alike, or a record moved by a hundredth of the range
+
+A classifier that is wrong anywhere is most often wrong beside its boundaries, and a regression on raw columns answers
+one class nearly everywhere that is not near records: neither shows on uniform inputs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.types import Inputs
+
+Label = Callable[[np.ndarray], Int[np.ndarray, "query"]]
+"""x["query *feature"] -> the stolen model's labels."""
+
+SHARES = {"boundary": 0.4, "neighbourhood": 0.3, "uniform": 0.3}
+WITH_RECORDS = {"record": 0.4, "near record": 0.1, "boundary": 0.3, "neighbourhood": 0.1, "uniform": 0.1}
+"""Of the trials, by place; a place that is short of inputs leaves its share to the next one."""
+
+STEPS = (-3.0, -1.0)
+"""Powers of ten between which lies the step from a boundary, as a share of the segment that crosses it."""
+
+WIDTHS = (-3.0, 0.0)
+"""Powers of ten between which lies the width of a neighbourhood, as a share of the range."""
+
+MOVED = 0.01
+"""How far a record is moved, as a share of the range."""
+
+BISECTIONS = 40
+
+
+def draw(
+    label: Label | None,
+    inputs: Inputs,
+    count: int,
+    records: Shaped[np.ndarray, "record *feature"],
+    rng: np.random.Generator,
+) -> dict[str, Float[np.ndarray, "query *feature"]]:
+    """Inputs to compare on, by place.
+
+    Args:
+        label: of the stolen model; None for a regressor, which has no boundaries.
+        inputs: what the victim takes.
+        count: about how many in all.
+        records: of the attacker's own that were not asked; none is fine.
+        rng: decides everything random.
+    """
+    flat = records.reshape(len(records), inputs.low.size).astype(np.float64)
+    shares = WITH_RECORDS if len(flat) else SHARES
+    wanted = {place: round(share * count) for place, share in shares.items()}
+    some = {
+        "record": flat[rng.permutation(len(flat))[: wanted.get("record", 0)]],
+        "near record": near_records(inputs, flat, count, rng),
+        "uniform": _even(inputs, 2 * count, rng),
+        "neighbourhood": neighbourhoods(inputs, 2 * count, rng),
+    }
+    ends = np.concatenate([flat[rng.permutation(len(flat))[:count]], some["uniform"], some["neighbourhood"]])
+    if label is not None:
+        sources = [ends] if not len(flat) else [flat, ends]
+        pairs = [boundaries(label, inputs, one, wanted["boundary"] // (2 * len(sources)), rng) for one in sources]
+        some["boundary"] = np.concatenate(pairs)
+    trials: dict[str, np.ndarray] = {}
+    missing = 0
+    for place in shares:
+        have = some.get(place, ends[:0])[: wanted[place] + missing]
+        missing += wanted[place] - len(have)
+        trials[place] = have.reshape(len(have), *inputs.shape)
+    return trials
+
+
+def _even(inputs: Inputs, count: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
+    return uniform(inputs, count, rng).reshape(count, -1)
+
+
+def neighbourhoods(inputs: Inputs, count: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
+    """Points around random centres, in widths of every size; a category of the centre changes as often as that is wide."""
+    low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
+    # Heights u^k of the range, k from 1 (even) to 19 (a mean of a twentieth), one in eight upside down.
+    height = rng.random((count, low.size)) ** rng.uniform(1, 19, (count, 1))
+    height = np.where(rng.random((count, 1)) < 0.125, 1 - height, height)
+    # A quarter are around a level that all features share: the origin of the range, its middle, or between.
+    level = rng.choice([0.0, 0.25, 0.5], (count, 1))
+    height = np.where(rng.random((count, 1)) < 0.25, level, height)
+    width = 10.0 ** rng.uniform(*WIDTHS, (count, 1))
+    share = np.clip(height + width * rng.uniform(-0.5, 0.5, (count, low.size)), 0.0, 1.0)
+    centre, fresh = (np.floor(rng.random((count, low.size)) * categories) for _ in range(2))
+    code = np.where(rng.random((count, low.size)) < width, fresh, centre)
+    return np.where(categories > 0, code, low + share * (high - low))
+
+
+def near_records(
+    inputs: Inputs, records: Float[np.ndarray, "record feature"], count: int, rng: np.random.Generator
+) -> Float[np.ndarray, "query feature"]:
+    """Half of them between a record and its nearest of a few others, half a record that is moved a little."""
+    if not len(records):
+        return records[:0]
+    low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
+    span = np.where(high > low, high - low, 1.0)
+    own = records[rng.integers(len(records), size=count)]
+    others = records[rng.integers(len(records), size=(count, 8))]
+    apart = np.linalg.norm((others - own[:, None]) / span, axis=2)
+    apart = np.where(apart > 0, apart, np.inf)
+    nearest = others[np.arange(count), apart.argmin(axis=1)]
+    between = own + rng.random((count, 1)) * (nearest - own)
+    moved = np.clip(own + MOVED * span * rng.standard_normal(own.shape), low, high)
+    mixed = np.where((np.arange(count) % 2 == 0)[:, None], between, moved)
+    return np.where(categories > 0, own, mixed)
+
+
+def boundaries(
+    label: Label, inputs: Inputs, ends: Float[np.ndarray, "end feature"], pairs: int, rng: np.random.Generator
+) -> Float[np.ndarray, "query feature"]:
+    """Points just before and just after a change of the stolen model's label, in pairs, on segments between ends.
+
+    Numbers are changed together and bisected; where only categories make the difference, one category more is taken
+    from the other end at a time, and the pair is before and after the one that changes the label.
+
+    Returns:
+        Fewer than wanted where the label seldom changes, and none where it never does.
+    """
+
+    def of(x: np.ndarray) -> np.ndarray:
+        return label(x.reshape(len(x), *inputs.shape))
+
+    known = of(ends)
+    classes = np.unique(known)
+    if len(classes) < 2 or not pairs:
+        return ends[:0]
+    # Every class is on one side as often as the others, however seldom it is answered.
+    side = [np.flatnonzero(known == cls) for cls in rng.choice(classes, pairs)]
+    first = np.array([rng.choice(one) for one in side])
+    second = np.array([rng.choice(np.flatnonzero(known != cls)) for cls in known[first]])
+    a, b, own = ends[first], ends[second], known[first]
+    codes = inputs.categories.ravel() > 0
+    straight = np.where(codes, a, b)
+    crosses = of(straight) != own
+    mixed = _between_codes(of, codes, straight[~crosses], b[~crosses], own[~crosses], rng)
+    return np.concatenate([_between_numbers(of, a[crosses], straight[crosses], own[crosses], rng), mixed])
+
+
+def _between_numbers(
+    of: Label, a: np.ndarray, b: np.ndarray, own: np.ndarray, rng: np.random.Generator
+) -> Float[np.ndarray, "query feature"]:
+    if not len(a):
+        return a
+    near, far = np.zeros(len(a)), np.ones(len(a))
+    for _ in range(BISECTIONS):
+        middle = (near + far) / 2
+        same = of(a + middle[:, None] * (b - a)) == own
+        near, far = np.where(same, middle, near), np.where(same, far, middle)
+    step = 10.0 ** rng.uniform(*STEPS, len(a))
+    sides = np.clip([near - step, far + step], 0.0, 1.0)
+    return np.concatenate([a + share[:, None] * (b - a) for share in sides])
+
+
+def _between_codes(
+    of: Label, codes: np.ndarray, a: np.ndarray, b: np.ndarray, own: np.ndarray, rng: np.random.Generator
+) -> Float[np.ndarray, "query feature"]:
+    """The pair around the category that changes the label on the way from a to b, which differ in nothing else."""
+    if not len(a):
+        return a
+    place = np.where(codes, rng.permuted(np.tile(np.arange(codes.size), (len(a), 1)), axis=1), codes.size)
+    near, far = np.full(len(a), -1), np.full(len(a), codes.size)
+
+    def until(last: np.ndarray) -> np.ndarray:
+        return np.where(place <= last[:, None], b, a)
+
+    while (far - near > 1).any():
+        middle = (near + far) // 2
+        same = of(until(middle)) == own
+        near, far = np.where(same, middle, near), np.where(same, far, middle)
+    return np.concatenate([until(near), until(far)])

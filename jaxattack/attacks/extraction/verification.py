@@ -1,0 +1,324 @@
+"""Whether a stolen model is its victim's: the one place that decides what `Extraction.complete` says.
+
+Every attack is called through `Attack`. Before it starts, a part of the oracle's budget is reserved; when it has ended,
+that part, or `Verification.trials` where no budget ends earlier, is spent on inputs that the attack did not ask
+(`trials`), on which stolen model and victim are compared. The extraction is complete where the attack came to its end,
+at least `Verification.minimum` inputs were compared, none was answered differently, and the answers could have shown it:
+either numbers were compared, and as many of them clearly differ from the victim's middle answer, or the answers are of
+several classes and some inputs beside boundaries of the stolen model. Then the share of disagreement on such inputs is at
+most 1 - 0.05^(1/n), about 3/n, with 95% confidence. Inputs of another kind may still be answered otherwise.
+
+Two answers are different if
+
+    labels    are unequal, but for a tie: the victim's own numbers for the two labels are equal within the precision, or
+              where they are rounded within one step, of at most `TIE` of their spread;
+    numbers   are further apart than the precision tells, where the attack claims them (`Draft.exact`): half the digits
+              of the arithmetic, as a system of equations may cost the other half, sqrt(eps) of the spread of the
+              answers and 64 eps of their size; where answers are rounded, one and a half steps more: half of one is the
+              rounding, and one the solution's, which is to round to the same number or to its neighbour.
+
+Logits of classes are compared without what all classes share, which no answer of a classifier depends on.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from jaxattack.attacks.extraction import trials as places
+from jaxattack.attacks.extraction.asking import require
+from jaxattack.types import (
+    Access,
+    Answer,
+    Bias,
+    BudgetSpent,
+    Draft,
+    Extraction,
+    ExtractionAttack,
+    InputError,
+    Ledger,
+    Oracle,
+    Precision,
+    Progress,
+    Tally,
+    Verdict,
+    Verification,
+)
+
+EPSILON: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
+TIE = 0.01
+CLEARLY = 10.0
+"""How many times further apart than the precision tells two answers are that are clearly not the same."""
+
+
+class Allowance:
+    """An oracle that leaves a part of its budget unspent, and can tell what it was asked.
+
+    Args:
+        oracle: is asked.
+        left: how many queries may be asked of it; None for as many as it answers.
+        reserve: how many more it would answer, for the message.
+    """
+
+    def __init__(self, oracle: Oracle, left: int | None = None, reserve: int = 0) -> None:
+        self._oracle, self._left, self._reserve = oracle, left, reserve
+        self._digests: set[int] = set()
+
+    @property
+    def access(self) -> Access:
+        """The victim's terms."""
+        return self._oracle.access
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was asked of the victim."""
+        return self._oracle.ledger
+
+    @property
+    def left(self) -> int | None:
+        """How many queries may still be asked; None where that is not known."""
+        return self._left
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
+        """Answer a batch, as `jaxattack.types.Oracle` says."""
+        if self._left is not None and len(x) > self._left:
+            raise BudgetSpent(
+                f"the budget has {self._left:,} queries left, beside {self._reserve:,} that are reserved to compare the "
+                f"stolen model with its victim, and this call asks {len(x):,}: raise the budget.",
+                left=self._left,
+            )
+        answer = self._oracle(x, bias)
+        if self._left is not None:
+            self._left -= len(x)
+        self._digests.update(_digests(x))
+        return answer
+
+    def fresh(self, x: Shaped[np.ndarray, "query *feature"]) -> Bool[np.ndarray, "query"]:
+        """Which inputs were not asked, the first of equal ones alone."""
+        first = {digest: row for row, digest in reversed(list(enumerate(_digests(x)))) if digest not in self._digests}
+        new = np.zeros(len(x), bool)
+        new[list(first.values())] = True
+        return new
+
+
+def _digests(x: np.ndarray) -> list[int]:
+    # 0.0 is added so that -0.0 and 0.0 are one number.
+    return [hash(record.tobytes()) for record in np.ascontiguousarray(x, np.float64) + 0.0]
+
+
+class Attack:
+    """An extraction attack: a subclass says how to `steal`, and calling it verifies what was stolen."""
+
+    def __call__(
+        self: ExtractionAttack,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+        verification: Verification = Verification(),  # noqa: B008  frozen
+    ) -> Extraction:
+        """Steal the model and verify it, as `jaxattack.types.ExtractionAttack` says."""
+        require(self, oracle, pool)
+        allowance = allow(self, oracle, verification)
+        draft = self.steal(allowance, seed=seed, pool=pool, progress=progress)
+        return verified(draft, oracle, allowance, verification, seed=seed, pool=pool)
+
+
+def allow(attack: ExtractionAttack, oracle: Oracle, verification: Verification) -> Allowance:
+    """The oracle as an attack is handed it: without what is reserved for comparing."""
+    left = getattr(oracle, "left", None)
+    if left is None:
+        return Allowance(oracle)
+    try:
+        needs = attack.needs(oracle.access)
+    except InputError:  # it cannot work on such a victim, and says so better itself
+        needs = left
+    reserve = max(min(verification.trials, int(verification.share * left), left - needs), 0)
+    return Allowance(oracle, left - reserve, reserve)
+
+
+def verified(
+    draft: Draft,
+    oracle: Oracle,
+    allowance: Allowance,
+    verification: Verification,
+    *,
+    seed: int,
+    pool: Shaped[np.ndarray, "record *feature"] | None = None,
+) -> Extraction:
+    """A draft, compared with its victim.
+
+    Args:
+        draft: what was stolen.
+        oracle: the victim, with what is left of its budget.
+        allowance: the same as the attack was handed it, which knows what was asked.
+        verification: how they are compared.
+        seed: decides the inputs.
+        pool: records of the attacker's own.
+    """
+    before, rng = oracle.ledger, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    try:
+        verdict = _compare(draft, oracle, allowance, verification, rng, pool)
+    except InputError as error:  # what was stolen is paid for and must not be lost to a question of ours
+        verdict = Verdict(reason=f"it could not be compared with the victim: {error}")
+    verdict = replace(verdict, cost=oracle.ledger - before)
+    stolen: dict[str, Any] = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    stolen["cost"] = draft.cost + verdict.cost
+    return Extraction(**stolen, verdict=verdict)
+
+
+def _compare(
+    draft: Draft,
+    oracle: Oracle,
+    allowance: Allowance,
+    verification: Verification,
+    rng: np.random.Generator,
+    pool: np.ndarray | None,
+) -> Verdict:
+    if not verification.trials:
+        return Verdict(reason="it was not compared with the victim, as 0 trials were wanted.")
+    access = oracle.access
+    if draft.trial is not None:
+        wrong = draft.trial(oracle, verification.minimum, rng)
+        tallies = {"output": Tally(len(wrong), int(wrong.sum()))}
+        return Verdict(tallies=tallies, reason=_doubt(tallies, verification))
+    x, place = _inputs(draft, access, allowance, verification.trials, rng, pool)
+    victim, answered = _ask(oracle, x)
+    stolen = draft.answer(x[:answered])
+    wrong = differ(victim, stolen, access, exact=draft.exact)
+    place = place[:answered]
+    tallies = {
+        str(name): Tally(int((place == name).sum()), int(wrong[place == name].sum())) for name in np.unique(place)
+    }
+    reason = _doubt(tallies, verification)
+    if not reason and not (draft.exact and _varied(victim, access) >= verification.minimum):
+        reason = _alike(victim, access, tallies)
+    return Verdict(tallies=tallies, reason=reason)
+
+
+def _inputs(
+    draft: Draft,
+    access: Access,
+    allowance: Allowance,
+    count: int,
+    rng: np.random.Generator,
+    pool: np.ndarray | None,
+) -> tuple[Shaped[np.ndarray, "query *feature"], Shaped[np.ndarray, "query"]]:
+    """Inputs that were not asked, in random order, so that any first ones of them are of every kind; and their places."""
+    records = np.zeros((0, *access.inputs.shape)) if pool is None else np.asarray(pool, np.float64)
+    records = records[np.isfinite(records).reshape(len(records), access.inputs.low.size).all(axis=1)]
+    records = records[allowance.fresh(records)]
+    label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
+    drawn = places.draw(label, access.inputs, count, records, rng)
+    x = np.concatenate(list(drawn.values()))
+    place = np.repeat(list(drawn), [len(part) for part in drawn.values()])
+    order = rng.permutation(np.flatnonzero(allowance.fresh(x)))
+    return x[order], place[order]
+
+
+def _ask(oracle: Oracle, x: Shaped[np.ndarray, "query *feature"]) -> tuple[Answer, int]:
+    """The answers to as many of the first inputs as the budget holds, and how many these are."""
+    try:
+        return oracle(x), len(x)
+    except BudgetSpent as spent:
+        return oracle(x[: spent.left]), spent.left
+
+
+def _doubt(tallies: dict[str, Tally], verification: Verification) -> str:
+    """Why comparing does not verify what was stolen; empty where it does."""
+    count, wrong = (sum(parts) for parts in zip(*tallies.values(), strict=True)) if tallies else (0, 0)
+    if not count:
+        return (
+            "nothing was left to verify it on: the budget ended with the attack, or every input had been asked; "
+            f"allow at least {verification.minimum} queries more."
+        )
+    if wrong:
+        where = ", ".join(
+            f"{tally.disagreements} of {tally.trials} {name}" for name, tally in tallies.items() if tally.disagreements
+        )
+        return f"it disagrees with the victim on {wrong} of {count} fresh inputs ({where})."
+    if count < verification.minimum:
+        return f"it was compared on {count} fresh inputs, and takes {verification.minimum} to be verified: raise the budget."
+    return ""
+
+
+def _varied(victim: Answer, access: Access) -> int:
+    """How many of a victim's answers have numbers that are clearly not those of its middle answer."""
+    numbers, _ = _numbers(victim, victim, access)
+    if numbers is None or not len(numbers):
+        return 0
+    with warnings.catch_warnings(action="ignore"):  # a class that no answer shows
+        apart = np.abs(numbers - np.nanmedian(numbers, axis=0))
+    return int((apart > CLEARLY * _precision(numbers, access)[1]).any(axis=1).sum())
+
+
+def _alike(victim: Answer, access: Access, tallies: dict[str, Tally]) -> str:
+    """Why the answers were too much alike to verify anything; empty where they were not."""
+    if access.classes == 1:
+        return "nearly all fresh inputs were answered with the same number: give a pool of records."
+    if len(np.unique(victim.label)) < 2:
+        return (
+            f"all {len(victim.label)} fresh inputs were answered with class {victim.label[0]}: give a pool of records."
+        )
+    if not tallies.get("boundary", Tally(0, 0)).trials:
+        return "no boundary of the stolen model was reached to compare beside it: give a pool of records."
+    return ""
+
+
+def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bool[np.ndarray, "query"]:
+    """Which answers of a stolen model are not its victim's, as the module says.
+
+    Args:
+        victim: its answers.
+        stolen: those of the stolen model to the same inputs.
+        access: the victim's terms.
+        exact: whether numbers are compared too.
+    """
+    wrong = victim.label != stolen.label if access.classes > 1 else np.zeros(len(victim.label), bool)
+    theirs, own = _numbers(victim, stolen, access)
+    if theirs is None:
+        return wrong
+    spread, off = _precision(theirs, access)
+    step = 0.0 if access.decimals is None else 10.0**-access.decimals
+    if access.classes > 1:
+        rows = np.arange(len(theirs))
+        gap = theirs[rows, victim.label] - theirs[rows, stolen.label]
+        wrong &= ~(gap <= min(step, TIE * spread) + 2 * off)
+    if exact:
+        apart = np.full(theirs.shape, np.inf) if own is None else np.abs(theirs - own)
+        wrong |= ((apart > off + 1.5 * step) | np.isnan(apart) & np.isfinite(theirs)).any(axis=1)
+    return wrong
+
+
+def _numbers(
+    victim: Answer, stolen: Answer, access: Access
+) -> tuple[Float[np.ndarray, "query cls"] | None, Float[np.ndarray, "query cls"] | None]:
+    """The numbers of both in float64, of the level that the victim answers; NaN where it withholds one."""
+    logits = victim.logit is not None
+    theirs, own = (victim.logit, stolen.logit) if logits else (victim.probability, stolen.probability)
+    if theirs is None:
+        return None, None
+    theirs = np.asarray(theirs, np.float64)
+    if not logits and 0 < access.top == access.classes - 1:  # one confidence is withheld, and is what the others leave
+        theirs = np.where(np.isnan(theirs), 1 - np.nansum(theirs, axis=1, keepdims=True), theirs)
+    if own is None:
+        return theirs, None
+    own = np.where(np.isnan(theirs), np.nan, np.asarray(own, np.float64))
+    if logits and access.classes > 1 and len(theirs):
+        theirs, own = (part - np.nanmean(part, axis=1, keepdims=True) for part in (theirs, own))
+    return theirs, own
+
+
+def _precision(numbers: Float[np.ndarray, "query cls"], access: Access) -> tuple[float, float]:
+    """The spread of the victim's numbers, and how far apart two are that its arithmetic cannot tell apart."""
+    finite = numbers[np.isfinite(numbers)]
+    if not finite.size:
+        return 0.0, 0.0
+    spread = 1.0 if access.level == "probability" else float(np.ptp(finite))
+    epsilon = EPSILON[access.precision]
+    return spread, epsilon**0.5 * spread + 64 * epsilon * float(np.abs(finite).max())
