@@ -27,7 +27,8 @@ def test_without_options_a_softmax_is_stolen_over_http_and_a_second_call_pays_no
     found = json.loads(first.stdout)
     assert found["fidelity"]["uniform"]["agreement"] == found["fidelity"]["held_out"]["agreement"] == 1
     assert found["parameters"]["max"] < 1e-6
-    assert found["cost"]["queries"] <= 325
+    assert found["cost"]["attack"] <= 325
+    assert found["attack"]["complete"], found["attack"]["reason"]
     assert "over HTTP" in found["victim"]["transport"]
     assert (tmp_path / "stolen" / "report.html").exists()
     again = json.loads(_extract("--out", "stolen", "--json", "--compare", "500", folder=tmp_path).stdout)

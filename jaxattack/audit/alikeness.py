@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from jaxattack.attacks.extraction import Head, ReluNetwork, Tree, align, log_probability
 from jaxattack.audit.opened import Opened
 from jaxattack.metrics.fidelity import Fidelity, agreement, fidelity, gauge, total_variation
-from jaxattack.types import Answer, Extraction, InputError
+from jaxattack.types import Answer, BudgetSpent, Extraction, InputError, Oracle
 
 SHOWN = 2000
 _LEAVES = 24
@@ -34,19 +34,29 @@ class Both(NamedTuple):
     label: Int[np.ndarray, "record"] | None = None
 
 
-def alike(victim: Opened, extraction: Extraction, random: Float[np.ndarray, "record *feature"]) -> dict[str, Any]:
+def alike(
+    victim: Opened,
+    extraction: Extraction,
+    random: Float[np.ndarray, "record *feature"],
+    *,
+    paid: Oracle | None = None,
+) -> dict[str, Any]:
     """The parts fidelity, curve, parameters, weights, errors and tree of the findings.
 
     Args:
         victim: what was stolen, and what is known of it.
         extraction: what the attack made of it.
         random: inputs on which the two are compared, beside the records held out.
+        paid: what is asked instead of the victim's twin, where there is none: half of the inputs are records held out
+            then, where there are any, each is asked once, and where its budget ends the rest is left out.
     """
-    compared = {
-        "held_out": _ask(victim, extraction, victim.x, victim.y),
-        "uniform": _ask(victim, extraction, random, None),
-    }
-    pairs = _parameters(victim, extraction, random)
+    x, label = victim.x, victim.y
+    if paid is not None and x is not None:
+        records = -(-len(random) // 2)
+        x, label, random = x[:records], None if label is None else label[:records], random[: len(random) - records]
+    ask = victim.twin if paid is None else paid
+    compared = {"held_out": _ask(ask, extraction, x, label), "uniform": _ask(ask, extraction, random, None)}
+    pairs = _parameters(victim, extraction, random) if paid is None else []
     return {
         "fidelity": {name: None if both is None else _fidelity(both) for name, both in compared.items()},
         "curve": _curve(extraction, compared),
@@ -57,15 +67,21 @@ def alike(victim: Opened, extraction: Extraction, random: Float[np.ndarray, "rec
     }
 
 
-def _ask(victim: Opened, extraction: Extraction, x: Any, label: Any) -> Both | None:
-    """The answers of both; None where there are no records, or what was stolen is no function of them."""
-    if x is None:
+def _ask(ask: Callable[[np.ndarray], Answer], extraction: Extraction, x: Any, label: Any) -> Both | None:
+    """The answers of both, to as many records as the budget holds; None where there are none, or no answers to them."""
+    if x is None or not len(x):
         return None
     try:
         stolen = extraction.answer(x)
     except InputError:
         return None
-    return Both(x, victim.twin(x), stolen, label)
+    try:
+        return Both(x, ask(x), stolen, label)
+    except BudgetSpent as spent:
+        some = slice(spent.left)
+        if not spent.left:
+            return None
+        return Both(x[some], ask(x[some]), stolen.take(some), None if label is None else label[some])
 
 
 def _fidelity(both: Both) -> dict[str, Any]:
@@ -85,8 +101,9 @@ def _fidelity(both: Both) -> dict[str, Any]:
 def _curve(extraction: Extraction, compared: dict[str, Both | None]) -> list[dict[str, Any]]:
     """Agreement after so many queries; the last point is the stolen model itself."""
     steps = [(snapshot.queries, snapshot.answer) for snapshot in extraction.snapshots]
-    if not steps or steps[-1][0] < extraction.cost.queries:
-        steps.append((extraction.cost.queries, extraction.answer))
+    asked = extraction.attack_cost.queries
+    if not steps or steps[-1][0] < asked:
+        steps.append((asked, extraction.answer))
     return [
         {
             "queries": queries,

@@ -60,19 +60,19 @@ def asked(
         kind: of audit; names the file that says whose answers a folder keeps.
         identity: what must be the same when a folder is used again.
         out: a folder that keeps every answer; answers that are there are not paid for again.
-        budget: queries, at most.
+        budget: queries, at most, the one that the check asks among them.
 
     Raises:
         InputError: a folder that keeps the answers of something else.
     """
-    seen = checked(oracle)
-    handed: Oracle = seen
+    handed: Oracle = oracle
     kept, reserve = 0, 0
     doubts: list[str] = []
     with ExitStack() as opened:
         if out is not None:
             claim(out, kind, identity, oracle)
-            handed = journal = opened.enter_context(journalled(handed, out / "answers"))
+            # Only answers that can be believed are kept.
+            handed = journal = opened.enter_context(journalled(checked(handed, repeat=False), out / "answers"))
             kept = journal.paid.queries
             if who.elsewhere(oracle):
                 reserve = 2 * QUESTIONS if budget is None else min(2 * QUESTIONS, budget // 20)
@@ -85,7 +85,8 @@ def asked(
                     )
         if budget is not None:
             handed = budgeted(handed, budget - reserve)
-        yield Asked(handed, kept, seen, tuple(doubts))
+        seen = checked(handed)
+        yield Asked(seen, kept, seen, tuple(doubts))
 
 
 def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> None:

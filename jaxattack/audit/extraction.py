@@ -17,7 +17,21 @@ from jaxattack.audit.opened import Opened
 from jaxattack.audit.sweep import Findings
 from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
 from jaxattack.training import check_seed
-from jaxattack.types import Extraction, InputError, Level, Oracle, Precision, Progress, at_least, config
+from jaxattack.types import (
+    Extraction,
+    InputError,
+    Level,
+    Oracle,
+    Precision,
+    Progress,
+    Verdict,
+    Verification,
+    at_least,
+    config,
+)
+
+FREE, PAID = 10_000, 100
+"""Random inputs to compare on, with the victim at hand and where comparing costs queries."""
 
 
 @config
@@ -75,7 +89,11 @@ class ExtractionAudit:
         method: the attack; the one that fits the victim by default. A name may set fields, as softmax?queries=200.
         budget: queries, at most; what the attack asks by itself by default.
         seed: decides everything random.
-        compare: random inputs on which the stolen model is compared with the victim.
+        compare: random inputs on which the stolen model is compared with the victim, beside all records held out: 10,000
+            by default. A prediction API counts them: there they are inputs in all, 100 by default, half of them records
+            held out where there are some, within the budget and asked when the attack and its verification have ended.
+        trials: inputs on which the stolen model is verified, `jaxattack.types.Verification`; they are paid for by the
+            attacker, within the budget. 0 for none, and then nothing is complete.
 
     Raises:
         InputError: an unknown attack, or a value out of range.
@@ -84,13 +102,15 @@ class ExtractionAudit:
     method: str | None = None
     budget: int | None = None
     seed: int = 0
-    compare: int = 10_000
+    compare: int | None = None
+    trials: int = 500
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         if self.method is not None:
             lookup(self.method)
         at_least(1, budget=self.budget, compare=self.compare)
+        at_least(0, trials=self.trials)
 
 
 class Stolen(NamedTuple):
@@ -130,15 +150,28 @@ def extract(
     begin = time.perf_counter()
     name = audit.method or victim.method
     attack = lookup(name)
-    identity = ({} if out is None else victim.identity) | {"method": name, "seed": audit.seed}
+    questions = {"method": name, "seed": audit.seed, "trials": audit.trials}
+    identity = ({} if out is None else victim.identity) | questions
     whole = oracle or victim.oracle
     with asked(whole, kind="extraction", identity=identity, out=out, budget=audit.budget) as handed:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), handed.oracle.ledger
         extraction = attack(
-            handed.oracle, seed=audit.seed, pool=victim.pool if attack.pool else None, progress=progress
+            handed.oracle,
+            seed=audit.seed,
+            pool=victim.pool,
+            progress=progress,
+            verification=Verification(trials=audit.trials),
         )
         spent = time.perf_counter() - started
-    cost = extraction.cost
+        stolen_at = handed.oracle.ledger
+        count = audit.compare or (PAID if victim.remote else FREE)
+        alikeness = alike(
+            victim,
+            extraction,
+            uniform(whole.access.inputs, count, _fresh(audit.seed)),
+            paid=handed.oracle if victim.remote else None,
+        )
+        cost, comparison = handed.oracle.ledger - before, handed.oracle.ledger - stolen_at
     values = {
         "format": 1,
         "kind": "extraction",
@@ -147,21 +180,26 @@ def extract(
         "attack": {
             "name": attack.name,
             "settings": settings(attack),
+            "converged": extraction.converged,
             "complete": extraction.complete,
             "reason": extraction.reason,
+            "verification": verification(extraction.verdict),
             "notes": {key: plain(value) for key, value in extraction.notes.items()},
         },
-        **alike(victim, extraction, uniform(whole.access.inputs, audit.compare, _fresh(audit.seed))),
+        **alikeness,
         "warnings": handed.warnings,
         "notes": list(victim.notes),
         "cost": {
             "queries": cost.queries,
+            "attack": extraction.attack_cost.queries,
+            "verification": extraction.verdict.cost.queries,
+            "comparison": comparison.queries if victim.remote else None,
             "calls": cost.calls,
             "bytes": cost.bytes,
             "price": cost.price,
             "kept": min(handed.kept, cost.queries),
             "unknowns": sum(np.size(value) for value in extraction.parameters.values()) or None,
-            "seconds": {"victim": cost.seconds, "attack": max(spent - cost.seconds, 0.0)},
+            "seconds": {"victim": cost.seconds, "attack": max(spent - (cost - comparison).seconds, 0.0)},
             "memory_bytes": peak_memory(),
             "device": device(),
         },
@@ -175,6 +213,16 @@ def extract(
 def _fresh(seed: int) -> np.random.Generator:
     """Inputs to compare on that no attack of the same seed has asked."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, 0)))
+
+
+def verification(verdict: Verdict) -> dict[str, Any]:
+    """What comparing on fresh inputs gave, as plain values."""
+    return {
+        "trials": verdict.trials,
+        "disagreements": verdict.disagreements,
+        "bound": verdict.bound,
+        "places": {place: tally._asdict() for place, tally in verdict.tallies.items()},
+    }
 
 
 def described(victim: Opened, oracle: Oracle, transport: str) -> dict[str, Any]:

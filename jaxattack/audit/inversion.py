@@ -23,7 +23,7 @@ from jaxattack.attacks.inversion.gradient import gradient_of, match_records
 from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
 from jaxattack.audit.asked import asked, claim, plain, settings, terms
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.extraction import described
+from jaxattack.audit.extraction import described, verification
 from jaxattack.audit.opened import Opened
 from jaxattack.audit.recognised import evaluation_model, gallery, recognised
 from jaxattack.audit.sweep import Findings
@@ -283,7 +283,7 @@ def _from_gradients(victim: Opened, name: str, audit: InversionAudit, progress: 
 
 def _steal(audit: InversionAudit, victim: Opened, oracle: Oracle, progress: Progress | None) -> Extraction:
     attack = extraction_attack(audit.extract or "")
-    return attack(oracle, seed=audit.seed, pool=victim.pool if attack.pool else None, progress=progress)
+    return attack(oracle, seed=audit.seed, pool=victim.pool, progress=progress)
 
 
 def white_box(stolen: Extraction, oracle: Oracle) -> WhiteBox:
@@ -305,8 +305,10 @@ def _stolen(stolen: Extraction | None) -> dict[str, Any] | None:
         return None
     return {
         "attack": stolen.attack,
+        "converged": stolen.converged,
         "complete": stolen.complete,
         "reason": stolen.reason,
+        "verification": verification(stolen.verdict),
         "queries": stolen.cost.queries,
         "price": stolen.cost.price,
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
 
 from jaxattack.audit import ExtractionAudit, Opened, Terms, extract, on_terms, open_victim
 from jaxattack.oracle import from_function
-from jaxattack.report import write
+from jaxattack.report import headline, write
+from jaxattack.serve import Key, serving
 from jaxattack.types import Access, Answer, InputError, Inputs, OracleError
 
 WEIGHT = np.array([[1.0, -1.0, 0.0], [0.5, 0.0, -0.5]])
@@ -155,3 +157,71 @@ def test_an_estimator_that_cannot_be_fitted_says_so_in_a_sentence(tmp_path):
     np.savez(tmp_path / "five.npz", x=np.random.default_rng(0).random((5, 3), np.float32), y=np.array([0, 0, 0, 0, 1]))
     with pytest.raises(InputError, match=r"kernel cannot be fitted on the 2 records .* or more members"):
         open_victim("kernel", data=str(tmp_path / "five.npz"), members=2, seed=0)
+
+
+@pytest.mark.parametrize("budget", [100, 400])
+def test_a_budget_holds_for_the_check_and_the_verification_too(budget):
+    audit = ExtractionAudit(method="uniform-retraining?substitute=softmax", budget=budget, compare=50)
+    victim = _linear()
+    cost = extract(victim, audit=audit).findings.values["cost"]
+    assert cost["queries"] == victim.oracle.ledger.queries == budget
+    assert cost["attack"] + cost["verification"] == budget
+    assert cost["verification"] >= budget // 5 - 1
+    assert cost["comparison"] is None
+
+
+@contextmanager
+def _served(**terms):
+    """A prediction API on loopback, and how many queries it has answered."""
+    there = _linear().oracle
+    with serving(there, **terms) as url:
+        yield url, lambda: there.ledger.queries
+
+
+@pytest.mark.parametrize(
+    ("method", "budget"),
+    [
+        ("softmax", None),
+        ("softmax", 200),
+        ("softmax", 40),
+        ("softmax", 3),
+        ("uniform-retraining?substitute=softmax", 300),
+    ],
+)
+def test_what_is_reported_is_what_the_server_counted_within_the_budget(method, budget, tmp_path):
+    audit = ExtractionAudit(method=method, budget=budget)
+    with _served() as (url, counted):
+        victim, again = open_victim(url), open_victim(url)
+        before = counted()
+        with closing(victim.oracle):
+            found = extract(victim, audit=audit, out=tmp_path).findings.values
+        cost = found["cost"]
+        assert cost["queries"] == counted() - before == cost["attack"] + cost["verification"] + cost["comparison"]
+        assert cost["queries"] <= (budget or 700)
+        assert cost["price"] == pytest.approx(1e-4 * cost["queries"])
+        assert (cost["comparison"] == 100) == (budget is None)
+        with closing(again.oracle):
+            second = extract(again, audit=audit, out=tmp_path).findings.values
+        # A few questions are asked again, to see whether the service is still the same.
+        assert cost["queries"] <= second["cost"]["queries"] == counted() - before <= (budget or 700)
+        assert second["cost"]["kept"] == cost["queries"]
+        assert second["fidelity"] == found["fidelity"]
+    assert "report.html" in {path.name for path in write(tmp_path / "report", found)}
+    assert found["attack"]["complete"] == (method == "softmax" and budget in (None, 200))
+
+
+def test_a_small_key_ends_in_a_report(tmp_path):
+    key = Key(name="small", secret="sesame", queries=60)
+    with _served(keys=[key]) as (url, counted):
+        victim = open_victim(url, key="sesame")
+        before = counted()
+        with closing(victim.oracle):
+            found = extract(victim, audit=ExtractionAudit(method="softmax"), out=tmp_path).findings.values
+        assert found["cost"]["queries"] == counted() - before
+        assert counted() <= 60
+    assert found["cost"]["comparison"] == 0
+    assert found["fidelity"] == {"held_out": None, "uniform": None}
+    assert not found["attack"]["complete"]
+    assert "takes 100 to be verified" in found["attack"]["reason"]
+    assert "was not compared further" in headline(found)
+    assert "report.html" in {path.name for path in write(tmp_path / "report", found)}

@@ -3,7 +3,10 @@
 Findings are those that every report has (`jaxattack.report`), and
 
     victim      {name, level, classes, features, top, decimals, precision, transport}
-    attack      {name, settings, complete, reason, notes}
+    attack      {name, settings, converged, complete, reason, notes, verification}: converged, its own procedure came to its
+                end; complete, that and no disagreement on fresh inputs; verification is
+                {trials, disagreements, bound, places: {place: {trials, disagreements}}}, bound being the upper end of the
+                one-sided 95% interval of the share of disagreement
     fidelity    by records asked, "held_out" (null without such records) and "uniform" (drawn from what the service takes):
       records, agreement, interval              labels on which both agree, with its 95% Clopper-Pearson interval
       total_variation                           {mean, max} between confidences, or null
@@ -18,8 +21,10 @@ Findings are those that every report has (`jaxattack.report`), and
     tree        {text, nodes: [{x, depth, parent, words, leaf}]}; the nodes are empty where they do not fit on a page; or null
     warnings    what is odd about the victim's answers, in sentences
     notes       optional: how the victim and its data are understood, in sentences
-    cost        {queries, calls, bytes, price, kept (queries answered in an earlier start), unknowns, memory_bytes, device,
-                seconds: {victim, attack, total}}
+    cost        {queries, attack, verification, comparison, calls, bytes, price, kept (queries answered in an earlier
+                start), unknowns, memory_bytes, device,
+                seconds: {victim, attack, total}}; queries are all that was asked, and the three after it its parts:
+                comparison is null where the victim is at hand and comparing costs nothing
 """
 
 from __future__ import annotations

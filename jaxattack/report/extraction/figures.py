@@ -42,7 +42,7 @@ def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
 
 def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     curve = findings["curve"]
-    if len({point["queries"] for point in curve}) < 2:
+    if len({point["queries"] for point in curve}) < 2 or not any(findings["fidelity"].values()):
         return None
     figure = Figure(figsize=(COLUMN, 2.5))
     axes = figure.add_subplot()

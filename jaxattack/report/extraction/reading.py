@@ -12,7 +12,7 @@ EXACT = 1e-9
 
 
 def headline(findings: Mapping[str, Any]) -> str:
-    """What was stolen, how alike it is, and what it cost."""
+    """What was stolen, how alike it is, whether that is verified, and what it cost."""
     return " ".join(sentences(findings))
 
 
@@ -20,17 +20,32 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     """The headline, sentence by sentence."""
     attack, cost = findings["attack"], findings["cost"]
     asked = f"{counted(cost['queries'], 'query')} in {counted(cost['calls'], 'call')}"
-    price = f" ({dollars(cost['price'])})" if cost["price"] else ""
-    took = f"{asked}{price} and {duration(cost['seconds']['total'])}"
-    outcome = _outcome(findings)
+    told = [dollars(cost["price"])] if cost["price"] else []
+    told += [f"{count(cost[part])} {words}" for part, words in PARTS if cost[part]]
+    beside = f" ({', '.join(told)})" if told else ""
+    took = f"{asked}{beside} and {duration(cost['seconds']['total'])}"
+    outcome = f"{_outcome(findings)}. {verified(attack['verification'])}"
+    if not attack["converged"]:
+        return f"After {took}, {attack['name']} did not finish: {attack['reason']}", f"The best so far {outcome}"
     if not attack["complete"]:
-        return f"After {took}, {attack['name']} did not finish: {attack['reason']}", f"The best so far {outcome}."
-    return f"{attack['name']} needed {took} to steal {findings['victim']['name']}.", f"The stolen model {outcome}."
+        return f"After {took}, {attack['name']} finished unverified: {attack['reason']}", f"The stolen model {outcome}"
+    return f"{attack['name']} needed {took} to steal {findings['victim']['name']}.", f"The stolen model {outcome}"
+
+
+def verified(verification: Mapping[str, Any]) -> str:
+    """On how many fresh inputs the two models were compared, and how often they may disagree."""
+    trials, wrong = verification["trials"], verification["disagreements"]
+    if not trials:
+        return "It was verified on nothing."
+    apart = f"disagreed with the victim on {count(wrong)} of" if wrong else "never disagreed with the victim on"
+    return f"It {apart} {counted(trials, 'fresh input')}: on such, they differ in at most {percent(verification['bound'], 2)} (95%)."
 
 
 def _outcome(findings: Mapping[str, Any]) -> str:
     known = [(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part] is not None]
     if not known:
+        if findings["cost"]["comparison"] is not None:
+            return "was not compared further, as no query was left for it"
         return _aligned(findings) or "cannot be asked what the victim is asked"
     apart = [part["difference"] for _, part in known]
     if findings["victim"]["classes"] == 1 and None not in apart:
@@ -55,4 +70,5 @@ def _aligned(findings: Mapping[str, Any]) -> str:
     return f"has the victim's {count(parameters['unknowns'])} parameters to {small(parameters['max'])}"
 
 
+PARTS = (("verification", "to verify"), ("comparison", "to compare"))
 PLACES = (("held_out", "records held out"), ("uniform", "random inputs"))

@@ -19,7 +19,7 @@ _SIDE_BY_SIDE = 6
 
 def table(findings: Mapping[str, Any]) -> RenderableType:
     """Fidelity, parameters before and after, and cost, for a terminal of 80 columns."""
-    shown = [_fidelity(findings)]
+    shown = [_fidelity(findings), _verification(findings)]
     if findings["parameters"]:
         shown.append(_parameters(findings["parameters"]))
     return Group(*shown, _cost(findings))
@@ -47,6 +47,17 @@ def _fidelity(findings: Mapping[str, Any]) -> Table:
             small(found["difference"]),
             f"{number(accuracy['stolen'])} (victim {number(accuracy['victim'])})" if accuracy else "–",
         )
+    return made
+
+
+def _verification(findings: Mapping[str, Any]) -> Table:
+    """Fresh inputs on which the stolen model was verified, by place."""
+    verification = findings["attack"]["verification"]
+    made = _plain("verified on", "fresh inputs", "disagreed", "at most (95%)")
+    for place, tally in verification["places"].items():
+        made.add_row(place, count(tally["trials"]), count(tally["disagreements"]), "")
+    bound = percent(verification["bound"], 2)
+    made.add_row("all", count(verification["trials"]), count(verification["disagreements"]), bound)
     return made
 
 

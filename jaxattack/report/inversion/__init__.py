@@ -4,7 +4,8 @@ Findings are those that every report has (`jaxattack.report`), and
 
     victim       as an extraction's, and {members, accuracy: {members, others}}, null where they are not at hand
     attack       {name, settings, complete, reason, notes, white_box, stolen, updates}: stolen is null, or
-                 {attack, complete, reason, queries, price} of the model that was stolen first and then inverted; updates
+                 {attack, converged, complete, reason, verification, queries, price} of the model that was stolen first and
+                 then inverted, verification being as an extraction's; updates
                  is null, or {users, batch, trained} of those whose gradients were inverted
     recognition  {victim, victim_restarts, top1, top5, top1_restarts, restarts, diverged}: shares of the reconstructions, and
                  of all restarts, that the victim and the evaluation model take for their target; null without that model

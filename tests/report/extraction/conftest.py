@@ -35,7 +35,15 @@ def stolen() -> Callable[[], dict[str, Any]]:
                 "name": "softmax on digits", "level": "probability", "classes": 3, "features": 12, "top": 0,
                 "decimals": None, "precision": "float64", "transport": "over HTTP on loopback, as .npy",
             },
-            "attack": {"name": "softmax", "settings": {}, "complete": True, "reason": "", "notes": {"rank": 13}},
+            "attack": {
+                "name": "softmax", "settings": {}, "converged": True, "complete": True, "reason": "", "notes": {"rank": 13},
+                "verification": {
+                    "trials": 500, "disagreements": 0, "bound": 0.00597,
+                    "places": {
+                        "boundary": {"trials": 200, "disagreements": 0}, "uniform": {"trials": 300, "disagreements": 0},
+                    },
+                },
+            },
             "fidelity": {
                 "held_out": _compared(500, 1.0, {"victim": 0.95, "stolen": 0.95}),
                 "uniform": _compared(10_000, 1.0, None),
@@ -56,7 +64,7 @@ def stolen() -> Callable[[], dict[str, Any]]:
             "tree": None,
             "warnings": ["every score seen has at most 3 decimals."],
             "cost": {
-                "queries": 13, "calls": 1, "bytes": 4096, "price": 0.0013, "kept": 0, "unknowns": 39, "memory_bytes": 1 << 28,
+                "queries": 513, "attack": 13, "verification": 500, "comparison": None, "calls": 2, "bytes": 4096, "price": 0.0513, "kept": 0, "unknowns": 39, "memory_bytes": 1 << 28,
                 "device": "1 x cpu", "seconds": {"victim": 0.02, "attack": 0.01, "total": 1.5},
             },
             "config": {"victim": "softmax on digits", "seed": 0},

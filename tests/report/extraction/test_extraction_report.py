@@ -78,26 +78,56 @@ def test_the_terminal_shows_parameters_before_and_after_and_the_price(stolen):
     text = _text(stolen())
     assert "weight 0" in text
     assert "bias 2" in text
-    assert "$0.0013" in text
+    assert "$0.0513" in text
+    assert "0.60%" in text
     assert "0.950 (victim 0.950)" in text
 
 
 def test_the_headline_says_what_was_found(stolen):
     told = headline(stolen())
-    assert told.startswith("softmax needed 13 queries in 1 call ($0.0013) and 1.5 s to steal softmax on digits.")
+    assert told.startswith(
+        "softmax needed 513 queries in 2 calls ($0.0513, 500 to verify) and 1.5 s to steal softmax on digits."
+    )
+    assert "never disagreed with the victim on 500 fresh inputs: on such, they differ in at most 0.60% (95%)." in told
     assert "with the same confidences to 5.0e-11" in told
     assert "39 parameters to 1.2e-9" in told
 
 
 def test_an_attack_that_did_not_finish_says_why(stolen, tmp_path):
     found = stolen()
-    found["attack"] |= {"complete": False, "reason": "the budget ended at 13 of 39 queries."}
+    found["attack"] |= {"converged": False, "complete": False, "reason": "the budget ended at 13 of 39 queries."}
     found["fidelity"]["uniform"] |= {"agreement": 0.4, "total_variation": None, "difference": None}
     found |= {"parameters": None, "weights": None, "errors": None}
     assert "did not finish: the budget ended" in headline(found)
     assert "The best so far gives the victim's label on 100%" in headline(found)
     write(tmp_path, found)
     assert "The attack did not finish" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_attack_that_finished_and_is_not_verified_says_why(stolen, tmp_path):
+    found = stolen()
+    found["attack"] |= {"complete": False, "reason": "it disagrees with the victim on 7 of 500 fresh inputs."}
+    found["attack"]["verification"] |= {"disagreements": 7, "bound": 0.026}
+    assert "finished unverified: it disagrees" in headline(found)
+    assert (
+        "disagreed with the victim on 7 of 500 fresh inputs: on such, they differ in at most 2.6% (95%)."
+        in headline(found)
+    )
+    write(tmp_path, found)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The attack finished, and what it stole is not verified" in page
+
+
+def test_where_no_query_was_left_to_compare_the_report_is_written_and_says_so(stolen, tmp_path):
+    found = stolen()
+    found["fidelity"] = {"held_out": None, "uniform": None}
+    found["cost"]["comparison"] = 0
+    for point in found["curve"]:
+        point |= {"held_out": None, "uniform": None}
+    found |= {"parameters": None, "weights": None, "errors": None}
+    assert "was not compared further, as no query was left for it" in headline(found)
+    write(tmp_path, found)
+    assert "these comparisons are 0 of the queries above" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_asked_at_all_is_told_by_its_parameters(stolen, tmp_path):

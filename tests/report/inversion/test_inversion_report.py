@@ -97,7 +97,10 @@ def test_findings_without_pictures_members_or_evaluation_still_make_a_report(tmp
     bare["targets"] = [{"target": 3, "score": None, "victim": 1, "rank": None, "steps": 4}]
     bare["attack"] |= {
         "complete": False, "reason": "The budget is spent.",
-        "stolen": {"attack": "softmax", "complete": False, "reason": "Too few.", "queries": 65, "price": 0.0065},
+        "stolen": {
+            "attack": "softmax", "converged": True, "complete": False, "reason": "Too few.", "queries": 65, "price": 0.0065,
+            "verification": {"trials": 13, "disagreements": 0, "bound": 0.21, "places": {}},
+        },
     }  # fmt: skip
     names = {path.name for path in write(tmp_path, bare, {})}
     assert not {name for name in names if name.endswith(".svg")}
