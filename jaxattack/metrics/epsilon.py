@@ -268,7 +268,7 @@ def gaussian(
     spread = math.sqrt(1 + statistic**2 / (2 * freedom))
     low = centre - float(-ndtri(alpha)) * spread
     if 0 < statistic < 30 and freedom < 1000:
-        low = _root(lambda shift: nct.sf(statistic, freedom, shift) - alpha, low - 5, centre + 1)
+        low = _root(lambda shift: float(nct.sf(statistic, freedom, shift)) - alpha, low - 5, centre + 1)
     mu = max(low, 0.0) / scale
     return Bound(
         epsilon=gaussian_epsilon(mu, delta), delta=delta, confidence=1 - alpha, method="gaussian",
