@@ -10,13 +10,16 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.metrics.roc import Roc
+from jaxattack.metrics.roc import Ranked, Roc
 
 THRESHOLDS = 1000  # tried, evenly spaced in rank: between two neighbours lies a thousandth of the scores
 
 
 def cross_fitted_accuracy(
-    roc: Roc, scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]
+    roc: Roc,
+    scores: Float[np.ndarray, "target record"],
+    member: Bool[np.ndarray, "target record"],
+    ranked: Ranked | None = None,
 ) -> float:
     """Balanced accuracy, 0 to 1, of thresholds chosen on one half of the records and judged on the other.
 
@@ -27,11 +30,12 @@ def cross_fitted_accuracy(
         roc: the curve of the scores, whose thresholds are tried: every one, or `THRESHOLDS` of them.
         scores: higher means "more likely a member".
         member: the truth for each target.
+        ranked: the scores in order, where they are sorted already.
     """
     points = np.linspace(1, len(roc.threshold) - 1, min(THRESHOLDS, len(roc.threshold) - 1)).astype(int)
     thresholds = roc.threshold[points][::-1]
     # The number of thresholds that a score reaches; those who reach at least j are called members by threshold j.
-    reached = np.searchsorted(thresholds, scores.ravel(), side="right")
+    reached = (ranked or Ranked.of(scores, member)).levels(thresholds).ravel()
     half = np.broadcast_to(_second_half(scores.shape[1]), scores.shape).ravel()
     cell = (2 * half + member.ravel()) * (len(points) + 1) + reached
     count = np.bincount(cell, minlength=4 * (len(points) + 1)).reshape(2, 2, -1)

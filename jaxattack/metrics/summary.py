@@ -17,10 +17,12 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.metrics.cross_fit import cross_fitted_accuracy
 from jaxattack.metrics.roc import (
+    Ranked,
     Roc,
     TprAtFpr,
     allowed,
     auc,
+    ordered_curve,
     ppv_at,
     roc_curve,
     thin,
@@ -142,12 +144,16 @@ def summarise(
     scores, member = _checked(scores, member, fprs, priors)
     pooled = roc_curve(scores.ravel(), member.ravel())
     at = tuple(tpr_at_fpr(pooled, fpr) for fpr in fprs)
-    each = [_target_figures(row, truth, fprs) for row, truth in zip(scores, member, strict=True)]
+    ranked = Ranked.of(scores, member)
+    each = [
+        _target_figures(row[None], truth[None], Ranked(*(part[None] for part in sides)), fprs)
+        for row, truth, *sides in zip(scores, member, *ranked, strict=True)
+    ]
     aucs, accuracies, tprs = zip(*each, strict=True)
     band = np.geomspace(1 / pooled.negatives, 0.9, BAND) if pooled.negatives > 1 else np.array([])
-    moved = influences(scores, member, pooled, (*fprs, *band), clusters)
+    moved = influences(scores, member, pooled, (*fprs, *band), clusters, ranked)
     estimates = moved.estimates()
-    accuracy = cross_fitted_accuracy(pooled, scores, member)
+    accuracy = cross_fitted_accuracy(pooled, scores, member, ranked)
     return Summary(
         targets=len(scores),
         roc=thin(pooled, DRAWN),
@@ -163,7 +169,7 @@ def summarise(
         target_auc=_spread(aucs),
         target_balanced_accuracy=_spread(accuracies),
         target_tpr=tuple(_spread(column) for column in zip(*tprs, strict=True)),
-        transferred=transfer(scores, member, fprs) if len(scores) > 1 else (),
+        transferred=_transfer(ranked, fprs) if len(scores) > 1 else (),
         ppv={
             point.fpr: {prior: ppv_at(point.tpr, point.false_positives / pooled.negatives, prior) for prior in priors}
             for point in at
@@ -187,8 +193,12 @@ def transfer(
     Returns:
         One entry a rate.
     """
-    members = [np.sort(row[truth]) for row, truth in zip(scores, member, strict=True)]
-    others = [np.sort(row[~truth]) for row, truth in zip(scores, member, strict=True)]
+    return _transfer(Ranked.of(scores, member), fprs)
+
+
+def _transfer(ranked: Ranked, fprs: Sequence[float]) -> tuple[Transfer, ...]:
+    members = [row[truth] for row, truth in zip(ranked.ascending, ranked.member, strict=True)]
+    others = [row[~truth] for row, truth in zip(ranked.ascending, ranked.member, strict=True)]
     pooled = np.sort(np.concatenate(others))
     found = []
     for fpr in fprs:
@@ -222,10 +232,10 @@ def _checked(scores, member, fprs, priors):
     return scores, member
 
 
-def _target_figures(scores, member, fprs) -> tuple[float, float, list[float]]:
-    roc = roc_curve(scores, member)
+def _target_figures(scores, member, ranked: Ranked, fprs) -> tuple[float, float, list[float]]:
+    roc = ordered_curve(ranked.ascending[0, ::-1], ranked.member[0, ::-1])
     points = [np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right") - 1 for fpr in fprs]
-    accuracy = cross_fitted_accuracy(roc, scores[None], member[None])
+    accuracy = cross_fitted_accuracy(roc, scores, member, ranked)
     return auc(roc), accuracy, [float(roc.tpr[point]) for point in points]
 
 

@@ -33,7 +33,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy.special import expit, logit, stdtrit
 
 from jaxattack.metrics.intervals import clopper_pearson
-from jaxattack.metrics.roc import Roc, allowed, auc
+from jaxattack.metrics.roc import Ranked, Roc, allowed, auc
 from jaxattack.types import InputError
 
 KNOTS = 64  # levels of equal mass that stand for the scores in the influence on the AUC
@@ -187,6 +187,7 @@ def influences(
     roc: Roc,
     fprs: Sequence[float],
     clusters: Int[np.ndarray, "model"] | None = None,
+    ranked: Ranked | None = None,
 ) -> Influences:
     """The influence of every score on the true-positive rates at some false-positive rates, and on the AUC.
 
@@ -197,14 +198,15 @@ def influences(
         fprs: false-positive rates, at most 64 of them.
         clusters: a label for each model, from 0; models of one label are not taken as independent. By default
             `model_clusters`.
+        ranked: the scores in order, where they are sorted already.
     """
     clusters = model_clusters(member) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    levels = _cut(scores, member, roc, fprs)
+    levels = _cut(ranked or Ranked.of(scores, member), member, roc, fprs)
     record, cluster = _sums(levels, clusters)
     return Influences(fprs=tuple(fprs), clusters=clusters, _levels=levels, _record=record, _cluster=cluster)
 
 
-def _cut(scores, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
+def _cut(ranked: Ranked, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
     points = [int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1 for fpr in fprs]
     called = np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1]
     knots = np.searchsorted(roc.fp + roc.tp, called, side="left")
@@ -212,9 +214,7 @@ def _cut(scores, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
     levels = len(cuts) + 1
     if levels > CODES // 2:
         raise InputError(f"{len(fprs)} false-positive rates are too many at once: give at most {CODES // 2 - KNOTS}.")
-    code = np.empty(scores.shape, np.uint8)
-    for model, row in enumerate(scores):
-        code[model] = np.searchsorted(cuts, row, side="right") + levels * member[model]
+    code = (ranked.levels(cuts) + levels * member).astype(np.uint8)
     tprs = [_tpr_influence(roc, point, int(np.searchsorted(cuts, roc.threshold[point])), levels) for point in points]
     count = np.bincount(code.ravel(), minlength=2 * levels).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
