@@ -18,9 +18,10 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxattack.attacks.membership import RMIA, LiRA
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
-from jaxattack.audit.curves import FPRS, by_models, rate_key
+from jaxattack.audit.curves import FPRS, by_models, by_queries, rate_key
 from jaxattack.audit.learning import doubts, fit_of_models
 from jaxattack.audit.per_record import (
     calibration,
@@ -33,6 +34,7 @@ from jaxattack.audit.per_record import (
 from jaxattack.audit.scorable import scorable
 from jaxattack.metrics import Band, Spread, Summary, summarise, thin, vulnerability
 from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
+from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 CURVE = 400
@@ -45,6 +47,7 @@ def evaluate(
     *,
     growth: bool = True,
     declare: str | None = None,
+    queries: Queries | None = None,
     unread: Bool[np.ndarray, "record"] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -58,6 +61,7 @@ def evaluate(
         growth: whether each attack with references is also run among fewer models; ``by_models`` stays empty otherwise.
         declare: the attack that was chosen beforehand; by default the strongest is claimed, and its interval allows for
             the choice among all (`jaxattack.audit.claim`).
+        queries: the views that were asked about; attacks that join several are also run with fewer, where there is growth.
         unread: records whose signals are NaN or infinite somewhere; none by default.
         progress: called after each attack.
 
@@ -92,7 +96,9 @@ def evaluate(
                 scored.append(_scored(label, attack, read))
             except TooFewReferences as error:
                 refused.append(f"{label} is left out: {error}")
-        judge = partial(_judge, read=read, exposed=vulnerable, growth=growth, correction=correction, rate=rate)
+        judge = partial(
+            _judge, read=read, exposed=vulnerable, growth=growth, queries=queries, correction=correction, rate=rate
+        )
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for one in pool.map(judge, scored):
@@ -175,6 +181,7 @@ def _judge(
     read: Observations,
     exposed: Float[np.ndarray, "record"],
     growth: bool,
+    queries: Queries | None,
     correction: Correction,
     rate: float | None,
 ) -> _Judged:
@@ -184,6 +191,8 @@ def _judge(
     confidence = correction.confidence(label)
     entry["tpr_interval_corrected"] = _by_rate(summary, confidence)
     entry["by_models"] = [*by_models(attack, read), _whole(entry, read)] if growth and attack.references else []
+    views = growth and queries is not None and queries.count > 1 and isinstance(attack, LiRA | RMIA)
+    entry["by_queries"] = by_queries(attack, read, queries, entry) if views and queries else []
     strength = 0.0 if rate is None else summary.tpr[FPRS.index(rate)].tpr
     thresholds = {rate_key(point.fpr): point.threshold for point in summary.tpr}
     vulnerable = most_vulnerable(label, scores, thresholds["0.01"], read, exposed)

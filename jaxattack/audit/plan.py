@@ -17,6 +17,7 @@ from jaxattack.audit.answerable import answerable
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.victim import Victim, architecture, choose_records, is_factory, scaled_columns
+from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Design, design
 from jaxattack.defences import describe
@@ -121,7 +122,7 @@ def planned(
     The last ``background`` records are in every model's training set and are not scored, as `jaxattack.data.poison` makes them.
 
     Warns:
-        InputWarning: the design leaves records or attacks out, which is known before anything is trained.
+        InputWarning: the design leaves records or attacks out, or views are asked about that training does not show.
 
     Raises:
         InputError: bad input, a design that leaves nothing to score, or a foreign or damaged folder.
@@ -145,6 +146,8 @@ def planned(
     queries = Queries.counting(audit.queries)
     learner = learners.as_learner(recipe)
     check_views(learner.recipe, queries, records)
+    for note in strange_views(queries, flip=learner.recipe.flip, crop=learner.recipe.crop):
+        warnings.warn(note, InputWarning, stacklevel=2)
     sweep = Sweep(
         model=model,
         recipe=recipe,

@@ -22,9 +22,10 @@ from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
 from jaxattack.audit.victim import Victim, choose_records
+from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import RunFolder
-from jaxattack.training import Engine, Placement, Recipe
+from jaxattack.training import Engine, Placement, Queries, Recipe
 from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Progress
 
 
@@ -257,8 +258,10 @@ def run_findings(
     observations = scored_observations(folder, models)
     observations = replace(observations, names=() if records is None else records.names)
     able = answerable(lookup(attacks), run["signals"], run.get("defences", ()))
-    evaluated = evaluate(observations, able.attacks, declare=declare, progress=progress)
-    evaluated["notes"] = [*evaluated["notes"], *able.notes]
+    queries = Queries.counting(run["queries"])
+    evaluated = evaluate(observations, able.attacks, declare=declare, queries=queries, progress=progress)
+    strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])
+    evaluated["notes"] = [*evaluated["notes"], *able.notes, *strange]
     scored = time.perf_counter() - start
     return {
         "format": 1,

@@ -68,7 +68,9 @@ def planted(design: str, records: int, queries: int) -> tuple[Observations, str]
 @pytest.mark.parametrize("online", [True, False])
 def test_scores_equal_a_majority_of_pairwise_comparisons(design, online, queries, confidence):
     observations, protocol = planted(design, 60, queries)
-    attack = RMIA(online=online, gamma=1.2, a=0.4, confidence=confidence, population=23, protocol=protocol)
+    attack = RMIA(
+        online=online, gamma=1.2, a=0.4, confidence=confidence, population=23, join="median", protocol=protocol
+    )
     scores = attack(observations)
     z = np.round(np.linspace(0, 59, 23)).astype(int)
     for target in (0, 5, 7):
@@ -82,7 +84,7 @@ def test_scores_equal_a_majority_of_pairwise_comparisons(design, online, queries
 @pytest.mark.parametrize("a", [0.0, 0.3, 1.0])
 def test_the_continuous_score_is_the_mean_log_ratio(design, online, a):
     observations, protocol = planted(design, 40, 3)
-    attack = RMIA(online=online, counting=False, a=a, protocol=protocol)
+    attack = RMIA(online=online, counting=False, a=a, join="mean", protocol=protocol)
     scores = attack(observations)
     for target in range(8):
         naive = np.log(ratios(observations, attack, target, a)).mean(axis=1)

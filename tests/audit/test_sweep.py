@@ -46,7 +46,19 @@ ENTRY = {
         "false_positives",
         "resolvable",
     ),
-    *("per_target", "per_record", "transferred", "ppv", "roc", "band", "histogram", "by_models", "seconds", "tied"),
+    *(
+        "per_target",
+        "per_record",
+        "transferred",
+        "ppv",
+        "roc",
+        "band",
+        "histogram",
+        "by_models",
+        "by_queries",
+        "seconds",
+        "tied",
+    ),
 }
 RATES = {"0.1", "0.01", "0.001", "0.0001", "0.00001"}
 TIMES = ("seconds", "memory_bytes")
@@ -226,7 +238,9 @@ def test_a_folder_that_is_no_run_or_too_small_is_not_scored(tmp_path):
 
 def test_the_most_vulnerable_images_are_pictured_and_weights_kept(tmp_path):
     victim = Victim(data="digits", records=40, model="softmax")
-    found = run(tmp_path / "run", victim=victim, models=4, queries=2, keep_weights=True)
+    found = run(
+        tmp_path / "run", victim=victim, recipe=Recipe(epochs=2, flip=True), models=4, queries=2, keep_weights=True
+    )
     assert set(found.pictures) == {entry["record"] for entry in found.values["vulnerable"]["records"]}
     assert all((image.shape, image.dtype) == ((8, 8, 1), np.uint8) for image in found.pictures.values())
     assert found.values["cost"]["queries"] == 4 * 40 * 2

@@ -3,8 +3,10 @@
 For each record and query the logit-scaled confidence phi is modelled over reference models that were trained on the
 record (in) and that were not (out). The score of a target's phi is
 
-- online:  mean_a [log p(phi_a; in) - log p(phi_a; out)];
-- offline: mean_a log P(out <= phi_a), one-sided (the paper's equation 4), from the models that were not.
+- online:  log p(phi; in) - log p(phi; out);
+- offline: how unlikely it is that a model which was not answers as much, P(out <= phi), one-sided (the paper's equation 4).
+
+Several queries of a record are joined as `jaxattack.attacks.membership.joining` says.
 
 Every model is a target at once. Its references are those of `jaxattack.attacks.membership.references`; their moments come
 from running sums, so that M x N scores cost about as much as N. Records go in blocks; beside the signal and the scores the
@@ -20,6 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership import published
+from jaxattack.attacks.membership.joining import RATIOS, TAILS, check_join
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.moments import (
     Moments,
@@ -34,7 +37,7 @@ from jaxattack.attacks.membership.moments import (
     pooled_variance,
 )
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
-from jaxattack.attacks.membership.predictive import Predictive, log_cdf, log_density
+from jaxattack.attacks.membership.predictive import Predictive, log_density
 from jaxattack.attacks.membership.references import PROTOCOLS, References, check_protocol, choose_references
 from jaxattack.types import InputError, Needs, Observations, Side, config
 
@@ -53,6 +56,8 @@ class LiRA:
             the two, see `jaxattack.attacks.membership.moments`), or "auto": global below 64 models, record from there.
         formula: "paper", or "reference_code" for the arithmetic of the published code, its oddities included (see
             `jaxattack.attacks.membership.published`); there "global" is its fixed variance.
+        join: how queries are joined: "mean" or "max", offline also "log-cdf" (the paper's text) or "log-sf"; "auto" is
+            the mean online and the largest offline, where protocol is "leave-one-out" the paper's text.
         protocol: "independent" or "leave-one-out": see `jaxattack.attacks.membership.references`.
 
     Raises:
@@ -65,6 +70,7 @@ class LiRA:
     online: bool
     variance: str = "auto"
     formula: str = "paper"
+    join: str = "auto"
     protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
@@ -73,6 +79,9 @@ class LiRA:
             raise InputError(f"variance is {self.variance!r}: choose from {', '.join(VARIANCES)}.")
         if self.formula not in FORMULAS:
             raise InputError(f"formula is {self.formula!r}: choose from {', '.join(FORMULAS)}.")
+        check_join(self.join, RATIOS if self.online else TAILS, self.name)
+        if self.formula == "reference_code" and self.join != "auto":
+            raise InputError(f"join is {self.join!r}, and the reference code takes means: choose formula 'paper'.")
         if self.formula == "reference_code" and self.variance == "bayes":
             raise InputError("variance is 'bayes', which the reference code lacks: choose formula 'paper'.")
 
@@ -99,7 +108,7 @@ class LiRA:
             targets: the models under attack; all by default.
 
         Returns:
-            Log-likelihood ratios online, log probabilities offline; finite.
+            Log-likelihood ratios online, offline in the unit of ``join``: z or a log probability; finite.
 
         Raises:
             TooFewReferences: fewer than three models; records with too few references in (online) or out: two of each
@@ -114,7 +123,12 @@ class LiRA:
         sides = require_references(observations.member, references, self.needs(observations.models), self.name)
         if self.formula == "reference_code":
             return published.score(phi, sides, references, fix_variance=variance == "global")
-        return _score(phi, sides, references, variance)
+        return _score(phi, sides, references, variance, self._join())
+
+    def _join(self) -> str:
+        if self.join != "auto":
+            return self.join
+        return "mean" if self.online else "max" if self.protocol == PROTOCOLS[0] else "log-cdf"
 
     def _variance(self, models: int) -> str:
         if self.variance != "auto":
@@ -127,7 +141,7 @@ Fit = Callable[[Moments], Predictive]
 
 
 def _score(
-    phi: Float[np.ndarray, "model record query"], sides: Sides, references: References, variance: str
+    phi: Float[np.ndarray, "model record query"], sides: Sides, references: References, variance: str, join: str
 ) -> Float[np.ndarray, "target record"]:
     blocks = record_blocks(*phi.shape)
     fits = {side: _fit(phi, models, references, variance, blocks) for side, models in sides.items()}
@@ -141,9 +155,9 @@ def _score(
         if "in" in predictive:
             ratio = log_density(own, predictive["in"])
             ratio -= log_density(own, predictive["out"])
+            out[:, block] = RATIOS[join](ratio)
         else:
-            ratio = log_cdf(own, predictive["out"])
-        out[:, block] = ratio.mean(axis=2)
+            out[:, block] = TAILS[join](own, predictive["out"])
 
     map_threads(score_block, blocks)
     return out

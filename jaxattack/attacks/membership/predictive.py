@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import gammaln, log_ndtr, stdtr
+from scipy.special import gammaln, log_ndtr, ndtri_exp, stdtr
 
 UNDERFLOW = 1e-290  # a tail below this is taken from its asymptote
 
@@ -54,3 +54,21 @@ def log_cdf(
         tail = log_density(far, Predictive(np.zeros(far.shape), np.ones(far.shape), nu))
         out[small] = tail + np.log((nu + far**2) / (nu * -far))
     return out
+
+
+def log_sf(
+    x: Float[np.ndarray, "target record query"], predictive: Predictive
+) -> Float[np.ndarray, "target record query"]:
+    """The logarithm of the chance of a value above x; the distributions are symmetric."""
+    return log_cdf(2 * predictive.location - x, predictive)
+
+
+def z_score(
+    x: Float[np.ndarray, "target record query"], predictive: Predictive
+) -> Float[np.ndarray, "target record query"]:
+    """The standard normal quantile of the chance of a value below x, accurate in both tails."""
+    location, variance, freedom = predictive
+    if freedom is None:
+        return (x - location) / np.sqrt(variance)
+    below = -np.abs(x - location)
+    return np.copysign(ndtri_exp(log_cdf(below, Predictive(np.zeros_like(below), variance, freedom))), x - location)

@@ -25,6 +25,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxattack.attacks.membership.joining import VOTES, check_join
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.references import (
@@ -57,6 +58,9 @@ class RMIA:
         confidence: "softmax", or "taylor" for the paper's SM-Taylor.
         temperature: of the confidence; the observations must hold the signal ``softmax_t{T}`` or ``taylor_t{T}``.
         population: how many records, evenly spaced, serve as z; all by default. Unused by the log-ratio.
+        join: how queries are joined: "median" (a majority vote), "mean" or "max" of log r (see
+            `jaxattack.attacks.membership.joining`); "auto" is the median online and the largest offline,
+            where protocol is "leave-one-out" as published: the median for counting, else the mean.
         protocol: "independent" or "leave-one-out": see `jaxattack.attacks.membership.references`.
 
     Raises:
@@ -72,10 +76,12 @@ class RMIA:
     confidence: str = "softmax"
     temperature: float = 2.0
     population: int | None = None
+    join: str = "auto"
     protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
         check_protocol(self.protocol)
+        check_join(self.join, VOTES, self.name)
         if not 0 < self.gamma < math.inf:
             raise InputError(f"gamma is {self.gamma}: give a positive number, such as 2.")
         if self.a != "tuned" and (isinstance(self.a, str) or not 0 <= self.a <= 1):
@@ -109,8 +115,7 @@ class RMIA:
     ) -> Float[np.ndarray, "target record"]:
         """Scores of every record for each target.
 
-        Several queries: counting takes a majority vote, x dominating z when more than half of x's queries do so over
-        z's first, which is to compare their lower median; the log-ratio is averaged.
+        Several queries of x are joined, and compared with the first of each z.
 
         Args:
             observations: with the log confidence; any number of queries, the same for every model.
@@ -140,6 +145,13 @@ class RMIA:
         z = np.linspace(0, observations.records - 1, size).round().astype(int)
         return np.stack(map_threads(lambda i: dominance(ratio[i], first[i, z], self.gamma), range(len(chosen))))
 
+    def _join(self) -> str:
+        if self.join != "auto":
+            return self.join
+        if self.protocol == PROTOCOLS[0]:
+            return "median" if self.online else "max"
+        return "median" if self.counting else "mean"
+
     def _offset(self, signal, member, targets) -> Float[np.ndarray, "target 1 1"]:
         """a for each target."""
         if self.online or self.a != "tuned":
@@ -153,6 +165,8 @@ class RMIA:
         joined = np.empty((len(references.targets), signal.shape[1]))
         first = joined if signal.shape[2] == 1 else np.empty_like(joined)
 
+        join = VOTES[self._join()]
+
         def block_ratios(block: slice) -> None:
             x = signal[:, block].astype(np.float64)
             part = references.of(block)
@@ -160,7 +174,7 @@ class RMIA:
             marginal = balanced(part.log_mean(x, sides["in"][:, block]), out) if self.online else raised(out, offset)
             ratio = x[part.targets] - marginal
             first[:, block] = ratio[:, :, 0]
-            joined[:, block] = _lower_median(ratio) if self.counting else ratio.mean(axis=2)
+            joined[:, block] = join(ratio)
 
         map_threads(block_ratios, record_blocks(*signal.shape))
         return joined, first
@@ -242,8 +256,3 @@ def _best_offset(x, mean_out, member) -> float:
     mean = np.maximum(mean_out, np.finfo(float).tiny)
     areas = [auc(roc_curve(x - np.log((1 + a) * mean + (1 - a)), member)) for a in OFFSETS]
     return float(OFFSETS[int(np.argmax(areas))])
-
-
-def _lower_median(values: Float[np.ndarray, "target record query"]) -> Float[np.ndarray, "target record"]:
-    middle = (values.shape[2] - 1) // 2
-    return np.partition(values, middle, axis=2)[:, :, middle]

@@ -33,6 +33,8 @@ Findings are those that every report has (`jaxattack.report`), and
       histogram         {edges, member, non_member}: counts of scores
       by_models         [{models, targets, auc, tpr, tpr_interval}]: the same attack among fewer models, pooled over disjoint
                         groups of them, and among all
+      by_queries        [{queries, targets, auc, tpr, tpr_interval}]: the same attack with fewer of the views that were asked
+                        about, down to the record alone; empty for attacks that read one view, and where one was asked
     models              {count, records, scored (those that every attack scored), classes, members, train_accuracy,
                         test_accuracy: {mean, sd} or null}
     calibration         {tpr, tpr_interval: {rate: ... or null}, auc, auc_interval, roc}: what a threshold of each record's own
