@@ -71,7 +71,18 @@ def read_member(file: Path, models: int, records: int) -> Bool[np.ndarray, "mode
     return np.unpackbits(rows, axis=1, count=records).astype(bool)
 
 
-def read_signal(file: Path, name: str, models: int, records: int) -> Float[np.ndarray, "model record query"]:
+def holds_array(file: Path, name: str) -> bool:
+    """Whether a chunk has an array of a name.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    names: list[str] = []
+    read_arrays(file, (), check=lambda archive: names.extend(archive.names))
+    return name in names
+
+
+def read_signal(file: Path, name: str, models: int, records: int) -> Float[np.ndarray, "model record query *value"]:
     """A signal of a chunk.
 
     Raises:
@@ -80,7 +91,7 @@ def read_signal(file: Path, name: str, models: int, records: int) -> Float[np.nd
 
     def check(archive: Archive) -> None:
         shape, dtype = archive.header(name)
-        if len(shape) != 3 or shape[:2] != (models, records) or dtype.kind != "f":
+        if len(shape) < 3 or shape[:2] != (models, records) or dtype.kind != "f":
             raise damaged_chunk(
                 file, f"{name!r:.40} has dtype {dtype} and shape {shape}, not float and {(models, records)}"
             )

@@ -4,7 +4,8 @@
     label.npy                     Int["record"]
     chunk-000000-000007.npz       models 0 to 7: `models`, `member` (one bit a record), and each signal
     cost-000000-000007.json       what they cost to make; information only
-    weights-000000-000007.npz     what they learnt, where asked for: one array a leaf, named by its path
+    weights-000000-000007.npz     what they learnt, where it is kept: one array a leaf, named by its path
+    signal-phi-000000-000007.npz  a signal that was asked of them afterwards
 
 A chunk is one file, written under a temporary name, flushed to the disk and renamed: it is whole or it is not there.
 Chunk limits carry no meaning, so that a run may go on with another chunk size, or with more models. A chunk with gaps has
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.chunk import damaged_chunk, read_label, read_member, read_models, read_signal
+from jaxattack.chunk import damaged_chunk, holds_array, read_label, read_member, read_models, read_signal
 from jaxattack.disk import (
     make_folder,
     read_array,
@@ -145,6 +146,9 @@ class RunFolder:
     def open(cls, path: Path, identity: Mapping[str, Any], label: Int[np.ndarray, "record"]) -> RunFolder:
         """Start a run folder, or go on with one of the same identity.
 
+        Which signals were observed is no part of what decides the results: a folder that has others is gone on with, and
+        keeps naming its own.
+
         Args:
             path: the folder; made where missing.
             identity: what decides the results, as plain JSON values.
@@ -162,9 +166,11 @@ class RunFolder:
             raise InputError(f"{path} holds files that are no run: give an empty or a new folder.")
         # Tried on resuming too: a folder that cannot be written to is refused before any training.
         write_json_once(file, plain)
+        kept = read_json(file)
+        plain["signals"] = kept.get("signals", plain.get("signals"))
         different = [
             f"{place:.80} is {there!r:.80} there and {here!r:.80} here"
-            for place, there, here in differences(plain, read_json(file))
+            for place, there, here in differences(plain, kept)
         ]
         if different:
             raise InputError(
@@ -236,6 +242,40 @@ class RunFolder:
         if cost is not None:
             write_json(self._cost(chunk), cost._asdict())
         write_arrays(chunk, {"models": models, "member": np.packbits(member, axis=1), **signals})
+
+    def signal(
+        self, name: str, models: int, ask: Callable[[Int[np.ndarray, "model"], Path], np.ndarray]
+    ) -> Float[np.ndarray, "model record query *value"]:
+        """A signal of the first models: from their chunks, from what was asked of them afterwards, or asked now and kept.
+
+        Args:
+            name: of the signal.
+            models: how many, all of which are there.
+            ask: (models of a chunk, the file of their weights) -> the signal of each.
+
+        Raises:
+            InputError: the models of a chunk did not keep their weights, or a file is damaged.
+        """
+        records, parts = len(read_label(self.path)), {}
+        for chunk, some in self._chunks().items():
+            extra = chunk.with_name(chunk.name.replace("chunk-", f"signal-{name}-"))
+            if holds_array(chunk, name):
+                parts[chunk] = some, read_signal(chunk, name, len(some), records)
+                continue
+            if not extra.exists():
+                if not self._weights(chunk).exists():
+                    raise InputError(
+                        f"the signal {name} was not observed and {self.path} keeps no weights of models {some[0]} to "
+                        f"{some[-1]}: run it in a new folder with keep_weights."
+                    )
+                write_arrays(extra, {name: ask(some, self._weights(chunk))})
+            parts[chunk] = some, read_signal(extra, name, len(some), records)
+        stacked = None
+        for some, values in parts.values():
+            stacked = np.empty((models, *values.shape[1:]), values.dtype) if stacked is None else stacked
+            stacked[some[some < models]] = values[some < models]
+        assert stacked is not None
+        return stacked
 
     def costs(self) -> list[tuple[int, Cost]]:
         """What each chunk whose cost was kept cost, after its number of models.

@@ -1,5 +1,6 @@
 """The audits end to end: from what a user asks for to the findings that `jaxattack.report` writes."""
 
+from jaxattack.audit.asking import run_observations
 from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.evaluation import evaluate
@@ -39,6 +40,7 @@ __all__ = [
     "read_canary_scores",
     "read_observations",
     "rescore",
+    "run_observations",
     "score",
     "train_part",
     "train_victim",

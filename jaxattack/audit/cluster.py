@@ -38,7 +38,7 @@ from jaxattack.audit.plan import Plan
 from jaxattack.audit.victim import Victim, architecture
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
 from jaxattack.training.ensemble import Chunk
-from jaxattack.types import Dataset, Defence, InputError, Learner, Progress, Variables
+from jaxattack.types import Dataset, Defence, InputError, Learner, Progress, Signal, Variables
 
 RETRIES = 3
 """Times that a chunk is trained again because its worker died."""
@@ -65,7 +65,7 @@ class _Work:
     victim: Victim = field(compare=False)
     recipe: Recipe | Learner = field(compare=False)
     queries: Queries = field(compare=False)
-    signals: tuple[str, ...] = field(compare=False)
+    signals: tuple[str | Signal, ...] = field(compare=False)
     columns: tuple[bool, ...] = field(compare=False)
     defences: tuple[Defence, ...] = field(compare=False)
     seed: int = field(compare=False)

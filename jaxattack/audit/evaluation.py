@@ -34,6 +34,7 @@ from jaxattack.audit.per_record import (
 from jaxattack.audit.scorable import scorable
 from jaxattack.metrics import Band, Spread, Summary, summarise, thin, vulnerability
 from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
+from jaxattack.signals import lookup
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
@@ -88,7 +89,7 @@ def evaluate(
     # Attacks that read the same signals follow one another, so that each signal is read from the disk once.
     by_signals = sorted(chosen.attacks.items(), key=lambda item: item[1].signals)
     for names, group in groupby(by_signals, key=lambda item: item[1].signals):
-        read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in names})
+        read = dataclasses.replace(observations, signals={name: observations.of(lookup(name)) for name in names})
         read = read if everything else read.take_records(chosen.records)
         scored = []
         for label, attack in group:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Bool
 
@@ -27,7 +28,10 @@ from jaxattack.training import Queries, Recipe, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
 from jaxattack.training.view import sight
-from jaxattack.types import Dataset, Defence, InputError, InputWarning, Learner, Sight, config, sees
+from jaxattack.types import Dataset, Defence, InputError, InputWarning, Learner, Model, config, sees
+
+KEPT = 2**31
+"""Bytes of weights that a run keeps by default."""
 
 
 @config
@@ -43,7 +47,8 @@ class MembershipAudit:
         declare: one of the attacks, named before it is known which is the strongest: the headline speaks of it, and its
             interval need not allow for the choice among all.
         seed: decides everything random.
-        keep_weights: keep every model's weights in the run folder.
+        keep_weights: keep every model's weights in the run folder, so that they can be asked for more afterwards; by
+            default where those of all models fit in 2 GiB.
 
     Raises:
         InputError: fewer than 4 models, an unknown attack or design, another number of queries, or a declared attack
@@ -56,7 +61,7 @@ class MembershipAudit:
     attacks: tuple[str, ...] = tuple(ATTACKS)
     declare: str | None = None
     seed: int = 0
-    keep_weights: bool = False
+    keep_weights: bool | None = None
 
     def __post_init__(self) -> None:
         if self.models < 4:
@@ -81,6 +86,7 @@ class Plan(NamedTuple):
         member: who is in; a model's number is its row.
         slots: the most members that a model has.
         keep_weights: whether weights are kept.
+        need_weights: whether a model that did not keep them counts as missing.
     """
 
     folder: RunFolder
@@ -90,10 +96,18 @@ class Plan(NamedTuple):
     member: Bool[np.ndarray, "model record"]
     slots: int
     keep_weights: bool
+    need_weights: bool
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """The signals of the sweep that its models' answers allow."""
+        seen = sight(self.records, self.sweep.defences)
+        every = (signals.as_signal(signal) for signal in self.sweep.signals)
+        return tuple(signal.name for signal in every if sees(signal, seen))
 
     def missing(self, models: Sequence[int]) -> list[int]:
         """Those of some models that the folder lacks."""
-        finished = self.folder.finished(weights=self.keep_weights)
+        finished = self.folder.finished(weights=self.need_weights)
         return [model for model in models if model not in finished]
 
     def keep(self, chunk: Chunk, compile_seconds: float, device: str) -> None:
@@ -158,22 +172,25 @@ def planned(
         seed=audit.seed,
     )
     slots = chosen.slots(member) + background
-    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns) | _behind(sweep, seen)
+    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns)
+    identity |= {"defences": [describe(defence) for defence in defences]} if defences else {}
     if background:
         identity["background"] = background
         member = np.hstack([member, np.ones((len(member), background), bool)])
     if is_factory(victim.model):  # its name stays where its code changes
         identity["victim"]["code"] = of_code(model, records.shape)
-    folder = RunFolder.open(out, identity, records.y)
-    return Plan(folder, victim, sweep, records, member, slots, audit.keep_weights)
+    shown = [name for name in sweep.signals if sees(signals.as_signal(name), seen)]
+    folder = RunFolder.open(out, identity | {"signals": shown}, records.y)
+    known = tuple(signals.lookup(name) for name in folder.identity["signals"])
+    sweep = replace(sweep, signals=(*sweep.signals, *(signal.name for signal in known)))
+    keep = _fit(model, audit.models) if audit.keep_weights is None else audit.keep_weights
+    return Plan(folder, victim, sweep, records, member, slots, keep, bool(audit.keep_weights))
 
 
-def _behind(sweep: Sweep, seen: Sight) -> dict[str, Any]:
-    """What is observed, and behind which defences; nothing of them where there are none."""
-    every = (signals.as_signal(signal) for signal in sweep.signals)
-    names = [signal.name for signal in every if sees(signal, seen)]
-    defended = {"defences": [describe(defence) for defence in sweep.defences]} if sweep.defences else {}
-    return {"signals": names} | defended
+def _fit(model: Model, models: int) -> bool:
+    """Whether the weights of so many models are kept unless somebody says otherwise."""
+    variables = jax.eval_shape(model.init, jax.random.key(0))
+    return models * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(variables)) <= KEPT
 
 
 def _identity(

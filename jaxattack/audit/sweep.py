@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxattack.attacks.membership import ATTACKS, lookup
 from jaxattack.audit.answerable import answerable
+from jaxattack.audit.asking import of_plan
 from jaxattack.audit.cluster import train_on_cluster
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
@@ -76,7 +77,7 @@ def membership(
         out, victim=victim, recipe=recipe, audit=audit, dataset=dataset, defences=defences, placement=placement,
         cluster=cluster, progress=progress,
     )  # fmt: skip
-    values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress)
+    values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress, plan)
     return Findings(values, record_pictures(values, plan.records))
 
 
@@ -148,7 +149,7 @@ def train_part(
     part = part or Part.of_process()
     plan = planned(out, victim, recipe, audit, dataset, defences)
     _train(plan, part.models(audit.models), placement, progress)
-    return part.unfinished(audit.models, plan.folder.finished(weights=audit.keep_weights))
+    return part.unfinished(audit.models, plan.folder.finished(weights=plan.need_weights))
 
 
 def _train(plan: Plan, models: range, placement: Placement, progress: Progress | None) -> None:
@@ -198,9 +199,15 @@ def rescore(
     return Findings(values, record_pictures(values, records))
 
 
-def scored_observations(folder: RunFolder, models: int) -> Observations:
-    """What the first models of a run say of the records that are scored: all but the background."""
-    observations = folder.observations(models)
+def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None) -> Observations:
+    """What the first models of a run say of the records that are scored: all but the background.
+
+    Args:
+        folder: of the run.
+        models: how many.
+        plan: of the run; with it, the models can be asked for signals that were not observed.
+    """
+    observations = folder.observations(models) if plan is None else of_plan(plan)
     background = folder.identity.get("background", 0)
     return observations.take_records(np.arange(observations.records - background)) if background else observations
 
@@ -250,14 +257,16 @@ def run_findings(
     records: Dataset | None,
     begin: float,
     progress: Progress | None,
+    plan: Plan | None = None,
 ) -> dict[str, Any]:
     """The findings on the first models of a run folder, with what they cost."""
     _require_enough(folder, models)
     start = time.perf_counter()
     run = folder.identity
-    observations = scored_observations(folder, models)
+    observations = scored_observations(folder, models, plan)
     observations = replace(observations, names=() if records is None else records.names)
-    able = answerable(lookup(attacks), run["signals"], run.get("defences", ()))
+    visible = run["signals"] if plan is None else plan.visible
+    able = answerable(lookup(attacks), visible, run.get("defences", ()))
     queries = Queries.counting(run["queries"])
     evaluated = evaluate(observations, able.attacks, declare=declare, queries=queries, progress=progress)
     strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])

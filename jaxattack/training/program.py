@@ -136,11 +136,16 @@ def fixed_kernels(mesh: Mesh) -> dict[str, str | bool]:
     return options
 
 
+def network(work: Work) -> Model:
+    """What is trained and asked: the architecture in its precision, on its own scale where columns are given."""
+    model = in_precision(work.model, work.learner.recipe.precision)
+    return standardised(model, len(work.columns)) if work.columns else model
+
+
 @lru_cache(maxsize=16)
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes."""
-    model = in_precision(work.model, work.learner.recipe.precision)
-    model = standardised(model, len(work.columns)) if work.columns else model
+    model = network(work)
     shaped = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
     keys = shaped((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
     member = Membership(shaped((chunk, work.slots), jnp.int32), shaped((chunk, work.slots), jnp.float32))

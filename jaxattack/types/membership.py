@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.types.error import InputError
+from jaxattack.types.signal import Signal
 
 Side = Literal["in", "out"]
 """Which models of a record: those that were trained on it, or the others."""
@@ -26,6 +27,7 @@ class Observations:
         label: the true class of each record, from 0.
         names: of the classes; empty where they are numbered alone.
         notes: how what was given was read, in sentences.
+        ask: asks models that are kept for a signal that was not observed; None where there are none.
 
     Raises:
         InputError: shapes that disagree.
@@ -36,6 +38,7 @@ class Observations:
     label: Int[np.ndarray, "record"]
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    ask: Callable[[Signal], Float[np.ndarray, "model record query *value"]] | None = None
 
     def __post_init__(self) -> None:
         if self.member.ndim != 2 or self.member.dtype != np.bool_:
@@ -70,10 +73,23 @@ class Observations:
             )
         return self.signals[name]
 
+    def of(self, signal: Signal) -> Float[np.ndarray, "model record query *value"]:
+        """A signal: as it was observed, or asked of models that are kept.
+
+        Raises:
+            InputError: it was not observed and cannot be asked for.
+        """
+        if signal.name in self.signals or self.ask is None:
+            return self.signal(signal.name)
+        return self.ask(signal)
+
     def take(self, models: Int[np.ndarray, "chosen"] | slice) -> Observations:
         """The observations of the chosen models alone."""
         return replace(
-            self, signals={name: self.signals[name][models] for name in self.signals}, member=self.member[models]
+            self,
+            signals={name: self.signals[name][models] for name in self.signals},
+            member=self.member[models],
+            ask=self._asking(lambda values: values[models]),
         )
 
     def take_records(self, records: Int[np.ndarray, "chosen"] | Bool[np.ndarray, "record"]) -> Observations:
@@ -83,7 +99,13 @@ class Observations:
             signals={name: self.signals[name][:, records] for name in self.signals},
             member=self.member[:, records],
             label=self.label[records],
+            ask=self._asking(lambda values: values[:, records]),
         )
+
+    def _asking(self, part: Callable[[np.ndarray], np.ndarray]) -> Callable[[Signal], np.ndarray] | None:
+        """Asking for a part of what is asked for."""
+        ask = self.ask
+        return None if ask is None else lambda signal: part(ask(signal))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,7 +129,7 @@ BAD = {
     "one class": (replaced(logits=LOGITS[..., :1]), "logits has shape"),
     "flat logits": (replaced(logits=LOGITS[..., 0]), "logits has shape"),
     "text": (replaced(logits=None, phi=np.full((MODELS, RECORDS), "a")), "phi has dtype"),
-    "unknown signal": (replaced(loss=LOGITS[..., 0]), "loss"),
+    "unknown signal": (replaced(margin=LOGITS[..., 0]), "margin"),
     "no records": ({"member": MEMBER[:, :0], "label": LABEL[:0], "logits": LOGITS[:, :0]}, "observations.npz"),
     "no models": ({"member": MEMBER[:0], "label": LABEL, "logits": LOGITS[:0]}, "observations.npz"),
 }

@@ -1,0 +1,73 @@
+"""The observations of a run folder that can be asked for more: signals that were not observed, of models that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from jaxattack.audit.plan import MembershipAudit, Plan, planned
+from jaxattack.audit.victim import Victim
+from jaxattack.store import read_leaves
+from jaxattack.training import Recipe
+from jaxattack.training.afterwards import ask_afterwards, blank
+from jaxattack.training.program import Work
+from jaxattack.training.view import sight
+from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Signal, sees
+
+
+def run_observations(
+    out: Path,
+    *,
+    victim: Victim = Victim(),
+    recipe: Recipe | Learner = Recipe(),
+    audit: MembershipAudit = MembershipAudit(),
+    dataset: Dataset | None = None,
+    defences: tuple[Defence, ...] = (),
+) -> Observations:
+    """What the models of a finished run say; `Observations.of` asks them for any further signal, once.
+
+    Args:
+        out: the run folder.
+        victim: as `jaxattack.membership` was given it, and so are the others.
+        recipe: how every model was trained.
+        audit: how many models, who is in, and what was asked.
+        dataset: the records, where they are not to be loaded by name.
+        defences: before every model's answers.
+
+    Raises:
+        InputError: another run, or one that lacks models.
+    """
+    return of_plan(planned(out, victim, recipe, audit, dataset, defences))
+
+
+def of_plan(plan: Plan) -> Observations:
+    """The observations of a run that is made ready and finished."""
+    return replace(plan.folder.observations(len(plan.member)), ask=partial(_ask, plan), names=plan.records.names)
+
+
+def _ask(plan: Plan, signal: Signal) -> np.ndarray:
+    """A signal of every model.
+
+    Raises:
+        InputError: the models show less than it sees, or weights were not kept.
+    """
+    seen = sight(plan.records, plan.sweep.defences)
+    if not sees(signal, seen):
+        raise InputError(
+            f"{signal.name} sees {signal.sees} and the defended models show {seen}: ask for another signal."
+        )
+    return plan.folder.signal(signal.name, len(plan.member), partial(_of_chunk, plan, signal))
+
+
+def _of_chunk(plan: Plan, signal: Signal, models: np.ndarray, weights: Path) -> np.ndarray:
+    sweep = plan.sweep
+    work = Work(sweep.model, sweep.learner, sweep.queries, (signal,), plan.slots, sweep.columns, sweep.defences)
+    if models.max() >= len(plan.member):
+        raise InputError(
+            f"{weights.name} holds models beyond {len(plan.member)}: ask with as many models as the run has."
+        )
+    variables = read_leaves(weights, blank(work, len(models)))
+    return ask_afterwards(sweep, signal, plan.records, work, models, plan.member[models], variables)

@@ -1,0 +1,125 @@
+"""Finished runs asked for signals that nobody observed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxattack.audit import MembershipAudit, Victim, asking, membership, plan, run_observations, sweep
+from jaxattack.data import Halves, load
+from jaxattack.defences import LabelOnly, Noise
+from jaxattack.models import build
+from jaxattack.signals import GradientNorm, Hinge, Posterior
+from jaxattack.training import Placement, Recipe, train_ensemble
+from jaxattack.types import InputError
+
+NAME = "synthetic:random-labels?records=40&features=5&classes=3"
+DATA = load(NAME)
+RECIPE = Recipe(epochs=2, batch=5)
+PLACEMENT = Placement(chunk=4, vmap=1)
+
+
+def settings(attacks=("loss", "gap"), **audit):
+    return {
+        "victim": Victim(data=NAME, model="softmax", standardise="none"),
+        "recipe": RECIPE,
+        "audit": MembershipAudit(models=6, attacks=attacks, **audit),
+    }
+
+
+def run(folder, **options):
+    defences = options.pop("defences", ())
+    return membership(folder, placement=PLACEMENT, defences=defences, **settings(**options)).values
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("asking") / "run"
+    run(folder)
+    return folder
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def explode(*arguments, **options):
+        raise AssertionError("something is trained")
+
+    monkeypatch.setattr(sweep, "Engine", explode)
+
+
+def in_memory(signal, defences=()):
+    """The same sweep, with the signal observed while it is trained."""
+    model, member = build("softmax", DATA.shape, DATA.classes), Halves()(6, len(DATA), 0)
+    _, observed = train_ensemble(model, RECIPE, DATA, member, signals=(signal,), defences=defences, placement=PLACEMENT)
+    return observed.of(signal)
+
+
+@pytest.mark.parametrize("signal", [Hinge(), Posterior(top=2), GradientNorm()], ids=lambda signal: signal.name)
+def test_kept_models_say_what_they_would_have_said(finished, no_training, signal):
+    observations = run_observations(finished, **settings())
+    np.testing.assert_allclose(observations.of(signal), in_memory(signal), rtol=1e-3, atol=1e-4)
+    assert len(list(finished.glob(f"signal-{signal.name}-*.npz"))) == 2
+
+
+def test_what_was_asked_is_kept_and_not_asked_again(finished, monkeypatch):
+    first = run_observations(finished, **settings()).of(Hinge())
+    monkeypatch.setattr(asking, "ask_afterwards", None)
+    again = run_observations(finished, **settings())
+    np.testing.assert_array_equal(again.of(Hinge()), first)
+    np.testing.assert_array_equal(again.take(np.array([4, 1])).of(Hinge()), first[[4, 1]])
+    np.testing.assert_array_equal(again.take_records(np.arange(3)).of(Hinge()), first[:, :3])
+
+
+def test_a_new_attack_of_a_finished_run_asks_for_what_it_reads(finished, no_training):
+    values = run(finished, attacks=("loss", "rmia-offline?temperature=3"))
+    assert {entry["name"] for entry in values["attacks"]} == {"loss", "rmia-offline?temperature=3"}
+    assert list(finished.glob("signal-*_t3-*.npz"))
+
+
+def test_the_signals_of_a_run_are_no_part_of_what_it_is(tmp_path):
+    run(tmp_path / "run")
+    file = tmp_path / "run" / "run.json"
+    old = json.loads(file.read_text())
+    old["signals"] = ["phi", "correct"]
+    file.write_text(json.dumps(old))
+    audit = settings()["audit"]
+    more = membership(
+        tmp_path / "run",
+        placement=PLACEMENT,
+        **settings() | {"audit": MembershipAudit(models=8, attacks=audit.attacks)},
+    ).values
+    assert more["models"]["count"] == 8
+    assert json.loads(file.read_text())["signals"] == ["phi", "correct"]
+
+
+def test_a_defended_run_is_asked_behind_its_defences(tmp_path):
+    noise = (Noise(scale=0.1),)
+    run(tmp_path / "run", defences=noise)
+    observations = run_observations(tmp_path / "run", **settings(), defences=noise)
+    np.testing.assert_allclose(observations.of(Hinge()), in_memory(Hinge(), noise), rtol=1e-3, atol=1e-3)
+    with pytest.raises(InputError, match="gradient_norm sees weights and the defended models show probability"):
+        observations.of(GradientNorm())
+
+
+def test_labels_alone_are_still_all_that_is_asked(tmp_path):
+    run(tmp_path / "run", defences=(LabelOnly(),))
+    with pytest.raises(InputError, match="hinge sees probability and the defended models show label"):
+        run_observations(tmp_path / "run", **settings(), defences=(LabelOnly(),)).of(Hinge())
+
+
+def test_without_weights_the_remedy_is_named(tmp_path):
+    run(tmp_path / "run", keep_weights=False)
+    assert not list((tmp_path / "run").glob("weights-*"))
+    with pytest.raises(InputError, match="hinge was not observed and .* keeps no weights of models 0 to 3"):
+        run_observations(tmp_path / "run", **settings()).of(Hinge())
+
+
+def test_weights_that_do_not_fit_are_not_kept_unless_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "KEPT", 6 * 4 * 18 - 1)  # softmax of 5 features and 3 classes has 18 numbers
+    run(tmp_path / "run")
+    assert not list((tmp_path / "run").glob("weights-*"))
+    monkeypatch.setattr(plan, "KEPT", 6 * 4 * 18)
+    run(tmp_path / "other")
+    assert list((tmp_path / "other").glob("weights-*"))
