@@ -9,6 +9,7 @@ ja.train_ensemble(model, recipe, dataset, member)       many models, in memory
 ja.LiRA(online=True)(observations)                      an attack: scores[target, record]
 ja.tpr_at_fpr(ja.roc_curve(scores, member), 0.001)      a metric
 ja.epsilon(scores, member)                              lower bounds on epsilon, and what each assumes
+ja.audit_training(Path("run"), private=...)             private models with canaries, bounded from both sides
 
 ja.from_model(...), ja.connect("http://...")            a victim from outside: an oracle, which counts
 ja.budgeted(ja.rounded(oracle, 3), 1000)                wrapped
@@ -37,6 +38,7 @@ from jaxattack.attacks.membership import (
     Threshold,
 )
 from jaxattack.audit import (
+    CanarySweep,
     EpsilonAudit,
     ExtractionAudit,
     Findings,
@@ -49,6 +51,7 @@ from jaxattack.audit import (
     Terms,
     Trained,
     Victim,
+    audit_training,
     epsilon,
     evaluate,
     extract,
@@ -146,6 +149,7 @@ __all__ = [
     "BinnedLogistic",
     "BudgetSpent",
     "Calibration",
+    "CanarySweep",
     "Dataset",
     "Engine",
     "Ensemble",
@@ -194,6 +198,7 @@ __all__ = [
     "align",
     "align_rms",
     "auc",
+    "audit_training",
     "balanced_accuracy",
     "budgeted",
     "build",

@@ -24,3 +24,8 @@ def test_what_cannot_be_read_ends_with_one_sentence(tmp_path):
     done = run("epsilon", "nothing.npz", folder=tmp_path, expect=2)
     assert done.stderr.strip().count("\n") == 0
     assert "nothing.npz does not exist" in done.stderr
+
+
+def test_scores_and_training_are_not_asked_for_at_once(tmp_path):
+    done = run("epsilon", "scores.npz", "--noise", "2.0", folder=tmp_path, expect=2)
+    assert "trains nothing" in done.stderr

@@ -12,11 +12,13 @@ from jaxattack.audit.opened import Opened
 from jaxattack.audit.opening import open_victim
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
+from jaxattack.audit.private import CanarySweep, audit_training
 from jaxattack.audit.sweep import Findings, membership, rescore, train_part
 from jaxattack.audit.victim import Victim, train_victim
 
 __all__ = [
     "CanaryScores",
+    "CanarySweep",
     "EpsilonAudit",
     "ExtractionAudit",
     "Findings",
@@ -29,6 +31,7 @@ __all__ = [
     "Terms",
     "Trained",
     "Victim",
+    "audit_training",
     "epsilon",
     "evaluate",
     "extract",

@@ -97,9 +97,6 @@ class EpsilonAudit:
             )
 
 
-_AUDIT = EpsilonAudit()
-
-
 class _Experiment(NamedTuple):
     scores: np.ndarray
     member: np.ndarray
@@ -111,7 +108,7 @@ def epsilon(
     scores: Float[np.ndarray, "*model canary"],
     member: Bool[np.ndarray, "*model canary"],
     *,
-    audit: EpsilonAudit = _AUDIT,
+    audit: EpsilonAudit = EpsilonAudit(),
     name: str = "scores",
 ) -> dict[str, Any]:
     """Every lower bound on epsilon that scores of canaries allow.

@@ -106,7 +106,7 @@ def train_run(
             "each, and membership where it says that no part is unfinished."
         )
     if cluster is None:
-        _train(plan, range(audit.models), placement, progress)
+        train_missing(plan, range(audit.models), placement, progress)
     else:
         train_on_cluster(plan, cluster, placement, progress)
     return plan
@@ -148,11 +148,11 @@ def train_part(
     """
     part = part or Part.of_process()
     plan = planned(out, victim, recipe, audit, dataset, defences)
-    _train(plan, part.models(audit.models), placement, progress)
+    train_missing(plan, part.models(audit.models), placement, progress)
     return part.unfinished(audit.models, plan.folder.finished(weights=plan.need_weights))
 
 
-def _train(plan: Plan, models: range, placement: Placement, progress: Progress | None) -> None:
+def train_missing(plan: Plan, models: range, placement: Placement, progress: Progress | None) -> None:
     """Train and keep those of some models that the folder lacks."""
     missing = plan.missing(models)
     if not missing:
@@ -280,7 +280,7 @@ def run_findings(
         "cost": {
             "models": models,
             "queries": models * observations.records * run["queries"],
-            **_account(folder, models, {"score": scored, "total": time.perf_counter() - begin}),
+            **account(folder, models, {"score": scored, "total": time.perf_counter() - begin}),
             "memory_bytes": peak_memory(),
         },
         "config": {**run, "models": models, "attacks": list(attacks)},
@@ -288,7 +288,7 @@ def run_findings(
     }
 
 
-def _account(folder: RunFolder, models: int, seconds: dict[str, float]) -> dict[str, Any]:
+def account(folder: RunFolder, models: int, seconds: dict[str, float]) -> dict[str, Any]:
     """What the first models cost, from what every chunk of the folder did, and on what; seconds add up over processes."""
     costs = folder.costs()
     share = models / max(sum(count for count, _ in costs), 1)

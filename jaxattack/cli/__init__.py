@@ -76,7 +76,7 @@ def main() -> None:
     """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
-    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] == ["membership"]:
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["epsilon"]):
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
         jax.config.update("jax_num_cpu_devices", cores())
     warnings.simplefilter("always", InputWarning)

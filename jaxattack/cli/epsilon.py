@@ -2,40 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from jaxattack.audit import EpsilonAudit, Findings, read_canary_scores
+from jaxattack.audit import CanarySweep, EpsilonAudit, Findings, Victim, audit_training, read_canary_scores
 from jaxattack.audit import epsilon as bound_epsilon
-from jaxattack.cli.output import Output, OutputOptions, flat, publish
+from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, slug
+from jaxattack.training import Placement, Recipe
+from jaxattack.training.learners import DPSGD
+from jaxattack.types import InputError
 
 AuditOptions = Annotated[EpsilonAudit, flat("The claim")]
-_AUDIT, _OUTPUT = EpsilonAudit(), Output()
+PrivacyOptions = Annotated[DPSGD, flat("Privacy")]
+SweepOptions = Annotated[CanarySweep, flat("Canaries")]
+VictimOptions = Annotated[Victim, flat("What is audited")]
+RecipeOptions = Annotated[Recipe, flat("How it is trained")]
+PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
+_AUDIT, _OUTPUT, _PRIVATE, _SWEEP = EpsilonAudit(), Output(), DPSGD(), CanarySweep()
+_VICTIM, _RECIPE, _PLACEMENT = Victim(), Recipe(), Placement()
 
 
 def epsilon(
-    scores: Path,
+    scores: Path | None = None,
     /,
     *,
+    sweep: SweepOptions = _SWEEP,
+    private: PrivacyOptions = _PRIVATE,
+    victim: VictimOptions = _VICTIM,
+    recipe: RecipeOptions = _RECIPE,
     audit: AuditOptions = _AUDIT,
+    placement: PlacementOptions = _PLACEMENT,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
     """How private is it at most? Bound epsilon from below by canaries that an attack tells apart.
+
+    Without SCORES: trains models by DP-SGD, each with half of the canaries, and draws the lower bounds beside the
+    accountant's upper ones. The run folder survives a kill: the same command goes on where it stopped.
 
     SCORES is an .npz of any framework's `score`, higher for canaries that are in, and `member`, 0 or 1: [model, canary]; or
     one entry a score, with `canary` and `model` beside them where there are several.
 
     Examples:
 
+        jaxattack epsilon --model mlp:64 --noise 1.0 --clip 1.0 --models 512
+
         jaxattack epsilon scores.npz --coins-independent
 
         jaxattack epsilon gradients.npz --losses-independent --declare gaussian --upper 4.4
 
     Args:
-        scores: the .npz file.
-        out: the report's folder; by default beside the file.
+        scores: the .npz file; models are trained where none is given.
+        out: the run folder, by default one in ./jaxattack-runs named after the settings; or the report's folder, by default
+            beside the scores.
     """
-    given = read_canary_scores(scores)
-    found = bound_epsilon(given.score, given.member, audit=audit, name=scores.name)
-    publish(out or scores.with_suffix(".epsilon"), Findings(found, {}), output)
+    training = (sweep, private, victim, recipe, placement)
+    if scores is not None:
+        if training != (_SWEEP, _PRIVATE, _VICTIM, _RECIPE, _PLACEMENT):
+            raise InputError(f"{scores} has its scores and trains nothing: leave out what says how models are trained.")
+        given = read_canary_scores(scores)
+        found = bound_epsilon(given.score, given.member, audit=audit, name=scores.name)
+        publish(out or scores.with_suffix(".epsilon"), Findings(found, {}), output)
+        return
+    settings = {**asdict(victim), **asdict(recipe), **asdict(private), **asdict(sweep)}
+    del settings["models"], settings["microbatch"]
+    folder = out or RUNS / f"epsilon-{slug(victim, settings)}"
+    with progress(output) as shown, resumable(folder):
+        made = audit_training(
+            folder, victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit, placement=placement,
+            progress=shown,
+        )  # fmt: skip
+    publish(folder, made, output)

@@ -9,7 +9,7 @@ Findings are those that every report has (`jaxattack.report`), and
     headline     {name, epsilon, claim, declared, tried, alpha}: the bound to quote, at alpha; null where none is allowed
     upper        [{name, epsilon}] that bound epsilon from above, at the same delta; epsilon is null where there is no bound
                  (no noise); or null where none is known
-    training     null, or {private: {noise, clip, rate, steps, overflow, delta}, kind, background, accuracy,
+    training     null, or {private: {noise, clip, rate, steps}, kind, background, accuracy,
                  preflight: {start, out, in: {lowest, median, highest} loss of the canaries before training, and after it
                  without and with them; silent: canaries without a loss}}
     notes        what is odd about the experiment, in sentences

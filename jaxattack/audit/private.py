@@ -1,0 +1,221 @@
+"""A privacy audit of training: DP-SGD models with canaries, lower bounds from the canaries, upper bounds from an accountant.
+
+The run folder is that of a sweep whose background, everything but the canaries, is in every model: killed, it goes on where
+it stopped, and `jaxattack report` attacks the membership of its canaries. A canary's score is phi, which falls as its loss
+rises.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.audit import accountant
+from jaxattack.audit.environment import peak_memory
+from jaxattack.audit.epsilon import EpsilonAudit, epsilon
+from jaxattack.audit.plan import Plan
+from jaxattack.audit.sweep import Findings, account, train_missing
+from jaxattack.audit.victim import Victim, architecture, choose_records, is_factory, scaled_columns
+from jaxattack.data import canary, fingerprint, load
+from jaxattack.oracle.identity import of_code
+from jaxattack.store import RunFolder
+from jaxattack.training import Placement, Queries, Recipe, Sweep, check_seed, learners, observe_one
+from jaxattack.training.images import check_views
+from jaxattack.types import Dataset, InputError, Progress, at_least, config
+
+SILENT = 1e-6
+"""A loss in nats below which a record's gradient is that share of what a wrong answer's is: it leaves no trace to find."""
+
+
+@config
+class CanarySweep:
+    """Which models are trained, and with which canaries.
+
+    Attributes:
+        models: how many, at least 1.
+        canaries: how many, at least 1; bounds of one run need 20 coins, models times canaries.
+        kind: mislabelled, natural, blank or clipbkd.
+        seed: decides everything random.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    models: int = 64
+    canaries: int = 100
+    kind: canary.Kind = "mislabelled"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(1, models=self.models, canaries=self.canaries)
+        check_seed(self.seed)
+
+
+def audit_training(
+    out: Path,
+    *,
+    victim: Victim = Victim(),
+    recipe: Recipe = Recipe(),
+    private: learners.DPSGD = learners.DPSGD(),
+    sweep: CanarySweep = CanarySweep(),
+    audit: EpsilonAudit = EpsilonAudit(),
+    dataset: Dataset | None = None,
+    placement: Placement = Placement(),
+    progress: Progress | None = None,
+) -> Findings:
+    """Train the private models that the run folder lacks, and bound epsilon from both sides.
+
+    Args:
+        out: the run folder; given again, it goes on where it stopped.
+        victim: what every model is, and the records.
+        recipe: how every model is trained.
+        private: the clip and the noise.
+        sweep: how many models, and which canaries.
+        audit: what is claimed.
+        dataset: the records, where they are not to be loaded by name.
+        placement: how the work is cut; it does not change the results.
+        progress: called as work is done.
+
+    Raises:
+        InputError: bad input, a foreign or damaged folder, a full disk, canaries without a loss, or no accountant.
+    """
+    begin = time.perf_counter()
+    if private.noise:
+        accountant.require_accountant()
+    plan = _planned(out, victim, recipe, private, sweep, dataset)
+    start = _losses(observe_one(plan.sweep.model, plan.records, _start(plan))["phi"][:, 0])[: sweep.canaries]
+    silent = int((~np.isfinite(start) | (start <= SILENT)).sum())
+    if silent:
+        raise InputError(
+            f"{silent} of {sweep.canaries} canaries have no loss before training, and would leave no trace: give other "
+            "canaries, or records on a smaller scale."
+        )
+    train_missing(plan, range(sweep.models), placement, progress)
+    observed = plan.folder.observations(sweep.models)
+    phi = np.asarray(observed.signal("phi")[:, :, 0], np.float64)
+    scores, member = phi[:, : sweep.canaries], observed.member[:, : sweep.canaries]
+    bounding = time.perf_counter()
+    values = epsilon(scores, member, audit=replace(audit, coins_independent=True), name=_title(plan, private, sweep))
+    steps, rate, uppers = _upper_bounds(plan, recipe, private, audit)
+    seconds = {"bounds": time.perf_counter() - bounding, "total": time.perf_counter() - begin}
+    correct = np.asarray(observed.signal("correct")[:, sweep.canaries :])
+    preflight = _preflight(start, _losses(scores), member)
+    told = [] if not preflight["silent"] else [_told(preflight["silent"], sweep)]
+    return Findings(
+        values
+        | {
+            "upper": [*uppers, *(values["upper"] or [])],
+            "training": {
+                "private": {"noise": private.noise, "clip": private.clip, "rate": rate, "steps": steps},
+                "kind": sweep.kind,
+                "background": phi.shape[1] - sweep.canaries,
+                "accuracy": float(correct.mean()),
+                "preflight": preflight,
+            },
+            "notes": [*values["notes"], *told],
+            "cost": account(plan.folder, sweep.models, seconds) | {"memory_bytes": peak_memory()},
+            "config": plan.folder.identity | {"models": sweep.models, **asdict(audit)},
+        },
+        {},
+    )
+
+
+def _title(plan: Plan, private: learners.DPSGD, sweep: CanarySweep) -> str:
+    return f"{plan.records.name} · {plan.victim.model} · noise {private.noise:g} · {sweep.models} models"
+
+
+def _planned(
+    out: Path,
+    victim: Victim,
+    recipe: Recipe,
+    private: learners.DPSGD,
+    sweep: CanarySweep,
+    dataset: Dataset | None,
+) -> Plan:
+    """Check everything, plant the canaries, and open the run folder; canaries come first, as a run's background comes last."""
+    whole = dataset if dataset is not None else load(victim.data)
+    chosen = choose_records(whole, victim.records, sweep.seed)
+    planted = canary.MAKERS[sweep.kind](chosen, sweep.canaries, sweep.seed)
+    order = np.argsort(planted.role == canary.BACKGROUND, kind="stable")
+    records, role = planted.dataset.take(order), planted.role[order]
+    member, slots = canary.flip_coins(role, sweep.models, sweep.seed), canary.slots(role)
+    model = architecture(victim, records)
+    learner = learners.Standard(recipe=recipe, gradient=private)
+    check_views(recipe, Queries(), records)
+    trained = Sweep(model=model, recipe=learner, columns=scaled_columns(victim, records, learner), seed=sweep.seed)
+    identity: dict[str, Any] = {
+        "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
+        "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
+        "recipe": asdict(recipe),
+        **learners.identity(learner, slots),
+        "design": "a fair coin for each canary",
+        "canaries": sweep.kind,
+        "background": len(records) - sweep.canaries,
+        "queries": 1,
+        "seed": sweep.seed,
+        "signals": list(trained.signals),
+    }
+    if is_factory(victim.model):  # its name stays where its code changes
+        identity["victim"]["code"] = of_code(model, records.shape)
+    folder = RunFolder.open(out, identity, records.y)
+    return Plan(folder, victim, trained, records, member, slots, keep_weights=False, need_weights=False)
+
+
+def _start(plan: Plan) -> Any:
+    """Variables of a model that has learnt nothing."""
+    return plan.sweep.model.init(jax.random.key(plan.sweep.seed))
+
+
+def _upper_bounds(
+    plan: Plan, recipe: Recipe, private: learners.DPSGD, audit: EpsilonAudit
+) -> tuple[int, float, list[dict[str, Any]]]:
+    """Steps, the sampling rate, and what the accountants say."""
+    batch = min(recipe.batch, plan.slots)
+    rate, steps = batch / plan.slots, recipe.steps(plan.slots)
+    overflow = accountant.overflow(plan.slots, batch, private.room(plan.slots, batch))
+    uppers = accountant.poisson(private.noise, rate, steps, audit.delta, overflow)
+    return (
+        steps,
+        rate,
+        [{"name": upper.name, "epsilon": upper.epsilon if np.isfinite(upper.epsilon) else None} for upper in uppers],
+    )
+
+
+def _losses(phi: Float[np.ndarray, "*model record"]) -> Float[np.ndarray, "*model record"]:
+    """Cross entropy from phi: softplus(-phi)."""
+    return np.logaddexp(0.0, -np.asarray(phi, np.float64))
+
+
+def _preflight(
+    start: Float[np.ndarray, "canary"], losses: Float[np.ndarray, "model canary"], member: np.ndarray
+) -> dict[str, Any]:
+    """What losses the canaries had: before training, and after it where they were out and in; and how many had none."""
+    means = {"start": start, "out": _mean(losses, ~member), "in": _mean(losses, member)}
+    spread = {
+        name: {"lowest": _of(np.nanmin, loss), "median": _of(np.nanmedian, loss), "highest": _of(np.nanmax, loss)}
+        for name, loss in means.items()
+    }
+    return {**spread, "silent": int((means["out"] <= SILENT).sum())}
+
+
+def _mean(losses: np.ndarray, counted: np.ndarray) -> Float[np.ndarray, "canary"]:
+    """Each canary's mean loss over some models; NaN where there are none."""
+    count = counted.sum(axis=0)
+    return np.where(count > 0, (losses * counted).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _of(statistic: Any, loss: np.ndarray) -> float | None:
+    return float(statistic(loss)) if np.isfinite(loss).any() else None
+
+
+def _told(silent: int, sweep: CanarySweep) -> str:
+    return (
+        f"{silent} of {sweep.canaries} canaries are learnt without being in: their loss is then at most {SILENT:g}, and tells "
+        "nothing."
+    )

@@ -1,0 +1,97 @@
+"""Private training with canaries: a leak is found, noise hides it below the accountant's bound, and a run is gone on with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxattack.audit import CanarySweep, EpsilonAudit, Victim, audit_training, private, sweep
+from jaxattack.data import gaussian
+from jaxattack.report import read, write
+from jaxattack.store import RunFolder
+from jaxattack.training import Recipe
+from jaxattack.training.learners import DPSGD
+from jaxattack.types import InputError
+
+pytest.importorskip("dp_accounting")
+
+RECORDS = gaussian(records=70, features=30, classes=3, separation=3.0)
+SWEEP = CanarySweep(models=32, canaries=20)
+
+
+def run(folder, **changes):
+    settings = {
+        "victim": Victim(model="softmax"),
+        "recipe": Recipe(epochs=20, batch=20, learning_rate=0.05),
+        "private": DPSGD(noise=0.0, clip=5.0),
+        "sweep": SWEEP,
+        "audit": EpsilonAudit(delta=1e-4),
+        "dataset": RECORDS,
+    } | changes
+    return audit_training(folder, **settings).values
+
+
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("leaky") / "run"
+    return folder, run(folder)
+
+
+def test_training_without_noise_leaks_and_has_no_upper_bound(leaky):
+    _, values = leaky
+    assert values["headline"]["epsilon"] > 1
+    assert all(row["epsilon"] is None for row in values["upper"])
+    assert values["experiment"]["coins"] == 32 * 20
+    assert values["training"]["background"] == 50
+    losses = values["training"]["preflight"]
+    assert losses["silent"] == 0
+    assert losses["out"]["median"] > losses["in"]["median"] > 0
+    assert values["training"]["private"]["steps"] == 20 * ((50 + 20) // 20)
+
+
+def test_a_finished_run_is_only_bounded_again(leaky, monkeypatch):
+    folder, values = leaky
+    monkeypatch.setattr(sweep, "Engine", None)
+    again = run(folder, audit=EpsilonAudit(delta=1e-4, declare="one_run"))
+    assert again["headline"]["declared"]
+    assert again["headline"]["epsilon"] >= values["headline"]["epsilon"]
+    fewer = run(folder, sweep=CanarySweep(models=8, canaries=20))
+    assert fewer["experiment"]["models"] == 8
+
+
+def test_the_coins_in_the_folder_are_the_coins_that_are_counted(leaky):
+    folder, values = leaky
+    member = RunFolder.existing(folder).observations(32).member
+    assert member[:, 20:].all()
+    assert int(member[:, :20].sum()) == values["experiment"]["ins"]
+
+
+def test_noise_hides_the_canaries_below_the_accountants_bound(tmp_path):
+    values = run(tmp_path / "run", private=DPSGD(noise=3.0, clip=1.0), sweep=CanarySweep(models=8, canaries=20))
+    uppers = [row["epsilon"] for row in values["upper"]]
+    assert 0 < min(uppers) < 20
+    assert values["headline"]["epsilon"] < min(uppers)
+    write(tmp_path / "report", values)
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "PLD, Poisson sampling" in page
+    assert "20 mislabelled, beside 50 records that are always in" in page
+    assert read(tmp_path / "report")["training"]["private"]["noise"] == 3.0
+
+
+def test_another_kind_of_canary_is_another_run(leaky):
+    with pytest.raises(InputError, match="holds another run"):
+        run(leaky[0], sweep=CanarySweep(models=32, canaries=20, kind="natural"))
+
+
+def test_canaries_without_a_loss_are_refused_before_training(tmp_path, monkeypatch):
+    sure = {"phi": np.full((70, 1), 60.0), "correct": np.ones((70, 1))}
+    monkeypatch.setattr(private, "observe_one", lambda *_: sure)
+    with pytest.raises(InputError, match="20 of 20 canaries have no loss"):
+        run(tmp_path / "run")
+
+
+def test_a_mean_loss_over_no_models_is_unknown():
+    member = np.array([[True, False], [True, True]])
+    values = private._preflight(np.ones(2), np.array([[1.0, 2.0], [3.0, 4.0]]), member)
+    assert values["in"] == {"lowest": 2.0, "median": 3.0, "highest": 4.0}
+    assert values["out"] == {"lowest": 2.0, "median": 2.0, "highest": 2.0}
