@@ -40,8 +40,8 @@ from jaxattack.cli import cores
 from jaxattack.cli.output import Output, progress, resumable
 
 QUERIES, EPOCH_QUERIES = 18, 2
-TAYLOR = "rmia-offline?confidence=taylor"
-"""Both scripts run it, so that both ask the models for the same signals."""
+TAYLOR = "rmia-offline?confidence=taylor&join=median"
+"""The paper's settings. Both scripts run it, so that both ask the models for the same signals."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,9 @@ LABELS = {
     TAYLOR: "RMIA, offline",
     "loss": "loss",
 }
+LEAVE_ONE_OUT = {
+    f"{name}&protocol=leave-one-out": f"{LABELS[name]}, leave-one-out" for name in (ONLINE, FIXED, OFFLINE)
+}
 CODE = {
     "lira-online-reference?variance=record": "published code, online",
     "lira-online-reference?variance=global": "published code, online, fixed",
@@ -111,7 +114,7 @@ def reproduce(run: Run) -> dict[str, Any]:
     Returns:
         The results as they are kept.
     """
-    labels = LABELS | (CODE if run.setting.models < 64 else {})
+    labels = LABELS | LEAVE_ONE_OUT | (CODE if run.setting.models < 64 else {})
     found = sweep(run, tuple(labels))
     entries, models = by_name(found.values), run.setting.models
     start = time.perf_counter()

@@ -4,8 +4,8 @@
     python scripts/rmia_cifar10.py --data cifar10.npz --quick    1,000 records and a small network, two CPU cores
 
 Every model is attacked. With K references a record has K models trained on it and K that were not, from K complementary
-pairs that do not hold the target; the offline attack reads those that were not. With all references only the target
-itself is left out: 255 of 256, where the paper has 254. The paper's settings: soft-margin Taylor confidence at
+pairs that do not hold the target; the offline attack reads those that were not. With all references the target's pair is left
+out: 254 of 256, as in the paper; by leave-one-out only the target itself. The paper's settings: soft-margin Taylor confidence at
 temperature 2, gamma 2, a = 0.3, majority vote over 18 queries. Beside it the log-ratio, which does not tie at the top, and
 LiRA with the same references. Which of the paper's relations are there is judged with intervals (`relations.py`).
 """
@@ -36,6 +36,8 @@ ALL = {
     "rmia-online-log?confidence=taylor": "online, log-ratio, all references",
     LIRA_OFFLINE: "LiRA offline, all references",
     LIRA: "LiRA online, all references",
+    f"{TAYLOR}&protocol=leave-one-out": "offline, all references, leave-one-out",
+    f"{ONLINE}&protocol=leave-one-out": "online, all references, leave-one-out",
     "loss": "loss",
 }
 FEW = {TAYLOR: "offline", LOG: "offline, log-ratio", LIRA_OFFLINE: "LiRA offline"}
