@@ -96,7 +96,7 @@ def comparison(
             made.add_row("  expected", *(_range(column, ranges.get(column)) for column in COLUMNS), style="italic")
     made.caption = (
         "bal. acc.: balanced accuracy. @: members found (%), at most this share of the non-members accused; all targets "
-        "pooled behind one threshold. ±: standard deviation over targets. [low, high]: where one target does not "
+        "pooled behind one threshold. ±: standard deviation over targets. \\[low, high]: where one target does not "
         f"resolve the rate, the 95% interval over records and models. (n): false positives, where fewer than {FEW}. n/r: not resolvable."
     )
     made.caption_justify = "left"
