@@ -51,9 +51,14 @@ def observe(models: int, records: int, queries: int, seed: int) -> Observations:
     return Observations(signals={"phi": phi, "softmax_t2": softmax}, member=member, label=np.zeros(records, int))
 
 
+def references(observations: Observations) -> np.ndarray:
+    """The target's: all models but itself and its complement."""
+    return np.flatnonzero(np.arange(observations.models) // 2 != TARGET // 2)
+
+
 def lira_twin(observations: Observations, reference_code: bool) -> np.ndarray:
     """Online LiRA of one target, a record at a time; equal numbers of references are not assumed."""
-    others = np.arange(observations.models) != TARGET
+    others = references(observations)
     phi, member = observations.signals["phi"][others], observations.member[others]
     own = observations.signals["phi"][TARGET].astype(np.float64)
     density = []
@@ -72,7 +77,7 @@ def lira_twin(observations: Observations, reference_code: bool) -> np.ndarray:
 
 def rmia_twin(observations: Observations, attack: RMIA, population: int) -> np.ndarray:
     """Offline RMIA of one target by comparing every pair, some rows at a time."""
-    others = np.arange(observations.models) != TARGET
+    others = references(observations)
     p = np.exp(observations.signals["softmax_t2"][:, :, 0].astype(np.float64))
     out = ~observations.member[others]
     mean_out = (p[others] * out).sum(axis=0) / out.sum(axis=0)
@@ -177,7 +182,7 @@ def main() -> None:
     options = parser.parse_args()
     models, records, queries = options.models, options.records, options.queries
 
-    few = observe(5, records, 1, seed=1)
+    few = observe(6, records, 1, seed=1)
     counting = RMIA(online=False, population=options.population)
     rows = [
         row(
