@@ -19,7 +19,7 @@ its name it is kept in a run folder, and `lookup` reads the name back.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -41,9 +41,28 @@ from jaxattack.types import Answer, InputError, Model, Signal, Variables
 
 ALWAYS = ("phi", "correct")
 
-_DEFAULTS: tuple[Signal, ...] = (Phi(), Correct(), Loss(), Hinge(), Entropy(), ModifiedEntropy())
+_DEFAULTS: tuple[Signal, ...] = (
+    Phi(),
+    Correct(),
+    Loss(),
+    Hinge(),
+    Entropy(),
+    ModifiedEntropy(),
+    GradientNorm(),
+    InputGradientNorm(),
+    ViewCorrectness(),
+)
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFAULTS}
-_TEMPERED = {"softmax": SoftmaxConfidence, "taylor": TaylorConfidence}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
+    rf"softmax_t{_NUMBER}": lambda t: SoftmaxConfidence(temperature=float(t)),
+    rf"taylor_t{_NUMBER}": lambda t: TaylorConfidence(temperature=float(t)),
+    r"posterior_(\d+)": lambda top: Posterior(top=int(top)),
+    r"gradient_norm_(\d+)": lambda layer: GradientNorm(layer=int(layer)),
+    rf"noise_robustness_(\d+)_{_NUMBER}": lambda n, sigma: NoiseRobustness(copies=int(n), sigma=float(sigma)),
+    rf"merlin_(\d+)_{_NUMBER}": lambda n, sigma: MerlinRatio(copies=int(n), sigma=float(sigma)),
+}
+"""How a name with settings is read back."""
 
 
 def as_signal(signal: str | Signal) -> Signal:
@@ -59,10 +78,14 @@ def lookup(name: str) -> Signal:
     """
     if name in SIGNALS:
         return SIGNALS[name]
-    tempered = re.fullmatch(r"(softmax|taylor)_t(\d+(?:\.\d+)?)", name)
-    if not tempered or float(tempered[2]) == 0:
-        raise InputError(f"signal is {name!r}: give one of {', '.join(SIGNALS)}, softmax_t2 or taylor_t2.")
-    return _TEMPERED[tempered[1]](temperature=float(tempered[2]))
+    known = f"give one of {', '.join(SIGNALS)}, softmax_t2 or taylor_t2."
+    for pattern, build in _WITH_SETTINGS.items():
+        if settings := re.fullmatch(pattern, name):
+            try:
+                return build(*settings.groups())
+            except InputError as error:
+                raise InputError(f"signal is {name!r} ({error}): {known}") from None
+    raise InputError(f"signal is {name!r}: {known}")
 
 
 _NO_WEIGHTS = "only raw outputs were written down: a signal that sees weights needs the models."
@@ -105,9 +128,13 @@ def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Values]:
     """The named signals of a batch of raw outputs.
 
     Raises:
-        InputError: an unknown signal, or one that sees weights.
+        InputError: an unknown signal, one that sees weights, or one that asks more than once.
     """
-    return {name: lookup(name)(Outputs(z), z, y, None) for name in names}
+    kept = {name: lookup(name) for name in names}
+    asking = [name for name, signal in kept.items() if signal.queries > 1]
+    if asking:
+        raise InputError(f"only raw outputs were written down: {asking[0]} must ask the models again.")
+    return {name: signal(Outputs(z), z, y, None) for name, signal in kept.items()}
 
 
 def require_converged(phi: Float[np.ndarray, "model record query"], models: Sequence[int]) -> None:

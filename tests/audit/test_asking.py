@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from jaxattack.attacks.membership import ATTACKS, ON_DEMAND
 from jaxattack.audit import MembershipAudit, Victim, asking, membership, plan, run_observations, sweep
 from jaxattack.data import Halves, load
 from jaxattack.defences import LabelOnly, Noise
@@ -123,3 +124,18 @@ def test_weights_that_do_not_fit_are_not_kept_unless_asked_for(tmp_path, monkeyp
     monkeypatch.setattr(plan, "KEPT", 6 * 4 * 18)
     run(tmp_path / "other")
     assert list((tmp_path / "other").glob("weights-*"))
+
+
+def test_attacks_that_ask_more_are_run_where_they_are_named_and_find_a_leak(tmp_path):
+    names = tuple(ON_DEMAND)
+    assert not {*names} & {*ATTACKS}
+    options = settings(attacks=names) | {"recipe": Recipe(epochs=200, batch=5, learning_rate=0.05)}
+    options["victim"] = Victim(data=NAME, model="mlp:32", standardise="none")
+    values = membership(tmp_path / "run", placement=PLACEMENT, **options).values
+    area = {entry["name"]: entry["auc"] for entry in values["attacks"]}
+    assert {*area} == {*names}
+    # Random labels are remembered or guessed: whoever is right, and flat, is a member.
+    assert all(area[name] > 0.6 for name in ("gradient-norm", "input-gradient-norm", "noise-robustness"))
+    behind = membership(tmp_path / "other", placement=PLACEMENT, defences=(LabelOnly(),), **options).values
+    assert [entry["name"] for entry in behind["attacks"]] == ["noise-robustness"]
+    assert sum("do not allow" in note for note in behind["notes"]) == 3

@@ -21,6 +21,8 @@ from jaxattack.signals import (
     NoiseRobustness,
     Posterior,
     ViewCorrectness,
+    compute,
+    lookup,
 )
 from jaxattack.training import Placement, Queries, Recipe, train_ensemble
 from jaxattack.training.single import keys_of
@@ -53,6 +55,7 @@ def read(signal, view=VIEW, x=X, y=Y):
 def test_each_is_a_hashable_signal_that_does_not_depend_on_the_other_records(signal):
     assert isinstance(signal, Signal)
     assert hash(signal) == hash(type(signal)(**vars(signal)))
+    assert lookup(signal.name) == signal
     whole = read(signal)
     assert whole.shape[0] == 20
     assert np.isfinite(whole).all()
@@ -210,3 +213,15 @@ def test_a_defence_hides_the_weights_and_what_it_does_not_answer(defence, kept):
 def test_a_value_out_of_range_is_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["gradient_norm", "merlin_5_0.1", "noise_robustness_5_0.1"])
+def test_raw_outputs_that_were_written_down_cannot_be_asked_more(name):
+    with pytest.raises(InputError, match="only raw outputs were written down"):
+        compute((name,), MODEL.apply(VARIABLES, X), Y)
+
+
+@pytest.mark.parametrize("name", ["posterior_0", "merlin_5_0", "noise_robustness_0_0.1", "merlin_5", "gradient_norm_"])
+def test_a_name_that_makes_no_signal_is_refused(name):
+    with pytest.raises(InputError, match=f"signal is {name!r}"):
+        lookup(name)

@@ -15,7 +15,7 @@ RNG = np.random.default_rng(3)
 Z = RNG.standard_normal((40, 6)) * 4
 Y = jnp.asarray(RNG.integers(0, 6, 40))
 P = softmax(Z, axis=1)
-NAMES = [*signals.SIGNALS, "softmax_t2", "taylor_t2"]
+NAMES = [name for name, signal in signals.SIGNALS.items() if sees(signal, "logit")] + ["softmax_t2", "taylor_t2"]
 FROM_CONFIDENCES = [name for name in NAMES if sees(signals.lookup(name), "probability")]
 
 

@@ -42,6 +42,11 @@ _DEFAULTS: tuple[MembershipAttack, ...] = (
 )
 ATTACKS: dict[str, MembershipAttack] = {attack.name: attack for attack in _DEFAULTS}
 
+ON_DEMAND: dict[str, MembershipAttack] = {
+    name: Threshold(quantity=name) for name in ("gradient-norm", "input-gradient-norm", "noise-robustness", "merlin")
+}
+"""Attacks that ask a model more than once a record, or read its weights: run only where they are named."""
+
 
 def lookup(names: Sequence[str]) -> dict[str, MembershipAttack]:
     """The attacks of these names, in the order given.
@@ -50,14 +55,14 @@ def lookup(names: Sequence[str]) -> dict[str, MembershipAttack]:
     ``lira-online?variance=record``.
 
     Returns:
-        Each attack under its name as given.
+        Each attack under its name as given, of those registered and of those on demand.
 
     Raises:
         InputError: no names, an unknown name or field, or a value outside a field's range.
     """
     if not names:
         raise InputError(f"no attack is named: choose from {', '.join(ATTACKS)}.")
-    return {name: named(name, ATTACKS, "membership attack") for name in names}
+    return {name: named(name, ATTACKS | ON_DEMAND, "membership attack") for name in names}
 
 
 def under_protocol(names: Sequence[str], protocol: str) -> tuple[str, ...]:
@@ -90,6 +95,7 @@ def signals_for(names: Sequence[str] = ()) -> tuple[str, ...]:
 
 __all__ = [
     "ATTACKS",
+    "ON_DEMAND",
     "PROTOCOLS",
     "RMIA",
     "AttackP",

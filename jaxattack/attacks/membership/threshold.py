@@ -35,6 +35,10 @@ QUANTITIES: dict[str, tuple[str, Turn]] = {
     "confidence": ("phi", lambda phi: expit(phi.astype(np.float64))),
     "entropy": ("entropy", lambda entropy: -entropy.astype(np.float64)),
     "modified-entropy": ("modified_entropy", lambda entropy: -entropy.astype(np.float64)),
+    "gradient-norm": ("gradient_norm", lambda norm: -norm.astype(np.float64)),
+    "input-gradient-norm": ("input_gradient_norm", lambda norm: -norm.astype(np.float64)),
+    "noise-robustness": ("noise_robustness_100_0.1", lambda share: share.astype(np.float64)),
+    "merlin": ("merlin_100_0.01", lambda share: share.astype(np.float64)),
 }
 
 
@@ -44,7 +48,9 @@ class Threshold:
 
     Attributes:
         quantity: "loss" (score -loss, 0 at best), "confidence" (in the label, 0 to 1; it ties at 1 where the loss still
-            tells records apart), "entropy" or "modified-entropy" (negated).
+            tells records apart), "entropy" or "modified-entropy" (negated). Of kept models also: "gradient-norm" and
+            "input-gradient-norm" (negated: Nasr et al. 2019), "noise-robustness" (Choquette-Choo et al. 2021) and "merlin"
+            (Jayaraman et al. 2021), as `jaxattack.signals` has them.
         classwise: whether each class has its own threshold: that with the best balanced accuracy on the class's
             records of a shadow: the first of models t + 2, t + 3, ... whose members tell nothing of the target's, which
             is told its own membership where it is a reference. The score is the quantity less the
