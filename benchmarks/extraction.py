@@ -52,6 +52,7 @@ import jaxattack as ja
 from jaxattack.attacks.extraction import Retraining
 from jaxattack.attacks.extraction.campaign import grid
 from jaxattack.audit.environment import device
+from jaxattack.types.extraction import Draft
 
 LINEAR = (
     "iris", "wine", "digits", "breast_cancer", "circles", "moons", "blobs", "five_classes", "adult_income", "adult_race",
@@ -111,7 +112,7 @@ def steal(attack: str, oracle: ja.Oracle, seed: int, pool: np.ndarray | None = N
     }
 
 
-def compared(found: ja.Extraction, twin: ja.Oracle, test: np.ndarray, seed: int, inputs: int = 10_000) -> Row:
+def compared(found: ja.Extraction | Draft, twin: ja.Oracle, test: np.ndarray, seed: int, inputs: int = 10_000) -> Row:
     """R_test, R_unif and total variation; the twin is the same victim, uncounted."""
     random = ja.uniform(twin.access.inputs, inputs, np.random.default_rng([seed, 1]))
     on_test, on_random = (ja.fidelity(twin(x), found.answer(x)) for x in (test, random))

@@ -17,8 +17,8 @@ from kinds import Kind
 from jaxattack import Dataset, build
 from jaxattack.models import in_precision
 from jaxattack.models.conv import using
+from jaxattack.training.learners import Standard
 from jaxattack.training.recipe import optimizer
-from jaxattack.training.single import batch_loss
 from jaxattack.types import Variables
 
 
@@ -55,9 +55,11 @@ class Step:
         self.records = len(dataset)
 
     def __call__(self, variables, state, x, y, index, key):
+        learner = Standard(recipe=self.recipe)
+
         def loss(params):
             drawn = x[index], y[index], jnp.ones(len(index))
-            return batch_loss(self.model, self.recipe, Variables(params, variables.rest), *drawn, key)
+            return learner.objective(self.model, Variables(params, variables.rest), *drawn, key, jnp.int32(0))
 
         gradient, rest = jax.grad(loss, has_aux=True)(variables.params)
         updates, state = self.change.update(gradient, state, variables.params)

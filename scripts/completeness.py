@@ -42,7 +42,7 @@ RIGHT = 0.97
 BUDGET = 4000
 """Queries that every run may ask, its verification included."""
 
-DATA: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
+DATA: dict[str, Callable[[], Any]] = {
     "wine": lambda: load_wine(return_X_y=True),
     "breast_cancer": lambda: load_breast_cancer(return_X_y=True),
     "digits": lambda: load_digits(return_X_y=True),

@@ -186,7 +186,7 @@ def relations(run: Run) -> list[Relation]:
             lengths = lengthened(run)
             ends = [score(fixed, lengths[epochs]) for epochs in (max(lengths), min(lengths))]
             member = lengths[max(lengths)].member
-            claims.append(Relation(f"{max(lengths)} epochs above {min(lengths)}, {protocol}", *ends, member))
+            claims.append(Relation(f"{max(lengths)} epochs above {min(lengths)}, {protocol}", ends[0], ends[1], member))
     return claims
 
 
