@@ -10,6 +10,7 @@ ja.LiRA(online=True)(observations)                      an attack: scores[target
 ja.tpr_at_fpr(ja.roc_curve(scores, member), 0.001)      a metric
 ja.epsilon(scores, member)                              lower bounds on epsilon, and what each assumes
 ja.audit_training(Path("run"), private=...)             private models with canaries, bounded from both sides
+ja.score_gradient_canaries(model, learner, ...)         every step of DP-SGD, audited by gradients
 
 ja.from_model(...), ja.connect("http://...")            a victim from outside: an oracle, which counts
 ja.budgeted(ja.rounded(oracle, 3), 1000)                wrapped
@@ -112,7 +113,18 @@ from jaxattack.oracle import (
 )
 from jaxattack.serve import serving
 from jaxattack.store import RunFolder
-from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, learners, train_ensemble, train_one
+from jaxattack.training import (
+    Engine,
+    Placement,
+    Queries,
+    Recipe,
+    Sweep,
+    draw_directions,
+    learners,
+    score_gradient_canaries,
+    train_ensemble,
+    train_one,
+)
 from jaxattack.types import (
     Access,
     Answer,
@@ -209,6 +221,7 @@ __all__ = [
     "correlation",
     "defences",
     "defended",
+    "draw_directions",
     "epsilon",
     "evaluate",
     "extract",
@@ -249,6 +262,7 @@ __all__ = [
     "run_observations",
     "save",
     "score",
+    "score_gradient_canaries",
     "serving",
     "signals",
     "ssim",

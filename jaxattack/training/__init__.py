@@ -4,6 +4,7 @@ from jaxattack.training import learners
 from jaxattack.training.alone import observe_one, train_one
 from jaxattack.training.denoising import denoising_start
 from jaxattack.training.ensemble import Engine, Sweep, check_seed, train_ensemble
+from jaxattack.training.gradient_canaries import draw_directions, score_gradient_canaries
 from jaxattack.training.images import Queries
 from jaxattack.training.placement import Placement
 from jaxattack.training.recipe import Recipe
@@ -16,8 +17,10 @@ __all__ = [
     "Sweep",
     "check_seed",
     "denoising_start",
+    "draw_directions",
     "learners",
     "observe_one",
+    "score_gradient_canaries",
     "train_ensemble",
     "train_one",
 ]

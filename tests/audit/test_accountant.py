@@ -52,7 +52,7 @@ def test_what_a_step_has_no_room_for_is_paid_out_of_delta():
     assert lost == pytest.approx(
         sum(binom.pmf(count, slots - 1, batch / slots) for count in range(room, slots)), rel=1e-6
     )
-    assert 0 < lost < 1e-7
+    assert 0 < lost < 1e-11
     assert accountant.overflow(10, 10, 10) == 0
     exact, _ = accountant.poisson(1.0, batch / slots, 100, 1e-5)
     less, _ = accountant.poisson(1.0, batch / slots, 100, 1e-5, overflow=5e-8)

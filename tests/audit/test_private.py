@@ -7,7 +7,7 @@ import pytest
 
 from jaxattack.audit import CanarySweep, EpsilonAudit, Victim, audit_training, private, sweep
 from jaxattack.data import gaussian
-from jaxattack.report import read, write
+from jaxattack.report import headline, read, write
 from jaxattack.store import RunFolder
 from jaxattack.training import Recipe
 from jaxattack.training.learners import DPSGD
@@ -41,6 +41,7 @@ def test_training_without_noise_leaks_and_has_no_upper_bound(leaky):
     _, values = leaky
     assert values["headline"]["epsilon"] > 1
     assert all(row["epsilon"] is None for row in values["upper"])
+    assert "no noise was added" in headline(values)
     assert values["experiment"]["coins"] == 32 * 20
     assert values["training"]["background"] == 50
     losses = values["training"]["preflight"]

@@ -55,7 +55,9 @@ def _beside(findings: Mapping[str, Any]) -> str:
     text = f"The bound is {best['name']}, {chosen}, from {size(findings)}."
     uppers = [row for row in findings["upper"] or () if row["epsilon"] is not None]
     if not uppers:
-        return text + (" No noise was added: nothing bounds epsilon from above." if findings["upper"] else "")
+        noise = findings["training"] and findings["training"]["private"]["noise"]
+        why = "no accountant has a bound at this delta" if noise else "no noise was added"
+        return text + (f" Nothing bounds epsilon from above: {why}." if findings["upper"] else "")
     least = min(uppers, key=lambda row: row["epsilon"])
     text += f" The upper bound ({least['name']}) is {number(least['epsilon'], 2)}"
     if best["epsilon"] > least["epsilon"]:

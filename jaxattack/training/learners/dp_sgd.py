@@ -6,8 +6,9 @@ A step takes each of the N slots with probability q = batch / N, independently, 
 is divided by the EXPECTED batch, because the size of the batch that was drawn is private too. Weight decay and the average
 of the recipe act on what is released and cost no privacy.
 
-Shapes are static: a step has room for B = ceil(q N + 6 sqrt(q N)) records. What is drawn beyond is left out, which an
-accountant does not know of; `DPSGD.notes` gives the probability of that, of one step (about 1e-8 and below).
+Shapes are static: a step has room for so many records that it draws more with a probability below 1e-12. What is drawn
+beyond is left out, which an accountant does not know of; `DPSGD.notes` gives that probability, which a delta of 1e-5 pays for
+in ten million steps.
 
 | guarantee | |
 | --- | --- |
@@ -29,6 +30,9 @@ from scipy.stats import binom
 
 from jaxattack.training.learners.standard import Loss
 from jaxattack.types import InputError, Model, at_least, config
+
+OVERFLOW = 1e-12
+"""The probability that a step draws more records than it has room for, at most; smaller ones cost room, larger ones delta."""
 
 
 @config
@@ -75,7 +79,7 @@ class DPSGD:
 
     def room(self, slots: int, batch: int) -> int:
         """Records that a step has room for."""
-        return min(math.ceil(batch + 6 * math.sqrt(batch)), slots)
+        return min(int(binom.isf(OVERFLOW, slots, batch / slots)) + 1, slots)
 
     def notes(self, slots: int, batch: int) -> dict[str, float]:
         """The sampling rate, and the probability that a step draws more records than it has room for."""
