@@ -5,6 +5,9 @@ import jaxattack as ja
 
 ja.load("digits")                                       records
 ja.membership(Path("run"), audit=ja.MembershipAudit())  a whole sweep, resumable
+ja.membership(Path("b"), recipe=ja.learners.Standard(loss=ja.learners.RelaxLoss()))    how every model learns
+ja.membership(Path("c"), defences=(ja.defences.Round(decimals=2),))                     and what stands before it
+ja.run_observations(Path("run")).of(ja.signals.GradientNorm())                          one more signal of kept models
 ja.train_ensemble(model, recipe, dataset, member)       many models, in memory
 ja.LiRA(online=True)(observations)                      an attack: scores[target, record]
 ja.tpr_at_fpr(ja.roc_curve(scores, member), 0.001)      a metric
