@@ -214,7 +214,9 @@ def allowed(access: Access, x: Shaped[np.ndarray, "query *feature"], bias: Bias 
 
 
 def _allow_bias(access: Access, queries: int, bias: Bias) -> None:
-    token, value = np.asarray(bias.token), np.asarray(bias.value)
+    token, value = bias.token, bias.value
+    if not (isinstance(token, np.ndarray) and isinstance(value, np.ndarray)):
+        raise InputError("the bias is given as lists: give NumPy arrays of the shape [query, entry].")
     if not access.bias:
         raise InputError("a bias is given and the victim takes none: ask without one.")
     if token.shape != value.shape or token.ndim != 2 or len(token) != queries:

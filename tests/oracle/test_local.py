@@ -186,6 +186,7 @@ def test_a_bias_moves_the_logits_it_names_and_the_last_of_a_repeated_class_count
         (Bias(np.array([[3]]), np.array([[1.0]])), "outside 0 to 2"),
         (Bias(np.array([[0.5]]), np.array([[1.0]])), "outside 0 to 2"),
         (Bias(np.array([0]), np.array([1.0])), "shape"),
+        (Bias([[0]], [[1.0]]), "given as lists"),
         (Bias(np.array([[0], [1]]), np.array([[1.0], [1.0]])), "shape"),
     ],
 )

@@ -261,7 +261,7 @@ def _joined(
         try:
             label = ask(x)
             a, b = (
-                np.array([pair for pair in combinations(range(len(x)), 2) if np.ptp(label[list(pair)])])
+                np.array([pair for pair in combinations(range(len(x)), 2) if np.ptp(label[list(pair)])], np.int64)
                 .reshape(-1, 2)
                 .T
             )

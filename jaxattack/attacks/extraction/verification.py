@@ -189,6 +189,8 @@ def _compare(
         return Verdict(tallies=tallies, reason=_doubt(tallies, verification))
     x, place = _inputs(draft, access, allowance, verification.trials, rng, pool)
     victim, answered = _ask(oracle, x)
+    if not answered:
+        return Verdict(reason=_doubt({}, verification))
     stolen = draft.answer(x[:answered])
     wrong = differ(victim, stolen, access, exact=draft.exact)
     place = place[:answered]

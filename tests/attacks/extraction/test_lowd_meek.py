@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attacks.extraction.labelled import Victim, agreement, linear
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from jaxattack.attacks.extraction.lowd_meek import LowdMeek
+from jaxattack.oracle import from_estimator
 from jaxattack.types import ExtractionAttack, InputError, Inputs
 
 
@@ -162,3 +167,13 @@ def test_bad_configurations_are_refused():
         LowdMeek()(Victim(lambda x: x, inputs, 2))
     with pytest.raises(InputError, match="regressor"):
         LowdMeek()(Victim(lambda x: x[:, :1], Inputs.box(0, 1, (2,)), 1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_vote_of_machines_is_no_linear_classifier_and_ends_in_a_sentence(seed):
+    x, y = load_iris(return_X_y=True)
+    inputs = Inputs(low=x.min(axis=0), high=x.max(axis=0), categories=np.zeros(4, int))
+    curved = make_pipeline(StandardScaler(), SVC()).fit(x, y)
+    stolen = LowdMeek()(from_estimator(curved, inputs=inputs, level="label"), seed=seed)
+    assert not stolen.complete
+    assert stolen.reason.endswith(".")

@@ -186,20 +186,22 @@ def address(attack: ExtractionAttack) -> str:
 
 
 def _test(hypothesis: str, found: Draft, access: Access, truth: Answer, held: np.ndarray) -> Tested:
-    """How far off a hypothesis is: mean total variation, or a regressor's largest error as a share of its spread."""
+    """How far off a hypothesis is: mean total variation, or the largest error of logits as a share of their spread.
+
+    The latter is of a regressor, and of the logits of the most likely classes alone.
+    """
     mine = found.answer(held)
     decimals = 17 if access.decimals is None else access.decimals
     coarse = Answer(mine.label, *(None if part is None else part.round(decimals) for part in mine[1:]))
     alike, own = fidelity(truth, mine), fidelity(coarse, mine)
-    if access.classes > 1:
-        assert alike.variation_mean is not None
-        assert own.variation_mean is not None
+    if alike.variation_mean is not None and own.variation_mean is not None and access.classes > 1:
         return Tested(hypothesis, found, alike.variation_mean, alike.disagreement, own.variation_mean)
     assert truth.logit is not None
-    assert alike.logit_error is not None
-    assert own.logit_error is not None
-    spread = max(float(np.ptp(truth.logit)), 1e-300)
-    return Tested(hypothesis, found, alike.logit_error / spread, 0.0, own.logit_error / spread)
+    assert mine.logit is not None
+    assert coarse.logit is not None
+    spread = max(float(np.nanmax(truth.logit) - np.nanmin(truth.logit)), 1e-300)
+    off, rounding = (float(np.nanmax(np.abs(part - mine.logit))) / spread for part in (truth.logit, coarse.logit))
+    return Tested(hypothesis, found, off, alike.disagreement, rounding)
 
 
 class Paid:

@@ -31,8 +31,12 @@ from jaxattack.attacks.extraction.relu.intervals import (
     resolution_of,
 )
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.types import InputError
 
 __all__ = ["Kinks", "Noise", "find_kinks", "seek_kinks", "tangents"]
+
+FEWEST = 3
+"""Samples without which nothing is known of any line."""
 
 ROUNDS, CROWDED = 60, 32
 """Calls at most; and open intervals at most, times the points asked first: more are noise, not kinks."""
@@ -127,10 +131,19 @@ def seek_kinks(
     noise: Noise = Noise(),  # noqa: B008  frozen
     rounds: int = ROUNDS,
 ) -> Asking:
-    """`find_kinks` as a generator: it yields queries, is sent their answers, and returns the kinks."""
+    """`find_kinks` as a generator: it yields queries, is sent their answers, and returns the kinks.
+
+    Raises:
+        InputError: hardly any answer is finite.
+    """
     lines, points = grid.shape
     line, t = np.repeat(np.arange(lines), points), grid.ravel()
     samples = _finite(Samples(line, t, (yield origin[line] + t[:, None] * direction[line])))
+    if len(samples.t) < FEWEST:
+        raise InputError(
+            f"{len(samples.t)} of the {len(t)} answers on {lines} lines hold all their digits, the confidences of the others "
+            "being too near to 0: a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
+        )
     resolution = resolution_of(samples, origin, direction, noise)
     asked, calls = len(t), 1
     samples, view = read(samples, resolution)

@@ -47,7 +47,7 @@ class ReluNetwork(NamedTuple):
 
 def logits(network: ReluNetwork, x: Shaped[np.ndarray, "query *feature"]) -> Float[np.ndarray, "query output"]:
     """The network's outputs, in float64."""
-    signal = np.asarray(x, np.float64).reshape(len(x), -1)
+    signal = np.asarray(x, np.float64).reshape(len(x), network.sizes[0])
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
         signal = np.maximum(signal @ weight.T + bias, 0)
     return signal @ network.weights[-1].T + network.biases[-1]

@@ -57,6 +57,15 @@ def test_answers_of_the_top_classes_tell_it():
     assert found.complete, found.reason
 
 
+def test_logits_of_the_top_classes_are_compared_as_numbers():
+    access = Access(level="logit", classes=3, inputs=Inputs.box(0, 5, (4,)))
+    whole = from_function(LOGITS["softmax"], access)
+    found = Hypotheses()(top_k(whole, 2))
+    assert found.notes["hypothesis"] == "rounded"
+    assert found.notes["variation"] < 1e-9
+    assert Hypotheses()(top_k(whole, 1)).notes["hypothesis"].startswith("rounded")
+
+
 def test_how_each_hypothesis_did_is_told():
     found = Hypotheses()(_victim("softmax?features=quadratic"))
     tried = dict(each.split() for each in found.notes["tried"].split("; "))
