@@ -129,7 +129,7 @@ def show(kind: str, cells: dict[tuple[str, int], dict[str, dict[str, float]]], a
         title=f"{kind} answers: AUC, and members found above chance (points) at 1% false positives",
         title_justify="left",
     )
-    table.add_column("attack")
+    table.add_column("attack", no_wrap=True)
     for design, models in cells:
         table.add_column(f"{design} {models}", justify="right")
     for name in attacks:
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     options = parser.parse_args()
     attacks = under_protocol(options.attacks, options.protocol)
-    console, kept = Console(width=170), []
+    console, kept = Console(width=210), []
     cells: dict[str, dict[tuple[str, int], Any]] = {kind: {} for kind in options.answers}
     for kind, design, models, found in study(attacks, options.answers, options.models, options.records):
         cells[kind][design, models] = found
