@@ -13,7 +13,7 @@ ja.LiRA(online=True)(observations)                      an attack: scores[target
 ja.tpr_at_fpr(ja.roc_curve(scores, member), 0.001)      a metric
 ja.epsilon(scores, member)                              lower bounds on epsilon, and what each assumes
 ja.audit_training(Path("run"), private=...)             private models with canaries, bounded from both sides
-ja.score_gradient_canaries(model, learner, ...)         every step of DP-SGD, audited by gradients
+ja.audit_gradients(private=...)                         the same of every step, by canaries that are gradients
 
 ja.from_model(...), ja.connect("http://...")            a victim from outside: an oracle, which counts
 ja.budgeted(ja.rounded(oracle, 3), 1000)                wrapped
@@ -55,6 +55,7 @@ from jaxattack.audit import (
     Terms,
     Trained,
     Victim,
+    audit_gradients,
     audit_training,
     epsilon,
     evaluate,
@@ -213,6 +214,7 @@ __all__ = [
     "align",
     "align_rms",
     "auc",
+    "audit_gradients",
     "audit_training",
     "balanced_accuracy",
     "budgeted",

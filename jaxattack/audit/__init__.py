@@ -5,6 +5,7 @@ from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.extraction import ExtractionAudit, Stolen, Terms, extract, on_terms
+from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, Inverted, invert
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import read_observations, score
@@ -31,6 +32,7 @@ __all__ = [
     "Terms",
     "Trained",
     "Victim",
+    "audit_gradients",
     "audit_training",
     "epsilon",
     "evaluate",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -26,6 +26,7 @@ from jaxattack.data import canary, fingerprint, load
 from jaxattack.oracle.identity import of_code
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Queries, Recipe, Sweep, check_seed, learners, observe_one
+from jaxattack.training.gradient_canaries import Directions
 from jaxattack.training.images import check_views
 from jaxattack.types import Dataset, InputError, Progress, at_least, config
 
@@ -40,7 +41,7 @@ class CanarySweep:
     Attributes:
         models: how many, at least 1.
         canaries: how many, at least 1; bounds of one run need 20 coins, models times canaries.
-        kind: mislabelled, natural, blank or clipbkd.
+        kind: mislabelled, natural, blank or clipbkd, for records; dirac or random, for gradients of every step.
         seed: decides everything random.
 
     Raises:
@@ -49,7 +50,7 @@ class CanarySweep:
 
     models: int = 64
     canaries: int = 100
-    kind: canary.Kind = "mislabelled"
+    kind: canary.Kind | Directions = "mislabelled"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -86,6 +87,8 @@ def audit_training(
         InputError: bad input, a foreign or damaged folder, a full disk, canaries without a loss, or no accountant.
     """
     begin = time.perf_counter()
+    if sweep.kind not in canary.MAKERS:
+        raise InputError(f"kind is {sweep.kind}: give {', '.join(canary.MAKERS)} for canaries that are records.")
     if private.noise:
         accountant.require_accountant()
     plan = _planned(out, victim, recipe, private, sweep, dataset)
@@ -102,7 +105,7 @@ def audit_training(
     scores, member = phi[:, : sweep.canaries], observed.member[:, : sweep.canaries]
     bounding = time.perf_counter()
     values = epsilon(scores, member, audit=replace(audit, coins_independent=True), name=_title(plan, private, sweep))
-    steps, rate, uppers = _upper_bounds(plan, recipe, private, audit)
+    above = bound_from_above(plan.slots, recipe, private, audit.delta)
     seconds = {"bounds": time.perf_counter() - bounding, "total": time.perf_counter() - begin}
     correct = np.asarray(observed.signal("correct")[:, sweep.canaries :])
     preflight = _preflight(start, _losses(scores), member)
@@ -110,9 +113,9 @@ def audit_training(
     return Findings(
         values
         | {
-            "upper": [*uppers, *(values["upper"] or [])],
+            "upper": [*above.uppers, *(values["upper"] or [])],
             "training": {
-                "private": {"noise": private.noise, "clip": private.clip, "rate": rate, "steps": steps},
+                "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
                 "kind": sweep.kind,
                 "background": phi.shape[1] - sweep.canaries,
                 "accuracy": float(correct.mean()),
@@ -172,15 +175,27 @@ def _start(plan: Plan) -> Any:
     return plan.sweep.model.init(jax.random.key(plan.sweep.seed))
 
 
-def _upper_bounds(
-    plan: Plan, recipe: Recipe, private: learners.DPSGD, audit: EpsilonAudit
-) -> tuple[int, float, list[dict[str, Any]]]:
-    """Steps, the sampling rate, and what the accountants say."""
-    batch = min(recipe.batch, plan.slots)
-    rate, steps = batch / plan.slots, recipe.steps(plan.slots)
-    overflow = accountant.overflow(plan.slots, batch, private.room(plan.slots, batch))
-    uppers = accountant.poisson(private.noise, rate, steps, audit.delta, overflow)
-    return (
+class Above(NamedTuple):
+    """What is proved of a training.
+
+    Attributes:
+        steps: how many.
+        rate: the probability that a step takes a record.
+        uppers: {name, epsilon} of each accountant; epsilon is None where it has no bound.
+    """
+
+    steps: int
+    rate: float
+    uppers: list[dict[str, Any]]
+
+
+def bound_from_above(slots: int, recipe: Recipe, private: learners.DPSGD, delta: float) -> Above:
+    """Steps, the sampling rate, and what the accountants say of a model with so many places for members."""
+    batch = min(recipe.batch, slots)
+    rate, steps = batch / slots, recipe.steps(slots)
+    overflow = accountant.overflow(slots, batch, private.room(slots, batch))
+    uppers = accountant.poisson(private.noise, rate, steps, delta, overflow)
+    return Above(
         steps,
         rate,
         [{"name": upper.name, "epsilon": upper.epsilon if np.isfinite(upper.epsilon) else None} for upper in uppers],

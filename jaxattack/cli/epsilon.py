@@ -6,8 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from jaxattack.audit import CanarySweep, EpsilonAudit, Findings, Victim, audit_training, read_canary_scores
+from jaxattack.audit import (
+    CanarySweep,
+    EpsilonAudit,
+    Findings,
+    Victim,
+    audit_gradients,
+    audit_training,
+    read_canary_scores,
+)
 from jaxattack.audit import epsilon as bound_epsilon
+from jaxattack.audit.gradients import DIRECTIONS
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, slug
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import DPSGD
@@ -39,7 +48,8 @@ def epsilon(
     """How private is it at most? Bound epsilon from below by canaries that an attack tells apart.
 
     Without SCORES: trains models by DP-SGD, each with half of the canaries, and draws the lower bounds beside the
-    accountant's upper ones. The run folder survives a kill: the same command goes on where it stopped.
+    accountant's upper ones. The run folder survives a kill: the same command goes on where it stopped. With --kind dirac
+    canaries are gradients, which audit every step; such a run begins anew.
 
     SCORES is an .npz of any framework's `score`, higher for canaries that are in, and `member`, 0 or 1: [model, canary]; or
     one entry a score, with `canary` and `model` beside them where there are several.
@@ -47,6 +57,8 @@ def epsilon(
     Examples:
 
         jaxattack epsilon --model mlp:64 --noise 1.0 --clip 1.0 --models 512
+
+        jaxattack epsilon --model softmax --kind dirac --canaries 50 --models 40 --batch 100000
 
         jaxattack epsilon scores.npz --coins-independent
 
@@ -68,6 +80,11 @@ def epsilon(
     settings = {**asdict(victim), **asdict(recipe), **asdict(private), **asdict(sweep)}
     del settings["models"], settings["microbatch"]
     folder = out or RUNS / f"epsilon-{slug(victim, settings)}"
+    if sweep.kind in DIRECTIONS:
+        publish(
+            folder, audit_gradients(victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit), output
+        )
+        return
     with progress(output) as shown, resumable(folder):
         made = audit_training(
             folder, victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit, placement=placement,

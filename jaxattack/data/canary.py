@@ -111,7 +111,7 @@ def clipbkd(dataset: Dataset, count: int, seed: int) -> Planted:  # noqa: ARG001
     return _added(dataset, x, fitted.classes_[fitted.predict_proba(x).argmin(axis=1)], "clipbkd")
 
 
-MAKERS: Mapping[Kind, Callable[[Dataset, int, int], Planted]] = {
+MAKERS: Mapping[str, Callable[[Dataset, int, int], Planted]] = {
     "natural": natural,
     "mislabelled": mislabelled,
     "blank": blank,

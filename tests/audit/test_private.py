@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.audit import CanarySweep, EpsilonAudit, Victim, audit_training, private, sweep
+from jaxattack.audit import CanarySweep, EpsilonAudit, Victim, audit_gradients, audit_training, private, sweep
 from jaxattack.data import gaussian
 from jaxattack.report import headline, read, write
 from jaxattack.store import RunFolder
@@ -96,3 +96,11 @@ def test_a_mean_loss_over_no_models_is_unknown():
     values = private._preflight(np.ones(2), np.array([[1.0, 2.0], [3.0, 4.0]]), member)
     assert values["in"] == {"lowest": 2.0, "median": 3.0, "highest": 4.0}
     assert values["out"] == {"lowest": 2.0, "median": 2.0, "highest": 2.0}
+
+
+def test_canaries_that_are_records_and_gradients_are_audited_apart(tmp_path):
+    with pytest.raises(InputError, match="kind is dirac: give natural"):
+        run(tmp_path / "run", sweep=CanarySweep(kind="dirac"))
+    with pytest.raises(InputError, match="kind is blank: give dirac or random"):
+        audit_gradients(sweep=CanarySweep(kind="blank"))
+    assert not (tmp_path / "run").exists()

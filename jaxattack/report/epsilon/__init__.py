@@ -11,7 +11,8 @@ Findings are those that every report has (`jaxattack.report`), and
                  (no noise); or null where none is known
     training     null, or {private: {noise, clip, rate, steps}, kind, background, accuracy,
                  preflight: {start, out, in: {lowest, median, highest} loss of the canaries before training, and after it
-                 without and with them; silent: canaries without a loss}}
+                 without and with them; silent: canaries without a loss}};
+                 accuracy and preflight are null for gradient canaries
     notes        what is odd about the experiment, in sentences
     cost         {memory_bytes, device, seconds: {train, observe, bounds, total}}
 """
