@@ -1,7 +1,8 @@
 """Logits or probabilities that other code wrote, as logits from which every signal is finite.
 
 - Probabilities are told from logits by their rows: none negative, with a sum of 1 (or 100, in percent). Under the other
-  name they are refused: every signal of theirs would be another number.
+  name they are refused: every signal of theirs would be another number. So are logits that all lie from 0 to 1: the largest
+  few probabilities with zeros for the rest, or one sigmoid a class. Logits of a trained model differ by more than 1.
 - A class of probability 0 (a logit of minus infinity) that is not the label adds nothing. It is put `MASKED` below the
   largest logit, where its softmax is exactly 0 in float32; Taylor's confidence alone, which reads logits without their
   differences, has its floor there.
@@ -62,12 +63,13 @@ class Confidences(NamedTuple):
                 yield _bounded(z, self.label, np.log(self.step) - np.log(2)).astype(np.float32)
 
     def saturated(self) -> int:
-        """How many answers give the label a probability of 0 or 1, as far as the file can tell."""
+        """How many answers give the label a probability of 0 or 1, as far as the file can tell; none that is NaN."""
         nothing = 0 if self.kind == "probability" else -np.inf
         there = self.values > nothing
-        own = there[:, np.arange(len(self.label)), :, self.label]  # the axes that are picked come first
+        own = there[:, np.arange(len(self.label)), :, self.label].swapaxes(0, 1)  # the axes that are picked come first
         alone = there.sum(axis=-1) == 1
-        return int((~own).sum() + (alone & own.swapaxes(0, 1)).sum())
+        told = there.any(axis=-1) & ~(np.isnan(self.values) | np.isposinf(self.values)).any(axis=-1)
+        return int((told & (~own | alone)).sum())
 
 
 def read_confidences(
@@ -94,6 +96,11 @@ def read_confidences(
             raise InputError(
                 f"{where}: logits of model {model} are not negative and sum to {total} in every row, as probabilities do: "
                 f"give them under the name probability{'' if total == 1 else ', divided by 100'}."
+            )
+        elif _shares(rows):
+            raise InputError(
+                f"{where}: logits of model {model} all lie from 0 to 1 without a sum of 1, as the largest probabilities or one "
+                "sigmoid a class do: give logits of every class, or probabilities that sum to 1, under the name probability."
             )
     decimals = _decimals(values)
     return Confidences(kind, values, label, decimals, _step(kind, values, decimals))
@@ -139,6 +146,11 @@ def _summing(rows: Float[np.ndarray, "row cls"], slack: float) -> int | None:
         return None
     totals = rows.sum(axis=1)
     return next((total for total in (1, 100) if np.abs(totals / total - 1).max() <= slack), None)
+
+
+def _shares(rows: Float[np.ndarray, "row cls"]) -> bool:
+    """Whether all numbers lie from 0 to 1, and are not all the same, as those of a model that answers nothing are."""
+    return bool(len(rows)) and 0 <= rows.min() < rows.max() <= 1
 
 
 def _slack(values: np.ndarray, decimals: int | None) -> float:

@@ -90,3 +90,11 @@ def test_the_precision_of_a_file_is_that_of_its_signals(dtype):
     p = softmax(LOGITS, axis=-1).astype(dtype)
     error = 40 * float(np.finfo(dtype).eps) + 1e-5
     same(read("probability", p), read("logits", log_softmax(LOGITS, axis=-1)), rtol=error, atol=error)
+
+
+def test_answers_that_are_not_there_are_not_counted_as_certain():
+    values = LOGITS.copy()
+    values[0, 3, 0, 1], values[1, 4] = np.nan, -np.inf
+    assert read_confidences("here", "logits", values, LABEL).saturated() == 0
+    values[2, 5, 0, LABEL[5]] = -np.inf
+    assert read_confidences("here", "logits", values, LABEL).saturated() == 1

@@ -123,6 +123,11 @@ BAD = {
     ),
     "logits as probability": (replaced(logits=None, probability=LOGITS), "is negative: give logits, or logarithms"),
     "percentages": (replaced(logits=None, probability=100 * softmax(LOGITS, axis=-1)), "sums to 1.*: divide by 100"),
+    "sigmoids as logits": (replaced(logits=expit(LOGITS)), "all lie from 0 to 1 without a sum of 1"),
+    "the two largest probabilities as logits": (
+        replaced(logits=np.where(np.sort(LOGITS)[..., -2:-1] > LOGITS, 0, softmax(LOGITS, axis=-1))),
+        "all lie from 0 to 1 without a sum of 1",
+    ),
     "sigmoids": (replaced(logits=None, probability=expit(LOGITS)), "give one probability a class, which sum to 1"),
     "both": (replaced(probability=softmax(LOGITS, axis=-1)), "keep one of them"),
     "few models": (replaced(logits=LOGITS[:-1]), r"logits has shape \(5, 40, 3\) and member \(6, 40\)"),
