@@ -182,7 +182,8 @@ def _span(
     columns = gradient.transpose(1, 0, 2).reshape(gradient.shape[1], -1)
     left, values, _ = np.linalg.svd(columns, full_matrices=False)
     if hidden is None:
-        gaps = values[:-1] / np.maximum(values[1:], np.finfo(float).tiny) * (values[1:] < GAP * error)
+        with np.errstate(over="ignore"):  # a gap to 0 is one of any size
+            gaps = values[:-1] / np.maximum(values[1:], np.finfo(float).tiny) * (values[1:] < GAP * error)
         hidden = int(gaps.argmax()) + 1 if len(gaps) and gaps.max() >= GAP else len(values)
     return left[:, :hidden] if hidden < len(values) else None
 

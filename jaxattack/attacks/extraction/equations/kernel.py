@@ -291,7 +291,8 @@ def _width(part: Float[np.ndarray, "representer point equation"], base: Float[np
     middle = part[:, :1]
     grown = (part * middle).sum(axis=2) / (middle**2).sum(axis=2)
     length = (base**2).sum(axis=1)[1::2]
-    return float(np.nanmedian(-np.log(grown[:, 1::2] * grown[:, 2::2]) / (2 * length)))
+    width = -np.log(grown[:, 1::2] * grown[:, 2::2]) / (2 * length)
+    return float(np.median(width[np.isfinite(width)])) if np.isfinite(width).any() else float("nan")
 
 
 def _signed(sine: np.ndarray, part: np.ndarray, sums: np.ndarray, damp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.equations.least_squares import Data
 from jaxattack.attacks.extraction.equations.terms import equations, noise, scores, usable
@@ -49,6 +49,7 @@ class Tape:
         self._moves = half > 0
         self._middle = (inputs.high + inputs.low).ravel() / 2
         self._oracle, self.access, self._queries = oracle, oracle.access, queries
+        self._attack = attack.name
         self.basis = equations(oracle.access)
         self.scale = np.full_like(half[self._moves], np.median(half[self._moves])) if alike else half[self._moves]
         self.reach = half[self._moves] / self.scale
@@ -109,9 +110,18 @@ class Tape:
 
     @property
     def data(self) -> Data:
-        """Everything asked that is an equation, rows weighted alike."""
+        """Everything asked that is an equation, rows weighted alike.
+
+        Raises:
+            InputError: nothing is.
+        """
         u, score = self._all()
-        fine = np.concatenate([usable(self.access, answer) for answer in self._answers])
+        fine = self._usable()
+        if not fine.any():
+            raise InputError(
+                f"all {self.asked:,} answers are saturated and {self._attack} learns from numbers: ask for logits, or "
+                "choose path-finding or retraining."
+            )
         return Data(u[fine], score[fine], np.ones(int(fine.sum())))
 
     @property
@@ -123,8 +133,11 @@ class Tape:
     @property
     def noise(self) -> float:
         """How far off equations are: the median of what was asked."""
-        score = self.data.target
+        score = self._all()[1][self._usable()]
         return float(np.median(noise(self.access, score))) if len(score) else float("inf")
+
+    def _usable(self) -> Bool[np.ndarray, "query"]:
+        return np.concatenate([usable(self.access, answer) for answer in self._answers])
 
     def _all(self) -> tuple[np.ndarray, np.ndarray]:
         score = [scores(self.access, answer) for answer in self._answers]

@@ -25,6 +25,7 @@ from scipy.optimize import Bounds, milp
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.neurons import Neurons
 from jaxattack.attacks.extraction.relu.regions import Regions
+from jaxattack.types import InputError
 
 HEIGHT, RIDGE = 2.0, 0.05
 
@@ -86,13 +87,22 @@ def scatter(
 
 
 def bent(neurons: Neurons, regions: Regions) -> Bent:
-    """The function of the neurons, its affine part read off the region where that is known best."""
+    """The function of the neurons, its affine part read off the region where that is known best.
+
+    Raises:
+        InputError: it is known nowhere.
+    """
     on = neurons.heights(regions.x) > 0
     doubt = (on * (np.abs(neurons.jump).max(axis=1) * neurons.error) ** 2).sum(axis=1)
-    best = np.argmin(doubt + regions.error.max(axis=1) ** 2)
+    doubt += regions.error.max(axis=1) ** 2
+    best = np.argmin(np.where(np.isfinite(regions.gradient).all(axis=(1, 2)) & ~np.isnan(doubt), doubt, np.inf))
+    if not np.isfinite(regions.gradient[best]).all():
+        raise InputError(
+            "no slope could be measured, as confidences are too near to 0 to hold their digits: ask for logits."
+        )
     slope = regions.gradient[best] - (neurons.jump * on[best][:, None]).T @ neurons.normal
     rough = Bent(neurons.normal, neurons.offset, neurons.jump, slope, np.zeros(neurons.jump.shape[1]))
-    return rough._replace(constant=np.median(regions.value - rough(regions.x), axis=0))
+    return rough._replace(constant=np.nanmedian(regions.value - rough(regions.x), axis=0))
 
 
 def turned(function: Bent) -> Bool[np.ndarray, "neuron"] | None:

@@ -19,6 +19,9 @@ from jaxattack.attacks.extraction.relu.noise import Noise
 NARROW = 16
 """Intervals up to so many margins wide are not divided: four lie between the two samples around a predicted kink."""
 
+FLAT = float(np.finfo(float).tiny) ** 0.25
+"""The scale of an output that is 0 throughout: its square and its inverse are numbers."""
+
 
 class Samples(NamedTuple):
     """What was asked of all lines, sorted by line and t."""
@@ -65,7 +68,7 @@ def resolution_of(samples: Samples, origin: np.ndarray, direction: np.ndarray, n
     size = start[samples.line] + np.abs(samples.t) * speed[samples.line]
     off = size > 0
     scale = np.median(np.abs(samples.y[off]) / size[off, None], axis=0)
-    return Resolution(start, speed, np.maximum(scale, np.finfo(float).tiny), noise)
+    return Resolution(start, speed, np.maximum(scale, FLAT), noise)
 
 
 class Sides(NamedTuple):

@@ -52,16 +52,19 @@ class Victim:
         return Answers(np.concatenate(self._x), np.concatenate(self._y))
 
     def ask(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
-        """The outputs."""
+        """The outputs; NaN where a confidence is 0, which is not kept."""
         access = self._oracle.access
         answer = self._oracle((self._centre + self._half * x).reshape(-1, *access.inputs.shape))
         if access.level == "logit":
             y = np.asarray(answer.logit, np.float64)
         else:
             log = log_probability(answer)
-            y = log[:, 1:] - log[:, :1]
-        self._x.append(x)
-        self._y.append(y)
+            with np.errstate(invalid="ignore"):
+                y = log[:, 1:] - log[:, :1]
+            y[~np.isfinite(y).all(axis=1)] = np.nan
+        finite = np.isfinite(y).all(axis=1)
+        self._x.append(x[finite])
+        self._y.append(y[finite])
         self.asked += len(x)
         return y
 

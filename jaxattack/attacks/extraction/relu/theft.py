@@ -15,7 +15,7 @@ from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.regions import differences
 from jaxattack.attacks.extraction.relu.search import Found, search
-from jaxattack.types import BudgetSpent
+from jaxattack.types import BudgetSpent, InputError
 
 Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Theft"]
 
@@ -95,6 +95,11 @@ def _affine(found: Found, plan: Plan) -> Asking:
         raise found.spent
     middle = np.zeros((1, plan.features))
     value, gradient = yield from differences(middle, np.ones((1, plan.features)), plan.noise)
+    if not np.isfinite(gradient).all():
+        raise InputError(
+            "no neuron was found and confidences are too near to 0 to hold their digits: ask for logits, or choose "
+            "path-finding."
+        )
     return Theft(ReluNetwork((gradient[0],), (value[0],)), 0, found.lines, np.nan, found.reason(plan.hidden))
 
 

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 
-from jaxattack.attacks.extraction import Softmax, uniform
+from jaxattack.attacks.extraction import Mlp, Softmax, uniform
 from jaxattack.attacks.extraction.equations.hypotheses import Hypotheses
 from jaxattack.attacks.extraction.equations.kernel import Kernel
 from jaxattack.metrics import fidelity
@@ -92,6 +92,15 @@ def test_a_record_of_few_numbers_is_answered_for_too():
     _, _, oracle = _victim(features=2, representers=2)
     found = Kernel()(oracle)
     assert found.attack_cost.queries == Kernel().needs(oracle.access)
+
+
+@pytest.mark.parametrize("attack", [Kernel(), Mlp(hidden=2, starts=2)])
+@pytest.mark.parametrize("features", [2, 6])
+def test_answers_that_are_all_saturated_are_refused_in_a_sentence(attack, features):
+    access = Access(level="probability", classes=3, inputs=Inputs.box(-1, 1, (features,)))
+    steps = from_function(lambda x: np.eye(3)[(x[:, 0] > 0.2).astype(int)], access)
+    with pytest.raises(InputError, match="answers are saturated"):
+        attack(steps)
 
 
 def test_it_is_one_of_the_hypotheses():
