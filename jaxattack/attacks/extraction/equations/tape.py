@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from jaxattack.attacks.extraction.equations.least_squares import Data
 from jaxattack.attacks.extraction.equations.terms import equations, noise, scores, usable
@@ -116,7 +116,7 @@ class Tape:
             InputError: nothing is.
         """
         u, score = self._all()
-        fine = self._usable()
+        fine = np.concatenate([usable(self.access, answer) for answer in self._answers])
         if not fine.any():
             raise InputError(
                 f"all {self.asked:,} answers are saturated and {self._attack} learns from numbers: ask for logits, or "
@@ -132,12 +132,12 @@ class Tape:
 
     @property
     def noise(self) -> float:
-        """How far off equations are: the median of what was asked."""
-        score = self._all()[1][self._usable()]
-        return float(np.median(noise(self.access, score))) if len(score) else float("inf")
+        """How far off equations are: the median of what was asked.
 
-    def _usable(self) -> Bool[np.ndarray, "query"]:
-        return np.concatenate([usable(self.access, answer) for answer in self._answers])
+        Raises:
+            InputError: nothing is an equation.
+        """
+        return float(np.median(noise(self.access, self.data.target)))
 
     def _all(self) -> tuple[np.ndarray, np.ndarray]:
         score = [scores(self.access, answer) for answer in self._answers]
