@@ -3,6 +3,20 @@
 Figures of several attacks stand in one table, so they are of the same records. A record that some attack cannot score,
 for want of references, is left out for all of them. An attack that can score fewer than half of the records is itself
 left out instead. Both are told in sentences.
+
+Where every model drew its members by itself (`Poisson`, `Sized`), references do not tell a target's members as long as no
+record is left out: those that are have too few models on one side, the target among them. Measured without any leak, mean
+AUC of lira-online with Bayesian variance over 6 repeats of 2,000 records, by the share of the records left out:
+
+| design | models | left out | AUC |
+| --- | --- | --- | --- |
+| poisson:0.5 | 6 | 21.6% | .451 |
+| a third of the records | 8 | 19.5% | .473 |
+| poisson:0.5 | 8 | 7.4% | .490 |
+| a third of the records | 12 | 5.7% | .490 |
+| poisson:0.5 | 12 | .5% | .500 |
+
+Under the independent protocol an attack that leaves out more than `SELECTED` of the records is therefore left out too.
 """
 
 from __future__ import annotations
@@ -13,9 +27,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from jaxattack.attacks.membership.complements import varying_records
 from jaxattack.attacks.membership.observed import lacking, too_few
 from jaxattack.attacks.membership.references import choose_references
 from jaxattack.types import InputError, MembershipAttack
+
+SELECTED = 0.02
+"""The largest share, of the records that some models have and some have not, that may be left out for want of references: a
+fifth puts an AUC off by .05, and so a fiftieth by .005."""
 
 
 class Scorable(NamedTuple):
@@ -45,7 +64,7 @@ def scorable(
         unread: records whose signals are NaN or infinite somewhere; none by default.
 
     Raises:
-        InputError: no attack can score half of the records.
+        InputError: no attack can score enough of the records.
     """
     models, records = member.shape
     left_out = np.zeros(records, bool) if unread is None else unread
@@ -58,13 +77,15 @@ def scorable(
         name: np.any([*(lack for _, lack in sides.values()), np.zeros(records, bool)], axis=0)
         for name, sides in short.items()
     }
+    varying = varying_records(member)
     able: list[str] = []
     refused: dict[str, list[str]] = {}
     lost: dict[str, list[str]] = {}
     # Those that ask least come first, so that as many attacks as can be share the records.
     for name in sorted(attacks, key=lambda name: int(any_side[name].sum())):
         together = left_out | any_side[name]
-        takes_part = 2 * int((~together).sum()) >= records
+        fair = needs[name].protocol != "independent" or any_side[name][varying].mean() <= SELECTED
+        takes_part = fair and 2 * int((~together).sum()) >= records
         if takes_part:
             able.append(name)
             left_out = together
@@ -73,7 +94,7 @@ def scorable(
                 told = lost if takes_part else refused
                 told.setdefault(too_few(side, least, lack), []).append(name)
     if not able:
-        raise InputError(f"fewer than half of the records can be scored: {'; '.join([*notes, *refused])}.")
+        raise InputError(f"too few of the records can be scored: {'; '.join([*notes, *refused])}.")
     if lost:
         notes += [f"{left_out.sum()} of {len(left_out)} records are left out of every figure."]
     notes += [f"Left out: {reason} ({', '.join(names)})." for reason, names in lost.items()]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from jaxattack import Poisson, auc, roc_curve
 from jaxattack.attacks.membership import ATTACKS, FewReferences, LiRA, lookup
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.scorable import scorable
@@ -46,7 +47,7 @@ def test_what_is_left_out_is_what_an_attack_would_refuse(member):
 
 def test_an_attack_that_scores_hardly_anything_is_refused():
     member = np.tile(np.arange(6)[:, None] < 1, 10)
-    with pytest.raises(InputError, match="fewer than half of the records can be scored: 10 of 10"):
+    with pytest.raises(InputError, match="too few of the records can be scored: 10 of 10"):
         scorable(member, lookup(["lira-online?protocol=leave-one-out"]))
 
 
@@ -61,6 +62,35 @@ def test_an_attack_that_scores_too_few_records_is_left_out_and_the_others_score_
     (note,) = kept.notes
     assert note.startswith("These attacks are left out, for 7 of 10 records (0, 1, 2, 3, 4, ...)")
     assert note.endswith(": lira-online?protocol=leave-one-out.")
+
+
+@pytest.mark.parametrize("models", [6, 8, 12])
+def test_records_left_out_for_want_of_references_do_not_tell_members(models):
+    """Without any leak an attack finds nothing, or does not take part: who is left out depends on the target itself."""
+    found: dict[str, list[float]] = {}
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        member = Poisson()(models, 1500, seed)
+        phi = (rng.normal(2, 2, (1, 1500, 1)) + rng.normal(size=(models, 1500, 1))).astype(np.float32)
+        kept = scorable(member, lookup(["lira-online-bayes", "lira-online", "attack-r", "loss"]))
+        observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(1500, int))
+        observations = observations.take_records(kept.records)
+        for name, attack in kept.attacks.items():
+            curve = roc_curve(attack(observations).ravel(), observations.member.ravel())
+            found.setdefault(name, []).append(auc(curve))
+    assert "loss" in found
+    assert ("lira-online" in found) == (models == 12)
+    for aucs in found.values():
+        np.testing.assert_allclose(np.mean(aucs), 0.5, atol=0.007)
+
+
+def test_few_records_left_out_refuse_no_attack():
+    member = RNG.permuted(np.tile(np.arange(8)[:, None] % 2 == 0, 200), axis=0)
+    member[:, :4] = np.arange(8)[:, None] < 1
+    assert scorable(member, lookup(["lira-online"])).records.tolist() == [*range(4, 200)]
+    member[:, 4] = np.arange(8) < 1
+    with pytest.raises(InputError, match="too few of the records can be scored: 5 of 200"):
+        scorable(member, lookup(["lira-online"]))
 
 
 def test_attacks_that_need_a_spread_are_left_out_where_one_pair_is_left():
@@ -107,5 +137,5 @@ def test_records_with_unread_signals_are_left_out_first():
     kept = scorable(member, lookup(["loss"]), unread)
     assert kept.records.tolist() == [3, 4, 5, 6, 7, 8, 9]
     assert "3 of 10 records" in kept.notes[0]
-    with pytest.raises(InputError, match="fewer than half of the records can be scored: Left out: 6 of 10"):
+    with pytest.raises(InputError, match="too few of the records can be scored: Left out: 6 of 10"):
         scorable(member, lookup(["loss"]), np.arange(10) < 6)
