@@ -17,9 +17,11 @@ from jaxtyping import Bool, Int
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.curves import pooled
 from jaxattack.audit.plan import MembershipAudit
+from jaxattack.audit.scorable import scorable
 from jaxattack.audit.sweep import Findings, record_pictures, run_findings, scored_observations, train_run
 from jaxattack.audit.victim import Victim, choose_records
 from jaxattack.data import load
+from jaxattack.data.membership import design
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement, Recipe
 from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Progress, config
@@ -78,13 +80,15 @@ def poison(
         The findings of the run with the most copies, and in ``poison`` the curve over the number of copies.
 
     Raises:
-        InputError: as `jaxattack.membership`, or targets that are no records.
+        InputError: as `jaxattack.membership`, targets that are no records, or a design with which the attack whose curve is
+            drawn cannot score them.
     """
     begin = time.perf_counter()
     attack = audit.declare or DECLARED
     audit = replace(audit, attacks=tuple(dict.fromkeys((*audit.attacks, attack))))
     clean = choose_records(dataset if dataset is not None else load(victim.data), victim.records, audit.seed)
     targets = _targets(poisoning, clean, audit.seed)
+    records = _choose_scored(attack, design(audit.design)(audit.models, len(clean), audit.seed), targets)
     curve: list[dict[str, Any]] = []
     for copies in sorted({0, *poisoning.copies}):
         poisoned = relabel_copies(clean, targets, copies, audit.seed)
@@ -93,18 +97,17 @@ def poison(
             dataset=poisoned.records, defences=defences, background=int(poisoned.background.sum()), placement=placement,
             cluster=cluster, progress=progress,
         )  # fmt: skip
-        observations = scored_observations(plan.folder, audit.models)
-        curve.append({"copies": copies, **compare_targets(observations, attack, targets)})
+        observations = scored_observations(plan.folder, audit.models).take_records(records)
+        curve.append({"copies": copies, **compare_targets(observations, attack, np.isin(records, targets))})
     values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress)
     values["title"] = f"{values['title']} · {curve[-1]['copies']} copies of {len(targets)} records poison it"
     values["poison"] = {"attack": attack, "targets": len(targets), "records": targets.tolist(), "curve": curve}
     return Findings(values, record_pictures(values, clean))
 
 
-def compare_targets(observations: Observations, attack: str, targets: Int[np.ndarray, "target"]) -> dict[str, Any]:
-    """What an attack finds of the targets, and of all other records, each pooled over the models."""
+def compare_targets(observations: Observations, attack: str, poisoned: Bool[np.ndarray, "record"]) -> dict[str, Any]:
+    """What an attack finds of the targets, which are poisoned, and of all other records, each pooled over the models."""
     scores = lookup((attack,))[attack](observations)
-    poisoned: Bool[np.ndarray, "record"] = np.isin(np.arange(observations.records), targets)
     return {
         name: pooled(scores[:, rows], observations.member[:, rows])
         for name, rows in (("targets", poisoned), ("others", ~poisoned))
@@ -115,3 +118,23 @@ def _targets(poisoning: Poisoning, clean: Dataset, seed: int) -> Int[np.ndarray,
     if isinstance(poisoning.targets, int):
         return choose_targets(clean, poisoning.targets, seed)
     return np.sort(np.array(poisoning.targets, int))
+
+
+def _choose_scored(
+    attack: str, member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"]
+) -> Int[np.ndarray, "scored"]:
+    """The records that the curve's attack scores, known before anything is trained.
+
+    Raises:
+        InputError: none of the targets is among them, or too few records are.
+    """
+    try:
+        scored = scorable(member, lookup((attack,)))
+    except InputError as error:
+        raise InputError(f"the curve of {attack} cannot be drawn: {error}") from None
+    left_out = np.setdiff1d(np.arange(member.shape[1]), scored.records)
+    if np.isin(targets, left_out).all():
+        raise InputError(
+            f"the curve of {attack} cannot be drawn, which scores none of the targets: {' '.join(scored.notes)}"
+        )
+    return scored.records

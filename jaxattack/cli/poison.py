@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxattack.audit import Part
 from jaxattack.audit.poisoning import Poisoning
-from jaxattack.disk import read_array
+from jaxattack.npz import UnreadableError, read_npy, reason
 from jaxattack.types import InputError, config
 
 
@@ -38,7 +38,13 @@ def poisoning_from(poisoned: Poisoned, part: Part | None) -> Poisoning:
         )
     if poisoned.targets.isdecimal():
         return Poisoning(copies=poisoned.poison, targets=int(poisoned.targets))
-    places = read_array(Path(poisoned.targets))
+    try:
+        places = read_npy(Path(poisoned.targets))
+    except (OSError, UnreadableError) as error:
+        raise InputError(
+            f"targets is {poisoned.targets}, and that file cannot be read ({reason(error)}): give how many records, or write "
+            "their places, whole numbers from 0, with numpy.save."
+        ) from error
     if places.ndim != 1 or not np.issubdtype(places.dtype, np.integer):
         raise InputError(
             f"targets is {poisoned.targets}, an array of {places.dtype} with shape {places.shape}: give how many records, or "
