@@ -96,5 +96,4 @@ def test_records_that_the_curve_cannot_score_are_left_out_of_it(tmp_path):
     audit = MembershipAudit(models=12, design="poisson:0.5", attacks=("lira-online",))
     with pytest.warns(InputWarning, match="eft out"):
         values = poison(tmp_path, poisoning=Poisoning(copies=(1,), targets=30), audit=audit, **small).values
-    assert values["models"]["records"] < 150
     assert [row["copies"] for row in values["poison"]["curve"]] == [0, 1]
