@@ -155,6 +155,7 @@ def membership(
     if machines.cluster:
         jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
     part = None if machines.part is None else _part(machines.part)
+    poisoning = poisoning_from(poisoned, part)
     unfinished = ()
     # Ray prints what happens to its machines on standard output, which is for programs.
     with redirect_stdout(sys.stderr), progress(output) as shown, resumable(folder):
@@ -166,8 +167,8 @@ def membership(
             "placement": placement,
             "progress": shown,
         }
-        if poisoned.poison:
-            found = run_poison(folder, poisoning=poisoning_from(poisoned, part), cluster=machines.cluster, **run)
+        if poisoning:
+            found = run_poison(folder, poisoning=poisoning, cluster=machines.cluster, **run)
         else:
             if part:
                 unfinished = train_part(folder, part, **run)

@@ -26,12 +26,17 @@ class Poisoned:
     targets: str = "100"
 
 
-def poisoning_from(poisoned: Poisoned, part: Part | None) -> Poisoning:
-    """What is poisoned, from the words of a command line.
+def poisoning_from(poisoned: Poisoned, part: Part | None) -> Poisoning | None:
+    """What is poisoned, from the words of a command line; None for nothing.
 
     Raises:
-        InputError: targets that are neither a number nor a file of whole numbers, or parts, in which poison is not trained.
+        InputError: targets that are neither a number nor a file of whole numbers, or that nothing poisons, or parts, in which
+            poison is not trained.
     """
+    if not poisoned.poison:
+        if poisoned.targets != Poisoned().targets:
+            raise InputError(f"targets is {poisoned.targets} and nothing poisons them: give --poison too, as --poison 4.")
+        return None
     if part is not None:
         raise InputError(
             f"part is {part} and poison {poisoned.poison}: give one; poisoned runs are not trained in parts."

@@ -18,13 +18,19 @@ def percent(share: float | None, digits: int = 3) -> str:
     return MISSING if share is None else f"{points(share, digits)}%"
 
 
+FINEST = 1e-6
+"""Percentage points below which a share is 0 in words: a bound is that small, as of an interval on the logit scale."""
+
+
 def points(share: float | None, digits: int = 3) -> str:
     """A share in percentage points without the sign, such as "2.81"."""
     if share is None:
         return MISSING
     value = 100 * share
-    if value in (0, 100):
-        return f"{value:.0f}"
+    if abs(value) < FINEST:
+        return "0"
+    if value == 100:
+        return "100"
     magnitude = math.floor(math.log10(abs(value)))
     decimals = min(max(digits - 1 - magnitude, 0), max(2, 1 - magnitude))
     text = f"{value:.{decimals}f}"

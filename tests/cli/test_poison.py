@@ -29,3 +29,9 @@ def test_what_is_neither_is_refused(tmp_path):
 def test_parts_and_poison_are_refused_together():
     with pytest.raises(InputError, match=r"part is 1/2 and poison \(4,\)"):
         poisoning_from(Poisoned(poison=(4,)), Part(1, 2))
+
+
+def test_targets_that_nothing_poisons_are_refused():
+    assert poisoning_from(Poisoned(), None) is None
+    with pytest.raises(InputError, match="targets is 5 and nothing poisons them"):
+        poisoning_from(Poisoned(targets="5"), None)
