@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction import Head, ReluNetwork, Tree, align, log_probability
+from jaxattack.attacks.extraction.asking import ask_within_budgets
 from jaxattack.audit.opened import Opened
 from jaxattack.metrics.fidelity import Fidelity, agreement, fidelity, gauge, total_variation
-from jaxattack.types import Answer, BudgetSpent, Extraction, InputError, Oracle
+from jaxattack.types import Answer, Extraction, InputError, Oracle
 
 SHOWN = 2000
 _LEAVES = 24
@@ -75,13 +76,10 @@ def _ask(ask: Callable[[np.ndarray], Answer], extraction: Extraction, x: Any, la
         stolen = extraction.answer(x)
     except InputError:
         return None
-    try:
-        return Both(x, ask(x), stolen, label)
-    except BudgetSpent as spent:
-        some = slice(spent.left)
-        if not spent.left:
-            return None
-        return Both(x[some], ask(x[some]), stolen.take(some), None if label is None else label[some])
+    victim, count = ask_within_budgets(ask, x)
+    if victim is None:
+        return None
+    return Both(x[:count], victim, stolen.take(slice(count)), None if label is None else label[:count])
 
 
 def _fidelity(both: Both) -> dict[str, Any]:

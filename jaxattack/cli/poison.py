@@ -35,7 +35,9 @@ def poisoning_from(poisoned: Poisoned, part: Part | None) -> Poisoning | None:
     """
     if not poisoned.poison:
         if poisoned.targets != Poisoned().targets:
-            raise InputError(f"targets is {poisoned.targets} and nothing poisons them: give --poison too, as --poison 4.")
+            raise InputError(
+                f"targets is {poisoned.targets} and nothing poisons them: give --poison too, as --poison 4."
+            )
         return None
     if part is not None:
         raise InputError(

@@ -210,13 +210,16 @@ def test_what_is_reported_is_what_the_server_counted_within_the_budget(method, b
     assert found["attack"]["complete"] == (method == "softmax" and budget in (None, 200))
 
 
-def test_a_small_key_ends_in_a_report(tmp_path):
+@pytest.mark.parametrize("budget", [None, 80])
+def test_a_small_key_ends_in_a_report(tmp_path, budget):
     key = Key(name="small", secret="sesame", queries=60)
     with _served(keys=[key]) as (url, counted):
         victim = open_victim(url, key="sesame")
         before = counted()
         with closing(victim.oracle):
-            found = extract(victim, audit=ExtractionAudit(method="softmax"), out=tmp_path).findings.values
+            found = extract(
+                victim, audit=ExtractionAudit(method="softmax", budget=budget), out=tmp_path
+            ).findings.values
         assert found["cost"]["queries"] == counted() - before
         assert counted() <= 60
     assert found["cost"]["comparison"] == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, Shaped
 from scipy.special import log_softmax
@@ -69,3 +71,17 @@ def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "
 def too_small(attack: ExtractionAttack, access: Access, spent: BudgetSpent) -> InputError:
     """What to raise where the budget ended before anything was learnt."""
     return InputError(f"{spent} {attack.name} needs at least {attack.needs(access):,} queries for this victim.")
+
+
+def ask_within_budgets(ask: Callable[[np.ndarray], Answer], x: np.ndarray) -> tuple[Answer | None, int]:
+    """The answers to as many of the first inputs as every budget holds, and how many these are.
+
+    There may be two: the attacker's own, and the service's for its key, which is known only when it refuses.
+    """
+    count = len(x)
+    while count:
+        try:
+            return ask(x[:count]), count
+        except BudgetSpent as spent:
+            count = min(spent.left, count - 1)
+    return None, 0

@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction import trials as places
-from jaxattack.attacks.extraction.asking import require
+from jaxattack.attacks.extraction.asking import ask_within_budgets, require
 from jaxattack.types import (
     Access,
     Answer,
@@ -188,8 +188,8 @@ def _compare(
         tallies = {"output": Tally(len(wrong), int(wrong.sum()))}
         return Verdict(tallies=tallies, reason=_doubt(tallies, verification))
     x, place = _inputs(draft, access, allowance, verification.trials, rng, pool)
-    victim, answered = _ask(oracle, x)
-    if not answered:
+    victim, answered = ask_within_budgets(oracle, x)
+    if victim is None:
         return Verdict(reason=_doubt({}, verification))
     stolen = draft.answer(x[:answered])
     wrong = differ(victim, stolen, access, exact=draft.exact)
@@ -221,14 +221,6 @@ def _inputs(
     place = np.repeat(list(drawn), [len(part) for part in drawn.values()])
     order = rng.permutation(np.flatnonzero(allowance.fresh(x)))
     return x[order], place[order]
-
-
-def _ask(oracle: Oracle, x: Shaped[np.ndarray, "query *feature"]) -> tuple[Answer, int]:
-    """The answers to as many of the first inputs as the budget holds, and how many these are."""
-    try:
-        return oracle(x), len(x)
-    except BudgetSpent as spent:
-        return oracle(x[: spent.left]), spent.left
 
 
 def _doubt(tallies: dict[str, Tally], verification: Verification) -> str:
