@@ -125,7 +125,13 @@ class Attack:
         """Steal the model and verify it, as `jaxattack.types.ExtractionAttack` says."""
         require(self, oracle, pool)
         allowance = allow(self, oracle, verification)
-        draft = self.steal(allowance, seed=seed, pool=pool, progress=progress)
+        try:
+            draft = self.steal(allowance, seed=seed, pool=pool, progress=progress)
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"the equations that {self.name} reads off this victim's answers have no solution ({error}): the victim is "
+                "of another family; choose path-finding or retraining."
+            ) from error
         return verified(draft, oracle, allowance, verification, seed=seed, pool=pool)
 
 

@@ -259,6 +259,14 @@ def test_a_victim_that_breaks_while_it_is_verified_costs_nobody_what_was_stolen(
     assert found.reason == "it could not be compared with the victim: the service is down: try later."
 
 
+def test_equations_without_a_solution_end_in_a_sentence():
+    def singular(x):
+        return np.linalg.inv(np.zeros((2, 2)))
+
+    with pytest.raises(InputError, match="the equations that scripted reads .* have no solution"):
+        _Scripted(model=singular)(_linear())
+
+
 def test_the_same_seed_verifies_on_the_same_inputs():
     first, second, other = (_Recorded(_linear(), 10_000) for _ in range(3))
     _Scripted(model=_right)(first)

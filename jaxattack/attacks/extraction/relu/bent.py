@@ -96,11 +96,11 @@ def bent(neurons: Neurons, regions: Regions) -> Bent:
     doubt = (on * (np.abs(neurons.jump).max(axis=1) * neurons.error) ** 2).sum(axis=1)
     doubt += regions.error.max(axis=1) ** 2
     best = np.argmin(np.where(np.isfinite(regions.gradient).all(axis=(1, 2)) & ~np.isnan(doubt), doubt, np.inf))
-    if not np.isfinite(regions.gradient[best]).all():
+    slope = regions.gradient[best] - (neurons.jump * on[best][:, None]).T @ neurons.normal
+    if not np.isfinite(slope).all():
         raise InputError(
             "no slope could be measured, as confidences are too near to 0 to hold their digits: ask for logits."
         )
-    slope = regions.gradient[best] - (neurons.jump * on[best][:, None]).T @ neurons.normal
     rough = Bent(neurons.normal, neurons.offset, neurons.jump, slope, np.zeros(neurons.jump.shape[1]))
     return rough._replace(constant=np.nanmedian(regions.value - rough(regions.x), axis=0))
 
