@@ -84,7 +84,7 @@ def scorable(
     # Those that ask least come first, so that as many attacks as can be share the records.
     for name in sorted(attacks, key=lambda name: int(any_side[name].sum())):
         together = left_out | any_side[name]
-        fair = needs[name].protocol != "independent" or any_side[name][varying].mean() <= SELECTED
+        fair = needs[name].protocol != "independent" or any_side[name][varying].sum() <= SELECTED * len(varying)
         takes_part = fair and 2 * int((~together).sum()) >= records
         if takes_part:
             able.append(name)

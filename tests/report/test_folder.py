@@ -29,7 +29,9 @@ BLANK = Drawing(svg='<svg width="1pt" height="1pt"></svg>', png=b"", alt="nothin
 def undrawn(monkeypatch):
     """Figures left blank, for tests of the files alone."""
     blank = MEMBERSHIP._replace(
-        draw=lambda _, pictures: {name: BLANK for name in MEMBERSHIP.figures if pictures or name != "vulnerable"}
+        draw=lambda _, pictures: {
+            name: BLANK for name in MEMBERSHIP.figures if name != "poison" and (pictures or name != "vulnerable")
+        }
     )
     monkeypatch.setattr(folder, "KINDS", {"membership": blank})
 

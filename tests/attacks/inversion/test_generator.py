@@ -105,7 +105,7 @@ def test_bad_pools_are_refused():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Prior(kind="flow"), "prior is 'flow'"),
+        (lambda: Prior(kind="flow"), "kind is 'flow'"),
         (lambda: Prior(latent=0), "latent is 0"),
         (lambda: Gmi(weight=0), "weight is 0"),
         (lambda: Ppa(candidates=2), "candidates is 2 and restarts 8"),

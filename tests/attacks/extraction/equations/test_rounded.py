@@ -97,9 +97,11 @@ def test_saturated_answers_are_left_for_where_two_classes_meet():
     x = minmax_scale(x, (-1, 1))
     fitted = LogisticRegression(C=100, max_iter=3000).fit(x, y)
     make = lambda: from_estimator(fitted, inputs=Inputs.box(-1, 1, x.shape[1:]))  # noqa: E731
-    found = Rounded(queries=300)(rounded(make(), 3))
-    assert found.complete, found.reason
-    assert fidelity(make()(x), found.answer(x)).agreement > 0.99
+    stolen = Rounded(queries=300)(rounded(make(), 3))
+    assert fidelity(make()(x), stolen.answer(x)).agreement > 0.99
+    # At the boundary itself answers of three decimals may leave a label open, and then it is not said to be complete.
+    assert stolen.complete == (stolen.verdict.disagreements == 0)
+    assert stolen.verdict.disagreements <= 5
 
 
 def test_quadratic_columns_categories_and_a_regressor():
