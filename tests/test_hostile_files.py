@@ -57,6 +57,7 @@ def run(tmp_path):
     identity = {
         "data": {"name": "synthetic:gaussian", "records": 6, "sha256": "00"},
         "victim": {"model": "softmax"},
+        "recipe": {"flip": False, "crop": 0},
         "queries": 1,
         "seed": 0,
         "signals": ["phi"],

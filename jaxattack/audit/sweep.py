@@ -225,7 +225,9 @@ def _check_description(run: RunFolder) -> None:
         counts = {"data.records": data["records"], "queries": run.identity["queries"], "seed": run.identity["seed"]}
         counts["background"] = run.identity.get("background", 0)
         wrong = [name for name, value in texts.items() if not (isinstance(value, str) and value.isprintable())]
+        counts["recipe.crop"] = run.identity["recipe"]["crop"]
         wrong += [name for name, value in counts.items() if not (type(value) is int and 0 <= value < 2**53)]
+        wrong += [] if type(run.identity["recipe"]["flip"]) is bool else ["recipe.flip"]
     except (KeyError, TypeError) as error:
         wrong = [str(error)]
     if wrong:
