@@ -150,7 +150,8 @@ def summarise(
         for row, truth, *sides in zip(scores, member, *ranked, strict=True)
     ]
     aucs, accuracies, tprs = zip(*each, strict=True)
-    band = np.geomspace(1 / pooled.negatives, 0.9, BAND) if pooled.negatives > 1 else np.array([])
+    # Up to a rate whose neighbourhood, from which the slope is taken, lies within the curve.
+    band = np.geomspace(1 / pooled.negatives, 0.5, BAND) if pooled.negatives > 1 else np.array([])
     moved = influences(scores, member, pooled, (*fprs, *band), clusters, ranked)
     estimates = moved.estimates()
     accuracy = cross_fitted_accuracy(pooled, scores, member, ranked)
