@@ -38,7 +38,7 @@ def draw_poison(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     right.set(xlabel="copies with a wrong label", ylabel=f"TPR at {rate(RATE)} FPR (%)")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.legend(loc="center right", labelcolor="linecolor", frameon=False)
+    left.legend(loc="lower right", bbox_to_anchor=(1, 0.08), labelcolor="linecolor", frameon=False)
     return (
         figure,
         f"AUC and true-positive rate of {poison['attack']} against the copies of each target. {poison_sentence(findings)}",
