@@ -35,7 +35,7 @@ CANDIDATES = 64
 
 def refine(
     function: Bent, noise: Noise, ceiling: float, rng: np.random.Generator
-) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Bent]:
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Bent | None]:
     """Measure gradients at well chosen points and solve for the function again.
 
     Args:
@@ -43,6 +43,9 @@ def refine(
         noise: of the answers.
         ceiling: how far outputs may be apart; infinite for logits.
         rng: draws the points.
+
+    Returns:
+        The function; None where answers are not finite, as those of confidences near 0 are.
     """
     x = points(function, ceiling, rng)
     on = function.heights(x) > 0
@@ -53,10 +56,14 @@ def refine(
         part = slice(at, at + size)
         steps = np.stack([longest_steps(function, point) for point in x[part]])
         value[part], gradient[part] = yield from differences(x[part], steps, noise)
+    if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
+        return None
     if outputs == 1:
         return _solve_one(function, x, on, value, gradient)
     beside = astride(function, ceiling, rng)
     values = yield beside.reshape(-1, x.shape[1])
+    if not np.isfinite(values).all():
+        return None
     function = function._replace(jump=_jumps(function, beside, values.reshape(*beside.shape[:2], outputs)))
     every = np.concatenate([x, beside.reshape(-1, x.shape[1])])
     return _solve_many(function, gradient, on, every, np.concatenate([value, values]))

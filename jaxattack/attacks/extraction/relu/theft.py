@@ -81,12 +81,13 @@ def steal(plan: Plan, rng: np.random.Generator) -> Asking:
     theft = theft._replace(earlier=((queries, network),))
     try:
         if plan.refine:
-            function = yield from refine(function, plan.noise, plan.ceiling, rng)
-            if not all(np.isfinite(part).all() for part in function):
+            refined = yield from refine(function, plan.noise, plan.ceiling, rng)
+            if refined is None:
                 return theft._replace(
                     reason="the last measurements met confidences too near to 0 to hold their digits: the network is as it was "
                     "before them."
                 )
+            function = refined
             network, unsigned = _network(function)
             theft = theft._replace(network=network, reason=found.reason(plan.hidden) or unsigned)
         return (yield from _try(theft, plan, function, rng))
