@@ -225,9 +225,10 @@ def _directions(
             inverse = np.linalg.inv(vectors)
         except np.linalg.LinAlgError:
             continue
-        seen = inverse @ hessian @ inverse.T
-        rest = seen * (1 - np.eye(len(inverse)))
-        off = float(np.linalg.norm(rest) / np.linalg.norm(seen))
+        with np.errstate(all="ignore"):  # columns that are all but dependent overflow, and are off by NaN
+            seen = inverse @ hessian @ inverse.T
+            rest = seen * (1 - np.eye(len(inverse)))
+            off = float(np.linalg.norm(rest) / np.linalg.norm(seen))
         if off < least:
             best, least = vectors, off
     return best, least
