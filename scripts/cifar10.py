@@ -28,7 +28,7 @@ from jaxattack import (
     Queries,
     Recipe,
     RunFolder,
-    Victim,
+    Subject,
     evaluate,
     load,
     membership,
@@ -243,7 +243,7 @@ def sweep(run: Run, attacks: tuple[str, ...], *, folder: Path | None = None, que
     with progress(Output()) as shown, resumable(folder):
         return membership(
             folder,
-            victim=Victim(data=run.dataset.name, records=setting.records, model=setting.model),
+            victim=Subject(data=run.dataset.name, records=setting.records, model=setting.model),
             recipe=setting.recipe,
             audit=MembershipAudit(models=setting.models, queries=queries, attacks=attacks, seed=run.seed),
             dataset=run.dataset,

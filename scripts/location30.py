@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jaxattack import MembershipAudit, Recipe, Victim, membership
+from jaxattack import MembershipAudit, Recipe, Subject, membership
 
 EXPECTED = {  # AUC and TPR at 1% FPR, means over targets of 18 such networks trained elsewhere, by leave-one-out
     "lira-online?protocol=leave-one-out": (0.986, 0.742),
@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     found = membership(
         options.out,
-        victim=Victim(data=str(options.data), records=2400, model="mlp:128", activation="tanh"),
+        victim=Subject(data=str(options.data), records=2400, model="mlp:128", activation="tanh"),
         recipe=Recipe(epochs=30, batch=50, learning_rate=1e-3),
         audit=MembershipAudit(models=options.models, seed=options.seed, attacks=ATTACKS),
     )

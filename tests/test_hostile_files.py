@@ -17,7 +17,7 @@ from hostile import TEXTS, archives, descriptions, npy, packed
 from oracle.kept import BATCHES, fill, victim
 
 from jaxattack import report
-from jaxattack.audit import Victim, open_victim, read_canary_scores, read_observations, rescore, train_victim
+from jaxattack.audit import Subject, open_victim, read_canary_scores, read_observations, rescore, train_victim
 from jaxattack.cli.extraction import _keys
 from jaxattack.data import design, load
 from jaxattack.disk import read_array, read_arrays, read_json
@@ -375,7 +375,7 @@ def test_a_saved_graph_reads_no_file_beside_it(tmp_path):
 
 def test_a_model_folder(tmp_path):
     folder = tmp_path / "victim"
-    train_victim(folder, victim=Victim(data="iris", model="softmax"), recipe=Recipe(epochs=1))
+    train_victim(folder, victim=Subject(data="iris", model="softmax"), recipe=Recipe(epochs=1))
     whole = {name: (folder / name).read_bytes() for name in ("model.json", "weights.npz", "member.npy")}
     cases = {
         "model.json": TEXTS,

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from command import free_port, run
 
-from jaxattack import InputError, MembershipAudit, Placement, Recipe, RunFolder, Victim, membership
+from jaxattack import InputError, MembershipAudit, Placement, Recipe, RunFolder, Subject, membership
 from jaxattack.cli import app
 
 MODELS = 40
@@ -33,7 +33,7 @@ def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("machines") / "plain"
     membership(
         folder,
-        victim=Victim(data="iris", model="softmax"),
+        victim=Subject(data="iris", model="softmax"),
         recipe=Recipe(epochs=3000),
         audit=MembershipAudit(models=MODELS, attacks=("loss",)),
         placement=Placement(chunk=MODELS),

@@ -21,7 +21,7 @@ from jaxattack import (
     Queries,
     Recipe,
     Sized,
-    Victim,
+    Subject,
 )
 from jaxattack.attacks import extraction, inversion, membership
 from jaxattack.attacks.inversion import gradient
@@ -48,7 +48,7 @@ QUICK = {
 
 CONFIGS = [
     *(attack for room in (membership, extraction, inversion, gradient) for attack in room.ATTACKS.values()),
-    *(Recipe(), Placement(), Queries(), MembershipAudit(), ExtractionAudit(), InversionAudit(), Victim(), Terms()),
+    *(Recipe(), Placement(), Queries(), MembershipAudit(), ExtractionAudit(), InversionAudit(), Subject(), Terms()),
     *(Halves(), Exact(), Poisson(), Sized(members=5), inversion.Prior()),
 ]
 

@@ -14,8 +14,8 @@ from jaxattack.audit.opening import open_victim
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
+from jaxattack.audit.subject import Subject, train_victim
 from jaxattack.audit.sweep import Findings, membership, rescore, train_part
-from jaxattack.audit.victim import Victim, train_victim
 
 __all__ = [
     "CanaryScores",
@@ -29,9 +29,9 @@ __all__ = [
     "Opened",
     "Part",
     "Stolen",
+    "Subject",
     "Terms",
     "Trained",
-    "Victim",
     "audit_gradients",
     "audit_training",
     "epsilon",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
-from jaxattack.audit.victim import Victim
+from jaxattack.audit.subject import Subject
 from jaxattack.store import read_leaves
 from jaxattack.training import Recipe
 from jaxattack.training.afterwards import ask_afterwards, blank
@@ -21,7 +21,7 @@ from jaxattack.types import Dataset, Defence, InputError, Learner, Observations,
 def run_observations(
     out: Path,
     *,
-    victim: Victim = Victim(),
+    victim: Subject = Subject(),
     recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,

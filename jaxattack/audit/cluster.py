@@ -35,7 +35,7 @@ from jaxtyping import Bool
 
 from jaxattack.audit.environment import device
 from jaxattack.audit.plan import Plan
-from jaxattack.audit.victim import Victim, architecture
+from jaxattack.audit.subject import Subject, architecture
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
 from jaxattack.training.ensemble import Chunk
 from jaxattack.types import Dataset, Defence, InputError, Learner, Progress, Signal, Variables
@@ -62,7 +62,7 @@ class _Work:
     """What is the same for every task of a run, and decides its results; equal where the token is."""
 
     token: str
-    victim: Victim = field(compare=False)
+    victim: Subject = field(compare=False)
     recipe: Recipe | Learner = field(compare=False)
     queries: Queries = field(compare=False)
     signals: tuple[str | Signal, ...] = field(compare=False)

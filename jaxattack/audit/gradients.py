@@ -18,8 +18,8 @@ from jaxattack.audit import accountant
 from jaxattack.audit.environment import device
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.private import CanarySweep, bound_from_above
+from jaxattack.audit.subject import Subject, architecture, choose_records
 from jaxattack.audit.sweep import Findings
-from jaxattack.audit.victim import Victim, architecture, choose_records
 from jaxattack.data import load
 from jaxattack.training import Recipe, draw_directions, learners, score_gradient_canaries
 from jaxattack.training.gradient_canaries import Directions
@@ -30,7 +30,7 @@ DIRECTIONS: tuple[Directions, ...] = get_args(Directions)
 
 def audit_gradients(
     *,
-    victim: Victim = Victim(),
+    victim: Subject = Subject(),
     recipe: Recipe = Recipe(),
     private: learners.DPSGD = learners.DPSGD(),
     sweep: CanarySweep = CanarySweep(kind="dirac"),

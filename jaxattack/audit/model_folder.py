@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from jaxattack.audit.victim import Victim, is_factory, network, reason_of
+from jaxattack.audit.subject import Subject, is_factory, network, reason_of
 from jaxattack.disk import read_array, read_arrays, read_json
 from jaxattack.npz import Archive
 from jaxattack.store import FORMAT, read_leaves
@@ -101,14 +101,14 @@ def _allow_factory(file: Path, model: str, factory: str | None) -> None:
         raise InputError(f"factory is {factory!r} and {file} names {what}: give that, or leave factory out.")
 
 
-def _described(description: dict[str, Any]) -> tuple[Victim, tuple[int, ...], int]:
+def _described(description: dict[str, Any]) -> tuple[Subject, tuple[int, ...], int]:
     """What a description says the model is, the shape of its records, and its classes.
 
     Raises:
         KeyError, TypeError, ValueError, InputError: something is missing, or is nothing of its kind.
     """
     about, data, shape = description["victim"], description["data"], description["shape"]
-    victim = Victim(**about)
+    victim = Subject(**about)
     _require("model", victim.model, str)
     _require("activation", victim.activation, str)
     _require("dropout", victim.dropout, float, int)

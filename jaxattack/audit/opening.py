@@ -40,7 +40,7 @@ from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.opened import Opened, documented, thirds
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
 from jaxattack.audit.saved import open_file, open_folder, open_service, white_box_of
-from jaxattack.audit.victim import Victim, architecture
+from jaxattack.audit.subject import Subject, architecture
 from jaxattack.data import load
 from jaxattack.data.membership import Sized
 from jaxattack.oracle import PRICE, from_model
@@ -153,7 +153,7 @@ def open_victim(
         check_images(dataset)
         model = denoising_start(widths, dataset.x[member], dataset.classes, seed=seed)
     else:
-        model = architecture(Victim(data=dataset.name, model=name), dataset)
+        model = architecture(Subject(data=dataset.name, model=name), dataset)
     return _trained(name, model, dataset, member, fresh, level, precision, seed, price, progress)
 
 

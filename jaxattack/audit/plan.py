@@ -17,7 +17,7 @@ from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit.answerable import answerable
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.victim import Victim, architecture, choose_records, is_factory, scaled_columns
+from jaxattack.audit.subject import Subject, architecture, choose_records, is_factory, scaled_columns
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load
 from jaxattack.data.membership import Design, design
@@ -92,7 +92,7 @@ class Plan(NamedTuple):
     """
 
     folder: RunFolder
-    victim: Victim
+    victim: Subject
     sweep: Sweep
     records: Dataset
     member: Bool[np.ndarray, "model record"]
@@ -126,7 +126,7 @@ class Plan(NamedTuple):
 
 def planned(
     out: Path,
-    victim: Victim,
+    victim: Subject,
     recipe: Recipe | Learner,
     audit: MembershipAudit,
     dataset: Dataset | None,
@@ -196,7 +196,7 @@ def _fit(model: Model, models: int) -> bool:
 
 
 def _identity(
-    victim: Victim,
+    victim: Subject,
     learner: Learner,
     slots: int,
     audit: MembershipAudit,

@@ -18,8 +18,8 @@ from jaxattack.attacks.membership import lookup
 from jaxattack.audit.curves import pooled
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.scorable import scorable
+from jaxattack.audit.subject import Subject, choose_records
 from jaxattack.audit.sweep import Findings, record_pictures, run_findings, scored_observations, train_run
-from jaxattack.audit.victim import Victim, choose_records
 from jaxattack.data import load
 from jaxattack.data.membership import design
 from jaxattack.data.poison import choose_targets, relabel_copies
@@ -53,7 +53,7 @@ def poison(
     out: Path,
     *,
     poisoning: Poisoning,
-    victim: Victim = Victim(),
+    victim: Subject = Subject(),
     recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,

@@ -20,8 +20,8 @@ from jaxattack.audit import accountant
 from jaxattack.audit.environment import peak_memory
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.plan import Plan
+from jaxattack.audit.subject import Subject, architecture, choose_records, is_factory, scaled_columns
 from jaxattack.audit.sweep import Findings, account, train_missing
-from jaxattack.audit.victim import Victim, architecture, choose_records, is_factory, scaled_columns
 from jaxattack.data import canary, fingerprint, load
 from jaxattack.oracle.identity import of_code
 from jaxattack.store import RunFolder
@@ -61,7 +61,7 @@ class CanarySweep:
 def audit_training(
     out: Path,
     *,
-    victim: Victim = Victim(),
+    victim: Subject = Subject(),
     recipe: Recipe = Recipe(),
     private: learners.DPSGD = learners.DPSGD(),
     sweep: CanarySweep = CanarySweep(),
@@ -135,7 +135,7 @@ def _title(plan: Plan, private: learners.DPSGD, sweep: CanarySweep) -> str:
 
 def _planned(
     out: Path,
-    victim: Victim,
+    victim: Subject,
     recipe: Recipe,
     private: learners.DPSGD,
     sweep: CanarySweep,

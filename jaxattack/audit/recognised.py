@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
 from jaxattack.audit.opened import Opened
-from jaxattack.audit.victim import Victim, architecture
+from jaxattack.audit.subject import Subject, architecture
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
 from jaxattack.oracle import from_model
 from jaxattack.training import Recipe, train_one
@@ -51,7 +51,7 @@ def evaluation_model(victim: Opened, name: str, seed: int, progress: Progress | 
     told: Progress | None = None
     if progress is not None:
         told = lambda _, done, total: progress("judge", done, total)  # noqa: E731 - it only renames what is told
-    model = architecture(Victim(data=dataset.name, model=name), dataset)
+    model = architecture(Subject(data=dataset.name, model=name), dataset)
     passes = max(10, -(-_STEPS * _BATCH // int((~member).sum())))
     crop = dataset.shape[0] // _SHIFT if dataset.images else 0
     recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3, crop=crop)

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Int, Shaped
 from jaxattack.audit.columns import match_columns
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.opened import Opened, documented, thirds, usual_method
-from jaxattack.audit.victim import choose_records
+from jaxattack.audit.subject import choose_records
 from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes
 from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only

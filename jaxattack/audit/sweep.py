@@ -22,7 +22,7 @@ from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
-from jaxattack.audit.victim import Victim, choose_records
+from jaxattack.audit.subject import Subject, choose_records
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import RunFolder
@@ -45,7 +45,7 @@ class Findings(NamedTuple):
 def membership(
     out: Path,
     *,
-    victim: Victim = Victim(),
+    victim: Subject = Subject(),
     recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,
@@ -84,7 +84,7 @@ def membership(
 def train_run(
     out: Path,
     *,
-    victim: Victim,
+    victim: Subject,
     recipe: Recipe | Learner,
     audit: MembershipAudit,
     dataset: Dataset | None = None,
@@ -116,7 +116,7 @@ def train_part(
     out: Path,
     part: Part | None = None,
     *,
-    victim: Victim = Victim(),
+    victim: Subject = Subject(),
     recipe: Recipe | Learner = Recipe(),
     audit: MembershipAudit = MembershipAudit(),
     dataset: Dataset | None = None,

@@ -10,7 +10,7 @@ from jaxattack.audit import (
     CanarySweep,
     EpsilonAudit,
     Findings,
-    Victim,
+    Subject,
     audit_gradients,
     audit_training,
     read_canary_scores,
@@ -25,11 +25,11 @@ from jaxattack.types import InputError
 AuditOptions = Annotated[EpsilonAudit, flat("The claim")]
 PrivacyOptions = Annotated[DPSGD, flat("Privacy")]
 SweepOptions = Annotated[CanarySweep, flat("Canaries")]
-VictimOptions = Annotated[Victim, flat("What is audited")]
+SubjectOptions = Annotated[Subject, flat("What is audited")]
 RecipeOptions = Annotated[Recipe, flat("How it is trained")]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
 _AUDIT, _OUTPUT, _PRIVATE, _SWEEP = EpsilonAudit(), Output(), DPSGD(), CanarySweep()
-_VICTIM, _RECIPE, _PLACEMENT = Victim(), Recipe(), Placement()
+_VICTIM, _RECIPE, _PLACEMENT = Subject(), Recipe(), Placement()
 
 
 def epsilon(
@@ -38,7 +38,7 @@ def epsilon(
     *,
     sweep: SweepOptions = _SWEEP,
     private: PrivacyOptions = _PRIVATE,
-    victim: VictimOptions = _VICTIM,
+    victim: SubjectOptions = _VICTIM,
     recipe: RecipeOptions = _RECIPE,
     audit: AuditOptions = _AUDIT,
     placement: PlacementOptions = _PLACEMENT,

@@ -18,7 +18,7 @@ from jaxattack.audit import (
     Findings,
     MembershipAudit,
     Part,
-    Victim,
+    Subject,
     read_observations,
     rescore,
     train_part,
@@ -84,7 +84,7 @@ class Defending:
     defend: tuple[str, ...] = ()
 
 
-VictimOptions = Annotated[Victim, flat("What is attacked")]
+SubjectOptions = Annotated[Subject, flat("What is attacked")]
 _ATTACK = flat("The attack")
 AuditOptions = Annotated[MembershipAudit, _ATTACK]
 _TRAINED = flat("How it is trained")
@@ -96,13 +96,13 @@ LearningOptions = Annotated[Learning, _TRAINED]
 DefenceOptions = Annotated[Defending, flat("What is defended")]
 PoisonOptions = Annotated[Poisoned, flat("What is poisoned")]
 MachineOptions = Annotated[Machines, flat("Many machines")]
-_VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Victim(), Recipe(), MembershipAudit(), Placement(), Output()
+_VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Subject(), Recipe(), MembershipAudit(), Placement(), Output()
 _MACHINES, _LEARNING, _DEFENDING, _POISONED = Machines(), Learning(), Defending(), Poisoned()
 
 
 def membership(
     *,
-    victim: VictimOptions = _VICTIM,
+    victim: SubjectOptions = _VICTIM,
     recipe: RecipeOptions = _RECIPE,
     learning: LearningOptions = _LEARNING,
     defending: DefenceOptions = _DEFENDING,
@@ -219,7 +219,7 @@ def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[s
 
 def train(
     *,
-    victim: VictimOptions = _VICTIM,
+    victim: SubjectOptions = _VICTIM,
     recipe: RecipeOptions = _RECIPE,
     learning: LearningOptions = _LEARNING,
     members: int | None = None,

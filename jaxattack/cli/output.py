@@ -15,7 +15,7 @@ from cyclopts import Group, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from jaxattack.audit import Findings, Victim
+from jaxattack.audit import Findings, Subject
 from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
 
 RUNS = Path("jaxattack-runs")
@@ -110,7 +110,7 @@ def publish(folder: Path, found: Findings, output: Output, secrets: Iterable[str
     say(output, f"Wrote {len(written)} files to {folder}; open {folder / 'report.html'}")
 
 
-def slug(victim: Victim, settings: dict[str, Any]) -> str:
+def slug(victim: Subject, settings: dict[str, Any]) -> str:
     """The name of a run's folder: its data, its model, and a digest of everything that decides the result."""
     words = "".join(c if c.isalnum() else "-" for c in f"{Path(victim.data).stem}-{victim.model}").strip("-")
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

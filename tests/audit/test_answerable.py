@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import ATTACKS, lookup
-from jaxattack.audit import MembershipAudit, Victim, membership, rescore
+from jaxattack.audit import MembershipAudit, Subject, membership, rescore
 from jaxattack.audit.answerable import answerable
 from jaxattack.defences import LabelOnly, Round
 from jaxattack.store import RunFolder
@@ -19,7 +19,7 @@ NAME = "synthetic:random-labels?records=40&features=5&classes=3"
 def run(folder, *defences, attacks=("loss", "lira-online", "gap", "rmia-offline")):
     return membership(
         folder,
-        victim=Victim(data=NAME, model="softmax"),
+        victim=Subject(data=NAME, model="softmax"),
         recipe=Recipe(epochs=2, batch=5),
         audit=MembershipAudit(models=8, attacks=attacks),
         defences=defences,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import ATTACKS, ON_DEMAND
-from jaxattack.audit import MembershipAudit, Victim, asking, membership, plan, run_observations, sweep
+from jaxattack.audit import MembershipAudit, Subject, asking, membership, plan, run_observations, sweep
 from jaxattack.data import Halves, load
 from jaxattack.defences import LabelOnly, Noise
 from jaxattack.models import build
@@ -24,7 +24,7 @@ PLACEMENT = Placement(chunk=4, vmap=1)
 
 def settings(attacks=("loss", "gap"), **audit):
     return {
-        "victim": Victim(data=NAME, model="softmax", standardise="none"),
+        "victim": Subject(data=NAME, model="softmax", standardise="none"),
         "recipe": RECIPE,
         "audit": MembershipAudit(models=6, attacks=attacks, **audit),
     }
@@ -130,7 +130,7 @@ def test_attacks_that_ask_more_are_run_where_they_are_named_and_find_a_leak(tmp_
     names = tuple(ON_DEMAND)
     assert not {*names} & {*ATTACKS}
     options = settings(attacks=names) | {"recipe": Recipe(epochs=200, batch=5, learning_rate=0.05)}
-    options["victim"] = Victim(data=NAME, model="mlp:32", standardise="none")
+    options["victim"] = Subject(data=NAME, model="mlp:32", standardise="none")
     values = membership(tmp_path / "run", placement=PLACEMENT, **options).values
     area = {entry["name"]: entry["auc"] for entry in values["attacks"]}
     assert {*area} == {*names}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from jaxattack.audit import MembershipAudit, Victim, cluster, membership
+from jaxattack.audit import MembershipAudit, Subject, cluster, membership
 from jaxattack.disk import read_arrays
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Recipe
@@ -20,7 +20,7 @@ from jaxattack.types import InputError
 
 MODELS = 7
 RUN = {
-    "victim": Victim(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
+    "victim": Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
     "recipe": Recipe(epochs=2, batch=5),
     "audit": MembershipAudit(models=MODELS, attacks=("loss",)),
     "placement": Placement(chunk=2, vmap=1),

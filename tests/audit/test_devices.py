@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from jaxattack.audit import MembershipAudit, Victim, membership
+from jaxattack.audit import MembershipAudit, Subject, membership
 from jaxattack.data import random_labels
 from jaxattack.models import build
 from jaxattack.store import RunFolder
@@ -38,7 +38,7 @@ def observed(tmp_path_factory):
         folder = tmp_path_factory.mktemp("devices") / str(count)
         membership(
             folder,
-            victim=Victim(data=DATA.name, model="softmax"),
+            victim=Subject(data=DATA.name, model="softmax"),
             recipe=SWEEP.recipe,
             audit=MembershipAudit(models=MODELS, attacks=("loss",)),
             dataset=DATA,

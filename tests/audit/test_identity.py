@@ -15,8 +15,8 @@ from jaxattack.audit import (
     InversionAudit,
     MembershipAudit,
     Opened,
+    Subject,
     Terms,
-    Victim,
     extract,
     invert,
     on_terms,
@@ -101,7 +101,7 @@ def test_a_python_function_is_known_by_its_answers():
 
 
 def test_a_model_folder_is_known_by_its_weights_and_not_by_its_path(tmp_path):
-    victim = Victim(data="iris", model="softmax")
+    victim = Subject(data="iris", model="softmax")
     train_victim(tmp_path / "v", victim=victim, recipe=RECIPE)
     shutil.copytree(tmp_path / "v", tmp_path / "copy")
     first, copied = open_victim(str(tmp_path / "v")), open_victim(str(tmp_path / "copy"))
@@ -239,7 +239,7 @@ def test_a_sweep_of_a_factory_whose_code_changed_is_refused(tmp_path, monkeypatc
 
     def plan(module, out="run"):
         return planned(
-            tmp_path / out, Victim(model=f"{module}:small"), RECIPE, MembershipAudit(models=4, attacks=("loss",)), data
+            tmp_path / out, Subject(model=f"{module}:small"), RECIPE, MembershipAudit(models=4, attacks=("loss",)), data
         )
 
     for name, scale in (("first_factory", 1.0), ("second_factory", 2.0)):

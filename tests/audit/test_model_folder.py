@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from command import run
 
-from jaxattack.audit import InversionAudit, Victim, extract, invert, load_victim, open_victim, train_victim
+from jaxattack.audit import InversionAudit, Subject, extract, invert, load_victim, open_victim, train_victim
 from jaxattack.audit.extraction import ExtractionAudit
-from jaxattack.audit.victim import choose_records
+from jaxattack.audit.subject import choose_records
 from jaxattack.data import fingerprint, load, random_labels, save
 from jaxattack.models import build
 from jaxattack.store import leaves_by_path
@@ -27,7 +27,7 @@ IRIS = {"records": 60, "members": 20}
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("folder") / "model"
-    train_victim(folder, victim=Victim(data="iris", records=60, model="softmax"), recipe=RECIPE, members=20, seed=3)
+    train_victim(folder, victim=Subject(data="iris", records=60, model="softmax"), recipe=RECIPE, members=20, seed=3)
     return folder
 
 
@@ -64,7 +64,7 @@ def test_records_that_changed_are_refused_wherever_they_are_read_from(tmp_path):
     data = random_labels(records=40, features=3, classes=2)
     file = tmp_path / "records.npz"
     save(data, file)
-    train_victim(tmp_path / "m", victim=Victim(data=str(file), records=30, model="softmax"), recipe=RECIPE)
+    train_victim(tmp_path / "m", victim=Subject(data=str(file), records=30, model="softmax"), recipe=RECIPE)
     open_victim(str(tmp_path / "m"))
     moved = tmp_path / "moved.npz"
     file.rename(moved)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from command import free_port
 
-from jaxattack.audit import MembershipAudit, Part, Victim, membership, rescore, sweep, train_part
+from jaxattack.audit import MembershipAudit, Part, Subject, membership, rescore, sweep, train_part
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Recipe
 from jaxattack.types import InputError
 
 MODELS = 6
 RUN = {
-    "victim": Victim(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
+    "victim": Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
     "recipe": Recipe(epochs=2, batch=5),
     "audit": MembershipAudit(models=MODELS, attacks=("loss",)),
     "placement": Placement(chunk=4, vmap=1),
@@ -115,7 +115,7 @@ assert (len(jax.devices()), len(jax.local_devices())) == (4, 2)
 import jaxattack as ja
 
 run = {
-    "victim": ja.Victim(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
+    "victim": ja.Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
     "recipe": ja.Recipe(epochs=2, batch=5),
     "audit": ja.MembershipAudit(models=6, attacks=("loss",)),
 }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack import InputError, MembershipAudit, Recipe, RunFolder, Victim, load, rescore
+from jaxattack import InputError, MembershipAudit, Recipe, RunFolder, Subject, load, rescore
 from jaxattack.audit.poisoning import Poisoning, poison
 from jaxattack.audit.sweep import scored_observations, train_run
 from jaxattack.report import write
 from jaxattack.types import InputWarning
 
 SMALL = {
-    "victim": Victim(data="digits", records=400, model="mlp:64"),
+    "victim": Subject(data="digits", records=400, model="mlp:64"),
     "recipe": Recipe(epochs=15, batch=32),
     "audit": MembershipAudit(models=16, attacks=("lira-online",)),
 }
@@ -87,12 +87,12 @@ def test_targets_that_are_no_records_are_refused_before_training(tmp_path):
 def test_a_curve_that_cannot_be_drawn_is_refused_before_training(tmp_path, models, design):
     audit = MembershipAudit(models=models, design=design, attacks=("loss",))
     with pytest.raises(InputError, match="curve of lira-online cannot be drawn: too few of the records"):
-        poison(tmp_path / "run", poisoning=Poisoning(copies=(1,), targets=3), audit=audit, victim=Victim(data="iris"))
+        poison(tmp_path / "run", poisoning=Poisoning(copies=(1,), targets=3), audit=audit, victim=Subject(data="iris"))
     assert not (tmp_path / "run").exists()
 
 
 def test_records_that_the_curve_cannot_score_are_left_out_of_it(tmp_path):
-    small = {"victim": Victim(data="iris", model="softmax"), "recipe": Recipe(epochs=1, batch=16)}
+    small = {"victim": Subject(data="iris", model="softmax"), "recipe": Recipe(epochs=1, batch=16)}
     audit = MembershipAudit(models=12, design="poisson:0.5", attacks=("lira-online",))
     with pytest.warns(InputWarning, match="eft out"):
         values = poison(tmp_path, poisoning=Poisoning(copies=(1,), targets=30), audit=audit, **small).values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.audit import CanarySweep, EpsilonAudit, Victim, audit_gradients, audit_training, private, sweep
+from jaxattack.audit import CanarySweep, EpsilonAudit, Subject, audit_gradients, audit_training, private, sweep
 from jaxattack.data import gaussian
 from jaxattack.report import headline, read, write
 from jaxattack.store import RunFolder
@@ -21,7 +21,7 @@ SWEEP = CanarySweep(models=32, canaries=20)
 
 def run(folder, **changes):
     settings = {
-        "victim": Victim(model="softmax"),
+        "victim": Subject(model="softmax"),
         "recipe": Recipe(epochs=20, batch=20, learning_rate=0.05),
         "private": DPSGD(noise=0.0, clip=5.0),
         "sweep": SWEEP,

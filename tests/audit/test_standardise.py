@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from jaxattack import MembershipAudit, Recipe, Victim, load_victim, membership, train_victim
+from jaxattack import MembershipAudit, Recipe, Subject, load_victim, membership, train_victim
 from jaxattack.training import learners
 from jaxattack.types import Dataset, InputError
 
@@ -27,7 +27,7 @@ def test_a_sweep_learns_from_them_unless_they_are_to_stay(raw, tmp_path):
     for way in ("members", "none"):
         found = membership(
             tmp_path / way,
-            victim=Victim(data="raw", model="mlp:16", standardise=way),
+            victim=Subject(data="raw", model="mlp:16", standardise=way),
             recipe=RECIPE,
             audit=MembershipAudit(models=4, attacks=("loss",)),
             dataset=raw,
@@ -41,7 +41,7 @@ def test_a_sweep_learns_from_them_unless_they_are_to_stay(raw, tmp_path):
 
 
 def test_a_victim_answers_about_records_as_they_are(raw, tmp_path):
-    victim = Victim(data="raw", model="mlp:16")
+    victim = Subject(data="raw", model="mlp:16")
     described = train_victim(tmp_path, victim=victim, recipe=RECIPE, dataset=raw)
     trained = load_victim(tmp_path)
     right = np.asarray(trained.model.apply(trained.variables, raw.x)).argmax(axis=1) == raw.y
@@ -51,6 +51,6 @@ def test_a_victim_answers_about_records_as_they_are(raw, tmp_path):
 
 def test_a_scale_that_privacy_does_not_cover_is_refused(raw, tmp_path):
     with pytest.raises(InputError, match="dp-sgd does not cover"):
-        train_victim(tmp_path, victim=Victim(data="raw"), recipe=learners.LEARNERS["dp-sgd"], dataset=raw)
+        train_victim(tmp_path, victim=Subject(data="raw"), recipe=learners.LEARNERS["dp-sgd"], dataset=raw)
     with pytest.raises(InputError, match="standardise is 'robust'"):
-        Victim(standardise="robust")
+        Subject(standardise="robust")

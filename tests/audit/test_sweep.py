@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import ATTACKS
-from jaxattack.audit import MembershipAudit, Victim, membership, rescore, sweep
+from jaxattack.audit import MembershipAudit, Subject, membership, rescore, sweep
 from jaxattack.data import load, random_labels
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Recipe
@@ -14,7 +14,7 @@ from jaxattack.types import InputError
 
 NAME = "synthetic:random-labels?records=40&features=5&classes=3"
 DATA = load(NAME)
-VICTIM, RECIPE = Victim(data=NAME, model="softmax"), Recipe(epochs=2, batch=5)
+VICTIM, RECIPE = Subject(data=NAME, model="softmax"), Recipe(epochs=2, batch=5)
 PLACEMENT = Placement(chunk=4, vmap=1)
 REPORT = {
     "format",
@@ -175,7 +175,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_it_lacks(finished, tmp_path):
         ({"recipe": Recipe(epochs=3, batch=5)}, "recipe.epochs is 2 there and 3 here"),
         ({"design": "poisson:0.5"}, "design is 'halves' there and 'poisson:0.5' here"),
         ({"seed": 1}, "seed is 0 there and 1 here"),
-        ({"victim": Victim(data=NAME, model="mlp:4")}, "victim.model is 'softmax' there and 'mlp:4' here"),
+        ({"victim": Subject(data=NAME, model="mlp:4")}, "victim.model is 'softmax' there and 'mlp:4' here"),
         ({"dataset": random_labels(records=40, features=5, classes=3, seed=1)}, "data.name is|data.sha256 is"),
     ],
     ids=["recipe", "design", "seed", "model", "records"],
@@ -201,11 +201,11 @@ def test_every_design_can_be_scored_by_attacks_that_need_both_sides(tmp_path, de
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"victim": Victim(data=NAME, records=41)}, "records is 41 and .* has 40"),
+        ({"victim": Subject(data=NAME, records=41)}, "records is 41 and .* has 40"),
         ({"design": "sized:41"}, "asks for more members than the 40 records"),
-        ({"victim": Victim(data="no-such-set")}, "there is no data set 'no-such-set'"),
-        ({"victim": Victim(data=NAME, model="cnn:4")}, "needs images"),
-        ({"victim": Victim(data=NAME, model="no_such:factory")}, "cannot be imported"),
+        ({"victim": Subject(data="no-such-set")}, "there is no data set 'no-such-set'"),
+        ({"victim": Subject(data=NAME, model="cnn:4")}, "needs images"),
+        ({"victim": Subject(data=NAME, model="no_such:factory")}, "cannot be imported"),
         ({"queries": 2}, "holds no images"),
         ({"recipe": Recipe(flip=True)}, "holds no images"),
     ],
@@ -237,7 +237,7 @@ def test_a_folder_that_is_no_run_or_too_small_is_not_scored(tmp_path):
 
 
 def test_the_most_vulnerable_images_are_pictured_and_weights_kept(tmp_path):
-    victim = Victim(data="digits", records=40, model="softmax")
+    victim = Subject(data="digits", records=40, model="softmax")
     found = run(
         tmp_path / "run", victim=victim, recipe=Recipe(epochs=2, flip=True), models=4, queries=2, keep_weights=True
     )

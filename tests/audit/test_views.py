@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jaxattack.audit import MembershipAudit, Victim, membership, rescore
+from jaxattack.audit import MembershipAudit, Subject, membership, rescore
 from jaxattack.audit.views import strange_views
 from jaxattack.training import Queries, Recipe
 from jaxattack.types import InputWarning
@@ -30,7 +30,7 @@ def test_views_that_training_did_not_show_are_told(count, flip, crop, words):
 def test_a_run_tells_them_before_training_and_on_its_page_with_the_curve_over_views(tmp_path):
     audit = MembershipAudit(models=6, queries=2, attacks=("lira-online", "rmia-offline", "attack-r"))
     settings = {
-        "victim": Victim(data="digits", records=60, model="softmax"),
+        "victim": Subject(data="digits", records=60, model="softmax"),
         "recipe": Recipe(epochs=2),
         "audit": audit,
     }

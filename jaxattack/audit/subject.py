@@ -33,7 +33,7 @@ from jaxattack.types import Dataset, InputError, InputWarning, Learner, Model, P
 
 
 @config
-class Victim:
+class Subject:
     """What a model is, and on what it is trained.
 
     Attributes:
@@ -77,7 +77,7 @@ def choose_records(dataset: Dataset, records: int | None, seed: int) -> Dataset:
     return dataset.take(np.sort(chosen[:records]))
 
 
-def scaled_columns(victim: Victim, records: Dataset, learner: Learner) -> tuple[bool, ...]:
+def scaled_columns(victim: Subject, records: Dataset, learner: Learner) -> tuple[bool, ...]:
     """Which columns each model puts on the scale of its members.
 
     Raises:
@@ -92,7 +92,7 @@ def scaled_columns(victim: Victim, records: Dataset, learner: Learner) -> tuple[
     return columns
 
 
-def architecture(victim: Victim, dataset: Dataset) -> Model:
+def architecture(victim: Subject, dataset: Dataset) -> Model:
     """The Model of a victim, for the records of a data set.
 
     Raises:
@@ -109,7 +109,7 @@ def is_factory(model: str) -> bool:
     return model.partition(":")[2].isidentifier()
 
 
-def network(victim: Victim, shape: tuple[int, ...], classes: int) -> Model:
+def network(victim: Subject, shape: tuple[int, ...], classes: int) -> Model:
     """As `architecture`, for records of a shape."""
     module, _, name = victim.model.partition(":")
     if is_factory(victim.model):
@@ -162,7 +162,7 @@ def reason_of(error: Exception) -> str:
 def train_victim(
     out: Path,
     *,
-    victim: Victim = Victim(),
+    victim: Subject = Subject(),
     recipe: Recipe | Learner = Recipe(),
     members: int | None = None,
     seed: int = 0,

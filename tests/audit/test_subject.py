@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxattack.audit import Victim, load_victim, train_victim
-from jaxattack.audit.victim import architecture, choose_records
+from jaxattack.audit import Subject, load_victim, train_victim
+from jaxattack.audit.subject import architecture, choose_records
 from jaxattack.data import load, random_labels
 from jaxattack.training import Recipe
 from jaxattack.types import InputError
@@ -58,7 +58,7 @@ def factories(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("victim") / "model"
-    victim = Victim(data=DATA.name, model="mlp:8", activation="tanh", dropout=0.1)
+    victim = Subject(data=DATA.name, model="mlp:8", activation="tanh", dropout=0.1)
     return folder, train_victim(folder, victim=victim, recipe=RECIPE, seed=5, dataset=DATA)
 
 
@@ -84,25 +84,25 @@ def test_a_loaded_victim_answers_as_the_one_that_was_trained(trained):
     assert right[~loaded.member].mean() == pytest.approx(description["test_accuracy"])
     # The weights are what was learnt, to the bit: the same command gives the same logits.
     other = folder.parent / "again"
-    train_victim(other, victim=Victim(**description["victim"]), recipe=RECIPE, seed=5, dataset=DATA)
+    train_victim(other, victim=Subject(**description["victim"]), recipe=RECIPE, seed=5, dataset=DATA)
     again = load_victim(other)
     np.testing.assert_array_equal(again.model.apply(again.variables, DATA.x), logits)
 
 
 def test_a_victim_trained_on_everything_has_no_test_accuracy(tmp_path):
-    description = train_victim(tmp_path / "m", victim=Victim(model="softmax"), recipe=RECIPE, members=31, dataset=DATA)
+    description = train_victim(tmp_path / "m", victim=Subject(model="softmax"), recipe=RECIPE, members=31, dataset=DATA)
     assert description["test_accuracy"] is None
 
 
 @pytest.mark.parametrize(
     ("victim", "members", "words"),
     [
-        (Victim(model="softmax"), 32, "members is 32 and there are 31 records"),
-        (Victim(model="softmax"), 0, "members=0: give at least 1"),
-        (Victim(model="softmax", records=32), None, "records is 32 and .* has 31: ask for at most that many"),
-        (Victim(model="vgg"), None, "model is 'vgg': give one of"),
-        (Victim(model="cnn:4"), None, "needs images"),
-        (Victim(model="softmax", dropout=2.0), None, "dropout is 2.0"),
+        (Subject(model="softmax"), 32, "members is 32 and there are 31 records"),
+        (Subject(model="softmax"), 0, "members=0: give at least 1"),
+        (Subject(model="softmax", records=32), None, "records is 32 and .* has 31: ask for at most that many"),
+        (Subject(model="vgg"), None, "model is 'vgg': give one of"),
+        (Subject(model="cnn:4"), None, "needs images"),
+        (Subject(model="softmax", dropout=2.0), None, "dropout is 2.0"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(tmp_path, victim, members, words):
@@ -113,20 +113,22 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, victim, membe
 
 def test_augmentation_of_a_table_leaves_no_folder(tmp_path):
     with pytest.raises(InputError, match="holds no images"):
-        train_victim(tmp_path / "m", victim=Victim(model="softmax"), recipe=Recipe(flip=True), dataset=DATA)
+        train_victim(tmp_path / "m", victim=Subject(model="softmax"), recipe=Recipe(flip=True), dataset=DATA)
     assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**70])
 def test_a_seed_out_of_range_is_refused_in_a_sentence(tmp_path, seed):
     with pytest.raises(InputError, match="seed"):
-        train_victim(tmp_path / "m", victim=Victim(model="softmax", records=20), recipe=RECIPE, seed=seed, dataset=DATA)
+        train_victim(
+            tmp_path / "m", victim=Subject(model="softmax", records=20), recipe=RECIPE, seed=seed, dataset=DATA
+        )
     assert not (tmp_path / "m").exists()
 
 
 def test_fewer_than_four_records_are_refused():
     with pytest.raises(InputError, match="records is 3: give at least 4"):
-        Victim(records=3)
+        Subject(records=3)
 
 
 def test_chosen_records_are_distinct_in_order_and_follow_from_the_seed():
@@ -141,7 +143,7 @@ def test_chosen_records_are_distinct_in_order_and_follow_from_the_seed():
 
 
 def test_a_factory_makes_the_model(factories, tmp_path):
-    victim = Victim(data=DATA.name, model="victim_factories:good")
+    victim = Subject(data=DATA.name, model="victim_factories:good")
     description = train_victim(tmp_path / "m", victim=victim, recipe=RECIPE, dataset=DATA)
     assert description["victim"]["model"] == "victim_factories:good"
     loaded = load_victim(tmp_path / "m", factory="victim_factories:good")
@@ -167,7 +169,7 @@ def test_a_factory_makes_the_model(factories, tmp_path):
 )
 def test_a_factory_that_does_not_work_is_refused_in_a_sentence(factories, model, words):
     with pytest.raises(InputError, match=words) as caught:
-        architecture(Victim(model=model), DATA)
+        architecture(Subject(model=model), DATA)
     assert "\n" not in str(caught.value)
 
 
@@ -198,7 +200,7 @@ def test_weights_that_are_missing_or_of_another_model_are_refused(tmp_path, trai
 
 def test_a_named_data_set_needs_no_dataset(tmp_path):
     description = train_victim(
-        tmp_path / "m", victim=Victim(data="iris", model="softmax"), recipe=Recipe(epochs=30, learning_rate=0.05)
+        tmp_path / "m", victim=Subject(data="iris", model="softmax"), recipe=Recipe(epochs=30, learning_rate=0.05)
     )
     assert description["data"]["records"] == len(load("iris"))
     assert description["test_accuracy"] > 0.7
