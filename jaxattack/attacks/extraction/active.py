@@ -4,7 +4,7 @@
     uncertainty   the largest entropy of the substitute's confidences
     margin        the smallest difference between its two largest confidences
     k-center      greedily the record farthest from everything asked, in the space of the substitute's confidences
-    deepfool      the nearest to the substitute's boundary, by `evasion.deepfool` (DFAL, Ducoffe and Precioso 2018)
+    deepfool      the nearest to the substitute's boundary, by `jaxattack.perturb.deepfool` (DFAL, Ducoffe and Precioso 2018)
     adversarial   the records of least margin, moved until the substitute sees another record, and that is asked
                   (FeatureFool of CloudLeak, Yu et al. 2020)
 
@@ -21,11 +21,12 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.campaign import steal
-from jaxattack.attacks.extraction.evasion import deepfool, featurefool
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Stolen, Substitute
 from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.perturb.deepfool import deepfool
+from jaxattack.perturb.featurefool import featurefool
 from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, Variables, config
 
 

@@ -31,8 +31,8 @@ from jaxattack.attacks.extraction.substitute import (
     encoding,
     network,
     on_queries,
-    padded,
 )
+from jaxattack.models.batches import padded
 from jaxattack.training.ensemble import device_mesh
 from jaxattack.training.single import Membership
 from jaxattack.types import Inputs, Model, Variables

@@ -31,6 +31,7 @@ from scipy.special import log_softmax
 
 from jaxattack.attacks.extraction import rbf
 from jaxattack.models import build
+from jaxattack.models.batches import padded
 from jaxattack.models.nets import ACTIVATIONS, Activation
 from jaxattack.types import Answer, InputError, Inputs, Model, Variables, config
 
@@ -151,14 +152,6 @@ def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "quer
     total = shared.sum(axis=1, keepdims=True)
     # Confidences of very many classes may all be rounded to 0: the label is what is left.
     return np.where(total > 0, shared / np.where(total > 0, total, 1.0), np.eye(classes)[answer.label])
-
-
-def padded(x: np.ndarray, fewest: int = 1) -> np.ndarray:
-    """The array with its last row repeated up to a power of two, so that few programs are compiled."""
-    if not len(x):
-        return x
-    length = max(1 << (len(x) - 1).bit_length(), fewest)
-    return np.concatenate([x, np.repeat(x[-1:], length - len(x), axis=0)])
 
 
 class Encoding(NamedTuple):

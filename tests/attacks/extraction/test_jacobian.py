@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from attacks.extraction.labelled import agreement, linear
 
-from jaxattack.attacks.extraction.evasion import Perturbation, sign_of_gradient, transfer
+from jaxattack.attacks.extraction.evasion import transfer
 from jaxattack.attacks.extraction.jacobian import Jacobian
 from jaxattack.attacks.extraction.substitute import Substitute
+from jaxattack.perturb.signs import Perturbation, sign_of_gradient
 from jaxattack.types import ExtractionAttack, InputError, Variables
 
 POOL = np.random.default_rng(7).uniform(-0.5, 0.5, (40, 4))

@@ -1,0 +1,11 @@
+"""Steps on inputs: pure functions of records and of a model, or of its answers, that attacks of several families take.
+
+box                 what a record may become, and the units in which it is moved
+signs               steps along the sign of the gradient (Goodfellow et al. 2015, Kurakin et al. 2017)
+deepfool            the nearest boundary of the model, linearised again and again (Moosavi-Dezfooli et al. 2016)
+featurefool         the smallest change that makes the model see another record (Yu et al. 2020)
+
+Nothing here counts queries or knows what it is for: that is the affair of the attacks that take these steps.
+"""
+
+from __future__ import annotations

@@ -1,0 +1,52 @@
+"""What a record may become, and the units in which it is moved: shares of each feature's range.
+
+Examples stay inside the range that a service documents. Categories of a table are steps, where gradients vanish: they
+stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.models.batches import padded
+from jaxattack.types import Inputs
+
+BLOCK = 1024
+"""Records moved at once."""
+
+Box = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The smallest value of each feature, the largest, and how far apart they are, in float32."""
+
+
+def box_of(inputs: Inputs) -> Box:
+    """The box of what a service documents."""
+    return inputs.low.astype(np.float32), inputs.high.astype(np.float32), span_of(inputs).astype(np.float32)
+
+
+def span_of(inputs: Inputs) -> Float[np.ndarray, "*feature"]:
+    """How far a feature may go; 1 where it never changes, for 0 would divide."""
+    span = inputs.high - inputs.low
+    return np.where(span > 0, span, 1.0)
+
+
+def in_blocks(
+    function: Callable[[Any, Any], Any], x: np.ndarray, beside: np.ndarray
+) -> Float[np.ndarray, "record *feature"]:
+    """A function of records and of something beside each, a block at a time, in float32.
+
+    Args:
+        function: (records, what is beside them) -> records.
+        x: records.
+        beside: whole numbers or reals, one entry a record.
+    """
+    kind = np.float32 if np.issubdtype(beside.dtype, np.floating) else np.int32
+    moved = [np.zeros((0, *x.shape[1:]))]
+    for start in range(0, len(x), BLOCK):
+        block = slice(start, start + BLOCK)
+        whole = function(padded(x[block].astype(np.float32)), padded(beside[block].astype(kind)))
+        moved.append(np.asarray(whole, np.float64)[: len(x[block])])
+    return np.concatenate(moved)

@@ -1,0 +1,99 @@
+"""Steps along the sign of the gradient of the loss: once (Goodfellow et al. 2015), or several small ones (Kurakin et al. 2017).
+
+Sizes are shares of each feature's range.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxattack.perturb.box import box_of, in_blocks
+from jaxattack.types import InputError, Inputs, Model, Variables, config
+
+
+@config
+class Perturbation:
+    """How adversarial examples are made.
+
+    Attributes:
+        size: the largest change of a feature, as a share of its range.
+        steps: 1 for the fast gradient sign method; more for the iterative one.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    size: float = 0.15
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size <= 1:
+            raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
+        if self.steps < 1:
+            raise InputError(f"steps is {self.steps}: give 1 for the fast gradient sign method, or more.")
+
+    @property
+    def rate(self) -> float:
+        """The size of one step: all of it, or enough that the steps could go there and back."""
+        return self.size if self.steps == 1 else min(self.size, 2.5 * self.size / self.steps)
+
+
+def adversarial(
+    model: Model,
+    variables: Variables,
+    x: Float[np.ndarray, "record *feature"],
+    y: Int[np.ndarray, "record"],
+    inputs: Inputs,
+    perturbation: Perturbation,
+) -> Float[np.ndarray, "record *feature"]:
+    """Examples near the records that the model does not label as given.
+
+    Args:
+        model: with gradients.
+        variables: of the model.
+        x: records.
+        y: the labels to move away from.
+        inputs: the range to stay in.
+        perturbation: how.
+    """
+
+    def block(x, y):
+        return _sign_steps(
+            model, perturbation.steps, variables, x, y, box_of(inputs), perturbation.size, perturbation.rate
+        )
+
+    return in_blocks(block, x, y)
+
+
+def sign_of_gradient(
+    model: Model, variables: Variables, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]
+) -> Float[np.ndarray, "record *feature"]:
+    """sign(d ln p_y / dx), which is the sign of the Jacobian's row y: p_y is positive."""
+    return in_blocks(lambda x, y: -_loss_sign(model, variables, x, y), x, y)
+
+
+def _loss(model: Model, variables: Variables, x: jax.Array, y: jax.Array) -> jax.Array:
+    log_p = jax.nn.log_softmax(model.apply(variables, x))
+    return -jnp.take_along_axis(log_p, y[:, None], axis=1).sum()
+
+
+@partial(jax.jit, static_argnames="model")
+def _loss_sign(model: Model, variables: Variables, x: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.sign(jax.grad(_loss, argnums=2)(model, variables, x, y))
+
+
+@partial(jax.jit, static_argnames=("model", "steps"))
+def _sign_steps(model: Model, steps: int, variables: Variables, x, y, box, size, rate) -> jax.Array:
+    low, high, span = (part[None] for part in box)
+    nearest, farthest = jnp.maximum(low, x - size * span), jnp.minimum(high, x + size * span)
+
+    def step(_, now):
+        slope = jax.grad(_loss, argnums=2)(model, variables, now, y)
+        return jnp.clip(now + rate * span * jnp.sign(slope), nearest, farthest)
+
+    return jax.lax.fori_loop(0, steps, step, x)
