@@ -20,7 +20,20 @@ from jaxattack.oracle import BinnedLogistic, from_estimator, from_function
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.types import Access, Inputs, Level, Oracle
 
-Fit = Callable[[np.ndarray, np.ndarray, Inputs, int], Callable[[Level, float], Oracle]]
+
+class Service(NamedTuple):
+    """A fitted victim.
+
+    Attributes:
+        oracle: how much it answers, price -> what is asked.
+        estimator: of scikit-learn, for attacks that read what it has learnt; None where it is none.
+    """
+
+    oracle: Callable[[Level, float], Oracle]
+    estimator: Any = None
+
+
+Fit = Callable[[np.ndarray, np.ndarray, Inputs, int], Service]
 
 
 class Estimator(NamedTuple):
@@ -31,7 +44,7 @@ class Estimator(NamedTuple):
         method: the attack that fits it.
         level: how much it answers where nothing else is said.
         fullest: how much it could answer.
-        fit: x["record feature"], y, what it documents, seed -> (level, price) -> Oracle.
+        fit: x["record feature"], y, what it documents, seed -> Service.
     """
 
     about: str
@@ -46,7 +59,9 @@ def _plain(make: Callable[[int], Any], **terms: Any) -> Fit:
 
     def fit(x, y, inputs, seed):
         fitted = make(seed).fit(x, y)
-        return lambda level, price: from_estimator(fitted, inputs=inputs, level=level, price=price, **terms)
+        return Service(
+            lambda level, price: from_estimator(fitted, inputs=inputs, level=level, price=price, **terms), fitted
+        )
 
     return fit
 
@@ -71,18 +86,22 @@ def _kernel(x: np.ndarray, y: np.ndarray, inputs: Inputs, seed: int, representer
         told = lambda: {"estimator": fingerprint_of([fitted, x[kept], gamma])}  # noqa: E731 - a name would be called once
         return from_function(partial(answer, level=level), access, price=price, content=told)
 
-    return make
+    return Service(make)
 
 
 def _binned(x: np.ndarray, y: np.ndarray, inputs: Inputs, seed: int):  # noqa: ARG001 - nothing here is random
     pipeline = BinnedLogistic.fit(x, y, inputs)
-    return lambda level, price: pipeline.oracle(level=level, price=price)
+    return Service(lambda level, price: pipeline.oracle(level=level, price=price))
 
 
 ESTIMATORS: dict[str, Estimator] = {
     "logistic": Estimator(
         "logistic regression of scikit-learn", "softmax", "probability", "probability",
         _plain(lambda _: _scaled(LogisticRegression(max_iter=2000))),
+    ),
+    "newton": Estimator(
+        "the same at its minimum, by Newton's method", "softmax", "probability", "probability",
+        _plain(lambda _: _scaled(LogisticRegression(solver="newton-cholesky", tol=1e-8, max_iter=2000))),
     ),
     "ovr": Estimator(
         "a logistic regression for each class against the rest", "ovr", "probability", "probability",
@@ -100,6 +119,10 @@ ESTIMATORS: dict[str, Estimator] = {
     "tree": Estimator(
         "a decision tree", "path-finding", "probability", "probability",
         _plain(lambda seed: DecisionTreeClassifier(min_samples_leaf=3, random_state=seed)),
+    ),
+    "full-tree": Estimator(
+        "a decision tree grown until every leaf is pure", "path-finding", "probability", "probability",
+        _plain(lambda seed: DecisionTreeClassifier(random_state=seed)),
     ),
     "partial-tree": Estimator(
         "a decision tree that takes records with missing features", "top-down", "probability", "probability",

@@ -33,6 +33,7 @@ class Opened:
         truth: the network or the projection that it is, where that is known and nothing else tells.
         remote: it is a prediction API of somebody else's process.
         inside: its weights, where it is a network of this package.
+        estimator: what it has learnt, where it is an estimator of scikit-learn.
         dataset: the records that it was trained on and others, where they are at hand.
         member: which of them it was trained on.
         notes: how it and its data are understood, in sentences.
@@ -48,6 +49,7 @@ class Opened:
     truth: Any = None
     remote: bool = False
     inside: WhiteBox | None = None
+    estimator: Any = None
     dataset: Dataset | None = None
     member: Bool[np.ndarray, "record"] | None = None
     notes: tuple[str, ...] = ()

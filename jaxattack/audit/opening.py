@@ -201,7 +201,7 @@ def _estimator(
     kind = ESTIMATORS[name]
     x = dataset.x.reshape(len(dataset), -1)
     try:
-        make = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
+        make, estimator = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
     except ValueError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise InputError(
@@ -217,6 +217,7 @@ def _estimator(
         oracle=oracle,
         twin=make(kind.fullest, price),
         method=kind.method,
+        estimator=estimator,
         dataset=known,
         member=known_member,
         notes=() if number else columns.notes,
