@@ -6,12 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from jaxattack.audit.findings import values
 from jaxattack.disk import make_folder, read_json, write_json
 from jaxattack.oracle import budgeted, checked, journalled
 from jaxattack.oracle import identity as who
@@ -103,7 +102,7 @@ def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> 
     """
     answers = who.identity(oracle)
     whole = {"format": FORMAT, **identity, **answers, "content": answers["content"] or identity["content"]}
-    here = json.loads(json.dumps(plain(whole)))
+    here = json.loads(json.dumps(values(whole)))
     file = out / f"{kind}.json"
     if not file.exists():
         make_folder(out)
@@ -131,16 +130,6 @@ def terms(oracle: Oracle) -> dict[str, Any]:
 
 
 def settings(attack: Any) -> dict[str, Any]:
-    """The fields of an attack, as plain values."""
-    return {field.name: plain(getattr(attack, field.name)) for field in fields(attack)}
-
-
-def plain(value: Any) -> Any:
-    """The same in values that JSON knows; anything else as text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    """The fields of an attack, as plain values; one that is a configuration itself as text."""
+    parts = {field.name: getattr(attack, field.name) for field in fields(attack)}
+    return {name: str(part) if is_dataclass(part) else values(part) for name, part in parts.items()}

@@ -11,8 +11,9 @@ import numpy as np
 
 from jaxattack.attacks.extraction import lookup, uniform
 from jaxattack.audit.alikeness import alike
-from jaxattack.audit.asked import asked, plain, settings, terms
+from jaxattack.audit.asked import asked, settings, terms
 from jaxattack.audit.environment import device, environment, peak_memory
+from jaxattack.audit.findings import values
 from jaxattack.audit.opened import Opened
 from jaxattack.audit.sweep import Findings
 from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
@@ -172,7 +173,7 @@ def extract(
             paid=handed.oracle if victim.remote else None,
         )
         cost, comparison = handed.oracle.ledger - before, handed.oracle.ledger - stolen_at
-    values = {
+    findings = {
         "format": 1,
         "kind": "extraction",
         "title": f"{victim.name} · {attack.name}",
@@ -184,7 +185,7 @@ def extract(
             "complete": extraction.complete,
             "reason": extraction.reason,
             "verification": verification(extraction.verdict),
-            "notes": {key: plain(value) for key, value in extraction.notes.items()},
+            "notes": values(extraction.notes),
         },
         **alikeness,
         "warnings": handed.warnings,
@@ -206,8 +207,8 @@ def extract(
         "config": {"victim": victim.name, "method": name, **asdict(audit), "access": terms(whole)},
         "environment": environment(),
     }
-    values["cost"]["seconds"]["total"] = time.perf_counter() - begin
-    return Stolen(extraction, Findings(values, {}))
+    findings["cost"]["seconds"]["total"] = time.perf_counter() - begin
+    return Stolen(extraction, Findings(findings, {}))
 
 
 def _fresh(seed: int) -> np.random.Generator:
@@ -221,7 +222,7 @@ def verification(verdict: Verdict) -> dict[str, Any]:
         "trials": verdict.trials,
         "disagreements": verdict.disagreements,
         "bound": verdict.bound,
-        "places": {place: tally._asdict() for place, tally in verdict.tallies.items()},
+        "places": {place: values(tally) for place, tally in verdict.tallies.items()},
     }
 
 

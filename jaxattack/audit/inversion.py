@@ -21,9 +21,10 @@ from jaxattack.attacks.inversion import lookup
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
 from jaxattack.attacks.inversion.gradient import gradient_of, match_records
 from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
-from jaxattack.audit.asked import asked, claim, plain, settings, terms
+from jaxattack.audit.asked import asked, claim, settings, terms
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.extraction import described, verification
+from jaxattack.audit.findings import values
 from jaxattack.audit.opened import Opened
 from jaxattack.audit.recognised import evaluation_model, gallery, recognised
 from jaxattack.audit.sweep import Findings
@@ -184,7 +185,7 @@ def _tried(audit: InversionAudit, done: _Done) -> dict[str, Any]:
         "settings": settings(attack),
         "complete": done.inversion.complete,
         "reason": done.inversion.reason,
-        "notes": {key: plain(value) for key, value in done.inversion.notes.items()},
+        "notes": values(done.inversion.notes),
         "white_box": gradient or lookup(method).white_box,
         "updates": {"users": audit.users, "batch": audit.batch, "trained": audit.trained} if gradient else None,
         "stolen": _stolen(done.stolen),

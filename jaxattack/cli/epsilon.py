@@ -9,7 +9,6 @@ from typing import Annotated
 from jaxattack.audit import (
     CanarySweep,
     EpsilonAudit,
-    Findings,
     Subject,
     audit_gradients,
     audit_training,
@@ -75,19 +74,18 @@ def epsilon(
             raise InputError(f"{scores} has its scores and trains nothing: leave out what says how models are trained.")
         given = read_canary_scores(scores)
         found = bound_epsilon(given.score, given.member, audit=audit, name=scores.name)
-        publish(out or scores.with_suffix(".epsilon"), Findings(found, {}), output)
+        publish(out or scores.with_suffix(".epsilon"), found, output)
         return
     settings = {**asdict(victim), **asdict(recipe), **asdict(private), **asdict(sweep)}
     del settings["models"], settings["microbatch"]
     folder = out or RUNS / f"epsilon-{slug(victim, settings)}"
     if sweep.kind in DIRECTIONS:
-        publish(
-            folder, audit_gradients(victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit), output
-        )
+        found = audit_gradients(victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit)
+        publish(folder, found.values, output)
         return
     with progress(output) as shown, resumable(folder):
         made = audit_training(
             folder, victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit, placement=placement,
             progress=shown,
         )  # fmt: skip
-    publish(folder, made, output)
+    publish(folder, made.values, output)

@@ -106,7 +106,7 @@ def extract(
             asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport),
         ):
             stolen = run_extraction(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
-    publish(folder, stolen.findings, output, secrets=(key,) if key else ())
+    publish(folder, stolen.findings.values, output, secrets=(key,) if key else ())
 
 
 @contextmanager

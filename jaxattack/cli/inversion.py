@@ -77,4 +77,10 @@ def invert(
             asked(opened, on_terms(opened.oracle, terms, audit.seed), not http, price) as (oracle, transport),
         ):
             made = run_inversion(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
-    publish(folder, made.findings, output, secrets=(key,) if key else ())
+    publish(
+        folder,
+        made.findings.values,
+        output,
+        pictures=made.findings.pictures,
+        secrets=(key,) if key else (),
+    )

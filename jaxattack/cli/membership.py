@@ -15,7 +15,6 @@ from cyclopts import Parameter
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, under_protocol
 from jaxattack.audit import (
-    Findings,
     MembershipAudit,
     Part,
     Subject,
@@ -174,7 +173,7 @@ def membership(
                 unfinished = train_part(folder, part, **run)
             found = None if unfinished else run_membership(folder, cluster=machines.cluster, **run)
     if found:
-        publish(folder, found, output)
+        publish(folder, found.values, output, pictures=found.pictures)
     elif part:
         _tell(folder, part, unfinished, audit.attacks, output)
 
@@ -284,7 +283,7 @@ def score(
     declared = _declared(declare, protocol)
     with progress(output) as shown:
         values = score_observations(read, chosen, declare=declared, name=observations.name, progress=shown)
-    publish(folder, Findings(values, {}), output)
+    publish(folder, values, output)
 
 
 def report(
@@ -311,4 +310,4 @@ def report(
     chosen = under_protocol(attacks, protocol)
     with progress(output) as shown:
         found = rescore(run, chosen, declare=_declared(declare, protocol), progress=shown)
-    publish(out or run, found, output)
+    publish(out or run, found.values, output, pictures=found.pictures)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Group, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from jaxattack.audit import Findings, Subject
+from jaxattack.audit import Subject
+from jaxattack.audit.findings import values
 from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
 
 RUNS = Path("jaxattack-runs")
@@ -85,28 +87,36 @@ def resumable(folder: Path) -> Iterator[None]:
         raise
 
 
-def publish(folder: Path, found: Findings, output: Output, secrets: Iterable[str] = ()) -> None:
+def publish(
+    folder: Path,
+    findings: Any,
+    output: Output,
+    *,
+    pictures: Mapping[int, np.ndarray] | None = None,
+    secrets: Iterable[str] = (),
+) -> None:
     """Write the report, print its table, and say where everything is.
 
     Args:
         folder: of the report.
-        found: what is reported.
+        findings: what is reported, as `jaxattack.report.write` takes it.
         output: what is printed.
+        pictures: of records, by the numbers that the findings give them.
         secrets: what must not be in it, beside those of the command line and the environment.
     """
     from jaxattack import report as pages  # drawing takes longer to import than the help takes to print
 
     arguments = sys.argv[1:]
-    values = without_secrets(found.values, (*secrets, *known_secrets(arguments)))
-    values |= {"command": shown_command(arguments)}
-    written = pages.write(folder, values, found.pictures)
+    shown = without_secrets(values(findings), (*secrets, *known_secrets(arguments)))
+    shown |= {"command": shown_command(arguments)}
+    written = pages.write(folder, shown, pictures)
     if output.json:
         print_json(pages.read(folder))
     elif not output.quiet:
-        Console(stderr=True).print(pages.table(values))
-    for note in values.get("notes", ()):
+        Console(stderr=True).print(pages.table(shown))
+    for note in shown.get("notes", ()):
         say(output, note)
-    say(output, pages.headline(values))
+    say(output, pages.headline(shown))
     say(output, f"Wrote {len(written)} files to {folder}; open {folder / 'report.html'}")
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import RenderableType
 
+from jaxattack.audit.findings import values
 from jaxattack.disk import read_json, write_atomically
 from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.extraction import EXTRACTION
@@ -30,14 +29,14 @@ KINDS: Mapping[str, Kind] = {
 
 def write(
     folder: Path,
-    findings: Mapping[str, Any],
+    findings: Any,
     pictures: Pictures | None = None,
 ) -> list[Path]:
     """Write the report of an audit, in the place of an earlier one.
 
     Args:
         folder: made where missing.
-        findings: as `jaxattack.report` describes; NaN and infinity are written as null.
+        findings: the dataclass that an audit returns, or values as `jaxattack.report` describes.
         pictures: record -> its image, for the most vulnerable records, where records are images.
 
     Returns:
@@ -46,7 +45,7 @@ def write(
     Raises:
         InputError: the folder cannot be written to, or the disk is full; no file is left half written.
     """
-    plain = _strict(findings)
+    plain = values(findings)
     kind = KINDS[plain["kind"]]
     drawings = kind.draw(plain, pictures or {})
     contents: dict[str, str | bytes] = {
@@ -89,24 +88,13 @@ def read(folder: Path) -> dict[str, Any]:
     return findings
 
 
-def table(findings: Mapping[str, Any]) -> RenderableType:
-    """The findings for a terminal of 80 columns."""
-    return KINDS[findings["kind"]].table(findings)
+def table(findings: Any) -> RenderableType:
+    """The findings, as for `write`, for a terminal of 80 columns."""
+    plain = values(findings)
+    return KINDS[plain["kind"]].table(plain)
 
 
-def headline(findings: Mapping[str, Any]) -> str:
-    """What matters most in the findings, in plain sentences."""
-    return KINDS[findings["kind"]].headline(findings)
-
-
-def _strict(value: Any) -> Any:
-    """The same in values that JSON knows."""
-    if isinstance(value, Mapping):
-        return {str(key): _strict(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(part) for part in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _strict(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+def headline(findings: Any) -> str:
+    """What matters most in the findings, as for `write`, in plain sentences."""
+    plain = values(findings)
+    return KINDS[plain["kind"]].headline(plain)

@@ -98,7 +98,8 @@ class Verification:
             raise InputError(f"share is {self.share}: give a share of the budget between 0 and 1, such as 0.2.")
 
 
-class Tally(NamedTuple):
+@dataclass(frozen=True)
+class Tally:
     """A count of comparisons.
 
     Attributes:

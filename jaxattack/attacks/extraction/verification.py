@@ -231,7 +231,8 @@ def _inputs(
 
 def _doubt(tallies: dict[str, Tally], verification: Verification) -> str:
     """Why comparing does not verify what was stolen; empty where it does."""
-    count, wrong = (sum(parts) for parts in zip(*tallies.values(), strict=True)) if tallies else (0, 0)
+    verdict = Verdict(tallies=tallies)
+    count, wrong = verdict.trials, verdict.disagreements
     if not count:
         return (
             "nothing was left to verify it on: the budget ended with the attack, or every input had been asked; "
