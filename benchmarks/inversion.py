@@ -44,7 +44,7 @@ from rich.table import Table
 
 import jaxattack as ja
 from jaxattack.audit.environment import device, release
-from jaxattack.audit.recognised import evaluation_model
+from jaxattack.audit.judge import evaluation_model
 
 STEPS, RATE = 1000, 0.1
 AT_ONCE = (1, 10, 100, 1000, 5000)

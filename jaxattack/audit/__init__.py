@@ -9,13 +9,13 @@ from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, Inverted, invert
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import read_observations, score
-from jaxattack.audit.opened import Opened
-from jaxattack.audit.opening import open_victim
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
 from jaxattack.audit.subject import Subject, train_victim
 from jaxattack.audit.sweep import Findings, membership, rescore, train_part
+from jaxattack.audit.victim import Victim
+from jaxattack.audit.victim_names import open_victim
 
 __all__ = [
     "CanaryScores",
@@ -26,12 +26,12 @@ __all__ = [
     "InversionAudit",
     "Inverted",
     "MembershipAudit",
-    "Opened",
     "Part",
     "Stolen",
     "Subject",
     "Terms",
     "Trained",
+    "Victim",
     "audit_gradients",
     "audit_training",
     "epsilon",

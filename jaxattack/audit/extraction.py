@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxattack.attacks.extraction import lookup, uniform
-from jaxattack.audit.alikeness import alike
-from jaxattack.audit.asked import asked, settings, terms
+from jaxattack.audit.compare import compare
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings import values
-from jaxattack.audit.opened import Opened
+from jaxattack.audit.session import open_session, settings, terms
 from jaxattack.audit.sweep import Findings
+from jaxattack.audit.victim import Victim
 from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
 from jaxattack.training import check_seed
 from jaxattack.types import (
@@ -127,7 +127,7 @@ class Stolen(NamedTuple):
 
 
 def extract(
-    victim: Opened,
+    victim: Victim,
     *,
     audit: ExtractionAudit = ExtractionAudit(),
     oracle: Oracle | None = None,
@@ -154,7 +154,7 @@ def extract(
     questions = {"method": name, "seed": audit.seed, "trials": audit.trials}
     identity = ({} if out is None else victim.identity) | questions
     whole = oracle or victim.oracle
-    with asked(whole, kind="extraction", identity=identity, out=out, budget=audit.budget) as handed:
+    with open_session(whole, kind="extraction", identity=identity, out=out, budget=audit.budget) as handed:
         started, before = time.perf_counter(), handed.oracle.ledger
         extraction = attack(
             handed.oracle,
@@ -166,7 +166,7 @@ def extract(
         spent = time.perf_counter() - started
         stolen_at = handed.oracle.ledger
         count = audit.compare or (PAID if victim.remote else FREE)
-        alikeness = alike(
+        alikeness = compare(
             victim,
             extraction,
             uniform(whole.access.inputs, count, _fresh(audit.seed)),
@@ -226,7 +226,7 @@ def verification(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def described(victim: Opened, oracle: Oracle, transport: str) -> dict[str, Any]:
+def described(victim: Victim, oracle: Oracle, transport: str) -> dict[str, Any]:
     """A victim and its terms, as plain values."""
     access = oracle.access
     return {

@@ -21,13 +21,13 @@ from jaxattack.attacks.inversion import lookup
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
 from jaxattack.attacks.inversion.gradient import gradient_of, match_records
 from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
-from jaxattack.audit.asked import asked, claim, settings, terms
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.extraction import described, verification
 from jaxattack.audit.findings import values
-from jaxattack.audit.opened import Opened
-from jaxattack.audit.recognised import evaluation_model, gallery, recognised
+from jaxattack.audit.judge import evaluation_model, gallery, judge
+from jaxattack.audit.session import claim, open_session, settings, terms
 from jaxattack.audit.sweep import Findings
+from jaxattack.audit.victim import Victim
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.training import check_seed
 from jaxattack.types import Extraction, InputError, Inversion, Ledger, Oracle, Progress, WhiteBox, at_least, config
@@ -113,7 +113,7 @@ class _Done(NamedTuple):
 
 
 def invert(
-    victim: Opened,
+    victim: Victim,
     *,
     audit: InversionAudit = InversionAudit(),
     oracle: Oracle | None = None,
@@ -146,7 +146,7 @@ def invert(
     started = time.perf_counter()
     # What is recognised in a user's own record is the record itself: there is nothing to judge.
     model = None if done.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
-    found = recognised(victim, done.inversion, model, done.truth)
+    found = judge(victim, done.inversion, model, done.truth)
     shown, pictures = gallery(victim, done.inversion, done.truth)
     judged = time.perf_counter() - started
     if out is not None:
@@ -206,7 +206,7 @@ def _cost(done: _Done, judged: float, total: float) -> dict[str, Any]:
     }
 
 
-def _identity(victim: Opened, audit: InversionAudit, oracle: Oracle) -> dict[str, Any]:
+def _identity(victim: Victim, audit: InversionAudit, oracle: Oracle) -> dict[str, Any]:
     """What decides the reconstructions: the victim, and the attack without the model that judges them."""
     attack = asdict(audit)
     for name in ("evaluation", "budget"):
@@ -218,14 +218,14 @@ def _targets(audit: InversionAudit, oracle: Oracle) -> np.ndarray:
     return np.array(audit.targets or range(oracle.access.classes))
 
 
-def _method(victim: Opened, audit: InversionAudit, oracle: Oracle) -> str:
+def _method(victim: Victim, audit: InversionAudit, oracle: Oracle) -> str:
     """White-box where there are weights, or will be; else what the answers allow."""
     if victim.inside is not None or audit.extract is not None:
         return "mi-face"
     return "boundary" if oracle.access.level == "label" else "numeric"
 
 
-def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None, progress: Progress | None) -> _Done:
+def _run(victim: Victim, audit: InversionAudit, oracle: Oracle, out: Path | None, progress: Progress | None) -> _Done:
     name = audit.method or ""
     if by_gradient(name):
         return _from_gradients(victim, name, audit, progress)
@@ -244,7 +244,7 @@ def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None
         made = attack(victim.inside, targets, seed=audit.seed, pool=pool, progress=progress)
         return _Done(made, None, made.cost, 0, [], {"attack": time.perf_counter() - started})
     identity = {} if out is None else _identity(victim, audit, oracle)
-    with asked(oracle, kind="inversion", identity=identity, out=out, budget=audit.budget) as handed:
+    with open_session(oracle, kind="inversion", identity=identity, out=out, budget=audit.budget) as handed:
         started, stolen, seconds = time.perf_counter(), None, {}
         target: Any = handed.oracle
         if audit.extract is not None:
@@ -258,7 +258,7 @@ def _run(victim: Opened, audit: InversionAudit, oracle: Oracle, out: Path | None
     return _Done(made, stolen, cost, handed.kept, handed.warnings, seconds)
 
 
-def _from_gradients(victim: Opened, name: str, audit: InversionAudit, progress: Progress | None) -> _Done:
+def _from_gradients(victim: Victim, name: str, audit: InversionAudit, progress: Progress | None) -> _Done:
     """What users' gradients say of the first members, each user with as many as the batch."""
     if victim.inside is None or victim.dataset is None or victim.member is None or audit.extract is not None:
         raise InputError(f"{name} inverts what users of shared training send: give a network that is trained here.")
@@ -282,7 +282,7 @@ def _from_gradients(victim: Opened, name: str, audit: InversionAudit, progress: 
     return _Done(made, None, made.cost, 0, [], seconds, x[order])
 
 
-def _steal(audit: InversionAudit, victim: Opened, oracle: Oracle, progress: Progress | None) -> Extraction:
+def _steal(audit: InversionAudit, victim: Victim, oracle: Oracle, progress: Progress | None) -> Extraction:
     attack = extraction_attack(audit.extract or "")
     return attack(oracle, seed=audit.seed, pool=victim.pool, progress=progress)
 
@@ -318,7 +318,7 @@ def _stolen(stolen: Extraction | None) -> dict[str, Any] | None:
 _NOT_TRAINED = {"members": None, "accuracy": None}
 
 
-def _trained(victim: Opened) -> dict[str, Any]:
+def _trained(victim: Victim) -> dict[str, Any]:
     """How many members the victim has, and how often it is right about them and about others."""
     if victim.dataset is None or victim.member is None:
         return _NOT_TRAINED

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from jaxattack.attacks.extraction import ReluNetwork, logits
-from jaxattack.audit.opened import Opened
+from jaxattack.audit.victim import Victim
 from jaxattack.oracle import from_function, from_head, random_head
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.local import answered
@@ -40,7 +40,7 @@ def sizes(name: str, form: str, least: int) -> list[int]:
     return sizes
 
 
-def random_relu(name: str, level: Level, seed: int, price: float) -> Opened:
+def random_relu(name: str, level: Level, seed: int, price: float) -> Victim:
     """A network with weights and biases from a normal distribution, scaled by the width before them."""
     widths = relu_widths(name)
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def random_relu(name: str, level: Level, seed: int, price: float) -> Opened:
         )
 
     hidden = "-".join(map(str, widths[1:-1]))
-    return Opened(
+    return Victim(
         name=name,
         oracle=make(level),
         twin=make("logit"),
@@ -68,7 +68,7 @@ def random_relu(name: str, level: Level, seed: int, price: float) -> Opened:
     )
 
 
-def random_language_head(name: str, level: Level, precision: Precision, seed: int, price: float) -> Opened:
+def random_language_head(name: str, level: Level, precision: Precision, seed: int, price: float) -> Victim:
     """A language model's last layer, random, over random hidden states."""
     hidden, vocabulary = head_sizes(name)
     states, projection, inputs = random_head(vocabulary, hidden, seed=seed)
@@ -76,4 +76,4 @@ def random_language_head(name: str, level: Level, precision: Precision, seed: in
     # Answers that hide most logits can be stolen from only where a caller may raise them.
     oracle = make(level=level, bias=0.0 if level == "logit" else 100.0)
     truth = projection if level == "logit" else projection - projection.mean(axis=0)
-    return Opened(name=name, oracle=oracle, twin=make(level="logit"), method="lm-head", truth=truth)
+    return Victim(name=name, oracle=oracle, twin=make(level="logit"), method="lm-head", truth=truth)

@@ -13,10 +13,10 @@ from typing import Annotated
 from jaxattack.attacks.extraction import ATTACKS
 from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
-from jaxattack.audit import ExtractionAudit, Opened, Terms, on_terms, open_victim
+from jaxattack.audit import ExtractionAudit, Terms, Victim, on_terms, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.estimators import ESTIMATORS
-from jaxattack.audit.opening import TAKES, kind_of
+from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.disk import LARGEST_JSON, decode_json
@@ -110,7 +110,7 @@ def extract(
 
 
 @contextmanager
-def asked(victim: Opened, oracle: Oracle, in_process: bool, price: float | None) -> Iterator[tuple[Oracle, str]]:
+def asked(victim: Victim, oracle: Oracle, in_process: bool, price: float | None) -> Iterator[tuple[Oracle, str]]:
     """What the attack asks, and how, in words."""
     if victim.remote:
         yield oracle, f"over HTTP, at {victim.name}"
@@ -157,7 +157,7 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def named_run(command: str, victim: str, opened: Opened, *settings: Mapping[str, object]) -> str:
+def named_run(command: str, victim: str, opened: Victim, *settings: Mapping[str, object]) -> str:
     """The name of a run's folder: the command, the victim, and a digest of everything that decides the result.
 
     Another model under the same path has another folder: what is digested is its content, not where it lies.

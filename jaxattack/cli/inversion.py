@@ -9,7 +9,7 @@ from typing import Annotated
 from jaxattack.audit import InversionAudit, Terms, on_terms, open_victim
 from jaxattack.audit import invert as run_inversion
 from jaxattack.audit.inversion import untrained
-from jaxattack.audit.opening import TAKES, kind_of
+from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.extraction import CredentialOptions, TermOptions, asked, named_run
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable

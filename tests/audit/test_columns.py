@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from jaxattack.audit.columns import UNKNOWN, match_columns
 from jaxattack.audit.estimators import ESTIMATORS
-from jaxattack.audit.opening import open_victim
+from jaxattack.audit.victim_names import open_victim
 from jaxattack.data import from_arrays
 from jaxattack.oracle import from_estimator, from_function
 from jaxattack.types import Access, Inputs

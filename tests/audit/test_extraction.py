@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 
-from jaxattack.audit import ExtractionAudit, Opened, Terms, extract, on_terms, open_victim
+from jaxattack.audit import ExtractionAudit, Terms, Victim, extract, on_terms, open_victim
 from jaxattack.oracle import from_function
 from jaxattack.report import headline, write
 from jaxattack.serve import Key, serving
@@ -24,12 +24,12 @@ def _softmax(x):
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def _linear(answer=_softmax, level="probability") -> Opened:
+def _linear(answer=_softmax, level="probability") -> Victim:
     """Two features, three classes, parameters of zero mean over classes."""
     access = Access(level=level, classes=3, inputs=Inputs.box(-1, 1, (2,)))
     oracle = from_function(answer, access)
     twin = from_function(_softmax, Access(level="probability", classes=3, inputs=access.inputs))
-    return Opened(name="three lines", oracle=oracle, twin=twin, method="softmax")
+    return Victim(name="three lines", oracle=oracle, twin=twin, method="softmax")
 
 
 def test_a_linear_victim_is_stolen_and_lined_up_with_its_own_weights():

@@ -14,17 +14,17 @@ from jaxattack.audit import (
     ExtractionAudit,
     InversionAudit,
     MembershipAudit,
-    Opened,
     Subject,
     Terms,
+    Victim,
     extract,
     invert,
     on_terms,
     open_victim,
     train_victim,
 )
-from jaxattack.audit.asked import asked
 from jaxattack.audit.plan import planned
+from jaxattack.audit.session import open_session
 from jaxattack.cli.extraction import named_run
 from jaxattack.data import load, random_labels, save
 from jaxattack.oracle import connect, from_estimator, from_function
@@ -49,7 +49,7 @@ def _linear(weight=WEIGHT):
         return odds / odds.sum(axis=1, keepdims=True)
 
     access = Access(level="probability", classes=3, inputs=INPUTS)
-    return Opened(
+    return Victim(
         name="lines", oracle=from_function(answer, access), twin=from_function(answer, access), method="softmax"
     )
 
@@ -289,7 +289,9 @@ def _ask(url, folder, budget, count):
     """What an audit hands to an attack, asked in batches of ten."""
     with (
         connect(url) as oracle,
-        asked(oracle, kind="extraction", identity={"content": {"url": "x"}}, out=folder, budget=budget) as handed,
+        open_session(
+            oracle, kind="extraction", identity={"content": {"url": "x"}}, out=folder, budget=budget
+        ) as handed,
     ):
         x = np.random.default_rng(0).uniform(-1, 1, (count, 4))
         for at in range(0, count, 10):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.extraction import ATTACKS, lookup
-from jaxattack.audit import Opened, open_victim
+from jaxattack.audit import Victim, open_victim
 from jaxattack.oracle import budgeted, from_function
 from jaxattack.types import Access, Extraction, ExtractionAttack, InputError, Inputs, Level, Oracle
 
@@ -38,11 +38,11 @@ SUBSTITUTES = ("adaptive", "active", "knockoff", "jacobian")
 
 
 @cache
-def opened(victim: str, data: str | None, level: Level | None) -> Opened:
+def opened(victim: str, data: str | None, level: Level | None) -> Victim:
     return tanh_network() if victim.startswith("tanh:") else open_victim(victim, data=data, level=level)
 
 
-def tanh_network() -> Opened:
+def tanh_network() -> Victim:
     """Three units between eight features and three classes, none of them saturated."""
     rng = np.random.default_rng(0)
     hidden, output, bias = rng.normal(size=(8, 3)) / 2, 2 * rng.normal(size=(3, 3)), rng.normal(size=3) / 3
@@ -53,7 +53,7 @@ def tanh_network() -> Opened:
         return odds / odds.sum(axis=1, keepdims=True)
 
     oracle = from_function(answer, Access(level="probability", classes=3, inputs=Inputs.box(-1, 1, (8,))))
-    return Opened(name="tanh:8-3-3", oracle=oracle, twin=oracle, method="mlp")
+    return Victim(name="tanh:8-3-3", oracle=oracle, twin=oracle, method="mlp")
 
 
 class Recorded:

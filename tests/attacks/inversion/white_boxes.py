@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxattack.audit import Opened, open_victim
+from jaxattack.audit import Victim, open_victim
 from jaxattack.types import Inputs, Model, Variables, WhiteBox
 
 
@@ -30,7 +30,7 @@ LINEAR = Model(lambda key: Variables({}, {}), _apply, lambda variables, x, key: 
 
 
 @cache
-def digits() -> Opened:
+def digits() -> Victim:
     """A softmax regression on scikit-learn's digits."""
     return open_victim("softmax", data="digits")
 

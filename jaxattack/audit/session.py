@@ -23,7 +23,7 @@ FORMAT = 2
 """Of the file that says whose answers a folder keeps."""
 
 
-class Asked(NamedTuple):
+class Session(NamedTuple):
     """A victim as an attack sees it.
 
     Attributes:
@@ -45,9 +45,9 @@ class Asked(NamedTuple):
 
 
 @contextmanager
-def asked(
+def open_session(
     oracle: Oracle, *, kind: str, identity: Mapping[str, Any], out: Path | None, budget: int | None
-) -> Iterator[Asked]:
+) -> Iterator[Session]:
     """Hand an oracle to an attack.
 
     What answers behind an address is known by its answers alone. Where a folder keeps some, a few of their questions are
@@ -85,7 +85,7 @@ def asked(
         if budget is not None:
             handed = budgeted(handed, budget - reserve)
         seen = checked(handed)
-        yield Asked(seen, kept, seen, tuple(doubts))
+        yield Session(seen, kept, seen, tuple(doubts))
 
 
 def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> None:
@@ -94,7 +94,7 @@ def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> 
     Args:
         out: the folder.
         kind: of audit; names the file.
-        identity: as `jaxattack.audit.Opened.identity`, and what decides the questions; the name of the victim is for people.
+        identity: as `jaxattack.audit.Victim.identity`, and what decides the questions; the name of the victim is for people.
         oracle: what is asked; where its content is known, that counts.
 
     Raises:

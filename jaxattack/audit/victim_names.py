@@ -37,10 +37,10 @@ from jaxtyping import Bool
 
 from jaxattack.audit.columns import fitted_columns, within
 from jaxattack.audit.estimators import ESTIMATORS
-from jaxattack.audit.opened import Opened, documented, thirds
+from jaxattack.audit.external_victims import open_file, open_folder, open_service, white_box_of
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
-from jaxattack.audit.saved import open_file, open_folder, open_service, white_box_of
 from jaxattack.audit.subject import Subject, architecture
+from jaxattack.audit.victim import Victim, documented, thirds
 from jaxattack.data import load
 from jaxattack.data.membership import Sized
 from jaxattack.oracle import PRICE, from_model
@@ -100,7 +100,7 @@ def open_victim(
     key: str | None = None,
     factory: str | None = None,
     progress: Progress | None = None,
-) -> Opened:
+) -> Victim:
     """Open a victim by name.
 
     Args:
@@ -172,7 +172,7 @@ def _trained(
     seed: int,
     price: float,
     progress: Progress | None,
-) -> Opened:
+) -> Victim:
     if fresh:
         variables = model.init(jax.random.fold_in(jax.random.key(seed), 0))
     else:
@@ -183,7 +183,7 @@ def _trained(
     )  # fmt: skip
     oracle = make(level=level or "probability")
     method = "softmax" if name == "softmax" else "adaptive-retraining"
-    return Opened(
+    return Victim(
         name=f"{name} on {dataset.name}",
         oracle=oracle,
         twin=make(level="logit"),
@@ -197,7 +197,7 @@ def _trained(
 
 def _estimator(
     name: str, dataset: Dataset, member: Bool[np.ndarray, "record"], level: Level | None, seed: int, price: float
-) -> Opened:
+) -> Victim:
     kind = ESTIMATORS[name]
     x = dataset.x.reshape(len(dataset), -1)
     try:
@@ -212,7 +212,7 @@ def _estimator(
     number = oracle.access.classes == 1
     columns = fitted_columns(dataset, member)
     known, known_member = (dataset, member) if number else within(dataset, member, columns)
-    return Opened(
+    return Victim(
         name=f"{name} on {dataset.name}",
         oracle=oracle,
         twin=make(kind.fullest, price),

@@ -1,4 +1,4 @@
-"""What `jaxattack.audit.opening` opens: the oracle an attack is handed, and beside it what it takes to judge the result.
+"""All that may be known of one target: the oracle an attack is handed, and beside it what it takes to judge the result.
 
 The truth stays on this side: the attack sees the oracle alone, and what is compared with it afterwards is asked of a
 twin that does not count. A prediction API has no twin: there comparing costs queries.
@@ -19,7 +19,7 @@ from jaxattack.types import Answer, Dataset, Inputs, Oracle, WhiteBox
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class Victim:
     """A victim, and what judges what is stolen of it.
 
     Attributes:

@@ -16,8 +16,8 @@ from jaxtyping import Bool, Int, Shaped
 
 from jaxattack.audit.columns import match_columns
 from jaxattack.audit.model_folder import Trained, load_victim
-from jaxattack.audit.opened import Opened, documented, thirds, usual_method
 from jaxattack.audit.subject import choose_records
+from jaxattack.audit.victim import Victim, documented, thirds, usual_method
 from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes
 from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only
@@ -29,7 +29,7 @@ Strangers = tuple[Shaped[np.ndarray, "record *feature"], Int[np.ndarray, "record
 
 def open_folder(
     folder: Path, data: str | None, level: Level | None, precision: Precision, price: float, factory: str | None
-) -> Opened:
+) -> Victim:
     """A model folder.
 
     Args:
@@ -52,7 +52,7 @@ def open_folder(
     oracle = make(level=level or "probability")
     unseen = ~trained.member
     x, y = others or (records.x[unseen], records.y[unseen])
-    return Opened(
+    return Victim(
         name=str(folder),
         oracle=oracle,
         twin=make(level="logit"),
@@ -124,7 +124,7 @@ def _rows(x: Shaped[np.ndarray, "record *feature"]) -> np.ndarray:
     return flat.view(np.dtype((np.void, flat.itemsize * flat.shape[1]))).ravel()
 
 
-def open_file(path: Path, data: str | None, level: Level | None, price: float) -> Opened:
+def open_file(path: Path, data: str | None, level: Level | None, price: float) -> Victim:
     """A saved model; its data are records to compare on and to start from."""
     make = partial(from_skops if path.suffix == ".skops" else from_onnx, path, price=price)
     records = load(data) if data else None
@@ -133,7 +133,7 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     shaped = {"inputs": documented(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
     twin = make(level=level, **shaped)
-    return Opened(name=path.name, oracle=oracle, twin=twin, method=usual_method(oracle), **compared(records, oracle))
+    return Victim(name=path.name, oracle=oracle, twin=twin, method=usual_method(oracle), **compared(records, oracle))
 
 
 def _in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
@@ -152,7 +152,7 @@ def compared(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:
     return {"notes": (*told, *columns.notes), **thirds(records.x, columns.labels(records.y), oracle)}
 
 
-def open_service(url: str, data: str | None, level: Level | None, key: str | None, price: float | None) -> Opened:
+def open_service(url: str, data: str | None, level: Level | None, key: str | None, price: float | None) -> Victim:
     """A prediction API; its data are records to compare on and to start from.
 
     Raises:
@@ -168,4 +168,4 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
     oracle = label_only(service) if level == "label" and given != "label" else service
     records = load(data) if data else None
     more = compared(records, oracle)
-    return Opened(name=service.url, oracle=oracle, twin=oracle, method=usual_method(oracle), remote=True, **more)
+    return Victim(name=service.url, oracle=oracle, twin=oracle, method=usual_method(oracle), remote=True, **more)

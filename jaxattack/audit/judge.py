@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from jaxattack.audit.opened import Opened
 from jaxattack.audit.subject import Subject, architecture
+from jaxattack.audit.victim import Victim
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
 from jaxattack.oracle import from_model
 from jaxattack.training import Recipe, train_one
@@ -36,7 +36,7 @@ class Evaluation(NamedTuple):
     logits: Callable[[np.ndarray], Float[np.ndarray, "query cls"]]
 
 
-def evaluation_model(victim: Opened, name: str, seed: int, progress: Progress | None = None) -> Evaluation | None:
+def evaluation_model(victim: Victim, name: str, seed: int, progress: Progress | None = None) -> Evaluation | None:
     """Train the evaluation model on the records that the victim has not seen; None where there are none of each class.
 
     Args:
@@ -72,8 +72,8 @@ def evaluation_model(victim: Opened, name: str, seed: int, progress: Progress | 
     return Evaluation(name, float(right.mean()), int((~member).sum()), logits)
 
 
-def recognised(
-    victim: Opened,
+def judge(
+    victim: Victim,
     made: Inversion,
     model: Evaluation | None,
     truth: Shaped[np.ndarray, "target *feature"] | None = None,
@@ -132,14 +132,14 @@ def _ranks(model: Evaluation, x: np.ndarray, target: Int[np.ndarray, "query"]) -
     return (logits > own).sum(axis=1)
 
 
-def _members(victim: Opened, target: int) -> Shaped[np.ndarray, "record *feature"]:
+def _members(victim: Victim, target: int) -> Shaped[np.ndarray, "record *feature"]:
     assert victim.dataset is not None
     assert victim.member is not None
     shape = victim.oracle.access.inputs.shape
     return victim.dataset.x[victim.member & (victim.dataset.y == target)].reshape(-1, *shape)
 
 
-def _likeness(victim: Opened, made: Inversion, truth: np.ndarray | None) -> dict[str, Float[np.ndarray, "target"]]:
+def _likeness(victim: Victim, made: Inversion, truth: np.ndarray | None) -> dict[str, Float[np.ndarray, "target"]]:
     """Of each reconstruction and its record, or else the member of its class that is nearest to it; and of the class's mean.
 
     NaN where the class has no member.
@@ -172,7 +172,7 @@ def _alike(x: np.ndarray, members: np.ndarray, truth: np.ndarray | None, extent:
 
 
 def gallery(
-    victim: Opened, made: Inversion, truth: Shaped[np.ndarray, "target *feature"] | None = None
+    victim: Victim, made: Inversion, truth: Shaped[np.ndarray, "target *feature"] | None = None
 ) -> tuple[list[dict[str, Any]], dict[int, UInt8[np.ndarray, "..."]]]:
     """The pictures of a report: what was made of the first targets, on the way too, and the members beside it.
 
@@ -212,7 +212,7 @@ def gallery(
     return entries, pictures
 
 
-def _bytes(x: np.ndarray, victim: Opened) -> UInt8[np.ndarray, "height width channel"]:
+def _bytes(x: np.ndarray, victim: Victim) -> UInt8[np.ndarray, "height width channel"]:
     inputs = victim.oracle.access.inputs
     share = (x - inputs.low) / np.maximum(inputs.high - inputs.low, np.finfo(float).tiny)
     return np.rint(255 * np.nan_to_num(share).clip(0, 1)).astype(np.uint8)

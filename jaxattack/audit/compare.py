@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction import Head, ReluNetwork, Tree, align, log_probability
 from jaxattack.attacks.extraction.asking import ask_within_budgets
-from jaxattack.audit.opened import Opened
+from jaxattack.audit.victim import Victim
 from jaxattack.metrics.fidelity import Fidelity, agreement, fidelity, gauge, total_variation
 from jaxattack.types import Answer, Extraction, InputError, Oracle
 
@@ -35,8 +35,8 @@ class Both(NamedTuple):
     label: Int[np.ndarray, "record"] | None = None
 
 
-def alike(
-    victim: Opened,
+def compare(
+    victim: Victim,
     extraction: Extraction,
     random: Float[np.ndarray, "record *feature"],
     *,
@@ -117,7 +117,7 @@ def _curve(extraction: Extraction, compared: dict[str, Both | None]) -> list[dic
 Pair = tuple[str, Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
 
 
-def _parameters(victim: Opened, extraction: Extraction, random: Float[np.ndarray, "record *feature"]) -> list[Pair]:
+def _parameters(victim: Victim, extraction: Extraction, random: Float[np.ndarray, "record *feature"]) -> list[Pair]:
     """Name, true value and stolen value of each array of parameters, lined up; none where the truth is unknown."""
     stolen = extraction.stolen
     if isinstance(stolen, ReluNetwork) and isinstance(victim.truth, ReluNetwork) and stolen.sizes == victim.truth.sizes:
@@ -137,7 +137,7 @@ def _parameters(victim: Opened, extraction: Extraction, random: Float[np.ndarray
 
 
 def _linear(
-    victim: Opened, random: Float[np.ndarray, "record *feature"]
+    victim: Victim, random: Float[np.ndarray, "record *feature"]
 ) -> tuple[Float[np.ndarray, "feature cls"], Float[np.ndarray, "cls"]] | None:
     """The weights of a linear victim, read off its own answers one feature at a time; None where it is not linear."""
     inputs = victim.oracle.access.inputs
@@ -175,7 +175,7 @@ def _thinned(values: np.ndarray, unknowns: int) -> list[float]:
     return values.ravel()[::step].tolist()
 
 
-def _pictures(victim: Opened, pairs: list[Pair]) -> dict[str, Any] | None:
+def _pictures(victim: Victim, pairs: list[Pair]) -> dict[str, Any] | None:
     """A linear victim's weights by class, where its records are pictures of one channel."""
     shape = victim.oracle.access.inputs.shape
     if len(shape) != 3 or shape[2] != 1 or [name for name, *_ in pairs] != ["weight", "bias"]:
@@ -216,7 +216,7 @@ def _distance(both: Both) -> Float[np.ndarray, "record"]:
     return np.abs(both.victim.logit - both.stolen.logit).max(axis=1)
 
 
-def _tree(victim: Opened, extraction: Extraction) -> dict[str, Any] | None:
+def _tree(victim: Victim, extraction: Extraction) -> dict[str, Any] | None:
     """The recovered tree as text, and as nodes where it fits on a page."""
     tree = extraction.stolen
     if not isinstance(tree, Tree):
