@@ -4,9 +4,10 @@
     gradient_norm_0        of those of the first layer
     input_gradient_norm    |d loss / d x|_2, x as the network takes it
 
-The loss is the cross entropy of the deployed model: no dropout, batch norm with its running statistics. No gradient is kept:
-a group of records is reduced to norms before the next one. For the last dense layer the norm is known in closed form,
-|softmax(z) - onehot(y)| sqrt(|h|^2 + 1) of its inputs h, with a bias.
+The loss is the cross entropy of the deployed model: no dropout, batch norm with its running statistics. Dense layers take
+one backward pass of the whole batch and no gradient of a record (`jaxattack.signals.ghost`); those of other parameters are
+formed for a group of records and reduced to norms before the next one. For the last dense layer the norm is known in
+closed form, |softmax(z) - onehot(y)| sqrt(|h|^2 + 1) of its inputs h, with a bias.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxattack.signals.scores import Labels, Values
+from jaxattack.signals import ghost
+from jaxattack.signals.scores import Labels, Logits, Values
 from jaxattack.types import InputError, Sight, View, at_least, config
 
 GROUP = 16
@@ -57,27 +59,49 @@ class GradientNorm:
         Raises:
             InputError: the model has no such layer.
         """
-        variables = view.variables
+        chosen = self._leaves(view.variables.params)
+        traced = ghost.trace(view.model, view.variables, x)
+        squares = []
+        if known := traced.leaves & chosen:
+            by_leaf = ghost.squared_norms(traced, view.variables, x, lambda z: _losses(z, y))
+            squares = [by_leaf[leaf] for leaf in sorted(known)]
+        if others := chosen - known:
+            squares.append(_formed(view, x, y, others))
+        return jnp.sqrt(sum(squares[1:], squares[0]))
 
-        def loss(params, one, label):
-            z = view.model.apply(variables._replace(params=params), one[None])
-            return optax.softmax_cross_entropy_with_integer_labels(z, label[None])[0]
-
-        def norm(record):
-            return optax.tree.norm(self._part(jax.grad(loss)(variables.params, *record)))
-
-        return jax.lax.map(norm, (x, y), batch_size=GROUP)
-
-    def _part(self, gradient):
-        """The arrays of the layer."""
+    def _leaves(self, params) -> set[int]:
+        """Places of the layer's arrays among the leaves of the parameters."""
+        layers: dict[tuple, set[int]] = {}
+        for place, (path, _) in enumerate(jax.tree_util.tree_leaves_with_path(params)):
+            layers.setdefault(path[:-1], set()).add(place)
         if self.layer is None:
-            return gradient
-        layers: dict[tuple, list] = {}
-        for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
-            layers.setdefault(path[:-1], []).append(leaf)
+            return set().union(*layers.values())
         if self.layer >= len(layers):
             raise InputError(f"layer is {self.layer} and the model has {len(layers)}: give 0 to {len(layers) - 1}.")
         return list(layers.values())[self.layer]
+
+
+def _losses(z: Logits, y: Labels) -> Values:
+    """The cross entropy of each record."""
+    return optax.softmax_cross_entropy_with_integer_labels(z, y)
+
+
+def _formed(view: View, x: jax.Array, y: Labels, places: set[int]) -> Values:
+    """The squared norm of each record's gradient in some leaves of the parameters, from the gradient itself."""
+    leaves, tree = jax.tree.flatten(view.variables.params)
+    order = sorted(places)
+
+    def loss(part, one, label):
+        params = [*leaves]
+        for place, leaf in zip(order, part, strict=True):
+            params[place] = leaf
+        z = view.model.apply(view.variables._replace(params=jax.tree.unflatten(tree, params)), one[None])
+        return _losses(z, label[None])[0]
+
+    def square(record):
+        return optax.tree.norm(jax.grad(loss)([leaves[place] for place in order], *record), squared=True)
+
+    return jax.lax.map(square, (x, y), batch_size=GROUP)
 
 
 @config
@@ -97,6 +121,6 @@ class InputGradientNorm:
 
         def total(x):  # deployed models answer each record by itself, so that one gradient is that of every record
             z = view.model.apply(view.variables, x)
-            return jnp.sum(optax.softmax_cross_entropy_with_integer_labels(z, y))
+            return jnp.sum(_losses(z, y))
 
         return jnp.sqrt(jnp.sum(jax.grad(total)(x).reshape(len(y), -1) ** 2, axis=1))
