@@ -1,13 +1,25 @@
-"""Attacks by name, their fields set as in an address: ``rmia-offline?a=tuned&gamma=1.5``."""
+"""Attacks by name, and names of attacks: ``rmia-offline?a=tuned&gamma=1.5`` is a registered attack with fields of its own.
+
+`named` reads a name and `label` writes one, so that ``named(label(attack, registry), registry, kind) == attack``. Values are
+written as
+
+    true, false, none       as words
+    3, 0.5, relu            as they are
+    20-10-10                several whole numbers; one alone as it is, none as nothing
+    substitute=rbf          a field that is a configuration, by its own first field
+    substitute.epochs=5     another field of it
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Collection, Mapping
+import typing
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from jaxattack.types import InputError
+from jaxattack.types.config import holds
 
 Attack = TypeVar("Attack")
 
@@ -29,41 +41,101 @@ def named(name: str, attacks: Mapping[str, Attack], kind: str, *, fixed: Collect
         near = difflib.get_close_matches(known, attacks, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise InputError(f"there is no {kind} {known!r}{hint}: choose from {', '.join(attacks)}.")
-    attack: Any = attacks[known]
-    fields = {field.name for field in dataclasses.fields(attack)} - {*fixed}
-    changes: dict[str, Any] = {}
-    for setting in filter(None, settings.split("&")):
-        field, _, value = setting.partition("=")
-        if field not in fields:
-            raise InputError(f"{known} has no {field!r}: set one of {', '.join(sorted(fields)) or 'nothing'}.")
-        changes[field] = _fitting(getattr(attack, field), _value(value))
+    parts = [setting.partition("=") for setting in settings.split("&") if setting]
     try:
-        return dataclasses.replace(attack, **changes)
+        return _with(attacks[known], [(place, text) for place, _, text in parts], known, fixed)
     except TypeError as error:
         raise InputError(f"{name} sets a field to something of another kind ({error}): mend the value.") from error
 
 
-def _fitting(current: Any, value: Any) -> Any:
-    """A field that is a configuration itself is named by its own first field, as in ``substitute=rbf``; one of several may be alone."""
-    if isinstance(current, tuple) and not isinstance(value, tuple):
-        return (value,)
-    if dataclasses.is_dataclass(current) and not isinstance(current, type):
-        return dataclasses.replace(current, **{dataclasses.fields(current)[0].name: value})
-    return value
+def label(attack: Any, attacks: Mapping[str, Any]) -> str:
+    """The name that `named` reads an attack back from: that of the registered attack which differs in the fewest fields.
+
+    An attack of a class that is not registered has its own name.
+    """
+    registered = [(name, other) for name, other in attacks.items() if type(other) is type(attack)]
+    if not registered:
+        return attack.name
+    settings = [(name, [*_differences(attack, other)]) for name, other in registered]
+    name, differing = min(settings, key=lambda pair: len(pair[1]))
+    return f"{name}?{'&'.join(differing)}" if differing else name
 
 
-def _value(text: str) -> bool | int | float | str | tuple[int, ...]:
-    """A value as it is written: ``true``, ``3``, ``0.5``, ``20-10-10`` for several whole numbers, or a word."""
-    words: dict[str, bool] = {"true": True, "false": False}
-    for read in (words.__getitem__, int, float, _several):
+def labelled(attacks: Collection[Attack], registry: Mapping[str, Any]) -> dict[str, Attack]:
+    """Each attack under its `label`; one that is there twice once.
+
+    Raises:
+        InputError: two different attacks of one label, as two of one's own may have.
+    """
+    by_label: dict[str, Attack] = {}
+    for attack in attacks:
+        if by_label.setdefault(label(attack, registry), attack) != attack:
+            raise InputError(f"two attacks are called {label(attack, registry)!r}: give each a name of its own.")
+    return by_label
+
+
+def _with(attack: Any, settings: Sequence[tuple[str, str]], known: str, fixed: Collection[str] = ()) -> Any:
+    """An attack with fields set, all at once; a field may be a field's own, as ``substitute.epochs``."""
+    hints = typing.get_type_hints(type(attack))
+    fields = {field.name for field in dataclasses.fields(attack)} - {*fixed}
+    changes: dict[str, Any] = {}
+    nested: dict[str, list[tuple[str, str]]] = {}
+    for place, text in settings:
+        field, _, rest = place.partition(".")
+        if field not in fields or (rest and not _is_config(getattr(attack, field))):
+            raise InputError(f"{known} has no {place!r}: set one of {', '.join(sorted(fields)) or 'nothing'}.")
+        if _is_config(current := getattr(attack, field)):
+            nested.setdefault(field, []).append((rest or _first_field(current), text))
+        else:
+            changes[field] = _value(text, hints[field])
+    changes |= {field: _with(getattr(attack, field), inner, f"{known}'s {field}") for field, inner in nested.items()}
+    return dataclasses.replace(attack, **changes)
+
+
+def _is_config(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type) and bool(dataclasses.fields(value))
+
+
+def _first_field(value: Any) -> str:
+    return dataclasses.fields(value)[0].name
+
+
+def _differences(attack: Any, other: Any) -> Iterator[str]:
+    """Settings that make the other attack this one."""
+    for field in dataclasses.fields(attack):
+        ours, theirs = getattr(attack, field.name), getattr(other, field.name)
+        if ours == theirs:
+            continue
+        if not _is_config(ours) or type(ours) is not type(theirs):
+            yield f"{field.name}={_text(ours)}"
+            continue
+        for setting in _differences(ours, theirs):
+            inner, _, text = setting.partition("=")
+            yield f"{field.name}{'' if inner == _first_field(ours) else f'.{inner}'}={text}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(_text, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _value(text: str, annotation: Any) -> Any:
+    """A value as it is written: the first reading that a field's annotation admits, or else the first there is."""
+    readings = [*_readings(text)]
+    return next((value for value in readings if holds(value, annotation)), readings[0])
+
+
+def _readings(text: str) -> Iterator[Any]:
+    words: dict[str, Any] = {"true": True, "false": False, "none": None}
+    for read in (words.__getitem__, int, float, _several, str):
         try:
-            return read(text)
+            value = read(text)
         except (KeyError, ValueError):
             continue
-    return text
+        yield value
+        yield (value,)
 
 
 def _several(text: str) -> tuple[int, ...]:
-    if "-" not in text:
-        raise ValueError
-    return tuple(int(part) for part in text.split("-"))
+    return tuple(int(part) for part in text.split("-")) if text else ()
