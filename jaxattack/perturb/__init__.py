@@ -4,6 +4,7 @@ box                 what a record may become, and the units in which it is moved
 signs               steps along the sign of the gradient (Goodfellow et al. 2015, Kurakin et al. 2017)
 deepfool            the nearest boundary of the model, linearised again and again (Moosavi-Dezfooli et al. 2016)
 featurefool         the smallest change that makes the model see another record (Yu et al. 2020)
+hop_skip_jump       the nearest point of another label, from labels alone (Chen et al. 2020)
 
 Nothing here counts queries or knows what it is for: that is the affair of the attacks that take these steps.
 """

@@ -11,6 +11,7 @@
     posterior_16         the highest confidences and the label's own; several numbers a record
     gradient_norm        of the loss in the weights, all or a layer's; input_gradient_norm: in the record
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
+    boundary_distance   to the nearest point that is labelled otherwise, from labels alone
 
 A signal is a value; it is traced inside the program that observes a model and sees the answers behind its defences. By
 its name it is kept in a run folder, and `lookup` reads the name back.
@@ -27,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.signals.boundary import BoundaryDistance
 from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
 from jaxattack.signals.correct import Correct
 from jaxattack.signals.entropy import Entropy, ModifiedEntropy
@@ -61,6 +63,7 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     r"gradient_norm_(\d+)": lambda layer: GradientNorm(layer=int(layer)),
     rf"noise_robustness_(\d+)_{_NUMBER}": lambda n, sigma: NoiseRobustness(copies=int(n), sigma=float(sigma)),
     rf"merlin_(\d+)_{_NUMBER}": lambda n, sigma: MerlinRatio(copies=int(n), sigma=float(sigma)),
+    r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
 }
 """How a name with settings is read back."""
 
@@ -158,6 +161,7 @@ def require_converged(phi: Float[np.ndarray, "model record query"], models: Sequ
 __all__ = [
     "ALWAYS",
     "SIGNALS",
+    "BoundaryDistance",
     "Correct",
     "Entropy",
     "GradientNorm",

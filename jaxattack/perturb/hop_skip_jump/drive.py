@@ -1,0 +1,175 @@
+"""Two ways to go through the plan: within a program, and with answers from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+from jaxattack.perturb.hop_skip_jump.plan import Plan
+from jaxattack.perturb.hop_skip_jump.steps import (
+    Region,
+    Search,
+    Tally,
+    attempt,
+    begin,
+    by_record,
+    candidate,
+    count,
+    halve,
+    middle,
+    no_probes,
+    open_bracket,
+    probe,
+    start,
+)
+
+NUMBERS = 1 << 23
+"""Numbers that the probes of one round outside may hold."""
+
+
+def traced(
+    outside: Callable[[jax.Array, Any], jax.Array],
+    keys: PRNGKeyArray,
+    x: Float[jax.Array, "record *feature"],
+    region: Region,
+    plan: Plan,
+) -> Search:
+    """The whole plan within a program: a probe of each record is in memory at a time.
+
+    Args:
+        outside: (a point of each record, the number of the query) -> which are labelled otherwise.
+        keys: of each record.
+        x: the records.
+        region: where points may lie.
+        plan: what is asked, after the record itself.
+    """
+
+    def within(search, point, number):
+        return outside(point, number) & search.started
+
+    def trial(number, search):
+        point = attempt(keys, number, x, region)
+        return start(search, point, outside(point, number))
+
+    def bisect(first, search):
+        def narrow(number, search):
+            point = middle(search)
+            return halve(search, point, within(search, point, first + number))
+
+        return jax.lax.fori_loop(0, plan.bisections, narrow, search)
+
+    def iterate(search, place):
+        iteration, probes, first = place
+
+        def sound(number, tally):
+            point = probe(keys, first + number, search, region)
+            return count(tally, search, point, within(search, point, first + number))
+
+        def shorten(halving, taken):
+            point, accepted = taken
+            nearer = candidate(search, tally, probes, iteration, halving, region)
+            now = within(search, nearer, first + probes + halving) & ~accepted
+            return jnp.where(by_record(now, point), nearer, point), accepted | now
+
+        tally = jax.lax.fori_loop(0, probes, sound, no_probes(search))
+        point, _ = jax.lax.fori_loop(0, plan.halvings, shorten, (search.point, jnp.zeros(len(x), bool)))
+        return bisect(first + probes + plan.halvings, open_bracket(search, point)), None
+
+    search = jax.lax.fori_loop(1, 1 + plan.tries, trial, begin(x))
+    search = bisect(1 + plan.tries, open_bracket(search, search.point))
+    places = jnp.arange(1, 1 + len(plan.probes)), jnp.asarray(plan.probes), jnp.asarray(plan.begins)
+    return jax.lax.scan(iterate, search, places)[0]
+
+
+class Round(NamedTuple):
+    """A batch that somebody outside is asked.
+
+    Attributes:
+        record: of each query.
+        points: the queries.
+        search: where the search stands.
+    """
+
+    record: Int[np.ndarray, "query"]
+    points: Float[np.ndarray, "query *feature"]
+    search: Search
+
+
+Rounds = Generator[Round, Bool[np.ndarray, "query"], Search]
+"""Yields what is to be asked, is sent which of it are outside, and returns where the search ended."""
+
+
+def rounds(keys: PRNGKeyArray, x: Float[jax.Array, "record *feature"], region: Region, plan: Plan) -> Rounds:
+    """The plan of `traced`, whose answers come from outside; a record is asked no more than its search needs.
+
+    Not asked are tries after the first that is outside, halvings of a step that is, and whatever comes after for a record
+    without a start.
+    """
+
+    def ask(search, point, wanted):
+        record = np.flatnonzero(wanted)
+        outside = np.zeros(len(x), bool)
+        if len(record):
+            outside[record] = yield Round(record, np.asarray(point)[record], search)
+        return jnp.asarray(outside)
+
+    def bisect(search):
+        for _ in range(plan.bisections):
+            point = _middle(search)
+            search = _halve(search, point, (yield from ask(search, point, search.started)))
+        return search
+
+    search = begin(x)
+    for number in range(1, 1 + plan.tries):
+        point = _attempt(keys, number, x, region)
+        search = start(search, point, (yield from ask(search, point, ~search.started)))
+    search = yield from bisect(open_bracket(search, search.point))
+    for iteration, (probes, first) in enumerate(zip(plan.probes, plan.begins, strict=True), start=1):
+        tally = yield from _probed(keys, search, region, probes, first)
+        point, pending = search.point, search.started
+        for halving in range(plan.halvings):
+            nearer = _candidate(search, tally, probes, iteration, halving, region)
+            now = yield from ask(search, nearer, pending)
+            point, pending = jnp.where(by_record(now, point), nearer, point), pending & ~now
+        search = yield from bisect(open_bracket(search, point))
+    return search
+
+
+def _probed(keys, search: Search, region: Region, probes: int, first: int) -> Generator[Round, np.ndarray, Tally]:
+    """The tally of an iteration, asked in as few batches as memory allows."""
+    record = np.flatnonzero(search.started)
+    at_once = min(1 << (probes - 1).bit_length(), 1 << max(NUMBERS // search.x.size, 1).bit_length() - 1)
+    tally = no_probes(search)
+    for begun in range(0, probes, at_once):
+        size = min(at_once, probes - begun)
+        points = _probes(keys, first + begun + jnp.arange(at_once), search, region)
+        outside = np.zeros((at_once, len(search.x)), bool)
+        if len(record):
+            batch = np.asarray(points)[:size, record].reshape(-1, *search.x.shape[1:])
+            answers = yield Round(np.tile(record, size), batch, search)
+            outside[:size, record] = answers.reshape(size, -1)
+        tally = _counted(tally, search, points, outside, size)
+    return tally
+
+
+_attempt, _middle, _halve, _candidate = map(jax.jit, (attempt, middle, halve, candidate))
+
+
+@jax.jit
+def _probes(keys: PRNGKeyArray, numbers: jax.Array, search: Search, region: Region) -> jax.Array:
+    return jax.lax.map(lambda number: probe(keys, number, search, region), numbers)
+
+
+@jax.jit
+def _counted(tally: Tally, search: Search, points: jax.Array, outside: jax.Array, size: int) -> Tally:
+    """The first so many probes more, one after the other as `traced` adds them."""
+
+    def add(number, tally):
+        return count(tally, search, points[number], outside[number])
+
+    return jax.lax.fori_loop(0, size, add, tally)

@@ -1,0 +1,162 @@
+"""The steps of HopSkipJump: pure functions of where the search stands, in the order in which they are taken."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, PRNGKeyArray
+
+from jaxattack.perturb.hop_skip_jump.plan import FIRST, GROWTH
+
+TINY = 1e-30
+"""Keeps a direction of length 0 from dividing by it."""
+
+
+class Region(NamedTuple):
+    """Where points may lie; each broadcasts to the records.
+
+    Attributes:
+        low: smallest values; minus infinity for no bound.
+        high: largest.
+        scale: the size of noise that makes anything of a record.
+    """
+
+    low: Any
+    high: Any
+    scale: Any
+
+
+class Search(NamedTuple):
+    """Where the search stands.
+
+    Attributes:
+        x: the records.
+        point: the last point outside that was asked about; the last try where there is none.
+        inside: the other end of the bisection.
+        started: whether a point outside is known.
+    """
+
+    x: Float[jax.Array, "record *feature"]
+    point: Float[jax.Array, "record *feature"]
+    inside: Float[jax.Array, "record *feature"]
+    started: Bool[jax.Array, "record"]
+
+
+class Tally(NamedTuple):
+    """What the probes of an iteration said: sums over them.
+
+    Attributes:
+        signed: of +-u_b.
+        plain: of u_b.
+        outside: of how many are outside.
+    """
+
+    signed: Float[jax.Array, "record *feature"]
+    plain: Float[jax.Array, "record *feature"]
+    outside: Float[jax.Array, "record"]
+
+
+def begin(x: Float[jax.Array, "record *feature"]) -> Search:
+    """Nothing is known but the records."""
+    return Search(x, x, x, jnp.zeros(len(x), bool))
+
+
+def noise(keys: PRNGKeyArray, number: Any, shape: tuple[int, ...]) -> Float[jax.Array, "record *feature"]:
+    """Normal numbers for each record, of its own key and the number of the query."""
+    return jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, number), shape))(keys)
+
+
+def attempt(keys: PRNGKeyArray, number: Any, x: jax.Array, region: Region) -> Float[jax.Array, "record *feature"]:
+    """The start that query ``number`` = 1, 2, ... tries: the record plus noise, then less the same noise, then larger noise.
+
+    Of a large pair a linear model labels one otherwise.
+    """
+    pair, second = (number - 1) // 2, (number - 1) % 2
+    size = region.scale * FIRST * GROWTH**pair * (1 - 2 * second)
+    return jnp.clip(x + size * noise(keys, pair, x.shape[1:]), region.low, region.high)
+
+
+def start(search: Search, point: jax.Array, outside: jax.Array) -> Search:
+    """Take a try where it is the first one outside."""
+    moved = jnp.where(by_record(search.started, point), search.point, point)
+    return search._replace(point=moved, started=search.started | outside)
+
+
+def radius(search: Search) -> Float[jax.Array, "record"]:
+    """How far from its point a record is probed."""
+    features = search.x[0].size
+    return norm(search.point - search.x) / features
+
+
+def probe(keys: PRNGKeyArray, number: Any, search: Search, region: Region) -> Float[jax.Array, "record *feature"]:
+    """A point on the sphere around each record's point, clipped."""
+    draws = noise(keys, number, search.x.shape[1:])
+    unit = draws / by_record(norm(draws), draws)
+    return jnp.clip(search.point + by_record(radius(search), unit) * unit, region.low, region.high)
+
+
+def no_probes(search: Search) -> Tally:
+    """Before the first."""
+    return Tally(jnp.zeros_like(search.x), jnp.zeros_like(search.x), jnp.zeros(len(search.x)))
+
+
+def count(tally: Tally, search: Search, point: jax.Array, outside: jax.Array) -> Tally:
+    """One probe of each record more."""
+    unit = (point - search.point) / by_record(jnp.maximum(radius(search), TINY), point)
+    sign = by_record(jnp.where(outside, 1.0, -1.0), unit)
+    return Tally(tally.signed + sign * unit, tally.plain + unit, tally.outside + outside)
+
+
+def candidate(
+    search: Search, tally: Tally, probes: Any, iteration: Any, halving: Any, region: Region
+) -> Float[jax.Array, "record *feature"]:
+    """A step along the estimated direction, halved so many times.
+
+    Args:
+        search: before the step.
+        tally: of all probes.
+        probes: how many those are.
+        iteration: its number, from 1.
+        halving: how often the step was halved.
+        region: where points may lie.
+    """
+    mean = 2 * tally.outside / probes - 1
+    agree = jnp.abs(mean) == 1
+    baseline = by_record(jnp.where(agree, 0.0, mean), tally.plain)
+    direction = tally.signed - baseline * tally.plain
+    unit = direction / by_record(jnp.maximum(norm(direction), TINY), direction)
+    length = norm(search.point - search.x) / jnp.sqrt(iteration) * 2.0**-halving
+    return jnp.clip(search.point + by_record(length, unit) * unit, region.low, region.high)
+
+
+def open_bracket(search: Search, point: jax.Array) -> Search:
+    """Before a bisection between each record and a point outside."""
+    return search._replace(point=point, inside=search.x)
+
+
+def middle(search: Search) -> Float[jax.Array, "record *feature"]:
+    """Between the ends of the bisection."""
+    return (search.point + search.inside) / 2
+
+
+def halve(search: Search, point: jax.Array, outside: jax.Array) -> Search:
+    """The half of the bisection in which the boundary is."""
+    side = by_record(outside, point)
+    return search._replace(point=jnp.where(side, point, search.point), inside=jnp.where(side, search.inside, point))
+
+
+def distance(search: Search) -> Float[jax.Array, "record"]:
+    """From each record to its point."""
+    return norm(search.point - search.x)
+
+
+def norm(x: jax.Array) -> Float[jax.Array, "record"]:
+    """The 2-norm of each record."""
+    return jnp.sqrt(jnp.sum(x.reshape(len(x), -1) ** 2, axis=1))
+
+
+def by_record(value: jax.Array, like: jax.Array) -> jax.Array:
+    """One value a record, with as many axes as the records have."""
+    return value.reshape(-1, *[1] * (like.ndim - 1))
