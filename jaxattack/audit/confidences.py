@@ -2,7 +2,8 @@
 
 - Probabilities are told from logits by their rows: none negative, with a sum of 1 (or 100, in percent). Under the other
   name they are refused: every signal of theirs would be another number. So are logits that all lie from 0 to 1: the largest
-  few probabilities with zeros for the rest, or one sigmoid a class. Logits of a trained model differ by more than 1.
+  few probabilities with zeros for the rest, or one sigmoid a class. Logits of a trained model differ by more than 1. So are
+  probabilities and logarithms on another scale (`jaxattack.oracle.likelihood_scale`), and rows of probabilities among logits.
 - A class of probability 0 (a logit of minus infinity) that is not the label adds nothing. It is put `MASKED` below the
   largest logit, where its softmax is exactly 0 in float32; Taylor's confidence alone, which reads logits without their
   differences, has its floor there.
@@ -24,6 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import logsumexp
 
+from jaxattack.oracle.likelihood_scale import other_scale
 from jaxattack.types import InputError
 
 MASKED = 1e4
@@ -34,6 +36,9 @@ SUM = 1e-3
 
 RECOGNISED = 0.25
 """How far it may be where rows are recognised as probabilities: rounding of many classes must not take in zeros."""
+
+MIXED = 1e-5
+"""How far from 1 the sum of a row of probabilities among logits may be: rounded logits come near it by chance."""
 
 Kind = Literal["logits", "probability"]
 
@@ -102,6 +107,8 @@ def read_confidences(
                 f"{where}: logits of model {model} all lie from 0 to 1 without a sum of 1, as the largest probabilities or one "
                 "sigmoid a class do: give logits of every class, or probabilities that sum to 1, under the name probability."
             )
+        else:
+            _require_natural_logits(where, model, rows)
     decimals = _decimals(values)
     return Confidences(kind, values, label, decimals, _step(kind, values, decimals))
 
@@ -120,6 +127,23 @@ def _bounded(
     z = np.where(gone, largest - MASKED, z)
     z = np.where(gone & own, total + floor, z)
     return np.where(alone & ~own, total + floor - np.log(others), z)
+
+
+def _require_natural_logits(where: str, model: int, rows: Float[np.ndarray, "row cls"]) -> None:
+    """Refuse logarithms to another base, probabilities times a number, and rows of probabilities among others.
+
+    A row of raw outputs of four and more classes that none is negative and sums to 1 to five digits is a rarity: one in
+    fifty is no chance.
+    """
+    if scale := other_scale(rows):
+        what, remedy = scale
+        raise InputError(f"{where}: logits of model {model} are {what} in every row: {remedy}.")
+    mixed = (rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) < MIXED)
+    if rows.shape[1] > 3 and mixed.sum() > max(2, 0.02 * len(rows)):
+        raise InputError(
+            f"{where}: logits of model {model} hold {int(mixed.sum())} rows of {len(rows)} that are probabilities, none "
+            "negative with a sum of 1, and others that are not: give either in every row."
+        )
 
 
 def _require_probabilities(where: str, model: int, rows: Float[np.ndarray, "row cls"], slack: float) -> None:

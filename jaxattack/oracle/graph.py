@@ -13,6 +13,7 @@ Before the last node that decides, nodes that move numbers about and change none
     another; rows that sum to 1       probabilities (an ensemble's mean, a normaliser, a softmax in parts)
     a sum or product; other rows      logits
     another; rows from 0 to 1         scores of independent labels
+    another; rows on another scale    refused: see `jaxattack.oracle.likelihood_scale`
     another; other rows               logits
     ================================  ===========================================================================
 """

@@ -29,6 +29,7 @@ from jaxattack.oracle.foreign import INSTALL
 from jaxattack.oracle.graph import Meaning, Output, external_files, meaning, read_outputs, told
 from jaxattack.oracle.identity import of_file, probes
 from jaxattack.oracle.ledger import PRICE, Counted
+from jaxattack.oracle.likelihood_scale import other_scale
 from jaxattack.oracle.local import answered, padded, sensible
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Precision
 
@@ -64,7 +65,7 @@ def from_onnx(
 
     Raises:
         InputError: onnxruntime is not installed; no such file, or no ONNX file; no single output of scores; records
-            that the graph does not take; logits of a graph that gives probabilities; or more than labels of one that gives
+            that the graph does not take; probabilities or logarithms on another scale; logits of a graph that gives probabilities; or more than labels of one that gives
             scores of independent labels.
     """
     session = _session(path)
@@ -79,6 +80,8 @@ def from_onnx(
     score = partial(_score, path, session, columns, output)
     probe = score(probes(inputs))
     decided = meaning(outputs[output], probe)
+    if decided in ("logit", "independent") and (scale := other_scale(probe)):
+        raise InputError(f"{path}: the output {output} holds {scale[0]}: {scale[1]} at the end of the graph.")
     level = _level(path, output, outputs[output].last, decided, level)
     classes = 2 if decided == "binary" else probe.shape[1]
     access = Access(level=level, classes=classes, inputs=inputs, precision=precision)

@@ -9,6 +9,7 @@ from scipy.special import log_softmax, softmax
 
 from jaxattack import signals
 from jaxattack.audit.confidences import read_confidences
+from jaxattack.types import InputError
 
 RNG = np.random.default_rng(0)
 NAMES = ("phi", "correct", "hinge", "entropy", "modified_entropy", "softmax_t2", "taylor_t2")
@@ -98,3 +99,17 @@ def test_answers_that_are_not_there_are_not_counted_as_certain():
     assert read_confidences("here", "logits", values, LABEL).saturated() == 0
     values[2, 5, 0, LABEL[5]] = -np.inf
     assert read_confidences("here", "logits", values, LABEL).saturated() == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (log_softmax(LOGITS, axis=-1) / np.log(10), "to base 10 in every row: multiply them by 2.302585"),
+        (-log_softmax(LOGITS, axis=-1), "negative logarithms of probabilities in every row: change their sign"),
+        (40 * softmax(LOGITS, axis=-1), "probabilities times 40 in every row: divide them by 40"),
+        (np.where(np.arange(30)[:, None, None] < 4, softmax(LOGITS, axis=-1), LOGITS), "4 rows of 30 that are prob"),
+    ],
+)
+def test_logits_that_are_none_are_refused(values, told):
+    with pytest.raises(InputError, match=told):
+        read_confidences("here", "logits", values, LABEL)

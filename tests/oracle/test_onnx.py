@@ -229,6 +229,23 @@ def test_a_softmax_in_parts_is_known_by_its_answers(tmp_path):
     np.testing.assert_allclose(from_onnx(path)(QUERIES).probability, softmax(LOGIT, axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("node", "number", "told"),
+    [
+        ("Mul", 100, "probabilities times 100: divide them by 100"),
+        ("Log10", 1 / np.log(10), "to base 10: multiply them by 2.302585"),
+        ("Neg", -1, "negative logarithms of probabilities: change their sign"),
+    ],
+)
+def test_probabilities_on_another_scale_are_refused(tmp_path, node, number, told):
+    first = "Softmax" if node == "Mul" else "LogSoftmax"
+    nodes = [GEMM, (first, ["z"], ["c"], {"axis": 1}), ("Mul", ["c", "number"], ["p"], {})]
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("p", (3,))], {"w": W, "b": B, "number": np.float32(number)})
+    for level in (None, "label", "probability", "logit"):
+        with pytest.raises(InputError, match=told):
+            from_onnx(path, level=level)
+
+
 def test_of_several_outputs_without_names_the_last_nodes_decide(tmp_path):
     nodes = [GEMM, ("Softmax", ["z"], ["c"], {"axis": 1})]
     path = graph(tmp_path / "m.onnx", nodes, (4,), [("z", (3,)), ("c", (3,))], {"w": W, "b": B})

@@ -1,0 +1,53 @@
+"""Scores of classes that are probabilities or their logarithms on another scale, told by their rows.
+
+Read as logits, each of these would pass, and every number made of them would be wrong. What tells them is a sum that is the
+same in every row, which raw outputs of a network never keep:
+
+    ====================  ==================================
+    in every row          the scores are
+    ====================  ==================================
+    none below 0, sum c   probabilities times c
+    sum 10^z is 1         logarithms of probabilities to base 10
+    sum 2^z is 1          to base 2
+    sum e^-z is 1         negative logarithms of probabilities
+    ====================  ==================================
+
+Rows that are all alike tell nothing: a model that answers every record the same may answer anything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import logsumexp
+
+SUM = 1e-3
+"""How far sums may be from one another, relative to their size: those of numbers in float16 are."""
+
+_LOGARITHMS = {
+    np.log(10): ("logarithms of probabilities to base 10", "multiply them by 2.302585, the logarithm of 10"),
+    np.log(2): ("logarithms of probabilities to base 2", "multiply them by 0.693147, the logarithm of 2"),
+    -1.0: ("negative logarithms of probabilities", "change their sign"),
+    -np.log(10): ("negative logarithms of probabilities to base 10", "multiply them by -2.302585"),
+    -np.log(2): ("negative logarithms of probabilities to base 2", "multiply them by -0.693147"),
+}
+"""What a score is multiplied by to give the natural logarithm: what it is, and the remedy."""
+
+
+def other_scale(scores: Float[np.ndarray, "row cls"]) -> tuple[str, str] | None:
+    """What scores are that are taken for logits, and how they become so; None where nothing tells.
+
+    Args:
+        scores: finite, of at least two classes; those whose rows sum to 1 are plain probabilities and not told here.
+    """
+    if len(scores) < 2 or np.ptp(scores, axis=0).max() <= SUM * np.abs(scores).max():
+        return None
+    total = scores.sum(axis=1)
+    mean = float(total.mean())
+    if scores.min() >= 0 and mean > 0 and abs(mean - 1) > SUM and np.ptp(total) <= SUM * mean:
+        return f"probabilities times {mean:.6g}", f"divide them by {mean:.6g}"
+    with np.errstate(over="ignore"):  # what overflows sums to no 1
+        return next(
+            (kind for factor, kind in _LOGARITHMS.items() if np.abs(logsumexp(factor * scores, axis=1)).max() <= SUM),
+            None,
+        )

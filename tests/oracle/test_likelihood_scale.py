@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import log_softmax, softmax
+
+from jaxattack.oracle.likelihood_scale import other_scale
+
+LOGITS = np.random.default_rng(0).normal(0, 3, (30, 5))
+LOG_P = log_softmax(LOGITS, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("scores", "what", "back"),
+    [
+        (100 * softmax(LOGITS, axis=1), "probabilities times 100", lambda z: z / 100),
+        (0.5 * softmax(LOGITS, axis=1), "probabilities times 0.5", lambda z: z / 0.5),
+        (LOG_P / np.log(10), "to base 10", lambda z: np.exp(2.302585 * z)),
+        (LOG_P / np.log(2), "to base 2", lambda z: np.exp(0.693147 * z)),
+        (-LOG_P, "negative logarithms", lambda z: np.exp(-z)),
+        (-LOG_P / np.log(10), "negative logarithms of probabilities to base 10", lambda z: np.exp(-2.302585 * z)),
+        (-LOG_P / np.log(2), "negative logarithms of probabilities to base 2", lambda z: np.exp(-0.693147 * z)),
+    ],
+)
+def test_each_scale_is_told_and_its_remedy_gives_the_probabilities(scores, what, back):
+    told = other_scale(scores)
+    assert told is not None
+    assert what in told[0]
+    np.testing.assert_allclose(back(scores), softmax(LOGITS, axis=1), rtol=1e-4)
+
+
+@given(st.floats(0.1, 30), st.floats(-50, 50), st.integers(2, 6), st.integers(0, 99))
+def test_raw_outputs_natural_logarithms_and_constant_answers_are_not(spread, offset, classes, seed):
+    logits = np.random.default_rng(seed).normal(offset, spread, (20, classes))
+    assert other_scale(logits) is None
+    assert other_scale(log_softmax(logits, axis=1)) is None
+    assert other_scale(softmax(logits, axis=1)) is None
+    assert other_scale(np.full((20, classes), 100 / classes)) is None
