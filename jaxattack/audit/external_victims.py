@@ -21,7 +21,7 @@ from jaxattack.audit.victim import Victim, documented, thirds, usual_method
 from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes
 from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only
-from jaxattack.types import Dataset, InputError, Level, Model, Precision, Variables, WhiteBox
+from jaxattack.types import Dataset, InputError, Inputs, Level, Model, Precision, Variables, WhiteBox
 
 Strangers = tuple[Shaped[np.ndarray, "record *feature"], Int[np.ndarray, "record"]]
 """Records that a victim was not trained on, and their classes."""
@@ -129,11 +129,26 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     make = partial(from_skops if path.suffix == ".skops" else from_onnx, path, price=price)
     records = load(data) if data else None
     if records is not None:
-        records = _in_layout(records, make(level=level).access.inputs.shape)
+        takes = make(level=level).access.inputs
+        records = _in_layout(records, takes.shape)
+        _require_whole(path, records, takes)
     shaped = {"inputs": documented(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
     twin = make(level=level, **shaped)
     return Victim(name=path.name, oracle=oracle, twin=twin, method=usual_method(oracle), **compared(records, oracle))
+
+
+def _require_whole(path: Path, records: Dataset, takes: Inputs) -> None:
+    """Refuse records that a file would round: what it answers then is of other records.
+
+    Raises:
+        InputError: the file takes whole numbers and the records are others.
+    """
+    if takes.whole and not np.array_equal(records.x, np.rint(records.x)):
+        raise InputError(
+            f"{path} takes whole numbers and the records of {records.name} hold fractions ({records.x.min():g} to "
+            f"{records.x.max():g}): give them in the units that the file was trained on."
+        )
 
 
 def _in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:

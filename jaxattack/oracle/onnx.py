@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -72,7 +73,8 @@ def from_onnx(
     read = of_file(path, *external_files(path, INSTALL))
     columns = _columns(path, session)
     width = sum(prod(column.shape) for column in columns)
-    inputs = inputs or _documented(columns, width)
+    whole = all(np.issubdtype(column.numbers, np.integer) for column in columns)
+    inputs = replace(inputs or _documented(columns, width), whole=whole)
     if prod(inputs.shape) != width:
         raise InputError(f"the inputs have shape {inputs.shape} and {path} takes {width} numbers: mend them.")
     outputs = read_outputs(path, INSTALL)

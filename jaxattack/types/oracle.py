@@ -54,6 +54,7 @@ class Inputs:
         categories: how many values, 0 to n - 1, a categorical feature takes; 0 for a numeric feature.
         missing: whether NaN may stand for a feature that is not given.
         names: of the features of a table; empty where they have none.
+        whole: whether the service rounds every feature to a whole number.
 
     Raises:
         InputError: shapes that disagree, or a range that is empty.
@@ -64,6 +65,7 @@ class Inputs:
     categories: Int[np.ndarray, "*feature"]
     missing: bool = False
     names: tuple[str, ...] = ()
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if not self.low.shape == self.high.shape == self.categories.shape:

@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from jaxattack.audit import open_victim
 from jaxattack.oracle import from_onnx
 from jaxattack.oracle.identity import content
 from jaxattack.types import InputError, Inputs
@@ -290,6 +291,17 @@ def test_records_beyond_the_numbers_of_a_graph_are_refused(tmp_path):
     path = graph(tmp_path / "m.onnx", nodes, (4,), [("z", (3,))], {"w": W, "b": B}, dtype=onnx.TensorProto.UINT8)
     with pytest.raises(InputError, match="whole numbers from 0 to 255, and these range from -.* records on that scale"):
         from_onnx(path, inputs=Inputs.box(-1, 1, (4,)))
+
+
+def test_data_that_a_graph_would_round_are_refused(tmp_path):
+    nodes = [("Cast", ["x"], ["f"], {"to": onnx.TensorProto.FLOAT}), ("Gemm", ["f", "w", "b"], ["z"], {})]
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("z", (3,))], {"w": W, "b": B}, dtype=onnx.TensorProto.INT8)
+    y = np.arange(12) % 3
+    np.savez(tmp_path / "fractions.npz", x=RNG.uniform(0, 1, (12, 4)), y=y)
+    with pytest.raises(InputError, match=r"takes whole numbers and the records of .* hold fractions \(0"):
+        open_victim(str(path), data=str(tmp_path / "fractions.npz"))
+    np.savez(tmp_path / "whole.npz", x=np.rint(RNG.uniform(-100, 100, (12, 4))), y=y)
+    assert open_victim(str(path), data=str(tmp_path / "whole.npz")).x is not None
 
 
 @pytest.mark.parametrize("zipmap", [True, False])
