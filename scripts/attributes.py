@@ -20,9 +20,16 @@ from rich.table import Table
 from sklearn.tree import DecisionTreeClassifier
 
 from jaxattack import from_estimator
-from jaxattack.attacks.reconstruction.attribute import Confidence, MaximumPosterior, TreeCounts, confusion_matrix
-from jaxattack.attacks.reconstruction.secret import Secret, judge
-from jaxattack.attacks.reconstruction.tree import CountedTree
+from jaxattack.attacks.reconstruction import (
+    Confidence,
+    CountedTree,
+    Knowledge,
+    MaximumPosterior,
+    Partial,
+    Secret,
+    TreeCounts,
+    confusion_matrix,
+)
 from jaxattack.types import Inputs
 
 
@@ -73,24 +80,39 @@ def read(path: Path) -> tuple[Survey, np.ndarray, np.ndarray, int]:
     )
 
 
-def attack(x: np.ndarray, y: np.ndarray, secret: int, depth: int | None, seed: int) -> dict[tuple[str, str], tuple]:
-    """Attack one tree: (attack, whom) -> accuracy, precision and recall."""
+class Figures(NamedTuple):
+    """How good guesses of an attribute are; NaN where nothing is said to have it, or nothing has."""
+
+    accuracy: float
+    precision: float
+    recall: float
+
+
+def judge(value: np.ndarray, truth: np.ndarray) -> Figures:
+    """Compare guesses with the truth, about those who have it."""
+    right = (value == 1) & (truth == 1)
+    shares = [right.sum() / side.sum() if side.any() else np.nan for side in (value == 1, truth == 1)]
+    return Figures(float((value == truth).mean()), *map(float, shares))
+
+
+def attack(x: np.ndarray, y: np.ndarray, secret: int, depth: int | None, seed: int) -> dict[tuple[str, str], Figures]:
+    """Attack one tree: (attack, whom) -> how good it was."""
     halves = np.array_split(np.random.default_rng(seed).permutation(len(x)), 2)
     member = halves[0]
     estimator = DecisionTreeClassifier(max_depth=depth, random_state=seed).fit(x[member], y[member])
     inputs = Inputs(low=x.min(0), high=x.max(0), categories=np.zeros(x.shape[1], int))
-    oracle = from_estimator(estimator, inputs=inputs)
     hidden = Secret.category(secret, np.bincount(x[member, secret].astype(int), minlength=2) / len(member))
-    confusion = confusion_matrix(y[member], estimator.predict(x[member]), y.max() + 1)
-    whitebox = TreeCounts(tree=CountedTree.from_estimator(estimator))
-    found = {}
+    figures = {}
     for whom, some in zip(("members", "held out"), halves, strict=True):
-        guesses = [
-            black(oracle, x[some], y[some], hidden) for black in (MaximumPosterior(confusion=confusion), Confidence())
-        ]
-        for guess in (whitebox(x[some], y[some], hidden), *guesses):
-            found[guess.attack, whom] = judge(guess.value, hidden.truth(x[some]), positive=1)
-    return found
+        knowledge = Knowledge(
+            answers=from_estimator(estimator, inputs=inputs),
+            tree=CountedTree.from_estimator(estimator),
+            confusion=confusion_matrix(y[member], estimator.predict(x[member]), y.max() + 1),
+            partial=Partial(x[some], y[some], hidden),
+        )
+        for one in (TreeCounts(), MaximumPosterior(), Confidence()):
+            figures[one.name, whom] = judge(one(knowledge).value, hidden.truth(x[some]))
+    return figures
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxattack import Dataset, Recipe, build
-from jaxattack.attacks.reconstruction.informed import Reconstructor, nearest_other, started, train_shadows
+from jaxattack.attacks.reconstruction import Reconstructor, fixed_start, nearest_other, train_shadows
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     records = (x[chosen].reshape(len(chosen), -1) / 255).astype(np.float32)
     dataset = Dataset(x=records, y=y[chosen], classes=10, name=options.data.name)
     fixed, others = dataset.take(np.arange(options.fixed)), dataset.take(np.arange(options.fixed, len(chosen)))
-    model = started(build("mlp:10", fixed.shape, 10, activation="tanh"), options.seed)
+    model = fixed_start(build("mlp:10", fixed.shape, 10, activation="tanh"), options.seed)
     recipe = Recipe(epochs=options.training, batch=options.fixed + 1, optimizer="sgd", learning_rate=0.3, momentum=0.9)
     begin = time.process_time()
     shadows = train_shadows(model, recipe, fixed, others, seed=options.seed)

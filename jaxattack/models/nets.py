@@ -2,6 +2,7 @@
 
     softmax               multinomial logistic regression
     mlp:256-128           a multilayer perceptron, its hidden widths (Shokri et al. 2017 use mlp:128 with tanh)
+    homogeneous:200       a multilayer perceptron of two classes without biases after its first layer
     cnn:16-32             3x3 convolutions each followed by 2x2 max pooling, then a linear layer
     lenet:12              three 5x5 convolutions of so many filters, strides 2, 2 and 1, and sigmoids, which gradients can
                           be differentiated through once more (Zhu et al. 2019), then a linear layer
@@ -26,6 +27,7 @@ from flax import nnx
 
 from jaxattack.models.adapt import from_nnx
 from jaxattack.models.conv import conv, max_pool
+from jaxattack.models.homogeneous import homogeneous
 from jaxattack.models.layers import conv3, last
 from jaxattack.models.residual import ResNet, ResNet9
 from jaxattack.types import InputError, Model
@@ -101,6 +103,7 @@ class LeNet(nnx.Module):
 ARCHITECTURES = {
     "softmax": "softmax regression",
     "mlp:256-128": "multilayer perceptron, hidden widths",
+    "homogeneous:200": "two classes, ReLUs without later biases, hidden widths: its weights show its records",
     "cnn:16-32": "3x3 convolutions with pooling, filters",
     "lenet:12": "5x5 convolutions with sigmoids, filters",
     "resnet:20": "CIFAR ResNet, depth 6n+2",
@@ -142,6 +145,12 @@ def _build(architecture: str, shape: tuple[int, ...], classes: int, activation: 
     features = math.prod(shape)
     if kind in ("softmax", "mlp"):
         return from_nnx(lambda rngs: MLP((features, *sizes, classes), activation, dropout, rngs))
+    if kind == "homogeneous":
+        if classes != 2:
+            raise InputError(
+                f"model {architecture!r} is of two classes and the records have {classes}: choose mlp:200."
+            )
+        return homogeneous((features, *sizes))
     if len(shape) != 3:
         raise InputError(
             f"model {architecture!r} needs images and a record has shape {shape}: choose softmax or mlp:256."
@@ -174,6 +183,7 @@ def _parse(architecture: str) -> tuple[str, tuple[int, ...]]:
     whole = {
         "softmax": not sizes,
         "mlp": len(sizes) >= 1,
+        "homogeneous": len(sizes) >= 1,
         "cnn": len(sizes) >= 1,
         "lenet": len(sizes) == 1,
         "resnet9": len(sizes) == 1,

@@ -89,12 +89,13 @@ def folded(variables: Variables) -> Variables:
     The scale goes into the first layer's weights, so that nothing is left that a reader of weights could overlook.
 
     Args:
-        variables: of a standardised ``softmax`` or ``mlp`` (`jaxattack.models.nets`).
+        variables: of a standardised ``softmax``, ``mlp`` or ``homogeneous`` (`jaxattack.models.nets`).
     """
     mean, deviation = (np.asarray(part, np.float64) for part in variables.rest[1:])
     named, tree = jax.tree_util.tree_flatten_with_path(variables.params)
     leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in named}
-    kernel = np.asarray(leaves["layers/0/kernel"], np.float64) / deviation[:, None]
-    leaves["layers/0/bias"] = jnp.float32(np.asarray(leaves["layers/0/bias"], np.float64) - mean @ kernel)
-    leaves["layers/0/kernel"] = jnp.float32(kernel)
+    first, bias = ("kernels/0", "bias") if "kernels/0" in leaves else ("layers/0/kernel", "layers/0/bias")
+    kernel = np.asarray(leaves[first], np.float64) / deviation[:, None]
+    leaves[bias] = jnp.float32(np.asarray(leaves[bias], np.float64) - mean @ kernel)
+    leaves[first] = jnp.float32(kernel)
     return Variables(jax.tree_util.tree_unflatten(tree, leaves.values()), variables.rest.rest)

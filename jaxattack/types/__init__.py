@@ -39,10 +39,13 @@ from jaxattack.types.oracle import (
     OracleError,
     Precision,
 )
+from jaxattack.types.reconstruction import GOALS, NEEDS, Goal, Need, Reconstruction, ReconstructionAttack
 from jaxattack.types.signal import SIGHTS, Sight, Signal, View, sees
 
 __all__ = [
     "EVERY_LEVEL",
+    "GOALS",
+    "NEEDS",
     "NUMBERS",
     "SIGHTS",
     "Access",
@@ -56,6 +59,7 @@ __all__ = [
     "Extraction",
     "ExtractionAttack",
     "Frame",
+    "Goal",
     "InputError",
     "InputWarning",
     "Inputs",
@@ -67,12 +71,15 @@ __all__ = [
     "Membership",
     "MembershipAttack",
     "Model",
+    "Need",
     "Needs",
     "Observations",
     "Oracle",
     "OracleError",
     "Precision",
     "Progress",
+    "Reconstruction",
+    "ReconstructionAttack",
     "Side",
     "Sight",
     "Signal",

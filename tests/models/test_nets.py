@@ -135,7 +135,8 @@ def test_the_same_arguments_give_the_same_object():
 
 def test_every_listed_architecture_can_be_built():
     for text in ARCHITECTURES:
-        assert parameters(build(text, COLOUR, 10)) > 0
+        classes = 2 if text.startswith("homogeneous") else 10
+        assert parameters(build(text, COLOUR, classes)) > 0
 
 
 @pytest.mark.parametrize(
@@ -189,3 +190,8 @@ def test_what_does_not_fit_is_refused_in_a_sentence(text, shape, options, words)
     with pytest.raises(InputError, match=words) as caught:
         build(text, shape, 10, **options)
     assert str(caught.value).endswith(".")
+
+
+def test_a_homogeneous_network_has_two_classes():
+    with pytest.raises(InputError, match="is of two classes and the records have 3"):
+        build("homogeneous:8", (5,), 3)

@@ -36,7 +36,7 @@ def by_hand(raw):
     return Dataset(x=((x - mean) / spread).astype(np.float32), y=data.y, classes=2, name="scaled")
 
 
-@pytest.mark.parametrize("name", ["softmax", "mlp:8"])
+@pytest.mark.parametrize("name", ["softmax", "mlp:8", "homogeneous:8"])
 @pytest.mark.parametrize("recipe", [Recipe(epochs=3, batch=10), Recipe(epochs=3, batch=10, ema=0.9)])
 def test_it_learns_as_from_a_table_scaled_by_hand(raw, name, recipe):
     data, member = raw

@@ -1,5 +1,7 @@
 """Records of a training set, and what they share, from what a model became: its weights, its answers, its updates.
 
+An attack is a frozen configuration, called with `Knowledge`, of which it reads what its ``needs`` name.
+
 attribute          one attribute of a record whose rest is known: from answers, or from a tree's counts
 convex             the one training record that is not known, in closed form
 informed           the same from the weights of a network, learnt on shadow models
@@ -10,42 +12,67 @@ property           what share of the training set has something, from the weight
 
 from __future__ import annotations
 
+from jaxattack.attacks.naming import named
 from jaxattack.attacks.reconstruction.attribute import Confidence, MaximumPosterior, TreeCounts, confusion_matrix
-from jaxattack.attacks.reconstruction.convex import Convex, Missing, solve
-from jaxattack.attacks.reconstruction.informed import Fitted, Reconstructor, nearest_other, started, train_shadows
-from jaxattack.attacks.reconstruction.kkt import KKT, Recovered, homogeneous
-from jaxattack.attacks.reconstruction.property import PropertyReader, with_share
-from jaxattack.attacks.reconstruction.secret import Attributes, Judged, Secret, judge
+from jaxattack.attacks.reconstruction.convex import Convex, solve
+from jaxattack.attacks.reconstruction.informed import Informed, fixed_start, nearest_other, train_shadows
+from jaxattack.attacks.reconstruction.kkt import KKT
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, Known, Partial, Training
+from jaxattack.attacks.reconstruction.linear_model import LinearModel
+from jaxattack.attacks.reconstruction.property import PropertyReader, PropertyShare, draw_members
+from jaxattack.attacks.reconstruction.reconstructor import Reader, Reconstructor
+from jaxattack.attacks.reconstruction.secret import Secret
 from jaxattack.attacks.reconstruction.tree import CountedTree
-from jaxattack.attacks.reconstruction.update_leakage import Change, LabelReader, Update, Updated, change, solve_softmax
+from jaxattack.attacks.reconstruction.update import Update, change
+from jaxattack.attacks.reconstruction.update_leakage import LabelReader, UpdateLabel, UpdateRecord, solve_softmax
+from jaxattack.types import ReconstructionAttack
+
+_DEFAULTS: tuple[ReconstructionAttack, ...] = (
+    MaximumPosterior(), Confidence(), TreeCounts(), Convex(), Informed(), KKT(), UpdateRecord(), UpdateLabel(),
+    PropertyShare(),
+)  # fmt: skip
+ATTACKS: dict[str, ReconstructionAttack] = {attack.name: attack for attack in _DEFAULTS}
+
+
+def lookup(name: str) -> ReconstructionAttack:
+    """One attack by name, which may set its fields as an address does: ``kkt?runs=32``.
+
+    Raises:
+        InputError: an unknown name or field, or a value outside a field's range.
+    """
+    return named(name, ATTACKS, "reconstruction attack")
+
 
 __all__ = [
+    "ATTACKS",
     "KKT",
-    "Attributes",
-    "Change",
     "Confidence",
     "Convex",
     "CountedTree",
-    "Fitted",
-    "Judged",
+    "Informed",
+    "Knowledge",
+    "Known",
     "LabelReader",
+    "LinearModel",
     "MaximumPosterior",
-    "Missing",
+    "Partial",
     "PropertyReader",
+    "PropertyShare",
+    "Reader",
     "Reconstructor",
-    "Recovered",
     "Secret",
+    "Training",
     "TreeCounts",
     "Update",
-    "Updated",
+    "UpdateLabel",
+    "UpdateRecord",
     "change",
     "confusion_matrix",
-    "homogeneous",
-    "judge",
+    "draw_members",
+    "fixed_start",
+    "lookup",
     "nearest_other",
     "solve",
     "solve_softmax",
-    "started",
     "train_shadows",
-    "with_share",
 ]

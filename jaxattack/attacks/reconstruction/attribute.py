@@ -18,15 +18,34 @@ The black-box attacks ask an oracle once, for all records and values together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import softmax
 
-from jaxattack.attacks.reconstruction.secret import Attributes, Secret
-from jaxattack.attacks.reconstruction.tree import CountedTree
-from jaxattack.types import EVERY_LEVEL, NUMBERS, Answer, BudgetSpent, InputError, Ledger, Oracle, OracleError, config
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, Partial, handed
+from jaxattack.attacks.reconstruction.secret import Secret
+from jaxattack.types import (
+    EVERY_LEVEL,
+    NUMBERS,
+    Answer,
+    BudgetSpent,
+    Goal,
+    InputError,
+    Ledger,
+    Level,
+    Need,
+    Oracle,
+    OracleError,
+    Progress,
+    Reconstruction,
+    config,
+)
+
+Score = Callable[[Answer, np.ndarray], np.ndarray]
+"""Answers and the labels of their records, Int["record value"], to Float["record value"]."""
 
 BLOCK = 1024
 """Records that a tree is asked about at once."""
@@ -44,60 +63,37 @@ def confusion_matrix(
         raise InputError(
             f"there are {label.shape} labels and {predicted.shape} predictions: give one of each a record."
         )
-    for name, given in (("label", label), ("predicted", predicted)):
-        _within(name, given, classes)
+    for name, labels in (("label", label), ("predicted", predicted)):
+        _within(name, labels, classes)
     counts = np.zeros((classes, classes))
     np.add.at(counts, (label, predicted), 1)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@config
 class MaximumPosterior:
-    """The most likely value given the label, by the model's published confusion matrix.
-
-    Attributes:
-        confusion: C[y, y'], rows that sum to 1 (or to 0 for a class that nobody counted).
-
-    Raises:
-        InputError: no square matrix of such rows.
-    """
-
-    confusion: Float[np.ndarray, "cls predicted"]
+    """The likeliest value of an attribute given the label, by the model's confusion matrix."""
 
     name = "map"
-    levels = EVERY_LEVEL
+    goal: ClassVar[Goal] = "attribute"
+    needs: ClassVar[tuple[Need, ...]] = ("answers", "confusion", "partial")
+    levels: ClassVar[tuple[Level, ...]] = EVERY_LEVEL
 
-    def __post_init__(self) -> None:
-        shape, sums = self.confusion.shape, self.confusion.sum(axis=-1)
-        if len(shape) != 2 or shape[0] != shape[1]:
-            raise InputError(f"confusion has shape {shape}: give one row and one column for each class.")
-        if not ((self.confusion >= 0).all() and (np.isclose(sums, 1) | (sums == 0)).all()):
-            raise InputError("confusion is no matrix of shares: divide each row of counts by its sum.")
-
-    def __call__(
-        self, oracle: Oracle, x: Float[np.ndarray, "record feature"], y: Int[np.ndarray, "record"], secret: Secret
-    ) -> Attributes:
+    def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
         """Guess the attribute of each record; the score is P(v) C[y, f(x_K, v)].
 
-        Args:
-            oracle: the victim.
-            x: records; the secret's columns are not read.
-            y: their true labels.
-            secret: the attribute.
-
         Raises:
-            InputError: a confusion matrix of other classes, a level that it cannot work with, labels or records that do
-                not fit, or a budget too small for a single record.
+            InputError: something missing, no confusion matrix of the victim's classes, labels or records that do not
+                fit, or a budget too small for a single record.
         """
-        if len(self.confusion) != oracle.access.classes:
-            raise InputError(
-                f"confusion is of {len(self.confusion)} classes and the victim has {oracle.access.classes}: give its own."
-            )
+        del seed, progress  # nothing is random, and all is one call
+        oracle, confusion, partial = handed(self, knowledge)
+        _check_confusion(confusion, oracle.access.classes)
 
         def score(answer: Answer, y: Int[np.ndarray, "record value"]) -> np.ndarray:
-            return secret.prior * self.confusion[y, answer.label.reshape(y.shape)]
+            return partial.secret.prior * confusion[y, answer.label.reshape(y.shape)]
 
-        return _asked(self, oracle, x, y, secret, score)
+        return _ask(self.name, oracle, partial, score)
 
 
 @config
@@ -105,103 +101,88 @@ class Confidence:
     """CSMIA: the value whose prediction is the record's label, and confidences where that does not decide."""
 
     name = "csmia"
-    levels = NUMBERS
+    goal: ClassVar[Goal] = "attribute"
+    needs: ClassVar[tuple[Need, ...]] = ("answers", "partial")
+    levels: ClassVar[tuple[Level, ...]] = NUMBERS
 
-    def __call__(
-        self, oracle: Oracle, x: Float[np.ndarray, "record feature"], y: Int[np.ndarray, "record"], secret: Secret
-    ) -> Attributes:
+    def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
         """Guess the attribute of each record.
 
         The score is the confidence of the predicted class where that is y, and less that confidence where it is not:
         its largest is at the one value that gives y, at the surest of several, and at the least sure of none.
 
-        Args:
-            oracle: the victim.
-            x: records; the secret's columns are not read.
-            y: their true labels.
-            secret: the attribute.
-
         Raises:
-            InputError: a level that it cannot work with, labels or records that do not fit, or a budget too small for a
-                single record.
+            InputError: something missing, a level that it cannot work with, labels or records that do not fit, or a
+                budget too small for a single record.
         """
+        del seed, progress  # nothing is random, and all is one call
+        oracle, partial = handed(self, knowledge)
 
         def score(answer: Answer, y: Int[np.ndarray, "record value"]) -> np.ndarray:
-            given = answer.probability if answer.probability is not None else softmax(answer.logit, axis=1)
-            sure = given[np.arange(len(given)), answer.label].reshape(y.shape)
-            return np.where(answer.label.reshape(y.shape) == y, sure, -sure)
+            confidence = answer.probability if answer.probability is not None else softmax(answer.logit, axis=1)
+            top = confidence[np.arange(len(confidence)), answer.label].reshape(y.shape)
+            return np.where(answer.label.reshape(y.shape) == y, top, -top)
 
-        return _asked(self, oracle, x, y, secret, score)
+        return _ask(self.name, oracle, partial, score)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@config
 class TreeCounts:
-    """The most likely value by the training counts in the leaves of a tree that the attacker holds.
-
-    Attributes:
-        tree: the victim.
-    """
-
-    tree: CountedTree
+    """The likeliest value of an attribute by the training counts in the leaves of a tree that the attacker holds."""
 
     name = "tree-counts"
+    goal: ClassVar[Goal] = "attribute"
+    needs: ClassVar[tuple[Need, ...]] = ("tree", "partial")
+    levels: ClassVar[tuple[Level, ...]] = ()
 
-    def __call__(
-        self, x: Float[np.ndarray, "record feature"], y: Int[np.ndarray, "record"], secret: Secret
-    ) -> Attributes:
+    def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
         """Guess the attribute of each record; the score is P(v) n(x_K, v) 1[label is y] / phi(v).
 
-        Args:
-            x: records; the secret's columns are not read.
-            y: their true labels.
-            secret: the attribute.
-
         Raises:
-            InputError: labels or records that do not fit.
+            InputError: something missing, or labels or records that do not fit.
         """
-        tree = self.tree
-        _fits(x, y, tree.features, tree.classes)
-        leaf = tree.feature < 0
-        known = np.ones(tree.features, bool)
-        only = np.isin(np.arange(tree.features), secret.columns)
+        del seed  # nothing is random
+        tree, (x, y, secret) = handed(self, knowledge)
+        _check_records(x, y, tree.features, tree.classes)
+        leaf, known = tree.feature < 0, np.ones(tree.features, bool)
         share = np.where(leaf, tree.count / tree.count[0], 0.0)
-        alone = tree.reached(secret.tried(np.zeros((1, tree.features)))[0], only)
-        phi = alone @ share
+        only = np.isin(np.arange(tree.features), secret.columns)
+        phi = tree.reachable(secret.candidates(np.zeros((1, tree.features)))[0], only) @ share
         parts = []
         for at in range(0, len(x), BLOCK):
-            tried = secret.tried(x[at : at + BLOCK])
-            reached = tree.reached(tried.reshape(-1, tree.features), known) & leaf
-            gives = tree.label == np.repeat(y[at : at + BLOCK], len(secret.prior))[:, np.newaxis]
-            parts.append((reached & gives) @ share)
+            candidates = secret.candidates(x[at : at + BLOCK]).reshape(-1, tree.features)
+            label = np.repeat(y[at : at + BLOCK], len(secret.prior))[:, np.newaxis]
+            parts.append((tree.reachable(candidates, known) & leaf & (tree.label == label)) @ share)
+            if progress:
+                progress("records", min(at + BLOCK, len(x)), len(x))
         score = secret.prior * np.concatenate(parts).reshape(len(x), -1) / phi
-        return Attributes(attack=self.name, value=_best(score, secret), score=score)
+        return Reconstruction(attack=self.name, goal=self.goal, value=_likeliest(score, secret), score=score)
 
 
-def _asked(attack, oracle: Oracle, x, y, secret: Secret, score) -> Attributes:
+def _ask(attack: str, oracle: Oracle, partial: Partial, score: Score) -> Reconstruction:
     """Ask about each record with each value in one call, or about as many records as the budget allows."""
-    access = oracle.access
-    if access.level not in attack.levels:
-        raise InputError(f"{attack.name} cannot work with {access.level} answers: it needs confidences.")
-    _fits(x, y, int(np.prod(access.inputs.shape)), access.classes)
+    (x, y, secret), access = partial, oracle.access
+    _check_records(x, y, int(np.prod(access.inputs.shape)), access.classes)
     before, values = oracle.ledger, len(secret.prior)
-    tried = secret.tried(x).reshape(-1, x.shape[1])
-    asked, reason = len(x), ""
+    queries = secret.candidates(x).reshape(-1, *access.inputs.shape)
+    count, reason = len(x), ""
     try:
-        answer = oracle(tried)
+        answer = oracle(queries)
     except BudgetSpent as error:
-        asked = error.left // values
-        reason = f"The budget allowed {asked} of {len(x)} records: all of them take {len(tried):,} queries."
-        if not asked:
-            raise InputError(f"{error} {attack.name} needs at least {values} queries for a single record.") from error
-        answer = oracle(tried[: asked * values])
+        count = error.left // values
+        reason = f"The budget allowed {count} of {len(x)} records: all of them take {len(queries):,} queries."
+        if not count:
+            raise InputError(f"{error} {attack} needs at least {values} queries for a single record.") from error
+        answer = oracle(queries[: count * values])
     scores = np.full((len(x), values), np.nan)
-    scores[:asked] = score(answer, np.repeat(y[:asked, np.newaxis], values, axis=1))
-    if np.isnan(scores[:asked]).any():
+    scores[:count] = score(answer, np.repeat(y[:count, np.newaxis], values, axis=1))
+    if np.isnan(scores[:count]).any():
         raise OracleError("the victim answered NaN for a class that it predicts: its confidences cannot be believed.")
     cost: Ledger = oracle.ledger - before
-    return Attributes(
-        attack=attack.name,
-        value=_best(scores, secret),
+    return Reconstruction(
+        attack=attack,
+        goal="attribute",
+        value=_likeliest(scores, secret),
         score=scores,
         cost=cost,
         complete=not reason,
@@ -209,11 +190,21 @@ def _asked(attack, oracle: Oracle, x, y, secret: Secret, score) -> Attributes:
     )
 
 
-def _best(score: Float[np.ndarray, "record value"], secret: Secret) -> Int[np.ndarray, "record"]:
+def _likeliest(score: Float[np.ndarray, "record value"], secret: Secret) -> Int[np.ndarray, "record"]:
     # Where rounding makes equal scores differ, the prior decides still.
     near = score >= score.max(axis=1, keepdims=True) - 1e-12
-    unasked = np.isnan(score).any(axis=1, keepdims=True)
-    return np.where(near | unasked, secret.prior, -1.0).argmax(axis=1)
+    unknown = np.isnan(score).any(axis=1, keepdims=True)
+    return np.where(near | unknown, secret.prior, -1.0).argmax(axis=1)
+
+
+def _check_confusion(confusion: Float[np.ndarray, "cls predicted"], classes: int) -> None:
+    shape, sums = confusion.shape, confusion.sum(axis=-1)
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise InputError(f"confusion has shape {shape}: give one row and one column for each class.")
+    if not ((confusion >= 0).all() and (np.isclose(sums, 1) | (sums == 0)).all()):
+        raise InputError("confusion is no matrix of shares: divide each row of counts by its sum.")
+    if len(confusion) != classes:
+        raise InputError(f"confusion is of {len(confusion)} classes and the victim has {classes}: give its own.")
 
 
 def _within(name: str, label: Int[np.ndarray, "record"], classes: int) -> None:
@@ -221,7 +212,7 @@ def _within(name: str, label: Int[np.ndarray, "record"], classes: int) -> None:
         raise InputError(f"{name} holds other than whole numbers from 0 to {classes - 1}: give classes that exist.")
 
 
-def _fits(x, y, features: int, classes: int) -> None:
+def _check_records(x: np.ndarray, y: np.ndarray, features: int, classes: int) -> None:
     if x.ndim != 2 or x.shape[1] != features or not len(x):
         raise InputError(f"x has shape {x.shape}: give at least one record, of {features} features.")
     if y.shape != (len(x),):

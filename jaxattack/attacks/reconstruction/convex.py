@@ -1,94 +1,30 @@
 """The missing record of a convex model, by an adversary who knows all the others (Balle, Cherubin and Hayes 2022).
 
-The weights W["feature output"] and bias b["output"] minimise
+At the minimum of the objective of a `LinearModel` its gradient is 0. With e_i = prediction - answer, the part of one
+missing record is what the others leave:
 
-    sum_i loss(W^T x_i + b, y_i) + penalty / 2 |W|^2
+    s e^T = -penalty W - sum_known s_i e_i^T        e = -sum_known e_i
 
-so the gradient is 0 there. With e_i = prediction - answer, the part of one missing record is what the others leave:
-
-    x e^T = -penalty W - sum_known x_i e_i^T        e = -sum_known e_i
-
-The first has rank one and the second gives its scale: x = (x e^T) e / |e|^2. The missing answer is the prediction at x
+The first has rank one and the second gives its scale: s = (s e^T) e / |e|^2. The missing answer is the prediction at s
 less e. The bias must be there and not penalised; without it the scale is lost.
 
-    loss       prediction                answer                            outputs
-    logistic   1 / (1 + exp(-z))         0 or 1                            1
-    softmax    softmax(z)                one-hot of a class                2 or more
-    squared    z, the loss |z - y|^2/2   numbers ["record"] or ["record output"]   1 or more
-
-With a mean in place of the sum, penalty is the coefficient times the number of records, the missing one counted.
-scikit-learn's LogisticRegression(C=c) has penalty 1 / c; its Ridge(alpha=a) has penalty a.
+How far an optimiser stopped short of the minimum goes into the record, over |e|: a record that the model fits well has a
+small e. The attack's score is |e|.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from scipy.special import expit, softmax
 
-from jaxattack.types import InputError
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.attacks.reconstruction.linear_model import LinearModel
+from jaxattack.types import Goal, InputError, Level, Need, Progress, Reconstruction, above_zero, config
 
-Loss = Literal["logistic", "softmax", "squared"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Convex:
-    """A trained linear model, and the objective that it minimises.
-
-    Attributes:
-        weight: W.
-        bias: b.
-        loss: logistic, softmax or squared.
-        penalty: of W, at least 0.
-
-    Raises:
-        InputError: shapes that disagree, numbers that are not finite, or a value out of range.
-    """
-
-    weight: Float[np.ndarray, "feature output"]
-    bias: Float[np.ndarray, "output"]
-    loss: Loss
-    penalty: float
-
-    def __post_init__(self) -> None:
-        if self.weight.ndim != 2 or self.bias.shape != self.weight.shape[1:]:
-            raise InputError(
-                f"weight and bias have shapes {self.weight.shape} and {self.bias.shape}: "
-                "give (features, outputs) and (outputs,)."
-            )
-        if self.loss not in ("logistic", "softmax", "squared"):
-            raise InputError(f"loss is {self.loss!r}: choose logistic, softmax or squared.")
-        outputs = len(self.bias)
-        if (self.loss == "logistic") != (outputs == 1) and self.loss != "squared":
-            raise InputError(
-                f"loss is {self.loss!r} and there are {outputs} outputs: softmax has 2 or more, logistic 1."
-            )
-        if not (np.isfinite(self.weight).all() and np.isfinite(self.bias).all()):
-            raise InputError("weight or bias is NaN or infinite: give a model that converged.")
-        if not 0 <= self.penalty < np.inf:
-            raise InputError(f"penalty is {self.penalty}: give 0 or more.")
-
-    def predict(self, x: Float[np.ndarray, "record feature"]) -> Float[np.ndarray, "record output"]:
-        """What the gradient of the loss compares with the answer."""
-        z = np.asarray(x, np.float64) @ self.weight + self.bias
-        return {"logistic": expit, "softmax": lambda z: softmax(z, axis=1), "squared": lambda z: z}[self.loss](z)
-
-    def answers(self, y: Shaped[np.ndarray, "record"]) -> Float[np.ndarray, "record output"]:
-        """Labels as the loss takes them.
-
-        Raises:
-            InputError: labels that the loss does not take.
-        """
-        y = np.asarray(y)
-        if self.loss == "squared":
-            return y.reshape(len(y), -1).astype(np.float64)
-        classes = max(len(self.bias), 2)
-        if not np.isin(y, np.arange(classes)).all():
-            raise InputError(f"y holds other than the classes 0 to {classes - 1}: renumber the labels from 0.")
-        return np.eye(classes)[y.astype(int)] if self.loss == "softmax" else y[:, np.newaxis].astype(np.float64)
+TOLERANCE = 1e-9
+"""The smallest |e| that is divided by: below it rounding alone would be reconstructed (Balle et al. divide without)."""
 
 
 class Missing(NamedTuple):
@@ -97,52 +33,118 @@ class Missing(NamedTuple):
     Attributes:
         x: Float["feature"], the record.
         y: its label; of the squared loss, Float["output"], its answers.
-        residual: how far x e^T is from rank one, relative to its size, where there are several outputs; 0 if exact, and
+        size: |e|.
+        residual: how far s e^T is from rank one, relative to its size, where there are several outputs; 0 if exact, and
             NaN for one output, where there is nothing to check by.
     """
 
     x: np.ndarray
     y: int | np.ndarray
+    size: float
     residual: float
 
 
 def solve(
-    victim: Convex, x: Float[np.ndarray, "record feature"], y: Shaped[np.ndarray, "record"], *, tolerance: float = 1e-9
+    victim: LinearModel,
+    x: Float[np.ndarray, "record feature"],
+    y: Shaped[np.ndarray, "record"],
+    *,
+    tolerance: float = TOLERANCE,
 ) -> Missing:
     """The one training record that is not given.
 
     Args:
-        victim: the model at its minimum; an error of the optimiser goes into the record, over the size of e.
+        victim: the model at its minimum.
         x: every other training record.
         y: their labels.
-        tolerance: the smallest size of e that can be divided by.
+        tolerance: the smallest |e| that can be divided by.
 
     Raises:
         InputError: records of another width, labels that do not fit, or a missing record without influence: the others
             explain the weights.
     """
-    known = np.asarray(x, np.float64)
-    if known.ndim != 2 or known.shape[1] != len(victim.weight) or len(known) != len(y):
+    missing = _missing(victim, x, y, tolerance)
+    if missing is None:
         raise InputError(
-            f"x and y have shapes {known.shape} and {np.shape(y)} and the model takes {len(victim.weight)} features: "
+            f"the gradient of the known records sums to less than the tolerance {tolerance:.1e}: the missing record has no "
+            "influence on this model, or nothing is missing."
+        )
+    return missing
+
+
+def _missing(victim: LinearModel, x: np.ndarray, y: np.ndarray, tolerance: float) -> Missing | None:
+    """As `solve`; None for a record without influence."""
+    if np.ndim(x) != 2 or np.shape(x)[1] != len(victim.weight) or len(x) != len(y):
+        raise InputError(
+            f"x and y have shapes {np.shape(x)} and {np.shape(y)} and the model takes {len(victim.weight)} features: "
             "give the other training records and their labels."
         )
+    known = victim.scaled(x)
     error = victim.predict(known) - victim.answers(y)
-    missing = -error.sum(axis=0)
-    outer = -victim.penalty * victim.weight - known.T @ error
-    size = float(missing @ missing)
-    if not size > tolerance**2:
-        raise InputError(
-            f"the gradient of the known records sums to {size**0.5:.1e}, within the tolerance {tolerance:.1e}: "
-            "the missing record has no influence on this model, or nothing is missing."
-        )
-    record = outer @ missing / size
+    missing, outer = -error.sum(axis=0), -victim.penalty * victim.weight - known.T @ error
+    size = float(np.linalg.norm(missing))
+    if not size > tolerance:
+        return None
+    record = outer @ missing / size**2
     residual = float(np.linalg.norm(outer - np.outer(record, missing)) / np.linalg.norm(outer)) if outer.any() else 0.0
-    answer = victim.predict(record[np.newaxis])[0] - missing
-    # The error is below 0 at the record's own class alone.
-    label = {
-        "logistic": lambda: int(missing[0] < 0),
-        "softmax": lambda: int(missing.argmin()),
-        "squared": lambda: answer,
-    }
-    return Missing(record, label[victim.loss](), residual if len(missing) > 1 else float("nan"))
+    return Missing(
+        record * victim.scale + victim.mean,
+        _answer(victim, record, missing),
+        size,
+        residual if len(missing) > 1 else float("nan"),
+    )
+
+
+def _answer(victim: LinearModel, scaled: Float[np.ndarray, "feature"], error: Float[np.ndarray, "output"]):
+    """The missing answer: the error is below 0 at the record's own class alone."""
+    if victim.loss == "squared":
+        return victim.predict(scaled[np.newaxis])[0] - error
+    return int(error.argmin()) if victim.loss == "softmax" else int(error[0] < 0)
+
+
+@config
+class Convex:
+    """The missing record of a linear model at its minimum, in closed form.
+
+    Attributes:
+        tolerance: the smallest |e| that is divided by; a record with less influence is not reconstructed.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    tolerance: float = TOLERANCE
+
+    name = "convex"
+    goal: ClassVar[Goal] = "record"
+    needs: ClassVar[tuple[Need, ...]] = ("linear", "known")
+    levels: ClassVar[tuple[Level, ...]] = ()
+
+    def __post_init__(self) -> None:
+        above_zero(tolerance=self.tolerance)
+
+    def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
+        """Solve for the record that is missing from each entry of ``known``; the score is |e|."""
+        del seed  # nothing is random
+        victim, known = handed(self, knowledge)
+        features = len(victim.weight)
+        x, label = np.full((len(known), features), np.nan), np.full(len(known), -1)
+        size, residual = np.full(len(known), np.nan), np.full(len(known), np.nan)
+        for at, one in enumerate(known):
+            missing = _missing(victim, one.x.reshape(len(one.x), -1), one.y, self.tolerance)
+            if missing is not None:
+                x[at], size[at], residual[at] = missing.x, missing.size, missing.residual
+                label[at] = missing.y if victim.loss != "squared" else -1
+            if progress:
+                progress("records", at + 1, len(known))
+        lost = int(np.isnan(size).sum())
+        return Reconstruction(
+            attack=self.name,
+            goal=self.goal,
+            value=x.reshape(len(known), *known[0].x.shape[1:]),
+            score=size,
+            label=None if victim.loss == "squared" else label,
+            complete=not lost,
+            reason=f"{lost} of {len(known)} records have no influence on the model." if lost else "",
+            notes={"rank-one residual, median": float(np.nanmedian(residual))} if len(victim.bias) > 1 else {},
+        )

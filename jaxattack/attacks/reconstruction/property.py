@@ -1,29 +1,34 @@
 """A property of a training set that no record tells alone, read off the weights (Ateniese et al. 2015).
 
-The attacker trains shadow models on sets with the property and without, and a meta-classifier of their weights. Hidden
-units can trade places without changing a network, so they are first put into an order of their own: by the sum of the
-weights that come in (Ganju et al. 2018).
+The attacker trains shadow models on sets of which different shares of the records have the property, and a regression of
+the share on their weights (Suri and Evans 2022). Hidden units can trade places without changing a network, so they are
+first put into an order of their own: by the sum of the weights that come in (Ganju et al. 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import BayesianRidge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jaxattack.types import InputError, Variables
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.training import train_ensemble
+from jaxattack.types import Goal, InputError, Level, Need, Progress, Reconstruction, Variables, at_least, config
+
+LOW, HIGH = 0.1, 0.9
+"""The shares that training sets are drawn with lie between these (Suri and Evans 2022 vary them from 0 to 1)."""
 
 
-def with_share(
-    has: Bool[np.ndarray, "record"], shares: Sequence[float], size: int, *, seed: int = 0
+def draw_members(
+    has: Bool[np.ndarray, "record"], shares: Sequence[float] | Float[np.ndarray, "model"], size: int, *, seed: int = 0
 ) -> Bool[np.ndarray, "model record"]:
     """Training sets of one size, of whose records a given share has something.
 
@@ -53,7 +58,12 @@ def with_share(
     return member
 
 
-def ordered(variables: Variables) -> Float[np.ndarray, "model parameter"]:
+def size_of_sets(has: Bool[np.ndarray, "record"]) -> int:
+    """The most records that a set can have with any share from `LOW` to `HIGH`."""
+    return int(min(has.sum(), (~has).sum()) / HIGH)
+
+
+def canonical(variables: Variables) -> Float[np.ndarray, "model parameter"]:
     """The parameters of perceptrons, flat, with hidden units in the order of the sum of their incoming weights.
 
     Args:
@@ -77,59 +87,113 @@ def ordered(variables: Variables) -> Float[np.ndarray, "model parameter"]:
 def _layers(params: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     try:
         layers = [params["layers"][number] for number in range(len(params["layers"]))]
-        found = [(np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in layers]
+        parameters = [(np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in layers]
     except (KeyError, TypeError) as error:
         raise InputError(
             "the networks are no perceptrons (mlp or softmax): their units have no order to be put in."
         ) from error
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
         raise InputError("a network's weights are NaN or infinite: its training diverged.")
-    return found
+    return parameters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PropertyReader:
-    """A meta-classifier of weights: principal components of the standardised, ordered parameters, then a logistic one.
+    """A regression of the share on weights: principal components of the standardised, canonical parameters, then Bayesian
+    ridge regression, which finds its own penalty.
 
     Attributes:
-        classifier: of ordered parameters.
+        reduction: of canonical parameters.
+        regression: of the share on components.
     """
 
-    classifier: Pipeline
+    reduction: Pipeline
+    regression: BayesianRidge
 
     @classmethod
-    def fit(cls, shadows: Variables, has: Bool[np.ndarray, "model"], *, components: int = 50) -> PropertyReader:
-        """Learn the property from shadow models.
+    def fit(cls, shadows: Variables, share: Float[np.ndarray, "model"], *, components: int = 50) -> PropertyReader:
+        """Learn the share from shadow models.
 
         Args:
             shadows: every leaf leads with the axis ``model``.
-            has: which were trained on a set with the property.
+            share: of the records of each model's set that have the property.
             components: principal components that are read; at most the shadow models less one.
 
         Raises:
-            InputError: other than one entry for each model, or all models alike.
+            InputError: other than one share for each model, or one share throughout.
         """
-        given = ordered(shadows)
-        if has.shape != (len(given),) or has.all() or not has.any():
+        at_least(1, components=components)
+        parameters = canonical(shadows)
+        if np.shape(share) != (len(parameters),) or np.ptp(share) == 0:
             raise InputError(
-                f"has is of shape {has.shape} for {len(given)} models: say of each; some with, some without."
+                f"share is of shape {np.shape(share)} for {len(parameters)} models: give the share of each, not all alike."
             )
-        if components < 1:
-            raise InputError(f"components is {components}: give 1 or more.")
-        reduced = PCA(min(components, len(given) - 1), whiten=True, svd_solver="full")
-        classifier = make_pipeline(StandardScaler(), reduced, LogisticRegression(C=0.1, max_iter=1000))
-        return cls(classifier=classifier.fit(given, has))
+        pca = PCA(min(components, len(parameters) - 1), whiten=True, svd_solver="full")
+        reduction = make_pipeline(StandardScaler(), pca).fit(parameters)
+        return cls(reduction=reduction, regression=BayesianRidge().fit(reduction.transform(parameters), share))
 
-    def __call__(self, victims: Variables) -> Float[np.ndarray, "model"]:
-        """How sure it is that each model was trained on a set with the property, 0 to 1.
+    def __call__(self, victims: Variables) -> tuple[Float[np.ndarray, "model"], Float[np.ndarray, "model"]]:
+        """The share of each model's training set, 0 to 1, and its standard deviation in the regression's posterior.
 
         Raises:
             InputError: networks of other sizes than it learnt from.
         """
-        given = ordered(victims)
-        if given.shape[1] != self.classifier.n_features_in_:
+        parameters = canonical(victims)
+        if parameters.shape[1] != self.reduction.n_features_in_:
             raise InputError(
-                f"a victim has {given.shape[1]} parameters and a shadow model {self.classifier.n_features_in_}: "
+                f"a victim has {parameters.shape[1]} parameters and a shadow model {self.reduction.n_features_in_}: "
                 "give models alike."
             )
-        return self.classifier.predict_proba(given)[:, 1]
+        mean, deviation = self.regression.predict(self.reduction.transform(parameters), return_std=True)
+        return mean.clip(0, 1), deviation
+
+
+@config
+class PropertyShare:
+    """The share of a training set that has a property, by a regression that is learnt on shadow models.
+
+    Attributes:
+        shadows: models that the attacker trains on sets drawn from its pool.
+        components: principal components of the weights that are read.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    shadows: int = 200
+    components: int = 50
+
+    name = "property"
+    goal: ClassVar[Goal] = "property"
+    needs: ClassVar[tuple[Need, ...]] = ("weights", "pool", "training", "share")
+    levels: ClassVar[tuple[Level, ...]] = ()
+
+    def __post_init__(self) -> None:
+        at_least(1, components=self.components)
+        at_least(10, shadows=self.shadows)
+
+    def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
+        """Estimate the share behind each network; the score is less the regression's standard deviation.
+
+        Raises:
+            InputError: something missing, too few records with the property or without, networks that are no perceptrons,
+                or a training that diverged.
+        """
+        weights, pool, training, has = handed(self, knowledge)
+        shares = np.linspace(LOW, HIGH, self.shadows)
+        member = draw_members(has, shares, training.members or size_of_sets(has), seed=seed)
+        if progress:
+            progress("shadows", 0, self.shadows)
+        ensemble, _ = train_ensemble(training.model, training.recipe, pool, member, seed=seed)
+        if progress:
+            progress("shadows", self.shadows, self.shadows)
+        reader = PropertyReader.fit(ensemble.variables, shares, components=self.components)
+        value, deviation = reader(weights)
+        return Reconstruction(
+            attack=self.name,
+            goal=self.goal,
+            value=value,
+            score=-deviation,
+            models=self.shadows,
+            steps=self.shadows * training.recipe.steps(int(member[0].sum())),
+        )

@@ -1,4 +1,4 @@
-"""The attribute of a record that an attacker is after, and what was found of it.
+"""The attribute of a record that an attacker is after.
 
 An attacker who knows all else of a record tries every value that the attribute can take. In a table one attribute may
 lie in one column (a category's code, a number) or in several (one-hot).
@@ -6,13 +6,12 @@ lie in one column (a category's code, a number) or in several (one-hot).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.types import InputError, Ledger
+from jaxattack.types import InputError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +58,7 @@ class Secret:
         """One column for each value, 1 where the record has it."""
         return cls(columns=columns, values=np.eye(len(prior)), prior=prior)
 
-    def tried(self, x: Float[np.ndarray, "record feature"]) -> Float[np.ndarray, "record value feature"]:
+    def candidates(self, x: Float[np.ndarray, "record feature"]) -> Float[np.ndarray, "record value feature"]:
         """Each record with each value in the secret's place; what stood there is not read.
 
         Raises:
@@ -69,9 +68,9 @@ class Secret:
             raise InputError(
                 f"records have shape {x.shape} and the secret lies in columns {self.columns}: mend either."
             )
-        tried = np.repeat(np.asarray(x, np.float64)[:, np.newaxis], len(self.values), axis=1)
-        tried[:, :, list(self.columns)] = self.values
-        return tried
+        candidates = np.repeat(np.asarray(x, np.float64)[:, np.newaxis], len(self.values), axis=1)
+        candidates[:, :, list(self.columns)] = self.values
+        return candidates
 
     def truth(self, x: Float[np.ndarray, "record feature"]) -> Int[np.ndarray, "record"]:
         """The value that each record has, to judge an attack by.
@@ -79,62 +78,8 @@ class Secret:
         Raises:
             InputError: a record that holds none of the values.
         """
-        held = (x[:, np.newaxis, list(self.columns)] == self.values).all(axis=2)
-        if not held.any(axis=1).all():
-            record = int(np.flatnonzero(~held.any(axis=1))[0])
+        holds = (x[:, np.newaxis, list(self.columns)] == self.values).all(axis=2)
+        if not holds.any(axis=1).all():
+            record = int(np.flatnonzero(~holds.any(axis=1))[0])
             raise InputError(f"record {record} holds none of the secret's {len(self.values)} values: give all values.")
-        return held.argmax(axis=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attributes:
-    """What an attack believes of an attribute.
-
-    Attributes:
-        attack: the attack's name.
-        value: the most credible value of each record; the likeliest in the population where nothing was asked.
-        score: how credible each value is, on the attack's own scale; NaN where nothing was asked.
-        cost: what was asked of an oracle; nothing for a white-box attack.
-        complete: whether every record was attacked.
-        reason: why not, in one sentence; empty when complete.
-    """
-
-    attack: str
-    value: Int[np.ndarray, "record"]
-    score: Float[np.ndarray, "record value"]
-    cost: Ledger = field(default_factory=Ledger)
-    complete: bool = True
-    reason: str = ""
-
-
-class Judged(NamedTuple):
-    """How good guesses of an attribute are.
-
-    Attributes:
-        accuracy: the share of records whose value is right.
-        precision: the share of records said to have the value in question that have it; NaN where none was said to.
-        recall: the share of records that have it and were said to; NaN where none has it.
-    """
-
-    accuracy: float
-    precision: float
-    recall: float
-
-
-def judge(value: Int[np.ndarray, "record"], truth: Int[np.ndarray, "record"], positive: int) -> Judged:
-    """Compare guesses with the truth.
-
-    Args:
-        value: guessed.
-        truth: `Secret.truth`.
-        positive: the value whose precision and recall matter: the one that a person would hide.
-
-    Raises:
-        InputError: different lengths, or no records.
-    """
-    if value.shape != truth.shape or not len(value):
-        raise InputError(f"there are {value.shape} guesses and {truth.shape} truths: give one of each for a record.")
-    said, holds = value == positive, truth == positive
-    right = int((said & holds).sum())
-    share = lambda of: right / int(of.sum()) if of.any() else float("nan")  # noqa: E731
-    return Judged(float((value == truth).mean()), share(said), share(holds))
+        return holds.argmax(axis=1)

@@ -74,7 +74,7 @@ class CountedTree:
         """One more than the largest label."""
         return int(self.label.max()) + 1
 
-    def reached(
+    def reachable(
         self, x: Float[np.ndarray, "query feature"], known: Bool[np.ndarray, "feature"]
     ) -> Bool[np.ndarray, "query node"]:
         """The nodes that a record may pass through when only some of its features are known.
@@ -83,12 +83,12 @@ class CountedTree:
             x: records; what they hold in unknown features does not matter.
             known: which features are; where all are, one leaf is reached.
         """
-        reached = np.zeros((len(x), len(self.feature)), bool)
-        reached[:, 0] = True
+        nodes = np.zeros((len(x), len(self.feature)), bool)
+        nodes[:, 0] = True
         for node in np.flatnonzero(self.feature >= 0):
             feature = self.feature[node]
             # sklearn compares in float32, and so places a value that lies between float32 neighbours of the threshold.
             low = np.asarray(x[:, feature], np.float32) <= self.threshold[node]
-            reached[:, self.left[node]] = reached[:, node] & (low | ~known[feature])
-            reached[:, self.right[node]] = reached[:, node] & (~low | ~known[feature])
-        return reached
+            nodes[:, self.left[node]] = nodes[:, node] & (low | ~known[feature])
+            nodes[:, self.right[node]] = nodes[:, node] & (~low | ~known[feature])
+        return nodes

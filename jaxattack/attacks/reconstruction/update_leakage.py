@@ -1,10 +1,7 @@
 """What an update of a model tells of the record behind it (Salem et al. 2020, Updates-Leak).
 
-A service is asked about the same probes before and after its owner trained it on one more record. The change is
-
-    delta[probe, cls] = log p_after - log p_before, less its mean over classes
-
-which is the change of the centred logits: confidences fix logits up to a constant.
+A service is asked about the same probes before and after its owner trained it on one more record
+(`jaxattack.attacks.reconstruction.update`).
 
 A softmax regression, one gradient step (closed form). With q~ = (q, 1) and x~ = (x, 1),
 
@@ -20,73 +17,19 @@ program, and learns the label from the changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 
-from jaxattack.types import Answer, InputError, Ledger, Model, Oracle, OracleError, Variables, above_zero, config
-
-AT_ONCE = 64
-"""Shadow updates computed side by side."""
-
-
-class Change(NamedTuple):
-    """How the answers changed.
-
-    Attributes:
-        delta: Float["probe cls"], of the centred log-confidences.
-        cost: what was asked, before and after.
-    """
-
-    delta: np.ndarray
-    cost: Ledger
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.attacks.reconstruction.update import change
+from jaxattack.training import train_one
+from jaxattack.types import NUMBERS, Goal, InputError, Level, Need, Oracle, Progress, Reconstruction, at_least, config
 
 
-def change(before: Oracle, after: Oracle, probes: Float[np.ndarray, "probe *feature"]) -> Change:
-    """Ask about the probes before and after the update, in one call each.
-
-    Args:
-        before: the victim as it was; where the service is one, answers kept from then.
-        after: the victim as it is.
-        probes: the attacker's own records.
-
-    Raises:
-        InputError: labels alone, or victims of different classes.
-        OracleError: a confidence that is 0, NaN or withheld, of which no logarithm can be taken.
-    """
-    if before.access.classes != after.access.classes or before.access.classes < 2:
-        raise InputError(
-            f"the victim had {before.access.classes} classes and has {after.access.classes}: give one classifier twice."
-        )
-    told, cost = [], Ledger()
-    for oracle in (before, after):
-        begun = oracle.ledger
-        told.append(_log_confidence(oracle(probes)))
-        cost += oracle.ledger - begun
-    return Change(_centred(told[1] - told[0]), cost)
-
-
-def _log_confidence(answer: Answer) -> Float[np.ndarray, "probe cls"]:
-    if answer.logit is None and answer.probability is None:
-        raise InputError("the victim answers with labels alone: an update shows in its confidences.")
-    with np.errstate(divide="ignore"):
-        told = answer.logit if answer.logit is not None else np.log(np.asarray(answer.probability, np.float64))
-    if not np.isfinite(told).all():
-        raise OracleError("the victim answers a confidence that is 0, NaN or withheld: its change cannot be measured.")
-    return np.asarray(told, np.float64)
-
-
-def _centred(delta: Any) -> Any:
-    return delta - delta.mean(axis=-1, keepdims=True)
-
-
-class Updated(NamedTuple):
+class Source(NamedTuple):
     """The record behind an update.
 
     Attributes:
@@ -100,7 +43,7 @@ class Updated(NamedTuple):
     residual: float
 
 
-def solve_softmax(delta: Float[np.ndarray, "probe cls"], probes: Float[np.ndarray, "probe feature"]) -> Updated:
+def solve_softmax(delta: Float[np.ndarray, "probe cls"], probes: Float[np.ndarray, "probe feature"]) -> Source:
     """The record of one gradient step of a softmax regression with a bias.
 
     Args:
@@ -123,87 +66,61 @@ def solve_softmax(delta: Float[np.ndarray, "probe cls"], probes: Float[np.ndarra
     # x~ ends in 1, and the change is rate times onehot(y) - p, centred: above 0 at the label once the sign is right.
     direction = right[0] * np.sign(record[-1])
     residual = float(np.sqrt((size[1:] ** 2).sum()) / np.sqrt((size**2).sum()))
-    return Updated(record[:-1] / record[-1], int(direction.argmax()), residual)
+    return Source(record[:-1] / record[-1], int(direction.argmax()), residual)
 
 
 @config
-class Update:
-    """How the owner of a model trains it on one more record: plain gradient descent on its cross entropy.
+class UpdateRecord:
+    """The record and the label of one gradient step of a softmax regression, in closed form.
 
     Attributes:
-        steps: of it.
-        learning_rate: above 0.
+        probes: inputs that are asked about before and after, uniform in the documented range, for each feature and the
+            bias; 1 is the least, and more average rounding out.
 
     Raises:
         InputError: a value out of range.
     """
 
-    steps: int = 1
-    learning_rate: float = 0.1
+    probes: int = 2
+
+    name = "update-record"
+    goal: ClassVar[Goal] = "record"
+    needs: ClassVar[tuple[Need, ...]] = ("answers", "updates")
+    levels: ClassVar[tuple[Level, ...]] = NUMBERS
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"steps is {self.steps}: give 1 or more.")
-        above_zero(learning_rate=self.learning_rate)
+        at_least(1, probes=self.probes)
 
-    def apply(
-        self, model: Model, variables: Variables, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]
-    ) -> Variables:
-        """The model updated on each record alone; every leaf of the parameters leads with ``record``."""
-        params = _updated(model, self, variables, jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.int32))
-        return Variables(params, variables.rest)
+    def queries(self, oracle: Oracle, updates: int) -> int:
+        """How many queries so many updates cost."""
+        return self.probes * (oracle.access.inputs.low.size + 1) * (updates + 1)
 
-    def changes(
-        self,
-        model: Model,
-        variables: Variables,
-        x: Float[np.ndarray, "record *feature"],
-        y: Int[np.ndarray, "record"],
-        probes: Float[np.ndarray, "probe *feature"],
-    ) -> Float[np.ndarray, "record probe cls"]:
-        """How the answers to the probes change when the model is updated on each record alone.
+    def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
+        """Solve for the record behind each update; the score is less the distance of the change from rank one.
 
         Raises:
-            InputError: other than one label for each record, or an update that diverged.
+            InputError: something missing, answers that cannot show the change, or an update that changed none.
         """
-        if len(x) != len(y) or not len(x):
-            raise InputError(f"there are {len(x)} records and {len(y)} labels: give one of each.")
-        arrays = (jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.int32), jnp.asarray(probes, jnp.float32))
-        found = np.asarray(_changes(model, self, variables, *arrays))
-        if not np.isfinite(found).all():
-            raise InputError(f"learning_rate is {self.learning_rate} and an update diverged: lower it.")
-        return found
-
-
-def _update(model: Model, update: Update, variables: Variables, x: jax.Array, y: jax.Array) -> Any:
-    def loss(params):
-        logits = model.apply(Variables(params, variables.rest), x[None])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y[None])[0]
-
-    def step(params, _):
-        return jax.tree.map(
-            lambda leaf, slope: leaf - update.learning_rate * slope, params, jax.grad(loss)(params)
-        ), None
-
-    return jax.lax.scan(step, variables.params, length=update.steps)[0]
-
-
-@partial(jax.jit, static_argnames=("model", "update"))
-def _updated(model: Model, update: Update, variables: Variables, x: jax.Array, y: jax.Array) -> Any:
-    return jax.lax.map(lambda one: _update(model, update, variables, *one), (x, y), batch_size=AT_ONCE)
-
-
-@partial(jax.jit, static_argnames=("model", "update"))
-def _changes(
-    model: Model, update: Update, variables: Variables, x: jax.Array, y: jax.Array, probes: jax.Array
-) -> jax.Array:
-    before = model.apply(variables, probes)
-
-    def one(record):
-        params = _update(model, update, variables, *record)
-        return _centred(model.apply(Variables(params, variables.rest), probes) - before)
-
-    return jax.lax.map(one, (x, y), batch_size=AT_ONCE)
+        before, after = handed(self, knowledge)
+        inputs = before.access.inputs
+        low, high = inputs.low.ravel(), inputs.high.ravel()
+        count = self.probes * (low.size + 1)
+        # In units of the range: features of different scales would make the system ill-conditioned.
+        unit = np.random.default_rng(seed).random((count, low.size))
+        delta, cost = change(before, after, (low + unit * (high - low)).reshape(count, *inputs.shape))
+        sources = []
+        for at, one in enumerate(delta):
+            sources.append(solve_softmax(one, unit))
+            if progress:
+                progress("updates", at + 1, len(delta))
+        return Reconstruction(
+            attack=self.name,
+            goal=self.goal,
+            value=np.stack([low + source.x * (high - low) for source in sources]).reshape(-1, *inputs.shape),
+            score=np.array([-source.residual for source in sources]),
+            label=np.array([source.label for source in sources]),
+            cost=cost,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -239,7 +156,75 @@ class LabelReader:
         Raises:
             InputError: changes at other probes than it learnt from.
         """
+        return np.asarray(self.classifier.predict(self._scaled(changes)))
+
+    def confidence(self, changes: Float[np.ndarray, "record probe cls"]) -> Float[np.ndarray, "record"]:
+        """How sure it is of each label, 0 to 1 (arguments as of a call)."""
+        return self.classifier.predict_proba(self._scaled(changes)).max(axis=1)
+
+    def _scaled(self, changes: Float[np.ndarray, "record probe cls"]) -> Float[np.ndarray, "record feature"]:
         flat = changes.reshape(len(changes), -1)
         if flat.shape[1] != len(self.scale):
             raise InputError(f"a change has {flat.shape[1]} numbers and {len(self.scale)} were learnt from: ask alike.")
-        return np.asarray(self.classifier.predict(flat / self.scale))
+        return flat / self.scale
+
+
+@config
+class UpdateLabel:
+    """The label of the record that any network was updated on, learnt on shadow updates of the attacker's own model.
+
+    Attributes:
+        probes: records of the pool that are asked about before and after.
+        shadows: records of the pool that the attacker updates its own model on; fewer where the pool is smaller. The rest
+            of the pool trains that model.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    probes: int = 40
+    shadows: int = 250
+
+    name = "update-label"
+    goal: ClassVar[Goal] = "label"
+    needs: ClassVar[tuple[Need, ...]] = ("answers", "updates", "pool", "training")
+    levels: ClassVar[tuple[Level, ...]] = NUMBERS
+
+    def __post_init__(self) -> None:
+        at_least(1, probes=self.probes)
+        at_least(2, shadows=self.shadows)
+
+    def queries(self, oracle: Oracle, updates: int) -> int:
+        """How many queries so many updates cost."""
+        del oracle
+        return self.probes * (updates + 1)
+
+    def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
+        """Learn labels from shadow updates, and read each update's; the score is the reader's confidence.
+
+        Raises:
+            InputError: something missing, a pool too small, or answers that cannot show the change.
+        """
+        before, after, pool, training = handed(self, knowledge)
+        shadows = min(self.shadows, (len(pool) - self.probes) // 2)
+        if shadows < 2:
+            raise InputError(
+                f"the pool has {len(pool)} records and probes is {self.probes}: give at least {self.probes + 4}, or fewer."
+            )
+        probes, taught, own = np.split(np.arange(len(pool)), [self.probes, self.probes + shadows])
+        member = np.isin(np.arange(len(pool)), own)
+        variables = train_one(training.model, training.recipe, pool, member, seed=seed, progress=progress)
+        x = pool.x.reshape(len(pool), *before.access.inputs.shape).astype(np.float64)
+        lessons = training.update.changes(training.model, variables, pool.x[taught], pool.y[taught], pool.x[probes])
+        reader = LabelReader.fit(lessons, pool.y[taught])
+        delta, cost = change(before, after, x[probes])
+        return Reconstruction(
+            attack=self.name,
+            goal=self.goal,
+            value=reader(delta),
+            score=reader.confidence(delta),
+            cost=cost,
+            models=1,
+            steps=training.recipe.steps(len(own)) + shadows * training.update.steps,
+            notes={"labels right on the shadow updates": float((reader(lessons) == pool.y[taught]).mean())},
+        )

@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 
 import jaxattack as ja
 from jaxattack import Dataset, InputError, Recipe, Variables
-from jaxattack.attacks.reconstruction.informed import Reconstructor, nearest_other, started, train_shadows
+from jaxattack.attacks.reconstruction.informed import fixed_start, nearest_other, train_shadows
+from jaxattack.attacks.reconstruction.reconstructor import Reconstructor
 
 RECIPE = Recipe(epochs=15, batch=64, optimizer="sgd", learning_rate=0.2)
 CONFIG = Reconstructor(components=100, width=96, epochs=60, batch=32)
@@ -27,7 +28,7 @@ def shadows():
     """The fixed records, the others, and a network of 8 tanh units for each of the others."""
     both = digits()
     fixed, others = both.take(np.arange(60)), both.take(np.arange(60, 410))
-    model = started(ja.build("mlp:8", (64,), 10, activation="tanh"), 3)
+    model = fixed_start(ja.build("mlp:8", (64,), 10, activation="tanh"), 3)
     return fixed, others, train_shadows(model, RECIPE, fixed, others)
 
 
@@ -49,7 +50,7 @@ def test_reconstructions_are_closer_than_the_nearest_record_that_is_known(shadow
 
 def test_shadow_models_start_alike_and_a_record_moves_the_kernel_along_itself(shadows):
     fixed, others, variables = shadows
-    model = started(ja.build("mlp:8", (64,), 10, activation="tanh"), 3)
+    model = fixed_start(ja.build("mlp:8", (64,), 10, activation="tanh"), 3)
     first, second = model.init(jax.random.key(0)), model.init(jax.random.key(1))
     assert jax.tree.all(jax.tree.map(np.array_equal, first, second))
     # What is orthogonal to every known record has moved along the other record alone.

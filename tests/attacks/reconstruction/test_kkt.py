@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 
 import jaxattack as ja
 from jaxattack import Dataset, InputError, Recipe, Variables
-from jaxattack.attacks.reconstruction.kkt import KKT, RANGES, Recovered, Run, homogeneous, margin, residual, smoothed
+from jaxattack.attacks.reconstruction.kkt import KKT, Candidates
+from jaxattack.attacks.reconstruction.stationarity import RANGES, Run, residual, smoothed
+from jaxattack.models.homogeneous import homogeneous, margin
 
 MODEL = homogeneous((40, 100), 0.3)
 
@@ -41,8 +45,8 @@ def likeness(target, candidate):
 
 def test_the_weights_show_the_training_records_and_no_others(trained):
     variables, x = trained
-    found = KKT(candidates=12, runs=6, steps=1500)(variables, low=-1.5, high=1.5, seed=1)
-    candidates = found.best(4)
+    found = KKT(candidates=12, runs=6, steps=1500).search(variables, low=-1.5, high=1.5, seed=1)
+    candidates = np.concatenate(found.x[found.best(4)])
     assert candidates.shape == (48, 40)
     control = np.random.default_rng(9).uniform(-1, 1, (200, 40))
     assert (likeness(x, candidates) > 0.85).sum() >= 5
@@ -93,8 +97,8 @@ def test_the_smoothed_step_is_a_sigmoid_in_the_first_derivative_only():
 
 def test_runs_do_not_depend_on_how_many_go_side_by_side():
     variables = MODEL.init(jax.random.key(4))
-    together = KKT(candidates=4, runs=3, steps=20)(variables, low=-1.0, high=1.0)
-    alone = KKT(candidates=4, runs=2, steps=20, at_once=1)(variables, low=-1.0, high=1.0)
+    together = KKT(candidates=4, runs=3, steps=20).search(variables, low=-1.0, high=1.0)
+    alone = KKT(candidates=4, runs=2, steps=20, at_once=1).search(variables, low=-1.0, high=1.0)
     np.testing.assert_allclose(alone.x, together.x[:2], atol=1e-4)
     np.testing.assert_allclose(alone.residual, together.residual[:2], rtol=1e-4)
     for value, (low, high) in zip(together.runs, RANGES, strict=True):
@@ -105,7 +109,7 @@ def test_runs_do_not_depend_on_how_many_go_side_by_side():
 
 def test_a_run_that_diverges_is_counted_and_never_the_best():
     x = np.arange(24.0).reshape(3, 4, 2)
-    found = Recovered(
+    found = Candidates(
         x=x,
         multiplier=np.ones((3, 4)),
         label=np.arange(4) % 2,
@@ -113,9 +117,9 @@ def test_a_run_that_diverges_is_counted_and_never_the_best():
         runs=Run(*(np.ones(3) for _ in RANGES)),
     )
     assert found.diverged == 2
-    np.testing.assert_array_equal(found.best(), x[1])
-    with pytest.raises(InputError, match="1 of 3 ended well"):
-        found.best(2)
+    np.testing.assert_array_equal(found.best(2), [1])
+    with pytest.raises(InputError, match="all 3 runs diverged"):
+        replace(found, residual=np.full(3, np.nan)).best()
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,7 @@ def test_a_run_that_diverges_is_counted_and_never_the_best():
         ({"candidates": 0}, "candidates is 0"),
         ({"runs": 0}, "runs is 0"),
         ({"steps": 0}, "steps is 0"),
+        ({"best": 0}, "best is 0"),
         ({"at_once": 0}, "at_once is 0"),
     ],
 )
@@ -134,8 +139,8 @@ def test_a_search_out_of_range_is_refused(change, message):
 
 
 def test_weights_that_cannot_be_read_are_refused():
-    attack, variables = KKT(candidates=4, runs=1, steps=1), MODEL.init(jax.random.key(0))
-    with pytest.raises(InputError, match="made by homogeneous"):
+    attack, variables = KKT(candidates=4, runs=1, steps=1).search, MODEL.init(jax.random.key(0))
+    with pytest.raises(InputError, match="train homogeneous:200"):
         attack(ja.build("mlp:5", (40,), 2).init(jax.random.key(0)), low=-1.0, high=1.0)
     with pytest.raises(InputError, match="NaN, infinite or all 0"):
         attack(Variables(jax.tree.map(lambda leaf: leaf * np.nan, variables.params), {}), low=-1.0, high=1.0)

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 import jaxattack as ja
 from jaxattack import Dataset, InputError, Recipe, Variables
-from jaxattack.attacks.reconstruction.property import PropertyReader, ordered, with_share
+from jaxattack.attacks.reconstruction.property import PropertyReader, canonical, draw_members
 
 
 def test_the_share_of_a_group_shows_in_the_weights():
@@ -20,21 +20,22 @@ def test_the_share_of_a_group_shows_in_the_weights():
     small = y < 5
     data = Dataset(x=(x / 16).astype(np.float32), y=y % 2, classes=2, name="odd")
     has = np.arange(160) % 2 == 0
-    member = with_share(small, np.where(has, 0.9, 0.1), 200)
+    share = np.where(has, 0.9, 0.1)
+    member = draw_members(small, share, 200)
     model = ja.build("mlp:8", (64,), 2)
     ensemble, _ = ja.train_ensemble(model, Recipe(epochs=20, batch=25), data, member)
     shadows, victims = (
         jax.tree.map(lambda leaf, some=some: np.asarray(leaf)[some], ensemble.variables)
         for some in (slice(0, 110), slice(110, 160))
     )
-    found = PropertyReader.fit(shadows, has[:110], components=20)(victims)
-    assert found.shape == (50,)
-    assert ((found >= 0) & (found <= 1)).all()
-    assert roc_auc_score(has[110:], found) > 0.85
-    null = PropertyReader.fit(shadows, np.random.default_rng(0).permutation(has[:110]))(victims)
+    value = PropertyReader.fit(shadows, share[:110], components=20)(victims)[0]
+    assert value.shape == (50,)
+    assert ((value >= 0) & (value <= 1)).all()
+    assert roc_auc_score(has[110:], value) > 0.85
+    null = PropertyReader.fit(shadows, np.random.default_rng(0).permutation(share[:110]))(victims)[0]
     assert 0.2 < roc_auc_score(has[110:], null) < 0.8
     with pytest.raises(InputError, match="give models alike"):
-        PropertyReader.fit(shadows, has[:110])(_networks("mlp:5"))
+        PropertyReader.fit(shadows, share[:110])(_networks("mlp:5"))
 
 
 def _networks(architecture, models=3):
@@ -50,8 +51,8 @@ def test_units_that_trade_places_change_nothing():
         below["kernel"], below["bias"] = below["kernel"][:, :, trade], below["bias"][:, trade]
         above["kernel"] = above["kernel"][:, trade]
     traded = Variables({"layers": dict(enumerate(layers))}, variables.rest)
-    np.testing.assert_array_equal(ordered(traded), ordered(variables))
-    assert ordered(variables).shape == (3, sum(leaf[0].size for leaf in jax.tree.leaves(variables.params)))
+    np.testing.assert_array_equal(canonical(traded), canonical(variables))
+    assert canonical(variables).shape == (3, sum(leaf[0].size for leaf in jax.tree.leaves(variables.params)))
 
 
 def _list(variables):
@@ -62,30 +63,30 @@ def test_a_softmax_has_nothing_to_order():
     variables = _networks("softmax")
     layer = _list(variables)[0]
     expected = np.concatenate([np.asarray(layer["kernel"]).reshape(3, -1), np.asarray(layer["bias"])], axis=1)
-    np.testing.assert_array_equal(ordered(variables), expected)
+    np.testing.assert_array_equal(canonical(variables), expected)
 
 
 def test_sets_have_the_share_that_was_asked_for():
     has = np.arange(50) < 20
-    member = with_share(has, [0.0, 0.25, 1.0], 20)
+    member = draw_members(has, [0.0, 0.25, 1.0], 20)
     np.testing.assert_array_equal(member.sum(axis=1), 20)
     np.testing.assert_array_equal((member & has).sum(axis=1), [0, 5, 20])
-    np.testing.assert_array_equal(member, with_share(has, [0.0, 0.25, 1.0], 20))
+    np.testing.assert_array_equal(member, draw_members(has, [0.0, 0.25, 1.0], 20))
     with pytest.raises(InputError, match="a share is 1.5"):
-        with_share(has, [1.5], 20)
+        draw_members(has, [1.5], 20)
     with pytest.raises(InputError, match="there are 20 and 30"):
-        with_share(has, [1.0], 21)
+        draw_members(has, [1.0], 21)
 
 
 def test_what_does_not_fit_is_refused():
     variables = _networks("mlp:5")
     with pytest.raises(InputError, match="for 3 models"):
-        PropertyReader.fit(variables, np.array([True, False]))
-    with pytest.raises(InputError, match="some with, some without"):
-        PropertyReader.fit(variables, np.ones(3, bool))
+        PropertyReader.fit(variables, np.array([0.1, 0.9]))
+    with pytest.raises(InputError, match="not all alike"):
+        PropertyReader.fit(variables, np.ones(3))
     with pytest.raises(InputError, match="components is 0"):
-        PropertyReader.fit(variables, np.array([True, False, True]), components=0)
+        PropertyReader.fit(variables, np.array([0.1, 0.9, 0.2]), components=0)
     with pytest.raises(InputError, match="no perceptrons"):
-        ordered(Variables({"kernel": np.zeros((3, 4, 2))}, {}))
+        canonical(Variables({"kernel": np.zeros((3, 4, 2))}, {}))
     with pytest.raises(InputError, match="diverged"):
-        ordered(jax.tree.map(lambda leaf: leaf * np.nan, variables))
+        canonical(jax.tree.map(lambda leaf: leaf * np.nan, variables))

@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 
 import jaxattack as ja
 from jaxattack import Dataset, InputError, OracleError, Recipe, Variables
-from jaxattack.attacks.reconstruction.update_leakage import LabelReader, Update, change, solve_softmax
+from jaxattack.attacks.reconstruction.update import Update, change
+from jaxattack.attacks.reconstruction.update_leakage import LabelReader, solve_softmax
 from jaxattack.types import Inputs
 
 BOX = Inputs.box(0.0, 1.0, (64,))
@@ -66,9 +67,9 @@ def test_one_step_of_a_softmax_gives_the_record_and_its_label_away():
     for record in (700, 703, 705):
         updated = Update(learning_rate=0.5).apply(model, victim, data.x[[record]], data.y[[record]])
         after = Variables(jax.tree.map(lambda leaf: leaf[0], updated.params), victim.rest)
-        found = change(oracle(model, victim, precision="float64"), oracle(model, after, precision="float64"), probes)
+        found = change(oracle(model, victim, precision="float64"), (oracle(model, after, precision="float64"),), probes)
         assert (found.cost.queries, found.cost.calls) == (240, 2)
-        solved = solve_softmax(found.delta, probes)
+        solved = solve_softmax(found.delta[0], probes)
         np.testing.assert_allclose(solved.x, data.x[record], atol=1e-3)
         assert solved.label == data.y[record]
         assert solved.residual < 1e-4
@@ -90,15 +91,15 @@ def test_answers_that_hide_the_change_are_refused():
     with pytest.raises(InputError, match="no answer changed"):
         solve_softmax(np.zeros((80, 10)), np.random.default_rng(0).random((80, 64)))
     with pytest.raises(InputError, match="labels alone"):
-        change(ja.label_only(told), ja.label_only(told), probes)
+        change(ja.label_only(told), (ja.label_only(told),), probes)
     with pytest.raises(OracleError, match="0, NaN or withheld"):
-        change(told, ja.top_k(told, 3), probes)
+        change(told, (ja.top_k(told, 3),), probes)
     with pytest.raises(InputError, match="give more probes"):
         solve_softmax(np.ones((9, 10)), probes[:9])
     other = ja.build("softmax", (64,), 3)
     three = ja.from_model(other, other.init(jax.random.key(0)), inputs=BOX, classes=3)
     with pytest.raises(InputError, match="had 10 classes and has 3"):
-        change(told, three, probes)
+        change(told, (three,), probes)
 
 
 def test_updates_and_lessons_out_of_range_are_refused():
