@@ -56,7 +56,8 @@ def label(attack: Any, attacks: Mapping[str, Any]) -> str:
     registered = [(name, other) for name, other in attacks.items() if type(other) is type(attack)]
     if not registered:
         return attack.name
-    settings = [(name, [*_differences(attack, other)]) for name, other in registered]
+    alike = [(name, other) for name, other in registered if _same_kinds(attack, other)]
+    settings = [(name, [*_differences(attack, other)]) for name, other in alike or registered]
     name, differing = min(settings, key=lambda pair: len(pair[1]))
     return f"{name}?{'&'.join(differing)}" if differing else name
 
@@ -90,6 +91,12 @@ def _with(attack: Any, settings: Sequence[tuple[str, str]], known: str, fixed: C
             changes[field] = _value(text, hints[field])
     changes |= {field: _with(getattr(attack, field), inner, f"{known}'s {field}") for field, inner in nested.items()}
     return dataclasses.replace(attack, **changes)
+
+
+def _same_kinds(attack: Any, other: Any) -> bool:
+    """Whether configurations within the two are of the same classes, so that settings can make one the other."""
+    pairs = ((getattr(attack, field.name), getattr(other, field.name)) for field in dataclasses.fields(attack))
+    return all(type(ours) is type(theirs) for ours, theirs in pairs if _is_config(ours))
 
 
 def _is_config(value: Any) -> bool:

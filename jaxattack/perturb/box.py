@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -33,20 +34,21 @@ def span_of(inputs: Inputs) -> Float[np.ndarray, "*feature"]:
     return np.where(span > 0, span, 1.0)
 
 
-def in_blocks(
-    function: Callable[[Any, Any], Any], x: np.ndarray, beside: np.ndarray
-) -> Float[np.ndarray, "record *feature"]:
+def in_blocks(function: Callable[[Any, Any], Any], x: np.ndarray, beside: np.ndarray) -> Any:
     """A function of records and of something beside each, a block at a time, in float32.
 
     Args:
-        function: (records, what is beside them) -> records.
-        x: records.
+        function: (records, what is beside them) -> an array that leads with ``record``, or a tuple of such.
+        x: records, at least one.
         beside: whole numbers or reals, one entry a record.
+
+    Returns:
+        What the function returns for all records, in float64.
     """
     kind = np.float32 if np.issubdtype(beside.dtype, np.floating) else np.int32
-    moved = [np.zeros((0, *x.shape[1:]))]
-    for start in range(0, len(x), BLOCK):
+    parts = []
+    for start in range(0, max(len(x), 1), BLOCK):
         block = slice(start, start + BLOCK)
         whole = function(padded(x[block].astype(np.float32)), padded(beside[block].astype(kind)))
-        moved.append(np.asarray(whole, np.float64)[: len(x[block])])
-    return np.concatenate(moved)
+        parts.append(jax.tree.map(lambda part: np.asarray(part, np.float64)[: len(x[block])], whole))  # noqa: B023
+    return jax.tree.map(lambda *blocks: np.concatenate(blocks), *parts)

@@ -3,46 +3,84 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxattack.perturb.box import box_of, in_blocks, span_of
 from jaxattack.types import Inputs, Model, Variables
 
 OVERSHOOT = 0.02
-DEEPFOOL_STEPS = 10
+"""How much farther than to the linearised boundary a step goes: the paper's."""
+
+
+class DeepFooled(NamedTuple):
+    """Records moved over a boundary.
+
+    Attributes:
+        example: in the units of the records.
+        distance: how far that is, in shares of the ranges (2-norm).
+        steps: that each record took.
+    """
+
+    example: Float[np.ndarray, "record *feature"]
+    distance: Float[np.ndarray, "record"]
+    steps: Int[np.ndarray, "record"]
 
 
 def deepfool(
-    model: Model, variables: Variables, x: Float[np.ndarray, "record *feature"], inputs: Inputs
-) -> tuple[Float[np.ndarray, "record *feature"], Float[np.ndarray, "record"]]:
-    """Each record moved just over the model's nearest boundary, and how far that is, in shares of the ranges (2-norm).
+    model: Model,
+    variables: Variables,
+    x: Float[np.ndarray, "record *feature"],
+    inputs: Inputs,
+    *,
+    steps: int = 10,
+    overshoot: float = OVERSHOOT,
+) -> DeepFooled:
+    """Each record moved just over the model's nearest boundary.
 
-    A record that does not cross within the steps of the search keeps how far it went.
+    A record that does not cross within the steps of the search keeps how far it went. On a linear model and away from the
+    box one step is enough: the distance is (1 + overshoot) times that to the boundary.
+
+    Args:
+        model: with gradients.
+        variables: of the model.
+        x: records.
+        inputs: the range to stay in.
+        steps: at most.
+        overshoot: how much farther than to the linearised boundary a step goes.
     """
-    moved = in_blocks(lambda x, _: _deepfool(model, variables, x, box_of(inputs)), x, np.zeros(len(x), int))
-    share = (moved - x) / span_of(inputs)
-    return moved, np.sqrt((share.reshape(len(x), -1) ** 2).sum(axis=1))
+
+    def block(x, _):
+        return _deepfool(model, variables, x, box_of(inputs), steps, overshoot)
+
+    example, taken = in_blocks(block, x, np.zeros(len(x), int))
+    share = (example - x) / span_of(inputs)
+    return DeepFooled(example, np.sqrt((share.reshape(len(x), -1) ** 2).sum(axis=1)), taken.astype(int))
 
 
 @partial(jax.jit, static_argnames="model")
-def _deepfool(model: Model, variables: Variables, x: jax.Array, box) -> jax.Array:
+def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, overshoot) -> tuple[jax.Array, jax.Array]:
     low, high, span = (part[None] for part in box)
     own = model.apply(variables, x).argmax(axis=1)
 
     def logits(share):
         return model.apply(variables, share * span)
 
-    def slopes(share, classes):
-        rows = [jax.grad(lambda s, c=c: logits(s)[:, c].sum())(share) for c in range(classes)]
-        return jnp.stack(rows, axis=1).reshape(len(share), classes, -1)
+    def slopes(share):
+        z, pull = jax.vjp(logits, share)
+        rows = jax.lax.map(lambda one: pull(jnp.broadcast_to(one, z.shape))[0], jnp.eye(z.shape[1], dtype=z.dtype))
+        return z, jnp.moveaxis(rows, 0, 1).reshape(*z.shape, -1)
 
-    def step(_, share):
-        z = logits(share)
-        slope = slopes(share, z.shape[1])
+    def inside(share):
+        return logits(share).argmax(axis=1) == own
+
+    def step(state):
+        share, taken, moving = state
+        z, slope = slopes(share)
         mine = own[:, None]
         gap = z - jnp.take_along_axis(z, mine, axis=1)
         away = slope - jnp.take_along_axis(slope, mine[:, :, None], axis=1)
@@ -51,8 +89,14 @@ def _deepfool(model: Model, variables: Variables, x: jax.Array, box) -> jax.Arra
         near = distance.argmin(axis=1)[:, None]
         length = jnp.take_along_axis(jnp.abs(gap) / jnp.maximum(norm**2, 1e-12), near, axis=1)
         move = length * jnp.take_along_axis(away, near[:, :, None], axis=1)[:, 0]
-        inside = (z.argmax(axis=1) == own).reshape(-1, *[1] * (x.ndim - 1))
-        stepped = share + (1 + OVERSHOOT) * move.reshape(share.shape)
-        return jnp.where(inside, jnp.clip(stepped, low / span, high / span), share)
+        stepped = jnp.clip(share + (1 + overshoot) * move.reshape(share.shape), low / span, high / span)
+        share = jnp.where(moving.reshape(-1, *[1] * (x.ndim - 1)), stepped, share)
+        return share, taken + moving, moving & inside(share)
 
-    return jax.lax.fori_loop(0, DEEPFOOL_STEPS, step, x / span) * span
+    def unfinished(state):
+        _, taken, moving = state
+        return (moving & (taken < steps)).any()
+
+    start = x / span, jnp.zeros(len(x), jnp.int32), jnp.ones(len(x), bool)
+    share, taken, _ = jax.lax.while_loop(unfinished, step, start)
+    return share * span, taken

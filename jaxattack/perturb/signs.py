@@ -13,45 +13,22 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxattack.perturb.box import box_of, in_blocks
-from jaxattack.types import InputError, Inputs, Model, Variables, config
+from jaxattack.types import Inputs, Model, Variables
 
 
-@config
-class Perturbation:
-    """How adversarial examples are made.
-
-    Attributes:
-        size: the largest change of a feature, as a share of its range.
-        steps: 1 for the fast gradient sign method; more for the iterative one.
-
-    Raises:
-        InputError: a value out of range.
-    """
-
-    size: float = 0.15
-    steps: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.size <= 1:
-            raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
-        if self.steps < 1:
-            raise InputError(f"steps is {self.steps}: give 1 for the fast gradient sign method, or more.")
-
-    @property
-    def rate(self) -> float:
-        """The size of one step: all of it, or enough that the steps could go there and back."""
-        return self.size if self.steps == 1 else min(self.size, 2.5 * self.size / self.steps)
-
-
-def adversarial(
+def sign_steps(
     model: Model,
     variables: Variables,
     x: Float[np.ndarray, "record *feature"],
     y: Int[np.ndarray, "record"],
     inputs: Inputs,
-    perturbation: Perturbation,
+    *,
+    size: float,
+    steps: int = 1,
 ) -> Float[np.ndarray, "record *feature"]:
-    """Examples near the records that the model does not label as given.
+    """Records moved up the loss of their labels, each feature by at most a share of its range.
+
+    One step moves every feature with a gradient by all of it; a step of several by enough that they could go there and back.
 
     Args:
         model: with gradients.
@@ -59,13 +36,13 @@ def adversarial(
         x: records.
         y: the labels to move away from.
         inputs: the range to stay in.
-        perturbation: how.
+        size: the largest change of a feature, as a share of its range.
+        steps: 1 for the fast gradient sign method, more for the iterative one.
     """
+    rate = size if steps == 1 else min(size, 2.5 * size / steps)
 
     def block(x, y):
-        return _sign_steps(
-            model, perturbation.steps, variables, x, y, box_of(inputs), perturbation.size, perturbation.rate
-        )
+        return _sign_steps(model, steps, variables, x, y, box_of(inputs), size, rate)
 
     return in_blocks(block, x, y)
 

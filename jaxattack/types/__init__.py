@@ -11,6 +11,7 @@ from __future__ import annotations
 from jaxattack.types.config import config
 from jaxattack.types.defence import Defence
 from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
+from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
     Draft,
     Extraction,
@@ -54,8 +55,11 @@ __all__ = [
     "BudgetSpent",
     "Dataset",
     "Defence",
+    "Distances",
     "Draft",
     "Ensemble",
+    "Evasion",
+    "EvasionAttack",
     "Extraction",
     "ExtractionAttack",
     "Frame",

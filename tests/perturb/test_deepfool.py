@@ -10,7 +10,7 @@ from jaxattack.perturb.deepfool import deepfool
 
 def test_deepfool_finds_the_nearest_point_of_a_linear_boundary():
     x = np.array([[0.6, 0.2]])
-    found, far = deepfool(LINEAR, VARIABLES, x, INPUTS)
+    found, far, _ = deepfool(LINEAR, VARIABLES, x, INPUTS)
     direction = np.array([3.0, -4.0])
     nearest = x - (x @ direction)[:, None] * direction / (direction @ direction)
     np.testing.assert_allclose(found, nearest, atol=0.03)

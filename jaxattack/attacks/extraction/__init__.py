@@ -5,7 +5,6 @@ equations      linear models on feature maps, one-vs-rest, networks of one smoot
 trees          decision trees by path finding (the same)
 binned         a regression behind bins and one-hot blocks (the same)
 lowd_meek, retraining, jacobian, active, knockoff     from labels, with `substitute` models
-evasion        adversarial examples made on what was stolen
 relu           networks of one, two and three hidden layers, exactly (Carlini et al. 2020)
 lm_head        the last layer of a language model (Carlini et al. 2024)
 """

@@ -154,7 +154,7 @@ def margin(_view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "rec
 
 def distance(view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "record"]:
     """How far `deepfool` moves each record."""
-    return deepfool(stolen.model, Variables(stolen.parameters, {}), x, view.inputs)[1]
+    return deepfool(stolen.model, Variables(stolen.parameters, {}), x, view.inputs).distance
 
 
 RANKINGS: dict[str, Callable[[View, Stolen, np.ndarray], Float[np.ndarray, "record"]]] = {

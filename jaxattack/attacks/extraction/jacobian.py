@@ -5,7 +5,7 @@
 where y is what the victim answered to x and F is the substitute, trained in every round on all of S. Each round
 doubles the queries, so |S_0| 2^rounds in all; a query is labelled once and its answer kept. Queries stay inside the range
 of the service. The aim is less to agree with the victim everywhere than to make adversarial examples that fool it: see
-`jaxattack.attacks.extraction.evasion`.
+`jaxattack.attacks.evasion.transfer`.
 
 A positive step, as published, moves a query further into its class. A negative one moves it towards the substitute's
 boundary, where answers tell more; the authors' code takes negative steps in its first rounds. On digits, a softmax

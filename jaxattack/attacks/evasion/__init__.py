@@ -1,0 +1,43 @@
+"""Evasion attacks: configurations called with a victim and records, and their registry by name.
+
+sign_steps      one step along the sign of the gradient, or several (Goodfellow et al. 2015, Kurakin et al. 2017)
+deepfool        the nearest boundary, linearised (Moosavi-Dezfooli et al. 2016)
+hop_skip_jump   the nearest boundary from labels alone (Chen et al. 2020)
+transfer        examples made on a model at hand and tried on the victim (Papernot et al. 2017)
+white_box       what every attack on weights does around its formula
+outcome         what every attack does before and after it
+
+All are untargeted: an example is a success where the victim labels it otherwise than the record.
+"""
+
+from __future__ import annotations
+
+from jaxattack.attacks.evasion.deepfool import DeepFool
+from jaxattack.attacks.evasion.hop_skip_jump import HopSkipJump
+from jaxattack.attacks.evasion.sign_steps import BIM, FGSM
+from jaxattack.attacks.evasion.transfer import Transfer
+from jaxattack.attacks.naming import named
+from jaxattack.types import EvasionAttack
+
+_DEFAULTS: tuple[EvasionAttack, ...] = (
+    FGSM(),
+    BIM(),
+    DeepFool(),
+    HopSkipJump(),
+    Transfer(craft=FGSM()),
+    Transfer(craft=BIM()),
+    Transfer(craft=DeepFool()),
+)
+ATTACKS: dict[str, EvasionAttack] = {attack.name: attack for attack in _DEFAULTS}
+
+
+def lookup(name: str) -> EvasionAttack:
+    """One attack by name, which may set its fields as an address does: ``bim?steps=40``.
+
+    Raises:
+        InputError: an unknown name or field, or a value outside a field's range.
+    """
+    return named(name, ATTACKS, "evasion attack")
+
+
+__all__ = ["ATTACKS", "BIM", "FGSM", "DeepFool", "HopSkipJump", "Transfer", "lookup"]
