@@ -41,9 +41,12 @@ from rich.console import Console
 from rich.table import Table
 from steps import Step
 
-from jaxattack import Dataset, Engine, Placement, Queries, Recipe, Sized, Sweep, build, load
+from jaxattack import Dataset, Recipe, load
 from jaxattack.audit.environment import device, peak_memory, release
+from jaxattack.data.designs import Sized
+from jaxattack.models import build
 from jaxattack.models.conv import Form
+from jaxattack.training import Engine, Placement, Queries, Sweep
 from jaxattack.training.images import augment
 from jaxattack.training.learners import Standard
 from jaxattack.training.program import Way, Work

@@ -47,8 +47,8 @@ def measure(address: str, models: int, epochs: int) -> dict[str, float]:
         found = ja.membership(
             Path(folder) / "run",
             recipe=ja.Recipe(epochs=epochs),
-            audit=ja.MembershipAudit(models=models, attacks=("loss",)),
-            placement=ja.Placement(chunk=models // CHUNKS),
+            audit=ja.audit.MembershipAudit(models=models, attacks=("loss",)),
+            placement=ja.training.Placement(chunk=models // CHUNKS),
             cluster=address or None,
         )
         seconds = time.perf_counter() - begin

@@ -219,7 +219,10 @@ def _engine(work: Workload, repeats: int, models: int, devices: int, conv: Liter
     import jax
 
     jax.config.update("jax_num_cpu_devices", devices)
-    from jaxattack import Dataset, Engine, Placement, Recipe, Sized, Sweep, build
+    from jaxattack import Dataset, Recipe
+    from jaxattack.data.designs import Sized
+    from jaxattack.models import build
+    from jaxattack.training import Engine, Placement, Sweep
 
     x, y = records_of(work)
     dataset = Dataset(x=x, y=y, classes=work.classes, name="random")

@@ -49,10 +49,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tables import Prepared, Records, asked_for, blocks, one_hot, records, split
 
 import jaxattack as ja
-from jaxattack.attacks.extraction import Retraining
+from jaxattack.attacks.extraction import ReluNetwork, Retraining, align, logits, uniform
 from jaxattack.attacks.extraction.campaign import grid
 from jaxattack.audit.environment import device
-from jaxattack.types.extraction import Draft
+from jaxattack.types import Draft, Extraction
 
 LINEAR = (
     "iris", "wine", "digits", "breast_cancer", "circles", "moons", "blobs", "five_classes", "adult_income", "adult_race",
@@ -99,10 +99,10 @@ DEEP = {
 Row = dict[str, Any]
 
 
-def steal(attack: str, oracle: ja.Oracle, seed: int, pool: np.ndarray | None = None) -> tuple[ja.Extraction, Row]:
+def steal(attack: str, oracle: ja.Oracle, seed: int, pool: np.ndarray | None = None) -> tuple[Extraction, Row]:
     """Run an attack by name; what it cost."""
     wall, cpu = time.perf_counter(), time.process_time()
-    found = ja.extraction_attack(attack)(oracle, seed=seed, pool=pool)
+    found = ja.attacks.extraction.lookup(attack)(oracle, seed=seed, pool=pool)
     return found, {
         "queries": found.attack_cost.queries,
         "calls": found.attack_cost.calls,
@@ -112,10 +112,10 @@ def steal(attack: str, oracle: ja.Oracle, seed: int, pool: np.ndarray | None = N
     }
 
 
-def compared(found: ja.Extraction | Draft, twin: ja.Oracle, test: np.ndarray, seed: int, inputs: int = 10_000) -> Row:
+def compared(found: Extraction | Draft, twin: ja.Oracle, test: np.ndarray, seed: int, inputs: int = 10_000) -> Row:
     """R_test, R_unif and total variation; the twin is the same victim, uncounted."""
-    random = ja.uniform(twin.access.inputs, inputs, np.random.default_rng([seed, 1]))
-    on_test, on_random = (ja.fidelity(twin(x), found.answer(x)) for x in (test, random))
+    random = uniform(twin.access.inputs, inputs, np.random.default_rng([seed, 1]))
+    on_test, on_random = (ja.metrics.fidelity(twin(x), found.answer(x)) for x in (test, random))
     return {
         "R_test": on_test.disagreement,
         "R_unif": on_random.disagreement,
@@ -134,7 +134,7 @@ def fitted(estimator: Any, train: Prepared, **terms: Any) -> Callable[[], ja.Ora
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         estimator.fit(train.x, train.y)
-    return lambda: ja.from_estimator(estimator, inputs=box(train.x), **terms)
+    return lambda: ja.oracle.from_estimator(estimator, inputs=box(train.x), **terms)
 
 
 def linear(folder: Path | None, seeds: int) -> Iterator[Row]:
@@ -183,7 +183,7 @@ def rounding(folder: Path | None, seeds: int) -> Iterator[Row]:
         make = fitted(LogisticRegression(max_iter=300), train)
         for decimals, rows in published.items():
             for attack in ("softmax?queries=650", "rounded?queries=325", "rounded?queries=650"):
-                found, cost = steal(attack, ja.rounded(make(), decimals), seed)
+                found, cost = steal(attack, ja.oracle.rounded(make(), decimals), seed)
                 yield {
                     "what": f"{decimals} decimals, {attack}", "published": f"{rows} (650)",
                     **cost, **compared(found, make(), test.x, seed),
@@ -204,11 +204,11 @@ def kernel(folder: Path | None, seeds: int) -> Iterator[Row]:
         def answer(x, kept=kept, gamma=gamma, model=model):
             return model.predict_proba(rbf_kernel(x, kept, gamma=gamma))
 
-        found, cost = steal("kernel", ja.from_function(answer, access), seed)
-        apart = ja.nearest(found.parameters["representer"], train.x).distance
+        found, cost = steal("kernel", ja.oracle.from_function(answer, access), seed)
+        apart = ja.metrics.nearest(found.parameters["representer"], train.x).distance
         yield {
             "what": "digits, 20 representers", "published": "1,490 unknowns; representers look like digits",
-            **cost, **compared(found, ja.from_function(answer, access), test.x, seed),
+            **cost, **compared(found, ja.oracle.from_function(answer, access), test.x, seed),
             "representers": len(apart), "from_a_record": float(apart.max()),
         }  # fmt: skip
 
@@ -254,14 +254,14 @@ def over(tree: Any, table: Records, partial: bool) -> ja.Oracle:
         missing=partial,
         names=table.names,
     )
-    inner = ja.from_estimator(tree, inputs=ja.Inputs.box(-1e9, 1e9, (tree.n_features_in_,)), partial=partial)
+    inner = ja.oracle.from_estimator(tree, inputs=ja.Inputs.box(-1e9, 1e9, (tree.n_features_in_,)), partial=partial)
     access = ja.Access(level=inner.access.level, classes=inner.access.classes, inputs=inputs)
-    return ja.from_function(lambda x: inner(blocks(x, table.categories)), access)
+    return ja.oracle.from_function(lambda x: inner(blocks(x, table.categories)), access)
 
 
-def compared_values(found: ja.Extraction, twin: ja.Oracle, test: np.ndarray, seed: int) -> Row:
+def compared_values(found: Extraction, twin: ja.Oracle, test: np.ndarray, seed: int) -> Row:
     """R_test and R_unif of a tree: how often the confidences, or a regression tree's value, differ at all."""
-    random = ja.uniform(twin.access.inputs, 100_000, np.random.default_rng([seed, 1]))
+    random = uniform(twin.access.inputs, 100_000, np.random.default_rng([seed, 1]))
     row = {}
     for name, x in (("R_test", test), ("R_unif", random)):
         mine, its = found.answer(x), twin(x)
@@ -279,7 +279,7 @@ def binned(folder: Path | None, seeds: int) -> Iterator[Row]:
             low, high = table.x.min(axis=0), table.x.max(axis=0)
             inputs = ja.Inputs(low=low, high=np.where(high > low, high, low + 1), categories=table.categories)
             train, test = split(Prepared(table.x, table.y), seed)
-            pipeline = ja.BinnedLogistic.fit(train.x, train.y, inputs, bins=bins)
+            pipeline = ja.oracle.BinnedLogistic.fit(train.x, train.y, inputs, bins=bins)
             found, cost = steal("binned", pipeline.oracle(), seed)
             pairs = list(zip(pipeline.edges, found.stolen.edges, high - low, strict=True))
             missed = sum(len(own) != len(its) for own, its, _ in pairs)
@@ -302,7 +302,7 @@ def labels(folder: Path | None, seeds: int) -> Iterator[Row]:
             train, test = split(one_hot(table), seed)
             make = fitted(LogisticRegression(max_iter=300), train)
             features, classes = train.x.shape[1], len(np.unique(train.y))
-            oracle = ja.label_only(make())
+            oracle = ja.oracle.label_only(make())
             if len(np.unique(make()(train.x).label)) < 2:
                 continue  # a line through circles may leave all records on one side: nothing is there to steal
             if classes == 2:
@@ -312,7 +312,7 @@ def labels(folder: Path | None, seeds: int) -> Iterator[Row]:
                     **cost, **compared(found, make(), test.x, seed),
                 }  # fmt: skip
             budget = 100 * (classes if classes > 2 else 1) * (features + 1)
-            found, cost = steal(f"adaptive-retraining?budget={budget}", ja.label_only(make()), seed)
+            found, cost = steal(f"adaptive-retraining?budget={budget}", ja.oracle.label_only(make()), seed)
             yield {
                 "what": f"{name}: adaptive retraining, 100 c (d + 1)", "published": "over 99.9% agreement",
                 **cost, **compared(found, make(), test.x, seed),
@@ -331,7 +331,9 @@ def curves(folder: Path | None, seeds: int) -> Iterator[Row]:
         budgets = [alpha * unknowns for alpha in ALPHAS]
         for strategy in ("adaptive", "line-search", "uniform"):
             wall, cpu = time.perf_counter(), time.process_time()
-            found = grid(Retraining(strategy=strategy), ja.label_only(make()), budgets=budgets, seeds=range(seeds))
+            found = grid(
+                Retraining(strategy=strategy), ja.oracle.label_only(make()), budgets=budgets, seeds=range(seeds)
+            )
             share = 1 / (len(budgets) * seeds)
             spent = {
                 "seconds": share * (time.perf_counter() - wall),
@@ -347,11 +349,11 @@ def curves(folder: Path | None, seeds: int) -> Iterator[Row]:
                     }  # fmt: skip
 
 
-def network(sizes: tuple[int, ...], seed: int) -> ja.ReluNetwork:
+def network(sizes: tuple[int, ...], seed: int) -> ReluNetwork:
     """Normal weights of variance 1 / fan-in, normal biases of a tenth."""
     rng = np.random.default_rng(seed)
     pairs = list(pairwise(sizes))
-    return ja.ReluNetwork(
+    return ReluNetwork(
         tuple(rng.normal(size=(after, before)) / np.sqrt(before) for before, after in pairs),
         tuple(0.1 * rng.normal(size=after) for _, after in pairs),
     )
@@ -362,12 +364,12 @@ def exact(attack: str, sizes: tuple[int, ...], seed: int) -> Row:
     victim = network(sizes, seed)
     inputs = ja.Inputs.box(0, 1, sizes[:1])
     access = ja.Access(level="logit", classes=sizes[-1], inputs=inputs)
-    found, cost = steal(attack, ja.from_function(lambda x: ja.relu_logits(victim, x), access), seed)
-    x = ja.uniform(inputs, 10_000, np.random.default_rng([seed, 1]))
+    found, cost = steal(attack, ja.oracle.from_function(lambda x: logits(victim, x), access), seed)
+    x = uniform(inputs, 10_000, np.random.default_rng([seed, 1]))
     logit = found.answer(x).logit
     assert logit is not None
-    apart = np.abs(logit - ja.relu_logits(victim, x)).max()
-    lined = ja.align(found.stolen, victim).error if isinstance(found.stolen, ja.ReluNetwork) else np.inf
+    apart = np.abs(logit - logits(victim, x)).max()
+    lined = align(found.stolen, victim).error if isinstance(found.stolen, ReluNetwork) else np.inf
     return {
         **cost,
         "function_log2": float(np.log2(apart)),
@@ -399,11 +401,11 @@ def deep(_: Path | None, seeds: int) -> Iterator[Row]:
 def head(_: Path | None, seeds: int) -> Iterator[Row]:
     """512 x 32,000 in float32, from all logits."""
     for seed in range(seeds):
-        states, projection, inputs = ja.random_head(32_000, 512, seed=seed)
-        found, cost = steal("lm-head", ja.from_head(states, projection, inputs=inputs), seed)
+        states, projection, inputs = ja.oracle.random_head(32_000, 512, seed=seed)
+        found, cost = steal("lm-head", ja.oracle.from_head(states, projection, inputs=inputs), seed)
         yield {
             "what": "512 x 32,000, float32 logits", "published": "", **cost,
-            "hidden": found.stolen.hidden, "rms": ja.align_rms(found.stolen.projection, projection),
+            "hidden": found.stolen.hidden, "rms": ja.metrics.align_rms(found.stolen.projection, projection),
         }  # fmt: skip
 
 

@@ -50,9 +50,9 @@ STRIDES = (2, 2, 1)
 def victim(name: str) -> WhiteBox:
     """An untrained network that takes pictures from 0 to 1."""
     model = (
-        ja.build("lenet:12", SHAPE, CLASSES)
+        ja.models.build("lenet:12", SHAPE, CLASSES)
         if name == "lenet"
-        else ja.build("mlp:128", SHAPE, CLASSES, activation="tanh")
+        else ja.models.build("mlp:128", SHAPE, CLASSES, activation="tanh")
     )
     variables = model.init(jax.random.key(0))
     return WhiteBox(model=model, variables=variables, inputs=ja.Inputs.box(0, 1, SHAPE), classes=CLASSES)

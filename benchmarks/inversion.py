@@ -74,12 +74,12 @@ def timed(run: Callable[[], int], repeats: int) -> Row:
 
 def endless(at_once: int) -> Any:
     """MI-FACE that takes every step."""
-    return ja.inversion_attack(f"mi-face?restarts={at_once}&steps={STEPS}&patience={10**9}&confidence=1")
+    return ja.attacks.inversion.lookup(f"mi-face?restarts={at_once}&steps={STEPS}&patience={10**9}&confidence=1")
 
 
 def white_box() -> ja.WhiteBox:
     """An MLP 64-64-10 with random weights; speed does not depend on them."""
-    model = ja.build("mlp:64", (64,), 10)
+    model = ja.models.build("mlp:64", (64,), 10)
     return ja.WhiteBox(
         model=model, variables=model.init(jax.random.key(0)), inputs=ja.Inputs.box(0, 1, (64,)), classes=10
     )
@@ -156,7 +156,7 @@ def faces(arguments: argparse.Namespace, _: int) -> Iterator[Row]:
         ("black-box, one person", None, "numeric?steps=20"),
     ):
         targets = (0,) if "one person" in name else tuple(range(people))
-        audit = ja.InversionAudit(method=method, extract=extract, targets=targets)
+        audit = ja.audit.InversionAudit(method=method, extract=extract, targets=targets)
         cpu = time.process_time()
         values = ja.invert(victim, audit=audit).findings.values
         yield row_of(name, values, time.process_time() - cpu)
@@ -185,8 +185,8 @@ def digits(_: argparse.Namespace, __: int) -> Iterator[Row]:
     victim = ja.open_victim("mlp:64")
     judge = evaluation_model(victim, "mlp:256", 0)
     assert judge is not None
-    for name, attack in ja.INVERSION_ATTACKS.items():
-        oracle = ja.label_only(victim.oracle) if "label" in attack.levels else victim.oracle
+    for name, attack in ja.attacks.inversion.ATTACKS.items():
+        oracle = ja.oracle.label_only(victim.oracle) if "label" in attack.levels else victim.oracle
         cpu, wall = time.process_time(), time.perf_counter()
         made = attack(
             victim.inside if attack.white_box else oracle, np.arange(10), pool=victim.pool if attack.pool else None
@@ -212,13 +212,13 @@ def defences(arguments: argparse.Namespace, _: int) -> Iterator[Row]:
     assert victim.y is not None
     assert judge is not None
     behind = {"none": victim.oracle} | {f"rounded to {r:g}": coarse(victim.oracle, r) for r in ROUNDED}
-    behind |= {f"top {k}": ja.top_k(victim.oracle, k) for k in (5, 3, 1)}
-    behind |= {f"noise {scale:g}": ja.noisy(victim.oracle, scale) for scale in (0.001, 0.01, 0.1)}
-    behind |= {"label only": ja.label_only(victim.oracle)}
+    behind |= {f"top {k}": ja.oracle.top_k(victim.oracle, k) for k in (5, 3, 1)}
+    behind |= {f"noise {scale:g}": ja.oracle.noisy(victim.oracle, scale) for scale in (0.001, 0.01, 0.1)}
+    behind |= {"label only": ja.oracle.label_only(victim.oracle)}
     drawn: dict[str, np.ndarray] = {}
     for what, oracle in behind.items():
         for name in ("boundary",) if oracle.access.level == "label" else ("numeric?steps=60", "network"):
-            attack = ja.inversion_attack(name)
+            attack = ja.attacks.inversion.lookup(name)
             made = attack(oracle, np.arange(10), pool=victim.pool if attack.pool else None)
             if attack.name == "numeric" and what in ("none", *(f"rounded to {r:g}" for r in ROUNDED)):
                 drawn[what] = made.x
@@ -256,7 +256,7 @@ def coarse(oracle: ja.Oracle, step: float) -> ja.Oracle:
         p = np.rint(given.probability / step) * step
         return ja.Answer(p.argmax(axis=1), p)
 
-    return ja.from_function(answer, oracle.access)
+    return ja.oracle.from_function(answer, oracle.access)
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace, int], Iterator[Row]]] = {

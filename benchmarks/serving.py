@@ -68,9 +68,9 @@ ROWS = (
 def serve_digits() -> None:
     """Train a softmax regression on digits and serve it until told to stop; prints the URL."""
     dataset = ja.load("digits")
-    model = ja.build("softmax", dataset.shape, dataset.classes)
+    model = ja.models.build("softmax", dataset.shape, dataset.classes)
     member = np.arange(len(dataset)) % 2 == 0
-    variables = ja.train_one(model, ja.Recipe(epochs=10), dataset, member)
+    variables = ja.training.train_one(model, ja.Recipe(epochs=10), dataset, member)
     oracle = from_model(model, variables, inputs=Inputs.box(0, 255, SHAPE), classes=10, images=True)
     serve(oracle, port=0, ready=lambda url: print(url, flush=True))
 

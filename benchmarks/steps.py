@@ -14,8 +14,8 @@ import numpy as np
 import optax
 from kinds import Kind
 
-from jaxattack import Dataset, build
-from jaxattack.models import in_precision
+from jaxattack import Dataset
+from jaxattack.models import build, in_precision
 from jaxattack.models.conv import using
 from jaxattack.training.learners import Standard
 from jaxattack.training.recipe import optimizer

@@ -1,284 +1,144 @@
 """jaxattack measures how much a trained model gives away: who was in its training set, what the records looked like, and
 what its weights are.
 
-import jaxattack as ja
+    >>> import jaxattack as ja
 
-ja.load("digits")                                       records
-ja.membership(Path("run"), audit=ja.MembershipAudit())  a whole sweep, resumable
-ja.membership(Path("b"), recipe=ja.learners.Standard(loss=ja.learners.RelaxLoss()))    how every model learns
-ja.membership(Path("c"), defences=(ja.defences.Round(decimals=2),))                     and what stands before it
-ja.run_observations(Path("run")).of(ja.signals.GradientNorm())                          one more signal of kept models
-ja.train_ensemble(model, recipe, dataset, member)       many models, in memory
-ja.LiRA(online=True)(observations)                      an attack: scores[target, record]
-ja.tpr_at_fpr(ja.roc_curve(scores, member), 0.001)      a metric
-ja.epsilon(scores, member)                              lower bounds on epsilon, and what each assumes
-ja.audit_training(Path("run"), private=...)             private models with canaries, bounded from both sides
-ja.audit_gradients(private=...)                         the same of every step, by canaries that are gradients
+Who was in the training set? Many models, each trained on half of the records, and each attacked by what the others say
+of its records; `ja.membership(folder)` does all of it, survives a kill, and ends in findings for a report.
 
-ja.from_model(...), ja.connect("http://...")            a victim from outside: an oracle, which counts
-ja.budgeted(ja.rounded(oracle, 3), 1000)                wrapped
-ja.extraction_attack("softmax")(oracle, seed=0)         an attack: a stolen model
-ja.fidelity(oracle(x), stolen.answer(x))                how alike they are
-ja.extract(ja.open_victim("tree"), out=Path("run"))     all of it, with the findings for a report
-ja.invert(ja.open_victim("softmax"))                    a record of each class, and who recognises it
+    >>> iris = ja.load("iris")
+    >>> member = ja.designs.Halves()(models=8, records=len(iris), seed=0)
+    >>> network = ja.models.build("mlp:16", iris.shape, iris.classes)
+    >>> models, observations = ja.train_ensemble(network, ja.Recipe(epochs=20), iris, member)
+    >>> scores = ja.attacks.LiRA(online=True)(observations)  # [target, record]: higher is more likely a member
+    >>> scores.shape
+    (8, 150)
+    >>> bool(0 <= ja.metrics.summarise(scores, member).auc <= 1)
+    True
+
+How a model learns, what stands before its answers, and what is read of them are values:
+
+    >>> relaxed = ja.learners.Standard(recipe=ja.Recipe(epochs=20), loss=ja.learners.RelaxLoss(alpha=1.0))
+    >>> behind = (ja.defences.Temperature(temperature=5), ja.defences.Round(decimals=2))
+    >>> ja.signals.GradientNorm().name
+    'gradient_norm'
+
+What are its weights? A victim from outside is an oracle, which counts what it is asked; an attack is called with it.
+
+    >>> import numpy as np
+    >>> weight = np.random.default_rng(0).normal(size=(20, 3))
+    >>> terms = ja.Access(level="logit", classes=3, inputs=ja.Inputs.box(-1, 1, (20,)))
+    >>> oracle = ja.oracle.from_function(lambda x: x @ weight, terms)
+    >>> stolen = ja.attacks.extraction.Softmax()(ja.oracle.budgeted(oracle, 1000), seed=0)
+    >>> stolen.complete
+    True
+    >>> ja.metrics.fidelity(oracle(np.eye(20)), stolen.answer(np.eye(20))).agreement
+    1.0
+
+`ja.oracle.connect` asks a prediction API and `ja.serve` is one. `ja.open_victim` opens a victim by name, file or address;
+`ja.extract` steals it, `ja.invert` makes a record of each class back, both with findings for a report:
+
+    >>> tree = ja.open_victim("tree", data="iris")
+    >>> ja.extract(tree).extraction.complete
+    True
+
+How private is it at most? `ja.epsilon` bounds epsilon from below by the scores of canaries, and says what each bound
+assumes; `ja.audit.audit_training` trains private models with canaries first.
+
+    >>> random = np.random.default_rng(0)
+    >>> coins = random.random((400, 10)) < 0.5  # [model, canary]: who is in
+    >>> bounds = ja.epsilon(coins + random.normal(size=coins.shape), coins)
+    >>> bool(0 < bounds["headline"]["epsilon"] < 2)
+    True
+
+Configurations are frozen, and refuse what they cannot do with one sentence, an `InputError`. A name is imported when it
+is first asked for: ``import jaxattack`` imports no JAX.
 """
 
-from jaxattack import defences, signals
-from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
-from jaxattack.attacks.extraction import ReluNetwork, align, extract_many, uniform
-from jaxattack.attacks.extraction import logits as relu_logits
-from jaxattack.attacks.extraction import lookup as extraction_attack
-from jaxattack.attacks.inversion import ATTACKS as INVERSION_ATTACKS
-from jaxattack.attacks.inversion import lookup as inversion_attack
-from jaxattack.attacks.membership import (
-    ATTACKS,
-    RMIA,
-    AttackP,
-    AttackR,
-    Calibration,
-    FewReferences,
-    Gap,
-    LiRA,
-    Threshold,
-)
-from jaxattack.audit import (
-    CanarySweep,
-    EpsilonAudit,
-    ExtractionAudit,
-    Findings,
-    InversionAudit,
-    Inverted,
-    MembershipAudit,
-    Part,
-    Stolen,
-    Subject,
-    Terms,
-    Trained,
-    Victim,
-    audit_gradients,
-    audit_training,
-    epsilon,
-    evaluate,
-    extract,
-    invert,
-    load_victim,
-    membership,
-    on_terms,
-    open_victim,
-    read_canary_scores,
-    read_observations,
-    rescore,
-    run_observations,
-    score,
-    train_part,
-    train_victim,
-)
-from jaxattack.data import fingerprint, load, save
-from jaxattack.data.membership import Exact, Given, Halves, Poisson, Sized
-from jaxattack.metrics import (
-    Fidelity,
-    align_rms,
-    auc,
-    balanced_accuracy,
-    clopper_pearson,
-    correlation,
-    fidelity,
-    mse,
-    nearest,
-    psnr,
-    roc_curve,
-    ssim,
-    summarise,
-    total_variation,
-    tpr_at_fpr,
-)
-from jaxattack.models import build, from_linen, from_nnx
-from jaxattack.oracle import (
-    BinnedLogistic,
-    budgeted,
-    cached,
-    checked,
-    connect,
-    defended,
-    from_estimator,
-    from_function,
-    from_head,
-    from_model,
-    from_onnx,
-    from_skops,
-    journalled,
-    label_only,
-    limited,
-    noisy,
-    random_head,
-    rounded,
-    tempered,
-    top_k,
-)
-from jaxattack.serve import serving
-from jaxattack.store import RunFolder
-from jaxattack.training import (
-    Engine,
-    Placement,
-    Queries,
-    Recipe,
-    Sweep,
-    draw_directions,
-    learners,
-    score_gradient_canaries,
-    train_ensemble,
-    train_one,
-)
-from jaxattack.types import (
-    Access,
-    Answer,
-    Bias,
-    BudgetSpent,
-    Dataset,
-    Ensemble,
-    Extraction,
-    ExtractionAttack,
-    Frame,
-    InputError,
-    Inputs,
-    Inversion,
-    InversionAttack,
-    Ledger,
-    Model,
-    Observations,
-    Oracle,
-    OracleError,
-    Variables,
-    WhiteBox,
-)
+from __future__ import annotations
 
-__all__ = [
-    "ATTACKS",
-    "EXTRACTION_ATTACKS",
-    "INVERSION_ATTACKS",
-    "RMIA",
-    "Access",
-    "Answer",
-    "AttackP",
-    "AttackR",
-    "Bias",
-    "BinnedLogistic",
-    "BudgetSpent",
-    "Calibration",
-    "CanarySweep",
-    "Dataset",
-    "Engine",
-    "Ensemble",
-    "EpsilonAudit",
-    "Exact",
-    "Extraction",
-    "ExtractionAttack",
-    "ExtractionAudit",
-    "FewReferences",
-    "Fidelity",
-    "Findings",
-    "Frame",
-    "Gap",
-    "Given",
-    "Halves",
-    "InputError",
-    "Inputs",
-    "Inversion",
-    "InversionAttack",
-    "InversionAudit",
-    "Inverted",
-    "Ledger",
-    "LiRA",
-    "MembershipAudit",
-    "Model",
-    "Observations",
-    "Oracle",
-    "OracleError",
-    "Part",
-    "Placement",
-    "Poisson",
-    "Queries",
-    "Recipe",
-    "ReluNetwork",
-    "RunFolder",
-    "Sized",
-    "Stolen",
-    "Subject",
-    "Sweep",
-    "Terms",
-    "Threshold",
-    "Trained",
-    "Variables",
-    "Victim",
-    "WhiteBox",
-    "align",
-    "align_rms",
-    "auc",
-    "audit_gradients",
-    "audit_training",
-    "balanced_accuracy",
-    "budgeted",
-    "build",
-    "cached",
-    "checked",
-    "clopper_pearson",
-    "connect",
-    "correlation",
-    "defences",
-    "defended",
-    "draw_directions",
-    "epsilon",
-    "evaluate",
-    "extract",
-    "extract_many",
-    "extraction_attack",
-    "fidelity",
-    "fingerprint",
-    "from_estimator",
-    "from_function",
-    "from_head",
-    "from_linen",
-    "from_model",
-    "from_nnx",
-    "from_onnx",
-    "from_skops",
-    "inversion_attack",
-    "invert",
-    "journalled",
-    "label_only",
-    "learners",
-    "limited",
-    "load",
-    "load_victim",
-    "membership",
-    "mse",
-    "nearest",
-    "noisy",
-    "on_terms",
-    "open_victim",
-    "psnr",
-    "random_head",
-    "read_canary_scores",
-    "read_observations",
-    "relu_logits",
-    "rescore",
-    "roc_curve",
-    "rounded",
-    "run_observations",
-    "save",
-    "score",
-    "score_gradient_canaries",
-    "serving",
-    "signals",
-    "ssim",
-    "summarise",
-    "tempered",
-    "top_k",
-    "total_variation",
-    "tpr_at_fpr",
-    "train_ensemble",
-    "train_one",
-    "train_part",
-    "train_victim",
-    "uniform",
-]
+from typing import TYPE_CHECKING
+
+from jaxattack.lazy import attributes
+
+if TYPE_CHECKING:
+    from jaxattack import attacks as attacks
+    from jaxattack import audit as audit
+    from jaxattack import data as data
+    from jaxattack import defences as defences
+    from jaxattack import metrics as metrics
+    from jaxattack import models as models
+    from jaxattack import oracle as oracle
+    from jaxattack import report as report
+    from jaxattack import serve as serve
+    from jaxattack import signals as signals
+    from jaxattack import training as training
+    from jaxattack.audit import Victim as Victim
+    from jaxattack.audit import epsilon as epsilon
+    from jaxattack.audit import extract as extract
+    from jaxattack.audit import invert as invert
+    from jaxattack.audit import membership as membership
+    from jaxattack.audit import open_victim as open_victim
+    from jaxattack.audit import read_observations as read_observations
+    from jaxattack.audit import rescore as rescore
+    from jaxattack.audit import run_observations as run_observations
+    from jaxattack.audit import score as score
+    from jaxattack.data import designs as designs
+    from jaxattack.data import load as load
+    from jaxattack.training import Recipe as Recipe
+    from jaxattack.training import learners as learners
+    from jaxattack.training import train_ensemble as train_ensemble
+    from jaxattack.types import Access as Access
+    from jaxattack.types import Answer as Answer
+    from jaxattack.types import Dataset as Dataset
+    from jaxattack.types import InputError as InputError
+    from jaxattack.types import Inputs as Inputs
+    from jaxattack.types import Model as Model
+    from jaxattack.types import Observations as Observations
+    from jaxattack.types import Oracle as Oracle
+    from jaxattack.types import OracleError as OracleError
+    from jaxattack.types import Variables as Variables
+    from jaxattack.types import WhiteBox as WhiteBox
+
+_HOMES = {
+    "Access": "jaxattack.types",
+    "Answer": "jaxattack.types",
+    "Dataset": "jaxattack.types",
+    "InputError": "jaxattack.types",
+    "Inputs": "jaxattack.types",
+    "Model": "jaxattack.types",
+    "Observations": "jaxattack.types",
+    "Oracle": "jaxattack.types",
+    "OracleError": "jaxattack.types",
+    "Recipe": "jaxattack.training",
+    "Variables": "jaxattack.types",
+    "Victim": "jaxattack.audit",
+    "WhiteBox": "jaxattack.types",
+    "attacks": "jaxattack",
+    "audit": "jaxattack",
+    "data": "jaxattack",
+    "defences": "jaxattack",
+    "designs": "jaxattack.data",
+    "epsilon": "jaxattack.audit",
+    "extract": "jaxattack.audit",
+    "invert": "jaxattack.audit",
+    "learners": "jaxattack.training",
+    "load": "jaxattack.data",
+    "membership": "jaxattack.audit",
+    "metrics": "jaxattack",
+    "models": "jaxattack",
+    "open_victim": "jaxattack.audit",
+    "oracle": "jaxattack",
+    "read_observations": "jaxattack.audit",
+    "report": "jaxattack",
+    "rescore": "jaxattack.audit",
+    "run_observations": "jaxattack.audit",
+    "score": "jaxattack.audit",
+    "serve": "jaxattack",
+    "signals": "jaxattack",
+    "train_ensemble": "jaxattack.training",
+    "training": "jaxattack",
+}
+
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+__getattr__, __dir__ = attributes(__name__, _HOMES)

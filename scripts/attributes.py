@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.tree import DecisionTreeClassifier
 
-from jaxattack import from_estimator
 from jaxattack.attacks.reconstruction import (
     Confidence,
     CountedTree,
@@ -30,6 +29,7 @@ from jaxattack.attacks.reconstruction import (
     TreeCounts,
     confusion_matrix,
 )
+from jaxattack.oracle import from_estimator
 from jaxattack.types import Inputs
 
 

@@ -18,26 +18,15 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from jaxattack import (
-    Dataset,
-    Findings,
-    InputError,
-    MembershipAudit,
-    Observations,
-    Placement,
-    Queries,
-    Recipe,
-    RunFolder,
-    Subject,
-    evaluate,
-    load,
-    membership,
-)
+from jaxattack import Dataset, InputError, Observations, Recipe, load, membership
 from jaxattack.attacks.membership import lookup
+from jaxattack.audit import Findings, MembershipAudit, Subject, evaluate
 from jaxattack.audit.curves import of_views
 from jaxattack.audit.environment import peak_memory
 from jaxattack.cli import cores
 from jaxattack.cli.output import Output, progress, resumable
+from jaxattack.store import RunFolder
+from jaxattack.training import Placement, Queries
 
 QUERIES, EPOCH_QUERIES = 18, 2
 TAYLOR = "rmia-offline?confidence=taylor&join=median"

@@ -70,9 +70,9 @@ MODELS: dict[str, Callable[[], Any]] = {
 TERMS: dict[str, Callable[[ja.Oracle], ja.Oracle]] = {
     "fullest": lambda oracle: oracle,
     "probability": lambda oracle: oracle,
-    "3 decimals": lambda oracle: ja.rounded(oracle, 3),
-    "top 1": lambda oracle: ja.top_k(oracle, 1),
-    "label": ja.label_only,
+    "3 decimals": lambda oracle: ja.oracle.rounded(oracle, 3),
+    "top 1": lambda oracle: ja.oracle.top_k(oracle, 1),
+    "label": ja.oracle.label_only,
 }
 ATTACKS = (
     "softmax", "softmax?queries=400", "ovr", "mlp?hidden=3&starts=2", "kernel", "rounded", "hypotheses", "path-finding",
@@ -142,17 +142,17 @@ def answering(victim: Fitted, terms: str) -> ja.Oracle:
     """A victim on its terms; as much as it can answer where it has no confidences."""
     able = hasattr(victim.model, "predict_proba")
     level = "logit" if terms == "fullest" and hasattr(victim.model, "decision_function") else "probability"
-    return TERMS[terms](ja.from_estimator(victim.model, inputs=victim.inputs, level=level if able else "logit"))
+    return TERMS[terms](ja.oracle.from_estimator(victim.model, inputs=victim.inputs, level=level if able else "logit"))
 
 
 def attempt(victim: Fitted, name: tuple[str, str, str, str], with_pool: bool) -> Run:
     """Run one attack and judge it."""
     data, model, terms, address = name
-    attack = ja.extraction_attack(address)
+    attack = ja.attacks.extraction.lookup(address)
     with_pool = with_pool or attack.pool
     run = Run(data, model, terms, address, with_pool, "refused")
     try:
-        oracle = ja.budgeted(answering(victim, terms), BUDGET)
+        oracle = ja.oracle.budgeted(answering(victim, terms), BUDGET)
         stolen = attack(oracle, pool=victim.pool if with_pool else None)
     except ja.InputError as error:
         return run._replace(reason=str(error))
@@ -161,7 +161,7 @@ def attempt(victim: Fitted, name: tuple[str, str, str, str], with_pool: bool) ->
     twin, rng = answering(victim, terms), np.random.default_rng(1)
     wrong = any(
         np.mean(stolen.answer(x).label == twin(x).label) < RIGHT
-        for x in (ja.uniform(victim.inputs, 2000, rng), victim.unseen)
+        for x in (ja.attacks.extraction.uniform(victim.inputs, 2000, rng), victim.unseen)
     )
     end = "complete" if stolen.complete else "incomplete"
     return run._replace(end=end, wrong=wrong, queries=oracle.ledger.queries, reason=stolen.reason)

@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxattack import Recipe, build, load, train_ensemble
+from jaxattack import Recipe, load, train_ensemble
 from jaxattack.attacks.membership import lookup
-from jaxattack.data.membership import Halves
+from jaxattack.data.designs import Halves
 from jaxattack.metrics import auc, clopper_pearson, influences, roc_curve
+from jaxattack.models import build
 
 RATES = (0.01, 0.001, 0.0001)
 FIGURES = ("TPR at 1%", "TPR at 0.1%", "TPR at 0.01%", "AUC")

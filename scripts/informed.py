@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxattack import Dataset, Recipe, build
+from jaxattack import Dataset, Recipe
 from jaxattack.attacks.reconstruction import Reconstructor, fixed_start, nearest_other, train_shadows
+from jaxattack.models import build
 
 
 def main() -> None:

@@ -49,13 +49,13 @@ from comparison import (
 )
 from relations import Relation, judge, relations_table, score, score_in_groups
 
-from jaxattack import Queries
 from jaxattack.attacks.membership import lookup
 from jaxattack.attacks.membership.lira import RECORD_MODELS
 from jaxattack.attacks.membership.references import PROTOCOLS
 from jaxattack.audit.curves import by_queries, of_views
 from jaxattack.report import write
 from jaxattack.report.style import styled
+from jaxattack.training import Queries
 
 SCRIPT = "lira_cifar10"
 ONLINE, OFFLINE = "lira-online?variance=record", "lira-offline?variance=record"

@@ -13,7 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jaxattack import MembershipAudit, Recipe, Subject, membership
+from jaxattack import Recipe, membership
+from jaxattack.audit import MembershipAudit, Subject
 
 EXPECTED = {  # AUC and TPR at 1% FPR, means over targets of 18 such networks trained elsewhere, by leave-one-out
     "lira-online?protocol=leave-one-out": (0.986, 0.742),

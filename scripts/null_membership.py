@@ -24,10 +24,11 @@ from rich.table import Table
 from scipy.special import expit, log_expit, xlogy
 from scipy.stats import t
 
-from jaxattack import Exact, Halves, Observations, Poisson, auc, roc_curve, tpr_at_fpr
+from jaxattack import Observations
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, lookup, under_protocol
 from jaxattack.attacks.membership.references import TooFewReferences
-from jaxattack.data.membership import Design
+from jaxattack.data.designs import Design, Exact, Halves, Poisson
+from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
 
 ANSWERS = ("continuous", "rounded", "same", "constant")
 DESIGNS: tuple[Design, ...] = (Halves(), Exact(), Poisson())

@@ -20,14 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from jaxattack import InputError, Observations, Recipe, build, load, train_ensemble
+from jaxattack import InputError, Observations, Recipe, load, train_ensemble
 from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
 from jaxattack.audit import evaluate
 from jaxattack.audit.claim import Correction, claimed_rate
 from jaxattack.audit.curves import FPRS, rate_key
 from jaxattack.audit.scorable import scorable
-from jaxattack.data.membership import Halves
+from jaxattack.data.designs import Halves
 from jaxattack.metrics import Estimate, auc, clopper_pearson, influences, roc_curve
+from jaxattack.models import build
 from jaxattack.report.membership.reading import beats_chance, claimed
 from jaxattack.types import MembershipAttack
 

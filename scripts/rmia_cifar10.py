@@ -20,10 +20,12 @@ from cifar10 import TAYLOR, Run, by_name, commanded, described, kept, parse, swe
 from comparison import Published, comparison, keep, outside, roc_figure, save_figure, told
 from relations import Relation, judge, relations_table, score
 
-from jaxattack import FewReferences, Observations, RunFolder, evaluate
-from jaxattack.attacks.membership import lookup
+from jaxattack import Observations
+from jaxattack.attacks.membership import FewReferences, lookup
+from jaxattack.audit import evaluate
 from jaxattack.report.style import styled
 from jaxattack.report.wording import percent
+from jaxattack.store import RunFolder
 
 SCRIPT = "rmia_cifar10"
 PAIRS = (1, 2, 4)

@@ -14,7 +14,8 @@ from command import run
 from prepared import real_mnist, write_tfds
 from sklearn import datasets
 
-from jaxattack import RunFolder, load_victim
+from jaxattack.audit import load_victim
+from jaxattack.store import RunFolder
 
 SMALL = ("--models", "8", "--epochs", "4", "--data", "iris", "--model", "mlp:16")
 

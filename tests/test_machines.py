@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 from command import free_port, run
 
-from jaxattack import InputError, MembershipAudit, Placement, Recipe, RunFolder, Subject, membership
+from jaxattack import InputError, Recipe, membership
+from jaxattack.audit import MembershipAudit, Subject
 from jaxattack.cli import app
+from jaxattack.store import RunFolder
+from jaxattack.training import Placement
 
 MODELS = 40
 SMALL = ("--data", "iris", "--model", "softmax", "--epochs", "3000", "--attacks", "loss", "--models", str(MODELS))

@@ -11,24 +11,15 @@ import pytest
 from attacks.inversion.white_boxes import digits
 from attacks.planted import complementary, observe
 
-from jaxattack import (
-    Exact,
-    ExtractionAudit,
-    Halves,
-    MembershipAudit,
-    Placement,
-    Poisson,
-    Queries,
-    Recipe,
-    Sized,
-    Subject,
-)
+from jaxattack import Recipe
 from jaxattack.attacks import extraction, inversion, membership
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
-from jaxattack.audit import InversionAudit, open_victim
+from jaxattack.audit import ExtractionAudit, InversionAudit, MembershipAudit, Subject, open_victim
 from jaxattack.audit.extraction import Terms
+from jaxattack.data.designs import Exact, Halves, Poisson, Sized
 from jaxattack.oracle import budgeted
+from jaxattack.training import Placement, Queries
 from jaxattack.types import InputError
 
 HUGE = (10**9, 10**30)

@@ -197,7 +197,7 @@ def score(
     Args:
         observations: at least four models.
         attacks: which; by default every attack whose signals are there.
-        declare: the one chosen beforehand, as in `jaxattack.MembershipAudit`.
+        declare: the one chosen beforehand, as in `jaxattack.audit.MembershipAudit`.
         name: for the title.
         progress: called as work is done.
 

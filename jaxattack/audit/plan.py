@@ -20,7 +20,7 @@ from jaxattack.audit.scorable import scorable
 from jaxattack.audit.subject import Subject, architecture, choose_records, is_factory, scaled_columns
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load
-from jaxattack.data.membership import Design, design
+from jaxattack.data.designs import Design, design
 from jaxattack.defences import describe
 from jaxattack.oracle.identity import of_code
 from jaxattack.store import Cost, RunFolder

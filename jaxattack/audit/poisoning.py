@@ -21,7 +21,7 @@ from jaxattack.audit.scorable import scorable
 from jaxattack.audit.subject import Subject, choose_records
 from jaxattack.audit.sweep import Findings, record_pictures, run_findings, scored_observations, train_run
 from jaxattack.data import load
-from jaxattack.data.membership import design
+from jaxattack.data.designs import design
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement, Recipe
 from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Progress, config

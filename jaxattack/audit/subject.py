@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxattack.audit.environment import environment
 from jaxattack.data import fingerprint, load, unscaled_columns
-from jaxattack.data.membership import Sized
+from jaxattack.data.designs import Sized
 from jaxattack.disk import make_folder, write_arrays, write_atomically, write_json
 from jaxattack.models import build, folded
 from jaxattack.models.nets import Activation

@@ -42,7 +42,7 @@ from jaxattack.audit.random_victims import head_sizes, random_language_head, ran
 from jaxattack.audit.subject import Subject, architecture
 from jaxattack.audit.victim import Victim, documented, thirds
 from jaxattack.data import load
-from jaxattack.data.membership import Sized
+from jaxattack.data.designs import Sized
 from jaxattack.oracle import PRICE, from_model
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.training import Recipe, denoising_start, train_one

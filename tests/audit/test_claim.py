@@ -8,7 +8,7 @@ import pytest
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit import MembershipAudit, evaluate
 from jaxattack.audit.claim import Correction, claimed_rate
-from jaxattack.data.membership import Halves
+from jaxattack.data.designs import Halves
 from jaxattack.metrics import influences, roc_curve
 from jaxattack.report.membership.reading import beats_chance, claimed
 from jaxattack.types import InputError, Observations

@@ -9,7 +9,7 @@ import pytest
 
 from jaxattack.audit import EpsilonAudit, coins, epsilon, read_canary_scores
 from jaxattack.audit.epsilon import METHODS, calibrated
-from jaxattack.data.membership import Exact, Halves, Poisson
+from jaxattack.data.designs import Exact, Halves, Poisson
 from jaxattack.metrics import epsilon as bounds
 from jaxattack.types import InputError
 

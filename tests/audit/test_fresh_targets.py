@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack import Halves, LiRA, Observations, Poisson, Recipe, auc, build, load, roc_curve, train_ensemble
+from jaxattack import Observations, Recipe, load, train_ensemble
+from jaxattack.attacks.membership import LiRA
+from jaxattack.data.designs import Halves, Poisson
+from jaxattack.metrics import auc, roc_curve
+from jaxattack.models import build
 
 REFERENCES, FRESH = 16, 48
 

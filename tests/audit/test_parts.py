@@ -115,9 +115,9 @@ assert (len(jax.devices()), len(jax.local_devices())) == (4, 2)
 import jaxattack as ja
 
 run = {
-    "victim": ja.Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
+    "victim": ja.audit.Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
     "recipe": ja.Recipe(epochs=2, batch=5),
-    "audit": ja.MembershipAudit(models=6, attacks=("loss",)),
+    "audit": ja.audit.MembershipAudit(models=6, attacks=("loss",)),
 }
 try:
     ja.membership(Path(folder), **run)
@@ -126,7 +126,7 @@ except ja.InputError as error:
 else:
     raise AssertionError("every process would have trained the whole run")
 seen = []
-ja.train_part(Path(folder), **run, progress=lambda *now: seen.append(now))
+ja.audit.train_part(Path(folder), **run, progress=lambda *now: seen.append(now))
 assert seen[-1] == ("models", 3, 3), seen
 """
 

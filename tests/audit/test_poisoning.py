@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack import InputError, MembershipAudit, Recipe, RunFolder, Subject, load, rescore
+from jaxattack import InputError, Recipe, load, rescore
+from jaxattack.audit import MembershipAudit, Subject
 from jaxattack.audit.poisoning import Poisoning, poison
 from jaxattack.audit.sweep import scored_observations, train_run
 from jaxattack.report import write
+from jaxattack.store import RunFolder
 from jaxattack.types import InputWarning
 
 SMALL = {

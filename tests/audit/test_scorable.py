@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattack import Poisson, auc, roc_curve
 from jaxattack.attacks.membership import ATTACKS, FewReferences, LiRA, lookup
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.scorable import scorable
+from jaxattack.data.designs import Poisson
+from jaxattack.metrics import auc, roc_curve
 from jaxattack.types import InputError, Observations
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from jaxattack import MembershipAudit, Recipe, Subject, load_victim, membership, train_victim
+from jaxattack import Recipe, membership
+from jaxattack.audit import MembershipAudit, Subject, load_victim, train_victim
 from jaxattack.training import learners
 from jaxattack.types import Dataset, InputError
 

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxattack import Recipe, build, train_one
-from jaxattack.models import folded, standardised
-from jaxattack.training import Engine, Sweep
+from jaxattack import Recipe
+from jaxattack.models import build, folded, standardised
+from jaxattack.training import Engine, Sweep, train_one
 from jaxattack.types import Dataset
 
 COLUMNS = (True, True, False, True)

@@ -25,7 +25,7 @@ STEAK = Path(__file__).resolve().parents[4] / "shared" / "data" / "tabular" / "s
 def answering(probability, features=2):
     """An oracle with the confidences that a function gives."""
     access = Access(level="probability", classes=probability(np.zeros((1, features))).shape[1], inputs=_box(features))
-    return ja.from_function(probability, access)
+    return ja.oracle.from_function(probability, access)
 
 
 def csmia(oracle, x, y, secret):
@@ -58,7 +58,7 @@ def wine():
 def grown(x, y, members, depth=None):
     """A tree over the members, as an oracle and in the attacker's hands."""
     estimator = DecisionTreeClassifier(max_depth=depth, random_state=0).fit(x[:members], y[:members])
-    return estimator, ja.from_estimator(estimator, inputs=_box(x.shape[1]))
+    return estimator, ja.oracle.from_estimator(estimator, inputs=_box(x.shape[1]))
 
 
 def share(x, values=3):
@@ -183,7 +183,7 @@ def test_a_one_hot_secret_is_the_same_secret():
     x, y, members = wine()
     hot = np.concatenate([x[:, :5], x[:, 5:] == np.arange(3)], axis=1)
     estimator = DecisionTreeClassifier(random_state=0).fit(hot[:members], y[:members])
-    oracle = ja.from_estimator(estimator, inputs=_box(8))
+    oracle = ja.oracle.from_estimator(estimator, inputs=_box(8))
     prior = share(x[:members, 5])
     secret = Secret.one_hot((5, 6, 7), prior)
     np.testing.assert_array_equal(secret.truth(hot), x[:, 5])
@@ -192,7 +192,7 @@ def test_a_one_hot_secret_is_the_same_secret():
     np.testing.assert_array_equal(tried[1, :, :5], np.tile(x[1, :5], (3, 1)))
     found = csmia(oracle, hot, y, secret)
     plain = csmia(
-        ja.from_function(
+        ja.oracle.from_function(
             lambda q: estimator.predict_proba(np.concatenate([q[:, :5], q[:, 5:] == np.arange(3)], axis=1)),
             Access(level="probability", classes=3, inputs=_box(6)),
         ),
@@ -208,7 +208,7 @@ def test_a_budget_that_ends_early_leaves_the_rest_to_the_prior():
     _, oracle = grown(x, y, members)
     secret = Secret.category(5, share(x[:members, 5]))
     whole = csmia(oracle, x, y, secret)
-    part = csmia(ja.budgeted(oracle, 31), x, y, secret)
+    part = csmia(ja.oracle.budgeted(oracle, 31), x, y, secret)
     np.testing.assert_array_equal(part.value[:10], whole.value[:10])
     np.testing.assert_array_equal(part.value[10:], secret.prior.argmax())
     assert np.isnan(part.score[10:]).all()
@@ -216,13 +216,13 @@ def test_a_budget_that_ends_early_leaves_the_rest_to_the_prior():
     assert "10 of 178 records" in part.reason
     assert part.cost.queries == 30
     with pytest.raises(InputError, match="at least 3 queries"):
-        csmia(ja.budgeted(oracle, 2), x, y, secret)
+        csmia(ja.oracle.budgeted(oracle, 2), x, y, secret)
 
 
 def test_labels_alone_serve_the_posterior_and_not_confidences():
     x, y, members = wine()
     _, oracle = grown(x, y, members)
-    secret, closed = Secret.category(5, share(x[:members, 5])), ja.label_only(oracle)
+    secret, closed = Secret.category(5, share(x[:members, 5])), ja.oracle.label_only(oracle)
     attack = posterior(np.eye(3))
     np.testing.assert_array_equal(attack(closed, x, y, secret).value, attack(oracle, x, y, secret).value)
     with pytest.raises(InputError, match="csmia cannot work with label answers"):
@@ -270,10 +270,10 @@ def test_a_secret_beyond_the_records_a_regressor_and_nan_answers_are_refused():
     halves = np.array([0.5, 0.5])
     with pytest.raises(InputError, match="columns"):
         csmia(answering(lambda x: np.tile([0.7, 0.3], (len(x), 1))), x, y, Secret.category(2, halves))
-    regressor = ja.from_function(lambda x: x[:, :1], Access(level="logit", classes=1, inputs=_box(2)))
+    regressor = ja.oracle.from_function(lambda x: x[:, :1], Access(level="logit", classes=1, inputs=_box(2)))
     with pytest.raises(InputError, match="regressor"):
         csmia(regressor, x, y, Secret.category(1, halves))
-    nan = ja.from_function(
+    nan = ja.oracle.from_function(
         lambda x: Answer(np.zeros(len(x), int), np.full((len(x), 2), np.nan)),
         Access(level="probability", classes=2, inputs=_box(2)),
     )
@@ -317,7 +317,7 @@ def test_a_full_tree_over_the_steak_survey_tells_which_members_cheated():
         order = np.random.default_rng(seed).permutation(len(x))
         member, other = np.array_split(order, 2)
         estimator = DecisionTreeClassifier(random_state=seed).fit(x[member], y[member])
-        oracle = ja.from_estimator(estimator, inputs=_box(x.shape[1]))
+        oracle = ja.oracle.from_estimator(estimator, inputs=_box(x.shape[1]))
         secret = Secret.category(column, share(x[member, column], 2))
         attack = posterior(confusion_matrix(y[member], estimator.predict(x[member]), 5))
         for some, into in ((member, inside), (other, outside)):

@@ -28,7 +28,7 @@ def shadows():
     """The fixed records, the others, and a network of 8 tanh units for each of the others."""
     both = digits()
     fixed, others = both.take(np.arange(60)), both.take(np.arange(60, 410))
-    model = fixed_start(ja.build("mlp:8", (64,), 10, activation="tanh"), 3)
+    model = fixed_start(ja.models.build("mlp:8", (64,), 10, activation="tanh"), 3)
     return fixed, others, train_shadows(model, RECIPE, fixed, others)
 
 
@@ -50,7 +50,7 @@ def test_reconstructions_are_closer_than_the_nearest_record_that_is_known(shadow
 
 def test_shadow_models_start_alike_and_a_record_moves_the_kernel_along_itself(shadows):
     fixed, others, variables = shadows
-    model = fixed_start(ja.build("mlp:8", (64,), 10, activation="tanh"), 3)
+    model = fixed_start(ja.models.build("mlp:8", (64,), 10, activation="tanh"), 3)
     first, second = model.init(jax.random.key(0)), model.init(jax.random.key(1))
     assert jax.tree.all(jax.tree.map(np.array_equal, first, second))
     # What is orthogonal to every known record has moved along the other record alone.
@@ -118,4 +118,4 @@ def test_what_does_not_fit_is_refused(shadows):
         fitted(jax.tree.map(lambda leaf: leaf[:1] * np.nan, variables))
     narrow = Dataset(x=others.x[:, :9], y=others.y, classes=10, name="narrow")
     with pytest.raises(InputError, match="records of one kind"):
-        train_shadows(ja.build("softmax", (64,), 10), RECIPE, fixed, narrow)
+        train_shadows(ja.models.build("softmax", (64,), 10), RECIPE, fixed, narrow)

@@ -141,7 +141,7 @@ def test_a_search_out_of_range_is_refused(change, message):
 def test_weights_that_cannot_be_read_are_refused():
     attack, variables = KKT(candidates=4, runs=1, steps=1).search, MODEL.init(jax.random.key(0))
     with pytest.raises(InputError, match="train homogeneous:200"):
-        attack(ja.build("mlp:5", (40,), 2).init(jax.random.key(0)), low=-1.0, high=1.0)
+        attack(ja.models.build("mlp:5", (40,), 2).init(jax.random.key(0)), low=-1.0, high=1.0)
     with pytest.raises(InputError, match="NaN, infinite or all 0"):
         attack(Variables(jax.tree.map(lambda leaf: leaf * np.nan, variables.params), {}), low=-1.0, high=1.0)
     with pytest.raises(InputError, match="records range from 1.0 to 1.0"):

@@ -22,7 +22,7 @@ def test_the_share_of_a_group_shows_in_the_weights():
     has = np.arange(160) % 2 == 0
     share = np.where(has, 0.9, 0.1)
     member = draw_members(small, share, 200)
-    model = ja.build("mlp:8", (64,), 2)
+    model = ja.models.build("mlp:8", (64,), 2)
     ensemble, _ = ja.train_ensemble(model, Recipe(epochs=20, batch=25), data, member)
     shadows, victims = (
         jax.tree.map(lambda leaf, some=some: np.asarray(leaf)[some], ensemble.variables)
@@ -39,7 +39,7 @@ def test_the_share_of_a_group_shows_in_the_weights():
 
 
 def _networks(architecture, models=3):
-    model = ja.build(architecture, (64,), 2)
+    model = ja.models.build(architecture, (64,), 2)
     return jax.vmap(model.init)(jax.random.split(jax.random.key(0), models))
 
 

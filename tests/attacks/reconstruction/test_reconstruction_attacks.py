@@ -20,8 +20,8 @@ PARTIAL = Partial(np.zeros((1, 2)), np.zeros(1, int), Secret.category(0, np.arra
 def answering(level="probability"):
     """An oracle of two classes, which the first feature decides."""
     answer = lambda x: np.where(x[:, :1] > 0.5, [0.1, 0.9], [0.9, 0.1])  # noqa: E731
-    oracle = ja.from_function(answer, Access(level="probability", classes=2, inputs=BOX))
-    return ja.label_only(oracle) if level == "label" else oracle
+    oracle = ja.oracle.from_function(answer, Access(level="probability", classes=2, inputs=BOX))
+    return ja.oracle.label_only(oracle) if level == "label" else oracle
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -28,7 +28,7 @@ def digits():
 @cache
 def two(architecture):
     """The victim's model and the attacker's own, trained on different records."""
-    data, model = digits(), ja.build(architecture, (64,), 10, activation="tanh")
+    data, model = digits(), ja.models.build(architecture, (64,), 10, activation="tanh")
     member = np.zeros((2, len(data)), bool)
     member[0, :300] = member[1, 300:600] = True
     ensemble, _ = ja.train_ensemble(model, Recipe(epochs=20, batch=50), data, member)
@@ -36,7 +36,7 @@ def two(architecture):
 
 
 def oracle(model, variables, **terms):
-    return ja.from_model(model, variables, inputs=BOX, classes=10, **terms)
+    return ja.oracle.from_model(model, variables, inputs=BOX, classes=10, **terms)
 
 
 def naive(model, variables, x, y, rate, steps):
@@ -91,13 +91,13 @@ def test_answers_that_hide_the_change_are_refused():
     with pytest.raises(InputError, match="no answer changed"):
         solve_softmax(np.zeros((80, 10)), np.random.default_rng(0).random((80, 64)))
     with pytest.raises(InputError, match="labels alone"):
-        change(ja.label_only(told), (ja.label_only(told),), probes)
+        change(ja.oracle.label_only(told), (ja.oracle.label_only(told),), probes)
     with pytest.raises(OracleError, match="0, NaN or withheld"):
-        change(told, (ja.top_k(told, 3),), probes)
+        change(told, (ja.oracle.top_k(told, 3),), probes)
     with pytest.raises(InputError, match="give more probes"):
         solve_softmax(np.ones((9, 10)), probes[:9])
-    other = ja.build("softmax", (64,), 3)
-    three = ja.from_model(other, other.init(jax.random.key(0)), inputs=BOX, classes=3)
+    other = ja.models.build("softmax", (64,), 3)
+    three = ja.oracle.from_model(other, other.init(jax.random.key(0)), inputs=BOX, classes=3)
     with pytest.raises(InputError, match="had 10 classes and has 3"):
         change(told, (three,), probes)
 
@@ -107,7 +107,7 @@ def test_updates_and_lessons_out_of_range_are_refused():
         Update(steps=0)
     with pytest.raises(InputError, match="learning_rate is -1"):
         Update(learning_rate=-1)
-    model = ja.build("softmax", (64,), 10)
+    model = ja.models.build("softmax", (64,), 10)
     start, data = model.init(jax.random.key(0)), digits()
     with pytest.raises(InputError, match="2 records and 3 labels"):
         Update().changes(model, start, data.x[:2], data.y[:3], data.x[:4])

@@ -29,7 +29,7 @@ def _case(model, shape):
     ("name", "shape"), [("softmax", (64,)), ("mlp:32-16", (64,)), ("mlp:2", (8, 8, 1)), ("lenet:2", (8, 8, 1))]
 )
 def test_they_are_those_of_the_gradient_and_so_are_their_derivatives(name, shape):
-    model = ja.build(name, shape, 10, activation="tanh")
+    model = ja.models.build(name, shape, 10, activation="tanh")
     variables, x, target, sent = _case(model, shape)
 
     def formed(x):
@@ -48,7 +48,7 @@ def test_they_are_those_of_the_gradient_and_so_are_their_derivatives(name, shape
 
 
 def test_the_gradient_of_one_record_has_the_norm_of_its_two_factors():
-    model = ja.build("softmax", (5,), 10)
+    model = ja.models.build("softmax", (5,), 10)
     variables, x, target, sent = _case(model, (5,))
     _, own = products(model, variables, x[:1], target[:1], sent)
     left = jax.nn.softmax(model.apply(variables, x[:1])) - target[:1]
@@ -70,7 +70,7 @@ def test_a_kernel_that_is_used_twice_is_differentiated_as_usual():
 
 
 def test_no_gradient_of_a_wide_kernel_is_formed():
-    model = ja.build("mlp:7", (1000,), 10)
+    model = ja.models.build("mlp:7", (1000,), 10)
     variables, x, target, sent = _case(model, (1000,))
     traced = jax.make_jaxpr(lambda x: products(model, variables, x, target, sent))(x)
     shapes = [out.aval.shape for eqn in traced.jaxpr.eqns for out in eqn.outvars]

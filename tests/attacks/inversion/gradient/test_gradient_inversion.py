@@ -36,7 +36,7 @@ X = X.astype(np.float32) / 16
 def victim(activation: str = "tanh", hidden: int = 32, images: bool = False) -> WhiteBox:
     """An untrained multilayer perceptron."""
     shape = (8, 8, 1) if images else (64,)
-    model = ja.build(f"mlp:{hidden}", shape, 10, activation=activation)  # type: ignore[arg-type]
+    model = ja.models.build(f"mlp:{hidden}", shape, 10, activation=activation)  # type: ignore[arg-type]
     return WhiteBox(model=model, variables=model.init(jax.random.key(0)), inputs=ja.Inputs.box(0, 1, shape), classes=10)
 
 
@@ -219,7 +219,7 @@ def test_what_no_two_units_agree_on_is_said_not_to_be_found():
 
 
 def test_a_network_without_a_fully_connected_first_layer_is_refused():
-    model = ja.build("cnn:4", (8, 8, 1), 10)
+    model = ja.models.build("cnn:4", (8, 8, 1), 10)
     box = WhiteBox(
         model=model, variables=model.init(jax.random.key(0)), inputs=ja.Inputs.box(0, 1, (8, 8, 1)), classes=10
     )
@@ -330,7 +330,7 @@ class Normalised(nnx.Module):
 
 
 def test_a_network_that_normalises_its_batches_is_inverted_with_what_was_sent_along():
-    model = ja.from_nnx(Normalised)
+    model = ja.models.from_nnx(Normalised)
     box = WhiteBox(model=model, variables=model.init(jax.random.key(0)), inputs=ja.Inputs.box(0, 1, (64,)), classes=10)
     x, y = private(1, 3)
     update = gradient_of(box, x, y, training=True)
