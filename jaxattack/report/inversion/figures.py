@@ -14,7 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxattack.report.kind import Pictures
-from jaxattack.report.style import COLUMN, SERIES, WIDE, Drawing, save, styled
+from jaxattack.report.pictures import grid
+from jaxattack.report.style import COLUMN, SERIES, Drawing, save, styled
 from jaxattack.report.wording import number
 
 FIGURES = ("gallery", "steps", "confidence")
@@ -37,7 +38,7 @@ def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures, updates: 
         return None
     beside = (("record", "nearest"),) if updates else (("mean member", "mean"), ("nearest", "nearest"))
     rows = [(words, key) for words, key in (*beside, ("made", "made")) if any(e[key] is not None for e in entries)]
-    figure = _grid(
+    figure = grid(
         [[None if entry[key] is None else pictures[entry[key]] for entry in entries] for _, key in rows],
         [words for words, _ in rows],
         [str(entry["target"]) for entry in entries],
@@ -52,48 +53,13 @@ def _steps(entries: Sequence[Mapping[str, Any]], pictures: Pictures) -> tuple[Fi
     if not steps:
         return None
     body = [[pictures[entry["frames"][at][1]] for entry in entries] for at in range(len(steps))]
-    figure = _grid(
+    figure = grid(
         [*body, [pictures[entry["made"]] for entry in entries]],
         [*(f"{step:,}" for step in steps), "last"],
         [str(entry["target"]) for entry in entries],
         stretched=set(range(len(steps) + 1)),
     )
     return figure, f"The reconstructions after {', '.join(map(str, steps))} steps and at the end."
-
-
-def _grid(
-    rows: Sequence[Sequence[np.ndarray | None]], words: Sequence[str], titles: Sequence[str], stretched: set[int]
-) -> Figure:
-    across = len(titles)
-    shape = next(picture for row in rows for picture in row if picture is not None).shape
-    side = WIDE / max(across, 5)
-    figure = Figure(figsize=(side * across + 0.5, side * shape[0] / shape[1] * len(rows) + 0.3))
-    for at, row in enumerate(rows):
-        for column, picture in enumerate(row):
-            axes = figure.add_subplot(len(rows), across, at * across + column + 1)
-            axes.set(xticks=[], yticks=[])
-            axes.grid(False)
-            axes.spines[:].set_visible(False)
-            if picture is not None:
-                shown = _stretched(picture) if at in stretched else picture
-                axes.imshow(
-                    shown if shown.shape[-1] == 3 else shown[..., 0],
-                    cmap="gray",
-                    vmin=0,
-                    vmax=255,
-                    interpolation="nearest",
-                )
-            if at == 0:
-                axes.set_title(titles[column], fontsize=7, pad=2)
-            if column == 0:
-                axes.set_ylabel(words[at], fontsize=6.5, labelpad=2)
-    return figure
-
-
-def _stretched(picture: np.ndarray) -> np.ndarray:
-    """Its contrast from black to white, for a reconstruction is as faint as the victim lets it be."""
-    low, high = np.percentile(picture, (1, 99))
-    return np.clip((picture - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
 
 
 def _confidence(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
