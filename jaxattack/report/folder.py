@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from jaxattack.audit.findings import values
 from jaxattack.disk import read_json, write_atomically
 from jaxattack.report.epsilon import EPSILON
+from jaxattack.report.evasion import EVASION
 from jaxattack.report.extraction import EXTRACTION
 from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Kind] = {
     "extraction": EXTRACTION,
     "inversion": INVERSION,
     "epsilon": EPSILON,
+    "evasion": EVASION,
 }
 
 

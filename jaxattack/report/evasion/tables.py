@@ -1,0 +1,74 @@
+"""Success and distance as rows: for the terminal, and each record flat for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from jaxattack.report.wording import count, dollars, duration, percent, small
+
+COLUMNS = ("record", "label", "right", "success", "answer", "l0", "l1", "l2", "linf", "questions")
+NORMS = (("l0", "features changed"), ("l1", "1-norm"), ("l2", "2-norm"), ("linf", "max norm"))
+
+
+def table(findings: Mapping[str, Any]) -> RenderableType:
+    """Success, distance and cost, for a terminal of 80 columns."""
+    return Group(_success(findings), *([_distance(findings)] if findings["distance"] else []), _cost(findings))
+
+
+def _plain(*columns: str) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="right" if index else "left", overflow="fold")
+    return made
+
+
+def _success(findings: Mapping[str, Any]) -> Table:
+    success = findings["success"]
+    interval = "–" if success["interval"] is None else " to ".join(map(percent, success["interval"]))
+    made = _plain("records", "right before", "fooled", "of those right", "95% interval", "wrong after, of all")
+    made.add_row(
+        count(success["records"]),
+        count(success["right"]),
+        count(success["fooled"]),
+        percent(success["among_right"]),
+        interval,
+        percent(success["among_all"]),
+    )
+    return made
+
+
+def _distance(findings: Mapping[str, Any]) -> Table:
+    made = _plain("distance of those fooled", "lower quartile", "median", "upper quartile")
+    for norm, words in NORMS:
+        made.add_row(words, *(small(findings["distance"][norm][part]) for part in ("lower", "median", "upper")))
+    return made
+
+
+def _cost(findings: Mapping[str, Any]) -> Table:
+    cost = findings["cost"]
+    made = _plain("queries", "a record", "price", "gradients", "attack", "in all")
+    made.add_row(
+        count(cost["queries"]),
+        count(cost["questions"] / findings["success"]["records"]),
+        dollars(cost["price"]),
+        count(cost["gradients"]),
+        duration(cost["seconds"]["attack"]),
+        duration(cost["seconds"]["total"]),
+    )
+    return made
+
+
+def comma_separated(findings: Mapping[str, Any]) -> str:
+    """The records as CSV; unknown values are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(findings["records"])
+    return text.getvalue()
