@@ -42,10 +42,11 @@ from rich.table import Table
 from steps import Step
 
 from jaxattack import Dataset, Recipe, load
-from jaxattack.audit.environment import device, peak_memory, release
+from jaxattack.audit.environment import device, peak_memory
 from jaxattack.data.designs import Sized
 from jaxattack.models import build
 from jaxattack.models.conv import Form
+from jaxattack.release import release
 from jaxattack.training import Engine, Placement, Queries, Sweep
 from jaxattack.training.images import augment
 from jaxattack.training.learners import Standard

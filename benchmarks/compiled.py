@@ -33,9 +33,9 @@ from kinds import FULL, Kind, records_for
 from rich.console import Console
 from rich.table import Table
 
-from jaxattack.audit.environment import release
 from jaxattack.models import build, from_nnx
 from jaxattack.models.layers import conv3, last
+from jaxattack.release import release
 from jaxattack.training import Queries
 from jaxattack.training.learners import Standard
 from jaxattack.training.program import EVERYWHERE, Program, Way, Work, compiled

@@ -43,8 +43,9 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxattack as ja
-from jaxattack.audit.environment import device, release
+from jaxattack.audit.environment import device
 from jaxattack.audit.judge import evaluation_model
+from jaxattack.release import release
 
 STEPS, RATE = 1000, 0.1
 AT_ONCE = (1, 10, 100, 1000, 5000)

@@ -19,7 +19,7 @@ from command import free_port, run
 
 from jaxattack import InputError, Recipe, membership
 from jaxattack.audit import MembershipAudit, Subject
-from jaxattack.cli import app
+from jaxattack.cli import application
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement
 
@@ -72,7 +72,7 @@ def test_the_last_part_attacks_and_the_others_say_what_is_left(tmp_path, plain):
 def test_what_cannot_be_done_is_one_sentence(tmp_path, monkeypatch, options, words):
     monkeypatch.setattr(jax.config, "update", lambda *given: None)  # this process keeps its devices
     with pytest.raises(InputError, match=words) as caught:
-        app(["membership", *SMALL, *options, "--quiet", "--out", str(tmp_path / "run")], exit_on_error=False)
+        application()(["membership", *SMALL, *options, "--quiet", "--out", str(tmp_path / "run")], exit_on_error=False)
     assert "\n" not in str(caught.value)
 
 

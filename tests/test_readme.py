@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxattack import read_observations, score
-from jaxattack.cli import app
+from jaxattack.cli import application
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -31,7 +31,7 @@ def commands():
 def test_every_command_line_is_understood(line):
     program, *tokens = shlex.split(line)
     assert program == "jaxattack"
-    command, *_ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    command, *_ = application().parse_args(tokens, exit_on_error=False, print_error=False)
     assert command.__name__ == tokens[0]
 
 

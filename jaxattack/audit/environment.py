@@ -5,18 +5,11 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import jax
 
-
-def release(package: str) -> str:
-    """The version of a package; "from source" where it is imported from a checkout, or absent."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "from source"
+from jaxattack.release import release
 
 
 def environment() -> dict[str, str]:

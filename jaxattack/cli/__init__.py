@@ -12,34 +12,46 @@ import sys
 import warnings
 from typing import Any, NoReturn
 
-import jax
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from jaxattack.audit.environment import release
-from jaxattack.cli.credentials import shown_sentence
-from jaxattack.cli.data import data
-from jaxattack.cli.epsilon import epsilon
-from jaxattack.cli.extraction import explained, extract, serve
-from jaxattack.cli.inversion import invert
-from jaxattack.cli.membership import membership, report, score, train
-from jaxattack.types import InputError, InputWarning
+from jaxattack.cli.summary import summary
+from jaxattack.error import InputError, InputWarning
+from jaxattack.release import release
 
-app = App(
-    name="jaxattack",
-    version=release("jaxattack"),
-    help="Measure how much a trained model gives away. Start with: jaxattack membership",
-    result_action="return_value",
-    help_format="markdown",
-    default_parameter=Parameter(negative=""),
-    suppress_keyboard_interrupt=False,  # `main` ends it
-)
+COMMANDS = {
+    "membership": "jaxattack.cli.membership:membership",
+    "extract": "jaxattack.cli.extraction:extract",
+    "invert": "jaxattack.cli.inversion:invert",
+    "epsilon": "jaxattack.cli.epsilon:epsilon",
+    "serve": "jaxattack.cli.extraction:serve",
+    "train": "jaxattack.cli.membership:train",
+    "score": "jaxattack.cli.membership:score",
+    "report": "jaxattack.cli.membership:report",
+    "data": "jaxattack.cli.data:data",
+}
+"""Where each command is: its module, which imports JAX, is imported when the command runs."""
 
 
-for _command in (
-    membership, explained(extract), explained(invert), epsilon, explained(serve), train, score, report, data,
-):  # fmt: skip
-    app.command(_command)
+def application(*, listing: bool = False) -> App:
+    """The command line.
+
+    Args:
+        listing: the commands as a list to read, each with its line, where the words name none to run: nothing is imported for
+            it, neither for a help nor for a guess at what a mistyped command was meant to be.
+    """
+    app = App(
+        name="jaxattack",
+        version=release("jaxattack"),
+        help="Measure how much a trained model gives away. Start with: jaxattack membership",
+        result_action="return_value",
+        help_format="markdown",
+        default_parameter=Parameter(negative=""),
+        suppress_keyboard_interrupt=False,  # `main` ends it
+    )
+    for name, place in COMMANDS.items():
+        app.command(App(name=name, help=summary(place)) if listing else place, name=name)
+    return app
 
 
 def cores() -> int:
@@ -67,6 +79,8 @@ def show_warning(message: Warning | str, category: type[Warning], *place: Any) -
 
 def _end_with(sentence: str) -> NoReturn:
     """Say why the input cannot be used, without the secrets that were typed, and exit."""
+    from jaxattack.cli.credentials import shown_sentence
+
     shown = shown_sentence(sentence, sys.argv[1:])
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {shown}", markup=False)
     raise SystemExit(2) from None
@@ -78,11 +92,13 @@ def main() -> None:
         signal.signal(number, interrupted)
     if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["epsilon"]):
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
+        import jax
+
         jax.config.update("jax_num_cpu_devices", cores())
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show_warning
     try:
-        app()
+        application(listing=COMMANDS.keys().isdisjoint(sys.argv[1:]))()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except InputError as error:
         _end_with(str(error))

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated
 
-from jaxattack.attacks.extraction import ATTACKS
-from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
-from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
 from jaxattack.audit import ExtractionAudit, Terms, Victim, on_terms, open_victim
 from jaxattack.audit import extract as run_extraction
-from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.victim_names import TAKES, kind_of
+from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.disk import LARGEST_JSON, decode_json
@@ -53,6 +48,7 @@ _CREDENTIALS = Credentials()
 _TERMS, _AUDIT, _OUTPUT, _LISTENING, _SETTINGS = Terms(), ExtractionAudit(), Output(), Listening(), Settings()
 
 
+@explained
 def extract(
     victim: str = "softmax",
     /,
@@ -121,42 +117,6 @@ def asked(victim: Victim, oracle: Oracle, in_process: bool, price: float | None)
             yield standing_for(client, oracle), "over HTTP on loopback, as .npy"
 
 
-def _listed() -> dict[str, str]:
-    """Victims and methods, for the help of the commands."""
-    trained = {
-        "softmax, mlp:20, cnn:16-32": "a network of this package, trained on the data",
-        "dae:1000-300": "such a network of stacked denoising autoencoders",
-        **{name: kind.about for name, kind in ESTIMATORS.items()},
-        "relu:20-10-1": "a ReLU network with random weights",
-        "head:64-1000": "the last layer of a language model with random weights: hidden size, vocabulary",
-        "FOLDER": "what `jaxattack train` wrote",
-        "FILE.skops, FILE.onnx": "a saved model of scikit-learn or another framework",
-        "http://...": "a prediction API, such as `jaxattack serve` is",
-    }
-    return {
-        "VICTIMS": _lines("Victims", trained),
-        "METHODS": _lines("Methods", _abouts(ATTACKS)),
-        "INVERSIONS": _lines("Methods", _abouts({**INVERSIONS, **GRADIENT_INVERSIONS})),
-    }
-
-
-def _abouts(attacks: Mapping[str, object]) -> dict[str, str]:
-    return {name: (type(attack).__doc__ or "").splitlines()[0].rstrip(".") for name, attack in attacks.items()}
-
-
-def _lines(title: str, entries: dict[str, str]) -> str:
-    return f"{title}:\n\n" + "\n".join(f"- **{name}**: {about}" for name, about in entries.items())
-
-
-def explained(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose help lists the victims and the methods."""
-    text = cleandoc(command.__doc__ or "")  # Python indents it or not, by its version
-    for word, listed in _listed().items():
-        text = re.sub(f"^{word}$", listed, text, flags=re.MULTILINE)
-    command.__doc__ = text
-    return command
-
-
 def named_run(command: str, victim: str, opened: Victim, *settings: Mapping[str, object]) -> str:
     """The name of a run's folder: the command, the victim, and a digest of everything that decides the result.
 
@@ -167,6 +127,7 @@ def named_run(command: str, victim: str, opened: Victim, *settings: Mapping[str,
     return f"{command}-{words}-{digest[:8]}"
 
 
+@explained
 def serve(
     victim: str = "softmax",
     /,

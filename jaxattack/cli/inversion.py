@@ -10,6 +10,7 @@ from jaxattack.audit import InversionAudit, Terms, on_terms, open_victim
 from jaxattack.audit import invert as run_inversion
 from jaxattack.audit.inversion import untrained
 from jaxattack.audit.victim_names import TAKES, kind_of
+from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.extraction import CredentialOptions, TermOptions, asked, named_run
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
@@ -19,6 +20,7 @@ AuditOptions = Annotated[InversionAudit, flat("The attack")]
 _CREDENTIALS, _TERMS, _AUDIT, _OUTPUT = Credentials(), Terms(), InversionAudit(), Output()
 
 
+@explained
 def invert(
     victim: str = "softmax",
     /,

@@ -8,9 +8,9 @@ through an oracle that counts what is asked of it.
 
 from __future__ import annotations
 
+from jaxattack.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.config import config
 from jaxattack.types.defence import Defence
-from jaxattack.types.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
     Draft,

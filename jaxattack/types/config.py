@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar, Union, dataclass_transform, get_args, 
 
 import numpy as np
 
-from jaxattack.types.error import InputError
+from jaxattack.error import InputError
 
 Config = TypeVar("Config")
 
@@ -62,7 +62,7 @@ def config(cls: type[Config]) -> type[Config]:
         >>> Walk(steps=1.5)
         Traceback (most recent call last):
             ...
-        jaxattack.types.error.InputError: steps is 1.5: give a whole number.
+        jaxattack.error.InputError: steps is 1.5: give a whole number.
     """
     ranges = cls.__dict__.get("__post_init__")
 

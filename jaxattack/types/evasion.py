@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from jaxattack.types.error import Progress
+from jaxattack.error import Progress
 from jaxattack.types.inversion import WhiteBox
 from jaxattack.types.oracle import Ledger, Level
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 from scipy.special import betaincinv
 
+from jaxattack.error import InputError, Progress, at_least
 from jaxattack.types.config import config
-from jaxattack.types.error import InputError, Progress, at_least
 from jaxattack.types.model import Model, Variables
 from jaxattack.types.oracle import Access, Answer, Ledger, Level, Oracle
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.types.error import InputError, Progress
+from jaxattack.error import InputError, Progress
 from jaxattack.types.model import Model, Variables
 from jaxattack.types.oracle import Inputs, Ledger, Level
 

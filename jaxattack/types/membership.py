@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.types.error import InputError
+from jaxattack.error import InputError
 from jaxattack.types.signal import Signal
 
 Side = Literal["in", "out"]

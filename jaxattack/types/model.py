@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Int, PRNGKeyArray, Shaped
 
-from jaxattack.types.error import InputError
+from jaxattack.error import InputError
 
 
 @dataclass(frozen=True, kw_only=True)

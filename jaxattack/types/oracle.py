@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.types.error import InputError, at_least
+from jaxattack.error import InputError, at_least
 
 Level = Literal["label", "probability", "logit"]
 """How much a service answers: the predicted class; the confidences too; the raw outputs before the softmax."""

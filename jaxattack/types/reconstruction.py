@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.types.error import Progress
+from jaxattack.error import Progress
 from jaxattack.types.oracle import Ledger, Level
 
 Goal = Literal["attribute", "record", "records", "label", "property"]

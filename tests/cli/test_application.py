@@ -1,0 +1,50 @@
+"""The list of commands: what it costs to read it, and that it says what the commands say."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from jaxattack.cli import COMMANDS, application
+from jaxattack.cli.summary import summary
+
+WITHOUT_JAX = """
+import sys
+from jaxattack.cli import main
+
+sys.argv[1:] = {words!r}
+try:
+    main()
+finally:
+    assert not {{"jax", "numpy", "sklearn"}} & {{*sys.modules}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--version"], 0, "0.1.0"),
+        (["--help"], 0, "Who was in the training set?"),
+        ([], 0, "Who was in the training set?"),
+        (["membershp"], 2, 'Did you mean "membership"?'),
+        (["--verson"], 2, 'Unknown command "--verson"'),
+    ],
+)
+def test_what_names_no_command_imports_no_jax(words, status, said):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_JAX.format(words=words)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_summary_is_the_first_line_of_the_command(name):
+    module, _, function = COMMANDS[name].partition(":")
+    command = getattr(import_module(module), function)
+    assert summary(COMMANDS[name]) == inspect.getdoc(command).partition("\n")[0]
+    assert application()[name].default_command is command
