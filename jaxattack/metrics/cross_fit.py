@@ -7,6 +7,8 @@ is judged at the threshold that is best on the other, and the two are averaged.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -47,6 +49,7 @@ def cross_fitted_accuracy(
     return float(0.5 + (gain[0, best[1]] + gain[1, best[0]]) / 4)
 
 
+@cache
 def _second_half(records: int) -> Bool[np.ndarray, "record"]:
     """Which records are in the second half: at random, so that no order of the records matters, and always the same."""
     return np.random.default_rng(0).permutation(records) >= records // 2

@@ -200,18 +200,42 @@ def transfer(
 def _transfer(ranked: Ranked, fprs: Sequence[float]) -> tuple[Transfer, ...]:
     members = [row[truth] for row, truth in zip(ranked.ascending, ranked.member, strict=True)]
     others = [row[~truth] for row, truth in zip(ranked.ascending, ranked.member, strict=True)]
-    pooled = np.sort(np.concatenate(others))
-    found = []
+    pooled = np.concatenate(others)
+    order = np.argsort(pooled, kind="stable")[::-1]
+    descending = pooled[order]
+    places = _places_by_owner(order, [len(own) for own in others])
+    transfers = []
     for fpr in fprs:
-        thresholds = [_transferred_threshold(pooled, own, fpr) for own in others]
-        found.append(
+        thresholds = [_threshold_of_others(descending, own, fpr) for own in places]
+        transfers.append(
             Transfer(
                 nominal=fpr,
                 fpr=_spread([_above(own, v) / len(own) for own, v in zip(others, thresholds, strict=True)]),
                 tpr=_spread([_above(own, v) / len(own) for own, v in zip(members, thresholds, strict=True)]),
             )
         )
-    return tuple(found)
+    return tuple(transfers)
+
+
+def _places_by_owner(order: Int[np.ndarray, "score"], counts: Sequence[int]) -> list[Int[np.ndarray, "own"]]:
+    """Where each target's own scores, which lay beside one another, stand in an order of all; ascending."""
+    place = np.empty(len(order), int)
+    place[order] = np.arange(len(order))
+    return [np.sort(own) for own in np.split(place, np.cumsum(counts)[:-1])]
+
+
+def _threshold_of_others(descending: Float[np.ndarray, "score"], own: Int[np.ndarray, "own"], fpr: float) -> float:
+    """The largest score with at most the share `fpr` of the others above it.
+
+    Args:
+        descending: all scores.
+        own: the places of those that are not the others', ascending.
+        fpr: 0 to 1.
+    """
+    spare = allowed(fpr, len(descending) - len(own))
+    # Own score number i at place p has p - i others before it: so many own scores stand before the others' number `spare`.
+    before = np.searchsorted(own - np.arange(len(own)), spare, side="right")
+    return float(descending[spare + before])
 
 
 def _checked(scores, member, fprs, priors):
@@ -246,20 +270,3 @@ def _spread(values: Sequence[float]) -> Spread:
 
 def _above(ascending, value) -> int:
     return len(ascending) - int(np.searchsorted(ascending, value, side="right"))
-
-
-def _transferred_threshold(pooled, own, fpr: float) -> float:
-    """The largest of the scores in `pooled` but not `own` (both ascending) with at most the share `fpr` above it."""
-    spare = allowed(fpr, len(pooled) - len(own))
-
-    def enough(place: int) -> bool:
-        value = pooled[place]
-        at_least = len(pooled) - np.searchsorted(pooled, value) - (len(own) - np.searchsorted(own, value))
-        return at_least > spare
-
-    # The score sought is the (spare + 1)-th largest of the others; own scores can push it down by len(own) at most.
-    low, high = max(len(pooled) - 1 - spare - len(own), 0), len(pooled) - 1 - spare
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if enough(middle) else (low, middle - 1)
-    return float(pooled[low])

@@ -10,7 +10,7 @@ Work goes a block of records at a time, the blocks spread over threads; NumPy re
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -60,7 +60,9 @@ def record_blocks(models: int, records: int, queries: int) -> list[slice]:
     return [slice(start, min(start + width, records)) for start in range(0, records, width)]
 
 
-def map_threads(function: Callable[..., Result], items) -> list[Result]:
-    """The function of each item, in order, computed by as many threads as the machine has cores."""
+def map_threads(function: Callable[..., Result], items: Sequence) -> list[Result]:
+    """The function of each item, in order, computed by as many threads as the machine has cores; of one item by none."""
+    if len(items) == 1:
+        return [function(items[0])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(function, items))
