@@ -1,4 +1,7 @@
-"""DeepFool: the nearest boundary of a model, linearised again and again (Moosavi-Dezfooli et al. 2016)."""
+"""DeepFool: the nearest boundary of a model, linearised again and again (Moosavi-Dezfooli et al. 2016).
+
+Within a box: a feature at its edge does not count where the boundary lies beyond it.
+"""
 
 from __future__ import annotations
 
@@ -78,12 +81,18 @@ def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, over
     def inside(share):
         return logits(share).argmax(axis=1) == own
 
+    def free(share, away):
+        # What a feature at the edge of the box cannot follow would leave every step short of the boundary.
+        at = share.reshape(len(share), 1, -1)
+        edge = [(bound / span).reshape(1, 1, -1) for bound in (low, high)]
+        return jnp.where(((at <= edge[0]) & (away < 0)) | ((at >= edge[1]) & (away > 0)), 0.0, away)
+
     def step(state):
         share, taken, moving = state
         z, slope = slopes(share)
         mine = own[:, None]
         gap = z - jnp.take_along_axis(z, mine, axis=1)
-        away = slope - jnp.take_along_axis(slope, mine[:, :, None], axis=1)
+        away = free(share, slope - jnp.take_along_axis(slope, mine[:, :, None], axis=1))
         norm = jnp.sqrt(jnp.sum(away**2, axis=2))
         distance = jnp.where(jax.nn.one_hot(own, z.shape[1]) > 0, jnp.inf, jnp.abs(gap) / jnp.maximum(norm, 1e-12))
         near = distance.argmin(axis=1)[:, None]
