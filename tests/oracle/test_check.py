@@ -224,6 +224,16 @@ def test_votes_of_two_classes_cannot_be_told_from_rounding_and_the_sentence_says
     assert "rounded, or shares or sums of such numbers" in oracle.findings["rounding"]
 
 
+@pytest.mark.parametrize(("rows", "told"), [(5, True), (19, True), (20, False)])
+def test_sums_of_exactly_one_clear_a_victim_of_rounding_after_twenty_rows(rows, told):
+    # Rounded rows of three sum to 1 three times in four: five of them that do are no rarity, twenty are one in 300.
+    rng = np.random.default_rng(0)
+    coarse = [row for row in rng.dirichlet(np.ones(3), 400).round(3) if abs(row.sum() - 1) < 1e-9 and (row > 0).all()]
+    oracle = checked(Scripted([answer(coarse[:rows])], level="probability", classes=3), repeat=False)
+    oracle(X[:rows])
+    assert ("rounding" in oracle.findings) == told
+
+
 def test_a_regression_tree_of_measured_targets_raises_no_alarm():
     regressor = DecisionTreeRegressor(max_leaf_nodes=50).fit(DATA, DATA @ WEIGHT[:, 0])
     oracle = checked(from_estimator(regressor))
