@@ -43,7 +43,10 @@ from rich.console import Console
 from rich.table import Table
 
 import jaxattack as ja
+from jaxattack.attacks.extraction import Softmax
+from jaxattack.attacks.inversion import MiFace, Numeric
 from jaxattack.audit.environment import device
+from jaxattack.audit.findings.inversion import InversionFindings
 from jaxattack.audit.judge import evaluation_model
 from jaxattack.release import release
 
@@ -151,33 +154,32 @@ def faces(arguments: argparse.Namespace, _: int) -> Iterator[Row]:
     dataset = ja.load(str(arguments.faces))
     victim = ja.open_victim("softmax", data=str(arguments.faces), members=round(0.7 * len(dataset)))
     people = dataset.classes
-    for name, extract, method in (
-        ("white-box", None, "mi-face"),
-        ("stolen first", "softmax", "mi-face"),
-        ("black-box, one person", None, "numeric?steps=20"),
+    for name, extract, attack in (
+        ("white-box", None, MiFace()),
+        ("stolen first", Softmax(), MiFace()),
+        ("black-box, one person", None, Numeric(steps=20)),
     ):
         targets = (0,) if "one person" in name else tuple(range(people))
-        audit = ja.audit.InversionAudit(method=method, extract=extract, targets=targets)
         cpu = time.process_time()
-        values = ja.invert(victim, audit=audit).findings.values
-        yield row_of(name, values, time.process_time() - cpu)
+        findings = ja.invert(victim, attack, extract=extract, targets=targets).findings
+        yield row_of(name, findings, time.process_time() - cpu)
 
 
-def row_of(name: str, values: Any, cpu: float) -> Row:
+def row_of(name: str, findings: InversionFindings, cpu: float) -> Row:
     """Recognition and cost of an inversion."""
-    found, cost = values["recognition"], values["cost"]
+    recognition, cost = findings.recognition, findings.cost
     return {
         "what": name,
-        "queries": cost["queries"],
-        "gradients": cost["gradients"],
-        "attack_seconds": sum(cost["seconds"].get(part, 0.0) for part in ("extraction", "attack")),
-        "total_seconds": cost["seconds"]["total"],
+        "queries": cost.queries,
+        "gradients": cost.gradients,
+        "attack_seconds": cost.seconds.attack + (cost.seconds.extraction or 0.0),
+        "total_seconds": cost.seconds.total,
         "cpu_seconds": cpu,
-        "victim": found["victim"],
-        "victim_restarts": found["victim_restarts"],
-        "independent": found["top1"],
-        "correlation": (values["likeness"] or {}).get("correlation_mean"),
-        "complete": values["attack"]["complete"],
+        "victim": recognition.victim,
+        "victim_restarts": recognition.victim_restarts,
+        "independent": recognition.top1,
+        "correlation": None if findings.likeness is None else findings.likeness.correlation_mean,
+        "complete": findings.attack.complete,
     }
 
 
@@ -199,7 +201,7 @@ def digits(_: argparse.Namespace, __: int) -> Iterator[Row]:
             "gradients": made.gradients,
             "attack_seconds": seconds,
             "cpu_seconds": cpu,
-            "victim": float((victim.twin(made.x).label == made.target).mean()),
+            "victim": float((victim.ask(made.x).label == made.target).mean()),
             "independent": float((judge.logits(made.x).argmax(axis=1) == made.target).mean()),
             "complete": made.complete,
         }
@@ -227,7 +229,7 @@ def defences(arguments: argparse.Namespace, _: int) -> Iterator[Row]:
                 "what": what,
                 "attack": attack.name,
                 "queries": made.cost.queries,
-                "victim": float((victim.twin(made.x).label == made.target).mean()),
+                "victim": float((victim.ask(made.x).label == made.target).mean()),
                 "independent": float((judge.logits(made.x).argmax(axis=1) == made.target).mean()),
                 "score": float(np.nanmean(made.score)),
                 "accuracy": float((oracle(victim.x).label == victim.y).mean()),

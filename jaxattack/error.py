@@ -47,7 +47,7 @@ def above_zero(**fields: float) -> None:
             raise InputError(f"{name} is {value}: give a number above 0.")
 
 
-def within_memory(values: int, **fields: int) -> None:
+def within_memory(values: int, **fields: int | str) -> None:
     """Refuse fields that ask for more numbers at once than free memory holds, in float64 and with a copy.
 
     Args:
@@ -59,5 +59,9 @@ def within_memory(values: int, **fields: int) -> None:
     """
     need, free = 16 * values, psutil.virtual_memory().available
     if need > free:
-        names = " and ".join(f"{name} is {value:,}" for name, value in fields.items())
+        names = " and ".join(f"{name} is {_shown(value)}" for name, value in fields.items())
         raise InputError(f"{names}: that takes {need / 2**30:,.0f} GiB and {free / 2**30:,.0f} are free: give fewer.")
+
+
+def _shown(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -60,7 +60,9 @@ def test_a_served_tree_is_stolen_from_another_process(tmp_path):
         (("tree", "--data", "iris", "--method", "softmacs"), "did you mean 'softmax'"),
         (("tree", "--data", "iris", "--level", "label", "--in-process"), "cannot work with label answers"),
         (("softmax", "--budget", "5", "--in-process"), "needs at least 65 queries"),
-        (("http://127.0.0.1:9", "--in-process"), "does not answer"),
+        (("http://127.0.0.1:9",), "does not answer"),
+        (("http://127.0.0.1:9", "--in-process"), "is asked over HTTP: leave in-process out"),
+        (("tree", "--defend", "rond:2"), "did you mean 'round'"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, sentence, tmp_path):

@@ -16,7 +16,7 @@ from jaxattack.attacks import extraction, inversion, membership
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
 from jaxattack.audit import ExtractionAudit, InversionAudit, MembershipAudit, Subject, open_victim
-from jaxattack.audit.extraction import Terms
+from jaxattack.cli.terms import Terms
 from jaxattack.data.designs import Exact, Halves, Poisson, Sized
 from jaxattack.oracle import budgeted
 from jaxattack.training import Placement, Queries

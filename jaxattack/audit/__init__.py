@@ -4,9 +4,9 @@ from jaxattack.audit.asking import run_observations
 from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.evaluation import evaluate
-from jaxattack.audit.extraction import ExtractionAudit, Stolen, Terms, extract, on_terms
+from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extract
 from jaxattack.audit.gradients import audit_gradients
-from jaxattack.audit.inversion import InversionAudit, Inverted, invert
+from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import read_observations, score
 from jaxattack.audit.parts import Part
@@ -14,7 +14,7 @@ from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
 from jaxattack.audit.subject import Subject, train_victim
 from jaxattack.audit.sweep import Findings, membership, rescore, train_part
-from jaxattack.audit.victim import Victim
+from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.audit.victim_names import open_victim
 
 __all__ = [
@@ -22,16 +22,16 @@ __all__ = [
     "CanarySweep",
     "EpsilonAudit",
     "ExtractionAudit",
+    "ExtractionResult",
     "Findings",
     "InversionAudit",
-    "Inverted",
+    "InversionResult",
     "MembershipAudit",
     "Part",
-    "Stolen",
     "Subject",
-    "Terms",
     "Trained",
     "Victim",
+    "as_victim",
     "audit_gradients",
     "audit_training",
     "epsilon",
@@ -40,7 +40,6 @@ __all__ = [
     "invert",
     "load_victim",
     "membership",
-    "on_terms",
     "open_victim",
     "read_canary_scores",
     "read_observations",

@@ -1,4 +1,4 @@
-"""How alike a stolen model and its victim are: findings for the report, from answers of both and from what is known inside."""
+"""How alike a stolen model and its victim are, from answers of both and from what is known inside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction import Head, ReluNetwork, Tree, align, log_probability
 from jaxattack.attacks.extraction.asking import ask_within_budgets
+from jaxattack.audit.findings.extraction import (
+    Accuracy,
+    Agreement,
+    ComparisonFindings,
+    CurvePoint,
+    ErrorHistogram,
+    FidelityFindings,
+    ParameterFindings,
+    ParameterPart,
+    Spread,
+    TreeFindings,
+    TreeNode,
+    WeightPictures,
+)
 from jaxattack.audit.victim import Victim
 from jaxattack.metrics.fidelity import Fidelity, agreement, fidelity, gauge, total_variation
 from jaxattack.types import Answer, Extraction, InputError, Oracle
@@ -41,8 +55,8 @@ def compare(
     random: Float[np.ndarray, "record *feature"],
     *,
     paid: Oracle | None = None,
-) -> dict[str, Any]:
-    """The parts fidelity, curve, parameters, weights, errors and tree of the findings.
+) -> ComparisonFindings:
+    """Compare a stolen model with its victim.
 
     Args:
         victim: what was stolen, and what is known of it.
@@ -55,17 +69,17 @@ def compare(
     if paid is not None and x is not None:
         records = -(-len(random) // 2)
         x, label, random = x[:records], None if label is None else label[:records], random[: len(random) - records]
-    ask = victim.twin if paid is None else paid
-    compared = {"held_out": _ask(ask, extraction, x, label), "uniform": _ask(ask, extraction, random, None)}
+    ask = victim.ask if paid is None else paid
+    held_out, uniform = _ask(ask, extraction, x, label), _ask(ask, extraction, random, None)
     pairs = _parameters(victim, extraction, random) if paid is None else []
-    return {
-        "fidelity": {name: None if both is None else _fidelity(both) for name, both in compared.items()},
-        "curve": _curve(extraction, compared),
-        "parameters": _side_by_side(pairs),
-        "weights": _pictures(victim, pairs),
-        "errors": _errors([both for both in compared.values() if both is not None]),
-        "tree": _tree(victim, extraction),
-    }
+    return ComparisonFindings(
+        fidelity=FidelityFindings(held_out=_agreement(held_out), uniform=_agreement(uniform)),
+        curve=_curve(extraction, held_out, uniform),
+        parameters=_side_by_side(pairs),
+        weights=_pictures(victim, pairs),
+        errors=_errors([both for both in (held_out, uniform) if both is not None]),
+        tree=_tree(victim, extraction),
+    )
 
 
 def _ask(ask: Callable[[np.ndarray], Answer], extraction: Extraction, x: Any, label: Any) -> Both | None:
@@ -82,36 +96,36 @@ def _ask(ask: Callable[[np.ndarray], Answer], extraction: Extraction, x: Any, la
     return Both(x[:count], victim, stolen.take(slice(count)), None if label is None else label[:count])
 
 
-def _fidelity(both: Both) -> dict[str, Any]:
-    found: Fidelity = fidelity(both.victim, both.stolen, both.label)
-    variation = found.variation_mean is not None and {"mean": found.variation_mean, "max": found.variation_max}
-    accuracy = found.accuracy is not None and {"victim": found.victim_accuracy, "stolen": found.accuracy}
-    return {
-        "records": found.queries,
-        "agreement": found.agreement,
-        "interval": list(found.interval),
-        "total_variation": variation or None,
-        "difference": found.logit_error,
-        "accuracy": accuracy or None,
-    }
+def _agreement(both: Both | None) -> Agreement | None:
+    if both is None:
+        return None
+    measured: Fidelity = fidelity(both.victim, both.stolen, both.label)
+    spread = Spread(mean=measured.variation_mean, max=measured.variation_max)
+    accuracy = Accuracy(victim=measured.victim_accuracy, stolen=measured.accuracy)
+    return Agreement(
+        records=measured.queries,
+        agreement=measured.agreement,
+        interval=measured.interval,
+        total_variation=None if measured.variation_mean is None else spread,
+        difference=measured.logit_error,
+        accuracy=None if measured.accuracy is None else accuracy,
+    )
 
 
-def _curve(extraction: Extraction, compared: dict[str, Both | None]) -> list[dict[str, Any]]:
+def _curve(extraction: Extraction, held_out: Both | None, uniform: Both | None) -> tuple[CurvePoint, ...]:
     """Agreement after so many queries; the last point is the stolen model itself."""
     steps = [(snapshot.queries, snapshot.answer) for snapshot in extraction.snapshots]
-    asked = extraction.attack_cost.queries
-    if not steps or steps[-1][0] < asked:
-        steps.append((asked, extraction.answer))
-    return [
-        {
-            "queries": queries,
-            **{
-                name: None if both is None else agreement(both.victim, answer(both.x))
-                for name, both in compared.items()
-            },
-        }
+    queries = extraction.attack_cost.queries
+    if not steps or steps[-1][0] < queries:
+        steps.append((queries, extraction.answer))
+
+    def share(both: Both | None, answer: Callable[[np.ndarray], Answer]) -> float | None:
+        return None if both is None else agreement(both.victim, answer(both.x))
+
+    return tuple(
+        CurvePoint(queries=queries, held_out=share(held_out, answer), uniform=share(uniform, answer))
         for queries, answer in steps
-    ]
+    )
 
 
 Pair = tuple[str, Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
@@ -125,8 +139,8 @@ def _parameters(victim: Victim, extraction: Extraction, random: Float[np.ndarray
         true = victim.truth.parameters
         return [(name, true[name], value) for name, value in lined.parameters.items()]
     if isinstance(stolen, Head) and isinstance(victim.truth, np.ndarray):
-        found, truth = stolen.projection[stolen.known], victim.truth[stolen.known]
-        return [("projection", truth, found @ np.linalg.lstsq(found, truth, rcond=None)[0])]
+        own, truth = stolen.projection[stolen.known], victim.truth[stolen.known]
+        return [("projection", truth, own @ np.linalg.lstsq(own, truth, rcond=None)[0])]
     if set(extraction.parameters) != {"weight", "bias"} or extraction.parameters["weight"].ndim != 2:
         return []
     true = _linear(victim, random)
@@ -146,7 +160,7 @@ def _linear(
     moved = (middle + np.vstack([np.zeros(len(low)), np.diag(step)])).reshape(-1, *inputs.shape)
     with np.errstate(invalid="ignore"):
         score, there = (
-            log - log.mean(axis=1, keepdims=True) for log in map(log_probability, map(victim.twin, (moved, random)))
+            log - log.mean(axis=1, keepdims=True) for log in map(log_probability, map(victim.ask, (moved, random)))
         )
     weight = (score[1:] - score[0]) / step[:, np.newaxis]
     bias = score[0] - middle @ weight
@@ -154,19 +168,19 @@ def _linear(
     return (weight, bias) if np.isfinite(straight).all() and straight.max() < _STRAIGHT * np.abs(there).max() else None
 
 
-def _side_by_side(pairs: list[Pair]) -> dict[str, Any] | None:
+def _side_by_side(pairs: list[Pair]) -> ParameterFindings | None:
     if not pairs:
         return None
     apart = np.concatenate([np.abs(true - stolen).ravel() for _, true, stolen in pairs])
-    return {
-        "unknowns": apart.size,
-        "max": float(apart.max()),
-        "rms": float(np.sqrt(np.mean(apart**2))),
-        "parts": [
-            {"name": name, "true": _thinned(true, apart.size), "stolen": _thinned(stolen, apart.size)}
+    return ParameterFindings(
+        unknowns=apart.size,
+        max=float(apart.max()),
+        rms=float(np.sqrt(np.mean(apart**2))),
+        parts=tuple(
+            ParameterPart(name=name, true=_thinned(true, apart.size), stolen=_thinned(stolen, apart.size))
             for name, true, stolen in pairs
-        ],
-    }
+        ),
+    )
 
 
 def _thinned(values: np.ndarray, unknowns: int) -> list[float]:
@@ -175,16 +189,16 @@ def _thinned(values: np.ndarray, unknowns: int) -> list[float]:
     return values.ravel()[::step].tolist()
 
 
-def _pictures(victim: Victim, pairs: list[Pair]) -> dict[str, Any] | None:
+def _pictures(victim: Victim, pairs: list[Pair]) -> WeightPictures | None:
     """A linear victim's weights by class, where its records are pictures of one channel."""
     shape = victim.oracle.access.inputs.shape
     if len(shape) != 3 or shape[2] != 1 or [name for name, *_ in pairs] != ["weight", "bias"]:
         return None
     _, true, stolen = pairs[0]
-    return {"shape": list(shape[:2]), "true": true.T[:10].tolist(), "stolen": stolen.T[:10].tolist()}
+    return WeightPictures(shape=(shape[0], shape[1]), true=true.T[:10], stolen=stolen.T[:10])
 
 
-def _errors(compared: list[Both]) -> dict[str, Any] | None:
+def _errors(compared: list[Both]) -> ErrorHistogram | None:
     """How far the two are apart on each record: total variation, or the outputs where they are no confidences."""
     if not compared:
         return None
@@ -197,12 +211,12 @@ def _errors(compared: list[Both]) -> dict[str, Any] | None:
     inexact = np.log10(values[values > 0])
     low, high = (np.floor(inexact.min()), np.ceil(inexact.max())) if inexact.size else (-16, -15)
     edges = np.linspace(low, max(high, low + 1), 41)
-    return {
-        "of": "total variation" if several else "|f - f'|",
-        "edges": edges.tolist(),
-        "count": np.histogram(inexact, edges)[0].tolist(),
-        "exact": int((values == 0).sum()),
-    }
+    return ErrorHistogram(
+        of="total variation" if several else "|f - f'|",
+        edges=edges.tolist(),
+        count=np.histogram(inexact, edges)[0].tolist(),
+        exact=int((values == 0).sum()),
+    )
 
 
 def _variation(both: Both) -> Float[np.ndarray, "record"]:
@@ -216,16 +230,16 @@ def _distance(both: Both) -> Float[np.ndarray, "record"]:
     return np.abs(both.victim.logit - both.stolen.logit).max(axis=1)
 
 
-def _tree(victim: Victim, extraction: Extraction) -> dict[str, Any] | None:
+def _tree(victim: Victim, extraction: Extraction) -> TreeFindings | None:
     """The recovered tree as text, and as nodes where it fits on a page."""
     tree = extraction.stolen
     if not isinstance(tree, Tree):
         return None
     names = victim.oracle.access.inputs.names
-    return {"text": tree.text(names), "nodes": _nodes(tree, names) if tree.leaves <= _LEAVES else []}
+    return TreeFindings(text=tree.text(names), nodes=_nodes(tree, names) if tree.leaves <= _LEAVES else ())
 
 
-def _nodes(tree: Tree, names: Sequence[str]) -> list[dict[str, Any]]:
+def _nodes(tree: Tree, names: Sequence[str]) -> tuple[TreeNode, ...]:
     """A tree's nodes from left to right: leaves side by side, and every other node above the middle of its children."""
     count = len(tree.feature)
     parent = {int(child): node for node in range(count) for child in (tree.left[node], tree.right[node]) if child >= 0}
@@ -243,16 +257,16 @@ def _nodes(tree: Tree, names: Sequence[str]) -> list[dict[str, Any]]:
     for node in reversed(range(count)):
         if node not in place:
             place[node] = (place[int(tree.left[node])] + place[int(tree.right[node])]) / 2
-    return [
-        {
-            "x": place[node],
-            "depth": depth[node],
-            "parent": parent.get(node),
-            "words": _words(tree, node, names),
-            "leaf": bool(tree.feature[node] < 0),
-        }
+    return tuple(
+        TreeNode(
+            x=place[node],
+            depth=depth[node],
+            parent=parent.get(node),
+            words=_words(tree, node, names),
+            leaf=bool(tree.feature[node] < 0),
+        )
         for node in range(count)
-    ]
+    )
 
 
 def _words(tree: Tree, node: int, names: Sequence[str]) -> str:

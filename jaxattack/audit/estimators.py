@@ -16,9 +16,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from jaxattack.attacks.extraction import Binned, Kernel, OneVsRest, PathFinding, Retraining, Softmax
+from jaxattack.attacks.extraction.substitute import Substitute
 from jaxattack.oracle import BinnedLogistic, from_estimator, from_function
 from jaxattack.oracle.identity import fingerprint_of
-from jaxattack.types import Access, Inputs, Level, Oracle
+from jaxattack.types import Access, ExtractionAttack, Inputs, Level, Oracle
 
 
 class Service(NamedTuple):
@@ -41,14 +43,14 @@ class Estimator(NamedTuple):
 
     Attributes:
         about: what it is, in a line.
-        method: the attack that fits it.
+        attack: the one that fits it.
         level: how much it answers where nothing else is said.
         fullest: how much it could answer.
         fit: x["record feature"], y, what it documents, seed -> Service.
     """
 
     about: str
-    method: str
+    attack: ExtractionAttack
     level: Level
     fullest: Level
     fit: Fit
@@ -64,6 +66,10 @@ def _plain(make: Callable[[int], Any], **terms: Any) -> Fit:
         )
 
     return fit
+
+
+def _retraining(substitute: str) -> Retraining:
+    return Retraining(strategy="adaptive", substitute=Substitute(architecture=substitute))
 
 
 def _scaled(classifier: Any) -> Any:
@@ -96,44 +102,44 @@ def _binned(x: np.ndarray, y: np.ndarray, inputs: Inputs, seed: int):  # noqa: A
 
 ESTIMATORS: dict[str, Estimator] = {
     "logistic": Estimator(
-        "logistic regression of scikit-learn", "softmax", "probability", "probability",
+        "logistic regression of scikit-learn", Softmax(), "probability", "probability",
         _plain(lambda _: _scaled(LogisticRegression(max_iter=2000))),
     ),
     "newton": Estimator(
-        "the same at its minimum, by Newton's method", "softmax", "probability", "probability",
+        "the same at its minimum, by Newton's method", Softmax(), "probability", "probability",
         _plain(lambda _: _scaled(LogisticRegression(solver="newton-cholesky", tol=1e-8, max_iter=2000))),
     ),
     "ovr": Estimator(
-        "a logistic regression for each class against the rest", "ovr", "probability", "probability",
+        "a logistic regression for each class against the rest", OneVsRest(), "probability", "probability",
         _plain(lambda _: _scaled(OneVsRestClassifier(LogisticRegression(max_iter=2000)))),
     ),
     "tanh": Estimator(
-        "a network with 20 tanh units", "adaptive-retraining?substitute=mlp:20", "probability", "probability",
+        "a network with 20 tanh units", _retraining("mlp:20"), "probability", "probability",
         _plain(lambda seed: _scaled(MLPClassifier((20,), activation="tanh", max_iter=2000, random_state=seed))),
     ),
-    "kernel": Estimator("kernel logistic regression with 20 representers", "kernel", "probability", "probability", _kernel),
+    "kernel": Estimator("kernel logistic regression with 20 representers", Kernel(), "probability", "probability", _kernel),
     "svm": Estimator(
-        "a support vector machine with an RBF kernel, labels only", "adaptive-retraining?substitute=rbf", "label", "label",
+        "a support vector machine with an RBF kernel, labels only", _retraining("rbf"), "label", "label",
         _plain(lambda seed: _scaled(SVC(random_state=seed))),
     ),
     "tree": Estimator(
-        "a decision tree", "path-finding", "probability", "probability",
+        "a decision tree", PathFinding(), "probability", "probability",
         _plain(lambda seed: DecisionTreeClassifier(min_samples_leaf=3, random_state=seed)),
     ),
     "full-tree": Estimator(
-        "a decision tree grown until every leaf is pure", "path-finding", "probability", "probability",
+        "a decision tree grown until every leaf is pure", PathFinding(), "probability", "probability",
         _plain(lambda seed: DecisionTreeClassifier(random_state=seed)),
     ),
     "partial-tree": Estimator(
-        "a decision tree that takes records with missing features", "top-down", "probability", "probability",
+        "a decision tree that takes records with missing features", PathFinding(partial=True), "probability", "probability",
         _plain(lambda seed: DecisionTreeClassifier(min_samples_leaf=3, random_state=seed), partial=True),
     ),
     "regression-tree": Estimator(
-        "a regression tree of the class number", "path-finding", "logit", "logit",
+        "a regression tree of the class number", PathFinding(), "logit", "logit",
         _plain(lambda seed: DecisionTreeRegressor(min_samples_leaf=5, random_state=seed)),
     ),
     "binned": Estimator(
-        "features cut into bins by quantiles, then logistic regression; records may miss features", "binned",
+        "features cut into bins by quantiles, then logistic regression; records may miss features", Binned(),
         "probability", "probability", _binned,
     ),
 }  # fmt: skip

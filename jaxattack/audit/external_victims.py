@@ -14,14 +14,25 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+from jaxattack.attacks.extraction import Retraining, Softmax
 from jaxattack.audit.columns import match_columns
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.subject import choose_records
-from jaxattack.audit.victim import Victim, documented, thirds, usual_method
+from jaxattack.audit.victim import Victim, documented, thirds
 from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes
 from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only
-from jaxattack.types import Dataset, InputError, Inputs, Level, Model, Precision, Variables, WhiteBox
+from jaxattack.types import (
+    Dataset,
+    ExtractionAttack,
+    InputError,
+    Inputs,
+    Level,
+    Model,
+    Precision,
+    Variables,
+    WhiteBox,
+)
 
 Strangers = tuple[Shaped[np.ndarray, "record *feature"], Int[np.ndarray, "record"]]
 """Records that a victim was not trained on, and their classes."""
@@ -56,12 +67,17 @@ def open_folder(
         name=str(folder),
         oracle=oracle,
         twin=make(level="logit"),
-        method="softmax" if trained.description["victim"]["model"] == "softmax" else "adaptive-retraining",
+        attack=network_attack(trained.description["victim"]["model"]),
         inside=white_box_of(trained.model, trained.variables, records),
         dataset=records,
         member=trained.member,
         **(thirds(x, y, oracle) if len(x) >= 6 else {}),
     )
+
+
+def network_attack(model: str) -> ExtractionAttack:
+    """The extraction attack that fits a network, by the name of its architecture."""
+    return Softmax() if model == "softmax" else Retraining(strategy="adaptive")
 
 
 def white_box_of(model: Model, variables: Variables, dataset: Dataset) -> WhiteBox:
@@ -135,7 +151,7 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     shaped = {"inputs": documented(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
     twin = make(level=level, **shaped)
-    return Victim(name=path.name, oracle=oracle, twin=twin, method=usual_method(oracle), **compared(records, oracle))
+    return Victim(name=path.name, oracle=oracle, twin=twin, names=oracle.names, **compared(records, oracle))
 
 
 def _require_whole(path: Path, records: Dataset, takes: Inputs) -> None:
@@ -183,4 +199,5 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
     oracle = label_only(service) if level == "label" and given != "label" else service
     records = load(data) if data else None
     more = compared(records, oracle)
-    return Victim(name=service.url, oracle=oracle, twin=oracle, method=usual_method(oracle), remote=True, **more)
+    transport = f"over HTTP, at {service.url}"
+    return Victim(name=service.url, oracle=oracle, url=service.url, transport=transport, **more)

@@ -1,32 +1,38 @@
-"""Steal a model and say how alike the stolen one is: an oracle, an attack, findings."""
+"""Steal a model and say how alike the stolen one is: a victim, an attack, findings."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxattack.attacks.extraction import lookup, uniform
-from jaxattack.audit.compare import compare
+from jaxattack.attacks.extraction import ATTACKS, uniform
+from jaxattack.attacks.naming import label
+from jaxattack.audit.compare import compare as compare_models
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.findings import values
-from jaxattack.audit.session import open_session, settings, terms
-from jaxattack.audit.sweep import Findings
-from jaxattack.audit.victim import Victim
-from jaxattack.oracle import label_only, limited, noisy, rounded, tempered, top_k
+from jaxattack.audit.findings.extraction import (
+    AttackFindings,
+    ComparisonFindings,
+    CostFindings,
+    ExtractionFindings,
+    Seconds,
+)
+from jaxattack.audit.findings.target import TargetFindings, VerificationFindings
+from jaxattack.audit.session import Session, open_session, settings, terms
+from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.training import check_seed
 from jaxattack.types import (
     Extraction,
-    InputError,
-    Level,
+    ExtractionAttack,
+    Ledger,
     Oracle,
-    Precision,
     Progress,
     Verdict,
     Verification,
+    WhiteBox,
     at_least,
     config,
 )
@@ -36,71 +42,26 @@ FREE, PAID = 10_000, 100
 
 
 @config
-class Terms:
-    """On which terms a victim answers.
-
-    Attributes:
-        level: label, probability or logit; as much as its kind usually answers by default.
-        top: only the so many most likely classes; 0 for all.
-        decimals: round confidences to so many decimals.
-        temperature: confidences of the logits divided by this.
-        noise: standard deviation of normal noise on confidences or logits.
-        rate: queries a second, at most.
-        precision: the arithmetic of a network of this package: float64, float32 or bfloat16; float64 by default.
-    """
-
-    level: Level | None = None
-    top: int = 0
-    decimals: int | None = None
-    temperature: float = 1.0
-    noise: float = 0.0
-    rate: float | None = None
-    precision: Precision | None = None
-
-
-def on_terms(oracle: Oracle, terms: Terms, seed: int = 0) -> Oracle:
-    """A victim behind the defences that its terms name, in the order in which a service applies them.
-
-    Raises:
-        InputError: a value out of range, or a defence that the victim's answers do not allow.
-    """
-    for name, chosen in (("level", terms.level), ("precision", terms.precision)):
-        if chosen not in (None, "label", getattr(oracle.access, name)):
-            raise InputError(
-                f"{name} is {chosen!r} and the victim answers with {getattr(oracle.access, name)}: open it with {name}={chosen!r}."
-            )
-    if terms.temperature != 1:
-        oracle = tempered(oracle, terms.temperature)
-    if terms.noise:
-        oracle = noisy(oracle, terms.noise, seed)
-    if terms.top:
-        oracle = top_k(oracle, terms.top)
-    if terms.decimals is not None:
-        oracle = rounded(oracle, terms.decimals)
-    if terms.level == "label" and oracle.access.level != "label":
-        oracle = label_only(oracle)
-    return limited(oracle, terms.rate) if terms.rate is not None else oracle
-
-
-@config
 class ExtractionAudit:
     """What is tried on a victim.
 
     Attributes:
-        method: the attack; the one that fits the victim by default. A name may set fields, as softmax?queries=200.
-        budget: queries, at most; what the attack asks by itself by default.
+        attack: None for the one that fits the victim.
+        budget: queries, at most; None for what the attack asks by itself.
         seed: decides everything random.
-        compare: random inputs on which the stolen model is compared with the victim, beside all records held out: 10,000
-            by default. A prediction API counts them: there they are inputs in all, 100 by default, half of them records
-            held out where there are some, within the budget and asked when the attack and its verification have ended.
+        compare: random inputs on which the stolen model is compared with the victim, beside all records held out; None for
+            10,000. Where comparing costs queries they are inputs in all, 100 by default, half of them records held out
+            where there are some, within the budget and asked when the attack and its verification have ended.
         trials: inputs on which the stolen model is verified, `jaxattack.types.Verification`; they are paid for by the
             attacker, within the budget. 0 for none, and then nothing is complete.
 
     Raises:
-        InputError: an unknown attack, or a value out of range.
+        InputError: a value out of range, or a word where an attack is due.
     """
 
-    method: str | None = None
+    attack: ExtractionAttack | None = field(
+        default=None, metadata={"example": "jaxattack.attacks.extraction.Softmax()"}
+    )
     budget: int | None = None
     seed: int = 0
     compare: int | None = None
@@ -108,40 +69,65 @@ class ExtractionAudit:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        if self.method is not None:
-            lookup(self.method)
         at_least(1, budget=self.budget, compare=self.compare)
         at_least(0, trials=self.trials)
 
 
-class Stolen(NamedTuple):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExtractionResult:
     """An extraction with its findings.
 
     Attributes:
         extraction: the stolen model.
-        findings: plain values for the report; `jaxattack.report.extraction` documents the keys.
+        findings: how alike it is and what it cost, for `jaxattack.report`.
     """
 
     extraction: Extraction
-    findings: Findings
+    findings: ExtractionFindings
+
+
+class Theft(NamedTuple):
+    """A stolen model, compared.
+
+    Attributes:
+        extraction: the stolen model.
+        comparison: with its victim.
+        cost: all that was asked.
+        compared: what of it was asked to compare.
+        seconds: of the attack, waiting for answers included.
+        prepaid: queries that an earlier start had paid for.
+        warnings: what is odd about the answers.
+    """
+
+    extraction: Extraction
+    comparison: ComparisonFindings
+    cost: Ledger
+    compared: Ledger
+    seconds: float
+    prepaid: int
+    warnings: tuple[str, ...]
 
 
 def extract(
-    victim: Victim,
+    victim: Victim | Oracle | WhiteBox,
+    attack: ExtractionAttack | None = None,
     *,
-    audit: ExtractionAudit = ExtractionAudit(),
-    oracle: Oracle | None = None,
-    transport: str = "in this process",
+    budget: int | None = None,
+    seed: int = 0,
+    compare: int | None = None,
+    trials: int = 500,
     out: Path | None = None,
     progress: Progress | None = None,
-) -> Stolen:
+) -> ExtractionResult:
     """Steal a model and compare it with its victim.
 
     Args:
-        victim: what is stolen, and what judges it.
-        audit: how.
-        oracle: what the attack asks, where that is not the victim's own: the same victim on other terms, or over HTTP.
-        transport: how it is asked, in words.
+        victim: what is stolen; beside a bare oracle nothing judges but its own answers, which are counted.
+        attack: how; None for the attack that fits the victim.
+        budget: queries, at most; as the next three see `ExtractionAudit`.
+        seed: decides everything random.
+        compare: inputs to compare on.
+        trials: inputs to verify on.
         out: a folder that keeps every answer. Given again, answers that are there are not paid for again.
         progress: called as queries are answered.
 
@@ -149,93 +135,107 @@ def extract(
         InputError: bad input, a foreign folder, or a victim that cannot be believed or reached.
     """
     begin = time.perf_counter()
-    name = audit.method or victim.method
-    attack = lookup(name)
-    questions = {"method": name, "seed": audit.seed, "trials": audit.trials}
-    identity = ({} if out is None else victim.identity) | questions
-    whole = oracle or victim.oracle
-    with open_session(whole, kind="extraction", identity=identity, out=out, budget=audit.budget) as handed:
-        started, before = time.perf_counter(), handed.oracle.ledger
+    audit = ExtractionAudit(attack=attack, budget=budget, seed=seed, compare=compare, trials=trials)
+    target = as_victim(victim)
+    chosen = audit.attack or target.usual_attack
+    audit = replace(audit, attack=chosen)
+    theft = _steal(target, chosen, audit, out, progress)
+    findings = ExtractionFindings(
+        title=f"{target.name} · {chosen.name}",
+        victim=target_findings(target),
+        attack=_attack_findings(chosen, theft.extraction),
+        **vars(theft.comparison),
+        warnings=theft.warnings,
+        notes=target.notes,
+        cost=_cost(target, theft, begin),
+        config=_config(target, audit),
+        environment=environment(),
+    )
+    return ExtractionResult(extraction=theft.extraction, findings=findings)
+
+
+def _steal(
+    victim: Victim, attack: ExtractionAttack, audit: ExtractionAudit, out: Path | None, progress: Progress | None
+) -> Theft:
+    questions = {"method": label(attack, ATTACKS), "seed": audit.seed, "trials": audit.trials}
+    identity = {} if out is None else victim.identity | questions
+    with open_session(victim.oracle, kind="extraction", identity=identity, out=out, budget=audit.budget) as session:
+        started, before = time.perf_counter(), session.oracle.ledger
         extraction = attack(
-            handed.oracle,
+            session.oracle,
             seed=audit.seed,
             pool=victim.pool,
             progress=progress,
             verification=Verification(trials=audit.trials),
         )
-        spent = time.perf_counter() - started
-        stolen_at = handed.oracle.ledger
-        count = audit.compare or (PAID if victim.remote else FREE)
-        alikeness = compare(
-            victim,
-            extraction,
-            uniform(whole.access.inputs, count, _fresh(audit.seed)),
-            paid=handed.oracle if victim.remote else None,
-        )
-        cost, comparison = handed.oracle.ledger - before, handed.oracle.ledger - stolen_at
-    findings = {
-        "format": 1,
-        "kind": "extraction",
-        "title": f"{victim.name} · {attack.name}",
-        "victim": described(victim, whole, transport),
-        "attack": {
-            "name": attack.name,
-            "settings": settings(attack),
-            "converged": extraction.converged,
-            "complete": extraction.complete,
-            "reason": extraction.reason,
-            "verification": verification(extraction.verdict),
-            "notes": values(extraction.notes),
-        },
-        **alikeness,
-        "warnings": handed.warnings,
-        "notes": list(victim.notes),
-        "cost": {
-            "queries": cost.queries,
-            "attack": extraction.attack_cost.queries,
-            "verification": extraction.verdict.cost.queries,
-            "comparison": comparison.queries if victim.remote else None,
-            "calls": cost.calls,
-            "bytes": cost.bytes,
-            "price": cost.price,
-            "kept": min(handed.kept, cost.queries),
-            "unknowns": sum(np.size(value) for value in extraction.parameters.values()) or None,
-            "seconds": {"victim": cost.seconds, "attack": max(spent - (cost - comparison).seconds, 0.0)},
-            "memory_bytes": peak_memory(),
-            "device": device(),
-        },
-        "config": {"victim": victim.name, "method": name, **asdict(audit), "access": terms(whole)},
-        "environment": environment(),
-    }
-    findings["cost"]["seconds"]["total"] = time.perf_counter() - begin
-    return Stolen(extraction, Findings(findings, {}))
+        seconds, after = time.perf_counter() - started, session.oracle.ledger
+        comparison = _compare(victim, extraction, audit, session)
+        cost, compared = session.oracle.ledger - before, session.oracle.ledger - after
+        return Theft(extraction, comparison, cost, compared, seconds, session.prepaid, session.warnings)
 
 
-def _fresh(seed: int) -> np.random.Generator:
-    """Inputs to compare on that no attack of the same seed has asked."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, 0)))
+def _compare(victim: Victim, extraction: Extraction, audit: ExtractionAudit, session: Session) -> ComparisonFindings:
+    """The stolen model beside its victim, on inputs that no attack of the same seed has asked."""
+    paid = session.oracle if victim.twin is None else None
+    count = audit.compare or (FREE if paid is None else PAID)
+    fresh = np.random.default_rng(np.random.SeedSequence(audit.seed, spawn_key=(1, 0)))
+    return compare_models(victim, extraction, uniform(victim.oracle.access.inputs, count, fresh), paid=paid)
 
 
-def verification(verdict: Verdict) -> dict[str, Any]:
-    """What comparing on fresh inputs gave, as plain values."""
-    return {
-        "trials": verdict.trials,
-        "disagreements": verdict.disagreements,
-        "bound": verdict.bound,
-        "places": {place: values(tally) for place, tally in verdict.tallies.items()},
-    }
+def _config(victim: Victim, audit: ExtractionAudit) -> dict[str, Any]:
+    plain = asdict(replace(audit, attack=None)) | {"access": terms(victim.oracle)}
+    del plain["attack"]
+    return {"victim": victim.name, "method": label(audit.attack, ATTACKS), **plain}
 
 
-def described(victim: Victim, oracle: Oracle, transport: str) -> dict[str, Any]:
-    """A victim and its terms, as plain values."""
-    access = oracle.access
-    return {
-        "name": victim.name,
-        "level": access.level,
-        "classes": access.classes,
-        "features": int(np.prod(access.inputs.shape)),
-        "top": access.top,
-        "decimals": access.decimals,
-        "precision": access.precision,
-        "transport": transport,
-    }
+def _attack_findings(attack: ExtractionAttack, extraction: Extraction) -> AttackFindings:
+    return AttackFindings(
+        name=attack.name,
+        settings=settings(attack),
+        converged=extraction.converged,
+        complete=extraction.complete,
+        reason=extraction.reason,
+        verification=verification_findings(extraction.verdict),
+        notes=extraction.notes,
+    )
+
+
+def _cost(victim: Victim, theft: Theft, begin: float) -> CostFindings:
+    cost, extraction = theft.cost, theft.extraction
+    own = theft.seconds - (cost - theft.compared).seconds
+    return CostFindings(
+        queries=cost.queries,
+        attack=extraction.attack_cost.queries,
+        verification=extraction.verdict.cost.queries,
+        comparison=theft.compared.queries if victim.twin is None else None,
+        calls=cost.calls,
+        bytes=cost.bytes,
+        price=cost.price,
+        kept=min(theft.prepaid, cost.queries),
+        unknowns=sum(np.size(value) for value in extraction.parameters.values()) or None,
+        seconds=Seconds(victim=cost.seconds, attack=max(own, 0.0), total=time.perf_counter() - begin),
+        memory_bytes=peak_memory(),
+        device=device(),
+    )
+
+
+def verification_findings(verdict: Verdict) -> VerificationFindings:
+    """What comparing on fresh inputs gave."""
+    return VerificationFindings(
+        trials=verdict.trials, disagreements=verdict.disagreements, bound=verdict.bound, places=verdict.tallies
+    )
+
+
+def target_findings(victim: Victim) -> TargetFindings:
+    """A victim and its terms."""
+    access = victim.oracle.access
+    return TargetFindings(
+        name=victim.name,
+        level=access.level,
+        classes=access.classes,
+        features=int(np.prod(access.inputs.shape)),
+        top=access.top,
+        decimals=access.decimals,
+        precision=access.precision,
+        transport=victim.transport,
+    )

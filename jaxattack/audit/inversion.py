@@ -8,29 +8,48 @@ not seen; the pictures beside a reconstruction are of the members, which the att
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Float, Shaped
 
-from jaxattack.attacks.extraction import lookup as extraction_attack
-from jaxattack.attacks.inversion import lookup
+from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
+from jaxattack.attacks.inversion import ATTACKS, Boundary, MiFace, Numeric
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
-from jaxattack.attacks.inversion.gradient import gradient_of, match_records
-from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
+from jaxattack.attacks.inversion.gradient import GradientAttack
+from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.extraction import described, verification
-from jaxattack.audit.findings import values
+from jaxattack.audit.extraction import target_findings, verification_findings
+from jaxattack.audit.findings.inversion import (
+    AttackFindings,
+    CostFindings,
+    InversionFindings,
+    Seconds,
+    Sides,
+    StolenFindings,
+    UpdateFindings,
+    VictimFindings,
+)
 from jaxattack.audit.judge import evaluation_model, gallery, judge
+from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
 from jaxattack.audit.session import claim, open_session, settings, terms
-from jaxattack.audit.sweep import Findings
-from jaxattack.audit.victim import Victim
+from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.training import check_seed
-from jaxattack.types import Extraction, InputError, Inversion, Ledger, Oracle, Progress, WhiteBox, at_least, config
+from jaxattack.types import (
+    Extraction,
+    ExtractionAttack,
+    InputError,
+    Inversion,
+    InversionAttack,
+    Oracle,
+    Progress,
+    WhiteBox,
+    at_least,
+    config,
+)
 
 
 @config
@@ -38,10 +57,11 @@ class InversionAudit:
     """What is tried on a victim.
 
     Attributes:
-        method: the attack; the one that fits the victim by default. A name may set fields, as mi-face?restarts=16.
-        targets: the classes whose records are made; all by default. Gradient inversion makes its users' records instead.
-        extract: steal the model first, with this extraction attack, and invert what was stolen.
-        budget: queries, at most; what the attack asks by itself by default.
+        attack: None for the one that fits the victim.
+        targets: the classes whose records are made, by number or by name; all where there are none. Gradient inversion makes
+            its users' records instead.
+        extract: steal the model first, with this attack, and invert what was stolen.
+        budget: queries, at most; None for what the attack asks by itself.
         seed: decides everything random.
         evaluation: the architecture of the evaluation model, as `jaxattack train` names it.
         users: how many send the gradient of their records, for gradient inversion.
@@ -49,12 +69,16 @@ class InversionAudit:
         trained: whether they send it at the trained weights, and not at fresh ones as in the first round of training.
 
     Raises:
-        InputError: an unknown attack, or a value out of range.
+        InputError: a value out of range, or a word where an attack is due.
     """
 
-    method: str | None = None
-    targets: tuple[int, ...] = ()
-    extract: str | None = None
+    attack: InversionAttack | GradientAttack | None = field(
+        default=None, metadata={"example": "jaxattack.attacks.inversion.MiFace()"}
+    )
+    targets: tuple[int | str, ...] = ()
+    extract: ExtractionAttack | None = field(
+        default=None, metadata={"example": "jaxattack.attacks.extraction.Softmax()"}
+    )
     budget: int | None = None
     seed: int = 0
     evaluation: str = "mlp:256"
@@ -64,70 +88,68 @@ class InversionAudit:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        if self.method is not None and not by_gradient(self.method):
-            lookup(self.method)
         at_least(1, users=self.users, batch=self.batch, budget=self.budget)
-        if self.extract is not None:
-            extraction_attack(self.extract)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether it asks for nothing but a network's first weights."""
+        return by_gradient(self.attack) and not self.trained
 
 
-def by_gradient(method: str) -> bool:
-    """Whether a method inverts gradients.
-
-    Raises:
-        InputError: it does, and sets a field to what it does not take.
-    """
-    gradient = method.partition("?")[0] in GRADIENT_ATTACKS
-    if gradient:
-        gradient_attack(method)
-    return gradient
+def by_gradient(attack: InversionAttack | GradientAttack | None) -> bool:
+    """Whether an attack inverts gradients, and not classes."""
+    return attack is not None and not isinstance(attack, InversionAttack)
 
 
-def untrained(audit: InversionAudit) -> bool:
-    """Whether an audit asks for nothing but a network's first weights."""
-    return audit.method is not None and by_gradient(audit.method) and not audit.trained
+def attack_label(attack: InversionAttack | GradientAttack) -> str:
+    """The name from which the command line reads an attack back."""
+    return label(attack, {**ATTACKS, **GRADIENT_ATTACKS})
 
 
-class Inverted(NamedTuple):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InversionResult:
     """An inversion with its findings.
 
     Attributes:
         inversion: the records that were made.
-        findings: plain values for the report, which `jaxattack.report.inversion` documents, and pictures for its gallery.
+        findings: what they give away and what they cost, for `jaxattack.report`.
+        pictures: those that the findings number.
     """
 
     inversion: Inversion
-    findings: Findings
-
-
-class _Done(NamedTuple):
-    """An inversion, what was stolen or sent before it, and the very records that it was to make."""
-
-    inversion: Inversion
-    stolen: Extraction | None
-    cost: Ledger
-    kept: int
-    warnings: list[str]
-    seconds: dict[str, float]
-    truth: Shaped[np.ndarray, "target *feature"] | None = None
+    findings: InversionFindings
+    pictures: Mapping[int, np.ndarray]
 
 
 def invert(
-    victim: Victim,
+    victim: Victim | Oracle | WhiteBox,
+    attack: InversionAttack | GradientAttack | None = None,
     *,
-    audit: InversionAudit = InversionAudit(),
-    oracle: Oracle | None = None,
-    transport: str = "in this process",
+    targets: tuple[int | str, ...] = (),
+    extract: ExtractionAttack | None = None,
+    budget: int | None = None,
+    seed: int = 0,
+    evaluation: str = "mlp:256",
+    users: int = 8,
+    batch: int = 1,
+    trained: bool = False,
     out: Path | None = None,
     progress: Progress | None = None,
-) -> Inverted:
+) -> InversionResult:
     """Make a record of each class and judge it.
 
     Args:
-        victim: what is inverted, and the records that judge it.
-        audit: how.
-        oracle: what is asked, where that is not the victim's own: the same victim on other terms, or over HTTP.
-        transport: how it is asked, in words.
+        victim: what is inverted, and the records that judge it; beside a bare oracle or white box nothing judges but the
+            victim itself.
+        attack: how; None for the attack that fits the victim.
+        targets: the classes; as all up to ``trained`` see `InversionAudit`.
+        extract: steal the model first.
+        budget: queries, at most.
+        seed: decides everything random.
+        evaluation: the architecture of the evaluation model.
+        users: for gradient inversion.
+        batch: of each user.
+        trained: which weights they send gradients at.
         out: a folder that keeps every answer, and gets the reconstructions. Given again, answers that are there are not
             paid for again.
         progress: called as the attack goes on.
@@ -136,210 +158,174 @@ def invert(
         InputError: bad input, a foreign folder, or a victim that cannot be believed or reached.
     """
     begin = time.perf_counter()
-    asked_ = oracle or victim.oracle
-    if asked_.access.classes < 2:
-        raise InputError(f"{victim.name} answers a number and no class: inverting a class needs a classifier.")
-    audit = replace(audit, method=audit.method or _method(victim, audit, asked_))
+    audit = InversionAudit(
+        attack=attack, targets=targets, extract=extract, budget=budget, seed=seed, evaluation=evaluation, users=users,
+        batch=batch, trained=trained,
+    )  # fmt: skip
+    target = as_victim(victim)
+    if target.oracle.access.classes < 2:
+        raise InputError(f"{target.name} answers a number and no class: inverting a class needs a classifier.")
+    chosen = audit.attack or usual_attack(target, audit.extract)
+    audit = replace(audit, attack=chosen, targets=_numbered(target, audit.targets))
+    made = _reconstruct(target, chosen, audit, out, progress)
     if out is not None:
-        claim(out, "inversion", _identity(victim, audit, asked_), asked_)
-    done = _run(victim, audit, asked_, out, progress)
-    started = time.perf_counter()
-    # What is recognised in a user's own record is the record itself: there is nothing to judge.
-    model = None if done.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
-    found = judge(victim, done.inversion, model, done.truth)
-    shown, pictures = gallery(victim, done.inversion, done.truth)
-    judged = time.perf_counter() - started
-    if out is not None:
-        _keep(out, done.inversion)
-    return Inverted(
-        done.inversion,
-        Findings(
-            {
-                "format": 1,
-                "kind": "inversion",
-                "title": f"{victim.name} · {done.inversion.attack}"
-                + (f" after {audit.extract}" if audit.extract else ""),
-                "victim": described(victim, asked_, transport)
-                | (_NOT_TRAINED if untrained(audit) else _trained(victim)),
-                "attack": _tried(audit, done),
-                **found,
-                "gallery": shown,
-                "warnings": done.warnings,
-                "notes": list(victim.notes),
-                "cost": _cost(done, judged, time.perf_counter() - begin),
-                "config": {"victim": victim.name, **asdict(audit), "access": terms(asked_)},
-                "environment": environment(),
-            },
-            pictures,
-        ),
-    )
+        _write(out, made.inversion)
+    return _conclude(target, chosen, audit, made, begin, progress)
 
 
-def _tried(audit: InversionAudit, done: _Done) -> dict[str, Any]:
-    """The attack, as the report has it."""
-    method = audit.method or ""
-    gradient = by_gradient(method)
-    attack = gradient_attack(method) if gradient else lookup(method)
-    return {
-        "name": done.inversion.attack,
-        "settings": settings(attack),
-        "complete": done.inversion.complete,
-        "reason": done.inversion.reason,
-        "notes": values(done.inversion.notes),
-        "white_box": gradient or lookup(method).white_box,
-        "updates": {"users": audit.users, "batch": audit.batch, "trained": audit.trained} if gradient else None,
-        "stolen": _stolen(done.stolen),
-    }
-
-
-def _cost(done: _Done, judged: float, total: float) -> dict[str, Any]:
-    return {
-        "queries": done.cost.queries,
-        "calls": done.cost.calls,
-        "bytes": done.cost.bytes,
-        "price": done.cost.price,
-        "kept": min(done.kept, done.cost.queries),
-        "gradients": done.inversion.gradients,
-        "seconds": {**done.seconds, "evaluation": judged, "total": total},
-        "memory_bytes": peak_memory(),
-        "device": device(),
-    }
-
-
-def _identity(victim: Victim, audit: InversionAudit, oracle: Oracle) -> dict[str, Any]:
-    """What decides the reconstructions: the victim, and the attack without the model that judges them."""
-    attack = asdict(audit)
-    for name in ("evaluation", "budget"):
-        del attack[name]
-    return victim.identity | attack | {"targets": _targets(audit, oracle).tolist()}
-
-
-def _targets(audit: InversionAudit, oracle: Oracle) -> np.ndarray:
-    return np.array(audit.targets or range(oracle.access.classes))
-
-
-def _method(victim: Victim, audit: InversionAudit, oracle: Oracle) -> str:
+def usual_attack(victim: Victim, extract: ExtractionAttack | None) -> InversionAttack:
     """White-box where there are weights, or will be; else what the answers allow."""
-    if victim.inside is not None or audit.extract is not None:
-        return "mi-face"
-    return "boundary" if oracle.access.level == "label" else "numeric"
+    if victim.inside is not None or extract is not None:
+        return MiFace()
+    return Boundary() if victim.oracle.access.level == "label" else Numeric()
 
 
-def _run(victim: Victim, audit: InversionAudit, oracle: Oracle, out: Path | None, progress: Progress | None) -> _Done:
-    name = audit.method or ""
-    if by_gradient(name):
-        return _from_gradients(victim, name, audit, progress)
-    attack, targets = lookup(name), _targets(audit, oracle)
+def _numbered(victim: Victim, targets: tuple[int | str, ...]) -> tuple[int, ...]:
+    """Targets as numbers of classes; all of them where none are given.
+
+    Raises:
+        InputError: the victim has no class of a name.
+    """
+    names = victim.class_names
+    for name in targets:
+        if isinstance(name, str) and name not in names:
+            known = f"has the classes {', '.join(names[:10])}" if names else "has classes without names"
+            raise InputError(f"target is {name!r} and {victim.name} {known}: give the number of a class, or its name.")
+    every = targets or range(victim.oracle.access.classes)
+    return tuple(names.index(target) if isinstance(target, str) else target for target in every)
+
+
+def _reconstruct(
+    victim: Victim,
+    attack: InversionAttack | GradientAttack,
+    audit: InversionAudit,
+    out: Path | None,
+    progress: Progress | None,
+) -> Reconstructions:
+    identity = {} if out is None else _identity(victim, audit)
+    if out is not None:
+        claim(out, "inversion", identity, victim.oracle)
+    if not isinstance(attack, InversionAttack):
+        if audit.extract is not None:
+            raise InputError(f"{attack.name} inverts what users of shared training send: leave extract out.")
+        return from_gradients(attack, victim, audit.users, audit.batch, audit.trained, audit.seed, progress)
     if audit.extract is not None and not attack.white_box:
         raise InputError(
             f"{attack.name} asks the victim itself and has no use for a stolen model: leave extract out, or give mi-face."
         )
-    pool = victim.pool if attack.pool else None
+    targets = np.array(audit.targets)
     if attack.white_box and audit.extract is None:
-        if victim.inside is None:
-            raise InputError(
-                f"{attack.name} needs the weights of {victim.name}: steal them first, with extract=softmax."
-            )
-        started = time.perf_counter()
-        made = attack(victim.inside, targets, seed=audit.seed, pool=pool, progress=progress)
-        return _Done(made, None, made.cost, 0, [], {"attack": time.perf_counter() - started})
-    identity = {} if out is None else _identity(victim, audit, oracle)
-    with open_session(oracle, kind="inversion", identity=identity, out=out, budget=audit.budget) as handed:
-        started, stolen, seconds = time.perf_counter(), None, {}
-        target: Any = handed.oracle
-        if audit.extract is not None:
-            stolen = _steal(audit, victim, handed.oracle, progress)
-            target = white_box(stolen, oracle)
-            seconds["extraction"] = time.perf_counter() - started
-            started = time.perf_counter()
-        made = attack(target, targets, seed=audit.seed, pool=pool, progress=progress)
-        seconds["attack"] = time.perf_counter() - started
-    cost = made.cost + stolen.cost if stolen else made.cost
-    return _Done(made, stolen, cost, handed.kept, handed.warnings, seconds)
+        return from_weights(attack, victim, targets, audit.seed, progress)
+    with open_session(victim.oracle, kind="inversion", identity=identity, out=out, budget=audit.budget) as session:
+        return from_answers(attack, victim, targets, session, audit.seed, audit.extract, progress)
 
 
-def _from_gradients(victim: Victim, name: str, audit: InversionAudit, progress: Progress | None) -> _Done:
-    """What users' gradients say of the first members, each user with as many as the batch."""
-    if victim.inside is None or victim.dataset is None or victim.member is None or audit.extract is not None:
-        raise InputError(f"{name} inverts what users of shared training send: give a network that is trained here.")
-    shared, wanted = victim.inside, audit.users * audit.batch
-    chosen = np.flatnonzero(victim.member)[:wanted]
-    if len(chosen) < wanted:
-        raise InputError(f"users times batch is {wanted} and the victim has {len(chosen)} members: ask for fewer.")
-    if not audit.trained:
-        fresh = shared.model.init(jax.random.fold_in(jax.random.key(audit.seed), 0))
-        shared = replace(shared, variables=fresh)
-    x, y = victim.dataset.x[chosen].astype(np.float32), victim.dataset.y[chosen]
-    updates = gradient_of(
-        shared, x.reshape(audit.users, audit.batch, *x.shape[1:]), y.reshape(audit.users, audit.batch)
-    )
+def _words(audit: InversionAudit) -> dict[str, Any]:
+    """What is tried, as plain values."""
+    plain = asdict(replace(audit, attack=None, extract=None))
+    del plain["attack"]
+    stolen = None if audit.extract is None else label(audit.extract, EXTRACTION_ATTACKS)
+    return {"method": attack_label(audit.attack) if audit.attack else None, **plain, "extract": stolen}
+
+
+def _identity(victim: Victim, audit: InversionAudit) -> dict[str, Any]:
+    """What decides the reconstructions: the victim, and the attack without the model that judges them."""
+    words = _words(audit)
+    for name in ("evaluation", "budget"):
+        del words[name]
+    return victim.identity | words
+
+
+def _conclude(
+    victim: Victim,
+    attack: InversionAttack | GradientAttack,
+    audit: InversionAudit,
+    made: Reconstructions,
+    begin: float,
+    progress: Progress | None,
+) -> InversionResult:
     started = time.perf_counter()
-    made = gradient_attack(name)(shared, updates, seed=audit.seed, progress=progress)
-    seconds = {"attack": time.perf_counter() - started}
-    users = np.split(np.arange(wanted), audit.users)
-    # A batch's records come in no order: each reconstruction is beside the record that it is matched with.
-    order = np.concatenate([user[np.argsort(match_records(made.x[user], x[user]))] for user in users])
-    return _Done(made, None, made.cost, 0, [], seconds, x[order])
+    # What is recognised in a user's own record is the record itself: there is nothing to judge.
+    model = None if made.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
+    judgement = judge(victim, made.inversion, made.labels, model, made.truth)
+    entries, pictures = gallery(victim, made.inversion, made.truth)
+    judged = time.perf_counter() - started
+    findings = InversionFindings(
+        title=f"{victim.name} · {attack.name}"
+        + (f" after {label(audit.extract, EXTRACTION_ATTACKS)}" if audit.extract else ""),
+        victim=_victim_findings(victim, untrained=audit.untrained),
+        attack=_attack_findings(attack, audit, made),
+        **vars(judgement),
+        gallery=entries,
+        warnings=made.warnings,
+        notes=victim.notes,
+        cost=_cost(made, judged, time.perf_counter() - begin),
+        config={"victim": victim.name, **_words(audit), "access": terms(victim.oracle)},
+        environment=environment(),
+    )
+    return InversionResult(inversion=made.inversion, findings=findings, pictures=pictures)
 
 
-def _steal(audit: InversionAudit, victim: Victim, oracle: Oracle, progress: Progress | None) -> Extraction:
-    attack = extraction_attack(audit.extract or "")
-    return attack(oracle, seed=audit.seed, pool=victim.pool, progress=progress)
+def _attack_findings(
+    attack: InversionAttack | GradientAttack, audit: InversionAudit, made: Reconstructions
+) -> AttackFindings:
+    gradient = not isinstance(attack, InversionAttack)
+    updates = UpdateFindings(users=audit.users, batch=audit.batch, trained=audit.trained)
+    return AttackFindings(
+        name=attack.name,
+        settings=settings(attack),
+        complete=made.inversion.complete,
+        reason=made.inversion.reason,
+        notes=made.inversion.notes,
+        white_box=True if gradient else attack.white_box,
+        updates=updates if gradient else None,
+        stolen=None if made.stolen is None else _stolen_findings(made.stolen),
+    )
 
 
-def white_box(stolen: Extraction, oracle: Oracle) -> WhiteBox:
-    """A stolen model, for attacks that need gradients.
-
-    Raises:
-        InputError: what was stolen is no network.
-    """
-    if stolen.model is None:
-        raise InputError(f"what {stolen.attack} steals is no network and has no gradients: choose softmax or mlp.")
-    access = oracle.access
-    single = {name: np.asarray(value, np.float32) for name, value in stolen.parameters.items()}
-    variables = stolen.variables._replace(params=single)
-    return WhiteBox(model=stolen.model, variables=variables, inputs=access.inputs, classes=access.classes)
+def _stolen_findings(stolen: Extraction) -> StolenFindings:
+    return StolenFindings(
+        attack=stolen.attack,
+        converged=stolen.converged,
+        complete=stolen.complete,
+        reason=stolen.reason,
+        verification=verification_findings(stolen.verdict),
+        queries=stolen.cost.queries,
+        price=stolen.cost.price,
+    )
 
 
-def _stolen(stolen: Extraction | None) -> dict[str, Any] | None:
-    if stolen is None:
-        return None
-    return {
-        "attack": stolen.attack,
-        "converged": stolen.converged,
-        "complete": stolen.complete,
-        "reason": stolen.reason,
-        "verification": verification(stolen.verdict),
-        "queries": stolen.cost.queries,
-        "price": stolen.cost.price,
-    }
+def _cost(made: Reconstructions, judged: float, total: float) -> CostFindings:
+    return CostFindings(
+        queries=made.cost.queries,
+        calls=made.cost.calls,
+        bytes=made.cost.bytes,
+        price=made.cost.price,
+        kept=min(made.prepaid, made.cost.queries),
+        gradients=made.inversion.gradients,
+        seconds=Seconds(**made.seconds, evaluation=judged, total=total),
+        memory_bytes=peak_memory(),
+        device=device(),
+    )
 
 
-_NOT_TRAINED = {"members": None, "accuracy": None}
-
-
-def _trained(victim: Victim) -> dict[str, Any]:
-    """How many members the victim has, and how often it is right about them and about others."""
-    if victim.dataset is None or victim.member is None:
-        return _NOT_TRAINED
+def _victim_findings(victim: Victim, *, untrained: bool) -> VictimFindings:
+    """A victim and its terms, how many members it has, and how often it is right about them and about others."""
+    about = vars(target_findings(victim))
+    if untrained or victim.dataset is None or victim.member is None:
+        return VictimFindings(**about)
     dataset, member = victim.dataset, victim.member
     shape = victim.oracle.access.inputs.shape
-    sides = {"members": member, "others": ~member}
 
     def right(side: np.ndarray) -> float | None:
         x = dataset.x[side].reshape(-1, *shape).astype(np.float64)
-        return float((victim.twin(x).label == dataset.y[side]).mean()) if side.any() else None
+        return float((victim.ask(x).label == dataset.y[side]).mean()) if side.any() else None
 
-    return {"members": int(member.sum()), "accuracy": {name: right(side) for name, side in sides.items()}}
+    sides = Sides(members=right(member), others=right(~member))
+    return VictimFindings(**about, members=int(member.sum()), accuracy=sides)
 
 
-def _keep(out: Path, made: Inversion) -> None:
-    arrays: dict[str, Shaped[np.ndarray, "..."] | Float[np.ndarray, "..."]] = {
-        "target": made.target,
-        "x": made.x,
-        "restarts": made.restarts,
-        "score": made.score,
-        "steps": made.steps,
-    }
+def _write(out: Path, made: Inversion) -> None:
     make_folder(out)
+    arrays = {name: getattr(made, name) for name in ("target", "x", "restarts", "score", "steps")}
     write_arrays(out / "reconstructions.npz", arrays)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
+from jaxattack.audit.findings.inversion import (
+    EvaluationFindings,
+    GalleryEntry,
+    JudgementFindings,
+    Likeness,
+    RecognitionFindings,
+    TargetRow,
+)
+from jaxattack.audit.reconstructions import Labels
 from jaxattack.audit.subject import Subject, architecture
 from jaxattack.audit.victim import Victim
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
@@ -64,9 +73,9 @@ def evaluation_model(victim: Victim, name: str, seed: int, progress: Progress | 
     )
 
     def logits(x: np.ndarray) -> Float[np.ndarray, "query cls"]:
-        answered = oracle(x.reshape(-1, *dataset.shape).astype(np.float64)).logit
-        assert answered is not None
-        return answered
+        logit = oracle(x.reshape(-1, *dataset.shape).astype(np.float64)).logit
+        assert logit is not None
+        return logit
 
     right = logits(dataset.x[member]).argmax(axis=1) == dataset.y[member]
     return Evaluation(name, float(right.mean()), int((~member).sum()), logits)
@@ -74,55 +83,63 @@ def evaluation_model(victim: Victim, name: str, seed: int, progress: Progress | 
 
 def judge(
     victim: Victim,
-    made: Inversion,
+    inversion: Inversion,
+    labels: Labels | None,
     model: Evaluation | None,
     truth: Shaped[np.ndarray, "target *feature"] | None = None,
-) -> dict[str, Any]:
+) -> JudgementFindings:
     """Whom reconstructions are taken for, and how like the members they are.
 
     Args:
         victim: whose reconstructions they are.
-        made: the reconstructions.
+        inversion: the reconstructions.
+        labels: what the victim takes them for; None where it was not asked.
         model: judges them.
         truth: the very records that were to be made, where there are such.
-
-    Returns:
-        ``recognition``, ``likeness``, ``targets`` and ``evaluation`` of the findings.
     """
-    asked_ = victim.twin(made.x).label
-    likeness = _likeness(victim, made, truth)
-    ranks = _ranks(model, made.x, made.target) if model else None
-    every = made.restarts.reshape(-1, *made.restarts.shape[2:])
-    finite = np.isfinite(made.score).ravel()
-    restarts = np.repeat(made.target, made.restarts.shape[1])
-    several = _ranks(model, every[finite], restarts[finite]) if model else None
-    return {
-        "recognition": {
-            "victim": float((asked_ == made.target).mean()),
-            "victim_restarts": float((victim.twin(every).label == restarts)[finite].sum() / len(restarts)),
-            "top1": None if ranks is None else float((ranks == 0).mean()),
-            "top5": None if ranks is None else float((ranks < 5).mean()),
-            "top1_restarts": None if several is None else float((several == 0).sum() / len(restarts)),
-            "restarts": len(restarts),
-            "diverged": made.diverged,
-        },
-        "evaluation": None
-        if model is None
-        else {"model": model.model, "accuracy": model.accuracy, "records": model.records},
-        "likeness": {name: float(np.nanmean(values)) for name, values in likeness.items() if np.isfinite(values).any()}
-        or None,
-        "targets": [
-            {
-                "target": int(target),
-                "score": float(np.nanmax(score)) if np.isfinite(score).any() else None,
-                "victim": int(asked_[row]),
-                "rank": None if ranks is None else int(ranks[row]),
-                "steps": int(made.steps[row].sum()),
-                **{name: float(values[row]) for name, values in likeness.items()},
-            }
-            for row, (target, score) in enumerate(zip(made.target, made.score, strict=True))
-        ],
-    }
+    likeness = _likeness(victim, inversion, truth)
+    ranks = _ranks(model, inversion.x, inversion.target) if model else None
+    finite = {name: float(np.nanmean(each)) for name, each in likeness.items() if np.isfinite(each).any()}
+    return JudgementFindings(
+        recognition=_recognition(inversion, labels, model, ranks),
+        evaluation=model and EvaluationFindings(model=model.model, accuracy=model.accuracy, records=model.records),
+        likeness=Likeness(**finite) if finite else None,
+        targets=tuple(
+            TargetRow(
+                target=int(target),
+                name=victim.class_names[target] if victim.class_names else None,
+                score=float(np.nanmax(score)) if np.isfinite(score).any() else None,
+                victim=None if labels is None else int(labels.best[row]),
+                rank=None if ranks is None else int(ranks[row]),
+                steps=int(inversion.steps[row].sum()),
+                **{name: float(each[row]) for name, each in likeness.items()},
+            )
+            for row, (target, score) in enumerate(zip(inversion.target, inversion.score, strict=True))
+        ),
+    )
+
+
+def _recognition(
+    inversion: Inversion,
+    labels: Labels | None,
+    model: Evaluation | None,
+    ranks: Int[np.ndarray, "target"] | None,
+) -> RecognitionFindings:
+    restarts = inversion.restarts.reshape(-1, *inversion.restarts.shape[2:])
+    finite = np.isfinite(inversion.score).ravel()
+    target = np.repeat(inversion.target, inversion.restarts.shape[1])
+    several = _ranks(model, restarts[finite], target[finite]) if model else None
+    return RecognitionFindings(
+        victim=None if labels is None else float((labels.best == inversion.target).mean()),
+        victim_restarts=None
+        if labels is None
+        else float((labels.restarts.ravel() == target)[finite].sum() / len(target)),
+        top1=None if ranks is None else float((ranks == 0).mean()),
+        top5=None if ranks is None else float((ranks < 5).mean()),
+        top1_restarts=None if several is None else float((several == 0).sum() / len(target)),
+        restarts=len(target),
+        diverged=inversion.diverged,
+    )
 
 
 def _ranks(model: Evaluation, x: np.ndarray, target: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
@@ -139,7 +156,7 @@ def _members(victim: Victim, target: int) -> Shaped[np.ndarray, "record *feature
     return victim.dataset.x[victim.member & (victim.dataset.y == target)].reshape(-1, *shape)
 
 
-def _likeness(victim: Victim, made: Inversion, truth: np.ndarray | None) -> dict[str, Float[np.ndarray, "target"]]:
+def _likeness(victim: Victim, inversion: Inversion, truth: np.ndarray | None) -> dict[str, Float[np.ndarray, "target"]]:
     """Of each reconstruction and its record, or else the member of its class that is nearest to it; and of the class's mean.
 
     NaN where the class has no member.
@@ -150,7 +167,7 @@ def _likeness(victim: Victim, made: Inversion, truth: np.ndarray | None) -> dict
     extent = float((inputs.high - inputs.low).max())
     rows = [
         _alike(x, _members(victim, int(target)), None if truth is None else truth[row], extent)
-        for row, (x, target) in enumerate(zip(made.x, made.target, strict=True))
+        for row, (x, target) in enumerate(zip(inversion.x, inversion.target, strict=True))
     ]
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in max(rows, key=len)}
 
@@ -160,56 +177,53 @@ def _alike(x: np.ndarray, members: np.ndarray, truth: np.ndarray | None, extent:
         return {}
     one, mean = x[None], members.mean(axis=0)[None]
     near = members[nearest(one, members).record] if truth is None else truth[None]
-    found = {
+    measured = {
         "mse": mse(one, near)[0],
         "psnr": psnr(one, near, extent)[0],
         "correlation": correlation(one, near)[0],
         "correlation_mean": correlation(one, mean)[0],
     }
     if x.ndim == 3 and min(x.shape[:2]) >= 8:
-        found["ssim"] = ssim(one, near, extent)[0]
-    return {name: float(value) for name, value in found.items()}
+        measured["ssim"] = ssim(one, near, extent)[0]
+    return {name: float(value) for name, value in measured.items()}
 
 
 def gallery(
-    victim: Victim, made: Inversion, truth: Shaped[np.ndarray, "target *feature"] | None = None
-) -> tuple[list[dict[str, Any]], dict[int, UInt8[np.ndarray, "..."]]]:
+    victim: Victim, inversion: Inversion, truth: Shaped[np.ndarray, "target *feature"] | None = None
+) -> tuple[tuple[GalleryEntry, ...], dict[int, UInt8[np.ndarray, "..."]]]:
     """The pictures of a report: what was made of the first targets, on the way too, and the members beside it.
 
     Args:
         victim: whose reconstructions they are.
-        made: the reconstructions.
+        inversion: the reconstructions.
         truth: the very records that were to be made, where there are such; they stand for the nearest members.
 
     Returns:
-        Entries {target, mean, nearest, made, frames: [[step, picture]]} that number pictures, and those pictures; nothing
-        where records are no pictures.
+        Entries that number pictures, and those pictures; nothing where records are no pictures.
     """
     shape = victim.oracle.access.inputs.shape
     if len(shape) != 3 or shape[2] not in (1, 3):
-        return [], {}
+        return (), {}
     pictures: dict[int, np.ndarray] = {}
 
-    def kept(x: np.ndarray) -> int:
+    def number(x: np.ndarray) -> int:
         pictures[len(pictures)] = _bytes(x, victim)
         return len(pictures) - 1
 
-    entries = []
-    for row, target in enumerate(made.target[:_SHOWN]):
+    def entry(row: int, target: int) -> GalleryEntry:
         known = victim.dataset is not None and victim.member is not None
-        members = _members(victim, int(target)) if known else np.zeros((0, *shape))
-        beside = members[nearest(made.x[row][None], members).record[0]] if len(members) else None
+        members = _members(victim, target) if known else np.zeros((0, *shape))
+        beside = members[nearest(inversion.x[row][None], members).record[0]] if len(members) else None
         beside = beside if truth is None else truth[row]
-        entries.append(
-            {
-                "target": int(target),
-                "mean": kept(members.mean(axis=0)) if len(members) else None,
-                "nearest": None if beside is None else kept(beside),
-                "made": kept(made.x[row]),
-                "frames": [[frame.step, kept(frame.x[row])] for frame in made.frames],
-            }
+        return GalleryEntry(
+            target=target,
+            mean=number(members.mean(axis=0)) if len(members) else None,
+            nearest=None if beside is None else number(beside),
+            made=number(inversion.x[row]),
+            frames=tuple((frame.step, number(frame.x[row])) for frame in inversion.frames),
         )
-    return entries, pictures
+
+    return tuple(entry(row, int(target)) for row, target in enumerate(inversion.target[:_SHOWN])), pictures
 
 
 def _bytes(x: np.ndarray, victim: Victim) -> UInt8[np.ndarray, "height width channel"]:

@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from jaxattack.attacks.extraction import ReluNetwork, logits
+from jaxattack.attacks.extraction import LmHead, Relu, ReluDeep, ReluNetwork, logits
 from jaxattack.audit.victim import Victim
 from jaxattack.oracle import from_function, from_head, random_head
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.local import answered
-from jaxattack.types import Access, InputError, Inputs, Level, Oracle, Precision
+from jaxattack.types import Access, InputError, Inputs, Level, Oracle, Precision, within_memory
 
 
 def relu_widths(name: str) -> list[int]:
@@ -43,8 +43,9 @@ def sizes(name: str, form: str, least: int) -> list[int]:
 def random_relu(name: str, level: Level, seed: int, price: float) -> Victim:
     """A network with weights and biases from a normal distribution, scaled by the width before them."""
     widths = relu_widths(name)
-    rng = np.random.default_rng(seed)
     pairs = list(pairwise(widths))
+    within_memory(sum(before * after for before, after in pairs), victim=name)
+    rng = np.random.default_rng(seed)
     network = ReluNetwork(
         tuple(rng.normal(size=(after, before)) / np.sqrt(before) for before, after in pairs),
         tuple(rng.normal(size=after) / np.sqrt(before) for before, after in pairs),
@@ -58,12 +59,11 @@ def random_relu(name: str, level: Level, seed: int, price: float) -> Victim:
             answer, access, price=price, content=lambda: {"parameters": fingerprint_of(dict(network.parameters))}
         )
 
-    hidden = "-".join(map(str, widths[1:-1]))
     return Victim(
         name=name,
         oracle=make(level),
         twin=make("logit"),
-        method="relu" if len(widths) == 3 else f"relu-deep?hidden={hidden}",
+        attack=Relu() if len(widths) == 3 else ReluDeep(hidden=tuple(widths[1:-1])),
         truth=network,
     )
 
@@ -71,9 +71,10 @@ def random_relu(name: str, level: Level, seed: int, price: float) -> Victim:
 def random_language_head(name: str, level: Level, precision: Precision, seed: int, price: float) -> Victim:
     """A language model's last layer, random, over random hidden states."""
     hidden, vocabulary = head_sizes(name)
+    within_memory(hidden * vocabulary, victim=name)
     states, projection, inputs = random_head(vocabulary, hidden, seed=seed)
     make = partial(from_head, states, projection, inputs=inputs, precision=precision, price=price)
     # Answers that hide most logits can be stolen from only where a caller may raise them.
     oracle = make(level=level, bias=0.0 if level == "logit" else 100.0)
     truth = projection if level == "logit" else projection - projection.mean(axis=0)
-    return Victim(name=name, oracle=oracle, twin=make(level="logit"), method="lm-head", truth=truth)
+    return Victim(name=name, oracle=oracle, twin=make(level="logit"), attack=LmHead(), truth=truth)

@@ -1,8 +1,7 @@
-"""What an attack on an oracle is handed by an audit: checked, kept on disk, within a budget; and how that is told."""
+"""An audit's session with an oracle: what an attack is handed is checked, kept on disk and within a budget."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -28,27 +27,27 @@ class Session(NamedTuple):
 
     Attributes:
         oracle: what the attack is handed.
-        kept: queries that an earlier start had paid for.
-        seen: the check, which sees every answer.
+        prepaid: queries that an earlier start had paid for.
+        check: reads every answer.
         doubts: what is not known about the answers that were kept, in sentences.
     """
 
     oracle: Oracle
-    kept: int
-    seen: Checked
+    prepaid: int
+    check: Checked
     doubts: tuple[str, ...] = ()
 
     @property
-    def warnings(self) -> list[str]:
+    def warnings(self) -> tuple[str, ...]:
         """What is odd about the answers so far, in sentences."""
-        return [*self.seen.findings.values(), *self.doubts]
+        return (*self.check.findings.values(), *self.doubts)
 
 
 @contextmanager
 def open_session(
     oracle: Oracle, *, kind: str, identity: Mapping[str, Any], out: Path | None, budget: int | None
 ) -> Iterator[Session]:
-    """Hand an oracle to an attack.
+    """Open a session with an oracle.
 
     What answers behind an address is known by its answers alone. Where a folder keeps some, a few of their questions are
     asked again while they are replayed, counted and paid for; of a budget a twentieth, at most 16 queries, is set aside
@@ -64,28 +63,26 @@ def open_session(
     Raises:
         InputError: a folder that keeps the answers of something else.
     """
-    handed: Oracle = oracle
-    kept, reserve = 0, 0
+    reserve, prepaid = 0, 0
     doubts: list[str] = []
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         if out is not None:
             claim(out, kind, identity, oracle)
             # Only answers that can be believed are kept.
-            handed = journal = opened.enter_context(journalled(checked(handed, repeat=False), out / "answers"))
-            kept = journal.paid.queries
+            journal = stack.enter_context(journalled(checked(oracle, repeat=False), out / "answers"))
+            prepaid = journal.paid.queries
             if who.elsewhere(oracle):
                 reserve = 2 * QUESTIONS if budget is None else min(2 * QUESTIONS, budget // 20)
                 questions = QUESTIONS if budget is None else (reserve - journal.rechecked) // 2
                 journal.recheck(questions)
-                if kept and questions < 1:
+                if prepaid and questions < 1:
                     doubts.append(
-                        f"the budget leaves no query to see whether the service is still the one whose {kept:,} answers "
+                        f"the budget leaves no query to see whether the service is still the one whose {prepaid:,} answers "
                         f"{out} keeps: they are taken as they are."
                     )
-        if budget is not None:
-            handed = budgeted(handed, budget - reserve)
-        seen = checked(handed)
-        yield Session(seen, kept, seen, tuple(doubts))
+            oracle = journal
+        check = checked(oracle if budget is None else budgeted(oracle, budget - reserve))
+        yield Session(check, prepaid, check, tuple(doubts))
 
 
 def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> None:
@@ -101,8 +98,7 @@ def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> 
         InputError: the folder is another's; the sentence names what differs.
     """
     answers = who.identity(oracle)
-    whole = {"format": FORMAT, **identity, **answers, "content": answers["content"] or identity["content"]}
-    here = json.loads(json.dumps(values(whole)))
+    here = values({"format": FORMAT, **identity, **answers, "content": answers["content"] or identity["content"]})
     file = out / f"{kind}.json"
     if not file.exists():
         make_folder(out)

@@ -37,7 +37,7 @@ from jaxtyping import Bool
 
 from jaxattack.audit.columns import fitted_columns, within
 from jaxattack.audit.estimators import ESTIMATORS
-from jaxattack.audit.external_victims import open_file, open_folder, open_service, white_box_of
+from jaxattack.audit.external_victims import network_attack, open_file, open_folder, open_service, white_box_of
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
 from jaxattack.audit.subject import Subject, architecture
 from jaxattack.audit.victim import Victim, documented, thirds
@@ -182,12 +182,11 @@ def _trained(
         images=dataset.x.dtype == np.uint8, price=price,
     )  # fmt: skip
     oracle = make(level=level or "probability")
-    method = "softmax" if name == "softmax" else "adaptive-retraining"
     return Victim(
         name=f"{name} on {dataset.name}",
         oracle=oracle,
         twin=make(level="logit"),
-        method=method,
+        attack=network_attack(name),
         inside=white_box_of(model, variables, dataset),
         dataset=dataset,
         member=member,
@@ -216,7 +215,7 @@ def _estimator(
         name=f"{name} on {dataset.name}",
         oracle=oracle,
         twin=make(kind.fullest, price),
-        method=kind.method,
+        attack=kind.attack,
         estimator=estimator,
         dataset=known,
         member=known_member,

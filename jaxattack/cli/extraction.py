@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from jaxattack.audit import ExtractionAudit, Terms, Victim, on_terms, open_victim
+from jaxattack.attacks.extraction import lookup
+from jaxattack.audit import Victim, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
+from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.disk import LARGEST_JSON, decode_json
 from jaxattack.npz import UnreadableError, reason
 from jaxattack.oracle import connect
@@ -22,7 +24,7 @@ from jaxattack.oracle.ledger import PRICE, standing_for
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.serve import Key, Settings, serving
 from jaxattack.serve import serve as run_server
-from jaxattack.types import InputError, Oracle
+from jaxattack.types import InputError, config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +43,32 @@ class Listening:
     keys: Path | None = None
 
 
-TermOptions = Annotated[Terms, flat("What the victim answers")]
-AuditOptions = Annotated[ExtractionAudit, flat("The attack")]
+@config
+class Stealing:
+    """What is tried on a victim.
+
+    Attributes:
+        method: the attack; the one that fits the victim by default. A name may set fields, as softmax?queries=200.
+        budget: queries, at most; what the attack asks by itself by default.
+        seed: decides everything random.
+        compare: random inputs on which the stolen model is compared with the victim, beside all records held out: 10,000
+            by default. A prediction API counts them: there they are inputs in all, 100 by default, half of them records
+            held out where there are some, within the budget and asked when the attack and its verification have ended.
+        trials: inputs on which the stolen model is verified; they are paid for by the attacker, within the budget. 0 for
+            none, and then nothing is complete.
+    """
+
+    method: str | None = None
+    budget: int | None = None
+    seed: int = 0
+    compare: int | None = None
+    trials: int = 500
+
+
+StealingOptions = Annotated[Stealing, flat("The attack")]
 CredentialOptions = Annotated[Credentials, flat("Who asks")]
 _CREDENTIALS = Credentials()
-_TERMS, _AUDIT, _OUTPUT, _LISTENING, _SETTINGS = Terms(), ExtractionAudit(), Output(), Listening(), Settings()
+_TERMS, _STEALING, _OUTPUT, _LISTENING, _SETTINGS = Terms(), Stealing(), Output(), Listening(), Settings()
 
 
 @explained
@@ -59,7 +82,7 @@ def extract(
     factory: str | None = None,
     credentials: CredentialOptions = _CREDENTIALS,
     terms: TermOptions = _TERMS,
-    audit: AuditOptions = _AUDIT,
+    stealing: StealingOptions = _STEALING,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -89,32 +112,46 @@ def extract(
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
-    key = credentials.read() if victim.startswith(("http://", "https://")) else None
+    if in_process and is_service(victim):
+        raise InputError(f"in-process is given and {mask_url(victim)} is asked over HTTP: leave in-process out.")
+    attack = None if stealing.method is None else lookup(stealing.method)
+    key = credentials.read() if is_service(victim) else None
     with progress(output) as shown:
         opened = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision,
-            seed=audit.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
+            seed=stealing.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
             progress=shown,
         )  # fmt: skip
-        folder = out or RUNS / named_run("extract", mask_url(victim), opened, asdict(terms), asdict(audit))
-        with (
-            resumable(folder),
-            asked(opened, on_terms(opened.oracle, terms, audit.seed), in_process, price) as (oracle, transport),
-        ):
-            stolen = run_extraction(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
-    publish(folder, stolen.findings.values, output, secrets=(key,) if key else ())
+        folder = out or RUNS / named_run("extract", mask_url(victim), opened, terms.settings, asdict(stealing))
+        target = on_terms(opened, terms, stealing.seed)
+        with resumable(folder), over_http(target, price, wanted=not in_process) as reached:
+            result = run_extraction(
+                reached,
+                attack,
+                budget=stealing.budget,
+                seed=stealing.seed,
+                compare=stealing.compare,
+                trials=stealing.trials,
+                out=folder,
+                progress=shown,
+            )
+    publish(folder, result.findings, output, secrets=(key,) if key else ())
+
+
+def is_service(victim: str) -> bool:
+    """Whether a victim's name is the address of a prediction API."""
+    return kind_of(victim) == "service"
 
 
 @contextmanager
-def asked(victim: Victim, oracle: Oracle, in_process: bool, price: float | None) -> Iterator[tuple[Oracle, str]]:
-    """What the attack asks, and how, in words."""
-    if victim.remote:
-        yield oracle, f"over HTTP, at {victim.name}"
-    elif in_process:
-        yield oracle, "in this process"
-    else:
-        with serving(oracle) as url, connect(url, price=PRICE if price is None else price) as client:
-            yield standing_for(client, oracle), "over HTTP on loopback, as .npy"
+def over_http(victim: Victim, price: float | None, *, wanted: bool) -> Iterator[Victim]:
+    """The victim behind a service on loopback, where that is wanted and it is not a service already."""
+    if victim.url is not None or not wanted:
+        yield victim
+        return
+    with serving(victim.oracle) as url, connect(url, price=PRICE if price is None else price) as client:
+        oracle = standing_for(client, victim.oracle)
+        yield replace(victim, oracle=oracle, transport="over HTTP on loopback, as .npy")
 
 
 def named_run(command: str, victim: str, opened: Victim, *settings: Mapping[str, object]) -> str:
@@ -169,7 +206,7 @@ def serve(
     for note in opened.notes:
         say(output, note)
     run_server(
-        on_terms(opened.oracle, terms, seed or 0),
+        on_terms(opened, terms, seed or 0).oracle,
         listening.host,
         listening.port,
         keys=keys,

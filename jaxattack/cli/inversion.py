@@ -6,18 +6,81 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from jaxattack.audit import InversionAudit, Terms, on_terms, open_victim
+from jaxattack.attacks.extraction import lookup as extraction_attack
+from jaxattack.attacks.inversion import lookup
+from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
+from jaxattack.attacks.inversion.gradient import GradientAttack
+from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
+from jaxattack.audit import InversionAudit, open_victim
 from jaxattack.audit import invert as run_inversion
-from jaxattack.audit.inversion import untrained
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.extraction import CredentialOptions, TermOptions, asked, named_run
+from jaxattack.cli.extraction import CredentialOptions, is_service, named_run, over_http
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
+from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.oracle.remote.address import mask_url
+from jaxattack.types import InputError, InversionAttack, config
 
-AuditOptions = Annotated[InversionAudit, flat("The attack")]
-_CREDENTIALS, _TERMS, _AUDIT, _OUTPUT = Credentials(), Terms(), InversionAudit(), Output()
+
+@config
+class Inverting:
+    """What is tried on a victim.
+
+    Attributes:
+        method: the attack; the one that fits the victim by default. A name may set fields, as mi-face?restarts=16.
+        targets: the classes whose records are made, by number or by name; all by default. Gradient inversion makes its
+            users' records instead.
+        extract: steal the model first, with this extraction attack, and invert what was stolen.
+        budget: queries, at most; what the attack asks by itself by default.
+        seed: decides everything random.
+        evaluation: the architecture of the evaluation model, as `jaxattack train` names it.
+        users: how many send the gradient of their records, for gradient inversion.
+        batch: records of each user.
+        trained: whether they send it at the trained weights, and not at fresh ones as in the first round of training.
+    """
+
+    method: str | None = None
+    targets: tuple[str, ...] = ()
+    extract: str | None = None
+    budget: int | None = None
+    seed: int = 0
+    evaluation: str = "mlp:256"
+    users: int = 8
+    batch: int = 1
+    trained: bool = False
+
+    @property
+    def audit(self) -> InversionAudit:
+        """What the words mean.
+
+        Raises:
+            InputError: an unknown attack, or a value out of range.
+        """
+        return InversionAudit(
+            attack=None if self.method is None else attack_from(self.method),
+            targets=tuple(int(word) if word.lstrip("-").isdecimal() else word for word in self.targets),
+            extract=None if self.extract is None else extraction_attack(self.extract),
+            budget=self.budget,
+            seed=self.seed,
+            evaluation=self.evaluation,
+            users=self.users,
+            batch=self.batch,
+            trained=self.trained,
+        )
+
+
+def attack_from(text: str) -> InversionAttack | GradientAttack:
+    """An inversion of classes or of gradients by name.
+
+    Raises:
+        InputError: an unknown name or field, or a value outside a field's range.
+    """
+    return gradient_attack(text) if text.partition("?")[0] in GRADIENT_ATTACKS else lookup(text)
+
+
+InvertingOptions = Annotated[Inverting, flat("The attack")]
+_CREDENTIALS, _TERMS, _INVERTING, _OUTPUT = Credentials(), Terms(), Inverting(), Output()
 
 
 @explained
@@ -32,7 +95,7 @@ def invert(
     factory: str | None = None,
     credentials: CredentialOptions = _CREDENTIALS,
     terms: TermOptions = _TERMS,
-    audit: AuditOptions = _AUDIT,
+    inverting: InvertingOptions = _INVERTING,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -65,24 +128,20 @@ def invert(
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
-    key = credentials.read() if victim.startswith(("http://", "https://")) else None
+    if http and is_service(victim):
+        raise InputError(f"http is given and {mask_url(victim)} is asked over HTTP already: leave http out.")
+    audit = inverting.audit
+    key = credentials.read() if is_service(victim) else None
     takes = TAKES[kind_of(victim)]
     with progress(output) as shown:
         opened = open_victim(
-            victim, data=data, members=members, fresh=untrained(audit) and "fresh" in takes, level=terms.level,
+            victim, data=data, members=members, fresh=audit.untrained and "fresh" in takes, level=terms.level,
             precision=terms.precision, seed=audit.seed if "seed" in takes else None, price=price, key=key, factory=factory,
             progress=shown,
         )  # fmt: skip
-        folder = out or RUNS / named_run("invert", mask_url(victim), opened, asdict(terms), asdict(audit))
-        with (
-            resumable(folder),
-            asked(opened, on_terms(opened.oracle, terms, audit.seed), not http, price) as (oracle, transport),
-        ):
-            made = run_inversion(opened, audit=audit, oracle=oracle, transport=transport, out=folder, progress=shown)
-    publish(
-        folder,
-        made.findings.values,
-        output,
-        pictures=made.findings.pictures,
-        secrets=(key,) if key else (),
-    )
+        words = asdict(inverting) | {"targets": audit.targets}
+        folder = out or RUNS / named_run("invert", mask_url(victim), opened, terms.settings, words)
+        target = on_terms(opened, terms, audit.seed)
+        with resumable(folder), over_http(target, price, wanted=http) as reached:
+            result = run_inversion(reached, **vars(audit), out=folder, progress=shown)
+    publish(folder, result.findings, output, pictures=result.pictures, secrets=(key,) if key else ())

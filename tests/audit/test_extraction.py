@@ -8,8 +8,11 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 
-from jaxattack.audit import ExtractionAudit, Terms, Victim, extract, on_terms, open_victim
-from jaxattack.oracle import from_function
+from jaxattack.attacks.extraction import Retraining, Softmax, lookup
+from jaxattack.audit import ExtractionAudit, Victim, extract, open_victim
+from jaxattack.audit.findings.extraction import FidelityFindings
+from jaxattack.defences import MemGuard, Round, TopK
+from jaxattack.oracle import from_function, label_only
 from jaxattack.report import headline, write
 from jaxattack.serve import Key, serving
 from jaxattack.types import Access, Answer, InputError, Inputs, OracleError
@@ -29,25 +32,25 @@ def _linear(answer=_softmax, level="probability") -> Victim:
     access = Access(level=level, classes=3, inputs=Inputs.box(-1, 1, (2,)))
     oracle = from_function(answer, access)
     twin = from_function(_softmax, Access(level="probability", classes=3, inputs=access.inputs))
-    return Victim(name="three lines", oracle=oracle, twin=twin, method="softmax")
+    return Victim(name="three lines", oracle=oracle, twin=twin, attack=Softmax())
 
 
 def test_a_linear_victim_is_stolen_and_lined_up_with_its_own_weights():
-    stolen = extract(_linear(), audit=ExtractionAudit(compare=200))
-    values = stolen.findings.values
-    assert values["fidelity"]["uniform"]["agreement"] == 1
-    assert values["fidelity"]["uniform"]["total_variation"]["max"] < 1e-9
-    assert values["fidelity"]["held_out"] is None
-    parts = {part["name"]: part for part in values["parameters"]["parts"]}
-    np.testing.assert_allclose(parts["weight"]["true"], WEIGHT.ravel(), atol=1e-12)
-    np.testing.assert_allclose(parts["bias"]["stolen"], BIAS, atol=1e-9)
-    assert values["parameters"]["unknowns"] == 9
-    assert values["cost"]["queries"] == stolen.extraction.cost.queries
+    stolen = extract(_linear(), compare=200)
+    found = stolen.findings
+    assert found.fidelity.uniform.agreement == 1
+    assert found.fidelity.uniform.total_variation.max < 1e-9
+    assert found.fidelity.held_out is None
+    parts = {part.name: part for part in found.parameters.parts}
+    np.testing.assert_allclose(parts["weight"].true, WEIGHT.ravel(), atol=1e-12)
+    np.testing.assert_allclose(parts["bias"].stolen, BIAS, atol=1e-9)
+    assert found.parameters.unknowns == 9
+    assert found.cost.queries == stolen.extraction.cost.queries
 
 
 def test_the_findings_are_all_that_a_report_needs(tmp_path):
-    found = extract(_linear(), audit=ExtractionAudit(compare=50)).findings
-    assert "report.html" in {path.name for path in write(tmp_path, found.values)}
+    found = extract(_linear(), compare=50).findings
+    assert "report.html" in {path.name for path in write(tmp_path, found)}
 
 
 def test_kept_answers_are_not_paid_for_again(tmp_path):
@@ -57,25 +60,24 @@ def test_kept_answers_are_not_paid_for_again(tmp_path):
         asked.append(len(x))
         return _softmax(x)
 
-    audit = ExtractionAudit(compare=50)
-    first = extract(_linear(counting), audit=audit, out=tmp_path).findings.values
+    first = extract(_linear(counting), compare=50, out=tmp_path).findings
     paid = sum(asked)
-    again = extract(_linear(counting), audit=audit, out=tmp_path).findings.values
+    again = extract(_linear(counting), compare=50, out=tmp_path).findings
     assert sum(asked) == paid
-    assert first["cost"]["queries"] == again["cost"]["queries"] == again["cost"]["kept"]
-    assert first["cost"]["kept"] == 0
-    assert first["parameters"] == again["parameters"]
+    assert first.cost.queries == again.cost.queries == again.cost.kept
+    assert first.cost.kept == 0
+    assert first.parameters == again.parameters
 
 
 def test_a_folder_of_another_extraction_is_refused(tmp_path):
-    extract(_linear(), audit=ExtractionAudit(compare=50), out=tmp_path)
+    extract(_linear(), compare=50, out=tmp_path)
     with pytest.raises(InputError, match="seed was 0 and is now 1"):
-        extract(_linear(), audit=ExtractionAudit(compare=50, seed=1), out=tmp_path)
+        extract(_linear(), compare=50, seed=1, out=tmp_path)
 
 
 def test_a_budget_too_small_says_what_is_needed():
     with pytest.raises(InputError, match="softmax needs at least 3 queries"):
-        extract(_linear(), audit=ExtractionAudit(budget=1))
+        extract(_linear(), budget=1)
 
 
 @pytest.mark.parametrize(
@@ -93,30 +95,31 @@ def test_a_victim_that_cannot_be_believed_is_named(answer, match):
 
 
 def test_silent_rounding_is_told():
-    found = extract(
-        _linear(lambda x: _softmax(x).round(3)), audit=ExtractionAudit(method="softmax?queries=40", compare=50)
-    )
-    assert any("answers are rounded" in sentence for sentence in found.findings.values["warnings"])
+    found = extract(_linear(lambda x: _softmax(x).round(3)), attack=Softmax(queries=40), compare=50)
+    assert any("answers are rounded" in sentence for sentence in found.findings.warnings)
 
 
-def test_terms_take_away_what_they_say():
-    terms = Terms(top=2, decimals=2)
-    answer = on_terms(_linear().oracle, terms)(np.zeros((4, 2)))
-    assert np.isnan(answer.probability).sum() == 4
-    kept = answer.probability[~np.isnan(answer.probability)]
-    np.testing.assert_allclose(kept, kept.round(2))
-    labels = on_terms(_linear().oracle, Terms(level="label"))(np.zeros((4, 2)))
-    assert labels.probability is None
-
-
-@pytest.mark.parametrize("wrong", [{"budget": 0}, {"compare": 0}, {"method": "softmacs"}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"budget": 0},
+        {"compare": 0},
+        {"budget": 2.5},
+        {"seed": -1},
+        {"trials": -1},
+        {"attack": "softmax"},
+        {"attack": 3},
+    ],
+)
 def test_settings_out_of_range_are_refused(wrong):
-    with pytest.raises(InputError, match=next(iter(wrong)) if "method" not in wrong else "did you mean"):
-        ExtractionAudit(**wrong)
+    for refuse in (lambda: ExtractionAudit(**wrong), lambda: extract(_linear(), **wrong)):
+        with pytest.raises(InputError, match=f"^{next(iter(wrong))} is ") as caught:
+            refuse()
+        assert "\n" not in str(caught.value)
 
 
 def test_the_folder_says_whose_answers_it_keeps(tmp_path):
-    extract(_linear(), audit=ExtractionAudit(compare=50), out=tmp_path)
+    extract(_linear(), compare=50, out=tmp_path)
     kept = json.loads((tmp_path / "extraction.json").read_text())
     assert (kept["victim"], kept["method"], kept["seed"]) == ("three lines", "softmax", 0)
 
@@ -161,13 +164,12 @@ def test_an_estimator_that_cannot_be_fitted_says_so_in_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("budget", [100, 400])
 def test_a_budget_holds_for_the_check_and_the_verification_too(budget):
-    audit = ExtractionAudit(method="uniform-retraining?substitute=softmax", budget=budget, compare=50)
     victim = _linear()
-    cost = extract(victim, audit=audit).findings.values["cost"]
-    assert cost["queries"] == victim.oracle.ledger.queries == budget
-    assert cost["attack"] + cost["verification"] == budget
-    assert cost["verification"] >= budget // 5 - 1
-    assert cost["comparison"] is None
+    cost = extract(victim, Retraining(strategy="uniform"), budget=budget, compare=50).findings.cost
+    assert cost.queries == victim.oracle.ledger.queries == budget
+    assert cost.attack + cost.verification == budget
+    assert cost.verification >= budget // 5 - 1
+    assert cost.comparison is None
 
 
 @contextmanager
@@ -189,25 +191,25 @@ def _served(**terms):
     ],
 )
 def test_what_is_reported_is_what_the_server_counted_within_the_budget(method, budget, tmp_path):
-    audit = ExtractionAudit(method=method, budget=budget)
+    attack = lookup(method)
     with _served() as (url, counted):
         victim, again = open_victim(url), open_victim(url)
         before = counted()
         with closing(victim.oracle):
-            found = extract(victim, audit=audit, out=tmp_path).findings.values
-        cost = found["cost"]
-        assert cost["queries"] == counted() - before == cost["attack"] + cost["verification"] + cost["comparison"]
-        assert cost["queries"] <= (budget or 700)
-        assert cost["price"] == pytest.approx(1e-4 * cost["queries"])
-        assert (cost["comparison"] == 100) == (budget is None)
+            found = extract(victim, attack, budget=budget, out=tmp_path).findings
+        cost = found.cost
+        assert cost.queries == counted() - before == cost.attack + cost.verification + cost.comparison
+        assert cost.queries <= (budget or 700)
+        assert cost.price == pytest.approx(1e-4 * cost.queries)
+        assert (cost.comparison == 100) == (budget is None)
         with closing(again.oracle):
-            second = extract(again, audit=audit, out=tmp_path).findings.values
+            second = extract(again, attack, budget=budget, out=tmp_path).findings
         # A few questions are asked again, to see whether the service is still the same.
-        assert cost["queries"] <= second["cost"]["queries"] == counted() - before <= (budget or 700)
-        assert second["cost"]["kept"] == cost["queries"]
-        assert second["fidelity"] == found["fidelity"]
+        assert cost.queries <= second.cost.queries == counted() - before <= (budget or 700)
+        assert second.cost.kept == cost.queries
+        assert second.fidelity == found.fidelity
     assert "report.html" in {path.name for path in write(tmp_path / "report", found)}
-    assert found["attack"]["complete"] == (method == "softmax" and budget in (None, 200))
+    assert found.attack.complete == (method == "softmax" and budget in (None, 200))
 
 
 @pytest.mark.parametrize("budget", [None, 80])
@@ -217,14 +219,68 @@ def test_a_small_key_ends_in_a_report(tmp_path, budget):
         victim = open_victim(url, key="sesame")
         before = counted()
         with closing(victim.oracle):
-            found = extract(
-                victim, audit=ExtractionAudit(method="softmax", budget=budget), out=tmp_path
-            ).findings.values
-        assert found["cost"]["queries"] == counted() - before
+            found = extract(victim, Softmax(), budget=budget, out=tmp_path).findings
+        assert found.cost.queries == counted() - before
         assert counted() <= 60
-    assert found["cost"]["comparison"] == 0
-    assert found["fidelity"] == {"held_out": None, "uniform": None}
-    assert not found["attack"]["complete"]
-    assert "takes 100 to be verified" in found["attack"]["reason"]
+    assert found.cost.comparison == 0
+    assert found.fidelity == FidelityFindings(held_out=None, uniform=None)
+    assert not found.attack.complete
+    assert "takes 100 to be verified" in found.attack.reason
     assert "was not compared further" in headline(found)
     assert "report.html" in {path.name for path in write(tmp_path / "report", found)}
+
+
+def test_a_bare_oracle_is_stolen_for_what_its_ledger_says(tmp_path):
+    oracle = _linear().oracle
+    found = extract(oracle, budget=900, compare=40).findings
+    assert oracle.ledger.queries == found.cost.queries <= 900
+    assert found.cost.comparison == found.fidelity.uniform.records == 40
+    assert found.attack.name == "hypotheses"
+    labels = label_only(_linear().oracle)
+    assert extract(labels, budget=120).findings.attack.name == "adaptive-retraining"
+    with pytest.raises(InputError, match="nothing tells what answers behind an oracle"):
+        extract(oracle, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_white_box_is_a_victim_too():
+    inside = open_victim("softmax", data="iris", fresh=True).inside
+    found = extract(inside, Softmax(), compare=50).findings
+    assert found.attack.complete, found.attack.reason
+    assert found.fidelity.uniform.agreement == 1
+    assert found.cost.comparison is None
+
+
+@pytest.mark.parametrize(
+    ("victim", "words"),
+    [
+        ("softmax", r"victim is 'softmax', a word: give jaxattack\.open_victim\('softmax'\)\."),
+        (3, "give a Victim, an oracle"),
+    ],
+)
+def test_what_is_no_victim_is_refused_in_a_sentence(victim, words):
+    with pytest.raises(InputError, match=words):
+        extract(victim)
+
+
+def test_a_victim_behind_defences_is_judged_as_it_is():
+    victim = _linear().behind((TopK(k=2), Round(decimals=2)))
+    answer = victim.oracle(np.zeros((4, 2)))
+    assert np.isnan(answer.probability).sum() == 4
+    found = extract(victim, Retraining(), budget=120, compare=50).findings
+    assert (found.victim.top, found.victim.decimals) == (2, 2)
+    assert victim.twin(np.zeros((1, 2))).probability.shape == (1, 3)
+    assert found.cost.comparison is None
+
+
+def test_a_defence_that_learns_needs_the_victims_records():
+    victim = open_victim("logistic", data="iris")
+    x = victim.x[:20]
+    guarded = victim.behind((MemGuard(),), seed=1)
+    same = victim.behind((MemGuard(),), seed=1)
+    bare, moved = victim.oracle(x), guarded.oracle(x)
+    np.testing.assert_array_equal(bare.label, moved.label)
+    assert np.abs(bare.probability - moved.probability).max() > 0.01
+    np.testing.assert_array_equal(moved.probability, same.oracle(x).probability)
+    with pytest.raises(InputError, match=r"MemGuard learns from the records of three lines .* not at hand"):
+        _linear().behind((MemGuard(),))

@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from jaxattack.attacks.extraction import Retraining, Softmax
+from jaxattack.attacks.inversion import MiFace, Numeric
+from jaxattack.attacks.inversion.gradient import Analytic
 from jaxattack.audit import (
-    ExtractionAudit,
-    InversionAudit,
     MembershipAudit,
     Subject,
-    Terms,
     Victim,
     extract,
     invert,
-    on_terms,
     open_victim,
     train_victim,
 )
@@ -27,6 +26,7 @@ from jaxattack.audit.plan import planned
 from jaxattack.audit.session import open_session
 from jaxattack.cli.extraction import named_run
 from jaxattack.data import load, random_labels, save
+from jaxattack.defences import Noise, Round, Temperature
 from jaxattack.oracle import connect, from_estimator, from_function
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.ledger import Wrapped
@@ -35,7 +35,7 @@ from jaxattack.training import Recipe
 from jaxattack.types import Access, BudgetSpent, InputError, Inputs
 
 RECIPE = Recipe(epochs=2, batch=8)
-AUDIT = ExtractionAudit(method="softmax", compare=20)
+HOW = {"attack": Softmax(), "compare": 20}
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.normal(size=(2, 3))
 INPUTS = Inputs.box(-1, 1, (2,))
@@ -50,7 +50,7 @@ def _linear(weight=WEIGHT):
 
     access = Access(level="probability", classes=3, inputs=INPUTS)
     return Victim(
-        name="lines", oracle=from_function(answer, access), twin=from_function(answer, access), method="softmax"
+        name="lines", oracle=from_function(answer, access), twin=from_function(answer, access), attack=Softmax()
     )
 
 
@@ -107,15 +107,15 @@ def test_a_model_folder_is_known_by_its_weights_and_not_by_its_path(tmp_path):
     first, copied = open_victim(str(tmp_path / "v")), open_victim(str(tmp_path / "copy"))
     assert _identity(first) == _identity(copied)
     run = tmp_path / "run"
-    stolen = extract(first, audit=AUDIT, out=run).findings.values
-    again = extract(copied, audit=AUDIT, out=run).findings.values
-    assert again["cost"]["kept"] == again["cost"]["queries"] == stolen["cost"]["queries"]
+    stolen = extract(first, **HOW, out=run).findings
+    again = extract(copied, **HOW, out=run).findings
+    assert again.cost.kept == again.cost.queries == stolen.cost.queries
     train_victim(tmp_path / "v", victim=victim, recipe=Recipe(epochs=3, batch=8))
     retrained = open_victim(str(tmp_path / "v"))
     with pytest.raises(
         InputError, match=r"content\.weights was '[0-9a-f]{12}' and is now '[0-9a-f]{12}'\): give another"
     ):
-        extract(retrained, audit=AUDIT, out=run)
+        extract(retrained, **HOW, out=run)
     assert named_run("extract", "v", first) != named_run("extract", "v", retrained)
     with np.load(tmp_path / "v" / "weights.npz") as weights:
         arrays = dict(weights)
@@ -130,14 +130,14 @@ def test_a_data_file_that_changed_makes_another_victim(tmp_path):
     file = tmp_path / "records.npz"
     save(data, file)
     run = tmp_path / "run"
-    extract(open_victim("logistic", data=str(file)), audit=AUDIT, out=run)
+    extract(open_victim("logistic", data=str(file)), **HOW, out=run)
     shutil.copy(file, tmp_path / "moved.npz")
-    extract(open_victim("logistic", data=str(tmp_path / "moved.npz")), audit=AUDIT, out=run)
+    extract(open_victim("logistic", data=str(tmp_path / "moved.npz")), **HOW, out=run)
     y = data.y.copy()
     y[[0, 1]] = y[[1, 0]] if y[0] != y[1] else (y[[0, 1]] + 1) % 3
     save(replace(data, y=y), file)
     with pytest.raises(InputError, match=r"data\.sha256 was"):
-        extract(open_victim("logistic", data=str(file)), audit=AUDIT, out=run)
+        extract(open_victim("logistic", data=str(file)), **HOW, out=run)
 
 
 @pytest.mark.parametrize("kind", ["skops", "onnx"])
@@ -158,71 +158,78 @@ def test_a_file_that_was_saved_anew_is_another_victim(tmp_path, kind):
 
     save_model(1.0)
     first, run = open_victim(str(file)), tmp_path / "run"
-    extract(first, audit=AUDIT, out=run)
+    extract(first, **HOW, out=run)
     copied = shutil.copy(file, tmp_path / f"moved.{kind}")
-    extract(open_victim(str(copied)), audit=AUDIT, out=run)
+    extract(open_victim(str(copied)), **HOW, out=run)
     save_model(0.01)
     second = open_victim(str(file))
     with pytest.raises(InputError, match=r"content\.file was"):
-        extract(second, audit=AUDIT, out=run)
+        extract(second, **HOW, out=run)
     assert named_run("extract", "model", first) != named_run("extract", "model", second)
 
 
 OTHERS = {
-    "noise": (Terms(noise=0.3), Terms(noise=0.001), "defences was .*0.3.* and is now .*0.001"),
-    "temperature": (Terms(temperature=2.0), Terms(temperature=10.0), "defences was .*2.0.* and is now .*10.0"),
-    "none": (Terms(), Terms(noise=0.001), "defences was"),
-    "decimals": (Terms(decimals=5), Terms(decimals=4), "access.decimals was 5 and is now 4"),
+    "noise": ((Noise(scale=0.3),), (Noise(scale=0.001),), "defences was .*0.3.* and is now .*0.001"),
+    "temperature": (
+        (Temperature(temperature=2.0),),
+        (Temperature(temperature=10.0),),
+        "defences was .*2.0.* and is now .*10.0",
+    ),
+    "none": ((), (Noise(scale=0.001),), "defences was"),
+    "decimals": ((Round(decimals=5),), (Round(decimals=4),), "access.decimals was 5 and is now 4"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_defences_are_refused_with_their_values(tree, tmp_path, name):
     one, other, words = OTHERS[name]
-    audit = ExtractionAudit(method="uniform-retraining?substitute=softmax", budget=60, compare=20)
-    extract(tree, audit=audit, oracle=on_terms(tree.oracle, one), out=tmp_path)
+    extract(tree.behind(one), **RETRAINING, out=tmp_path)
     with pytest.raises(InputError, match=words):
-        extract(tree, audit=audit, oracle=on_terms(tree.oracle, other), out=tmp_path)
+        extract(tree.behind(other), **RETRAINING, out=tmp_path)
+
+
+RETRAINING = {"attack": Retraining(strategy="uniform"), "budget": 60, "compare": 20}
 
 
 def test_what_is_asked_with_other_settings_is_refused(tree, tmp_path):
-    audit = ExtractionAudit(method="uniform-retraining?substitute=softmax", budget=60, compare=20)
-    extract(tree, audit=audit, out=tmp_path)
+    extract(tree, **RETRAINING, out=tmp_path)
     for victim, other, words in (
-        (tree, replace(audit, seed=1), "seed was 0 and is now 1"),
-        (tree, replace(audit, method="softmax"), "method was .* and is now 'softmax'"),
-        (replace(tree, member=~tree.member), audit, r"members\.sha256 was"),
-        (replace(tree, pool=tree.pool[:-1]), audit, "pool was"),
+        (tree, {"seed": 1}, "seed was 0 and is now 1"),
+        (tree, {"attack": Softmax()}, "method was .* and is now 'softmax'"),
+        (replace(tree, member=~tree.member), {}, r"members\.sha256 was"),
+        (replace(tree, pool=tree.pool[:-1]), {}, "pool was"),
     ):
         with pytest.raises(InputError, match=words) as caught:
-            extract(victim, audit=other, out=tmp_path)
+            extract(victim, **RETRAINING | other, out=tmp_path)
         assert "\n" not in str(caught.value)
 
 
+QUICK = MiFace(restarts=1, steps=2)
+
+
 @pytest.mark.parametrize(
-    "audit",
+    "how",
     [
-        InversionAudit(method="mi-face?restarts=1&steps=2", targets=(0,), evaluation="softmax"),
-        InversionAudit(method="analytic", users=2, evaluation="softmax"),
-        InversionAudit(method="numeric?steps=1", targets=(0,), evaluation="softmax"),
-        InversionAudit(method="mi-face?restarts=1&steps=2", extract="softmax", targets=(0,), evaluation="softmax"),
+        {"attack": QUICK, "targets": (0,)},
+        {"attack": Analytic(), "users": 2},
+        {"attack": Numeric(steps=1), "targets": (0,)},
+        {"attack": QUICK, "extract": Softmax(), "targets": (0,)},
     ],
     ids=["white box", "gradients", "black box", "stolen first"],
 )
-def test_an_inversion_of_another_victim_is_refused_whatever_the_method(tmp_path, audit):
-    first = open_victim("mlp:4", data="iris", fresh=True)
-    if audit.extract:
-        first = open_victim("softmax", data="iris", fresh=True)
-    invert(first, audit=audit, out=tmp_path)
-    invert(first, audit=audit, out=tmp_path)
+def test_an_inversion_of_another_victim_is_refused_whatever_the_method(tmp_path, how):
+    how = how | {"evaluation": "softmax", "out": tmp_path}
+    first = open_victim("softmax" if "extract" in how else "mlp:4", data="iris", fresh=True)
+    invert(first, **how)
+    invert(first, **how)
     for other, words in (
         (open_victim("mlp:5", data="iris", fresh=True), "content"),
         (replace(first, member=~first.member), "members"),
     ):
         with pytest.raises(InputError, match=words):
-            invert(other, audit=audit, out=tmp_path)
+            invert(other, **how)
     with pytest.raises(InputError, match="seed was 0 and is now 1"):
-        invert(first, audit=replace(audit, seed=1), out=tmp_path)
+        invert(first, **how, seed=1)
 
 
 FACTORY = """
@@ -266,7 +273,7 @@ class _Service(Wrapped):
 def _stolen(url, folder):
     victim = open_victim(url)
     with victim.oracle:
-        return extract(victim, audit=AUDIT, out=folder).findings.values
+        return extract(victim, **HOW, out=folder).findings
 
 
 def test_another_model_at_the_same_address_is_refused_and_the_same_is_paid_for_as_told(tmp_path):
@@ -276,10 +283,10 @@ def test_another_model_at_the_same_address_is_refused_and_the_same_is_paid_for_a
         first = _stolen(url, tmp_path)
         counted = models[0].ledger.queries
         again = _stolen(url, tmp_path)
-        assert again["attack"] == first["attack"]
-        assert again["cost"]["kept"] > 0
+        assert again.attack == first.attack
+        assert again.cost.kept > 0
         more = models[0].ledger.queries - counted
-        assert again["cost"]["queries"] - again["cost"]["kept"] <= more
+        assert again.cost.queries - again.cost.kept <= more
         service.put(models[1])
         with pytest.raises(InputError, match="answers of another victim"):
             _stolen(url, tmp_path)
@@ -312,8 +319,8 @@ def test_asking_again_stays_within_the_budget_over_all_starts(tmp_path):
 
 
 def test_a_folder_of_an_older_format_says_so(tmp_path):
-    extract(_linear(), audit=AUDIT, out=tmp_path)
+    extract(_linear(), **HOW, out=tmp_path)
     file = tmp_path / "extraction.json"
     file.write_text(json.dumps({"format": 1, "victim": "lines", "members": None, "method": "softmax", "seed": 0}))
     with pytest.raises(InputError, match="give another folder"):
-        extract(_linear(), audit=AUDIT, out=tmp_path)
+        extract(_linear(), **HOW, out=tmp_path)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from command import run
 
-from jaxattack.audit import InversionAudit, Subject, extract, invert, load_victim, open_victim, train_victim
-from jaxattack.audit.extraction import ExtractionAudit
+from jaxattack.attacks.inversion import MiFace
+from jaxattack.audit import Subject, extract, invert, load_victim, open_victim, train_victim
 from jaxattack.audit.subject import choose_records
 from jaxattack.data import fingerprint, load, random_labels, save
 from jaxattack.models import build
@@ -51,13 +51,11 @@ def test_a_folder_knows_its_records_and_members(folder):
 
 
 def test_a_report_on_a_folder_tells_of_its_own_members(folder):
-    made = invert(
-        open_victim(str(folder)), audit=InversionAudit(method="mi-face?restarts=1&steps=2", evaluation="softmax")
-    )
-    assert made.findings.values["victim"]["members"] == 20
-    assert made.findings.values["evaluation"]["records"] == 40
-    stolen = extract(open_victim(str(folder)), audit=ExtractionAudit(compare=20))
-    assert stolen.findings.values["fidelity"]["held_out"]["records"] == 26
+    made = invert(open_victim(str(folder)), MiFace(restarts=1, steps=2), evaluation="softmax")
+    assert made.findings.victim.members == 20
+    assert made.findings.evaluation.records == 40
+    stolen = extract(open_victim(str(folder)), compare=20)
+    assert stolen.findings.fidelity.held_out.records == 26
 
 
 def test_records_that_changed_are_refused_wherever_they_are_read_from(tmp_path):

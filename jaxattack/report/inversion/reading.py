@@ -39,7 +39,9 @@ def _effort(cost: Mapping[str, Any]) -> str:
 
 def _outcome(findings: Mapping[str, Any]) -> str:
     recognition, likeness = findings["recognition"], findings["likeness"]
-    text = f"The victim takes {percent(recognition['victim'])} of the best ones for their class"
+    text = "The victim was not asked what it takes them for, as no query was left for it"
+    if recognition["victim"] is not None:
+        text = f"The victim takes {percent(recognition['victim'])} of the best ones for their class"
     if findings["attack"]["updates"] and likeness and "psnr" in likeness:
         return f"Their mean PSNR with the records themselves is {number(likeness['psnr'], 1)} dB."
     if recognition["top1"] is not None:

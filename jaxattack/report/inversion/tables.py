@@ -24,6 +24,7 @@ COLUMNS = (
     "ssim",
     "correlation",
     "correlation_mean",
+    "name",
 )
 
 
@@ -63,9 +64,9 @@ def _targets(findings: Mapping[str, Any]) -> Table:
     made = _plain("class", score, "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
     for row in findings["targets"][:10]:
         made.add_row(
-            str(row["target"]),
+            str(row.get("name", row["target"])),
             small(row["score"]),
-            str(row["victim"]),
+            count(row["victim"]),
             "–" if row["rank"] is None else str(row["rank"] + 1),
             count(row["steps"]),
             number(row.get("psnr"), 1),

@@ -53,7 +53,7 @@ def tanh_network() -> Victim:
         return odds / odds.sum(axis=1, keepdims=True)
 
     oracle = from_function(answer, Access(level="probability", classes=3, inputs=Inputs.box(-1, 1, (8,))))
-    return Victim(name="tanh:8-3-3", oracle=oracle, twin=oracle, method="mlp")
+    return Victim(name="tanh:8-3-3", oracle=oracle, twin=oracle)
 
 
 class Recorded:

@@ -11,7 +11,7 @@ an order of their own (`match_records`), and they share the scores of its restar
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -25,6 +25,7 @@ from jaxattack.attacks.inversion.objective import check_statistics
 from jaxattack.types import Frame, InputError, Inversion, Progress, WhiteBox, above_zero, config, within_memory
 
 
+@runtime_checkable
 class GradientAttack(Protocol):
     """An inversion of updates: a frozen configuration that is called with a victim and what its users sent."""
 

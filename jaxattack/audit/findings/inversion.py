@@ -1,0 +1,288 @@
+"""What an inversion audit finds: what was made, who recognises it, and what it cost. The report's keys are these names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxattack.audit.findings import optional
+from jaxattack.audit.findings.target import TargetFindings, VerificationFindings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """The victim's accuracy.
+
+    Attributes:
+        members: share of its members that it is right about; None without such.
+        others: of the other records; None without such.
+    """
+
+    members: float | None
+    others: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VictimFindings(TargetFindings):
+    """A victim, its terms and its records.
+
+    Attributes:
+        members: how many records it was trained on; None where they are not at hand.
+        accuracy: on them and on others; None where they are not at hand.
+    """
+
+    members: int | None = None
+    accuracy: Sides | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateFindings:
+    """Whose gradients were inverted.
+
+    Attributes:
+        users: how many sent theirs.
+        batch: records of each.
+        trained: whether they sent it at the trained weights.
+    """
+
+    users: int
+    batch: int
+    trained: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StolenFindings:
+    """The model that was stolen first and then inverted.
+
+    Attributes:
+        attack: that stole it.
+        converged: whether its own procedure came to its end.
+        complete: whether it is verified too.
+        reason: why not, in one sentence; empty where it is.
+        verification: on fresh inputs.
+        queries: all that it took.
+        price: of them, in dollars.
+    """
+
+    attack: str
+    converged: bool
+    complete: bool
+    reason: str
+    verification: VerificationFindings
+    queries: int
+    price: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackFindings:
+    """What an inversion attack did.
+
+    Attributes:
+        name: of the attack.
+        settings: its fields.
+        complete: whether it finished.
+        reason: why not, in one sentence; empty where it did.
+        notes: what else it found, by name.
+        white_box: whether it read weights.
+        updates: whose gradients were inverted; None for other attacks.
+        stolen: the model that was stolen first; None where none was.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    complete: bool
+    reason: str
+    notes: Mapping[str, Any]
+    white_box: bool
+    updates: UpdateFindings | None
+    stolen: StolenFindings | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognitionFindings:
+    """Who takes reconstructions for their target: shares, None where the victim or an evaluation model was not asked.
+
+    Attributes:
+        victim: of the best ones, by the victim.
+        victim_restarts: of all restarts, by the victim.
+        top1: of the best ones, by the evaluation model.
+        top5: of the best ones, among its five likeliest classes.
+        top1_restarts: of all restarts, by the evaluation model.
+        restarts: how many, over all targets.
+        diverged: how many of them are not finite.
+    """
+
+    victim: float | None
+    victim_restarts: float | None
+    top1: float | None
+    top5: float | None
+    top1_restarts: float | None
+    restarts: int
+    diverged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationFindings:
+    """The evaluation model.
+
+    Attributes:
+        model: its architecture.
+        accuracy: on the victim's members, which it has not learnt from.
+        records: how many it has learnt from.
+    """
+
+    model: str
+    accuracy: float
+    records: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """How like a reconstruction is to the nearest member of its class, or to the user's own record; NaN without a member.
+
+    Attributes:
+        mse: mean squared error.
+        psnr: peak signal-to-noise ratio in dB.
+        correlation: Pearson's.
+        correlation_mean: with the class's mean member.
+        ssim: structural similarity, of pictures of at least 8 x 8.
+    """
+
+    mse: float | None = optional()
+    psnr: float | None = optional()
+    correlation: float | None = optional()
+    correlation_mean: float | None = optional()
+    ssim: float | None = optional()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetRow(Likeness):
+    """The best reconstruction of one target.
+
+    Attributes:
+        target: the class.
+        name: of the class, where it has one.
+        score: of the attack, higher is better; None where every restart diverged.
+        victim: the label that the victim answers; None where the budget left no query for it.
+        rank: how many classes the evaluation model finds likelier; None without that model.
+        steps: of all restarts.
+    """
+
+    target: int
+    score: float | None
+    victim: int | None
+    rank: int | None
+    steps: int
+    name: str | None = optional()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgementFindings:
+    """What reconstructions give away.
+
+    Attributes:
+        recognition: who takes them for their target.
+        evaluation: the model that judged them; None without one.
+        likeness: means over targets; None where no members are at hand.
+        targets: one by one.
+    """
+
+    recognition: RecognitionFindings
+    evaluation: EvaluationFindings | None
+    likeness: Likeness | None
+    targets: tuple[TargetRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryEntry:
+    """Pictures of one target, by their numbers.
+
+    Attributes:
+        target: the class.
+        mean: of its members; None where they are not at hand.
+        nearest: the member nearest to the reconstruction, or the user's own record; None where there is none.
+        made: the reconstruction.
+        frames: pairs of a step and what had been made until then.
+    """
+
+    target: int
+    mean: int | None
+    nearest: int | None
+    made: int
+    frames: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
+    """Where an inversion's time went.
+
+    Attributes:
+        attack: the inversion.
+        evaluation: training the evaluation model and comparing.
+        total: all of it.
+        extraction: stealing the model first, where that was done.
+    """
+
+    attack: float
+    evaluation: float
+    total: float
+    extraction: float | None = optional()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostFindings:
+    """What an inversion cost.
+
+    Attributes:
+        queries: asked of the victim.
+        calls: batches sent.
+        bytes: of queries and answers.
+        price: in dollars.
+        kept: queries that an earlier start had paid for.
+        gradients: of one record each.
+        seconds: by phase.
+        memory_bytes: the most that the process held at once.
+        device: in words.
+    """
+
+    queries: int
+    calls: int
+    bytes: int
+    price: float
+    kept: int
+    gradients: int
+    seconds: Seconds
+    memory_bytes: int
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InversionFindings(JudgementFindings):
+    """All that an inversion audit found.
+
+    Attributes:
+        title: one line.
+        victim: its terms and its records.
+        attack: what it did.
+        gallery: empty where records are no pictures.
+        warnings: what is odd about the victim's answers, in sentences.
+        notes: how the victim and its data are understood, in sentences.
+        cost: what all of it cost.
+        config: what was asked for.
+        environment: versions.
+        format: of the findings.
+        kind: of audit.
+    """
+
+    title: str
+    victim: VictimFindings
+    attack: AttackFindings
+    gallery: tuple[GalleryEntry, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    cost: CostFindings
+    config: Mapping[str, Any]
+    environment: Mapping[str, str]
+    format: int = 1
+    kind: Literal["inversion"] = "inversion"
