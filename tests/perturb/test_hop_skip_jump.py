@@ -115,7 +115,7 @@ def test_distances_of_linear_models_are_as_near_as_measured(queries, error):
 def test_the_result_does_not_depend_on_how_many_probes_are_asked_at_once(monkeypatch):
     w, x, _ = linear(4, 6)
     whole, count, calls = search_outside(w, x, FREE, plan(200, 6))
-    monkeypatch.setattr(drive, "NUMBERS", 4 * 6 * 8)
+    monkeypatch.setattr(drive, "NUMBERS", 4 * 6 * 11)
     parts, again, more = search_outside(w, x, FREE, plan(200, 6))
     np.testing.assert_allclose(parts.point, whole.point, rtol=1e-5)
     np.testing.assert_array_equal(again, count)

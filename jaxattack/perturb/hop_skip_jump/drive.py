@@ -31,6 +31,9 @@ from jaxattack.perturb.hop_skip_jump.steps import (
 NUMBERS = 1 << 23
 """Numbers that the probes of one round outside may hold."""
 
+TOGETHER = 32
+"""Probes of each record that are computed at once, so that iterations of all lengths take one program."""
+
 
 def traced(
     outside: Callable[[jax.Array, Any], jax.Array],
@@ -142,18 +145,21 @@ def rounds(keys: PRNGKeyArray, x: Float[jax.Array, "record *feature"], region: R
 
 def _probed(keys, search: Search, region: Region, probes: int, first: int) -> Generator[Round, np.ndarray, Tally]:
     """The tally of an iteration, asked in as few batches as memory allows."""
-    record = np.flatnonzero(search.started)
-    at_once = min(1 << (probes - 1).bit_length(), 1 << max(NUMBERS // search.x.size, 1).bit_length() - 1)
+    record, most = np.flatnonzero(search.started), max(NUMBERS // search.x.size, 1)
+    size = min(TOGETHER, 1 << (most.bit_length() - 1))
     tally = no_probes(search)
-    for begun in range(0, probes, at_once):
-        size = min(at_once, probes - begun)
-        points = _probes(keys, first + begun + jnp.arange(at_once), search, region)
-        outside = np.zeros((at_once, len(search.x)), bool)
+    for number in range(0, probes, most // size * size):
+        end = min(number + most // size * size, probes)
+        begun = range(number, end, size)
+        points = [_probes(keys, first + at + jnp.arange(size), search, region) for at in begun]
+        outside = np.zeros((len(begun) * size, len(search.x)), bool)
         if len(record):
-            batch = np.asarray(points)[:size, record].reshape(-1, *search.x.shape[1:])
-            answers = yield Round(np.tile(record, size), batch, search)
-            outside[:size, record] = answers.reshape(size, -1)
-        tally = _counted(tally, search, points, outside, size)
+            batch = np.concatenate([np.asarray(part)[:, record] for part in points])[: end - number]
+            answers = yield Round(np.tile(record, end - number), batch.reshape(-1, *search.x.shape[1:]), search)
+            outside[: end - number, record] = answers.reshape(end - number, -1)
+        for at, part in zip(begun, points, strict=True):
+            within = outside[at - number : at - number + size]
+            tally = _counted(tally, search, part, within, min(size, end - at))
     return tally
 
 
