@@ -36,11 +36,14 @@ What are its weights? A victim from outside is an oracle, which counts what it i
     1.0
 
 `ja.oracle.connect` asks a prediction API and `ja.serve` is one. `ja.open_victim` opens a victim by name, file or address;
-`ja.extract` steals it, `ja.invert` makes a record of each class back, both with findings for a report:
+`ja.extract` steals it, `ja.invert` makes a record of each class back, `ja.evade` changes records until it labels them
+otherwise, all with findings for a report:
 
     >>> tree = ja.open_victim("tree", data="iris")
     >>> ja.extract(tree).extraction.complete
     True
+    >>> ja.evade(tree, ja.attacks.evasion.HopSkipJump(queries=100), records=10).evasion.among_right
+    1.0
 
 How private is it at most? `ja.epsilon` bounds epsilon from below by the scores of canaries, and says what each bound
 assumes; `ja.audit.audit_training` trains private models with canaries first.
@@ -75,6 +78,7 @@ if TYPE_CHECKING:
     from jaxattack import training as training
     from jaxattack.audit import Victim as Victim
     from jaxattack.audit import epsilon as epsilon
+    from jaxattack.audit import evade as evade
     from jaxattack.audit import extract as extract
     from jaxattack.audit import invert as invert
     from jaxattack.audit import membership as membership
@@ -120,6 +124,7 @@ _HOMES = {
     "defences": "jaxattack",
     "designs": "jaxattack.data",
     "epsilon": "jaxattack.audit",
+    "evade": "jaxattack.audit",
     "extract": "jaxattack.audit",
     "invert": "jaxattack.audit",
     "learners": "jaxattack.training",

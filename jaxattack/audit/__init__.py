@@ -4,6 +4,7 @@ from jaxattack.audit.asking import run_observations
 from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.evasion import EvasionAudit, EvasionResult, evade
 from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extract
 from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
@@ -21,6 +22,8 @@ __all__ = [
     "CanaryScores",
     "CanarySweep",
     "EpsilonAudit",
+    "EvasionAudit",
+    "EvasionResult",
     "ExtractionAudit",
     "ExtractionResult",
     "Findings",
@@ -35,6 +38,7 @@ __all__ = [
     "audit_gradients",
     "audit_training",
     "epsilon",
+    "evade",
     "evaluate",
     "extract",
     "invert",

@@ -20,7 +20,7 @@ from jaxattack.audit.findings.extraction import (
     ExtractionFindings,
     Seconds,
 )
-from jaxattack.audit.findings.target import TargetFindings, VerificationFindings
+from jaxattack.audit.findings.target import StolenFindings, TargetFindings, VerificationFindings
 from jaxattack.audit.session import Session, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.training import check_seed
@@ -223,6 +223,19 @@ def verification_findings(verdict: Verdict) -> VerificationFindings:
     """What comparing on fresh inputs gave."""
     return VerificationFindings(
         trials=verdict.trials, disagreements=verdict.disagreements, bound=verdict.bound, places=verdict.tallies
+    )
+
+
+def stolen_findings(stolen: Extraction) -> StolenFindings:
+    """A model that was stolen so that an attack could go on with it."""
+    return StolenFindings(
+        attack=stolen.attack,
+        converged=stolen.converged,
+        complete=stolen.complete,
+        reason=stolen.reason,
+        verification=verification_findings(stolen.verdict),
+        queries=stolen.cost.queries,
+        price=stolen.cost.price,
     )
 
 

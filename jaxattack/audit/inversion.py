@@ -21,14 +21,13 @@ from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
 from jaxattack.attacks.inversion.gradient import GradientAttack
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.extraction import target_findings, verification_findings
+from jaxattack.audit.extraction import stolen_findings, target_findings
 from jaxattack.audit.findings.inversion import (
     AttackFindings,
     CostFindings,
     InversionFindings,
     Seconds,
     Sides,
-    StolenFindings,
     UpdateFindings,
     VictimFindings,
 )
@@ -39,7 +38,6 @@ from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.training import check_seed
 from jaxattack.types import (
-    Extraction,
     ExtractionAttack,
     InputError,
     Inversion,
@@ -279,19 +277,7 @@ def _attack_findings(
         notes=made.inversion.notes,
         white_box=True if gradient else attack.white_box,
         updates=updates if gradient else None,
-        stolen=None if made.stolen is None else _stolen_findings(made.stolen),
-    )
-
-
-def _stolen_findings(stolen: Extraction) -> StolenFindings:
-    return StolenFindings(
-        attack=stolen.attack,
-        converged=stolen.converged,
-        complete=stolen.complete,
-        reason=stolen.reason,
-        verification=verification_findings(stolen.verdict),
-        queries=stolen.cost.queries,
-        price=stolen.cost.price,
+        stolen=None if made.stolen is None else stolen_findings(made.stolen),
     )
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "membership": "jaxattack.cli.membership:membership",
     "extract": "jaxattack.cli.extraction:extract",
     "invert": "jaxattack.cli.inversion:invert",
+    "evade": "jaxattack.cli.evasion:evade",
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
     "train": "jaxattack.cli.membership:train",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from inspect import cleandoc
 
+from jaxattack.attacks.evasion import ATTACKS as EVASIONS
 from jaxattack.attacks.extraction import ATTACKS
 from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
@@ -27,6 +28,7 @@ def _listed() -> dict[str, str]:
     return {
         "VICTIMS": _lines("Victims", trained),
         "METHODS": _lines("Methods", _abouts(ATTACKS)),
+        "EVASIONS": _lines("Methods", _abouts(EVASIONS)),
         "INVERSIONS": _lines("Methods", _abouts({**INVERSIONS, **GRADIENT_INVERSIONS})),
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
-from jaxattack.audit.findings.target import TargetFindings, VerificationFindings
+from jaxattack.audit.findings.target import StolenFindings, TargetFindings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,29 +49,6 @@ class UpdateFindings:
     users: int
     batch: int
     trained: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class StolenFindings:
-    """The model that was stolen first and then inverted.
-
-    Attributes:
-        attack: that stole it.
-        converged: whether its own procedure came to its end.
-        complete: whether it is verified too.
-        reason: why not, in one sentence; empty where it is.
-        verification: on fresh inputs.
-        queries: all that it took.
-        price: of them, in dollars.
-    """
-
-    attack: str
-    converged: bool
-    complete: bool
-    reason: str
-    verification: VerificationFindings
-    queries: int
-    price: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,3 +48,26 @@ class VerificationFindings:
     disagreements: int
     bound: float
     places: Mapping[str, Tally]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StolenFindings:
+    """The model that was stolen first, and on which an attack went on.
+
+    Attributes:
+        attack: that stole it.
+        converged: whether its own procedure came to its end.
+        complete: whether it is verified too.
+        reason: why not, in one sentence; empty where it is.
+        verification: on fresh inputs.
+        queries: all that it took.
+        price: of them, in dollars.
+    """
+
+    attack: str
+    converged: bool
+    complete: bool
+    reason: str
+    verification: VerificationFindings
+    queries: int
+    price: float

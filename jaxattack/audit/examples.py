@@ -1,0 +1,81 @@
+"""Make adversarial examples of a victim: on its weights, by its answers, or on a model that is stolen first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from jaxattack.audit.reconstructions import white_box
+from jaxattack.audit.session import Session
+from jaxattack.audit.victim import Victim
+from jaxattack.types import Evasion, EvasionAttack, Extraction, ExtractionAttack, Ledger, Progress, WhiteBox
+
+
+class Records(NamedTuple):
+    """What is to be changed.
+
+    Attributes:
+        x: records, as the victim takes them.
+        y: their labels.
+    """
+
+    x: Shaped[np.ndarray, "record *feature"]
+    y: Int[np.ndarray, "record"]
+
+
+class Examples(NamedTuple):
+    """Examples, and what came before them.
+
+    Attributes:
+        evasion: the examples.
+        cost: all that was asked.
+        seconds: by phase.
+        stolen: the model that was stolen first.
+        prepaid: queries that an earlier start had paid for.
+        warnings: what is odd about the answers.
+    """
+
+    evasion: Evasion
+    cost: Ledger
+    seconds: Mapping[str, float]
+    stolen: Extraction | None = None
+    prepaid: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def from_weights(attack: EvasionAttack, victim: Victim, own: Records, seed: int, progress: Progress | None) -> Examples:
+    """Examples made on the victim's own weights."""
+    started = time.perf_counter()
+    evasion = attack(victim.inside, *own, seed=seed, progress=progress)
+    return Examples(evasion, evasion.cost, {"attack": time.perf_counter() - started})
+
+
+def from_answers(
+    attack: EvasionAttack,
+    victim: Victim,
+    own: Records,
+    session: Session,
+    seed: int,
+    extract: ExtractionAttack | None,
+    surrogate: WhiteBox | None,
+    progress: Progress | None,
+) -> Examples:
+    """Examples made by the victim's answers, or on another model: one at hand, or one that is stolen first.
+
+    Raises:
+        InputError: what was stolen is no network, or an attack refuses.
+    """
+    before, started, seconds, stolen = session.oracle.ledger, time.perf_counter(), {}, None
+    if extract is not None:
+        stolen = extract(session.oracle, seed=seed, pool=victim.pool, progress=progress)
+        surrogate = white_box(stolen, victim.oracle)
+        seconds["extraction"] = time.perf_counter() - started
+        started = time.perf_counter()
+    evasion = attack(session.oracle, *own, seed=seed, surrogate=surrogate, progress=progress)
+    seconds["attack"] = time.perf_counter() - started
+    cost = session.oracle.ledger - before
+    return Examples(evasion, cost, seconds, stolen, session.prepaid, session.warnings)

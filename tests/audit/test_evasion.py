@@ -1,0 +1,133 @@
+"""Evasion end to end in a process: what is attacked by which door, what is told, and what is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attacks.evasion.linear_victims import CLASSES, FEATURES, leaky, records
+
+from jaxattack.attacks.evasion import BIM, FGSM, DeepFool, HopSkipJump, Transfer
+from jaxattack.attacks.extraction import PathFinding, Softmax
+from jaxattack.audit import evade, open_victim
+from jaxattack.audit.findings import values
+from jaxattack.disk import read_arrays
+from jaxattack.types import InputError
+
+CHECK = 1
+"""Queries by which an audit sees whether a victim answers a record alike twice."""
+
+SMALL = HopSkipJump(queries=120)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return open_victim("softmax", data="digits")
+
+
+def test_a_victim_with_weights_is_moved_over_its_nearest_boundaries(digits, tmp_path):
+    result = evade(digits, records=40, out=tmp_path)
+    findings, evasion = result.findings, result.evasion
+    assert findings.attack.name == "deepfool"
+    assert findings.attack.white_box
+    assert findings.success.among_right == 1
+    assert findings.cost.queries == 0 < findings.cost.gradients
+    assert [row.record for row in findings.records] == list(range(40))
+    assert all(row.answer != row.label for row in findings.records if row.right)
+    assert not findings.warnings
+    entry = findings.gallery[0]
+    assert result.pictures[entry.example].shape == (8, 8, 1)
+    np.testing.assert_array_equal(result.pictures[entry.record], digits.x[np.flatnonzero(evasion.right)[0]])
+    arrays = read_arrays(tmp_path / "examples.npz", ("x", "y", "example", "success", "l2"))
+    np.testing.assert_array_equal(arrays["example"], evasion.example)
+    np.testing.assert_array_equal(arrays["l2"], evasion.distance.l2)
+    assert values(findings)["kind"] == "evasion"
+
+
+def test_the_curve_says_what_the_distances_do(digits):
+    findings = evade(digits, records=40).findings
+    far = np.sort([row.l2 for row in findings.records if row.right])
+    np.testing.assert_allclose(findings.curve.l2.distance[1:], far)
+    np.testing.assert_allclose(findings.curve.l2.share, np.arange(len(far) + 1) / len(far))
+    assert findings.distance.l2.median == pytest.approx(np.median(far))
+
+
+def test_an_oracle_is_asked_and_counts():
+    both = leaky()
+    x, y = records(both, 12, wrong=1)
+    first = evade(both.oracle, SMALL, x=x, y=y, records=10)
+    assert first.findings.success.records == 10
+    assert first.findings.success.right == 9
+    assert first.findings.cost.questions == first.evasion.questions.sum()
+    assert first.findings.cost.queries == first.findings.cost.questions + CHECK == both.oracle.ledger.queries
+    assert first.findings.records[3].answer is None  # asking would cost
+    usual = evade(both.oracle, x=x[:2], y=y[:2])
+    assert usual.findings.attack.name == "hopskipjump"
+
+
+def test_a_folder_keeps_the_answers_of_a_victim(digits, tmp_path):
+    first = evade(digits, SMALL, records=6, out=tmp_path)
+    again = evade(open_victim("softmax", data="digits"), SMALL, records=6, out=tmp_path)
+    assert again.findings.cost.kept == first.findings.cost.queries == again.findings.cost.queries
+    np.testing.assert_array_equal(again.evasion.example, first.evasion.example)
+    with pytest.raises(InputError, match="keeps the answers of another evasion"):
+        evade(digits, HopSkipJump(queries=121), records=6, out=tmp_path)
+
+
+def test_the_chain_steals_a_model_makes_examples_on_it_and_asks_once(digits):
+    alone = evade(digits, FGSM(size=0.2), records=40)
+    chain = evade(digits, FGSM(size=0.2), extract=Softmax(), records=40)
+    assert chain.findings.attack.name == "transfer-fgsm"
+    assert chain.findings.attack.stolen.complete
+    assert chain.findings.cost.queries == chain.findings.attack.stolen.queries + 80
+    assert chain.findings.cost.questions == 80
+    # What was stolen is the victim: its examples are the victim's own.
+    assert chain.findings.success.fooled == alone.findings.success.fooled > 0
+    assert evade(digits, extract=Softmax(), records=4).findings.attack.name == "transfer-fgsm"
+
+
+def test_a_model_at_hand_is_made_use_of():
+    both = leaky()
+    x, y = records(both, 10)
+    result = evade(both.oracle, BIM(), x=x, y=y, surrogate=both.box)
+    assert result.findings.attack.name == "transfer-bim"
+    assert result.findings.success.among_right > 0.5
+    assert result.findings.cost.queries == 20 + CHECK
+
+
+def test_a_budget_that_ends_is_told():
+    both = leaky()
+    x, y = records(both, 10)
+    findings = evade(both.oracle, SMALL, x=x, y=y, budget=300).findings
+    assert not findings.attack.complete
+    assert "budget" in findings.attack.reason
+    assert findings.cost.queries <= 300
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attack": DeepFool()}, "deepfool needs the weights of an oracle: steal a model first"),
+        ({"attack": Transfer()}, "transfer-fgsm makes its examples on another model: steal one first"),
+        ({"attack": SMALL, "extract": Softmax()}, "hopskipjump asks the victim alone"),
+        ({"extract": Softmax(), "surrogate": leaky().box}, "extract and surrogate are both given"),
+        ({"x": None, "y": None}, "no labelled records beside an oracle: give x and y"),
+        ({"y": None}, "x and y go together"),
+        ({"attack": "deepfool"}, "attack is 'deepfool'"),
+        ({"extract": "softmax"}, "extract is 'softmax'"),
+        ({"records": 0}, "records is 0"),
+        ({"budget": 0}, "budget is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"x": np.zeros((2, FEATURES + 1)), "y": np.zeros(2, int)}, "give records of shape"),
+        ({"y": np.full(4, CLASSES)}, "y ranges from 3 to 3"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(options, message):
+    x, y = records(leaky(), 4)
+    with pytest.raises(InputError, match=message):
+        evade(leaky().oracle, **({"x": x, "y": y} | options))
+
+
+def test_a_stolen_tree_has_no_gradients():
+    victim = open_victim("tree", data="iris")
+    with pytest.raises(InputError, match="is no network and has no gradients"):
+        evade(victim, FGSM(), extract=PathFinding())
