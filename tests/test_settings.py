@@ -8,14 +8,15 @@ from functools import cache
 
 import numpy as np
 import pytest
+from attacks.evasion.linear_victims import leaky, records
 from attacks.inversion.white_boxes import digits
 from attacks.planted import complementary, observe
 
 from jaxattack import Recipe
-from jaxattack.attacks import extraction, inversion, membership
+from jaxattack.attacks import evasion, extraction, inversion, membership
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
-from jaxattack.audit import ExtractionAudit, InversionAudit, MembershipAudit, Subject, open_victim
+from jaxattack.audit import EvasionAudit, ExtractionAudit, InversionAudit, MembershipAudit, Subject, open_victim
 from jaxattack.cli.terms import Terms
 from jaxattack.data.designs import Exact, Halves, Poisson, Sized
 from jaxattack.oracle import budgeted
@@ -38,8 +39,18 @@ QUICK = {
 }
 
 CONFIGS = [
-    *(attack for room in (membership, extraction, inversion, gradient) for attack in room.ATTACKS.values()),
-    *(Recipe(), Placement(), Queries(), MembershipAudit(), ExtractionAudit(), InversionAudit(), Subject(), Terms()),
+    *(attack for room in (membership, extraction, inversion, gradient, evasion) for attack in room.ATTACKS.values()),
+    *(
+        Recipe(),
+        Placement(),
+        Queries(),
+        MembershipAudit(),
+        ExtractionAudit(),
+        InversionAudit(),
+        EvasionAudit(),
+        Subject(),
+        Terms(),
+    ),
     *(Halves(), Exact(), Poisson(), Sized(members=5), inversion.Prior()),
 ]
 
@@ -97,6 +108,19 @@ def test_extraction_with_odd_settings_steals_or_refuses(name):
         try:
             stolen = changed(budgeted(victim.oracle, 200), pool=victim.pool if attack.pool else None)
             assert stolen.cost.queries <= 200
+        except InputError as error:
+            check_sentence(error)
+
+
+@pytest.mark.parametrize("name", evasion.ATTACKS)
+def test_evasion_with_odd_settings_makes_examples_or_refuses(name):
+    both = leaky()
+    x, y = records(both, 3)
+    for _, changed in variations(evasion.ATTACKS[name]):
+        try:
+            made = changed(both.box if changed.white_box else budgeted(both.oracle, 300), x, y, surrogate=both.box)
+            assert np.isfinite(made.example).all()
+            assert made.cost.queries <= 300
         except InputError as error:
             check_sentence(error)
 

@@ -141,3 +141,8 @@ def test_a_plan_spends_exactly_its_queries(queries, features):
     assert steps.queries == queries
     assert min(steps.probes) >= 1
     assert steps.begins[-1] + steps.probes[-1] + steps.after_probes == queries
+
+
+def test_more_queries_than_can_be_numbered_are_refused():
+    with pytest.raises(InputError, match="queries is 4000000000: give at most"):
+        plan(4_000_000_000, 64)

@@ -19,6 +19,9 @@ FINEST = 10
 LARGEST = 10_000
 """Probes of an iteration, at most: the paper's."""
 
+MOST = 2**30
+"""Queries of a record, at most: they are numbered in 32 bits."""
+
 
 class Plan(NamedTuple):
     """What is asked about every record, in order.
@@ -69,8 +72,10 @@ def plan(queries: int, features: int) -> Plan:
         features: of a record.
 
     Raises:
-        InputError: too few queries for one iteration.
+        InputError: too few queries for one iteration, or more than can be numbered.
     """
+    if queries > MOST:
+        raise InputError(f"queries is {queries}: give at most {MOST:,} of each record.")
     bisections = max(math.ceil(1.5 * math.log2(features)), FINEST)
     beyond, left = HALVINGS + bisections, queries - 1 - TRIES - bisections
     if left <= beyond:
