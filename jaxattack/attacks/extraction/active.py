@@ -87,6 +87,11 @@ class Active(Attack):
         """Whether the substitute has no say."""
         return self.strategy == "random"
 
+    @property
+    def records(self) -> int:
+        """As many as the budget."""
+        return self.budget
+
     def needs(self, access: Access) -> int:
         """A few records for each class."""
         return max(2 * (self.rounds + 1), 2 * access.classes)
@@ -98,7 +103,7 @@ class Active(Attack):
 
     def choose(self, view: View) -> Choice:
         """Records of the pool that were not taken yet; the memory holds those left."""
-        pool = own_records(view, self.budget)
+        pool = own_records(view, self.records)
         left = np.arange(len(pool)) if view.memory is None else view.memory
         if view.stolen is None:
             taken = np.sort(view.rng.permutation(len(left))[: view.queries])

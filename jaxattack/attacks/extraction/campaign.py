@@ -83,7 +83,25 @@ def steal(
     progress: Progress | None = None,
 ) -> Draft:
     """Run an attack in rounds alone; arguments as of `ExtractionAttack.steal`."""
-    return _campaign([(attack, seed)], oracle, pool, progress)[0]
+    return _campaign([(_affordable(attack, oracle, pool), seed)], oracle, pool, progress)[0]
+
+
+def _affordable(attack: Strategy, oracle: Oracle, pool: np.ndarray | None) -> Strategy:
+    """The attack with what is left of the oracle's budget, where its own takes more records than the pool has.
+
+    Raises:
+        InputError: the attack can do nothing with what is left.
+    """
+    left: int | None = getattr(oracle, "left", None)
+    if left is None or pool is None or attack.records <= len(pool):
+        return attack
+    needed = attack.needs(oracle.access)
+    if left < needed:
+        raise InputError(
+            f"the budget has {left:,} queries left: {attack.name} needs at least {needed:,} queries for this victim."
+        )
+    changed: Any = attack
+    return replace(changed, budget=min(left, changed.budget))
 
 
 class Grid(NamedTuple):

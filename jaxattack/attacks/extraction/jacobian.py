@@ -61,19 +61,23 @@ class Jacobian(Attack):
         if not 0 < abs(self.step) <= 1:
             raise InputError(f"step is {self.step}: give a share of the range from -1 to 1 that is not 0.")
 
+    @property
+    def records(self) -> int:
+        """What is doubled in every round."""
+        return self.budget // 2**self.rounds
+
     def needs(self, access: Access) -> int:
         """A record for each class, doubled in every round."""
         return access.classes * 2**self.rounds
 
     def plan(self, _access: Access, /) -> list[Round]:
         """The records of the start, then doublings."""
-        start = self.budget // 2**self.rounds
-        return [Round(start), *(Round(start * 2**number) for number in range(self.rounds))]
+        return [Round(self.records), *(Round(self.records * 2**number) for number in range(self.rounds))]
 
     def choose(self, view: View) -> Choice:
         """Records of the pool at random, then every query so far moved by a step."""
         if view.stolen is None:
-            pool = own_records(view, view.queries)
+            pool = own_records(view, self.records)
             return Choice(pool[view.rng.choice(len(pool), view.queries, replace=False)])
         model, variables = view.stolen.model, Variables(view.stolen.parameters, {})
         inputs, asked = view.inputs, view.asked

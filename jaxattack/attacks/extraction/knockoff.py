@@ -79,6 +79,11 @@ class Knockoff(Attack):
         """Whether the substitute has no say."""
         return self.strategy == "random"
 
+    @property
+    def records(self) -> int:
+        """As many as the budget."""
+        return self.budget
+
     def needs(self, access: Access) -> int:
         """A few records for each class."""
         return max(self.rounds, 2 * access.classes)
@@ -89,7 +94,7 @@ class Knockoff(Attack):
 
     def choose(self, view: View) -> Choice:
         """Records that were not asked yet."""
-        pool, bandit = own_records(view, self.budget), view.memory
+        pool, bandit = own_records(view, self.records), view.memory
         if bandit is None:
             bandit = _start(pool, self.clusters if self.strategy == "adaptive" else 1, view.rng)
         else:

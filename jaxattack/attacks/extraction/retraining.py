@@ -62,6 +62,7 @@ class Retraining(Attack):
     levels = EVERY_LEVEL
     pool = False
     soft = False
+    records = 0
 
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Sampling):

@@ -81,6 +81,7 @@ class Strategy(ExtractionAttack, Protocol):
         substitute: what it trains.
         soft: whether it learns from confidences where they are answered.
         blind: whether it chooses without a substitute.
+        records: of the attacker's own that it asks; 0 for none.
     """
 
     @property
@@ -94,6 +95,9 @@ class Strategy(ExtractionAttack, Protocol):
 
     @property
     def blind(self) -> bool: ...
+
+    @property
+    def records(self) -> int: ...
 
     def plan(self, access: Access, /) -> list[Round]:
         """Its rounds; their queries add up to the budget."""

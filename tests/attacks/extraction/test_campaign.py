@@ -7,10 +7,13 @@ import pytest
 from attacks.extraction.labelled import Victim, agreement, linear
 
 from jaxattack.attacks.extraction import fitting
+from jaxattack.attacks.extraction.active import Active
 from jaxattack.attacks.extraction.campaign import grid
+from jaxattack.attacks.extraction.jacobian import Jacobian
 from jaxattack.attacks.extraction.knockoff import Knockoff
 from jaxattack.attacks.extraction.retraining import Retraining
 from jaxattack.attacks.extraction.substitute import Substitute
+from jaxattack.oracle import budgeted
 from jaxattack.types import InputError, Inputs
 
 
@@ -109,3 +112,23 @@ def test_bad_input_is_refused():
         Knockoff().steal(linear(0, 2, 2))
     with pytest.raises(InputError, match="pool has 3 records"):
         Knockoff().steal(linear(0, 2, 2), pool=np.zeros((3, 2)))
+
+
+SHORT = {
+    "knockoff": Knockoff(budget=400, rounds=4, substitute=Substitute()),
+    "active": Active(strategy="random", budget=400, rounds=4, substitute=Substitute()),
+    "jacobian": Jacobian(budget=64 * 8, rounds=3, substitute=Substitute()),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_budget_smaller_than_the_pool_is_what_a_pool_has_to_hold(name):
+    attack, pool = SHORT[name], np.random.default_rng(0).uniform(-1, 1, (30, 4))
+    victim = linear(0, 4, 3)
+    with pytest.raises(InputError, match="pool has 30 records and .* are to be asked"):
+        attack.steal(victim, pool=pool)
+    assert victim.ledger.queries == 0
+    stolen = attack.steal(budgeted(victim, 24), pool=pool)
+    assert stolen.cost.queries == victim.ledger.queries == 24
+    with pytest.raises(InputError, match=rf"budget has 5 queries left: {attack.name} needs at least \d+ queries"):
+        attack.steal(budgeted(victim, 5), pool=pool)
