@@ -109,7 +109,8 @@ class EvasionAttack(Protocol):
     ) -> Evasion:
         """Change each record so that the victim does not label it as it is.
 
-        The same seed makes the same examples of the same victim. What happens to a record does not depend on the others.
+        The same seed makes the same examples of the same victim. What happens to a record depends on its place, and on the
+        others only where an attack says so.
 
         Args:
             victim: `WhiteBox` or `Oracle`, as ``white_box`` says.

@@ -2,6 +2,9 @@
 
 `jaxattack.perturb.hop_skip_jump` has the steps. All records go through them side by side, so that a victim is asked in a few
 large batches. Distances are 2-norms in shares of each feature's range; categories of a table stay as they are.
+
+Where noise does not lead out of a record's class, as on a victim that labels all noise alike, the last start that is tried is
+the nearest of the other records that the victim labels otherwise: its answer to them is known anyway.
 """
 
 from __future__ import annotations
@@ -58,12 +61,14 @@ class HopSkipJump:
         inputs = victim.access.inputs
         x, y = take_records(inputs, victim.access.classes, x, y)
         steps, before = plan(self.queries, x[0].size), victim.ledger
-        right = np.asarray(victim(x).label) == y
+        label = np.asarray(victim(x).label)
+        right = label == y
         chosen = np.flatnonzero(right)
         questions, example, success, stopped = np.ones(len(x), int), x.copy(), ~right, ""
         if len(chosen):
             asking = _Asking(victim, x[chosen], y[chosen], progress, total=len(chosen) * (steps.queries - 1))
-            search, stopped = asking.run(_keys(seed, chosen), steps)
+            other = _nearest_others(x[chosen], y[chosen], x, label, inputs)
+            search, stopped = asking.run(_keys(seed, chosen), steps, other)
             example[chosen] = asking.units(np.arange(len(chosen)), np.asarray(search.point))
             success[chosen] = np.asarray(search.started)
             questions[chosen] += asking.count
@@ -85,10 +90,10 @@ class _Asking:
         self._progress, self._total = progress, total
         self.count = np.zeros(len(x), int)
 
-    def run(self, keys: jax.Array, steps: Plan) -> tuple[Search, str]:
+    def run(self, keys: jax.Array, steps: Plan, other: Float[np.ndarray, "record *feature"]) -> tuple[Search, str]:
         """The search, and why it stopped before its end; empty where it did not."""
         share, region = _shares(self._x, self._victim.access.inputs)
-        asking, answer = rounds(keys, share, region, steps), None
+        asking, answer = rounds(keys, share, region, steps, _share(other, self._victim.access.inputs)), None
         while True:
             try:
                 batch = asking.send(answer)  # pyright: ignore[reportArgumentType] (a generator is started with None)
@@ -112,10 +117,28 @@ class _Asking:
         return np.where(inputs.categories > 0, self._x[record], points)
 
 
+def _nearest_others(
+    x: np.ndarray, y: np.ndarray, others: np.ndarray, label: np.ndarray, inputs: Inputs
+) -> Float[np.ndarray, "record *feature"]:
+    """For each record the nearest that the victim labels otherwise; the record itself where there is none."""
+    share, others_share = (np.asarray(_share(each, inputs)).reshape(len(each), -1) for each in (x, others))
+    nearest = x.copy()
+    for own in np.unique(y):
+        rows, apart = np.flatnonzero(y == own), np.flatnonzero(label != own)
+        if len(apart):
+            far = (others_share[apart] ** 2).sum(axis=1)[None] - 2 * share[rows] @ others_share[apart].T
+            nearest[rows] = others[apart[far.argmin(axis=1)]]
+    return nearest
+
+
+def _share(x: np.ndarray, inputs: Inputs) -> jax.Array:
+    return jnp.asarray(((x - inputs.low) / span_of(inputs)).astype(np.float32))
+
+
 def _shares(x: np.ndarray, inputs: Inputs) -> tuple[jax.Array, Region]:
     """Records as shares of the range, and where points may lie."""
-    share = ((x - inputs.low) / span_of(inputs)).astype(np.float32)
+    share = _share(x, inputs)
     fixed = inputs.categories > 0
     low = np.where(fixed, share, np.float32(0))
     high = np.where(fixed, share, ((inputs.high - inputs.low) / span_of(inputs)).astype(np.float32))
-    return jnp.asarray(share), Region(jnp.asarray(low), jnp.asarray(high), 1.0)
+    return share, Region(jnp.asarray(low), jnp.asarray(high), 1.0)

@@ -107,11 +107,24 @@ Rounds = Generator[Round, Bool[np.ndarray, "query"], Search]
 """Yields what is to be asked, is sent which of it are outside, and returns where the search ended."""
 
 
-def rounds(keys: PRNGKeyArray, x: Float[jax.Array, "record *feature"], region: Region, plan: Plan) -> Rounds:
+def rounds(
+    keys: PRNGKeyArray,
+    x: Float[jax.Array, "record *feature"],
+    region: Region,
+    plan: Plan,
+    last: Float[jax.Array, "record *feature"] | None = None,
+) -> Rounds:
     """The plan of `traced`, whose answers come from outside; a record is asked no more than its search needs.
 
     Not asked are tries after the first that is outside, halvings of a step that is, and whatever comes after for a record
     without a start.
+
+    Args:
+        keys: of each record.
+        x: the records.
+        region: where points may lie.
+        plan: what is asked, after the record itself.
+        last: what the last try is, instead of noise.
     """
 
     def ask(search, point, wanted):
@@ -129,7 +142,10 @@ def rounds(keys: PRNGKeyArray, x: Float[jax.Array, "record *feature"], region: R
 
     search = begin(x)
     for number in range(1, 1 + plan.tries):
-        point = _attempt(keys, number, x, region)
+        if number == plan.tries and last is not None:
+            point = jnp.clip(last, region.low, region.high)
+        else:
+            point = _attempt(keys, number, x, region)
         search = start(search, point, (yield from ask(search, point, ~search.started)))
     search = yield from bisect(open_bracket(search, search.point))
     for iteration, (probes, first) in enumerate(zip(plan.probes, plan.begins, strict=True), start=1):

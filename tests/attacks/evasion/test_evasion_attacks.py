@@ -160,6 +160,20 @@ def test_hopskipjump_is_as_near_the_boundary_as_measured(queries, error):
     assert np.median(evasion.distance.l2 / far - 1) < 1.3 * error
 
 
+def test_where_noise_does_not_lead_out_the_search_starts_at_a_record_of_another_label():
+    # All but a corner is class 0: noise of the box's size does not find it.
+    both = victim(np.column_stack([np.zeros(FEATURES), np.ones(FEATURES)]), np.array([0.0, -0.9 * 6 * FEATURES]))
+    rng = np.random.default_rng(0)
+    x = rng.uniform(1, 3, (12, FEATURES))
+    alone = HopSkipJump(queries=150)(both.oracle, x, both.label(x))
+    assert not alone.success.all()
+    beside = np.concatenate([x, np.full((1, FEATURES), 5.9)])
+    helped = HopSkipJump(queries=150)(both.oracle, beside, both.label(beside))
+    assert helped.success.all()
+    np.testing.assert_array_equal(both.label(helped.example) != both.label(beside), helped.success)
+    assert (helped.questions <= 150).all()
+
+
 def test_a_budget_that_ends_leaves_the_best_until_then():
     both = leaky()
     x, y = records(both, 10)
