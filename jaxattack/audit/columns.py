@@ -54,11 +54,11 @@ def match_columns(dataset: Dataset, oracle: Oracle) -> Columns:
     ours, theirs = names_of(dataset), names or tuple(map(str, range(count)))
     there = {name: column for column, name in enumerate(theirs)}
     occurring = [ours[cls] for cls in np.unique(dataset.y)]
-    known = [name for name in occurring if name in there]
-    if len(known) < len(occurring) and dataset.classes == count and (not names or not known):
+    shared = [name for name in occurring if name in there]
+    if len(shared) < len(occurring) and dataset.classes == count and (not names or not shared):
         note = f"the classes of {dataset.name} ({_listed(ours)}) are taken for the victim's ({_listed(theirs)}) in their order."
         return Columns(np.arange(count), (note,))
-    if not known:
+    if not shared:
         note = (
             f"accuracies are not measured: the classes of {dataset.name} ({_listed(ours)}) are none of the victim's "
             f"({_listed(theirs)})."
@@ -75,29 +75,29 @@ def fitted_columns(dataset: Dataset, member: Bool[np.ndarray, "record"]) -> Colu
         dataset: the records.
         member: those that the victim was fitted on.
     """
-    known = np.unique(dataset.y[member])
+    fitted = np.unique(dataset.y[member])
     column = np.full(dataset.classes, UNKNOWN)
-    column[known] = np.arange(len(known))
+    column[fitted] = np.arange(len(fitted))
     return Columns(column, _lacking(dataset, column, ~member))
 
 
 def within(dataset: Dataset, member: Bool[np.ndarray, "record"], columns: Columns) -> tuple[Dataset, np.ndarray]:
     """The records of the classes that a victim knows, labelled by its columns, and which of them are members."""
     assert columns.of is not None
-    known = np.flatnonzero(columns.of != UNKNOWN)
-    if len(known) == dataset.classes:
+    classes = np.flatnonzero(columns.of != UNKNOWN)
+    if len(classes) == dataset.classes:
         return dataset, member
-    kept = columns.of[dataset.y] != UNKNOWN
-    names = tuple(names_of(dataset)[cls] for cls in known)
+    rows = columns.of[dataset.y] != UNKNOWN
+    names = tuple(names_of(dataset)[cls] for cls in classes)
     labelled = Dataset(
-        x=dataset.x[kept], y=columns.of[dataset.y[kept]], classes=len(known), name=dataset.name, names=names
+        x=dataset.x[rows], y=columns.of[dataset.y[rows]], classes=len(classes), name=dataset.name, names=names
     )
-    return labelled, member[kept]
+    return labelled, member[rows]
 
 
-def _lacking(dataset: Dataset, column: Int[np.ndarray, "cls"], compared: Bool[np.ndarray, "record"]) -> tuple[str, ...]:
+def _lacking(dataset: Dataset, column: Int[np.ndarray, "cls"], rows: Bool[np.ndarray, "record"]) -> tuple[str, ...]:
     lacking = np.flatnonzero(column == UNKNOWN)
-    records = int(np.isin(dataset.y[compared], lacking).sum())
+    records = int(np.isin(dataset.y[rows], lacking).sum())
     names = names_of(dataset)
     occurring = [names[cls] for cls in lacking if (dataset.y == cls).any()]
     if not occurring:

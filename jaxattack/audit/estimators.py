@@ -78,19 +78,19 @@ def _scaled(classifier: Any) -> Any:
 
 def _kernel(x: np.ndarray, y: np.ndarray, inputs: Inputs, seed: int, representers: int = 20):
     """Kernel logistic regression on a few training records, which its answers give away."""
-    kept = np.random.default_rng(seed).choice(len(x), size=min(representers, len(x)), replace=False)
+    center = np.random.default_rng(seed).choice(len(x), size=min(representers, len(x)), replace=False)
     gamma = 1 / (x.shape[1] * x.var())
-    fitted = LogisticRegression(max_iter=2000).fit(rbf_kernel(x, x[kept], gamma=gamma), y)
+    fitted = LogisticRegression(max_iter=2000).fit(rbf_kernel(x, x[center], gamma=gamma), y)
     classes = len(fitted.classes_)
 
     def answer(queries, level):
-        features = rbf_kernel(queries, x[kept], gamma=gamma)
+        features = rbf_kernel(queries, x[center], gamma=gamma)
         return fitted.predict_proba(features) if level == "probability" else fitted.predict(features)
 
     def make(level: Level, price: float) -> Oracle:
         access = Access(level=level, classes=classes, inputs=inputs)
-        told = lambda: {"estimator": fingerprint_of([fitted, x[kept], gamma])}  # noqa: E731 - a name would be called once
-        return from_function(partial(answer, level=level), access, price=price, content=told)
+        content = lambda: {"estimator": fingerprint_of([fitted, x[center], gamma])}  # noqa: E731 - a name would be called once
+        return from_function(partial(answer, level=level), access, price=price, content=content)
 
     return Service(make)
 

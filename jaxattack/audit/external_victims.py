@@ -18,7 +18,7 @@ from jaxattack.attacks.extraction import Retraining, Softmax
 from jaxattack.audit.columns import match_columns
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.subject import choose_records
-from jaxattack.audit.victim import Victim, documented, thirds
+from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes
 from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only
@@ -57,7 +57,7 @@ def open_folder(
     trained = load_victim(folder, factory=factory)
     records, others = _records(folder, trained, data)
     make = partial(
-        from_model, trained.model, trained.variables, inputs=documented(records.x), classes=records.classes,
+        from_model, trained.model, trained.variables, inputs=input_ranges(records.x), classes=records.classes,
         precision=precision, images=records.x.dtype == np.uint8, price=price,
     )  # fmt: skip
     oracle = make(level=level or "probability")
@@ -83,7 +83,7 @@ def network_attack(model: str) -> ExtractionAttack:
 def white_box_of(model: Model, variables: Variables, dataset: Dataset) -> WhiteBox:
     """A network with its weights, which takes records as the data set has them."""
     taking = of_bytes(model) if dataset.x.dtype == np.uint8 else model
-    return WhiteBox(model=taking, variables=variables, inputs=documented(dataset.x), classes=dataset.classes)
+    return WhiteBox(model=taking, variables=variables, inputs=input_ranges(dataset.x), classes=dataset.classes)
 
 
 def _records(folder: Path, trained: Trained, data: str | None) -> tuple[Dataset, Strangers | None]:
@@ -148,10 +148,10 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
         takes = make(level=level).access.inputs
         records = _in_layout(records, takes.shape)
         _require_whole(path, records, takes)
-    shaped = {"inputs": documented(records.x.reshape(len(records), -1))} if records is not None else {}
+    shaped = {"inputs": input_ranges(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
     twin = make(level=level, **shaped)
-    return Victim(name=path.name, oracle=oracle, twin=twin, names=oracle.names, **compared(records, oracle))
+    return Victim(name=path.name, oracle=oracle, twin=twin, names=oracle.names, **strangers_beside(records, oracle))
 
 
 def _require_whole(path: Path, records: Dataset, takes: Inputs) -> None:
@@ -174,13 +174,13 @@ def _in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
     return replace(records, x=np.ascontiguousarray(records.x.transpose(0, 3, 1, 2)))
 
 
-def compared(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:
+def strangers_beside(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:
     """Records beside a victim that was trained elsewhere: their classes by its columns, and what is to be said of both."""
-    told = tuple(getattr(oracle, "notes", ()))
+    notes = tuple(getattr(oracle, "notes", ()))
     if records is None:
-        return {"notes": told}
+        return {"notes": notes}
     columns = match_columns(records, oracle)
-    return {"notes": (*told, *columns.notes), **thirds(records.x, columns.labels(records.y), oracle)}
+    return {"notes": (*notes, *columns.notes), **thirds(records.x, columns.labels(records.y), oracle)}
 
 
 def open_service(url: str, data: str | None, level: Level | None, key: str | None, price: float | None) -> Victim:
@@ -190,14 +190,14 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
         InputError: what `connect` raises, or a level that it does not answer.
     """
     service = connect(url, key=key, price=price)
-    given = service.access.level
-    if level not in (None, "label", given):
+    answers = service.access.level
+    if level not in (None, "label", answers):
         service.close()
         raise InputError(
-            f"level is {level!r} and {service.url} answers {given}: choose {given} or label, or leave level out."
+            f"level is {level!r} and {service.url} answers {answers}: choose {answers} or label, or leave level out."
         )
-    oracle = label_only(service) if level == "label" and given != "label" else service
+    oracle = label_only(service) if level == "label" and answers != "label" else service
     records = load(data) if data else None
-    more = compared(records, oracle)
+    more = strangers_beside(records, oracle)
     transport = f"over HTTP, at {service.url}"
     return Victim(name=service.url, oracle=oracle, url=service.url, transport=transport, **more)

@@ -93,7 +93,7 @@ class Theft(NamedTuple):
         extraction: the stolen model.
         comparison: with its victim.
         cost: all that was asked.
-        compared: what of it was asked to compare.
+        comparison_cost: what of it was asked to compare.
         seconds: of the attack, waiting for answers included.
         prepaid: queries that an earlier start had paid for.
         warnings: what is odd about the answers.
@@ -102,7 +102,7 @@ class Theft(NamedTuple):
     extraction: Extraction
     comparison: ComparisonFindings
     cost: Ledger
-    compared: Ledger
+    comparison_cost: Ledger
     seconds: float
     prepaid: int
     warnings: tuple[str, ...]
@@ -137,13 +137,13 @@ def extract(
     begin = time.perf_counter()
     audit = ExtractionAudit(attack=attack, budget=budget, seed=seed, compare=compare, trials=trials)
     target = as_victim(victim)
-    chosen = audit.attack or target.usual_attack
-    audit = replace(audit, attack=chosen)
-    theft = _steal(target, chosen, audit, out, progress)
+    method = audit.attack or target.usual_attack
+    audit = replace(audit, attack=method)
+    theft = _steal(target, method, audit, out, progress)
     findings = ExtractionFindings(
-        title=f"{target.name} · {chosen.name}",
+        title=f"{target.name} · {method.name}",
         victim=target_findings(target),
-        attack=_attack_findings(chosen, theft.extraction),
+        attack=_attack_findings(method, theft.extraction),
         **vars(theft.comparison),
         warnings=theft.warnings,
         notes=target.notes,
@@ -170,8 +170,8 @@ def _steal(
         )
         seconds, after = time.perf_counter() - started, session.oracle.ledger
         comparison = _compare(victim, extraction, audit, session)
-        cost, compared = session.oracle.ledger - before, session.oracle.ledger - after
-        return Theft(extraction, comparison, cost, compared, seconds, session.prepaid, session.warnings)
+        cost, comparison_cost = session.oracle.ledger - before, session.oracle.ledger - after
+        return Theft(extraction, comparison, cost, comparison_cost, seconds, session.prepaid, session.warnings)
 
 
 def _compare(victim: Victim, extraction: Extraction, audit: ExtractionAudit, session: Session) -> ComparisonFindings:
@@ -202,18 +202,18 @@ def _attack_findings(attack: ExtractionAttack, extraction: Extraction) -> Attack
 
 def _cost(victim: Victim, theft: Theft, begin: float) -> CostFindings:
     cost, extraction = theft.cost, theft.extraction
-    own = theft.seconds - (cost - theft.compared).seconds
+    attacking = theft.seconds - (cost - theft.comparison_cost).seconds
     return CostFindings(
         queries=cost.queries,
         attack=extraction.attack_cost.queries,
         verification=extraction.verdict.cost.queries,
-        comparison=theft.compared.queries if victim.twin is None else None,
+        comparison=theft.comparison_cost.queries if victim.twin is None else None,
         calls=cost.calls,
         bytes=cost.bytes,
         price=cost.price,
         kept=min(theft.prepaid, cost.queries),
         unknowns=sum(np.size(value) for value in extraction.parameters.values()) or None,
-        seconds=Seconds(victim=cost.seconds, attack=max(own, 0.0), total=time.perf_counter() - begin),
+        seconds=Seconds(victim=cost.seconds, attack=max(attacking, 0.0), total=time.perf_counter() - begin),
         memory_bytes=peak_memory(),
         device=device(),
     )

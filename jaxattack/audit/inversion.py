@@ -109,7 +109,7 @@ class InversionResult:
     """An inversion with its findings.
 
     Attributes:
-        inversion: the records that were made.
+        inversion: the records that were reconstructions.
         findings: what they give away and what they cost, for `jaxattack.report`.
         pictures: those that the findings number.
     """
@@ -163,12 +163,12 @@ def invert(
     target = as_victim(victim)
     if target.oracle.access.classes < 2:
         raise InputError(f"{target.name} answers a number and no class: inverting a class needs a classifier.")
-    chosen = audit.attack or usual_attack(target, audit.extract)
-    audit = replace(audit, attack=chosen, targets=_numbered(target, audit.targets))
-    made = _reconstruct(target, chosen, audit, out, progress)
+    method = audit.attack or usual_attack(target, audit.extract)
+    audit = replace(audit, attack=method, targets=_numbered(target, audit.targets))
+    reconstructions = _reconstruct(target, method, audit, out, progress)
     if out is not None:
-        _write(out, made.inversion)
-    return _conclude(target, chosen, audit, made, begin, progress)
+        _write(out, reconstructions.inversion)
+    return _conclude(target, method, audit, reconstructions, begin, progress)
 
 
 def usual_attack(victim: Victim, extract: ExtractionAttack | None) -> InversionAttack:
@@ -187,8 +187,10 @@ def _numbered(victim: Victim, targets: tuple[int | str, ...]) -> tuple[int, ...]
     names = victim.class_names
     for name in targets:
         if isinstance(name, str) and name not in names:
-            known = f"has the classes {', '.join(names[:10])}" if names else "has classes without names"
-            raise InputError(f"target is {name!r} and {victim.name} {known}: give the number of a class, or its name.")
+            classes = f"has the classes {', '.join(names[:10])}" if names else "has classes without names"
+            raise InputError(
+                f"target is {name!r} and {victim.name} {classes}: give the number of a class, or its name."
+            )
     every = targets or range(victim.oracle.access.classes)
     return tuple(names.index(target) if isinstance(target, str) else target for target in every)
 
@@ -238,58 +240,60 @@ def _conclude(
     victim: Victim,
     attack: InversionAttack | GradientAttack,
     audit: InversionAudit,
-    made: Reconstructions,
+    reconstructions: Reconstructions,
     begin: float,
     progress: Progress | None,
 ) -> InversionResult:
     started = time.perf_counter()
     # What is recognised in a user's own record is the record itself: there is nothing to judge.
-    model = None if made.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
-    judgement = judge(victim, made.inversion, made.labels, model, made.truth)
-    entries, pictures = gallery(victim, made.inversion, made.truth)
+    model = (
+        None if reconstructions.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
+    )
+    judgement = judge(victim, reconstructions.inversion, reconstructions.labels, model, reconstructions.truth)
+    entries, pictures = gallery(victim, reconstructions.inversion, reconstructions.truth)
     judged = time.perf_counter() - started
     findings = InversionFindings(
         title=f"{victim.name} · {attack.name}"
         + (f" after {label(audit.extract, EXTRACTION_ATTACKS)}" if audit.extract else ""),
         victim=_victim_findings(victim, untrained=audit.untrained),
-        attack=_attack_findings(attack, audit, made),
+        attack=_attack_findings(attack, audit, reconstructions),
         **vars(judgement),
         gallery=entries,
-        warnings=made.warnings,
+        warnings=reconstructions.warnings,
         notes=victim.notes,
-        cost=_cost(made, judged, time.perf_counter() - begin),
+        cost=_cost(reconstructions, judged, time.perf_counter() - begin),
         config={"victim": victim.name, **_words(audit), "access": terms(victim.oracle)},
         environment=environment(),
     )
-    return InversionResult(inversion=made.inversion, findings=findings, pictures=pictures)
+    return InversionResult(inversion=reconstructions.inversion, findings=findings, pictures=pictures)
 
 
 def _attack_findings(
-    attack: InversionAttack | GradientAttack, audit: InversionAudit, made: Reconstructions
+    attack: InversionAttack | GradientAttack, audit: InversionAudit, reconstructions: Reconstructions
 ) -> AttackFindings:
     gradient = not isinstance(attack, InversionAttack)
     updates = UpdateFindings(users=audit.users, batch=audit.batch, trained=audit.trained)
     return AttackFindings(
         name=attack.name,
         settings=settings(attack),
-        complete=made.inversion.complete,
-        reason=made.inversion.reason,
-        notes=made.inversion.notes,
+        complete=reconstructions.inversion.complete,
+        reason=reconstructions.inversion.reason,
+        notes=reconstructions.inversion.notes,
         white_box=True if gradient else attack.white_box,
         updates=updates if gradient else None,
-        stolen=None if made.stolen is None else stolen_findings(made.stolen),
+        stolen=None if reconstructions.stolen is None else stolen_findings(reconstructions.stolen),
     )
 
 
-def _cost(made: Reconstructions, judged: float, total: float) -> CostFindings:
+def _cost(reconstructions: Reconstructions, judged: float, total: float) -> CostFindings:
     return CostFindings(
-        queries=made.cost.queries,
-        calls=made.cost.calls,
-        bytes=made.cost.bytes,
-        price=made.cost.price,
-        kept=min(made.prepaid, made.cost.queries),
-        gradients=made.inversion.gradients,
-        seconds=Seconds(**made.seconds, evaluation=judged, total=total),
+        queries=reconstructions.cost.queries,
+        calls=reconstructions.cost.calls,
+        bytes=reconstructions.cost.bytes,
+        price=reconstructions.cost.price,
+        kept=min(reconstructions.prepaid, reconstructions.cost.queries),
+        gradients=reconstructions.inversion.gradients,
+        seconds=Seconds(**reconstructions.seconds, evaluation=judged, total=total),
         memory_bytes=peak_memory(),
         device=device(),
     )
@@ -311,7 +315,7 @@ def _victim_findings(victim: Victim, *, untrained: bool) -> VictimFindings:
     return VictimFindings(**about, members=int(member.sum()), accuracy=sides)
 
 
-def _write(out: Path, made: Inversion) -> None:
+def _write(out: Path, inversion: Inversion) -> None:
     make_folder(out)
-    arrays = {name: getattr(made, name) for name in ("target", "x", "restarts", "score", "steps")}
+    arrays = {name: getattr(inversion, name) for name in ("target", "x", "restarts", "score", "steps")}
     write_arrays(out / "reconstructions.npz", arrays)

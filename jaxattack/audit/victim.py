@@ -192,7 +192,7 @@ def as_victim(target: Victim | Oracle | WhiteBox) -> Victim:
     )
 
 
-def documented(x: Shaped[np.ndarray, "record *feature"]) -> Inputs:
+def input_ranges(x: Shaped[np.ndarray, "record *feature"]) -> Inputs:
     """What a service that was trained on these records would document: each feature's range.
 
     Bytes range from 0 to 255; a feature that never changes, from its value to one more.

@@ -40,7 +40,7 @@ from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.external_victims import network_attack, open_file, open_folder, open_service, white_box_of
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
 from jaxattack.audit.subject import Subject, architecture
-from jaxattack.audit.victim import Victim, documented, thirds
+from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import load
 from jaxattack.data.designs import Sized
 from jaxattack.oracle import PRICE, from_model
@@ -178,7 +178,7 @@ def _trained(
     else:
         variables = train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
     make = partial(
-        from_model, model, variables, inputs=documented(dataset.x), classes=dataset.classes, precision=precision,
+        from_model, model, variables, inputs=input_ranges(dataset.x), classes=dataset.classes, precision=precision,
         images=dataset.x.dtype == np.uint8, price=price,
     )  # fmt: skip
     oracle = make(level=level or "probability")
@@ -200,7 +200,7 @@ def _estimator(
     kind = ESTIMATORS[name]
     x = dataset.x.reshape(len(dataset), -1)
     try:
-        make, estimator = kind.fit(x[member].astype(np.float64), dataset.y[member], documented(x), seed)
+        make, estimator = kind.fit(x[member].astype(np.float64), dataset.y[member], input_ranges(x), seed)
     except ValueError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise InputError(
@@ -210,15 +210,15 @@ def _estimator(
     oracle = make(level or kind.level, price)
     number = oracle.access.classes == 1
     columns = fitted_columns(dataset, member)
-    known, known_member = (dataset, member) if number else within(dataset, member, columns)
+    records, scored = (dataset, member) if number else within(dataset, member, columns)
     return Victim(
         name=f"{name} on {dataset.name}",
         oracle=oracle,
         twin=make(kind.fullest, price),
         attack=kind.attack,
         estimator=estimator,
-        dataset=known,
-        member=known_member,
+        dataset=records,
+        member=scored,
         notes=() if number else columns.notes,
         **thirds(dataset.x[~member], None if number else columns.labels(dataset.y[~member]), oracle),
     )

@@ -115,6 +115,6 @@ def evade(
         )  # fmt: skip
         folder = out or RUNS / named_run("evade", mask_url(victim), opened, terms.settings, asdict(evading))
         target = on_terms(opened, terms, audit.seed)
-        with resumable(folder), over_http(target, price, wanted=http) as reached:
+        with resumable(folder), over_http(target, price, enabled=http) as reached:
             result = run_evasion(reached, **vars(audit), out=folder, progress=shown)
     publish(folder, result.findings, output, pictures=result.pictures, secrets=(key,) if key else ())

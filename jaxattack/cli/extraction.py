@@ -117,16 +117,16 @@ def extract(
     attack = None if stealing.method is None else lookup(stealing.method)
     key = credentials.read() if is_service(victim) else None
     with progress(output) as shown:
-        opened = open_victim(
+        target = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision,
             seed=stealing.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
             progress=shown,
         )  # fmt: skip
-        folder = out or RUNS / named_run("extract", mask_url(victim), opened, terms.settings, asdict(stealing))
-        target = on_terms(opened, terms, stealing.seed)
-        with resumable(folder), over_http(target, price, wanted=not in_process) as reached:
+        folder = out or RUNS / named_run("extract", mask_url(victim), target, terms.settings, asdict(stealing))
+        target = on_terms(target, terms, stealing.seed)
+        with resumable(folder), over_http(target, price, enabled=not in_process) as service:
             result = run_extraction(
-                reached,
+                service,
                 attack,
                 budget=stealing.budget,
                 seed=stealing.seed,
@@ -144,9 +144,9 @@ def is_service(victim: str) -> bool:
 
 
 @contextmanager
-def over_http(victim: Victim, price: float | None, *, wanted: bool) -> Iterator[Victim]:
-    """The victim behind a service on loopback, where that is wanted and it is not a service already."""
-    if victim.url is not None or not wanted:
+def over_http(victim: Victim, price: float | None, *, enabled: bool) -> Iterator[Victim]:
+    """The victim behind a service on loopback, where that is asked for and it is not a service already."""
+    if victim.url is not None or not enabled:
         yield victim
         return
     with serving(victim.oracle) as url, connect(url, price=PRICE if price is None else price) as client:
@@ -154,13 +154,13 @@ def over_http(victim: Victim, price: float | None, *, wanted: bool) -> Iterator[
         yield replace(victim, oracle=oracle, transport="over HTTP on loopback, as .npy")
 
 
-def named_run(command: str, victim: str, opened: Victim, *settings: Mapping[str, object]) -> str:
+def named_run(command: str, victim: str, target: Victim, *settings: Mapping[str, object]) -> str:
     """The name of a run's folder: the command, the victim, and a digest of everything that decides the result.
 
     Another model under the same path has another folder: what is digested is its content, not where it lies.
     """
     words = "".join(c if c.isalnum() else "-" for c in Path(victim).stem).strip("-")
-    digest = fingerprint_of([opened.identity | {"victim": victim}, identity(opened.oracle), *settings])
+    digest = fingerprint_of([target.identity | {"victim": victim}, identity(target.oracle), *settings])
     return f"{command}-{words}-{digest[:8]}"
 
 
@@ -193,7 +193,7 @@ def serve(
     """
     keys = _keys(listening.keys)
     with progress(output) as shown:
-        opened = open_victim(
+        target = open_victim(
             victim,
             data=data,
             level=terms.level,
@@ -203,15 +203,15 @@ def serve(
             factory=factory,
             progress=shown,
         )
-    for note in opened.notes:
+    for note in target.notes:
         say(output, note)
     run_server(
-        on_terms(opened, terms, seed or 0).oracle,
+        on_terms(target, terms, seed or 0).oracle,
         listening.host,
         listening.port,
         keys=keys,
         settings=limits,
-        ready=lambda url: say(output, f"Serving {opened.name} at {url}; Ctrl-C to stop."),
+        ready=lambda url: say(output, f"Serving {target.name} at {url}; Ctrl-C to stop."),
     )
 
 
@@ -219,8 +219,8 @@ def _keys(file: Path | None) -> list[Key]:
     if file is None:
         return []
     try:
-        with open(file, "rb") as opened:  # a pipe is fine: a password manager may write into one
-            entries = decode_json(opened.read(LARGEST_JSON + 1))
+        with open(file, "rb") as stream:  # a pipe is fine: a password manager may write into one
+            entries = decode_json(stream.read(LARGEST_JSON + 1))
         return [Key(**entry) for entry in entries]
     except InputError:
         raise
