@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from jaxattack.audit import membership as membership
     from jaxattack.audit import open_victim as open_victim
     from jaxattack.audit import read_observations as read_observations
+    from jaxattack.audit import reconstruct as reconstruct
     from jaxattack.audit import rescore as rescore
     from jaxattack.audit import run_observations as run_observations
     from jaxattack.audit import score as score
@@ -135,6 +136,7 @@ _HOMES = {
     "open_victim": "jaxattack.audit",
     "oracle": "jaxattack",
     "read_observations": "jaxattack.audit",
+    "reconstruct": "jaxattack.audit",
     "report": "jaxattack",
     "rescore": "jaxattack.audit",
     "run_observations": "jaxattack.audit",

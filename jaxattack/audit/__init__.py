@@ -13,6 +13,7 @@ from jaxattack.audit.observations import read_observations, score
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
+from jaxattack.audit.reconstruction import ReconstructionResult, reconstruct
 from jaxattack.audit.subject import Subject, train_victim
 from jaxattack.audit.sweep import Findings, membership, rescore, train_part
 from jaxattack.audit.victim import Victim, as_victim
@@ -31,6 +32,7 @@ __all__ = [
     "InversionResult",
     "MembershipAudit",
     "Part",
+    "ReconstructionResult",
     "Subject",
     "Trained",
     "Victim",
@@ -47,6 +49,7 @@ __all__ = [
     "open_victim",
     "read_canary_scores",
     "read_observations",
+    "reconstruct",
     "rescore",
     "run_observations",
     "score",

@@ -39,7 +39,7 @@ NEEDS: Mapping[Need, str] = {
     "known": "all training records but one",
     "pool": "other records of the same population",
     "training": "how the model was trained",
-    "span": "the range of the numbers in a record",
+    "span": "the range of a record's numbers as the network takes them",
     "share": "which records of the pool have the property",
 }
 
@@ -52,7 +52,8 @@ class Reconstruction:
         attack: its name.
         goal: what it reconstructs of each target.
         value: by goal: the index of the attribute's value, a record, a label, or a share. NaN in a record that could not
-            be made; an attack for training records in no order has candidates for targets.
+            be made; records are in the units of the span where the attack needs one; an attack for training records in no
+            order has candidates for targets.
         score: how far the attack believes in it, on a scale of its own that no truth enters, higher for more; an
             attribute has one for each value that it may take. NaN where the attack has no opinion.
         label: the class that comes with a record, where one does; None elsewhere.

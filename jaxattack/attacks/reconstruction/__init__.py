@@ -17,7 +17,7 @@ from jaxattack.attacks.reconstruction.attribute import Confidence, MaximumPoster
 from jaxattack.attacks.reconstruction.convex import Convex, solve
 from jaxattack.attacks.reconstruction.informed import Informed, fixed_start, nearest_other, train_shadows
 from jaxattack.attacks.reconstruction.kkt import KKT
-from jaxattack.attacks.reconstruction.knowledge import Knowledge, Known, Partial, Training
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, Known, Partial, Span, Training
 from jaxattack.attacks.reconstruction.linear_model import LinearModel
 from jaxattack.attacks.reconstruction.property import PropertyReader, PropertyShare, draw_members
 from jaxattack.attacks.reconstruction.reconstructor import Reader, Reconstructor
@@ -61,6 +61,7 @@ __all__ = [
     "Reader",
     "Reconstructor",
     "Secret",
+    "Span",
     "Training",
     "TreeCounts",
     "Update",

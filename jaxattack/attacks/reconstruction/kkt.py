@@ -124,7 +124,8 @@ class KKT:
         Raises:
             InputError: something missing, several networks, or what `search` raises.
         """
-        weights, (low, high) = handed(self, knowledge)
+        weights, span = handed(self, knowledge)
+        low, high = float(np.min(span.low)), float(np.max(span.high))
         if {len(leaf) for leaf in jax.tree.leaves(weights.params)} != {1}:
             raise InputError("kkt reads one network at a time: give weights whose axis target has length 1.")
         one = jax.tree.map(lambda leaf: leaf[0], weights)

@@ -58,6 +58,18 @@ class Training(NamedTuple):
     update: Update = Update()
 
 
+class Span(NamedTuple):
+    """What the numbers of a record range over as the network takes them; the documented range is stretched to it evenly.
+
+    Attributes:
+        low: Float["*feature"], the smallest.
+        high: Float["*feature"], the largest.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Knowledge:
     """What an attacker knows; None is what it does not.
@@ -73,7 +85,7 @@ class Knowledge:
         known: the other training records of each target; a single entry is shared by all.
         pool: other records of the population, with their labels.
         training: how the victims were trained.
-        span: the smallest and the largest number in a record.
+        span: what the numbers of a record range over as the network takes them.
         share: which records of the pool have the property.
     """
 
@@ -87,7 +99,7 @@ class Knowledge:
     known: tuple[Known, ...] | None = None
     pool: Dataset | None = None
     training: Training | None = None
-    span: tuple[float, float] | None = None
+    span: Span | None = None
     share: Bool[np.ndarray, "record"] | None = None
 
 

@@ -21,10 +21,75 @@ from sklearn.preprocessing import StandardScaler
 
 from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
 from jaxattack.training import train_ensemble
-from jaxattack.types import Goal, InputError, Level, Need, Progress, Reconstruction, Variables, at_least, config
+from jaxattack.types import (
+    Dataset,
+    Goal,
+    InputError,
+    Level,
+    Need,
+    Progress,
+    Reconstruction,
+    Variables,
+    at_least,
+    config,
+)
 
 LOW, HIGH = 0.1, 0.9
 """The shares that training sets are drawn with lie between these (Suri and Evans 2022 vary them from 0 to 1)."""
+
+
+@config
+class OfClasses:
+    """Records of some classes.
+
+    Attributes:
+        classes: which; the first half of them by default.
+    """
+
+    classes: tuple[int, ...] = ()
+
+    name = "classes"
+
+    def __call__(self, dataset: Dataset) -> Bool[np.ndarray, "record"]:
+        """Which records have it.
+
+        Raises:
+            InputError: a class that is not there.
+        """
+        if not all(0 <= cls < dataset.classes for cls in self.classes):
+            raise InputError(f"classes is {self.classes} and {dataset.name} has {dataset.classes}: give some of these.")
+        return np.isin(dataset.y, self.classes or range(dataset.classes // 2))
+
+
+@config
+class Above:
+    """Records whose value in a column is above a bound.
+
+    Attributes:
+        column: counted from 0; of the flat record.
+        bound: the mean of the column by default.
+    """
+
+    column: int = 0
+    bound: float | None = None
+
+    name = "above"
+
+    def __call__(self, dataset: Dataset) -> Bool[np.ndarray, "record"]:
+        """Which records have it.
+
+        Raises:
+            InputError: a column that records do not have.
+        """
+        flat = dataset.x.reshape(len(dataset), -1)
+        if not 0 <= self.column < flat.shape[1]:
+            raise InputError(f"column is {self.column} and a record has {flat.shape[1]}: count from 0.")
+        values = flat[:, self.column]
+        return values > (values.mean() if self.bound is None else self.bound)
+
+
+Property = OfClasses | Above
+PROPERTIES: dict[str, Property] = {one.name: one for one in (OfClasses(), Above())}
 
 
 def draw_members(

@@ -54,15 +54,16 @@ def solve_softmax(delta: Float[np.ndarray, "probe cls"], probes: Float[np.ndarra
         InputError: nothing changed, or probes that do not span the space.
     """
     ones = np.concatenate([np.asarray(probes, np.float64), np.ones((len(probes), 1))], axis=1)
-    rank = np.linalg.matrix_rank(ones)
+    rank = np.linalg.matrix_rank(ones / np.maximum(np.abs(ones).max(axis=0), np.finfo(float).tiny))
     if rank < ones.shape[1]:
         raise InputError(
             f"the {len(probes)} probes and a constant span {rank} of {ones.shape[1]} dimensions: give more probes."
         )
+    scale = np.abs(ones).max(axis=0)  # columns of different sizes would make the system ill-conditioned
     left, size, right = np.linalg.svd(delta, full_matrices=False)
     if not size[0] > 0:
         raise InputError("no answer changed: the update did not reach these probes, or the answers are rounded.")
-    record = np.linalg.lstsq(ones, left[:, 0] * size[0])[0]
+    record = np.linalg.lstsq(ones / scale, left[:, 0] * size[0])[0] / scale
     # x~ ends in 1, and the change is rate times onehot(y) - p, centred: above 0 at the label once the sign is right.
     direction = right[0] * np.sign(record[-1])
     residual = float(np.sqrt((size[1:] ** 2).sum()) / np.sqrt((size**2).sum()))
@@ -85,7 +86,7 @@ class UpdateRecord:
 
     name = "update-record"
     goal: ClassVar[Goal] = "record"
-    needs: ClassVar[tuple[Need, ...]] = ("answers", "updates")
+    needs: ClassVar[tuple[Need, ...]] = ("answers", "updates", "span")
     levels: ClassVar[tuple[Level, ...]] = NUMBERS
 
     def __post_init__(self) -> None:
@@ -101,22 +102,23 @@ class UpdateRecord:
         Raises:
             InputError: something missing, answers that cannot show the change, or an update that changed none.
         """
-        before, after = handed(self, knowledge)
+        before, after, span = handed(self, knowledge)
         inputs = before.access.inputs
-        low, high = inputs.low.ravel(), inputs.high.ravel()
-        count = self.probes * (low.size + 1)
-        # In units of the range: features of different scales would make the system ill-conditioned.
-        unit = np.random.default_rng(seed).random((count, low.size))
-        delta, cost = change(before, after, (low + unit * (high - low)).reshape(count, *inputs.shape))
+        low, high = span.low.ravel(), span.high.ravel()
+        share = np.random.default_rng(seed).random((self.probes * (low.size + 1), low.size))
+        queries = inputs.low.ravel() + share * (inputs.high - inputs.low).ravel()
+        delta, cost = change(before, after, queries.reshape(-1, *inputs.shape))
+        # In the network's own units: a shift of the records would change what the last entry of x~ is.
+        probes = low + share * (high - low)
         sources = []
         for at, one in enumerate(delta):
-            sources.append(solve_softmax(one, unit))
+            sources.append(solve_softmax(one, probes))
             if progress:
                 progress("updates", at + 1, len(delta))
         return Reconstruction(
             attack=self.name,
             goal=self.goal,
-            value=np.stack([low + source.x * (high - low) for source in sources]).reshape(-1, *inputs.shape),
+            value=np.stack([source.x for source in sources]).reshape(-1, *inputs.shape),
             score=np.array([-source.residual for source in sources]),
             label=np.array([source.label for source in sources]),
             cost=cost,

@@ -1,0 +1,221 @@
+"""Reconstruct what a victim was trained on, and say how much of that the model gave away: a victim, an attack, findings.
+
+`jaxattack.audit.experiment` says what an attacker is handed, `jaxattack.audit.baseline` what it is compared with.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxattack.attacks.naming import label
+from jaxattack.attacks.reconstruction import (
+    ATTACKS,
+    KKT,
+    Convex,
+    Informed,
+    TreeCounts,
+    Update,
+    UpdateRecord,
+)
+from jaxattack.attacks.reconstruction.property import OfClasses, Property
+from jaxattack.audit.attackers import prepare
+from jaxattack.audit.baseline import judge
+from jaxattack.audit.environment import environment
+from jaxattack.audit.experiment import Case, Experiment, Question, in_units, numbers
+from jaxattack.audit.findings import values
+from jaxattack.audit.findings.reconstruction import (
+    ReconstructionFindings,
+    Seconds,
+)
+from jaxattack.audit.reconstruction_findings import attack_findings, cost_findings, gallery, victim_findings
+from jaxattack.audit.session import Session, claim, open_session
+from jaxattack.audit.victim import Victim
+from jaxattack.disk import make_folder, write_arrays
+from jaxattack.training import Recipe, check_seed
+from jaxattack.types import (
+    Defence,
+    InputError,
+    Progress,
+    Reconstruction,
+    ReconstructionAttack,
+    at_least,
+)
+
+
+class ReconstructionResult(NamedTuple):
+    """A reconstruction with its findings.
+
+    Attributes:
+        reconstruction: what the attack made.
+        findings: what that says.
+        pictures: number -> picture, which the findings' gallery numbers; empty where records are none.
+    """
+
+    reconstruction: Reconstruction
+    findings: ReconstructionFindings
+    pictures: dict[int, UInt8[np.ndarray, "height width channel"]]
+
+
+def reconstruct(
+    victim: Victim,
+    attack: ReconstructionAttack | None = None,
+    *,
+    targets: int = 200,
+    secret: tuple[int, ...] = (),
+    has: Property = OfClasses(),
+    recipe: Recipe = Recipe(),
+    update: Update = Update(),
+    defences: tuple[Defence, ...] = (),
+    seed: int = 0,
+    budget: int | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> ReconstructionResult:
+    """Reconstruct records, attributes or properties of a victim's training set, and judge them.
+
+    Args:
+        victim: a model with the records that it was trained on and others.
+        attack: by default one that fits the victim.
+        targets: as `Question`, and so the others up to ``defences``.
+        secret: the columns of the attribute that is guessed.
+        has: the property whose share is asked for.
+        recipe: how the victims and the shadow models that an audit trains are trained.
+        update: how a victim is updated on one more record.
+        defences: before its answers.
+        seed: decides everything random.
+        budget: queries, at most; what the attack asks by itself by default.
+        out: a folder that gets the reconstruction, and keeps the answers of attribute inference: they are not paid for
+            again. Without one nothing stays on the disk.
+        progress: called as the attack goes on.
+
+    Raises:
+        InputError: a victim that the attack cannot read, or without records; a foreign folder; a budget that ends before
+            the first target.
+    """
+    question = Question(
+        targets=targets, secret=secret, has=has, recipe=recipe, update=update, defences=defences
+    )  # fmt: skip
+    begin = time.perf_counter()
+    check_seed(seed)
+    at_least(1, budget=budget)
+    attack = attack or usual_attack(victim)
+    case = _case(victim, attack, question, seed, budget, progress)
+    identity = victim.identity | {"attack": label(attack, ATTACKS), "question": values(question), "seed": seed}
+    if out is not None:
+        claim(out, "reconstruction", identity, case.oracle)
+    with _session(case, identity, out) as (case, session):
+        experiment = prepare(case)
+        prepared = time.perf_counter()
+        made = attack(experiment.knowledge, seed=seed, progress=progress)
+        made = made if made.value.ndim < 2 else replace(made, value=in_units(case, made.value))
+        steps = (begin, prepared, time.perf_counter())
+    return _conclude(case, experiment, made, steps, session, out)
+
+
+def _conclude(
+    case: Case,
+    experiment: Experiment,
+    made: Reconstruction,
+    steps: tuple[float, float, float],
+    session: Session | None,
+    out: Path | None,
+) -> ReconstructionResult:
+    """Judge a reconstruction, and say what there is to say; ``steps`` are when the audit, the attack and judging began."""
+    victim, attack = case.victim, case.attack
+    judgement = judge(experiment, made, case.dataset, case.inputs, case.seed)
+    shown, pictures = gallery(case, experiment, made, judgement)
+    if out is not None:
+        _keep(out, experiment, made)
+    begin, prepared, attacked = steps
+    now = time.perf_counter()
+    seconds = Seconds(
+        victims=prepared - begin, attack=attacked - prepared, judging=now - attacked, total=now - begin
+    )  # fmt: skip
+    name = label(attack, ATTACKS)
+    findings = ReconstructionFindings(
+        title=f"{victim.name} · {attack.name}",
+        victim=victim_findings(case, experiment),
+        attack=attack_findings(attack, made, experiment),
+        comparisons=judgement.comparisons,
+        targets=judgement.targets,
+        secrets=judgement.secrets,
+        gallery=shown,
+        warnings=tuple(session.warnings) if session else (),
+        notes=victim.notes,
+        cost=cost_findings(made, session.prepaid if session else 0, seconds),
+        config={"victim": victim.name, "attack": name, "seed": case.seed, "budget": case.budget}
+        | values(case.question),
+        environment=environment(),
+    )
+    return ReconstructionResult(made, findings, pictures)
+
+
+def usual_attack(victim: Victim) -> ReconstructionAttack:
+    """The attack that fits what a victim is.
+
+    Raises:
+        InputError: none does without being told what to look for.
+    """
+    if victim.estimator is not None:
+        return TreeCounts() if hasattr(victim.estimator, "tree_") else Convex()
+    if victim.inside is None:
+        raise InputError(
+            f"{victim.name} is neither a network of this package nor an estimator that is fitted here: name the attack, csmia."
+        )
+    params = victim.inside.variables.params
+    if isinstance(params, dict) and "kernels" in params:
+        return KKT()
+    return (
+        UpdateRecord() if len(jax.tree.leaves(params)) == 2 else Informed()
+    )  # a kernel and a bias: softmax regression
+
+
+def _case(
+    victim: Victim,
+    attack: ReconstructionAttack,
+    question: Question,
+    seed: int,
+    budget: int | None,
+    progress: Progress | None,
+) -> Case:
+    if victim.dataset is None or victim.member is None:
+        raise InputError(
+            f"{victim.name} comes without the records that it was trained on: a reconstruction is judged by them; give a "
+            "model folder, or a victim that is trained here."
+        )
+    oracle = victim.behind(question.defences, seed=seed).oracle
+    return Case(
+        attack,
+        victim,
+        numbers(victim.dataset),
+        np.asarray(victim.member, bool),
+        question,
+        oracle,
+        seed,
+        budget,
+        progress,
+    )
+
+
+@contextmanager
+def _session(case: Case, identity: dict[str, Any], out: Path | None):
+    """The case with an oracle that is checked, kept and within the budget, where the attack asks the victim itself."""
+    if "answers" not in case.attack.needs or "updates" in case.attack.needs:
+        yield case, None
+        return
+    with open_session(case.oracle, kind="reconstruction", identity=identity, out=out, budget=case.budget) as session:
+        yield case._replace(oracle=session.oracle), session
+
+
+def _keep(out: Path, experiment: Experiment, made: Reconstruction) -> None:
+    arrays = {"target": experiment.index, "value": made.value, "score": made.score}
+    make_folder(out)
+    write_arrays(out / "reconstructions.npz", arrays | ({} if made.label is None else {"label": made.label}))

@@ -1,0 +1,73 @@
+"""Differences of two guessers: published examples, coverage, and edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxattack.metrics.comparison import difference, mean_interval, paired_difference, share_interval
+
+
+def trials(both, ours, theirs, neither):
+    """Two guessers over the same trials, by how many each has right."""
+    a = np.repeat([True, True, False, False], (both, ours, theirs, neither))
+    b = np.repeat([True, False, True, False], (both, ours, theirs, neither))
+    return a, b
+
+
+def test_the_paired_interval_is_newcombes():
+    # Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on paired data,
+    # table III, example (f): a, b, c, d = 36, 12, 2, 0 without his correction of phi, by his formula by hand.
+    a, b = trials(36, 12, 2, 0)
+    p, q, n, z = 48 / 50, 38 / 50, 50, 1.959964
+    wilson = lambda x: [  # noqa: E731
+        (2 * n * x + z**2 + sign * z * (z**2 + 4 * n * x * (1 - x)) ** 0.5) / (2 * (n + z**2)) for sign in (-1, 1)
+    ]
+    (l1, u1), (l2, u2) = wilson(p), wilson(q)
+    phi = (36 * 0 - 12 * 2) / (48 * 2 * 38 * 12) ** 0.5
+    low = p - q - ((p - l1) ** 2 - 2 * phi * (p - l1) * (u2 - q) + (u2 - q) ** 2) ** 0.5
+    high = p - q + ((q - l2) ** 2 - 2 * phi * (q - l2) * (u1 - p) + (u1 - p) ** 2) ** 0.5
+    made = paired_difference(a, b)
+    assert (made.value, made.low, made.high) == pytest.approx((0.2, low, high), abs=1e-6)
+
+
+def test_the_unpaired_interval_is_newcombes():
+    # Newcombe 1998, Interval estimation for the difference between independent proportions, table II (a), method 10:
+    # 56/70 - 48/80 has the interval .0524 to .3339.
+    ours, theirs = np.arange(70) < 56, np.arange(80) < 48
+    made = difference(ours, theirs)
+    assert (made.value, made.low, made.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+
+
+def test_paired_intervals_cover_in_19_of_20():
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(1000):
+        a = rng.random(80) < 0.7
+        b = np.where(rng.random(80) < 0.5, a, rng.random(80) < 0.6)  # correlated; the shares differ by .05
+        made = paired_difference(a, b)
+        covered += made.low <= 0.05 <= made.high
+    assert 0.93 < covered / 1000 < 0.98
+
+
+def test_certainty_is_not_claimed_from_few_trials():
+    everything = paired_difference(np.ones(5, bool), np.zeros(5, bool))
+    assert everything.value == 1
+    assert 0 < everything.low < 0.6
+    assert everything.high == pytest.approx(1)
+    nothing = paired_difference(np.zeros(5, bool), np.zeros(5, bool))
+    assert nothing.low < 0 < nothing.high
+
+
+def test_no_trial_says_nothing():
+    nothing = np.zeros(0, bool)
+    assert np.isnan(paired_difference(nothing, nothing).value)
+    assert not difference(nothing, nothing).low > 0
+    assert (share_interval(nothing).low, share_interval(nothing).high) == (0, 1)
+    assert np.isinf(mean_interval(np.zeros(1)).high)
+
+
+def test_the_interval_of_a_mean_is_students():
+    made = mean_interval(np.array([1.0, 2.0, 3.0]))
+    assert (made.value, made.low, made.high) == pytest.approx(
+        (2, 2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5), abs=1e-5
+    )
