@@ -27,9 +27,11 @@ What a kind of victim has no use for is refused rather than ignored:
 
 from __future__ import annotations
 
+import math
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -47,7 +49,7 @@ from jaxattack.oracle import PRICE, from_model
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.training import Recipe, denoising_start, train_one
 from jaxattack.training.images import check_images
-from jaxattack.types import Dataset, InputError, Level, Model, Precision, Progress
+from jaxattack.types import Dataset, InputError, Level, Model, Precision, Progress, Variables, within_memory
 
 Kind = Literal["network", "estimator", "relu", "head", "folder", "file", "service"]
 
@@ -125,17 +127,13 @@ def open_victim(
     kind = kind_of(name)
     if kind in ("relu", "head"):
         (relu_widths if kind == "relu" else head_sizes)(name)  # a name that is none is said first
-    given = {
-        "data": data, "members": members, "fresh": fresh or None, "precision": precision, "seed": seed, "key": key, "factory": factory,
-    }  # fmt: skip
-    for field, value in given.items():
-        if value is not None and field not in TAKES[kind]:
-            shown = "given" if field == "key" else repr(value)
-            raise InputError(f"{field} is {shown} and {mask_url(name)} {_ABOUT[kind]}: leave {field} out.")
+    _refuse_useless(
+        name, kind, data=data, members=members, fresh=fresh or None, precision=precision, seed=seed, key=key,
+        factory=factory,
+    )  # fmt: skip
     if kind == "service":
         return open_service(name, data, level, key, price)
-    price = PRICE if price is None else price
-    precision, seed = precision or "float64", seed or 0
+    price, precision, seed = PRICE if price is None else price, precision or "float64", seed or 0
     if kind == "folder":
         return open_folder(Path(name), data, level, precision, price, factory)
     if kind == "file":
@@ -145,38 +143,65 @@ def open_victim(
     if kind == "head":
         return random_language_head(name, level or "logit", precision, seed, price)
     dataset = load(data or "digits")
-    member = _members(dataset, members, seed)
+    member = Sized(members=len(dataset) // 2 if members is None else members)(1, len(dataset), seed)[0]
     if kind == "estimator":
         return _estimator(name, dataset, member, level, seed, price)
-    if name.partition(":")[0] == "dae":
-        widths = tuple(sizes(name, "dae:1000-300, the widths of its hidden layers", 1))
-        check_images(dataset)
-        model = denoising_start(widths, dataset.x[member], dataset.classes, seed=seed)
-    else:
-        model = architecture(Subject(data=dataset.name, model=name), dataset)
-    return _trained(name, model, dataset, member, fresh, level, precision, seed, price, progress)
+    model = _network(name, dataset, member, seed)
+    variables = _variables(model, dataset, member, fresh, seed, progress)
+    return _open_network(name, model, variables, dataset, member, level, precision, price)
 
 
-def _members(dataset: Dataset, members: int | None, seed: int) -> Bool[np.ndarray, "record"]:
-    return Sized(members=len(dataset) // 2 if members is None else members)(1, len(dataset), seed)[0]
+def _refuse_useless(name: str, kind: Kind, **fields: Any) -> None:
+    """Refuse what a kind of victim has no use for.
+
+    Raises:
+        InputError: it names the first such field that is not None.
+    """
+    for field, value in fields.items():
+        if value is not None and field not in TAKES[kind]:
+            words = "given" if field == "key" else repr(value)
+            raise InputError(f"{field} is {words} and {mask_url(name)} {_ABOUT[kind]}: leave {field} out.")
 
 
-def _trained(
-    name: str,
+def _network(name: str, dataset: Dataset, member: Bool[np.ndarray, "record"], seed: int) -> Model:
+    """The architecture of a network that is trained here.
+
+    Raises:
+        InputError: there is none of that name, it does not take such records, or it has more weights than memory holds.
+    """
+    if name.partition(":")[0] != "dae":
+        return architecture(Subject(data=dataset.name, model=name), dataset)
+    widths = tuple(sizes(name, "dae:1000-300, the widths of its hidden layers", 1))
+    check_images(dataset)
+    pairs = pairwise((math.prod(dataset.shape), *widths, dataset.classes))
+    within_memory(sum(before * after for before, after in pairs), victim=name)
+    return denoising_start(widths, dataset.x[member], dataset.classes, seed=seed)
+
+
+def _variables(
     model: Model,
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
     fresh: bool,
+    seed: int,
+    progress: Progress | None,
+) -> Variables:
+    """What a network learns of its members, or its first weights."""
+    if fresh:
+        return model.init(jax.random.fold_in(jax.random.key(seed), 0))
+    return train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
+
+
+def _open_network(
+    name: str,
+    model: Model,
+    variables: Variables,
+    dataset: Dataset,
+    member: Bool[np.ndarray, "record"],
     level: Level | None,
     precision: Precision,
-    seed: int,
     price: float,
-    progress: Progress | None,
 ) -> Victim:
-    if fresh:
-        variables = model.init(jax.random.fold_in(jax.random.key(seed), 0))
-    else:
-        variables = train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
     make = partial(
         from_model, model, variables, inputs=input_ranges(dataset.x), classes=dataset.classes, precision=precision,
         images=dataset.x.dtype == np.uint8, price=price,

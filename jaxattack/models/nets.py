@@ -30,7 +30,7 @@ from jaxattack.models.conv import conv, max_pool
 from jaxattack.models.homogeneous import homogeneous
 from jaxattack.models.layers import conv3, last
 from jaxattack.models.residual import ResNet, ResNet9
-from jaxattack.types import InputError, Model
+from jaxattack.types import InputError, Model, within_memory
 
 Activation = Literal["relu", "tanh", "sigmoid", "gelu"]
 ACTIVATIONS = {"relu": nnx.relu, "tanh": nnx.tanh, "sigmoid": nnx.sigmoid, "gelu": nnx.gelu}
@@ -130,13 +130,22 @@ def build(
         dropout: the share of units dropped in training, 0 to below 1.
 
     Raises:
-        InputError: an unknown name, sizes that do not fit it, or records that are not images where it needs them.
+        InputError: an unknown name, sizes that do not fit it, records that are not images where it needs them, or more
+            weights than memory holds.
     """
     if not 0 <= dropout < 1:
         raise InputError(f"dropout is {dropout}: give a share from 0 to below 1.")
     if activation not in ACTIVATIONS:
         raise InputError(f"activation is {activation!r}: give one of {', '.join(ACTIVATIONS)}.")
-    return _build(architecture, tuple(shape), classes, activation, float(dropout))
+    model = _build(architecture, tuple(shape), classes, activation, float(dropout))
+    within_memory(_weights(model), model=architecture)
+    return model
+
+
+@cache
+def _weights(model: Model) -> int:
+    """How many numbers its variables hold; none of them is made."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
 
 
 @cache

@@ -284,3 +284,9 @@ def test_a_defence_that_learns_needs_the_victims_records():
     np.testing.assert_array_equal(moved.probability, same.oracle(x).probability)
     with pytest.raises(InputError, match=r"MemGuard learns from the records of three lines .* not at hand"):
         _linear().behind((MemGuard(),))
+
+
+@pytest.mark.parametrize("name", ["relu:1000000-1000000-1", "head:1000000-1000000", "dae:10000000-100000"])
+def test_a_victim_beyond_memory_is_refused_before_it_is_made(name):
+    with pytest.raises(InputError, match=f"victim is {name}: that takes .* GiB and .* are free"):
+        open_victim(name)

@@ -195,3 +195,11 @@ def test_what_does_not_fit_is_refused_in_a_sentence(text, shape, options, words)
 def test_a_homogeneous_network_has_two_classes():
     with pytest.raises(InputError, match="is of two classes and the records have 3"):
         build("homogeneous:8", (5,), 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["mlp:1000000-1000000", "mlp:99999999999999999999", "cnn:100000-100000", "wrn:28-100000"]
+)
+def test_more_weights_than_memory_holds_are_refused_before_they_are_made(name):
+    with pytest.raises(InputError, match=f"model is {name}: that takes .* GiB and .* are free: give fewer"):
+        build(name, (32, 32, 3), 10)
