@@ -16,7 +16,7 @@ from jaxattack.attacks.reconstruction import (
     Update,
 )
 from jaxattack.attacks.reconstruction.property import OfClasses, Property
-from jaxattack.audit.victim import Victim, documented
+from jaxattack.audit.victim import Victim, input_ranges
 from jaxattack.training import Recipe
 from jaxattack.types import (
     Dataset,
@@ -112,7 +112,7 @@ class Case(NamedTuple):
     def inputs(self) -> Inputs:
         """What the victim documents of its records."""
         assert self.victim.dataset is not None
-        return documented(self.victim.dataset.x)
+        return input_ranges(self.victim.dataset.x)
 
     def draw(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Members, records of the other half of the rest, and of the attacker's half, each in random order.
