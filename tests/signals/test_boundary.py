@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from jaxattack.defences import LabelOnly, Round
+from jaxattack.defences import LabelOnly, Noise, Round
 from jaxattack.models import build
 from jaxattack.signals import BoundaryDistance, lookup
 from jaxattack.training import Queries
@@ -106,3 +106,6 @@ def test_defences_that_leave_labels_leave_it_as_it_is():
     assert (bare > 0).all()
     np.testing.assert_allclose(observed(LabelOnly()), bare, rtol=1e-3)
     np.testing.assert_allclose(observed(Round(decimals=4)), bare, rtol=1e-3)
+    noisy = observed(Noise(scale=0.2))  # labels that are drawn afresh still give a distance
+    assert np.isfinite(noisy).all()
+    assert (noisy != bare).any()

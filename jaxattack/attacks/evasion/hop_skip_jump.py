@@ -12,7 +12,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Key, Shaped
 
 from jaxattack.attacks.evasion.outcome import outcome, take_records
 from jaxattack.perturb.box import span_of
@@ -78,7 +78,7 @@ class HopSkipJump:
         )  # fmt: skip
 
 
-def _keys(seed: int, records: Int[np.ndarray, "record"]) -> jax.Array:
+def _keys(seed: int, records: Int[np.ndarray, "record"]) -> Key[jax.Array, "record"]:
     return jax.vmap(lambda record: jax.random.fold_in(jax.random.key(seed), record))(jnp.asarray(records))
 
 
@@ -90,7 +90,9 @@ class _Asking:
         self._progress, self._total = progress, total
         self.count = np.zeros(len(x), int)
 
-    def run(self, keys: jax.Array, steps: Plan, other: Float[np.ndarray, "record *feature"]) -> tuple[Search, str]:
+    def run(
+        self, keys: Key[jax.Array, "record"], steps: Plan, other: Float[np.ndarray, "record *feature"]
+    ) -> tuple[Search, str]:
         """The search, and why it stopped before its end; empty where it did not."""
         share, region = _shares(self._x, self._victim.access.inputs)
         asking, answer = rounds(keys, share, region, steps, _share(other, self._victim.access.inputs)), None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, Key
 
 from jaxattack.perturb.hop_skip_jump.plan import Plan
 from jaxattack.perturb.hop_skip_jump.steps import (
@@ -37,7 +37,7 @@ TOGETHER = 32
 
 def traced(
     outside: Callable[[jax.Array, Any], jax.Array],
-    keys: PRNGKeyArray,
+    keys: Key[jax.Array, "record"],
     x: Float[jax.Array, "record *feature"],
     region: Region,
     plan: Plan,
@@ -108,7 +108,7 @@ Rounds = Generator[Round, Bool[np.ndarray, "query"], Search]
 
 
 def rounds(
-    keys: PRNGKeyArray,
+    keys: Key[jax.Array, "record"],
     x: Float[jax.Array, "record *feature"],
     region: Region,
     plan: Plan,
@@ -183,12 +183,12 @@ _attempt, _middle, _halve, _candidate = map(jax.jit, (attempt, middle, halve, ca
 
 
 @jax.jit
-def _probes(keys: PRNGKeyArray, numbers: jax.Array, search: Search, region: Region) -> jax.Array:
+def _probes(keys: Key[jax.Array, "record"], numbers: jax.Array, search: Search, region: Region) -> jax.Array:
     return jax.lax.map(lambda number: probe(keys, number, search, region), numbers)
 
 
 @jax.jit
-def _counted(tally: Tally, search: Search, points: jax.Array, outside: jax.Array, size: int) -> Tally:
+def _counted(tally: Tally, search: Search, points: jax.Array, outside: jax.Array, size: Any) -> Tally:
     """The first so many probes more, one after the other as `traced` adds them."""
 
     def add(number, tally):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Bool, Float, Key
 
 from jaxattack.perturb.hop_skip_jump.plan import FIRST, GROWTH
 
@@ -63,12 +63,14 @@ def begin(x: Float[jax.Array, "record *feature"]) -> Search:
     return Search(x, x, x, jnp.zeros(len(x), bool))
 
 
-def noise(keys: PRNGKeyArray, number: Any, shape: tuple[int, ...]) -> Float[jax.Array, "record *feature"]:
+def noise(keys: Key[jax.Array, "record"], number: Any, shape: tuple[int, ...]) -> Float[jax.Array, "record *feature"]:
     """Normal numbers for each record, of its own key and the number of the query."""
     return jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, number), shape))(keys)
 
 
-def attempt(keys: PRNGKeyArray, number: Any, x: jax.Array, region: Region) -> Float[jax.Array, "record *feature"]:
+def attempt(
+    keys: Key[jax.Array, "record"], number: Any, x: jax.Array, region: Region
+) -> Float[jax.Array, "record *feature"]:
     """The start that query ``number`` = 1, 2, ... tries: the record plus noise, then less the same noise, then larger noise.
 
     Of a large pair a linear model labels one otherwise.
@@ -90,7 +92,9 @@ def radius(search: Search) -> Float[jax.Array, "record"]:
     return norm(search.point - search.x) / features
 
 
-def probe(keys: PRNGKeyArray, number: Any, search: Search, region: Region) -> Float[jax.Array, "record *feature"]:
+def probe(
+    keys: Key[jax.Array, "record"], number: Any, search: Search, region: Region
+) -> Float[jax.Array, "record *feature"]:
     """A point on the sphere around each record's point, clipped."""
     draws = noise(keys, number, search.x.shape[1:])
     unit = draws / by_record(norm(draws), draws)
