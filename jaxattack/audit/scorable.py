@@ -27,9 +27,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxattack.attacks.membership.complements import varying_records
 from jaxattack.attacks.membership.observed import lacking, too_few
 from jaxattack.attacks.membership.references import choose_references
+from jaxattack.metrics import varying_records
 from jaxattack.types import InputError, MembershipAttack
 
 SELECTED = 0.02

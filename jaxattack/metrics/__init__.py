@@ -7,6 +7,7 @@ Everything here takes NumPy arrays and knows nothing of models.
 from __future__ import annotations
 
 from jaxattack.metrics.calibration import OwnRates, calibrated, own_rates
+from jaxattack.metrics.clusters import model_clusters, varying_records
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
@@ -22,7 +23,7 @@ from jaxattack.metrics.roc import (
     tpr_at_fpr,
 )
 from jaxattack.metrics.summary import Band, Spread, Summary, Transfer, summarise, transfer
-from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, influences, model_clusters
+from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, influences
 from jaxattack.metrics.vulnerability import exposure_p_values, stability, vulnerability
 
 __all__ = [
@@ -65,5 +66,6 @@ __all__ = [
     "total_variation",
     "tpr_at_fpr",
     "transfer",
+    "varying_records",
     "vulnerability",
 ]

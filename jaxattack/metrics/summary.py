@@ -135,7 +135,7 @@ def summarise(
         fprs: false-positive rates, between 0 and 1, ends excluded.
         priors: shares of members among the records attacked.
         clusters: a label for each target; targets of one label are not taken as independent. By default those with
-            equal or complementary members share one (`jaxattack.metrics.uncertainty.model_clusters`).
+            equal or complementary members share one (`jaxattack.metrics.model_clusters`).
 
     Raises:
         InputError: shapes that disagree, NaN, a rate or prior outside its range, or a target without members or

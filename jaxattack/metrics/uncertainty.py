@@ -32,6 +32,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.special import expit, logit, stdtrit
 
+from jaxattack.metrics.clusters import model_clusters
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.roc import Ranked, Roc, allowed, auc
 from jaxattack.types import InputError
@@ -100,17 +101,6 @@ def _quantile(freedom: float, confidence: float) -> float:
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95.")
     return float(stdtrit(freedom, (1 + confidence) / 2))
-
-
-def model_clusters(member: Bool[np.ndarray, "model record"]) -> Int[np.ndarray, "model"]:
-    """Which models belong together: those with equal or complementary members, as the pairs of `Halves` are.
-
-    Returns:
-        A label for each model, from 0, in the order in which the clusters appear.
-    """
-    rows = np.packbits(member ^ member[:, :1], axis=1)
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(row.tobytes(), len(first)) for row in rows])
 
 
 class _Levels(NamedTuple):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from jaxattack.metrics import auc, clopper_pearson, roc_curve, tpr_at_fpr
-from jaxattack.metrics.uncertainty import Estimate, influences, model_clusters
+from jaxattack.metrics import auc, clopper_pearson, model_clusters, roc_curve, tpr_at_fpr
+from jaxattack.metrics.uncertainty import Estimate, influences
 from jaxattack.types import InputError
 
 FPRS = (0.1, 0.02)
@@ -143,6 +143,8 @@ def test_models_of_equal_or_complementary_members_belong_together(rng):
     assert model_clusters(member).tolist() == [0, 0, 1, 1]
     assert model_clusters(member[[2, 0, 3, 0]]).tolist() == [0, 1, 0, 1]
     assert model_clusters(rng.random((5, 200)) < 0.5).tolist() == [0, 1, 2, 3, 4]
+    background = np.ones((4, 7), bool)  # which is in every model, as poison is
+    assert model_clusters(np.hstack([background, member])).tolist() == [0, 0, 1, 1]
 
 
 def test_a_share_of_nothing_or_everything_is_bounded_by_the_records(rng):

@@ -2,13 +2,14 @@
 
 A reference knows a target's members by their absence in two ways: its own members are exactly those that the target lacks
 (or has), or the number of models that have a record is fixed, so that one more in means one fewer among the others.
-Records that all models have, or none, tell nothing and are not looked at.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Int
+
+from jaxattack.metrics import model_clusters, varying_records
 
 KEY = 2022  # of the draw of dropped references: any number, the same for ever
 CHUNK = 4096  # records whose models are ordered at a time
@@ -26,25 +27,17 @@ def complement_groups(
         For each model the number of its group, in the order in which groups begin, and on which of its group's two sides
         it is: 1 or -1.
     """
-    varying = member[:, varying_records(member)]
-    first = varying[:, :1]
-    number: dict[bytes, int] = {}
-    group = [number.setdefault(row.tobytes(), len(number)) for row in np.packbits(varying ^ first, axis=1)]
-    side = np.where(first[:, 0], 1, -1) if first.shape[1] else np.ones(len(member), int)
-    if len(number) == 1:
-        group = [int((side[:model] == side[model]).sum()) for model in range(len(side))]
-    return np.array(group), side
+    group, varying = model_clusters(member), varying_records(member)
+    side = np.where(member[:, varying[0]], 1, -1) if len(varying) else np.ones(len(member), int)
+    if group.max() == 0:
+        group = np.array([int((side[:model] == side[model]).sum()) for model in range(len(side))])
+    return group, side
 
 
 def equal_counts(member: Bool[np.ndarray, "model record"]) -> bool:
     """Whether every record is in the same number of models."""
     count = member[:, varying_records(member)].sum(axis=0)
     return bool(len(count)) and bool((count == count[0]).all())
-
-
-def varying_records(member: Bool[np.ndarray, "model record"]) -> Int[np.ndarray, "varying"]:
-    """The records that some models have and some have not."""
-    return np.flatnonzero(member.any(axis=0) & ~member.all(axis=0))
 
 
 def draw_opposite(
