@@ -46,8 +46,11 @@ def measure(address: str, models: int, epochs: int) -> dict[str, float]:
         begin = time.perf_counter()
         found = ja.membership(
             Path(folder) / "run",
-            recipe=ja.Recipe(epochs=epochs),
-            audit=ja.audit.MembershipAudit(models=models, attacks=("loss",)),
+            model=ja.models.Architecture(),
+            dataset=ja.load("digits"),
+            learner=ja.learners.Standard(recipe=ja.Recipe(epochs=epochs)),
+            models=models,
+            attacks=(ja.attacks.Threshold(quantity="loss"),),
             placement=ja.training.Placement(chunk=models // CHUNKS),
             cluster=address or None,
         )

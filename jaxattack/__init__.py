@@ -4,7 +4,8 @@ what its weights are.
     >>> import jaxattack as ja
 
 Who was in the training set? Many models, each trained on half of the records, and each attacked by what the others say
-of its records; `ja.membership(folder)` does all of it, survives a kill, and ends in findings for a report.
+of its records; `ja.membership(folder, model=..., dataset=...)` does all of it, survives a kill, and ends in findings for a
+report.
 
     >>> iris = ja.load("iris")
     >>> member = ja.designs.Halves()(models=8, records=len(iris), seed=0)

@@ -80,9 +80,11 @@ def read_leaves(path: Path, like: Any) -> Any:
 def differences(here: Any, there: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Where two identities differ, as plain values: each place, what is there and what is here."""
     if isinstance(here, dict) and isinstance(there, dict):
-        # Records are known by their fingerprint: a path typed otherwise, or a moved file, is no other data.
+        # Records are known by their fingerprint: a path typed otherwise, or a moved file, is no other data. A model of one's
+        # own is known by its code alone.
         same = here.get("sha256") is not None and here["sha256"] == there.get("sha256")
-        for key in sorted({*here, *there} - ({"name"} if same else set())):
+        keys = {"code"} if "code" in here and "code" in there else {*here, *there} - ({"name"} if same else set())
+        for key in sorted(keys):
             yield from differences(here.get(key), there.get(key), f"{place}.{key}" if place else key)
     elif here != there:
         yield place, there, here

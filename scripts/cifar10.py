@@ -20,13 +20,16 @@ from rich.console import Console
 
 from jaxattack import Dataset, InputError, Observations, Recipe, load, membership
 from jaxattack.attacks.membership import lookup
-from jaxattack.audit import Findings, MembershipAudit, Subject, evaluate
+from jaxattack.audit import Findings, evaluate
 from jaxattack.audit.curves import of_views
 from jaxattack.audit.environment import peak_memory
 from jaxattack.cli import cores
 from jaxattack.cli.output import Output, progress, resumable
+from jaxattack.models import Architecture
+from jaxattack.signals import Phi
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Queries
+from jaxattack.training.learners import Standard
 
 QUERIES, EPOCH_QUERIES = 18, 2
 TAYLOR = "rmia-offline?confidence=taylor&join=median"
@@ -232,10 +235,14 @@ def sweep(run: Run, attacks: tuple[str, ...], *, folder: Path | None = None, que
     with progress(Output()) as shown, resumable(folder):
         return membership(
             folder,
-            victim=Subject(data=run.dataset.name, records=setting.records, model=setting.model),
-            recipe=setting.recipe,
-            audit=MembershipAudit(models=setting.models, queries=queries, attacks=attacks, seed=run.seed),
+            model=Architecture(name=setting.model),
             dataset=run.dataset,
+            records=setting.records,
+            learner=Standard(recipe=setting.recipe),
+            models=setting.models,
+            queries=queries,
+            attacks=tuple(map(lookup, attacks)),
+            seed=run.seed,
             placement=run.placement,
             progress=shown,
         )
@@ -244,7 +251,7 @@ def sweep(run: Run, attacks: tuple[str, ...], *, folder: Path | None = None, que
 def phi_of(folder: Path, models: int) -> Observations:
     """What the first models of a run folder say, phi alone."""
     observations = RunFolder.existing(folder).observations(models)
-    return replace(observations, signals={"phi": observations.signal("phi")})
+    return observations.only((Phi(),))
 
 
 def lengthened(run: Run) -> dict[int, Observations]:
@@ -282,7 +289,7 @@ def by_epochs(run: Run, attack: str) -> list[dict[str, Any]]:
         if epochs == setting.recipe.epochs:
             asked = RunFolder.existing(sweep_folder(run)).observations(setting.epoch_models)
             observations = of_views(asked, Queries.counting(QUERIES), Queries.counting(EPOCH_QUERIES))
-            values = evaluate(observations, lookup([attack]), growth=False)
+            values = evaluate(observations, (lookup(attack),), growth=False)
         else:
             small = replace(setting, models=setting.epoch_models, recipe=replace(setting.recipe, epochs=epochs))
             folder = _length_folder(run, epochs)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxattack import Recipe, load, train_ensemble
-from jaxattack.attacks.membership import lookup
+from jaxattack.attacks.membership import LiRA
 from jaxattack.data.designs import Halves
 from jaxattack.metrics import auc, clopper_pearson, influences, roc_curve
 from jaxattack.models import build
@@ -117,7 +117,7 @@ def real(path: str, sets: int) -> Iterator[dict[str, Any]]:
     order = np.random.default_rng(0).permutation(len(every))
     sets = min(sets, len(every) // SET)
     model, recipe = build("mlp:32", every.shape, every.classes), Recipe(epochs=20, batch=50)
-    attack = lookup(["lira-online"])["lira-online"]
+    attack = LiRA(online=True)
     found: dict[int, list[list[Repeat]]] = {models: [] for models in MODELS}
     for at in range(sets):
         records = every.take(np.sort(order[at * SET : (at + 1) * SET]))

@@ -156,7 +156,7 @@ def curves(run: Run, entries: Mapping[str, Mapping[str, Any]]) -> list[Panel]:
         Panel("models", "models", {label: entries[name]["by_models"] for label, name in shown.items()}),
         Panel(
             "queries", "queries",
-            {label: by_queries(lookup([name])[name], read, queries, entries[name]) for label, name in shown.items()},
+            {label: by_queries(lookup(name), read, queries, entries[name]) for label, name in shown.items()},
         ),
     ]  # fmt: skip
     if lengths := by_epochs(run, FIXED):

@@ -13,8 +13,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jaxattack import Recipe, membership
-from jaxattack.audit import MembershipAudit, Subject
+from jaxattack import Recipe, load, membership
+from jaxattack.attacks.membership import lookup
+from jaxattack.models import Architecture
+from jaxattack.training.learners import Standard
 
 EXPECTED = {  # AUC and TPR at 1% FPR, means over targets of 18 such networks trained elsewhere, by leave-one-out
     "lira-online?protocol=leave-one-out": (0.986, 0.742),
@@ -33,9 +35,13 @@ def main() -> None:
     options = parser.parse_args()
     found = membership(
         options.out,
-        victim=Subject(data=str(options.data), records=2400, model="mlp:128", activation="tanh"),
-        recipe=Recipe(epochs=30, batch=50, learning_rate=1e-3),
-        audit=MembershipAudit(models=options.models, seed=options.seed, attacks=ATTACKS),
+        model=Architecture(name="mlp:128", activation="tanh"),
+        dataset=load(str(options.data)),
+        records=2400,
+        learner=Standard(recipe=Recipe(epochs=30, batch=50, learning_rate=1e-3)),
+        models=options.models,
+        seed=options.seed,
+        attacks=tuple(map(lookup, ATTACKS)),
     )
     table = Table(title="Location-30, mean over targets", title_justify="left")
     for column in ("attack", "AUC", "expected", "TPR at 1% FPR", "expected"):

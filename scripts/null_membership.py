@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,11 @@ from scipy.special import expit, log_expit, xlogy
 from scipy.stats import t
 
 from jaxattack import Observations
-from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, lookup, under_protocol
+from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, by_label, lookup, under_protocol
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.data.designs import Design, Exact, Halves, Poisson
 from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
+from jaxattack.types import MembershipAttack
 
 ANSWERS = ("continuous", "rounded", "same", "constant")
 DESIGNS: tuple[Design, ...] = (Halves(), Exact(), Poisson())
@@ -73,13 +74,19 @@ def observe(design: Design, kind: str, models: int, records: int, seed: int) -> 
 
 
 def cell(
-    design: Design, kind: str, models: int, records: int, repeats: int, attacks: Sequence[str], seed: int = 0
+    design: Design,
+    kind: str,
+    models: int,
+    records: int,
+    repeats: int,
+    attacks: Mapping[str, MembershipAttack],
+    seed: int = 0,
 ) -> dict[str, dict[str, float]]:
     """Mean and standard error over repeats of each attack's pooled AUC and TPR at 1%; attacks that cannot run are absent."""
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in attacks}
     for repeat in range(repeats):
         observations = observe(design, kind, models, records, seed + repeat)
-        for name, attack in lookup(attacks).items():
+        for name, attack in attacks.items():
             try:
                 scores = attack(observations)
             except TooFewReferences:
@@ -114,7 +121,7 @@ def astray(figure: dict[str, float], odds: float = ODDS) -> bool:
 
 
 def study(
-    attacks: Sequence[str], kinds: Sequence[str], sizes: Sequence[int], records: int
+    attacks: Mapping[str, MembershipAttack], kinds: Sequence[str], sizes: Sequence[int], records: int
 ) -> Iterator[tuple[str, str, int, dict[str, dict[str, float]]]]:
     """Every cell: answers, design, models and what each attack finds."""
     for kind in kinds:
@@ -124,7 +131,7 @@ def study(
                 yield kind, design.describe, models, cell(design, kind, models, records, repeats, attacks)
 
 
-def show(kind: str, cells: dict[tuple[str, int], dict[str, dict[str, float]]], attacks: Sequence[str]) -> Table:
+def show(kind: str, cells: dict[tuple[str, int], dict[str, dict[str, float]]], attacks: Iterable[str]) -> Table:
     """The table of one kind of answers."""
     table = Table(
         title=f"{kind} answers: AUC, and members found above chance (points) at 1% false positives",
@@ -152,7 +159,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1000)
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     options = parser.parse_args()
-    attacks = under_protocol(options.attacks, options.protocol)
+    attacks = by_label(under_protocol(lookup(name), options.protocol) for name in options.attacks)
     console, kept = Console(width=210), []
     cells: dict[str, dict[tuple[str, int], Any]] = {kind: {} for kind in options.answers}
     for kind, design, models, found in study(attacks, options.answers, options.models, options.records):

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from jaxattack import InputError, Observations, Recipe, load, train_ensemble
-from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.attacks.membership import ATTACKS, signals_of
 from jaxattack.audit import evaluate
 from jaxattack.audit.claim import Correction, claimed_rate
 from jaxattack.audit.curves import FPRS, rate_key
@@ -46,7 +46,9 @@ def observe(models: int) -> Observations:
     member = np.zeros((models, len(digits)), bool)
     member[:, trained] = Halves()(models, len(trained), 0)
     model = build("mlp:64", digits.shape, digits.classes)
-    _, observed = train_ensemble(model, Recipe(epochs=20, batch=32), digits, member, signals=signals_for())
+    _, observed = train_ensemble(
+        model, Recipe(epochs=20, batch=32), digits, member, signals=signals_of(ATTACKS.values())
+    )
     signals = {name: values[:, scored] for name, values in observed.signals.items()}
     return Observations(signals=signals, member=member[:, scored], label=digits.y[scored])
 
@@ -62,7 +64,7 @@ def run(observed: Observations, models: int, seed: int) -> dict[str, bool]:
     )
     rate = claimed_rate(int((~audit.member).sum()), FPRS)
     assert rate is not None
-    attacks = scorable(audit.member, lookup(tuple(ATTACKS))).attacks
+    attacks = scorable(audit.member, ATTACKS).attacks
     found = {name: _figures(attack, audit, rate) for name, attack in attacks.items()}
     found = {name: figures for name, figures in found.items() if figures is not None}
     name = max(found, key=lambda name: (found[name][0].value, found[name][1]))
@@ -76,7 +78,7 @@ def run(observed: Observations, models: int, seed: int) -> dict[str, bool]:
         "binomial": bool(clopper_pearson(hits, positives)[0] > rate),
     }
     if seed == 0:
-        told = evaluate(audit, lookup(tuple(ATTACKS)), growth=False)
+        told = evaluate(audit, ATTACKS.values(), growth=False)
         assert claimed(told)["name"] == name
         assert beats_chance(claimed(told), rate_key(rate)) == claims["all"]
     return claims

@@ -44,7 +44,7 @@ class Relation(NamedTuple):
 
 def score(name: str, observations: Observations) -> Float[np.ndarray, "target record"]:
     """The scores of an attack named as in `jaxattack.attacks.membership`."""
-    return lookup([name])[name](observations)
+    return lookup(name)(observations)
 
 
 def score_in_groups(name: str, observations: Observations, size: int) -> Float[np.ndarray, "target record"]:

@@ -45,8 +45,8 @@ ALL = {
 FEW = {TAYLOR: "offline", LOG: "offline, log-ratio", LIRA_OFFLINE: "LiRA offline"}
 
 PUBLISHED = (
-    Published("Zarifzadeh et al.", f"{TAYLOR}, 4", {"auc": 0.7102, "0.0001": 0.0291}),
-    Published("two independent users", f"{TAYLOR}, 4", {"auc": 0.647, "0.0001": 0.008}),
+    Published("Zarifzadeh et al.", f"{TAYLOR}-4", {"auc": 0.7102, "0.0001": 0.0291}),
+    Published("two independent users", f"{TAYLOR}-4", {"auc": 0.647, "0.0001": 0.008}),
     Published("Zarifzadeh et al.", ONLINE, {"auc": 0.7225, "0.0001": 0.0431}),
     Published("Zarifzadeh et al.", LIRA, {"auc": 0.7204, "0.0001": 0.0339}),
 )
@@ -54,21 +54,19 @@ PUBLISHED = (
 
 # From what independent users reached, or the paper's own, to where the replication of LiRA lies above the paper.
 FULL = {
-    f"{TAYLOR}, 4": {"auc": (0.647, 0.76), "0.0001": (0.008, 0.06)},
+    f"{TAYLOR}-4": {"auc": (0.647, 0.76), "0.0001": (0.008, 0.06)},
     ONLINE: {"auc": (0.7225, 0.78), "0.0001": (0.02, 0.08)},
 }
 EXPECTED = {"fast": FULL, "paper": FULL}
 
 
-def few_references(models: int) -> tuple[dict[str, FewReferences], dict[str, str]]:
-    """The attacks with 1, 2 and 4 references, as far as there are models for them, and their labels."""
+def few_references(models: int) -> dict[FewReferences, str]:
+    """The attacks with 1, 2 and 4 references, as far as there are models for them, and what they are called."""
     chosen = [(name, pairs) for pairs in PAIRS if pairs < models // 2 for name in FEW]
     # One reference has no spread, which LiRA needs.
     chosen = [(name, pairs) for name, pairs in chosen if pairs > 1 or name != LIRA_OFFLINE]
-    found = lookup(list(FEW))
-    attacks = {f"{name}, {pairs}": FewReferences(attack=found[name], pairs=pairs) for name, pairs in chosen}
     words = {pairs: f"{pairs} reference" + ("s" if pairs > 1 else "") for pairs in PAIRS}
-    return attacks, {f"{name}, {pairs}": f"{FEW[name]}, {words[pairs]}" for name, pairs in chosen}
+    return {FewReferences(attack=lookup(name), pairs=pairs): f"{FEW[name]}, {words[pairs]}" for name, pairs in chosen}
 
 
 def reproduce(run: Run) -> dict[str, Any]:
@@ -80,18 +78,18 @@ def reproduce(run: Run) -> dict[str, Any]:
     models = run.setting.models
     found = sweep(run, tuple(ALL))
     start = time.perf_counter()
-    attacks, few_labels = few_references(models)
+    few = few_references(models)
     observations = RunFolder.existing(sweep_folder(run)).observations(models)
-    entries = by_name(found.values) | by_name(evaluate(observations, attacks, growth=False))
+    entries = by_name(found.values) | by_name(evaluate(observations, tuple(few), growth=False))
     few_seconds = time.perf_counter() - start
     start = time.perf_counter()
-    labels = few_labels | ALL
+    labels = {attack.name: words for attack, words in few.items()} | ALL
     expected = EXPECTED.get(run.kind, {}) if run.whole else {}
     table = comparison(
         f"RMIA on CIFAR-10: {run.title}", entries, labels, targets=models, published=PUBLISHED, expected=expected
     )
     with styled():
-        drawn = (ONLINE, LIRA, TAYLOR, f"{TAYLOR}, 4", f"{TAYLOR}, 1", "loss")
+        drawn = (ONLINE, LIRA, TAYLOR, f"{TAYLOR}-4", f"{TAYLOR}-1", "loss")
         marks = PUBLISHED if run.kind != "quick" else ()
         figure = roc_figure(entries, {name: labels[name] for name in drawn if name in entries}, marks)
         save_figure(run.results, f"{run.name}-roc", figure)
@@ -102,7 +100,7 @@ def reproduce(run: Run) -> dict[str, Any]:
         "expected": expected,
         "outside": outside(entries, expected),
     }
-    judged = [judge(one) for one in relations(observations, attacks)]
+    judged = [judge(one) for one in relations(observations, {attack.name: attack for attack in few})]
     results["relations"] = judged
     tied = max(entries[name]["tied"] for name in labels if name.startswith("rmia"))
     ties = f"At most {percent(tied)} of an RMIA attack's scores are equal to its largest."
@@ -115,7 +113,7 @@ def relations(observations: Observations, few: Mapping[str, FewReferences]) -> l
 
     Args:
         observations: what they say.
-        few: the attacks with few references.
+        few: the attacks with few references, by their names.
     """
     member = observations.member
     online = score(ONLINE, observations)
@@ -123,10 +121,10 @@ def relations(observations: Observations, few: Mapping[str, FewReferences]) -> l
         Relation("online above offline, all references", online, score(TAYLOR, observations), member),
         Relation("online above LiRA online, all references", online, score(LIRA, observations), member),
     ]
-    most, fewest = f"{TAYLOR}, {PAIRS[-1]}", f"{TAYLOR}, {PAIRS[0]}"
+    most, fewest = f"{TAYLOR}-{PAIRS[-1]}", f"{TAYLOR}-{PAIRS[0]}"
     if most in few:
         offline = few[most](observations)
-        lira = few[f"{LIRA_OFFLINE}, {PAIRS[-1]}"](observations)
+        lira = few[f"{LIRA_OFFLINE}-{PAIRS[-1]}"](observations)
         claims += [
             Relation(f"offline, {PAIRS[-1]} references above {PAIRS[0]}", offline, few[fewest](observations), member),
             Relation(f"offline above LiRA offline, {PAIRS[-1]} references", offline, lira, member),

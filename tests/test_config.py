@@ -85,3 +85,14 @@ def test_it_is_a_frozen_hashable_dataclass_and_ranges_see_checked_values():
         walk.steps = 3
     with pytest.raises(InputError, match=r"rate is -1"):
         Walk(rate=-1)
+
+
+def test_a_refusal_gives_the_example_of_a_field_and_stays_on_one_line():
+    @config
+    class Job:
+        rows: int = dataclasses.field(default=1, metadata={"example": "8"})
+
+    with pytest.raises(InputError, match=r"^rows is 1\.5: give a whole number, as 8\.$"):
+        Job(rows=1.5)
+    with pytest.raises(InputError, match=r"^rows is array\(\[\[0\., 0\.\.*.*\.\.\.: give a whole number, as 8\.$"):
+        Job(rows=np.zeros((9, 2)))

@@ -17,14 +17,17 @@ from hostile import TEXTS, archives, descriptions, npy, packed
 from oracle.kept import BATCHES, fill, victim
 
 from jaxattack import report
-from jaxattack.audit import Subject, open_victim, read_canary_scores, read_observations, rescore, train_victim
+from jaxattack.attacks.membership import lookup
+from jaxattack.audit import open_victim, read_canary_scores, read_observations, rescore, train_victim
 from jaxattack.cli.extraction import _keys
 from jaxattack.data import design, load
 from jaxattack.disk import read_array, read_arrays, read_json
+from jaxattack.models import Architecture
 from jaxattack.npz import UnreadableError, free_memory, open_arrays
 from jaxattack.oracle import frames, from_onnx, from_skops, journalled
 from jaxattack.store import RunFolder
 from jaxattack.training import Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
 MEMBER = np.arange(24).reshape(4, 6) % 2 == 0
@@ -142,7 +145,7 @@ def test_the_arrays_of_a_run(run, name):
     )
     for case, data in cases.items():
         (run / name).write_bytes(data)
-        refused(case, lambda: rescore(run, ("loss",)))
+        refused(case, lambda: rescore(run, (lookup("loss"),)))
 
 
 CHUNKS = {
@@ -165,27 +168,27 @@ CHUNKS = {
 def test_a_chunk_of_other_arrays(run, case):
     good = read_arrays(run / "chunk-000000-000003.npz")
     np.savez(run / "chunk-000000-000003.npz", **good | CHUNKS[case])
-    refused(case, lambda: rescore(run, ("loss",)))
+    refused(case, lambda: rescore(run, (lookup("loss"),)))
 
 
 def test_chunks_that_do_not_fit_together(run):
     good = read_arrays(run / "chunk-000000-000003.npz")
     models = np.arange(4, 8)
     np.savez(run / "chunk-000004-000007.npz", **good | {"models": models, "phi": np.zeros((4, 6, 2), np.float32)})
-    assert "in other chunks" in refused("queries", lambda: rescore(run, ("loss",)))
+    assert "in other chunks" in refused("queries", lambda: rescore(run, (lookup("loss"),)))
 
 
 def test_the_description_of_a_run(run):
     good = json.loads((run / "run.json").read_text())
     for name, data in descriptions(good).items():
         (run / "run.json").write_bytes(data)
-        refused(name, lambda: rescore(run, ("loss",)))
+        refused(name, lambda: rescore(run, (lookup("loss"),)))
 
 
 def test_the_cost_of_a_chunk(run):
     for name, data in TEXTS.items():
         (run / "cost-000000-000003.json").write_bytes(data)
-        refused(name, lambda: rescore(run, ("loss",)))
+        refused(name, lambda: rescore(run, (lookup("loss"),)))
 
 
 def test_a_run_names_no_folder_of_prepared_sets(run):
@@ -193,7 +196,7 @@ def test_a_run_names_no_folder_of_prepared_sets(run):
     good["data"]["name"] = f"tfds:planted?data_dir={run}"
     (run / "run.json").write_text(json.dumps(good))
     before = set(sys.modules)
-    assert rescore(run, ("loss",)).pictures == {}  # the models are scored, without pictures of the records
+    assert rescore(run, (lookup("loss"),)).pictures == {}  # the models are scored, without pictures of the records
     assert "tensorflow_datasets" not in set(sys.modules) - before
 
 
@@ -375,7 +378,12 @@ def test_a_saved_graph_reads_no_file_beside_it(tmp_path):
 
 def test_a_model_folder(tmp_path):
     folder = tmp_path / "victim"
-    train_victim(folder, victim=Subject(data="iris", model="softmax"), recipe=Recipe(epochs=1))
+    train_victim(
+        folder,
+        model=Architecture(name="softmax"),
+        dataset=load("iris"),
+        learner=Standard(recipe=Recipe(epochs=1)),
+    )
     whole = {name: (folder / name).read_bytes() for name in ("model.json", "weights.npz", "member.npy")}
     cases = {
         "model.json": TEXTS,

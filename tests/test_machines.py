@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 from command import free_port, run
 
-from jaxattack import InputError, Recipe, membership
-from jaxattack.audit import MembershipAudit, Subject
+from jaxattack import InputError, Recipe, load, membership
+from jaxattack.attacks.membership import Threshold
 from jaxattack.cli import application
+from jaxattack.models import Architecture
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement
+from jaxattack.training.learners import Standard
 
 MODELS = 40
 SMALL = ("--data", "iris", "--model", "softmax", "--epochs", "3000", "--attacks", "loss", "--models", str(MODELS))
@@ -36,9 +38,11 @@ def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("machines") / "plain"
     membership(
         folder,
-        victim=Subject(data="iris", model="softmax"),
-        recipe=Recipe(epochs=3000),
-        audit=MembershipAudit(models=MODELS, attacks=("loss",)),
+        model=Architecture(name="softmax"),
+        dataset=load("iris"),
+        learner=Standard(recipe=Recipe(epochs=3000)),
+        models=MODELS,
+        attacks=(Threshold(quantity="loss"),),
         placement=Placement(chunk=MODELS),
     )
     return phi(folder)

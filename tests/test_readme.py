@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxattack import read_observations, score
+from jaxattack.attacks.membership import lookup
 from jaxattack.cli import application
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -69,5 +70,5 @@ def test_the_torch_example_runs_in_numpy_form_and_its_file_is_scored(tmp_path, m
     torch = types.SimpleNamespace(no_grad=contextlib.nullcontext)
     given = {"torch": torch, "x": None, "y": tensor(label), "member": member, "models": [model(row) for row in member]}
     exec(compile(example.replace("import torch\n", ""), "README.md", "exec"), given)
-    found = score(read_observations(Path("observations.npz")), ("lira-online", "loss"))
+    found = score(read_observations(Path("observations.npz")), (lookup("lira-online"), lookup("loss")))
     assert min(attack["auc"] for attack in found["attacks"]) > 0.8

@@ -12,13 +12,16 @@ from attacks.evasion.linear_victims import leaky, records
 from attacks.inversion.white_boxes import digits
 from attacks.planted import complementary, observe
 
-from jaxattack import Recipe
+from jaxattack import Recipe, load
 from jaxattack.attacks import evasion, extraction, inversion, membership
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
-from jaxattack.audit import EvasionAudit, ExtractionAudit, InversionAudit, MembershipAudit, Subject, open_victim
+from jaxattack.audit import EvasionAudit, ExtractionAudit, InversionAudit, MembershipAudit, open_victim
+from jaxattack.cli.membership import Attacking
 from jaxattack.cli.terms import Terms
+from jaxattack.cli.words import Subject
 from jaxattack.data.designs import Exact, Halves, Poisson, Sized
+from jaxattack.models import Architecture
 from jaxattack.oracle import budgeted
 from jaxattack.training import Placement, Queries
 from jaxattack.types import InputError
@@ -38,17 +41,20 @@ QUICK = {
     "inverting-gradients": {"steps": 2, "restarts": 2},
 }
 
+AUDIT = MembershipAudit(model=Architecture(), dataset=load("iris"))
 CONFIGS = [
     *(attack for room in (membership, extraction, inversion, gradient, evasion) for attack in room.ATTACKS.values()),
     *(
         Recipe(),
         Placement(),
         Queries(),
-        MembershipAudit(),
+        AUDIT,
         ExtractionAudit(),
         InversionAudit(),
         EvasionAudit(),
         Subject(),
+        Attacking(),
+        Architecture(),
         Terms(),
     ),
     *(Halves(), Exact(), Poisson(), Sized(members=5), inversion.Prior()),

@@ -14,8 +14,8 @@ from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
 from jaxattack.audit.reconstruction import ReconstructionResult, reconstruct
-from jaxattack.audit.subject import Subject, train_victim
 from jaxattack.audit.sweep import Findings, membership, rescore, train_part
+from jaxattack.audit.train import train_victim
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.audit.victim_names import open_victim
 
@@ -33,7 +33,6 @@ __all__ = [
     "MembershipAudit",
     "Part",
     "ReconstructionResult",
-    "Subject",
     "Trained",
     "Victim",
     "as_victim",

@@ -37,14 +37,15 @@ def answerable(
         return Answerable(dict(attacks), ())
     refused: dict[str, list[str]] = {}
     for name, attack in attacks.items():
-        lacking = [signal for signal in attack.signals if signal not in observed]
+        lacking = [signal.name for signal in attack.signals if signal.name not in observed]
         if lacking:
             refused.setdefault(", ".join(lacking), []).append(name)
     notes = [
         f"These attacks are not run, because the defended answers do not allow {lacking}: {', '.join(names)}."
         for lacking, names in refused.items()
     ]
-    able = {name: attack for name, attack in attacks.items() if {*attack.signals} <= {*observed}}
+    lacking = {name for names in refused.values() for name in names}
+    able = {name: attack for name, attack in attacks.items() if name not in lacking}
     if not able:
         raise InputError(
             f"no attack can be run: {' '.join(notes).removesuffix('.')}; name gap, which reads labels alone."

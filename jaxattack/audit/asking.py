@@ -9,38 +9,24 @@ from pathlib import Path
 import numpy as np
 
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
-from jaxattack.audit.subject import Subject
 from jaxattack.store import read_leaves
-from jaxattack.training import Recipe
 from jaxattack.training.afterwards import ask_afterwards, blank
 from jaxattack.training.program import Work
 from jaxattack.training.view import sight
-from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Signal, sees
+from jaxattack.types import InputError, Observations, Signal, sees
 
 
-def run_observations(
-    out: Path,
-    *,
-    victim: Subject = Subject(),
-    recipe: Recipe | Learner = Recipe(),
-    audit: MembershipAudit = MembershipAudit(),
-    dataset: Dataset | None = None,
-    defences: tuple[Defence, ...] = (),
-) -> Observations:
+def run_observations(out: Path, audit: MembershipAudit) -> Observations:
     """What the models of a finished run say; `Observations.of` asks them for any further signal, once.
 
     Args:
         out: the run folder.
-        victim: as `jaxattack.membership` was given it, and so are the others.
-        recipe: how every model was trained.
-        audit: how many models, who is in, and what was asked.
-        dataset: the records, where they are not to be loaded by name.
-        defences: before every model's answers.
+        audit: as the run was made.
 
     Raises:
         InputError: another run, or one that lacks models.
     """
-    return of_plan(planned(out, victim, recipe, audit, dataset, defences))
+    return of_plan(planned(out, audit))
 
 
 def of_plan(plan: Plan) -> Observations:

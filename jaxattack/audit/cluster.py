@@ -34,8 +34,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxattack.audit.environment import device
+from jaxattack.audit.model_source import ModelSource, model_for
 from jaxattack.audit.plan import Plan
-from jaxattack.audit.subject import Subject, architecture
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
 from jaxattack.training.ensemble import Chunk
 from jaxattack.types import Dataset, Defence, InputError, Learner, Progress, Signal, Variables
@@ -62,10 +62,10 @@ class _Work:
     """What is the same for every task of a run, and decides its results; equal where the token is."""
 
     token: str
-    victim: Subject = field(compare=False)
+    source: ModelSource = field(compare=False)
     recipe: Recipe | Learner = field(compare=False)
     queries: Queries = field(compare=False)
-    signals: tuple[str | Signal, ...] = field(compare=False)
+    signals: tuple[Signal, ...] = field(compare=False)
     columns: tuple[bool, ...] = field(compare=False)
     defences: tuple[Defence, ...] = field(compare=False)
     seed: int = field(compare=False)
@@ -120,7 +120,7 @@ def train_on_cluster(plan: Plan, address: str, placement: Placement, progress: P
 def _work(plan: Plan, placement: Placement, share: _Share) -> _Work:
     return _Work(
         token=secrets.token_hex(8),
-        victim=plan.victim,
+        source=plan.source,
         recipe=plan.sweep.recipe,
         queries=plan.sweep.queries,
         signals=plan.sweep.signals,
@@ -270,7 +270,7 @@ def _host(variables: Variables, keep: bool) -> Variables:
 def _engine(work: _Work) -> Engine:
     """The worker's engine: it compiles for the first chunk and serves all of them."""
     _settle(work.accelerator)
-    model = architecture(work.victim, work.records)
+    model = model_for(work.source, work.records)
     sweep = Sweep(
         model=model,
         recipe=work.recipe,

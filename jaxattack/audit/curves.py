@@ -101,7 +101,7 @@ def by_queries(
     Raises:
         InputError: observations of another number of views.
     """
-    read = dataclasses.replace(observations, signals={name: observations.signal(name) for name in attack.signals})
+    read = observations.only(attack.signals)
     points = []
     for kept in _smaller(asked):
         if whole and kept == asked:

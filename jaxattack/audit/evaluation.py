@@ -5,23 +5,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.membership import RMIA, LiRA
+from jaxattack.attacks.membership import REGISTRY, RMIA, LiRA, by_label
 from jaxattack.attacks.membership.references import TooFewReferences
+from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, by_queries, rate_key
+from jaxattack.audit.entry import all_models, attack_entry, tpr_intervals
 from jaxattack.audit.learning import doubts, fit_of_models
 from jaxattack.audit.per_record import (
     calibration,
@@ -31,23 +31,22 @@ from jaxattack.audit.per_record import (
     own_rates_at,
     vulnerability_of_all,
 )
-from jaxattack.audit.scorable import scorable
-from jaxattack.metrics import Band, Spread, Summary, summarise, thin, vulnerability
-from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
-from jaxattack.signals import lookup
+from jaxattack.audit.scorable import Scorable, scorable
+from jaxattack.metrics import summarise, vulnerability
+from jaxattack.metrics.uncertainty import Influences
+from jaxattack.signals import Correct, Phi
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
-CURVE = 400
 AT_ONCE = min(4, os.cpu_count() or 1)
 
 
 def evaluate(
     observations: Observations,
-    attacks: Mapping[str, MembershipAttack],
+    attacks: Collection[MembershipAttack],
     *,
     growth: bool = True,
-    declare: str | None = None,
+    declare: MembershipAttack | None = None,
     queries: Queries | None = None,
     unread: Bool[np.ndarray, "record"] | None = None,
     progress: Progress | None = None,
@@ -58,7 +57,7 @@ def evaluate(
 
     Args:
         observations: at least four models.
-        attacks: each under the name it is reported by.
+        attacks: each is reported by its `jaxattack.attacks.naming.label`.
         growth: whether each attack with references is also run among fewer models; ``by_models`` stays empty otherwise.
         declare: the attack that was chosen beforehand; by default the strongest is claimed, and its interval allows for
             the choice among all (`jaxattack.audit.claim`).
@@ -75,46 +74,17 @@ def evaluate(
     """
     if not attacks:
         raise InputError("no attack is named: give at least one.")
-    chosen = scorable(observations.member, attacks, unread)
-    everything = len(chosen.records) == observations.records
-    member = observations.member[:, chosen.records]
-    # Where labels alone are answered there is no phi: what is right gives records away too.
-    evidence = "phi" if "phi" in observations.signals else "correct"
-    shown = observations.signal(evidence)[:, chosen.records, 0]  # copied: a view would keep all queries in memory
-    vulnerable = vulnerability(shown, member)
-    correction = Correction(attacks=tuple(chosen.attacks), declared=declare)
-    rate = claimed_rate(int((~member).sum()), FPRS)
-    judged: list[_Judged] = []
-    refused: list[str] = []
-    # Attacks that read the same signals follow one another, so that each signal is read from the disk once.
-    by_signals = sorted(chosen.attacks.items(), key=lambda item: item[1].signals)
-    for names, group in groupby(by_signals, key=lambda item: item[1].signals):
-        read = dataclasses.replace(observations, signals={name: observations.of(lookup(name)) for name in names})
-        read = read if everything else read.take_records(chosen.records)
-        scored = []
-        for label, attack in group:
-            try:
-                scored.append(_scored(label, attack, read))
-            except TooFewReferences as error:
-                refused.append(f"{label} is left out: {error}")
-        judge = partial(
-            _judge, read=read, exposed=vulnerable, growth=growth, queries=queries, correction=correction, rate=rate
-        )
-        # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for one in pool.map(judge, scored):
-                judged = _with_influences(judged, one, declare)
-                if progress:
-                    progress("attacks", len(judged), len(chosen.attacks))
-    if not judged:
-        raise InputError(f"no attack can be run. {' '.join(refused)}")
-    judged.sort(key=lambda one: one.strength, reverse=True)
-    if declare and declare not in [one.entry["name"] for one in judged]:
-        raise InputError(f"the declared attack cannot be run. {' '.join(refused)}")
-    claimed = next((one for one in judged if one.entry["name"] == declare), judged[0])
-    beyond = exposed(shown, member)
-    models = fit_of_models(observations, chosen.records)
-    notes = doubts(models, observations.label[chosen.records], observations.records - models["members"])
+    part = scorable(observations.member, by_label(attacks), unread)
+    declared = None if declare is None else label(declare, REGISTRY)
+    correction = Correction(attacks=tuple(part.attacks), declared=declared)
+    evidence = _evidence(observations, part)
+    rate = claimed_rate(int((~evidence.member).sum()), FPRS)
+    terms = _Terms(evidence.vulnerability, growth, queries, correction, rate)
+    judged, refused = _judge_all(observations, part, terms, progress)
+    claimed = _claimed(judged, declared, refused)
+    beyond = exposed(evidence.shown, evidence.member)
+    models = fit_of_models(observations, part.records)
+    notes = doubts(models, observations.label[part.records], observations.records - models["members"])
     return {
         "attacks": [one.entry for one in judged],
         "claim": {
@@ -124,18 +94,52 @@ def evaluate(
             "declared": declare is not None,
         },
         "comparison": _comparison(claimed, judged, correction),
-        "calibration": calibration(shown, member, {rate_key(fpr): fpr for fpr in FPRS}),
+        "calibration": calibration(evidence.shown, evidence.member, {rate_key(fpr): fpr for fpr in FPRS}),
         "models": models,
-        "vulnerable": numbered(claimed.vulnerable, chosen.records, beyond),
-        "vulnerability": vulnerability_of_all(shown, member, vulnerable, beyond),
-        "notes": [*observations.notes, *chosen.notes, *refused, *notes],
+        "vulnerable": numbered(claimed.vulnerable, part.records, beyond),
+        "vulnerability": vulnerability_of_all(evidence.shown, evidence.member, evidence.vulnerability, beyond),
+        "notes": [*observations.notes, *part.notes, *refused, *notes],
     }
+
+
+class _Evidence(NamedTuple):
+    """What models say of the records that are scored, and how surely that gives each away."""
+
+    shown: Float[np.ndarray, "model record"]
+    member: Bool[np.ndarray, "model record"]
+    vulnerability: Float[np.ndarray, "record"]
+
+
+def _evidence(observations: Observations, part: Scorable) -> _Evidence:
+    # Where labels alone are answered there is no phi: what is right gives records away too.
+    signal = Phi() if Phi().name in observations.signals else Correct()
+    shown = observations.of(signal)[:, part.records, 0]  # copied: a view would keep all queries in memory
+    member = observations.member[:, part.records]
+    return _Evidence(shown, member, vulnerability(shown, member))
+
+
+class _Terms(NamedTuple):
+    """How every attack is judged.
+
+    Attributes:
+        vulnerability: of each record.
+        growth: whether it is also run among fewer models and views.
+        queries: the views that were asked about.
+        correction: what its intervals allow for.
+        rate: the false-positive rate that decides which is the strongest.
+    """
+
+    vulnerability: Float[np.ndarray, "record"]
+    growth: bool
+    queries: Queries | None
+    correction: Correction
+    rate: float | None
 
 
 class _Scored(NamedTuple):
     """An attack's scores, and the seconds they took."""
 
-    label: str
+    name: str
     attack: MembershipAttack
     scores: Float[np.ndarray, "target record"]
     seconds: float
@@ -170,126 +174,75 @@ def _comparison(claimed: _Judged, judged: list[_Judged], correction: Correction)
     return comparison(name, claimed.influences, baseline.influences, correction, names)
 
 
-def _scored(label: str, attack: MembershipAttack, read: Observations) -> _Scored:
+def _judge_all(
+    observations: Observations, part: Scorable, terms: _Terms, progress: Progress | None
+) -> tuple[list[_Judged], list[str]]:
+    """Every attack that can be run, strongest first; and of the others why not, in sentences."""
+    judged: list[_Judged] = []
+    refused: list[str] = []
+    for read, attacks in _by_signals(observations, part):
+        scored: list[_Scored] = []
+        for name, attack in attacks.items():
+            try:
+                scored.append(_scored(name, attack, read))
+            except TooFewReferences as error:
+                refused.append(f"{name} is left out: {error}")
+        # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for one in pool.map(partial(_judge, read=read, terms=terms), scored):
+                judged = _with_influences(judged, one, terms.correction.declared)
+                if progress:
+                    progress("attacks", len(judged), len(part.attacks))
+    if not judged:
+        raise InputError(f"no attack can be run. {' '.join(refused)}")
+    return sorted(judged, key=lambda one: one.strength, reverse=True), refused
+
+
+def _by_signals(
+    observations: Observations, part: Scorable
+) -> Iterator[tuple[Observations, dict[str, MembershipAttack]]]:
+    """Attacks that read the same signals, with what they read: each signal is read from the disk once."""
+
+    def names(item: tuple[str, MembershipAttack]) -> list[str]:
+        return [signal.name for signal in item[1].signals]
+
+    for _, group in groupby(sorted(part.attacks.items(), key=names), key=names):
+        attacks = dict(group)
+        read = observations.only(next(iter(attacks.values())).signals)
+        yield read if len(part.records) == observations.records else read.take_records(part.records), attacks
+
+
+def _claimed(judged: list[_Judged], declared: str | None, refused: list[str]) -> _Judged:
+    """The attack that was declared, or the strongest.
+
+    Raises:
+        InputError: the declared one could not be run.
+    """
+    if declared is None:
+        return judged[0]
+    for one in judged:
+        if one.entry["name"] == declared:
+            return one
+    raise InputError(f"the declared attack cannot be run. {' '.join(refused)}")
+
+
+def _scored(name: str, attack: MembershipAttack, read: Observations) -> _Scored:
     begin = time.perf_counter()
     scores = attack(read)
-    return _Scored(label, attack, scores, time.perf_counter() - begin)
+    return _Scored(name, attack, scores, time.perf_counter() - begin)
 
 
-def _judge(
-    scored: _Scored,
-    *,
-    read: Observations,
-    exposed: Float[np.ndarray, "record"],
-    growth: bool,
-    queries: Queries | None,
-    correction: Correction,
-    rate: float | None,
-) -> _Judged:
-    label, attack, scores, seconds = scored
+def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judged:
+    name, attack, scores, seconds = scored
     summary = summarise(scores, read.member, FPRS)
-    entry = _entry(label, attack, summary, scores, read.member) | {"seconds": seconds}
-    confidence = correction.confidence(label)
-    entry["tpr_interval_corrected"] = _by_rate(summary, confidence)
-    entry["by_models"] = [*by_models(attack, read), _whole(entry, read)] if growth and attack.references else []
-    views = growth and queries is not None and queries.count > 1 and isinstance(attack, LiRA | RMIA)
-    entry["by_queries"] = by_queries(attack, read, queries, entry) if views and queries else []
-    strength = 0.0 if rate is None else summary.tpr[FPRS.index(rate)].tpr
+    entry = attack_entry(name, attack, summary, scores, read.member) | {"seconds": seconds}
+    entry["tpr_interval_corrected"] = tpr_intervals(summary, terms.correction.confidence(name))
+    grown = terms.growth and attack.references
+    entry["by_models"] = [*by_models(attack, read), all_models(entry, read)] if grown else []
+    views = terms.growth and isinstance(attack, LiRA | RMIA) and terms.queries is not None and terms.queries.count > 1
+    entry["by_queries"] = by_queries(attack, read, terms.queries, entry) if views and terms.queries else []
+    strength = 0.0 if terms.rate is None else summary.tpr[FPRS.index(terms.rate)].tpr
     thresholds = {rate_key(point.fpr): point.threshold for point in summary.tpr}
-    vulnerable = most_vulnerable(label, scores, thresholds["0.01"], read, exposed)
+    vulnerable = most_vulnerable(name, scores, thresholds["0.01"], read, terms.vulnerability)
     entry["per_record"] = own_rates_at(scores, read.member, thresholds)
     return _Judged(entry, vulnerable, (strength, summary.auc), summary.influences)
-
-
-def _by_rate(summary: Summary, confidence: float) -> dict[str, list[float]]:
-    """The interval of the true-positive rate at each false-positive rate."""
-    pairs = zip(summary.tpr, summary.tpr_estimate, strict=True)
-    return {rate_key(point.fpr): list(estimate.interval(confidence)) for point, estimate in pairs}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _spread(spread: Spread) -> dict[str, float | None]:
-    return {"mean": _number(spread.mean), "sd": _number(spread.sd)}
-
-
-def _entry(
-    name: str,
-    attack: MembershipAttack,
-    summary: Summary,
-    scores: Float[np.ndarray, "target record"],
-    member: Bool[np.ndarray, "target record"],
-) -> dict[str, Any]:
-    """One attack's part of the findings."""
-    roc = thin(summary.roc, CURVE)
-    rates = [rate_key(point.fpr) for point in summary.tpr]
-    return {
-        "name": name,
-        "description": _description(attack),
-        "references": attack.references,
-        "records": scores.shape[1],
-        "auc": summary.auc,
-        "auc_interval": list(summary.auc_estimate.interval()),
-        "balanced_accuracy": summary.balanced_accuracy,
-        "advantage": summary.advantage,
-        "tpr": {rate: point.tpr for rate, point in zip(rates, summary.tpr, strict=True)},
-        "tpr_interval": _by_rate(summary, CONFIDENCE),
-        "false_positives": {rate: point.false_positives for rate, point in zip(rates, summary.tpr, strict=True)},
-        "resolvable": {rate: point.resolvable for rate, point in zip(rates, summary.tpr, strict=True)},
-        "tied": summary.tied,
-        "per_target": {
-            "auc": _spread(summary.target_auc),
-            "balanced_accuracy": _spread(summary.target_balanced_accuracy),
-            "tpr": {rate: _spread(spread) for rate, spread in zip(rates, summary.target_tpr, strict=True)},
-        },
-        "transferred": {
-            rate_key(transfer.nominal): {"fpr": _spread(transfer.fpr), "tpr": _spread(transfer.tpr)}
-            for transfer in summary.transferred
-        },
-        "ppv": {
-            rate_key(prior): {rate_key(fpr): _number(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
-            for prior in next(iter(summary.ppv.values()))
-        },
-        "roc": {
-            "false_positives": roc.fp.tolist(),
-            "true_positives": roc.tp.tolist(),
-            "negatives": roc.negatives,
-            "positives": roc.positives,
-        },
-        "band": _band(summary.band),
-        "histogram": _histogram(scores, member),
-    }
-
-
-def _band(band: Band) -> dict[str, list[float]]:
-    low, high = zip(*(estimate.interval() for estimate in band.tpr), strict=True) if band.tpr else ((), ())
-    return {"fpr": band.fpr.tolist(), "low": list(low), "high": list(high)}
-
-
-def _description(attack: MembershipAttack) -> str:
-    """What the attack is, and its fields."""
-    what = (type(attack).__doc__ or "").strip().splitlines()[0]
-    fields = [f"{field.name} {getattr(attack, field.name)}" for field in dataclasses.fields(cast(Any, attack))]
-    return f"{what} ({', '.join(fields)})" if fields else what
-
-
-def _histogram(
-    scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]
-) -> dict[str, list[float]]:
-    """Counts of members' and non-members' scores; the outermost thousandths are drawn in the first and last bin."""
-    low, high = np.quantile(scores, [0.001, 0.999])
-    edges = np.linspace(low, high if high > low else low + 1.0, 61)
-    clipped = scores.clip(edges[0], edges[-1])
-    return {
-        "edges": edges.tolist(),
-        "member": np.histogram(clipped[member], edges)[0].tolist(),
-        "non_member": np.histogram(clipped[~member], edges)[0].tolist(),
-    }
-
-
-def _whole(entry: Mapping[str, Any], observations: Observations) -> dict[str, Any]:
-    """The point of all models, as in `by_models`."""
-    count = observations.models
-    return {"models": count, "targets": count} | {key: entry[key] for key in ("auc", "tpr", "tpr_interval")}

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Int, Shaped
 from jaxattack.attacks.extraction import Retraining, Softmax
 from jaxattack.audit.columns import match_columns
 from jaxattack.audit.model_folder import Trained, load_victim
-from jaxattack.audit.subject import choose_records
+from jaxattack.audit.records import choose_records
 from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes

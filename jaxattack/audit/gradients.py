@@ -17,10 +17,10 @@ import numpy as np
 from jaxattack.audit import accountant
 from jaxattack.audit.environment import device
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
+from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.private import CanarySweep, bound_from_above
-from jaxattack.audit.subject import Subject, architecture, choose_records
+from jaxattack.audit.records import choose_records
 from jaxattack.audit.sweep import Findings
-from jaxattack.data import load
 from jaxattack.training import Recipe, draw_directions, learners, score_gradient_canaries
 from jaxattack.training.gradient_canaries import Directions
 from jaxattack.types import Dataset, InputError
@@ -30,22 +30,24 @@ DIRECTIONS: tuple[Directions, ...] = get_args(Directions)
 
 def audit_gradients(
     *,
-    victim: Subject = Subject(),
+    model: ModelSource,
+    dataset: Dataset,
     recipe: Recipe = Recipe(),
     private: learners.DPSGD = learners.DPSGD(),
     sweep: CanarySweep = CanarySweep(kind="dirac"),
     audit: EpsilonAudit = EpsilonAudit(),
-    dataset: Dataset | None = None,
+    records: int | None = None,
 ) -> Findings:
     """Train private models with gradient canaries, and bound epsilon from both sides.
 
     Args:
-        victim: what every model is, and the records, which are all in every model.
+        model: what every model is, as `jaxattack.audit.model_source` says.
+        dataset: the records, which are all in every model.
         recipe: how every model is trained.
         private: the clip and the noise.
         sweep: how many models and canaries; kind is dirac or random.
         audit: what is claimed.
-        dataset: the records, where they are not to be loaded by name.
+        records: use this many of the records, chosen at random; all by default.
 
     Raises:
         InputError: bad input, canaries that are records, more of them than parameters, or no accountant.
@@ -56,15 +58,14 @@ def audit_gradients(
         raise InputError(f"kind is {kind}: give {' or '.join(DIRECTIONS)} for canaries that are gradients.")
     if private.noise:
         accountant.require_accountant()
-    whole = dataset if dataset is not None else load(victim.data)
-    records = choose_records(whole, victim.records, sweep.seed)
-    model = architecture(victim, records)
-    directions = draw_directions(model, sweep.canaries, kind, sweep.seed)
+    chosen = choose_records(dataset, records, sweep.seed)
+    network = model_for(model, chosen)
+    directions = draw_directions(network, sweep.canaries, kind, sweep.seed)
     member = np.random.default_rng(sweep.seed).random((sweep.models, sweep.canaries)) < 0.5
     learner = learners.Standard(recipe=recipe, gradient=private)
-    scores = score_gradient_canaries(model, learner, records, directions, member, seed=sweep.seed)
+    scores = score_gradient_canaries(network, learner, chosen, directions, member, seed=sweep.seed)
     trained = time.perf_counter()
-    slots = len(records) + sweep.canaries
+    slots = len(chosen) + sweep.canaries
     above = bound_from_above(slots, recipe, private, audit.delta)
     normal = above.rate == 1
     claim = replace(
@@ -73,7 +74,10 @@ def audit_gradients(
         losses_independent=normal,
         declare=audit.declare or ("gaussian" if normal else None),
     )
-    name = f"{records.name} with {sweep.canaries} gradient canaries · {victim.model} · noise {private.noise:g} · {sweep.models} models"
+    name = (
+        f"{chosen.name} with {sweep.canaries} gradient canaries · {label(model)} · noise {private.noise:g} · "
+        f"{sweep.models} models"
+    )
     values = epsilon(scores, member, audit=claim, name=name)
     ended = time.perf_counter()
     return Findings(
@@ -83,7 +87,7 @@ def audit_gradients(
             "training": {
                 "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
                 "kind": f"gradients ({kind})",
-                "background": len(records),
+                "background": len(chosen),
                 "accuracy": None,
                 "preflight": None,
             },
@@ -92,7 +96,15 @@ def audit_gradients(
                 "seconds": {"train": trained - begin, "bounds": ended - trained, "total": ended - begin},
                 "device": device(),
             },
-            "config": {**asdict(victim), "recipe": asdict(recipe), **asdict(private), **asdict(sweep), **asdict(claim)},
+            "config": {
+                "data": dataset.name,
+                "records": records,
+                **identity(model, network, chosen.shape),
+                "recipe": asdict(recipe),
+                **asdict(private),
+                **asdict(sweep),
+                **asdict(claim),
+            },
         },
         {},
     )

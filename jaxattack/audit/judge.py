@@ -16,8 +16,8 @@ from jaxattack.audit.findings.inversion import (
     RecognitionFindings,
     TargetRow,
 )
+from jaxattack.audit.model_source import model_for, source_of
 from jaxattack.audit.reconstructions import Labels
-from jaxattack.audit.subject import Subject, architecture
 from jaxattack.audit.victim import Victim
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
 from jaxattack.oracle import from_model
@@ -60,7 +60,7 @@ def evaluation_model(victim: Victim, name: str, seed: int, progress: Progress | 
     told: Progress | None = None
     if progress is not None:
         told = lambda _, done, total: progress("judge", done, total)  # noqa: E731 - it only renames what is told
-    model = architecture(Subject(data=dataset.name, model=name), dataset)
+    model = model_for(source_of(name), dataset)
     passes = max(10, -(-_STEPS * _BATCH // int((~member).sum())))
     crop = dataset.shape[0] // _SHIFT if dataset.images else 0
     recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3, crop=crop)

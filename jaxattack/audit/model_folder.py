@@ -14,8 +14,9 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from jaxattack.audit.subject import Subject, is_factory, network, reason_of
+from jaxattack.audit.model_source import ModelSource, is_factory, label, load_factory, model_of, reason_of
 from jaxattack.disk import read_array, read_arrays, read_json
+from jaxattack.models import Architecture
 from jaxattack.npz import Archive
 from jaxattack.store import FORMAT, read_leaves
 from jaxattack.types import InputError, Model, Variables
@@ -37,13 +38,14 @@ class Trained(NamedTuple):
     description: dict[str, Any]
 
 
-def load_victim(folder: Path, *, factory: str | None = None) -> Trained:
+def load_victim(folder: Path, *, factory: str | ModelSource | None = None) -> Trained:
     """A trained victim from its folder, which may come from anybody: nothing in it is run or imported.
 
     Args:
         folder: what `train_victim` wrote.
-        factory: package.module:factory, where the model is one. It is imported only if it is written out here, by
-            somebody who trusts that module; a folder cannot name code to be run.
+        factory: where the model is no network of this package, what makes it: the object that it was trained as, or the
+            name package.module:factory. That is imported only if it is written out here, by somebody who trusts the
+            module; a folder cannot name code to be run.
 
     Raises:
         InputError: no model folder, a damaged one, one that promises what its files do not hold, or a factory that is
@@ -56,15 +58,15 @@ def load_victim(folder: Path, *, factory: str | None = None) -> Trained:
             f"{folder} has model format {description.get('format')!r:.80} and this version reads {FORMAT}: train it again."
         )
     try:
-        victim, shape, classes = _described(description)
-    except (KeyError, TypeError, ValueError, InputError) as error:
+        name, shape, classes = _described(description)
+        source = _source(file, name, description["victim"], factory)
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file} describes no model ({error}): train it again.") from error
-    _allow_factory(file, victim.model, factory)
     weights = folder / "weights.npz"
-    if not is_factory(victim.model):
-        _refuse_promise(file, weights, victim.model)
+    if isinstance(source, Architecture):
+        _refuse_promise(file, weights, name)
     try:
-        model = network(victim, shape, classes)
+        model = model_of(source, shape, classes)
         like = jax.eval_shape(model.init, jax.random.key(0))
     except InputError as error:
         raise InputError(f"{file} describes no model ({error})") from error
@@ -84,35 +86,41 @@ def load_victim(folder: Path, *, factory: str | None = None) -> Trained:
     return Trained(model, variables, member, description)
 
 
-def _allow_factory(file: Path, model: str, factory: str | None) -> None:
-    """Refuse to import what a file names, and to leave out what a caller names.
+def _source(file: Path, name: str, about: dict[str, Any], factory: str | ModelSource | None) -> ModelSource:
+    """What the model is; code is run only where a caller gives or names it.
 
     Raises:
-        InputError: the two differ.
+        InputError: the file names code and the caller none, or the other way round, or another.
     """
-    named = model if is_factory(model) else None
-    if named is not None and factory is None:
-        raise InputError(
-            f"{file} names the factory {named!r:.200}, code that would run here: read it, and if you trust it name it too "
-            "(--factory, or factory=)."
-        )
-    if factory != named:
-        what = f"the factory {named!r:.200}" if named else f"the model {model!r:.80}, no factory"
-        raise InputError(f"factory is {factory!r} and {file} names {what}: give that, or leave factory out.")
+    code = "code" in about or is_factory(name)
+    if factory is None:
+        if code:
+            raise InputError(
+                f"{file} names the factory {name!r:.200}, code that would run here: read it, and if you trust it name it too "
+                "(--factory, or factory=)."
+            )
+        try:
+            return Architecture(name=name, activation=about["activation"], dropout=about["dropout"])
+        except InputError as error:
+            raise InputError(f"{file} describes no model ({error}): train it again.") from error
+    if code and not isinstance(factory, str):
+        return factory
+    if not code or factory != name:
+        what = f"the factory {name!r:.200}" if code else f"the model {name!r:.80}, no factory"
+        shown = factory if isinstance(factory, str) else label(factory)
+        raise InputError(f"factory is {shown!r} and {file} names {what}: give that, or leave factory out.")
+    return load_factory(name)
 
 
-def _described(description: dict[str, Any]) -> tuple[Subject, tuple[int, ...], int]:
-    """What a description says the model is, the shape of its records, and its classes.
+def _described(description: dict[str, Any]) -> tuple[str, tuple[int, ...], int]:
+    """What a description calls its model, the shape of its records, and its classes.
 
     Raises:
-        KeyError, TypeError, ValueError, InputError: something is missing, or is nothing of its kind.
+        KeyError, TypeError, ValueError: something is missing, or is nothing of its kind.
     """
     about, data, shape = description["victim"], description["data"], description["shape"]
-    victim = Subject(**about)
-    _require("model", victim.model, str)
-    _require("activation", victim.activation, str)
-    _require("dropout", victim.dropout, float, int)
-    _require("records", victim.records, int, type(None))
+    _require("model", about["model"], str)
+    _require("records", about.get("records"), int, type(None))
     _require("data.name", data["name"], str)
     _require("data.sha256", data["sha256"], str)
     for name, least in (("classes", 2), ("members", 1), ("seed", 0)):
@@ -123,7 +131,7 @@ def _described(description: dict[str, Any]) -> tuple[Subject, tuple[int, ...], i
         raise ValueError(f"shape has {len(shape)} sides")
     for side in shape:
         _at_least("a side of shape", side, 1)
-    return victim, tuple(shape), description["classes"]
+    return about["model"], tuple(shape), description["classes"]
 
 
 def _require(name: str, value: Any, *kinds: type) -> None:

@@ -29,19 +29,19 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack import signals
-from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.attacks.membership import ATTACKS, by_label, signals_of
 from jaxattack.audit.confidences import Kind, read_confidences, told_places
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
-from jaxattack.types import InputError, Observations, Progress
+from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
 _SHAPED = ("member", "label", "classes", *KINDS)
 
 
-def read_observations(path: Path, attacks: Sequence[str] = ()) -> Observations:
+def read_observations(path: Path, attacks: Sequence[MembershipAttack] = ()) -> Observations:
     """Observations from a file that any framework may have written.
 
     Args:
@@ -147,13 +147,14 @@ def _signals_of(
     kind: Kind,
     values: Float[np.ndarray, "model record *query cls"],
     label: Int[np.ndarray, "record"],
-    attacks: Sequence[str],
+    attacks: Sequence[MembershipAttack],
     notes: list[str],
 ) -> dict[str, Float[np.ndarray, "model record query"]]:
     """Every signal that an attack reads, one model at a time; notes say how the file was read."""
     by_query = values if values.ndim == 4 else values[:, :, None]
     read = read_confidences(str(path), kind, by_query, label)
-    names = tuple(dict.fromkeys((*signals.ALWAYS, *signals_for(attacks))))
+    read_by_attacks = signals_of((*ATTACKS.values(), *by_label(attacks).values()))
+    names = tuple(dict.fromkeys((*signals.ALWAYS, *(signal.name for signal in read_by_attacks))))
     labels = jnp.repeat(jnp.asarray(label), by_query.shape[2])
     by_name: dict[str, list[np.ndarray]] = {name: [] for name in names}
     bad = np.zeros(by_query.shape, bool)
@@ -184,11 +185,18 @@ def _unread(observations: Observations) -> Bool[np.ndarray, "record"]:
     return unread
 
 
+def readable(observations: Observations) -> tuple[MembershipAttack, ...]:
+    """The registered attacks all of whose signals were observed."""
+    return tuple(
+        attack for attack in ATTACKS.values() if all(one.name in observations.signals for one in attack.signals)
+    )
+
+
 def score(
     observations: Observations,
-    attacks: tuple[str, ...] | None = None,
+    attacks: Sequence[MembershipAttack] | None = None,
     *,
-    declare: str | None = None,
+    declare: MembershipAttack | None = None,
     name: str = "observations",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -197,7 +205,7 @@ def score(
     Args:
         observations: at least four models.
         attacks: which; by default every attack whose signals are there.
-        declare: the one chosen beforehand, as in `jaxattack.audit.MembershipAudit`.
+        declare: the one chosen beforehand, as for `jaxattack.membership`.
         name: for the title.
         progress: called as work is done.
 
@@ -210,9 +218,8 @@ def score(
     begin = time.perf_counter()
     if observations.models < 4:
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
-    able = [key for key, attack in ATTACKS.items() if {*attack.signals} <= {*observations.signals}]
-    chosen = able if attacks is None else list(attacks)
-    evaluated = evaluate(observations, lookup(chosen), declare=declare, unread=_unread(observations), progress=progress)
+    attacks = readable(observations) if attacks is None else attacks
+    evaluated = evaluate(observations, attacks, declare=declare, unread=_unread(observations), progress=progress)
     queries = observations.signal("phi").shape[2] if "phi" in observations.signals else 1
     seconds = time.perf_counter() - begin
     return {
@@ -228,6 +235,6 @@ def score(
             "memory_bytes": peak_memory(),
             "device": device(),
         },
-        "config": {"observations": name, "attacks": chosen},
+        "config": {"observations": name, "attacks": [*by_label(attacks)]},
         "environment": environment(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,22 +13,36 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxattack import signals
-from jaxattack.attacks.membership import ATTACKS, lookup, signals_for
+from jaxattack.attacks.membership import ATTACKS, REGISTRY, by_label, signals_of
+from jaxattack.attacks.naming import label
 from jaxattack.audit.answerable import answerable
 from jaxattack.audit.claim import Correction
+from jaxattack.audit.model_source import EXAMPLE, ModelSource, identity, model_for
+from jaxattack.audit.records import Standardise, choose_records, scaled_columns
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.subject import Subject, architecture, choose_records, is_factory, scaled_columns
 from jaxattack.audit.views import strange_views
-from jaxattack.data import fingerprint, load
-from jaxattack.data.designs import Design, design
+from jaxattack.data import fingerprint
+from jaxattack.data.designs import Design, Halves
 from jaxattack.defences import describe
-from jaxattack.oracle.identity import of_code
 from jaxattack.store import Cost, RunFolder
-from jaxattack.training import Queries, Recipe, Sweep, check_seed, learners
+from jaxattack.training import Queries, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
+from jaxattack.training.learners import Standard
 from jaxattack.training.view import sight
-from jaxattack.types import Dataset, Defence, InputError, InputWarning, Learner, Model, config, sees
+from jaxattack.types import (
+    Dataset,
+    Defence,
+    InputError,
+    InputWarning,
+    Learner,
+    MembershipAttack,
+    Model,
+    Signal,
+    at_least,
+    config,
+    sees,
+)
 
 KEPT = 2**31
 """Bytes of weights that a run keeps by default."""
@@ -36,45 +50,74 @@ KEPT = 2**31
 
 @config
 class MembershipAudit:
-    """What a membership sweep trains and asks.
+    """What a membership sweep trains, asks and attacks; all that decides its findings.
 
     Attributes:
+        model: what every model is, as `jaxattack.audit.model_source` says.
+        dataset: the records.
+        records: use this many of them, chosen at random; all by default.
+        standardise: what is done to columns of a table that are far from one scale.
+        learner: how every model learns.
+        defences: before every model's answers, the first nearest to the model; attacks that need more than the answers
+            give are not run, and named.
+        design: who is in.
         models: how many to train; every one plays the target against all the others. At least 4.
-        design: who is in: halves, exact, poisson:0.5, sized:1200 or mask:FILE.npy.
         queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by up to 1 pixel), 25 or 50 (by 2), 81 or 162
             (by 4); images only.
-        attacks: the attacks to run, by default all that read one answer a view; gradient-norm, input-gradient-norm,
-            noise-robustness and merlin, which ask more, are run where they are named. A name may set fields, as
-            rmia-offline?a=tuned&gamma=1.5.
-        declare: one of the attacks, named before it is known which is the strongest: the headline speaks of it, and its
+        attacks: the attacks to run, by default all registered ones that read one answer a view.
+        declare: one of the attacks, chosen before it is known which is the strongest: the headline speaks of it, and its
             interval need not allow for the choice among all.
         seed: decides everything random.
         keep_weights: keep every model's weights in the run folder, so that they can be asked for more afterwards; by
             default where those of all models fit in 2 GiB.
+        background: how many of the last records are in every model and are not scored.
 
     Raises:
-        InputError: fewer than 4 models, an unknown attack or design, another number of queries, or a declared attack
-            that is not run.
+        InputError: a value of another kind or out of range, no attacks, two of one name, or a declared attack that is not
+            run.
     """
 
+    model: ModelSource = field(metadata={"example": EXAMPLE})
+    dataset: Dataset = field(repr=False, metadata={"example": "jaxattack.load('digits')"})
+    records: int | None = None
+    standardise: Standardise = "members"
+    learner: Learner = field(
+        default=Standard(), metadata={"example": "jaxattack.learners.Standard(recipe=jaxattack.Recipe(epochs=30))"}
+    )
+    defences: tuple[Defence, ...] = field(default=(), metadata={"example": "(jaxattack.defences.Round(decimals=2),)"})
+    design: Design = field(default=Halves(), metadata={"example": "jaxattack.designs.Halves()"})
     models: int = 256
-    design: str = "halves"
     queries: int = 1
-    attacks: tuple[str, ...] = tuple(ATTACKS)
-    declare: str | None = None
+    attacks: tuple[MembershipAttack, ...] = field(
+        default=tuple(ATTACKS.values()), metadata={"example": "(jaxattack.attacks.LiRA(online=True),)"}
+    )
+    declare: MembershipAttack | None = field(default=None, metadata={"example": "jaxattack.attacks.LiRA(online=True)"})
     seed: int = 0
     keep_weights: bool | None = None
+    background: int = 0
 
     def __post_init__(self) -> None:
         if self.models < 4:
             raise InputError(
                 f"models is {self.models}: give at least 4, so that a target has references on both sides."
             )
+        if self.records is not None and self.records < 4:
+            raise InputError(f"records is {self.records}: give at least 4.")
         check_seed(self.seed)
-        lookup(self.attacks)
-        Correction(attacks=self.attacks, declared=self.declare)
+        at_least(0, background=self.background)
+        if not self.attacks:
+            raise InputError("attacks is (): give at least one, as (jaxattack.attacks.LiRA(online=True),).")
+        Correction(attacks=tuple(self.labelled()), declared=self.declared)
         Queries.counting(self.queries)
-        design(self.design)
+
+    def labelled(self) -> dict[str, MembershipAttack]:
+        """The attacks under the names they are reported by."""
+        return by_label(self.attacks)
+
+    @property
+    def declared(self) -> str | None:
+        """The name that the declared attack is reported by."""
+        return None if self.declare is None else label(self.declare, REGISTRY)
 
 
 class Plan(NamedTuple):
@@ -82,7 +125,7 @@ class Plan(NamedTuple):
 
     Attributes:
         folder: where what is finished is kept.
-        victim: what every model is.
+        source: what every model is.
         sweep: how it is trained and what is kept of its answers.
         records: what it is trained on and asked about.
         member: who is in; a model's number is its row.
@@ -92,7 +135,7 @@ class Plan(NamedTuple):
     """
 
     folder: RunFolder
-    victim: Subject
+    source: ModelSource
     sweep: Sweep
     records: Dataset
     member: Bool[np.ndarray, "model record"]
@@ -104,8 +147,7 @@ class Plan(NamedTuple):
     def visible(self) -> tuple[str, ...]:
         """The signals of the sweep that its models' answers allow."""
         seen = sight(self.records, self.sweep.defences)
-        every = (signals.as_signal(signal) for signal in self.sweep.signals)
-        return tuple(signal.name for signal in every if sees(signal, seen))
+        return tuple(signal.name for signal in self.sweep.signals if sees(signal, seen))
 
     def missing(self, models: Sequence[int]) -> list[int]:
         """Those of some models that the folder lacks."""
@@ -124,18 +166,8 @@ class Plan(NamedTuple):
         self.folder.write(chunk.models, self.member[chunk.models], chunk.signals, variables, cost)
 
 
-def planned(
-    out: Path,
-    victim: Subject,
-    recipe: Recipe | Learner,
-    audit: MembershipAudit,
-    dataset: Dataset | None,
-    defences: tuple[Defence, ...] = (),
-    background: int = 0,
-) -> Plan:
+def planned(out: Path, audit: MembershipAudit) -> Plan:
     """Check everything, and open the run folder.
-
-    The last ``background`` records are in every model's training set and are not scored, as `jaxattack.data.poison` makes them.
 
     Warns:
         InputWarning: the design leaves records or attacks out, or views are asked about that training does not show.
@@ -143,50 +175,56 @@ def planned(
     Raises:
         InputError: bad input, a design that leaves nothing to score, or a foreign or damaged folder.
     """
-    whole = dataset if dataset is not None else load(victim.data)
-    records = choose_records(whole, victim.records, audit.seed)
-    chosen = design(audit.design)
-    member = chosen(audit.models, len(records) - background, audit.seed)
-    if member.all(axis=1).any():
-        raise InputError(
-            f"design {audit.design} trains model {member.all(axis=1).argmax()} on all {member.shape[1]} records: leave some "
-            "out, or there is nothing to tell apart."
-        )
-    seen = sight(records, defences)
-    asked = tuple(name for name in signals_for(audit.attacks) if sees(signals.lookup(name), seen))
-    scored = scorable(member, answerable(lookup(audit.attacks), asked, defences).attacks)
-    Correction(attacks=tuple(scored.attacks), declared=audit.declare)
-    for note in scored.notes:
-        warnings.warn(f"design {audit.design}: {note}", InputWarning, stacklevel=2)
-    model = architecture(victim, records)
+    records = choose_records(audit.dataset, audit.records, audit.seed)
+    member = _members(audit, len(records) - audit.background)
+    visible = _visible(audit, records)
+    part = scorable(member, answerable(audit.labelled(), [signal.name for signal in visible], audit.defences).attacks)
+    Correction(attacks=tuple(part.attacks), declared=audit.declared)
     queries = Queries.counting(audit.queries)
-    learner = learners.as_learner(recipe)
-    check_views(learner.recipe, queries, records)
-    for note in strange_views(queries, flip=learner.recipe.flip, crop=learner.recipe.crop):
+    recipe = audit.learner.recipe
+    check_views(recipe, queries, records)
+    unseen = strange_views(queries, flip=recipe.flip, crop=recipe.crop)
+    for note in [*(f"design {audit.design.describe}: {note}" for note in part.notes), *unseen]:
         warnings.warn(note, InputWarning, stacklevel=2)
     sweep = Sweep(
-        model=model,
-        recipe=recipe,
+        model=model_for(audit.model, records),
+        recipe=audit.learner,
         queries=queries,
-        signals=asked,
-        columns=scaled_columns(victim, records, learner),
-        defences=defences,
+        signals=tuple(visible),
+        columns=scaled_columns(audit.standardise, records, audit.learner),
+        defences=audit.defences,
         seed=audit.seed,
     )
-    slots = chosen.slots(member) + background
-    identity = _identity(victim, learner, slots, audit, records, chosen, sweep.columns)
-    identity |= {"defences": [describe(defence) for defence in defences]} if defences else {}
-    if background:
-        identity["background"] = background
-        member = np.hstack([member, np.ones((len(member), background), bool)])
-    if is_factory(victim.model):  # its name stays where its code changes
-        identity["victim"]["code"] = of_code(model, records.shape)
-    shown = [name for name in sweep.signals if sees(signals.as_signal(name), seen)]
-    folder = RunFolder.open(out, identity | {"signals": shown}, records.y)
-    known = tuple(signals.lookup(name) for name in folder.identity["signals"])
-    sweep = replace(sweep, signals=(*sweep.signals, *(signal.name for signal in known)))
-    keep = _fit(model, audit.models) if audit.keep_weights is None else audit.keep_weights
-    return Plan(folder, victim, sweep, records, member, slots, keep, bool(audit.keep_weights))
+    slots = audit.design.slots(member) + audit.background
+    member = np.hstack([member, np.ones((len(member), audit.background), bool)])
+    sight_of_models = sight(records, audit.defences)
+    by_name = {signal.name: signal for signal in sweep.signals if sees(signal, sight_of_models)}
+    folder = RunFolder.open(out, _identity(audit, sweep, slots, records) | {"signals": [*by_name]}, records.y)
+    observed = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
+    sweep = replace(sweep, signals=(*sweep.signals, *observed))
+    keep = _fit(sweep.model, audit.models) if audit.keep_weights is None else audit.keep_weights
+    return Plan(folder, audit.model, sweep, records, member, slots, keep, bool(audit.keep_weights))
+
+
+def _members(audit: MembershipAudit, records: int) -> Bool[np.ndarray, "model record"]:
+    """Who is in, of the records that are scored.
+
+    Raises:
+        InputError: a model has them all.
+    """
+    member = audit.design(audit.models, records, audit.seed)
+    if member.all(axis=1).any():
+        raise InputError(
+            f"design {audit.design.describe} trains model {member.all(axis=1).argmax()} on all {records} records: leave some "
+            "out, or there is nothing to tell apart."
+        )
+    return member
+
+
+def _visible(audit: MembershipAudit, records: Dataset) -> list[Signal]:
+    """The signals of the registered attacks and of those that are run, as far as the answers allow them."""
+    seen = sight(records, audit.defences)
+    return [signal for signal in signals_of((*ATTACKS.values(), *audit.attacks)) if sees(signal, seen)]
 
 
 def _fit(model: Model, models: int) -> bool:
@@ -195,23 +233,18 @@ def _fit(model: Model, models: int) -> bool:
     return models * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(variables)) <= KEPT
 
 
-def _identity(
-    victim: Subject,
-    learner: Learner,
-    slots: int,
-    audit: MembershipAudit,
-    records: Dataset,
-    chosen: Design,
-    columns: tuple[bool, ...],
-) -> dict[str, Any]:
+def _identity(audit: MembershipAudit, sweep: Sweep, slots: int, records: Dataset) -> dict[str, Any]:
     """What decides the observations of model i: not how many models there are, nor which attacks read them."""
+    design = audit.design.describe if audit.design.extendable else f"{audit.design.describe} of {audit.models}"
     return {
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
-        "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
-        **({"standardised": "by each model's members"} if any(columns) else {}),
-        "recipe": asdict(learner.recipe),
-        **learners.identity(learner, slots),
-        "design": chosen.describe if chosen.extendable else f"{chosen.describe} of {audit.models}",
+        "victim": identity(audit.model, sweep.model, records.shape),
+        **({"standardised": "by each model's members"} if any(sweep.columns) else {}),
+        "recipe": asdict(audit.learner.recipe),
+        **learners.identity(audit.learner, slots),
+        "design": design,
         "queries": audit.queries,
         "seed": audit.seed,
+        **({"defences": [describe(defence) for defence in audit.defences]} if audit.defences else {}),
+        **({"background": audit.background} if audit.background else {}),
     }

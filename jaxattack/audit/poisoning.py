@@ -14,19 +14,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxattack.attacks.membership import lookup
+from jaxattack.attacks.membership import REGISTRY, LiRA, by_label
+from jaxattack.attacks.naming import label
 from jaxattack.audit.curves import pooled
 from jaxattack.audit.plan import MembershipAudit
+from jaxattack.audit.records import choose_records
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.subject import Subject, choose_records
 from jaxattack.audit.sweep import Findings, record_pictures, run_findings, scored_observations, train_run
-from jaxattack.data import load
-from jaxattack.data.designs import design
 from jaxattack.data.poison import choose_targets, relabel_copies
-from jaxattack.training import Placement, Recipe
-from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Progress, config
+from jaxattack.training import Placement
+from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, config
 
-DECLARED = "lira-online"  # of Tramèr et al.: the attack whose curve is drawn where none is declared
+DECLARED = LiRA(online=True)  # of Tramèr et al.: the attack whose curve is drawn where none is declared
 
 
 @config
@@ -51,13 +50,9 @@ class Poisoning:
 
 def poison(
     out: Path,
-    *,
+    audit: MembershipAudit,
     poisoning: Poisoning,
-    victim: Subject = Subject(),
-    recipe: Recipe | Learner = Recipe(),
-    audit: MembershipAudit = MembershipAudit(),
-    dataset: Dataset | None = None,
-    defences: tuple[Defence, ...] = (),
+    *,
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
@@ -66,12 +61,8 @@ def poison(
 
     Args:
         out: a folder for the run folders; given again, it goes on where it stopped.
+        audit: each sweep, of clean records; the declared attack's curve is drawn, that of online LiRA by default.
         poisoning: how many copies of which records.
-        victim: as for `jaxattack.membership`, and so are the others.
-        recipe: how every model is trained.
-        audit: the declared attack's curve is drawn; that of online LiRA by default.
-        dataset: the records, where they are not to be loaded by name.
-        defences: before every model's answers.
         placement: how the work is cut.
         cluster: a Ray cluster to train on.
         progress: called as work is done.
@@ -85,29 +76,30 @@ def poison(
     """
     begin = time.perf_counter()
     attack = audit.declare or DECLARED
-    audit = replace(audit, attacks=tuple(dict.fromkeys((*audit.attacks, attack))))
-    clean = choose_records(dataset if dataset is not None else load(victim.data), victim.records, audit.seed)
+    clean = choose_records(audit.dataset, audit.records, audit.seed)
+    audit = replace(audit, dataset=clean, records=None, attacks=tuple(dict.fromkeys((*audit.attacks, attack))))
     targets = _targets(poisoning, clean, audit.seed)
-    records = _choose_scored(attack, design(audit.design)(audit.models, len(clean), audit.seed), targets)
+    scored = _choose_scored(attack, audit.design(audit.models, len(clean), audit.seed), targets)
     curve: list[dict[str, Any]] = []
     for copies in sorted({0, *poisoning.copies}):
         poisoned = relabel_copies(clean, targets, copies, audit.seed)
-        plan = train_run(
-            out / f"copies-{copies}", victim=replace(victim, records=None), recipe=recipe, audit=audit,
-            dataset=poisoned.records, defences=defences, background=int(poisoned.background.sum()), placement=placement,
-            cluster=cluster, progress=progress,
-        )  # fmt: skip
-        observations = scored_observations(plan.folder, audit.models).take_records(records)
-        curve.append({"copies": copies, **compare_targets(observations, attack, np.isin(records, targets))})
+        sweep = replace(audit, dataset=poisoned.records, background=int(poisoned.background.sum()))
+        plan = train_run(out / f"copies-{copies}", sweep, placement=placement, cluster=cluster, progress=progress)
+        observations = scored_observations(plan.folder, audit.models).take_records(scored)
+        curve.append({"copies": copies, **compare_targets(observations, attack, np.isin(scored, targets))})
     values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress)
     values["title"] = f"{values['title']} · {curve[-1]['copies']} copies of {len(targets)} records poison it"
-    values["poison"] = {"attack": attack, "targets": len(targets), "records": targets.tolist(), "curve": curve}
+    values["poison"] = {
+        "attack": label(attack, REGISTRY), "targets": len(targets), "records": targets.tolist(), "curve": curve,
+    }  # fmt: skip
     return Findings(values, record_pictures(values, clean))
 
 
-def compare_targets(observations: Observations, attack: str, poisoned: Bool[np.ndarray, "record"]) -> dict[str, Any]:
+def compare_targets(
+    observations: Observations, attack: MembershipAttack, poisoned: Bool[np.ndarray, "record"]
+) -> dict[str, Any]:
     """What an attack finds of the targets, which are poisoned, and of all other records, each pooled over the models."""
-    scores = lookup((attack,))[attack](observations)
+    scores = attack(observations)
     return {
         name: pooled(scores[:, rows], observations.member[:, rows])
         for name, rows in (("targets", poisoned), ("others", ~poisoned))
@@ -121,7 +113,7 @@ def _targets(poisoning: Poisoning, clean: Dataset, seed: int) -> Int[np.ndarray,
 
 
 def _choose_scored(
-    attack: str, member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"]
+    attack: MembershipAttack, member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"]
 ) -> Int[np.ndarray, "scored"]:
     """The records that the curve's attack scores, known before anything is trained.
 
@@ -129,12 +121,12 @@ def _choose_scored(
         InputError: none of the targets is among them, or too few records are.
     """
     try:
-        scored = scorable(member, lookup((attack,)))
+        scored = scorable(member, by_label((attack,)))
     except InputError as error:
-        raise InputError(f"the curve of {attack} cannot be drawn: {error}") from None
+        raise InputError(f"the curve of {label(attack, REGISTRY)} cannot be drawn: {error}") from None
     left_out = np.setdiff1d(np.arange(member.shape[1]), scored.records)
     if np.isin(targets, left_out).all():
         raise InputError(
-            f"the curve of {attack} cannot be drawn, which scores none of the targets: {' '.join(scored.notes)}"
+            f"the curve of {label(attack, REGISTRY)} cannot be drawn, which scores none of the targets: {' '.join(scored.notes)}"
         )
     return scored.records

@@ -19,11 +19,11 @@ from jaxtyping import Float
 from jaxattack.audit import accountant
 from jaxattack.audit.environment import peak_memory
 from jaxattack.audit.epsilon import EpsilonAudit, epsilon
+from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.plan import Plan
-from jaxattack.audit.subject import Subject, architecture, choose_records, is_factory, scaled_columns
+from jaxattack.audit.records import Standardise, choose_records, scaled_columns
 from jaxattack.audit.sweep import Findings, account, train_missing
-from jaxattack.data import canary, fingerprint, load
-from jaxattack.oracle.identity import of_code
+from jaxattack.data import canary, fingerprint
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Queries, Recipe, Sweep, check_seed, learners, observe_one
 from jaxattack.training.gradient_canaries import Directions
@@ -61,12 +61,14 @@ class CanarySweep:
 def audit_training(
     out: Path,
     *,
-    victim: Subject = Subject(),
+    model: ModelSource,
+    dataset: Dataset,
     recipe: Recipe = Recipe(),
     private: learners.DPSGD = learners.DPSGD(),
     sweep: CanarySweep = CanarySweep(),
     audit: EpsilonAudit = EpsilonAudit(),
-    dataset: Dataset | None = None,
+    records: int | None = None,
+    standardise: Standardise = "members",
     placement: Placement = Placement(),
     progress: Progress | None = None,
 ) -> Findings:
@@ -74,12 +76,14 @@ def audit_training(
 
     Args:
         out: the run folder; given again, it goes on where it stopped.
-        victim: what every model is, and the records.
+        model: what every model is, as `jaxattack.audit.model_source` says.
+        dataset: the records.
         recipe: how every model is trained.
         private: the clip and the noise.
         sweep: how many models, and which canaries.
         audit: what is claimed.
-        dataset: the records, where they are not to be loaded by name.
+        records: use this many of the records, chosen at random; all by default.
+        standardise: what is done to columns of a table that are far from one scale.
         placement: how the work is cut; it does not change the results.
         progress: called as work is done.
 
@@ -91,7 +95,8 @@ def audit_training(
         raise InputError(f"kind is {sweep.kind}: give {', '.join(canary.MAKERS)} for canaries that are records.")
     if private.noise:
         accountant.require_accountant()
-    plan = _planned(out, victim, recipe, private, sweep, dataset)
+    chosen = choose_records(dataset, records, sweep.seed)
+    plan = _planned(out, model, chosen, learners.Standard(recipe=recipe, gradient=private), sweep, standardise)
     start = _losses(observe_one(plan.sweep.model, plan.records, _start(plan))["phi"][:, 0])[: sweep.canaries]
     silent = int((~np.isfinite(start) | (start <= SILENT)).sum())
     if silent:
@@ -130,44 +135,40 @@ def audit_training(
 
 
 def _title(plan: Plan, private: learners.DPSGD, sweep: CanarySweep) -> str:
-    return f"{plan.records.name} · {plan.victim.model} · noise {private.noise:g} · {sweep.models} models"
+    return f"{plan.records.name} · {label(plan.source)} · noise {private.noise:g} · {sweep.models} models"
 
 
 def _planned(
     out: Path,
-    victim: Subject,
-    recipe: Recipe,
-    private: learners.DPSGD,
+    source: ModelSource,
+    chosen: Dataset,
+    learner: learners.Standard,
     sweep: CanarySweep,
-    dataset: Dataset | None,
+    standardise: Standardise,
 ) -> Plan:
     """Check everything, plant the canaries, and open the run folder; canaries come first, as a run's background comes last."""
-    whole = dataset if dataset is not None else load(victim.data)
-    chosen = choose_records(whole, victim.records, sweep.seed)
     planted = canary.MAKERS[sweep.kind](chosen, sweep.canaries, sweep.seed)
     order = np.argsort(planted.role == canary.BACKGROUND, kind="stable")
     records, role = planted.dataset.take(order), planted.role[order]
     member, slots = canary.flip_coins(role, sweep.models, sweep.seed), canary.slots(role)
-    model = architecture(victim, records)
-    learner = learners.Standard(recipe=recipe, gradient=private)
-    check_views(recipe, Queries(), records)
-    trained = Sweep(model=model, recipe=learner, columns=scaled_columns(victim, records, learner), seed=sweep.seed)
-    identity: dict[str, Any] = {
+    model = model_for(source, records)
+    check_views(learner.recipe, Queries(), records)
+    columns = scaled_columns(standardise, records, learner)
+    trained = Sweep(model=model, recipe=learner, columns=columns, seed=sweep.seed)
+    described: dict[str, Any] = {
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
-        "victim": {"model": victim.model, "activation": victim.activation, "dropout": victim.dropout},
-        "recipe": asdict(recipe),
+        "victim": identity(source, model, records.shape),
+        "recipe": asdict(learner.recipe),
         **learners.identity(learner, slots),
         "design": "a fair coin for each canary",
         "canaries": sweep.kind,
         "background": len(records) - sweep.canaries,
         "queries": 1,
         "seed": sweep.seed,
-        "signals": list(trained.signals),
+        "signals": [signal.name for signal in trained.signals],
     }
-    if is_factory(victim.model):  # its name stays where its code changes
-        identity["victim"]["code"] = of_code(model, records.shape)
-    folder = RunFolder.open(out, identity, records.y)
-    return Plan(folder, victim, trained, records, member, slots, keep_weights=False, need_weights=False)
+    folder = RunFolder.open(out, described, records.y)
+    return Plan(folder, source, trained, records, member, slots, keep_weights=False, need_weights=False)
 
 
 def _start(plan: Plan) -> Any:

@@ -7,27 +7,33 @@ processes that share the run folder (`jaxattack.audit.parts`): the observations 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxattack.attacks.membership import ATTACKS, lookup
+from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.audit.answerable import answerable
 from jaxattack.audit.asking import of_plan
 from jaxattack.audit.cluster import train_on_cluster
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.model_source import ModelSource
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
-from jaxattack.audit.subject import Subject, choose_records
+from jaxattack.audit.records import Standardise, choose_records
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
+from jaxattack.data.designs import Design, Halves
 from jaxattack.store import RunFolder
-from jaxattack.training import Engine, Placement, Queries, Recipe
-from jaxattack.types import Dataset, Defence, InputError, Learner, Observations, Progress
+from jaxattack.training import Engine, Placement, Queries
+from jaxattack.training.learners import Standard
+from jaxattack.types import Dataset, Defence, InputError, Learner, MembershipAttack, Observations, Progress
 
 
 class Findings(NamedTuple):
@@ -43,13 +49,21 @@ class Findings(NamedTuple):
 
 
 def membership(
-    out: Path,
+    out: str | Path | None = None,
     *,
-    victim: Subject = Subject(),
-    recipe: Recipe | Learner = Recipe(),
-    audit: MembershipAudit = MembershipAudit(),
-    dataset: Dataset | None = None,
+    model: ModelSource,
+    dataset: Dataset,
+    attacks: tuple[MembershipAttack, ...] = tuple(ATTACKS.values()),
+    learner: Learner = Standard(),
     defences: tuple[Defence, ...] = (),
+    design: Design = Halves(),
+    models: int = 256,
+    queries: int = 1,
+    declare: MembershipAttack | None = None,
+    seed: int = 0,
+    records: int | None = None,
+    standardise: Standardise = "members",
+    keep_weights: bool | None = None,
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
@@ -57,13 +71,22 @@ def membership(
     """Train the models that the run folder lacks, and attack every model.
 
     Args:
-        out: the run folder; given again, it goes on where it stopped.
-        victim: what every model is, and the records.
-        recipe: how every model is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
-        audit: how many models, who is in, what is asked and which attacks.
-        dataset: the records, where they are not to be loaded by name.
+        out: the run folder; given again, it goes on where it stopped. Nothing stays on the disk without one.
+        model: what every model is: an `jaxattack.models.Architecture`, a Model, a Flax NNX class, or a function that makes
+            one, as `jaxattack.audit.model_source` says.
+        dataset: the records.
+        attacks: the attacks to run, by default all registered ones that read one answer a view.
+        learner: how every model learns.
         defences: before every model's answers, the first nearest to the model; attacks that need more than the answers
             give are not run, and named.
+        design: who is in.
+        models: how many to train; every one plays the target against all the others. At least 4.
+        queries: views a record is asked about, as `MembershipAudit` has it.
+        declare: one of the attacks, chosen before it is known which is the strongest: the headline speaks of it.
+        seed: decides everything random.
+        records: use this many of the records, chosen at random; all by default.
+        standardise: what is done to columns of a table that are far from one scale: "members" or "none".
+        keep_weights: keep every model's weights in the run folder; by default where those of all models fit in 2 GiB.
         placement: how the work is cut; it does not change the results.
         cluster: a Ray cluster to train on, as `jaxattack.audit.cluster` has it; by default this process trains.
         progress: called as work is done.
@@ -72,34 +95,60 @@ def membership(
         InputError: bad input, a foreign or damaged folder, a cluster that cannot be reached, or a full disk; what was
             finished is kept. Or `jax.distributed` runs several processes, which `train_part` is for.
     """
+    audit = MembershipAudit(
+        model=model,
+        dataset=dataset,
+        records=records,
+        standardise=standardise,
+        learner=learner,
+        defences=defences,
+        design=design,
+        models=models,
+        queries=queries,
+        attacks=attacks,
+        declare=declare,
+        seed=seed,
+        keep_weights=keep_weights,
+    )
+    with folder_or_none(out) as folder:
+        return run_membership(folder, audit, placement=placement, cluster=cluster, progress=progress)
+
+
+def run_membership(
+    out: Path,
+    audit: MembershipAudit,
+    *,
+    placement: Placement = Placement(),
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """As `membership`, its arguments as one value."""
     begin = time.perf_counter()
-    plan = train_run(
-        out, victim=victim, recipe=recipe, audit=audit, dataset=dataset, defences=defences, placement=placement,
-        cluster=cluster, progress=progress,
-    )  # fmt: skip
+    plan = train_run(out, audit, placement=placement, cluster=cluster, progress=progress)
     values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress, plan)
     return Findings(values, record_pictures(values, plan.records))
 
 
+@contextmanager
+def folder_or_none(out: str | Path | None) -> Iterator[Path]:
+    """A folder, or one that is removed afterwards."""
+    if out is not None:
+        yield Path(out)
+        return
+    with TemporaryDirectory(prefix="jaxattack-") as folder:
+        yield Path(folder)
+
+
 def train_run(
     out: Path,
-    *,
-    victim: Subject,
-    recipe: Recipe | Learner,
     audit: MembershipAudit,
-    dataset: Dataset | None = None,
-    defences: tuple[Defence, ...] = (),
-    background: int = 0,
+    *,
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Plan:
-    """Train the models that a run folder lacks, and attack nothing; arguments as of `membership`.
-
-    Args:
-        background: how many of the last records are in every model and are not scored.
-    """
-    plan = planned(out, victim, recipe, audit, dataset, defences, background)
+    """Train the models that a run folder lacks, and attack nothing; arguments as of `membership`."""
+    plan = planned(out, audit)
     if jax.distributed.is_initialized() and jax.process_count() > 1 and plan.missing(range(audit.models)):
         raise InputError(
             f"jax.distributed runs {jax.process_count()} processes and membership trains a whole run: call train_part in "
@@ -114,13 +163,9 @@ def train_run(
 
 def train_part(
     out: Path,
+    audit: MembershipAudit,
     part: Part | None = None,
     *,
-    victim: Subject = Subject(),
-    recipe: Recipe | Learner = Recipe(),
-    audit: MembershipAudit = MembershipAudit(),
-    dataset: Dataset | None = None,
-    defences: tuple[Defence, ...] = (),
     placement: Placement = Placement(),
     progress: Progress | None = None,
 ) -> tuple[Part, ...]:
@@ -130,13 +175,8 @@ def train_part(
 
     Args:
         out: the run folder, the same for every part.
+        audit: the whole run.
         part: which share; by default this process's among those of `jax.distributed`.
-        victim: as for `membership`, and so are the others.
-        recipe: how every model is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
-        audit: of the whole run.
-        dataset: the records, where they are not to be loaded by name.
-        defences: before every model's answers, the first nearest to the model; attacks that need more than the answers
-            give are not run, and named.
         placement: how the work is cut.
         progress: called as work is done.
 
@@ -147,7 +187,7 @@ def train_part(
         InputError: as `membership`.
     """
     part = part or Part.of_process()
-    plan = planned(out, victim, recipe, audit, dataset, defences)
+    plan = planned(out, audit)
     train_missing(plan, part.models(audit.models), placement, progress)
     return part.unfinished(audit.models, plan.folder.finished(weights=plan.need_weights))
 
@@ -172,9 +212,9 @@ def train_missing(plan: Plan, models: range, placement: Placement, progress: Pro
 
 def rescore(
     folder: Path,
-    attacks: tuple[str, ...] = tuple(ATTACKS),
+    attacks: Sequence[MembershipAttack] = tuple(ATTACKS.values()),
     *,
-    declare: str | None = None,
+    declare: MembershipAttack | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Attack the models of a run folder again; nothing is trained.
@@ -182,7 +222,7 @@ def rescore(
     Args:
         folder: of a run; one that was stopped is scored as far as it went.
         attacks: which attacks.
-        declare: the one chosen beforehand, as in `MembershipAudit`.
+        declare: the one chosen beforehand, as for `membership`.
         progress: called as work is done.
 
     Raises:
@@ -254,8 +294,8 @@ def record_pictures(values: dict[str, Any], dataset: Dataset | None) -> dict[int
 def run_findings(
     folder: RunFolder,
     models: int,
-    attacks: tuple[str, ...],
-    declare: str | None,
+    attacks: Sequence[MembershipAttack],
+    declare: MembershipAttack | None,
     records: Dataset | None,
     begin: float,
     progress: Progress | None,
@@ -268,9 +308,11 @@ def run_findings(
     observations = scored_observations(folder, models, plan)
     observations = replace(observations, names=() if records is None else records.names)
     visible = run["signals"] if plan is None else plan.visible
-    able = answerable(lookup(attacks), visible, run.get("defences", ()))
+    able = answerable(by_label(attacks), visible, run.get("defences", ()))
     queries = Queries.counting(run["queries"])
-    evaluated = evaluate(observations, able.attacks, declare=declare, queries=queries, progress=progress)
+    evaluated = evaluate(
+        observations, tuple(able.attacks.values()), declare=declare, queries=queries, progress=progress
+    )
     strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])
     evaluated["notes"] = [*evaluated["notes"], *able.notes, *strange]
     scored = time.perf_counter() - start
@@ -285,7 +327,7 @@ def run_findings(
             **account(folder, models, {"score": scored, "total": time.perf_counter() - begin}),
             "memory_bytes": peak_memory(),
         },
-        "config": {**run, "models": models, "attacks": list(attacks)},
+        "config": {**run, "models": models, "attacks": [*by_label(attacks)]},
         "environment": environment(),
     }
 

@@ -40,8 +40,8 @@ from jaxtyping import Bool
 from jaxattack.audit.columns import fitted_columns, within
 from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.external_victims import network_attack, open_file, open_folder, open_service, white_box_of
+from jaxattack.audit.model_source import model_for, source_of
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
-from jaxattack.audit.subject import Subject, architecture
 from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import load
 from jaxattack.data.designs import Sized
@@ -170,7 +170,7 @@ def _network(name: str, dataset: Dataset, member: Bool[np.ndarray, "record"], se
         InputError: there is none of that name, it does not take such records, or it has more weights than memory holds.
     """
     if name.partition(":")[0] != "dae":
-        return architecture(Subject(data=dataset.name, model=name), dataset)
+        return model_for(source_of(name), dataset)
     widths = tuple(sizes(name, "dae:1000-300, the widths of its hidden layers", 1))
     check_images(dataset)
     pairs = pairwise((math.prod(dataset.shape), *widths, dataset.classes))

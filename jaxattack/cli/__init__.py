@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from jaxattack.cli.options import require_whole_numbers
 from jaxattack.cli.summary import summary
 from jaxattack.error import InputError, InputWarning
 from jaxattack.release import release
@@ -48,6 +49,7 @@ def application(*, listing: bool = False) -> App:
         result_action="return_value",
         help_format="markdown",
         default_parameter=Parameter(negative=""),
+        config=(require_whole_numbers,),
         suppress_keyboard_interrupt=False,  # `main` ends it
     )
     for name, place in COMMANDS.items():

@@ -9,14 +9,14 @@ from typing import Annotated
 from jaxattack.audit import (
     CanarySweep,
     EpsilonAudit,
-    Subject,
     audit_gradients,
     audit_training,
     read_canary_scores,
 )
 from jaxattack.audit import epsilon as bound_epsilon
 from jaxattack.audit.gradients import DIRECTIONS
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, slug
+from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
+from jaxattack.cli.words import Subject, slug
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import DPSGD
 from jaxattack.types import InputError
@@ -28,7 +28,7 @@ SubjectOptions = Annotated[Subject, flat("What is audited")]
 RecipeOptions = Annotated[Recipe, flat("How it is trained")]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same)")]
 _AUDIT, _OUTPUT, _PRIVATE, _SWEEP = EpsilonAudit(), Output(), DPSGD(), CanarySweep()
-_VICTIM, _RECIPE, _PLACEMENT = Subject(), Recipe(), Placement()
+_SUBJECT, _RECIPE, _PLACEMENT = Subject(), Recipe(), Placement()
 
 
 def epsilon(
@@ -37,7 +37,7 @@ def epsilon(
     *,
     sweep: SweepOptions = _SWEEP,
     private: PrivacyOptions = _PRIVATE,
-    victim: SubjectOptions = _VICTIM,
+    subject: SubjectOptions = _SUBJECT,
     recipe: RecipeOptions = _RECIPE,
     audit: AuditOptions = _AUDIT,
     placement: PlacementOptions = _PLACEMENT,
@@ -68,24 +68,33 @@ def epsilon(
         out: the run folder, by default one in ./jaxattack-runs named after the settings; or the report's folder, by default
             beside the scores.
     """
-    training = (sweep, private, victim, recipe, placement)
+    training = (sweep, private, subject, recipe, placement)
     if scores is not None:
-        if training != (_SWEEP, _PRIVATE, _VICTIM, _RECIPE, _PLACEMENT):
+        if training != (_SWEEP, _PRIVATE, _SUBJECT, _RECIPE, _PLACEMENT):
             raise InputError(f"{scores} has its scores and trains nothing: leave out what says how models are trained.")
         given = read_canary_scores(scores)
         found = bound_epsilon(given.score, given.member, audit=audit, name=scores.name)
         publish(out or scores.with_suffix(".epsilon"), found, output)
         return
-    settings = {**asdict(victim), **asdict(recipe), **asdict(private), **asdict(sweep)}
+    settings = {**asdict(subject), **asdict(recipe), **asdict(private), **asdict(sweep)}
     del settings["models"], settings["microbatch"]
-    folder = out or RUNS / f"epsilon-{slug(victim, settings)}"
+    folder = out or RUNS / f"epsilon-{slug(subject, settings)}"
+    model, dataset = subject.source(), subject.dataset()
     if sweep.kind in DIRECTIONS:
-        found = audit_gradients(victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit)
+        found = audit_gradients(
+            model=model,
+            dataset=dataset,
+            records=subject.records,
+            recipe=recipe,
+            private=private,
+            sweep=sweep,
+            audit=audit,
+        )
         publish(folder, found.values, output)
         return
     with progress(output) as shown, resumable(folder):
         made = audit_training(
-            folder, victim=victim, recipe=recipe, private=private, sweep=sweep, audit=audit, placement=placement,
-            progress=shown,
+            folder, model=model, dataset=dataset, records=subject.records, standardise=subject.standardise, recipe=recipe,
+            private=private, sweep=sweep, audit=audit, placement=placement, progress=shown,
         )  # fmt: skip
     publish(folder, made.values, output)

@@ -6,7 +6,8 @@ import shlex
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,24 +15,31 @@ import jax
 from cyclopts import Parameter
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, under_protocol
-from jaxattack.audit import (
-    MembershipAudit,
-    Part,
-    Subject,
-    read_observations,
-    rescore,
-    train_part,
-    train_victim,
-)
-from jaxattack.audit import membership as run_membership
+from jaxattack.audit import MembershipAudit, Part, read_observations, rescore, train_part, train_victim
 from jaxattack.audit import score as score_observations
+from jaxattack.audit.observations import readable
 from jaxattack.audit.poisoning import poison as run_poison
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say, slug
+from jaxattack.audit.sweep import run_membership
+from jaxattack.cli.options import Words
+from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say
 from jaxattack.cli.poison import Poisoned, poisoning_from
-from jaxattack.cli.values import defences_from, learner_from
+from jaxattack.cli.values import attacks_from, declared_from
+from jaxattack.cli.words import (
+    DefenceOptions,
+    Defending,
+    Learning,
+    LearningOptions,
+    RecipeOptions,
+    Subject,
+    SubjectOptions,
+    slug,
+)
+from jaxattack.data.designs import design
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import Standard
-from jaxattack.types import InputError, Learner, config
+from jaxattack.types import Defence, InputError, Learner, config
+
+Protocol = Literal["independent", "leave-one-out"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,55 +66,75 @@ class Machines:
 
 
 @config
-class Learning:
-    """How it learns.
+class Attacking:
+    """What is trained and asked.
 
     Attributes:
-        learner: standard; relaxloss, whose loss is held at a level; dp-sgd, with clipped gradients and noise; or
-            distillation, the student of a teacher. A name may set fields: relaxloss?alpha=1.0, dp-sgd?clip=1&noise=0.5,
-            distillation?temperature=10.
+        models: how many to train; every one plays the target against all the others. At least 4.
+        design: who is in: halves, exact, poisson:0.5, sized:1200 or mask:FILE.npy.
+        queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by up to 1 pixel), 25 or 50 (by 2), 81 or 162
+            (by 4); images only.
+        attacks: the attacks to run, by default all that read one answer a view; gradient-norm, input-gradient-norm,
+            noise-robustness and merlin, which ask more, are run where they are named. A name may set fields, as
+            rmia-offline?a=tuned&gamma=1.5.
+        declare: one of the attacks, named before it is known which is the strongest: the headline speaks of it, and its
+            interval need not allow for the choice among all.
+        seed: decides everything random.
+        keep_weights: keep every model's weights in the run folder, so that they can be asked for more afterwards; by
+            default where those of all models fit in 2 GiB.
     """
 
-    learner: str = "standard"
+    models: int = 256
+    design: str = "halves"
+    queries: int = 1
+    attacks: Words = tuple(ATTACKS)
+    declare: str | None = None
+    seed: int = 0
+    keep_weights: bool | None = None
+
+    def audit(
+        self, subject: Subject, learner: Learner, defences: tuple[Defence, ...], protocol: Protocol
+    ) -> MembershipAudit:
+        """What all the words mean, the attacks under a protocol.
+
+        Raises:
+            InputError: a word that means nothing, or a value out of range.
+        """
+        return MembershipAudit(
+            model=subject.source(),
+            dataset=subject.dataset(),
+            records=subject.records,
+            standardise=subject.standardise,
+            learner=learner,
+            defences=defences,
+            design=design(self.design),
+            models=self.models,
+            queries=self.queries,
+            attacks=attacks_from(self.attacks, protocol),
+            declare=declared_from(self.declare, protocol),
+            seed=self.seed,
+            keep_weights=self.keep_weights,
+        )
 
 
-@config
-class Defending:
-    """What stands before its answers.
-
-    Attributes:
-        defend: defences of the answers, the first nearest to the model: round:2, top:3, label, temperature:5, noise:0.1 (or
-            noise:0.1?by_record=true), memguard:0.5. Several as temperature:5,round:2. Attacks that read more than is
-            answered then are not run, and named.
-    """
-
-    defend: tuple[str, ...] = ()
-
-
-SubjectOptions = Annotated[Subject, flat("What is attacked")]
 _ATTACK = flat("The attack")
-AuditOptions = Annotated[MembershipAudit, _ATTACK]
-_TRAINED = flat("How it is trained")
-Protocol = Literal["independent", "leave-one-out"]
+AttackOptions = Annotated[Attacking, _ATTACK]
 ProtocolOption = Annotated[Protocol, Parameter(group=_ATTACK.group)]
-RecipeOptions = Annotated[Recipe, _TRAINED]
 PlacementOptions = Annotated[Placement, flat("Speed (results stay the same to rounding)")]
-LearningOptions = Annotated[Learning, _TRAINED]
-DefenceOptions = Annotated[Defending, flat("What is defended")]
 PoisonOptions = Annotated[Poisoned, flat("What is poisoned")]
 MachineOptions = Annotated[Machines, flat("Many machines")]
-_VICTIM, _RECIPE, _AUDIT, _PLACEMENT, _OUTPUT = Subject(), Recipe(), MembershipAudit(), Placement(), Output()
+_SUBJECT, _RECIPE, _ATTACKING, _PLACEMENT, _OUTPUT = Subject(), Recipe(), Attacking(), Placement(), Output()
 _MACHINES, _LEARNING, _DEFENDING, _POISONED = Machines(), Learning(), Defending(), Poisoned()
 
 
 def membership(
     *,
-    victim: SubjectOptions = _VICTIM,
+    subject: SubjectOptions = _SUBJECT,
     recipe: RecipeOptions = _RECIPE,
     learning: LearningOptions = _LEARNING,
     defending: DefenceOptions = _DEFENDING,
     poisoned: PoisonOptions = _POISONED,
-    audit: AuditOptions = _AUDIT,
+    attacking: AttackOptions = _ATTACKING,
     protocol: ProtocolOption = PROTOCOLS[0],
     placement: PlacementOptions = _PLACEMENT,
     machines: MachineOptions = _MACHINES,
@@ -123,11 +151,11 @@ def membership(
 
         jaxattack membership --data tfds:cifar10 --model wrn:28-2 --models 64 --queries 18 --flip --crop 4
 
-        jaxattack membership --data records.npz --model mlp:128 --activation tanh --attacks lira-online --attacks rmia-offline
+        jaxattack membership --data records.npz --model mlp:128 --activation tanh --attacks lira-online rmia-offline
 
         jaxattack membership --learner relaxloss?alpha=1.0 --defend round:2
 
-        jaxattack membership --models 64 --poison 1 --poison 4 --targets 100 --attacks lira-online
+        jaxattack membership --models 64 --poison 1 4 --targets 100 --attacks lira-online
 
         jaxattack membership --part 3/16 --out /shared/run
 
@@ -136,51 +164,36 @@ def membership(
             other models, as published, for comparison with papers that left the target's complement in.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
-    attacks = under_protocol(audit.attacks, protocol)
-    audit = replace(audit, attacks=attacks, declare=_declared(audit.declare, protocol))
-    learner = learner_from(learning.learner, recipe)
-    defences = defences_from(defending.defend)
+    learner, defences = learning.value(recipe), defending.value()
+    audit = attacking.audit(subject, learner, defences, protocol)
     settings = {
-        **asdict(victim),
+        **asdict(subject),
         **asdict(recipe),
         **_named(learner),
         **({"defences": repr(defences)} if defences else {}),
-        "design": audit.design,
-        "queries": audit.queries,
-        "seed": audit.seed,
+        "design": attacking.design,
+        "queries": attacking.queries,
+        "seed": attacking.seed,
         **({"poison": poisoned.poison, "targets": poisoned.targets} if poisoned.poison else {}),
     }
-    folder = out or RUNS / slug(victim, settings)
+    folder = out or RUNS / slug(subject, settings)
     if machines.cluster:
         jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
     part = None if machines.part is None else _part(machines.part)
     poisoning = poisoning_from(poisoned, part)
-    unfinished = ()
+    unfinished: tuple[Part, ...] = ()
     # Ray prints what happens to its machines on standard output, which is for programs.
     with redirect_stdout(sys.stderr), progress(output) as shown, resumable(folder):
-        run = {
-            "victim": victim,
-            "recipe": learner,
-            "audit": audit,
-            "defences": defences,
-            "placement": placement,
-            "progress": shown,
-        }
-        if poisoning:
-            found = run_poison(folder, poisoning=poisoning, cluster=machines.cluster, **run)
-        else:
-            if part:
-                unfinished = train_part(folder, part, **run)
-            found = None if unfinished else run_membership(folder, cluster=machines.cluster, **run)
+        if part:
+            unfinished = train_part(folder, audit, part, placement=placement, progress=shown)
+        run = partial(run_poison, poisoning=poisoning) if poisoning else run_membership
+        found = (
+            None if unfinished else run(folder, audit, placement=placement, cluster=machines.cluster, progress=shown)
+        )
     if found:
         publish(folder, found.values, output, pictures=found.pictures)
     elif part:
-        _tell(folder, part, unfinished, audit.attacks, output)
-
-
-def _declared(name: str | None, protocol: str) -> str | None:
-    """The attack declared beforehand, under a protocol."""
-    return None if name is None else under_protocol((name,), protocol)[0]
+        _tell(folder, part, unfinished, tuple(audit.labelled()), output)
 
 
 def _named(learner: Learner) -> dict[str, str]:
@@ -208,7 +221,7 @@ def _part(text: str) -> Part:
 
 def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[str, ...], output: Output) -> None:
     """Say what a part leaves to do, and what to do then."""
-    chosen = [] if attacks == tuple(ATTACKS) else [word for name in attacks for word in ("--attacks", name)]
+    chosen = [] if attacks == tuple(ATTACKS) else ["--attacks", *attacks]
     command = shlex.join(["jaxattack", "report", str(folder), *chosen])
     names = [str(one) for one in unfinished]
     if output.json:
@@ -218,7 +231,7 @@ def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[s
 
 def train(
     *,
-    victim: SubjectOptions = _VICTIM,
+    subject: SubjectOptions = _SUBJECT,
     recipe: RecipeOptions = _RECIPE,
     learning: LearningOptions = _LEARNING,
     members: int | None = None,
@@ -237,11 +250,14 @@ def train(
         seed: decides everything random.
         out: the model folder; by default one in ./jaxattack-runs named after the settings.
     """
-    learner = learner_from(learning.learner, recipe)
-    settings = {**asdict(victim), **asdict(recipe), **_named(learner), "members": members, "seed": seed}
-    folder = out or RUNS / f"victim-{slug(victim, settings)}"
+    learner = learning.value(recipe)
+    settings = {**asdict(subject), **asdict(recipe), **_named(learner), "members": members, "seed": seed}
+    folder = out or RUNS / f"victim-{slug(subject, settings)}"
     with progress(output) as shown:
-        described = train_victim(folder, victim=victim, recipe=learner, members=members, seed=seed, progress=shown)
+        described = train_victim(
+            folder, model=subject.source(), dataset=subject.dataset(), records=subject.records,
+            standardise=subject.standardise, learner=learner, members=members, seed=seed, progress=shown,
+        )  # fmt: skip
     if output.json:
         print_json(described)
     held_out = described["test_accuracy"]
@@ -258,7 +274,7 @@ def score(
     observations: Path,
     /,
     *,
-    attacks: tuple[str, ...] | None = None,
+    attacks: Words = (),
     declare: str | None = None,
     protocol: Protocol = PROTOCOLS[0],
     output: OutputOptions = _OUTPUT,
@@ -277,10 +293,10 @@ def score(
         out: the report's folder; by default beside the file.
     """
     folder = out or observations.with_suffix(".report")
-    read = read_observations(observations, attacks or ())
-    able = [name for name, attack in ATTACKS.items() if {*attack.signals} <= {*read.signals}]
-    chosen = under_protocol(able if attacks is None else attacks, protocol)
-    declared = _declared(declare, protocol)
+    named = attacks_from(attacks, protocol)
+    read = read_observations(observations, named)
+    chosen = named or tuple(under_protocol(attack, protocol) for attack in readable(read))
+    declared = declared_from(declare, protocol)
     with progress(output) as shown:
         values = score_observations(read, chosen, declare=declared, name=observations.name, progress=shown)
     publish(folder, values, output)
@@ -290,7 +306,7 @@ def report(
     run: Path,
     /,
     *,
-    attacks: tuple[str, ...] = tuple(ATTACKS),
+    attacks: Words = tuple(ATTACKS),
     declare: str | None = None,
     protocol: Protocol = PROTOCOLS[0],
     output: OutputOptions = _OUTPUT,
@@ -307,7 +323,8 @@ def report(
         protocol: independent, or leave-one-out as published: which models are a target's references.
         out: the report's folder; the run folder by default.
     """
-    chosen = under_protocol(attacks, protocol)
+    chosen = attacks_from(attacks, protocol)
+    declared = declared_from(declare, protocol)
     with progress(output) as shown:
-        found = rescore(run, chosen, declare=_declared(declare, protocol), progress=shown)
+        found = rescore(run, chosen, declare=declared, progress=shown)
     publish(out or run, found.values, output, pictures=found.pictures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +15,6 @@ from cyclopts import Group, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from jaxattack.audit import Subject
 from jaxattack.audit.findings import values
 from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
 
@@ -118,10 +116,3 @@ def publish(
         say(output, note)
     say(output, pages.headline(shown))
     say(output, f"Wrote {len(written)} files to {folder}; open {folder / 'report.html'}")
-
-
-def slug(victim: Subject, settings: dict[str, Any]) -> str:
-    """The name of a run's folder: its data, its model, and a digest of everything that decides the result."""
-    words = "".join(c if c.isalnum() else "-" for c in f"{Path(victim.data).stem}-{victim.model}").strip("-")
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return f"{words}-{digest[:8]}"

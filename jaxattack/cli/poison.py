@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxattack.audit import Part
 from jaxattack.audit.poisoning import Poisoning
+from jaxattack.cli.options import Numbers
 from jaxattack.npz import UnreadableError, read_npy, reason
 from jaxattack.types import InputError, config
 
@@ -22,7 +23,7 @@ class Poisoned:
         targets: how many records are poisoned, chosen at random; or a .npy file of their places.
     """
 
-    poison: tuple[int, ...] = ()
+    poison: Numbers = ()
     targets: str = "100"
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from jaxattack.audit import Victim
+from jaxattack.cli.options import Words
 from jaxattack.cli.output import flat
 from jaxattack.cli.values import defences_from
 from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK
@@ -40,7 +41,7 @@ class Terms:
     noise: float = 0.0
     rate: float | None = None
     precision: Precision | None = None
-    defend: tuple[str, ...] = ()
+    defend: Words = ()
 
     def __post_init__(self) -> None:
         defences_from(self.defend)

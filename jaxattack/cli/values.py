@@ -6,11 +6,32 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
+from jaxattack.attacks.membership import lookup, under_protocol
 from jaxattack.attacks.naming import named
 from jaxattack.defences import DEFENCES
 from jaxattack.training import Recipe
 from jaxattack.training.learners import LEARNERS, PARTS
-from jaxattack.types import Defence, InputError, Learner
+from jaxattack.types import Defence, InputError, Learner, MembershipAttack
+
+
+def attack_from(word: str, protocol: str) -> MembershipAttack:
+    """A membership attack by name, as ``rmia-offline?a=tuned``, under a protocol where the name does not set one itself.
+
+    Raises:
+        InputError: an unknown name, field or protocol, or a value outside a field's range.
+    """
+    attack = lookup(word)
+    return attack if "protocol=" in word else under_protocol(attack, protocol)
+
+
+def declared_from(word: str | None, protocol: str) -> MembershipAttack | None:
+    """The attack declared beforehand, if any, as `attack_from` has it."""
+    return None if word is None else attack_from(word, protocol)
+
+
+def attacks_from(words: Iterable[str], protocol: str) -> tuple[MembershipAttack, ...]:
+    """Membership attacks by name, each once, as `attack_from` has them."""
+    return tuple(dict.fromkeys(attack_from(word, protocol) for word in words))
 
 
 def learner_from(text: str, recipe: Recipe) -> Learner:

@@ -19,7 +19,7 @@ import hashlib
 import math
 from dataclasses import field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -28,6 +28,7 @@ from jaxattack.npz import UnreadableError, read_npy, reason
 from jaxattack.types import InputError, config
 
 
+@runtime_checkable
 class Design(Protocol):
     """Who is in: a frozen configuration that is called with the numbers of models and records, and a seed.
 

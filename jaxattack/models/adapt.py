@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 
 import jax
@@ -51,6 +51,47 @@ def from_nnx(build: Callable[[nnx.Rngs], Callable[..., jax.Array]]) -> Model:
         return logits, nnx.as_pure(rest)
 
     return Model(init, apply, forward)
+
+
+def from_factory(factory: Callable[..., Any], shape: tuple[int, ...], classes: int) -> Model:
+    """A Model from a class or function of the user's own, called as its signature tells.
+
+    Args:
+        factory: one that takes ``rngs`` makes a Flax NNX module: it is called as ``factory(rngs=rngs)`` where it needs nothing
+            else, or as ``factory(shape, classes, rngs=rngs)``. Another is called as ``factory(shape, classes)`` and returns
+            a Model.
+        shape: the shape of one record.
+        classes: the number of classes.
+
+    Raises:
+        TypeError: it needs something else, or returns something else.
+    """
+    if isinstance(factory, nnx.Module):
+        raise TypeError("a module that is made already would start every model alike: give its class")
+    parameters = _parameters(factory)
+    if all(parameter.name != "rngs" for parameter in parameters):
+        model = factory(shape, classes)
+        if not isinstance(model, Model):
+            raise TypeError(f"it returned {type(model).__name__}")
+        return model
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [
+        parameter.name
+        for parameter in parameters
+        if parameter.name != "rngs" and parameter.kind in plain and parameter.default is inspect.Parameter.empty
+    ]
+    if len(needed) not in (0, 2):
+        raise TypeError(f"beside rngs it needs {', '.join(needed)}")
+    return from_nnx(lambda rngs: factory(*((shape, classes) if needed else ()), rngs=rngs))
+
+
+def _parameters(factory: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What a factory takes; of a class its constructor, which Flax's metaclass hides."""
+    if isinstance(factory, type):
+        return _parameters(partial(factory))
+    if isinstance(factory, partial) and isinstance(factory.func, type):
+        factory = partial(factory.func.__init__, None, *factory.args, **factory.keywords)
+    return list(inspect.signature(factory).parameters.values())
 
 
 def _start(streams: Any, key: jax.Array) -> Any:

@@ -133,8 +133,7 @@ def build(
         InputError: an unknown name, sizes that do not fit it, records that are not images where it needs them, or more
             weights than memory holds.
     """
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout is {dropout}: give a share from 0 to below 1.")
+    check(architecture, dropout)
     if activation not in ACTIVATIONS:
         raise InputError(f"activation is {activation!r}: give one of {', '.join(ACTIVATIONS)}.")
     model = _build(architecture, tuple(shape), classes, activation, float(dropout))
@@ -146,6 +145,17 @@ def build(
 def _weights(model: Model) -> int:
     """How many numbers its variables hold; none of them is made."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0))))
+
+
+def check(architecture: str, dropout: float) -> None:
+    """Refuse what names no network of any shape.
+
+    Raises:
+        InputError: an unknown name, sizes that do not fit it, or a share out of range.
+    """
+    _parse(architecture)
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout is {dropout}: give a share from 0 to below 1.")
 
 
 @cache

@@ -65,7 +65,7 @@ class Sweep:
     model: Model
     recipe: Recipe | Learner
     queries: Queries = Queries()
-    signals: tuple[str | Signal, ...] = ALWAYS
+    signals: tuple[Signal, ...] = ()
     columns: tuple[bool, ...] = ()
     defences: tuple[Defence, ...] = ()
     seed: int = 0
@@ -73,9 +73,8 @@ class Sweep:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         self.learner.check(self.model)
-        for name in self.signals:
-            as_signal(name)
-        object.__setattr__(self, "signals", tuple(dict.fromkeys((*ALWAYS, *self.signals))))
+        by_name = {signal.name: signal for signal in map(as_signal, (*ALWAYS, *self.signals))}
+        object.__setattr__(self, "signals", tuple(by_name.values()))
 
     @property
     def learner(self) -> Learner:
@@ -141,7 +140,7 @@ class Engine:
         self._y = jax.device_put(dataset.y.astype(np.int32), everywhere)
         self._key = jax.random.key(sweep.seed)
         seen = sight(dataset, sweep.defences)
-        self.signals = tuple(name for name in sweep.signals if sees(as_signal(name), seen))
+        self.signals = tuple(signal for signal in sweep.signals if sees(signal, seen))
         self._work = Work(sweep.model, sweep.learner, sweep.queries, self.signals, slots, sweep.columns, sweep.defences)
         begin, known = time.perf_counter(), _compilations()
         share = -(-models // self.mesh.size)
@@ -304,12 +303,17 @@ def train_ensemble(
         The models and what they say.
     """
     sweep = Sweep(
-        model=model, recipe=recipe, queries=queries, signals=tuple(signals), defences=tuple(defences), seed=seed
+        model=model,
+        recipe=recipe,
+        queries=queries,
+        signals=tuple(map(as_signal, signals)),
+        defences=tuple(defences),
+        seed=seed,
     )
     slots = int(member.sum(axis=1).max())
     engine = Engine(sweep, dataset, models=len(member), slots=slots, placement=placement)
     chunks = list(engine.run_all(range(len(member)), member))
     variables = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(chunk.variables for chunk in chunks))
-    names = [as_signal(signal).name for signal in engine.signals]
+    names = [signal.name for signal in engine.signals]
     observed = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in names}
     return Ensemble(variables, member), Observations(signals=observed, member=member, label=dataset.y)

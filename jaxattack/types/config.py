@@ -8,7 +8,7 @@
 
 Scalars of NumPy become Python's, which JSON knows. A class is an instance of it. What an annotation cannot say, such as a
 range or the shape of an array, the class says in ``__post_init__``, which sees checked values. Types that have no such test
-(callables, Any) pass.
+(callables, Any) pass. Where a field's metadata has an ``example``, the message says it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def config(cls: type[Config]) -> type[Config]:
             value = getattr(self, name)
             plain = _plain(value)
             if not holds(plain, annotation):
-                raise InputError(f"{name} is {value!r}: give {describe(annotation)}.")
+                example = _examples(type(self)).get(name)
+                remedy = f"{describe(annotation)}{f', as {example}' if example else ''}"
+                raise InputError(f"{name} is {_shown(value)}: give {remedy}.")
             if _number(plain) and abs(plain) >= 2**53 and not _whole(plain):
                 plain = float(plain)  # beyond 64 bits NumPy would take it for an object
             if plain is not value:
@@ -87,6 +89,17 @@ def config(cls: type[Config]) -> type[Config]:
 def _annotations(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+
+
+def _shown(value: Any) -> str:
+    """A value on one line; what takes several, as arrays do, in its first words."""
+    text = repr(value)
+    return text if "\n" not in text else f"{' '.join(text.split()):.100}..."
+
+
+@cache
+def _examples(cls: type) -> dict[str, str]:
+    return {field.name: field.metadata["example"] for field in dataclasses.fields(cls) if "example" in field.metadata}
 
 
 def _plain(value: Any) -> Any:
@@ -128,4 +141,7 @@ def describe(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(map(describe, parts)))
     if origin is tuple:
         return f"a tuple, each {describe(parts[0])}"
-    return f"a {getattr(annotation, '__name__', annotation)}"
+    if annotation is Callable:
+        return "a function"
+    name = getattr(annotation, "__name__", f"{annotation}")
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"

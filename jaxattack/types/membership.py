@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
@@ -83,6 +83,14 @@ class Observations:
             return self.signal(signal.name)
         return self.ask(signal)
 
+    def only(self, signals: Iterable[Signal]) -> Observations:
+        """The same observations with these signals alone, each in memory.
+
+        Raises:
+            InputError: as `of`.
+        """
+        return replace(self, signals={signal.name: self.of(signal) for signal in signals})
+
     def take(self, models: Int[np.ndarray, "chosen"] | slice) -> Observations:
         """The observations of the chosen models alone."""
         return replace(
@@ -129,7 +137,7 @@ class MembershipAttack(Protocol):
 
     Attributes:
         name: its name in the registry and in reports.
-        signals: the signals it reads.
+        signals: what it reads of every record.
         references: whether it learns from the other models.
     """
 
@@ -137,7 +145,7 @@ class MembershipAttack(Protocol):
     def name(self) -> str: ...
 
     @property
-    def signals(self) -> tuple[str, ...]: ...
+    def signals(self) -> tuple[Signal, ...]: ...
 
     @property
     def references(self) -> bool: ...

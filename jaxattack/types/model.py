@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int, PRNGKeyArray, Shaped
 from jaxattack.error import InputError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Records with labels.
 

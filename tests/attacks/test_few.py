@@ -10,7 +10,7 @@ from jaxattack.attacks.membership import FewReferences, lookup
 from jaxattack.types import InputError
 
 NAMES = ("rmia-offline", "rmia-online", "calibration", "lira-offline", "lira-online")
-ATTACKS = lookup(list(NAMES))
+ATTACKS = {name: lookup(name) for name in NAMES}
 OBSERVATIONS = observe(complementary(10, 60, seed=1), leak=1.0, queries=2)
 
 
@@ -52,7 +52,14 @@ def test_some_targets_are_rows_of_all():
 
 def test_an_attack_without_references_is_refused():
     with pytest.raises(InputError, match="attack is loss, which has no references"):
-        FewReferences(attack=lookup(["loss"])["loss"], pairs=1)
+        FewReferences(attack=lookup("loss"), pairs=1)
+
+
+def test_the_name_tells_the_attack_and_the_number_of_pairs():
+    assert FewReferences(attack=ATTACKS["rmia-offline"], pairs=2).name == "rmia-offline-2"
+    assert FewReferences(attack=lookup("rmia-offline?confidence=taylor"), pairs=1).name == (
+        "rmia-offline?confidence=taylor-1"
+    )
 
 
 def test_other_designs_and_too_few_models_are_refused():

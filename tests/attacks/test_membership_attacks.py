@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from attacks.planted import DESIGNS, complementary, observe
 
-from jaxattack.attacks.membership import ATTACKS, RMIA, LiRA, lookup, under_protocol
+from jaxattack.attacks.membership import ATTACKS, RMIA, Gap, LiRA, Threshold, lookup, signals_of, under_protocol
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.metrics import auc, roc_curve
+from jaxattack.signals import Correct, Phi
 from jaxattack.types import InputError, Observations
 
 names = pytest.mark.parametrize("name", list(ATTACKS))
@@ -42,7 +43,7 @@ def test_scores_are_finite_one_a_target_and_record(name):
 def test_the_name_and_the_signals_are_those_of_the_registry(name):
     attack = ATTACKS[name]
     assert attack.name == name
-    only = {signal: planted().signals[signal] for signal in attack.signals}
+    only = {signal.name: planted().signals[signal.name] for signal in attack.signals}
     np.testing.assert_array_equal(attack(replaced(planted(), signals=only), [1]), attack(planted(), [1]))
 
 
@@ -94,8 +95,8 @@ def test_a_permutation_of_the_records_permutes_the_scores(name):
 def test_nan_and_infinity_are_refused_with_a_sentence(name):
     attack = ATTACKS[name]
     for value in (np.nan, np.inf):
-        signals = {signal: planted().signals[signal].copy() for signal in attack.signals}
-        signals[attack.signals[0]][5, 7, 0] = value
+        signals = {signal.name: planted().signals[signal.name].copy() for signal in attack.signals}
+        signals[attack.signals[0].name][5, 7, 0] = value
         with pytest.raises(InputError, match="NaN or infinite in 1 models, the first of them model 5"):
             attack(replaced(planted(), signals=signals))
 
@@ -128,10 +129,10 @@ def test_signals_of_another_shape_are_refused():
         ATTACKS["loss"](replaced(planted(), signals={"phi": planted().signals["phi"][:, :, 0]}))
 
 
-def test_lookup_finds_attacks_in_order_and_sets_their_fields():
-    assert list(lookup(["loss", "lira-online"])) == ["loss", "lira-online"]
-    found = lookup(["rmia-offline?a=tuned&gamma=1.5", "lira-online?variance=record", "rmia-online?counting=false"])
-    assert list(found.values()) == [
+def test_lookup_finds_attacks_and_sets_their_fields():
+    names = ("loss", "rmia-offline?a=tuned&gamma=1.5", "lira-online?variance=record", "rmia-online?counting=false")
+    assert [lookup(name) for name in names] == [
+        Threshold(quantity="loss"),
         RMIA(online=False, a="tuned", gamma=1.5),
         LiRA(online=True, variance="record"),
         RMIA(online=True, counting=False),
@@ -149,26 +150,23 @@ def test_lookup_finds_attacks_in_order_and_sets_their_fields():
 )
 def test_lookup_refuses_what_it_does_not_know(name, message):
     with pytest.raises(InputError, match=message):
-        lookup([name])
+        lookup(name)
 
 
-def test_a_protocol_is_put_on_the_names_of_attacks_with_references():
-    names = ("lira-online?variance=record", "loss", "rmia-online?protocol=independent", "loss-classwise")
-    assert under_protocol(names, "independent") == names
-    assert under_protocol(names, "leave-one-out") == (
-        "lira-online?variance=record&protocol=leave-one-out",
-        "loss",
-        "rmia-online?protocol=independent",
-        "loss-classwise?protocol=leave-one-out",
-    )
-    assert {attack.references for attack in lookup(under_protocol(names, "leave-one-out")).values()} == {True, False}
+def test_a_protocol_is_put_on_attacks_with_references():
+    attacks = [lookup(name) for name in ("lira-online?variance=record", "loss", "loss-classwise")]
+    assert [under_protocol(attack, "independent") for attack in attacks] == attacks
+    assert [under_protocol(attack, "leave-one-out") for attack in attacks] == [
+        LiRA(online=True, variance="record", protocol="leave-one-out"),
+        Threshold(quantity="loss"),
+        Threshold(quantity="loss", classwise=True, protocol="leave-one-out"),
+    ]
     with pytest.raises(InputError, match="protocol is 'none'"):
-        under_protocol(names, "none")
+        under_protocol(attacks[0], "none")
 
 
-def test_lookup_refuses_no_attack_at_all():
-    with pytest.raises(InputError, match="choose from lira-online"):
-        lookup([])
+def test_signals_of_attacks_are_values_each_once_in_the_order_of_their_names():
+    assert signals_of([LiRA(online=True), Threshold(quantity="loss"), Gap()]) == (Correct(), Phi())
 
 
 @names

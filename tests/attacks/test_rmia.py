@@ -13,6 +13,7 @@ from jaxattack.attacks.membership import RMIA, dominance
 from jaxattack.attacks.membership.references import PROTOCOLS
 from jaxattack.attacks.membership.rmia import OFFSETS, tune_offset
 from jaxattack.metrics import auc, roc_curve
+from jaxattack.signals import TaylorConfidence
 from jaxattack.types import InputError, Observations
 
 halves = arrays(np.float64, st.integers(1, 40), elements=st.integers(-8, 8).map(lambda i: i / 2))
@@ -42,8 +43,8 @@ def test_float32_ratios_are_counted_as_they_are():
 
 def ratios(observations: Observations, attack: RMIA, target: int, a: float) -> np.ndarray:
     """r [record, query] in plain probabilities."""
-    own = np.exp(observations.signals[attack.signals[0]][target].astype(np.float64))
-    p, member = np.exp(observations.signals[attack.signals[0]].astype(np.float64)), observations.member
+    own = np.exp(observations.signals[attack.signals[0].name][target].astype(np.float64))
+    p, member = np.exp(observations.signals[attack.signals[0].name].astype(np.float64)), observations.member
     mask = reference_mask(member, target, attack.protocol)
     ins, out = (
         np.stack([p[mask[:, r] & side[:, r], r].mean(axis=0) for r in range(observations.records)])
@@ -149,6 +150,6 @@ def test_a_population_larger_than_the_records_is_refused():
 
 
 def test_the_signal_read_is_named_by_confidence_and_temperature():
-    assert RMIA(online=True, confidence="taylor", temperature=1.5).signals == ("taylor_t1.5",)
+    assert RMIA(online=True, confidence="taylor", temperature=1.5).signals == (TaylorConfidence(temperature=1.5),)
     with pytest.raises(InputError, match="softmax_t3"):
         RMIA(online=True, temperature=3)(observe(complementary(4, 30, seed=0), leak=1.0))

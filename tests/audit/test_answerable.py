@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import ATTACKS, lookup
-from jaxattack.audit import MembershipAudit, Subject, membership, rescore
+from jaxattack.audit import membership, rescore
 from jaxattack.audit.answerable import answerable
+from jaxattack.data import load
 from jaxattack.defences import LabelOnly, Round
+from jaxattack.models import Architecture
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
 NAME = "synthetic:random-labels?records=40&features=5&classes=3"
@@ -19,24 +22,26 @@ NAME = "synthetic:random-labels?records=40&features=5&classes=3"
 def run(folder, *defences, attacks=("loss", "lira-online", "gap", "rmia-offline")):
     return membership(
         folder,
-        victim=Subject(data=NAME, model="softmax"),
-        recipe=Recipe(epochs=2, batch=5),
-        audit=MembershipAudit(models=8, attacks=attacks),
+        model=Architecture(name="softmax"),
+        dataset=load(NAME),
+        learner=Standard(recipe=Recipe(epochs=2, batch=5)),
+        models=8,
+        attacks=tuple(map(lookup, attacks)),
         defences=defences,
         placement=Placement(chunk=4, vmap=1),
     ).values
 
 
 def test_without_defences_every_attack_is_taken():
-    assert answerable(lookup(tuple(ATTACKS)), (), ()) == (lookup(tuple(ATTACKS)), ())
+    assert answerable(ATTACKS, (), ()) == (ATTACKS, ())
 
 
 def test_an_attack_that_reads_more_than_is_answered_is_named():
-    able, notes = answerable(lookup(("loss", "gap")), ("correct",), (LabelOnly(),))
+    able, notes = answerable({name: ATTACKS[name] for name in ("loss", "gap")}, ("correct",), (LabelOnly(),))
     assert list(able) == ["gap"]
     assert notes == ("These attacks are not run, because the defended answers do not allow phi: loss.",)
     with pytest.raises(InputError, match="no attack can be run"):
-        answerable(lookup(("loss",)), ("correct",), (LabelOnly(),))
+        answerable({"loss": ATTACKS["loss"]}, ("correct",), (LabelOnly(),))
 
 
 def test_a_defended_run_is_another_run_and_is_scored_again_the_same(tmp_path):
@@ -46,7 +51,7 @@ def test_a_defended_run_is_another_run_and_is_scored_again_the_same(tmp_path):
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     phi = RunFolder.existing(tmp_path / "run").observations(8).signal("phi")
     assert np.abs(phi).max() <= -np.log(0.05) + 1e-5
-    again = rescore(tmp_path / "run", ("loss", "rmia-online"))
+    again = rescore(tmp_path / "run", (lookup("loss"), lookup("rmia-online")))
     assert {entry["name"] for entry in again.values["attacks"]} <= {"loss", "rmia-online"}
     with pytest.raises(InputError, match="holds another run .*defences"):
         run(tmp_path / "run")

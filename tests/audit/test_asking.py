@@ -7,13 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from jaxattack.attacks.membership import ATTACKS, ON_DEMAND
-from jaxattack.audit import MembershipAudit, Subject, asking, membership, plan, run_observations, sweep
+from jaxattack.attacks.membership import ATTACKS, ON_DEMAND, lookup
+from jaxattack.audit import MembershipAudit, asking, plan, run_observations, sweep
+from jaxattack.audit.sweep import run_membership
 from jaxattack.data import Halves, load
 from jaxattack.defences import LabelOnly, Noise
-from jaxattack.models import build
+from jaxattack.models import Architecture, build
 from jaxattack.signals import GradientNorm, Hinge, Posterior
 from jaxattack.training import Placement, Recipe, train_ensemble
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
 NAME = "synthetic:random-labels?records=40&features=5&classes=3"
@@ -22,17 +24,22 @@ RECIPE = Recipe(epochs=2, batch=5)
 PLACEMENT = Placement(chunk=4, vmap=1)
 
 
-def settings(attacks=("loss", "gap"), **audit):
-    return {
-        "victim": Subject(data=NAME, model="softmax", standardise="none"),
-        "recipe": RECIPE,
-        "audit": MembershipAudit(models=6, attacks=attacks, **audit),
-    }
+def settings(attacks=("loss", "gap"), **changes):
+    return MembershipAudit(
+        **{
+            "model": Architecture(name="softmax"),
+            "dataset": DATA,
+            "standardise": "none",
+            "learner": Standard(recipe=RECIPE),
+            "models": 6,
+            "attacks": tuple(map(lookup, attacks)),
+        }
+        | changes
+    )
 
 
-def run(folder, **options):
-    defences = options.pop("defences", ())
-    return membership(folder, placement=PLACEMENT, defences=defences, **settings(**options)).values
+def run(folder, **changes):
+    return run_membership(folder, settings(**changes), placement=PLACEMENT).values
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +66,15 @@ def in_memory(signal, defences=()):
 
 @pytest.mark.parametrize("signal", [Hinge(), Posterior(top=2), GradientNorm()], ids=lambda signal: signal.name)
 def test_kept_models_say_what_they_would_have_said(finished, no_training, signal):
-    observations = run_observations(finished, **settings())
+    observations = run_observations(finished, settings())
     np.testing.assert_allclose(observations.of(signal), in_memory(signal), rtol=1e-3, atol=1e-4)
     assert len(list(finished.glob(f"signal-{signal.name}-*.npz"))) == 2
 
 
 def test_what_was_asked_is_kept_and_not_asked_again(finished, monkeypatch):
-    first = run_observations(finished, **settings()).of(Hinge())
+    first = run_observations(finished, settings()).of(Hinge())
     monkeypatch.setattr(asking, "ask_afterwards", None)
-    again = run_observations(finished, **settings())
+    again = run_observations(finished, settings())
     np.testing.assert_array_equal(again.of(Hinge()), first)
     np.testing.assert_array_equal(again.take(np.array([4, 1])).of(Hinge()), first[[4, 1]])
     np.testing.assert_array_equal(again.take_records(np.arange(3)).of(Hinge()), first[:, :3])
@@ -85,12 +92,7 @@ def test_the_signals_of_a_run_are_no_part_of_what_it_is(tmp_path):
     old = json.loads(file.read_text())
     old["signals"] = ["phi", "correct"]
     file.write_text(json.dumps(old))
-    audit = settings()["audit"]
-    more = membership(
-        tmp_path / "run",
-        placement=PLACEMENT,
-        **settings() | {"audit": MembershipAudit(models=8, attacks=audit.attacks)},
-    ).values
+    more = run(tmp_path / "run", models=8)
     assert more["models"]["count"] == 8
     assert json.loads(file.read_text())["signals"] == ["phi", "correct"]
 
@@ -98,7 +100,7 @@ def test_the_signals_of_a_run_are_no_part_of_what_it_is(tmp_path):
 def test_a_defended_run_is_asked_behind_its_defences(tmp_path):
     noise = (Noise(scale=0.1),)
     run(tmp_path / "run", defences=noise)
-    observations = run_observations(tmp_path / "run", **settings(), defences=noise)
+    observations = run_observations(tmp_path / "run", settings(defences=noise))
     np.testing.assert_allclose(observations.of(Hinge()), in_memory(Hinge(), noise), rtol=1e-3, atol=1e-3)
     with pytest.raises(InputError, match="gradient_norm sees weights and the defended models show probability"):
         observations.of(GradientNorm())
@@ -107,14 +109,14 @@ def test_a_defended_run_is_asked_behind_its_defences(tmp_path):
 def test_labels_alone_are_still_all_that_is_asked(tmp_path):
     run(tmp_path / "run", defences=(LabelOnly(),))
     with pytest.raises(InputError, match="hinge sees probability and the defended models show label"):
-        run_observations(tmp_path / "run", **settings(), defences=(LabelOnly(),)).of(Hinge())
+        run_observations(tmp_path / "run", settings(defences=(LabelOnly(),))).of(Hinge())
 
 
 def test_without_weights_the_remedy_is_named(tmp_path):
     run(tmp_path / "run", keep_weights=False)
     assert not list((tmp_path / "run").glob("weights-*"))
     with pytest.raises(InputError, match="hinge was not observed and .* keeps no weights of models 0 to 3"):
-        run_observations(tmp_path / "run", **settings()).of(Hinge())
+        run_observations(tmp_path / "run", settings()).of(Hinge())
 
 
 def test_weights_that_do_not_fit_are_not_kept_unless_asked_for(tmp_path, monkeypatch):
@@ -129,13 +131,13 @@ def test_weights_that_do_not_fit_are_not_kept_unless_asked_for(tmp_path, monkeyp
 def test_attacks_that_ask_more_are_run_where_they_are_named_and_find_a_leak(tmp_path):
     names = tuple(ON_DEMAND)
     assert not {*names} & {*ATTACKS}
-    options = settings(attacks=names) | {"recipe": Recipe(epochs=200, batch=5, learning_rate=0.05)}
-    options["victim"] = Subject(data=NAME, model="mlp:32", standardise="none")
-    values = membership(tmp_path / "run", placement=PLACEMENT, **options).values
+    learner = Standard(recipe=Recipe(epochs=200, batch=5, learning_rate=0.05))
+    options = {"attacks": names, "model": Architecture(name="mlp:32"), "learner": learner}
+    values = run(tmp_path / "run", **options)
     area = {entry["name"]: entry["auc"] for entry in values["attacks"]}
     assert {*area} == {*names}
     # Random labels are remembered or guessed: whoever is right, and flat, is a member.
     assert all(area[name] > 0.6 for name in ("gradient-norm", "input-gradient-norm", "noise-robustness"))
-    behind = membership(tmp_path / "other", placement=PLACEMENT, defences=(LabelOnly(),), **options).values
+    behind = run(tmp_path / "other", defences=(LabelOnly(),), **options)
     assert [entry["name"] for entry in behind["attacks"]] == ["noise-robustness"]
     assert sum("do not allow" in note for note in behind["notes"]) == 3

@@ -8,8 +8,10 @@ import pytest
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit import MembershipAudit, evaluate
 from jaxattack.audit.claim import Correction, claimed_rate
+from jaxattack.data import load
 from jaxattack.data.designs import Halves
 from jaxattack.metrics import influences, roc_curve
+from jaxattack.models import Architecture
 from jaxattack.report.membership.reading import beats_chance, claimed
 from jaxattack.types import InputError, Observations
 
@@ -41,15 +43,18 @@ def test_the_interval_of_the_strongest_allows_for_the_choice_and_that_of_the_dec
 
 def test_an_attack_that_is_not_run_is_not_declared():
     with pytest.raises(InputError, match="declare is 'rmia-online'"):
-        MembershipAudit(attacks=("loss", "lira-online"), declare="rmia-online")
+        MembershipAudit(
+            model=Architecture(),
+            dataset=load("iris"),
+            attacks=(lookup("loss"), lookup("lira-online")),
+            declare=lookup("rmia-online"),
+        )
 
 
 def test_the_declared_attack_is_claimed_and_compared_with_the_loss():
     observations = observed(8, 400, 1.0, np.random.default_rng(0))
-    names = ("lira-online", "lira-offline", "loss")
-    free, declared = (
-        evaluate(observations, lookup(names), growth=False, declare=one) for one in (None, "lira-offline")
-    )
+    attacks = [lookup(name) for name in ("lira-online", "lira-offline", "loss")]
+    free, declared = (evaluate(observations, attacks, growth=False, declare=one) for one in (None, attacks[1]))
     assert free["claim"] == {"attack": free["attacks"][0]["name"], "rate": "0.01", "choices": 3, "declared": False}
     assert declared["claim"] == {"attack": "lira-offline", "rate": "0.01", "choices": 1, "declared": True}
     assert declared["comparison"]["attack"] == "lira-offline"
@@ -62,8 +67,8 @@ def test_the_declared_attack_is_claimed_and_compared_with_the_loss():
 
 def test_a_comparison_is_that_of_the_scores():
     observations = observed(8, 400, 1.0, np.random.default_rng(1))
-    attacks = lookup(("lira-online", "loss"))
-    told = evaluate(observations, attacks, growth=False, declare="lira-online")["comparison"]
+    attacks = {name: lookup(name) for name in ("lira-online", "loss")}
+    told = evaluate(observations, attacks.values(), growth=False, declare=lookup("lira-online"))["comparison"]
     rates = (0.1, 0.01)
     ours, theirs = (
         influences(scores, observations.member, roc_curve(scores.ravel(), observations.member.ravel()), rates)
@@ -79,12 +84,10 @@ def test_a_comparison_is_that_of_the_scores():
 def test_runs_without_a_leak_claim_none_and_runs_with_one_do(models):
     """40 runs of each; `scripts/null_runs.py` has real models, every attack and more runs."""
     claims = {}
+    attacks = [lookup(name) for name in ("loss", "confidence", "gap")]
     for leak in (0.0, 2.0):
         rng = np.random.default_rng(models)
-        runs = [
-            evaluate(observed(models, 300, leak, rng), lookup(("loss", "confidence", "gap")), growth=False)
-            for _ in range(40)
-        ]
+        runs = [evaluate(observed(models, 300, leak, rng), attacks, growth=False) for _ in range(40)]
         claims[leak] = sum(beats_chance(claimed(found), found["claim"]["rate"]) for found in runs)
     assert claims[0.0] <= 4  # 5% of 40, and two standard errors
     assert claims[2.0] >= 32

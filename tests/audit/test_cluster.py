@@ -6,23 +6,28 @@ import socket
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from jaxattack.audit import MembershipAudit, Subject, cluster, membership
+from jaxattack.attacks.membership import Threshold
+from jaxattack.audit import cluster, membership
+from jaxattack.data import load
 from jaxattack.disk import read_arrays
+from jaxattack.models import Architecture
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
 MODELS = 7
 RUN = {
-    "victim": Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
-    "recipe": Recipe(epochs=2, batch=5),
-    "audit": MembershipAudit(models=MODELS, attacks=("loss",)),
+    "model": Architecture(name="softmax"),
+    "dataset": load("synthetic:random-labels?records=40&features=5&classes=3"),
+    "learner": Standard(recipe=Recipe(epochs=2, batch=5)),
+    "models": MODELS,
+    "attacks": (Threshold(quantity="loss"),),
     "placement": Placement(chunk=2, vmap=1),
 }
 
@@ -146,7 +151,7 @@ def test_a_cluster_gives_the_observations_of_the_plain_run(ray, plain, tmp_path,
 
 def test_what_is_finished_is_not_trained_again(ray, plain, tmp_path):
     stand_in = ray()
-    membership(tmp_path / "run", **RUN | {"audit": replace(RUN["audit"], models=4)})
+    membership(tmp_path / "run", **RUN | {"models": 4})
     seen = []
     membership(tmp_path / "run", **RUN, cluster="local", progress=lambda *now: seen.append(now))
     assert seen[:3] == [("models", 4, 7), ("models", 5, 7), ("models", 7, 7)]
@@ -157,7 +162,7 @@ def test_what_is_finished_is_not_trained_again(ray, plain, tmp_path):
 
 def test_weights_come_back_where_they_are_kept(ray, tmp_path):
     ray()
-    run = RUN | {"audit": replace(RUN["audit"], models=4, keep_weights=True)}
+    run = RUN | {"models": 4, "keep_weights": True}
     membership(tmp_path / "plain", **run)
     membership(tmp_path / "run", **run, cluster="local")
     (expected,) = (read_arrays(file) for file in (tmp_path / "plain").glob("weights-*"))

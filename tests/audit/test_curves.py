@@ -32,7 +32,7 @@ def without_last_bits(value):
 
 
 def attack(name: str = "lira-online"):
-    return lookup([name])[name]
+    return lookup(name)
 
 
 def test_pooled_scores_stand_behind_one_threshold():
@@ -94,7 +94,7 @@ def test_queries_give_a_point_for_each_smaller_set():
 def test_what_is_known_of_all_views_is_not_computed_again():
     observations = observed(8, queries=18)
     plain = by_queries(attack(), observations, Queries.counting(18))
-    entry = evaluate(observations, {"online": attack()}, growth=False)["attacks"][0]
+    entry = evaluate(observations, (attack(),), growth=False)["attacks"][0]
     known = by_queries(attack(), observations, Queries.counting(18), entry)
     assert known[:-1] == plain[:-1]
     for key, interval in known[-1].pop("tpr_interval").items():  # more figures at once are rounded otherwise
@@ -113,20 +113,20 @@ def test_views_that_were_not_asked_about_are_refused():
 
 
 def test_the_last_point_of_the_findings_is_the_attack_among_all_models():
-    observations, attacks = observed(8, records=400), {"online": attack(), "loss": attack("loss")}
+    observations, attacks = observed(8, records=400), (attack(), attack("loss"))
     found = {entry["name"]: entry for entry in evaluate(observations, attacks)["attacks"]}
     expected = [
         *by_models(attack(), observations),
         {"models": 8, **pooled(attack()(observations), observations.member)},
     ]
-    assert without_last_bits(found["online"]["by_models"]) == without_last_bits(expected)
+    assert without_last_bits(found["lira-online"]["by_models"]) == without_last_bits(expected)
     assert found["loss"]["by_models"] == []
 
 
 def test_attacks_are_not_run_among_fewer_models_where_nobody_asks():
     observations = observed(8, records=400)
     ((with_growth,), (without,)) = (
-        evaluate(observations, {"online": attack()}, growth=growth)["attacks"] for growth in (True, False)
+        evaluate(observations, (attack(),), growth=growth)["attacks"] for growth in (True, False)
     )
     assert without["by_models"] == []
     assert {**with_growth, "by_models": [], "seconds": 0} == {**without, "seconds": 0}

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from jaxattack.audit import MembershipAudit, Subject, membership
+from jaxattack.attacks.membership import lookup
+from jaxattack.audit import membership
 from jaxattack.data import random_labels
-from jaxattack.models import build
+from jaxattack.models import Architecture, build
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Recipe, Sweep, ensemble
 from jaxattack.training.ensemble import _evened
@@ -38,10 +39,11 @@ def observed(tmp_path_factory):
         folder = tmp_path_factory.mktemp("devices") / str(count)
         membership(
             folder,
-            victim=Subject(data=DATA.name, model="softmax"),
-            recipe=SWEEP.recipe,
-            audit=MembershipAudit(models=MODELS, attacks=("loss",)),
+            model=Architecture(name="softmax"),
             dataset=DATA,
+            learner=SWEEP.learner,
+            models=MODELS,
+            attacks=(lookup("loss"),),
             placement=Placement(chunk=3, vmap=1),
         )
         return RunFolder.existing(folder).observations(MODELS), len(list(folder.glob("chunk-*")))

@@ -13,29 +13,32 @@ from sklearn.linear_model import LogisticRegression
 from jaxattack.attacks.extraction import Retraining, Softmax
 from jaxattack.attacks.inversion import MiFace, Numeric
 from jaxattack.attacks.inversion.gradient import Analytic
+from jaxattack.attacks.membership import Threshold
 from jaxattack.audit import (
     MembershipAudit,
-    Subject,
     Victim,
     extract,
     invert,
     open_victim,
     train_victim,
 )
+from jaxattack.audit.model_source import load_factory
 from jaxattack.audit.plan import planned
 from jaxattack.audit.session import open_session
 from jaxattack.cli.extraction import named_run
 from jaxattack.data import load, random_labels, save
 from jaxattack.defences import Noise, Round, Temperature
+from jaxattack.models import Architecture
 from jaxattack.oracle import connect, from_estimator, from_function
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.ledger import Wrapped
 from jaxattack.serve import serving
 from jaxattack.training import Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import Access, BudgetSpent, InputError, Inputs
 
-RECIPE = Recipe(epochs=2, batch=8)
 HOW = {"attack": Softmax(), "compare": 20}
+LEARNER = Standard(recipe=Recipe(epochs=2, batch=8))
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.normal(size=(2, 3))
 INPUTS = Inputs.box(-1, 1, (2,))
@@ -101,8 +104,7 @@ def test_a_python_function_is_known_by_its_answers():
 
 
 def test_a_model_folder_is_known_by_its_weights_and_not_by_its_path(tmp_path):
-    victim = Subject(data="iris", model="softmax")
-    train_victim(tmp_path / "v", victim=victim, recipe=RECIPE)
+    train_victim(tmp_path / "v", model=Architecture(name="softmax"), dataset=load("iris"), learner=LEARNER)
     shutil.copytree(tmp_path / "v", tmp_path / "copy")
     first, copied = open_victim(str(tmp_path / "v")), open_victim(str(tmp_path / "copy"))
     assert _identity(first) == _identity(copied)
@@ -110,7 +112,8 @@ def test_a_model_folder_is_known_by_its_weights_and_not_by_its_path(tmp_path):
     stolen = extract(first, **HOW, out=run).findings
     again = extract(copied, **HOW, out=run).findings
     assert again.cost.kept == again.cost.queries == stolen.cost.queries
-    train_victim(tmp_path / "v", victim=victim, recipe=Recipe(epochs=3, batch=8))
+    longer = Standard(recipe=Recipe(epochs=3, batch=8))
+    train_victim(tmp_path / "v", model=Architecture(name="softmax"), dataset=load("iris"), learner=longer)
     retrained = open_victim(str(tmp_path / "v"))
     with pytest.raises(
         InputError, match=r"content\.weights was '[0-9a-f]{12}' and is now '[0-9a-f]{12}'\): give another"
@@ -245,8 +248,12 @@ def test_a_sweep_of_a_factory_whose_code_changed_is_refused(tmp_path, monkeypatc
     data = random_labels(records=24, features=3, classes=2)
 
     def plan(module, out="run"):
+        source = load_factory(f"{module}:small")
         return planned(
-            tmp_path / out, Subject(model=f"{module}:small"), RECIPE, MembershipAudit(models=4, attacks=("loss",)), data
+            tmp_path / out,
+            MembershipAudit(
+                model=source, dataset=data, learner=LEARNER, models=4, attacks=(Threshold(quantity="loss"),)
+            ),
         )
 
     for name, scale in (("first_factory", 1.0), ("second_factory", 2.0)):

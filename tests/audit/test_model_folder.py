@@ -12,22 +12,24 @@ import pytest
 from command import run
 
 from jaxattack.attacks.inversion import MiFace
-from jaxattack.audit import Subject, extract, invert, load_victim, open_victim, train_victim
-from jaxattack.audit.subject import choose_records
+from jaxattack.audit import extract, invert, load_victim, open_victim, train_victim
+from jaxattack.audit.records import choose_records
 from jaxattack.data import fingerprint, load, random_labels, save
-from jaxattack.models import build
+from jaxattack.models import Architecture, build
 from jaxattack.store import leaves_by_path
 from jaxattack.training import Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
-RECIPE = Recipe(epochs=2, batch=8)
+LEARNER = Standard(recipe=Recipe(epochs=2, batch=8))
+SOFTMAX = Architecture(name="softmax")
 IRIS = {"records": 60, "members": 20}
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("folder") / "model"
-    train_victim(folder, victim=Subject(data="iris", records=60, model="softmax"), recipe=RECIPE, members=20, seed=3)
+    train_victim(folder, model=SOFTMAX, dataset=load("iris"), records=60, learner=LEARNER, members=20, seed=3)
     return folder
 
 
@@ -62,7 +64,7 @@ def test_records_that_changed_are_refused_wherever_they_are_read_from(tmp_path):
     data = random_labels(records=40, features=3, classes=2)
     file = tmp_path / "records.npz"
     save(data, file)
-    train_victim(tmp_path / "m", victim=Subject(data=str(file), records=30, model="softmax"), recipe=RECIPE)
+    train_victim(tmp_path / "m", model=SOFTMAX, dataset=load(str(file)), records=30, learner=LEARNER)
     open_victim(str(tmp_path / "m"))
     moved = tmp_path / "moved.npz"
     file.rename(moved)

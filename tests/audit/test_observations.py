@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, logsumexp, softmax
 
-from jaxattack.attacks.membership import ATTACKS
+from jaxattack.attacks.membership import ATTACKS, lookup
 from jaxattack.audit import read_observations, score
 from jaxattack.types import InputError, InputWarning, Observations
 
@@ -16,6 +16,10 @@ MEMBER = RNG.permuted(np.arange(MODELS)[:, None] % 2 == np.zeros(RECORDS, int), 
 LABEL = RNG.integers(0, CLASSES, RECORDS)
 LOGITS = RNG.normal(0, 2, (MODELS, RECORDS, CLASSES)) + 2 * MEMBER[..., None] * (np.arange(CLASSES) == LABEL[:, None])
 ARRAYS = {"member": MEMBER, "label": LABEL, "logits": LOGITS}
+
+
+def named(*names):
+    return tuple(map(lookup, names))
 
 
 def phi_of(logits):
@@ -39,7 +43,9 @@ def read(tmp_path):
 def test_logits_of_another_framework_become_every_signal(read, dtype):
     logits = LOGITS.astype(dtype)
     found = read(**ARRAYS | {"logits": logits})
-    assert {name for attack in ATTACKS.values() for name in attack.signals} <= set(found.signals)
+    assert {name for attack in ATTACKS.values() for name in (signal.name for signal in attack.signals)} <= set(
+        found.signals
+    )
     log_p = log_softmax(logits.astype(np.float64), axis=-1)
     p = np.exp(log_p)
     expected = {
@@ -180,7 +186,7 @@ def test_a_score_is_json_with_the_parts_of_a_report(read):
 def test_phi_alone_is_scored_by_the_attacks_that_read_it(read):
     found = score(read(member=MEMBER, label=LABEL, phi=phi_of(LOGITS)))
     assert {entry["name"] for entry in found["attacks"]} == {
-        name for name, attack in ATTACKS.items() if set(attack.signals) <= {"phi"}
+        name for name, attack in ATTACKS.items() if {signal.name for signal in attack.signals} <= {"phi"}
     }
     assert found["models"]["train_accuracy"] is None
 
@@ -197,11 +203,11 @@ def observations(models=MODELS, **changes):
     ("given", "attacks", "words"),
     [
         (observations(3), None, "has 3 models: give at least 4"),
-        (observations(), ("lira",), "lira"),
-        (observations(), ("gap",), "the signal 'correct' was not observed"),
+        (observations(), ("lira",), r"an attack is 'lira': give it as an object, as jaxattack\.attacks\.LiRA"),
+        (observations(), named("gap"), "the signal 'correct' was not observed"),
         (observations(), (), "attack"),
     ],
-    ids=["few models", "unknown attack", "signal missing", "no attack"],
+    ids=["few models", "a word", "signal missing", "no attack"],
 )
 def test_what_cannot_be_scored_is_refused_in_a_sentence(given, attacks, words):
     with pytest.raises(InputError, match=words):
@@ -211,10 +217,10 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(given, attacks, words):
 def test_a_record_that_every_model_saw_is_left_out_named_and_counted():
     member = MEMBER.copy()
     member[:, [3, 8]] = True
-    found = score(observations(member=member), ("lira-online", "loss"))
+    found = score(observations(member=member), named("lira-online", "loss"))
     others = np.delete(np.arange(RECORDS), [3, 8])
     kept = observations(member=member).take_records(others)
-    expected = score(kept, ("lira-online", "loss"))
+    expected = score(kept, named("lira-online", "loss"))
     assert [entry["auc"] for entry in found["attacks"]] == [entry["auc"] for entry in expected["attacks"]]
     assert {entry["records"] for entry in found["attacks"]} == {38}
     assert (found["models"]["records"], found["models"]["scored"]) == (40, 38)
@@ -261,9 +267,9 @@ def test_labels_of_every_kind_name_the_same_columns(read):
     for label in (LABEL + 1, LABEL - 1):
         with pytest.warns(InputWarning, match="3 classes in their order"):
             np.testing.assert_array_equal(read(**ARRAYS | {"label": label}).signal("phi"), expected)
-    named = read(**ARRAYS | {"label": words[::-1][LABEL], "classes": words[::-1]})
-    np.testing.assert_array_equal(named.signal("phi"), expected)
-    assert score(named, ("loss",))["vulnerable"]["records"][0]["label"] in words
+    worded = read(**ARRAYS | {"label": words[::-1][LABEL], "classes": words[::-1]})
+    np.testing.assert_array_equal(worded.signal("phi"), expected)
+    assert score(worded, named("loss"))["vulnerable"]["records"][0]["label"] in words
 
 
 def test_records_that_are_nan_are_left_out_and_told_by_their_place(read):

@@ -9,18 +9,26 @@ import numpy as np
 import pytest
 from command import free_port
 
-from jaxattack.audit import MembershipAudit, Part, Subject, membership, rescore, sweep, train_part
+from jaxattack.attacks.membership import Threshold
+from jaxattack.audit import MembershipAudit, Part, rescore, sweep, train_part
+from jaxattack.audit.sweep import run_membership
+from jaxattack.data import load
+from jaxattack.models import Architecture
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
 MODELS = 6
-RUN = {
-    "victim": Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
-    "recipe": Recipe(epochs=2, batch=5),
-    "audit": MembershipAudit(models=MODELS, attacks=("loss",)),
-    "placement": Placement(chunk=4, vmap=1),
-}
+LOSS = (Threshold(quantity="loss"),)
+AUDIT = MembershipAudit(
+    model=Architecture(name="softmax"),
+    dataset=load("synthetic:random-labels?records=40&features=5&classes=3"),
+    learner=Standard(recipe=Recipe(epochs=2, batch=5)),
+    models=MODELS,
+    attacks=LOSS,
+)
+PLACEMENT = Placement(chunk=4, vmap=1)
 
 
 def phi(folder):
@@ -30,7 +38,7 @@ def phi(folder):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts") / "plain"
-    values = membership(folder, **RUN).values
+    values = run_membership(folder, AUDIT, placement=PLACEMENT).values
     return phi(folder), values
 
 
@@ -71,17 +79,17 @@ def test_any_order_of_parts_gives_the_observations_of_the_plain_run(tmp_path, pl
     left = {Part(number, 3) for number in (1, 2, 3)}
     for number in order:
         left -= {Part(number, 3)}
-        assert set(train_part(tmp_path / "run", Part(number, 3), **RUN)) == left
+        assert set(train_part(tmp_path / "run", AUDIT, Part(number, 3), placement=PLACEMENT)) == left
     np.testing.assert_allclose(phi(tmp_path / "run"), plain[0], rtol=1e-4, atol=1e-5)
-    found = rescore(tmp_path / "run", ("loss",)).values
+    found = rescore(tmp_path / "run", LOSS).values
     assert found["attacks"][0]["auc"] == pytest.approx(plain[1]["attacks"][0]["auc"], abs=1e-6)
     assert found["cost"]["gradient_steps"] == plain[1]["cost"]["gradient_steps"] == MODELS * 2 * 4
 
 
 def test_a_part_trains_its_own_missing_models_alone_and_tells_how_far_it_is(tmp_path):
     seen = []
-    train_part(tmp_path / "run", Part(2, 6), **RUN)
-    train_part(tmp_path / "run", Part(1, 2), **RUN, progress=lambda *now: seen.append(now))
+    train_part(tmp_path / "run", AUDIT, Part(2, 6), placement=PLACEMENT)
+    train_part(tmp_path / "run", AUDIT, Part(1, 2), placement=PLACEMENT, progress=lambda *now: seen.append(now))
     assert seen == [("models", 1, 3), ("models", 3, 3)]
     assert RunFolder.existing(tmp_path / "run").finished() == {0, 1, 2}
 
@@ -92,13 +100,13 @@ def test_parts_that_overlap_do_no_harm(tmp_path, plain, monkeypatch):
 
     def started(*arguments, **options):
         monkeypatch.undo()
-        train_part(tmp_path / "run", Part(2, 3), **RUN | {"placement": Placement(chunk=1, vmap=1)})
+        train_part(tmp_path / "run", AUDIT, Part(2, 3), placement=Placement(chunk=1, vmap=1))
         return original(*arguments, **options)
 
     monkeypatch.setattr(sweep, "Engine", started)
-    assert train_part(tmp_path / "run", Part(1, 1), **RUN) == ()
+    assert train_part(tmp_path / "run", AUDIT, Part(1, 1), placement=PLACEMENT) == ()
     np.testing.assert_allclose(phi(tmp_path / "run"), plain[0], rtol=1e-4, atol=1e-5)
-    assert rescore(tmp_path / "run", ("loss",)).values["cost"]["gradient_steps"] == MODELS * 2 * 4
+    assert rescore(tmp_path / "run", LOSS).values["cost"]["gradient_steps"] == MODELS * 2 * 4
 
 
 PROCESS = """
@@ -113,11 +121,18 @@ jax.distributed.initialize(address, 2, int(number), coordinator_bind_address=add
 assert (len(jax.devices()), len(jax.local_devices())) == (4, 2)
 
 import jaxattack as ja
+from jaxattack.attacks.membership import Threshold
+from jaxattack.audit import MembershipAudit, train_part
+from jaxattack.models import Architecture
+from jaxattack.training import Recipe
+from jaxattack.training.learners import Standard
 
 run = {
-    "victim": ja.audit.Subject(data="synthetic:random-labels?records=40&features=5&classes=3", model="softmax"),
-    "recipe": ja.Recipe(epochs=2, batch=5),
-    "audit": ja.audit.MembershipAudit(models=6, attacks=("loss",)),
+    "model": Architecture(name="softmax"),
+    "dataset": ja.load("synthetic:random-labels?records=40&features=5&classes=3"),
+    "learner": Standard(recipe=Recipe(epochs=2, batch=5)),
+    "models": 6,
+    "attacks": (Threshold(quantity="loss"),),
 }
 try:
     ja.membership(Path(folder), **run)
@@ -126,7 +141,7 @@ except ja.InputError as error:
 else:
     raise AssertionError("every process would have trained the whole run")
 seen = []
-ja.audit.train_part(Path(folder), **run, progress=lambda *now: seen.append(now))
+train_part(Path(folder), MembershipAudit(**run), progress=lambda *now: seen.append(now))
 assert seen[-1] == ("models", 3, 3), seen
 """
 
@@ -144,4 +159,4 @@ def test_processes_of_jax_distributed_take_a_part_each(tmp_path, plain):
             process.kill()
     assert [process.returncode for process in running] == [0, 0], said
     np.testing.assert_allclose(phi(tmp_path / "run"), plain[0], rtol=1e-4, atol=1e-5)
-    assert membership(tmp_path / "run", **RUN).values["cost"]["device"].startswith("2 x cpu")
+    assert run_membership(tmp_path / "run", AUDIT, placement=PLACEMENT).values["cost"]["device"].startswith("2 x cpu")

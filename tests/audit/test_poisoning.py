@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jaxattack import InputError, Recipe, load, rescore
-from jaxattack.audit import MembershipAudit, Subject
+from jaxattack.attacks.membership import LiRA, lookup
+from jaxattack.audit import MembershipAudit
 from jaxattack.audit.poisoning import Poisoning, poison
 from jaxattack.audit.sweep import scored_observations, train_run
+from jaxattack.data.designs import Halves, Poisson
+from jaxattack.models import Architecture
 from jaxattack.report import write
 from jaxattack.store import RunFolder
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputWarning
 
-SMALL = {
-    "victim": Subject(data="digits", records=400, model="mlp:64"),
-    "recipe": Recipe(epochs=15, batch=32),
-    "audit": MembershipAudit(models=16, attacks=("lira-online",)),
-}
+SMALL = MembershipAudit(
+    model=Architecture(name="mlp:64"),
+    dataset=load("digits"),
+    records=400,
+    learner=Standard(recipe=Recipe(epochs=15, batch=32)),
+    models=16,
+    attacks=(LiRA(online=True),),
+)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("poison")
-    return out, poison(out, poisoning=Poisoning(copies=(4,), targets=40), **SMALL).values
+    return out, poison(out, SMALL, Poisoning(copies=(4,), targets=40)).values
 
 
 def test_poison_is_in_every_model_and_is_not_scored(run):
@@ -46,7 +55,7 @@ def test_copies_raise_what_is_found_of_the_targets(run):
 
 def test_a_poisoned_run_is_scored_again_without_its_poison(run):
     out, values = run
-    again = rescore(out / "copies-4", ("lira-online",)).values
+    again = rescore(out / "copies-4", SMALL.attacks).values
     assert again["models"]["records"] == 400
     assert again["attacks"][0]["auc"] == values["attacks"][0]["auc"]
 
@@ -61,7 +70,7 @@ def test_the_page_says_what_poison_raises(run, tmp_path):
 
 def test_a_folder_of_other_poison_is_refused(run):
     with pytest.raises(InputError, match="holds another run"):
-        train_run(run[0] / "copies-4", **SMALL, dataset=load("digits").take(np.arange(400)), background=8)
+        train_run(run[0] / "copies-4", replace(SMALL, background=8))
 
 
 @pytest.mark.parametrize(
@@ -81,21 +90,27 @@ def test_what_is_no_poison_is_refused(poisoning, message):
 
 def test_targets_that_are_no_records_are_refused_before_training(tmp_path):
     with pytest.raises(InputError, match="from 0 to 399"):
-        poison(tmp_path, poisoning=Poisoning(targets=(400,)), **SMALL)
+        poison(tmp_path, SMALL, Poisoning(targets=(400,)))
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("models", "design"), [(4, "halves"), (8, "poisson:0.5")])
+@pytest.mark.parametrize(("models", "design"), [(4, Halves()), (8, Poisson())])
 def test_a_curve_that_cannot_be_drawn_is_refused_before_training(tmp_path, models, design):
-    audit = MembershipAudit(models=models, design=design, attacks=("loss",))
+    audit = replace(SMALL, dataset=load("iris"), records=None, models=models, design=design, attacks=(lookup("loss"),))
     with pytest.raises(InputError, match="curve of lira-online cannot be drawn: too few of the records"):
-        poison(tmp_path / "run", poisoning=Poisoning(copies=(1,), targets=3), audit=audit, victim=Subject(data="iris"))
+        poison(tmp_path / "run", audit, Poisoning(copies=(1,), targets=3))
     assert not (tmp_path / "run").exists()
 
 
 def test_records_that_the_curve_cannot_score_are_left_out_of_it(tmp_path):
-    small = {"victim": Subject(data="iris", model="softmax"), "recipe": Recipe(epochs=1, batch=16)}
-    audit = MembershipAudit(models=12, design="poisson:0.5", attacks=("lira-online",))
+    audit = MembershipAudit(
+        model=Architecture(name="softmax"),
+        dataset=load("iris"),
+        learner=Standard(recipe=Recipe(epochs=1, batch=16)),
+        models=12,
+        design=Poisson(),
+        attacks=(LiRA(online=True),),
+    )
     with pytest.warns(InputWarning, match="eft out"):
-        values = poison(tmp_path, poisoning=Poisoning(copies=(1,), targets=30), audit=audit, **small).values
+        values = poison(tmp_path, audit, Poisoning(copies=(1,), targets=30)).values
     assert [row["copies"] for row in values["poison"]["curve"]] == [0, 1]

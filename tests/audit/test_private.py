@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.audit import CanarySweep, EpsilonAudit, Subject, audit_gradients, audit_training, private, sweep
+from jaxattack.audit import CanarySweep, EpsilonAudit, audit_gradients, audit_training, private, sweep
 from jaxattack.data import gaussian
+from jaxattack.models import Architecture
 from jaxattack.report import headline, read, write
 from jaxattack.store import RunFolder
 from jaxattack.training import Recipe
@@ -21,7 +22,7 @@ SWEEP = CanarySweep(models=32, canaries=20)
 
 def run(folder, **changes):
     settings = {
-        "victim": Subject(model="softmax"),
+        "model": Architecture(name="softmax"),
         "recipe": Recipe(epochs=20, batch=20, learning_rate=0.05),
         "private": DPSGD(noise=0.0, clip=5.0),
         "sweep": SWEEP,
@@ -102,5 +103,5 @@ def test_canaries_that_are_records_and_gradients_are_audited_apart(tmp_path):
     with pytest.raises(InputError, match="kind is dirac: give natural"):
         run(tmp_path / "run", sweep=CanarySweep(kind="dirac"))
     with pytest.raises(InputError, match="kind is blank: give dirac or random"):
-        audit_gradients(sweep=CanarySweep(kind="blank"))
+        audit_gradients(model=Architecture(name="softmax"), dataset=RECORDS, sweep=CanarySweep(kind="blank"))
     assert not (tmp_path / "run").exists()

@@ -18,6 +18,10 @@ from jaxattack.types import InputError, Observations
 RNG = np.random.default_rng(0)
 
 
+def named(*names):
+    return {name: lookup(name) for name in names}
+
+
 def refuses(attack, member):
     """The naive twin: the records at which an attack refuses observations of one record beside sound ones."""
     models, records = member.shape
@@ -26,7 +30,7 @@ def refuses(attack, member):
     refused = []
     for record in range(records):
         joined = np.hstack([sound, member[:, [record]]])
-        signals = dict.fromkeys(attack.signals, phi)
+        signals = {signal.name: phi for signal in attack.signals}
         try:
             attack(Observations(signals=signals, member=joined, label=np.zeros(31, int)))
         except InputError:
@@ -49,15 +53,13 @@ def test_what_is_left_out_is_what_an_attack_would_refuse(member):
 def test_an_attack_that_scores_hardly_anything_is_refused():
     member = np.tile(np.arange(6)[:, None] < 1, 10)
     with pytest.raises(InputError, match="too few of the records can be scored: 10 of 10"):
-        scorable(member, lookup(["lira-online?protocol=leave-one-out"]))
+        scorable(member, named("lira-online?protocol=leave-one-out"))
 
 
 def test_an_attack_that_scores_too_few_records_is_left_out_and_the_others_score_them_all():
     member = np.tile(np.arange(6)[:, None] % 2 == 0, 10)
     member[:, :7] = False
-    kept = scorable(
-        member, lookup(["lira-online?protocol=leave-one-out", "lira-offline?protocol=leave-one-out", "loss"])
-    )
+    kept = scorable(member, named("lira-online?protocol=leave-one-out", "lira-offline?protocol=leave-one-out", "loss"))
     assert list(kept.attacks) == ["lira-offline?protocol=leave-one-out", "loss"]
     assert len(kept.records) == 10
     (note,) = kept.notes
@@ -73,7 +75,7 @@ def test_records_left_out_for_want_of_references_do_not_tell_members(models):
         rng = np.random.default_rng(seed)
         member = Poisson()(models, 1500, seed)
         phi = (rng.normal(2, 2, (1, 1500, 1)) + rng.normal(size=(models, 1500, 1))).astype(np.float32)
-        kept = scorable(member, lookup(["lira-online-bayes", "lira-online", "attack-r", "loss"]))
+        kept = scorable(member, named("lira-online-bayes", "lira-online", "attack-r", "loss"))
         observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(1500, int))
         observations = observations.take_records(kept.records)
         for name, attack in kept.attacks.items():
@@ -88,19 +90,19 @@ def test_records_left_out_for_want_of_references_do_not_tell_members(models):
 def test_few_records_left_out_refuse_no_attack():
     member = RNG.permuted(np.tile(np.arange(8)[:, None] % 2 == 0, 200), axis=0)
     member[:, :4] = np.arange(8)[:, None] < 1
-    assert scorable(member, lookup(["lira-online"])).records.tolist() == [*range(4, 200)]
+    assert scorable(member, named("lira-online")).records.tolist() == [*range(4, 200)]
     member[:, 4] = np.arange(8) < 1
     with pytest.raises(InputError, match="too few of the records can be scored: 5 of 200"):
-        scorable(member, lookup(["lira-online"]))
+        scorable(member, named("lira-online"))
 
 
 def test_attacks_that_need_a_spread_are_left_out_where_one_pair_is_left():
     half = RNG.random((2, 20)) < 0.5
     member = np.concatenate([half, ~half])
-    kept = scorable(member, lookup(["lira-online", "lira-offline", "calibration", "loss"]))
+    kept = scorable(member, named("lira-online", "lira-offline", "calibration", "loss"))
     assert list(kept.attacks) == ["calibration", "loss"]
     assert all("reference models: choose an attack without references, or train more models" in n for n in kept.notes)
-    assert len(scorable(member, lookup(["lira-online?protocol=leave-one-out"])).attacks) == 1
+    assert len(scorable(member, named("lira-online?protocol=leave-one-out")).attacks) == 1
 
 
 def test_an_attack_that_refuses_when_it_is_run_is_told_and_the_others_are_run():
@@ -108,13 +110,13 @@ def test_an_attack_that_refuses_when_it_is_run_is_told_and_the_others_are_run():
     member = np.stack([half, ~half], axis=1).reshape(6, 30)
     phi = RNG.normal(size=(6, 30, 1)).astype(np.float32)
     observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(30, int))
-    few = {"few": FewReferences(attack=LiRA(online=False), pairs=1)}
-    found = evaluate(observations, lookup(["loss"]) | few)
+    few = FewReferences(attack=LiRA(online=False), pairs=1)
+    found = evaluate(observations, (lookup("loss"), few))
     assert [entry["name"] for entry in found["attacks"]] == ["loss"]
     (note,) = found["notes"]
-    assert note.startswith("few is left out: lira-offline cannot score 30 of 30 records")
-    with pytest.raises(InputError, match=r"no attack can be run\. few is left out"):
-        evaluate(observations, few)
+    assert note.startswith("lira-offline-1 is left out: lira-offline cannot score 30 of 30 records")
+    with pytest.raises(InputError, match=r"no attack can be run\. lira-offline-1 is left out"):
+        evaluate(observations, (few,))
 
 
 def test_all_attacks_score_the_same_records():
@@ -123,7 +125,7 @@ def test_all_attacks_score_the_same_records():
     member[:, 5] = True
     phi = RNG.normal(size=(8, 20, 1)).astype(np.float32)
     observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(20, int))
-    attacks = lookup(["lira-online", "lira-offline", "loss"])
+    attacks = [*named("lira-online", "lira-offline", "loss").values()]
     found = evaluate(observations, attacks)
     expected = evaluate(observations.take_records(np.delete(np.arange(20), [3, 5])), attacks)
     assert [entry["auc"] for entry in found["attacks"]] == [entry["auc"] for entry in expected["attacks"]]
@@ -135,8 +137,8 @@ def test_all_attacks_score_the_same_records():
 def test_records_with_unread_signals_are_left_out_first():
     member = np.tile(np.arange(6)[:, None] % 2 == 0, 10)
     unread = np.arange(10) < 3
-    kept = scorable(member, lookup(["loss"]), unread)
+    kept = scorable(member, named("loss"), unread)
     assert kept.records.tolist() == [3, 4, 5, 6, 7, 8, 9]
     assert "3 of 10 records" in kept.notes[0]
     with pytest.raises(InputError, match="too few of the records can be scored: Left out: 6 of 10"):
-        scorable(member, lookup(["loss"]), np.arange(10) < 6)
+        scorable(member, named("loss"), np.arange(10) < 6)

@@ -9,11 +9,14 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from jaxattack import Recipe, membership
-from jaxattack.audit import MembershipAudit, Subject, load_victim, train_victim
+from jaxattack.attacks.membership import Threshold
+from jaxattack.audit import load_victim, train_victim
+from jaxattack.models import Architecture
 from jaxattack.training import learners
 from jaxattack.types import Dataset, InputError
 
-RECIPE = Recipe(epochs=10, learning_rate=0.01)
+MODEL = Architecture(name="mlp:16")
+LEARNER = learners.Standard(recipe=Recipe(epochs=10, learning_rate=0.01))
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +31,12 @@ def test_a_sweep_learns_from_them_unless_they_are_to_stay(raw, tmp_path):
     for way in ("members", "none"):
         found = membership(
             tmp_path / way,
-            victim=Subject(data="raw", model="mlp:16", standardise=way),
-            recipe=RECIPE,
-            audit=MembershipAudit(models=4, attacks=("loss",)),
+            model=MODEL,
             dataset=raw,
+            standardise=way,
+            learner=LEARNER,
+            models=4,
+            attacks=(Threshold(quantity="loss"),),
         )
         accuracy[way] = found.values["models"]["test_accuracy"]["mean"]
         identity[way] = json.loads((tmp_path / way / "run.json").read_text())
@@ -42,8 +47,7 @@ def test_a_sweep_learns_from_them_unless_they_are_to_stay(raw, tmp_path):
 
 
 def test_a_victim_answers_about_records_as_they_are(raw, tmp_path):
-    victim = Subject(data="raw", model="mlp:16")
-    described = train_victim(tmp_path, victim=victim, recipe=RECIPE, dataset=raw)
+    described = train_victim(tmp_path, model=MODEL, dataset=raw, learner=LEARNER)
     trained = load_victim(tmp_path)
     right = np.asarray(trained.model.apply(trained.variables, raw.x)).argmax(axis=1) == raw.y
     assert right[~trained.member].mean() == pytest.approx(described["test_accuracy"])
@@ -52,6 +56,6 @@ def test_a_victim_answers_about_records_as_they_are(raw, tmp_path):
 
 def test_a_scale_that_privacy_does_not_cover_is_refused(raw, tmp_path):
     with pytest.raises(InputError, match="dp-sgd does not cover"):
-        train_victim(tmp_path, victim=Subject(data="raw"), recipe=learners.LEARNERS["dp-sgd"], dataset=raw)
+        train_victim(tmp_path, model=MODEL, dataset=raw, learner=learners.LEARNERS["dp-sgd"])
     with pytest.raises(InputError, match="standardise is 'robust'"):
-        Subject(standardise="robust")
+        membership(model=MODEL, dataset=raw, standardise="robust")

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import json
+import tempfile
 
 import numpy as np
 import pytest
+from flax import nnx
 
-from jaxattack.attacks.membership import ATTACKS
-from jaxattack.audit import MembershipAudit, Subject, membership, rescore, sweep
-from jaxattack.data import load, random_labels
+from jaxattack.attacks.membership import ATTACKS, lookup
+from jaxattack.audit import MembershipAudit, membership, rescore, sweep
+from jaxattack.data import Exact, Poisson, Sized, load, random_labels
+from jaxattack.models import Architecture, build
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
 NAME = "synthetic:random-labels?records=40&features=5&classes=3"
 DATA = load(NAME)
-VICTIM, RECIPE = Subject(data=NAME, model="softmax"), Recipe(epochs=2, batch=5)
+MODEL, LEARNER = Architecture(name="softmax"), Standard(recipe=Recipe(epochs=2, batch=5))
+EVERY = tuple(ATTACKS.values())
 PLACEMENT = Placement(chunk=4, vmap=1)
 REPORT = {
     "format",
@@ -64,11 +69,20 @@ RATES = {"0.1", "0.01", "0.001", "0.0001", "0.00001"}
 TIMES = ("seconds", "memory_bytes")
 
 
-def run(folder, victim=VICTIM, recipe=RECIPE, placement=PLACEMENT, dataset=None, progress=None, **audit):
-    settings = MembershipAudit(**{"models": 8, "attacks": ("loss", "attack-r")} | audit)
-    return membership(
-        folder, victim=victim, recipe=recipe, audit=settings, placement=placement, dataset=dataset, progress=progress
-    )
+def run(folder, **changes):
+    settings = {
+        "model": MODEL,
+        "dataset": DATA,
+        "learner": LEARNER,
+        "models": 8,
+        "attacks": named("loss", "attack-r"),
+        "placement": PLACEMENT,
+    }
+    return membership(folder, **settings | changes)
+
+
+def named(*names):
+    return tuple(map(lookup, names))
 
 
 def plain(values):
@@ -81,7 +95,7 @@ def plain(values):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep") / "run"
-    return folder, run(folder, attacks=tuple(ATTACKS))
+    return folder, run(folder, attacks=EVERY)
 
 
 @pytest.fixture
@@ -126,14 +140,14 @@ def test_attacks_come_strongest_first(finished):
 
 
 def test_a_finished_run_is_not_trained_again(finished, no_training):
-    again = run(finished[0], attacks=tuple(ATTACKS))
+    again = run(finished[0], attacks=EVERY)
     assert plain(again.values) == plain(finished[1].values)
     assert again.values["cost"]["seconds"]["train"] == finished[1].values["cost"]["seconds"]["train"]
 
 
 def test_scoring_a_run_folder_gives_the_same_findings(finished, no_training):
     assert plain(rescore(finished[0]).values) == plain(finished[1].values)
-    some = rescore(finished[0], ("gap",)).values
+    some = rescore(finished[0], named("gap")).values
     assert [entry["name"] for entry in some["attacks"]] == ["gap"]
 
 
@@ -147,7 +161,7 @@ def test_the_first_models_of_a_run_are_a_smaller_run(finished, no_training, tmp_
 def test_more_models_extend_a_run_and_equal_one_made_at_once(finished, tmp_path):
     seen = []
     run(tmp_path / "run", models=4)
-    grown = run(tmp_path / "run", models=8, attacks=tuple(ATTACKS), progress=lambda *now: seen.append(now))
+    grown = run(tmp_path / "run", models=8, attacks=EVERY, progress=lambda *now: seen.append(now))
     assert [now for now in seen if now[0] == "models"] == [("models", 4, 8), ("models", 8, 8)]
     assert ("attacks", len(ATTACKS), len(ATTACKS)) in seen
     np.testing.assert_array_equal(
@@ -161,7 +175,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_it_lacks(finished, tmp_path):
     folder = tmp_path / "run"
     run(folder)
     next(folder.glob("chunk-000004-*")).unlink()
-    assert rescore(folder, ("loss",)).values["models"]["count"] == 4
+    assert rescore(folder, named("loss")).values["models"]["count"] == 4
     run(folder)
     np.testing.assert_array_equal(
         RunFolder.existing(folder).observations(8).signal("phi"),
@@ -172,10 +186,10 @@ def test_a_run_that_was_stopped_goes_on_with_what_it_lacks(finished, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"recipe": Recipe(epochs=3, batch=5)}, "recipe.epochs is 2 there and 3 here"),
-        ({"design": "poisson:0.5"}, "design is 'halves' there and 'poisson:0.5' here"),
+        ({"learner": Standard(recipe=Recipe(epochs=3, batch=5))}, "recipe.epochs is 2 there and 3 here"),
+        ({"design": Poisson(rate=0.5)}, "design is 'halves' there and 'poisson:0.5' here"),
         ({"seed": 1}, "seed is 0 there and 1 here"),
-        ({"victim": Subject(data=NAME, model="mlp:4")}, "victim.model is 'softmax' there and 'mlp:4' here"),
+        ({"model": Architecture(name="mlp:4")}, "victim.model is 'softmax' there and 'mlp:4' here"),
         ({"dataset": random_labels(records=40, features=5, classes=3, seed=1)}, "data.name is|data.sha256 is"),
     ],
     ids=["recipe", "design", "seed", "model", "records"],
@@ -185,13 +199,13 @@ def test_another_configuration_is_refused_by_the_field_that_differs(finished, no
         run(finished[0], **changes)
 
 
-@pytest.mark.parametrize("design", ["exact", "poisson:0.6"])
+@pytest.mark.parametrize("design", [Exact(), Poisson(rate=0.6)])
 def test_every_design_can_be_scored_by_attacks_that_need_both_sides(tmp_path, design):
     found = run(
         tmp_path / "run",
         models=24,
         design=design,
-        attacks=("loss", "lira-online"),
+        attacks=named("loss", "lira-online"),
         placement=Placement(chunk=24, vmap=1),
     ).values
     assert {entry["name"] for entry in found["attacks"]} == {"loss", "lira-online"}
@@ -201,15 +215,14 @@ def test_every_design_can_be_scored_by_attacks_that_need_both_sides(tmp_path, de
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"victim": Subject(data=NAME, records=41)}, "records is 41 and .* has 40"),
-        ({"design": "sized:41"}, "asks for more members than the 40 records"),
-        ({"victim": Subject(data="no-such-set")}, "there is no data set 'no-such-set'"),
-        ({"victim": Subject(data=NAME, model="cnn:4")}, "needs images"),
-        ({"victim": Subject(data=NAME, model="no_such:factory")}, "cannot be imported"),
+        ({"records": 41}, "records is 41 and .* has 40"),
+        ({"design": Sized(members=41)}, "asks for more members than the 40 records"),
+        ({"model": Architecture(name="cnn:4")}, "needs images"),
+        ({"model": lambda shape, classes: 1 / 0}, "ZeroDivisionError: division by zero"),
         ({"queries": 2}, "holds no images"),
-        ({"recipe": Recipe(flip=True)}, "holds no images"),
+        ({"learner": Standard(recipe=Recipe(flip=True))}, "holds no images"),
     ],
-    ids=["records", "members", "data", "model", "factory", "queries", "augmentation"],
+    ids=["records", "members", "model", "factory", "queries", "augmentation"],
 )
 def test_bad_input_is_refused_and_leaves_nothing(tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
@@ -219,12 +232,89 @@ def test_bad_input_is_refused_and_leaves_nothing(tmp_path, changes, words):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("models", 3), ("seed", -1), ("queries", 3), ("design", "thirds"), ("attacks", ("lira",)), ("attacks", ())],
+    [("models", 3), ("seed", -1), ("queries", 3), ("attacks", ()), ("background", -1), ("records", 3)],
 )
 def test_an_audit_checks_itself(field, value):
-    with pytest.raises(InputError) as caught:
-        MembershipAudit(**{field: value})
+    with pytest.raises(InputError, match=field) as caught:
+        MembershipAudit(**{"model": MODEL, "dataset": DATA, field: value})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "word", "remedy"),
+    [
+        ("model", "mlp:64", r"as jaxattack\.models\.Architecture\(name='mlp:256'\)"),
+        ("dataset", "digits", r"as jaxattack\.load\('digits'\)"),
+        ("attacks", "loss", r"as \(jaxattack\.attacks\.LiRA\(online=True\),\)"),
+        ("attacks", ("loss",), r"as \(jaxattack\.attacks\.LiRA\(online=True\),\)"),
+        ("declare", "loss", r"as jaxattack\.attacks\.LiRA\(online=True\)"),
+        ("learner", "dp-sgd", r"as jaxattack\.learners\.Standard\("),
+        ("learner", Recipe(), r"as jaxattack\.learners\.Standard\("),
+        ("defences", ("round:2",), r"as \(jaxattack\.defences\.Round\(decimals=2\),\)"),
+        ("design", "halves", r"as jaxattack\.designs\.Halves\(\)"),
+    ],
+)
+def test_a_word_where_an_object_is_due_is_refused_with_the_object_to_give(tmp_path, field, word, remedy):
+    with pytest.raises(InputError, match=rf"^{field} is .*: give .*, {remedy}") as caught:
+        run(tmp_path / "run", **{field: word})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_scoring_refuses_words_too(finished):
+    for attacks in ("loss", ("loss",)):
+        with pytest.raises(InputError, match=r"give it as an object, as jaxattack\.attacks\.LiRA"):
+            rescore(finished[0], attacks)
+
+
+def test_without_a_folder_the_findings_are_the_same_and_nothing_stays(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert plain(run(None, attacks=EVERY).values) == plain(finished[1].values)
+    assert not any(tmp_path.iterdir())
+
+
+class Net(nnx.Module):
+    def __init__(self, shape, classes, rngs):
+        self.linear = nnx.Linear(shape[0], classes, rngs=rngs)
+
+    def __call__(self, x):
+        return self.linear(x)
+
+
+def test_a_model_is_an_architecture_a_model_a_flax_class_or_a_factory(finished):
+    softmax = build("softmax", DATA.shape, DATA.classes)
+    expected = {entry["name"]: entry["auc"] for entry in finished[1].values["attacks"]}
+    sources = {
+        "Model": softmax,
+        f"{__name__}:Net": Net,
+        f"{__name__}:test_a_model_is_an_architecture_a_model_a_flax_class_or_a_factory.<locals>.<lambda>": (
+            lambda shape, classes: build("softmax", shape, classes)
+        ),
+    }
+    for name, source in sources.items():
+        values = run(None, model=source).values
+        assert values["config"]["victim"]["model"] == name
+        assert len(values["config"]["victim"]["code"]) == 64
+        if source is not Net:  # which starts elsewhere
+            assert all(entry["auc"] == expected[entry["name"]] for entry in values["attacks"])
+
+
+def test_a_model_is_known_by_its_code_not_by_its_name(tmp_path, no_training):
+    one, other = (lambda shape, classes, width=width: build(f"mlp:{width}", shape, classes) for width in (4, 5))
+    sweep.planned(tmp_path / "run", MembershipAudit(model=one, dataset=DATA))
+    sweep.planned(tmp_path / "run", MembershipAudit(model=build("mlp:4", DATA.shape, DATA.classes), dataset=DATA))
+    with pytest.raises(InputError, match=r"victim\.code is"):
+        sweep.planned(tmp_path / "run", MembershipAudit(model=other, dataset=DATA))
+
+
+def test_a_folder_of_a_factory_of_an_older_version_is_gone_on_with(tmp_path, no_training):
+    audit = MembershipAudit(model=Net, dataset=DATA)
+    sweep.planned(tmp_path / "run", audit)
+    file = tmp_path / "run" / "run.json"
+    kept = json.loads(file.read_text())
+    kept["victim"] |= {"activation": "relu", "dropout": 0.0, "model": "mine:Net"}
+    file.write_text(json.dumps(kept))
+    sweep.planned(tmp_path / "run", audit)
 
 
 def test_a_folder_that_is_no_run_or_too_small_is_not_scored(tmp_path):
@@ -237,12 +327,17 @@ def test_a_folder_that_is_no_run_or_too_small_is_not_scored(tmp_path):
 
 
 def test_the_most_vulnerable_images_are_pictured_and_weights_kept(tmp_path):
-    victim = Subject(data="digits", records=40, model="softmax")
     found = run(
-        tmp_path / "run", victim=victim, recipe=Recipe(epochs=2, flip=True), models=4, queries=2, keep_weights=True
+        tmp_path / "run",
+        dataset=load("digits"),
+        records=40,
+        learner=Standard(recipe=Recipe(epochs=2, flip=True)),
+        models=4,
+        queries=2,
+        keep_weights=True,
     )
     assert set(found.pictures) == {entry["record"] for entry in found.values["vulnerable"]["records"]}
     assert all((image.shape, image.dtype) == ((8, 8, 1), np.uint8) for image in found.pictures.values())
     assert found.values["cost"]["queries"] == 4 * 40 * 2
     assert [file.name for file in tmp_path.glob("run/weights-*")] == ["weights-000000-000003.npz"]
-    assert rescore(tmp_path / "run", ("loss",)).pictures
+    assert rescore(tmp_path / "run", named("loss")).pictures

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from jaxattack.audit import MembershipAudit, Subject, membership, rescore
+from jaxattack.attacks.membership import lookup
+from jaxattack.audit import membership, rescore
 from jaxattack.audit.views import strange_views
+from jaxattack.data import load
+from jaxattack.models import Architecture
 from jaxattack.training import Queries, Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputWarning
 
 
@@ -28,17 +32,20 @@ def test_views_that_training_did_not_show_are_told(count, flip, crop, words):
 
 
 def test_a_run_tells_them_before_training_and_on_its_page_with_the_curve_over_views(tmp_path):
-    audit = MembershipAudit(models=6, queries=2, attacks=("lira-online", "rmia-offline", "attack-r"))
     settings = {
-        "victim": Subject(data="digits", records=60, model="softmax"),
-        "recipe": Recipe(epochs=2),
-        "audit": audit,
+        "model": Architecture(name="softmax"),
+        "dataset": load("digits"),
+        "records": 60,
+        "learner": Standard(recipe=Recipe(epochs=2)),
+        "models": 6,
+        "queries": 2,
+        "attacks": tuple(map(lookup, ("lira-online", "rmia-offline", "attack-r"))),
     }
     with pytest.warns(InputWarning, match="mirrored records and were not trained on such"):
         found = membership(tmp_path / "run", **settings).values
     (note,) = [note for note in found["notes"] if "mirrored" in note]
     assert "Train with --flip, or ask 1 query" in note
-    assert note in rescore(tmp_path / "run", ("lira-online",)).values["notes"]
+    assert note in rescore(tmp_path / "run", (lookup("lira-online"),)).values["notes"]
     by_name = {entry["name"]: entry for entry in found["attacks"]}
     for name in ("lira-online", "rmia-offline"):
         points = by_name[name]["by_queries"]

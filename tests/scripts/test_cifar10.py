@@ -16,7 +16,7 @@ import pytest
 import rmia_cifar10
 
 from jaxattack import Dataset, InputError, Recipe
-from jaxattack.attacks.membership import lookup, signals_for
+from jaxattack.attacks.membership import ATTACKS, by_label, lookup, signals_of
 from jaxattack.audit import sweep
 
 SCRIPTS = Path(cifar10.__file__).parent
@@ -110,8 +110,8 @@ def test_rmia_attacks_the_same_models_without_training(tiny, attacked, monkeypat
     monkeypatch.setattr(sweep, "Engine", explode)
     found = rmia_cifar10.reproduce(replace(tiny, name="tiny_rmia"))
     names = [attack["name"] for attack in found["attacks"]]
-    assert [name for name in names if name.startswith(f"{cifar10.TAYLOR}, ")] == [
-        f"{cifar10.TAYLOR}, {k}" for k in (1, 2)
+    assert [name for name in names if name.startswith(f"{cifar10.TAYLOR}-")] == [
+        f"{cifar10.TAYLOR}-{k}" for k in (1, 2)
     ]
     assert names[-len(rmia_cifar10.ALL) :] == list(rmia_cifar10.ALL)
     assert {attack["roc"]["negatives"] for attack in found["attacks"]} == {8 * 100}
@@ -123,14 +123,17 @@ def test_rmia_attacks_the_same_models_without_training(tiny, attacked, monkeypat
 
 
 def test_both_scripts_ask_for_the_same_signals():
-    assert signals_for(tuple(lira_cifar10.LABELS)) == signals_for(tuple(rmia_cifar10.ALL))
+    one, other = (
+        signals_of((*ATTACKS.values(), *map(lookup, script))) for script in (lira_cifar10.LABELS, rmia_cifar10.ALL)
+    )
+    assert one == other
 
 
 def test_published_and_expected_rows_are_of_attacks_that_are_run():
     lira = {*lira_cifar10.LABELS, *lira_cifar10.CODE}
-    lookup(list(lira))
-    few, _ = rmia_cifar10.few_references(256)
-    rmia = {*rmia_cifar10.ALL, *few}
+    rmia = {*rmia_cifar10.ALL, *(attack.name for attack in rmia_cifar10.few_references(256))}
+    for name in (*lira, *rmia_cifar10.ALL):
+        assert [*by_label([lookup(name)])] == [name]
     for run, script in ((lira, lira_cifar10), (rmia, rmia_cifar10)):
         assert {row.attack for row in script.PUBLISHED} <= run
         assert all({*ranges} <= run for ranges in script.EXPECTED.values())

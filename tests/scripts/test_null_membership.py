@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from null_membership import ANSWERS, DESIGNS, astray, cell, observe
 
-from jaxattack.attacks.membership import ATTACKS
+from jaxattack.attacks.membership import ATTACKS, by_label, lookup
 
 HALVES, EXACT, POISSON = DESIGNS
 CELLS = [(HALVES, 4), (HALVES, 8), (EXACT, 4), (EXACT, 8), (POISSON, 16), (HALVES, 64), (EXACT, 64)]
@@ -15,7 +15,7 @@ CELLS = [(HALVES, 4), (HALVES, 8), (EXACT, 4), (EXACT, 8), (POISSON, 16), (HALVE
 @pytest.mark.parametrize("kind", ANSWERS)
 @pytest.mark.parametrize(("design", "models"), CELLS)
 def test_no_attack_finds_what_is_not_there(design, models, kind):
-    found = cell(design, kind, models, 300, 64 // models + 6, list(ATTACKS), seed=100)
+    found = cell(design, kind, models, 300, 64 // models + 6, ATTACKS, seed=100)
     assert len(found) == len(ATTACKS) - (3 if models == 4 else 0)  # LiRA needs a spread
     for name, one in found.items():
         assert not astray(one, odds=1e5), (name, one)  # there are a few hundred figures
@@ -34,7 +34,7 @@ def test_no_attack_finds_what_is_not_there(design, models, kind):
     ],
 )
 def test_the_published_protocol_is_caught(name, kind, area):
-    (one,) = cell(HALVES, kind, 4, 1000, 10, [f"{name}?protocol=leave-one-out"]).values()
+    (one,) = cell(HALVES, kind, 4, 1000, 10, by_label([lookup(f"{name}?protocol=leave-one-out")])).values()
     assert astray(one, odds=1e5)
     assert one["auc"] == pytest.approx(area, abs=0.02)
 

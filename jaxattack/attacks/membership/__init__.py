@@ -6,7 +6,9 @@ know its members, `jaxattack.attacks.membership.references` decides for all atta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.lira import LiRA
@@ -14,8 +16,8 @@ from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.threshold import Gap, Threshold
-from jaxattack.attacks.naming import named
-from jaxattack.types import InputError, MembershipAttack
+from jaxattack.attacks.naming import labelled, named
+from jaxattack.types import InputError, MembershipAttack, Signal
 
 _DEFAULTS: tuple[MembershipAttack, ...] = (
     LiRA(online=True),
@@ -48,55 +50,58 @@ ON_DEMAND: dict[str, MembershipAttack] = {
 """Attacks that ask a model more than once a record, or read its weights: run only where they are named."""
 
 
-def lookup(names: Sequence[str]) -> dict[str, MembershipAttack]:
-    """The attacks of these names, in the order given.
+REGISTRY: dict[str, MembershipAttack] = ATTACKS | ON_DEMAND
+"""All that a name may be of."""
 
-    A name may set the attack's fields, as an address does: ``rmia-offline?a=tuned&gamma=1.5`` or
-    ``lira-online?variance=record``.
 
-    Returns:
-        Each attack under its name as given, of those registered and of those on demand.
+def lookup(name: str) -> MembershipAttack:
+    """The attack of a name, which may set the attack's fields: ``rmia-offline?a=tuned&gamma=1.5``.
+
+    `jaxattack.attacks.naming.label` gives the name back.
 
     Raises:
-        InputError: no names, an unknown name or field, or a value outside a field's range.
+        InputError: an unknown name or field, or a value outside a field's range.
     """
-    if not names:
-        raise InputError(f"no attack is named: choose from {', '.join(ATTACKS)}.")
-    return {name: named(name, ATTACKS | ON_DEMAND, "membership attack") for name in names}
+    return named(name, REGISTRY, "membership attack")
 
 
-def under_protocol(names: Sequence[str], protocol: str) -> tuple[str, ...]:
-    """The names of the same attacks under a protocol, where they have references and do not name one themselves.
-
-    ``lira-online`` becomes ``lira-online?protocol=leave-one-out``; under the default protocol names stay as they are.
+def by_label(attacks: Iterable[MembershipAttack]) -> dict[str, MembershipAttack]:
+    """Each attack under the name it is reported by (`jaxattack.attacks.naming.label`); one that is there twice once.
 
     Raises:
-        InputError: an unknown protocol, and what `lookup` raises.
+        InputError: something that is no attack, such as a name, or two different attacks of one name.
+    """
+    values = tuple(attacks)
+    for attack in values:
+        if not isinstance(attack, MembershipAttack):
+            raise InputError(
+                f"an attack is {attack!r:.100}: give it as an object, as jaxattack.attacks.LiRA(online=True)."
+            )
+    return labelled(values, REGISTRY)
+
+
+def under_protocol(attack: MembershipAttack, protocol: str) -> MembershipAttack:
+    """The same attack under a protocol, where it has references; another stays as it is.
+
+    Raises:
+        InputError: an unknown protocol.
     """
     check_protocol(protocol)
-    attacks = lookup(names) if names else {}
-    plain = protocol == PROTOCOLS[0]
-    settled = [plain or not attack.references or "protocol=" in name for name, attack in attacks.items()]
-    return tuple(
-        name if stays else f"{name}{'&' if '?' in name else '?'}protocol={protocol}"
-        for name, stays in zip(attacks, settled, strict=True)
-    )
+    value: Any = attack
+    return replace(value, protocol=protocol) if attack.references and hasattr(attack, "protocol") else attack
 
 
-def signals_for(names: Sequence[str] = ()) -> tuple[str, ...]:
-    """The signals that these attacks and every registered one read, in order.
-
-    Raises:
-        InputError: what `lookup` raises.
-    """
-    attacks = [*ATTACKS.values(), *(lookup(names).values() if names else ())]
-    return tuple(sorted({signal for attack in attacks for signal in attack.signals}))
+def signals_of(attacks: Iterable[MembershipAttack]) -> tuple[Signal, ...]:
+    """The signals that attacks read, each once, in the order of their names."""
+    by_name = {signal.name: signal for attack in attacks for signal in attack.signals}
+    return tuple(by_name[name] for name in sorted(by_name))
 
 
 __all__ = [
     "ATTACKS",
     "ON_DEMAND",
     "PROTOCOLS",
+    "REGISTRY",
     "RMIA",
     "AttackP",
     "AttackR",
@@ -105,8 +110,9 @@ __all__ = [
     "Gap",
     "LiRA",
     "Threshold",
+    "by_label",
     "dominance",
     "lookup",
-    "signals_for",
+    "signals_of",
     "under_protocol",
 ]

@@ -7,7 +7,6 @@ on it or not, which is how Zarifzadeh et al. 2024 (arXiv 2312.03262) count 1, 2 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,8 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.membership.complements import complement_groups
 from jaxattack.attacks.membership.observed import read_targets
-from jaxattack.types import InputError, MembershipAttack, Needs, Observations, config
+from jaxattack.attacks.naming import label
+from jaxattack.types import InputError, MembershipAttack, Needs, Observations, Signal, config
 
 
 @config
@@ -43,11 +43,13 @@ class FewReferences:
 
     @property
     def name(self) -> str:
-        """The attack's, and the number of pairs."""
-        return f"{self.attack.name}-{self.pairs}"
+        """The attack's label, and the number of pairs."""
+        from jaxattack.attacks.membership import REGISTRY  # whose package imports this module
+
+        return f"{label(self.attack, REGISTRY)}-{self.pairs}"
 
     @property
-    def signals(self) -> tuple[str, ...]:
+    def signals(self) -> tuple[Signal, ...]:
         """Those of the attack."""
         return self.attack.signals
 
@@ -76,8 +78,7 @@ class FewReferences:
         pairs = np.argsort(group, kind="stable").reshape(-1, 2) if observations.models % 2 == 0 else None
         if pairs is None or (np.bincount(group) != 2).any() or (side[pairs].sum(axis=1) != 0).any():
             raise InputError(f"{self.name} needs models in complementary pairs: train them with the design halves.")
-        signals = {name: observations.signal(name) for name in self.signals}
-        read = dataclasses.replace(observations, signals=signals)
+        read = observations.only(self.signals)
         return np.concatenate([self._score(read, int(target), pairs, int(group[target])) for target in chosen])
 
     def _score(

@@ -39,6 +39,7 @@ from jaxattack.attacks.membership.moments import (
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.predictive import Predictive, log_density
 from jaxattack.attacks.membership.references import PROTOCOLS, References, check_protocol, choose_references
+from jaxattack.signals import Phi
 from jaxattack.types import InputError, Needs, Observations, Side, config
 
 VARIANCES = ("auto", "record", "global", "bayes")
@@ -64,7 +65,7 @@ class LiRA:
         InputError: an unknown choice, or bayes with reference_code.
     """
 
-    signals = ("phi",)
+    signals = (Phi(),)
     references = True
 
     online: bool
@@ -116,7 +117,7 @@ class LiRA:
             InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
-        phi = read_signal(observations, "phi")
+        phi = read_signal(observations, Phi())
         chosen = read_targets(observations, targets)
         variance = self._variance(observations.models)
         references = choose_references(observations.member, chosen, self.protocol)

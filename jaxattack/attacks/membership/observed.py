@@ -12,32 +12,32 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.references import References, TooFewReferences
-from jaxattack.types import InputError, Needs, Observations, Side
+from jaxattack.types import InputError, Needs, Observations, Side, Signal
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
 SHOWN = 5  # record indices listed in a message
 
 
-def read_signal(observations: Observations, name: str) -> Float[np.ndarray, "model record query"]:
+def read_signal(observations: Observations, signal: Signal) -> Float[np.ndarray, "model record query"]:
     """One signal of every model, finite and of the shape that the member matrix asks for.
 
     Raises:
-        InputError: the signal was not observed, has another shape, or is NaN or infinite somewhere.
+        InputError: the signal was not observed and cannot be asked for, has another shape, or is NaN or infinite somewhere.
     """
-    signal = np.asarray(observations.signal(name))
-    if signal.ndim != 3 or signal.shape[:2] != observations.member.shape or not signal.shape[2]:
+    values = np.asarray(observations.of(signal))
+    if values.ndim != 3 or values.shape[:2] != observations.member.shape or not values.shape[2]:
         raise InputError(
-            f"signal {name!r} has shape {signal.shape} and member {observations.member.shape}: "
+            f"signal {signal.name!r} has shape {values.shape} and member {observations.member.shape}: "
             "give the signal as [model, record, query], with a model and a record for each of member's."
         )
     # A model at a time: a mask of the whole signal would take a quarter of its memory.
-    bad = [model for model in range(len(signal)) if not np.isfinite(signal[model]).all()]
+    bad = [model for model in range(len(values)) if not np.isfinite(values[model]).all()]
     if bad:
         raise InputError(
-            f"signal {name!r} is NaN or infinite in {len(bad)} models, the first of them model {bad[0]}: "
+            f"signal {signal.name!r} is NaN or infinite in {len(bad)} models, the first of them model {bad[0]}: "
             "drop the models that diverged, or compute the signal from logits in log space."
         )
-    return signal
+    return values
 
 
 def read_targets(observations: Observations, targets: Sequence[int] | None) -> Int[np.ndarray, "target"]:

@@ -25,6 +25,7 @@ from jaxattack.attacks.membership.references import (
     choose_references,
     entries,
 )
+from jaxattack.signals import Phi
 from jaxattack.types import Needs, Observations, config
 
 
@@ -49,7 +50,7 @@ class AttackR:
     """
 
     name = "attack-r"
-    signals = ("phi",)
+    signals = (Phi(),)
     references = True
 
     protocol: str = PROTOCOLS[0]
@@ -72,7 +73,7 @@ class AttackR:
             InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
-        phi = read_signal(observations, "phi")[:, :, 0]
+        phi = read_signal(observations, Phi())[:, :, 0]
         chosen = read_targets(observations, targets)
         references = choose_references(observations.member, chosen, self.protocol)
         outs = require_references(observations.member, references, self.needs(observations.models), self.name)["out"]
@@ -153,7 +154,7 @@ class AttackP:
     """
 
     name = "attack-p"
-    signals = ("phi",)
+    signals = (Phi(),)
     references = False
 
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
@@ -168,7 +169,7 @@ class AttackP:
         Raises:
             InputError: phi NaN or infinite.
         """
-        phi = read_signal(observations, "phi")[:, :, 0]
+        phi = read_signal(observations, Phi())[:, :, 0]
         rows = map_threads(lambda target: rankdata(phi[target]), read_targets(observations, targets))
         return (np.stack(rows, dtype=np.float64) - 0.5) / phi.shape[1]
 
@@ -186,7 +187,7 @@ class Calibration:
         InputError: an unknown protocol.
     """
 
-    signals = ("phi",)
+    signals = (Phi(),)
     references = True
 
     online: bool = False
@@ -215,7 +216,7 @@ class Calibration:
             InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
-        phi = read_signal(observations, "phi")[:, :, 0]
+        phi = read_signal(observations, Phi())[:, :, 0]
         chosen = read_targets(observations, targets)
         references = choose_references(observations.member, chosen, self.protocol)
         sides = require_references(observations.member, references, self.needs(observations.models), self.name)

@@ -38,9 +38,10 @@ from jaxattack.attacks.membership.references import (
     model_groups,
 )
 from jaxattack.metrics import auc, roc_curve
-from jaxattack.types import InputError, Needs, Observations, Side, config
+from jaxattack.signals import SoftmaxConfidence, TaylorConfidence
+from jaxattack.types import InputError, Needs, Observations, Side, Signal, config
 
-CONFIDENCES = ("softmax", "taylor")
+CONFIDENCES = {"softmax": SoftmaxConfidence, "taylor": TaylorConfidence}
 OFFSETS = np.linspace(0, 1, 11)  # values of a tried when it is tuned
 
 
@@ -56,7 +57,7 @@ class RMIA:
             of 0, 0.1, ..., 1 whose log-ratio has the largest AUC (query 0) when a reference, the first of models t + 2,
             t + 3, ... that is one, plays the target, and what neither may have as a reference is left out. Unused online.
         confidence: "softmax", or "taylor" for the paper's SM-Taylor.
-        temperature: of the confidence; the observations must hold the signal ``softmax_t{T}`` or ``taylor_t{T}``.
+        temperature: of the confidence, a signal of `jaxattack.signals.confidence`.
         population: how many records, evenly spaced, serve as z; all by default. Unused by the log-ratio.
         join: how queries are joined: "median" (a majority vote), "mean" or "max" of log r (see
             `jaxattack.attacks.membership.joining`); "auto" is the median online and the largest offline,
@@ -100,9 +101,9 @@ class RMIA:
         return f"rmia-{'online' if self.online else 'offline'}{'' if self.counting else '-log'}{tuned}"
 
     @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals read."""
-        return (f"{self.confidence}_t{self.temperature:g}",)
+    def signals(self) -> tuple[Signal, ...]:
+        """The log confidence at the temperature."""
+        return (CONFIDENCES[self.confidence](temperature=self.temperature),)
 
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """One reference a side; a tuned a also wants one beside the reference that plays the target."""

@@ -27,18 +27,28 @@ from jaxattack.attacks.membership.references import (
     model_groups,
 )
 from jaxattack.metrics import roc_curve
-from jaxattack.types import InputError, Needs, Observations, config
+from jaxattack.signals import (
+    Correct,
+    Entropy,
+    GradientNorm,
+    InputGradientNorm,
+    MerlinRatio,
+    ModifiedEntropy,
+    NoiseRobustness,
+    Phi,
+)
+from jaxattack.types import InputError, Needs, Observations, Signal, config
 
 Turn = Callable[[np.ndarray], Float[np.ndarray, "*shape"]]
-QUANTITIES: dict[str, tuple[str, Turn]] = {
-    "loss": ("phi", lambda phi: -loss_of(phi)),
-    "confidence": ("phi", lambda phi: expit(phi.astype(np.float64))),
-    "entropy": ("entropy", lambda entropy: -entropy.astype(np.float64)),
-    "modified-entropy": ("modified_entropy", lambda entropy: -entropy.astype(np.float64)),
-    "gradient-norm": ("gradient_norm", lambda norm: -norm.astype(np.float64)),
-    "input-gradient-norm": ("input_gradient_norm", lambda norm: -norm.astype(np.float64)),
-    "noise-robustness": ("noise_robustness_100_0.1", lambda share: share.astype(np.float64)),
-    "merlin": ("merlin_100_0.01", lambda share: share.astype(np.float64)),
+QUANTITIES: dict[str, tuple[Signal, Turn]] = {
+    "loss": (Phi(), lambda phi: -loss_of(phi)),
+    "confidence": (Phi(), lambda phi: expit(phi.astype(np.float64))),
+    "entropy": (Entropy(), lambda entropy: -entropy.astype(np.float64)),
+    "modified-entropy": (ModifiedEntropy(), lambda entropy: -entropy.astype(np.float64)),
+    "gradient-norm": (GradientNorm(), lambda norm: -norm.astype(np.float64)),
+    "input-gradient-norm": (InputGradientNorm(), lambda norm: -norm.astype(np.float64)),
+    "noise-robustness": (NoiseRobustness(copies=100, sigma=0.1), lambda share: share.astype(np.float64)),
+    "merlin": (MerlinRatio(copies=100, sigma=0.01), lambda share: share.astype(np.float64)),
 }
 
 
@@ -80,8 +90,8 @@ class Threshold:
         return f"{self.quantity}-classwise" if self.classwise else self.quantity
 
     @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals read."""
+    def signals(self) -> tuple[Signal, ...]:
+        """The signal that the quantity is read from."""
         return (QUANTITIES[self.quantity][0],)
 
     @property
@@ -160,7 +170,7 @@ class Gap:
     """
 
     name = "gap"
-    signals = ("correct",)
+    signals = (Correct(),)
     references = False
 
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
@@ -175,5 +185,5 @@ class Gap:
         Raises:
             InputError: NaN or infinite signals.
         """
-        correct = read_signal(observations, "correct")[:, :, 0]
+        correct = read_signal(observations, Correct())[:, :, 0]
         return correct[read_targets(observations, targets)].astype(np.float64)

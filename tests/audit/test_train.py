@@ -7,38 +7,24 @@ import jax
 import numpy as np
 import pytest
 
-from jaxattack.audit import Subject, load_victim, train_victim
-from jaxattack.audit.subject import architecture, choose_records
+from jaxattack.audit import load_victim, train_victim
+from jaxattack.audit.model_source import load_factory
+from jaxattack.audit.records import choose_records
 from jaxattack.data import load, random_labels
+from jaxattack.models import Architecture, build
 from jaxattack.training import Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
 DATA = random_labels(records=31, features=5, classes=3)
-RECIPE = Recipe(epochs=2, batch=4)
-FACTORIES = """
+LEARNER = Standard(recipe=Recipe(epochs=2, batch=4))
+SOFTMAX = Architecture(name="softmax")
+MODEL = Architecture(name="mlp:8", activation="tanh", dropout=0.1)
+FACTORY = """
 from jaxattack.models import build
 
 def good(shape, classes):
     return build("mlp:4", tuple(shape), classes)
-
-def wide(shape, classes):
-    return build("mlp:4", tuple(shape), classes + 1)
-
-def fails(shape, classes):
-    raise RuntimeError("no such thing\\nsecond line")
-
-def nothing(shape, classes):
-    return None
-
-def two_answers(shape, classes):
-    model = good(shape, classes)
-    return model._replace(apply=lambda variables, x: (model.apply(variables, x), 1))
-
-def bad_forward(shape, classes):
-    model = good(shape, classes)
-    return model._replace(forward=lambda variables, x, key: model.apply(variables, x))
-
-attribute = 3
 """
 
 
@@ -46,20 +32,16 @@ attribute = 3
 def factories(tmp_path, monkeypatch):
     folder = tmp_path / "modules"
     folder.mkdir()
-    (folder / "victim_factories.py").write_text(FACTORIES)
-    (folder / "broken_factories.py").write_text("1 / 0\n")
-    (folder / "unfinished_factories.py").write_text("def f(:\n")
+    (folder / "victim_factories.py").write_text(FACTORY)
     monkeypatch.syspath_prepend(folder)
     yield
-    for name in ("victim_factories", "broken_factories", "unfinished_factories"):
-        sys.modules.pop(name, None)
+    sys.modules.pop("victim_factories", None)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("victim") / "model"
-    victim = Subject(data=DATA.name, model="mlp:8", activation="tanh", dropout=0.1)
-    return folder, train_victim(folder, victim=victim, recipe=RECIPE, seed=5, dataset=DATA)
+    return folder, train_victim(folder, model=MODEL, dataset=DATA, learner=LEARNER, seed=5)
 
 
 def test_a_model_folder_says_what_was_trained_on_what(trained):
@@ -84,51 +66,43 @@ def test_a_loaded_victim_answers_as_the_one_that_was_trained(trained):
     assert right[~loaded.member].mean() == pytest.approx(description["test_accuracy"])
     # The weights are what was learnt, to the bit: the same command gives the same logits.
     other = folder.parent / "again"
-    train_victim(other, victim=Subject(**description["victim"]), recipe=RECIPE, seed=5, dataset=DATA)
+    train_victim(other, model=MODEL, dataset=DATA, learner=LEARNER, seed=5)
     again = load_victim(other)
     np.testing.assert_array_equal(again.model.apply(again.variables, DATA.x), logits)
 
 
 def test_a_victim_trained_on_everything_has_no_test_accuracy(tmp_path):
-    description = train_victim(tmp_path / "m", victim=Subject(model="softmax"), recipe=RECIPE, members=31, dataset=DATA)
+    description = train_victim(tmp_path / "m", model=SOFTMAX, dataset=DATA, learner=LEARNER, members=31)
     assert description["test_accuracy"] is None
 
 
 @pytest.mark.parametrize(
-    ("victim", "members", "words"),
+    ("changes", "words"),
     [
-        (Subject(model="softmax"), 32, "members is 32 and there are 31 records"),
-        (Subject(model="softmax"), 0, "members=0: give at least 1"),
-        (Subject(model="softmax", records=32), None, "records is 32 and .* has 31: ask for at most that many"),
-        (Subject(model="vgg"), None, "model is 'vgg': give one of"),
-        (Subject(model="cnn:4"), None, "needs images"),
-        (Subject(model="softmax", dropout=2.0), None, "dropout is 2.0"),
+        ({"members": 32}, "members is 32 and there are 31 records"),
+        ({"members": 0}, "members=0: give at least 1"),
+        ({"records": 32}, "records is 32 and .* has 31: ask for at most that many"),
+        ({"records": 3}, "records is 3: give at least 4"),
+        ({"model": Architecture(name="cnn:4")}, "needs images"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(tmp_path, victim, members, words):
+def test_bad_input_is_refused_before_anything_is_written(tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
-        train_victim(tmp_path / "m", victim=victim, recipe=RECIPE, members=members, dataset=DATA)
+        train_victim(tmp_path / "m", **{"model": SOFTMAX, "dataset": DATA, "learner": LEARNER} | changes)
     assert not (tmp_path / "m").exists()
 
 
 def test_augmentation_of_a_table_leaves_no_folder(tmp_path):
     with pytest.raises(InputError, match="holds no images"):
-        train_victim(tmp_path / "m", victim=Subject(model="softmax"), recipe=Recipe(flip=True), dataset=DATA)
+        train_victim(tmp_path / "m", model=SOFTMAX, dataset=DATA, learner=Standard(recipe=Recipe(flip=True)))
     assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**70])
 def test_a_seed_out_of_range_is_refused_in_a_sentence(tmp_path, seed):
     with pytest.raises(InputError, match="seed"):
-        train_victim(
-            tmp_path / "m", victim=Subject(model="softmax", records=20), recipe=RECIPE, seed=seed, dataset=DATA
-        )
+        train_victim(tmp_path / "m", model=SOFTMAX, dataset=DATA, learner=LEARNER, records=20, seed=seed)
     assert not (tmp_path / "m").exists()
-
-
-def test_fewer_than_four_records_are_refused():
-    with pytest.raises(InputError, match="records is 3: give at least 4"):
-        Subject(records=3)
 
 
 def test_chosen_records_are_distinct_in_order_and_follow_from_the_seed():
@@ -143,34 +117,22 @@ def test_chosen_records_are_distinct_in_order_and_follow_from_the_seed():
 
 
 def test_a_factory_makes_the_model(factories, tmp_path):
-    victim = Subject(data=DATA.name, model="victim_factories:good")
-    description = train_victim(tmp_path / "m", victim=victim, recipe=RECIPE, dataset=DATA)
+    good = load_factory("victim_factories:good")
+    description = train_victim(tmp_path / "m", model=good, dataset=DATA, learner=LEARNER)
     assert description["victim"]["model"] == "victim_factories:good"
-    loaded = load_victim(tmp_path / "m", factory="victim_factories:good")
-    assert loaded.model.apply(loaded.variables, DATA.x).shape == (31, 3)
+    for factory in ("victim_factories:good", good):
+        loaded = load_victim(tmp_path / "m", factory=factory)
+        assert loaded.model.apply(loaded.variables, DATA.x).shape == (31, 3)
 
 
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        ("victim_factories:fails", r"failed for records of shape \(5,\) and 3 classes \(RuntimeError: no such thing\)"),
-        ("victim_factories:nothing", "returns a jaxattack Model"),
-        ("victim_factories:attribute", "returns a jaxattack Model"),
-        ("victim_factories:wide", r"answers 2 records with shape \(2, 4\)"),
-        ("victim_factories:two_answers", "victim_factories:two_answers"),
-        ("victim_factories:bad_forward", "forward"),
-        ("victim_factories:missing", "cannot be imported"),
-        ("no_such_module:good", "cannot be imported"),
-        ("broken_factories:f", "broken_factories:f"),
-        ("unfinished_factories:f", "unfinished_factories:f"),
-        (":good", "model"),
-        (".victim_factories:good", "model"),
-    ],
-)
-def test_a_factory_that_does_not_work_is_refused_in_a_sentence(factories, model, words):
-    with pytest.raises(InputError, match=words) as caught:
-        architecture(Subject(model=model), DATA)
-    assert "\n" not in str(caught.value)
+def test_a_model_of_ones_own_is_loaded_where_it_is_given(trained, tmp_path):
+    model = build("mlp:4", DATA.shape, DATA.classes)
+    train_victim(tmp_path, model=model, dataset=DATA, learner=LEARNER)
+    assert load_victim(tmp_path, factory=model).model is model
+    with pytest.raises(InputError, match="names the factory 'Model', code that would run here"):
+        load_victim(tmp_path)
+    with pytest.raises(InputError, match=r"factory is 'Model' and .* names the model 'mlp:8', no factory"):
+        load_victim(trained[0], factory=model)
 
 
 def test_a_model_folder_that_is_none_is_refused(tmp_path, trained):
@@ -198,9 +160,12 @@ def test_weights_that_are_missing_or_of_another_model_are_refused(tmp_path, trai
         load_victim(tmp_path)
 
 
-def test_a_named_data_set_needs_no_dataset(tmp_path):
+def test_a_victim_learns_its_task(tmp_path):
     description = train_victim(
-        tmp_path / "m", victim=Subject(data="iris", model="softmax"), recipe=Recipe(epochs=30, learning_rate=0.05)
+        tmp_path / "m",
+        model=SOFTMAX,
+        dataset=load("iris"),
+        learner=Standard(recipe=Recipe(epochs=30, learning_rate=0.05)),
     )
     assert description["data"]["records"] == len(load("iris"))
     assert description["test_accuracy"] > 0.7

@@ -1,0 +1,47 @@
+"""Which records an audit is about, and on what scale its models take them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from jaxattack.data import unscaled_columns
+from jaxattack.training import learners
+from jaxattack.types import Dataset, InputError, Learner
+
+Standardise = Literal["members", "none"]
+"""members: each model takes off its own members' mean and divides by their standard deviation, in columns of a table that
+are far from one scale. none: columns as they are."""
+
+
+def choose_records(dataset: Dataset, records: int | None, seed: int) -> Dataset:
+    """So many records at random, in the order of the data set; all of them for None.
+
+    Raises:
+        InputError: there are fewer, or fewer than 4 are asked for.
+    """
+    if records is None or records == len(dataset):
+        return dataset
+    if records < 4:
+        raise InputError(f"records is {records}: give at least 4.")
+    if records > len(dataset):
+        raise InputError(f"records is {records} and {dataset.name} has {len(dataset)}: ask for at most that many.")
+    # A spawn key of its own, so that the choice of records and the choice of members are independent.
+    chosen = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 0))).permutation(len(dataset))
+    return dataset.take(np.sort(chosen[:records]))
+
+
+def scaled_columns(standardise: Standardise, records: Dataset, learner: Learner) -> tuple[bool, ...]:
+    """Which columns each model puts on the scale of its members.
+
+    Raises:
+        InputError: the learner's privacy does not cover what the scale tells of the members.
+    """
+    columns = unscaled_columns(records) if standardise == "members" else ()
+    if columns and isinstance(getattr(learner, "gradient", None), learners.DPSGD):
+        raise InputError(
+            f"{sum(columns)} columns of {records.name} are far from one scale, and dp-sgd does not cover a scale found on "
+            "the members: scale the table by figures that are public, or give standardise none."
+        )
+    return columns

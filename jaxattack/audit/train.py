@@ -1,0 +1,123 @@
+"""Train one victim into the model folder that `jaxattack.audit.model_folder` reads.
+
+    model.json      architecture, recipe, data, shape, classes, accuracy
+    weights.npz     one array a parameter or batch statistic, named by its path
+    member.npy      Bool["record"], who it was trained on
+
+Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from jaxattack.audit.environment import environment
+from jaxattack.audit.model_source import ModelSource, identity, label, model_for
+from jaxattack.audit.records import Standardise, choose_records, scaled_columns
+from jaxattack.data import fingerprint
+from jaxattack.data.designs import Sized
+from jaxattack.disk import make_folder, write_arrays, write_atomically, write_json
+from jaxattack.models import Architecture, folded
+from jaxattack.signals import require_converged
+from jaxattack.store import FORMAT, leaves_by_path
+from jaxattack.training import Queries, check_seed, learners, observe_one, train_one
+from jaxattack.training.images import check_views
+from jaxattack.training.learners import Standard
+from jaxattack.types import Dataset, InputError, InputWarning, Learner, Progress
+
+
+def train_victim(
+    out: Path,
+    *,
+    model: ModelSource,
+    dataset: Dataset,
+    learner: Learner = Standard(),
+    records: int | None = None,
+    standardise: Standardise = "members",
+    members: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train one model and write its folder.
+
+    Args:
+        out: the model folder; a model that is there is replaced.
+        model: what it is, as `jaxattack.audit.model_source` says.
+        dataset: the records.
+        learner: how it learns.
+        records: use this many of them, chosen at random; all by default.
+        standardise: what is done to columns far from one scale.
+        members: how many records it is trained on, chosen at random; half of them by default.
+        seed: decides everything random.
+        progress: called after each epoch.
+
+    Returns:
+        The contents of model.json.
+
+    Raises:
+        InputError: bad input, more members than records, or a folder that cannot be written to.
+    """
+    check_seed(seed)
+    chosen = choose_records(dataset, records, seed)
+    count = len(chosen) // 2 if members is None else members
+    if count > len(chosen):
+        raise InputError(f"members is {count} and there are {len(chosen)} records: ask for at most that many.")
+    member = Sized(members=count)(1, len(chosen), seed)[0]
+    network = model_for(model, chosen)
+    learner.check(network)
+    check_views(learner.recipe, Queries(), chosen)
+    make_folder(out)
+    (out / "model.json").unlink(missing_ok=True)  # an old description must not stand beside new weights
+    columns = _foldable(scaled_columns(standardise, chosen, learner), model, chosen)
+    variables = train_one(network, learner, chosen, member, columns=columns, seed=seed, progress=progress)
+    variables = folded(variables) if columns else variables
+    observed = observe_one(network, chosen, variables)
+    require_converged(observed["phi"][None], [0])
+    description = {
+        "format": FORMAT,
+        "victim": {
+            "data": dataset.name,
+            "records": records,
+            "standardise": standardise,
+            **identity(model, network, chosen.shape),
+        },
+        "recipe": asdict(learner.recipe),
+        **learners.identity(learner, count),
+        "seed": seed,
+        "data": {"name": chosen.name, "records": len(chosen), "sha256": fingerprint(chosen)},
+        "shape": list(chosen.shape),
+        "classes": chosen.classes,
+        "members": count,
+        **_accuracies(observed["correct"][:, 0], member),
+        "environment": environment(),
+    }
+    write_arrays(out / "weights.npz", leaves_by_path(variables))
+    write_atomically(out / "member.npy", lambda file: np.save(file, member, allow_pickle=False))
+    write_json(out / "model.json", description)
+    return description
+
+
+def _foldable(columns: tuple[bool, ...], model: ModelSource, records: Dataset) -> tuple[bool, ...]:
+    """The columns put on a scale, where the weights of the model can take the scale up."""
+    if not columns or isinstance(model, Architecture):
+        return columns
+    warnings.warn(
+        f"{sum(columns)} columns of {records.name} are far from one scale, and the weights of {label(model)} cannot take a "
+        "scale up: it is trained on them as they are.",
+        InputWarning,
+        stacklevel=3,
+    )
+    return ()
+
+
+def _accuracies(right: np.ndarray, member: Bool[np.ndarray, "record"]) -> dict[str, float | None]:
+    return {
+        "train_accuracy": float(right[member].mean()),
+        "test_accuracy": None if member.all() else float(right[~member].mean()),
+    }

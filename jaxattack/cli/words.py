@@ -1,0 +1,118 @@
+"""Groups of options that several commands share, and what their words are as values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from jaxattack.audit.model_source import ModelSource, is_factory, load_factory
+from jaxattack.audit.records import Standardise
+from jaxattack.cli.options import Words
+from jaxattack.cli.output import flat
+from jaxattack.cli.values import defences_from, learner_from
+from jaxattack.data import load
+from jaxattack.models import Architecture
+from jaxattack.models.nets import Activation
+from jaxattack.training import Recipe
+from jaxattack.types import Dataset, Defence, InputError, Learner, config
+
+
+@config
+class Subject:
+    """What a model is, and on what it is trained.
+
+    Attributes:
+        data: digits, iris, wine, breast_cancer, tfds:NAME, FILE.npz or synthetic:NAME; `jaxattack data` lists them.
+        records: use this many of its records, chosen at random; all by default.
+        model: softmax, mlp:256-128, cnn:16-32, lenet:12, resnet:20, wrn:28-2, resnet9:32, or package.module:factory:
+            a Flax NNX class that takes rngs, or a function called as factory(shape, classes) for a jaxattack Model.
+        activation: between the layers of mlp and cnn.
+        dropout: share of units dropped while training.
+        standardise: members, for columns of a table that are far from one scale: each model takes off its own members'
+            mean and divides by their standard deviation; or none, for columns as they are.
+
+    Raises:
+        InputError: fewer than 4 records.
+    """
+
+    data: str = "digits"
+    records: int | None = None
+    model: str = "mlp:256"
+    activation: Activation = "relu"
+    dropout: float = 0.0
+    standardise: Standardise = "members"
+
+    def __post_init__(self) -> None:
+        if self.records is not None and self.records < 4:
+            raise InputError(f"records is {self.records}: give at least 4.")
+
+    def source(self) -> ModelSource:
+        """The model.
+
+        Raises:
+            InputError: an unknown architecture, a factory that cannot be imported, or settings that a factory has no use for.
+        """
+        if not is_factory(self.model):
+            return Architecture(name=self.model, activation=self.activation, dropout=self.dropout)
+        for name, value, usual in (("activation", self.activation, "relu"), ("dropout", self.dropout, 0.0)):
+            if value != usual:
+                raise InputError(f"{name} is {value} and {self.model} makes its own layers: leave {name} out.")
+        return load_factory(self.model)
+
+    def dataset(self) -> Dataset:
+        """The data set, of which `records` may be chosen.
+
+        Raises:
+            InputError: there is none of that name, or it cannot be read.
+        """
+        return load(self.data)
+
+
+@config
+class Learning:
+    """How it learns.
+
+    Attributes:
+        learner: standard; relaxloss, whose loss is held at a level; dp-sgd, with clipped gradients and noise; or
+            distillation, the student of a teacher. A name may set fields: relaxloss?alpha=1.0, dp-sgd?clip=1&noise=0.5,
+            distillation?temperature=10.
+    """
+
+    learner: str = "standard"
+
+    def value(self, recipe: Recipe) -> Learner:
+        """The learner, with a recipe."""
+        return learner_from(self.learner, recipe)
+
+
+@config
+class Defending:
+    """What stands before its answers.
+
+    Attributes:
+        defend: defences of the answers, the first nearest to the model: round:2, top:3, label, temperature:5, noise:0.1 (or
+            noise:0.1?by_record=true), memguard:0.5. Several as temperature:5,round:2. Attacks that read more than is
+            answered then are not run, and named.
+    """
+
+    defend: Words = ()
+
+    def value(self) -> tuple[Defence, ...]:
+        """The defences."""
+        return defences_from(self.defend)
+
+
+def slug(subject: Subject, settings: dict[str, Any]) -> str:
+    """The name of a run's folder: its data, its model, and a digest of everything that decides the result."""
+    words = "".join(c if c.isalnum() else "-" for c in f"{Path(subject.data).stem}-{subject.model}").strip("-")
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"{words}-{digest[:8]}"
+
+
+TRAINED = flat("How it is trained")
+SubjectOptions = Annotated[Subject, flat("What is attacked")]
+RecipeOptions = Annotated[Recipe, TRAINED]
+LearningOptions = Annotated[Learning, TRAINED]
+DefenceOptions = Annotated[Defending, flat("What is defended")]
