@@ -124,6 +124,8 @@ def holds(value: Any, annotation: Any) -> bool:
         return len(each) == len(value) and all(map(holds, value, each))
     if hasattr(annotation, "array_type"):
         return True  # an array says more by its shape than a test of its type would
+    if isinstance(value, type) and getattr(annotation, "_is_protocol", False):
+        return False  # a class has the names that its instances have
     try:
         return isinstance(value, annotation)
     except TypeError:  # a protocol that cannot be tested, a callable with its arguments

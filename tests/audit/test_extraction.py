@@ -109,6 +109,7 @@ def test_silent_rounding_is_told():
         {"trials": -1},
         {"attack": "softmax"},
         {"attack": 3},
+        {"attack": Softmax},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong):
