@@ -137,7 +137,7 @@ def test_attacks_that_ask_more_are_run_where_they_are_named_and_find_a_leak(tmp_
     area = {entry["name"]: entry["auc"] for entry in values["attacks"]}
     assert {*area} == {*names}
     # Random labels are remembered or guessed: whoever is right, and flat, is a member.
-    assert all(area[name] > 0.6 for name in ("gradient-norm", "input-gradient-norm", "noise-robustness"))
+    assert all(area[name] > 0.6 for name in {*names} - {"merlin"})
     behind = run(tmp_path / "other", defences=(LabelOnly(),), **options)
-    assert [entry["name"] for entry in behind["attacks"]] == ["noise-robustness"]
+    assert {entry["name"] for entry in behind["attacks"]} == {"noise-robustness", "boundary-distance"}
     assert sum("do not allow" in note for note in behind["notes"]) == 3

@@ -45,7 +45,8 @@ _DEFAULTS: tuple[MembershipAttack, ...] = (
 ATTACKS: dict[str, MembershipAttack] = {attack.name: attack for attack in _DEFAULTS}
 
 ON_DEMAND: dict[str, MembershipAttack] = {
-    name: Threshold(quantity=name) for name in ("gradient-norm", "input-gradient-norm", "noise-robustness", "merlin")
+    name: Threshold(quantity=name)
+    for name in ("gradient-norm", "input-gradient-norm", "noise-robustness", "merlin", "boundary-distance")
 }
 """Attacks that ask a model more than once a record, or read its weights: run only where they are named."""
 

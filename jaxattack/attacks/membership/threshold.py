@@ -28,6 +28,7 @@ from jaxattack.attacks.membership.references import (
 )
 from jaxattack.metrics import roc_curve
 from jaxattack.signals import (
+    BoundaryDistance,
     Correct,
     Entropy,
     GradientNorm,
@@ -49,6 +50,7 @@ QUANTITIES: dict[str, tuple[Signal, Turn]] = {
     "input-gradient-norm": (InputGradientNorm(), lambda norm: -norm.astype(np.float64)),
     "noise-robustness": (NoiseRobustness(copies=100, sigma=0.1), lambda share: share.astype(np.float64)),
     "merlin": (MerlinRatio(copies=100, sigma=0.01), lambda share: share.astype(np.float64)),
+    "boundary-distance": (BoundaryDistance(queries=250), lambda distance: distance.astype(np.float64)),
 }
 
 
@@ -59,8 +61,8 @@ class Threshold:
     Attributes:
         quantity: "loss" (score -loss, 0 at best), "confidence" (in the label, 0 to 1; it ties at 1 where the loss still
             tells records apart), "entropy" or "modified-entropy" (negated). Of kept models also: "gradient-norm" and
-            "input-gradient-norm" (negated: Nasr et al. 2019), "noise-robustness" (Choquette-Choo et al. 2021) and "merlin"
-            (Jayaraman et al. 2021), as `jaxattack.signals` has them.
+            "input-gradient-norm" (negated: Nasr et al. 2019), "noise-robustness" and "boundary-distance" (Choquette-Choo
+            et al. 2021) and "merlin" (Jayaraman et al. 2021), as `jaxattack.signals` has them.
         classwise: whether each class has its own threshold: that with the best balanced accuracy on the class's
             records of a shadow: the first of models t + 2, t + 3, ... whose members tell nothing of the target's, which
             is told its own membership where it is a reference. The score is the quantity less the
