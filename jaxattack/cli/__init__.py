@@ -25,6 +25,7 @@ COMMANDS = {
     "extract": "jaxattack.cli.extraction:extract",
     "invert": "jaxattack.cli.inversion:invert",
     "evade": "jaxattack.cli.evasion:evade",
+    "reconstruct": "jaxattack.cli.reconstruction:reconstruct",
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
     "train": "jaxattack.cli.membership:train",

@@ -17,6 +17,7 @@ from jaxattack.report.extraction import EXTRACTION
 from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
 from jaxattack.report.membership import MEMBERSHIP
+from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.types import InputError
 
 FORMAT = 1
@@ -26,6 +27,7 @@ KINDS: Mapping[str, Kind] = {
     "inversion": INVERSION,
     "epsilon": EPSILON,
     "evasion": EVASION,
+    "reconstruction": RECONSTRUCTION,
 }
 
 

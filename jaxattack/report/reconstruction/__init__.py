@@ -1,0 +1,19 @@
+"""The report of a reconstruction: its findings (`jaxattack.audit.findings.reconstruction`), figures, tables and words."""
+
+from __future__ import annotations
+
+from jaxattack.report.kind import Kind
+from jaxattack.report.reconstruction.figures import FIGURES, draw
+from jaxattack.report.reconstruction.page import render
+from jaxattack.report.reconstruction.reading import headline
+from jaxattack.report.reconstruction.tables import comma_separated, table
+
+RECONSTRUCTION = Kind(
+    needed=("victim", "attack", "comparisons", "targets", "cost"),
+    figures=FIGURES,
+    draw=draw,
+    render=render,
+    files=lambda findings: {"targets.csv": comma_separated(findings)},
+    table=table,
+    headline=headline,
+)

@@ -1,0 +1,66 @@
+"""The attack beside its baselines as rows: for the terminal, and each target flat for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from jaxattack.report.wording import count, dollars, duration, number, percent
+
+COLUMNS = ("target", "member", "truth", "value", "score", "error", "baseline", "label", "true_label")
+
+
+def table(findings: Mapping[str, Any]) -> RenderableType:
+    """Comparisons and cost, for a terminal of 80 columns."""
+    return Group(_comparisons(findings), _cost(findings))
+
+
+def _plain(*columns: str) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="right" if index else "left", overflow="fold")
+    return made
+
+
+def _comparisons(findings: Mapping[str, Any]) -> Table:
+    made = _plain("of, and against whom", "targets", "attack", "they", "leak", "95% interval")
+    for row in findings["comparisons"]:
+        leak = row["leak"]
+        made.add_row(
+            f"{row['of']}, {row['measure']}: {row['against']}",
+            count(row["targets"]),
+            percent(row["attack"]["value"]),
+            percent(row["baseline"]["value"]),
+            number(leak["value"], 3),
+            f"{number(leak['low'], 3)} to {number(leak['high'], 3)}",
+        )
+    return made
+
+
+def _cost(findings: Mapping[str, Any]) -> Table:
+    cost = findings["cost"]
+    made = _plain("queries", "price", "shadow models", "gradient steps", "attack", "in all")
+    made.add_row(
+        count(cost["queries"]),
+        dollars(cost["price"]),
+        count(cost["models"]),
+        count(cost["steps"]),
+        duration(cost["seconds"]["attack"]),
+        duration(cost["seconds"]["total"]),
+    )
+    return made
+
+
+def comma_separated(findings: Mapping[str, Any]) -> str:
+    """The targets as CSV; unknown values are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(findings["targets"])
+    return text.getvalue()
