@@ -101,17 +101,17 @@ def attack(x: np.ndarray, y: np.ndarray, secret: int, depth: int | None, seed: i
     member = halves[0]
     estimator = DecisionTreeClassifier(max_depth=depth, random_state=seed).fit(x[member], y[member])
     inputs = Inputs(low=x.min(0), high=x.max(0), categories=np.zeros(x.shape[1], int))
-    hidden = Secret.category(secret, np.bincount(x[member, secret].astype(int), minlength=2) / len(member))
+    attribute = Secret.category(secret, np.bincount(x[member, secret].astype(int), minlength=2) / len(member))
     figures = {}
     for whom, some in zip(("members", "held out"), halves, strict=True):
         knowledge = Knowledge(
             answers=from_estimator(estimator, inputs=inputs),
             tree=CountedTree.from_estimator(estimator),
             confusion=confusion_matrix(y[member], estimator.predict(x[member]), y.max() + 1),
-            partial=Partial(x[some], y[some], hidden),
+            partial=Partial(x[some], y[some], attribute),
         )
         for one in (TreeCounts(), MaximumPosterior(), Confidence()):
-            figures[one.name, whom] = judge(one(knowledge).value, hidden.truth(x[some]))
+            figures[one.name, whom] = judge(one(knowledge).value, attribute.truth(x[some]))
     return figures
 
 

@@ -32,28 +32,26 @@ def main() -> None:
     options = parser.parse_args()
     with np.load(options.data) as file:
         x, y = file["x"], file["y"].astype(int)
-    chosen = np.random.default_rng(options.seed).permutation(len(x))[
-        : options.fixed + options.shadows + options.targets
-    ]
-    records = (x[chosen].reshape(len(chosen), -1) / 255).astype(np.float32)
-    dataset = Dataset(x=records, y=y[chosen], classes=10, name=options.data.name)
-    fixed, others = dataset.take(np.arange(options.fixed)), dataset.take(np.arange(options.fixed, len(chosen)))
+    index = np.random.default_rng(options.seed).permutation(len(x))[: options.fixed + options.shadows + options.targets]
+    records = (x[index].reshape(len(index), -1) / 255).astype(np.float32)
+    dataset = Dataset(x=records, y=y[index], classes=10, name=options.data.name)
+    fixed, others = dataset.take(np.arange(options.fixed)), dataset.take(np.arange(options.fixed, len(index)))
     model = fixed_start(build("mlp:10", fixed.shape, 10, activation="tanh"), options.seed)
     recipe = Recipe(epochs=options.training, batch=options.fixed + 1, optimizer="sgd", learning_rate=0.3, momentum=0.9)
     begin = time.process_time()
     shadows = train_shadows(model, recipe, fixed, others, seed=options.seed)
     trained = time.process_time()
-    taught, told = np.arange(options.shadows), np.arange(options.shadows, len(others))
-    fitted = Reconstructor(epochs=options.epochs).fit(
-        jax.tree.map(lambda leaf: leaf[taught], shadows), others.x[taught], seed=options.seed
+    lessons, targets = np.arange(options.shadows), np.arange(options.shadows, len(others))
+    reader = Reconstructor(epochs=options.epochs).fit(
+        jax.tree.map(lambda leaf: leaf[lessons], shadows), others.x[lessons], seed=options.seed
     )
-    found = fitted(jax.tree.map(lambda leaf: leaf[told], shadows))
+    value = reader(jax.tree.map(lambda leaf: leaf[targets], shadows))
     done = time.process_time()
-    error = ((found - others.x[told]) ** 2).mean(axis=1)
-    nearest = nearest_other(others.x[told], np.concatenate([fixed.x, others.x[taught]]))
-    first = jax.tree.map(lambda leaf: leaf[told[0]], shadows)
+    error = ((value - others.x[targets]) ** 2).mean(axis=1)
+    nearest = nearest_other(others.x[targets], np.concatenate([fixed.x, others.x[lessons]]))
+    first = jax.tree.map(lambda leaf: leaf[targets[0]], shadows)
     right = (np.asarray(model.apply(first, jnp.asarray(fixed.x))).argmax(axis=1) == fixed.y).mean()
-    print(f"closer than the nearest other record: {(error < nearest).mean():.1%} of {len(told)} targets")
+    print(f"closer than the nearest other record: {(error < nearest).mean():.1%} of {len(targets)} targets")
     print(f"median square error {np.median(error):.4f}; of the nearest other record {np.median(nearest):.4f}")
     print(f"a network is right about {right:.1%} of its fixed records")
     print(

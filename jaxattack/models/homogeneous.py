@@ -37,12 +37,13 @@ def margin(
 
 
 @cache
-def homogeneous(sizes: tuple[int, ...], scale: float = 1e-2) -> Model:
+def homogeneous(sizes: tuple[int, ...], scale: float = 0.3) -> Model:
     """A network that the attack can read: ReLUs, a bias in the first layer alone, logits -Phi / 2 and Phi / 2.
 
     Args:
         sizes: features, then hidden units; at least one hidden layer.
-        scale: of the start, relative to He's. Small starts lead to weights that show the records.
+        scale: of the start, relative to He's. Small starts lead to weights that show the records; too small ones also hide
+            them: of 20 centred digits (64-200-1, 5,000 and 8,000 steps, parity) KKT shows 5 from .3 and 1 from .01.
 
     Raises:
         InputError: no hidden layer, or sizes below 1.
