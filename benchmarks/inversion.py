@@ -47,6 +47,7 @@ from jaxattack.attacks.extraction import Softmax
 from jaxattack.attacks.inversion import MiFace, Numeric
 from jaxattack.audit.environment import device
 from jaxattack.audit.findings.inversion import InversionFindings
+from jaxattack.audit.inversion import EVALUATION
 from jaxattack.audit.judge import evaluation_model
 from jaxattack.release import release
 
@@ -186,7 +187,7 @@ def row_of(name: str, findings: InversionFindings, cpu: float) -> Row:
 def digits(_: argparse.Namespace, __: int) -> Iterator[Row]:
     """Every attack by name on one victim."""
     victim = ja.open_victim("mlp:64")
-    judge = evaluation_model(victim, "mlp:256", 0)
+    judge = evaluation_model(victim, EVALUATION, 0)
     assert judge is not None
     for name, attack in ja.attacks.inversion.ATTACKS.items():
         oracle = ja.oracle.label_only(victim.oracle) if "label" in attack.levels else victim.oracle
@@ -210,7 +211,7 @@ def digits(_: argparse.Namespace, __: int) -> Iterator[Row]:
 def defences(arguments: argparse.Namespace, _: int) -> Iterator[Row]:
     """Countermeasures: Fredrikson et al. round confidences to multiples of r."""
     victim = ja.open_victim("softmax")
-    judge = evaluation_model(victim, "mlp:256", 0)
+    judge = evaluation_model(victim, EVALUATION, 0)
     assert victim.x is not None
     assert victim.y is not None
     assert judge is not None

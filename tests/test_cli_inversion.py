@@ -29,6 +29,7 @@ def test_without_options_ten_digits_are_made_from_a_softmax(tmp_path):
     [
         (("--method", "mi-fase"), "did you mean 'mi-face'"),
         (("http://127.0.0.1:9", "--http"), "is asked over HTTP already: leave http out"),
+        (("--targets", "3", "rose"), "has classes without names: give the number"),
         (("--targets", "12"), "target is 12 and the victim has 10 classes"),
         (("--method", "mi-face?restarts=0"), "restarts is 0"),
         (("--members", "5000"), "more members than"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,13 @@ from jaxattack.audit.findings.inversion import (
     VictimFindings,
 )
 from jaxattack.audit.judge import evaluation_model, gallery, judge
+from jaxattack.audit.model_source import EXAMPLE, ModelSource
+from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
 from jaxattack.audit.session import claim, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
+from jaxattack.models import Architecture
 from jaxattack.training import check_seed
 from jaxattack.types import (
     ExtractionAttack,
@@ -49,6 +52,9 @@ from jaxattack.types import (
     config,
 )
 
+EVALUATION = Architecture(name="mlp:256")
+"""What the evaluation model is by default."""
+
 
 @config
 class InversionAudit:
@@ -61,7 +67,7 @@ class InversionAudit:
         extract: steal the model first, with this attack, and invert what was stolen.
         budget: queries, at most; None for what the attack asks by itself.
         seed: decides everything random.
-        evaluation: the architecture of the evaluation model, as `jaxattack train` names it.
+        evaluation: what the evaluation model is, as `jaxattack.audit.model_source` says.
         users: how many send the gradient of their records, for gradient inversion.
         batch: records of each user.
         trained: whether they send it at the trained weights, and not at fresh ones as in the first round of training.
@@ -79,7 +85,7 @@ class InversionAudit:
     )
     budget: int | None = None
     seed: int = 0
-    evaluation: str = "mlp:256"
+    evaluation: ModelSource = field(default=EVALUATION, metadata={"example": EXAMPLE})
     users: int = 8
     batch: int = 1
     trained: bool = False
@@ -127,7 +133,7 @@ def invert(
     extract: ExtractionAttack | None = None,
     budget: int | None = None,
     seed: int = 0,
-    evaluation: str = "mlp:256",
+    evaluation: ModelSource = EVALUATION,
     users: int = 8,
     batch: int = 1,
     trained: bool = False,
@@ -144,7 +150,7 @@ def invert(
         extract: steal the model first.
         budget: queries, at most.
         seed: decides everything random.
-        evaluation: the architecture of the evaluation model.
+        evaluation: the evaluation model.
         users: for gradient inversion.
         batch: of each user.
         trained: which weights they send gradients at.
@@ -222,10 +228,15 @@ def _reconstruct(
 
 def _words(audit: InversionAudit) -> dict[str, Any]:
     """What is tried, as plain values."""
-    plain = asdict(replace(audit, attack=None, extract=None))
-    del plain["attack"]
-    stolen = None if audit.extract is None else label(audit.extract, EXTRACTION_ATTACKS)
-    return {"method": attack_label(audit.attack) if audit.attack else None, **plain, "extract": stolen}
+    plain = {field.name: getattr(audit, field.name) for field in fields(audit) if field.name != "attack"}
+    return (
+        {"method": attack_label(audit.attack) if audit.attack else None}
+        | plain
+        | {
+            "extract": None if audit.extract is None else label(audit.extract, EXTRACTION_ATTACKS),
+            "evaluation": model_label(audit.evaluation),
+        }
+    )
 
 
 def _identity(victim: Victim, audit: InversionAudit) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jaxattack.audit.findings.inversion import (
     RecognitionFindings,
     TargetRow,
 )
-from jaxattack.audit.model_source import model_for, source_of
+from jaxattack.audit.model_source import ModelSource, label, model_for
 from jaxattack.audit.reconstructions import Labels
 from jaxattack.audit.victim import Victim
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
@@ -45,12 +45,14 @@ class Evaluation(NamedTuple):
     logits: Callable[[np.ndarray], Float[np.ndarray, "query cls"]]
 
 
-def evaluation_model(victim: Victim, name: str, seed: int, progress: Progress | None = None) -> Evaluation | None:
+def evaluation_model(
+    victim: Victim, source: ModelSource, seed: int, progress: Progress | None = None
+) -> Evaluation | None:
     """Train the evaluation model on the records that the victim has not seen; None where there are none of each class.
 
     Args:
         victim: whose reconstructions are judged.
-        name: the architecture.
+        source: what it is, as `jaxattack.audit.model_source` says.
         seed: of the audit; the evaluation model's own differs from it.
         progress: called after each epoch.
     """
@@ -60,7 +62,7 @@ def evaluation_model(victim: Victim, name: str, seed: int, progress: Progress | 
     told: Progress | None = None
     if progress is not None:
         told = lambda _, done, total: progress("judge", done, total)  # noqa: E731 - it only renames what is told
-    model = model_for(source_of(name), dataset)
+    model = model_for(source, dataset)
     passes = max(10, -(-_STEPS * _BATCH // int((~member).sum())))
     crop = dataset.shape[0] // _SHIFT if dataset.images else 0
     recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3, crop=crop)
@@ -78,7 +80,7 @@ def evaluation_model(victim: Victim, name: str, seed: int, progress: Progress | 
         return logit
 
     right = logits(dataset.x[member]).argmax(axis=1) == dataset.y[member]
-    return Evaluation(name, float(right.mean()), int((~member).sum()), logits)
+    return Evaluation(label(source), float(right.mean()), int((~member).sum()), logits)
 
 
 def judge(

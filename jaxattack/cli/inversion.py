@@ -13,10 +13,12 @@ from jaxattack.attacks.inversion.gradient import GradientAttack
 from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
 from jaxattack.audit import InversionAudit, open_victim
 from jaxattack.audit import invert as run_inversion
+from jaxattack.audit.model_source import source_of
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.extraction import CredentialOptions, is_service, named_run, over_http
+from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.oracle.remote.address import mask_url
@@ -41,7 +43,7 @@ class Inverting:
     """
 
     method: str | None = None
-    targets: tuple[str, ...] = ()
+    targets: Words = ()
     extract: str | None = None
     budget: int | None = None
     seed: int = 0
@@ -63,7 +65,7 @@ class Inverting:
             extract=None if self.extract is None else extraction_attack(self.extract),
             budget=self.budget,
             seed=self.seed,
-            evaluation=self.evaluation,
+            evaluation=source_of(self.evaluation),
             users=self.users,
             batch=self.batch,
             trained=self.trained,

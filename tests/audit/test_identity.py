@@ -221,7 +221,7 @@ QUICK = MiFace(restarts=1, steps=2)
     ids=["white box", "gradients", "black box", "stolen first"],
 )
 def test_an_inversion_of_another_victim_is_refused_whatever_the_method(tmp_path, how):
-    how = how | {"evaluation": "softmax", "out": tmp_path}
+    how = how | {"evaluation": Architecture(name="softmax"), "out": tmp_path}
     first = open_victim("softmax" if "extract" in how else "mlp:4", data="iris", fresh=True)
     invert(first, **how)
     invert(first, **how)

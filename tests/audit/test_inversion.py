@@ -13,6 +13,7 @@ from jaxattack.audit.findings import values
 from jaxattack.audit.findings.inversion import UpdateFindings
 from jaxattack.data import load
 from jaxattack.defences import Round
+from jaxattack.models import Architecture
 from jaxattack.report import headline, write
 from jaxattack.report.inversion.tables import comma_separated
 from jaxattack.types import InputError
@@ -24,7 +25,7 @@ def softmax():
 
 
 def test_digits_are_recognised_by_a_model_that_has_nothing_to_do_with_the_victim(softmax, tmp_path):
-    how = {"attack": MiFace(restarts=2), "targets": (0, 3, 7), "evaluation": "mlp:64"}
+    how = {"attack": MiFace(restarts=2), "targets": (0, 3, 7), "evaluation": Architecture(name="mlp:64")}
     made = invert(softmax, **how, out=tmp_path)
     found = made.findings
     assert found.recognition.victim == 1
@@ -39,9 +40,14 @@ def test_digits_are_recognised_by_a_model_that_has_nothing_to_do_with_the_victim
 
 
 def test_a_stolen_model_is_inverted_for_the_queries_of_the_theft(softmax):
-    how = {"attack": MiFace(restarts=1), "targets": (1, 4), "extract": Softmax(), "evaluation": "mlp:16"}
+    how = {
+        "attack": MiFace(restarts=1),
+        "targets": (1, 4),
+        "extract": Softmax(),
+        "evaluation": Architecture(name="mlp:16"),
+    }
     made = invert(softmax, **how)
-    direct = invert(softmax, attack=MiFace(restarts=1), targets=(1, 4), evaluation="mlp:16")
+    direct = invert(softmax, attack=MiFace(restarts=1), targets=(1, 4), evaluation=Architecture(name="mlp:16"))
     found = made.findings
     stolen = found.attack.stolen
     assert stolen.queries == found.cost.queries == 66 + stolen.verification.trials
@@ -50,7 +56,7 @@ def test_a_stolen_model_is_inverted_for_the_queries_of_the_theft(softmax):
 
 
 def test_a_black_box_is_asked_and_its_answers_are_kept(softmax, tmp_path):
-    how = {"attack": Numeric(steps=3), "targets": (2,), "evaluation": "mlp:16", "budget": 1000}
+    how = {"attack": Numeric(steps=3), "targets": (2,), "evaluation": Architecture(name="mlp:16"), "budget": 1000}
     first = invert(softmax.behind((Round(decimals=4),)), **how, out=tmp_path)
     cost = first.findings.cost
     assert cost.queries == 1 + 3 * (1 + 2 * 64)  # and one more, to see whether the victim is deterministic
@@ -60,7 +66,9 @@ def test_a_black_box_is_asked_and_its_answers_are_kept(softmax, tmp_path):
 
 
 def test_a_table_has_no_gallery_and_a_report_all_the_same(tmp_path):
-    made = invert(open_victim("mlp:16", data="iris"), attack=MiFace(restarts=2), evaluation="softmax")
+    made = invert(
+        open_victim("mlp:16", data="iris"), attack=MiFace(restarts=2), evaluation=Architecture(name="softmax")
+    )
     assert made.findings.gallery == ()
     names = {path.name for path in write(tmp_path, made.findings, made.pictures)}
     assert "gallery.svg" not in names
@@ -95,7 +103,7 @@ def test_users_records_are_made_back_from_their_gradients():
 
 
 def test_the_default_is_what_the_victim_allows(softmax):
-    how = {"targets": (1,), "evaluation": "softmax"}
+    how = {"targets": (1,), "evaluation": Architecture(name="softmax")}
     labels = invert(open_victim("svm", data="iris"), **how).findings
     assert labels.config["method"] == labels.attack.name == "boundary"
     assert invert(open_victim("logistic", data="iris"), **how).inversion.attack == "numeric"
@@ -110,7 +118,7 @@ def test_a_victim_without_classes_is_refused():
 def test_answers_about_other_members_or_targets_are_not_taken_for_these(tmp_path, members, targets):
     def run(members, targets):
         victim = open_victim("logistic", data="iris", members=members)
-        how = {"attack": Numeric(steps=1), "targets": targets, "evaluation": "softmax"}
+        how = {"attack": Numeric(steps=1), "targets": targets, "evaluation": Architecture(name="softmax")}
         return invert(victim, **how, out=tmp_path)
 
     run(75, (2,))
@@ -129,7 +137,7 @@ def test_classes_are_named_as_the_data_names_them(tmp_path):
     iris = load("iris")
     np.savez(tmp_path / "flowers.npz", x=iris.x, y=np.array(["setosa", "versicolor", "virginica"])[iris.y])
     victim = open_victim("logistic", data=str(tmp_path / "flowers.npz"))
-    made = invert(victim, Numeric(steps=1), targets=("virginica", 0), evaluation="softmax")
+    made = invert(victim, Numeric(steps=1), targets=("virginica", 0), evaluation=Architecture(name="softmax"))
     assert [(row.target, row.name) for row in made.findings.targets] == [(2, "virginica"), (0, "setosa")]
     assert "virginica" in comma_separated(values(made.findings))
     with pytest.raises(
@@ -165,7 +173,9 @@ def test_a_budget_holds_for_what_the_victim_takes_reconstructions_for(tmp_path):
     assert "was not asked" in headline(made.findings)
 
 
-@pytest.mark.parametrize(("field", "value"), [("attack", "mi-face"), ("extract", "softmax"), ("targets", 3)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("attack", "mi-face"), ("extract", "softmax"), ("targets", 3), ("evaluation", "mlp:256")]
+)
 def test_words_and_other_kinds_are_refused_in_a_sentence(softmax, field, value):
     with pytest.raises(InputError, match=f"^{field} is {value!r}: give") as caught:
         invert(softmax, **{field: value})

@@ -53,7 +53,7 @@ def test_a_folder_knows_its_records_and_members(folder):
 
 
 def test_a_report_on_a_folder_tells_of_its_own_members(folder):
-    made = invert(open_victim(str(folder)), MiFace(restarts=1, steps=2), evaluation="softmax")
+    made = invert(open_victim(str(folder)), MiFace(restarts=1, steps=2), evaluation=Architecture(name="softmax"))
     assert made.findings.victim.members == 20
     assert made.findings.evaluation.records == 40
     stolen = extract(open_victim(str(folder)), compare=20)
