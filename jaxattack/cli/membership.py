@@ -74,9 +74,8 @@ class Attacking:
         design: who is in: halves, exact, poisson:0.5, sized:1200 or mask:FILE.npy.
         queries: views a record is asked about: 1, 2 (mirrored), 9 or 18 (shifted by up to 1 pixel), 25 or 50 (by 2), 81 or 162
             (by 4); images only.
-        attacks: the attacks to run, by default all that read one answer a view; gradient-norm, input-gradient-norm,
-            noise-robustness, merlin and boundary-distance, which ask more, are run where they are named. A name may set
-            fields, as rmia-offline?a=tuned&gamma=1.5.
+        attacks: the attacks to run, by default all that read one answer a view; others, as gradient-norm, merlin or
+            boundary-distance, which ask more, are run where they are named. A name may set fields, as rmia-offline?a=tuned&gamma=1.5.
         declare: one of the attacks, named before it is known which is the strongest: the headline speaks of it, and its
             interval need not allow for the choice among all.
         seed: decides everything random.

@@ -8,18 +8,39 @@ import numpy as np
 import pytest
 from attacks.planted import DESIGNS, complementary, observe
 
-from jaxattack.attacks.membership import ATTACKS, RMIA, Gap, LiRA, Threshold, lookup, signals_of, under_protocol
+from jaxattack.attacks.membership import (
+    ATTACKS,
+    REGISTRY,
+    RMIA,
+    Gap,
+    LiRA,
+    Threshold,
+    lookup,
+    signals_of,
+    under_protocol,
+)
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.signals import Correct, Phi
 from jaxattack.types import InputError, Observations
 
-names = pytest.mark.parametrize("name", list(ATTACKS))
-
 
 @cache
 def planted(leak: float = 0.8, models: int = 32, records: int = 1000, queries: int = 3) -> Observations:
     return observe(complementary(models, records, seed=0), leak=leak, queries=queries, spread=0.5, seed=1)
+
+
+# Every attack whose signals a sweep observes; others ask models.
+READABLE = {
+    name: attack
+    for name, attack in REGISTRY.items()
+    if {signal.name for signal in attack.signals} <= {*planted(models=4, records=4).signals}
+}
+names = pytest.mark.parametrize("name", list(READABLE))
+
+
+def test_all_attacks_of_the_main_job_are_among_those_that_are_tried():
+    assert {*ATTACKS} <= {*READABLE}
 
 
 def replaced(observations: Observations, **parts) -> Observations:
@@ -33,7 +54,7 @@ def area(scores: np.ndarray, member: np.ndarray) -> float:
 
 @names
 def test_scores_are_finite_one_a_target_and_record(name):
-    scores = ATTACKS[name](planted())
+    scores = READABLE[name](planted())
     assert scores.shape == planted().member.shape
     assert scores.dtype == np.float64
     assert np.isfinite(scores).all()
@@ -41,7 +62,7 @@ def test_scores_are_finite_one_a_target_and_record(name):
 
 @names
 def test_the_name_and_the_signals_are_those_of_the_registry(name):
-    attack = ATTACKS[name]
+    attack = READABLE[name]
     assert attack.name == name
     only = {signal.name: planted().signals[signal.name] for signal in attack.signals}
     np.testing.assert_array_equal(attack(replaced(planted(), signals=only), [1]), attack(planted(), [1]))
@@ -49,30 +70,30 @@ def test_the_name_and_the_signals_are_those_of_the_registry(name):
 
 @names
 def test_higher_means_member_where_membership_leaks(name):
-    assert area(ATTACKS[name](planted()), planted().member) > 0.52
+    assert area(READABLE[name](planted()), planted().member) > 0.52
 
 
 @names
 def test_signals_without_membership_give_an_area_of_half(name):
     null = planted(leak=0.0, records=2000)
-    assert area(ATTACKS[name](null), null.member) == pytest.approx(0.5, abs=0.012)
+    assert area(READABLE[name](null), null.member) == pytest.approx(0.5, abs=0.012)
 
 
 @names
 def test_the_same_observations_give_the_same_scores(name):
-    np.testing.assert_array_equal(ATTACKS[name](planted()), ATTACKS[name](planted()))
+    np.testing.assert_array_equal(READABLE[name](planted()), READABLE[name](planted()))
 
 
 @names
 def test_one_target_gives_exactly_its_row_of_all_targets(name):
-    attack, every = ATTACKS[name], ATTACKS[name](planted())
+    attack, every = READABLE[name], READABLE[name](planted())
     np.testing.assert_array_equal(attack(planted(), [3]), every[[3]])
     np.testing.assert_array_equal(attack(planted(), [17, 2]), every[[17, 2]])
 
 
 @names
 def test_a_targets_own_membership_is_not_read(name):
-    attack, member = ATTACKS[name], planted().member.copy()
+    attack, member = READABLE[name], planted().member.copy()
     member[3] = ~member[3]
     before, after = attack(planted(), [3]), attack(replaced(planted(), member=member), [3])
     # The published arithmetic sums its lists in another order then, to the last bits.
@@ -81,7 +102,7 @@ def test_a_targets_own_membership_is_not_read(name):
 
 @names
 def test_a_permutation_of_the_records_permutes_the_scores(name):
-    attack, order = ATTACKS[name], np.random.default_rng(0).permutation(1000)
+    attack, order = READABLE[name], np.random.default_rng(0).permutation(1000)
     turned = replaced(
         planted(),
         signals={signal: values[:, order] for signal, values in planted().signals.items()},
@@ -93,7 +114,7 @@ def test_a_permutation_of_the_records_permutes_the_scores(name):
 
 @names
 def test_nan_and_infinity_are_refused_with_a_sentence(name):
-    attack = ATTACKS[name]
+    attack = READABLE[name]
     for value in (np.nan, np.inf):
         signals = {signal.name: planted().signals[signal.name].copy() for signal in attack.signals}
         signals[attack.signals[0].name][5, 7, 0] = value
@@ -103,7 +124,7 @@ def test_nan_and_infinity_are_refused_with_a_sentence(name):
 
 @names
 def test_two_models_are_refused_where_references_are_needed(name):
-    attack, few = ATTACKS[name], planted().take(slice(2))
+    attack, few = READABLE[name], planted().take(slice(2))
     if attack.references:
         with pytest.raises(InputError, match="2 models in all: observe at least 3"):
             attack(few)
@@ -119,9 +140,9 @@ def test_four_models_are_enough_but_where_a_spread_is_needed(name):
     few = planted().take(slice(4))
     if name in SPREAD:
         with pytest.raises(TooFewReferences, match="fewer than 2 of some target's reference models"):
-            ATTACKS[name](few)
+            READABLE[name](few)
         few = planted().take(slice(6))
-    assert np.isfinite(ATTACKS[name](few)).all()
+    assert np.isfinite(READABLE[name](few)).all()
 
 
 def test_signals_of_another_shape_are_refused():
@@ -181,5 +202,5 @@ def test_a_target_that_leaks_nothing_is_not_found_out_by_references_that_leak(na
     mixed = {signal: leaky.signals[signal].copy() for signal in leaky.signals}
     for signal, values in mixed.items():
         values[0] = silent.signals[signal][0]
-    scores = ATTACKS[name](replaced(leaky, signals=mixed), [0])
+    scores = READABLE[name](replaced(leaky, signals=mixed), [0])
     assert auc(roc_curve(scores[0], member[0])) == pytest.approx(0.5, abs=4 / np.sqrt(12 * 4000 / 2))

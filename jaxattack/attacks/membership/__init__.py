@@ -44,12 +44,16 @@ _DEFAULTS: tuple[MembershipAttack, ...] = (
 )
 ATTACKS: dict[str, MembershipAttack] = {attack.name: attack for attack in _DEFAULTS}
 
-ON_DEMAND: dict[str, MembershipAttack] = {
-    name: Threshold(quantity=name)
-    for name in ("gradient-norm", "input-gradient-norm", "noise-robustness", "merlin", "boundary-distance")
-}
-"""Attacks that ask a model more than once a record, or read its weights: run only where they are named."""
-
+_NAMED: tuple[MembershipAttack, ...] = (
+    Threshold(quantity="gradient-norm"),
+    Threshold(quantity="input-gradient-norm"),
+    Threshold(quantity="noise-robustness"),
+    Threshold(quantity="merlin"),
+    Threshold(quantity="boundary-distance"),
+)
+ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
+"""Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or order
+records as another does."""
 
 REGISTRY: dict[str, MembershipAttack] = ATTACKS | ON_DEMAND
 """All that a name may be of."""

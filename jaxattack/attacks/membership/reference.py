@@ -170,7 +170,7 @@ class AttackP:
             InputError: phi NaN or infinite.
         """
         phi = read_signal(observations, Phi())[:, :, 0]
-        rows = map_threads(lambda target: rankdata(phi[target]), read_targets(observations, targets))
+        rows = map_threads(lambda target: rankdata(phi[target]), read_targets(observations, targets).tolist())
         return (np.stack(rows, dtype=np.float64) - 0.5) / phi.shape[1]
 
 
