@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from jaxattack.attacks.membership.few import FewReferences
+from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
@@ -50,6 +51,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     Threshold(quantity="noise-robustness"),
     Threshold(quantity="merlin"),
     Threshold(quantity="boundary-distance"),
+    GaussianLoss(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or order
@@ -113,6 +115,7 @@ __all__ = [
     "Calibration",
     "FewReferences",
     "Gap",
+    "GaussianLoss",
     "LiRA",
     "Threshold",
     "by_label",

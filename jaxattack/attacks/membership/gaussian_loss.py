@@ -1,0 +1,105 @@
+"""Two Gaussians of the loss (Yeom et al. 2018, arXiv 1709.01604, their second adversary).
+
+A record is a member where its loss is likelier among members' losses than among others', both taken as normal about 0:
+
+    score = log N(loss; 0, s_in) - log N(loss; 0, s_out)
+
+in nats; 0 is the paper's threshold. The two deviations are those of a shadow model, on its own members and on the others.
+The loss is that of the record itself (query 0), softplus(-phi).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxattack.attacks.membership.leave_one_out import map_threads
+from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
+from jaxattack.attacks.membership.reference import loss_of
+from jaxattack.attacks.membership.references import (
+    PROTOCOLS,
+    check_protocol,
+    choose_references,
+    choose_shadows,
+    model_groups,
+)
+from jaxattack.signals import Phi
+from jaxattack.types import InputError, Needs, Observations, config
+
+FLOOR = 1e-30  # nats: losses that are all 0 in float64 have a deviation too
+
+
+@config
+class GaussianLoss:
+    """How much likelier a loss is among a shadow's members than among its other records, both normal about 0.
+
+    Where the shadow's members have the smaller losses, records of one target are ordered as by the loss threshold; the score
+    puts targets on one scale, and has the paper's threshold at 0.
+
+    Attributes:
+        formula: "paper", deviations are root mean squares of the losses; or "reference_code", which takes their means for
+            deviations.
+        protocol: "independent" or "leave-one-out" (the shadow is model t + 2): see
+            `jaxattack.attacks.membership.references`.
+
+    Raises:
+        InputError: an unknown formula or protocol.
+    """
+
+    name = "loss-gaussian"
+    signals = (Phi(),)
+    references = True
+
+    formula: Literal["paper", "reference_code"] = "paper"
+    protocol: str = PROTOCOLS[0]
+
+    def __post_init__(self) -> None:
+        check_protocol(self.protocol)
+
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
+        """No references: the shadow's own records are enough."""
+        return Needs()
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target, in nats.
+
+        Raises:
+            TooFewReferences: fewer than three models.
+            InputError: phi NaN or infinite; a shadow without members or without non-members.
+        """
+        require_models(observations, self.name)
+        loss = loss_of(read_signal(observations, Phi())[:, :, 0])
+        chosen = read_targets(observations, targets)
+        shadows = choose_shadows(model_groups(observations.member, self.protocol), chosen)
+        references = choose_references(observations.member, chosen, self.protocol)
+        known = references.includes(shadows, observations.records)
+
+        def score(row: int) -> Float[np.ndarray, "record"]:
+            shadow, records = shadows[row], known[row]
+            return self._ratio(loss[chosen[row]], loss[shadow, records], observations.member[shadow, records])
+
+        return np.stack(map_threads(score, range(len(chosen))))
+
+    def _ratio(
+        self,
+        loss: Float[np.ndarray, "record"],
+        shadow: Float[np.ndarray, "known"],
+        member: Bool[np.ndarray, "known"],
+    ) -> Float[np.ndarray, "record"]:
+        """log N(loss; 0, s_in) - log N(loss; 0, s_out), the deviations of a shadow's losses."""
+        if member.all() or not member.any():
+            raise InputError(
+                f"{self.name}: the shadow model has {member.sum()} members among {len(member)} records: give it some of "
+                "each side."
+            )
+        inside, outside = (self._deviation(shadow[side]) for side in (member, ~member))
+        return np.log(outside / inside) + np.square(loss) / 2 * (outside**-2 - inside**-2)
+
+    def _deviation(self, loss: Float[np.ndarray, "record"]) -> float:
+        deviation = loss.mean() if self.formula == "reference_code" else np.sqrt(np.square(loss).mean())
+        return max(float(deviation), FLOOR)
