@@ -191,6 +191,7 @@ def _case(
             f"{victim.name} comes without the records that it was trained on: a reconstruction is judged by them; give a "
             "model folder, or a victim that is trained here."
         )
+    _refuse_unused(attack, question, budget)
     oracle = victim.behind(question.defences, seed=seed).oracle
     return Case(
         attack,
@@ -203,6 +204,20 @@ def _case(
         budget,
         progress,
     )
+
+
+def _refuse_unused(attack: ReconstructionAttack, question: Question, budget: int | None) -> None:
+    """Refuse what an attack has no use for.
+
+    Raises:
+        InputError: defences or a budget of an attack that asks nothing, or a secret where no attribute is guessed.
+    """
+    if not attack.levels:
+        for name, value in (("defences", question.defences), ("budget", budget)):
+            if value:
+                raise InputError(f"{name} is {value} and {attack.name} asks the model nothing: leave {name} out.")
+    if question.secret and attack.goal != "attribute":
+        raise InputError(f"secret is {question.secret} and {attack.name} guesses no attribute: leave secret out.")
 
 
 @contextmanager

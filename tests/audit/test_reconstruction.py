@@ -166,6 +166,8 @@ def test_a_budget_decides_how_many_targets_there_are(tables):
     updates = reconstruct(open_victim("softmax"), lookup("update-record"), budget=700)
     assert len(updates.findings.targets) == 4  # 130 probes each, and once before
     assert updates.findings.cost.queries == 650
+    with pytest.raises(InputError, match="tree-counts asks the model nothing: leave budget out"):
+        reconstruct(table("heart")(tables), lookup("tree-counts"), **vars(SECRET), budget=5)
     with pytest.raises(InputError, match="takes 260 queries for one update"):
         reconstruct(open_victim("softmax"), lookup("update-record"), budget=259)
 
@@ -191,6 +193,13 @@ def test_findings_are_plain_values_without_the_truth_of_the_attack(tables):
         ("newton", "csmia", Question(), "secret names no column: give one with 2 to 32 values"),
         ("newton", "csmia", Question(secret=(4,)), "a record has 4 columns"),
         ("relu:4-3-1", "csmia", Question(secret=(1,)), "comes without the records"),
+        (
+            "newton",
+            "convex",
+            Question(defences=(Noise(scale=1.0),)),
+            "convex asks the model nothing: leave defences out",
+        ),
+        ("newton", "convex", Question(secret=(1,)), "guesses no attribute: leave secret out"),
         ("mlp:4", "property", Question(has=OfClasses(classes=(10,))), r"classes is \(10,\)"),
         ("mlp:4", "property", Question(has=Above(column=64)), "column is 64"),
         ("mlp:4", "property", Question(has=Above(column=3, bound=1e6)), "give one that varies"),
