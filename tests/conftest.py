@@ -6,6 +6,7 @@ import os
 
 import jax
 from hypothesis import settings
+from shapes import CHECKED, check_shapes
 
 # Compiling takes longer than running networks this small.
 os.environ["XLA_FLAGS"] = (
@@ -14,6 +15,9 @@ os.environ["XLA_FLAGS"] = (
 # Four devices, so that results can be compared between one, two and four; before anything starts the backend.
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Arrays are what annotations say; before the package is imported.
+check_shapes(*CHECKED)
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")

@@ -66,14 +66,14 @@ class Victim:
     attack: ExtractionAttack | None = None
     x: Shaped[np.ndarray, "record *feature"] | None = None
     y: Int[np.ndarray, "record"] | None = None
-    pool: Shaped[np.ndarray, "record *feature"] | None = None
+    pool: Shaped[np.ndarray, "pool *feature"] | None = None
     truth: Any = None
     url: str | None = None
     transport: str = "in this process"
     inside: WhiteBox | None = None
     estimator: Any = None
     dataset: Dataset | None = None
-    member: Bool[np.ndarray, "record"] | None = None
+    member: Bool[np.ndarray, "dataset"] | None = None
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -82,7 +82,7 @@ class MemGuard:
         """The classifier and the secret of the coins."""
         reserve_key, start_key, coin_key = jax.random.split(key, 3)
         confidences = -jnp.sort(-jnp.asarray(ask().probability), axis=1)
-        reserve = (1 - member) * jax.random.bernoulli(reserve_key, 0.5, member.shape)
+        reserve = (1 - member) * jax.random.bernoulli(reserve_key, 0.5, member.shape).astype(member.dtype)
         weight = member / jnp.maximum(member.sum(), 1) + reserve / jnp.maximum(reserve.sum(), 1)
 
         def loss(layers):

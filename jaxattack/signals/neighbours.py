@@ -52,7 +52,7 @@ def share_of_copies(
 
     def add(total, number):
         draws = jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, number), x.shape[1:]))(keys)
-        return total + holds(Repeated(view, number), x + sigma * draws), None
+        return total + holds(Repeated(view, number), x + sigma * draws).astype(total.dtype), None
 
     total, _ = jax.lax.scan(add, jnp.zeros(len(x)), 1 + jnp.arange(count))
     return total / count
@@ -95,7 +95,7 @@ class NoiseRobustness:
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
         """As `jaxattack.types.Signal`."""
         kept = share_of_copies(self.copies, self.sigma, view, x, key, lambda one, copy: one.answer(copy).label == y)
-        return kept * (view.answer(x).label == y)
+        return kept * (view.answer(x).label == y).astype(kept.dtype)
 
 
 @config

@@ -51,7 +51,8 @@ def completed(p: Logits) -> Logits:
     """Confidences with the classes that are left out, NaN, sharing evenly what remains of 1."""
     absent = jnp.isnan(p)
     rest = jnp.maximum(1 - jnp.sum(jnp.where(absent, 0.0, p), axis=1, keepdims=True), 0.0)
-    return jnp.where(absent, rest / jnp.maximum(jnp.sum(absent, axis=1, keepdims=True), 1), p)
+    sharing = jnp.maximum(jnp.sum(absent, axis=1, keepdims=True), 1).astype(p.dtype)
+    return jnp.where(absent, rest / sharing, p)
 
 
 def of_label(values: Logits, y: Labels) -> Values:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Bool, Float, Int, Key, PRNGKeyArray, Shaped
 
 from jaxattack import signals
 from jaxattack.training.images import Queries, as_input, in_blocks, view
@@ -266,6 +266,6 @@ def observe(
     return by_record | {name: value[:, :1] for name, value in by_record.items() if name == "correct"}
 
 
-def keys_of(key: PRNGKeyArray, records: Int[jax.Array, "record"]) -> PRNGKeyArray:
+def keys_of(key: PRNGKeyArray, records: Int[jax.Array, "record"]) -> Key[jax.Array, "record"]:
     """A key of each record, which does not depend on what other records are asked about."""
     return jax.vmap(lambda record: jax.random.fold_in(key, record))(records)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, Key, PRNGKeyArray
 
 from jaxattack import defences as answers
 from jaxattack.signals.scores import TINY
@@ -42,7 +42,11 @@ class View:
     """One model behind its defences, as `jaxattack.types.View`; a batch that is asked again is answered once."""
 
     def __init__(
-        self, model: Model, variables: Variables, chain: Chain | None = None, keys: PRNGKeyArray | None = None
+        self,
+        model: Model,
+        variables: Variables,
+        chain: Chain | None = None,
+        keys: Key[jax.Array, "query"] | None = None,
     ):
         """Look at a model.
 
@@ -78,7 +82,7 @@ class View:
             answer = defence.answer(state, answer, x, self._draws(number, repetition))
         return answer
 
-    def _draws(self, number: int, repetition: jax.Array | int) -> PRNGKeyArray | None:
+    def _draws(self, number: int, repetition: jax.Array | int) -> Key[jax.Array, "query"] | None:
         """A key of each query, for one defence and one time of asking."""
         if self._keys is None:
             return None

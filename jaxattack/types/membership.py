@@ -21,7 +21,7 @@ class Observations:
     """What every model says of every record: the hub between training and the attacks.
 
     Attributes:
-        signals: name -> Float["model record query"]. ``phi``, the logit-scaled confidence z_y - logsumexp of the
+        signals: name -> Float["model record query *value"]. ``phi``, the logit-scaled confidence z_y - logsumexp of the
             other logits, is always there. A mapping may load a signal only when it is asked for.
         member: the truth about membership; the attacks leave a target's own row unread.
         label: the true class of each record, from 0.
@@ -33,7 +33,7 @@ class Observations:
         InputError: shapes that disagree.
     """
 
-    signals: Mapping[str, Float[np.ndarray, "model record query"]]
+    signals: Mapping[str, np.ndarray]
     member: Bool[np.ndarray, "model record"]
     label: Int[np.ndarray, "record"]
     names: tuple[str, ...] = ()
@@ -60,8 +60,8 @@ class Observations:
         """How many records were shown to each."""
         return self.member.shape[1]
 
-    def signal(self, name: str) -> Float[np.ndarray, "model record query"]:
-        """One signal.
+    def signal(self, name: str) -> Float[np.ndarray, "model record *value"]:
+        """One signal, [model, record, query, ...] where it was written as it is due; attacks refuse another shape.
 
         Raises:
             InputError: the signal was not observed.
@@ -73,7 +73,7 @@ class Observations:
             )
         return self.signals[name]
 
-    def of(self, signal: Signal) -> Float[np.ndarray, "model record query *value"]:
+    def of(self, signal: Signal) -> Float[np.ndarray, "model record *value"]:
         """A signal: as it was observed, or asked of models that are kept.
 
         Raises:

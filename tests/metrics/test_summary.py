@@ -41,7 +41,7 @@ def test_pooled_figures_are_those_of_all_scores_together():
 
 @settings(max_examples=40)
 @given(
-    arrays(np.int64, (4, 12), elements=st.integers(0, 6)),
+    arrays(np.int64, (4, 12), elements=st.integers(0, 6)).map(lambda scores: scores.astype(float)),
     st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9]),
     st.integers(0, 2**32 - 1),
 )
@@ -68,7 +68,7 @@ def test_transferred_thresholds_realise_the_nominal_rate_where_targets_are_alike
 
 def test_vulnerability_counts_the_pairs_of_targets_that_a_record_orders_rightly():
     rng = np.random.default_rng(0)
-    scores, member = rng.integers(0, 4, (9, 30)), rng.random((9, 30)) < 0.5
+    scores, member = rng.integers(0, 4, (9, 30)).astype(float), rng.random((9, 30)) < 0.5
     member[:, 0], member[:, 1] = True, False
     found = vulnerability(scores, member)
     for r in range(2, 30):

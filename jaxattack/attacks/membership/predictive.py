@@ -25,9 +25,7 @@ class Predictive(NamedTuple):
     freedom: Float[np.ndarray, "#target #record #query"] | None = None
 
 
-def log_density(
-    x: Float[np.ndarray, "target record query"], predictive: Predictive
-) -> Float[np.ndarray, "target record query"]:
+def log_density(x: Float[np.ndarray, "*shape"], predictive: Predictive) -> Float[np.ndarray, "*shape"]:
     """The logarithm of the density at x."""
     location, variance, freedom = predictive
     square = (x - location) ** 2 / variance
@@ -37,9 +35,7 @@ def log_density(
     return constant - (freedom + 1) / 2 * np.log1p(square / freedom)
 
 
-def log_cdf(
-    x: Float[np.ndarray, "target record query"], predictive: Predictive
-) -> Float[np.ndarray, "target record query"]:
+def log_cdf(x: Float[np.ndarray, "*shape"], predictive: Predictive) -> Float[np.ndarray, "*shape"]:
     """The logarithm of the chance of a value below x; finite however far x lies in the tail."""
     location, variance, freedom = predictive
     z = (x - location) / np.sqrt(variance)
@@ -56,16 +52,12 @@ def log_cdf(
     return out
 
 
-def log_sf(
-    x: Float[np.ndarray, "target record query"], predictive: Predictive
-) -> Float[np.ndarray, "target record query"]:
+def log_sf(x: Float[np.ndarray, "*shape"], predictive: Predictive) -> Float[np.ndarray, "*shape"]:
     """The logarithm of the chance of a value above x; the distributions are symmetric."""
     return log_cdf(2 * predictive.location - x, predictive)
 
 
-def z_score(
-    x: Float[np.ndarray, "target record query"], predictive: Predictive
-) -> Float[np.ndarray, "target record query"]:
+def z_score(x: Float[np.ndarray, "*shape"], predictive: Predictive) -> Float[np.ndarray, "*shape"]:
     """The standard normal quantile of the chance of a value below x, accurate in both tails."""
     location, variance, freedom = predictive
     if freedom is None:

@@ -77,7 +77,7 @@ class AttackR:
         chosen = read_targets(observations, targets)
         references = choose_references(observations.member, chosen, self.protocol)
         outs = require_references(observations.member, references, self.needs(observations.models), self.name)["out"]
-        largest = float(loss_of(phi.min()))
+        largest = loss_of(phi.min(keepdims=True)).item()
         score = np.empty((len(chosen), phi.shape[1]))
 
         def score_block(block: slice) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Key, PRNGKeyArray
 
 from jaxattack.models.homogeneous import margin
 
@@ -156,7 +156,7 @@ class Ends(NamedTuple):
 
 @partial(jax.jit, static_argnames=("candidates", "steps", "batch"))
 def sweep(
-    candidates: int, steps: int, batch: int, params: Any, keys: PRNGKeyArray, low: jax.Array, high: jax.Array
+    candidates: int, steps: int, batch: int, params: Any, keys: Key[jax.Array, "run"], low: jax.Array, high: jax.Array
 ) -> Ends:
     """All runs, so many of them side by side.
 

@@ -110,7 +110,7 @@ def count(tally: Tally, search: Search, point: jax.Array, outside: jax.Array) ->
     """One probe of each record more."""
     unit = (point - search.point) / by_record(jnp.maximum(radius(search), TINY), point)
     sign = by_record(jnp.where(outside, 1.0, -1.0), unit)
-    return Tally(tally.signed + sign * unit, tally.plain + unit, tally.outside + outside)
+    return Tally(tally.signed + sign * unit, tally.plain + unit, tally.outside + outside.astype(tally.outside.dtype))
 
 
 def candidate(

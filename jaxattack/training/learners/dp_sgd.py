@@ -94,7 +94,7 @@ class DPSGD:
         def draw(key):
             # A slot is in where its number is below the rate; the lowest come first, so that any of them may be left out.
             lowest, order = jax.lax.top_k(-jax.random.uniform(key, (slots,)), self.room(slots, batch))
-            return order, weight[order] * (-lowest < batch / slots)
+            return order, weight[order] * (-lowest < batch / slots).astype(weight.dtype)
 
         return jax.vmap(draw)(jax.random.split(key, steps))
 

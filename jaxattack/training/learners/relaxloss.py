@@ -65,7 +65,7 @@ class RelaxLoss:
         target = jnp.where(one_hot(y, logits.shape[1], dtype=bool), own[:, None], rest[:, None])
         target = jax.lax.stop_gradient(target) if self.stop_gradient else target
         wrong = jnp.argmax(logits, axis=1) != y
-        return _of_label(log_p, y) - wrong * jnp.sum(target * log_p, axis=1)
+        return _of_label(log_p, y) - wrong.astype(log_p.dtype) * jnp.sum(target * log_p, axis=1)
 
 
 def _of_label(values: Float[jax.Array, "batch cls"], y: Int[jax.Array, "batch"]) -> Float[jax.Array, "batch"]:
