@@ -1,8 +1,24 @@
-"""The installed command, in a process of its own, and a port of loopback for it."""
+"""The command line in a process of its own, and a port of loopback for it."""
 
+import multiprocessing
+import os
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+
+from jaxattack.cli import main
+
+LIMIT = 300
+"""Seconds that a command may take."""
+
+# Importing JAX takes longer than most commands: one process does so, and every command is a fork of it. It computes
+# nothing, so that it has no thread of JAX's that a fork would lose.
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    [f"jaxattack.cli.{name}" for name in ("membership", "extraction", "inversion", "epsilon", "data")]
+)
 
 
 def free_port():
@@ -13,14 +29,40 @@ def free_port():
 
 
 def run(*arguments, folder, expect=0, **options):
-    """Run the installed command and return what it wrote."""
-    done = subprocess.run(
-        [sys.executable, "-m", "jaxattack", *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        **options,
-    )
+    """Run the command and return what it wrote.
+
+    Args:
+        arguments: of the command.
+        folder: where it runs.
+        expect: its exit status.
+        options: of `subprocess.run`, such as an environment; with any, the process is started from nothing, as users do.
+    """
+    command = [sys.executable, "-m", "jaxattack", *map(str, arguments)]
+    if options:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LIMIT, **options)
+    else:
+        done = _forked(command, folder)
     assert done.returncode == expect, done.stderr
     return done
+
+
+def _forked(command, folder):
+    """As `subprocess.run`, but for the imports."""
+    with tempfile.TemporaryDirectory() as outputs:
+        texts = [Path(outputs) / name for name in ("stdout", "stderr")]
+        process = _SERVER.Process(target=_become, args=(command[2:], os.fspath(folder), *map(os.fspath, texts)))
+        process.start()
+        process.join(LIMIT)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(command, LIMIT)
+        return subprocess.CompletedProcess(command, process.exitcode, *(text.read_text() for text in texts))
+
+
+def _become(arguments, folder, stdout, stderr):
+    """In the fork: run the command with its outputs in files."""
+    os.chdir(folder)
+    for number, path in ((1, stdout), (2, stderr)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)
+    sys.argv = arguments
+    main()
