@@ -298,6 +298,7 @@ OTHER_INPUTS = {
     "categories": np.array([0, 0, 0, 1]),
     "missing": True,
     "names": ("a", "b", "c", "d"),
+    "whole": True,
 }
 
 
