@@ -18,6 +18,7 @@ likeness to candidates, whose scale is not determined, is Pearson's correlation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,14 @@ from jaxattack.attacks.reconstruction.secret import Secret as Attribute
 from jaxattack.audit.experiment import Experiment
 from jaxattack.audit.findings.reconstruction import Comparison, Secret, Target
 from jaxattack.metrics import nearest
-from jaxattack.metrics.comparison import Interval, difference, mean_interval, paired_difference, share_interval
+from jaxattack.metrics.comparison import (
+    Interval,
+    corrected,
+    difference,
+    mean_interval,
+    paired_difference,
+    share_interval,
+)
 from jaxattack.types import Dataset, Goal, Inputs, Reconstruction
 
 TREES = 200
@@ -78,21 +86,37 @@ def judge(experiment: Experiment, made: Reconstruction, dataset: Dataset, inputs
     return goals[made.goal]()
 
 
-def _compared(
-    of: str, measure: str, ours: Bool[np.ndarray, "target"], theirs: Bool[np.ndarray, "target"], against: str
+Row = Callable[[float], Comparison]
+"""A comparison, by the confidence of its leak's interval."""
+
+
+def _rows(*rows: Row) -> tuple[Comparison, ...]:
+    """Comparisons whose intervals allow for how many there are: a reader looks at all of them."""
+    return tuple(row(corrected(len(rows))) for row in rows)
+
+
+def _beside(
+    of: str,
+    measure: str,
+    ours: Bool[np.ndarray, "target"],
+    theirs: Bool[np.ndarray, "target"],
+    against: str,
+    confidence: float,
 ) -> Comparison:
     """Two sides' successes at the same targets."""
-    leak = paired_difference(ours, theirs)
+    leak = paired_difference(ours, theirs, confidence)
     return Comparison(
         of=of, targets=len(ours), measure=measure, attack=share_interval(ours), baseline=share_interval(theirs),
         against=against, leak=leak, leaks=leak.low > 0,
     )  # fmt: skip
 
 
-def _apart(measure: str, success: Bool[np.ndarray, "target"], member: Bool[np.ndarray, "target"]) -> Comparison:
+def _apart(
+    measure: str, success: Bool[np.ndarray, "target"], member: Bool[np.ndarray, "target"], confidence: float
+) -> Comparison:
     """The attack's successes at members beside those at records that the victim was not trained on."""
     ours, theirs = success[member], success[~member]
-    leak = difference(ours, theirs)
+    leak = difference(ours, theirs, confidence)
     return Comparison(
         of="members", targets=len(ours), measure=measure, attack=share_interval(ours), baseline=share_interval(theirs),
         against="records that it was not trained on", leak=leak, leaks=leak.low > 0,
@@ -125,21 +149,21 @@ def _attribute(experiment: Experiment, made: Reconstruction, dataset: Dataset, s
     imputed = impute(dataset, secret, experiment.others, experiment.index, seed)
     right, theirs, prior = made.value == truth, imputed == truth, secret.prior.argmax() == truth
     sides = {"members": experiment.member, "others": ~experiment.member}
-    compared = tuple(
-        _compared(of, "right values", right[side], other[side], against)
-        for against, other in (("an imputation from other records", theirs), ("the likeliest value", prior))
-        for of, side in sides.items()
-    )
     rarest = int(secret.prior.argmin())
     named = made.value == rarest
-    compared += (
-        _apart("right values", right, experiment.member),
-        _apart("right among those named to have the rarest value", right[named], experiment.member[named]),
+    comparisons = _rows(
+        *(
+            partial(_beside, of, "right values", right[side], other[side], against)
+            for against, other in (("an imputation from other records", theirs), ("the likeliest value", prior))
+            for of, side in sides.items()
+        ),
+        partial(_apart, "right values", right, experiment.member),
+        partial(_apart, "right among those named to have the rarest value", right[named], experiment.member[named]),
     )
     best = np.take_along_axis(made.score, made.value[:, np.newaxis], axis=1)[:, 0]
     targets = _targets(experiment, best, truth, made.value, (~right).astype(float), (~theirs).astype(float))
     secrets = tuple(_secret(of, rarest, made.value[side], truth[side]) for of, side in sides.items())
-    return Judgement(compared, targets, secrets)
+    return Judgement(comparisons, targets, secrets)
 
 
 def _secret(of: str, value: int, said: Int[np.ndarray, "target"], truth: Int[np.ndarray, "target"]) -> Secret:
@@ -161,17 +185,18 @@ def _record(experiment: Experiment, made: Reconstruction, dataset: Dataset, inpu
     error = np.where(np.isfinite(value).all(axis=1), ((value - truth) ** 2).mean(axis=1), np.inf)
     middle = ((mean - truth) ** 2).mean(axis=1)
     rows = [
-        _compared(
-            "records", "closer than the nearest other record", error < distance, middle < distance,
+        partial(
+            _beside, "records", "closer than the nearest other record", error < distance, middle < distance,
             "the mean of all other records",
         )
     ]  # fmt: skip
     if made.label is not None and experiment.label is not None:
         likeliest = np.bincount(dataset.y[experiment.others]).argmax()
         right = made.label == experiment.label
-        rows.append(_compared("records", "right labels", right, experiment.label == likeliest, "the likeliest label"))
+        theirs = experiment.label == likeliest
+        rows.append(partial(_beside, "records", "right labels", right, theirs, "the likeliest label"))
     targets = _targets(experiment, made.score, None, None, error, distance, made.label)
-    return Judgement(tuple(rows), targets, near=near)
+    return Judgement(_rows(*rows), targets, near=near)
 
 
 def _nearest_others(
@@ -207,21 +232,20 @@ def _records(experiment: Experiment, made: Reconstruction, dataset: Dataset, inp
     candidates, others = correlations(truth, unit(inputs, made.value)), correlations(truth, pool)
     ours, theirs = candidates.max(axis=1), others.max(axis=1)
     usual = np.quantile(correlations(pool, unit(inputs, made.value)).max(axis=1), LIKE)
-    row = _apart(
-        f"more like a candidate than {LIKE:.0%} of the attacker's own records", ours > usual, experiment.member
-    )
+    measure = f"more like a candidate than {LIKE:.0%} of the attacker's own records"
+    rows = _rows(partial(_apart, measure, ours > usual, experiment.member))
     best = candidates.argmax(axis=1)
     label = None if made.label is None else made.label[best]
     targets = _targets(experiment, made.score[best], None, None, 1 - ours, 1 - theirs, label)
-    return Judgement((row,), targets, near=experiment.others[others.argmax(axis=1)], made=best)
+    return Judgement(rows, targets, near=experiment.others[others.argmax(axis=1)], made=best)
 
 
 def _label(experiment: Experiment, made: Reconstruction, dataset: Dataset) -> Judgement:
     likeliest = np.bincount(dataset.y[experiment.others]).argmax()
     right, theirs = made.value == experiment.truth, experiment.truth == likeliest
-    row = _compared("updates", "right labels", right, theirs, "the likeliest label")
+    rows = _rows(partial(_beside, "updates", "right labels", right, theirs, "the likeliest label"))
     errors = (~right).astype(float), (~theirs).astype(float)
-    return Judgement((row,), _targets(experiment, made.score, experiment.truth, made.value, *errors))
+    return Judgement(rows, _targets(experiment, made.score, experiment.truth, made.value, *errors))
 
 
 def _property(experiment: Experiment, made: Reconstruction) -> Judgement:

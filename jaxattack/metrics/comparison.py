@@ -1,4 +1,4 @@
-"""How much better one guesser is than another on the same trials, with 95% intervals.
+"""How much better one guesser is than another on the same trials, with intervals of 95% or another confidence.
 
 share_interval        Clopper-Pearson of a share
 paired_difference     a - b of two shares over the same trials: hybrid of Wilson intervals (Newcombe 1998, method 10)
@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A figure with its 95% interval.
+    """A figure with its interval.
 
     Attributes:
         value: the figure; NaN where there was no trial.
@@ -41,17 +41,26 @@ def share_interval(right: Bool[np.ndarray, "trial"]) -> Interval:
     return Interval(value=float(right.mean()) if len(right) else float("nan"), low=float(low), high=float(high))
 
 
-def paired_difference(ours: Bool[np.ndarray, "trial"], theirs: Bool[np.ndarray, "trial"]) -> Interval:
+def paired_difference(
+    ours: Bool[np.ndarray, "trial"], theirs: Bool[np.ndarray, "trial"], confidence: float = CONFIDENCE
+) -> Interval:
     """How many more trials we have right than they have, as a share of the same trials."""
     a, b = int((ours & theirs).sum()), int((ours & ~theirs).sum())
     c, d = int((~ours & theirs).sum()), int((~ours & ~theirs).sum())
     margins = float((a + b) * (c + d) * (a + c) * (b + d))
-    return _difference(ours, theirs, (a * d - b * c) / margins**0.5 if margins else 0.0)
+    return _difference(ours, theirs, (a * d - b * c) / margins**0.5 if margins else 0.0, confidence)
 
 
-def difference(ours: Bool[np.ndarray, "trial"], theirs: Bool[np.ndarray, "other"]) -> Interval:
+def difference(
+    ours: Bool[np.ndarray, "trial"], theirs: Bool[np.ndarray, "other"], confidence: float = CONFIDENCE
+) -> Interval:
     """How much larger the share of ours is than the share of theirs, over different trials."""
-    return _difference(ours, theirs, 0.0)
+    return _difference(ours, theirs, 0.0, confidence)
+
+
+def corrected(comparisons: int) -> float:
+    """The confidence of each of several comparisons at which all of them hold together with 95% (Bonferroni)."""
+    return 1 - (1 - CONFIDENCE) / comparisons
 
 
 def mean_interval(x: Float[np.ndarray, "trial"]) -> Interval:
@@ -62,8 +71,8 @@ def mean_interval(x: Float[np.ndarray, "trial"]) -> Interval:
     return Interval(value=mean, low=mean - reach, high=mean + reach)
 
 
-def _difference(ours: np.ndarray, theirs: np.ndarray, correlation: float) -> Interval:
-    (p, low, high), (q, below, above) = _wilson(ours), _wilson(theirs)
+def _difference(ours: np.ndarray, theirs: np.ndarray, correlation: float, confidence: float) -> Interval:
+    (p, low, high), (q, below, above) = _wilson(ours, confidence), _wilson(theirs, confidence)
     return Interval(
         value=p - q,
         low=p - q - _reach(p - low, above - q, correlation),
@@ -71,12 +80,12 @@ def _difference(ours: np.ndarray, theirs: np.ndarray, correlation: float) -> Int
     )
 
 
-def _wilson(right: Bool[np.ndarray, "trial"]) -> tuple[float, float, float]:
+def _wilson(right: Bool[np.ndarray, "trial"], confidence: float) -> tuple[float, float, float]:
     """A share with its score interval (Wilson 1927); 0 to 1 where there was no trial."""
     n = len(right)
     if not n:
         return float("nan"), 0.0, 1.0
-    z, p = float(norm.ppf((1 + CONFIDENCE) / 2)), float(right.mean())
+    z, p = float(norm.ppf((1 + confidence) / 2)), float(right.mean())
     middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
     return p, (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.metrics.comparison import difference, mean_interval, paired_difference, share_interval
+from jaxattack.metrics.comparison import corrected, difference, mean_interval, paired_difference, share_interval
 
 
 def trials(both, ours, theirs, neither):
@@ -71,3 +71,16 @@ def test_the_interval_of_a_mean_is_students():
     assert (made.value, made.low, made.high) == pytest.approx(
         (2, 2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5), abs=1e-5
     )
+
+
+def test_intervals_of_several_comparisons_hold_together():
+    rng = np.random.default_rng(7)
+    wrong = 0
+    for _ in range(400):
+        pairs = [(rng.random(80) < 0.4, rng.random(80) < 0.4) for _ in range(6)]  # nobody is better
+        leaks = [difference(*pair, confidence=corrected(6)) for pair in pairs]
+        wrong += any(leak.low > 0 or leak.high < 0 for leak in leaks)
+    assert wrong <= 400 * 0.05 + 3 * np.sqrt(400 * 0.05 * 0.95)
+    alone = difference(*pairs[0])
+    assert corrected(1) == pytest.approx(0.95)
+    assert leaks[0].low < alone.low < alone.high < leaks[0].high

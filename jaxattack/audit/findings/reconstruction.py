@@ -19,7 +19,8 @@ class Comparison:
         attack: that of the attack.
         baseline: that of the other side.
         against: who the other side is.
-        leak: how much better the attack is, with the interval of the difference: 0 is no leak.
+        leak: how much better the attack is, with the interval of the difference: 0 is no leak. Of several comparisons
+            all intervals hold together with 95% (Bonferroni).
         leaks: whether that interval lies above 0.
     """
 

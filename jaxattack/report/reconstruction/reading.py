@@ -36,7 +36,8 @@ def _leak(rows: Sequence[Mapping[str, Any]]) -> str:
     """Whether the first comparison shows a leak; where it does not, which other does."""
     first, *others = rows
     leak = first["leak"]
-    between = f"{number(leak['value'], 3)} (95%: {number(leak['low'], 3)} to {number(leak['high'], 3)})"
+    chance = "95%" if not others else f"95% for all {len(rows)} comparisons together"
+    between = f"{number(leak['value'], 3)} ({chance}: {number(leak['low'], 3)} to {number(leak['high'], 3)})"
     if first["leaks"]:
         return f"The model leaks: the difference is {between}."
     for row in others:

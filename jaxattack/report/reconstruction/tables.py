@@ -29,7 +29,7 @@ def _plain(*columns: str) -> Table:
 
 
 def _comparisons(findings: Mapping[str, Any]) -> Table:
-    made = _plain("of, and against whom", "targets", "attack", "they", "leak", "95% interval")
+    made = _plain("of, and against whom", "targets", "attack", "they", "leak", "interval")
     for row in findings["comparisons"]:
         leak = row["leak"]
         made.add_row(

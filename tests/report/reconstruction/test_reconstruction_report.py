@@ -94,7 +94,7 @@ def test_the_headline_says_whether_it_leaks():
     text = headline(values)
     assert "map on tree on <digits>, 4 members, with 360 queries ($0.0360), 200 shadow models" in text
     assert "right values 75.0%, against 50.0% by an imputation <from> other records." in text
-    assert "The model leaks: the difference is 0.250 (95%: 0.150 to 0.350)." in text
+    assert "The model leaks: the difference is 0.250 (95% for all 2 comparisons together: 0.150 to 0.350)." in text
     values["comparisons"].reverse()
     assert "No leak is shown by that: the difference is 0.050" in headline(values)
     assert "shown by another measure: right values 75.0% of members" in headline(values)
