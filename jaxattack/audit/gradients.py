@@ -20,7 +20,7 @@ from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.private import CanarySweep, bound_from_above
 from jaxattack.audit.records import choose_records
-from jaxattack.audit.sweep import Findings
+from jaxattack.audit.scoring import Findings
 from jaxattack.training import Recipe, draw_directions, learners, score_gradient_canaries
 from jaxattack.training.gradient_canaries import Directions
 from jaxattack.types import Dataset, InputError

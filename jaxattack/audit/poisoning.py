@@ -20,7 +20,8 @@ from jaxattack.audit.curves import pooled
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.sweep import Findings, record_pictures, run_findings, scored_observations, train_run
+from jaxattack.audit.scoring import Findings, record_pictures, run_findings, scored_observations
+from jaxattack.audit.sweep import train_run
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement
 from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, config

@@ -22,7 +22,8 @@ from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns
-from jaxattack.audit.sweep import Findings, account, train_missing
+from jaxattack.audit.scoring import Findings, account
+from jaxattack.audit.sweep import train_missing
 from jaxattack.data import canary, fingerprint
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Queries, Recipe, Sweep, check_seed, learners, observe_one

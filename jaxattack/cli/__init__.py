@@ -28,7 +28,7 @@ COMMANDS = {
     "reconstruct": "jaxattack.cli.reconstruction:reconstruct",
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
-    "train": "jaxattack.cli.membership:train",
+    "train": "jaxattack.cli.train:train",
     "score": "jaxattack.cli.membership:score",
     "report": "jaxattack.cli.membership:report",
     "data": "jaxattack.cli.data:data",

@@ -1,4 +1,4 @@
-"""The commands `membership`, `train`, `score` and `report`."""
+"""The commands `membership`, `score` and `report`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import jax
 from cyclopts import Parameter
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, under_protocol
-from jaxattack.audit import MembershipAudit, Part, read_observations, rescore, train_part, train_victim
+from jaxattack.audit import MembershipAudit, Part, read_observations, rescore, train_part
 from jaxattack.audit import score as score_observations
 from jaxattack.audit.observations import readable
 from jaxattack.audit.poisoning import poison as run_poison
@@ -32,11 +32,11 @@ from jaxattack.cli.words import (
     RecipeOptions,
     Subject,
     SubjectOptions,
+    named_learner,
     slug,
 )
 from jaxattack.data.designs import design
 from jaxattack.training import Placement, Recipe
-from jaxattack.training.learners import Standard
 from jaxattack.types import Defence, InputError, Learner, config
 
 Protocol = Literal["independent", "leave-one-out"]
@@ -168,7 +168,7 @@ def membership(
     settings = {
         **asdict(subject),
         **asdict(recipe),
-        **_named(learner),
+        **named_learner(learner),
         **({"defences": repr(defences)} if defences else {}),
         "design": attacking.design,
         "queries": attacking.queries,
@@ -193,11 +193,6 @@ def membership(
         publish(folder, found.values, output, pictures=found.pictures)
     elif part:
         _tell(folder, part, unfinished, tuple(audit.labelled()), output)
-
-
-def _named(learner: Learner) -> dict[str, str]:
-    """What a learner adds to the settings that name a folder: nothing for the standard one."""
-    return {} if learner == Standard(recipe=learner.recipe) else {"learner": repr(learner)}
 
 
 def _part(text: str) -> Part:
@@ -226,47 +221,6 @@ def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[s
     if output.json:
         print_json({"part": str(part), "unfinished": names, "then": command})
     say(output, f"Part {part} is finished; these are not: {', '.join(names)}. When they are: {command}")
-
-
-def train(
-    *,
-    subject: SubjectOptions = _SUBJECT,
-    recipe: RecipeOptions = _RECIPE,
-    learning: LearningOptions = _LEARNING,
-    members: int | None = None,
-    seed: int = 0,
-    output: OutputOptions = _OUTPUT,
-    out: Path | None = None,
-) -> None:
-    """Train one victim into a model folder: configuration, weights, members, accuracy.
-
-    Example:
-
-        jaxattack train --data digits --model softmax --out victim
-
-    Args:
-        members: records it is trained on, chosen at random; half of them by default.
-        seed: decides everything random.
-        out: the model folder; by default one in ./jaxattack-runs named after the settings.
-    """
-    learner = learning.value(recipe)
-    settings = {**asdict(subject), **asdict(recipe), **_named(learner), "members": members, "seed": seed}
-    folder = out or RUNS / f"victim-{slug(subject, settings)}"
-    with progress(output) as shown:
-        described = train_victim(
-            folder, model=subject.source(), dataset=subject.dataset(), records=subject.records,
-            standardise=subject.standardise, learner=learner, members=members, seed=seed, progress=shown,
-        )  # fmt: skip
-    if output.json:
-        print_json(described)
-    held_out = described["test_accuracy"]
-    say(
-        output,
-        f"Trained on {described['members']} of {described['data']['records']} records: accuracy "
-        f"{described['train_accuracy']:.3f} on them"
-        + ("." if held_out is None else f", {held_out:.3f} on the others."),
-    )
-    say(output, f"Wrote the model to {folder}")
 
 
 def score(

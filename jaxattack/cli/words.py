@@ -16,6 +16,7 @@ from jaxattack.data import load
 from jaxattack.models import Architecture
 from jaxattack.models.nets import Activation
 from jaxattack.training import Recipe
+from jaxattack.training.learners import Standard
 from jaxattack.types import Dataset, Defence, InputError, Learner, config
 
 
@@ -116,3 +117,8 @@ SubjectOptions = Annotated[Subject, flat("What is attacked")]
 RecipeOptions = Annotated[Recipe, TRAINED]
 LearningOptions = Annotated[Learning, TRAINED]
 DefenceOptions = Annotated[Defending, flat("What is defended")]
+
+
+def named_learner(learner: Learner) -> dict[str, str]:
+    """What a learner adds to the settings that name a folder: nothing for the standard one."""
+    return {} if learner == Standard(recipe=learner.recipe) else {"learner": repr(learner)}

@@ -11,7 +11,8 @@ from jaxattack import InputError, Recipe, load, rescore
 from jaxattack.attacks.membership import LiRA, lookup
 from jaxattack.audit import MembershipAudit
 from jaxattack.audit.poisoning import Poisoning, poison
-from jaxattack.audit.sweep import scored_observations, train_run
+from jaxattack.audit.scoring import scored_observations
+from jaxattack.audit.sweep import train_run
 from jaxattack.data.designs import Halves, Poisson
 from jaxattack.models import Architecture
 from jaxattack.report import write

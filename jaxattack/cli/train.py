@@ -1,0 +1,54 @@
+"""The command `train`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from jaxattack.audit import train_victim
+from jaxattack.cli.output import RUNS, Output, OutputOptions, print_json, progress, say
+from jaxattack.cli.words import Learning, LearningOptions, RecipeOptions, Subject, SubjectOptions, named_learner, slug
+from jaxattack.training import Recipe
+
+_SUBJECT, _RECIPE, _LEARNING, _OUTPUT = Subject(), Recipe(), Learning(), Output()
+
+
+def train(
+    *,
+    subject: SubjectOptions = _SUBJECT,
+    recipe: RecipeOptions = _RECIPE,
+    learning: LearningOptions = _LEARNING,
+    members: int | None = None,
+    seed: int = 0,
+    output: OutputOptions = _OUTPUT,
+    out: Path | None = None,
+) -> None:
+    """Train one victim into a model folder: configuration, weights, members, accuracy.
+
+    Example:
+
+        jaxattack train --data digits --model softmax --out victim
+
+    Args:
+        members: records it is trained on, chosen at random; half of them by default.
+        seed: decides everything random.
+        out: the model folder; by default one in ./jaxattack-runs named after the settings.
+    """
+    learner = learning.value(recipe)
+    settings = {**asdict(subject), **asdict(recipe), **named_learner(learner), "members": members, "seed": seed}
+    folder = out or RUNS / f"victim-{slug(subject, settings)}"
+    with progress(output) as shown:
+        described = train_victim(
+            folder, model=subject.source(), dataset=subject.dataset(), records=subject.records,
+            standardise=subject.standardise, learner=learner, members=members, seed=seed, progress=shown,
+        )  # fmt: skip
+    if output.json:
+        print_json(described)
+    held_out = described["test_accuracy"]
+    say(
+        output,
+        f"Trained on {described['members']} of {described['data']['records']} records: accuracy "
+        f"{described['train_accuracy']:.3f} on them"
+        + ("." if held_out is None else f", {held_out:.3f} on the others."),
+    )
+    say(output, f"Wrote the model to {folder}")
