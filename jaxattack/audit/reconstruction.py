@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,16 +37,19 @@ from jaxattack.audit.findings.reconstruction import (
 )
 from jaxattack.audit.reconstruction_findings import attack_findings, cost_findings, gallery, victim_findings
 from jaxattack.audit.session import Session, claim, open_session
-from jaxattack.audit.victim import Victim
+from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.training import Recipe, check_seed
 from jaxattack.types import (
     Defence,
     InputError,
+    Oracle,
     Progress,
     Reconstruction,
     ReconstructionAttack,
+    WhiteBox,
     at_least,
+    config,
 )
 
 
@@ -64,8 +67,32 @@ class ReconstructionResult(NamedTuple):
     pictures: dict[int, UInt8[np.ndarray, "height width channel"]]
 
 
+@config
+class ReconstructionAudit:
+    """What is tried on a victim.
+
+    Attributes:
+        attack: None for the one that fits the victim.
+        budget: queries, at most; None for what the attack asks by itself.
+        seed: decides everything random.
+
+    Raises:
+        InputError: a value out of range, or a word where an attack is due.
+    """
+
+    attack: ReconstructionAttack | None = field(
+        default=None, metadata={"example": "jaxattack.attacks.reconstruction.Convex()"}
+    )
+    budget: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        at_least(1, budget=self.budget)
+
+
 def reconstruct(
-    victim: Victim,
+    victim: Victim | Oracle | WhiteBox,
     attack: ReconstructionAttack | None = None,
     *,
     targets: int = 200,
@@ -83,7 +110,7 @@ def reconstruct(
 
     Args:
         victim: a model with the records that it was trained on and others.
-        attack: by default one that fits the victim.
+        attack: how; None for one that fits the victim.
         targets: as `Question`, and so the others up to ``defences``.
         secret: the columns of the attribute that is guessed.
         has: the property whose share is asked for.
@@ -97,16 +124,16 @@ def reconstruct(
         progress: called as the attack goes on.
 
     Raises:
-        InputError: a victim that the attack cannot read, or without records; a foreign folder; a budget that ends before
-            the first target.
+        InputError: a word where an object is due, a victim that the attack cannot read, or without records; a foreign
+            folder; a budget that ends before the first target.
     """
     question = Question(
         targets=targets, secret=secret, has=has, recipe=recipe, update=update, defences=defences
     )  # fmt: skip
     begin = time.perf_counter()
-    check_seed(seed)
-    at_least(1, budget=budget)
-    attack = attack or usual_attack(victim)
+    audit = ReconstructionAudit(attack=attack, budget=budget, seed=seed)
+    victim = as_victim(victim)
+    attack = audit.attack or usual_attack(victim)
     case = _case(victim, attack, question, seed, budget, progress)
     identity = victim.identity | {"attack": label(attack, ATTACKS), "question": values(question), "seed": seed}
     if out is not None:

@@ -18,9 +18,9 @@ from jaxattack.audit.findings import values
 from jaxattack.audit.reconstruction import reconstruct, usual_attack
 from jaxattack.defences import Noise
 from jaxattack.models.homogeneous import homogeneous
-from jaxattack.oracle import from_model
+from jaxattack.oracle import from_function, from_model
 from jaxattack.training import Recipe, train_one
-from jaxattack.types import Dataset, InputError, Inputs, WhiteBox
+from jaxattack.types import Access, Dataset, InputError, Inputs, WhiteBox
 
 FULL = Recipe(epochs=15, batch=64, optimizer="sgd", learning_rate=0.05)
 SHORT = Recipe(epochs=5, batch=50)
@@ -222,3 +222,23 @@ def test_an_attribute_of_several_columns_has_a_value_for_each_row_that_occurs():
     secret = secret_of(x, (0, 1), np.array([0, 2]))
     assert secret.values.tolist() == [[0, 1], [1, 0]]
     np.testing.assert_allclose(secret.prior, [1 / 4, 3 / 4])  # by Laplace's rule
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("newton",), r"victim is 'newton', a word: give jaxattack.open_victim\('newton'\)"),
+        (
+            (from_function(lambda x: x[:, :2], Access(level="logit", classes=2, inputs=Inputs.box(0, 1, (3,)))),),
+            "without",
+        ),
+    ],
+)
+def test_a_victim_is_an_object_with_its_records(arguments, words):
+    with pytest.raises(InputError, match=words):
+        reconstruct(*arguments)
+
+
+def test_an_attack_is_an_object():
+    with pytest.raises(InputError, match=r"attack is 'map': give a ReconstructionAttack or none, as jaxattack\."):
+        reconstruct(open_victim("tree", data="iris"), "map")
