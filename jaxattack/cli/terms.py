@@ -6,9 +6,8 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from jaxattack.audit import Victim
-from jaxattack.cli.options import Words
 from jaxattack.cli.output import flat
-from jaxattack.cli.values import defences_from
+from jaxattack.cli.values import DefenceNames, defences_from
 from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK
 from jaxattack.oracle import limited
 from jaxattack.types import Defence, InputError, Level, Precision, config
@@ -26,9 +25,8 @@ class Terms:
         noise: standard deviation of normal noise on confidences or logits.
         rate: queries a second, at most.
         precision: the arithmetic of a network of this package: float64, float32 or bfloat16; float64 by default.
-        defend: defences of the answers before all of these, the first nearest to the model: round:2, top:3, label,
-            temperature:5, noise:0.1 (or noise:0.1?by_record=true), memguard:0.5. Several as temperature:5,round:2. One that
-            learns needs the victim's own records.
+        defend: names in `jaxattack.defences.DEFENCES`, which may set fields, before all of these. One that learns needs the
+            victim's own records.
 
     Raises:
         InputError: an unknown defence, or a value of one out of range.
@@ -41,7 +39,7 @@ class Terms:
     noise: float = 0.0
     rate: float | None = None
     precision: Precision | None = None
-    defend: Words = ()
+    defend: DefenceNames = ()
 
     def __post_init__(self) -> None:
         defences_from(self.defend)

@@ -4,14 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from jaxattack.attacks.membership import lookup, under_protocol
 from jaxattack.attacks.naming import named
+from jaxattack.cli.options import Words
 from jaxattack.defences import DEFENCES
 from jaxattack.training import Recipe
-from jaxattack.training.learners import LEARNERS, PARTS
+from jaxattack.training.learners import LEARNERS, part_of
 from jaxattack.types import Defence, InputError, Learner, MembershipAttack
+
+LearnerName = Annotated[
+    str,
+    Parameter(
+        help=f"{', '.join(LEARNERS)}. A name may set fields: relaxloss?alpha=1.0, dp-sgd?clip=1&noise=0.5, "
+        "distillation?temperature=10."
+    ),
+]
+"""A learner; the help names all that are registered."""
+
+DefenceNames = Annotated[
+    Words,
+    Parameter(
+        help="Defences of the answers, the first nearest to the model and all before what other options do to answers: "
+        f"{', '.join(DEFENCES)}. A value follows a colon, other fields a question mark: temperature:5,round:2 or "
+        "noise:0.1?by_record=true. Attacks that read more than is answered then are not run, and named; a defence that learns "
+        "needs the victim's own records."
+    ),
+]
+"""Defences; the help names all that are registered."""
+
+_FIXED = ("recipe", "loss", "gradient")
+"""Fields of a learner that its name does not set."""
 
 
 def attack_from(word: str, protocol: str) -> MembershipAttack:
@@ -40,15 +66,16 @@ def learner_from(text: str, recipe: Recipe) -> Learner:
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
     """
-    settable: dict[str, Any] = {
-        name: getattr(learner, PARTS[name]) if name in PARTS else learner for name, learner in LEARNERS.items()
-    }
-    part = named(text, settable, "learner", fixed=("recipe", "loss", "gradient"))
-    name = text.partition("?")[0]
-    if name in PARTS:
-        learner: Any = LEARNERS[name]
-        return replace(learner, recipe=recipe, **{PARTS[name]: part})
-    return replace(part, recipe=recipe)
+    value = named(text, {name: _settable(learner) for name, learner in LEARNERS.items()}, "learner", fixed=_FIXED)
+    learner: Any = LEARNERS[text.partition("?")[0]]
+    part = part_of(learner)
+    return replace(learner, recipe=recipe, **{part: value}) if part else replace(value, recipe=recipe)
+
+
+def _settable(learner: Learner) -> Any:
+    """Whose fields a learner's name sets."""
+    part = part_of(learner)
+    return getattr(learner, part) if part else learner
 
 
 def defences_from(texts: Iterable[str]) -> tuple[Defence, ...]:

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 from jaxattack.audit.model_source import ModelSource, is_factory, load_factory
 from jaxattack.audit.records import Standardise
-from jaxattack.cli.options import Words
 from jaxattack.cli.output import flat
-from jaxattack.cli.values import defences_from, learner_from
+from jaxattack.cli.values import DefenceNames, LearnerName, defences_from, learner_from
 from jaxattack.data import load
 from jaxattack.models import Architecture
 from jaxattack.models.nets import Activation
@@ -76,12 +75,10 @@ class Learning:
     """How it learns.
 
     Attributes:
-        learner: standard; relaxloss, whose loss is held at a level; dp-sgd, with clipped gradients and noise; or
-            distillation, the student of a teacher. A name may set fields: relaxloss?alpha=1.0, dp-sgd?clip=1&noise=0.5,
-            distillation?temperature=10.
+        learner: a name in `jaxattack.training.learners.LEARNERS`, which may set fields.
     """
 
-    learner: str = "standard"
+    learner: LearnerName = "standard"
 
     def value(self, recipe: Recipe) -> Learner:
         """The learner, with a recipe."""
@@ -93,12 +90,11 @@ class Defending:
     """What stands before its answers.
 
     Attributes:
-        defend: defences of the answers, the first nearest to the model: round:2, top:3, label, temperature:5, noise:0.1 (or
-            noise:0.1?by_record=true), memguard:0.5. Several as temperature:5,round:2. Attacks that read more than is
-            answered then are not run, and named.
+        defend: names in `jaxattack.defences.DEFENCES`, which may set fields. Attacks that read more than is answered then
+            are not run, and named.
     """
 
-    defend: Words = ()
+    defend: DefenceNames = ()
 
     def value(self) -> tuple[Defence, ...]:
         """The defences."""

@@ -5,7 +5,7 @@ import pytest
 from jaxattack.cli.values import defences_from, learner_from
 from jaxattack.defences import LabelOnly, MemGuard, Noise, Round, Temperature
 from jaxattack.training import Recipe
-from jaxattack.training.learners import DPSGD, LEARNERS, Distillation, RelaxLoss, Standard
+from jaxattack.training.learners import DPSGD, LEARNERS, Distillation, RelaxLoss, Standard, part_of
 from jaxattack.types import InputError
 
 RECIPE = Recipe(epochs=3)
@@ -22,6 +22,13 @@ RECIPE = Recipe(epochs=3)
 )
 def test_a_name_with_settings_is_a_learner_with_the_recipe(text, learner):
     assert learner_from(text, RECIPE) == learner
+
+
+def test_a_name_sets_the_fields_of_what_alone_is_not_plain():
+    parts = {name: part_of(learner) for name, learner in LEARNERS.items()}
+    known = {"standard": None, "relaxloss": "loss", "dp-sgd": "gradient", "distillation": None}
+    assert known.items() <= parts.items()
+    assert part_of(Standard(loss=RelaxLoss(), gradient=DPSGD())) is None
 
 
 def test_every_name_is_its_learner():

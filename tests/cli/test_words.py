@@ -7,7 +7,9 @@ from jaxattack.cli import application
 from jaxattack.cli.membership import Attacking
 from jaxattack.cli.values import attacks_from, declared_from
 from jaxattack.cli.words import Subject
+from jaxattack.defences import DEFENCES
 from jaxattack.models import Architecture
+from jaxattack.training.learners import LEARNERS
 from jaxattack.types import InputError
 
 
@@ -37,6 +39,14 @@ def test_defences_are_written_in_any_way():
         "temperature:5",
         "round:2",
     )
+
+
+@pytest.mark.parametrize(("command", "registries"), [("membership", (DEFENCES, LEARNERS)), ("extract", (DEFENCES,))])
+def test_the_help_names_all_that_is_registered(command, registries, capsys):
+    application()([command, "--help"], result_action="return_value")
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for registry in registries:
+        assert f"{', '.join(registry)}. A " in told
 
 
 def test_attacks_of_nothing_said_are_all():

@@ -25,13 +25,19 @@ LEARNERS: dict[str, Learner] = {
     "distillation": Distillation(),
 }
 
-PARTS = {"relaxloss": "loss", "dp-sgd": "gradient"}
-"""The field that tells such a `Standard` from the plain one, and whose own fields a name sets."""
-
 
 def as_learner(recipe: Recipe | Learner) -> Learner:
     """A learner; a recipe alone is what `Standard` learns by."""
     return Standard(recipe=recipe) if isinstance(recipe, Recipe) else recipe
+
+
+def part_of(learner: Learner) -> str | None:
+    """The field that tells a `Standard` from the plain one, whose own fields its name sets; None where no single one does."""
+    if not isinstance(learner, Standard):
+        return None
+    plain = Standard(recipe=learner.recipe)
+    differing = [name for name in ("loss", "gradient") if getattr(learner, name) != getattr(plain, name)]
+    return differing[0] if len(differing) == 1 else None
 
 
 def identity(learner: Learner, slots: int) -> dict[str, Any]:
@@ -58,7 +64,6 @@ def _plain(value: Any) -> Any:
 __all__ = [
     "DPSGD",
     "LEARNERS",
-    "PARTS",
     "CrossEntropy",
     "Distillation",
     "Plain",
@@ -66,4 +71,5 @@ __all__ = [
     "Standard",
     "as_learner",
     "identity",
+    "part_of",
 ]
