@@ -2,6 +2,7 @@
 
     phi                  log p_y - log(1 - p_y), from raw outputs where there are any
     loss                 -log p_y
+    max_confidence       phi of the prediction: the largest confidence, whatever the label
     correct              1 where the prediction is the label
     hinge                z_y - max over k != y of z_k
     entropy              -sum p_k log p_k
@@ -35,6 +36,7 @@ from jaxattack.signals.entropy import Entropy, ModifiedEntropy
 from jaxattack.signals.gradient import GradientNorm, InputGradientNorm
 from jaxattack.signals.hinge import Hinge
 from jaxattack.signals.loss import Loss
+from jaxattack.signals.max_confidence import MaxConfidence
 from jaxattack.signals.neighbours import MerlinRatio, NoiseRobustness, ViewCorrectness
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
@@ -53,6 +55,7 @@ _DEFAULTS: tuple[Signal, ...] = (
     GradientNorm(),
     InputGradientNorm(),
     ViewCorrectness(),
+    MaxConfidence(),
 )
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFAULTS}
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -168,6 +171,7 @@ __all__ = [
     "Hinge",
     "InputGradientNorm",
     "Loss",
+    "MaxConfidence",
     "MerlinRatio",
     "ModifiedEntropy",
     "NoiseRobustness",
