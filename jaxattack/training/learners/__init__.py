@@ -2,6 +2,7 @@
 
 standard       a loss, a gradient rule and a recipe: mean cross entropy of shuffled batches
 relaxloss      a loss that training holds at a level (Chen et al. 2022)
+hamp           a loss with soft labels of high entropy (Chen and Pattabiraman 2024)
 dp-sgd         a gradient rule: clipped per-record gradients and noise (Abadi et al. 2016)
 distillation   a learner that calls another: the student of a teacher (Hinton et al. 2015)
 """
@@ -13,6 +14,7 @@ from typing import Any
 
 from jaxattack.training.learners.distillation import Distillation
 from jaxattack.training.learners.dp_sgd import DPSGD
+from jaxattack.training.learners.high_entropy import HighEntropy
 from jaxattack.training.learners.relaxloss import RelaxLoss
 from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard
 from jaxattack.training.recipe import Recipe
@@ -21,6 +23,7 @@ from jaxattack.types import Learner
 LEARNERS: dict[str, Learner] = {
     "standard": Standard(),
     "relaxloss": Standard(loss=RelaxLoss()),
+    "hamp": Standard(loss=HighEntropy()),
     "dp-sgd": Standard(gradient=DPSGD()),
     "distillation": Distillation(),
 }
@@ -66,6 +69,7 @@ __all__ = [
     "LEARNERS",
     "CrossEntropy",
     "Distillation",
+    "HighEntropy",
     "Plain",
     "RelaxLoss",
     "Standard",
