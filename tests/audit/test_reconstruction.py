@@ -230,7 +230,7 @@ def test_an_attribute_of_several_columns_has_a_value_for_each_row_that_occurs():
         (("newton",), r"victim is 'newton', a word: give jaxattack.open_victim\('newton'\)"),
         (
             (from_function(lambda x: x[:, :2], Access(level="logit", classes=2, inputs=Inputs.box(0, 1, (3,)))),),
-            "without",
+            "name the attack",
         ),
     ],
 )
