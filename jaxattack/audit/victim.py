@@ -26,9 +26,9 @@ from jaxattack.data import fingerprint
 from jaxattack.oracle import defended, from_model
 from jaxattack.oracle.identity import content, fingerprint_of, probes
 from jaxattack.types import (
-    Answer,
     Dataset,
     Defence,
+    Endpoint,
     ExtractionAttack,
     InputError,
     Inputs,
@@ -146,18 +146,17 @@ class Victim:
     def _fit(self, defence: Defence, oracle: Oracle, key: jax.Array) -> Any:
         dataset, member = self.dataset, self.member
 
-        def answers() -> Answer:
+        def records() -> Shaped[np.ndarray, "record *feature"]:
             if dataset is None or member is None:
                 raise InputError(
                     f"{type(defence).__name__} learns from the records of {self.name} and its members, which are not at hand: "
                     "give a victim that is trained here, or its folder."
                 )
-            x = dataset.x.reshape(-1, *oracle.access.inputs.shape)
-            return oracle(x.astype(np.float64))
+            return dataset.x.reshape(-1, *oracle.access.inputs.shape).astype(np.float64)
 
         y = None if dataset is None else dataset.y
         weight = None if member is None else member.astype(np.float32)
-        return defence.fit(key, answers, y, weight)
+        return defence.fit(key, Endpoint(records, oracle), y, weight)
 
 
 def as_victim(target: Victim | Oracle | WhiteBox) -> Victim:

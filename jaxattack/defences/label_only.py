@@ -24,7 +24,7 @@ class LabelOnly:
             raise InputError("the victim has one output, a number, and no labels: leave label_only off.")
         return replace(before, level="label", top=0, decimals=None)
 
-    def fit(self, key, ask, y, member):  # noqa: ARG002 (it learns nothing)
+    def fit(self, key, endpoint, y, member):  # noqa: ARG002 (it learns nothing)
         """As `jaxattack.types.Defence`."""
         return ()
 

@@ -22,7 +22,6 @@ measures: that favours the defence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +32,7 @@ from jaxtyping import Float
 
 from jaxattack.defences import by_record
 from jaxattack.defences.scores import unpicked
-from jaxattack.types import Access, Answer, InputError, at_least, config
+from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, config
 
 WIDTHS = (256, 128, 64, 1)
 WEIGHTS = tuple(10.0**power for power in range(-1, 6))
@@ -78,10 +77,10 @@ class MemGuard:
             raise InputError("the victim answers with logits: MemGuard moves confidences; ask it for probabilities.")
         return replace(access, decimals=None)
 
-    def fit(self, key: Any, ask: Callable[[], Answer], y: Any, member: Any) -> Any:  # noqa: ARG002
+    def fit(self, key: Any, endpoint: Endpoint, y: Any, member: Any) -> Any:  # noqa: ARG002
         """The classifier and the secret of the coins."""
         reserve_key, start_key, coin_key = jax.random.split(key, 3)
-        confidences = -jnp.sort(-jnp.asarray(ask().probability), axis=1)
+        confidences = -jnp.sort(-jnp.asarray(endpoint.answer(endpoint.records()).probability), axis=1)
         reserve = (1 - member) * jax.random.bernoulli(reserve_key, 0.5, member.shape).astype(member.dtype)
         weight = member / jnp.maximum(member.sum(), 1) + reserve / jnp.maximum(reserve.sum(), 1)
 

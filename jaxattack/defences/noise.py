@@ -53,7 +53,7 @@ class Noise:
         """
         return replace(unpicked(before, "made noisy"), decimals=None)
 
-    def fit(self, key, ask, y, member):  # noqa: ARG002
+    def fit(self, key, endpoint, y, member):  # noqa: ARG002
         """As `jaxattack.types.Defence`: the secret of noise that belongs to records."""
         return jax.random.bits(key) if self.by_record else ()
 

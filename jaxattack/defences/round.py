@@ -41,7 +41,7 @@ class Round:
         coarsest = self.decimals if before.decimals is None else min(self.decimals, before.decimals)
         return replace(scored(before, "rounded"), decimals=coarsest)
 
-    def fit(self, key, ask, y, member):  # noqa: ARG002 (it learns nothing)
+    def fit(self, key, endpoint, y, member):  # noqa: ARG002 (it learns nothing)
         """As `jaxattack.types.Defence`."""
         return ()
 

@@ -42,7 +42,7 @@ class Temperature:
             raise InputError("the victim has one output, a number, and no confidences: leave the temperature off.")
         return replace(access, decimals=None)
 
-    def fit(self, key, ask, y, member):  # noqa: ARG002 (it learns nothing)
+    def fit(self, key, endpoint, y, member):  # noqa: ARG002 (it learns nothing)
         """As `jaxattack.types.Defence`."""
         return ()
 

@@ -38,7 +38,7 @@ class TopK:
             raise InputError(f"k is {self.k} and there are {before.classes} classes: give 1 to {before.classes}.")
         return replace(before, top=min(self.k, before.top or self.k))
 
-    def fit(self, key, ask, y, member):  # noqa: ARG002 (it learns nothing)
+    def fit(self, key, endpoint, y, member):  # noqa: ARG002 (it learns nothing)
         """As `jaxattack.types.Defence`."""
         return ()
 

@@ -238,9 +238,10 @@ def observe(
         # A key of each record and view, so that what is drawn does not depend on the blocks.
         return View(model, variables, chain, keys_of(jax.random.fold_in(jax.random.fold_in(key, 4), number), index))
 
-    def every_record(chain: Chain) -> Answer:
-        ask = jax.lax.map(lambda index: behind(chain, index, len(offsets)).answer(as_input(x[index])), blocks)
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(y)], ask)
+    def in_turn(chain: Chain, asked: Any) -> Answer:
+        among = jnp.asarray(in_blocks(len(asked), block))
+        each = jax.lax.map(lambda index: behind(chain, index, len(offsets)).answer(as_input(asked[index])), among)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(asked)], each)
 
     def ask(index):
         records, labels = x[index], y[index]
@@ -257,7 +258,7 @@ def observe(
         assert key is not None
         assert member is not None
         within = jnp.zeros(len(y)).at[member.index].max(member.weight)
-        chain = fit(defences, jax.random.fold_in(key, 3), every_record, y, within)
+        chain = fit(defences, jax.random.fold_in(key, 3), x, in_turn, y, within)
     answers = jax.lax.map(ask, blocks)
     by_record = {
         name: jnp.moveaxis(value, 1, 2).reshape(-1, len(offsets), *value.shape[3:])[: len(y)]

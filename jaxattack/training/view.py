@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int, Key, PRNGKeyArray
+from jaxtyping import Float, Int, Key, PRNGKeyArray, Shaped
 
 from jaxattack import defences as answers
 from jaxattack.signals.scores import TINY
-from jaxattack.types import Access, Answer, Dataset, Defence, Inputs, Model, Sight, Variables
+from jaxattack.types import Access, Answer, Dataset, Defence, Endpoint, Inputs, Model, Sight, Variables
 
 Chain = tuple[tuple[Defence, Any], ...]
 """Defences with what each has learnt, the first nearest to the model."""
@@ -92,7 +92,8 @@ class View:
 def fit(
     defences: tuple[Defence, ...],
     key: PRNGKeyArray,
-    ask: Callable[[Chain], Answer],
+    x: Shaped[jax.Array, "record *feature"],
+    ask: Callable[[Chain, Any], Answer],
     y: Int[jax.Array, "record"],
     member: Float[jax.Array, "record"],
 ) -> Chain:
@@ -101,12 +102,14 @@ def fit(
     Args:
         defences: the first nearest to the model.
         key: everything random about them.
-        ask: what the model answers to every record behind a chain.
+        x: all records.
+        ask: what the model answers behind a chain, to inputs as those records are.
         y: all labels.
         member: 1 for the model's members, 0 for the others.
     """
     chain: Chain = ()
     for number, defence in enumerate(defences):
-        state = defence.fit(jax.random.fold_in(key, number), partial(ask, chain), y, member)
+        endpoint = Endpoint(lambda: x, partial(ask, chain))
+        state = defence.fit(jax.random.fold_in(key, number), endpoint, y, member)
         chain = (*chain, (defence, state))
     return chain

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from jaxattack.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.config import config
-from jaxattack.types.defence import Defence
+from jaxattack.types.defence import Defence, Endpoint
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
     Draft,
@@ -57,6 +57,7 @@ __all__ = [
     "Defence",
     "Distances",
     "Draft",
+    "Endpoint",
     "Ensemble",
     "Evasion",
     "EvasionAttack",

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxattack.types.oracle import Access, Answer
+
+
+class Endpoint(NamedTuple):
+    """A model to which a defence is fitted, as it answers behind the defences before that.
+
+    Attributes:
+        records: gives all records, members and others, as `answer` takes them: ["record *feature"]. It raises InputError
+            where they are not at hand.
+        answer: gives what is answered to any such inputs, ["query *feature"].
+    """
+
+    records: Callable[[], Any]
+    answer: Callable[[Any], Answer]
 
 
 @runtime_checkable
@@ -33,12 +46,12 @@ class Defence(Protocol):
         """
         ...
 
-    def fit(self, key: Any, ask: Callable[[], Answer], y: Any, member: Any) -> Any:
+    def fit(self, key: Any, endpoint: Endpoint, y: Any, member: Any) -> Any:
         """What it learns of one model before that is deployed: a pytree of arrays; () for most.
 
         Args:
             key: everything random about it.
-            ask: gives what the model answers to every record, behind the defences before this one.
+            endpoint: the model.
             y: all labels.
             member: Float["record"], 1 for the model's members, 0 for the others.
         """

@@ -14,16 +14,17 @@ from scipy.special import softmax
 
 from jaxattack.defences import DEFENCES, LabelOnly, MemGuard, Noise, Round, Temperature, TopK, describe, terms_behind
 from jaxattack.defences.noise import as_confidences
-from jaxattack.types import Access, Answer, Defence, InputError, Inputs
+from jaxattack.types import Access, Answer, Defence, Endpoint, InputError, Inputs
 
 RNG = np.random.default_rng(0)
 LOGIT = RNG.standard_normal((30, 6)).astype(np.float32) * 3
-X = RNG.standard_normal((30, 4)).astype(np.float32)
+X = LOGIT  # the model answers the softmax of its inputs
 Y = RNG.integers(0, 6, 30)
 MEMBER = (np.arange(30) < 15).astype(np.float32)
 KEY = jax.random.key(1)
 KEYS = jax.random.split(KEY, 30)
-ACCESS = Access(level="probability", classes=6, inputs=Inputs.box(-3, 3, (4,)))
+ACCESS = Access(level="probability", classes=6, inputs=Inputs.box(-9, 9, (6,)))
+ENDPOINT = Endpoint(lambda: jnp.asarray(X), lambda x: Answer(x.argmax(axis=1), jax.nn.softmax(x)))
 named = pytest.mark.parametrize("name", list(DEFENCES))
 
 
@@ -33,8 +34,7 @@ def answer_of(xp, dtype):
 
 
 def fitted(defence):
-    member = jnp.asarray(MEMBER)
-    return defence.fit(KEY, lambda: answer_of(jnp, np.float32), jnp.asarray(Y), member)
+    return defence.fit(KEY, ENDPOINT, jnp.asarray(Y), jnp.asarray(MEMBER))
 
 
 @named

@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from jaxattack.defences import MemGuard
 from jaxattack.defences.memguard import undecided, verdict
-from jaxattack.types import Answer
+from jaxattack.types import Answer, Endpoint
 
 RNG = np.random.default_rng(5)
 # Members are answered more surely: what a classifier of members learns.
@@ -22,9 +22,8 @@ ANSWER = Answer(P.argmax(1), P)
 
 @pytest.fixture(scope="module")
 def state():
-    return jax.jit(lambda key: GUARD.fit(key, lambda: Answer(jnp.asarray(P.argmax(1)), jnp.asarray(P)), None, MEMBER))(
-        jax.random.key(0)
-    )
+    endpoint = Endpoint(lambda: X, lambda x: Answer(jnp.asarray(P.argmax(1)), jnp.asarray(P)) if x is X else None)
+    return jax.jit(lambda key: GUARD.fit(key, endpoint, None, MEMBER))(jax.random.key(0))
 
 
 def sorted_(p):
