@@ -5,6 +5,7 @@ top           the k highest scores
 label         the label alone
 temperature   softmax(logit / temperature)
 noise         Gaussian noise, fresh or belonging to the record
+hamp          the scores of random inputs, in the record's own order
 memguard      moved until a learnt classifier of members is undecided
 """
 
@@ -15,6 +16,7 @@ from dataclasses import fields
 from functools import reduce
 from typing import Any
 
+from jaxattack.defences.hamp import HAMP
 from jaxattack.defences.label_only import LabelOnly
 from jaxattack.defences.memguard import MemGuard
 from jaxattack.defences.noise import Noise
@@ -29,6 +31,7 @@ DEFENCES: dict[str, Defence] = {
     "label": LabelOnly(),
     "temperature": Temperature(),
     "noise": Noise(),
+    "hamp": HAMP(),
     "memguard": MemGuard(),
 }
 
@@ -50,6 +53,7 @@ def describe(defence: Defence) -> dict[str, Any]:
 
 __all__ = [
     "DEFENCES",
+    "HAMP",
     "LabelOnly",
     "MemGuard",
     "Noise",
