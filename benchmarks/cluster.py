@@ -57,7 +57,7 @@ def measure(address: str, models: int, epochs: int) -> dict[str, float]:
         seconds = time.perf_counter() - begin
         chunks = len(list(Path(folder).glob("run/chunk-*")))
     assert chunks == CHUNKS, chunks
-    spent = found.values["cost"]["seconds"]
+    spent = vars(found.findings.cost.seconds)
     return {"seconds": seconds, **{phase: spent[phase] for phase in ("compile", "train", "observe", "score")}}
 
 

@@ -20,9 +20,11 @@ from rich.console import Console
 
 from jaxattack import Dataset, InputError, Observations, Recipe, load, membership
 from jaxattack.attacks.membership import lookup
-from jaxattack.audit import Findings, evaluate
+from jaxattack.audit import MembershipResult, evaluate
 from jaxattack.audit.curves import of_views
 from jaxattack.audit.environment import peak_memory
+from jaxattack.audit.findings import values
+from jaxattack.audit.findings.membership import EvaluationFindings, MembershipFindings
 from jaxattack.cli import cores
 from jaxattack.cli.output import Output, progress, resumable
 from jaxattack.models import Architecture
@@ -222,7 +224,9 @@ def sweep_folder(run: Run) -> Path:
     return run.folder / "models"
 
 
-def sweep(run: Run, attacks: tuple[str, ...], *, folder: Path | None = None, queries: int = QUERIES) -> Findings:
+def sweep(
+    run: Run, attacks: tuple[str, ...], *, folder: Path | None = None, queries: int = QUERIES
+) -> MembershipResult:
     """Train the models that are missing and attack every one.
 
     Args:
@@ -289,47 +293,48 @@ def by_epochs(run: Run, attack: str) -> list[dict[str, Any]]:
         if epochs == setting.recipe.epochs:
             asked = RunFolder.existing(sweep_folder(run)).observations(setting.epoch_models)
             observations = of_views(asked, Queries.counting(QUERIES), Queries.counting(EPOCH_QUERIES))
-            values = evaluate(observations, (lookup(attack),), growth=False)
+            findings = evaluate(observations, (lookup(attack),), growth=False)
         else:
             small = replace(setting, models=setting.epoch_models, recipe=replace(setting.recipe, epochs=epochs))
             folder = _length_folder(run, epochs)
-            values = sweep(replace(run, setting=small), (attack,), folder=folder, queries=EPOCH_QUERIES).values
-        figures = {key: by_name(values)[attack][key] for key in ("auc", "tpr", "tpr_interval")}
-        made.append({"epochs": epochs, "victims": values["models"], **figures})
+            findings = sweep(replace(run, setting=small), (attack,), folder=folder, queries=EPOCH_QUERIES).findings
+        figures = {key: by_name(findings)[attack][key] for key in ("auc", "tpr", "tpr_interval")}
+        made.append({"epochs": epochs, "victims": values(findings.models), **figures})
     return made
 
 
-def described(values: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, Any]:
+def described(findings: MembershipFindings, seconds: Mapping[str, float]) -> dict[str, Any]:
     """What was measured, on what, and what it cost.
 
     Args:
-        values: the findings on the main sweep.
+        findings: on the main sweep.
         seconds: phases of this process beside those of the findings.
 
     Returns:
         ``setting``, ``victims``, ``n``, ``seconds``, ``cpu_seconds`` of this process, ``memory_bytes``, ``device`` and
         ``environment``. Compiling, training and observing count since the sweep began, in whatever process.
     """
-    spent = {phase: value for phase, value in values["cost"]["seconds"].items() if phase != "total"} | dict(seconds)
-    config = {key: value for key, value in values["config"].items() if key not in ("data", "signals", "attacks")}
-    attack, victims = values["attacks"][0], values["models"]
+    phases = values(findings.cost.seconds).items()
+    spent = {phase: value for phase, value in phases if phase != "total"} | dict(seconds)
+    config = {key: value for key, value in findings.config.items() if key not in ("data", "signals", "attacks")}
+    attack, victims = findings.attacks[0], findings.models
     return {
         "setting": config,
-        "victims": {key: victims[key] for key in ("train_accuracy", "test_accuracy")},
+        "victims": {key: values(getattr(victims, key)) for key in ("train_accuracy", "test_accuracy")},
         "n": {
-            "models": victims["count"],
-            "targets": victims["count"],
-            "records": victims["records"],
-            "members": victims["members"],
+            "models": victims.count,
+            "targets": victims.count,
+            "records": victims.records,
+            "members": victims.members,
             "queries": QUERIES,
-            "scores_of_members": attack["roc"]["positives"],
-            "scores_of_non_members": attack["roc"]["negatives"],
+            "scores_of_members": attack.roc.positives,
+            "scores_of_non_members": attack.roc.negatives,
         },
         "seconds": spent | {"total": sum(spent.values())},
         "cpu_seconds": time.process_time(),
         "memory_bytes": peak_memory(),
-        "device": values["cost"]["device"],
-        "environment": {name: word for name, word in values["environment"].items() if name != "platform"},
+        "device": findings.cost.device,
+        "environment": {name: word for name, word in findings.environment.items() if name != "platform"},
     }
 
 
@@ -339,6 +344,6 @@ def kept(entry: Mapping[str, Any], name: str, label: str) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in left_out} | {"name": name, "label": label}
 
 
-def by_name(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The attacks of findings by their name."""
-    return {entry["name"]: entry for entry in values["attacks"]}
+def by_name(findings: EvaluationFindings) -> dict[str, dict[str, Any]]:
+    """The attacks of findings by their name, in values."""
+    return {attack.name: values(attack) for attack in findings.attacks}

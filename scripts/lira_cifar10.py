@@ -16,7 +16,6 @@ as published, with only the target left out.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from cifar10 import (
@@ -53,6 +52,8 @@ from jaxattack.attacks.membership import lookup
 from jaxattack.attacks.membership.lira import RECORD_MODELS
 from jaxattack.attacks.membership.references import PROTOCOLS
 from jaxattack.audit.curves import by_queries, of_views
+from jaxattack.audit.findings import values
+from jaxattack.audit.findings.membership import MembershipFindings
 from jaxattack.report import write
 from jaxattack.report.style import styled
 from jaxattack.training import Queries
@@ -116,23 +117,23 @@ def reproduce(run: Run) -> dict[str, Any]:
     """
     labels = LABELS | LEAVE_ONE_OUT | (CODE if run.setting.models < 64 else {})
     found = sweep(run, tuple(labels))
-    entries, models = by_name(found.values), run.setting.models
+    entries, models = by_name(found.findings), run.setting.models
     start = time.perf_counter()
-    panels = curves(run, entries)
+    panels = curves(run, found.findings)
     curve_seconds = time.perf_counter() - start
     start = time.perf_counter()
     expected = EXPECTED.get(run.kind, {}) if run.whole else {}
     table = comparison(
         f"LiRA on CIFAR-10: {run.title}", entries, labels, targets=models, published=PUBLISHED, expected=expected
     )
-    write(sweep_folder(run), found.values, found.pictures)
+    write(sweep_folder(run), found.findings, found.pictures)
     with styled():
         drawn = {name: label for name, label in LABELS.items() if name != "lira-online-bayes"}
         marks = PUBLISHED if run.kind != "quick" else ()
         save_figure(run.results, f"{run.name}-roc", roc_figure(entries, drawn, marks))
         save_figure(run.results, f"{run.name}-curves", curves_figure(panels))
     seconds = {"curves": curve_seconds, "report": time.perf_counter() - start}
-    results = described(found.values, seconds) | {
+    results = described(found.findings, seconds) | {
         "attacks": [kept(entries[name], name, label) for name, label in labels.items()],
         "curves": {panel.key: panel.lines for panel in panels},
         "published": [row._asdict() for row in PUBLISHED],
@@ -147,16 +148,20 @@ def reproduce(run: Run) -> dict[str, Any]:
     return results
 
 
-def curves(run: Run, entries: Mapping[str, Mapping[str, Any]]) -> list[Panel]:
+def curves(run: Run, findings: MembershipFindings) -> list[Panel]:
     """What models, queries and, where asked for, epochs buy."""
     read = phi_of(sweep_folder(run), run.setting.models)
     queries = Queries.counting(QUERIES)
     shown = {LABELS[name]: name for name in (ONLINE, FIXED, FIXED_OFFLINE)}
+    attacks = {attack.name: attack for attack in findings.attacks}
     panels = [
-        Panel("models", "models", {label: entries[name]["by_models"] for label, name in shown.items()}),
+        Panel("models", "models", {label: values(attacks[name].by_models) for label, name in shown.items()}),
         Panel(
             "queries", "queries",
-            {label: by_queries(lookup(name), read, queries, entries[name]) for label, name in shown.items()},
+            {
+                label: values(by_queries(lookup(name), read, queries, attacks[name]))
+                for label, name in shown.items()
+            },
         ),
     ]  # fmt: skip
     if lengths := by_epochs(run, FIXED):

@@ -46,14 +46,14 @@ def main() -> None:
     table = Table(title="Location-30, mean over targets", title_justify="left")
     for column in ("attack", "AUC", "expected", "TPR at 1% FPR", "expected"):
         table.add_column(column, justify="left" if column == "attack" else "right")
-    for attack in found.values["attacks"]:
-        area, rate = attack["per_target"]["auc"], attack["per_target"]["tpr"]["0.01"]
-        expected = EXPECTED.get(attack["name"])
+    for attack in found.findings.attacks:
+        area, rate = attack.per_target.auc, attack.per_target.tpr["0.01"]
+        expected = EXPECTED.get(attack.name)
         table.add_row(
-            attack["name"],
-            f"{area['mean']:.3f} ± {area['sd']:.3f}",
+            attack.name,
+            f"{area.mean:.3f} ± {area.sd:.3f}",
             f"{expected[0]:.3f}" if expected else "",
-            f"{rate['mean']:.1%} ± {rate['sd']:.1%}",
+            f"{rate.mean:.1%} ± {rate.sd:.1%}",
             f"{expected[1]:.1%}" if expected else "",
         )
     Console().print(table)

@@ -25,6 +25,7 @@ from jaxattack.attacks.membership import ATTACKS, signals_of
 from jaxattack.audit import evaluate
 from jaxattack.audit.claim import Correction, claimed_rate
 from jaxattack.audit.curves import FPRS, rate_key
+from jaxattack.audit.findings import values
 from jaxattack.audit.scorable import scorable
 from jaxattack.data.designs import Halves
 from jaxattack.metrics import Estimate, auc, clopper_pearson, influences, roc_curve
@@ -78,7 +79,7 @@ def run(observed: Observations, models: int, seed: int) -> dict[str, bool]:
         "binomial": bool(clopper_pearson(hits, positives)[0] > rate),
     }
     if seed == 0:
-        told = evaluate(audit, ATTACKS.values(), growth=False)
+        told = values(evaluate(audit, ATTACKS.values(), growth=False))
         assert claimed(told)["name"] == name
         assert beats_chance(claimed(told), rate_key(rate)) == claims["all"]
     return claims

@@ -80,7 +80,7 @@ def reproduce(run: Run) -> dict[str, Any]:
     start = time.perf_counter()
     few = few_references(models)
     observations = RunFolder.existing(sweep_folder(run)).observations(models)
-    entries = by_name(found.values) | by_name(evaluate(observations, tuple(few), growth=False))
+    entries = by_name(found.findings) | by_name(evaluate(observations, tuple(few), growth=False))
     few_seconds = time.perf_counter() - start
     start = time.perf_counter()
     labels = {attack.name: words for attack, words in few.items()} | ALL
@@ -94,7 +94,7 @@ def reproduce(run: Run) -> dict[str, Any]:
         figure = roc_figure(entries, {name: labels[name] for name in drawn if name in entries}, marks)
         save_figure(run.results, f"{run.name}-roc", figure)
     seconds = {"few references": few_seconds, "report": time.perf_counter() - start}
-    results = described(found.values, seconds) | {
+    results = described(found.findings, seconds) | {
         "attacks": [kept(entries[name], name, label) for name, label in labels.items()],
         "published": [row._asdict() for row in PUBLISHED],
         "expected": expected,

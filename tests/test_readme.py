@@ -71,4 +71,4 @@ def test_the_torch_example_runs_in_numpy_form_and_its_file_is_scored(tmp_path, m
     given = {"torch": torch, "x": None, "y": tensor(label), "member": member, "models": [model(row) for row in member]}
     exec(compile(example.replace("import torch\n", ""), "README.md", "exec"), given)
     found = score(read_observations(Path("observations.npz")), (lookup("lira-online"), lookup("loss")))
-    assert min(attack["auc"] for attack in found["attacks"]) > 0.8
+    assert min(attack.auc for attack in found.attacks) > 0.8

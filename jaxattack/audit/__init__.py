@@ -14,7 +14,7 @@ from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
 from jaxattack.audit.reconstruction import ReconstructionResult, reconstruct
-from jaxattack.audit.scoring import Findings, rescore
+from jaxattack.audit.scoring import MembershipResult, rescore
 from jaxattack.audit.sweep import membership, train_part
 from jaxattack.audit.train import train_victim
 from jaxattack.audit.victim import Victim, as_victim
@@ -28,10 +28,10 @@ __all__ = [
     "EvasionResult",
     "ExtractionAudit",
     "ExtractionResult",
-    "Findings",
     "InversionAudit",
     "InversionResult",
     "MembershipAudit",
+    "MembershipResult",
     "Part",
     "ReconstructionResult",
     "Trained",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from jaxattack.audit.findings.membership import ComparisonFindings, DifferenceFindings
 from jaxattack.metrics.roc import allowed
 from jaxattack.metrics.uncertainty import CONFIDENCE, Difference, Influences
 from jaxattack.types import InputError
@@ -58,7 +58,7 @@ def claimed_rate(negatives: int, fprs: Sequence[float]) -> float | None:
 
 def comparison(
     attack: str, ours: Influences, theirs: Influences, correction: Correction, names: Mapping[float, str]
-) -> dict[str, Any]:
+) -> ComparisonFindings:
     """What an attack finds more than the baseline, at each rate and by AUC, on the same records and models.
 
     Args:
@@ -67,16 +67,15 @@ def comparison(
         theirs: those of the baseline.
         correction: what its intervals allow for.
         names: of the rates.
-
-    Returns:
-        The part ``comparison`` of the findings.
     """
     differences = ours.less(theirs)
     confidence = correction.confidence(attack)
-    by_rate = {names[fpr]: _told(differences[ours.fprs.index(fpr)], confidence) for fpr in names}
-    return {"attack": attack, "baseline": BASELINE, "tpr": by_rate, "auc": _told(differences[-1], confidence)}
+    by_rate = {names[fpr]: _difference(differences[ours.fprs.index(fpr)], confidence) for fpr in names}
+    return ComparisonFindings(
+        attack=attack, baseline=BASELINE, tpr=by_rate, auc=_difference(differences[-1], confidence)
+    )
 
 
-def _told(difference: Difference, confidence: float) -> dict[str, Any]:
+def _difference(difference: Difference, confidence: float) -> DifferenceFindings:
     low, high = difference.interval(confidence)
-    return {"difference": difference.value, "interval": [low, high], "better": low > 0}
+    return DifferenceFindings(difference=difference.value, interval=(low, high), better=low > 0)

@@ -7,19 +7,17 @@ rates are resolved; intervals hold for new records and new models (`jaxattack.me
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
+from jaxattack.audit.findings.membership import ModelsPoint, PooledFindings, QueriesPoint, RateFindings
 from jaxattack.metrics import auc, influences, roc_curve
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations
 
 FPRS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
-POINT = ("targets", "auc", "tpr", "tpr_interval")
 TARGETS = 64  # enough to resolve low rates; more would cost as much as the whole sweep at every size
 
 
@@ -28,28 +26,25 @@ def rate_key(rate: float) -> str:
     return np.format_float_positional(rate)
 
 
-def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]) -> dict[str, Any]:
+def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]) -> PooledFindings:
     """AUC, and by false-positive rate the true-positive rate and its interval, of all targets together.
 
     Args:
         scores: higher means "more likely a member".
         member: the truth for each target.
-
-    Returns:
-        ``targets``, ``auc``, ``tpr`` and ``tpr_interval``, as in the findings.
     """
     curve = roc_curve(scores.ravel(), member.ravel())
     estimates = influences(scores, member, curve, FPRS).estimates()
     points = {rate_key(fpr): estimate for fpr, estimate in zip(FPRS, estimates, strict=False)}
-    return {
-        "targets": len(scores),
-        "auc": auc(curve),
-        "tpr": {rate: estimate.value for rate, estimate in points.items()},
-        "tpr_interval": {rate: list(estimate.interval()) for rate, estimate in points.items()},
-    }
+    return PooledFindings(
+        targets=len(scores),
+        auc=auc(curve),
+        tpr={rate: estimate.value for rate, estimate in points.items()},
+        tpr_interval={rate: estimate.interval() for rate, estimate in points.items()},
+    )
 
 
-def by_models(attack: MembershipAttack, observations: Observations) -> list[dict[str, Any]]:
+def by_models(attack: MembershipAttack, observations: Observations) -> list[ModelsPoint]:
     """The same attack among 4, 8, 16, ... models, fewer than there are.
 
     The models are cut into disjoint groups of that size, complements beside one another, and in each group every model is
@@ -60,8 +55,8 @@ def by_models(attack: MembershipAttack, observations: Observations) -> list[dict
         observations: the models.
 
     Returns:
-        For each size ``models`` and what `pooled` gives. A size at which no group can be scored, as may be with few
-        models of an unbalanced design, is left out.
+        A point for each size. A size at which no group can be scored, as may be with few models of an unbalanced design, is
+        left out.
     """
     order = np.argsort(model_groups(observations.member, PROTOCOLS[0]), kind="stable")
     if (np.diff(order) < 0).any():
@@ -69,11 +64,11 @@ def by_models(attack: MembershipAttack, observations: Observations) -> list[dict
     points = []
     for size in (2**power for power in range(2, 24) if 2**power < observations.models):
         groups = min(observations.models // size, max(1, TARGETS // size))
-        found = [_group(attack, observations.take(slice(at * size, (at + 1) * size))) for at in range(groups)]
-        scored = [pair for pair in found if pair is not None]
-        if scored:
-            scores, member = (np.concatenate(parts) for parts in zip(*scored, strict=True))
-            points.append({"models": size, **pooled(scores, member)})
+        every = [_group(attack, observations.take(slice(at * size, (at + 1) * size))) for at in range(groups)]
+        pairs = [pair for pair in every if pair is not None]
+        if pairs:
+            scores, member = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+            points.append(ModelsPoint(models=size, **vars(pooled(scores, member))))
     return points
 
 
@@ -85,30 +80,37 @@ def _group(attack: MembershipAttack, some: Observations) -> tuple[np.ndarray, np
 
 
 def by_queries(
-    attack: MembershipAttack, observations: Observations, asked: Queries, whole: Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
+    attack: MembershipAttack, observations: Observations, asked: Queries, all_views: RateFindings | None = None
+) -> list[QueriesPoint]:
     """The same attack with fewer of the views that were asked about, down to the record itself.
 
     Args:
         attack: any attack.
         observations: what the models say of these views.
         asked: the views.
-        whole: what `pooled` gives for all views, or an entry of the findings that has it, where it is known already.
+        all_views: what `pooled` gives for all of them, where it is known already.
 
     Returns:
-        For each smaller set of views ``queries`` and what `pooled` gives, ascending; the whole set last.
+        A point for each smaller set of views, ascending; all of them last.
 
     Raises:
         InputError: observations of another number of views.
     """
     read = observations.only(attack.signals)
     points = []
-    for kept in _smaller(asked):
-        if whole and kept == asked:
-            found = {"targets": observations.models, **whole}
-        else:
-            found = pooled(attack(of_views(read, asked, kept)), observations.member)
-        points.append({"queries": kept.count} | {key: found[key] for key in POINT})
+    for views in _smaller(asked):
+        rates = all_views
+        if rates is None or views != asked:
+            rates = pooled(attack(of_views(read, asked, views)), observations.member)
+        points.append(
+            QueriesPoint(
+                queries=views.count,
+                targets=observations.models,
+                auc=rates.auc,
+                tpr=rates.tpr,
+                tpr_interval=rates.tpr_interval,
+            )
+        )
     return points
 
 

@@ -1,88 +1,132 @@
-"""One attack's part of the membership findings, from its scores; `jaxattack.report` documents the keys."""
+"""One attack's part of the membership findings, from its scores."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.audit.curves import rate_key
-from jaxattack.metrics import Band, Spread, Summary, thin
+from jaxattack.audit.findings.membership import (
+    AttackFindings,
+    BandFindings,
+    CurveFindings,
+    HistogramFindings,
+    ModelsPoint,
+    PooledFindings,
+    QueriesPoint,
+    TargetFindings,
+    TransferFindings,
+)
+from jaxattack.metrics import Band, OwnRates, Roc, Summary, thin
 from jaxattack.metrics.uncertainty import CONFIDENCE
-from jaxattack.types import MembershipAttack, Observations
+from jaxattack.types import MembershipAttack
 
 CURVE = 400  # points of a curve that are drawn
 
 
-def tpr_intervals(summary: Summary, confidence: float) -> dict[str, list[float]]:
+class Growth(NamedTuple):
+    """An attack among fewer models, and with fewer views; empty where it was not run so."""
+
+    models: tuple[ModelsPoint, ...]
+    queries: tuple[QueriesPoint, ...]
+
+
+def tpr_intervals(summary: Summary, confidence: float) -> dict[str, tuple[float, float]]:
     """The interval of the true-positive rate at each false-positive rate."""
     pairs = zip(summary.tpr, summary.tpr_estimate, strict=True)
-    return {rate_key(point.fpr): list(estimate.interval(confidence)) for point, estimate in pairs}
+    return {rate_key(point.fpr): estimate.interval(confidence) for point, estimate in pairs}
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+def pooled_of(summary: Summary) -> PooledFindings:
+    """What `jaxattack.audit.curves.pooled` gives, from a summary."""
+    return PooledFindings(
+        targets=summary.targets,
+        auc=summary.auc,
+        tpr={rate_key(point.fpr): point.tpr for point in summary.tpr},
+        tpr_interval=tpr_intervals(summary, CONFIDENCE),
+    )
 
 
-def _spread(spread: Spread) -> dict[str, float | None]:
-    return {"mean": _number(spread.mean), "sd": _number(spread.sd)}
+def curve_findings(roc: Roc) -> CurveFindings:
+    """A curve, thinned for drawing."""
+    thinned = thin(roc, CURVE)
+    return CurveFindings(
+        false_positives=tuple(thinned.fp.tolist()),
+        true_positives=tuple(thinned.tp.tolist()),
+        negatives=thinned.negatives,
+        positives=thinned.positives,
+    )
 
 
-def attack_entry(
+def attack_findings(
     name: str,
     attack: MembershipAttack,
     summary: Summary,
     scores: Float[np.ndarray, "target record"],
     member: Bool[np.ndarray, "target record"],
-) -> dict[str, Any]:
-    """One attack's part of the findings."""
-    roc = thin(summary.roc, CURVE)
+    *,
+    confidence: float,
+    per_record: Mapping[str, OwnRates],
+    growth: Growth,
+    seconds: float,
+) -> AttackFindings:
+    """One attack's part of the findings.
+
+    Args:
+        name: under which it is reported.
+        attack: what it is.
+        summary: of the scores.
+        scores: of every record under every target.
+        member: the truth.
+        confidence: of the intervals that allow for the choice among the attacks.
+        per_record: how its false positives spread over the records, by rate.
+        growth: the same attack with less.
+        seconds: that scoring took.
+    """
     rates = [rate_key(point.fpr) for point in summary.tpr]
-    return {
-        "name": name,
-        "description": _description(attack),
-        "references": attack.references,
-        "records": scores.shape[1],
-        "auc": summary.auc,
-        "auc_interval": list(summary.auc_estimate.interval()),
-        "balanced_accuracy": summary.balanced_accuracy,
-        "advantage": summary.advantage,
-        "tpr": {rate: point.tpr for rate, point in zip(rates, summary.tpr, strict=True)},
-        "tpr_interval": tpr_intervals(summary, CONFIDENCE),
-        "false_positives": {rate: point.false_positives for rate, point in zip(rates, summary.tpr, strict=True)},
-        "resolvable": {rate: point.resolvable for rate, point in zip(rates, summary.tpr, strict=True)},
-        "tied": summary.tied,
-        "per_target": {
-            "auc": _spread(summary.target_auc),
-            "balanced_accuracy": _spread(summary.target_balanced_accuracy),
-            "tpr": {rate: _spread(spread) for rate, spread in zip(rates, summary.target_tpr, strict=True)},
-        },
-        "transferred": {
-            rate_key(transfer.nominal): {"fpr": _spread(transfer.fpr), "tpr": _spread(transfer.tpr)}
-            for transfer in summary.transferred
-        },
-        "ppv": {
-            rate_key(prior): {rate_key(fpr): _number(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
+    pooled = pooled_of(summary)
+    return AttackFindings(
+        name=name,
+        description=_description(attack),
+        references=attack.references,
+        records=scores.shape[1],
+        auc=pooled.auc,
+        auc_interval=summary.auc_estimate.interval(),
+        balanced_accuracy=summary.balanced_accuracy,
+        advantage=summary.advantage,
+        tpr=pooled.tpr,
+        tpr_interval=pooled.tpr_interval,
+        tpr_interval_corrected=tpr_intervals(summary, confidence),
+        false_positives={rate: point.false_positives for rate, point in zip(rates, summary.tpr, strict=True)},
+        resolvable={rate: point.resolvable for rate, point in zip(rates, summary.tpr, strict=True)},
+        tied=summary.tied,
+        per_target=TargetFindings(
+            auc=summary.target_auc,
+            balanced_accuracy=summary.target_balanced_accuracy,
+            tpr=dict(zip(rates, summary.target_tpr, strict=True)),
+        ),
+        per_record=per_record,
+        transferred={rate_key(one.nominal): TransferFindings(fpr=one.fpr, tpr=one.tpr) for one in summary.transferred},
+        ppv={
+            rate_key(prior): {rate_key(fpr): float(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
             for prior in next(iter(summary.ppv.values()))
         },
-        "roc": {
-            "false_positives": roc.fp.tolist(),
-            "true_positives": roc.tp.tolist(),
-            "negatives": roc.negatives,
-            "positives": roc.positives,
-        },
-        "band": _band(summary.band),
-        "histogram": _histogram(scores, member),
-    }
+        roc=curve_findings(summary.roc),
+        band=_band(summary.band),
+        histogram=_histogram(scores, member),
+        by_models=growth.models,
+        by_queries=growth.queries,
+        seconds=seconds,
+    )
 
 
-def _band(band: Band) -> dict[str, list[float]]:
+def _band(band: Band) -> BandFindings:
     low, high = zip(*(estimate.interval() for estimate in band.tpr), strict=True) if band.tpr else ((), ())
-    return {"fpr": band.fpr.tolist(), "low": list(low), "high": list(high)}
+    return BandFindings(fpr=tuple(band.fpr.tolist()), low=low, high=high)
 
 
 def _description(attack: MembershipAttack) -> str:
@@ -94,19 +138,13 @@ def _description(attack: MembershipAttack) -> str:
 
 def _histogram(
     scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]
-) -> dict[str, list[float]]:
+) -> HistogramFindings:
     """Counts of members' and non-members' scores; the outermost thousandths are drawn in the first and last bin."""
     low, high = np.quantile(scores, [0.001, 0.999])
     edges = np.linspace(low, high if high > low else low + 1.0, 61)
     clipped = scores.clip(edges[0], edges[-1])
-    return {
-        "edges": edges.tolist(),
-        "member": np.histogram(clipped[member], edges)[0].tolist(),
-        "non_member": np.histogram(clipped[~member], edges)[0].tolist(),
-    }
-
-
-def all_models(entry: Mapping[str, Any], observations: Observations) -> dict[str, Any]:
-    """The point of all models, as in `by_models`."""
-    count = observations.models
-    return {"models": count, "targets": count} | {key: entry[key] for key in ("auc", "tpr", "tpr_interval")}
+    return HistogramFindings(
+        edges=tuple(edges.tolist()),
+        member=tuple(np.histogram(clipped[member], edges)[0].tolist()),
+        non_member=tuple(np.histogram(clipped[~member], edges)[0].tolist()),
+    )

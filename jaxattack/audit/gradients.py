@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.private import CanarySweep, bound_from_above
 from jaxattack.audit.records import choose_records
-from jaxattack.audit.scoring import Findings
 from jaxattack.training import Recipe, draw_directions, learners, score_gradient_canaries
 from jaxattack.training.gradient_canaries import Directions
 from jaxattack.types import Dataset, InputError
@@ -37,7 +36,7 @@ def audit_gradients(
     sweep: CanarySweep = CanarySweep(kind="dirac"),
     audit: EpsilonAudit = EpsilonAudit(),
     records: int | None = None,
-) -> Findings:
+) -> dict[str, Any]:
     """Train private models with gradient canaries, and bound epsilon from both sides.
 
     Args:
@@ -80,31 +79,27 @@ def audit_gradients(
     )
     values = epsilon(scores, member, audit=claim, name=name)
     ended = time.perf_counter()
-    return Findings(
-        values
-        | {
-            "upper": [*above.uppers, *(values["upper"] or [])],
-            "training": {
-                "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
-                "kind": f"gradients ({kind})",
-                "background": len(chosen),
-                "accuracy": None,
-                "preflight": None,
-            },
-            "cost": values["cost"]
-            | {
-                "seconds": {"train": trained - begin, "bounds": ended - trained, "total": ended - begin},
-                "device": device(),
-            },
-            "config": {
-                "data": dataset.name,
-                "records": records,
-                **identity(model, network, chosen.shape),
-                "recipe": asdict(recipe),
-                **asdict(private),
-                **asdict(sweep),
-                **asdict(claim),
-            },
+    return values | {
+        "upper": [*above.uppers, *(values["upper"] or [])],
+        "training": {
+            "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
+            "kind": f"gradients ({kind})",
+            "background": len(chosen),
+            "accuracy": None,
+            "preflight": None,
         },
-        {},
-    )
+        "cost": values["cost"]
+        | {
+            "seconds": {"train": trained - begin, "bounds": ended - trained, "total": ended - begin},
+            "device": device(),
+        },
+        "config": {
+            "data": dataset.name,
+            "records": records,
+            **identity(model, network, chosen.shape),
+            "recipe": asdict(recipe),
+            **asdict(private),
+            **asdict(sweep),
+            **asdict(claim),
+        },
+    }

@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.audit.findings.membership import ModelFindings
+from jaxattack.metrics import Spread
 from jaxattack.types import Observations
 
 WILD = 0.05  # standard deviation of the models' accuracy beyond what the choice of records left out explains
 
 
-def accuracies(
-    right: Float[np.ndarray, "model record"], member: Bool[np.ndarray, "model record"]
-) -> dict[str, dict[str, float] | None]:
-    """``train_accuracy`` and ``test_accuracy`` as mean and standard deviation over models; None where a model has no such records."""
-    told: dict[str, dict[str, float] | None] = {}
-    for name, rows in (("train_accuracy", member), ("test_accuracy", ~member)):
-        each = (right * rows).sum(axis=1) / np.maximum(rows.sum(axis=1), 1)
-        told[name] = {"mean": float(each.mean()), "sd": float(each.std(ddof=1))} if rows.any(axis=1).all() else None
-    return told
+def accuracy(right: Float[np.ndarray, "model record"], counted: Bool[np.ndarray, "model record"]) -> Spread | None:
+    """Of each model on the records that are counted of it, over the models; None where a model has none."""
+    each = (right * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    return Spread(mean=float(each.mean()), sd=float(each.std(ddof=1))) if counted.any(axis=1).all() else None
 
 
-def fit_of_models(observations: Observations, scored: Int[np.ndarray, "scored"]) -> dict[str, Any]:
+def fit_of_models(observations: Observations, scored: Int[np.ndarray, "scored"]) -> ModelFindings:
     """How many models there are, and how well they fit and generalise on the records that were scored."""
     member = observations.member[:, scored]
-    counts = observations.member.sum(axis=1)
     right = observations.signal("correct")[:, scored, 0] if "correct" in observations.signals else None
-    known = {"train_accuracy": None, "test_accuracy": None} if right is None else accuracies(right, member)
-    return {
-        "count": observations.models,
-        "records": observations.records,
-        "scored": len(scored),
-        "classes": int(observations.label.max()) + 1,
-        "members": float(counts.mean()),
-        **known,
-    }
+    return ModelFindings(
+        count=observations.models,
+        records=observations.records,
+        scored=len(scored),
+        classes=int(observations.label.max()) + 1,
+        members=float(observations.member.sum(axis=1).mean()),
+        train_accuracy=None if right is None else accuracy(right, member),
+        test_accuracy=None if right is None else accuracy(right, ~member),
+    )
 
 
-def doubts(models: dict[str, Any], label: Int[np.ndarray, "record"], left_out: float) -> list[str]:
-    """What speaks against reading anything into these models, in sentences.
+def doubts(generalisation: Spread | None, label: Int[np.ndarray, "record"], left_out: float) -> list[str]:
+    """What speaks against reading anything into models, in sentences.
 
     Args:
-        models: the part ``models`` of the findings.
+        generalisation: their accuracy on records left out, where it is known.
         label: of the records that were scored.
         left_out: how many records a model was not trained on, on average.
     """
-    accuracy = models["test_accuracy"]
-    if accuracy is None:
+    if generalisation is None:
         return []
     largest = float(np.bincount(label).max() / len(label))
-    mean, sd = accuracy["mean"], accuracy["sd"]
+    mean, sd = generalisation.mean, generalisation.sd
     notes = []
     if mean <= largest:
         notes.append(

@@ -21,7 +21,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +32,7 @@ from jaxattack.attacks.membership import ATTACKS, by_label, signals_of
 from jaxattack.audit.confidences import Kind, read_confidences, told_places
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
@@ -199,7 +199,7 @@ def score(
     declare: MembershipAttack | None = None,
     name: str = "observations",
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> MembershipFindings:
     """Attack observations that other code made.
 
     Args:
@@ -209,9 +209,6 @@ def score(
         name: for the title.
         progress: called as work is done.
 
-    Returns:
-        The findings, as `jaxattack.report` documents them.
-
     Raises:
         InputError: fewer than 4 models, or an attack that cannot score these observations.
     """
@@ -219,22 +216,20 @@ def score(
     if observations.models < 4:
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
     attacks = readable(observations) if attacks is None else attacks
-    evaluated = evaluate(observations, attacks, declare=declare, unread=_unread(observations), progress=progress)
+    evaluation = evaluate(observations, attacks, declare=declare, unread=_unread(observations), progress=progress)
     queries = observations.signal("phi").shape[2] if "phi" in observations.signals else 1
     seconds = time.perf_counter() - begin
-    return {
-        "format": 1,
-        "kind": "membership",
-        "title": f"{name} · {observations.models} models",
-        **evaluated,
-        "cost": {
-            "models": observations.models,
-            "gradient_steps": 0,
-            "queries": observations.models * observations.records * queries,
-            "seconds": {"score": seconds, "total": seconds},
-            "memory_bytes": peak_memory(),
-            "device": device(),
-        },
-        "config": {"observations": name, "attacks": [*by_label(attacks)]},
-        "environment": environment(),
-    }
+    return MembershipFindings(
+        title=f"{name} · {observations.models} models",
+        **vars(evaluation),
+        cost=CostFindings(
+            models=observations.models,
+            gradient_steps=0,
+            queries=observations.models * observations.records * queries,
+            seconds=Seconds(score=seconds, total=seconds),
+            memory_bytes=peak_memory(),
+            device=device(),
+        ),
+        config={"observations": name, "attacks": [*by_label(attacks)]},
+        environment=environment(),
+    )

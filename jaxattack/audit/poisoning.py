@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -17,10 +16,11 @@ from jaxtyping import Bool, Int
 from jaxattack.attacks.membership import REGISTRY, LiRA, by_label
 from jaxattack.attacks.naming import label
 from jaxattack.audit.curves import pooled
+from jaxattack.audit.findings.membership import CopiesPoint, PoisonFindings
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.scoring import Findings, record_pictures, run_findings, scored_observations
+from jaxattack.audit.scoring import MembershipResult, record_pictures, run_findings, scored_observations
 from jaxattack.audit.sweep import train_run
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement
@@ -57,7 +57,7 @@ def poison(
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
-) -> Findings:
+) -> MembershipResult:
     """Sweeps with more and more poison, attacked alike.
 
     Args:
@@ -69,7 +69,7 @@ def poison(
         progress: called as work is done.
 
     Returns:
-        The findings of the run with the most copies, and in ``poison`` the curve over the number of copies.
+        The findings of the run with the most copies, and in `poison` the curve over the number of copies.
 
     Raises:
         InputError: as `jaxattack.membership`, targets that are no records, or a design with which the attack whose curve is
@@ -81,30 +81,34 @@ def poison(
     audit = replace(audit, dataset=clean, records=None, attacks=tuple(dict.fromkeys((*audit.attacks, attack))))
     targets = _targets(poisoning, clean, audit.seed)
     scored = _choose_scored(attack, audit.design(audit.models, len(clean), audit.seed), targets)
-    curve: list[dict[str, Any]] = []
+    curve: list[CopiesPoint] = []
     for copies in sorted({0, *poisoning.copies}):
         poisoned = relabel_copies(clean, targets, copies, audit.seed)
         sweep = replace(audit, dataset=poisoned.records, background=int(poisoned.background.sum()))
         plan = train_run(out / f"copies-{copies}", sweep, placement=placement, cluster=cluster, progress=progress)
         observations = scored_observations(plan.folder, audit.models).take_records(scored)
-        curve.append({"copies": copies, **compare_targets(observations, attack, np.isin(scored, targets))})
-    values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress)
-    values["title"] = f"{values['title']} · {curve[-1]['copies']} copies of {len(targets)} records poison it"
-    values["poison"] = {
-        "attack": label(attack, REGISTRY), "targets": len(targets), "records": targets.tolist(), "curve": curve,
-    }  # fmt: skip
-    return Findings(values, record_pictures(values, clean))
+        curve.append(compare_targets(observations, attack, np.isin(scored, targets), copies))
+    findings = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress)
+    findings = replace(
+        findings,
+        title=f"{findings.title} · {curve[-1].copies} copies of {len(targets)} records poison it",
+        poison=PoisonFindings(
+            attack=label(attack, REGISTRY),
+            targets=len(targets),
+            records=tuple(targets.tolist()),
+            curve=tuple(curve),
+        ),
+    )
+    return MembershipResult(findings=findings, pictures=record_pictures(findings, clean))
 
 
 def compare_targets(
-    observations: Observations, attack: MembershipAttack, poisoned: Bool[np.ndarray, "record"]
-) -> dict[str, Any]:
+    observations: Observations, attack: MembershipAttack, poisoned: Bool[np.ndarray, "record"], copies: int
+) -> CopiesPoint:
     """What an attack finds of the targets, which are poisoned, and of all other records, each pooled over the models."""
     scores = attack(observations)
-    return {
-        name: pooled(scores[:, rows], observations.member[:, rows])
-        for name, rows in (("targets", poisoned), ("others", ~poisoned))
-    }
+    targets, others = (pooled(scores[:, rows], observations.member[:, rows]) for rows in (poisoned, ~poisoned))
+    return CopiesPoint(copies=copies, targets=targets, others=others)
 
 
 def _targets(poisoning: Poisoning, clean: Dataset, seed: int) -> Int[np.ndarray, "target"]:

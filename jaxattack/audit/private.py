@@ -22,7 +22,7 @@ from jaxattack.audit.epsilon import EpsilonAudit, epsilon
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns
-from jaxattack.audit.scoring import Findings, account
+from jaxattack.audit.scoring import training_cost
 from jaxattack.audit.sweep import train_missing
 from jaxattack.data import canary, fingerprint
 from jaxattack.store import RunFolder
@@ -72,7 +72,7 @@ def audit_training(
     standardise: Standardise = "members",
     placement: Placement = Placement(),
     progress: Progress | None = None,
-) -> Findings:
+) -> dict[str, Any]:
     """Train the private models that the run folder lacks, and bound epsilon from both sides.
 
     Args:
@@ -116,23 +116,26 @@ def audit_training(
     correct = np.asarray(observed.signal("correct")[:, sweep.canaries :])
     preflight = _preflight(start, _losses(scores), member)
     told = [] if not preflight["silent"] else [_told(preflight["silent"], sweep)]
-    return Findings(
-        values
-        | {
-            "upper": [*above.uppers, *(values["upper"] or [])],
-            "training": {
-                "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
-                "kind": sweep.kind,
-                "background": phi.shape[1] - sweep.canaries,
-                "accuracy": float(correct.mean()),
-                "preflight": preflight,
-            },
-            "notes": [*values["notes"], *told],
-            "cost": account(plan.folder, sweep.models, seconds) | {"memory_bytes": peak_memory()},
-            "config": plan.folder.identity | {"models": sweep.models, **asdict(audit)},
+    training = training_cost(plan.folder, sweep.models)
+    phases = {"compile": training.compile, "train": training.train, "observe": training.observe}
+    return values | {
+        "upper": [*above.uppers, *(values["upper"] or [])],
+        "training": {
+            "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
+            "kind": sweep.kind,
+            "background": phi.shape[1] - sweep.canaries,
+            "accuracy": float(correct.mean()),
+            "preflight": preflight,
         },
-        {},
-    )
+        "notes": [*values["notes"], *told],
+        "cost": {
+            "gradient_steps": training.gradient_steps,
+            "seconds": phases | seconds,
+            "device": training.device,
+            "memory_bytes": peak_memory(),
+        },
+        "config": plan.folder.identity | {"models": sweep.models, **asdict(audit)},
+    }
 
 
 def _title(plan: Plan, private: learners.DPSGD, sweep: CanarySweep) -> str:

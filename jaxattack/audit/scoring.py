@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,25 +14,27 @@ from jaxattack.audit.answerable import answerable
 from jaxattack.audit.asking import of_plan
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.findings.membership import CostFindings, EvaluationFindings, MembershipFindings, Seconds
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.records import choose_records
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
-from jaxattack.store import RunFolder
+from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries
 from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress
 
 
-class Findings(NamedTuple):
-    """What an audit found.
+@dataclass(frozen=True, kw_only=True)
+class MembershipResult:
+    """The findings of a run, and pictures.
 
     Attributes:
-        values: plain values for JSON; `jaxattack.report` documents the keys.
+        findings: how much each attack gets, for `jaxattack.report`.
         pictures: record -> its image, for the most vulnerable records, where they are images.
     """
 
-    values: dict[str, Any]
-    pictures: dict[int, np.ndarray]
+    findings: MembershipFindings
+    pictures: Mapping[int, np.ndarray]
 
 
 def rescore(
@@ -42,7 +43,7 @@ def rescore(
     *,
     declare: MembershipAttack | None = None,
     progress: Progress | None = None,
-) -> Findings:
+) -> MembershipResult:
     """Attack the models of a run folder again; nothing is trained.
 
     Args:
@@ -61,8 +62,8 @@ def rescore(
     _require_enough(run, models)
     _check_description(run)
     records = _records_of(run)
-    values = run_findings(run, models, attacks, declare, records, begin, progress)
-    return Findings(values, record_pictures(values, records))
+    findings = run_findings(run, models, attacks, declare, records, begin, progress)
+    return MembershipResult(findings=findings, pictures=record_pictures(findings, records))
 
 
 def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None) -> Observations:
@@ -110,11 +111,11 @@ def _records_of(run: RunFolder) -> Dataset | None:
     return records if fingerprint(records) == data["sha256"] else None
 
 
-def record_pictures(values: dict[str, Any], dataset: Dataset | None) -> dict[int, np.ndarray]:
+def record_pictures(findings: EvaluationFindings, dataset: Dataset | None) -> dict[int, np.ndarray]:
     """The most vulnerable records, where they are images."""
     if dataset is None or not dataset.images:
         return {}
-    return {entry["record"]: dataset.x[entry["record"]] for entry in values["vulnerable"]["records"]}
+    return {one.record: dataset.x[one.record] for one in findings.vulnerable.records}
 
 
 def run_findings(
@@ -126,7 +127,7 @@ def run_findings(
     begin: float,
     progress: Progress | None,
     plan: Plan | None = None,
-) -> dict[str, Any]:
+) -> MembershipFindings:
     """The findings on the first models of a run folder, with what they cost."""
     _require_enough(folder, models)
     start = time.perf_counter()
@@ -136,40 +137,43 @@ def run_findings(
     visible = run["signals"] if plan is None else plan.visible
     able = answerable(by_label(attacks), visible, run.get("defences", ()))
     queries = Queries.counting(run["queries"])
-    evaluated = evaluate(
+    evaluation = evaluate(
         observations, tuple(able.attacks.values()), declare=declare, queries=queries, progress=progress
     )
     strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])
-    evaluated["notes"] = [*evaluated["notes"], *able.notes, *strange]
-    scored = time.perf_counter() - start
-    return {
-        "format": 1,
-        "kind": "membership",
-        "title": f"{run['data']['name']} · {run['victim']['model']} · {models} models",
-        **evaluated,
-        "cost": {
-            "models": models,
-            "queries": models * observations.records * run["queries"],
-            **account(folder, models, {"score": scored, "total": time.perf_counter() - begin}),
-            "memory_bytes": peak_memory(),
-        },
-        "config": {**run, "models": models, "attacks": [*by_label(attacks)]},
-        "environment": environment(),
-    }
+    evaluation = replace(evaluation, notes=(*evaluation.notes, *able.notes, *strange))
+    seconds = time.perf_counter() - start
+    training = training_cost(folder, models)
+    return MembershipFindings(
+        title=f"{run['data']['name']} · {run['victim']['model']} · {models} models",
+        **vars(evaluation),
+        cost=CostFindings(
+            models=models,
+            gradient_steps=training.gradient_steps,
+            queries=models * observations.records * run["queries"],
+            seconds=Seconds(
+                compile=training.compile,
+                train=training.train,
+                observe=training.observe,
+                score=seconds,
+                total=time.perf_counter() - begin,
+            ),
+            memory_bytes=peak_memory(),
+            device=training.device,
+        ),
+        config={**run, "models": models, "attacks": [*by_label(attacks)]},
+        environment=environment(),
+    )
 
 
-def account(folder: RunFolder, models: int, seconds: dict[str, float]) -> dict[str, Any]:
-    """What the first models cost, from what every chunk of the folder did, and on what; seconds add up over processes."""
+def training_cost(folder: RunFolder, models: int) -> Cost:
+    """What training the first models cost, from what every chunk of the folder did; seconds add up over processes."""
     costs = folder.costs()
     share = models / max(sum(count for count, _ in costs), 1)
-    total = {name: sum(getattr(cost, name) for _, cost in costs) for name in ("gradient_steps", "train", "observe")}
-    trained = {
-        "compile": sum(cost.compile for _, cost in costs),
-        "train": share * total["train"],
-        "observe": share * total["observe"],
-    }
-    return {
-        "gradient_steps": round(share * total["gradient_steps"]),
-        "seconds": trained | seconds,
-        "device": "; ".join(sorted({cost.device for _, cost in costs})) or device(),
-    }
+    return Cost(
+        gradient_steps=round(share * sum(cost.gradient_steps for _, cost in costs)),
+        compile=sum(cost.compile for _, cost in costs),
+        train=share * sum(cost.train for _, cost in costs),
+        observe=share * sum(cost.observe for _, cost in costs),
+        device="; ".join(sorted({cost.device for _, cost in costs})) or device(),
+    )

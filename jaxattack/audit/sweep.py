@@ -21,7 +21,7 @@ from jaxattack.audit.model_source import ModelSource
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
 from jaxattack.audit.records import Standardise
-from jaxattack.audit.scoring import Findings, record_pictures, run_findings
+from jaxattack.audit.scoring import MembershipResult, record_pictures, run_findings
 from jaxattack.data.designs import Design, Halves
 from jaxattack.training import Engine, Placement
 from jaxattack.training.learners import Standard
@@ -47,7 +47,7 @@ def membership(
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
-) -> Findings:
+) -> MembershipResult:
     """Train the models that the run folder lacks, and attack every model.
 
     Args:
@@ -101,12 +101,14 @@ def run_membership(
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
-) -> Findings:
+) -> MembershipResult:
     """As `membership`, its arguments as one value."""
     begin = time.perf_counter()
     plan = train_run(out, audit, placement=placement, cluster=cluster, progress=progress)
-    values = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress, plan)
-    return Findings(values, record_pictures(values, plan.records))
+    findings = run_findings(
+        plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress, plan
+    )
+    return MembershipResult(findings=findings, pictures=record_pictures(findings, plan.records))
 
 
 @contextmanager

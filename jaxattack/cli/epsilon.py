@@ -90,11 +90,11 @@ def epsilon(
             sweep=sweep,
             audit=audit,
         )
-        publish(folder, found.values, output)
+        publish(folder, found, output)
         return
     with progress(output) as shown, resumable(folder):
         made = audit_training(
             folder, model=model, dataset=dataset, records=subject.records, standardise=subject.standardise, recipe=recipe,
             private=private, sweep=sweep, audit=audit, placement=placement, progress=shown,
         )  # fmt: skip
-    publish(folder, made.values, output)
+    publish(folder, made, output)

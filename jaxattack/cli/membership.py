@@ -186,11 +186,11 @@ def membership(
         if part:
             unfinished = train_part(folder, audit, part, placement=placement, progress=shown)
         run = partial(run_poison, poisoning=poisoning) if poisoning else run_membership
-        found = (
+        result = (
             None if unfinished else run(folder, audit, placement=placement, cluster=machines.cluster, progress=shown)
         )
-    if found:
-        publish(folder, found.values, output, pictures=found.pictures)
+    if result:
+        publish(folder, result.findings, output, pictures=result.pictures)
     elif part:
         _tell(folder, part, unfinished, tuple(audit.labelled()), output)
 
@@ -251,8 +251,8 @@ def score(
     chosen = named or tuple(under_protocol(attack, protocol) for attack in readable(read))
     declared = declared_from(declare, protocol)
     with progress(output) as shown:
-        values = score_observations(read, chosen, declare=declared, name=observations.name, progress=shown)
-    publish(folder, values, output)
+        findings = score_observations(read, chosen, declare=declared, name=observations.name, progress=shown)
+    publish(folder, findings, output)
 
 
 def report(
@@ -279,5 +279,5 @@ def report(
     chosen = attacks_from(attacks, protocol)
     declared = declared_from(declare, protocol)
     with progress(output) as shown:
-        found = rescore(run, chosen, declare=declared, progress=shown)
-    publish(out or run, found.values, output, pictures=found.pictures)
+        result = rescore(run, chosen, declare=declared, progress=shown)
+    publish(out or run, result.findings, output, pictures=result.pictures)

@@ -9,8 +9,7 @@ what could not be measured is null. Every kind of audit has
     cost                what it cost; the keys depend on the kind, "seconds" by phase and "device" are always there
     config, environment plain values
 
-and the keys that `jaxattack.report.membership`, `jaxattack.report.extraction`, `jaxattack.report.inversion`,
-`jaxattack.audit.findings.evasion`, `jaxattack.audit.findings.reconstruction` and `jaxattack.report.epsilon` document.
+and the keys that the dataclasses of `jaxattack.audit.findings` document, a module a family.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def settings(attacks=("loss", "gap"), **changes):
 
 
 def run(folder, **changes):
-    return run_membership(folder, settings(**changes), placement=PLACEMENT).values
+    return run_membership(folder, settings(**changes), placement=PLACEMENT).findings
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def test_what_was_asked_is_kept_and_not_asked_again(finished, monkeypatch):
 
 
 def test_a_new_attack_of_a_finished_run_asks_for_what_it_reads(finished, no_training):
-    values = run(finished, attacks=("loss", "rmia-offline?temperature=3"))
-    assert {entry["name"] for entry in values["attacks"]} == {"loss", "rmia-offline?temperature=3"}
+    findings = run(finished, attacks=("loss", "rmia-offline?temperature=3"))
+    assert {entry.name for entry in findings.attacks} == {"loss", "rmia-offline?temperature=3"}
     assert list(finished.glob("signal-*_t3-*.npz"))
 
 
@@ -93,7 +93,7 @@ def test_the_signals_of_a_run_are_no_part_of_what_it_is(tmp_path):
     old["signals"] = ["phi", "correct"]
     file.write_text(json.dumps(old))
     more = run(tmp_path / "run", models=8)
-    assert more["models"]["count"] == 8
+    assert more.models.count == 8
     assert json.loads(file.read_text())["signals"] == ["phi", "correct"]
 
 
@@ -134,11 +134,11 @@ def test_attacks_that_ask_more_are_run_where_they_are_named_and_find_a_leak(tmp_
     assert not {*ON_DEMAND} & {*ATTACKS}
     learner = Standard(recipe=Recipe(epochs=200, batch=5, learning_rate=0.05))
     options = {"attacks": names, "model": Architecture(name="mlp:32"), "learner": learner}
-    values = run(tmp_path / "run", **options)
-    area = {entry["name"]: entry["auc"] for entry in values["attacks"]}
+    findings = run(tmp_path / "run", **options)
+    area = {entry.name: entry.auc for entry in findings.attacks}
     assert {*area} == {*names}
     # Random labels are remembered or guessed: whoever is right, and flat, is a member.
     assert all(area[name] > 0.6 for name in {*names} - {"merlin"})
     behind = run(tmp_path / "other", defences=(LabelOnly(),), **options)
-    assert {entry["name"] for entry in behind["attacks"]} == {"noise-robustness", "boundary-distance"}
-    assert sum("do not allow" in note for note in behind["notes"]) == 3
+    assert {entry.name for entry in behind.attacks} == {"noise-robustness", "boundary-distance"}
+    assert sum("do not allow" in note for note in behind.notes) == 3

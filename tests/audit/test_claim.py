@@ -8,6 +8,8 @@ import pytest
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit import MembershipAudit, evaluate
 from jaxattack.audit.claim import Correction, claimed_rate
+from jaxattack.audit.findings import values
+from jaxattack.audit.findings.membership import ClaimFindings
 from jaxattack.data import load
 from jaxattack.data.designs import Halves
 from jaxattack.metrics import influences, roc_curve
@@ -55,29 +57,29 @@ def test_the_declared_attack_is_claimed_and_compared_with_the_loss():
     observations = observed(8, 400, 1.0, np.random.default_rng(0))
     attacks = [lookup(name) for name in ("lira-online", "lira-offline", "loss")]
     free, declared = (evaluate(observations, attacks, growth=False, declare=one) for one in (None, attacks[1]))
-    assert free["claim"] == {"attack": free["attacks"][0]["name"], "rate": "0.01", "choices": 3, "declared": False}
-    assert declared["claim"] == {"attack": "lira-offline", "rate": "0.01", "choices": 1, "declared": True}
-    assert declared["comparison"]["attack"] == "lira-offline"
-    entry = claimed(declared)
+    assert free.claim == ClaimFindings(attack=free.attacks[0].name, rate="0.01", choices=3, declared=False)
+    assert declared.claim == ClaimFindings(attack="lira-offline", rate="0.01", choices=1, declared=True)
+    assert declared.comparison.attack == "lira-offline"
+    entry = claimed(values(declared))
     assert entry["tpr_interval_corrected"] == entry["tpr_interval"]
-    low, high = claimed(free)["tpr_interval"]["0.01"]
-    wide = claimed(free)["tpr_interval_corrected"]["0.01"]
+    low, high = claimed(values(free))["tpr_interval"]["0.01"]
+    wide = claimed(values(free))["tpr_interval_corrected"]["0.01"]
     assert wide[0] < low < high < wide[1]
 
 
 def test_a_comparison_is_that_of_the_scores():
     observations = observed(8, 400, 1.0, np.random.default_rng(1))
     attacks = {name: lookup(name) for name in ("lira-online", "loss")}
-    told = evaluate(observations, attacks.values(), growth=False, declare=lookup("lira-online"))["comparison"]
+    told = evaluate(observations, attacks.values(), growth=False, declare=lookup("lira-online")).comparison
     rates = (0.1, 0.01)
     ours, theirs = (
         influences(scores, observations.member, roc_curve(scores.ravel(), observations.member.ravel()), rates)
-        for scores in (attacks[name](observations) for name in (told["attack"], "loss"))
+        for scores in (attacks[name](observations) for name in (told.attack, "loss"))
     )
     for key, difference in zip(("0.1", "0.01"), ours.less(theirs), strict=False):
-        assert told["tpr"][key]["difference"] == pytest.approx(difference.value)
-        assert told["tpr"][key]["interval"] == pytest.approx(difference.interval())
-        assert told["tpr"][key]["better"] == (difference.interval()[0] > 0)
+        assert told.tpr[key].difference == pytest.approx(difference.value)
+        assert told.tpr[key].interval == pytest.approx(difference.interval())
+        assert told.tpr[key].better == (difference.interval()[0] > 0)
 
 
 @pytest.mark.parametrize("models", [4, 8])
@@ -88,6 +90,6 @@ def test_runs_without_a_leak_claim_none_and_runs_with_one_do(models):
     for leak in (0.0, 2.0):
         rng = np.random.default_rng(models)
         runs = [evaluate(observed(models, 300, leak, rng), attacks, growth=False) for _ in range(40)]
-        claims[leak] = sum(beats_chance(claimed(found), found["claim"]["rate"]) for found in runs)
+        claims[leak] = sum(beats_chance(claimed(values(found)), found.claim.rate) for found in runs)
     assert claims[0.0] <= 4  # 5% of 40, and two standard errors
     assert claims[2.0] >= 32

@@ -145,7 +145,7 @@ def test_a_cluster_gives_the_observations_of_the_plain_run(ray, plain, tmp_path,
     assert stand_in.asked == [{"max_retries": cluster.RETRIES, "max_calls": 0, "num_cpus": 1}]
     assert stand_in.most == 4, "two tasks a core are under way"
     assert not stand_in.connected
-    assert found.values["cost"]["gradient_steps"] == MODELS * 2 * 4
+    assert found.findings.cost.gradient_steps == MODELS * 2 * 4
     assert len(engines) == 1, "a worker compiles once"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit import curves, evaluate
 from jaxattack.audit.curves import by_models, by_queries, of_views, pooled
+from jaxattack.audit.findings import values
+from jaxattack.audit.findings.membership import ModelsPoint, QueriesPoint
 from jaxattack.training import Queries
 from jaxattack.types import InputError, Observations
 
@@ -25,7 +29,8 @@ def observed(models: int, records: int = 40, queries: int = 1) -> Observations:
 
 
 def without_last_bits(value):
-    """Products of matrices may differ in their last bits with where the matrices lie in memory."""
+    """Findings in values; products of matrices may differ in their last bits with where the matrices lie in memory."""
+    value = values(value)
     if isinstance(value, dict):
         return {key: without_last_bits(part) for key, part in value.items()}
     return [without_last_bits(part) for part in value] if isinstance(value, list) else float(f"{value:.10g}")
@@ -38,20 +43,20 @@ def attack(name: str = "lira-online"):
 def test_pooled_scores_stand_behind_one_threshold():
     scores, member = np.array([[3.0, 2.0], [1.0, 0.0]]), np.array([[True, False], [True, False]])
     found = pooled(scores, member)
-    assert (found["targets"], found["auc"]) == (2, 0.75)
-    assert set(found["tpr"]) == set(found["tpr_interval"]) == RATES
-    assert found["tpr"]["0.1"] == 0.5  # alone each target would be told apart without an error
-    low, high = found["tpr_interval"]["0.1"]
+    assert (found.targets, found.auc) == (2, 0.75)
+    assert set(found.tpr) == set(found.tpr_interval) == RATES
+    assert found.tpr["0.1"] == 0.5  # alone each target would be told apart without an error
+    low, high = found.tpr_interval["0.1"]
     assert 0 < low < 0.5 < high < 1
 
 
 def test_few_models_are_groups_of_their_own_whose_scores_are_pooled():
     observations = observed(18)
     points = by_models(attack(), observations)
-    assert [(point["models"], point["targets"]) for point in points] == [(8, 16), (16, 16)]
+    assert [(point.models, point.targets) for point in points] == [(8, 16), (16, 16)]
     parts = [observations.take(slice(0, 8)), observations.take(slice(8, 16))]
     scores = np.concatenate([attack()(part) for part in parts])
-    assert points[0] == {"models": 8, **pooled(scores, observations.member[:16])}
+    assert points[0] == ModelsPoint(models=8, **vars(pooled(scores, observations.member[:16])))
 
 
 def test_pairs_stay_together_wherever_the_models_stand():
@@ -63,12 +68,12 @@ def test_pairs_stay_together_wherever_the_models_stand():
 
 def test_groups_hold_no_more_targets_than_are_enough(monkeypatch):
     monkeypatch.setattr(curves, "TARGETS", 8)
-    assert [point["targets"] for point in by_models(attack("calibration"), observed(18))] == [8, 8, 16]
+    assert [point.targets for point in by_models(attack("calibration"), observed(18))] == [8, 8, 16]
 
 
 def test_sizes_that_cannot_be_scored_are_left_out():
-    assert [point["models"] for point in by_models(attack("calibration"), observed(18))] == [4, 8, 16]
-    assert [point["models"] for point in by_models(attack("lira-online?variance=record"), observed(18))] == [8, 16]
+    assert [point.models for point in by_models(attack("calibration"), observed(18))] == [4, 8, 16]
+    assert [point.models for point in by_models(attack("lira-online?variance=record"), observed(18))] == [8, 16]
 
 
 def test_views_are_kept_by_what_they_show():
@@ -85,24 +90,23 @@ def test_views_are_kept_by_what_they_show():
 def test_queries_give_a_point_for_each_smaller_set():
     observations = observed(8, queries=18)
     points = by_queries(attack(), observations, Queries.counting(18))
-    assert [point["queries"] for point in points] == [1, 2, 9, 18]
-    assert points[-1] == {"queries": 18, **pooled(attack()(observations), observations.member)}
-    assert points[-1]["auc"] > points[0]["auc"]  # noise of queries is independent here
-    assert [point["queries"] for point in by_queries(attack(), observed(8, queries=9), Queries.counting(9))] == [1, 9]
+    assert [point.queries for point in points] == [1, 2, 9, 18]
+    assert points[-1] == QueriesPoint(queries=18, **vars(pooled(attack()(observations), observations.member)))
+    assert points[-1].auc > points[0].auc  # noise of queries is independent here
+    assert [point.queries for point in by_queries(attack(), observed(8, queries=9), Queries.counting(9))] == [1, 9]
 
 
 def test_what_is_known_of_all_views_is_not_computed_again():
     observations = observed(8, queries=18)
     plain = by_queries(attack(), observations, Queries.counting(18))
-    entry = evaluate(observations, (attack(),), growth=False)["attacks"][0]
+    entry = evaluate(observations, (attack(),), growth=False).attacks[0]
     known = by_queries(attack(), observations, Queries.counting(18), entry)
     assert known[:-1] == plain[:-1]
-    for key, interval in known[-1].pop("tpr_interval").items():  # more figures at once are rounded otherwise
-        assert interval == pytest.approx(plain[-1]["tpr_interval"][key])
-    del plain[-1]["tpr_interval"]
-    assert known == plain
-    marked = by_queries(attack(), observations, Queries.counting(18), {**entry, "auc": 2.0})
-    assert [point["auc"] for point in marked] == [*(point["auc"] for point in plain[:-1]), 2.0]
+    for key, interval in known[-1].tpr_interval.items():  # more figures at once are rounded otherwise
+        assert interval == pytest.approx(plain[-1].tpr_interval[key])
+    assert replace(known[-1], tpr_interval={}) == replace(plain[-1], tpr_interval={})
+    marked = by_queries(attack(), observations, Queries.counting(18), replace(entry, auc=2.0))
+    assert [point.auc for point in marked] == [*(point.auc for point in plain[:-1]), 2.0]
 
 
 def test_views_that_were_not_asked_about_are_refused():
@@ -114,19 +118,19 @@ def test_views_that_were_not_asked_about_are_refused():
 
 def test_the_last_point_of_the_findings_is_the_attack_among_all_models():
     observations, attacks = observed(8, records=400), (attack(), attack("loss"))
-    found = {entry["name"]: entry for entry in evaluate(observations, attacks)["attacks"]}
+    found = {entry.name: entry for entry in evaluate(observations, attacks).attacks}
     expected = [
         *by_models(attack(), observations),
-        {"models": 8, **pooled(attack()(observations), observations.member)},
+        ModelsPoint(models=8, **vars(pooled(attack()(observations), observations.member))),
     ]
-    assert without_last_bits(found["lira-online"]["by_models"]) == without_last_bits(expected)
-    assert found["loss"]["by_models"] == []
+    assert without_last_bits(found["lira-online"].by_models) == without_last_bits(expected)
+    assert found["loss"].by_models == ()
 
 
 def test_attacks_are_not_run_among_fewer_models_where_nobody_asks():
     observations = observed(8, records=400)
     ((with_growth,), (without,)) = (
-        evaluate(observations, (attack(),), growth=growth)["attacks"] for growth in (True, False)
+        evaluate(observations, (attack(),), growth=growth).attacks for growth in (True, False)
     )
-    assert without["by_models"] == []
-    assert {**with_growth, "by_models": [], "seconds": 0} == {**without, "seconds": 0}
+    assert without.by_models == ()
+    assert values(replace(with_growth, by_models=(), seconds=0)) == values(replace(without, seconds=0))

@@ -8,6 +8,7 @@ from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from jaxattack.attacks.membership import ATTACKS, lookup
 from jaxattack.audit import read_observations, score
+from jaxattack.audit.findings import values
 from jaxattack.types import InputError, InputWarning, Observations
 
 RNG = np.random.default_rng(0)
@@ -173,22 +174,23 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 
 def test_a_score_is_json_with_the_parts_of_a_report(read):
     found = score(read(**ARRAYS), name="mine")
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert {entry["name"] for entry in found["attacks"]} == set(ATTACKS)
-    assert found["title"] == "mine · 6 models"
-    assert found["cost"]["queries"] == MODELS * RECORDS
-    assert found["cost"]["gradient_steps"] == 0
+    report = values(found)
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert {entry.name for entry in found.attacks} == set(ATTACKS)
+    assert found.title == "mine · 6 models"
+    assert found.cost.queries == MODELS * RECORDS
+    assert found.cost.gradient_steps == 0
     right = LOGITS.argmax(axis=-1) == LABEL
     expected = np.mean([right[model][MEMBER[model]].mean() for model in range(MODELS)])
-    assert found["models"]["train_accuracy"]["mean"] == pytest.approx(expected, abs=1e-6)
+    assert found.models.train_accuracy.mean == pytest.approx(expected, abs=1e-6)
 
 
 def test_phi_alone_is_scored_by_the_attacks_that_read_it(read):
     found = score(read(member=MEMBER, label=LABEL, phi=phi_of(LOGITS)))
-    assert {entry["name"] for entry in found["attacks"]} == {
+    assert {entry.name for entry in found.attacks} == {
         name for name, attack in ATTACKS.items() if {signal.name for signal in attack.signals} <= {"phi"}
     }
-    assert found["models"]["train_accuracy"] is None
+    assert found.models.train_accuracy is None
 
 
 def observations(models=MODELS, **changes):
@@ -221,21 +223,21 @@ def test_a_record_that_every_model_saw_is_left_out_named_and_counted():
     others = np.delete(np.arange(RECORDS), [3, 8])
     kept = observations(member=member).take_records(others)
     expected = score(kept, named("lira-online", "loss"))
-    assert [entry["auc"] for entry in found["attacks"]] == [entry["auc"] for entry in expected["attacks"]]
-    assert {entry["records"] for entry in found["attacks"]} == {38}
-    assert (found["models"]["records"], found["models"]["scored"]) == (40, 38)
+    assert [entry.auc for entry in found.attacks] == [entry.auc for entry in expected.attacks]
+    assert {entry.records for entry in found.attacks} == {38}
+    assert (found.models.records, found.models.scored) == (40, 38)
     # They keep their numbers in the data.
-    assert [entry["record"] for entry in found["vulnerable"]["records"]] == [
-        int(others[entry["record"]]) for entry in expected["vulnerable"]["records"]
+    assert [entry.record for entry in found.vulnerable.records] == [
+        int(others[entry.record]) for entry in expected.vulnerable.records
     ]
-    total, note = found["notes"]
+    total, note = found.notes
     assert total == "2 of 40 records are left out of every figure."
     assert "2 of 40 records (3, 8), which are non-members of fewer than 1" in note
     assert "(lira-online)" in note
 
 
 def scored(found):
-    return {entry["name"]: (entry["auc"], entry["tpr"]) for entry in found["attacks"]}
+    return {entry.name: (entry.auc, entry.tpr) for entry in found.attacks}
 
 
 @pytest.mark.parametrize("queries", [0, 2])
@@ -269,7 +271,7 @@ def test_labels_of_every_kind_name_the_same_columns(read):
             np.testing.assert_array_equal(read(**ARRAYS | {"label": label}).signal("phi"), expected)
     worded = read(**ARRAYS | {"label": words[::-1][LABEL], "classes": words[::-1]})
     np.testing.assert_array_equal(worded.signal("phi"), expected)
-    assert score(worded, named("loss"))["vulnerable"]["records"][0]["label"] in words
+    assert score(worded, named("loss")).vulnerable.records[0].label in words
 
 
 def test_records_that_are_nan_are_left_out_and_told_by_their_place(read):
@@ -282,11 +284,11 @@ def test_records_that_are_nan_are_left_out_and_told_by_their_place(read):
     kept = np.delete(np.arange(RECORDS), [7, 9])
     expected = read(member=MEMBER[:, kept], label=LABEL[kept], logits=LOGITS[:, kept])
     assert scored(found) == scored(score(expected))
-    assert found["models"]["scored"] == 38
+    assert found.models.scored == 38
 
 
 def test_a_phi_of_infinity_is_left_out_and_told(read):
     phi = at(phi_of(LOGITS), (1, 5), -np.inf)
     found = score(read(member=MEMBER, label=LABEL, phi=phi))
-    assert "first at (1, 5) of [model, record]: 1 of 40 records" in found["notes"][0]
-    assert found["models"]["scored"] == 39
+    assert "first at (1, 5) of [model, record]: 1 of 40 records" in found.notes[0]
+    assert found.models.scored == 39

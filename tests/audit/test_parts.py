@@ -38,8 +38,8 @@ def phi(folder):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts") / "plain"
-    values = run_membership(folder, AUDIT, placement=PLACEMENT).values
-    return phi(folder), values
+    findings = run_membership(folder, AUDIT, placement=PLACEMENT).findings
+    return phi(folder), findings
 
 
 @pytest.mark.parametrize(("count", "of"), [(256, 16), (10, 3), (5, 8), (1, 1), (7, 7), (1000, 13)])
@@ -81,9 +81,9 @@ def test_any_order_of_parts_gives_the_observations_of_the_plain_run(tmp_path, pl
         left -= {Part(number, 3)}
         assert set(train_part(tmp_path / "run", AUDIT, Part(number, 3), placement=PLACEMENT)) == left
     np.testing.assert_allclose(phi(tmp_path / "run"), plain[0], rtol=1e-4, atol=1e-5)
-    found = rescore(tmp_path / "run", LOSS).values
-    assert found["attacks"][0]["auc"] == pytest.approx(plain[1]["attacks"][0]["auc"], abs=1e-6)
-    assert found["cost"]["gradient_steps"] == plain[1]["cost"]["gradient_steps"] == MODELS * 2 * 4
+    found = rescore(tmp_path / "run", LOSS).findings
+    assert found.attacks[0].auc == pytest.approx(plain[1].attacks[0].auc, abs=1e-6)
+    assert found.cost.gradient_steps == plain[1].cost.gradient_steps == MODELS * 2 * 4
 
 
 def test_a_part_trains_its_own_missing_models_alone_and_tells_how_far_it_is(tmp_path):
@@ -106,7 +106,7 @@ def test_parts_that_overlap_do_no_harm(tmp_path, plain, monkeypatch):
     monkeypatch.setattr(sweep, "Engine", started)
     assert train_part(tmp_path / "run", AUDIT, Part(1, 1), placement=PLACEMENT) == ()
     np.testing.assert_allclose(phi(tmp_path / "run"), plain[0], rtol=1e-4, atol=1e-5)
-    assert rescore(tmp_path / "run", LOSS).values["cost"]["gradient_steps"] == MODELS * 2 * 4
+    assert rescore(tmp_path / "run", LOSS).findings.cost.gradient_steps == MODELS * 2 * 4
 
 
 PROCESS = """
@@ -159,4 +159,4 @@ def test_processes_of_jax_distributed_take_a_part_each(tmp_path, plain):
             process.kill()
     assert [process.returncode for process in running] == [0, 0], said
     np.testing.assert_allclose(phi(tmp_path / "run"), plain[0], rtol=1e-4, atol=1e-5)
-    assert run_membership(tmp_path / "run", AUDIT, placement=PLACEMENT).values["cost"]["device"].startswith("2 x cpu")
+    assert run_membership(tmp_path / "run", AUDIT, placement=PLACEMENT).findings.cost.device.startswith("2 x cpu")

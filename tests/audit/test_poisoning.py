@@ -33,32 +33,32 @@ SMALL = MembershipAudit(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("poison")
-    return out, poison(out, SMALL, Poisoning(copies=(4,), targets=40)).values
+    return out, poison(out, SMALL, Poisoning(copies=(4,), targets=40)).findings
 
 
 def test_poison_is_in_every_model_and_is_not_scored(run):
-    out, values = run
+    out, findings = run
     folder = RunFolder.existing(out / "copies-4")
     everything, scored = folder.observations(16), scored_observations(folder, 16)
     assert everything.member.shape == (16, 400 + 160)
     assert everything.member[:, 400:].all()
-    assert scored.records == values["models"]["records"] == 400
+    assert scored.records == findings.models.records == 400
     plain = RunFolder.existing(out / "copies-0").observations(16)
     np.testing.assert_array_equal(scored.member, plain.member)
 
 
 def test_copies_raise_what_is_found_of_the_targets(run):
-    curve = run[1]["poison"]["curve"]
-    assert [row["copies"] for row in curve] == [0, 4]
-    clean, poisoned = (row["targets"]["auc"] for row in curve)
+    curve = run[1].poison.curve
+    assert [row.copies for row in curve] == [0, 4]
+    clean, poisoned = (row.targets.auc for row in curve)
     assert poisoned > clean + 0.05
 
 
 def test_a_poisoned_run_is_scored_again_without_its_poison(run):
-    out, values = run
-    again = rescore(out / "copies-4", SMALL.attacks).values
-    assert again["models"]["records"] == 400
-    assert again["attacks"][0]["auc"] == values["attacks"][0]["auc"]
+    out, findings = run
+    again = rescore(out / "copies-4", SMALL.attacks).findings
+    assert again.models.records == 400
+    assert again.attacks[0].auc == findings.attacks[0].auc
 
 
 def test_the_page_says_what_poison_raises(run, tmp_path):
@@ -113,5 +113,5 @@ def test_records_that_the_curve_cannot_score_are_left_out_of_it(tmp_path):
         attacks=(LiRA(online=True),),
     )
     with pytest.warns(InputWarning, match="eft out"):
-        values = poison(tmp_path, audit, Poisoning(copies=(1,), targets=30)).values
-    assert [row["copies"] for row in values["poison"]["curve"]] == [0, 1]
+        findings = poison(tmp_path, audit, Poisoning(copies=(1,), targets=30)).findings
+    assert [row.copies for row in findings.poison.curve] == [0, 1]

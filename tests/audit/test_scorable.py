@@ -112,8 +112,8 @@ def test_an_attack_that_refuses_when_it_is_run_is_told_and_the_others_are_run():
     observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(30, int))
     few = FewReferences(attack=LiRA(online=False), pairs=1)
     found = evaluate(observations, (lookup("loss"), few))
-    assert [entry["name"] for entry in found["attacks"]] == ["loss"]
-    (note,) = found["notes"]
+    assert [entry.name for entry in found.attacks] == ["loss"]
+    (note,) = found.notes
     assert note.startswith("lira-offline-1 is left out: lira-offline cannot score 30 of 30 records")
     with pytest.raises(InputError, match=r"no attack can be run\. lira-offline-1 is left out"):
         evaluate(observations, (few,))
@@ -128,10 +128,10 @@ def test_all_attacks_score_the_same_records():
     attacks = [*named("lira-online", "lira-offline", "loss").values()]
     found = evaluate(observations, attacks)
     expected = evaluate(observations.take_records(np.delete(np.arange(20), [3, 5])), attacks)
-    assert [entry["auc"] for entry in found["attacks"]] == [entry["auc"] for entry in expected["attacks"]]
-    assert found["vulnerability"] == expected["vulnerability"]
-    assert len(found["notes"]) == 3
-    assert not expected["notes"]
+    assert [entry.auc for entry in found.attacks] == [entry.auc for entry in expected.attacks]
+    assert found.vulnerability == expected.vulnerability
+    assert len(found.notes) == 3
+    assert not expected.notes
 
 
 def test_records_with_unread_signals_are_left_out_first():

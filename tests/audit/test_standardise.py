@@ -38,7 +38,7 @@ def test_a_sweep_learns_from_them_unless_they_are_to_stay(raw, tmp_path):
             models=4,
             attacks=(Threshold(quantity="loss"),),
         )
-        accuracy[way] = found.values["models"]["test_accuracy"]["mean"]
+        accuracy[way] = found.findings.models.test_accuracy.mean
         identity[way] = json.loads((tmp_path / way / "run.json").read_text())
     assert accuracy["members"] > 0.93
     assert accuracy["none"] < accuracy["members"] - 0.05

@@ -9,6 +9,7 @@ from flax import nnx
 
 from jaxattack.attacks.membership import ATTACKS, lookup
 from jaxattack.audit import MembershipAudit, membership, rescore, sweep
+from jaxattack.audit.findings import values
 from jaxattack.data import Exact, Poisson, Sized, load, random_labels
 from jaxattack.models import Architecture, build
 from jaxattack.store import RunFolder
@@ -85,11 +86,12 @@ def named(*names):
     return tuple(map(lookup, names))
 
 
-def plain(values):
-    """Findings without what differs from run to run."""
-    if isinstance(values, dict):
-        return {key: plain(value) for key, value in values.items() if key not in TIMES}
-    return [plain(value) for value in values] if isinstance(values, list) else values
+def plain(findings):
+    """Findings in values, without what differs from run to run."""
+    findings = values(findings)
+    if isinstance(findings, dict):
+        return {key: plain(value) for key, value in findings.items() if key not in TIMES}
+    return [plain(value) for value in findings] if isinstance(findings, list) else findings
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +109,11 @@ def no_training(monkeypatch):
 
 
 def test_findings_are_json_with_the_documented_keys(finished):
-    values = finished[1].values
-    assert json.loads(json.dumps(values, allow_nan=False)) == values
-    assert set(values) == REPORT
-    assert {entry["name"] for entry in values["attacks"]} == set(ATTACKS)
-    for entry in values["attacks"]:
+    report = values(finished[1].findings)
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert set(report) == REPORT
+    assert {entry["name"] for entry in report["attacks"]} == set(ATTACKS)
+    for entry in report["attacks"]:
         assert set(entry) - {"references", "records"} == ENTRY
         assert all(set(entry[name]) == RATES for name in ("tpr", "tpr_interval", "false_positives", "resolvable"))
         assert set(entry["roc"]) == {"false_positives", "true_positives", "negatives", "positives"}
@@ -120,42 +122,42 @@ def test_findings_are_json_with_the_documented_keys(finished):
         assert sum(entry["histogram"]["non_member"]) == entry["roc"]["negatives"] == 8 * 20
         assert [point["models"] for point in entry["by_models"]] in ([], [4, 8], [8])
     accuracies = {"train_accuracy", "test_accuracy"}
-    assert set(values["models"]) == {"count", "records", "scored", "classes", "members"} | accuracies
-    assert values["models"]["members"] == 20
-    assert set(values["cost"]["seconds"]) == {"compile", "train", "observe", "score", "total"}
-    assert values["cost"]["gradient_steps"] == 8 * 2 * 4
-    assert values["cost"]["queries"] == 8 * 40
+    assert set(report["models"]) == {"count", "records", "scored", "classes", "members"} | accuracies
+    assert report["models"]["members"] == 20
+    assert set(report["cost"]["seconds"]) == {"compile", "train", "observe", "score", "total"}
+    assert report["cost"]["gradient_steps"] == 8 * 2 * 4
+    assert report["cost"]["queries"] == 8 * 40
     said = {"record", "label", "vulnerability", "beyond_chance", "detected", "falsely"}
-    assert set(values["vulnerable"]["records"][0]) == said
-    assert set(values["vulnerability"]) == {"edges", "count", "stability", "beyond_chance"}
-    assert sum(values["vulnerability"]["count"]) == 40
-    assert values["config"]["seed"] == 0
+    assert set(report["vulnerable"]["records"][0]) == said
+    assert set(report["vulnerability"]) == {"edges", "count", "stability", "beyond_chance"}
+    assert sum(report["vulnerability"]["count"]) == 40
+    assert report["config"]["seed"] == 0
     assert finished[1].pictures == {}
 
 
 def test_attacks_come_strongest_first(finished):
-    assert finished[1].values["claim"]["rate"] == "0.1"  # 160 non-members allow 16 false positives
-    strength = [(entry["tpr"]["0.1"], entry["auc"]) for entry in finished[1].values["attacks"]]
+    assert finished[1].findings.claim.rate == "0.1"  # 160 non-members allow 16 false positives
+    strength = [(entry.tpr["0.1"], entry.auc) for entry in finished[1].findings.attacks]
     assert strength == sorted(strength, reverse=True)
 
 
 def test_a_finished_run_is_not_trained_again(finished, no_training):
     again = run(finished[0], attacks=EVERY)
-    assert plain(again.values) == plain(finished[1].values)
-    assert again.values["cost"]["seconds"]["train"] == finished[1].values["cost"]["seconds"]["train"]
+    assert plain(again.findings) == plain(finished[1].findings)
+    assert again.findings.cost.seconds.train == finished[1].findings.cost.seconds.train
 
 
 def test_scoring_a_run_folder_gives_the_same_findings(finished, no_training):
-    assert plain(rescore(finished[0]).values) == plain(finished[1].values)
-    some = rescore(finished[0], named("gap")).values
-    assert [entry["name"] for entry in some["attacks"]] == ["gap"]
+    assert plain(rescore(finished[0]).findings) == plain(finished[1].findings)
+    some = rescore(finished[0], named("gap")).findings
+    assert [entry.name for entry in some.attacks] == ["gap"]
 
 
 def test_the_first_models_of_a_run_are_a_smaller_run(finished, no_training, tmp_path):
     found = run(finished[0], models=4)
-    assert found.values["models"]["count"] == 4
-    assert found.values["cost"]["models"] == 4
-    assert found.values["cost"]["gradient_steps"] == 4 * 2 * 4
+    assert found.findings.models.count == 4
+    assert found.findings.cost.models == 4
+    assert found.findings.cost.gradient_steps == 4 * 2 * 4
 
 
 def test_more_models_extend_a_run_and_equal_one_made_at_once(finished, tmp_path):
@@ -168,14 +170,14 @@ def test_more_models_extend_a_run_and_equal_one_made_at_once(finished, tmp_path)
         RunFolder.existing(tmp_path / "run").observations(8).signal("phi"),
         RunFolder.existing(finished[0]).observations(8).signal("phi"),
     )
-    assert plain(grown.values) == plain(finished[1].values)
+    assert plain(grown.findings) == plain(finished[1].findings)
 
 
 def test_a_run_that_was_stopped_goes_on_with_what_it_lacks(finished, tmp_path):
     folder = tmp_path / "run"
     run(folder)
     next(folder.glob("chunk-000004-*")).unlink()
-    assert rescore(folder, named("loss")).values["models"]["count"] == 4
+    assert rescore(folder, named("loss")).findings.models.count == 4
     run(folder)
     np.testing.assert_array_equal(
         RunFolder.existing(folder).observations(8).signal("phi"),
@@ -207,9 +209,9 @@ def test_every_design_can_be_scored_by_attacks_that_need_both_sides(tmp_path, de
         design=design,
         attacks=named("loss", "lira-online"),
         placement=Placement(chunk=24, vmap=1),
-    ).values
-    assert {entry["name"] for entry in found["attacks"]} == {"loss", "lira-online"}
-    assert found["models"]["count"] == 24
+    ).findings
+    assert {entry.name for entry in found.attacks} == {"loss", "lira-online"}
+    assert found.models.count == 24
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_scoring_refuses_words_too(finished):
 
 def test_without_a_folder_the_findings_are_the_same_and_nothing_stays(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert plain(run(None, attacks=EVERY).values) == plain(finished[1].values)
+    assert plain(run(None, attacks=EVERY).findings) == plain(finished[1].findings)
     assert not any(tmp_path.iterdir())
 
 
@@ -283,7 +285,7 @@ class Net(nnx.Module):
 
 def test_a_model_is_an_architecture_a_model_a_flax_class_or_a_factory(finished):
     softmax = build("softmax", DATA.shape, DATA.classes)
-    expected = {entry["name"]: entry["auc"] for entry in finished[1].values["attacks"]}
+    expected = {entry.name: entry.auc for entry in finished[1].findings.attacks}
     sources = {
         "Model": softmax,
         f"{__name__}:Net": Net,
@@ -292,11 +294,11 @@ def test_a_model_is_an_architecture_a_model_a_flax_class_or_a_factory(finished):
         ),
     }
     for name, source in sources.items():
-        values = run(None, model=source).values
-        assert values["config"]["victim"]["model"] == name
-        assert len(values["config"]["victim"]["code"]) == 64
+        findings = run(None, model=source).findings
+        assert findings.config["victim"]["model"] == name
+        assert len(findings.config["victim"]["code"]) == 64
         if source is not Net:  # which starts elsewhere
-            assert all(entry["auc"] == expected[entry["name"]] for entry in values["attacks"])
+            assert all(entry.auc == expected[entry.name] for entry in findings.attacks)
 
 
 def test_a_model_is_known_by_its_code_not_by_its_name(tmp_path, no_training):
@@ -336,8 +338,8 @@ def test_the_most_vulnerable_images_are_pictured_and_weights_kept(tmp_path):
         queries=2,
         keep_weights=True,
     )
-    assert set(found.pictures) == {entry["record"] for entry in found.values["vulnerable"]["records"]}
+    assert set(found.pictures) == {entry.record for entry in found.findings.vulnerable.records}
     assert all((image.shape, image.dtype) == ((8, 8, 1), np.uint8) for image in found.pictures.values())
-    assert found.values["cost"]["queries"] == 4 * 40 * 2
+    assert found.findings.cost.queries == 4 * 40 * 2
     assert [file.name for file in tmp_path.glob("run/weights-*")] == ["weights-000000-000003.npz"]
     assert rescore(tmp_path / "run", named("loss")).pictures

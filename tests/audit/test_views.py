@@ -42,13 +42,13 @@ def test_a_run_tells_them_before_training_and_on_its_page_with_the_curve_over_vi
         "attacks": tuple(map(lookup, ("lira-online", "rmia-offline", "attack-r"))),
     }
     with pytest.warns(InputWarning, match="mirrored records and were not trained on such"):
-        found = membership(tmp_path / "run", **settings).values
-    (note,) = [note for note in found["notes"] if "mirrored" in note]
+        found = membership(tmp_path / "run", **settings).findings
+    (note,) = [note for note in found.notes if "mirrored" in note]
     assert "Train with --flip, or ask 1 query" in note
-    assert note in rescore(tmp_path / "run", (lookup("lira-online"),)).values["notes"]
-    by_name = {entry["name"]: entry for entry in found["attacks"]}
+    assert note in rescore(tmp_path / "run", (lookup("lira-online"),)).findings.notes
+    by_name = {entry.name: entry for entry in found.attacks}
     for name in ("lira-online", "rmia-offline"):
-        points = by_name[name]["by_queries"]
-        assert [point["queries"] for point in points] == [1, 2]
-        assert points[-1]["auc"] == by_name[name]["auc"]
-    assert by_name["attack-r"]["by_queries"] == []
+        points = by_name[name].by_queries
+        assert [point.queries for point in points] == [1, 2]
+        assert points[-1].auc == by_name[name].auc
+    assert by_name["attack-r"].by_queries == ()
