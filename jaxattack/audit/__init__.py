@@ -2,7 +2,8 @@
 
 from jaxattack.audit.asking import run_observations
 from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
-from jaxattack.audit.epsilon import EpsilonAudit, epsilon
+from jaxattack.audit.epsilon import epsilon
+from jaxattack.audit.epsilon_methods import EpsilonAudit
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.evasion import EvasionAudit, EvasionResult, evade
 from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extract

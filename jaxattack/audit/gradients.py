@@ -16,7 +16,8 @@ import numpy as np
 
 from jaxattack.audit import accountant
 from jaxattack.audit.environment import device
-from jaxattack.audit.epsilon import EpsilonAudit, epsilon
+from jaxattack.audit.epsilon import epsilon
+from jaxattack.audit.epsilon_methods import EpsilonAudit
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.private import CanarySweep, bound_from_above
 from jaxattack.audit.records import choose_records

@@ -18,7 +18,8 @@ from jaxtyping import Float
 
 from jaxattack.audit import accountant
 from jaxattack.audit.environment import peak_memory
-from jaxattack.audit.epsilon import EpsilonAudit, epsilon
+from jaxattack.audit.epsilon import epsilon
+from jaxattack.audit.epsilon_methods import EpsilonAudit
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jaxattack.audit import EpsilonAudit, coins, epsilon, read_canary_scores
-from jaxattack.audit.epsilon import METHODS, calibrated
+from jaxattack.audit.epsilon import calibrated
+from jaxattack.audit.epsilon_methods import METHODS
 from jaxattack.data.designs import Exact, Halves, Poisson
 from jaxattack.metrics import epsilon as bounds
 from jaxattack.types import InputError
