@@ -52,7 +52,7 @@ assumes; `ja.audit.audit_training` trains private models with canaries first.
     >>> random = np.random.default_rng(0)
     >>> coins = random.random((400, 10)) < 0.5  # [model, canary]: who is in
     >>> bounds = ja.epsilon(coins + random.normal(size=coins.shape), coins)
-    >>> bool(0 < bounds["headline"]["epsilon"] < 2)
+    >>> bool(0 < bounds.headline.epsilon < 2)
     True
 
 Configurations are frozen, and refuse what they cannot do with one sentence, an `InputError`. A name is imported when it

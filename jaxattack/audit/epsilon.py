@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,6 +20,15 @@ from jaxtyping import Bool, Float
 from jaxattack.audit import coins
 from jaxattack.audit.environment import environment, peak_memory
 from jaxattack.audit.epsilon_methods import CLAIMS, METHODS, EpsilonAudit, Method, independent_runs, refusal
+from jaxattack.audit.findings.epsilon import (
+    BoundFindings,
+    CostFindings,
+    EpsilonFindings,
+    ExperimentFindings,
+    HeadlineFindings,
+    Seconds,
+    UpperFindings,
+)
 from jaxattack.metrics.epsilon import Bound, check_scores
 from jaxattack.types import InputError
 
@@ -40,7 +49,7 @@ def epsilon(
     *,
     audit: EpsilonAudit = EpsilonAudit(),
     name: str = "scores",
-) -> dict[str, Any]:
+) -> EpsilonFindings:
     """Every lower bound on epsilon that scores of canaries allow.
 
     Args:
@@ -49,16 +58,13 @@ def epsilon(
         audit: what is claimed.
         name: for the title.
 
-    Returns:
-        The findings, as `jaxattack.report.epsilon` documents them.
-
     Raises:
         InputError: shapes that disagree, NaN, or a declared bound that the experiment does not allow.
 
     Example:
         >>> coins = np.random.default_rng(0).random(1000) < 0.5
-        >>> found = epsilon(coins + np.random.default_rng(1).normal(size=1000), coins)
-        >>> 0.5 < found["headline"]["epsilon"] < 4.38
+        >>> findings = epsilon(coins + np.random.default_rng(1).normal(size=1000), coins)
+        >>> 0.5 < findings.headline.epsilon < 4.38
         True
     """
     begin = time.perf_counter()
@@ -81,33 +87,29 @@ def epsilon(
         rows.append(_row(key, method, bound, why, experiment))
     seconds = time.perf_counter() - begin
     models, canaries = member.shape
-    return {
-        "format": 1,
-        "kind": "epsilon",
-        "title": name,
-        "experiment": {
-            "models": models,
-            "canaries": canaries,
-            "coins": member.size,
-            "ins": int(member.sum()),
-            "replaces": experiment.replaces,
-            "calibrated": models >= CALIBRATES,
-            "delta": audit.delta,
-            "confidence": 1 - audit.alpha,
-        },
-        "bounds": rows,
-        "headline": _headline(experiment, allowed, rows, audit),
-        "upper": None if audit.upper is None else [{"name": "from elsewhere", "epsilon": audit.upper}],
-        "training": None,
-        "notes": _notes(experiment, audit),
-        "cost": {
-            "seconds": {"bounds": seconds, "total": seconds},
-            "memory_bytes": peak_memory(),
-            "device": "the processor",
-        },
-        "config": {"scores": name, **asdict(audit)},
-        "environment": environment(),
-    }
+    return EpsilonFindings(
+        title=name,
+        experiment=ExperimentFindings(
+            models=models,
+            canaries=canaries,
+            coins=member.size,
+            ins=int(member.sum()),
+            replaces=experiment.replaces,
+            calibrated=models >= CALIBRATES,
+            delta=audit.delta,
+            confidence=1 - audit.alpha,
+        ),
+        bounds=tuple(rows),
+        headline=_headline(experiment, allowed, rows, audit),
+        upper=None if audit.upper is None else (UpperFindings(name="from elsewhere", epsilon=audit.upper),),
+        training=None,
+        notes=_notes(experiment, audit),
+        cost=CostFindings(
+            seconds=Seconds(bounds=seconds, total=seconds), memory_bytes=peak_memory(), device="the processor"
+        ),
+        config={"scores": name, **asdict(audit)},
+        environment=environment(),
+    )
 
 
 def calibrated(scores: Float[np.ndarray, "model canary"]) -> Float[np.ndarray, "model canary"]:
@@ -138,25 +140,25 @@ def _claim(key: str, replaces: bool) -> str:
     return WORDS[key] + (", of records that replace one another" if replaces else "")
 
 
-def _row(key: str, method: Method, bound: Bound | None, why: str | None, experiment: _Experiment) -> dict[str, Any]:
-    return {
-        "name": key,
-        "claim": _claim(method.claim, experiment.replaces),
-        "assumes": None if bound is None else bound.assumes,
-        "counts": "runs" if method.runs else "scores" if key == "gaussian" else "guesses",
-        "epsilon": None if bound is None else bound.epsilon,
-        "trials": None if bound is None else bound.trials,
-        "errors": None if bound is None or key == "gaussian" else bound.errors,
-        "why": why,
-    }
+def _row(key: str, method: Method, bound: Bound | None, why: str | None, experiment: _Experiment) -> BoundFindings:
+    return BoundFindings(
+        name=key,
+        claim=_claim(method.claim, experiment.replaces),
+        assumes=None if bound is None else bound.assumes,
+        counts="runs" if method.runs else "scores" if key == "gaussian" else "guesses",
+        epsilon=None if bound is None else bound.epsilon,
+        trials=None if bound is None else bound.trials,
+        errors=None if bound is None or key == "gaussian" else bound.errors,
+        why=why,
+    )
 
 
 def _headline(
-    experiment: _Experiment, allowed: dict[str, Bound], rows: list[dict[str, Any]], audit: EpsilonAudit
-) -> dict[str, Any] | None:
+    experiment: _Experiment, allowed: dict[str, Bound], rows: list[BoundFindings], audit: EpsilonAudit
+) -> HeadlineFindings | None:
     """The bound to quote, which pays for having been chosen; None where none is allowed."""
     if audit.declare is not None and audit.declare not in allowed:
-        why = next(row["why"] for row in rows if row["name"] == audit.declare)
+        why = next(row.why for row in rows if row.name == audit.declare)
         raise InputError(f"declare is {audit.declare}, which these scores do not allow. {why}")
     if audit.declare is not None:
         tried, claim = [audit.declare], METHODS[audit.declare].claim
@@ -167,17 +169,17 @@ def _headline(
         return None
     level = audit.alpha / len(tried)
     best = max((_bound(experiment, key, audit, level) for key in tried), key=lambda bound: bound.epsilon)
-    return {
-        "name": best.method,
-        "epsilon": best.epsilon,
-        "claim": _claim(claim, experiment.replaces),
-        "declared": audit.declare is not None,
-        "tried": tried,
-        "alpha": level,
-    }
+    return HeadlineFindings(
+        name=best.method,
+        epsilon=best.epsilon,
+        claim=_claim(claim, experiment.replaces),
+        declared=audit.declare is not None,
+        tried=tuple(tried),
+        alpha=level,
+    )
 
 
-def _notes(experiment: _Experiment, audit: EpsilonAudit) -> list[str]:
+def _notes(experiment: _Experiment, audit: EpsilonAudit) -> tuple[str, ...]:
     notes = []
     size = experiment.member.size * audit.delta
     if size > 1:
@@ -187,4 +189,4 @@ def _notes(experiment: _Experiment, audit: EpsilonAudit) -> list[str]:
         )
     if len(experiment.member) > 1 and coins.complementary(experiment.member):
         notes.append("Runs come in complementary pairs: bounds of many runs count one of each pair.")
-    return notes
+    return tuple(notes)

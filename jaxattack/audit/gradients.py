@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from jaxattack.audit import accountant
 from jaxattack.audit.environment import device
 from jaxattack.audit.epsilon import epsilon
 from jaxattack.audit.epsilon_methods import EpsilonAudit
+from jaxattack.audit.findings.epsilon import EpsilonFindings, PrivacyFindings, Seconds, TrainingFindings
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.private import CanarySweep, bound_from_above
 from jaxattack.audit.records import choose_records
@@ -37,7 +38,7 @@ def audit_gradients(
     sweep: CanarySweep = CanarySweep(kind="dirac"),
     audit: EpsilonAudit = EpsilonAudit(),
     records: int | None = None,
-) -> dict[str, Any]:
+) -> EpsilonFindings:
     """Train private models with gradient canaries, and bound epsilon from both sides.
 
     Args:
@@ -78,23 +79,24 @@ def audit_gradients(
         f"{chosen.name} with {sweep.canaries} gradient canaries · {label(model)} · noise {private.noise:g} · "
         f"{sweep.models} models"
     )
-    values = epsilon(scores, member, audit=claim, name=name)
+    findings = epsilon(scores, member, audit=claim, name=name)
     ended = time.perf_counter()
-    return values | {
-        "upper": [*above.uppers, *(values["upper"] or [])],
-        "training": {
-            "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
-            "kind": f"gradients ({kind})",
-            "background": len(chosen),
-            "accuracy": None,
-            "preflight": None,
-        },
-        "cost": values["cost"]
-        | {
-            "seconds": {"train": trained - begin, "bounds": ended - trained, "total": ended - begin},
-            "device": device(),
-        },
-        "config": {
+    return replace(
+        findings,
+        upper=(*above.uppers, *(findings.upper or ())),
+        training=TrainingFindings(
+            private=PrivacyFindings(noise=private.noise, clip=private.clip, rate=above.rate, steps=above.steps),
+            kind=f"gradients ({kind})",
+            background=len(chosen),
+            accuracy=None,
+            preflight=None,
+        ),
+        cost=replace(
+            findings.cost,
+            seconds=Seconds(train=trained - begin, bounds=ended - trained, total=ended - begin),
+            device=device(),
+        ),
+        config={
             "data": dataset.name,
             "records": records,
             **identity(model, network, chosen.shape),
@@ -103,4 +105,4 @@ def audit_gradients(
             **asdict(sweep),
             **asdict(claim),
         },
-    }
+    )

@@ -20,6 +20,16 @@ from jaxattack.audit import accountant
 from jaxattack.audit.environment import peak_memory
 from jaxattack.audit.epsilon import epsilon
 from jaxattack.audit.epsilon_methods import EpsilonAudit
+from jaxattack.audit.findings.epsilon import (
+    CostFindings,
+    EpsilonFindings,
+    LossFindings,
+    PreflightFindings,
+    PrivacyFindings,
+    Seconds,
+    TrainingFindings,
+    UpperFindings,
+)
 from jaxattack.audit.model_source import ModelSource, identity, label, model_for
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns
@@ -73,7 +83,7 @@ def audit_training(
     standardise: Standardise = "members",
     placement: Placement = Placement(),
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> EpsilonFindings:
     """Train the private models that the run folder lacks, and bound epsilon from both sides.
 
     Args:
@@ -111,32 +121,34 @@ def audit_training(
     phi = np.asarray(observed.signal("phi")[:, :, 0], np.float64)
     scores, member = phi[:, : sweep.canaries], observed.member[:, : sweep.canaries]
     bounding = time.perf_counter()
-    values = epsilon(scores, member, audit=replace(audit, coins_independent=True), name=_title(plan, private, sweep))
+    findings = epsilon(scores, member, audit=replace(audit, coins_independent=True), name=_title(plan, private, sweep))
     above = bound_from_above(plan.slots, recipe, private, audit.delta)
-    seconds = {"bounds": time.perf_counter() - bounding, "total": time.perf_counter() - begin}
+    bounds, total = time.perf_counter() - bounding, time.perf_counter() - begin
     correct = np.asarray(observed.signal("correct")[:, sweep.canaries :])
     preflight = _preflight(start, _losses(scores), member)
-    told = [] if not preflight["silent"] else [_told(preflight["silent"], sweep)]
+    doubts = [_silence(preflight.silent, sweep)] if preflight.silent else []
     training = training_cost(plan.folder, sweep.models)
-    phases = {"compile": training.compile, "train": training.train, "observe": training.observe}
-    return values | {
-        "upper": [*above.uppers, *(values["upper"] or [])],
-        "training": {
-            "private": {"noise": private.noise, "clip": private.clip, "rate": above.rate, "steps": above.steps},
-            "kind": sweep.kind,
-            "background": phi.shape[1] - sweep.canaries,
-            "accuracy": float(correct.mean()),
-            "preflight": preflight,
-        },
-        "notes": [*values["notes"], *told],
-        "cost": {
-            "gradient_steps": training.gradient_steps,
-            "seconds": phases | seconds,
-            "device": training.device,
-            "memory_bytes": peak_memory(),
-        },
-        "config": plan.folder.identity | {"models": sweep.models, **asdict(audit)},
-    }
+    return replace(
+        findings,
+        upper=(*above.uppers, *(findings.upper or ())),
+        training=TrainingFindings(
+            private=PrivacyFindings(noise=private.noise, clip=private.clip, rate=above.rate, steps=above.steps),
+            kind=sweep.kind,
+            background=phi.shape[1] - sweep.canaries,
+            accuracy=float(correct.mean()),
+            preflight=preflight,
+        ),
+        notes=(*findings.notes, *doubts),
+        cost=CostFindings(
+            gradient_steps=training.gradient_steps,
+            seconds=Seconds(
+                compile=training.compile, train=training.train, observe=training.observe, bounds=bounds, total=total
+            ),
+            memory_bytes=peak_memory(),
+            device=training.device,
+        ),
+        config=plan.folder.identity | {"models": sweep.models, **asdict(audit)},
+    )
 
 
 def _title(plan: Plan, private: learners.DPSGD, sweep: CanarySweep) -> str:
@@ -187,12 +199,12 @@ class Above(NamedTuple):
     Attributes:
         steps: how many.
         rate: the probability that a step takes a record.
-        uppers: {name, epsilon} of each accountant; epsilon is None where it has no bound.
+        uppers: of each accountant.
     """
 
     steps: int
     rate: float
-    uppers: list[dict[str, Any]]
+    uppers: tuple[UpperFindings, ...]
 
 
 def bound_from_above(slots: int, recipe: Recipe, private: learners.DPSGD, delta: float) -> Above:
@@ -201,11 +213,7 @@ def bound_from_above(slots: int, recipe: Recipe, private: learners.DPSGD, delta:
     rate, steps = batch / slots, recipe.steps(slots)
     overflow = accountant.overflow(slots, batch, private.room(slots, batch))
     uppers = accountant.poisson(private.noise, rate, steps, delta, overflow)
-    return Above(
-        steps,
-        rate,
-        [{"name": upper.name, "epsilon": upper.epsilon if np.isfinite(upper.epsilon) else None} for upper in uppers],
-    )
+    return Above(steps, rate, tuple(UpperFindings(name=upper.name, epsilon=upper.epsilon) for upper in uppers))
 
 
 def _losses(phi: Float[np.ndarray, "*model record"]) -> Float[np.ndarray, "*model record"]:
@@ -215,14 +223,15 @@ def _losses(phi: Float[np.ndarray, "*model record"]) -> Float[np.ndarray, "*mode
 
 def _preflight(
     start: Float[np.ndarray, "canary"], losses: Float[np.ndarray, "model canary"], member: np.ndarray
-) -> dict[str, Any]:
+) -> PreflightFindings:
     """What losses the canaries had: before training, and after it where they were out and in; and how many had none."""
-    means = {"start": start, "out": _mean(losses, ~member), "in": _mean(losses, member)}
-    spread = {
-        name: {"lowest": _of(np.nanmin, loss), "median": _of(np.nanmedian, loss), "highest": _of(np.nanmax, loss)}
-        for name, loss in means.items()
-    }
-    return {**spread, "silent": int((means["out"] <= SILENT).sum())}
+    without = _mean(losses, ~member)
+    return PreflightFindings(
+        start=_loss_findings(start),
+        out=_loss_findings(without),
+        in_=_loss_findings(_mean(losses, member)),
+        silent=int((without <= SILENT).sum()),
+    )
 
 
 def _mean(losses: np.ndarray, counted: np.ndarray) -> Float[np.ndarray, "canary"]:
@@ -231,11 +240,13 @@ def _mean(losses: np.ndarray, counted: np.ndarray) -> Float[np.ndarray, "canary"
     return np.where(count > 0, (losses * counted).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def _of(statistic: Any, loss: np.ndarray) -> float | None:
-    return float(statistic(loss)) if np.isfinite(loss).any() else None
+def _loss_findings(loss: Float[np.ndarray, "canary"]) -> LossFindings:
+    """Over the canaries whose loss is known."""
+    known = loss[~np.isnan(loss)] if np.isfinite(loss).any() else np.array([np.nan])
+    return LossFindings(lowest=float(known.min()), median=float(np.median(known)), highest=float(known.max()))
 
 
-def _told(silent: int, sweep: CanarySweep) -> str:
+def _silence(silent: int, sweep: CanarySweep) -> str:
     return (
         f"{silent} of {sweep.canaries} canaries are learnt without being in: their loss is then at most {SILENT:g}, and tells "
         "nothing."

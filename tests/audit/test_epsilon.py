@@ -22,49 +22,49 @@ def game(mu: float, models: int, canaries: int, seed: int = 0):
     return mu * member + 5 * rng.normal(size=canaries) + rng.normal(size=member.shape), member
 
 
-def allowed(values):
-    return {row["name"] for row in values["bounds"] if row["epsilon"] is not None}
+def allowed(findings):
+    return {row.name for row in findings.bounds if row.epsilon is not None}
 
 
-def why(values, name):
-    return next(row["why"] for row in values["bounds"] if row["name"] == name)
+def why(findings, name):
+    return next(row.why for row in findings.bounds if row.name == name)
 
 
 def test_one_run_of_canaries_allows_the_bounds_of_one_run():
     scores, member = game(1.0, 1, 1001)
-    values = epsilon(scores[0] * 0 + member[0], member[0])
-    assert allowed(values) == {"one_run", "one_run_fdp"}
-    assert "Independent runs: 1" in why(values, "many_runs")
-    assert "declare it" in why(values, "gaussian")
-    assert values["headline"]["name"] == "one_run"
-    assert values["headline"]["alpha"] == 0.05
+    findings = epsilon(scores[0] * 0 + member[0], member[0])
+    assert allowed(findings) == {"one_run", "one_run_fdp"}
+    assert "Independent runs: 1" in why(findings, "many_runs")
+    assert "declare it" in why(findings, "gaussian")
+    assert findings.headline.name == "one_run"
+    assert findings.headline.alpha == 0.05
 
 
 def test_several_runs_allow_all_and_pay_for_the_choice():
     scores, member = game(1.5, 64, 40)
-    values = epsilon(scores, member, audit=EpsilonAudit(losses_independent=True))
-    assert allowed(values) == {*METHODS}
-    assert values["headline"]["tried"] == ["many_runs", "one_run"]
-    assert values["headline"]["alpha"] == 0.025
-    alone = next(row for row in values["bounds"] if row["name"] == values["headline"]["name"])
-    assert 0 < values["headline"]["epsilon"] < alone["epsilon"]
+    findings = epsilon(scores, member, audit=EpsilonAudit(losses_independent=True))
+    assert allowed(findings) == {*METHODS}
+    assert findings.headline.tried == ("many_runs", "one_run")
+    assert findings.headline.alpha == 0.025
+    alone = next(row for row in findings.bounds if row.name == findings.headline.name)
+    assert 0 < findings.headline.epsilon < alone.epsilon
 
 
 def test_a_bound_that_is_declared_beforehand_does_not_pay():
     scores, member = game(1.5, 64, 40)
-    values = epsilon(scores, member, audit=EpsilonAudit(declare="one_run"))
-    alone = next(row for row in values["bounds"] if row["name"] == "one_run")
-    assert values["headline"]["epsilon"] == alone["epsilon"]
-    assert values["headline"]["declared"]
+    findings = epsilon(scores, member, audit=EpsilonAudit(declare="one_run"))
+    alone = next(row for row in findings.bounds if row.name == "one_run")
+    assert findings.headline.epsilon == alone.epsilon
+    assert findings.headline.declared
     with pytest.raises(InputError, match="declare is many_runs, which these scores do not allow. Independent runs: 1"):
         epsilon(scores[0], member[0], audit=EpsilonAudit(declare="many_runs", coins_independent=True))
 
 
 def test_one_canary_in_many_runs():
     scores, member = game(2.0, 400, 1)
-    values = epsilon(scores, member)
-    assert allowed(values) == {"many_runs", "many_runs_gdp", "one_run", "one_run_fdp"}
-    assert 1 < values["headline"]["epsilon"] < bounds.gaussian_epsilon(2.0, 1e-5)
+    findings = epsilon(scores, member)
+    assert allowed(findings) == {"many_runs", "many_runs_gdp", "one_run", "one_run_fdp"}
+    assert 1 < findings.headline.epsilon < bounds.gaussian_epsilon(2.0, 1e-5)
 
 
 @pytest.mark.parametrize(
@@ -72,32 +72,32 @@ def test_one_canary_in_many_runs():
 )
 def test_designs_whose_coins_are_tied_are_refused_by_the_bounds_of_one_run(design, reason):
     member = design(48, 60, 0)
-    values = epsilon(
+    findings = epsilon(
         np.random.default_rng(0).normal(size=member.shape), member, audit=EpsilonAudit(coins_independent=True)
     )
-    assert "one_run" not in allowed(values)
-    assert reason in why(values, "one_run")
-    assert values["headline"]["name"] == "many_runs"
+    assert "one_run" not in allowed(findings)
+    assert reason in why(findings, "one_run")
+    assert findings.headline.name == "many_runs"
 
 
 def test_tied_pairs_within_one_run_are_refused_and_would_read_too_much():
     rng = np.random.default_rng(0)
     member = np.repeat(rng.random(500) < 0.5, 2)
     member[1::2] ^= True
-    values = epsilon(rng.normal(size=1000), member)
-    assert allowed(values) == set()
-    assert values["headline"] is None
-    assert "1.86 for a true 1" in why(values, "one_run")
+    findings = epsilon(rng.normal(size=1000), member)
+    assert allowed(findings) == set()
+    assert findings.headline is None
+    assert "1.86 for a true 1" in why(findings, "one_run")
 
 
 def test_halves_speak_of_records_that_replace_one_another_and_count_one_run_of_a_pair():
     member = Halves()(96, 20, 0)
     scores = 4.0 * member + np.random.default_rng(0).normal(size=member.shape)
-    values = epsilon(scores, member)
-    row = next(row for row in values["bounds"] if row["name"] == "many_runs")
-    assert row["trials"] == 24  # half of 48 pairs choose, half count
-    assert "replace one another" in row["claim"]
-    assert any("one of each pair" in note for note in values["notes"])
+    findings = epsilon(scores, member)
+    row = next(row for row in findings.bounds if row.name == "many_runs")
+    assert row.trials == 24  # half of 48 pairs choose, half count
+    assert "replace one another" in row.claim
+    assert any("one of each pair" in note for note in findings.notes)
 
 
 def test_coins_that_happen_to_balance_may_be_declared_independent():
@@ -114,9 +114,9 @@ def test_canaries_or_runs_that_share_coins_are_refused():
     assert "Canaries 3 and 7 share one coin" in why(epsilon(scores, twins), "many_runs")
     again = member.copy()
     again[5] = again[2]
-    values = epsilon(scores, again)
-    assert "coins of runs 2 and 5" in why(values, "one_run")
-    assert "many_runs" in allowed(values)
+    findings = epsilon(scores, again)
+    assert "coins of runs 2 and 5" in why(findings, "one_run")
+    assert "many_runs" in allowed(findings)
 
 
 def test_coins_that_are_not_fair_are_refused():

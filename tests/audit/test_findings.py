@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.audit.findings import optional, values
+from jaxattack.audit.findings.epsilon import PreflightFindings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,11 @@ def test_nested_findings_become_nested_objects():
         "by_name": {"a": {"share": 0.0, "place": 3}},
         "array": None,
     }
+
+
+def test_a_key_that_python_keeps_for_itself_has_an_underscore_in_the_dataclass_alone():
+    preflight = PreflightFindings(**dict.fromkeys(("start", "out", "in_"), None), silent=0)
+    assert values(preflight) == {"start": None, "out": None, "in": None, "silent": 0}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxattack.audit import CanarySweep, EpsilonAudit, audit_gradients, audit_training, private, sweep
+from jaxattack.audit.findings.epsilon import LossFindings
 from jaxattack.data import gaussian
 from jaxattack.models import Architecture
 from jaxattack.report import headline, read, write
@@ -29,7 +30,7 @@ def run(folder, **changes):
         "audit": EpsilonAudit(delta=1e-4),
         "dataset": RECORDS,
     } | changes
-    return audit_training(folder, **settings).values
+    return audit_training(folder, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -39,41 +40,41 @@ def leaky(tmp_path_factory):
 
 
 def test_training_without_noise_leaks_and_has_no_upper_bound(leaky):
-    _, values = leaky
-    assert values["headline"]["epsilon"] > 1
-    assert all(row["epsilon"] is None for row in values["upper"])
-    assert "no noise was added" in headline(values)
-    assert values["experiment"]["coins"] == 32 * 20
-    assert values["training"]["background"] == 50
-    losses = values["training"]["preflight"]
-    assert losses["silent"] == 0
-    assert losses["out"]["median"] > losses["in"]["median"] > 0
-    assert values["training"]["private"]["steps"] == 20 * ((50 + 20) // 20)
+    _, findings = leaky
+    assert findings.headline.epsilon > 1
+    assert all(row.epsilon == np.inf for row in findings.upper)
+    assert "no noise was added" in headline(findings)
+    assert findings.experiment.coins == 32 * 20
+    assert findings.training.background == 50
+    losses = findings.training.preflight
+    assert losses.silent == 0
+    assert losses.out.median > losses.in_.median > 0
+    assert findings.training.private.steps == 20 * ((50 + 20) // 20)
 
 
 def test_a_finished_run_is_only_bounded_again(leaky, monkeypatch):
-    folder, values = leaky
+    folder, findings = leaky
     monkeypatch.setattr(sweep, "Engine", None)
     again = run(folder, audit=EpsilonAudit(delta=1e-4, declare="one_run"))
-    assert again["headline"]["declared"]
-    assert again["headline"]["epsilon"] >= values["headline"]["epsilon"]
+    assert again.headline.declared
+    assert again.headline.epsilon >= findings.headline.epsilon
     fewer = run(folder, sweep=CanarySweep(models=8, canaries=20))
-    assert fewer["experiment"]["models"] == 8
+    assert fewer.experiment.models == 8
 
 
 def test_the_coins_in_the_folder_are_the_coins_that_are_counted(leaky):
-    folder, values = leaky
+    folder, findings = leaky
     member = RunFolder.existing(folder).observations(32).member
     assert member[:, 20:].all()
-    assert int(member[:, :20].sum()) == values["experiment"]["ins"]
+    assert int(member[:, :20].sum()) == findings.experiment.ins
 
 
 def test_noise_hides_the_canaries_below_the_accountants_bound(tmp_path):
-    values = run(tmp_path / "run", private=DPSGD(noise=3.0, clip=1.0), sweep=CanarySweep(models=8, canaries=20))
-    uppers = [row["epsilon"] for row in values["upper"]]
+    findings = run(tmp_path / "run", private=DPSGD(noise=3.0, clip=1.0), sweep=CanarySweep(models=8, canaries=20))
+    uppers = [row.epsilon for row in findings.upper]
     assert 0 < min(uppers) < 20
-    assert values["headline"]["epsilon"] < min(uppers)
-    write(tmp_path / "report", values)
+    assert findings.headline.epsilon < min(uppers)
+    write(tmp_path / "report", findings)
     page = (tmp_path / "report" / "report.html").read_text()
     assert "PLD, Poisson sampling" in page
     assert "20 mislabelled, beside 50 records that are always in" in page
@@ -94,9 +95,9 @@ def test_canaries_without_a_loss_are_refused_before_training(tmp_path, monkeypat
 
 def test_a_mean_loss_over_no_models_is_unknown():
     member = np.array([[True, False], [True, True]])
-    values = private._preflight(np.ones(2), np.array([[1.0, 2.0], [3.0, 4.0]]), member)
-    assert values["in"] == {"lowest": 2.0, "median": 3.0, "highest": 4.0}
-    assert values["out"] == {"lowest": 2.0, "median": 2.0, "highest": 2.0}
+    preflight = private._preflight(np.ones(2), np.array([[1.0, 2.0], [3.0, 4.0]]), member)
+    assert preflight.in_ == LossFindings(lowest=2.0, median=3.0, highest=4.0)
+    assert preflight.out == LossFindings(lowest=2.0, median=2.0, highest=2.0)
 
 
 def test_canaries_that_are_records_and_gradients_are_audited_apart(tmp_path):

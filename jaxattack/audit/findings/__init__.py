@@ -24,7 +24,8 @@ def optional() -> Any:
 def values(findings: Any) -> Any:
     """Findings in values that JSON knows.
 
-        dataclass           an object, a key a field; those that are `optional` and None are left out
+        dataclass           an object, a key a field; those that are `optional` and None are left out, and so is the underscore
+                            that ends a name such as ``in_``
         mapping             an object; its keys as text
         tuple, list, array  an array, of more axes an array of arrays
         float               a number; null where it is NaN or infinite
@@ -37,7 +38,11 @@ def values(findings: Any) -> Any:
     """
     if is_dataclass(findings) and not isinstance(findings, type):
         parts = ((part, getattr(findings, part.name)) for part in fields(findings))
-        return {part.name: values(value) for part, value in parts if not (value is None and part.metadata == _OPTIONAL)}
+        return {
+            part.name.removesuffix("_"): values(value)
+            for part, value in parts
+            if not (value is None and part.metadata == _OPTIONAL)
+        }
     if isinstance(findings, Mapping):
         return {str(key): values(value) for key, value in findings.items()}
     if isinstance(findings, list | tuple):

@@ -23,14 +23,14 @@ def experiment(models=1, canaries=301, mu=2.0, **settings):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("epsilon")
-    values = experiment(upper=10.0)
-    return folder, values, {path.name for path in write(folder, values)}
+    findings = experiment(upper=10.0)
+    return folder, findings, {path.name for path in write(folder, findings)}
 
 
 def test_every_file_is_there_and_the_findings_come_back(written):
-    folder, values, names = written
+    folder, findings, names = written
     assert {"report.json", "bounds.csv", "bounds.svg", "bounds.png", "report.html"} == names
-    assert read(folder)["headline"]["epsilon"] == values["headline"]["epsilon"]
+    assert read(folder)["headline"]["epsilon"] == findings.headline.epsilon
 
 
 def test_the_page_is_escaped_and_gives_each_bound_or_its_reason(written):
@@ -50,7 +50,7 @@ def test_the_table_of_bounds_has_those_that_are_not_allowed_too(written):
 
 def test_the_headline_says_how_much_of_what_at_which_confidence(written):
     words = headline(written[1])
-    assert f"epsilon is at least {written[1]['headline']['epsilon']:.2f} at delta 1.0e-5" in words
+    assert f"epsilon is at least {written[1].headline.epsilon:.2f} at delta 1.0e-5" in words
     assert "95% confidence" in words
     assert "301 canaries in 1 run" in words
     assert words.endswith("The upper bound (from elsewhere) is 10.00.")
@@ -61,10 +61,10 @@ def test_the_headline_says_how_much_of_what_at_which_confidence(written):
 
 
 def test_without_a_valid_bound_the_report_is_whole_and_draws_nothing(tmp_path):
-    values = epsilon(np.zeros(6), np.arange(6) < 3)
-    names = {path.name for path in write(tmp_path, values)}
+    findings = epsilon(np.zeros(6), np.arange(6) < 3)
+    names = {path.name for path in write(tmp_path, findings)}
     assert names == {"report.json", "bounds.csv", "report.html"}
-    assert headline(values).startswith("No lower bound on epsilon is valid for 6 canaries in 1 run.")
+    assert headline(findings).startswith("No lower bound on epsilon is valid for 6 canaries in 1 run.")
 
 
 def test_the_terminal_shows_what_is_allowed_and_what_is_not(written):
