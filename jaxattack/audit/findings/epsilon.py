@@ -169,18 +169,18 @@ class Seconds:
     """Time by phase; phases that did not take place are left out.
 
     Attributes:
-        bounds: computing them.
-        total: of this process, without the figure.
-        compile: the training.
-        train: the models.
+        compile: compiling what trains.
+        train: training the models.
         observe: asking them about the canaries.
+        bounds: computing the bounds.
+        total: of this process, without the figure.
     """
 
-    bounds: float
-    total: float
     compile: float | None = optional()
     train: float | None = optional()
     observe: float | None = optional()
+    bounds: float
+    total: float
 
 
 @dataclass(frozen=True, kw_only=True)

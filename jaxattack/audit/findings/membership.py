@@ -371,18 +371,18 @@ class Seconds:
     """Time by phase; of training, over all processes, and left out where nothing was trained.
 
     Attributes:
+        compile: compiling what trains.
+        train: training the models.
+        observe: asking them.
         score: attacking.
         total: of this process, without figures.
-        compile: the training.
-        train: the models.
-        observe: asking them.
     """
 
-    score: float
-    total: float
     compile: float | None = optional()
     train: float | None = optional()
     observe: float | None = optional()
+    score: float
+    total: float
 
 
 @dataclass(frozen=True, kw_only=True)

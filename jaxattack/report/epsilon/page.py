@@ -23,7 +23,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
     """The page of a privacy audit.
 
     Args:
-        findings: as `jaxattack.report.epsilon` describes.
+        findings: the values of `jaxattack.audit.findings.epsilon.EpsilonFindings`.
         drawings: figures by name; those that are absent are left out.
 
     Returns:

@@ -25,7 +25,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
     """The page of an audit.
 
     Args:
-        findings: as `jaxattack.report` describes.
+        findings: the values of `jaxattack.audit.findings.membership.MembershipFindings`.
         drawings: figures by name; those that are absent are left out.
 
     Returns:
