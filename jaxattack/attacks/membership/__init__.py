@@ -15,6 +15,7 @@ from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
+from jaxattack.attacks.membership.risk import RiskScore
 from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.threshold import Gap, Threshold
 from jaxattack.attacks.naming import labelled, named
@@ -52,10 +53,11 @@ _NAMED: tuple[MembershipAttack, ...] = (
     Threshold(quantity="merlin"),
     Threshold(quantity="boundary-distance"),
     GaussianLoss(),
+    RiskScore(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
-"""Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or order
-records as another does."""
+"""Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
+loss alone as others do."""
 
 REGISTRY: dict[str, MembershipAttack] = ATTACKS | ON_DEMAND
 """All that a name may be of."""
@@ -117,6 +119,7 @@ __all__ = [
     "Gap",
     "GaussianLoss",
     "LiRA",
+    "RiskScore",
     "Threshold",
     "by_label",
     "dominance",
