@@ -100,7 +100,7 @@ def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, over
         move = length * jnp.take_along_axis(away, near[:, :, None], axis=1)[:, 0]
         stepped = jnp.clip(share + (1 + overshoot) * move.reshape(share.shape), low / span, high / span)
         share = jnp.where(moving.reshape(-1, *[1] * (x.ndim - 1)), stepped, share)
-        return share, taken + moving, moving & inside(share)
+        return share, taken + moving.astype(taken.dtype), moving & inside(share)
 
     def unfinished(state):
         _, taken, moving = state

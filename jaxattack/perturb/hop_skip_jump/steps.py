@@ -126,7 +126,7 @@ def candidate(
         halving: how often the step was halved.
         region: where points may lie.
     """
-    mean = 2 * tally.outside / probes - 1
+    mean = 2 * tally.outside / jnp.asarray(probes, tally.outside.dtype) - 1
     agree = jnp.abs(mean) == 1
     baseline = by_record(jnp.where(agree, 0.0, mean), tally.plain)
     direction = tally.signed - baseline * tally.plain
