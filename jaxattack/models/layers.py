@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 
@@ -31,7 +32,7 @@ def conv3(inputs: int, outputs: int, rngs: nnx.Rngs, *, size: int = 3, stride: i
 
 def _wide_sums(x: jax.Array, kernel: jax.Array, dimensions: Any, **options: Any) -> jax.Array:
     """A product whose result is not rounded to bfloat16: signals are differences of logits."""
-    wide = jnp.promote_types(jnp.result_type(x, kernel), jnp.float32)
+    wide = np.result_type(x.dtype, kernel.dtype, np.float32)
     return lax.dot_general(x, kernel, dimensions, preferred_element_type=wide, **options)
 
 
@@ -57,6 +58,7 @@ class BatchNorm(nnx.BatchNorm):
 
 def _normalised(activation: Activation, epsilon: float, x, mean, var, scale, bias) -> jax.Array:
     mean, var, scale, bias = (_beside(x, each) for each in (mean, var, scale, bias))
+    x, mean, var, scale, bias = _in_widest(x, mean, var, scale, bias)
     return activation((x - mean) * (lax.rsqrt(var + epsilon) * scale) + bias)
 
 
@@ -82,17 +84,18 @@ def _by_batch_forward(activation: Activation, epsilon: float, x, scale, bias):
 def _by_batch_backward(activation: Activation, epsilon: float, saved, cotangents):
     given, *given_statistics = cotangents
     axes, count = tuple(range(given.ndim - 1)), given.size // given.shape[-1]
-    x, (mean, var, scale, bias) = saved[0], (_beside(given, each) for each in saved[1:])
+    kinds = [each.dtype for each in saved]
+    x, mean, var, scale, bias = _in_widest(saved[0], *(_beside(given, each) for each in saved[1:]))
     to_mean, to_var = (_beside(given, each) / count for each in given_statistics)
     inverse = lax.rsqrt(var + epsilon)
     normal = (x - mean) * inverse
     (back,) = jax.vjp(activation, normal * scale + bias)[1](_wide(given))
     # Both sums and the answer need it, so it goes through memory: without the barrier in the wider type.
-    back = lax.optimization_barrier(back.astype(x.dtype))
-    to_bias, to_scale = jnp.sum(_wide(back), axes), jnp.sum(back * normal, axes)
+    back = _wide(lax.optimization_barrier(back.astype(kinds[0])))
+    to_bias, to_scale = jnp.sum(back, axes), jnp.sum(back * normal, axes)
     centred = back - (_beside(x, to_bias) + normal * _beside(x, to_scale)) / count
     to_x = scale * inverse * centred + to_mean + 2 * to_var * (x - mean)
-    return to_x.astype(x.dtype), to_scale.astype(scale.dtype), to_bias.astype(bias.dtype)
+    return to_x.astype(kinds[0]), to_scale.astype(kinds[3]), to_bias.astype(kinds[4])
 
 
 _by_batch.defvjp(_by_batch_forward, _by_batch_backward)
@@ -103,7 +106,13 @@ def _beside(x: jax.Array, channel: jax.Array) -> jax.Array:
 
 
 def _wide(x: jax.Array) -> jax.Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(np.result_type(x.dtype, np.float32))
+
+
+def _in_widest(*arrays: jax.Array) -> list[jax.Array]:
+    """Each in the widest of their types, which is exact."""
+    widest = np.result_type(*(each.dtype for each in arrays))
+    return [each.astype(widest) for each in arrays]
 
 
 def batch_norm(channels: int, rngs: nnx.Rngs) -> BatchNorm:

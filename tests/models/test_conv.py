@@ -153,7 +153,9 @@ def test_the_gradient_of_max_pool_equals_that_of_reduce_window(shape, dtype):
     def windowed(x):
         return lax.reduce_window(x, jnp.array(-jnp.inf, dtype), lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
-    found, expected = (jax.grad(lambda x, pool=pool: (pool(x) * weight).sum())(x) for pool in (max_pool, windowed))
+    found, expected = (
+        jax.grad(lambda x, pool=pool: (pool(x) * weight.astype(dtype)).sum())(x) for pool in (max_pool, windowed)
+    )
     assert found.dtype == x.dtype
     np.testing.assert_array_equal(found, expected)
 

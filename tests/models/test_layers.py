@@ -120,7 +120,7 @@ def test_in_bfloat16_it_computes_in_float32_and_answers_and_differentiates_in_bf
     low = X.astype(jnp.bfloat16)
     y, mean, var = ours(state, low)
     exact = ours(state, low.astype(jnp.float32))
-    gradient = jax.grad(lambda x: jnp.sum(ours(state, x)[0] * WEIGHT))
+    gradient = jax.grad(lambda x: jnp.sum(ours(state, x)[0].astype(jnp.float32) * WEIGHT))
     assert (y.dtype, mean.dtype, var.dtype, gradient(low).dtype) == ("bfloat16", "float32", "float32", "bfloat16")
     close((mean, var), exact[1:])
     close(y.astype(jnp.float32), exact[0], 2**-8)
