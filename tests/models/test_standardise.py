@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -43,9 +44,9 @@ def test_it_learns_as_from_a_table_scaled_by_hand(raw, name, recipe):
     model = build(name, (4,), 2)
     learnt = train_one(model, recipe, data, member, columns=COLUMNS)
     expected = train_one(model, recipe, by_hand(raw), member)
-    answers = model.apply(expected, by_hand(raw).x)
+    answers = model.apply(expected, jnp.asarray(by_hand(raw).x))
     assert standardised(model, 4).apply(learnt, data.x) == pytest.approx(np.asarray(answers), abs=1e-4)
-    assert model.apply(folded(learnt), data.x) == pytest.approx(np.asarray(answers), abs=1e-3)
+    assert model.apply(folded(learnt), jnp.asarray(data.x)) == pytest.approx(np.asarray(answers), abs=1e-3)
     assert jax.tree.structure(folded(learnt)) == jax.tree.structure(expected)
 
 
