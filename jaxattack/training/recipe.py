@@ -96,7 +96,7 @@ def learning_rate(recipe: Recipe, steps: int) -> optax.Schedule:
         "constant": optax.constant_schedule(peak),
         "cosine": optax.cosine_decay_schedule(peak, fall),
         "linear": optax.linear_schedule(peak, 0.0, fall),
-        "fixmatch": lambda step: peak * jnp.cos(7 * jnp.pi / 16 * step / fall),
+        "fixmatch": lambda step: peak * jnp.cos(7 * jnp.pi / 16 * jnp.asarray(step, float) / fall),
     }[recipe.schedule]
     return optax.join_schedules([optax.linear_schedule(0.0, peak, rise), after], [rise]) if rise else after
 

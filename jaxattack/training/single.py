@@ -190,7 +190,7 @@ def train(
 
 def _average(decay: float, at: jax.Array, old: Variables, new: Variables) -> Variables:
     # Early on the average is short, so that a short training does not deploy its random start.
-    share = jnp.maximum(1 - decay, 9.0 / (10.0 + at))
+    share = jnp.maximum(1 - decay, 9.0 / (10.0 + jnp.asarray(at, float)))
 
     def blend(a, b):
         return a + share * (b - a) if jnp.issubdtype(b.dtype, jnp.inexact) else b
