@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 
 import jax
+import optax
+import pytest
 from hypothesis import settings
+from promotion import is_strict, leave_out, set_promotion
 from shapes import CHECKED, check_shapes
 
 # Compiling takes longer than running networks this small.
@@ -16,8 +19,21 @@ os.environ["XLA_FLAGS"] = (
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# Before the package is imported, which builds transformations as it is.
+leave_out(optax)
+
 # Arrays are what annotations say; before the package is imported.
 check_shapes(*CHECKED)
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Run a test, its fixtures too, under the promotion of its directory."""
+    set_promotion(strict=is_strict(item.path))
+    try:
+        return (yield)
+    finally:
+        set_promotion(strict=False)
