@@ -17,7 +17,7 @@ from dataclasses import field
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.inversion.generator.latent import made
+from jaxattack.attacks.inversion.generator.latent import generate
 from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, require
 from jaxattack.types import (
@@ -96,7 +96,7 @@ class Boundary:
         generator = self.prior.learn(inputs, check_pool(self.name, inputs, pool), seed, progress)
 
         def labels(z: Float[np.ndarray, "query latent"]) -> Int[np.ndarray, "query"]:
-            return victim(made(generator, inputs, z)).label
+            return victim(generate(generator, inputs, z)).label
 
         balls, reason = _Balls(self, _begin(self, labels, targets, rng)), ""
         frames: list[tuple[int, np.ndarray]] = []
@@ -111,29 +111,29 @@ class Boundary:
                     progress("rounds", number if balls.active.any() else self.rounds, self.rounds)
         except BudgetSpent as spent:
             reason = f"{spent} A round takes {self.directions} queries for each of {balls.active.sum()} targets that still grow."
-        lost = np.isnan(balls.z).any(axis=1)
-        if lost.any() and not reason:
+        absent = np.isnan(balls.z).any(axis=1)
+        if absent.any() and not reason:
             reason = (
-                f"The victim took none of {self.first:,} made records for {lost.sum()} of the targets: give a pool that is "
+                f"The victim took none of {self.first:,} made records for {absent.sum()} of the targets: give a pool that is "
                 "more like its records, or a larger first."
             )
 
-        def shaped(z: np.ndarray) -> Float[np.ndarray, "target *feature"]:
-            return made(generator, inputs, np.nan_to_num(z))
+        def records(z: np.ndarray) -> Float[np.ndarray, "target *feature"]:
+            return generate(generator, inputs, np.nan_to_num(z))
 
-        restarts = shaped(balls.centre)[:, None]
+        restarts = records(balls.centre)[:, None]
         return Inversion(
             attack=self.name,
             target=targets,
             x=restarts[:, 0],
             restarts=restarts,
-            score=np.where(lost, np.nan, balls.kept)[:, None],
+            score=np.where(absent, np.nan, balls.best_radius)[:, None],
             steps=balls.steps[:, None],
             cost=victim.ledger - before,
-            frames=tuple(Frame(number, shaped(z)) for number, z in frames),
+            frames=tuple(Frame(number, records(z)) for number, z in frames),
             complete=not reason,
             reason=reason,
-            notes={"radius": balls.kept.tolist()},
+            notes={"radius": balls.best_radius.tolist()},
         )
 
 
@@ -142,12 +142,12 @@ def _begin(
 ) -> Float[np.ndarray, "target latent"]:
     """A random latent point of each target; NaN where none was found."""
     z = np.full((len(targets), attack.prior.latent), np.nan)
-    asked = 0
-    while asked < attack.first and np.isnan(z).any():
-        drawn = rng.normal(size=(min(1000, attack.first - asked), attack.prior.latent))
-        asked += len(drawn)
+    queries = 0
+    while queries < attack.first and np.isnan(z).any():
+        candidates = rng.normal(size=(min(1000, attack.first - queries), attack.prior.latent))
+        queries += len(candidates)
         try:
-            label = labels(drawn)
+            label = labels(candidates)
         except BudgetSpent as spent:
             raise InputError(
                 f"{spent} boundary asks for up to {attack.first:,} labels to begin: lower first."
@@ -155,7 +155,7 @@ def _begin(
         for row, target in enumerate(targets):
             hits = np.flatnonzero(label == target)
             if np.isnan(z[row]).any() and len(hits):
-                z[row] = drawn[hits[0]]
+                z[row] = candidates[hits[0]]
     return z
 
 
@@ -166,7 +166,7 @@ class _Balls:
         self._attack = attack
         self.z, self.centre = z, z.copy()
         self._radius = np.full(len(z), attack.radius)
-        self.kept = np.zeros(len(z))
+        self.best_radius = np.zeros(len(z))
         self.steps, self._since = np.zeros(len(z), int), np.zeros(len(z), int)
         self.active = np.isfinite(z.sum(axis=1))
 
@@ -180,11 +180,11 @@ class _Balls:
         label = labels((self.z[row, None] + radius * u).reshape(-1, self.z.shape[1])).reshape(len(row), -1)
         outside = label != targets[row, None]
         away = -(u * outside[:, :, None]).mean(axis=1)
-        whole = ~outside.any(axis=1)
+        inside = ~outside.any(axis=1)
         self.steps[row] += 1
-        self._since[row] = np.where(whole, 0, self._since[row] + 1)
-        won = row[whole]
-        self.centre[won], self.kept[won] = self.z[won], self._radius[won]
-        self._radius[won] *= attack.growth
+        self._since[row] = np.where(inside, 0, self._since[row] + 1)
+        winners = row[inside]
+        self.centre[winners], self.best_radius[winners] = self.z[winners], self._radius[winners]
+        self._radius[winners] *= attack.growth
         self.z[row] += np.minimum(self._radius[row] / 3, 3)[:, None] * away
         self.active[row[self._since[row] >= attack.patience]] = False

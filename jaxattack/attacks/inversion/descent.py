@@ -75,7 +75,7 @@ class Points(NamedTuple):
     active: Any
 
 
-class Descended(NamedTuple):
+class Descent(NamedTuple):
     """What a descent ended with.
 
     Attributes:
@@ -121,7 +121,7 @@ def descend(
     group: int = 1,
     marks: tuple[int, ...] = (),
     progress: Progress | None = None,
-) -> Descended:
+) -> Descent:
     """Move every point down its cost.
 
     Args:
@@ -138,7 +138,7 @@ def descend(
         progress: told of steps.
     """
     points = len(start)
-    chunk = _whole(min(chunk or _fitting(cost, arguments, start, rule, group), points), group)
+    chunk = _group_multiple(min(chunk or _fitting(cost, arguments, start, rule, group), points), group)
     chunks = -(-points // chunk)
     index = np.arange(chunks * chunk).reshape(chunks, chunk).clip(max=points - 1)
     state = _begin(rule, jnp.asarray(start[index], jnp.float32))
@@ -154,14 +154,14 @@ def descend(
             progress("steps", until if active else steps, steps)
         if not active:
             break
-    return Descended(_flat(state.best, points), _flat(state.cost, points), _flat(state.steps, points), tuple(frames))
+    return Descent(_flat(state.best, points), _flat(state.cost, points), _flat(state.steps, points), tuple(frames))
 
 
 def _flat(part: jax.Array, points: int) -> np.ndarray:
     return np.asarray(part).reshape(-1, *part.shape[2:])[:points]
 
 
-def _whole(chunk: int, group: int) -> int:
+def _group_multiple(chunk: int, group: int) -> int:
     return max(chunk // group, 1) * group
 
 
@@ -172,17 +172,17 @@ def _fitting(cost: Cost, arguments: Any, start: np.ndarray, rule: Rule, group: i
     cpu = device.platform == "cpu"
     free = psutil.virtual_memory().available if cpu else stats["bytes_limit"] - stats["bytes_in_use"]
     size = start[0].size
-    chunk = _whole(max(CACHED // size, 32) if cpu else len(start), group)
+    chunk = _group_multiple(max(CACHED // size, 32) if cpu else len(start), group)
     while chunk > group:
-        shaped = jax.ShapeDtypeStruct((1, min(chunk, len(start)), *start.shape[1:]), np.float32)
-        state = jax.eval_shape(partial(_begin, rule), shaped)
-        goals = jax.ShapeDtypeStruct(shaped.shape[:2], np.int32)
+        points = jax.ShapeDtypeStruct((1, min(chunk, len(start)), *start.shape[1:]), np.float32)
+        state = jax.eval_shape(partial(_begin, rule), points)
+        goals = jax.ShapeDtypeStruct(points.shape[:2], np.int32)
         scalars = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((), np.float32)
         need = _advance.lower(cost, rule, arguments, state, goals, *scalars).compile().memory_analysis()
         assert need is not None
         if need.temp_size_in_bytes + need.argument_size_in_bytes <= SHARE * free:
             break
-        chunk = _whole(chunk // 2, group)
+        chunk = _group_multiple(chunk // 2, group)
     return chunk
 
 
@@ -214,9 +214,9 @@ def _advance(cost, rule, arguments, state, target, until, enough):
             finite = jnp.isfinite(value)
             going = now.active & finite & (value > enough) & (step - at < rule.patience)
             updates, moments = jax.vmap(change.update)(gradient, now.moments, now.x)
-            moved = rule.process(now.x + updates)
+            next_x = rule.process(now.x + updates)
             return step + 1, Points(
-                pick(going, moved, now.x),
+                pick(going, next_x, now.x),
                 pick(going, moments, now.moments),
                 pick(better, now.x, now.best),
                 jnp.where(better, value, now.cost),

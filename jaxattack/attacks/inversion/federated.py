@@ -26,7 +26,7 @@ import optax
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.inversion.descent import optimizer
-from jaxattack.attacks.inversion.federation import Federation, Held, Local, right, train_round
+from jaxattack.attacks.inversion.federation import Federation, Local, Partition, right, train_round
 from jaxattack.attacks.inversion.target import best_restart, check_targets, unit_box
 from jaxattack.models import build
 from jaxattack.types import Frame, InputError, Inversion, Model, Progress, Variables, above_zero, at_least, config
@@ -116,18 +116,18 @@ class CollaborativeGan:
         own = np.intersect1d(targets, federation.y[federation.owner == 0])
         if own.size:
             raise InputError(f"target is {own[0]} and the adversary holds records of it: aim at what others hold.")
-        held, box = federation.held, unit_box(federation.inputs)
+        partition, box = federation.partition, unit_box(federation.inputs)
         plan, injected = self._plan(federation), round(self.injected * self.batch)
         state, key = _begin(plan, targets, seed), jax.random.key(seed)
         frames = []
         ends = sorted({max(self.rounds * part // SEGMENTS, 1) for part in range(1, SEGMENTS + 1)})
         for begin, until in pairwise([0, *ends]):
-            state = _advance(plan, held, box, injected, targets, key, state, begin, until)
-            made, sure = _sampled(plan, box, targets, key, state)
-            frames.append((until, np.asarray(made, np.float64), np.asarray(sure, np.float64)))
+            state = _advance(plan, partition, box, injected, targets, key, state, begin, until)
+            samples, sure = _sample(plan, box, targets, key, state)
+            frames.append((until, np.asarray(samples, np.float64), np.asarray(sure, np.float64)))
             if progress:
                 progress("rounds", until, self.rounds)
-        correct = np.asarray(right(plan.classifier, state.shared, held))
+        correct = np.asarray(right(plan.classifier, state.classifier, partition))
         of_target = [part[federation.y == target] for part, target in zip(correct, targets, strict=True)]
         notes = {
             "accuracy": correct.mean(axis=1).tolist(),
@@ -152,18 +152,18 @@ def _inversion(
     """The last samples, of each target the one that the shared classifier is surest of first."""
     _, restarts, sure = frames[-1]
     score = np.where(np.isfinite(restarts).reshape(*sure.shape, -1).all(axis=2), sure, np.nan)
-    row, chosen, lost = np.arange(len(targets)), best_restart(score), np.isnan(score).all(axis=1)
+    row, best, divergent = np.arange(len(targets)), best_restart(score), np.isnan(score).all(axis=1)
     return Inversion(
         attack=attack.name,
         target=targets,
-        x=restarts[row, chosen],
+        x=restarts[row, best],
         restarts=restarts,
         score=score,
         steps=np.full(score.shape, attack.rounds * attack.generator_steps),
         gradients=len(targets) * attack.rounds * attack.generator_steps * attack.batch,
-        frames=tuple(Frame(until, made[row, chosen]) for until, made, _ in frames[:-1]),
-        complete=not lost.any(),
-        reason=_DIVERGED.format(lost.sum(), len(targets)) if lost.any() else "",
+        frames=tuple(Frame(until, samples[row, best]) for until, samples, _ in frames[:-1]),
+        complete=not divergent.any(),
+        reason=_DIVERGED.format(divergent.sum(), len(targets)) if divergent.any() else "",
         notes=notes,
     )
 
@@ -183,25 +183,27 @@ class Plan(NamedTuple):
 class State(NamedTuple):
     """Of each target: the shared variables, the generator's, and its optimiser's state."""
 
-    shared: Variables
+    classifier: Variables
     generator: Variables
     moments: Any
 
 
-def _made(plan: Plan, box: Any, generator: Variables, z: jax.Array) -> Float[jax.Array, "point *feature"]:
+def _generate(plan: Plan, box: Any, generator: Variables, z: jax.Array) -> Float[jax.Array, "point *feature"]:
     u = jax.nn.sigmoid(plan.decoder.apply(generator, z))
     low, width = box
     return low + u.reshape(-1, *low.shape[1:]) * width
 
 
-def _round(plan: Plan, held: Held, box: Any, injected: Any, target: jax.Array, key: jax.Array, state: State) -> State:
+def _round(
+    plan: Plan, partition: Partition, box: Any, injected: Any, target: jax.Array, key: jax.Array, state: State
+) -> State:
     """The adversary moves its generator, everyone trains, and the average is taken."""
     local, change = plan.local, optax.adam(plan.rate, b1=0.5)
     draw, noise, train = jax.random.split(key, 3)
 
     def loss(params, z):
-        x = _made(plan, box, state.generator._replace(params=params), z)
-        return -jax.nn.log_softmax(plan.classifier.apply(state.shared, x))[:, target].mean()
+        x = _generate(plan, box, state.generator._replace(params=params), z)
+        return -jax.nn.log_softmax(plan.classifier.apply(state.classifier, x))[:, target].mean()
 
     def step(now, z):
         params, moments = now
@@ -211,10 +213,10 @@ def _round(plan: Plan, held: Held, box: Any, injected: Any, target: jax.Array, k
     start = state.generator.params, state.moments
     (params, moments), _ = jax.lax.scan(step, start, jax.random.normal(draw, (plan.steps, local.batch, plan.latent)))
     generator = state.generator._replace(params=params)
-    fakes = _made(plan, box, generator, jax.random.normal(noise, (local.steps * local.batch, plan.latent)))
-    fakes = fakes.reshape(local.steps, local.batch, *held.x.shape[1:])
-    shared = train_round(plan.classifier, local, held, state.shared, fakes, injected, train)
-    return State(shared, generator, moments)
+    fakes = _generate(plan, box, generator, jax.random.normal(noise, (local.steps * local.batch, plan.latent)))
+    fakes = fakes.reshape(local.steps, local.batch, *partition.x.shape[1:])
+    classifier = train_round(plan.classifier, local, partition, state.classifier, fakes, injected, train)
+    return State(classifier, generator, moments)
 
 
 def _keys(key: jax.Array, targets: jax.Array) -> jax.Array:
@@ -224,20 +226,20 @@ def _keys(key: jax.Array, targets: jax.Array) -> jax.Array:
 @partial(jax.jit, static_argnums=0)
 def _begin(plan, targets, seed):
     # Every target meets the same shared classifier, as if it was the same federation.
-    shared, drawn = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))
+    classifier_key, generator_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 0))
 
     def one(key):
         generator = plan.decoder.init(key)
-        return State(plan.classifier.init(shared), generator, optax.adam(1.0).init(generator.params))
+        return State(plan.classifier.init(classifier_key), generator, optax.adam(1.0).init(generator.params))
 
-    return jax.vmap(one)(_keys(drawn, targets))
+    return jax.vmap(one)(_keys(generator_key, targets))
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=6)
-def _advance(plan, held, box, injected, targets, key, state, begin, end):
+def _advance(plan, partition, box, injected, targets, key, state, begin, end):
     def one(target, key, state):
         def run(at, now):
-            return _round(plan, held, box, injected, target, jax.random.fold_in(key, at + 1), now)
+            return _round(plan, partition, box, injected, target, jax.random.fold_in(key, at + 1), now)
 
         return jax.lax.fori_loop(begin, end, run, state)
 
@@ -245,11 +247,11 @@ def _advance(plan, held, box, injected, targets, key, state, begin, end):
 
 
 @partial(jax.jit, static_argnums=0)
-def _sampled(plan, box, targets, key, state):
+def _sample(plan, box, targets, key, state):
     """The samples, the same latent points whenever it is looked, and the shared classifier's confidence in them."""
 
     def one(target, key, state):
-        x = _made(plan, box, state.generator, jax.random.normal(key, (plan.samples, plan.latent)))
-        return x, jax.nn.softmax(plan.classifier.apply(state.shared, x))[:, target]
+        x = _generate(plan, box, state.generator, jax.random.normal(key, (plan.samples, plan.latent)))
+        return x, jax.nn.softmax(plan.classifier.apply(state.classifier, x))[:, target]
 
     return jax.vmap(one)(targets, _keys(key, targets), state)

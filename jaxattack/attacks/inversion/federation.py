@@ -37,8 +37,8 @@ class Local(NamedTuple):
     learning_rate: float
 
 
-class Held(NamedTuple):
-    """Everyone's records as arrays: `Federation.held`.
+class Partition(NamedTuple):
+    """Everyone's records as arrays: `Federation.partition`.
 
     Attributes:
         x: ["record *feature"].
@@ -103,11 +103,11 @@ class Federation:
             )
 
     @property
-    def held(self) -> Held:
+    def partition(self) -> Partition:
         """Everyone's records as arrays."""
         count = np.bincount(self.owner)
         own = [np.resize(np.flatnonzero(self.owner == who), count.max()) for who in range(len(count))]
-        return Held(*map(jnp.asarray, (self.x, self.y, np.stack(own), count)))
+        return Partition(*map(jnp.asarray, (self.x, self.y, np.stack(own), count)))
 
 
 def deal(y: Int[np.ndarray, "record"], adversary: tuple[int, ...], participants: int) -> Int[np.ndarray, "record"]:
@@ -133,8 +133,8 @@ def deal(y: Int[np.ndarray, "record"], adversary: tuple[int, ...], participants:
 def train_round(
     model: Model,
     local: Local,
-    held: Held,
-    shared: Variables,
+    partition: Partition,
+    classifier: Variables,
     fakes: Float[jax.Array, "step row *feature"],
     injected: Int[jax.Array, ""],
     key: jax.Array,
@@ -144,48 +144,48 @@ def train_round(
     Args:
         model: what they share.
         local: how they train.
-        held: their records.
-        shared: where they start.
+        partition: their records.
+        classifier: where they start.
         fakes: what participant 0 may take for the rows of its batches.
         injected: how many of the first rows of each batch it does.
         key: everything random of this round.
     """
     draw, inside = jax.random.split(key)
-    shape = (len(held.count), local.steps, local.batch)
-    slots = jax.random.randint(draw, shape, 0, held.count[:, None, None])
-    rows = jax.vmap(lambda own, slot: own[slot])(held.index, slots)
+    shape = (len(partition.count), local.steps, local.batch)
+    slots = jax.random.randint(draw, shape, 0, partition.count[:, None, None])
+    rows = jax.vmap(lambda own, slot: own[slot])(partition.index, slots)
     false = (jnp.arange(shape[0])[:, None] == 0) & (jnp.arange(local.batch)[None] < injected)
     keys = jax.random.split(inside, shape[0])
-    trained = jax.vmap(partial(_train, model, local, held, shared, fakes))(rows, false, keys)
-    weight = held.count / held.count.sum()
-    return jax.tree.map(lambda leaf: jnp.tensordot(weight.astype(leaf.dtype), leaf, 1), trained)
+    updates = jax.vmap(partial(_train, model, local, partition, classifier, fakes))(rows, false, keys)
+    weight = partition.count / partition.count.sum()
+    return jax.tree.map(lambda leaf: jnp.tensordot(weight.astype(leaf.dtype), leaf, 1), updates)
 
 
-def _train(model, local, held, shared, fakes, rows, false, key):
+def _train(model, local, partition, classifier, fakes, rows, false, key):
     """One participant's local steps, on ["step row"] records, of which those that ``false`` ["row"] names are fakes."""
     change = optimizer(local.optimizer, local.learning_rate)
 
     def step(state, now):
         variables, moments = state
         row, fake, at = now
-        own = held.x[row].astype(jnp.float32)
+        own = partition.x[row].astype(jnp.float32)
         x = jnp.where(false.reshape(-1, *[1] * (own.ndim - 1)), fake, own)
 
         def loss(params):
             logits, rest = model.forward(Variables(params, variables.rest), x, jax.random.fold_in(key, at))
-            label = jnp.where(false, logits.shape[1] - 1, held.y[row])
+            label = jnp.where(false, logits.shape[1] - 1, partition.y[row])
             return optax.softmax_cross_entropy_with_integer_labels(logits, label).mean(), rest
 
         gradient, rest = jax.grad(loss, has_aux=True)(variables.params)
         updates, moments = change.update(gradient, moments, variables.params)
         return (Variables(optax.apply_updates(variables.params, updates), rest), moments), None
 
-    start = shared, change.init(shared.params)
+    start = classifier, change.init(classifier.params)
     return jax.lax.scan(step, start, (rows, fakes, jnp.arange(local.steps)))[0][0]
 
 
 @partial(jax.jit, static_argnums=0)
-def right(model: Model, shared: Variables, held: Held) -> Bool[jax.Array, "target record"]:
+def right(model: Model, classifiers: Variables, partition: Partition) -> Bool[jax.Array, "target record"]:
     """Which records each of several shared classifiers gets right."""
-    x = held.x.astype(jnp.float32)
-    return jax.lax.map(lambda variables: model.apply(variables, x).argmax(axis=1) == held.y, shared)
+    x = partition.x.astype(jnp.float32)
+    return jax.lax.map(lambda variables: model.apply(variables, x).argmax(axis=1) == partition.y, classifiers)

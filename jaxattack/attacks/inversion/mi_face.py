@@ -33,7 +33,7 @@ from jaxattack.attacks.inversion.objective import (
     total_variation,
 )
 from jaxattack.attacks.inversion.process import check_pictures, process
-from jaxattack.attacks.inversion.target import check_targets, concluded, unit_box
+from jaxattack.attacks.inversion.target import check_targets, inversion_from, unit_box
 from jaxattack.types import (
     InputError,
     Inversion,
@@ -129,7 +129,7 @@ class MiFace:
         if self.statistics:
             check_statistics(victim)
         box = unit_box(victim.inputs)
-        found = descend(
+        descent = descend(
             _cost(victim.model, self),
             (victim.variables, *box),
             _starts(self.restarts, seed, targets, victim.inputs.shape),
@@ -144,7 +144,9 @@ class MiFace:
         )
         low, width = box
         shape = (-1, *victim.inputs.shape)
-        return concluded(self, victim, targets, found, lambda u: (low + u.reshape(shape) * width).astype(np.float64))
+        return inversion_from(
+            self, victim, targets, descent, lambda u: (low + u.reshape(shape) * width).astype(np.float64)
+        )
 
 
 def _enough(attack: MiFace) -> float:
@@ -162,8 +164,8 @@ def _starts(
     size = (1,) * len(shape) if len(shape) > 1 else shape
     for row, target in enumerate(targets):
         for restart in range(2, restarts):
-            drawn = np.random.default_rng([seed, int(target), restart]).random(size, np.float32)
-            starts[row, restart] = 0.5 + AROUND * (2 * drawn - 1)
+            u = np.random.default_rng([seed, int(target), restart]).random(size, np.float32)
+            starts[row, restart] = 0.5 + AROUND * (2 * u - 1)
     return starts.reshape(-1, *shape)
 
 

@@ -59,8 +59,8 @@ class Inverter(NamedTuple):
 
     def records(self, p: Float[np.ndarray, "query cls"]) -> Float[np.ndarray, "truncation query *feature"]:
         """The records behind confidences, in the units that the victim documents."""
-        seen = np.stack([_seen(p, classes) for classes in self.truncations])
-        u = np.asarray(_outputs(self.model, self.variables, seen), np.float64)
+        features = np.stack([_features(p, classes) for classes in self.truncations])
+        u = np.asarray(_outputs(self.model, self.variables, features), np.float64)
         low, width = self.inputs.low, self.inputs.high - self.inputs.low
         return low + u.reshape(*u.shape[:2], *self.inputs.shape) * width
 
@@ -127,8 +127,8 @@ class Network:
         sure[np.arange(len(targets)), targets] = _SURE
         restarts = np.moveaxis(inverter.records(sure), 0, 1)
         try:
-            answered = _confidences(victim(restarts.reshape(-1, *access.inputs.shape)))
-            score = np.take_along_axis(answered, np.repeat(targets, restarts.shape[1])[:, None], axis=1)
+            answers = _confidences(victim(restarts.reshape(-1, *access.inputs.shape)))
+            score = np.take_along_axis(answers, np.repeat(targets, restarts.shape[1])[:, None], axis=1)
             score = score.reshape(restarts.shape[:2])
         except BudgetSpent:
             score = np.zeros(restarts.shape[:2])
@@ -161,11 +161,11 @@ class Network:
         if np.ptp(p, axis=0).max() == 0:
             raise InputError("the victim answers every record with the same confidences: there is nothing to invert.")
         truncations = tuple(dict.fromkeys(min(classes, p.shape[1]) for classes in self.truncations))
-        u, seen = jnp.asarray(unit(inputs, pool)), jnp.stack([_seen(p, classes) for classes in truncations])
+        u, features = jnp.asarray(unit(inputs, pool)), jnp.stack([_features(p, classes) for classes in truncations])
         model = build(f"mlp:{self.hidden}-{self.hidden}", (p.shape[1],), u.shape[1])
         if progress:
             progress("network", 0, 1)
-        variables = jax.block_until_ready(_train(model, self.steps, seen, u, jax.random.key(seed)))
+        variables = jax.block_until_ready(_train(model, self.steps, features, u, jax.random.key(seed)))
         if progress:
             progress("network", 1, 1)
         return Inverter(model, variables, truncations, inputs)
@@ -184,21 +184,21 @@ def _confidences(answer: Answer) -> Float[np.ndarray, "query cls"]:
     return np.where(hidden, left, p)
 
 
-def _seen(p: Float[np.ndarray, "query cls"], classes: int) -> Float[np.ndarray, "query cls"]:
+def _features(p: Float[np.ndarray, "query cls"], classes: int) -> Float[np.ndarray, "query cls"]:
     """What the network is given: clipped ln p, all but the largest at the smallest, of zero mean, in units of the range."""
     score = np.log(p.clip(_FLOOR))
     least = np.sort(score, axis=1)[:, [-classes]]
-    kept = np.where(score >= least, score, score.min(axis=1, keepdims=True))
-    return ((kept - kept.mean(axis=1, keepdims=True)) / -np.log(_FLOOR)).astype(np.float32)
+    top = np.where(score >= least, score, score.min(axis=1, keepdims=True))
+    return ((top - top.mean(axis=1, keepdims=True)) / -np.log(_FLOOR)).astype(np.float32)
 
 
 @partial(jax.jit, static_argnames=("model", "steps"))
-def _train(model: Model, steps: int, seen: jax.Array, u: jax.Array, key: jax.Array):
-    def one(seen, key):
+def _train(model: Model, steps: int, features: jax.Array, u: jax.Array, key: jax.Array):
+    def one(features, key):
         variables = model.init(jax.random.fold_in(key, 0))
 
         def loss(params, index):
-            out = model.apply(variables._replace(params=params), seen[index])
+            out = model.apply(variables._replace(params=params), features[index])
             return optax.sigmoid_binary_cross_entropy(out, u[index]).mean()
 
         def step(state, at):
@@ -210,9 +210,9 @@ def _train(model: Model, steps: int, seen: jax.Array, u: jax.Array, key: jax.Arr
         state = variables.params, _ADAM.init(variables.params)
         return variables._replace(params=jax.lax.scan(step, state, jnp.arange(steps))[0][0])
 
-    return jax.vmap(one, in_axes=(0, None))(seen, key)
+    return jax.vmap(one, in_axes=(0, None))(features, key)
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _outputs(model: Model, variables: Any, seen: jax.Array) -> jax.Array:
-    return jax.vmap(lambda variables, seen: jax.nn.sigmoid(model.apply(variables, seen)))(variables, seen)
+def _outputs(model: Model, variables: Any, features: jax.Array) -> jax.Array:
+    return jax.vmap(lambda variables, features: jax.nn.sigmoid(model.apply(variables, features)))(variables, features)

@@ -119,12 +119,12 @@ class Numeric:
                 raise InputError(f"{spent} numeric needs at least {need:,} queries for its first step.") from spent
             reason = f"{spent} {search.active.sum()} of {len(targets)} targets were still moving; each step takes {2 * search.axes:,} queries for each."
 
-        def shaped(u: np.ndarray) -> Float[np.ndarray, "target *feature"]:
+        def records(u: np.ndarray) -> Float[np.ndarray, "target *feature"]:
             return (low + u.reshape(-1, *shape) * width).astype(np.float64)
 
-        made = shaped(search.best)
+        best = records(search.best)
         score = np.where(np.isfinite(search.score), search.score, np.nan)[:, None]
-        restarts = made[:, None]
+        restarts = best[:, None]
         row = np.arange(len(targets))
         return Inversion(
             attack=self.name,
@@ -134,7 +134,7 @@ class Numeric:
             score=score,
             steps=search.steps[:, None],
             cost=victim.ledger - before,
-            frames=tuple(Frame(step, shaped(u)) for step, u in frames),
+            frames=tuple(Frame(step, records(u)) for step, u in frames),
             complete=not reason,
             reason=reason,
         )
@@ -158,11 +158,11 @@ class _Search:
         u, axes = self.u[moving], self._axes(rng)
         # The point itself is asked together with its neighbours: its confidence decides whether they were needed.
         around = np.concatenate([np.zeros((1, u.shape[1])), attack.width * axes, -attack.width * axes])
-        asked = (u[:, None] + around).clip(0, 1)
-        p = ask(asked.reshape(-1, u.shape[1]), np.repeat(targets[moving], len(around))).reshape(len(moving), -1)
+        points = (u[:, None] + around).clip(0, 1)
+        p = ask(points.reshape(-1, u.shape[1]), np.repeat(targets[moving], len(around))).reshape(len(moving), -1)
         self._keep(moving, p[:, 0])
         cost = 1 - p if attack.objective == "confidence" else -np.log(p.clip(1e-12))
-        ahead, back = np.split(asked[:, 1:], 2, axis=1)
+        ahead, back = np.split(points[:, 1:], 2, axis=1)
         apart = np.linalg.norm(ahead - back, axis=2).clip(1e-12)
         slope = (cost[:, 1 : 1 + len(axes)] - cost[:, 1 + len(axes) :]) / apart
         gradient = slope @ axes * (u.shape[1] / len(axes))
@@ -178,8 +178,8 @@ class _Search:
     def _keep(self, moving: np.ndarray, p: np.ndarray) -> None:
         self.steps[moving] += 1
         better = p > self.score[moving]
-        won = moving[better]
-        self.best[won], self.score[won], self._at[won] = self.u[won], p[better], self.steps[won]
+        winners = moving[better]
+        self.best[winners], self.score[winners], self._at[winners] = self.u[winners], p[better], self.steps[winners]
         stalled = self.steps[moving] - self._at[moving] >= self._attack.patience
         self.active[moving[stalled | (p >= self._attack.confidence)]] = False
 

@@ -92,10 +92,10 @@ def statistics(model: Model, variables: Variables, x: Float[jax.Array, "point *f
         variables: what it learnt.
         x: records of one target, at least 2.
     """
-    _, moved = model.forward(variables, x, jax.random.key(0))
+    _, rest = model.forward(variables, x, jax.random.key(0))
     leaves = [
         ((after - before) ** 2).mean()
-        for after, before in zip(jax.tree.leaves(moved), jax.tree.leaves(variables.rest), strict=True)
+        for after, before in zip(jax.tree.leaves(rest), jax.tree.leaves(variables.rest), strict=True)
         if jnp.issubdtype(before.dtype, jnp.floating)
     ]
     return jnp.stack(leaves).mean() if leaves else jnp.float32(0)

@@ -51,9 +51,9 @@ def sharpen(x: jax.Array) -> jax.Array:
 
 
 def _neighbours(x: jax.Array) -> list[jax.Array]:
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), *[(0, 0)] * (x.ndim - 3)), mode="edge")
+    frame = jnp.pad(x, ((0, 0), (1, 1), (1, 1), *[(0, 0)] * (x.ndim - 3)), mode="edge")
     height, width = x.shape[1:3]
-    return [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return [frame[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
 
 
 PROCESSES = {"clip": clip, "median": median, "gaussian": gaussian, "sharpen": sharpen}

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.inversion.descent import Descended
+from jaxattack.attacks.inversion.descent import Descent
 from jaxattack.types import Frame, InputError, Inputs, Inversion, InversionAttack, Oracle, WhiteBox
 
 ALIKE = 0.01
@@ -25,13 +25,13 @@ def check_targets(targets: Int[np.ndarray, "target"], classes: int) -> Int[np.nd
     Raises:
         InputError: none, or one that is no class of the victim.
     """
-    found = np.atleast_1d(np.asarray(targets))
-    if not found.size or found.ndim != 1 or not np.issubdtype(found.dtype, np.integer):
+    labels = np.atleast_1d(np.asarray(targets))
+    if not labels.size or labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"targets is {targets}: give the whole numbers of some classes.")
-    if found.min() < 0 or found.max() >= classes:
-        wrong = found[(found < 0) | (found >= classes)][0]
+    if labels.min() < 0 or labels.max() >= classes:
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
         raise InputError(f"target is {wrong} and the victim has {classes} classes: give 0 to {classes - 1}.")
-    return found.astype(np.int64)
+    return labels.astype(np.int64)
 
 
 def require(attack: InversionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "record *feature"] | None) -> None:
@@ -60,11 +60,11 @@ def best_restart(score: Float[np.ndarray, "target restart"]) -> Int[np.ndarray, 
     return (sure >= sure.max(axis=1, keepdims=True) - ALIKE).argmax(axis=1)
 
 
-def concluded(
+def inversion_from(
     attack: InversionAttack,
     victim: WhiteBox,
     targets: Int[np.ndarray, "target"],
-    found: Descended,
+    descent: Descent,
     records: Callable[[np.ndarray], Float[np.ndarray, "point *feature"]],
     choose: Callable[[np.ndarray, np.ndarray], Int[np.ndarray, "target"]] = lambda _, score: best_restart(score),
 ) -> Inversion:
@@ -74,27 +74,29 @@ def concluded(
         attack: that descended.
         victim: whose confidence is the score.
         targets: each has equally many points, one after the other.
-        found: where they ended.
+        descent: where they ended.
         records: points -> records, in the units that the victim documents.
         choose: restarts["target restart *feature"], score["target restart"] -> the restart of each target that is kept.
     """
     shape = (len(targets), -1, *victim.inputs.shape)
-    restarts = records(found.best).reshape(shape)
+    restarts = records(descent.best).reshape(shape)
     score = confident(victim, restarts, targets)
-    score[~np.isfinite(found.cost).reshape(score.shape)] = np.nan
-    row, chosen = np.arange(len(targets)), choose(restarts, score)
-    lost = np.isnan(score).all(axis=1)
+    score[~np.isfinite(descent.cost).reshape(score.shape)] = np.nan
+    row, best = np.arange(len(targets)), choose(restarts, score)
+    divergent = np.isnan(score).all(axis=1)
     return Inversion(
         attack=attack.name,
         target=targets,
-        x=restarts[row, chosen],
+        x=restarts[row, best],
         restarts=restarts,
         score=score,
-        steps=found.steps.reshape(score.shape),
-        gradients=int(found.steps.sum()),
-        frames=tuple(Frame(step, records(points).reshape(shape)[row, chosen]) for step, points in found.frames),
-        complete=not lost.any(),
-        reason=f"Every restart of {lost.sum()} targets diverged: give a lower learning_rate." if lost.any() else "",
+        steps=descent.steps.reshape(score.shape),
+        gradients=int(descent.steps.sum()),
+        frames=tuple(Frame(step, records(points).reshape(shape)[row, best]) for step, points in descent.frames),
+        complete=not divergent.any(),
+        reason=f"Every restart of {divergent.sum()} targets diverged: give a lower learning_rate."
+        if divergent.any()
+        else "",
     )
 
 

@@ -27,7 +27,7 @@ def test_a_round_moves_away_from_the_points_outside():
     assert 0 < outside.sum() < 6
     balls.grow(half, np.array([1]), np.random.default_rng(5))
     np.testing.assert_allclose(balls.z[0], [2.2, 0.0] - (1 / 3) * (u * outside[:, None]).mean(axis=0))
-    assert balls.kept[0] == 0
+    assert balls.best_radius[0] == 0
 
 
 def test_a_ball_grows_while_it_is_inside_and_stops_after_its_patience():
@@ -39,7 +39,7 @@ def test_a_ball_grows_while_it_is_inside_and_stops_after_its_patience():
             break
         balls.grow(lambda z: (np.linalg.norm(z, axis=1) < 4).astype(int), np.array([1]), rng)
     assert not balls.active.any()
-    assert 4 / 1.3 / 1.3 < balls.kept[0] <= 4.2
+    assert 4 / 1.3 / 1.3 < balls.best_radius[0] <= 4.2
     assert np.linalg.norm(balls.centre[0]) < 1.5
 
 

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from jaxattack.attacks.inversion.federated import CollaborativeGan
-from jaxattack.attacks.inversion.federation import Federation, Held, Local, deal, right, train_round
+from jaxattack.attacks.inversion.federation import Federation, Local, Partition, deal, right, train_round
 from jaxattack.models import build
 from jaxattack.types import InputError, Inputs
 
@@ -103,7 +103,7 @@ def test_a_round_is_everyones_own_steps_averaged_by_their_records():
     model = build("softmax", (2,), 3)
     shared = model.init(jax.random.key(0))
     fakes = jnp.full((4, 5, 2), 0.5)
-    held = Held(*map(jnp.asarray, (x, y, np.array([[0, 0], [1, 2]]), np.array([1, 2]))))
+    held = Partition(*map(jnp.asarray, (x, y, np.array([[0, 0], [1, 2]]), np.array([1, 2]))))
     found = jax.jit(train_round, static_argnums=(0, 1))(
         model, Local(4, 5, "sgd", 0.3), held, shared, fakes, jnp.int32(2), jax.random.key(1)
     )
@@ -130,7 +130,7 @@ def test_records_that_the_shared_model_gets_right_are_counted_for_each_target():
     model = build("softmax", (2,), 3)
     several = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 4))
     x = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
-    held = Held(*map(jnp.asarray, (x, np.zeros(6, int), np.zeros((1, 6), int), np.array([6]))))
+    held = Partition(*map(jnp.asarray, (x, np.zeros(6, int), np.zeros((1, 6), int), np.array([6]))))
     for at, part in enumerate(right(model, several, held)):
         one = jax.tree.map(lambda leaf, at=at: leaf[at], several)
         np.testing.assert_array_equal(part, model.apply(one, held.x).argmax(axis=1) == 0)

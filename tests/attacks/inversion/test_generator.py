@@ -10,7 +10,7 @@ from attacks.inversion.white_boxes import digits, linear
 
 from jaxattack.attacks.inversion import Gmi, Ppa, Prior
 from jaxattack.attacks.inversion.generator.gan import advance, start
-from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
+from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, generate
 from jaxattack.attacks.inversion.generator.learn import learn
 from jaxattack.attacks.inversion.generator.ppa import _views
 from jaxattack.attacks.inversion.generator.prior import decode, networks, realness, unit
@@ -65,7 +65,7 @@ def test_latent_descent_finds_the_made_record_that_a_linear_victim_likes_best(va
         victim, vae, Aim("margin", 1.0, 0.0), np.zeros((2, 2), np.float32), np.array([0, 1]), steps=200,
         learning_rate=0.05,
     )  # fmt: skip
-    high, low = made(vae, victim.inputs, found.best)
+    high, low = generate(vae, victim.inputs, found.best)
     assert high[0] > 0.85 > 0.15 > low[0]
     np.testing.assert_allclose(high[1], 0.5 * high[0], atol=0.1)
 

@@ -7,7 +7,7 @@ import pytest
 from attacks.inversion.white_boxes import digits
 
 from jaxattack.attacks.inversion import Network
-from jaxattack.attacks.inversion.network import _confidences, _seen
+from jaxattack.attacks.inversion.network import _confidences, _features
 from jaxattack.oracle import budgeted, from_function, top_k
 from jaxattack.types import Access, InputError, Inputs
 
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 
 def test_only_the_largest_confidences_are_seen():
     p = np.array([[0.7, 0.2, 0.06, 0.04]])
-    two, four = _seen(p, 2)[0], _seen(p, 4)[0]
+    two, four = _features(p, 2)[0], _features(p, 4)[0]
     assert two[2] == two[3] == two.min()
     assert len(set(four.tolist())) == 4
     np.testing.assert_allclose([two.sum(), four.sum()], 0, atol=1e-6)

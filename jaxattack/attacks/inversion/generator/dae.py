@@ -43,7 +43,7 @@ def advance(nets: Networks, x: jax.Array, key: jax.Array, state: Any, begin: jax
         params = [part.params for part in variables]
         gradient = jax.grad(loss)(params, variables, batch, NOISE * jax.random.normal(draw, batch.shape))
         updates, moments = _ADAM.update(gradient, moments)
-        moved: Any = optax.apply_updates(params, updates)
-        return tuple(part._replace(params=own) for part, own in zip(variables, moved, strict=True)), moments
+        new_params: Any = optax.apply_updates(params, updates)
+        return tuple(part._replace(params=own) for part, own in zip(variables, new_params, strict=True)), moments
 
     return jax.lax.fori_loop(begin, end, step, state)

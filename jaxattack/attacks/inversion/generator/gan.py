@@ -32,16 +32,16 @@ def advance(nets: Networks, x: jax.Array, key: jax.Array, state: Any, begin: jax
 
     def critic_loss(params, variables, real, z, share):
         critic = variables[1]._replace(params=params)
-        made = decode(nets, variables, z)
-        mixed = share * real + (1 - share) * made
-        slope = jax.vmap(jax.grad(lambda u: nets.critic.apply(critic, u[None])[0, 0]))(mixed)
+        fakes = decode(nets, variables, z)
+        mixture = share * real + (1 - share) * fakes
+        slope = jax.vmap(jax.grad(lambda u: nets.critic.apply(critic, u[None])[0, 0]))(mixture)
         length = jnp.sqrt((slope**2).sum(axis=1) + 1e-12)
-        apart = nets.critic.apply(critic, made).mean() - nets.critic.apply(critic, real).mean()
+        apart = nets.critic.apply(critic, fakes).mean() - nets.critic.apply(critic, real).mean()
         return apart + PENALTY * ((length - 1) ** 2).mean()
 
     def generator_loss(params, variables, z):
-        made = decode(nets, (variables[0]._replace(params=params), variables[1]), z)
-        return -nets.critic.apply(variables[1], made).mean()
+        fakes = decode(nets, (variables[0]._replace(params=params), variables[1]), z)
+        return -nets.critic.apply(variables[1], fakes).mean()
 
     def step(at, state):
         def once(state, number):

@@ -13,9 +13,9 @@ from dataclasses import field
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
+from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, generate
 from jaxattack.attacks.inversion.generator.learn import Prior
-from jaxattack.attacks.inversion.target import check_pool, check_targets, concluded
+from jaxattack.attacks.inversion.target import check_pool, check_targets, inversion_from
 from jaxattack.types import Inversion, Progress, WhiteBox, above_zero, at_least, config, within_memory
 
 _FRAMES = (1, 10, 100)
@@ -73,9 +73,9 @@ class Gmi:
             for target in targets
             for restart in range(self.restarts)
         ]
-        found = descend_latent(
+        descent = descend_latent(
             victim, generator, Aim("cross-entropy", self.weight, 1.0), np.stack(draws).astype(np.float32),
             np.repeat(targets, self.restarts), steps=self.steps, learning_rate=self.learning_rate,
             marks=tuple(step for step in _FRAMES if step < self.steps), progress=progress,
         )  # fmt: skip
-        return concluded(self, victim, targets, found, lambda z: made(generator, victim.inputs, z))
+        return inversion_from(self, victim, targets, descent, lambda z: generate(generator, victim.inputs, z))

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.inversion.descent import Cost, Descended, Rule, descend
+from jaxattack.attacks.inversion.descent import Cost, Descent, Rule, descend
 from jaxattack.attacks.inversion.generator.prior import Generator, Networks, decode, realness
 from jaxattack.attacks.inversion.objective import Objective, objective
 from jaxattack.attacks.inversion.target import unit_box
@@ -41,7 +41,7 @@ def descend_latent(
     learning_rate: float,
     marks: tuple[int, ...] = (),
     progress: Progress | None = None,
-) -> Descended:
+) -> Descent:
     """Move latent points down an aim, by Adam (arguments as in `jaxattack.attacks.inversion.descent.descend`)."""
     arguments = (victim.variables, generator.variables, *unit_box(victim.inputs))
     rule = Rule("adam", learning_rate, steps, _free)
@@ -52,7 +52,7 @@ def descend_latent(
     )  # fmt: skip
 
 
-def made(
+def generate(
     generator: Generator, inputs: Inputs, z: Float[np.ndarray, "point latent"]
 ) -> Float[np.ndarray, "point *feature"]:
     """The records of latent points, in the units that the victim documents."""

@@ -38,9 +38,9 @@ def learn(
     nets = networks(kind, latent, records.shape[1])
     key = jax.random.fold_in(jax.random.key(seed), 11)
     state, x = KINDS[kind].start(nets, key), jnp.asarray(records)
-    for done in range(0, steps, SEGMENT):
-        until = min(done + SEGMENT, steps)
-        state = jax.block_until_ready(KINDS[kind].advance(nets, x, key, state, jnp.int32(done), jnp.int32(until)))
+    for begin in range(0, steps, SEGMENT):
+        until = min(begin + SEGMENT, steps)
+        state = jax.block_until_ready(KINDS[kind].advance(nets, x, key, state, jnp.int32(begin), jnp.int32(until)))
         if progress:
             progress(f"{kind} steps", until, steps)
     return Generator(nets, state[0])

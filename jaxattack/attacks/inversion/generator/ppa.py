@@ -16,9 +16,9 @@ from dataclasses import field, replace
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, made
+from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, generate
 from jaxattack.attacks.inversion.generator.learn import Prior
-from jaxattack.attacks.inversion.target import check_pool, check_targets, concluded, confidences
+from jaxattack.attacks.inversion.target import check_pool, check_targets, confidences, inversion_from
 from jaxattack.types import InputError, Inversion, Progress, WhiteBox, above_zero, at_least, config, within_memory
 
 _FRAMES, _SHIFTS = (1, 10, 30), ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
@@ -76,9 +76,9 @@ class Ppa:
         within_memory(self.candidates * victim.inputs.low.size, candidates=self.candidates)
         generator = self.prior.learn(victim.inputs, check_pool(self.name, victim.inputs, pool), seed, progress)
         z = np.random.default_rng(seed).normal(size=(self.candidates, self.prior.latent)).astype(np.float32)
-        sure = confidences(victim, _views(made(generator, victim.inputs, z))).mean(axis=1)
+        sure = confidences(victim, _views(generate(generator, victim.inputs, z))).mean(axis=1)
         start = z[np.argsort(-sure[:, targets], axis=0, kind="stable")[: self.restarts].T]
-        found = descend_latent(
+        descent = descend_latent(
             victim, generator, Aim("poincare", 1.0, 0.0), start.reshape(-1, self.prior.latent),
             np.repeat(targets, self.restarts), steps=self.steps, learning_rate=self.learning_rate,
             marks=tuple(step for step in _FRAMES if step < self.steps), progress=progress,
@@ -91,8 +91,10 @@ class Ppa:
         def choose(x: np.ndarray, score: np.ndarray) -> Int[np.ndarray, "target"]:
             return np.where(np.isnan(score), -1.0, robust(x)).argmax(axis=1)
 
-        kept = concluded(self, victim, targets, found, lambda z: made(generator, victim.inputs, z), choose)
-        return replace(kept, notes={"confidence over views": robust(kept.x[:, None])[:, 0].tolist()})
+        inversion = inversion_from(
+            self, victim, targets, descent, lambda z: generate(generator, victim.inputs, z), choose
+        )
+        return replace(inversion, notes={"confidence over views": robust(inversion.x[:, None])[:, 0].tolist()})
 
 
 def _views(x: Float[np.ndarray, "point *feature"]) -> Float[np.ndarray, "point view *feature"]:
@@ -100,7 +102,7 @@ def _views(x: Float[np.ndarray, "point *feature"]) -> Float[np.ndarray, "point v
     if x.ndim < 3:
         return x[:, None]
     by = max(x.shape[1] // _PART, 1)
-    padded = np.pad(x, ((0, 0), (by, by), (by, by), *[(0, 0)] * (x.ndim - 3)), mode="edge")
+    frame = np.pad(x, ((0, 0), (by, by), (by, by), *[(0, 0)] * (x.ndim - 3)), mode="edge")
     height, width = x.shape[1:3]
     places = [(by + by * down, by + by * right) for down, right in _SHIFTS]
-    return np.stack([padded[:, top : top + height, left : left + width] for top, left in places], axis=1)
+    return np.stack([frame[:, top : top + height, left : left + width] for top, left in places], axis=1)

@@ -43,8 +43,8 @@ def advance(nets: Networks, x: jax.Array, key: jax.Array, state: Any, begin: jax
         noise = jax.random.normal(draw, (BATCH, nets.latent))
         gradient = jax.grad(loss)(_params(variables), variables, batch, noise)
         updates, moments = _ADAM.update(gradient, moments)
-        moved: Any = optax.apply_updates(_params(variables), updates)
-        return tuple(part._replace(params=own) for part, own in zip(variables, moved, strict=True)), moments
+        new_params: Any = optax.apply_updates(_params(variables), updates)
+        return tuple(part._replace(params=own) for part, own in zip(variables, new_params, strict=True)), moments
 
     return jax.lax.fori_loop(begin, end, step, state)
 

@@ -45,7 +45,7 @@ class _Layer(NamedTuple):
     offset: np.ndarray
 
 
-class _Found(NamedTuple):
+class _Readout(NamedTuple):
     x: Float[np.ndarray, "record feature"]
     units: Bool[np.ndarray, "record neuron"]
     spread: Float[np.ndarray, "record"]
@@ -84,22 +84,22 @@ class Analytic:
         layer = _first_layer(victim)
         kernel, bias = layer.kernel, layer.bias
         leaves = jax.tree.leaves(updates.gradient)
-        records, done = updates.terms.records, []
+        records, readouts = updates.terms.records, []
         for user in range(updates.users):
-            done.append(_read(victim, layer, leaves[kernel][user], leaves[bias][user], records))
+            readouts.append(_read(victim, layer, leaves[kernel][user], leaves[bias][user], records))
             if progress:
                 progress("dividing gradients", user + 1, updates.users)
-        x = np.concatenate([each.x for each in done]).reshape(-1, *victim.inputs.shape)
-        spread = np.concatenate([each.spread for each in done])
+        x = np.concatenate([each.x for each in readouts]).reshape(-1, *victim.inputs.shape)
+        spread = np.concatenate([each.spread for each in readouts])
         # Of one record the whole schedule is simulated; of a batch, each record as if it had come alone.
-        moved = (
+        movement = (
             jax.tree.leaves(updates.sent)[bias] if records == 1 else np.repeat(leaves[bias], records, axis=0) * records
         )
-        units = np.concatenate([each.units for each in done])
+        units = np.concatenate([each.units for each in readouts])
         missing = int(np.isnan(spread).sum())
         return Inversion(
             attack=self.name,
-            target=_labels(victim, bias, x, moved, units, updates),
+            target=_labels(victim, bias, x, movement, units, updates),
             x=x,
             restarts=x[:, None],
             score=-spread[:, None],
@@ -141,18 +141,18 @@ def _scale(victim: WhiteBox, kernel: np.ndarray, bias: int) -> Float[np.ndarray,
     direction they are asked to move in.
     """
     leaves, tree = jax.tree.flatten(victim.variables.params)
-    asked = np.random.default_rng(1).normal(size=(8, 1, victim.classes)).astype(np.float32)
+    directions = np.random.default_rng(1).normal(size=(8, 1, victim.classes)).astype(np.float32)
 
     def logits(x, shift):
         params = jax.tree.unflatten(tree, [*leaves[:bias], shift, *leaves[bias + 1 :]])
         return victim.model.apply(Variables(params, victim.variables.rest), x)
 
     pull = jax.vjp(logits, _probe(victim), leaves[bias])[1]
-    moves = [pull(direction) for direction in asked]
+    moves = [pull(direction) for direction in directions]
     by_record = np.stack([np.ravel(record) for record, _ in moves]).astype(np.float64)
-    wanted = np.stack([kernel @ np.asarray(by_bias) for _, by_bias in moves]).astype(np.float64)
-    scale = (by_record * wanted).sum(axis=0) / np.maximum((wanted**2).sum(axis=0), np.finfo(float).tiny)
-    close = np.allclose(by_record, wanted * scale, rtol=1e-3, atol=1e-4 * np.abs(by_record).max())
+    by_layer = np.stack([kernel @ np.asarray(by_bias) for _, by_bias in moves]).astype(np.float64)
+    scale = (by_record * by_layer).sum(axis=0) / np.maximum((by_layer**2).sum(axis=0), np.finfo(float).tiny)
+    close = np.allclose(by_record, by_layer * scale, rtol=1e-3, atol=1e-4 * np.abs(by_record).max())
     return scale if close and (scale > 0).all() else None
 
 
@@ -164,26 +164,26 @@ def _offset(victim: WhiteBox, kernel: int, bias: int, scale: np.ndarray) -> Floa
     return by_kernel @ by_bias / max(by_bias @ by_bias, np.finfo(float).tiny) - scale * x.ravel()
 
 
-def _read(victim: WhiteBox, layer: _Layer, kernel: np.ndarray, bias: np.ndarray, records: int) -> _Found:
+def _read(victim: WhiteBox, layer: _Layer, kernel: np.ndarray, bias: np.ndarray, records: int) -> _Readout:
     low, width = victim.inputs.low.ravel(), (victim.inputs.high - victim.inputs.low).ravel()
     kernel, bias = kernel.astype(np.float64), bias.astype(np.float64)
     loud = np.abs(bias) > LEAST * np.abs(bias).max()
     if records == 1:
         # Least squares over all units: quiet ones are rounded the most and weigh the least.
-        taken = kernel @ bias / max(bias @ bias, np.finfo(float).tiny)
-        residual = (kernel - np.outer(taken, bias)) / layer.scale[:, None]
+        quotient = kernel @ bias / max(bias @ bias, np.finfo(float).tiny)
+        residual = (kernel - np.outer(quotient, bias)) / layer.scale[:, None]
         spread = np.sqrt((residual**2).mean() / max((bias**2).mean(), np.finfo(float).tiny)) / max(width.max(), 1e-300)
-        return _Found(((taken - layer.offset) / layer.scale)[None], loud[None], np.array([spread]))
-    taken = np.divide(kernel, bias, out=np.full_like(kernel, np.inf), where=loud).T
-    ratio = (taken - layer.offset) / layer.scale
+        return _Readout(((quotient - layer.offset) / layer.scale)[None], loud[None], np.array([spread]))
+    quotient = np.divide(kernel, bias, out=np.full_like(kernel, np.inf), where=loud).T
+    ratio = (quotient - layer.offset) / layer.scale
     inside = np.isfinite(ratio).all(axis=1)
     unit = np.full_like(ratio, np.inf)
     unit[inside] = (ratio[inside] - low) / np.where(width > 0, width, 1)
     inside &= ((unit > -AGREE) & (unit < 1 + AGREE)).all(axis=1)
-    return _agreed(unit, inside, np.abs(bias), records, low, width)
+    return _cluster(unit, inside, np.abs(bias), records, low, width)
 
 
-def _agreed(unit: Any, inside: Any, weight: Any, records: int, low: np.ndarray, width: np.ndarray) -> _Found:
+def _cluster(unit: Any, inside: Any, weight: Any, records: int, low: np.ndarray, width: np.ndarray) -> _Readout:
     """Clusters of two units or more, the largest first."""
     number = np.flatnonzero(inside)
     apart = np.stack([np.sqrt(((unit[number] - unit[one]) ** 2).mean(axis=1)) for one in number] or [np.zeros(0)])
@@ -194,21 +194,21 @@ def _agreed(unit: Any, inside: Any, weight: Any, records: int, low: np.ndarray, 
         sizes = (near & free[None]).sum(axis=1) * free if len(number) else np.zeros(1)
         if sizes.max() < 2:
             break
-        chosen = near[sizes.argmax()] & free
-        mean = np.average(unit[number[chosen]], axis=0, weights=weight[number[chosen]])
-        x[record], spread[record] = low + mean * width, apart[sizes.argmax(), chosen].max()
-        units[record, number[chosen]] = True
-        free &= ~chosen
-    return _Found(x, units, spread)
+        cluster = near[sizes.argmax()] & free
+        mean = np.average(unit[number[cluster]], axis=0, weights=weight[number[cluster]])
+        x[record], spread[record] = low + mean * width, apart[sizes.argmax(), cluster].max()
+        units[record, number[cluster]] = True
+        free &= ~cluster
+    return _Readout(x, units, spread)
 
 
 def _labels(
-    victim: WhiteBox, bias: int, x: np.ndarray, moved: np.ndarray, units: np.ndarray, update: Update
+    victim: WhiteBox, bias: int, x: np.ndarray, movement: np.ndarray, units: np.ndarray, update: Update
 ) -> Int[np.ndarray, "target"]:
     """The label with which a record moves its units as they moved."""
     alone = update.terms if update.terms.records == 1 else Terms(records=1)
-    tried = np.asarray(_by_label(victim.model, alone, victim.classes, bias, victim.variables, x.astype(np.float32)))
-    off = ((tried - moved[:, None]) ** 2 * units[:, None]).sum(axis=2)
+    by_label = np.asarray(_by_label(victim.model, alone, victim.classes, bias, victim.variables, x.astype(np.float32)))
+    off = ((by_label - movement[:, None]) ** 2 * units[:, None]).sum(axis=2)
     return off.argmin(axis=1)
 
 

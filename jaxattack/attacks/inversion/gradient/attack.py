@@ -152,8 +152,8 @@ def _invert(
     check_update(victim, update)
     numbers = update.users * restarts * update.terms.records * victim.inputs.low.size
     within_memory(numbers, restarts=restarts)
-    known = np.zeros((update.users, update.terms.records), int)
-    label = known if plan.soft else recover_labels(victim, update, seed=seed)
+    unlabelled = np.zeros((update.users, update.terms.records), int)
+    label = unlabelled if plan.soft else recover_labels(victim, update, seed=seed)
     lanes = search(victim, update, label, plan, restarts=restarts, chunk=chunk, seed=seed, progress=progress)
     return _inversion(name, plan, lanes, update, restarts)
 
@@ -170,7 +170,7 @@ def _inversion(name: str, plan: Plan, lanes: Lanes, update: Update, restarts: in
     x = lanes.x.reshape(users, restarts, *lanes.x.shape[1:])
     frames = lanes.frames.reshape(users, restarts, *lanes.frames.shape[1:])
     then = lanes.frame_value.reshape(users, restarts, -1).argmin(axis=1)
-    lost = np.isinf(value).all(axis=1)
+    divergent = np.isinf(value).all(axis=1)
     return Inversion(
         attack=name,
         target=targets(lanes.label.reshape(users, restarts, records)[user, best]),
@@ -183,24 +183,26 @@ def _inversion(name: str, plan: Plan, lanes: Lanes, update: Update, restarts: in
             Frame((number + 1) * plan.steps // then.shape[1], targets(frames[user, then[:, number], number]))
             for number in range(then.shape[1])
         ),
-        complete=not lost.any(),
-        reason=f"every restart of {lost.sum()} of {users} users diverged: give more restarts." if lost.any() else "",
+        complete=not divergent.any(),
+        reason=f"every restart of {divergent.sum()} of {users} users diverged: give more restarts."
+        if divergent.any()
+        else "",
         notes={"objective": float(np.mean(value[user, best])), "diverged": int(np.isinf(value).sum())},
     )
 
 
 def match_records(
-    found: Float[np.ndarray, "record *feature"], truth: Float[np.ndarray, "record *feature"]
+    reconstructions: Float[np.ndarray, "record *feature"], truth: Float[np.ndarray, "record *feature"]
 ) -> Int[np.ndarray, "record"]:
     """Which reconstruction is of which record: the assignment with the least squared distance in all (Hungarian).
 
     Args:
-        found: the reconstructions of one user.
+        reconstructions: the reconstructions of one user.
         truth: its records.
 
     Returns:
         For each true record the number of its reconstruction.
     """
-    a, b = truth.reshape(len(truth), -1), found.reshape(len(found), -1)
+    a, b = truth.reshape(len(truth), -1), reconstructions.reshape(len(reconstructions), -1)
     apart = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
     return linear_sum_assignment(apart)[1]

@@ -51,19 +51,19 @@ def products(
     others = [number for number in range(len(leaves)) if number not in dense.values()]
 
     def loss(some: list[jax.Array], bumps: dict[int, jax.Array]) -> tuple[jax.Array, dict[int, jax.Array]]:
-        held = list(leaves)
+        params = list(leaves)
         for number, leaf in zip(others, some, strict=True):
-            held[number] = leaf
-        out, entering = _run(traced, [*held, x], bumps)
+            params[number] = leaf
+        out, entering = _run(traced, [*params, x], bumps)
         return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(out), axis=-1)), entering
 
     bumps = {place: jnp.zeros(traced.jaxpr.eqns[place].outvars[0].aval.shape, x.dtype) for place in dense}
     (plain, leaving), entering = jax.grad(loss, argnums=(0, 1), has_aux=True)([leaves[n] for n in others], bumps)
-    wanted = jax.tree.leaves(sent)
-    inner, own = dot(plain, [wanted[number] for number in others]), dot(plain, plain)
+    targets = jax.tree.leaves(sent)
+    inner, own = dot(plain, [targets[number] for number in others]), dot(plain, plain)
     for place, number in dense.items():
         a, d = entering[place], leaving[place]
-        inner += jnp.vdot(d, a @ wanted[number])
+        inner += jnp.vdot(d, a @ targets[number])
         own += jnp.vdot(a @ a.T, d @ d.T)
     return inner, own
 
@@ -72,7 +72,7 @@ def _dense(traced: ClosedJaxpr, parameters: int, records: int) -> dict[int, int]
     """Where a kernel of a wide dense layer is used, and its number among the parameters."""
     numbers = {var: number for number, var in enumerate(traced.jaxpr.invars[:parameters])}
     read = [var for eqn in traced.jaxpr.eqns for var in eqn.invars if not isinstance(var, Literal)]
-    found = {}
+    kernels = {}
     for place, eqn in enumerate(traced.jaxpr.eqns):
         if eqn.primitive.name != "dot_general" or isinstance(eqn.invars[1], Literal):
             continue
@@ -84,8 +84,8 @@ def _dense(traced: ClosedJaxpr, parameters: int, records: int) -> dict[int, int]
             and read.count(right) == 1
             and left.aval.shape[0] == records < right.aval.shape[0]
         ):
-            found[place] = numbers[right]
-    return found
+            kernels[place] = numbers[right]
+    return kernels
 
 
 def _run(traced: ClosedJaxpr, arguments: list[Any], bumps: dict[int, jax.Array]) -> tuple[Any, dict[int, jax.Array]]:
@@ -98,7 +98,7 @@ def _run(traced: ClosedJaxpr, arguments: list[Any], bumps: dict[int, jax.Array])
             entering[place], kernel = (values[var] for var in eqn.invars)
             values[eqn.outvars[0]] = entering[place] @ kernel + bumps[place]
             continue
-        given = list(dict.fromkeys(var for var in eqn.invars if not isinstance(var, Literal)))
-        alone = jaxpr.replace(constvars=[], invars=given, outvars=eqn.outvars, eqns=[eqn], effects=set())
-        values |= zip(eqn.outvars, eval_jaxpr(alone, (), *(values[var] for var in given)), strict=True)
+        inputs = list(dict.fromkeys(var for var in eqn.invars if not isinstance(var, Literal)))
+        alone = jaxpr.replace(constvars=[], invars=inputs, outvars=eqn.outvars, eqns=[eqn], effects=set())
+        values |= zip(eqn.outvars, eval_jaxpr(alone, (), *(values[var] for var in inputs)), strict=True)
     return values[jaxpr.outvars[0]], entering

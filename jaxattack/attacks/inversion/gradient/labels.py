@@ -51,7 +51,7 @@ def recover_labels(victim: WhiteBox, update: Update, *, seed: int = 0) -> Int[np
         if update.terms.records == 1:
             return gradient[bias].argmin(axis=1)[:, None]
         mean = np.asarray(_mean_prediction(victim.model, victim.variables, probes))
-        return np.stack([_counted(mean - row, update.terms.records) for row in gradient[bias]])
+        return np.stack([_count(mean - row, update.terms.records) for row in gradient[bias]])
     if kernel is None or update.terms.records > 1 or victim.classes == 2:
         raise InputError(
             "the victim's last layer has no bias to read these labels off: give them as the update's label."
@@ -61,32 +61,34 @@ def recover_labels(victim: WhiteBox, update: Update, *, seed: int = 0) -> Int[np
     return others.max(axis=2).argmin(axis=1)[:, None]
 
 
-def _counted(share: Float[np.ndarray, "cls"], records: int) -> Int[np.ndarray, "record"]:
+def _count(share: Float[np.ndarray, "cls"], records: int) -> Int[np.ndarray, "record"]:
     """Labels in ascending order, as often as their shares say."""
-    wanted = np.clip(share, 0, None) * records
+    quota = np.clip(share, 0, None) * records
     count = np.zeros(len(share), int)
     for _ in range(records):
-        count[(wanted - count).argmax()] += 1
+        count[(quota - count).argmax()] += 1
     return np.repeat(np.arange(len(share)), count)
 
 
 def last_layer(victim: WhiteBox, probes: Float[np.ndarray, "query *feature"]) -> tuple[int | None, int | None]:
     """The numbers of the leaves that are the bias and the kernel ["feature cls"] of the last layer; None where absent."""
     leaves, tree = jax.tree.flatten(victim.variables.params)
-    found: dict[int, int] = {}
+    numbers: dict[int, int] = {}
     for number, leaf in enumerate(leaves):
         if leaf.ndim not in (1, 2) or leaf.shape[-1] != victim.classes:
             continue
         one = jnp.eye(victim.classes)[0]
         direction = jnp.broadcast_to(one, leaf.shape) if leaf.ndim == 2 else one
-        moved = _moved(victim.model, tree, number, leaves, victim.variables.rest, direction, probes)
-        alone = np.abs(moved[:, 0]).max() > 0 and not np.abs(moved[:, 1:]).any()
-        if alone and (leaf.ndim == 2 or np.allclose(moved[:, 0], 1)):
-            found[leaf.ndim] = number
-    return found.get(1), found.get(2)
+        movement = _movement(victim.model, tree, number, leaves, victim.variables.rest, direction, probes)
+        alone = np.abs(movement[:, 0]).max() > 0 and not np.abs(movement[:, 1:]).any()
+        if alone and (leaf.ndim == 2 or np.allclose(movement[:, 0], 1)):
+            numbers[leaf.ndim] = number
+    return numbers.get(1), numbers.get(2)
 
 
-def _moved(model: Any, tree: Any, number: int, leaves: list[Any], rest: Any, direction: Any, probes: Any) -> np.ndarray:
+def _movement(
+    model: Any, tree: Any, number: int, leaves: list[Any], rest: Any, direction: Any, probes: Any
+) -> np.ndarray:
     """How the logits move with one leaf: Float["query cls"]."""
 
     def logits(leaf):

@@ -25,20 +25,20 @@ def dot(a: Any, b: Any) -> Float[jax.Array, ""]:
     return sum((jnp.vdot(u, v) for u, v in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.float32(0))
 
 
-def cosine(found: Any, sent: Any) -> Float[jax.Array, ""]:
+def cosine(gradient: Any, sent: Any) -> Float[jax.Array, ""]:
     """0 where they point the same way, 2 where they are opposed."""
-    return apart(dot(found, sent), dot(found, found), dot(sent, sent))
+    return apart(dot(gradient, sent), dot(gradient, gradient), dot(sent, sent))
 
 
-def apart(inner: jax.Array, found: jax.Array, sent: jax.Array) -> Float[jax.Array, ""]:
+def apart(inner: jax.Array, own: jax.Array, sent: jax.Array) -> Float[jax.Array, ""]:
     """The same from <g, g*>, <g, g> and <g*, g*>."""
     # A simulated gradient of zero has no direction: its cosine is taken as 0, and its derivative stays finite.
-    return 1 - inner / jnp.sqrt(jnp.maximum(found * sent, 1e-30))
+    return 1 - inner / jnp.sqrt(jnp.maximum(own * sent, 1e-30))
 
 
-def squared(found: Any, sent: Any) -> Float[jax.Array, ""]:
+def squared(gradient: Any, sent: Any) -> Float[jax.Array, ""]:
     """0 where they agree, 1 where nothing was found."""
-    left = jax.tree.map(jnp.subtract, found, sent)
+    left = jax.tree.map(jnp.subtract, gradient, sent)
     return dot(left, left) / dot(sent, sent)
 
 
@@ -50,7 +50,7 @@ def total_variation(x: Float[jax.Array, "record height width *channel"]) -> Floa
     return jnp.abs(jnp.diff(x, axis=1)).mean() + jnp.abs(jnp.diff(x, axis=2)).mean()
 
 
-def statistics(found: Any, sent: Any) -> Float[jax.Array, ""]:
+def statistics(gradient: Any, sent: Any) -> Float[jax.Array, ""]:
     """The mean over layers and kinds of the squared distance, in units of what was sent; 0 without any."""
-    pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(sent), strict=True))
+    pairs = list(zip(jax.tree.leaves(gradient), jax.tree.leaves(sent), strict=True))
     return sum((squared(a, b) for a, b in pairs), jnp.float32(0)) / max(len(pairs), 1)

@@ -126,28 +126,28 @@ def search(
     # Restarts of one user share what it sent: a chunk is filled with those first.
     together = _parts(restarts, size)
     at_once = _parts(update.users, max(size // len(together[0]), 1))
-    shared = (*_box(victim.inputs), victim.variables, update.sent, update.rest, label, jax.random.key(seed))
-    done, rows = 0, []
+    context = (*_box(victim.inputs), victim.variables, update.sent, update.rest, label, jax.random.key(seed))
+    lanes_complete, rows = 0, []
     for users in at_once:
         row = []
         for some in together:
             try:
-                found = _chunk(problem, plan, shared, users, some)
+                lanes = _chunk(problem, plan, context, users, some)
             except (TypeError, ValueError) as error:
                 reason = str(error).partition("\n")[0]
                 raise InputError(
                     f"the victim cannot be differentiated ({reason}): give a model of JAX operations."
                 ) from error
-            row.append(jax.tree.map(np.asarray, found))
-            done += users.size * some.size
+            row.append(jax.tree.map(np.asarray, lanes))
+            lanes_complete += users.size * some.size
             if progress:
-                progress("matching gradients", min(done, update.users * restarts), update.users * restarts)
+                progress("matching gradients", min(lanes_complete, update.users * restarts), update.users * restarts)
         rows.append([np.concatenate(parts, axis=1)[:, :restarts] for parts in zip(*row, strict=True)])
     every = (np.concatenate(parts)[: update.users] for parts in zip(*rows, strict=True))
-    found = Lanes(*(part.reshape(-1, *part.shape[2:]) for part in every))
-    if not found.slope.any():
+    lanes = Lanes(*(part.reshape(-1, *part.shape[2:]) for part in every))
+    if not lanes.slope.any():
         raise InputError("the update does not move with the records: the victim has no second derivative to follow.")
-    return found
+    return lanes
 
 
 def _parts(count: int, size: int) -> list[Int[np.ndarray, "part"]]:
@@ -172,24 +172,26 @@ def _box(inputs: Inputs) -> tuple[Float[np.ndarray, "*feature"], Float[np.ndarra
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _chunk(problem: Problem, plan: Plan, shared: Any, user: Any, restart: Any) -> tuple[Any, ...]:
+def _chunk(problem: Problem, plan: Plan, context: Any, user: Any, restart: Any) -> tuple[Any, ...]:
     # Accelerators would round products to ten bits, and then no update is matched to better than that.
     with jax.default_matmul_precision("highest"), using("patches"):
-        return jax.vmap(lambda u: _restarts(problem, plan, shared, u, restart))(user)
+        return jax.vmap(lambda u: _restarts(problem, plan, context, u, restart))(user)
 
 
-def _restarts(problem: Problem, plan: Plan, shared: Any, user: Any, restart: Any) -> tuple[Any, ...]:
+def _restarts(problem: Problem, plan: Plan, context: Any, user: Any, restart: Any) -> tuple[Any, ...]:
     """Some restarts of one user."""
-    *whole, every_sent, every_rest, every_label, key = shared
+    *constants, every_sent, every_rest, every_label, key = context
     sent, rest = jax.tree.map(lambda leaf: jnp.asarray(leaf)[user], (every_sent, every_rest))
-    known = jax.nn.one_hot(jnp.asarray(every_label)[user], problem.classes)
+    label = jax.nn.one_hot(jnp.asarray(every_label)[user], problem.classes)
     key = jax.random.fold_in(key, user)
-    return jax.vmap(lambda r: _lane(problem, plan, (*whole, sent, rest, known), jax.random.fold_in(key, r)))(restart)
+    return jax.vmap(lambda r: _lane(problem, plan, (*constants, sent, rest, label), jax.random.fold_in(key, r)))(
+        restart
+    )
 
 
-def _lane(problem: Problem, plan: Plan, given: Any, key: Any) -> tuple[Any, ...]:
+def _lane(problem: Problem, plan: Plan, context: Any, key: Any) -> tuple[Any, ...]:
     """The fields of `Lanes` for one lane."""
-    middle, scale, variables, sent, rest, known = given
+    middle, scale, variables, sent, rest, label = context
 
     def records(point):
         return middle[None] + scale[None] * point["z"]
@@ -197,11 +199,11 @@ def _lane(problem: Problem, plan: Plan, given: Any, key: Any) -> tuple[Any, ...]
     def distance(x, target):
         if plan.distance == "cosine" and problem.terms.local is None and not problem.terms.training:
             return apart(*products(problem.model, variables, x, target, sent), dot(sent, sent)), rest
-        found, after = simulate(problem.model, problem.terms, variables, x, target)
-        return DISTANCES[plan.distance](found, sent), after
+        gradient, after = simulate(problem.model, problem.terms, variables, x, target)
+        return DISTANCES[plan.distance](gradient, sent), after
 
     def cost(point):
-        value, after = distance(records(point), jax.nn.softmax(point["label"]) if plan.soft else known)
+        value, after = distance(records(point), jax.nn.softmax(point["label"]) if plan.soft else label)
         if plan.tv and len(problem.shape) >= 2:
             value += plan.tv * total_variation(point["z"])
         if plan.statistics and rest is not None:
@@ -211,15 +213,15 @@ def _lane(problem: Problem, plan: Plan, given: Any, key: Any) -> tuple[Any, ...]
     start = _start(problem, plan, key)
     best, value, evaluations, slope, frames = _descend(cost, plan, start)
     low, high = middle - EDGE * scale, middle + EDGE * scale
-    shown, shown_value = frames
+    frame_points, frame_values = frames
     return (
         jnp.clip(records(best), low[None], high[None]),
-        (best["label"] if plan.soft else known).argmax(axis=-1),
+        (best["label"] if plan.soft else label).argmax(axis=-1),
         value,
         evaluations,
         slope,
-        jnp.clip(jax.vmap(records)(shown), low[None, None], high[None, None]),
-        shown_value,
+        jnp.clip(jax.vmap(records)(frame_points), low[None, None], high[None, None]),
+        frame_values,
     )
 
 
@@ -239,27 +241,27 @@ def _descend(cost: Any, plan: Plan, start: Any) -> Any:
     slope = jnp.abs(gradient["z"]).max()
 
     def step(state: Any, _: None) -> Any:
-        held, moved, at, best = state
+        now, moments, at, best = state
         value, gradient = at
-        change, moved = optimizer.update(gradient, moved, held, value=value, grad=gradient, value_fn=cost)
-        point: Any = optax.apply_updates(held, change)
+        change, moments = optimizer.update(gradient, moments, now, value=value, grad=gradient, value_fn=cost)
+        point: Any = optax.apply_updates(now, change)
         if plan.optimizer == "l-bfgs":
-            at, tried = _looked_at(moved)
+            at, evaluations = _looked_at(moments)
         else:
             point = {**point, "z": jnp.clip(point["z"], -EDGE, EDGE)}
-            at, tried = look(point), jnp.int32(1)
-        return (point, moved, at, _better(best, point, at[0])), tried
+            at, evaluations = look(point), jnp.int32(1)
+        return (point, moments, at, _better(best, point, at[0])), evaluations
 
     def block(state, _):
-        state, tried = jax.lax.scan(step, state, length=plan.steps // blocks)
+        state, evaluations = jax.lax.scan(step, state, length=plan.steps // blocks)
         best_point, best_value = state[3]
-        return state, (tried.sum(), best_point, best_value)
+        return state, (evaluations.sum(), best_point, best_value)
 
     blocks = max(n for n in range(1, FRAMES + 1) if plan.steps % n == 0)
     best = _better((start, jnp.float32(jnp.inf)), start, value)
     state = (start, optimizer.init(start), (value, gradient), best)
-    (_, _, _, (point, value)), (tried, shown, shown_value) = jax.lax.scan(block, state, length=blocks)
-    return point, value, 1 + tried.sum(), slope, (shown, shown_value)
+    (_, _, _, (point, value)), (evaluations, frame_points, frame_values) = jax.lax.scan(block, state, length=blocks)
+    return point, value, 1 + evaluations.sum(), slope, (frame_points, frame_values)
 
 
 def _better(best: tuple[Any, jax.Array], point: Any, value: jax.Array) -> tuple[Any, jax.Array]:

@@ -116,8 +116,8 @@ def mean_gradient(model: Model, variables: Variables, x: Any, target: Any, train
     """
 
     def loss(params):
-        held = Variables(params, variables.rest)
-        logits, rest = model.forward(held, x, jax.random.key(0)) if training else (model.apply(held, x), held.rest)
+        at = Variables(params, variables.rest)
+        logits, rest = model.forward(at, x, jax.random.key(0)) if training else (model.apply(at, x), at.rest)
         return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(logits), axis=-1)), rest
 
     return jax.grad(loss, has_aux=True)(variables.params)
@@ -143,8 +143,8 @@ def simulate(model: Model, terms: Terms, variables: Variables, x: Any, target: A
     def step(state, rows):
         change, rest = state
         # The change is summed by itself: the difference of two large parameters would lose its digits.
-        held = Variables(jax.tree.map(jnp.add, variables.params, change), rest)
-        gradient, rest = mean_gradient(model, held, x[rows], target[rows], terms.training)
+        now = Variables(jax.tree.map(jnp.add, variables.params, change), rest)
+        gradient, rest = mean_gradient(model, now, x[rows], target[rows], terms.training)
         return (jax.tree.map(lambda c, g: c - local.learning_rate * g, change, gradient), rest), None
 
     start = jax.tree.map(jnp.zeros_like, variables.params), variables.rest
@@ -169,7 +169,7 @@ def gradient_of(
     Raises:
         InputError: records or labels that do not fit the victim or one another.
     """
-    return _made(victim, x, y, Terms(records=_records(victim, x, y), training=training))
+    return _update(victim, x, y, Terms(records=_records(victim, x, y), training=training))
 
 
 def federated_update(
@@ -197,7 +197,7 @@ def federated_update(
         InputError: records or labels that do not fit the victim or one another, or a schedule out of range.
     """
     local = Local(steps=steps, learning_rate=learning_rate, batch=batch)
-    return _made(victim, x, y, Terms(records=_records(victim, x, y), local=local, training=training))
+    return _update(victim, x, y, Terms(records=_records(victim, x, y), local=local, training=training))
 
 
 def _records(victim: WhiteBox, x: np.ndarray, y: np.ndarray) -> int:
@@ -211,14 +211,14 @@ def _records(victim: WhiteBox, x: np.ndarray, y: np.ndarray) -> int:
     return y.shape[1]
 
 
-def _made(victim: WhiteBox, x: np.ndarray, y: np.ndarray, terms: Terms) -> Update:
-    sent, rest = _simulated(victim.model, terms, victim.classes, victim.variables, np.asarray(x, np.float32), y)
+def _update(victim: WhiteBox, x: np.ndarray, y: np.ndarray, terms: Terms) -> Update:
+    sent, rest = _simulate(victim.model, terms, victim.classes, victim.variables, np.asarray(x, np.float32), y)
     sent, rest = jax.tree.map(np.asarray, (sent, rest))
     return Update(sent=sent, terms=terms, rest=rest if terms.training else None)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _simulated(model, terms, classes, variables, x, y):
+def _simulate(model, terms, classes, variables, x, y):
     with jax.default_matmul_precision("highest"):
         return jax.lax.map(
             lambda user: simulate(model, terms, variables, user[0], jax.nn.one_hot(user[1], classes)), (x, y)
@@ -232,9 +232,9 @@ def check_update(victim: WhiteBox, update: Update) -> None:
         InputError: shapes other than those of the victim's parameters, values that are not finite, an update that is zero, or
             labels that do not fit.
     """
-    wanted, found = jax.tree.structure(victim.variables.params), jax.tree.structure(update.sent)
+    expected, structure = jax.tree.structure(victim.variables.params), jax.tree.structure(update.sent)
     shapes = [np.shape(leaf)[1:] for leaf in jax.tree.leaves(update.sent)]
-    if wanted != found or shapes != [np.shape(leaf) for leaf in jax.tree.leaves(victim.variables.params)]:
+    if expected != structure or shapes != [np.shape(leaf) for leaf in jax.tree.leaves(victim.variables.params)]:
         raise InputError(
             "the update is not shaped as the victim's parameters behind an axis user: send what it learns."
         )
