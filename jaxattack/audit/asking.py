@@ -16,7 +16,7 @@ from jaxattack.training.view import sight
 from jaxattack.types import InputError, Observations, Signal, sees
 
 
-def run_observations(out: Path, audit: MembershipAudit) -> Observations:
+def run_observations(out: str | Path, audit: MembershipAudit) -> Observations:
     """What the models of a finished run say; `Observations.of` asks them for any further signal, once.
 
     Args:
@@ -26,7 +26,7 @@ def run_observations(out: Path, audit: MembershipAudit) -> Observations:
     Raises:
         InputError: another run, or one that lacks models.
     """
-    return of_plan(planned(out, audit))
+    return of_plan(planned(Path(out), audit))
 
 
 def of_plan(plan: Plan) -> Observations:

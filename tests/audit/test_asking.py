@@ -74,7 +74,7 @@ def test_kept_models_say_what_they_would_have_said(finished, no_training, signal
 def test_what_was_asked_is_kept_and_not_asked_again(finished, monkeypatch):
     first = run_observations(finished, settings()).of(Hinge())
     monkeypatch.setattr(asking, "ask_afterwards", None)
-    again = run_observations(finished, settings())
+    again = run_observations(str(finished), settings())
     np.testing.assert_array_equal(again.of(Hinge()), first)
     np.testing.assert_array_equal(again.take(np.array([4, 1])).of(Hinge()), first[[4, 1]])
     np.testing.assert_array_equal(again.take_records(np.arange(3)).of(Hinge()), first[:, :3])
