@@ -156,7 +156,7 @@ class RMIA:
     def _offset(self, signal, member, targets) -> Float[np.ndarray, "target 1 1"]:
         """a for each target."""
         if self.online or self.a != "tuned":
-            return np.full((len(targets), 1, 1), 0.0 if self.a == "tuned" else self.a)
+            return np.full((len(targets), 1, 1), 0.0 if self.a == "tuned" else self.a, np.float64)
         return tune_offset(signal[:, :, 0], member, self.protocol)[targets, None, None]
 
     def _log_ratios(
