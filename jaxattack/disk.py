@@ -110,7 +110,7 @@ def decode_json(text: bytes) -> Any:
     def refuse(constant: str) -> float:
         raise UnreadableError(f"it holds {constant}, which is no JSON")
 
-    def whole(digits: str) -> int:
+    def integer(digits: str) -> int:
         if len(digits) > 40:
             raise UnreadableError(f"it holds a whole number of {len(digits)} digits")
         return int(digits)
@@ -124,7 +124,7 @@ def decode_json(text: bytes) -> Any:
     if len(text) > LARGEST_JSON:
         raise UnreadableError(f"it has more than {LARGEST_JSON:,} bytes")
     try:
-        value = json.loads(text.decode(), parse_constant=refuse, parse_int=whole, parse_float=fraction)
+        value = json.loads(text.decode(), parse_constant=refuse, parse_int=integer, parse_float=fraction)
         _check_values(value)
     except (RecursionError, MemoryError) as error:
         raise UnreadableError("it is nested too deeply") from error

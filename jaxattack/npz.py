@@ -100,8 +100,8 @@ def free_memory() -> int:
 def printable(names: Iterable[str], most: int = 8) -> str:
     """Names of unknown origin for a sentence: the first few, each on one line and not too long."""
     names = list(names)
-    shown = ["".join(letter if letter.isprintable() else "?" for letter in name[:60]) for name in names[:most]]
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+    words = ["".join(letter if letter.isprintable() else "?" for letter in name[:60]) for name in names[:most]]
+    return ", ".join(words) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 @contextmanager

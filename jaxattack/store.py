@@ -47,8 +47,8 @@ FORMAT = 1
 
 def leaves_by_path(tree: Any) -> dict[str, np.ndarray]:
     """Every array of a pytree under the name of its place."""
-    named, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in named}
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
 
 
 def read_leaves(path: Path, like: Any) -> Any:
@@ -61,11 +61,11 @@ def read_leaves(path: Path, like: Any) -> Any:
     Raises:
         InputError: it is missing, damaged, or of another architecture.
     """
-    named, tree = jax.tree_util.tree_flatten_with_path(like)
-    wanted = {jax.tree_util.keystr(place, simple=True, separator="/"): leaf for place, leaf in named}
+    places, tree = jax.tree_util.tree_flatten_with_path(like)
+    targets = {jax.tree_util.keystr(place, simple=True, separator="/"): leaf for place, leaf in places}
 
     def check(archive: Archive) -> None:
-        for name, leaf in wanted.items():
+        for name, leaf in targets.items():
             shape = archive.header(name).shape if name in archive.names else None
             if shape != leaf.shape or archive.header(name).dtype.kind not in "biuf":
                 raise InputError(
@@ -73,8 +73,8 @@ def read_leaves(path: Path, like: Any) -> Any:
                     "it is of another architecture."
                 )
 
-    arrays = read_arrays(path, tuple(wanted), check=check)
-    return jax.tree_util.tree_unflatten(tree, [arrays[name].astype(leaf.dtype) for name, leaf in wanted.items()])
+    arrays = read_arrays(path, tuple(targets), check=check)
+    return jax.tree_util.tree_unflatten(tree, [arrays[name].astype(leaf.dtype) for name, leaf in targets.items()])
 
 
 def differences(here: Any, there: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -129,8 +129,8 @@ def _holds(file: Path, array: np.ndarray) -> bool:
 def _name(models: Int[np.ndarray, "model"]) -> str:
     """The same for the same models, and another for others."""
     span = f"{models[0]:06d}-{models[-1]:06d}"
-    whole = np.array_equal(models, np.arange(models[0], models[0] + len(models)))
-    return span if whole else f"{span}-{zlib.crc32(models.astype('<i8').tobytes()):08x}"
+    contiguous = np.array_equal(models, np.arange(models[0], models[0] + len(models)))
+    return span if contiguous else f"{span}-{zlib.crc32(models.astype('<i8').tobytes()):08x}"
 
 
 class RunFolder:
@@ -168,11 +168,11 @@ class RunFolder:
             raise InputError(f"{path} holds files that are no run: give an empty or a new folder.")
         # Tried on resuming too: a folder that cannot be written to is refused before any training.
         write_json_once(file, plain)
-        kept = read_json(file)
-        plain["signals"] = kept.get("signals", plain.get("signals"))
+        stored = read_json(file)
+        plain["signals"] = stored.get("signals", plain.get("signals"))
         different = [
             f"{place:.80} is {there!r:.80} there and {here!r:.80} here"
-            for place, there, here in differences(plain, kept)
+            for place, there, here in differences(plain, stored)
         ]
         if different:
             raise InputError(
@@ -204,7 +204,7 @@ class RunFolder:
     def _chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
         return {file: read_models(file) for file in sorted(self.path.glob("chunk-*.npz"))}
 
-    def finished(self, *, weights: bool = False) -> set[int]:
+    def complete_models(self, *, weights: bool = False) -> set[int]:
         """The models that are there.
 
         Args:
@@ -214,8 +214,8 @@ class RunFolder:
             InputError: a chunk is damaged.
         """
         chunks = self._chunks().items()
-        kept = [models for file, models in chunks if not weights or self._weights(file).exists()]
-        return {int(model) for models in kept for model in models}
+        rows = [models for file, models in chunks if not weights or self._weights(file).exists()]
+        return {int(model) for models in rows for model in models}
 
     @staticmethod
     def _weights(chunk: Path) -> Path:
@@ -305,8 +305,8 @@ class RunFolder:
         member = np.zeros((models, len(label)), bool)
         for file, some in chunks.items():
             rows = read_member(file, len(some), len(label))
-            kept = some < models
-            member[some[kept]] = rows[kept]
+            within = some < models
+            member[some[within]] = rows[within]
         names = self.identity["signals"]
         return Observations(signals=_Signals(chunks, models, len(label), tuple(names)), member=member, label=label)
 

@@ -64,7 +64,7 @@ def files(path):
 @pytest.mark.parametrize("spans", [[(0, 10)], [(0, 4), (4, 8), (8, 10)], [(7, 10), (0, 1), (1, 7)]])
 def test_what_is_read_does_not_depend_on_where_chunks_end(tmp_path, spans):
     folder = fill(opened(tmp_path / "run"), *spans)
-    assert folder.finished() == set(range(10))
+    assert folder.complete_models() == set(range(10))
     assert_holds(folder.observations(10), 10)
     assert_holds(RunFolder.existing(tmp_path / "run").observations(10), 10)
 
@@ -77,7 +77,7 @@ def test_the_first_models_can_be_read_alone(tmp_path, models):
 def test_a_run_grows_by_later_models(tmp_path):
     fill(opened(tmp_path), (0, 4))
     again = opened(tmp_path)
-    assert again.finished() == {0, 1, 2, 3}
+    assert again.complete_models() == {0, 1, 2, 3}
     assert_holds(fill(again, (4, 10)).observations(10), 10)
 
 
@@ -117,7 +117,7 @@ def test_another_configuration_is_refused_by_the_field_that_differs(tmp_path, ch
     with pytest.raises(InputError, match=words):
         opened(tmp_path, **changes)
     assert files(tmp_path) == before
-    assert opened(tmp_path).finished() == {0, 1, 2, 3}
+    assert opened(tmp_path).complete_models() == {0, 1, 2, 3}
 
 
 def test_records_are_known_by_their_fingerprint_and_not_by_their_name(tmp_path):
@@ -156,7 +156,7 @@ def test_a_half_written_file_is_removed_once_it_has_no_writer_any_more(tmp_path)
     for file in (fresh, old):
         file.write_bytes(b"half a chunk")
     os.utime(old, (time.time() - ABANDONED - 60,) * 2)
-    assert opened(tmp_path).finished() == {0, 1, 2, 3}
+    assert opened(tmp_path).complete_models() == {0, 1, 2, 3}
     assert fresh.exists(), "another process is writing it"
     assert not old.exists()
 
@@ -260,9 +260,9 @@ def test_a_truncated_chunk_is_refused_and_its_models_are_missing_once_it_is_dele
     for size in (0, 1, 100, chunk.stat().st_size - 1):
         os.truncate(chunk, size)
         with pytest.raises(InputError, match=r"chunk-000004-000009\.npz is damaged .* delete this file and run again"):
-            folder.finished()
+            folder.complete_models()
     chunk.unlink()
-    assert folder.finished() == {0, 1, 2, 3}
+    assert folder.complete_models() == {0, 1, 2, 3}
 
 
 def test_a_changed_byte_is_refused_or_does_not_matter(tmp_path):

@@ -151,7 +151,7 @@ class Plan(NamedTuple):
 
     def missing(self, models: Sequence[int]) -> list[int]:
         """Those of some models that the folder lacks."""
-        finished = self.folder.finished(weights=self.need_weights)
+        finished = self.folder.complete_models(weights=self.need_weights)
         return [model for model in models if model not in finished]
 
     def keep(self, chunk: Chunk, compile_seconds: float, device: str) -> None:

@@ -11,7 +11,7 @@ from jaxattack.attacks.extraction import LmHead, Relu, ReluDeep, ReluNetwork, lo
 from jaxattack.audit.victim import Victim
 from jaxattack.oracle import from_function, from_head, random_head
 from jaxattack.oracle.identity import fingerprint_of
-from jaxattack.oracle.local import answered
+from jaxattack.oracle.local import answer_from_logits
 from jaxattack.types import Access, InputError, Inputs, Level, Oracle, Precision, within_memory
 
 
@@ -53,7 +53,7 @@ def random_relu(name: str, level: Level, seed: int, price: float) -> Victim:
     inputs = Inputs.box(-1, 1, (widths[0],))
 
     def make(level: Level) -> Oracle:
-        answer = lambda x: answered(logits(network, x), level)  # noqa: E731 - a name would be called once
+        answer = lambda x: answer_from_logits(logits(network, x), level)  # noqa: E731 - a name would be called once
         access = Access(level=level, classes=widths[-1], inputs=inputs)
         return from_function(
             answer, access, price=price, content=lambda: {"parameters": fingerprint_of(dict(network.parameters))}

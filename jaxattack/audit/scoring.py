@@ -57,7 +57,7 @@ def rescore(
     """
     begin = time.perf_counter()
     run = RunFolder.existing(folder)
-    finished = run.finished()
+    finished = run.complete_models()
     models = next(count for count in range(len(finished) + 1) if count not in finished)
     _require_enough(run, models)
     _check_description(run)

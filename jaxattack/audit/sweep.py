@@ -171,7 +171,7 @@ def train_part(
     part = part or Part.of_process()
     plan = planned(out, audit)
     train_missing(plan, part.models(audit.models), placement, progress)
-    return part.unfinished(audit.models, plan.folder.finished(weights=plan.need_weights))
+    return part.unfinished(audit.models, plan.folder.complete_models(weights=plan.need_weights))
 
 
 def train_missing(plan: Plan, models: range, placement: Placement, progress: Progress | None) -> None:

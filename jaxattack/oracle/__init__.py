@@ -7,7 +7,7 @@ from jaxattack.oracle.defend import defended, label_only, noisy, rounded, temper
 from jaxattack.oracle.foreign import from_estimator, from_skops
 from jaxattack.oracle.journal import Journalled, journalled
 from jaxattack.oracle.language import from_head, random_head
-from jaxattack.oracle.ledger import PRICE, Counted
+from jaxattack.oracle.ledger import PRICE, CountingOracle
 from jaxattack.oracle.local import from_function, from_model
 from jaxattack.oracle.onnx import from_onnx
 from jaxattack.oracle.pipeline import BinnedLogistic
@@ -19,7 +19,7 @@ __all__ = [
     "BinnedLogistic",
     "Budgeted",
     "Checked",
-    "Counted",
+    "CountingOracle",
     "Journalled",
     "budgeted",
     "cached",

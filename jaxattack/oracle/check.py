@@ -28,7 +28,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.oracle.ledger import Wrapped
+from jaxattack.oracle.ledger import OracleWrapper
 from jaxattack.types import Access, Answer, Bias, InputError, Oracle, OracleError, Precision
 
 LOOSE: dict[Precision, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 5e-2}
@@ -50,7 +50,7 @@ def checked(oracle: Oracle, repeat: bool = True) -> Checked:
     return Checked(oracle, repeat)
 
 
-class Checked(Wrapped):
+class Checked(OracleWrapper):
     """An oracle whose answers are checked."""
 
     def __init__(self, oracle: Oracle, repeat: bool):
@@ -62,13 +62,13 @@ class Checked(Wrapped):
     @property
     def findings(self) -> Mapping[str, str]:
         """What is odd about the answers so far: ``rounding``, ``precision`` or ``determinism`` -> a sentence."""
-        found = {"rounding": self._rounding.sentence(), "precision": self._rounding.imprecision()}
+        sentences = {"rounding": self._rounding.sentence(), "precision": self._rounding.imprecision()}
         if self._difference is not None:
-            found["determinism"] = (
+            sentences["determinism"] = (
                 f"the same record asked twice was answered differently, by up to {self._difference:.3g}: "
                 "what is computed from differences of answers is no more exact than that."
             )
-        return {name: sentence for name, sentence in found.items() if sentence}
+        return {name: sentence for name, sentence in sentences.items() if sentence}
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         """Answer a batch, as `jaxattack.types.Oracle` says.
@@ -76,7 +76,7 @@ class Checked(Wrapped):
         Raises:
             OracleError: what the victim gave is no answer.
         """
-        answer = self._believed(self._oracle(x, bias), len(x))
+        answer = self._verify(self._oracle(x, bias), len(x))
         if self._repeat and len(x):
             self._ask_again(x[:1], None if bias is None else Bias(bias.token[:1], bias.value[:1]), answer.take([0]))
         return answer
@@ -88,13 +88,13 @@ class Checked(Wrapped):
             return
         self._repeat = False
         try:
-            difference = _difference(first, self._believed(again, 1))
+            difference = _difference(first, self._verify(again, 1))
         except OracleError:
             difference = np.inf
         if difference > LOOSE[self.access.precision] + self._rounding.step:
             self._difference = difference
 
-    def _believed(self, answer: Answer, queries: int) -> Answer:
+    def _verify(self, answer: Answer, queries: int) -> Answer:
         _check_label(self.access, answer, queries)
         for name in ("probability", "logit"):
             scores = getattr(answer, name)
@@ -159,13 +159,13 @@ class _Rounding:
         enough = 6 if k == 1 and self._access.level == "probability" else 12
         if k > _MOST or len(self._distinct) < enough or (stated is not None and k >= stated):
             return ""
-        seen = f"every score so far is a multiple of {10.0**-k:.{k}f} and the terms say "
-        seen += "nothing of rounding" if stated is None else f"{stated} decimals"
+        grid = f"every score so far is a multiple of {10.0**-k:.{k}f} and the terms say "
+        grid += "nothing of rounding" if stated is None else f"{stated} decimals"
         if self.astray >= 0.25 * 10.0**-k or (self._access.level == "logit" and self._access.classes > 1):
-            return f"{seen}: the answers are rounded."
+            return f"{grid}: the answers are rounded."
         if self._rows >= _SHARES:
             return ""
-        return f"{seen}: the answers are rounded, or shares or sums of such numbers."
+        return f"{grid}: the answers are rounded, or shares or sums of such numbers."
 
     def imprecision(self) -> str:
         """What the sums say of the precision; empty for nothing."""
@@ -192,26 +192,26 @@ def _check_label(access: Access, answer: Answer, queries: int) -> None:
 
 
 def _check_scores(access: Access, label: Int[np.ndarray, "query"], scores: np.ndarray, name: str) -> None:
-    wanted = (len(label), access.classes)
-    if np.shape(scores) != wanted or scores.dtype.kind != "f":
+    shape = (len(label), access.classes)
+    if np.shape(scores) != shape or scores.dtype.kind != "f":
         raise OracleError(
             f"the victim gave a {name} of shape {np.shape(scores)} and type {np.asarray(scores).dtype}: "
-            f"it must be floats of shape {wanted}."
+            f"it must be floats of shape {shape}."
         )
-    given = np.isfinite(scores)
+    finite = np.isfinite(scores)
     hidden = access.classes - access.top if access.top else 0
-    wrong = (given.sum(1) != access.classes - hidden) | np.isinf(scores).any(1)
+    wrong = (finite.sum(1) != access.classes - hidden) | np.isinf(scores).any(1)
     if wrong.any():
         raise OracleError(
             f"the victim answered {int(wrong.sum())} of {len(label)} queries with NaN or infinity in its {name}, or "
             f"with other than {access.classes - hidden} scores: nothing can be learnt from that."
         )
-    highest = np.where(given, scores, -np.inf).max(1)
+    highest = np.where(finite, scores, -np.inf).max(1)
     # A class below the top k may tie with the lowest of them, and be the label where all of them tie.
-    chosen = np.where(given, scores, np.where(given, scores, np.inf).min(1, keepdims=True))[
+    of_label = np.where(finite, scores, np.where(finite, scores, np.inf).min(1, keepdims=True))[
         np.arange(len(label)), label
     ]
-    disagree = chosen < highest - 8 * _SPACING[access.precision] * np.abs(highest)
+    disagree = of_label < highest - 8 * _SPACING[access.precision] * np.abs(highest)
     if disagree.any():
         raise OracleError(
             f"the victim gave {int(disagree.sum())} of {len(label)} labels that are not the highest {name}: "

@@ -25,7 +25,7 @@ from jaxtyping import Shaped
 
 from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK, describe
 from jaxattack.oracle.identity import fingerprint_of
-from jaxattack.oracle.ledger import Wrapped, digest
+from jaxattack.oracle.ledger import OracleWrapper, digest
 from jaxattack.types import Answer, Bias, Defence, InputError, Oracle
 
 
@@ -101,7 +101,7 @@ def noisy(oracle: Oracle, scale: float, seed: int = 0) -> Oracle:
     return _Defended(oracle, Noise(scale=scale), (), seed, {"noise": scale, "seed": seed})
 
 
-class _Defended(Wrapped):
+class _Defended(OracleWrapper):
     def __init__(self, oracle: Oracle, defence: Defence, state: Any, seed: int, identity: Mapping[str, Any]):
         super().__init__(oracle, defence.access(oracle.access), identity)
         if seed < 0:

@@ -45,7 +45,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from jaxattack.npz import printable
 from jaxattack.oracle.identity import of_estimator, of_file
-from jaxattack.oracle.ledger import PRICE, Counted, Tell
+from jaxattack.oracle.ledger import PRICE, CountingOracle, Tell
 from jaxattack.oracle.skops_safety import refuse_crafted, refuse_promises
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level
 
@@ -68,7 +68,7 @@ def from_estimator(
     level: Level | None = None,
     partial: bool = False,
     price: float = PRICE,
-) -> Counted:
+) -> CountingOracle:
     """A fitted scikit-learn estimator as a victim.
 
     Args:
@@ -88,7 +88,7 @@ def from_estimator(
 
 def _victim(
     estimator: Any, inputs: Inputs | None, level: Level | None, partial: bool, price: float, content: Tell
-) -> Counted:
+) -> CountingOracle:
     _fitted(estimator)
     inputs = _inputs(inputs, int(estimator.n_features_in_))
     if partial:
@@ -100,13 +100,13 @@ def _victim(
     if level not in scores:
         raise InputError(f"level is {level!r} and {type(estimator).__name__} answers {' or '.join(scores)}.")
     classes = 1 if is_regressor(estimator) else len(estimator.classes_)
-    named = hasattr(estimator, "feature_names_in_")
+    by_name = hasattr(estimator, "feature_names_in_")
 
     def scored(level: str, x: np.ndarray) -> np.ndarray:
         flat = x.reshape(len(x), -1).astype(np.float64)
         # It was fitted on a table with names and warns of plain arrays, which is all that a service is sent.
-        with warnings.catch_warnings() if named else nullcontext(), np.errstate(all="ignore"):
-            if named:
+        with warnings.catch_warnings() if by_name else nullcontext(), np.errstate(all="ignore"):
+            if by_name:
                 warnings.simplefilter("ignore", UserWarning)
             try:
                 return scores[level](flat)
@@ -124,7 +124,7 @@ def _victim(
         scored(name, middle)
     access = Access(level=level, classes=classes, inputs=inputs)
     names = () if is_regressor(estimator) else [class_name(one) for one in estimator.classes_]
-    return Counted(ask, access, price, content, names)
+    return CountingOracle(ask, access, price, content, names)
 
 
 def from_skops(
@@ -134,7 +134,7 @@ def from_skops(
     level: Level | None = None,
     partial: bool = False,
     price: float = PRICE,
-) -> Counted:
+) -> CountingOracle:
     """A scikit-learn estimator that was saved with skops, as a victim.
 
     Args:
@@ -199,8 +199,8 @@ def class_name(label: Any) -> str:
     if isinstance(label, bytes):
         return label.decode("utf-8", "replace")
     plain = label.item() if isinstance(label, np.generic) else label
-    whole = isinstance(plain, bool | int) or (isinstance(plain, float) and plain.is_integer())
-    return str(int(plain) if whole else plain)
+    integral = isinstance(plain, bool | int) or (isinstance(plain, float) and plain.is_integer())
+    return str(int(plain) if integral else plain)
 
 
 def _inputs(inputs: Inputs | None, features: int) -> Inputs:

@@ -63,10 +63,10 @@ def read_outputs(path: str | Path, install: str) -> dict[str, Output]:
     """
     graph = _graph(path, install)
     makers = {output: node for node in graph.node for output in node.output}
-    named = [names for node in graph.node if (names := _classes(node))]
-    several = {*named}
-    shared = named[0] if len(several) == 1 else ()
-    return {output.name: _output(output.name, makers, shared) for output in graph.output}
+    lists = [names for node in graph.node if (names := _classes(node))]
+    several = {*lists}
+    default_names = lists[0] if len(several) == 1 else ()
+    return {output.name: _output(output.name, makers, default_names) for output in graph.output}
 
 
 def external_files(path: str | Path, install: str) -> list[Path]:
@@ -103,7 +103,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
             yield from _tensors(inner)
 
 
-def _output(name: str, makers: Mapping[str, Any], shared: tuple[str, ...]) -> Output:
+def _output(name: str, makers: Mapping[str, Any], default_names: tuple[str, ...]) -> Output:
     names: tuple[str, ...] = ()
     node = makers.get(name)
     while node is not None and node.op_type in _MOVING and node.input:
@@ -112,7 +112,7 @@ def _output(name: str, makers: Mapping[str, Any], shared: tuple[str, ...]) -> Ou
         if before is None:
             break
         node = before
-    return Output("" if node is None else node.op_type, names or shared)
+    return Output("" if node is None else node.op_type, names or default_names)
 
 
 def _classes(node: Any) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ _TOLD: dict[Meaning, str] = {
 }
 
 
-def told(path: str | Path, name: str, output: Output, decided: Meaning, width: int) -> str:
+def meaning_sentence(path: str | Path, name: str, output: Output, decided: Meaning, width: int) -> str:
     """In a sentence, what was decided of an output."""
     last = f"ends in {output.last}" if output.last else "is the input itself"
     return f"{path}: the output {name} {last} and is read as {_TOLD[decided].format(width=width)}."

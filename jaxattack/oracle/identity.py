@@ -37,8 +37,8 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 def content(oracle: Oracle) -> dict[str, str] | None:
     """The content of what answers in the end; None where nothing in this process tells it."""
-    known = getattr(oracle, "content", None)
-    return None if known is None else dict(known)
+    digests = getattr(oracle, "content", None)
+    return None if digests is None else dict(digests)
 
 
 def defences(oracle: Oracle) -> list[dict[str, Any]]:
@@ -104,8 +104,8 @@ def of_file(path: str | Path, *others: Path) -> dict[str, str]:
     Raises:
         InputError: one cannot be read.
     """
-    told = {"file": _sha256(path)}
-    return told | {"external": fingerprint_of([_sha256(other) for other in others])} if others else told
+    digests = {"file": _sha256(path)}
+    return digests | {"external": fingerprint_of([_sha256(other) for other in others])} if others else digests
 
 
 def _sha256(path: str | Path) -> str:
@@ -209,8 +209,8 @@ def _feed(digest: Any, value: Any, above: tuple[int, ...]) -> None:
         if isinstance(reduced, str):
             name("name", f"{type(value).__module__}.{reduced}")
         else:
-            made, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
-            write("object", made, arguments, state, list(items or ()), list(pairs or ()))
+            constructor, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+            write("object", constructor, arguments, state, list(items or ()), list(pairs or ()))
 
 
 def _feed_array(digest: Any, array: Shaped[np.ndarray, "..."], above: Sequence[int]) -> None:

@@ -39,7 +39,7 @@ from jaxattack.disk import decode_json, make_folder
 from jaxattack.npz import DAMAGE, UnreadableError, printable, read_next
 from jaxattack.oracle.frames import HEAD, SEAL, damaged, frame, lock_file, open_reading, read_frames
 from jaxattack.oracle.identity import content, defences, terms
-from jaxattack.oracle.ledger import Wrapped, allowed, digest, nothing
+from jaxattack.oracle.ledger import OracleWrapper, allowed, digest, nothing
 from jaxattack.oracle.recheck import is_another, spread
 from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
 
@@ -75,11 +75,11 @@ class _Again(NamedTuple):
 
     x: np.ndarray
     bias: Bias | None
-    kept: Answer
+    before: Answer
     now: Answer
 
 
-class Journalled(Wrapped):
+class Journalled(OracleWrapper):
     """An oracle whose answers are on disk. The file is closed with it: by `close`, as a context, or when forgotten."""
 
     def __init__(self, oracle: Oracle, folder: Path, identity: Mapping[str, Any]):
@@ -90,7 +90,7 @@ class Journalled(Wrapped):
         self.close = weakref.finalize(self, self._file.close)
         self._end, self._next = 0, 0
         self._entries: list[_Entry] = []
-        self._shown, self._paid, self._asked = Ledger(), Ledger(), oracle.ledger
+        self._attack_ledger, self._paid, self._oracle_ledger = Ledger(), Ledger(), oracle.ledger
         self._before = Ledger()  # what earlier processes asked again
         self._rows: dict[int, np.ndarray] = {}
         self._again: list[_Again] = []
@@ -103,7 +103,7 @@ class Journalled(Wrapped):
     @property
     def ledger(self) -> Ledger:
         """What this attack has been answered so far, at what it cost when it was asked."""
-        return self._shown
+        return self._attack_ledger
 
     @property
     def paid(self) -> Ledger:
@@ -145,37 +145,37 @@ class Journalled(Wrapped):
         if self._next == len(self._entries):
             answer = self._oracle(x, bias)
             # What a call that failed has cost is told with the next one.
-            asked = self._oracle.ledger
-            self._keep(_Entry(self._end, batch, asked - self._asked), answer)
-            self._asked = asked
+            ledger = self._oracle.ledger
+            self._keep(_Entry(self._end, batch, ledger - self._oracle_ledger), answer)
+            self._oracle_ledger = ledger
         else:
-            answer = self._kept(self._entries[self._next], batch, len(x))
+            answer = self._replay(self._entries[self._next], batch, len(x))
             if self._next in self._rows:
                 self._ask_again(x, bias, answer)
             if self._next + 1 == len(self._entries):
-                self._shown += self._before
+                self._attack_ledger += self._before
                 self._compare()
-        self._shown += self._entries[self._next].cost
+        self._attack_ledger += self._entries[self._next].cost
         self._next += 1
         return answer
 
-    def _ask_again(self, x: np.ndarray, bias: Bias | None, kept: Answer) -> None:
+    def _ask_again(self, x: np.ndarray, bias: Bias | None, before: Answer) -> None:
         rows = np.unique(self._rows.pop(self._next).clip(max=len(x) - 1))
         some = None if bias is None else Bias(bias.token[rows], bias.value[rows])
-        self._again.append(_Again(x[rows], some, kept.take(rows), self._answer_again(x[rows], some)))
+        self._again.append(_Again(x[rows], some, before.take(rows), self._answer_again(x[rows], some)))
 
     def _answer_again(self, x: np.ndarray, bias: Bias | None) -> Answer:
         answer = self._oracle(x, bias)
-        asked = self._oracle.ledger
-        cost, self._asked = asked - self._asked, asked
+        ledger = self._oracle.ledger
+        cost, self._oracle_ledger = ledger - self._oracle_ledger, ledger
         self._write(*frame({"again": True, "cost": vars(cost)}))
-        self._paid, self._shown = self._paid + cost, self._shown + cost
+        self._paid, self._attack_ledger = self._paid + cost, self._attack_ledger + cost
         return answer
 
     def _compare(self) -> None:
         again, self._again = self._again, []
         if again and is_another(
-            [one.kept for one in again],
+            [one.before for one in again],
             [one.now for one in again],
             lambda: [self._answer_again(one.x, one.bias) for one in again],
             self.access,
@@ -223,7 +223,7 @@ class Journalled(Wrapped):
         self._write(*frame(line, *arrays.values()))
         self._add(entry)
 
-    def _kept(self, entry: _Entry, batch: bytes, queries: int) -> Answer:
+    def _replay(self, entry: _Entry, batch: bytes, queries: int) -> Answer:
         if batch != entry.digest:
             raise InputError(
                 f"call {self._next + 1} of this attack asks other queries than {self._path} holds: "
@@ -284,9 +284,9 @@ def _plain(oracle: Oracle, identity: Mapping[str, Any]) -> dict[str, Any]:
     """The victim as JSON reads it back."""
     answers = {"content": content(oracle), "defences": defences(oracle), **terms(oracle.access)}
     try:
-        told = {f"identity.{name}": value for name, value in identity.items()}
-        whole = {"format": FORMAT, **answers, **told}
-        return json.loads(json.dumps(whole, default=lambda value: value.item()))
+        parts = {f"identity.{name}": value for name, value in identity.items()}
+        header = {"format": FORMAT, **answers, **parts}
+        return json.loads(json.dumps(header, default=lambda value: value.item()))
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"the identity of a journal is no plain JSON ({error}): give names, numbers and text."

@@ -28,8 +28,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.oracle.identity import fingerprint_of, probes
-from jaxattack.oracle.ledger import PRICE, Counted
-from jaxattack.oracle.local import NUMBERS, answered
+from jaxattack.oracle.ledger import PRICE, CountingOracle
+from jaxattack.oracle.local import NUMBERS, answer_from_logits
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, OracleError, Precision
 
 BYTES = 256
@@ -49,7 +49,7 @@ def from_head(
     bias: float = 0.0,
     precision: Precision = "float32",
     price: float = PRICE,
-) -> Counted:
+) -> CountingOracle:
     """A language model as a victim.
 
     Args:
@@ -70,19 +70,19 @@ def from_head(
     if offset is not None and offset.shape != (classes,):
         raise InputError(f"offset has shape {offset.shape} and there are {classes} tokens: give one number for each.")
     access = Access(level=level, classes=classes, inputs=inputs, top=top, precision=precision, bias=bias)
-    kept = _cast(projection.T, precision)
+    weight = _cast(projection.T, precision)
     added = None if offset is None else _cast(offset, precision)
 
     def ask(x: np.ndarray, bias: Bias | None) -> Answer:
         prompts, prompt = np.unique(x, axis=0, return_inverse=True)
-        logit = _cast(states(prompts), precision) @ kept
+        logit = _cast(states(prompts), precision) @ weight
         if added is not None:
             logit = logit + added
         logit = _cast(logit, precision)
         if not np.isfinite(logit).all():
             raise OracleError("the language model computes NaN or infinity for these prompts: it cannot be believed.")
         if level != "label" and not top:
-            return answered(logit[prompt], level, bias)
+            return answer_from_logits(logit[prompt], level, bias)
         token, value = _largest(logit, prompt, bias, top or 1)
         label = token[:, 0].astype(np.int64)
         if level == "label":
@@ -96,7 +96,7 @@ def from_head(
     def content() -> dict[str, str]:
         return {"parameters": fingerprint_of([projection, offset, states(probes(inputs))])}
 
-    return Counted(ask, access, price, content)
+    return CountingOracle(ask, access, price, content)
 
 
 def random_head(
@@ -183,13 +183,13 @@ def _log_sum(
     total = np.empty(len(prompt), logit.dtype)
     rows = max(1, NUMBERS // logit.shape[1])
     for at in range(0, len(prompt), rows):
-        chosen = slice(at, at + rows)
-        z = logit[prompt[chosen]]
+        span = slice(at, at + rows)
+        z = logit[prompt[span]]
         if bias is not None:
             row = np.arange(len(z))[:, np.newaxis]
-            z[row, bias.token[chosen]] = z[row, bias.token[chosen]] + bias.value[chosen].astype(z.dtype)
+            z[row, bias.token[span]] = z[row, bias.token[span]] + bias.value[span].astype(z.dtype)
         most = z.max(axis=1)
         z -= most[:, np.newaxis]
         np.exp(z, out=z)
-        total[chosen] = most + np.log(z.sum(axis=1))
+        total[span] = most + np.log(z.sum(axis=1))
     return total

@@ -31,7 +31,7 @@ Tell = Callable[[], Mapping[str, str] | None]
 """Says what answers, as `jaxattack.oracle.identity` has it."""
 
 
-class Counted:
+class CountingOracle:
     """An oracle over a function that answers: refuses what the victim does not take, and counts what it answers.
 
     Several threads may ask at once.
@@ -90,21 +90,21 @@ class Counted:
         x = allowed(self.access, x, bias)
         if not len(x):
             return nothing(self.access)
-        started = time.perf_counter()
+        begin = time.perf_counter()
         answer = self._ask(x, bias)
-        asked = Ledger(
+        cost = Ledger(
             queries=len(x),
             calls=1,
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - begin,
             bytes=sum(part.nbytes for part in (x, *(bias or ()), *answer) if part is not None),
         )
         with self._lock:
-            total = self._ledger + asked
+            total = self._ledger + cost
             self._ledger = replace(total, price=self._price * total.queries)  # a sum would gather rounding errors
         return answer
 
 
-class Wrapped:
+class OracleWrapper:
     """An oracle around another one, on the same terms or on others; the ledger stays the other's.
 
     Attributes:
@@ -120,22 +120,22 @@ class Wrapped:
             defence: how answers are changed, as plain values that decide it; None where they are not.
         """
         self.access = oracle.access if access is None else access
-        self._oracle, self._known, self._defence = oracle, oracle, defence
+        self._oracle, self._source, self._defence = oracle, oracle, defence
 
     @property
     def content(self) -> Mapping[str, str] | None:
         """What answers in the end, as `jaxattack.oracle.identity` says; None where it is not known."""
-        return getattr(self._known, "content", None)
+        return getattr(self._source, "content", None)
 
     @property
     def defences(self) -> tuple[Mapping[str, Any], ...]:
         """What changes the answers, the first applied first."""
-        return (*getattr(self._known, "defences", ()), *(() if self._defence is None else (self._defence,)))
+        return (*getattr(self._source, "defences", ()), *(() if self._defence is None else (self._defence,)))
 
     @property
     def elsewhere(self) -> bool:
         """Whether a service is asked whose model may be replaced without anybody here knowing."""
-        return getattr(self._known, "elsewhere", False)
+        return getattr(self._source, "elsewhere", False)
 
     @property
     def ledger(self) -> Ledger:
@@ -153,10 +153,10 @@ def standing_for(client: Oracle, oracle: Oracle) -> Oracle:
     return _Standing(client, oracle)
 
 
-class _Standing(Wrapped):
+class _Standing(OracleWrapper):
     def __init__(self, client: Oracle, oracle: Oracle):
         super().__init__(client)
-        self._known = oracle
+        self._source = oracle
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         return self._oracle(x, bias)
@@ -182,7 +182,7 @@ def nothing(access: Access) -> Answer:
     )
 
 
-def joined(answers: Sequence[Answer]) -> Answer:
+def concatenate(answers: Sequence[Answer]) -> Answer:
     """The answers to one batch after the other, in one that shares no memory with them."""
     fields = {name: [field for one in answers if (field := getattr(one, name)) is not None] for name in Answer._fields}
     return Answer(**{name: np.concatenate(have) for name, have in fields.items() if have})

@@ -29,7 +29,7 @@ from jaxtyping import Float
 from scipy.special import softmax
 
 from jaxattack.oracle.identity import of_network
-from jaxattack.oracle.ledger import PRICE, Counted, Tell
+from jaxattack.oracle.ledger import PRICE, CountingOracle, Tell
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Model, OracleError, Precision, Variables
 
 NUMBERS = 1 << 21
@@ -48,7 +48,7 @@ def from_model(
     bias: float = 0.0,
     batch: int | None = None,
     price: float = PRICE,
-) -> Counted:
+) -> CountingOracle:
     """A trained model as a victim.
 
     Args:
@@ -80,9 +80,9 @@ def from_model(
 
     def ask(x: np.ndarray, bias: Bias | None) -> Answer:
         parts = [_run(model, cast, x[at : at + batch], batch, images, precision) for at in range(0, len(x), batch)]
-        return answered(np.concatenate(parts), level, bias)
+        return answer_from_logits(np.concatenate(parts), level, bias)
 
-    return Counted(ask, access, price, partial(of_network, model, variables, inputs.shape, images=images))
+    return CountingOracle(ask, access, price, partial(of_network, model, variables, inputs.shape, images=images))
 
 
 def from_function(
@@ -91,7 +91,7 @@ def from_function(
     *,
     price: float = PRICE,
     content: Tell | None = None,
-) -> Counted:
+) -> CountingOracle:
     """Any function as a victim.
 
     Args:
@@ -107,10 +107,10 @@ def from_function(
     """
 
     def ask(x: np.ndarray, bias: Bias | None) -> Answer:
-        given = function(x, bias) if access.bias else function(x)
-        return let_through(given, access.level) if isinstance(given, Answer) else _as_answer(given, len(x), access)
+        reply = function(x, bias) if access.bias else function(x)
+        return let_through(reply, access.level) if isinstance(reply, Answer) else _as_answer(reply, len(x), access)
 
-    return Counted(ask, access, price, content)
+    return CountingOracle(ask, access, price, content)
 
 
 def let_through(answer: Answer, level: Level) -> Answer:
@@ -124,7 +124,7 @@ def let_through(answer: Answer, level: Level) -> Answer:
     )
 
 
-def answered(logit: Float[np.ndarray, "query cls"], level: Level, bias: Bias | None = None) -> Answer:
+def answer_from_logits(logit: Float[np.ndarray, "query cls"], level: Level, bias: Bias | None = None) -> Answer:
     """What a level lets through of logits; the label is their argmax.
 
     Args:
@@ -147,13 +147,13 @@ def sensible(shape: tuple[int, ...], classes: int) -> int:
     return min(8192, 1 << (max(NUMBERS // max(prod(shape), classes), 1).bit_length() - 1))
 
 
-def padded(x: np.ndarray, size: int) -> np.ndarray:
+def pad(x: np.ndarray, size: int) -> np.ndarray:
     """The batch with its last record repeated up to a size."""
     return x[np.arange(size).clip(max=len(x) - 1)] if size > len(x) else x
 
 
-def _as_answer(given: Any, queries: int, access: Access) -> Answer:
-    array = np.asarray(given)
+def _as_answer(reply: Any, queries: int, access: Access) -> Answer:
+    array = np.asarray(reply)
     if access.level == "label":
         return Answer(array)
     if access.classes == 1 and array.ndim == 1:
@@ -174,31 +174,31 @@ def _cast(leaf: Any, precision: Precision) -> jax.Array:
 
 def _expect(model: Model, variables: Variables, shape: tuple[int, ...], classes: int, precision: Precision) -> None:
     try:
-        found = jax.eval_shape(model.apply, variables, jax.ShapeDtypeStruct((1, *shape), jnp.dtype(precision)))
+        output = jax.eval_shape(model.apply, variables, jax.ShapeDtypeStruct((1, *shape), jnp.dtype(precision)))
     except Exception as error:  # a model is the caller's code: what it raises at records of another shape is its own
         reason = str(error).partition("\n")[0]
         raise InputError(f"the model does not take records of shape {shape} ({reason}): give its inputs.") from error
-    if found.shape != (1, classes):
-        raise InputError(f"the model answers a record with shape {found.shape[1:]} and classes is {classes}: mend it.")
+    if output.shape != (1, classes):
+        raise InputError(f"the model answers a record with shape {output.shape[1:]} and classes is {classes}: mend it.")
     # The sums of a last layer may be wider than what they are of.
-    wide = found.dtype == jnp.float32 and jnp.dtype(precision) in _multiplied(
+    wide = output.dtype == jnp.float32 and jnp.dtype(precision) in _multiplied(
         jax.make_jaxpr(model.apply)(variables, jnp.zeros((1, *shape), jnp.dtype(precision))).jaxpr
     )
-    if found.dtype != jnp.dtype(precision) and not wide:
-        raise InputError(f"precision is {precision!r} and the model computes in {found.dtype} whatever it is given.")
+    if output.dtype != jnp.dtype(precision) and not wide:
+        raise InputError(f"precision is {precision!r} and the model computes in {output.dtype} whatever it is given.")
 
 
 def _multiplied(jaxpr: Any) -> set[Any]:
     """The types that a traced model multiplies, in the functions that it calls too."""
-    found = set()
+    types = set()
     for equation in jaxpr.eqns:
         if equation.primitive.name in ("dot_general", "conv_general_dilated"):
-            found.add(equation.invars[0].aval.dtype)
+            types.add(equation.invars[0].aval.dtype)
         for value in equation.params.values():
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
-                found |= _multiplied(inner)
-    return found
+                types |= _multiplied(inner)
+    return types
 
 
 @partial(jax.jit, static_argnames=("model", "images", "precision"))
@@ -214,8 +214,8 @@ def _run(
     size = min(batch, max(16, 1 << (len(x) - 1).bit_length()))
     try:
         with np.errstate(over="raise"):
-            whole = padded(x, size).astype(np.float64 if precision == "float64" else np.float32)
+            block = pad(x, size).astype(np.float64 if precision == "float64" else np.float32)
     except FloatingPointError as error:
         raise InputError("a query holds a number beyond float32, in which the model computes: give smaller.") from error
     with jax.enable_x64(precision == "float64"), jax.default_matmul_precision("highest"):
-        return np.asarray(_logits(model, variables, whole, images, precision))[: len(x)]
+        return np.asarray(_logits(model, variables, block, images, precision))[: len(x)]

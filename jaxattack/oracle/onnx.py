@@ -27,11 +27,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.oracle.foreign import INSTALL
-from jaxattack.oracle.graph import Meaning, Output, external_files, meaning, read_outputs, told
+from jaxattack.oracle.graph import Meaning, Output, external_files, meaning, meaning_sentence, read_outputs
 from jaxattack.oracle.identity import of_file, probes
-from jaxattack.oracle.ledger import PRICE, Counted
+from jaxattack.oracle.ledger import PRICE, CountingOracle
 from jaxattack.oracle.likelihood_scale import other_scale
-from jaxattack.oracle.local import answered, padded, sensible
+from jaxattack.oracle.local import answer_from_logits, pad, sensible
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Precision
 
 _FLOATS: dict[str, Precision] = {"double": "float64", "float": "float32", "float16": "bfloat16"}
@@ -54,7 +54,7 @@ class _Column(NamedTuple):
 
 def from_onnx(
     path: str | Path, *, inputs: Inputs | None = None, level: Level | None = None, price: float = PRICE
-) -> Counted:
+) -> CountingOracle:
     """A model in an ONNX file as a victim.
 
     Args:
@@ -73,8 +73,8 @@ def from_onnx(
     read = of_file(path, *external_files(path, INSTALL))
     columns = _columns(path, session)
     width = sum(prod(column.shape) for column in columns)
-    whole = all(np.issubdtype(column.numbers, np.integer) for column in columns)
-    inputs = replace(inputs or _documented(columns, width), whole=whole)
+    integral = all(np.issubdtype(column.numbers, np.integer) for column in columns)
+    inputs = replace(inputs or _documented(columns, width), whole=integral)
     if prod(inputs.shape) != width:
         raise InputError(f"the inputs have shape {inputs.shape} and {path} takes {width} numbers: mend them.")
     outputs = read_outputs(path, INSTALL)
@@ -94,16 +94,16 @@ def from_onnx(
             scores = np.hstack([1 - scores, scores])
         if level == "probability" and decided in ("probability", "binary"):
             return Answer(scores.argmax(1).astype(np.int64), scores)
-        return answered(scores, level)
+        return answer_from_logits(scores, level)
 
     names = _names(session, output, outputs[output].names)
-    notes = [told(path, output, outputs[output], decided, probe.shape[1])]
-    return Counted(ask, access, price, lambda: read, names if len(names) == classes else (), notes)
+    notes = [meaning_sentence(path, output, outputs[output], decided, probe.shape[1])]
+    return CountingOracle(ask, access, price, lambda: read, names if len(names) == classes else (), notes)
 
 
 def _names(session: Any, output: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """The names of the columns: maps from class to score have no order, and are read in that of their keys."""
-    kind = next(given.type for given in session.get_outputs() if given.name == output)
+    kind = next(one.type for one in session.get_outputs() if one.name == output)
     if "map(" not in kind:
         return names
     return tuple(sorted(names, key=int) if "int64" in kind else sorted(names))
@@ -155,8 +155,8 @@ def _session(path: str | Path) -> Any:
 
 def _first(error: Exception) -> str:
     """What onnxruntime says, without the places in its own code."""
-    said = str(error).partition("\n")[0]
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/.*\) ", "", said).rstrip(".")
+    message = str(error).partition("\n")[0]
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/.*\) ", "", message).rstrip(".")
 
 
 def _tensor(kind: str) -> str:
@@ -165,23 +165,23 @@ def _tensor(kind: str) -> str:
 
 def _columns(path: str | Path, session: Any) -> list[_Column]:
     columns = []
-    for given in session.get_inputs():
-        batch, *sizes = given.shape or [None]
+    for argument in session.get_inputs():
+        batch, *sizes = argument.shape or [None]
         shape = tuple(size for size in sizes if isinstance(size, int))
-        if _tensor(given.type) not in _NUMBERS or not shape or len(shape) < len(sizes):
+        if _tensor(argument.type) not in _NUMBERS or not shape or len(shape) < len(sizes):
             raise InputError(
-                f"{path} takes {given.name} as {given.type} of shape {given.shape}: "
+                f"{path} takes {argument.name} as {argument.type} of shape {argument.shape}: "
                 "export a model of batches of numbers whose records have one shape."
             )
-        numbers = _NUMBERS[_tensor(given.type)]
-        columns.append(_Column(given.name, shape, numbers, batch if isinstance(batch, int) else None))
+        numbers = _NUMBERS[_tensor(argument.type)]
+        columns.append(_Column(argument.name, shape, numbers, batch if isinstance(batch, int) else None))
     return columns
 
 
 def _output(
     path: str | Path, session: Any, outputs: Mapping[str, Output], level: Level | None
 ) -> tuple[str, Precision]:
-    floats = {given.name: _tensor(given.type) for given in session.get_outputs() if _tensor(given.type) in _FLOATS}
+    floats = {output.name: _tensor(output.type) for output in session.get_outputs() if _tensor(output.type) in _FLOATS}
     word, last = ("logit", "Gemm") if level == "logit" else ("prob", "Softmax")
     scores = [name for name in floats if word in name.lower()] or [n for n in floats if outputs[n].last == last]
     scores = scores if len(floats) > 1 else list(floats)
@@ -200,10 +200,10 @@ def _score(
     ends = np.cumsum([prod(column.shape) for column in columns])
 
     def run(some: np.ndarray) -> np.ndarray:
-        whole = padded(some, size or 0)
-        parts = np.split(whole.reshape(len(whole), -1), ends[:-1], axis=1)
+        batch = pad(some, size or 0)
+        parts = np.split(batch.reshape(len(batch), -1), ends[:-1], axis=1)
         feeds = {
-            column.name: _as_numbers(column, part.reshape(len(whole), *column.shape))
+            column.name: _as_numbers(column, part.reshape(len(batch), *column.shape))
             for column, part in zip(columns, parts, strict=True)
         }
         return _matrix(session.run([output], feeds)[0])[: len(some)]

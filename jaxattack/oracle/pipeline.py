@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 
 from jaxattack.oracle.identity import fingerprint_of
-from jaxattack.oracle.ledger import PRICE, Counted
-from jaxattack.oracle.local import answered, from_function
+from jaxattack.oracle.ledger import PRICE, CountingOracle
+from jaxattack.oracle.local import answer_from_logits, from_function
 from jaxattack.types import Access, InputError, Inputs, Level
 
 
@@ -76,17 +76,19 @@ class BinnedLogistic:
         for feature in np.flatnonzero(straight):
             slopes[feature] = weights[feature][0] / scale[feature]
             weights[feature] = -inputs.low[feature] * slopes[[feature]]
-        taken = Inputs(low=inputs.low, high=inputs.high, categories=inputs.categories, missing=True, names=inputs.names)
-        return cls(edges=edges, weights=tuple(weights), bias=bias, inputs=taken, slopes=slopes)
+        domain = Inputs(
+            low=inputs.low, high=inputs.high, categories=inputs.categories, missing=True, names=inputs.names
+        )
+        return cls(edges=edges, weights=tuple(weights), bias=bias, inputs=domain, slopes=slopes)
 
     def logits(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query cls"]:
         """The regression's outputs; NaN is a feature that is not given."""
         total = np.tile(self.bias, (len(x), 1))
         for feature, (cuts, weight) in enumerate(zip(self.edges, self.weights, strict=True)):
-            given = ~np.isnan(x[:, feature])
-            total[given] += weight[_bins(x[given, feature], cuts).clip(0, len(weight) - 1)]
+            present = ~np.isnan(x[:, feature])
+            total[present] += weight[_bins(x[present, feature], cuts).clip(0, len(weight) - 1)]
             if self.slopes is not None:
-                total[given] += x[given, feature, None] * self.slopes[feature]
+                total[present] += x[present, feature, None] * self.slopes[feature]
         return total
 
     @property
@@ -94,11 +96,11 @@ class BinnedLogistic:
         """What tells it from other pipelines, as `jaxattack.oracle.identity` says."""
         return {"parameters": fingerprint_of([self.edges, self.weights, self.bias, self.slopes])}
 
-    def oracle(self, *, level: Level = "probability", price: float = PRICE) -> Counted:
+    def oracle(self, *, level: Level = "probability", price: float = PRICE) -> CountingOracle:
         """The pipeline as a victim."""
         access = Access(level=level, classes=len(self.bias), inputs=self.inputs)
         return from_function(
-            lambda x: answered(self.logits(x), level), access, price=price, content=lambda: self.content
+            lambda x: answer_from_logits(self.logits(x), level), access, price=price, content=lambda: self.content
         )
 
 

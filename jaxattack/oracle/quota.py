@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.oracle.ledger import Wrapped, allowed, joined, nothing
+from jaxattack.oracle.ledger import OracleWrapper, allowed, concatenate, nothing
 from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Ledger, Oracle
 
 
@@ -64,42 +64,42 @@ def limited(oracle: Oracle, per_second: float) -> Oracle:
     return _Limited(oracle, per_second)
 
 
-class Budgeted(Wrapped):
+class Budgeted(OracleWrapper):
     """An oracle that answers so many queries in all."""
 
     def __init__(self, oracle: Oracle, queries: int):
         super().__init__(oracle)
-        self._queries, self._spent = queries, 0
+        self._queries, self._used = queries, 0
         self._lock = threading.Lock()
 
     @property
     def left(self) -> int:
         """How many queries may still be asked."""
-        return self._queries - self._spent
+        return self._queries - self._used
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
-        wanted = len(x)
+        queries = len(x)
         with self._lock:
-            if wanted > self.left:
+            if queries > self.left:
                 raise BudgetSpent(
-                    f"the budget of {self._queries:,} queries has {self.left:,} left ({self._spent:,} were asked) and "
-                    f"this call asks {wanted:,}: raise the budget.",
+                    f"the budget of {self._queries:,} queries has {self.left:,} left ({self._used:,} were asked) and "
+                    f"this call asks {queries:,}: raise the budget.",
                     left=self.left,
                 )
-            self._spent += wanted
+            self._used += queries
         try:
             return self._oracle(x, bias)
         except BaseException:
             with self._lock:
-                self._spent -= wanted
+                self._used -= queries
             raise
 
 
-class _Cached(Wrapped):
+class _Cached(OracleWrapper):
     def __init__(self, oracle: Oracle, entries: int):
         super().__init__(oracle)
         self._entries = entries
-        self._kept: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
+        self._entries_by_key: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
@@ -110,29 +110,29 @@ class _Cached(Wrapped):
         kinds = tuple(part.dtype.str for part in parts)
         keys = [(kinds, *(part[query].tobytes() for part in parts)) for query in range(len(x))]
         with self._lock:
-            rows = {key: self._kept[key] for key in keys if key in self._kept}
+            rows = {key: self._entries_by_key[key] for key in keys if key in self._entries_by_key}
         first: dict[tuple[Any, ...], int] = {}
         for query, key in enumerate(keys):
             if key not in rows:
                 first.setdefault(key, query)
         if first:
             new = list(first.values())
-            asked = self._oracle(x[new], None if bias is None else Bias(bias.token[new], bias.value[new]))
+            answers = self._oracle(x[new], None if bias is None else Bias(bias.token[new], bias.value[new]))
             # A list of one takes a copy: a view of its row would keep the whole batch in memory.
-            rows |= {key: asked.take([at]) for at, key in enumerate(first)}
+            rows |= {key: answers.take([at]) for at, key in enumerate(first)}
         self._keep({key: rows[key] for key in keys})
-        return joined([rows[key] for key in keys])
+        return concatenate([rows[key] for key in keys])
 
     def _keep(self, rows: dict[tuple[Any, ...], Answer]) -> None:
         with self._lock:
             for key, row in rows.items():
-                self._kept[key] = row
-                self._kept.move_to_end(key)
-            while len(self._kept) > self._entries:
-                self._kept.popitem(last=False)
+                self._entries_by_key[key] = row
+                self._entries_by_key.move_to_end(key)
+            while len(self._entries_by_key) > self._entries:
+                self._entries_by_key.popitem(last=False)
 
 
-class _Limited(Wrapped):
+class _Limited(OracleWrapper):
     def __init__(self, oracle: Oracle, per_second: float):
         super().__init__(oracle)
         self._per_second, self._free, self._waited = per_second, 0.0, 0.0

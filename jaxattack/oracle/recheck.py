@@ -28,26 +28,26 @@ QUESTIONS = 8
 """Asked again when a folder is used again, and once more where their answers differ."""
 
 
-def spread(counts: Sequence[int], questions: int) -> dict[int, Int[np.ndarray, "chosen"]]:
-    """Questions spread evenly over batches of so many, the first and the last among them: batch -> its chosen rows."""
+def spread(counts: Sequence[int], questions: int) -> dict[int, Int[np.ndarray, "row"]]:
+    """Questions spread evenly over batches of so many, the first and the last among them: batch -> its rows."""
     total = sum(counts)
     if not total or questions < 1:
         return {}
-    chosen = np.unique(np.linspace(0, total - 1, min(questions, total)).astype(np.int64))
+    rows = np.unique(np.linspace(0, total - 1, min(questions, total)).astype(np.int64))
     if questions == 1:
-        chosen = np.array([total - 1])
+        rows = np.array([total - 1])
     ends = np.cumsum(counts)
-    batch = np.searchsorted(ends, chosen, side="right")
-    return {int(one): chosen[batch == one] - (ends[one] - counts[one]) for one in np.unique(batch)}
+    batch = np.searchsorted(ends, rows, side="right")
+    return {int(one): rows[batch == one] - (ends[one] - counts[one]) for one in np.unique(batch)}
 
 
 def is_another(
-    kept: Sequence[Answer], now: Sequence[Answer], once_more: Callable[[], Sequence[Answer]], access: Access
+    before: Sequence[Answer], now: Sequence[Answer], once_more: Callable[[], Sequence[Answer]], access: Access
 ) -> bool:
     """Whether answers are another victim's, as the module says.
 
     Args:
-        kept: of the first victim.
+        before: of the first victim.
         now: to the same questions.
         once_more: asks them again.
         access: the terms on which both answer.
@@ -55,7 +55,7 @@ def is_another(
     tolerance = 0.0
     if access.level != "label":
         tolerance = LOOSE[access.precision] + (0.0 if access.decimals is None else 10.0**-access.decimals)
-    apart = distance(kept, now, access)
+    apart = distance(before, now, access)
     return apart > tolerance and apart > tolerance + 2 * distance(now, once_more(), access)
 
 

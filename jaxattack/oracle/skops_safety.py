@@ -127,13 +127,13 @@ def _boosting_safe(boosted: Any) -> bool:
 
 def _reachable(root: Any) -> Iterator[Any]:
     """Every object that one holds on to; not the code it is made of."""
-    seen: dict[int, Any] = {}
+    objects: dict[int, Any] = {}
     waiting = [root]
     while waiting:
         value = waiting.pop()
-        if id(value) in seen or isinstance(value, type | ModuleType | FunctionType):
+        if id(value) in objects or isinstance(value, type | ModuleType | FunctionType):
             continue
-        seen[id(value)] = value
+        objects[id(value)] = value
         yield value
         # Arrays do not tell the collector of what they hold.
         waiting += value.ravel().tolist() if isinstance(value, np.ndarray) and value.dtype.hasobject else []

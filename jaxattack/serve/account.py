@@ -38,14 +38,14 @@ class Rate:
         return 0.0
 
 
-class Kept:
+class AnswerCache:
     """The newest answers by the identity of their request; the very newest whatever its size."""
 
     def __init__(self, entries: int, size: int):
         self._entries, self._size = entries, size
-        self._kept: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
+        self._answers: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
         self._making: dict[str, anyio.Event] = {}
-        self._held = 0
+        self._bytes = 0
 
     async def once(self, identity: str, digest: bytes, make: Callable[[], Awaitable[bytes]]) -> tuple[bytes, bool]:
         """The answer to a request, made at most once while it is kept.
@@ -65,26 +65,26 @@ class Kept:
         """
         while identity in self._making:
             await self._making[identity].wait()
-        if identity in self._kept:
-            known, answer = self._kept[identity]
-            if known != digest:
+        if identity in self._answers:
+            first, answer = self._answers[identity]
+            if first != digest:
                 raise Refusal(422, f"the identity {identity!r} names another request: give each request its own.")
             return answer, True
-        done = self._making[identity] = anyio.Event()
+        event = self._making[identity] = anyio.Event()
         try:
             answer = await make()
             self._keep(identity, digest, answer)
         finally:
             del self._making[identity]
-            done.set()
+            event.set()
         return answer, False
 
     def _keep(self, identity: str, digest: bytes, answer: bytes) -> None:
-        self._kept[identity] = digest, answer
-        self._held += len(answer)
-        while len(self._kept) > self._entries or (self._held > self._size and len(self._kept) > 1):
-            _, (_, oldest) = self._kept.popitem(last=False)
-            self._held -= len(oldest)
+        self._answers[identity] = digest, answer
+        self._bytes += len(answer)
+        while len(self._answers) > self._entries or (self._bytes > self._size and len(self._answers) > 1):
+            _, (_, oldest) = self._answers.popitem(last=False)
+            self._bytes -= len(oldest)
 
 
 class Account:
@@ -92,17 +92,17 @@ class Account:
 
     Attributes:
         name: in /metrics.
-        answered: queries.
+        queries: answered.
         replayed: requests answered again, and not counted.
         seconds: that the model took.
-        kept: answers for repeated requests.
+        cache: answers for repeated requests.
     """
 
     def __init__(self, name: str, settings: Settings, key: Key | None = None, clock: Clock = time.monotonic):
         self.name = name
-        self.answered = self.replayed = 0
+        self.queries = self.replayed = 0
         self.seconds = 0.0
-        self.kept = Kept(settings.kept, settings.kept_bytes)
+        self.cache = AnswerCache(settings.kept, settings.kept_bytes)
         self._budget = None if key is None else key.queries
         self._rate = Rate(key.per_second, clock) if key and key.per_second else None
 
@@ -116,7 +116,7 @@ class Account:
         Raises:
             Refusal: the budget is less than the batch, or the rate does not allow the request yet.
         """
-        left = math.inf if self._budget is None else self._budget - self.answered
+        left = math.inf if self._budget is None else self._budget - self.queries
         if max(queries, coming) > left:
             sentence = (
                 f"{max(queries, coming):,} queries are asked and {left:,} are left of the key's budget: ask fewer."

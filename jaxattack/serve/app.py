@@ -83,7 +83,7 @@ class Service:
             if name in (account.name, "")
         ]
         for metric, field in (
-            ("jaxattack_queries_answered_total", "answered"),
+            ("jaxattack_queries_answered_total", "queries"),
             ("jaxattack_requests_replayed_total", "replayed"),
             ("jaxattack_model_seconds_total", "seconds"),
         ):
@@ -96,7 +96,7 @@ class Service:
         account = self._account(headers.get("authorization", ""))
         request.scope[_ACCOUNT] = account.name
         sent = reading.media_sent(headers.get("content-type", ""), headers.get("content-encoding", ""))
-        wanted = reading.media_wanted(headers.get("accept", ""), sent)
+        reply_media = reading.media_wanted(headers.get("accept", ""), sent)
         coming = reading.batch_coming(headers.get(BATCH))
         identity = headers.get(IDENTITY)
         if identity is not None and not 1 <= len(identity) <= 128:
@@ -109,23 +109,23 @@ class Service:
         async def answer() -> bytes:
             # Abandoned only where the server stops, and its grace has passed.
             return await anyio.to_thread.run_sync(
-                self._answer, account, body, sent, wanted, coming, limiter=self._worker, abandon_on_cancel=True
+                self._answer, account, body, sent, reply_media, coming, limiter=self._worker, abandon_on_cancel=True
             )
 
         if identity is None:
-            return Response(await answer(), media_type=wanted)
-        digest = hashlib.sha256(body).digest() + f"{sent} {wanted}".encode()
-        reply, replayed = await account.kept.once(identity, digest, answer)
+            return Response(await answer(), media_type=reply_media)
+        digest = hashlib.sha256(body).digest() + f"{sent} {reply_media}".encode()
+        reply, replayed = await account.cache.once(identity, digest, answer)
         account.replayed += replayed
-        return Response(reply, media_type=wanted, headers={"Idempotent-Replayed": "true"} if replayed else None)
+        return Response(reply, media_type=reply_media, headers={"Idempotent-Replayed": "true"} if replayed else None)
 
     def _account(self, authorization: str) -> Account:
         if self._anyone is not None:
             return self._anyone
         scheme, _, secret = authorization.partition(" ")
-        given = secret.strip().encode()
-        for known, account in self._accounts.items():
-            if scheme.lower() == "bearer" and hmac.compare_digest(known, given):
+        token = secret.strip().encode()
+        for key, account in self._accounts.items():
+            if scheme.lower() == "bearer" and hmac.compare_digest(key, token):
                 return account
         raise Refusal(
             401, "the key is unknown: send Authorization: Bearer and your key.", headers={"WWW-Authenticate": "Bearer"}
@@ -154,15 +154,15 @@ class Service:
             raise Refusal(400, "the connection was closed before the body had arrived.") from error
         return body
 
-    def _answer(self, account: Account, body: bytearray, sent: Media, wanted: Media, coming: int) -> bytes:
+    def _answer(self, account: Account, body: bytearray, sent: Media, reply_media: Media, coming: int) -> bytes:
         try:
             x, bias = reading.queries(body, sent, self._access, self._records, self._settings.largest)
             account.charge(len(x), coming)
-            started = time.perf_counter()
+            begin = time.perf_counter()
             answer = self._oracle(x, bias)
-            account.seconds += time.perf_counter() - started
+            account.seconds += time.perf_counter() - begin
             check_answer(answer, self._access, len(x))
-            written = write_answer(answer, self._access, wanted)
+            reply = write_answer(answer, self._access, reply_media)
         except Refusal:
             raise
         except BudgetSpent as error:
@@ -173,8 +173,8 @@ class Service:
             raise Refusal(400, str(error)) from error
         except Exception as error:  # a model is the caller's code, and the server outlives it
             raise Refusal(503, f"the model failed on this batch with {type(error).__name__}.") from error
-        account.answered += len(x)
-        return written
+        account.queries += len(x)
+        return reply
 
     def count(self, app: ASGIApp) -> ASGIApp:
         """The application, its responses counted by key and status."""

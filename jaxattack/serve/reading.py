@@ -60,12 +60,12 @@ def media_wanted(accept: str, sent: Media) -> Media:
     Raises:
         Refusal: something else than JSON or .npy.
     """
-    wanted = []
+    choices = []
     for part in accept.lower().split(",") if accept.strip() else ["*/*"]:
         name, *parameters = (field.strip() for field in part.split(";"))
         weight = next((field[2:] for field in parameters if field.startswith("q=")), "1")
-        wanted.append((name, weight))
-    for name, weight in sorted(wanted, key=lambda entry: entry[1], reverse=True):  # 1 and 0.9 sort as text
+        choices.append((name, weight))
+    for name, weight in sorted(choices, key=lambda entry: entry[1], reverse=True):  # 1 and 0.9 sort as text
         media = sent if name in ("*/*", "application/*") else _MEDIA.get(name)
         if media is not None and weight.strip("0.") != "":
             return media
@@ -126,9 +126,7 @@ def queries(
     if (np.abs(x) > largest).any():
         raise InputError(f"a query holds a number beyond {largest:g}: give smaller ones.")
     categories = access.inputs.categories
-    chosen = x[:, categories > 0]
-    if not (
-        np.isnan(chosen) | ((chosen == np.floor(chosen)) & (chosen >= 0) & (chosen < categories[categories > 0]))
-    ).all():
+    codes = x[:, categories > 0]
+    if not (np.isnan(codes) | ((codes == np.floor(codes)) & (codes >= 0) & (codes < categories[categories > 0]))).all():
         raise InputError("a categorical feature is none of its values: give whole numbers from 0 below its categories.")
     return x, bias

@@ -53,15 +53,15 @@ class _Protocol(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._taken()
+        self._cancel_abort()
 
-    def _taken(self) -> None:
+    def _cancel_abort(self) -> None:
         if self._taking is not None:
             self._taking.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await_request(False)
-        self._taken()
+        self._cancel_abort()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -205,7 +205,7 @@ def test_a_chunk_that_is_lost_too_often_is_named_and_the_rest_is_kept(ray, plain
     assert "the cluster lost models 0 to 1 4 times (Lost: The node died): " in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not stand_in.connected
-    kept = RunFolder.existing(tmp_path / "run").finished()
+    kept = RunFolder.existing(tmp_path / "run").complete_models()
     assert kept == {2, 3, 4, 5, 6}
     stand_in.lose = None
     membership(tmp_path / "run", **RUN, cluster="local")

@@ -31,7 +31,7 @@ from jaxattack.defences import Noise, Round, Temperature
 from jaxattack.models import Architecture
 from jaxattack.oracle import connect, from_estimator, from_function
 from jaxattack.oracle.identity import fingerprint_of
-from jaxattack.oracle.ledger import Wrapped
+from jaxattack.oracle.ledger import OracleWrapper
 from jaxattack.serve import serving
 from jaxattack.training import Recipe
 from jaxattack.training.learners import Standard
@@ -267,7 +267,7 @@ def test_a_sweep_of_a_factory_whose_code_changed_is_refused(tmp_path, monkeypatc
         plan("second_factory")
 
 
-class _Service(Wrapped):
+class _Service(OracleWrapper):
     """One address, and a model behind it that may be replaced."""
 
     def put(self, oracle):

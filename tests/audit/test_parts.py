@@ -91,7 +91,7 @@ def test_a_part_trains_its_own_missing_models_alone_and_tells_how_far_it_is(tmp_
     train_part(tmp_path / "run", AUDIT, Part(2, 6), placement=PLACEMENT)
     train_part(tmp_path / "run", AUDIT, Part(1, 2), placement=PLACEMENT, progress=lambda *now: seen.append(now))
     assert seen == [("models", 1, 3), ("models", 3, 3)]
-    assert RunFolder.existing(tmp_path / "run").finished() == {0, 1, 2}
+    assert RunFolder.existing(tmp_path / "run").complete_models() == {0, 1, 2}
 
 
 def test_parts_that_overlap_do_no_harm(tmp_path, plain, monkeypatch):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jaxattack.models import build, from_linen, from_nnx
 from jaxattack.oracle import from_function, from_model
-from jaxattack.oracle.local import _logits, answered, sensible
+from jaxattack.oracle.local import _logits, answer_from_logits, sensible
 from jaxattack.training.images import as_input
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Ledger, Oracle, OracleError
 
@@ -326,7 +326,7 @@ def test_missing_features_reach_a_victim_that_takes_them():
 @given(st.integers(1, 5), st.integers(2, 6), st.integers(0, 2**32 - 1))
 def test_what_is_answered_of_logits_is_their_softmax_and_argmax(count, classes, seed):
     logit = np.random.default_rng(seed).normal(scale=5, size=(count, classes))
-    answer = answered(logit, "probability")
+    answer = answer_from_logits(logit, "probability")
     np.testing.assert_allclose(answer.probability, naive_softmax(logit), rtol=1e-12)
     np.testing.assert_array_equal(answer.label, logit.argmax(1))
 

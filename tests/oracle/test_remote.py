@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from serve.victims import CLASSES, FEATURES, INPUTS, Said, behaving, forward, logits, probabilities, queries, victim
 
-from jaxattack.oracle.ledger import Counted
+from jaxattack.oracle.ledger import CountingOracle
 from jaxattack.oracle.remote import connect, exchange
 from jaxattack.oracle.remote.wire import write_access, write_answer
 from jaxattack.serve import Key, Settings, serving
@@ -85,7 +85,7 @@ def test_a_float32_answer_is_a_float64_array_of_the_same_numbers():
         z = logits(x).astype(np.float32)
         return Answer(z.argmax(1), None, z)
 
-    with serving(Counted(answer, access)) as place:
+    with serving(CountingOracle(answer, access)) as place:
         for format in ("npy", "json"):
             with connect(place, format=format) as oracle:
                 far = oracle(queries(5))

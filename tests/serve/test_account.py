@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.serve import Key, Settings
-from jaxattack.serve.account import Account, Kept, Rate
+from jaxattack.serve.account import Account, AnswerCache, Rate
 from jaxattack.serve.refusal import Refusal
 
 
@@ -39,13 +39,13 @@ def test_a_budget_allows_exactly_itself():
     account = Account("a", Settings(), Key(name="a", secret="s", queries=5))
     for _ in range(5):
         account.charge(1, 1)
-        account.answered += 1
+        account.queries += 1
     with pytest.raises(Refusal, match="1 queries are asked and 0 are left") as caught:
         account.charge(1, 0)
     assert caught.value.detail == {"left": 0}
 
 
-def made(kept: Kept, *requests: tuple[str, bytes]) -> list[str]:
+def made(kept: AnswerCache, *requests: tuple[str, bytes]) -> list[str]:
     """The identities whose answers had to be made."""
     fresh = []
 
@@ -64,13 +64,13 @@ def made(kept: Kept, *requests: tuple[str, bytes]) -> list[str]:
 
 def test_as_many_answers_are_kept_as_allowed_and_the_newest_whatever_its_size():
     a, b, c = ("a", b"1"), ("b", b"22"), ("c", b"333")
-    assert made(Kept(2, 100), a, b, a, c, b, a) == ["a", "b", "c", "a"]
-    assert made(Kept(9, 5), a, b, c, b, c, a) == ["a", "b", "c", "a"]
-    assert made(Kept(9, 2), c, c, a, a, c) == ["c", "a", "c"]
+    assert made(AnswerCache(2, 100), a, b, a, c, b, a) == ["a", "b", "c", "a"]
+    assert made(AnswerCache(9, 5), a, b, c, b, c, a) == ["a", "b", "c", "a"]
+    assert made(AnswerCache(9, 2), c, c, a, a, c) == ["c", "a", "c"]
 
 
 def test_a_repetition_is_made_itself_where_the_first_fails():
-    kept, attempts = Kept(2, 100), []
+    kept, attempts = AnswerCache(2, 100), []
 
     async def run() -> None:
         making, repeated = anyio.Event(), anyio.Event()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from serve.victims import CLASSES, FEATURES, INPUTS, WEIGHT, logits, probabilities, queries, victim
 
-from jaxattack.oracle.ledger import Counted
+from jaxattack.oracle.ledger import CountingOracle
 from jaxattack.oracle.remote.wire import read_access
 from jaxattack.serve import Key, Settings, application, serve, serving
 from jaxattack.types import Access, Answer, BudgetSpent, InputError, Inputs, OracleError
@@ -221,7 +221,7 @@ def test_a_repetition_waits_while_the_first_is_computed_and_health_answers_meanw
         assert go.wait(10)
         return Answer(np.zeros(len(x), np.int64))
 
-    oracle = Counted(slow, Access(level="label", classes=CLASSES, inputs=INPUTS))
+    oracle = CountingOracle(slow, Access(level="label", classes=CLASSES, inputs=INPUTS))
     with serving(oracle) as place, ThreadPoolExecutor(2) as pool:
         headers = NPY | {"Idempotency-Key": "one"}
         replies = [
@@ -255,7 +255,7 @@ def test_a_model_that_fails_is_survived_and_not_counted():
             raise outcome
         return outcome
 
-    oracle = Counted(ask, Access(level="probability", classes=CLASSES, inputs=INPUTS))
+    oracle = CountingOracle(ask, Access(level="probability", classes=CLASSES, inputs=INPUTS))
     with serving(oracle) as place:
         for _, status in outcomes[:-1]:
             detail = refused(httpx.post(f"{place}/predict", content=npy(queries(2)), headers=NPY), status)
@@ -304,7 +304,9 @@ def test_sizes_are_refused_before_they_have_arrived():
 
 def test_fewer_records_are_let_in_where_they_would_exceed_the_bytes():
     wide = Inputs.box(0, 1, (1000,))
-    oracle = Counted(lambda x, bias: Answer(np.zeros(len(x), np.int64)), Access(level="label", classes=2, inputs=wide))
+    oracle = CountingOracle(
+        lambda x, bias: Answer(np.zeros(len(x), np.int64)), Access(level="label", classes=2, inputs=wide)
+    )
     with serving(oracle, settings=Settings(bytes=50_000)) as place:
         assert httpx.get(place).json()["limits"]["records"] == 6
     with pytest.raises(InputError, match=r"one query takes 8000"):
@@ -329,7 +331,7 @@ def test_what_arrives_too_slowly_is_let_go():
 
 def test_an_answer_that_nobody_takes_is_let_go():
     wide = Access(level="logit", classes=50_000, inputs=INPUTS)
-    oracle = Counted(lambda x, bias: Answer(np.zeros(len(x), np.int64), None, np.zeros((len(x), 50_000))), wide)
+    oracle = CountingOracle(lambda x, bias: Answer(np.zeros(len(x), np.int64), None, np.zeros((len(x), 50_000))), wide)
     body = npy(queries(40))
     request = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
     with serving(oracle, settings=Settings(connections=2, seconds=0.5)) as place:

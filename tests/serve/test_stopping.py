@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from serve.victims import INPUTS, queries, victim
 
-from jaxattack.oracle.ledger import Counted
+from jaxattack.oracle.ledger import CountingOracle
 from jaxattack.oracle.remote import connect
 from jaxattack.serve import Settings, serving
 from jaxattack.types import Access, Answer, OracleError
@@ -20,7 +20,7 @@ from jaxattack.types import Access, Answer, OracleError
 PROGRAM = """
 import sys, time
 import numpy as np
-from jaxattack.oracle.ledger import Counted
+from jaxattack.oracle.ledger import CountingOracle
 from jaxattack.serve import serve
 from jaxattack.types import Access, Answer, Inputs
 
@@ -30,7 +30,7 @@ def slow(x, bias):
     return Answer(np.arange(len(x)))
 
 access = Access(level="label", classes=9, inputs=Inputs.box(-1, 1, (6,)))
-serve(Counted(slow, access), port=0, ready=lambda url: print(url, flush=True))
+serve(CountingOracle(slow, access), port=0, ready=lambda url: print(url, flush=True))
 print("stopped", flush=True)
 """
 
@@ -65,7 +65,7 @@ def test_a_model_that_hangs_is_waited_for_no_longer_than_the_grace():
         release.wait(20)
         return Answer(np.zeros(len(x), np.int64))
 
-    oracle = Counted(hang, Access(level="label", classes=2, inputs=INPUTS))
+    oracle = CountingOracle(hang, Access(level="label", classes=2, inputs=INPUTS))
     outcome = []
 
     def ask(url: str) -> None:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from scipy.special import softmax
 
-from jaxattack.oracle.ledger import Counted
-from jaxattack.oracle.local import answered, from_function
+from jaxattack.oracle.ledger import CountingOracle
+from jaxattack.oracle.local import answer_from_logits, from_function
 from jaxattack.types import Access, Answer, Inputs
 
 FEATURES, CLASSES = 6, 4
@@ -32,12 +32,12 @@ def probabilities(x: np.ndarray) -> np.ndarray:
     return softmax(logits(x), axis=1)
 
 
-def victim(**terms) -> Counted:
+def victim(**terms) -> CountingOracle:
     """A softmax regression behind a meter."""
     access = Access(**({"level": "probability", "classes": CLASSES, "inputs": INPUTS} | terms))
 
     def answer(x: np.ndarray, bias=None) -> Answer:
-        full = answered(logits(x), access.level, bias)
+        full = answer_from_logits(logits(x), access.level, bias)
         if not access.top:
             return full
         lowest = np.sort(full.probability, axis=1)[:, [-access.top]]

@@ -31,14 +31,14 @@ class Address(NamedTuple):
 
     Attributes:
         base: without credentials, query and fragment.
-        shown: the URL with its credentials masked.
+        display: the URL with its credentials masked.
         user: name and password of HTTP's basic authentication, where the URL has them.
         query: what is sent with every request, as it is written; empty where there is none.
         secrets: what must not be shown.
     """
 
     base: httpx.URL
-    shown: str
+    display: str
     user: tuple[str, str] | None
     query: bytes
     secrets: tuple[str, ...]
@@ -52,21 +52,21 @@ def read_address(url: str) -> Address:
     """
     refusal = InputError(f"url is {mask_url(url)!r}: give one such as http://127.0.0.1:8000.")
     try:
-        whole = httpx.URL(url)
-        host = whole.host
-        whole.raw_host.decode("ascii").encode("idna")  # as the resolver does
+        address = httpx.URL(url)
+        host = address.host
+        address.raw_host.decode("ascii").encode("idna")  # as the resolver does
     except (httpx.InvalidURL, TypeError, UnicodeError):
         raise refusal from None  # the reason may hold a part of a password
-    if whole.scheme not in ("http", "https") or not host:
+    if address.scheme not in ("http", "https") or not host:
         raise refusal
-    user = (whole.username, whole.password) if whole.userinfo else None
-    secrets = [] if user is None else [user[1] or user[0], whole.userinfo.decode(), _basic(*user)]
-    for part in filter(None, whole.query.decode("ascii").split("&")):
+    user = (address.username, address.password) if address.userinfo else None
+    secrets = [] if user is None else [user[1] or user[0], address.userinfo.decode(), _basic(*user)]
+    for part in filter(None, address.query.decode("ascii").split("&")):
         name, _, value = part.partition("=")
         if name.lower() not in PLAIN:
             secrets += [value or name, unquote_plus(value or name)]
-    base = whole.copy_with(userinfo=b"", query=None, fragment=None)
-    return Address(base, mask_url(url), user, whole.query, tuple(secrets))
+    base = address.copy_with(userinfo=b"", query=None, fragment=None)
+    return Address(base, mask_url(url), user, address.query, tuple(secrets))
 
 
 def _basic(name: str, password: str) -> str:

@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.oracle.ledger import allowed, digest, joined, nothing
+from jaxattack.oracle.ledger import allowed, concatenate, digest, nothing
 from jaxattack.oracle.remote.exchange import Exchange, Reply
 from jaxattack.oracle.remote.wire import (
     BATCH,
@@ -148,7 +148,7 @@ class Remote:
             with self._lock:
                 self._unfinished[digest(x, bias)] = batch
             raise
-        return joined([batch.answers[number] for number in range(len(batch.parts))])
+        return concatenate([batch.answers[number] for number in range(len(batch.parts))])
 
     def _begin(self, x: np.ndarray, bias: Bias | None) -> _Batch:
         """What is under way of a batch that failed before, or else a new one."""
@@ -162,7 +162,7 @@ class Remote:
         return _Batch(parts, [f"{self._session}-{next(self._count)}" for _ in parts], {})
 
     def _ask(self, x: np.ndarray, bias: Bias | None, part: slice, identity: str) -> Answer:
-        started = time.perf_counter()
+        begin = time.perf_counter()
         queries = len(x[part])
         body = write_queries(x[part], bias and Bias(bias.token[part], bias.value[part]), self._media)
         headers = {"Content-Type": self._media, "Accept": self._media, IDENTITY: identity}
@@ -170,15 +170,15 @@ class Remote:
         most = min(_ENVELOPE + queries * (self.access.classes + 1) * _WIDEST[self._media], _LARGEST_ANSWER)
         reply = self._exchange.ask("POST", "/predict", most=most, body=body, headers=headers)
         answer = self._read(reply, queries)
-        asked = Ledger(
+        cost = Ledger(
             queries=queries,
             calls=1,
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - begin,
             bytes=len(body) + len(reply.body),
             price=self._price * queries,
         )
         with self._lock:
-            self._ledger += asked
+            self._ledger += cost
         return answer
 
     def _read(self, reply: Reply, queries: int) -> Answer:

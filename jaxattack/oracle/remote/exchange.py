@@ -48,9 +48,9 @@ class Reply(NamedTuple):
 
     def sentence(self) -> str:
         """What a refusal says to people, on one line and free of control characters."""
-        said = self.detail().get("error")
-        said = mask(said, self.secrets) if isinstance(said, str) else ""
-        return "".join(letter if letter.isprintable() else " " for letter in said[:400]) or f"status {self.status}."
+        sentence = self.detail().get("error")
+        sentence = mask(sentence, self.secrets) if isinstance(sentence, str) else ""
+        return "".join(letter if letter.isprintable() else " " for letter in sentence[:400]) or f"status {self.status}."
 
     def media(self) -> str:
         """The content type, without parameters."""
@@ -58,9 +58,9 @@ class Reply(NamedTuple):
 
     def pause(self) -> float | None:
         """Seconds that a refusal asks to wait; the exact ones of its body rather than the header's whole ones."""
-        for said in (self.detail().get("retry_after"), self.headers.get("retry-after")):
+        for text in (self.detail().get("retry_after"), self.headers.get("retry-after")):
             try:
-                seconds = float(said)  # pyright: ignore[reportArgumentType]
+                seconds = float(text)  # pyright: ignore[reportArgumentType]
             except (TypeError, ValueError, OverflowError):
                 continue
             if math.isfinite(seconds) and seconds >= 0:
@@ -89,8 +89,8 @@ class Exchange:
         """
         address = read_address(url)
         if key and address.user:
-            raise InputError(f"a key is given and {address.shown} holds a user: give one of them.")
-        self.url, self._query = address.shown, address.query
+            raise InputError(f"a key is given and {address.display} holds a user: give one of them.")
+        self.url, self._query = address.display, address.query
         self._secrets = (*([key] if key else []), *address.secrets)
         self._timeout, self._retries, self._jitter = timeout, retries, random.Random()
         self._path = address.base.raw_path.rstrip(b"/")
@@ -132,14 +132,14 @@ class Exchange:
                 reply = self._attempt(method, path, most, body, headers)
                 reason = reply.sentence() if reply.status in _TRANSIENT else ""
             except httpx.TransportError as error:
-                said = mask(str(error), self._secrets)
-                reply, reason = None, f"{type(error).__name__}{f' ({said})' if said else ''}."
+                message = mask(str(error), self._secrets)
+                reply, reason = None, f"{type(error).__name__}{f' ({message})' if message else ''}."
             if reply is not None and reply.status not in _TRANSIENT:
                 return reply
             pause = min(0.1 * 2**failures, 10.0) * self._jitter.uniform(0.5, 1.0)
-            asked = None if reply is None else reply.pause()
+            delay = None if reply is None else reply.pause()
             if reply is not None and reply.status == 429:
-                pause = max(pause if asked is None else asked, 0.01)
+                pause = max(pause if delay is None else delay, 0.01)
                 waited += pause
                 if waited > PATIENCE:
                     raise OracleError(f"{self.url} puts a request off for more than {PATIENCE:g} s: {reason}")
@@ -147,11 +147,11 @@ class Exchange:
                 failures += 1
                 if failures > self._retries:
                     raise OracleError(f"{self.url} does not answer after {failures} attempts: {reason}")
-                pause = max(pause, min(asked or 0.0, 60.0))
+                pause = max(pause, min(delay or 0.0, 60.0))
             time.sleep(pause)
 
     def _attempt(self, method: str, path: str, most: int, body: bytes | None, headers: dict[str, str] | None) -> Reply:
-        started, content = time.monotonic(), bytearray()
+        begin, content = time.monotonic(), bytearray()
         # As a part of the URL, the query would be in the log of httpx.
         target = {"target": self._path + path.encode() + b"?" + self._query} if self._query else None
         with self._http.stream(method, path, content=body, headers=headers, extensions=target) as response:
@@ -159,6 +159,6 @@ class Exchange:
                 content += chunk
                 if len(content) > most:
                     raise OracleError(f"{self.url} cannot be believed: more than {most:,} bytes came as its answer.")
-                if time.monotonic() - started > self._timeout:
+                if time.monotonic() - begin > self._timeout:
                     raise httpx.ReadTimeout(f"the response took more than {self._timeout:g} s")
             return Reply(response.status_code, response.headers, content, self._secrets)

@@ -61,19 +61,19 @@ def npy_header(body: bytes | bytearray, start: int = 0) -> Header:
     end = start + length + int.from_bytes(body[start + 8 : start + length], "little")
     if end - start > _LONGEST_HEADER:
         raise InputError("the .npy header is longer than that of any array of numbers: send what numpy.save writes.")
-    found = _HEADER.fullmatch(bytes(body[start + length : end]))
-    if found is None:
+    match = _HEADER.fullmatch(bytes(body[start + length : end]))
+    if match is None:
         raise InputError("the .npy header is damaged or declares something else than numbers: send an array of them.")
     try:
-        dtype = np.dtype(found[1].decode())
+        dtype = np.dtype(match[1].decode())
     except TypeError as error:
-        raise InputError(f"the .npy header declares {found[1].decode()}: send float64 numbers.") from error
+        raise InputError(f"the .npy header declares {match[1].decode()}: send float64 numbers.") from error
     if dtype.itemsize > 8:
         raise InputError(f"the .npy header declares {dtype}, which not every machine has: send float64 numbers.")
-    shape = tuple(int(size) for size in re.findall(rb"\d+", found[3] or b""))
+    shape = tuple(int(size) for size in re.findall(rb"\d+", match[3] or b""))
     if len(shape) > 32:
         raise InputError(f"the .npy header declares {len(shape)} axes: send a batch of records.")
-    return Header(dtype, shape, "F" if found[2] == b"True" else "C", end)
+    return Header(dtype, shape, "F" if match[2] == b"True" else "C", end)
 
 
 def read_npy(body: bytes | bytearray, most: int = 3) -> list[np.ndarray]:

@@ -93,7 +93,7 @@ def _lists(array: Float[np.ndarray, "..."]) -> Any:
     return values.tolist()
 
 
-def _whole(numbers: Float[np.ndarray, "..."]) -> bool:
+def _integral(numbers: Float[np.ndarray, "..."]) -> bool:
     """Whether all are integers that float64 and int64 both hold."""
     return bool((np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53)).all())
 
@@ -102,10 +102,10 @@ def write_queries(x: Num[np.ndarray, "query *feature"], bias: Bias | None, media
     """The body that asks for a batch."""
     if media == NPY:
         return write_npy(x) if bias is None else write_npy(x, bias.token, bias.value)
-    asked: dict[str, Any] = {"inputs": _lists(x.reshape(len(x), -1))}  # deep lists are several times as slow
+    query: dict[str, Any] = {"inputs": _lists(x.reshape(len(x), -1))}  # deep lists are several times as slow
     if bias is not None:
-        asked["bias"] = {"token": bias.token.tolist(), "value": bias.value.tolist()}
-    return write_json(asked)
+        query["bias"] = {"token": bias.token.tolist(), "value": bias.value.tolist()}
+    return write_json(query)
 
 
 def read_queries(body: bytes | bytearray, media: Media) -> tuple[Float[np.ndarray, "query *feature"], Bias | None]:
@@ -118,21 +118,21 @@ def read_queries(body: bytes | bytearray, media: Media) -> tuple[Float[np.ndarra
     if media == NPY:
         arrays = read_npy(body)
     else:
-        asked = read_json(body)
-        if "inputs" not in asked or set(asked) - {"inputs", "bias"}:
+        query = read_json(body)
+        if "inputs" not in query or set(query) - {"inputs", "bias"}:
             raise InputError('the JSON has other fields than inputs and bias, or no inputs: send {"inputs": [[...]]}.')
-        arrays = [read_numbers(asked["inputs"], "inputs")]
-        if asked.get("bias") is not None:
-            if not (isinstance(asked["bias"], dict) and set(asked["bias"]) == {"token", "value"}):
+        arrays = [read_numbers(query["inputs"], "inputs")]
+        if query.get("bias") is not None:
+            if not (isinstance(query["bias"], dict) and set(query["bias"]) == {"token", "value"}):
                 raise InputError('bias is no object of token and value: send {"token": [[...]], "value": [[...]]}.')
-            arrays += [read_numbers(asked["bias"][name], name) for name in ("token", "value")]
+            arrays += [read_numbers(query["bias"][name], name) for name in ("token", "value")]
     if len(arrays) not in (1, 3):
         raise InputError(f"the body holds {len(arrays)} arrays: send the inputs, or inputs, tokens and values.")
     with np.errstate(invalid="ignore"):  # a signalling NaN is NaN
         numbers = [array.astype(np.float64) for array in arrays]
     if len(numbers) == 1:
         return numbers[0], None
-    if not _whole(numbers[1]):
+    if not _integral(numbers[1]):
         raise InputError("token holds something that is no class: give whole numbers.")
     return numbers[0], Bias(numbers[1].astype(np.int64), numbers[2])
 
@@ -170,10 +170,10 @@ def write_answer(answer: Answer, access: Access, media: Media) -> bytes:
         matrix = matrix.astype(np.float64)
     if media == NPY:
         return write_npy(label) if matrix is None else write_npy(matrix, label)
-    given: dict[str, Any] = {"label": label.tolist()}
+    reply: dict[str, Any] = {"label": label.tolist()}
     if matrix is not None:
-        given[access.level] = _lists(matrix.astype(np.float64))
-    return write_json(given)
+        reply[access.level] = _lists(matrix.astype(np.float64))
+    return write_json(reply)
 
 
 def read_answer(body: bytes | bytearray, media: Media, access: Access, queries: int) -> Answer:
@@ -187,19 +187,19 @@ def read_answer(body: bytes | bytearray, media: Media, access: Access, queries: 
         if media == NPY:
             arrays = read_npy(body)
         else:
-            given = read_json(body)
-            arrays = [read_numbers(given[name], name) for name in names]
+            reply = read_json(body)
+            arrays = [read_numbers(reply[name], name) for name in names]
     except DAMAGE as error:
         raise OracleError(f"the answer is damaged ({error}).") from error
     if len(arrays) != len(names):
         raise OracleError(f"{len(arrays)} arrays came where {' and '.join(names)} are due.")
     label = arrays[-1]
-    if media == JSON and _whole(label):
+    if media == JSON and _integral(label):
         label = label.astype(np.int64)
     answer = Answer(label, **{access.level: arrays[0]} if access.level != "label" else {})
     check_answer(answer, access, queries)
-    whole = {name: np.array(getattr(answer, name), np.float64) for name in names[:-1]}
-    return Answer(label.astype(np.int64), **whole)
+    scores = {name: np.array(getattr(answer, name), np.float64) for name in names[:-1]}
+    return Answer(label.astype(np.int64), **scores)
 
 
 def write_access(access: Access) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def read_access(value: Any) -> Access:
     try:
         inputs = value["inputs"]
         categories = read_numbers(inputs["categories"], "categories")
-        if not _whole(categories):
+        if not _integral(categories):
             raise InputError("categories holds something that is no whole number.")
         return Access(
             level=_typed(value["level"], (str,), "level"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxattack.oracle import Counted, from_function
+from jaxattack.oracle import CountingOracle, from_function
 from jaxattack.types import Access, Inputs, Model, Variables, WhiteBox
 
 FEATURES, CLASSES = 6, 3
@@ -33,7 +33,7 @@ class Both(NamedTuple):
     """
 
     box: WhiteBox
-    oracle: Counted
+    oracle: CountingOracle
     weight: np.ndarray
     bias: np.ndarray
 
