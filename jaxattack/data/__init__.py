@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxattack.data.archive import save
 from jaxattack.data.arrays import fingerprint, from_arrays
-from jaxattack.data.designs import Design, Exact, Given, Halves, Poisson, Sized, design
+from jaxattack.data.designs import Design, Exact, Halves, Mask, Poisson, Sized, design
 from jaxattack.data.scale import unscaled_columns
 from jaxattack.data.sources import load, load_from_description, names
 from jaxattack.data.synthetic import gaussian, random_labels
@@ -12,8 +12,8 @@ from jaxattack.data.synthetic import gaussian, random_labels
 __all__ = [
     "Design",
     "Exact",
-    "Given",
     "Halves",
+    "Mask",
     "Poisson",
     "Sized",
     "design",

@@ -50,8 +50,8 @@ def natural(dataset: Dataset, count: int, seed: int) -> Planted:
         InputError: fewer than one, or none would be left.
     """
     role = np.full(len(dataset), BACKGROUND, np.uint8)
-    role[_chosen(dataset, count, seed)] = CANARY
-    return Planted(_named(dataset, count, "natural"), role)
+    role[_sample(dataset, count, seed)] = CANARY
+    return Planted(_rename(dataset, count, "natural"), role)
 
 
 def mislabelled(dataset: Dataset, count: int, seed: int) -> Planted:
@@ -65,7 +65,7 @@ def mislabelled(dataset: Dataset, count: int, seed: int) -> Planted:
     shift = _generator(seed, 1).integers(1, dataset.classes, size=count)
     y = dataset.y.copy()
     y[canary] = (y[canary] + shift) % dataset.classes
-    return Planted(replace(_named(dataset, count, "mislabelled"), y=y), planted.role)
+    return Planted(replace(_rename(dataset, count, "mislabelled"), y=y), planted.role)
 
 
 def blank(dataset: Dataset, count: int, seed: int) -> Planted:
@@ -149,7 +149,7 @@ def _require(dataset: Dataset, count: int) -> None:
         raise InputError(f"canaries is {count} for {len(dataset)} records: give at most {2**20}.")
 
 
-def _chosen(dataset: Dataset, count: int, seed: int) -> np.ndarray:
+def _sample(dataset: Dataset, count: int, seed: int) -> np.ndarray:
     _require(dataset, count)
     if count > len(dataset) - 2:
         raise InputError(
@@ -158,7 +158,7 @@ def _chosen(dataset: Dataset, count: int, seed: int) -> np.ndarray:
     return _generator(seed, 0).permutation(len(dataset))[:count]
 
 
-def _named(dataset: Dataset, count: int, kind: str) -> Dataset:
+def _rename(dataset: Dataset, count: int, kind: str) -> Dataset:
     return replace(dataset, name=f"{dataset.name} with {count} {kind} canaries")
 
 
@@ -167,9 +167,9 @@ def _added(dataset: Dataset, x: np.ndarray, y: Shaped[np.ndarray, "canary"], kin
     if dataset.x.dtype == np.uint8:
         x = np.clip(np.rint(x), 0, 255)
     x = x.reshape(len(x), *dataset.shape).astype(dataset.x.dtype)
-    whole = replace(
-        _named(dataset, len(x), kind),
+    extension = replace(
+        _rename(dataset, len(x), kind),
         x=np.concatenate([dataset.x, x]),
         y=np.concatenate([dataset.y, y.astype(dataset.y.dtype)]),
     )
-    return Planted(whole, np.repeat(np.array([BACKGROUND, CANARY], np.uint8), [len(dataset), len(x)]))
+    return Planted(extension, np.repeat(np.array([BACKGROUND, CANARY], np.uint8), [len(dataset), len(x)]))

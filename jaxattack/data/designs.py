@@ -6,7 +6,7 @@
 | `Exact` | each record is in exactly half of the models | seed, models, records | ``exact`` |
 | `Poisson` | each record with probability ``rate``, independently | seed, i, records | ``poisson:0.5`` |
 | `Sized` | ``members`` records, uniformly without replacement | seed, i, records | ``sized:1200`` |
-| `Given` | as the caller says | the mask | ``mask:PATH.npy`` |
+| `Mask` | as the caller says | the mask | ``mask:PATH.npy`` |
 
 A design is ``extendable`` when more models leave the earlier rows as they were: a sweep can then grow. `Exact` is
 not. It is the design of the reference code of Carlini et al., "Membership Inference Attacks From First Principles"
@@ -40,7 +40,7 @@ class Design(Protocol):
 
     @property
     def describe(self) -> str:
-        """The design in a word, equal for equal designs; `design` reads it back (except that of `Given`)."""
+        """The design in a word, equal for equal designs; `design` reads it back (except that of `Mask`)."""
         ...
 
     def __call__(self, models: int, records: int, seed: int) -> Bool[np.ndarray, "model record"]:
@@ -84,8 +84,8 @@ class Halves:
         _check_counts(models, records, seed)
         member = np.zeros((models, records), bool)
         for model in range(0, models, 2):
-            chosen = _generator(seed, model // 2).permutation(records)[: records // 2]
-            member[model, chosen] = True
+            members = _generator(seed, model // 2).permutation(records)[: records // 2]
+            member[model, members] = True
             member[model + 1 : model + 2] = ~member[model]
         return _with_members(member, self.describe)
 
@@ -197,7 +197,7 @@ class Sized:
 
 
 @config
-class Given:
+class Mask:
     """Membership as the caller says.
 
     Attributes:
@@ -264,7 +264,7 @@ def design(text: str) -> Design:
         if kind == "sized":
             return Sized(members=int(value))
         if kind == "mask" and value:
-            return Given(mask=_read_mask(value))
+            return Mask(mask=_read_mask(value))
     except InputError:
         raise
     except ValueError as error:

@@ -68,17 +68,19 @@ def read_labels(
     if y.ndim == 2:
         labels = _one_hot(y, name, classes)
     elif y.dtype.kind in "US":
-        labels = _named(np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y, name, classes, names)
+        labels = _number_names(
+            np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y, name, classes, names
+        )
     else:
-        labels = _numbered(_whole(y, name), name, classes)
+        labels = _numbered(_integers(y, name), name, classes)
     return labels._replace(names=tuple(names)) if names else labels
 
 
-def _whole(y: np.ndarray, name: str) -> Int[np.ndarray, "record"]:
+def _integers(y: np.ndarray, name: str) -> Int[np.ndarray, "record"]:
     if y.dtype.kind == "f":
-        whole = np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < BEYOND)
-        if not whole.all():
-            raise InputError(f"{name} holds {y[~whole][0]}, which is no whole number: number the classes from 0.")
+        integral = np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < BEYOND)
+        if not integral.all():
+            raise InputError(f"{name} holds {y[~integral][0]}, which is no whole number: number the classes from 0.")
     elif y.dtype.kind not in "iub":
         raise InputError(f"{name} has dtype {y.dtype}: give whole numbers from 0, or text.")
     return y.astype(np.int64)
@@ -106,7 +108,7 @@ def _numbered(y: Int[np.ndarray, "record"], name: str, classes: int | None) -> L
     return Labels(number, len(present), tuple(map(str, present.tolist())))
 
 
-def _named(y: np.ndarray, name: str, classes: int | None, names: Sequence[str]) -> Labels:
+def _number_names(y: np.ndarray, name: str, classes: int | None, names: Sequence[str]) -> Labels:
     present = np.unique(y).tolist()
     if not names and classes not in (None, len(present)):
         raise InputError(

@@ -88,8 +88,8 @@ def _open_builder(name: str, folder: str | None) -> Any:
     try:
         return builder_from_files(name, data_dir=folder)
     except tfds.core.DatasetNotFoundError as error:
-        known = tfds.list_builders(with_community_datasets=False)
-        raise InputError(_absence(name, folder, known)) from error
+        names = tfds.list_builders(with_community_datasets=False)
+        raise InputError(_absence(name, folder, names)) from error
     # TFDS, protobuf and the file system each raise what they like for a damaged description.
     except Exception as error:
         raise InputError(
@@ -98,19 +98,19 @@ def _open_builder(name: str, folder: str | None) -> Any:
         ) from error
 
 
-def _absence(name: str, folder: str | None, known: list[str]) -> str:
+def _absence(name: str, folder: str | None, names: list[str]) -> str:
     base = name.split(":")[0].split("/")[0]
     place = Path(folder or "~/tensorflow_datasets").expanduser()
     there = sorted(entry.name for entry in place.glob(f"{base}/*"))
-    if base not in known and not there:
-        near = difflib.get_close_matches(base, known, n=1)
+    if base not in names and not there:
+        near = difflib.get_close_matches(base, names, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         return (
             f"tfds:{name}: tensorflow-datasets knows no {base!r}{hint} and {place} holds none: check the name, or set "
             "TFDS_DATA_DIR to the folder that holds it."
         )
-    found = f" (of {base} there is: {', '.join(there)})" if there else ""
-    return f"tfds:{name}: it is not prepared in {place}{found}: {_remedy(name, folder)}."
+    others = f" (of {base} there is: {', '.join(there)})" if there else ""
+    return f"tfds:{name}: it is not prepared in {place}{others}: {_remedy(name, folder)}."
 
 
 def _remedy(name: str, folder: str | None) -> str:
@@ -158,8 +158,8 @@ def _fetch(
     try:
         with _quiet():
             source = builder.as_data_source(part)
-            found = len(source)
-            examples = _by_batch(source, indices) if found == count else []
+            size = len(source)
+            examples = _by_batch(source, indices) if size == count else []
     except NotImplementedError as error:
         raise InputError(
             f"tfds:{name}: it is prepared as {builder.info.file_format.value}, which only TensorFlow reads: {remedy}."
@@ -169,8 +169,8 @@ def _fetch(
     # Riegeli, Arrow and the image decoders each raise what they like for a damaged file.
     except Exception as error:
         raise InputError(f"tfds:{name}: its files are damaged ({_first_line(error)}): {remedy}.") from error
-    if found != count:
-        raise InputError(f"tfds:{name}: {part} holds {found} records where {count} were written: {remedy}.")
+    if size != count:
+        raise InputError(f"tfds:{name}: {part} holds {size} records where {count} were written: {remedy}.")
     pairs = [(example[keys[0]], example[keys[1]]) for example in examples]
     # A file cut at a block boundary yields empty records rather than an error.
     if any(value is None for pair in pairs for value in pair):

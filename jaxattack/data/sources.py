@@ -56,8 +56,8 @@ def load(name: str | os.PathLike[str]) -> Dataset:
     source, options = _parse(name)
     if source.startswith("tfds:"):
         _check_options(source, options, ("split", "data_dir"))
-        found = prepared.read(source.removeprefix("tfds:"), **options)
-        return from_arrays(found.x, found.y, classes=found.classes, name=name)
+        arrays = prepared.read(source.removeprefix("tfds:"), **options)
+        return from_arrays(arrays.x, arrays.y, classes=arrays.classes, name=name)
     if name.endswith(".npz"):
         return archive.read(name)
     if source in _SYNTHETIC:
@@ -98,10 +98,10 @@ def _parse(name: str) -> tuple[str, dict[str, str]]:
     return source, {key: value for key, _, value in pairs}
 
 
-def _check_options(source: str, options: dict[str, str], known: tuple[str, ...]) -> None:
+def _check_options(source: str, options: dict[str, str], names: tuple[str, ...]) -> None:
     for key in options:
-        if key not in known:
-            raise InputError(f"{source} takes no option {key!r}: it takes {', '.join(known) or 'none'}.")
+        if key not in names:
+            raise InputError(f"{source} takes no option {key!r}: it takes {', '.join(names) or 'none'}.")
 
 
 def _synthetic(source: str, options: dict[str, str]) -> Dataset:
@@ -114,8 +114,8 @@ def _synthetic(source: str, options: dict[str, str]) -> Dataset:
         try:
             numbers[key] = kind(text)
         except ValueError as error:
-            wanted = "a whole number" if kind is int else "a number"
-            raise InputError(f"{source}: {key}={text} is no number of that kind: give {wanted}.") from error
+            remedy = "a whole number" if kind is int else "a number"
+            raise InputError(f"{source}: {key}={text} is no number of that kind: give {remedy}.") from error
     return maker(**numbers)
 
 

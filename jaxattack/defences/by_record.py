@@ -24,11 +24,11 @@ def hashed(x: Any, salt: Any) -> Any:
     xp = x.__array_namespace__()
     words = (x.reshape(x.shape[0], -1).astype(xp.float32) + xp.float32(0)).view(xp.uint32)
     place = xp.arange(1, words.shape[1] + 1, dtype=xp.uint32) * _GOLDEN
-    odd = mixed(xp, place + xp.asarray(salt, dtype=xp.uint32)[None]) | xp.uint32(1)
-    return mixed(xp, (mixed(xp, words + place[None]) * odd[None]).sum(axis=1, dtype=xp.uint32))
+    odd = mix(xp, place + xp.asarray(salt, dtype=xp.uint32)[None]) | xp.uint32(1)
+    return mix(xp, (mix(xp, words + place[None]) * odd[None]).sum(axis=1, dtype=xp.uint32))
 
 
-def mixed(xp: Any, h: Any) -> Any:
+def mix(xp: Any, h: Any) -> Any:
     """32-bit words scrambled, one to one: the finaliser of MurmurHash3."""
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         h = (h ^ (h >> xp.uint32(shift))) * xp.uint32(factor)
@@ -39,7 +39,7 @@ def uniform(h: Any, count: int) -> Any:
     """Float32["record count"], above 0 and at most 1, of each record's hash."""
     xp = h.__array_namespace__()
     lane = xp.arange(1, count + 1, dtype=xp.uint32) * _GOLDEN
-    bits = mixed(xp, mixed(xp, h[:, None] + lane[None]) ^ lane[None])
+    bits = mix(xp, mix(xp, h[:, None] + lane[None]) ^ lane[None])
     return ((bits >> xp.uint32(8)).astype(xp.float32) + 1) * xp.float32(2.0**-24)
 
 

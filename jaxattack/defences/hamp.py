@@ -23,7 +23,7 @@ import jax
 import numpy as np
 
 from jaxattack.defences import by_record
-from jaxattack.defences.scores import unpicked
+from jaxattack.defences.scores import require_all_scores
 from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, config
 
 
@@ -52,7 +52,7 @@ class HAMP:
         Raises:
             InputError: a regressor, labels alone, or answers of the top k.
         """
-        access = unpicked(before, "replaced")
+        access = require_all_scores(before, "replaced")
         if access.classes == 1:
             raise InputError("the victim has one output, a number, and no classes to be ranked: leave HAMP off.")
         return access

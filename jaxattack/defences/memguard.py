@@ -31,7 +31,7 @@ import optax
 from jaxtyping import Float
 
 from jaxattack.defences import by_record
-from jaxattack.defences.scores import unpicked
+from jaxattack.defences.scores import require_all_scores
 from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, config
 
 WIDTHS = (256, 128, 64, 1)
@@ -72,7 +72,7 @@ class MemGuard:
         Raises:
             InputError: labels alone, the top k, or logits are answered.
         """
-        access = unpicked(before, "moved")
+        access = require_all_scores(before, "moved")
         if access.level == "logit":
             raise InputError("the victim answers with logits: MemGuard moves confidences; ask it for probabilities.")
         return replace(access, decimals=None)
@@ -103,14 +103,14 @@ class MemGuard:
         layers, salt = state
         p = jnp.asarray(answer.probability)
         order = jnp.argsort(-p, axis=1)
-        moved = jnp.take_along_axis(
+        noisy = jnp.take_along_axis(
             undecided(layers, jnp.take_along_axis(p, order, axis=1)), jnp.argsort(order, axis=1), axis=1
         )
-        distance = jnp.abs(moved - p).sum(axis=1)
+        distance = jnp.abs(noisy - p).sum(axis=1)
         coin = by_record.uniform(by_record.hashed(jnp.asarray(x), salt), 1)[:, 0]
         replaced = coin * distance <= self.epsilon if self.epsilon else jnp.zeros(len(p), bool)
-        mixed: Any = jnp.where(replaced[:, None], moved, p)
-        return Answer(answer.label, mixed)
+        probability: Any = jnp.where(replaced[:, None], noisy, p)
+        return Answer(answer.label, probability)
 
 
 def _start(key: Any, classes: int) -> list[tuple[jax.Array, jax.Array]]:
@@ -137,33 +137,33 @@ def undecided(layers: Any, p: Sorted) -> Sorted:
 
     def loss(z, weight):
         q = jax.nn.softmax(z)
-        kept = KEEP * jax.nn.relu(z[:, 1:].max(axis=1) - z[:, 0])
-        return jnp.sum(jnp.abs(verdict(layers, q)) + kept + weight * jnp.abs(q - p).sum(axis=1))
+        hinge = KEEP * jax.nn.relu(z[:, 1:].max(axis=1) - z[:, 0])
+        return jnp.sum(jnp.abs(verdict(layers, q)) + hinge + weight * jnp.abs(q - p).sum(axis=1))
 
     def arrived(z):
         return (verdict(layers, jax.nn.softmax(z)) * side <= 0) & (z[:, 0] >= z[:, 1:].max(axis=1))
 
     def walk(weight):
         def step(state):
-            z, done, number = state
+            z, success, number = state
             slope = jax.grad(loss)(z, weight)
             slope = slope / jnp.maximum(jnp.linalg.norm(slope, axis=1, keepdims=True), TINY)
-            z = jnp.where(done[:, None], z, z - LENGTH * slope)
-            return z, done | arrived(z), number + 1
+            z = jnp.where(success[:, None], z, z - LENGTH * slope)
+            return z, success | arrived(z), number + 1
 
         def goes_on(state):
             return ~state[1].all() & (state[2] < STEPS)
 
-        z, done, _ = jax.lax.while_loop(goes_on, step, (begin, jnp.zeros(len(p), bool), 0))
-        return z, done
+        z, success, _ = jax.lax.while_loop(goes_on, step, (begin, jnp.zeros(len(p), bool), 0))
+        return z, success
 
     def harder(state, weight):
         best, trying = state
-        z, done = walk(weight)
-        trying = trying & done
+        z, success = walk(weight)
+        trying = trying & success
         return (jnp.where(trying[:, None], z, best), trying), None
 
     needed = jnp.abs(jax.nn.sigmoid(side) - 0.5) > UNDECIDED
     (z, _), _ = jax.lax.scan(harder, (begin, needed), jnp.asarray(WEIGHTS))
-    moved = jnp.abs(z - begin).max(axis=1, keepdims=True) > 0
-    return jnp.where(moved, jax.nn.softmax(z), p)
+    changed = jnp.abs(z - begin).max(axis=1, keepdims=True) > 0
+    return jnp.where(changed, jax.nn.softmax(z), p)

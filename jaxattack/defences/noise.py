@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxattack.defences import by_record
-from jaxattack.defences.scores import unpicked
+from jaxattack.defences.scores import require_all_scores
 from jaxattack.types import Access, Answer, InputError, config
 
 
@@ -51,7 +51,7 @@ class Noise:
         Raises:
             InputError: labels alone, or answers of the top k.
         """
-        return replace(unpicked(before, "made noisy"), decimals=None)
+        return replace(require_all_scores(before, "made noisy"), decimals=None)
 
     def fit(self, key, endpoint, y, member):  # noqa: ARG002
         """As `jaxattack.types.Defence`: the secret of noise that belongs to records."""

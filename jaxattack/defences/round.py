@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jaxattack.defences.scores import change_scores, scored
+from jaxattack.defences.scores import change_scores, require_scores
 from jaxattack.types import Access, Answer, InputError, config
 
 
@@ -39,7 +39,7 @@ class Round:
             InputError: labels alone are answered.
         """
         coarsest = self.decimals if before.decimals is None else min(self.decimals, before.decimals)
-        return replace(scored(before, "rounded"), decimals=coarsest)
+        return replace(require_scores(before, "rounded"), decimals=coarsest)
 
     def fit(self, key, endpoint, y, member):  # noqa: ARG002 (it learns nothing)
         """As `jaxattack.types.Defence`."""

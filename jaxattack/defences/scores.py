@@ -8,25 +8,27 @@ from typing import Any
 from jaxattack.types import Access, Answer, InputError
 
 
-def scored(access: Access, done: str) -> Access:
+def require_scores(access: Access, change: str) -> Access:
     """The terms, where there are scores.
 
     Raises:
-        InputError: labels alone are answered; ``done`` says what was to be done to scores.
+        InputError: labels alone are answered; ``change`` says what was to be done to scores.
     """
     if access.level == "label":
-        raise InputError(f"the victim answers with labels alone: there are no scores to be {done}.")
+        raise InputError(f"the victim answers with labels alone: there are no scores to be {change}.")
     return access
 
 
-def unpicked(access: Access, done: str) -> Access:
+def require_all_scores(access: Access, change: str) -> Access:
     """The terms, where there are scores of all classes.
 
     Raises:
-        InputError: labels alone or the top k are answered; ``done`` says what was to be done to scores.
+        InputError: labels alone or the top k are answered; ``change`` says what was to be done to scores.
     """
-    if scored(access, done).top:
-        raise InputError(f"the victim answers the top {access.top} classes: scores are {done} before they are picked.")
+    if require_scores(access, change).top:
+        raise InputError(
+            f"the victim answers the top {access.top} classes: scores are {change} before they are picked."
+        )
     return access
 
 

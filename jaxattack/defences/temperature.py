@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxattack.defences.scores import unpicked
+from jaxattack.defences.scores import require_all_scores
 from jaxattack.types import Access, Answer, InputError, config
 
 
@@ -37,7 +37,7 @@ class Temperature:
         Raises:
             InputError: a regressor, labels alone, or answers of the top k.
         """
-        access = unpicked(before, "tempered")
+        access = require_all_scores(before, "tempered")
         if access.classes == 1:
             raise InputError("the victim has one output, a number, and no confidences: leave the temperature off.")
         return replace(access, decimals=None)

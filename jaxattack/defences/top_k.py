@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jaxattack.defences.scores import change_scores, scored
+from jaxattack.defences.scores import change_scores, require_scores
 from jaxattack.types import Access, Answer, InputError, at_least, config
 
 
@@ -34,7 +34,7 @@ class TopK:
         Raises:
             InputError: labels alone are answered, or there are fewer classes.
         """
-        if self.k > scored(before, "picked").classes:
+        if self.k > require_scores(before, "picked").classes:
             raise InputError(f"k is {self.k} and there are {before.classes} classes: give 1 to {before.classes}.")
         return replace(before, top=min(self.k, before.top or self.k))
 
@@ -50,8 +50,8 @@ class TopK:
 def highest(scores: Any, k: int) -> Any:
     """The k highest scores of each query, the lower class first where they tie; NaN in place of the others."""
     xp = scores.__array_namespace__()
-    known = xp.where(xp.isnan(scores), -xp.inf, scores)
-    least = xp.partition(known, known.shape[1] - k, axis=1)[:, -k, None]
-    above, tied = known > least, known == least
+    finite = xp.where(xp.isnan(scores), -xp.inf, scores)
+    least = xp.partition(finite, finite.shape[1] - k, axis=1)[:, -k, None]
+    above, tied = finite > least, finite == least
     room = k - above.sum(axis=1, keepdims=True)
     return xp.where(above | (tied & (tied.cumsum(axis=1) <= room)), scores, xp.nan)

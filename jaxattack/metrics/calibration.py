@@ -84,7 +84,7 @@ def calibrated(
         (1 + how many such targets there are): -1 to below 0, higher means "more likely a member".
     """
     own = [np.flatnonzero(clusters == label) for label in np.unique(clusters)]
-    made = np.empty(scores.shape)
+    values = np.empty(scores.shape)
     for start in range(0, scores.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
         some, others = scores[:, block], ~member[:, block]
@@ -95,15 +95,15 @@ def calibrated(
             for row, out in zip(inside, truth, strict=True):
                 above[models] -= (row >= inside) & out
             count[models] -= truth.sum(axis=0)
-        made[:, block] = -(1 + above) / (1 + count)
-    return made
+        values[:, block] = -(1 + above) / (1 + count)
+    return values
 
 
 def _at_least(some: Float[np.ndarray, "target record"], others: Bool[np.ndarray, "target record"]) -> np.ndarray:
     """How many of the record's non-member targets score at least as high, the target itself among them if it is one."""
     order = np.argsort(-some, axis=0, kind="stable")
-    ordered, counted = np.take_along_axis(some, order, axis=0), np.take_along_axis(others, order, axis=0)
-    running = np.cumsum(counted, axis=0)
+    ordered, population = np.take_along_axis(some, order, axis=0), np.take_along_axis(others, order, axis=0)
+    running = np.cumsum(population, axis=0)
     # Equal scores count alike: each takes the count of the last of them.
     for row in range(len(some) - 2, -1, -1):
         tied = ordered[row] == ordered[row + 1]

@@ -41,10 +41,10 @@ def cross_fitted_accuracy(
     half = np.broadcast_to(_second_half(scores.shape[1]), scores.shape).ravel()
     cell = (2 * half + member.ravel()) * (len(points) + 1) + reached
     count = np.bincount(cell, minlength=4 * (len(points) + 1)).reshape(2, 2, -1)
-    called = np.cumsum(count[:, :, ::-1], axis=2)[:, :, ::-1]
-    rate = called / np.maximum(called[:, :, :1], 1)
+    positives = np.cumsum(count[:, :, ::-1], axis=2)[:, :, ::-1]
+    rate = positives / np.maximum(positives[:, :, :1], 1)
     gain = rate[:, 1] - rate[:, 0]
-    gain[(called[:, :, 0] == 0).any(axis=1)] = 0.0
+    gain[(positives[:, :, 0] == 0).any(axis=1)] = 0.0
     best = gain.argmax(axis=1)
     return float(0.5 + (gain[0, best[1]] + gain[1, best[0]]) / 4)
 

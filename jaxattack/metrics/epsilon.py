@@ -195,8 +195,8 @@ def _best_threshold(scores, member, epsilon, alpha) -> tuple[float, float]:
 
 
 def _errors(scores, member, threshold) -> tuple[int, int, int, int]:
-    called = scores >= threshold
-    return int((called & ~member).sum()), int((~called & member).sum()), int((~member).sum()), int(member.sum())
+    positive = scores >= threshold
+    return int((positive & ~member).sum()), int((~positive & member).sum()), int((~member).sum()), int(member.sum())
 
 
 def one_run(

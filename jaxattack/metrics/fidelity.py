@@ -152,10 +152,10 @@ def total_variation(p: Float[np.ndarray, "query cls"], q: Float[np.ndarray, "que
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
     if p.shape != q.shape or p.ndim != 2:
         raise InputError(f"probabilities have shapes {p.shape} and {q.shape}: give both as [query, cls], of one shape.")
-    known = ~(np.isnan(p) | np.isnan(q))
-    difference = np.where(known, p - q, 0.0)
+    finite = ~(np.isnan(p) | np.isnan(q))
+    difference = np.where(finite, p - q, 0.0)
     # Probabilities sum to 1, so what the withheld classes differ by in all is what the known ones differ by.
-    withheld = np.where(known.all(axis=1), 0.0, np.abs(difference.sum(axis=1)))
+    withheld = np.where(finite.all(axis=1), 0.0, np.abs(difference.sum(axis=1)))
     unanswered = np.isnan(p).all(axis=1) | np.isnan(q).all(axis=1)
     return np.where(unanswered, 1.0, (np.abs(difference).sum(axis=1) + withheld) / 2)
 
@@ -175,11 +175,11 @@ def logit_error(victim: Answer, stolen: Answer) -> float | None:
     if (np.isnan(victim.logit).all(axis=1) | np.isnan(stolen.logit).all(axis=1)).any():
         return None
     difference = np.asarray(stolen.logit, np.float64) - np.asarray(victim.logit, np.float64)
-    known = ~np.isnan(difference)
+    finite = ~np.isnan(difference)
     if difference.shape[1] > 1:
-        shift = difference.sum(axis=1, where=known) / np.maximum(known.sum(axis=1), 1)
+        shift = difference.sum(axis=1, where=finite) / np.maximum(finite.sum(axis=1), 1)
         difference = difference - shift[:, np.newaxis]
-    return float(np.abs(difference).max(initial=0.0, where=known))
+    return float(np.abs(difference).max(initial=0.0, where=finite))
 
 
 def gauge(

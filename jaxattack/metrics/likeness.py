@@ -55,9 +55,9 @@ def ssim(
     a, b = a.astype(float), b.astype(float)
     mean_a, mean_b = window(a), window(b)
     var_a, var_b = window(a * a) - mean_a**2, window(b * b) - mean_b**2
-    shared = window(a * b) - mean_a * mean_b
+    covariance = window(a * b) - mean_a * mean_b
     c1, c2 = (_K1 * extent) ** 2, (_K2 * extent) ** 2
-    top = (2 * mean_a * mean_b + c1) * (2 * shared + c2)
+    top = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     return (top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).reshape(len(a), -1).mean(axis=1)
 
 
@@ -89,6 +89,6 @@ def nearest(x: Shaped[np.ndarray, "query *feature"], records: Shaped[np.ndarray,
     rows = max(_BLOCK // max(len(among), 1), 1)
     norms = (among**2).sum(axis=1)
     # The query's own square is the same for all records and decides nothing.
-    found = [(norms - 2 * flat[at : at + rows] @ among.T).argmin(axis=1) for at in range(0, len(flat), rows)]
-    record = np.concatenate(found)
+    rows_nearest = [(norms - 2 * flat[at : at + rows] @ among.T).argmin(axis=1) for at in range(0, len(flat), rows)]
+    record = np.concatenate(rows_nearest)
     return Nearest(record, np.sqrt(((flat - among[record]) ** 2).sum(axis=1)))

@@ -232,11 +232,11 @@ def thin(roc: Roc, points: int) -> Roc:
     half = max(points // 2, 2)
     by_fp = np.searchsorted(roc.fp, np.geomspace(1, roc.negatives, half), side="right") - 1
     by_tp = np.searchsorted(roc.tp, np.geomspace(1, roc.positives, half), side="left")
-    kept = np.unique(np.concatenate([[0, len(roc.fp) - 1], by_fp, np.minimum(by_tp, len(roc.fp) - 1)]))
+    index = np.unique(np.concatenate([[0, len(roc.fp) - 1], by_fp, np.minimum(by_tp, len(roc.fp) - 1)]))
     return Roc(
-        threshold=roc.threshold[kept],
-        fp=roc.fp[kept],
-        tp=roc.tp[kept],
+        threshold=roc.threshold[index],
+        fp=roc.fp[index],
+        tp=roc.tp[index],
         negatives=roc.negatives,
         positives=roc.positives,
     )

@@ -152,8 +152,8 @@ def summarise(
     aucs, accuracies, tprs = zip(*each, strict=True)
     # Up to a rate whose neighbourhood, from which the slope is taken, lies within the curve.
     band = np.geomspace(1 / pooled.negatives, 0.5, BAND) if pooled.negatives > 1 else np.array([])
-    moved = influences(scores, member, pooled, (*fprs, *band), clusters, ranked)
-    estimates = moved.estimates()
+    moves = influences(scores, member, pooled, (*fprs, *band), clusters, ranked)
+    estimates = moves.estimates()
     accuracy = cross_fitted_accuracy(pooled, scores, member, ranked)
     return Summary(
         targets=len(scores),
@@ -165,7 +165,7 @@ def summarise(
         tpr_estimate=estimates[: len(fprs)],
         auc_estimate=estimates[-1],
         band=Band(fpr=band, tpr=estimates[len(fprs) : -1]),
-        influences=moved,
+        influences=moves,
         tied=float((pooled.fp[1] + pooled.tp[1]) / scores.size),
         target_auc=_spread(aucs),
         target_balanced_accuracy=_spread(accuracies),

@@ -198,8 +198,8 @@ def influences(
 
 def _cut(ranked: Ranked, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
     points = [int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1 for fpr in fprs]
-    called = np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1]
-    knots = np.searchsorted(roc.fp + roc.tp, called, side="left")
+    positives = np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1]
+    knots = np.searchsorted(roc.fp + roc.tp, positives, side="left")
     cuts = np.unique(roc.threshold[np.concatenate([points, knots]).astype(int)])
     levels = len(cuts) + 1
     if levels > CODES // 2:

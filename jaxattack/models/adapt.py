@@ -97,13 +97,13 @@ def _parameters(factory: Callable[..., Any]) -> list[inspect.Parameter]:
 def _start(streams: Any, key: jax.Array) -> Any:
     """Random streams started from one key; the deployed model, which draws nothing, takes any."""
     leaves, tree = jax.tree.flatten(streams)
-    started = [
+    fresh = [
         jnp.broadcast_to(jax.random.fold_in(key, number), leaf.shape)
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         else jnp.zeros(leaf.shape, leaf.dtype)
         for number, leaf in enumerate(leaves)
     ]
-    return jax.tree.unflatten(tree, started)
+    return jax.tree.unflatten(tree, fresh)
 
 
 @cache
@@ -124,8 +124,8 @@ def from_linen(module: Any, shape: tuple[int, ...]) -> Model:
     """
 
     def mode(training: bool) -> dict[str, bool]:
-        named = {"train": training, "deterministic": not training}
-        return {name: value for name, value in named.items() if name in _flags(type(module))}
+        flags = {"train": training, "deterministic": not training}
+        return {name: value for name, value in flags.items() if name in _flags(type(module))}
 
     def init(key):
         collections = dict(module.init(key, jnp.zeros((1, *shape)), **mode(False)))
@@ -165,8 +165,8 @@ def in_precision(model: Model, precision: Precision) -> Model:
 
     def forward(variables, x, key):
         logits, rest = model.forward(Variables(rounded(variables.params), variables.rest), rounded(x), key)
-        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), rest, variables.rest)
-        return logits.astype(jnp.float32), kept
+        statistics = jax.tree.map(lambda new, old: new.astype(old.dtype), rest, variables.rest)
+        return logits.astype(jnp.float32), statistics
 
     return Model(model.init, apply, forward)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def padded(x: np.ndarray, fewest: int = 1) -> np.ndarray:
+def pad_batch(x: np.ndarray, fewest: int = 1) -> np.ndarray:
     """The array with its last row repeated up to a power of two, so that few programs are compiled."""
     if not len(x):
         return x

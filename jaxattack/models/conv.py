@@ -37,22 +37,22 @@ Padding = str | Pairs
 _NUMBERS = ("NHWC", "HWIO", "NHWC")
 
 
-_chosen: ContextVar[Form | None] = ContextVar("form", default=None)
+_form: ContextVar[Form | None] = ContextVar("form", default=None)
 
 
 @contextmanager
 def using(form: Form) -> Iterator[None]:
     """Take this form for what is traced meanwhile, in this thread; a function compiled before keeps its own."""
-    token = _chosen.set(form)
+    token = _form.set(form)
     try:
         yield
     finally:
-        _chosen.reset(token)
+        _form.reset(token)
 
 
 def default_form() -> Form:
     """The form that `using` chose, else what suits one network: ``mixed`` on a CPU, ``lax`` elsewhere."""
-    return _chosen.get() or ("mixed" if jax.default_backend() == "cpu" else "lax")
+    return _form.get() or ("mixed" if jax.default_backend() == "cpu" else "lax")
 
 
 def windows(x: jax.Array, size: tuple[int, int], strides: tuple[int, int], padding: Padding) -> list[jax.Array]:
@@ -106,15 +106,15 @@ def _backward(strides, padding, saved, cotangent):
     x, kernel = saved
     rows, columns, channels, out = kernel.shape
     flat = cotangent.reshape(-1, out)
-    seen = windows(x, (rows, columns), strides, padding)
-    kernel_gradient = jnp.stack([place.reshape(-1, channels).T @ flat for place in seen]).reshape(kernel.shape)
+    places = windows(x, (rows, columns), strides, padding)
+    kernel_gradient = jnp.stack([place.reshape(-1, channels).T @ flat for place in places]).reshape(kernel.shape)
     return _input_gradient(x, kernel, strides, padding, cotangent), kernel_gradient
 
 
 _by_lax_and_products.defvjp(_forward, _backward)
 
 
-def _mixed(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
+def _by_channels(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
     # A product over one window place has as many terms as there are channels: of a few, too small to be fast.
     form = _by_patches if kernel.shape[2] < 8 else _by_lax_and_products
     return form(x, kernel, strides, padding)
@@ -134,8 +134,8 @@ def _input_gradient(x, kernel, strides, padding, cotangent):
 def _channels_last(x: jax.Array, kernel: jax.Array, numbers: Any) -> bool:
     if x.ndim != 4:
         return False
-    asked, ours = (lax.conv_dimension_numbers(x.shape, kernel.shape, each) for each in (numbers, _NUMBERS))
-    return asked == ours
+    theirs, ours = (lax.conv_dimension_numbers(x.shape, kernel.shape, each) for each in (numbers, _NUMBERS))
+    return theirs == ours
 
 
 def conv(
@@ -181,7 +181,7 @@ def conv(
             feature_group_count=feature_group_count,
             **options,
         )
-    forms = {"lax": _by_lax, "patches": _by_patches, "mixed": _mixed}
+    forms = {"lax": _by_lax, "patches": _by_patches, "mixed": _by_channels}
     fixed = padding if isinstance(padding, str) else tuple((int(a), int(b)) for a, b in padding)
     rows, columns = window_strides
     return forms[form or default_form()](x, kernel, (rows, columns), fixed)
@@ -217,14 +217,14 @@ def _pooled_forward(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array
     return largest, (which, x[:0])
 
 
-def _pooled_backward(saved: tuple[jax.Array, jax.Array], given: jax.Array) -> tuple[jax.Array]:
+def _pooled_backward(saved: tuple[jax.Array, jax.Array], cotangent: jax.Array) -> tuple[jax.Array]:
     which, like = saved
-    records, height, width, channels = given.shape
+    records, height, width, channels = cotangent.shape
     each = (records, height, 1, width, 1, channels)
     place = jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 2, 1, 2, 1)
-    spread = jnp.where(which.reshape(each) == place, given.reshape(each), 0)
+    spread = jnp.where(which.reshape(each) == place, cotangent.reshape(each), 0)
     spread = spread.reshape(records, 2 * height, 2 * width, channels)
-    odd = [(0, whole - even) for whole, even in zip(like.shape[1:3], spread.shape[1:3], strict=True)]
+    odd = [(0, size - even) for size, even in zip(like.shape[1:3], spread.shape[1:3], strict=True)]
     return (jnp.pad(spread, ((0, 0), *odd, (0, 0))),)
 
 

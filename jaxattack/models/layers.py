@@ -45,12 +45,12 @@ class BatchNorm(nnx.BatchNorm):
     """Batch norm and the activation after it, in float32 or wider, answering in the input's type."""
 
     def __call__(self, x: jax.Array, activation: Activation = identity) -> jax.Array:
-        learnt: Any = self.scale, self.bias
-        scale, bias = (each[...] for each in learnt)
+        parameters: Any = self.scale, self.bias
+        scale, bias = (each[...] for each in parameters)
         if self.use_running_average:
             return _normalised(activation, self.epsilon, x, self.mean[...], self.var[...], scale, bias).astype(x.dtype)
-        found: Any = _by_batch(activation, self.epsilon, x, scale, bias)
-        y, mean, var = found
+        answer: Any = _by_batch(activation, self.epsilon, x, scale, bias)
+        y, mean, var = answer
         self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
         self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
         return y
@@ -82,14 +82,14 @@ def _by_batch_forward(activation: Activation, epsilon: float, x, scale, bias):
 
 
 def _by_batch_backward(activation: Activation, epsilon: float, saved, cotangents):
-    given, *given_statistics = cotangents
-    axes, count = tuple(range(given.ndim - 1)), given.size // given.shape[-1]
+    cotangent, *to_statistics = cotangents
+    axes, count = tuple(range(cotangent.ndim - 1)), cotangent.size // cotangent.shape[-1]
     kinds = [each.dtype for each in saved]
-    x, mean, var, scale, bias = _in_widest(saved[0], *(_beside(given, each) for each in saved[1:]))
-    to_mean, to_var = (_beside(given, each) / count for each in given_statistics)
+    x, mean, var, scale, bias = _in_widest(saved[0], *(_beside(cotangent, each) for each in saved[1:]))
+    to_mean, to_var = (_beside(cotangent, each) / count for each in to_statistics)
     inverse = lax.rsqrt(var + epsilon)
     normal = (x - mean) * inverse
-    (back,) = jax.vjp(activation, normal * scale + bias)[1](_wide(given))
+    (back,) = jax.vjp(activation, normal * scale + bias)[1](_wide(cotangent))
     # Both sums and the answer need it, so it goes through memory: without the barrier in the wider type.
     back = _wide(lax.optimization_barrier(back.astype(kinds[0])))
     to_bias, to_scale = jnp.sum(back, axes), jnp.sum(back * normal, axes)

@@ -195,11 +195,13 @@ def _build(architecture: str, shape: tuple[int, ...], classes: int, activation: 
 
 def _parse(architecture: str) -> tuple[str, tuple[int, ...]]:
     kind, _, text = architecture.partition(":")
-    wanted = InputError(f"model is {architecture!r}: give one of {', '.join(ARCHITECTURES)} or package.module:factory.")
+    refusal = InputError(
+        f"model is {architecture!r}: give one of {', '.join(ARCHITECTURES)} or package.module:factory."
+    )
     if not re.fullmatch(r"(\d+(-\d+)*)?", text):
-        raise wanted
+        raise refusal
     sizes = tuple(int(size) for size in text.split("-") if size)
-    whole = {
+    valid = {
         "softmax": not sizes,
         "mlp": len(sizes) >= 1,
         "homogeneous": len(sizes) >= 1,
@@ -209,6 +211,6 @@ def _parse(architecture: str) -> tuple[str, tuple[int, ...]]:
         "resnet": len(sizes) == 1 and sizes[0] >= 8 and sizes[0] % 6 == 2,
         "wrn": len(sizes) == 2 and sizes[0] >= 10 and sizes[0] % 6 == 4,
     }
-    if not whole.get(kind, False) or 0 in sizes:
-        raise wanted
+    if not valid.get(kind, False) or 0 in sizes:
+        raise refusal
     return kind, sizes

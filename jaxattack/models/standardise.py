@@ -73,8 +73,8 @@ def fitted(model: Model, columns: Sequence[bool], x: Shaped[jax.Array, "record f
     records, weight = x[member.index], member.weight[:, None]
     mean = (records * weight).sum(axis=0) / weight.sum()
     spread = jnp.sqrt((jnp.square(records - mean[None]) * weight).sum(axis=0) / weight.sum())
-    chosen = jnp.asarray(columns)
-    mean, deviation = jnp.where(chosen, mean, 0.0), jnp.where(chosen & (spread > 0), spread, 1.0)
+    mask = jnp.asarray(columns)
+    mean, deviation = jnp.where(mask, mean, 0.0), jnp.where(mask & (spread > 0), spread, 1.0)
 
     def init(key):
         start = model.init(key)
@@ -92,8 +92,8 @@ def folded(variables: Variables) -> Variables:
         variables: of a standardised ``softmax``, ``mlp`` or ``homogeneous`` (`jaxattack.models.nets`).
     """
     mean, deviation = (np.asarray(part, np.float64) for part in variables.rest[1:])
-    named, tree = jax.tree_util.tree_flatten_with_path(variables.params)
-    leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in named}
+    paths, tree = jax.tree_util.tree_flatten_with_path(variables.params)
+    leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in paths}
     first, bias = ("kernels/0", "bias") if "kernels/0" in leaves else ("layers/0/kernel", "layers/0/bias")
     kernel = np.asarray(leaves[first], np.float64) / deviation[:, None]
     leaves[bias] = jnp.float32(np.asarray(leaves[bias], np.float64) - mean @ kernel)

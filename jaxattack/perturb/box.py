@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.models.batches import padded
+from jaxattack.models.batches import pad_batch
 from jaxattack.types import Inputs
 
 BLOCK = 1024
@@ -49,6 +49,6 @@ def in_blocks(function: Callable[[Any, Any], Any], x: np.ndarray, beside: np.nda
     parts = []
     for start in range(0, max(len(x), 1), BLOCK):
         block = slice(start, start + BLOCK)
-        whole = function(padded(x[block].astype(np.float32)), padded(beside[block].astype(kind)))
-        parts.append(jax.tree.map(lambda part: np.asarray(part, np.float64)[: len(x[block])], whole))  # noqa: B023
+        results = function(pad_batch(x[block].astype(np.float32)), pad_batch(beside[block].astype(kind)))
+        parts.append(jax.tree.map(lambda part: np.asarray(part, np.float64)[: len(x[block])], results))  # noqa: B023
     return jax.tree.map(lambda *blocks: np.concatenate(blocks), *parts)

@@ -60,9 +60,9 @@ def deepfool(
     def block(x, _):
         return _deepfool(model, variables, x, box_of(inputs), steps, overshoot)
 
-    example, taken = in_blocks(block, x, np.zeros(len(x), int))
+    example, counts = in_blocks(block, x, np.zeros(len(x), int))
     share = (example - x) / span_of(inputs)
-    return DeepFooled(example, np.sqrt((share.reshape(len(x), -1) ** 2).sum(axis=1)), taken.astype(int))
+    return DeepFooled(example, np.sqrt((share.reshape(len(x), -1) ** 2).sum(axis=1)), counts.astype(int))
 
 
 @partial(jax.jit, static_argnames="model")
@@ -88,7 +88,7 @@ def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, over
         return jnp.where(((at <= edge[0]) & (away < 0)) | ((at >= edge[1]) & (away > 0)), 0.0, away)
 
     def step(state):
-        share, taken, moving = state
+        share, count, moving = state
         z, slope = slopes(share)
         mine = own[:, None]
         gap = z - jnp.take_along_axis(z, mine, axis=1)
@@ -100,12 +100,12 @@ def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, over
         move = length * jnp.take_along_axis(away, near[:, :, None], axis=1)[:, 0]
         stepped = jnp.clip(share + (1 + overshoot) * move.reshape(share.shape), low / span, high / span)
         share = jnp.where(moving.reshape(-1, *[1] * (x.ndim - 1)), stepped, share)
-        return share, taken + moving.astype(taken.dtype), moving & inside(share)
+        return share, count + moving.astype(count.dtype), moving & inside(share)
 
     def unfinished(state):
-        _, taken, moving = state
-        return (moving & (taken < steps)).any()
+        _, count, moving = state
+        return (moving & (count < steps)).any()
 
     start = x / span, jnp.zeros(len(x), jnp.int32), jnp.ones(len(x), bool)
-    share, taken, _ = jax.lax.while_loop(unfinished, step, start)
-    return share * span, taken
+    share, count, _ = jax.lax.while_loop(unfinished, step, start)
+    return share * span, count

@@ -35,19 +35,19 @@ def featurefool(
 def _featurefool(model: Model, variables: Variables, x: jax.Array, guide: jax.Array, box) -> jax.Array:
     low, high, span = (part[None] for part in box)
 
-    def seen(share):
+    def features(share):
         return jax.nn.log_softmax(model.apply(variables, share * span))
 
     def apart(a, b):
         # The small number keeps the gradient of the norm finite where both are alike.
         return jnp.sqrt(jnp.sum((a - b) ** 2, axis=1) + 1e-12)
 
-    own, other, start = seen(x / span), seen(guide / span), x / span
-    wanted = 0.5 * apart(own, other)
+    own, other, start = features(x / span), features(guide / span), x / span
+    margin = 0.5 * apart(own, other)
 
     def loss(share):
-        now = seen(share)
-        triplet = jnp.maximum(0.0, apart(now, other) - apart(now, own) + wanted)
+        now = features(share)
+        triplet = jnp.maximum(0.0, apart(now, other) - apart(now, own) + margin)
         return jnp.sum((share - start) ** 2) + PULL * jnp.sum(triplet)
 
     def step(at, share):

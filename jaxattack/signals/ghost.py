@@ -134,20 +134,20 @@ def _addition(leaf: Any, uses: Mapping[Any, list[Any]], records: int) -> Any:
 
 
 def _evaluate(
-    closed: Any, arguments: tuple[jax.Array, ...], shifts: Mapping[Any, jax.Array], wanted: tuple[Any, ...]
+    closed: Any, arguments: tuple[jax.Array, ...], shifts: Mapping[Any, jax.Array], variables: tuple[Any, ...]
 ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
     """What a trace computes, some of its variables shifted; and the values of others on the way."""
     jaxpr = closed.jaxpr
-    known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*closed.consts, *arguments), strict=True))
+    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*closed.consts, *arguments), strict=True))
 
     def read(variable):
-        return variable.val if isinstance(variable, Literal) else known[variable]
+        return variable.val if isinstance(variable, Literal) else values[variable]
 
     for equation in jaxpr.eqns:
         settings = equation.primitive.get_bind_params(equation.params)
-        computed = equation.primitive.bind(*map(read, equation.invars), **settings)
+        outputs = equation.primitive.bind(*map(read, equation.invars), **settings)
         for variable, value in zip(
-            equation.outvars, computed if equation.primitive.multiple_results else [computed], strict=True
+            equation.outvars, outputs if equation.primitive.multiple_results else [outputs], strict=True
         ):
-            known[variable] = value + shifts[variable] if variable in shifts else value
-    return read(jaxpr.outvars[0]), tuple(read(variable) for variable in wanted)
+            values[variable] = value + shifts[variable] if variable in shifts else value
+    return read(jaxpr.outvars[0]), tuple(read(variable) for variable in variables)

@@ -59,13 +59,13 @@ class GradientNorm:
         Raises:
             InputError: the model has no such layer.
         """
-        chosen = self._leaves(view.variables.params)
+        leaves = self._leaves(view.variables.params)
         traced = ghost.trace(view.model, view.variables, x)
         squares = []
-        if known := traced.leaves & chosen:
+        if dense := traced.leaves & leaves:
             by_leaf = ghost.squared_norms(traced, view.variables, x, lambda z: _losses(z, y))
-            squares = [by_leaf[leaf] for leaf in sorted(known)]
-        if others := chosen - known:
+            squares = [by_leaf[leaf] for leaf in sorted(dense)]
+        if others := leaves - dense:
             squares.append(_formed(view, x, y, others))
         return jnp.sqrt(sum(squares[1:], squares[0]))
 

@@ -94,8 +94,10 @@ class NoiseRobustness:
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
         """As `jaxattack.types.Signal`."""
-        kept = share_of_copies(self.copies, self.sigma, view, x, key, lambda one, copy: one.answer(copy).label == y)
-        return kept * (view.answer(x).label == y).astype(kept.dtype)
+        robustness = share_of_copies(
+            self.copies, self.sigma, view, x, key, lambda one, copy: one.answer(copy).label == y
+        )
+        return robustness * (view.answer(x).label == y).astype(robustness.dtype)
 
 
 @config

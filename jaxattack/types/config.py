@@ -28,7 +28,7 @@ from jaxattack.error import InputError
 Config = TypeVar("Config")
 
 
-def _whole(value: Any) -> bool:
+def _integral(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**32
 
 
@@ -40,7 +40,7 @@ def _number(value: Any) -> bool:
 
 
 _KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
-    int: ("a whole number", _whole),
+    int: ("a whole number", _integral),
     float: ("a number", _number),
     bool: ("true or false", lambda value: isinstance(value, bool)),
     str: ("a word", lambda value: isinstance(value, str)),
@@ -73,8 +73,8 @@ def config(cls: type[Config]) -> type[Config]:
             if not holds(plain, annotation):
                 example = _examples(type(self)).get(name)
                 remedy = f"{describe(annotation)}{f', as {example}' if example else ''}"
-                raise InputError(f"{name} is {_shown(value)}: give {remedy}.")
-            if _number(plain) and abs(plain) >= 2**53 and not _whole(plain):
+                raise InputError(f"{name} is {_display(value)}: give {remedy}.")
+            if _number(plain) and abs(plain) >= 2**53 and not _integral(plain):
                 plain = float(plain)  # beyond 64 bits NumPy would take it for an object
             if plain is not value:
                 object.__setattr__(self, name, plain)
@@ -91,7 +91,7 @@ def _annotations(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
-def _shown(value: Any) -> str:
+def _display(value: Any) -> str:
     """A value on one line; what takes several, as arrays do, in its first words."""
     text = repr(value)
     return text if "\n" not in text else f"{' '.join(text.split()):.100}..."

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxattack.data import Exact, Given, Halves, Poisson, Sized, design
+from jaxattack.data import Exact, Halves, Mask, Poisson, Sized, design
 from jaxattack.types import InputError
 
 MASK = np.random.default_rng(0).random((64, 40)) < 0.5
-DESIGNS = [Halves(), Exact(), Poisson(rate=0.3), Sized(members=11), Given(mask=MASK)]
+DESIGNS = [Halves(), Exact(), Poisson(rate=0.3), Sized(members=11), Mask(mask=MASK)]
 
 counts = st.integers(1, 12)
 sizes = st.integers(30, 60)
@@ -21,7 +21,7 @@ def test_a_member_matrix_is_boolean_and_follows_from_the_seed(who):
     member = who(8, 40, 5)
     assert (member.shape, member.dtype) == ((8, 40), np.bool_)
     np.testing.assert_array_equal(member, who(8, 40, 5))
-    assert np.array_equal(member, who(8, 40, 6)) == isinstance(who, Given)
+    assert np.array_equal(member, who(8, 40, 6)) == isinstance(who, Mask)
     member[:] = False
     assert who(8, 40, 5).any()
 
@@ -29,7 +29,7 @@ def test_a_member_matrix_is_boolean_and_follows_from_the_seed(who):
 @given(models=counts, more=counts, records=sizes, seed=seeds)
 def test_adding_models_never_changes_the_earlier_rows(models, more, records, seed):
     mask = np.random.default_rng(seed).random((24, records)) < 0.9
-    for who in (Halves(), Poisson(rate=0.7), Sized(members=11), Given(mask=mask)):
+    for who in (Halves(), Poisson(rate=0.7), Sized(members=11), Mask(mask=mask)):
         assert who.extendable
         np.testing.assert_array_equal(who(models, records, seed), who(models + more, records, seed)[:models])
 
@@ -88,14 +88,14 @@ def test_the_word_for_a_design_reads_back(who):
 def test_a_mask_is_read_from_a_file(tmp_path):
     np.save(tmp_path / "who:in.npy", MASK)
     who = design(f"mask:{tmp_path}/who:in.npy")
-    assert who == Given(mask=MASK) != Given(mask=~MASK)
-    assert who.describe == Given(mask=MASK).describe
+    assert who == Mask(mask=MASK) != Mask(mask=~MASK)
+    assert who.describe == Mask(mask=MASK).describe
     np.testing.assert_array_equal(who(10, 40, 0), MASK[:10])
 
 
 def test_a_given_mask_is_not_changed_from_outside():
     mask = MASK.copy()
-    who = Given(mask=mask)
+    who = Mask(mask=mask)
     mask[:] = True
     np.testing.assert_array_equal(who(64, 40, 0), MASK)
 
@@ -143,9 +143,9 @@ def test_a_design_with_a_number_out_of_range_is_refused(text, message):
         (Exact(), 5, 40, 0, r"models=5 is odd: give an even number, or use the design halves"),
         (Poisson(rate=1e-9), 2, 5, 0, r"poisson:1e-09: model 0 would have no members among 5 records"),
         (Sized(members=41), 2, 40, 0, r"sized:41 asks for more members than the 40 records there are: lower it"),
-        (Given(mask=MASK), 65, 40, 0, r"shape \(64, 40\) and there are 65 models and 40 records: give a row for each"),
-        (Given(mask=MASK), 4, 41, 0, r"there are 4 models and 41 records"),
-        (Given(mask=MASK & False), 4, 40, 0, r"mask: model 0 would have no members"),
+        (Mask(mask=MASK), 65, 40, 0, r"shape \(64, 40\) and there are 65 models and 40 records: give a row for each"),
+        (Mask(mask=MASK), 4, 41, 0, r"there are 4 models and 41 records"),
+        (Mask(mask=MASK & False), 4, 40, 0, r"mask: model 0 would have no members"),
     ],
 )
 def test_a_matrix_without_meaning_is_refused(who, models, records, seed, message):
@@ -156,7 +156,7 @@ def test_a_matrix_without_meaning_is_refused(who, models, records, seed, message
 @pytest.mark.parametrize("mask", [MASK.astype(int), MASK[0], np.array(["in"])])
 def test_a_mask_of_another_kind_is_refused(mask):
     with pytest.raises(InputError, match=r"give a Boolean array \[model, record\]"):
-        Given(mask=mask)
+        Mask(mask=mask)
 
 
 def test_a_mask_file_of_another_kind_is_refused(tmp_path):

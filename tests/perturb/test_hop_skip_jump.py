@@ -90,13 +90,13 @@ def test_both_drivers_find_what_a_loop_over_one_record_finds(region):
     w = w if region is FREE else w - w.mean(axis=1, keepdims=True)
     steps = plan(120, 5)
     inside, (outside, count, calls) = search_traced(w, x, region, steps), search_outside(w, x, region, steps)
-    assert inside.started.any()
-    for record in np.flatnonzero(inside.started):
+    assert inside.adversarial.any()
+    for record in np.flatnonzero(inside.adversarial):
         own = np.sign(w[record] @ x[record])
         expected = by_hand(lambda p: np.sign(w[record] @ p) != own, keys_of(6)[record], x[record], region, steps)  # noqa: B023
         np.testing.assert_allclose(inside.point[record], expected, atol=2e-4)
         np.testing.assert_allclose(outside.point[record], expected, atol=2e-4)
-    np.testing.assert_array_equal(inside.started, outside.started)
+    np.testing.assert_array_equal(inside.adversarial, outside.adversarial)
     assert (count <= steps.queries - 1).all()
     assert calls <= 1 + steps.tries + steps.bisections + len(steps.probes) * (1 + steps.after_probes)
 
@@ -105,7 +105,7 @@ def test_both_drivers_find_what_a_loop_over_one_record_finds(region):
 def test_distances_of_linear_models_are_as_near_as_measured(queries, error):
     w, x, far = linear(60, 64)
     found = search_traced(w, x, FREE, plan(queries, 64))
-    assert found.started.all()
+    assert found.adversarial.all()
     assert (np.sign((w * found.point).sum(axis=1)) != np.sign((w * x).sum(axis=1))).all()
     excess = np.asarray(distance(found)) / far - 1
     assert (excess > -1e-3).all()
@@ -125,7 +125,7 @@ def test_the_result_does_not_depend_on_how_many_probes_are_asked_at_once(monkeyp
 def test_a_model_of_one_label_is_tried_and_left():
     x = np.zeros((3, 4), np.float32)
     found, count, _ = search_outside(np.zeros_like(x), x, FREE, plan(100, 4))
-    assert not found.started.any()
+    assert not found.adversarial.any()
     assert (count == 10).all()
 
 

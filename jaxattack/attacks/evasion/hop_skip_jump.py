@@ -70,7 +70,7 @@ class HopSkipJump:
             other = _nearest_others(x[chosen], y[chosen], x, label, inputs)
             search, stopped = asking.run(_keys(seed, chosen), steps, other)
             example[chosen] = asking.units(np.arange(len(chosen)), np.asarray(search.point))
-            success[chosen] = np.asarray(search.started)
+            success[chosen] = np.asarray(search.adversarial)
             questions[chosen] += asking.count
         return outcome(
             self.name, inputs, x, example, right=right, success=success, questions=questions,

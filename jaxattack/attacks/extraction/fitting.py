@@ -32,7 +32,7 @@ from jaxattack.attacks.extraction.substitute import (
     network,
     on_queries,
 )
-from jaxattack.models.batches import padded
+from jaxattack.models.batches import pad_batch
 from jaxattack.training.ensemble import device_mesh
 from jaxattack.training.single import Membership
 from jaxattack.types import Inputs, Model, Variables
@@ -79,7 +79,7 @@ def fit(
         The models, in the order of their rows.
     """
     coding = encoding(inputs)
-    rows = Rows(padded(coding(x), FEWEST), padded(target, FEWEST))
+    rows = Rows(pad_batch(coding(x), FEWEST), pad_batch(target, FEWEST))
     learnt = _FAMILIES.get(substitute.family, _networks)(substitute, rows, _memberships(members), seeds, before)
     model = on_queries(network(substitute, coding.shape, target.shape[1]), inputs.shape, coding.categories)
     dtype = next(iter(learnt.values())).dtype
@@ -95,7 +95,7 @@ class Rows(NamedTuple):
 
 
 def _memberships(members: Sequence[np.ndarray]) -> Membership:
-    slots = max(len(padded(rows, FEWEST)) for rows in members)
+    slots = max(len(pad_batch(rows, FEWEST)) for rows in members)
     index = np.stack([np.resize(rows, slots) for rows in members]).astype(np.int32)
     weight = np.stack([(np.arange(slots) < len(rows)).astype(np.float64) for rows in members])
     return Membership(index, weight)

@@ -31,7 +31,7 @@ from scipy.special import log_softmax
 
 from jaxattack.attacks.extraction import rbf
 from jaxattack.models import build
-from jaxattack.models.batches import padded
+from jaxattack.models.batches import pad_batch
 from jaxattack.models.nets import ACTIVATIONS, Activation
 from jaxattack.types import Answer, InputError, Inputs, Model, Variables, config
 
@@ -121,7 +121,7 @@ class Stolen(NamedTuple):
         logits = []
         with jax.enable_x64(True):
             for start in range(0, len(some), BLOCK):
-                block = padded(some[start : start + BLOCK], FEWEST)
+                block = pad_batch(some[start : start + BLOCK], FEWEST)
                 logits.append(np.asarray(_apply(self.model, self.parameters, block), np.float64))
         return np.concatenate(logits)[: len(x)]
 

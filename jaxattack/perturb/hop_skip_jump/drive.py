@@ -53,7 +53,7 @@ def traced(
     """
 
     def within(search, point, number):
-        return outside(point, number) & search.started
+        return outside(point, number) & search.adversarial
 
     def trial(number, search):
         point = attempt(keys, number, x, region)
@@ -73,8 +73,8 @@ def traced(
             point = probe(keys, first + number, search, region)
             return count(tally, search, point, within(search, point, first + number))
 
-        def shorten(halving, taken):
-            point, accepted = taken
+        def shorten(halving, state):
+            point, accepted = state
             nearer = candidate(search, tally, probes, iteration, halving, region)
             now = within(search, nearer, first + probes + halving) & ~accepted
             return jnp.where(by_record(now, point), nearer, point), accepted | now
@@ -127,8 +127,8 @@ def rounds(
         last: what the last try is, instead of noise.
     """
 
-    def ask(search, point, wanted):
-        record = np.flatnonzero(wanted)
+    def ask(search, point, active):
+        record = np.flatnonzero(active)
         outside = np.zeros(len(x), bool)
         if len(record):
             outside[record] = yield Round(record, np.asarray(point)[record], search)
@@ -137,7 +137,7 @@ def rounds(
     def bisect(search):
         for _ in range(plan.bisections):
             point = _middle(search)
-            search = _halve(search, point, (yield from ask(search, point, search.started)))
+            search = _halve(search, point, (yield from ask(search, point, search.adversarial)))
         return search
 
     search = begin(x)
@@ -146,11 +146,11 @@ def rounds(
             point = jnp.clip(last, region.low, region.high)
         else:
             point = _attempt(keys, number, x, region)
-        search = start(search, point, (yield from ask(search, point, ~search.started)))
+        search = start(search, point, (yield from ask(search, point, ~search.adversarial)))
     search = yield from bisect(open_bracket(search, search.point))
     for iteration, (probes, first) in enumerate(zip(plan.probes, plan.begins, strict=True), start=1):
         tally = yield from _probed(keys, search, region, probes, first)
-        point, pending = search.point, search.started
+        point, pending = search.point, search.adversarial
         for halving in range(plan.halvings):
             nearer = _candidate(search, tally, probes, iteration, halving, region)
             now = yield from ask(search, nearer, pending)
@@ -161,21 +161,21 @@ def rounds(
 
 def _probed(keys, search: Search, region: Region, probes: int, first: int) -> Generator[Round, np.ndarray, Tally]:
     """The tally of an iteration, asked in as few batches as memory allows."""
-    record, most = np.flatnonzero(search.started), max(NUMBERS // search.x.size, 1)
+    record, most = np.flatnonzero(search.adversarial), max(NUMBERS // search.x.size, 1)
     size = min(TOGETHER, 1 << (most.bit_length() - 1))
     tally = no_probes(search)
     for number in range(0, probes, most // size * size):
         end = min(number + most // size * size, probes)
-        begun = range(number, end, size)
-        points = [_probes(keys, first + at + jnp.arange(size), search, region) for at in begun]
-        outside = np.zeros((len(begun) * size, len(search.x)), bool)
+        begins = range(number, end, size)
+        points = [_probes(keys, first + at + jnp.arange(size), search, region) for at in begins]
+        outside = np.zeros((len(begins) * size, len(search.x)), bool)
         if len(record):
             batch = np.concatenate([np.asarray(part)[:, record] for part in points])[: end - number]
             answers = yield Round(np.tile(record, end - number), batch.reshape(-1, *search.x.shape[1:]), search)
             outside[: end - number, record] = answers.reshape(end - number, -1)
-        for at, part in zip(begun, points, strict=True):
+        for at, part in zip(begins, points, strict=True):
             within = outside[at - number : at - number + size]
-            tally = _counted(tally, search, part, within, min(size, end - at))
+            tally = _count_block(tally, search, part, within, min(size, end - at))
     return tally
 
 
@@ -188,7 +188,7 @@ def _probes(keys: Key[jax.Array, "record"], numbers: jax.Array, search: Search, 
 
 
 @jax.jit
-def _counted(tally: Tally, search: Search, points: jax.Array, outside: jax.Array, size: Any) -> Tally:
+def _count_block(tally: Tally, search: Search, points: jax.Array, outside: jax.Array, size: Any) -> Tally:
     """The first so many probes more, one after the other as `traced` adds them."""
 
     def add(number, tally):

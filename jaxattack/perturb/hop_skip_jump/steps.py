@@ -35,13 +35,13 @@ class Search(NamedTuple):
         x: the records.
         point: the last point outside that was asked about; the last try where there is none.
         inside: the other end of the bisection.
-        started: whether a point outside is known.
+        adversarial: whether a point outside is known.
     """
 
     x: Float[jax.Array, "record *feature"]
     point: Float[jax.Array, "record *feature"]
     inside: Float[jax.Array, "record *feature"]
-    started: Bool[jax.Array, "record"]
+    adversarial: Bool[jax.Array, "record"]
 
 
 class Tally(NamedTuple):
@@ -82,8 +82,8 @@ def attempt(
 
 def start(search: Search, point: jax.Array, outside: jax.Array) -> Search:
     """Take a try where it is the first one outside."""
-    moved = jnp.where(by_record(search.started, point), search.point, point)
-    return search._replace(point=moved, started=search.started | outside)
+    place = jnp.where(by_record(search.adversarial, point), search.point, point)
+    return search._replace(point=place, adversarial=search.adversarial | outside)
 
 
 def radius(search: Search) -> Float[jax.Array, "record"]:
