@@ -55,9 +55,9 @@ def _text(name: str) -> str:
 
 def phases(seconds: Mapping[str, float | None], names: Mapping[str, str]) -> list[tuple[str, float, float]]:
     """Each phase that was timed: its description, seconds, and share of the longest."""
-    known = [(names.get(name, name), value) for name, value in seconds.items() if value is not None]
-    longest = max((value for _, value in known), default=0) or 1
-    return [(name, value, value / longest) for name, value in known]
+    rows = [(names.get(name, name), value) for name, value in seconds.items() if value is not None]
+    longest = max((value for _, value in rows), default=0) or 1
+    return [(name, value, value / longest) for name, value in rows]
 
 
 def _flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str]]:

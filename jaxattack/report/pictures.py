@@ -38,9 +38,9 @@ def grid(
             axes.grid(False)
             axes.spines[:].set_visible(False)
             if picture is not None:
-                shown = _stretched(picture) if at in stretched else picture
+                pixels = _stretched(picture) if at in stretched else picture
                 axes.imshow(
-                    shown if shown.shape[-1] == 3 else shown[..., 0],
+                    pixels if pixels.shape[-1] == 3 else pixels[..., 0],
                     cmap="gray",
                     vmin=0,
                     vmax=255,

@@ -52,7 +52,7 @@ def count(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.0f}"
 
 
-def counted(value: int, thing: str) -> str:
+def quantity(value: int, thing: str) -> str:
     """So many of a thing: "1 call", "1,200 queries"."""
     plural = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
     return f"{value:,} {thing if value == 1 else plural}"
@@ -79,11 +79,11 @@ def duration(seconds: float | None) -> str:
         return f"{1000 * seconds:.0f} ms" if seconds >= 0.00995 else f"{1000 * seconds:.2g} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    if whole < 7200:
-        return f"{whole // 60} min {whole % 60} s"
+    total = round(seconds)
+    if total < 120:
+        return f"{total} s"
+    if total < 7200:
+        return f"{total // 60} min {total % 60} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60} min"
 

@@ -66,6 +66,6 @@ def _bounds(findings: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> tuple
     axes.grid(False, axis="y")
     figure.legend(loc="outside lower center", ncols=2)
     confidence = rate(findings["experiment"]["confidence"])
-    shown = ", ".join(f"{name} {number(value, 2)}" for name, value in zip(names, values, strict=True))
+    bounds = ", ".join(f"{name} {number(value, 2)}" for name, value in zip(names, values, strict=True))
     above = "".join(f"; upper bound {row['name']} {number(row['epsilon'], 2)}" for row in uppers)
-    return figure, f"Lower bounds on epsilon at {confidence} confidence: {shown}{above}."
+    return figure, f"Lower bounds on epsilon at {confidence} confidence: {bounds}{above}."

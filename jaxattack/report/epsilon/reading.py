@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import counted, number, rate, small
+from jaxattack.report.wording import number, quantity, rate, small
 
 
 def headline(findings: Mapping[str, Any]) -> str:
@@ -21,7 +21,7 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
 def size(findings: Mapping[str, Any]) -> str:
     """The experiment in words: "100 canaries in 64 runs"."""
     experiment = findings["experiment"]
-    return f"{_canaries(experiment['canaries'])} in {counted(experiment['models'], 'run')}"
+    return f"{_canaries(experiment['canaries'])} in {quantity(experiment['models'], 'run')}"
 
 
 def _canaries(value: int) -> str:
@@ -48,11 +48,15 @@ def _beside(findings: Mapping[str, Any]) -> str:
     best = findings["headline"]
     if best is None:
         return "The table says of each bound what forbids it."
-    tried = f"the largest of {len(best['tried'])} bounds that were tried, and pays for it"
-    chosen = (
-        "declared beforehand" if best["declared"] else tried if len(best["tried"]) > 1 else "the only one of its claim"
+    largest = f"the largest of {len(best['tried'])} bounds that were tried, and pays for it"
+    origin = (
+        "declared beforehand"
+        if best["declared"]
+        else largest
+        if len(best["tried"]) > 1
+        else "the only one of its claim"
     )
-    text = f"The bound is {best['name']}, {chosen}, from {size(findings)}."
+    text = f"The bound is {best['name']}, {origin}, from {size(findings)}."
     uppers = [row for row in findings["upper"] or () if row["epsilon"] is not None]
     if not uppers:
         noise = findings["training"] and findings["training"]["private"]["noise"]

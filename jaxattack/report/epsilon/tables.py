@@ -19,25 +19,25 @@ COLUMNS = ("name", "epsilon", "claim", "assumes", "counts", "trials", "errors", 
 def table(findings: Mapping[str, Any]) -> RenderableType:
     """The bounds, and the upper ones, for a terminal of 80 columns."""
     rows = findings["bounds"]
-    shown = _plain("lower bound", "epsilon", "of", "errors", "counts")
+    lower = _plain("lower bound", "epsilon", "of", "errors", "counts")
     for row in rows:
         if row["epsilon"] is not None:
-            shown.add_row(
+            lower.add_row(
                 row["name"], number(row["epsilon"], 2), count(row["trials"]), count(row["errors"]), row["counts"]
             )
     refused = [f"{row['name']}: {row['why']}" for row in rows if row["epsilon"] is None]
     upper = _plain("upper bound", "epsilon")
     for row in findings["upper"] or ():
         upper.add_row(row["name"], "none" if row["epsilon"] is None else number(row["epsilon"], 2))
-    parts = [*([shown] if shown.row_count else []), *refused, *([upper] if upper.row_count else [])]
+    parts = [*([lower] if lower.row_count else []), *refused, *([upper] if upper.row_count else [])]
     return Group(*parts)
 
 
 def _plain(*columns: str) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="right" if index else "left", overflow="fold")
-    return made
+        grid.add_column(column, justify="right" if index else "left", overflow="fold")
+    return grid
 
 
 def tally(row: Mapping[str, Any]) -> str:

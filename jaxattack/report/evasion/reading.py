@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import counted, dollars, duration, number, percent
+from jaxattack.report.wording import dollars, duration, number, percent, quantity
 
 
 def headline(findings: Mapping[str, Any]) -> str:
@@ -19,7 +19,7 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     took = f"{_effort(findings['cost'])} and {duration(findings['cost']['seconds']['total'])}"
     first = (
         f"{attack['name']} fools {findings['victim']['name']} about {success['fooled']} of the "
-        f"{counted(success['right'], 'record')} that it labels right ({percent(success['among_right'])}), with {took}."
+        f"{quantity(success['right'], 'record')} that it labels right ({percent(success['among_right'])}), with {took}."
     )
     if not attack["complete"]:
         first += f" It is not complete: {attack['reason'].rstrip('.')}."
@@ -29,15 +29,15 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
 def _effort(cost: Mapping[str, Any]) -> str:
     parts = []
     if cost["queries"]:
-        parts.append(counted(cost["queries"], "query") + (f" ({dollars(cost['price'])})" if cost["price"] else ""))
+        parts.append(quantity(cost["queries"], "query") + (f" ({dollars(cost['price'])})" if cost["price"] else ""))
     if cost["gradients"]:
-        parts.append(counted(cost["gradients"], "gradient"))
+        parts.append(quantity(cost["gradients"], "gradient"))
     return ", ".join(parts) or "no query"
 
 
 def _far(findings: Mapping[str, Any]) -> str:
     distance, success = findings["distance"], findings["success"]
-    wrong = f"the victim is wrong about {percent(success['among_all'])} of all {counted(success['records'], 'record')}"
+    wrong = f"the victim is wrong about {percent(success['among_all'])} of all {quantity(success['records'], 'record')}"
     if distance is None:
         return f"{wrong[0].upper()}{wrong[1:]}."
     return (

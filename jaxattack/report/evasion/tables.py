@@ -23,17 +23,17 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
 
 
 def _plain(*columns: str) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="right" if index else "left", overflow="fold")
-    return made
+        grid.add_column(column, justify="right" if index else "left", overflow="fold")
+    return grid
 
 
 def _success(findings: Mapping[str, Any]) -> Table:
     success = findings["success"]
     interval = "–" if success["interval"] is None else " to ".join(map(percent, success["interval"]))
-    made = _plain("records", "right before", "fooled", "of those right", "95% interval", "wrong after, of all")
-    made.add_row(
+    grid = _plain("records", "right before", "fooled", "of those right", "95% interval", "wrong after, of all")
+    grid.add_row(
         count(success["records"]),
         count(success["right"]),
         count(success["fooled"]),
@@ -41,20 +41,20 @@ def _success(findings: Mapping[str, Any]) -> Table:
         interval,
         percent(success["among_all"]),
     )
-    return made
+    return grid
 
 
 def _distance(findings: Mapping[str, Any]) -> Table:
-    made = _plain("distance of those fooled", "lower quartile", "median", "upper quartile")
+    grid = _plain("distance of those fooled", "lower quartile", "median", "upper quartile")
     for norm, words in NORMS:
-        made.add_row(words, *(small(findings["distance"][norm][part]) for part in ("lower", "median", "upper")))
-    return made
+        grid.add_row(words, *(small(findings["distance"][norm][part]) for part in ("lower", "median", "upper")))
+    return grid
 
 
 def _cost(findings: Mapping[str, Any]) -> Table:
     cost = findings["cost"]
-    made = _plain("queries", "a record", "price", "gradients", "attack", "in all")
-    made.add_row(
+    grid = _plain("queries", "a record", "price", "gradients", "attack", "in all")
+    grid.add_row(
         count(cost["queries"]),
         count(cost["questions"] / findings["success"]["records"]),
         dollars(cost["price"]),
@@ -62,7 +62,7 @@ def _cost(findings: Mapping[str, Any]) -> Table:
         duration(cost["seconds"]["attack"]),
         duration(cost["seconds"]["total"]),
     )
-    return made
+    return grid
 
 
 def comma_separated(findings: Mapping[str, Any]) -> str:

@@ -30,14 +30,14 @@ _SIGNED = LinearSegmentedColormap.from_list("signed", [SERIES[1], SURFACE, SERIE
 def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:  # noqa: ARG001 - an extraction shows no records
     """Every figure that the findings have the figures for, by name, in the order of `FIGURES`."""
     with styled():
-        made = {
+        drawings = {
             "curve": _curve(findings),
             "errors": _errors(findings),
             "parameters": _parameters(findings),
             "weights": _weights(findings),
             "tree": _tree(findings),
         }
-        return {name: save(*drawing) for name, drawing in made.items() if drawing is not None}
+        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
@@ -46,7 +46,7 @@ def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
         return None
     figure = Figure(figsize=(COLUMN, 2.5))
     axes = figure.add_subplot()
-    told = []
+    ends = []
     # Half a record of the comparison: what no disagreement at all is drawn as.
     floor = 0.5 / max(part["records"] for part in findings["fidelity"].values() if part)
     for (part, words), colour, dashes in zip(PLACES, SERIES, DASHES, strict=False):
@@ -58,13 +58,13 @@ def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
             x, np.maximum(y, floor), label=words, color=colour, linestyle=dashes, marker="o", markersize=2.5, linewidth=1.2,
             clip_on=False,
         )  # fmt: skip
-        told.append(f"{percent(1 - y[-1], 4)} agreement on {words} after {count(x[-1])}")
+        ends.append(f"{percent(1 - y[-1], 4)} agreement on {words} after {count(x[-1])}")
     axes.set(xscale="log", yscale="log", ylim=(floor, 1), xlabel="queries", ylabel="labels that differ (%)")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="best", handlelength=2.2)
-    return figure, f"Disagreement with the victim against queries, logarithmic: {'; '.join(told)}."
+    return figure, f"Disagreement with the victim against queries, logarithmic: {'; '.join(ends)}."
 
 
 def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
@@ -91,11 +91,11 @@ def _parameters(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     parameters = findings["parameters"]
     if not parameters:
         return None
-    shown = parameters["parts"][:_PANELS]
-    across = min(len(shown), 2)
-    rows = -(-len(shown) // across)
+    parts = parameters["parts"][:_PANELS]
+    across = min(len(parts), 2)
+    rows = -(-len(parts) // across)
     figure = Figure(figsize=(COLUMN if across > 1 else 0.6 * COLUMN, 0.56 * COLUMN * rows))
-    for index, (part, colour) in enumerate(zip(shown, SERIES, strict=False)):
+    for index, (part, colour) in enumerate(zip(parts, SERIES, strict=False)):
         axes = figure.add_subplot(rows, across, index + 1)
         ends = [min(part["true"] + part["stolen"]), max(part["true"] + part["stolen"])]
         axes.plot(ends, ends, color=MUTED, linewidth=0.7, dashes=(1, 1.5), zorder=1)

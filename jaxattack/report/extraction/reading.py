@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import count, counted, dollars, duration, percent, small
+from jaxattack.report.wording import count, dollars, duration, percent, quantity, small
 
 EXACT = 1e-9
 """Total variation below which two models are called the same."""
@@ -19,11 +19,11 @@ def headline(findings: Mapping[str, Any]) -> str:
 def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     """The headline, sentence by sentence."""
     attack, cost = findings["attack"], findings["cost"]
-    asked = f"{counted(cost['queries'], 'query')} in {counted(cost['calls'], 'call')}"
-    told = [dollars(cost["price"])] if cost["price"] else []
-    told += [f"{count(cost[part])} {words}" for part, words in PARTS if cost[part]]
-    beside = f" ({', '.join(told)})" if told else ""
-    took = f"{asked}{beside} and {duration(cost['seconds']['total'])}"
+    size = f"{quantity(cost['queries'], 'query')} in {quantity(cost['calls'], 'call')}"
+    extras = [dollars(cost["price"])] if cost["price"] else []
+    extras += [f"{count(cost[part])} {words}" for part, words in PARTS if cost[part]]
+    beside = f" ({', '.join(extras)})" if extras else ""
+    took = f"{size}{beside} and {duration(cost['seconds']['total'])}"
     outcome = f"{_outcome(findings)}. {verified(attack['verification'])}"
     if not attack["converged"]:
         return f"After {took}, {attack['name']} did not finish: {attack['reason']}", f"The best so far {outcome}"
@@ -38,24 +38,24 @@ def verified(verification: Mapping[str, Any]) -> str:
     if not trials:
         return "It was verified on nothing."
     apart = f"disagreed with the victim on {count(wrong)} of" if wrong else "never disagreed with the victim on"
-    return f"It {apart} {counted(trials, 'fresh input')}: on such, they differ in at most {percent(verification['bound'], 2)} (95%)."
+    return f"It {apart} {quantity(trials, 'fresh input')}: on such, they differ in at most {percent(verification['bound'], 2)} (95%)."
 
 
 def _outcome(findings: Mapping[str, Any]) -> str:
-    known = [(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part] is not None]
-    if not known:
+    places = [(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part] is not None]
+    if not places:
         if findings["cost"]["comparison"] is not None:
             return "was not compared further, as no query was left for it"
         return _aligned(findings) or "cannot be asked what the victim is asked"
-    apart = [part["difference"] for _, part in known]
+    apart = [part["difference"] for _, part in places]
     if findings["victim"]["classes"] == 1 and None not in apart:
         text = f"answers within {small(max(apart))} of the victim wherever it was compared"
         more = _aligned(findings)
         return f"{text}; it {more}" if more else text
-    agreed = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in known)
-    text = f"gives the victim's label on {agreed}"
-    variation = [part["total_variation"]["max"] for _, part in known if part["total_variation"]]
-    if len(variation) == len(known) and max(variation) < EXACT:
+    agreement = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in places)
+    text = f"gives the victim's label on {agreement}"
+    variation = [part["total_variation"]["max"] for _, part in places if part["total_variation"]]
+    if len(variation) == len(places) and max(variation) < EXACT:
         text += f", with the same confidences to {small(max(variation))}"
     elif None not in apart:
         text += f", with outputs within {small(max(apart))} of its own"

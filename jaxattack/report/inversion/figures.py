@@ -25,12 +25,12 @@ def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
     """Every figure that there are pictures or figures for, by name, in the order of `FIGURES`."""
     entries = [entry for entry in findings["gallery"] if entry["made"] in pictures]
     with styled():
-        made = {
+        drawings = {
             "gallery": _gallery(entries, pictures, bool(findings["attack"]["updates"])),
             "steps": _steps(entries, pictures),
             "confidence": _confidence(findings),
         }
-        return {name: save(*drawing) for name, drawing in made.items() if drawing is not None}
+        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures, updates: bool) -> tuple[Figure, str] | None:
@@ -69,9 +69,9 @@ def _confidence(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     figure = Figure(figsize=(COLUMN, 2.4))
     axes = figure.add_subplot()
     for right, words, colour, mark in ((True, "recognised", SERIES[0], "o"), (False, "not recognised", SERIES[1], "x")):
-        chosen = [row for row in rows if ((row["rank"] or 0) == 0) == right]
-        if chosen:
-            x, y = [row["correlation_mean"] for row in chosen], [row["score"] for row in chosen]
+        group = [row for row in rows if ((row["rank"] or 0) == 0) == right]
+        if group:
+            x, y = [row["correlation_mean"] for row in group], [row["score"] for row in group]
             axes.plot(x, y, mark, color=colour, markersize=3.5, label=words, linestyle="none", clip_on=False)
     axes.set(ylim=(0, 1), xlabel="correlation with the class's mean member", ylabel="victim's confidence")
     axes.legend(loc="best")

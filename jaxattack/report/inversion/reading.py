@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import count, counted, dollars, duration, number, percent
+from jaxattack.report.wording import count, dollars, duration, number, percent, quantity
 
 
 def headline(findings: Mapping[str, Any]) -> str:
@@ -16,12 +16,12 @@ def headline(findings: Mapping[str, Any]) -> str:
 def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     """The headline, sentence by sentence."""
     attack, cost, recognition = findings["attack"], findings["cost"], findings["recognition"]
-    made = counted(recognition["restarts"], "reconstruction")
+    restarts = quantity(recognition["restarts"], "reconstruction")
     classes = f"{len(findings['targets'])} of the {count(findings['victim']['classes'])} classes"
     if attack["updates"]:
-        classes = f"{counted(len(findings['targets']), 'record')} of {counted(attack['updates']['users'], 'user')}"
+        classes = f"{quantity(len(findings['targets']), 'record')} of {quantity(attack['updates']['users'], 'user')}"
     took = f"{_effort(cost)} and {duration(cost['seconds']['total'])}"
-    first = f"{attack['name']} made {made} for {classes} of {findings['victim']['name']} with {took}."
+    first = f"{attack['name']} made {restarts} for {classes} of {findings['victim']['name']} with {took}."
     if not attack["complete"]:
         first = f"After {took}, {attack['name']} did not finish: {attack['reason']}"
     return first, _outcome(findings)
@@ -31,9 +31,9 @@ def _effort(cost: Mapping[str, Any]) -> str:
     parts = []
     if cost["queries"]:
         price = f" ({dollars(cost['price'])})" if cost["price"] else ""
-        parts.append(counted(cost["queries"], "query") + price)
+        parts.append(quantity(cost["queries"], "query") + price)
     if cost["gradients"]:
-        parts.append(counted(cost["gradients"], "gradient"))
+        parts.append(quantity(cost["gradients"], "gradient"))
     return ", ".join(parts) or "no query"
 
 

@@ -30,40 +30,44 @@ COLUMNS = (
 
 def table(findings: Mapping[str, Any]) -> RenderableType:
     """Recognition, the targets, and cost, for a terminal of 80 columns."""
-    shown = [_targets(findings), _cost(findings)]
-    return Group(*shown) if findings["attack"]["updates"] else Group(_recognition(findings), *shown)
+    grids = [_targets(findings), _cost(findings)]
+    return Group(*grids) if findings["attack"]["updates"] else Group(_recognition(findings), *grids)
 
 
 def _plain(*columns: str) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="right" if index else "left", overflow="fold")
-    return made
+        grid.add_column(column, justify="right" if index else "left", overflow="fold")
+    return grid
 
 
 def _recognition(findings: Mapping[str, Any]) -> Table:
-    found, model = findings["recognition"], findings["evaluation"]
-    made = _plain("taken for its class by", "best restart", "any restart", "top 5", "accuracy")
+    recognition, model = findings["recognition"], findings["evaluation"]
+    grid = _plain("taken for its class by", "best restart", "any restart", "top 5", "accuracy")
     victim = findings["victim"]["accuracy"] or {}
-    made.add_row(
-        "the victim", percent(found["victim"]), percent(found["victim_restarts"]), "–", percent(victim.get("others"))
+    grid.add_row(
+        "the victim",
+        percent(recognition["victim"]),
+        percent(recognition["victim_restarts"]),
+        "–",
+        percent(victim.get("others")),
     )
     if model:
-        made.add_row(
+        grid.add_row(
             f"an independent {model['model']}",
-            percent(found["top1"]),
-            percent(found["top1_restarts"]),
-            percent(found["top5"]),
+            percent(recognition["top1"]),
+            percent(recognition["top1_restarts"]),
+            percent(recognition["top5"]),
             percent(model["accuracy"]),
         )
-    return made
+    return grid
 
 
 def _targets(findings: Mapping[str, Any]) -> Table:
     score = "score" if findings["attack"]["updates"] else "confidence"
-    made = _plain("class", score, "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
+    grid = _plain("class", score, "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
     for row in findings["targets"][:10]:
-        made.add_row(
+        grid.add_row(
             str(row.get("name", row["target"])),
             small(row["score"]),
             count(row["victim"]),
@@ -74,20 +78,20 @@ def _targets(findings: Mapping[str, Any]) -> Table:
             number(row.get("correlation"), 2),
             number(row.get("correlation_mean"), 2),
         )
-    return made
+    return grid
 
 
 def _cost(findings: Mapping[str, Any]) -> Table:
     cost = findings["cost"]
-    made = _plain("queries", "price", "gradients", "attack", "in all")
-    made.add_row(
+    grid = _plain("queries", "price", "gradients", "attack", "in all")
+    grid.add_row(
         count(cost["queries"]),
         dollars(cost["price"]),
         count(cost["gradients"]),
         duration(cost["seconds"]["attack"]),
         duration(cost["seconds"]["total"]),
     )
-    return made
+    return grid
 
 
 def comma_separated(findings: Mapping[str, Any]) -> str:

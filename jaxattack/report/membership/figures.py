@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from jaxattack.report.membership.poison import draw_poison
-from jaxattack.report.membership.reading import baseline, drawn, quoted_rate
+from jaxattack.report.membership.reading import attacks_to_draw, baseline, quoted_rate
 from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, RULE, SERIES, SURFACE, WIDE, Drawing, save, styled
 from jaxattack.report.wording import number, percent, points, rate
 
@@ -40,7 +40,7 @@ def draw(
 ) -> dict[str, Drawing]:
     """Every figure that the findings have the figures for, by name, in the order of `FIGURES`."""
     with styled():
-        made = {
+        drawings = {
             "roc": _roc(findings),
             "tpr_by_models": _tpr_by_models(findings),
             "poison": draw_poison(findings),
@@ -48,14 +48,14 @@ def draw(
             "vulnerable": _vulnerable(findings, pictures),
             "vulnerability": _vulnerability(findings),
         }
-        return {name: save(*drawing) for name, drawing in made.items() if drawing is not None}
+        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
-    shown = drawn(findings)
-    figure = roc(shown)
+    attacks = attacks_to_draw(findings)
+    figure = roc(attacks)
     _own_thresholds(figure.axes[0], findings["calibration"]["roc"])
-    return figure, _roc_in_words(findings, shown)
+    return figure, _roc_in_words(findings, attacks)
 
 
 def _own_thresholds(axes: Axes, curve: Mapping[str, Any]) -> None:
@@ -68,22 +68,22 @@ def _own_thresholds(axes: Axes, curve: Mapping[str, Any]) -> None:
     axes.legend(**_LEGEND)
 
 
-def roc(shown: Sequence[Mapping[str, Any]]) -> Figure:
+def roc(attacks: Sequence[Mapping[str, Any]]) -> Figure:
     """ROC curves on logarithmic axes, the first with the band of 95% intervals over records and models.
 
     To be called, and saved, within `jaxattack.report.style.styled`.
 
     Args:
-        shown: one to six entries of the findings' ``attacks``, the most important first.
+        attacks: one to six entries of the findings' ``attacks``, the most important first.
 
     Returns:
         A figure of a paper's column; its only axes show rates as shares.
     """
-    negatives = shown[0]["roc"]["negatives"]
+    negatives = attacks[0]["roc"]["negatives"]
     left = min(max(LOWEST, 10.0 ** math.floor(math.log10(1 / negatives) + 1e-9)), 0.1)
     figure = Figure(figsize=(COLUMN, 3.25))
     axes = figure.add_subplot()
-    for index, (attack, line) in enumerate(zip(shown, _lines(shown), strict=True)):
+    for index, (attack, line) in enumerate(zip(attacks, _lines(attacks), strict=True)):
         x, y = _steps(attack["roc"], left)
         if index == 0:
             _band(axes, attack, line["color"], left)
@@ -104,17 +104,17 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
-def _lines(shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _lines(attacks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How the curves look, the same in every figure: the strongest heavy and on top, the loss threshold grey."""
     styles = zip(SERIES, DASHES, strict=True)
-    made = []
-    for index, attack in enumerate(shown):
+    lines = []
+    for index, attack in enumerate(attacks):
         grey = index > 0 and attack["name"] == "loss"
         colour, dashes = (MUTED, (0, (2, 1.5))) if grey else next(styles)
-        made.append(
+        lines.append(
             {"color": colour, "linestyle": dashes, "linewidth": 1.0 if index else 1.6, "zorder": 3 - index / 10}
         )
-    return made
+    return lines
 
 
 def _band(axes: Axes, attack: Mapping[str, Any], colour: str, left: float) -> None:
@@ -129,8 +129,8 @@ def _steps(roc: Mapping[str, Any], left: float) -> tuple[Float[np.ndarray, "poin
     Zero has no place on a logarithmic axis: it is put below the axes' lower end `left`.
     """
     fp, tp = np.asarray(roc["false_positives"]), np.asarray(roc["true_positives"])
-    kept = slice(int(np.searchsorted(fp, 0, side="right")) - 1, None)
-    curves = (fp[kept] / roc["negatives"], tp[kept] / roc["positives"])
+    tail = slice(int(np.searchsorted(fp, 0, side="right")) - 1, None)
+    curves = (fp[tail] / roc["negatives"], tp[tail] / roc["positives"])
     return tuple(np.maximum(curve, left / 10) for curve in curves)
 
 
@@ -146,17 +146,17 @@ def _mark_unresolvable(axes: Axes, left: float, one: float) -> None:
     )  # fmt: skip
 
 
-def _roc_in_words(findings: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> str:
+def _roc_in_words(findings: Mapping[str, Any], attacks: Sequence[Mapping[str, Any]]) -> str:
     quoted = quoted_rate(findings)
-    names = [f"{attack['name']} {percent(attack['tpr'][quoted])}" if quoted else attack["name"] for attack in shown]
+    names = [f"{attack['name']} {percent(attack['tpr'][quoted])}" if quoted else attack["name"] for attack in attacks]
     at = f" True-positive rate at a false-positive rate of {rate(quoted)}: " if quoted else " Attacks: "
     return f"ROC curves on logarithmic axes, with the diagonal of guessing.{at}{', '.join(names)}."
 
 
 def _tpr_by_models(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     quoted = quoted_rate(findings)
-    shown = drawn(findings)
-    lines = [(attack, line) for attack, line in zip(shown, _lines(shown), strict=True) if attack["by_models"]]
+    attacks = attacks_to_draw(findings)
+    lines = [(attack, line) for attack, line in zip(attacks, _lines(attacks), strict=True) if attack["by_models"]]
     counts = sorted({entry["models"] for attack, _ in lines for entry in attack["by_models"]})
     if len(counts) < 2 or not quoted:
         return None
@@ -176,18 +176,18 @@ def _tpr_by_models(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     axes.set_ylim(bottom=0)
     axes.set(xlabel="models (log scale)", ylabel=f"TPR at {rate(quoted)} FPR (%)")
     _label_ends(axes, ends)
-    told = [f"{name} {points(y / 100)}%" for _, y, name, _ in ends if np.isfinite(y)]
+    rates = [f"{name} {points(y / 100)}%" for _, y, name, _ in ends if np.isfinite(y)]
     alt = f"True-positive rate at a false-positive rate of {rate(quoted)} against the number of models, {counts[0]} to {counts[-1]}."
-    return figure, f"{alt} With the most models: {', '.join(told)}."
+    return figure, f"{alt} With the most models: {', '.join(rates)}."
 
 
 def _apart(counts: Sequence[int]) -> list[int]:
     """Of ascending counts, those that can be labelled beside one another on a base-2 axis; the last one always."""
-    kept = [counts[-1]]
+    ticks = [counts[-1]]
     for value in reversed(counts[:-1]):
-        if math.log2(kept[-1] / value) >= max(0.6, math.log2(counts[-1] / counts[0]) / 12):
-            kept.append(value)
-    return kept[::-1]
+        if math.log2(ticks[-1] / value) >= max(0.6, math.log2(counts[-1] / counts[0]) / 12):
+            ticks.append(value)
+    return ticks[::-1]
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
@@ -203,13 +203,13 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> No
 
 
 def _histograms(findings: Mapping[str, Any]) -> tuple[Figure, str]:
-    shown = drawn(findings)[:2]
+    attacks = attacks_to_draw(findings)[:2]
     floor = baseline(findings)
-    if floor is not None and floor not in shown:
-        shown = [*shown, floor]
-    figure = Figure(figsize=(WIDE if len(shown) > 1 else COLUMN, 2.0))
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    for axes, attack in zip(panels, shown, strict=True):
+    if floor is not None and floor not in attacks:
+        attacks = [*attacks, floor]
+    figure = Figure(figsize=(WIDE if len(attacks) > 1 else COLUMN, 2.0))
+    panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
+    for axes, attack in zip(panels, attacks, strict=True):
         _histogram(axes, attack["histogram"])
         axes.set_title(_short(attack["name"]), loc="left")
         axes.set_xlabel("score")
@@ -217,7 +217,7 @@ def _histograms(findings: Mapping[str, Any]) -> tuple[Figure, str]:
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, handlelength=1.6, borderaxespad=0.1
     )
-    names = ", ".join(attack["name"] for attack in shown)
+    names = ", ".join(attack["name"] for attack in attacks)
     return figure, f"Histograms of the scores of members and of non-members, one panel an attack: {names}."
 
 
@@ -260,10 +260,12 @@ def _vulnerable(
         axes.spines[:].set_visible(False)
         axes.set_title(f"label {entry['label']}", fontsize=6.5, pad=2)
         axes.set_xlabel(number(entry["vulnerability"], 2), fontsize=6.5, labelpad=2)
-    told = "; ".join(f"record {e['record']}, label {e['label']}, {number(e['vulnerability'], 2)}" for e in records[:5])
+    sentence = "; ".join(
+        f"record {e['record']}, label {e['label']}, {number(e['vulnerability'], 2)}" for e in records[:5]
+    )
     return (
         figure,
-        f"The {len(records)} most vulnerable records as images, with label and vulnerability. The first: {told}.",
+        f"The {len(records)} most vulnerable records as images, with label and vulnerability. The first: {sentence}.",
     )
 
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from jaxattack.report.html import fill, phases
 from jaxattack.report.membership.poison import poison_sentence
-from jaxattack.report.membership.reading import beats_chance, claimed, drawn, quoted_rate, ranked, rates, sentences
+from jaxattack.report.membership.reading import (
+    attacks_to_draw,
+    beats_chance,
+    claimed,
+    quoted_rate,
+    ranked,
+    rates,
+    sentences,
+)
 from jaxattack.report.style import Drawing
 
 _PHASES = {
@@ -41,7 +49,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         quoted=quoted_rate(findings),
         best=claimed(findings),
         ranked=ranked(findings),
-        drawn=drawn(findings),
+        drawn=attacks_to_draw(findings),
         beats_chance=beats_chance,
         others=findings["attacks"][0]["roc"]["negatives"] / max(findings["models"]["count"], 1),
         decimals=_decimals,

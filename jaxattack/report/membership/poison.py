@@ -56,10 +56,10 @@ def poison_sentence(findings: Mapping[str, Any]) -> str:
     """What the most copies do, in a sentence."""
     poison = findings["poison"]
     before, after = poison["curve"][0], poison["curve"][-1]
-    found = [percent(row["targets"]["tpr"][RATE], 2) for row in (before, after)]
+    rates = [percent(row["targets"]["tpr"][RATE], 2) for row in (before, after)]
     rest = [f"{row['others']['auc']:.3f}" for row in (before, after)]
     return (
         f"{count(after['copies'])} copies with a wrong label raise what {poison['attack']} finds of {count(poison['targets'])} "
-        f"records from {found[0]} to {found[1]} at {rate(RATE)} false positives; the AUC of all others goes from {rest[0]} to "
+        f"records from {rates[0]} to {rates[1]} at {rate(RATE)} false positives; the AUC of all others goes from {rest[0]} to "
         f"{rest[1]}."
     )

@@ -57,17 +57,17 @@ def family(name: str) -> str:
     return f"{first}-{rest.partition('-')[0]}" if first == "attack" else first
 
 
-def drawn(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def attacks_to_draw(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The attacks to draw: the strongest, the strongest of each other family, and always the loss threshold."""
-    chosen: dict[str, Mapping[str, Any]] = {}
+    strongest: dict[str, Mapping[str, Any]] = {}
     for attack in ranked(findings):
-        chosen.setdefault(family(attack["name"]), attack)
-    kept = list(chosen.values())[:CURVES]
+        strongest.setdefault(family(attack["name"]), attack)
+    attacks = list(strongest.values())[:CURVES]
     floor = baseline(findings)
-    if floor is not None and floor not in kept:
-        others = [attack for attack in kept if family(attack["name"]) != "loss"]
-        kept = [*others[: CURVES - 1], floor]
-    return kept
+    if floor is not None and floor not in attacks:
+        others = [attack for attack in attacks if family(attack["name"]) != "loss"]
+        attacks = [*others[: CURVES - 1], floor]
+    return attacks
 
 
 def headline(findings: Mapping[str, Any]) -> str:
@@ -82,21 +82,21 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
         few = f"{count(attack['roc']['negatives'])} scores of non-members are too few to say what an attack finds at a low false-positive rate."
         return few, _ranking(attack)
     ends = " to ".join(percent(end, 2) for end in attack["tpr_interval_corrected"][quoted])
-    found, accused = percent(attack["tpr"][quoted], 2), rate(quoted)
+    share, accused = percent(attack["tpr"][quoted], 2), rate(quoted)
     if beats_chance(attack, quoted):
         chance = times(attack["tpr"][quoted] / float(quoted))
         sentence = (
-            f"{_called(attack)} finds {found} of the members while falsely accusing {accused} of the non-members "
-            f"({chance} chance){_compared(findings, quoted)}. {_holds(findings, ends)}"
+            f"{_name(attack)} finds {share} of the members while falsely accusing {accused} of the non-members "
+            f"({chance} chance){_comparison(findings, quoted)}. {_holds(findings, ends)}"
         )
     else:
         subject = (
-            f"{_called(attack)} does not find clearly more than chance would: it"
+            f"{_name(attack)} does not find clearly more than chance would: it"
             if findings["claim"]["declared"]
-            else f"No attack finds clearly more than chance would: the strongest, {_called(attack)},"
+            else f"No attack finds clearly more than chance would: the strongest, {_name(attack)},"
         )
         sentence = (
-            f"{subject} finds {found} of the members while falsely accusing {accused} of the non-members. "
+            f"{subject} finds {share} of the members while falsely accusing {accused} of the non-members. "
             f"{_holds(findings, ends)}"
         )
     sentence = sentence[0].upper() + sentence[1:] if attack["name"] == BASELINE else sentence
@@ -110,21 +110,21 @@ def _holds(findings: Mapping[str, Any], ends: str) -> str:
     return f"For new records and new models of the same kind{choice}, the 95% interval is {ends}."
 
 
-def _called(attack: Mapping[str, Any]) -> str:
+def _name(attack: Mapping[str, Any]) -> str:
     return "the loss threshold" if attack["name"] == BASELINE else attack["name"]
 
 
-def _compared(findings: Mapping[str, Any], quoted: str) -> str:
+def _comparison(findings: Mapping[str, Any], quoted: str) -> str:
     floor, compared = baseline(findings), findings["comparison"]
     if floor is None or compared is None:
         return ""
     sure = "" if compared["tpr"][quoted]["better"] else ", which is not clearly less"
-    return f"; {_called(floor)} finds {percent(floor['tpr'][quoted], 2)}{sure}"
+    return f"; {_name(floor)} finds {percent(floor['tpr'][quoted], 2)}{sure}"
 
 
 def _ranking(attack: Mapping[str, Any]) -> str:
     return (
-        f"Shown a member and a non-member, {_called(attack)} tells which is which {percent(attack['auc'], 3)} of the time; "
+        f"Shown a member and a non-member, {_name(attack)} tells which is which {percent(attack['auc'], 3)} of the time; "
         "guessing would be right 50% of the time."
     )
 

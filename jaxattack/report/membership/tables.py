@@ -26,7 +26,7 @@ def table(findings: Mapping[str, Any]) -> Table:
         followed by the count of false positives where they are few; "n/r" where the rate is not resolvable.
     """
     names = rates(findings)
-    made = Table(
+    grid = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
@@ -35,15 +35,15 @@ def table(findings: Mapping[str, Any]) -> Table:
         f"than {FEW}. n/r: not resolvable, the rate allows not one.",
         caption_justify="left",
     )
-    made.add_column("attack", overflow="fold", max_width=26)
-    made.add_column("AUC", justify="right", no_wrap=True)
-    made.add_column("bal.", justify="right", no_wrap=True)
+    grid.add_column("attack", overflow="fold", max_width=26)
+    grid.add_column("AUC", justify="right", no_wrap=True)
+    grid.add_column("bal.", justify="right", no_wrap=True)
     for name in names:
-        made.add_column(f"@{rate(name)}", justify="right", no_wrap=True)
+        grid.add_column(f"@{rate(name)}", justify="right", no_wrap=True)
     for attack in ranked(findings):
         cells = [_cell(attack, name) for name in names]
-        made.add_row(Text(attack["name"]), number(attack["auc"]), number(attack["balanced_accuracy"]), *cells)
-    return made
+        grid.add_row(Text(attack["name"]), number(attack["auc"]), number(attack["balanced_accuracy"]), *cells)
+    return grid
 
 
 def _cell(attack: Mapping[str, Any], name: str) -> Text:

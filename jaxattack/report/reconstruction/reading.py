@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxattack.report.wording import counted, dollars, duration, number, percent
+from jaxattack.report.wording import dollars, duration, number, percent, quantity
 
 _THINGS = {"members": "member", "others": "other", "records": "record", "updates": "update", "models": "model"}
 
@@ -19,7 +19,7 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     """The headline, sentence by sentence."""
     attack, first = findings["attack"], findings["comparisons"][0]
     took = f"{_effort(findings['cost'])} and {duration(findings['cost']['seconds']['total'])}"
-    targets = counted(first["targets"], _THINGS[first["of"]])
+    targets = quantity(first["targets"], _THINGS[first["of"]])
     outcome = f"{attack['name']} on {findings['victim']['name']}, {targets}, with {took}: {_figures(findings)}"
     if not attack["complete"]:
         outcome += f" It is not complete: {attack['reason'].rstrip('.')}."
@@ -53,7 +53,7 @@ def _leak(rows: Sequence[Mapping[str, Any]]) -> str:
 def _effort(cost: Mapping[str, Any]) -> str:
     parts = []
     if cost["queries"]:
-        parts.append(counted(cost["queries"], "query") + (f" ({dollars(cost['price'])})" if cost["price"] else ""))
+        parts.append(quantity(cost["queries"], "query") + (f" ({dollars(cost['price'])})" if cost["price"] else ""))
     if cost["models"]:
-        parts.append(counted(cost["models"], "shadow model"))
+        parts.append(quantity(cost["models"], "shadow model"))
     return ", ".join(parts) or "no query"

@@ -22,17 +22,17 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
 
 
 def _plain(*columns: str) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for index, column in enumerate(columns):
-        made.add_column(column, justify="right" if index else "left", overflow="fold")
-    return made
+        grid.add_column(column, justify="right" if index else "left", overflow="fold")
+    return grid
 
 
 def _comparisons(findings: Mapping[str, Any]) -> Table:
-    made = _plain("of, and against whom", "targets", "attack", "they", "leak", "interval")
+    grid = _plain("of, and against whom", "targets", "attack", "they", "leak", "interval")
     for row in findings["comparisons"]:
         leak = row["leak"]
-        made.add_row(
+        grid.add_row(
             f"{row['of']}, {row['measure']}: {row['against']}",
             count(row["targets"]),
             percent(row["attack"]["value"]),
@@ -40,13 +40,13 @@ def _comparisons(findings: Mapping[str, Any]) -> Table:
             number(leak["value"], 3),
             f"{number(leak['low'], 3)} to {number(leak['high'], 3)}",
         )
-    return made
+    return grid
 
 
 def _cost(findings: Mapping[str, Any]) -> Table:
     cost = findings["cost"]
-    made = _plain("queries", "price", "shadow models", "gradient steps", "attack", "in all")
-    made.add_row(
+    grid = _plain("queries", "price", "shadow models", "gradient steps", "attack", "in all")
+    grid.add_row(
         count(cost["queries"]),
         dollars(cost["price"]),
         count(cost["models"]),
@@ -54,7 +54,7 @@ def _cost(findings: Mapping[str, Any]) -> Table:
         duration(cost["seconds"]["attack"]),
         duration(cost["seconds"]["total"]),
     )
-    return made
+    return grid
 
 
 def comma_separated(findings: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaxattack.report import headline
-from jaxattack.report.membership.reading import claimed, drawn, family, quoted_rate
+from jaxattack.report.membership.reading import attacks_to_draw, claimed, family, quoted_rate
 from jaxattack.report.wording import duration, number, percent, rate, size, spread, times
 
 
@@ -78,7 +78,7 @@ def test_the_strongest_is_ranked_at_the_quoted_rate(invent):
 def test_one_curve_a_family_and_always_the_loss_threshold(invent):
     names = ["lira-online", "lira-offline", "rmia-online", "attack-r", "attack-p", "calibration", "entropy", "gap"]
     shifts = {name: 3 - index / 4 for index, name in enumerate(names)} | {"loss-classwise": 2.9, "loss": 0.0}
-    shown = [attack["name"] for attack in drawn(invent(shifts=shifts))]
+    shown = [attack["name"] for attack in attacks_to_draw(invent(shifts=shifts))]
     assert len(shown) == 6
     assert shown[-1] == "loss"
     assert len({family(name) for name in shown}) == 6
