@@ -93,7 +93,7 @@ def reordered(scores: Any, label: Any, pool: Any, row: Any) -> Any:
 def random_inputs(key: Any, records: Any, count: int) -> Any:
     """Inputs whose features are uniform between their ends among the records, as the module says: ["count *feature"]."""
     xp = records.__array_namespace__()
-    kind = xp.result_type(records.dtype, np.float32)
+    kind = records.dtype if np.issubdtype(records.dtype, np.floating) else np.dtype(np.float32)
     draw = xp.asarray(jax.random.uniform(key, (count, *records.shape[1:]))).astype(kind)
     low, high = records.min(axis=0, keepdims=True), records.max(axis=0, keepdims=True)
     whole = (records == xp.round(records)).all(axis=0, keepdims=True)
