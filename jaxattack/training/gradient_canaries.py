@@ -130,7 +130,8 @@ def _score(
         labels = y[index.clip(max=records - 1)]
         random = jax.random.fold_in(jax.random.fold_in(key, 2), number)
         direction, _ = rule(losing, params, (index, labels, weight), batch, random)
-        known, _ = replace(rule, noise=0.0)(losing, params, (index, labels, weight * (index < records)), batch, random)
+        own = weight * (index < records).astype(weight.dtype)
+        known, _ = replace(rule, noise=0.0)(losing, params, (index, labels, own), batch, random)
         left = ravel_pytree(jax.tree.map(jnp.subtract, direction, known))[0] * batch
         updates, moments = change.update(direction, moments, params)
         return (optax.apply_updates(params, updates), moments, score + directions @ left / rule.clip), None
