@@ -278,7 +278,7 @@ class _Search:
         return Bins(tuple(edges), tuple(weights), slopes, self._bias)
 
 
-def _groups(feature: Int[np.ndarray, "gap"], joint: Int[np.ndarray, "member"]) -> list[Int[np.ndarray, "member"]]:
+def _groups(feature: Int[np.ndarray, "gap"], joint: Int[np.ndarray, "joint"]) -> list[Int[np.ndarray, "_member"]]:
     """The gaps of each joint query: of every feature at most one."""
     rank = np.zeros(len(joint), int)
     for one in np.unique(feature[joint]):

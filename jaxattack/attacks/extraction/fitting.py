@@ -59,7 +59,7 @@ def fit(
     inputs: Inputs,
     x: Float[np.ndarray, "row *feature"],
     target: Float[np.ndarray, "row cls"],
-    members: Sequence[Int[np.ndarray, "member"]],
+    members: Sequence[Int[np.ndarray, "_member"]],
     seeds: Sequence[int],
     before: Sequence[Stolen | None] = (),
 ) -> list[Stolen]:

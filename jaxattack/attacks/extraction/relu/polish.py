@@ -28,7 +28,7 @@ PAIRS = 12
 ROUNDING = 1e-14
 
 
-Unseen = tuple[Bool[np.ndarray, "neuron below"], ...]
+Unseen = tuple[Bool[np.ndarray, "_neuron _below"], ...]
 """For each hidden layer after the first, the weights whose effect was never met on its neurons' zero sets."""
 
 

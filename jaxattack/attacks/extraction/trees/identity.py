@@ -139,7 +139,7 @@ def _common(value: Float[np.ndarray, "cls"]) -> bool:
     return len(value) > 1 and bool((np.abs(counts - np.round(counts)) < _ROUND).all(axis=1).any())
 
 
-def _by_given(rows: Float[np.ndarray, "query feature"]) -> list[tuple[bytes, Int[np.ndarray, "chosen"]]]:
+def _by_given(rows: Float[np.ndarray, "query feature"]) -> list[tuple[bytes, Int[np.ndarray, "_row"]]]:
     """The rows that give the same features, together."""
     groups: dict[bytes, list[int]] = {}
     for row, given in enumerate(~np.isnan(rows)):
