@@ -7,8 +7,9 @@ import os
 import jax
 import optax
 import pytest
+from flax import nnx
 from hypothesis import settings
-from promotion import is_strict, leave_out, set_promotion
+from promotion import is_strict, leave_out, set_promotion, standard
 from shapes import CHECKED, check_shapes
 
 # Compiling takes longer than running networks this small.
@@ -21,6 +22,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Before the package is imported, which builds transformations as it is.
 leave_out(optax)
+nnx.Linear.__call__ = standard(nnx.Linear.__call__)
 
 # Arrays are what annotations say; before the package is imported.
 check_shapes(*CHECKED)

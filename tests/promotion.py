@@ -1,7 +1,8 @@
-"""Arrays that mix without a cast: refused by JAX where the package computes, and allowed inside of optax, which mixes them.
+"""Arrays that mix without a cast: refused by JAX where the package computes, and allowed inside of optax and flax, which mix.
 
-Optax raises a Python number to a step's number and multiplies rates by counters. What the package computes inside of it, a
-schedule of its own or the loss of a line search, is allowed there too.
+Optax raises a Python number to a step's number and multiplies rates by counters, and the linear layer of flax adds a bias
+in bfloat16 to sums in float32. What the package computes inside of optax, a schedule of its own or the loss of a line
+search, is allowed there too.
 """
 
 from __future__ import annotations
