@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -101,8 +102,8 @@ def test_whitened_features_have_the_kernels_norm():
     with jax.enable_x64(True):
         rng = np.random.default_rng(0)
         landmark, x, weight = rng.standard_normal((6, 2)), rng.standard_normal((9, 2)), rng.standard_normal((6, 3))
-        feature, factor = rbf.whitened(x, landmark, 0.7)
-        coefficient = np.asarray(rbf.coefficients(factor, weight))
+        feature, factor = rbf.whitened(jnp.asarray(x), jnp.asarray(landmark), jnp.asarray(0.7))
+        coefficient = np.asarray(rbf.coefficients(factor, jnp.asarray(weight)))
         gram = np.exp(-0.7 * ((landmark[:, None] - landmark[None]) ** 2).sum(axis=2))
         seen = np.exp(-0.7 * ((x[:, None] - landmark[None]) ** 2).sum(axis=2))
         assert np.allclose(feature @ weight, seen @ coefficient, atol=1e-8)
