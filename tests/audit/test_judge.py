@@ -1,0 +1,41 @@
+"""Who judges reconstructions: a model that shares neither records nor randomness with the victim."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+from jaxattack.audit import judge, open_victim
+from jaxattack.audit.judge import evaluation_model, evaluation_seed
+from jaxattack.models import Architecture
+from jaxattack.training import check_seed
+
+
+def test_no_seed_that_a_victim_would_have_is_its_judges():
+    seeds = [evaluation_seed(seed) for seed in [*range(2000), 2**32 - 1]]
+    assert len(set(seeds)) == len(seeds)
+    assert min(seeds) > 10_000
+    for seed in seeds:
+        check_seed(seed)
+    assert seeds[:50] == [evaluation_seed(seed) for seed in range(50)]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_judge_starts_from_other_weights_and_learns_other_records_than_the_victim(monkeypatch, seed):
+    trained = []
+
+    def train(model, recipe, dataset, member, *, seed, progress):
+        variables = model.init(jax.random.fold_in(jax.random.key(seed), 0))
+        trained.append((variables, member))
+        return variables
+
+    victim = open_victim("mlp:4", data="iris", fresh=True, seed=1)
+    monkeypatch.setattr(judge, "train_one", train)
+    evaluation_model(victim, Architecture(name="mlp:4"), seed)
+    ((variables, member),) = trained
+    np.testing.assert_array_equal(member, ~victim.member)
+    first = [jax.tree.leaves(each.params) for each in (variables, victim.inside.variables)]
+    kernels = [(one, other) for one, other in zip(*first, strict=True) if one.ndim == 2]
+    assert kernels
+    assert all((np.asarray(one) != np.asarray(other)).all() for one, other in kernels)
