@@ -25,8 +25,13 @@ CASES: dict[str, tuple[str, str, Level | None]] = {
     "binned": ("binned", "iris", None),
     "lowd-meek": ("logistic", "breast_cancer", "label"),
     "adaptive-retraining?budget=600&rounds=2": ("logistic", "iris", "label"),
+    "line-search-retraining?budget=600&rounds=2": ("logistic", "iris", "label"),
+    "uniform-retraining?budget=600&rounds=2": ("logistic", "iris", "label"),
+    "active-deepfool+k-center?budget=60&rounds=2&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "active-uncertainty?budget=60&rounds=2&substitute=softmax": ("logistic", "breast_cancer", "label"),
+    "active-random?budget=60&rounds=2&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "knockoff-random?budget=60&substitute=softmax": ("logistic", "breast_cancer", "label"),
+    "knockoff-adaptive?budget=60&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "jacobian?budget=120&rounds=2&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "relu": ("relu:6-4-1", None, None),
     "relu-deep?hidden=4-3": ("relu:5-4-3-1", None, None),
@@ -34,7 +39,9 @@ CASES: dict[str, tuple[str, str, Level | None]] = {
 }
 
 
-SUBSTITUTES = ("adaptive", "active", "knockoff", "jacobian")
+# Alike and not the same, as whoever compares them closely finds out; a line search to the boundaries of lines has the lines.
+SUBSTITUTES = ("adaptive", "uniform", "active", "knockoff", "jacobian")
+LABELS_ONLY = ("line-search", "lowd-meek", *SUBSTITUTES)
 
 
 @cache
@@ -85,8 +92,8 @@ def once(case: str) -> tuple[Extraction, Recorded]:
     return stolen(case)
 
 
-def test_every_kind_of_attack_of_the_registry_has_a_case():
-    assert {type(lookup(case)) for case in CASES} == {type(attack) for attack in ATTACKS.values()}
+def test_every_attack_of_the_registry_has_a_case():
+    assert {case.split("?")[0] for case in CASES} == ATTACKS.keys()
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -100,9 +107,6 @@ def test_an_attack_is_called_as_it_is_registered(name):
 @pytest.mark.parametrize("case", CASES)
 def test_the_cost_is_what_the_oracle_was_asked(case):
     found, recorded = once(case)
-    assert found.converged, found.reason
-    # A substitute is alike and not the same, and says so.
-    assert found.complete == (not case.startswith(SUBSTITUTES)), found.reason
     assert found.cost.queries == sum(map(len, recorded.asked))
     assert found.cost.calls == len(recorded.asked)
     assert found.cost.price == pytest.approx(found.cost.queries * 1e-4)
@@ -117,19 +121,72 @@ def test_the_same_seed_asks_the_same_queries(case):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case != "lm-head"])
-def test_the_stolen_model_answers_any_batch_as_its_victim_does(case):
+def inputs_of(victim: Victim) -> np.ndarray:
+    """Records that neither the victim nor the attack was taught."""
+    inputs = victim.oracle.access.inputs
+    if victim.x is not None:
+        return victim.x
+    return np.random.default_rng(5).uniform(inputs.low, inputs.high, (200, *inputs.shape))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_victim_of_its_kind_is_stolen(case):
     victim, (found, _) = opened(*CASES[case]), once(case)
-    x = (
-        victim.pool
-        if victim.pool is not None
-        else np.random.default_rng(0).uniform(-1, 1, (50, *victim.oracle.access.inputs.shape))
-    )
-    answer = found.answer(x)
+    assert found.converged, found.reason
+    assert found.complete == (not case.startswith(SUBSTITUTES)), found.reason
+    if case == "lm-head":
+        assert found.stolen.hidden == 6
+        return
+    x = inputs_of(victim)
+    answer, truth = found.answer(x), victim.twin(x)
     assert answer.label.dtype == np.int64
     assert answer.label.shape == (len(x),)
     np.testing.assert_array_equal(found.answer(x[:1]).label, answer.label[:1])
-    assert np.mean(answer.label == victim.twin(x).label) > 0.85
+    agreement, majority = np.mean(answer.label == truth.label), np.bincount(truth.label).max() / len(x)
+    if case.startswith(LABELS_ONLY):
+        assert agreement > 0.9 > majority + 0.2
+    else:
+        part = "logit" if answer.probability is None else "probability"
+        same = np.isclose(getattr(answer, part), getattr(truth, part), atol=1e-4).all(axis=1)
+        # Records of iris lie on the very edges of bins, which are known to a resolution.
+        assert same.mean() > 0.95 if case == "binned" else same.all()
+
+
+def waves(access: Access) -> Oracle:
+    """Sines of the records on the terms of another victim: neither linear, a tree, a network, nor of low rank."""
+    inputs, features = access.inputs, int(np.prod(access.inputs.shape))
+    frequency = np.random.default_rng(7).normal(size=(features, access.classes)) * 9 / np.sqrt(features)
+
+    def answer(x, bias=None):
+        share = np.nan_to_num((x - inputs.low) / (inputs.high - inputs.low))
+        logit = 3 * np.sin((2 * share.reshape(len(x), -1) - 1) @ frequency)
+        if bias is not None:
+            np.put_along_axis(logit, bias.token, np.take_along_axis(logit, bias.token, axis=1) + bias.value, axis=1)
+        odds = np.exp(logit)
+        return {
+            "logit": logit,
+            "probability": odds / odds.sum(axis=1, keepdims=True),
+            "label": logit.argmax(axis=1),
+        }[access.level]
+
+    return from_function(answer, access)
+
+
+SMALL = Access(level="probability", classes=3, inputs=Inputs.box(-1, 1, (4,)))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_victim_of_another_kind_is_never_called_complete(case):
+    victim = opened(*CASES[case])
+    # Of kernels and hypotheses the equations grow with the features.
+    oracle = waves(SMALL if case in ("kernel", "hypotheses") else victim.oracle.access)
+    attack = lookup(case)
+    found = attack(budgeted(oracle, 30_000), pool=victim.pool if attack.pool else None)
+    assert not found.complete
+    assert found.reason.endswith(".")
+    assert found.cost.queries == oracle.ledger.queries
+    if found.converged:  # what it fitted is told apart by what it was not asked before
+        assert found.verdict.disagreements > 0.2 * found.verdict.trials
 
 
 @pytest.mark.parametrize("case", CASES)
