@@ -126,7 +126,8 @@ def _first_layer(victim: WhiteBox) -> _Layer:
             if scale is not None:
                 return _Layer(number, other, scale, _offset(victim, number, other, scale))
     raise InputError(
-        f"the victim has no fully connected layer with a bias that takes its {features} features: search for the records instead."
+        f"the victim has no fully connected layer with a bias that takes its {features} features, or its answers do not move "
+        "with that layer: search for the records instead."
     )
 
 

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 
 import jaxattack as ja
 from jaxattack.attacks.inversion.gradient import (
+    ATTACKS,
     DLG,
     Analytic,
     InvertingGradients,
@@ -230,29 +231,49 @@ def test_a_network_without_a_fully_connected_first_layer_is_refused():
 # Records by search.
 
 
+# Smaller than they would be used; one for every name of the registry.
+CASES = {
+    "analytic": Analytic(),
+    "dlg": DLG(steps=60, restarts=2),
+    "idlg": DLG(steps=60, restarts=2, recover=True),
+    "inverting-gradients": InvertingGradients(steps=400, restarts=2),
+}
+
+
 @cache
-def searched(name: str) -> tuple[Inversion, np.ndarray, np.ndarray]:
+def reconstructed(name: str) -> tuple[Inversion, np.ndarray, np.ndarray]:
     box = victim()
     x, y = private(4, 1)
-    attacks = {
-        "dlg": DLG(steps=60, restarts=2),
-        "idlg": DLG(steps=60, restarts=2, recover=True),
-        "inverting-gradients": InvertingGradients(steps=400, restarts=2),
-    }
-    return attacks[name](box, gradient_of(box, x, y)), x[:, 0], y[:, 0]
+    return CASES[name](box, gradient_of(box, x, y)), x[:, 0], y[:, 0]
 
 
-@pytest.mark.parametrize("name", ["dlg", "idlg", "inverting-gradients"])
-def test_a_search_finds_the_record_and_its_label(name):
-    found, x, y = searched(name)
+def test_every_attack_of_the_registry_has_a_case():
+    assert CASES.keys() == ATTACKS.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_attack_finds_the_record_and_its_label(name):
+    found, x, y = reconstructed(name)
     assert found.attack == name
     assert found.target.tolist() == y.tolist()
-    assert (decibels(found.x, x) > 20).all()
+    assert (decibels(found.x, x) > 20).all()  # the mean picture is at 12
+    best = found.score.argmax(axis=1)
+    np.testing.assert_array_equal(found.restarts[np.arange(4), best], found.x)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "analytic"])
+def test_a_search_tells_its_steps_and_what_it_had_on_the_way(name):
+    found, _, _ = reconstructed(name)
     assert found.gradients > found.steps.sum() / 2
     assert found.frames[-1].step == found.steps[0, 0]
     np.testing.assert_array_equal(found.frames[-1].x, found.x)
-    best = found.score.argmax(axis=1)
-    np.testing.assert_array_equal(found.restarts[np.arange(4), best], found.x)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_gradient_that_says_nothing_of_the_record_is_refused(name):
+    box = replace(victim(), variables=jax.tree.map(jnp.zeros_like, victim().variables))
+    with pytest.raises(InputError, match="do not move with|does not move with"):
+        CASES[name](box, gradient_of(box, *private(4, 1)))
 
 
 def test_signed_adam_takes_the_steps_of_a_plain_loop():
