@@ -1,0 +1,165 @@
+"""Signals, defences and learners by name: on models that have learnt their members by heart, and on models that have not.
+
+Labels follow no rule, so that a model is right about members alone; models that took no step know nothing of either.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import jaxattack.signals as registry
+from jaxattack.data import Halves, random_labels
+from jaxattack.defences import DEFENCES, MemGuard, Noise, Round, Temperature, TopK
+from jaxattack.metrics import auc, roc_curve
+from jaxattack.models import build
+from jaxattack.signals import SIGNALS, lookup
+from jaxattack.training import Placement, Recipe, train_ensemble
+from jaxattack.training.learners import DPSGD, LEARNERS, Distillation, RelaxLoss, Standard
+from jaxattack.types import Observations
+
+DATA = random_labels(records=80, features=8, classes=4)
+MODELS = 4
+MEMBER = Halves()(MODELS, len(DATA), 0)
+MODEL = build("mlp:64", DATA.shape, DATA.classes)
+RECIPE = Recipe(epochs=120, batch=20, learning_rate=0.01)
+STILL = Recipe(epochs=1, batch=20, learning_rate=1e-9)
+# Whether more of it, or less, speaks for a member, as the signal's paper says; one for every kind of signal.
+DIRECTIONS = {
+    "phi": 1, "correct": 1, "loss": -1, "hinge": 1, "entropy": -1, "modified_entropy": -1,
+    "gradient_norm": -1, "input_gradient_norm": -1, "view_correct": 1,
+    "softmax_t2": 1, "taylor_t2": 1, "posterior_3": 1, "gradient_norm_0": -1,
+    "noise_robustness_10_0.3": 1, "merlin_10_0.1": 1, "boundary_distance_60": 1,
+}  # fmt: skip
+named = pytest.mark.parametrize("name", DIRECTIONS)
+
+
+def sweep(learner, signals=(), defences=()) -> Observations:
+    placement = Placement(chunk=MODELS, vmap=MODELS)
+    return train_ensemble(
+        MODEL, learner, DATA, MEMBER, signals=signals, defences=defences, placement=placement
+    )[1]  # fmt: skip
+
+
+def area(observed, name, direction=1) -> float:
+    values = observed.signal(name)
+    values = values[:, :, 0, -1] if values.ndim == 4 else values[:, :, 0]
+    return auc(roc_curve(direction * values.astype(np.float64).ravel(), MEMBER.ravel()))
+
+
+def accuracies(observed) -> tuple[float, float]:
+    right = observed.signal("correct")[:, :, 0]
+    return float(right[MEMBER].mean()), float(right[~MEMBER].mean())
+
+
+@pytest.fixture(scope="module")
+def by_heart():
+    return sweep(Standard(recipe=RECIPE), tuple(DIRECTIONS))
+
+
+@pytest.fixture(scope="module")
+def untaught():
+    return sweep(Standard(recipe=STILL), tuple(DIRECTIONS))
+
+
+def test_every_kind_of_signal_has_a_direction():
+    public = [getattr(registry, name) for name in registry.__all__]
+    kinds = {kind for kind in public if isinstance(kind, type)} - {registry.Outputs}
+    assert {*SIGNALS} <= {*DIRECTIONS}
+    assert {type(lookup(name)) for name in DIRECTIONS} == kinds
+
+
+def test_what_is_tried_on_has_learnt_its_members_and_nothing_else(by_heart, untaught):
+    inside, outside = accuracies(by_heart)
+    assert inside > 0.97
+    assert outside < 0.45  # chance is 0.25
+    assert max(accuracies(untaught)) < 0.45
+
+
+@named
+def test_a_signal_tells_members_apart_in_the_direction_that_it_says(by_heart, name):
+    assert area(by_heart, name, DIRECTIONS[name]) > 0.65
+
+
+@named
+def test_a_signal_tells_nothing_of_models_that_have_learnt_nothing(untaught, name):
+    # Four standard errors of an area under the curve of 160 members and 160 others.
+    assert area(untaught, name) == pytest.approx(0.5, abs=4 * np.sqrt(321 / (12 * 160 * 160)))
+
+
+# By how much each must lower the area under the curve. A student of the answers about the members themselves, which is all
+# that distillation is here, gives no less away where a teacher knows them by heart.
+LESS = {"relaxloss": 0.1, "dp-sgd": 0.1, "distillation": -0.01}
+PRIVATE = {
+    "relaxloss": Standard(recipe=RECIPE, loss=RelaxLoss(alpha=1.0)),
+    "dp-sgd": Standard(recipe=RECIPE, gradient=DPSGD(noise=2.0)),
+    "distillation": Distillation(recipe=RECIPE, share=1.0),
+}
+
+
+def test_every_learner_that_protects_is_tried():
+    assert LESS.keys() == PRIVATE.keys() == LEARNERS.keys() - {"standard"}
+    for name, learner in PRIVATE.items():
+        assert type(learner) is type(LEARNERS[name])
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_a_learner_that_protects_gives_as_much_less_of_its_members_away(by_heart, name):
+    observed = sweep(PRIVATE[name])
+    assert area(observed, "phi") < area(by_heart, "phi") - LESS[name]
+    assert accuracies(observed)[0] > 0.5  # chance is 0.25: it learns all the same
+
+
+def distinct(observed) -> float:
+    return len(np.unique(observed.signal("phi")))
+
+
+def gap(observed) -> float:
+    """By how much the confidence in the label is higher for members."""
+    own = observed.signal("posterior_3")[:, :, 0, -1]
+    return float(own[MEMBER].mean() - own[~MEMBER].mean())
+
+
+def runners_up(observed) -> float:
+    """By how much the second class is likelier than the third."""
+    confidences = observed.signal("posterior_3")[:, :, 0]
+    return float((confidences[..., 1] - confidences[..., 2]).mean())
+
+
+def leak(observed) -> float:
+    return max(area(observed, name) for name in ("phi", "correct") if name in observed.signals)
+
+
+def surest(observed) -> float:
+    """What the highest confidence alone tells, which is what MemGuard guards."""
+    top = observed.signal("posterior_3")[:, :, 0, 0].astype(np.float64)
+    return auc(roc_curve(top.ravel(), MEMBER.ravel()))
+
+
+# Each with what it is to lower.
+PROTECTED = {
+    "round": (Round(decimals=1), distinct),
+    "top": (TopK(k=1), runners_up),
+    "label": (DEFENCES["label"], leak),
+    "temperature": (Temperature(temperature=20.0), gap),
+    "noise": (Noise(scale=0.2), leak),
+    "memguard": (MemGuard(epsilon=2.0), surest),
+}
+
+
+def test_every_defence_is_tried():
+    assert {name: type(defence) for name, (defence, _) in PROTECTED.items()} == {
+        name: type(defence) for name, defence in DEFENCES.items()
+    }
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+def test_a_defence_lowers_what_it_is_for_and_leaves_labels_unless_it_blurs_them(by_heart, name):
+    defence, lowered = PROTECTED[name]
+    observed = sweep(Standard(recipe=RECIPE), ("posterior_3", "gradient_norm"), (defence,))
+    assert "gradient_norm" not in observed.signals  # weights are not handed out
+    assert lowered(observed) < lowered(by_heart) - 0.02
+    if defence.fresh:
+        assert accuracies(observed)[0] > 0.8
+    else:
+        np.testing.assert_array_equal(observed.signal("correct"), by_heart.signal("correct"))
