@@ -11,12 +11,12 @@ import pytest
 
 import jaxattack.signals as registry
 from jaxattack.data import Halves, random_labels
-from jaxattack.defences import DEFENCES, MemGuard, Noise, Round, Temperature, TopK
+from jaxattack.defences import DEFENCES, HAMP, MemGuard, Noise, Round, Temperature, TopK
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.models import build
 from jaxattack.signals import SIGNALS, lookup
 from jaxattack.training import Placement, Recipe, train_ensemble
-from jaxattack.training.learners import DPSGD, LEARNERS, Distillation, RelaxLoss, Standard
+from jaxattack.training.learners import DPSGD, LEARNERS, Distillation, HighEntropy, RelaxLoss, Standard
 from jaxattack.types import Observations
 
 DATA = random_labels(records=80, features=8, classes=4)
@@ -27,7 +27,7 @@ RECIPE = Recipe(epochs=120, batch=20, learning_rate=0.01)
 # Whether more of it, or less, speaks for a member, as the signal's paper says; one for every kind of signal.
 DIRECTIONS = {
     "phi": 1, "correct": 1, "loss": -1, "hinge": 1, "entropy": -1, "modified_entropy": -1,
-    "gradient_norm": -1, "input_gradient_norm": -1, "view_correct": 1,
+    "gradient_norm": -1, "input_gradient_norm": -1, "view_correct": 1, "max_confidence": 1,
     "softmax_t2": 1, "taylor_t2": 1, "posterior_3": 1, "gradient_norm_0": -1,
     "noise_robustness_10_0.3": 1, "merlin_10_0.1": 1, "boundary_distance_60": 1,
 }  # fmt: skip
@@ -99,9 +99,10 @@ def test_a_signal_tells_nothing_of_models_that_have_learnt_other_records(elsewhe
 
 # By how much each must lower the area under the curve. A student of the answers about the members themselves, which is all
 # that distillation is here, gives no less away where a teacher knows them by heart.
-LESS = {"relaxloss": 0.1, "dp-sgd": 0.1, "distillation": -0.01}
+LESS = {"relaxloss": 0.1, "hamp": 0.0, "dp-sgd": 0.1, "distillation": -0.01}
 PRIVATE = {
     "relaxloss": Standard(recipe=RECIPE, loss=RelaxLoss(alpha=1.0)),
+    "hamp": Standard(recipe=RECIPE, loss=HighEntropy(gamma=0.9)),
     "dp-sgd": Standard(recipe=RECIPE, gradient=DPSGD(noise=2.0)),
     "distillation": Distillation(recipe=RECIPE, share=1.0),
 }
@@ -153,6 +154,7 @@ PROTECTED = {
     "label": (DEFENCES["label"], leak),
     "temperature": (Temperature(temperature=20.0), gap),
     "noise": (Noise(scale=0.2), leak),
+    "hamp": (HAMP(), surest),
     "memguard": (MemGuard(epsilon=2.0), surest),
 }
 
