@@ -52,8 +52,8 @@ def train_one(
     learner = as_learner(recipe)
     learner.check(model)
     check_views(learner.recipe, Queries(), dataset)
-    padded = memberships(member[None], int(member.sum()))
-    slots = Membership(*(jnp.asarray(part[0]) for part in padded))
+    rows = memberships(member[None], int(member.sum()))
+    slots = Membership(*(jnp.asarray(part[0]) for part in rows))
     x, y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)
     model = in_precision(model, learner.recipe.precision)
@@ -93,6 +93,6 @@ def observe_one(
     """
     views = queries or Queries()
     check_views(Recipe(), views, dataset)
-    kept = tuple(dict.fromkeys((*ALWAYS, *names)))
-    answers = _observe(model, kept, views, BLOCK, dataset.x, dataset.y.astype(np.int32), variables)
+    every = tuple(dict.fromkeys((*ALWAYS, *names)))
+    answers = _observe(model, every, views, BLOCK, dataset.x, dataset.y.astype(np.int32), variables)
     return {name: np.asarray(value) for name, value in answers.items()}

@@ -46,15 +46,15 @@ def denoising_start(
     architecture = f"mlp:{'-'.join(map(str, widths))}"
     model = build(architecture, x.shape[1:], classes, activation="sigmoid")
     h = as_input(jnp.asarray(x)).reshape(len(x), math.prod(x.shape[1:]))
-    learnt = []
+    leaves_below = []
     for number, layer in enumerate(_layers(model.init(jax.random.key(seed)))[:-1]):
-        held, h = _layer(layer, h, jax.random.fold_in(jax.random.key(seed), number))
-        learnt += [held["bias"], held["kernel"]]
+        weights, h = _layer(layer, h, jax.random.fold_in(jax.random.key(seed), number))
+        leaves_below += [weights["bias"], weights["kernel"]]
 
     def init(key: jax.Array) -> Variables:
-        drawn = model.init(key)
-        leaves, tree = jax.tree.flatten(drawn.params)
-        return drawn._replace(params=jax.tree.unflatten(tree, learnt + leaves[len(learnt) :]))
+        variables = model.init(key)
+        leaves, tree = jax.tree.flatten(variables.params)
+        return variables._replace(params=jax.tree.unflatten(tree, leaves_below + leaves[len(leaves_below) :]))
 
     return model._replace(init=init)
 
@@ -72,21 +72,21 @@ def _layer(
     mean = h.mean(axis=0)
     start = {**layer, "back": mean}
 
-    def loss(held, key):
+    def loss(weights, key):
         rows, places = jax.random.split(key)
-        whole = h[jax.random.randint(rows, (BATCH,), 0, len(h))]
-        shown = jnp.where(jax.random.bernoulli(places, HIDDEN_SHARE, whole.shape), mean[None], whole)
-        return jnp.mean((_code(held, shown) @ held["kernel"].T + held["back"][None] - whole) ** 2)
+        batch = h[jax.random.randint(rows, (BATCH,), 0, len(h))]
+        corruption = jnp.where(jax.random.bernoulli(places, HIDDEN_SHARE, batch.shape), mean[None], batch)
+        return jnp.mean((_code(weights, corruption) @ weights["kernel"].T + weights["back"][None] - batch) ** 2)
 
     def step(state, key):
-        held, moved = state
-        change, moved = _ADAM.update(jax.grad(loss)(held, key), moved)
-        return (optax.apply_updates(held, change), moved), None
+        weights, moments = state
+        change, moments = _ADAM.update(jax.grad(loss)(weights, key), moments)
+        return (optax.apply_updates(weights, change), moments), None
 
-    (found, _), _ = jax.lax.scan(step, (start, _ADAM.init(start)), jax.random.split(key, STEPS))
-    held: Any = found
-    return held, _code(held, h)
+    (end, _), _ = jax.lax.scan(step, (start, _ADAM.init(start)), jax.random.split(key, STEPS))
+    weights: Any = end
+    return weights, _code(weights, h)
 
 
-def _code(held: dict[str, jax.Array], h: jax.Array) -> jax.Array:
-    return jax.nn.sigmoid(h @ held["kernel"] + held["bias"][None])
+def _code(weights: dict[str, jax.Array], h: jax.Array) -> jax.Array:
+    return jax.nn.sigmoid(h @ weights["kernel"] + weights["bias"][None])

@@ -110,7 +110,7 @@ class Chunk(NamedTuple):
     observe_seconds: float
 
 
-class _Begun(NamedTuple):
+class _Pending(NamedTuple):
     """A chunk on its way through the devices: its models, what they will have learnt and answered, and when it began."""
 
     models: Int[np.ndarray, "model"]
@@ -139,26 +139,26 @@ class Engine:
         self._x = jax.device_put(dataset.x, everywhere)
         self._y = jax.device_put(dataset.y.astype(np.int32), everywhere)
         self._key = jax.random.key(sweep.seed)
-        seen = sight(dataset, sweep.defences)
-        self.signals = tuple(signal for signal in sweep.signals if sees(signal, seen))
+        access = sight(dataset, sweep.defences)
+        self.signals = tuple(signal for signal in sweep.signals if sees(signal, access))
         self._work = Work(sweep.model, sweep.learner, sweep.queries, self.signals, slots, sweep.columns, sweep.defences)
-        begin, known = time.perf_counter(), _compilations()
+        begin, compilations = time.perf_counter(), _compilations()
         share = -(-models // self.mesh.size)
         self._fit(share, placement, self._choose(share, placement))
-        self.compile_seconds = time.perf_counter() - begin if _compilations() > known else 0.0
+        self.compile_seconds = time.perf_counter() - begin if _compilations() > compilations else 0.0
 
-    def _choose(self, share: int, given: Placement) -> Way:
+    def _choose(self, share: int, placement: Placement) -> Way:
         """A way through the models of a device: from figures known before on a CPU, else measured."""
         convolves = _convolves(self.sweep.model)
-        form = given.conv or (None if convolves else default_form())
+        form = placement.conv or (None if convolves else default_form())
         if on_cpu(self.mesh):
-            group = given.vmap or (1 if convolves else 2)
-            return Way(form or default_form(), min(group, share), given.block or BLOCK)
-        if form and given.vmap and given.block:
-            return Way(form, min(given.vmap, share), given.block)
+            group = placement.vmap or (1 if convolves else 2)
+            return Way(form or default_form(), min(group, share), placement.block or BLOCK)
+        if form and placement.vmap and placement.block:
+            return Way(form, min(placement.vmap, share), placement.block)
         forms: tuple[Form, ...] = (form,) if form else ("patches", "lax")  # mixed mends XLA's CPU backend alone
         room = 0.8 * free_bytes(self.mesh)
-        return fastest(self._work, self.mesh, aval(self._x), share=share, room=room, given=given, forms=forms)
+        return fastest(self._work, self.mesh, aval(self._x), share=share, room=room, placement=placement, forms=forms)
 
     def _fit(self, share: int, placement: Placement, way: Way) -> None:
         """Compile, and halve the group or the chunk until the program fits into free memory."""
@@ -194,7 +194,7 @@ class Engine:
         Raises:
             InputError: the training of a model diverged.
         """
-        return self._finished(self._begun(models, member), 0.0)
+        return self._finish_chunk(self._begin_chunk(models, member), 0.0)
 
     def run_all(self, models: Sequence[int], member: Bool[np.ndarray, "model record"]) -> Iterator[Chunk]:
         """The same for any number of models, a chunk at a time; the devices train the next one while a chunk is handed out.
@@ -204,38 +204,38 @@ class Engine:
             member: the whole member matrix; a model's number is its row.
         """
         parts = [list(models[first : first + self.chunk]) for first in range(0, len(models), self.chunk)]
-        now, free = self._begun(parts[0], member[parts[0]]) if parts else None, 0.0
+        now, free = self._begin_chunk(parts[0], member[parts[0]]) if parts else None, 0.0
         for part in [*parts[1:], None]:
-            following = self._begun(part, member[part]) if part else None
+            following = self._begin_chunk(part, member[part]) if part else None
             if now:
-                chunk = self._finished(now, free)
+                chunk = self._finish_chunk(now, free)
                 free = time.perf_counter()
                 yield chunk
             now = following
 
-    def _begun(self, models: Sequence[int], member: Bool[np.ndarray, "model record"]) -> _Begun:
+    def _begin_chunk(self, models: Sequence[int], member: Bool[np.ndarray, "model record"]) -> _Pending:
         """A chunk on its way through the devices."""
-        padded = np.resize(np.asarray(models, np.uint32), self.chunk)
+        numbers = np.resize(np.asarray(models, np.uint32), self.chunk)
         over_models = NamedSharding(self.mesh, MODEL)
-        keys = jax.device_put(jax.vmap(lambda i: jax.random.fold_in(self._key, i))(padded), over_models)
+        keys = jax.device_put(jax.vmap(lambda i: jax.random.fold_in(self._key, i))(numbers), over_models)
         rows = memberships(np.resize(member, (self.chunk, member.shape[1])), self._work.slots)
         begin = time.perf_counter()
         each = keys, jax.device_put(rows, over_models)
         variables = self.program.train(each, self._x, self._y)
         answers = self.program.observe((*each, variables), self._x, self._y)
-        return _Begun(padded[: len(models)], variables, answers, begin)
+        return _Pending(numbers[: len(models)], variables, answers, begin)
 
-    def _finished(self, begun: _Begun, free: float) -> Chunk:
+    def _finish_chunk(self, pending: _Pending, free: float) -> Chunk:
         """What becomes of it, on devices that were free for it from then on."""
-        count = len(begun.models)
-        variables = _finish(begun.variables)
-        trained = time.perf_counter()
-        signals = {name: np.asarray(value)[:count] for name, value in _finish(begun.answers).items()}
+        count = len(pending.models)
+        variables = _finish(pending.variables)
+        trained_at = time.perf_counter()
+        signals = {name: np.asarray(value)[:count] for name, value in _finish(pending.answers).items()}
         evidence = signals["phi"] if "phi" in signals else _finiteness(variables)[:count, None, None]
-        require_converged(evidence, begun.models.tolist())
-        kept = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
-        training = trained - max(begun.begin, free)
-        return Chunk(begun.models.astype(np.int64), kept, signals, training, time.perf_counter() - trained)
+        require_converged(evidence, pending.models.tolist())
+        own = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
+        training = trained_at - max(pending.begin, free)
+        return Chunk(pending.models.astype(np.int64), own, signals, training, time.perf_counter() - trained_at)
 
 
 def _evened(models: int, most: int) -> int:
@@ -315,5 +315,5 @@ def train_ensemble(
     chunks = list(engine.run_all(range(len(member)), member))
     variables = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(chunk.variables for chunk in chunks))
     names = [signal.name for signal in engine.signals]
-    observed = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in names}
-    return Ensemble(variables, member), Observations(signals=observed, member=member, label=dataset.y)
+    answers = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in names}
+    return Ensemble(variables, member), Observations(signals=answers, member=member, label=dataset.y)

@@ -49,8 +49,8 @@ def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:
         x = jnp.where(mirrored, x[:, :, ::-1], x)
     if recipe.crop:
         offsets = jax.random.randint(crop_key, (records, 2), 0, 2 * recipe.crop + 1)
-        padded = jnp.pad(x, ((0, 0), (recipe.crop,) * 2, (recipe.crop,) * 2, (0, 0)), mode="reflect")
-        x = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), x.shape[1:]))(padded, offsets)
+        canvas = jnp.pad(x, ((0, 0), (recipe.crop,) * 2, (recipe.crop,) * 2, (0, 0)), mode="reflect")
+        x = jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), x.shape[1:]))(canvas, offsets)
     x = as_input(x)
     if recipe.cutout:
         centre = jax.random.randint(cut_key, (records, 2), 0, jnp.array([[height, width]]))

@@ -146,9 +146,9 @@ def network(work: Work) -> Model:
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes."""
     model = network(work)
-    shaped = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
-    keys = shaped((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
-    member = Membership(shaped((chunk, work.slots), jnp.int32), shaped((chunk, work.slots), jnp.float32))
+    spec = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
+    keys = spec((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
+    member = Membership(spec((chunk, work.slots), jnp.int32), spec((chunk, work.slots), jnp.float32))
 
     def train_one(one, x, y):
         key, member = one
@@ -161,13 +161,11 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
 
     options = fixed_kernels(mesh)
     with using(way.conv):
-        trained = _mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(options)
-        variables = jax.tree.map(
-            lambda leaf: shaped(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys)
-        )
-        observed = _mapped(observe_one, mesh, way.group).lower((keys, member, variables), x, y).compile(options)
-    needs = [program.memory_analysis() for program in (trained, observed)]
+        training = _mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(options)
+        variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys))
+        observation = _mapped(observe_one, mesh, way.group).lower((keys, member, variables), x, y).compile(options)
+    needs = [program.memory_analysis() for program in (training, observation)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
     # What the chunk before has learnt and answered is still there while it is brought to the host.
     before = sum(need.output_size_in_bytes for need in needs)
-    return Program(trained, observed, int(most + before))
+    return Program(training, observation, int(most + before))

@@ -73,9 +73,9 @@ class Recipe:
             choices = get_args(kind)
             self._check(name, f"one of {', '.join(choices)}", lambda value, choices=choices: value in choices)
 
-    def _check(self, name: str, wanted: str, holds: Callable[..., bool]) -> None:
+    def _check(self, name: str, remedy: str, holds: Callable[..., bool]) -> None:
         if not holds(value := getattr(self, name)):
-            raise InputError(f"{name} is {value!r}: give {wanted}.")
+            raise InputError(f"{name} is {value!r}: give {remedy}.")
 
     def steps(self, slots: int) -> int:
         """Gradient steps of a model with so many members."""

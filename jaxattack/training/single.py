@@ -147,7 +147,7 @@ def epoch(
     return jax.lax.scan(step, state, (number * steps + jnp.arange(steps), order, weight))[0]
 
 
-def shuffled(key: PRNGKeyArray, count: int) -> Int[jax.Array, "count"]:
+def shuffle(key: PRNGKeyArray, count: int) -> Int[jax.Array, "count"]:
     """0 to ``count - 1`` in random order.
 
     `jax.random.permutation` sorts pairs, twice, which on a CPU takes as long as training a small network for a pass.
@@ -228,7 +228,7 @@ def observe(
         Each signal; ``correct`` has one query, the record itself.
     """
     offsets, blocks = jnp.asarray(queries.offsets()), jnp.asarray(in_blocks(len(y), block))
-    kept = {signal.name: signal for signal in map(signals.as_signal, names)}
+    by_name = {signal.name: signal for signal in map(signals.as_signal, names)}
     common = jax.random.key(0)  # what signals draw is the same for every model
     chain: Chain | None = None
 
@@ -248,9 +248,9 @@ def observe(
 
         def at(now):
             number, offset = now
-            one, asked = behind(chain, index, number), as_input(view(queries, records, offset))
+            one, batch = behind(chain, index, number), as_input(view(queries, records, offset))
             draws = keys_of(jax.random.fold_in(common, number), index)
-            return {name: signal(one, asked, labels, draws) for name, signal in kept.items()}
+            return {name: signal(one, batch, labels, draws) for name, signal in by_name.items()}
 
         return jax.lax.map(at, (jnp.arange(len(offsets)), offsets))
 

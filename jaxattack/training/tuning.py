@@ -90,8 +90,8 @@ def measure(work: Work, mesh: Mesh, way: Way, x: jax.ShapeDtypeStruct) -> Timing
 def _random(count: int, x: jax.ShapeDtypeStruct, mesh: Mesh) -> tuple[jax.Array, jax.Array]:
     """Random records: a device that saves power on zeros would be timed wrongly."""
     key, shape = jax.random.key(0), (count, *x.shape[1:])
-    made = jax.random.bits(key, shape, jnp.uint8) if x.dtype == jnp.uint8 else jax.random.normal(key, shape)
-    return jax.device_put((made.astype(x.dtype), jnp.zeros(count, jnp.int32)), NamedSharding(mesh, EVERYWHERE))
+    noise = jax.random.bits(key, shape, jnp.uint8) if x.dtype == jnp.uint8 else jax.random.normal(key, shape)
+    return jax.device_put((noise.astype(x.dtype), jnp.zeros(count, jnp.int32)), NamedSharding(mesh, EVERYWHERE))
 
 
 def _models(count: int, slots: int) -> tuple[jax.Array, Membership]:
@@ -110,7 +110,14 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def fastest(
-    work: Work, mesh: Mesh, x: jax.ShapeDtypeStruct, *, share: int, room: float, given: Placement, forms: Iterable[Form]
+    work: Work,
+    mesh: Mesh,
+    x: jax.ShapeDtypeStruct,
+    *,
+    share: int,
+    room: float,
+    placement: Placement,
+    forms: Iterable[Form],
 ) -> Way:
     """The way that does the whole work in the least time, of those that were tried.
 
@@ -120,7 +127,7 @@ def fastest(
         x: the records' shape and type.
         share: models of a device, which bounds the group.
         room: bytes of a device that a program may take.
-        given: what is fixed already.
+        placement: what is fixed already.
         forms: of convolution, to try.
 
     Raises:
@@ -154,12 +161,14 @@ def fastest(
         return best
 
     best = None
-    block = given.block or BLOCK
+    block = placement.block or BLOCK
     for form in forms:
-        groups = [min(given.vmap, share)] if given.vmap else [4**power for power in range(8) if 4**power <= share]
+        groups = (
+            [min(placement.vmap, share)] if placement.vmap else [4**power for power in range(8) if 4**power <= share]
+        )
         best = climb(best, [Way(form, group, block) for group in groups])
     assert best is not None
-    if given.block is None:
+    if placement.block is None:
         sizes = [size for size in (4 * BLOCK, 16 * BLOCK) if size < 4 * x.shape[0]]
         best = climb(best, [best.way._replace(block=size) for size in sizes]) or best
     return best.way

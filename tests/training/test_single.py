@@ -11,7 +11,7 @@ from jaxattack.models import build
 from jaxattack.training.images import Queries, as_input, augment, view
 from jaxattack.training.learners import Standard
 from jaxattack.training.recipe import Recipe, optimizer
-from jaxattack.training.single import observe, shuffled
+from jaxattack.training.single import observe, shuffle
 from jaxattack.types import Membership, Model, Variables
 
 RNG = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def step_loop(model, recipe, x, y, key, member):
         return jax.grad(loss, has_aux=True)(variables.params)
 
     for epoch in range(recipe.epochs):
-        order = shuffled(jax.random.fold_in(jax.random.fold_in(key, 1), epoch), slots)
+        order = shuffle(jax.random.fold_in(jax.random.fold_in(key, 1), epoch), slots)
         for first in range(0, slots - batch + 1, batch):
             chosen = order[first : first + batch]
             index, weight = member.index[chosen], member.weight[chosen]

@@ -33,7 +33,7 @@ def timed_by(monkeypatch, step, answer=lambda way: 0.0, bytes_needed=lambda way:
 
 
 def chosen(share=100, room=10, given=Placement(), forms=("lax", "patches")):
-    return fastest(WORK, MESH, X, share=share, room=room, given=given, forms=forms)
+    return fastest(WORK, MESH, X, share=share, room=room, placement=given, forms=forms)
 
 
 def test_the_fastest_form_and_group_are_taken_and_climbing_stops_where_it_no_longer_pays(monkeypatch):

@@ -87,7 +87,7 @@ class Plain:
 
     def batches(self, key, weight, batch, steps):
         """As `jaxattack.training.single.Gradient`: each slot once, but for a last short batch."""
-        order = single.shuffled(key, weight.shape[0])[: steps * batch].reshape(steps, batch)
+        order = single.shuffle(key, weight.shape[0])[: steps * batch].reshape(steps, batch)
         return order, weight[order]
 
     def __call__(self, loss, params, records, batch, key):  # noqa: ARG002

@@ -12,7 +12,7 @@ from jaxattack.models import build
 from jaxattack.training.images import as_input, augment
 from jaxattack.training.learners import RelaxLoss, Standard
 from jaxattack.training.recipe import Recipe, optimizer
-from jaxattack.training.single import shuffled
+from jaxattack.training.single import shuffle
 from jaxattack.types import InputError, Learner, Membership, Variables
 
 RNG = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def fused(model, recipe, x, y, key, member):
             average = jax.tree.map(lambda a, b: a + share * (b - a), average, variables)
             return (variables, moments, average), None
 
-        order = shuffled(jax.random.fold_in(jax.random.fold_in(key, 1), number), slots)
+        order = shuffle(jax.random.fold_in(jax.random.fold_in(key, 1), number), slots)
         order = order[: steps * batch].reshape(steps, batch)
         return jax.lax.scan(step, state, (number * steps + jnp.arange(steps), order))[0], None
 
