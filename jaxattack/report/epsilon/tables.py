@@ -7,10 +7,9 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 
+from jaxattack.report.grid import empty_grid
 from jaxattack.report.wording import count, number
 
 COLUMNS = ("name", "epsilon", "claim", "assumes", "counts", "trials", "errors", "why")
@@ -19,25 +18,18 @@ COLUMNS = ("name", "epsilon", "claim", "assumes", "counts", "trials", "errors", 
 def table(findings: Mapping[str, Any]) -> RenderableType:
     """The bounds, and the upper ones, for a terminal of 80 columns."""
     rows = findings["bounds"]
-    lower = _plain("lower bound", "epsilon", "of", "errors", "counts")
+    lower = empty_grid("lower bound", "epsilon", "of", "errors", "counts")
     for row in rows:
         if row["epsilon"] is not None:
             lower.add_row(
                 row["name"], number(row["epsilon"], 2), count(row["trials"]), count(row["errors"]), row["counts"]
             )
     refused = [f"{row['name']}: {row['why']}" for row in rows if row["epsilon"] is None]
-    upper = _plain("upper bound", "epsilon")
+    upper = empty_grid("upper bound", "epsilon")
     for row in findings["upper"] or ():
         upper.add_row(row["name"], "none" if row["epsilon"] is None else number(row["epsilon"], 2))
     parts = [*([lower] if lower.row_count else []), *refused, *([upper] if upper.row_count else [])]
     return Group(*parts)
-
-
-def _plain(*columns: str) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        grid.add_column(column, justify="right" if index else "left", overflow="fold")
-    return grid
 
 
 def tally(row: Mapping[str, Any]) -> str:

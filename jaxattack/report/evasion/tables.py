@@ -7,10 +7,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from jaxattack.report.grid import empty_grid
 from jaxattack.report.wording import count, dollars, duration, percent, small
 
 COLUMNS = ("record", "label", "right", "success", "answer", "l0", "l1", "l2", "linf", "questions")
@@ -22,17 +22,10 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(_success(findings), *([_distance(findings)] if findings["distance"] else []), _cost(findings))
 
 
-def _plain(*columns: str) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        grid.add_column(column, justify="right" if index else "left", overflow="fold")
-    return grid
-
-
 def _success(findings: Mapping[str, Any]) -> Table:
     success = findings["success"]
     interval = "–" if success["interval"] is None else " to ".join(map(percent, success["interval"]))
-    grid = _plain("records", "right before", "fooled", "of those right", "95% interval", "wrong after, of all")
+    grid = empty_grid("records", "right before", "fooled", "of those right", "95% interval", "wrong after, of all")
     grid.add_row(
         count(success["records"]),
         count(success["right"]),
@@ -45,7 +38,7 @@ def _success(findings: Mapping[str, Any]) -> Table:
 
 
 def _distance(findings: Mapping[str, Any]) -> Table:
-    grid = _plain("distance of those fooled", "lower quartile", "median", "upper quartile")
+    grid = empty_grid("distance of those fooled", "lower quartile", "median", "upper quartile")
     for norm, words in NORMS:
         grid.add_row(words, *(small(findings["distance"][norm][part]) for part in ("lower", "median", "upper")))
     return grid
@@ -53,7 +46,7 @@ def _distance(findings: Mapping[str, Any]) -> Table:
 
 def _cost(findings: Mapping[str, Any]) -> Table:
     cost = findings["cost"]
-    grid = _plain("queries", "a record", "price", "gradients", "attack", "in all")
+    grid = empty_grid("queries", "a record", "price", "gradients", "attack", "in all")
     grid.add_row(
         count(cost["queries"]),
         count(cost["questions"] / findings["success"]["records"]),

@@ -7,11 +7,11 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from jaxattack.report.extraction.reading import PLACES
+from jaxattack.report.grid import empty_grid
 from jaxattack.report.wording import count, dollars, duration, number, percent, size, small
 
 _SIDE_BY_SIDE = 6
@@ -25,15 +25,8 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(*grids, _cost(findings))
 
 
-def _plain(*columns: str) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        grid.add_column(column, justify="right" if index else "left", overflow="fold")
-    return grid
-
-
 def _fidelity(findings: Mapping[str, Any]) -> Table:
-    grid = _plain("asked of both", "records", "agreement", "total variation", "outputs apart", "accuracy")
+    grid = empty_grid("asked of both", "records", "agreement", "total variation", "outputs apart", "accuracy")
     for part, words in PLACES:
         entry = findings["fidelity"][part]
         if entry is None:
@@ -53,7 +46,7 @@ def _fidelity(findings: Mapping[str, Any]) -> Table:
 def _verification(findings: Mapping[str, Any]) -> Table:
     """Fresh inputs on which the stolen model was verified, by place."""
     verification = findings["attack"]["verification"]
-    grid = _plain("verified on", "fresh inputs", "disagreed", "at most (95%)")
+    grid = empty_grid("verified on", "fresh inputs", "disagreed", "at most (95%)")
     for place, tally in verification["places"].items():
         grid.add_row(place, count(tally["trials"]), count(tally["disagreements"]), "")
     bound = percent(verification["bound"], 2)
@@ -63,7 +56,7 @@ def _verification(findings: Mapping[str, Any]) -> Table:
 
 def _parameters(parameters: Mapping[str, Any]) -> Table:
     """The first parameters, the victim's beside the stolen ones."""
-    grid = _plain("parameter", "victim", "stolen", "apart")
+    grid = empty_grid("parameter", "victim", "stolen", "apart")
     for part in parameters["parts"]:
         for index, (true, stolen) in enumerate(zip(part["true"], part["stolen"], strict=True)):
             if index == _SIDE_BY_SIDE:
@@ -75,7 +68,7 @@ def _parameters(parameters: Mapping[str, Any]) -> Table:
 
 def _cost(findings: Mapping[str, Any]) -> Table:
     cost = findings["cost"]
-    grid = _plain("queries", "calls", "sent", "price", "waiting for the victim", "in all")
+    grid = empty_grid("queries", "calls", "sent", "price", "waiting for the victim", "in all")
     grid.add_row(
         count(cost["queries"]),
         count(cost["calls"]),

@@ -7,10 +7,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from jaxattack.report.grid import empty_grid
 from jaxattack.report.wording import count, dollars, duration, number, percent, small
 
 COLUMNS = (
@@ -34,16 +34,9 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(*grids) if findings["attack"]["updates"] else Group(_recognition(findings), *grids)
 
 
-def _plain(*columns: str) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        grid.add_column(column, justify="right" if index else "left", overflow="fold")
-    return grid
-
-
 def _recognition(findings: Mapping[str, Any]) -> Table:
     recognition, model = findings["recognition"], findings["evaluation"]
-    grid = _plain("taken for its class by", "best restart", "any restart", "top 5", "accuracy")
+    grid = empty_grid("taken for its class by", "best restart", "any restart", "top 5", "accuracy")
     victim = findings["victim"]["accuracy"] or {}
     grid.add_row(
         "the victim",
@@ -65,7 +58,7 @@ def _recognition(findings: Mapping[str, Any]) -> Table:
 
 def _targets(findings: Mapping[str, Any]) -> Table:
     score = "score" if findings["attack"]["updates"] else "confidence"
-    grid = _plain("class", score, "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
+    grid = empty_grid("class", score, "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
     for row in findings["targets"][:10]:
         grid.add_row(
             str(row.get("name", row["target"])),
@@ -83,7 +76,7 @@ def _targets(findings: Mapping[str, Any]) -> Table:
 
 def _cost(findings: Mapping[str, Any]) -> Table:
     cost = findings["cost"]
-    grid = _plain("queries", "price", "gradients", "attack", "in all")
+    grid = empty_grid("queries", "price", "gradients", "attack", "in all")
     grid.add_row(
         count(cost["queries"]),
         dollars(cost["price"]),

@@ -7,10 +7,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from jaxattack.report.grid import empty_grid
 from jaxattack.report.wording import count, dollars, duration, number, percent
 
 COLUMNS = ("target", "member", "truth", "value", "score", "error", "baseline", "label", "true_label")
@@ -21,15 +21,8 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(_comparisons(findings), _cost(findings))
 
 
-def _plain(*columns: str) -> Table:
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        grid.add_column(column, justify="right" if index else "left", overflow="fold")
-    return grid
-
-
 def _comparisons(findings: Mapping[str, Any]) -> Table:
-    grid = _plain("of, and against whom", "targets", "attack", "they", "leak", "interval")
+    grid = empty_grid("of, and against whom", "targets", "attack", "they", "leak", "interval")
     for row in findings["comparisons"]:
         leak = row["leak"]
         grid.add_row(
@@ -45,7 +38,7 @@ def _comparisons(findings: Mapping[str, Any]) -> Table:
 
 def _cost(findings: Mapping[str, Any]) -> Table:
     cost = findings["cost"]
-    grid = _plain("queries", "price", "shadow models", "gradient steps", "attack", "in all")
+    grid = empty_grid("queries", "price", "shadow models", "gradient steps", "attack", "in all")
     grid.add_row(
         count(cost["queries"]),
         dollars(cost["price"]),
