@@ -36,14 +36,14 @@ def named(name: str, attacks: Mapping[str, Attack], kind: str, *, fixed: Collect
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
     """
-    known, _, settings = name.partition("?")
-    if known not in attacks:
-        near = difflib.get_close_matches(known, attacks, n=1)
+    base, _, settings = name.partition("?")
+    if base not in attacks:
+        near = difflib.get_close_matches(base, attacks, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise InputError(f"there is no {kind} {known!r}{hint}: choose from {', '.join(attacks)}.")
+        raise InputError(f"there is no {kind} {base!r}{hint}: choose from {', '.join(attacks)}.")
     parts = [setting.partition("=") for setting in settings.split("&") if setting]
     try:
-        return _with(attacks[known], [(place, text) for place, _, text in parts], known, fixed)
+        return _with(attacks[base], [(place, text) for place, _, text in parts], base, fixed)
     except TypeError as error:
         raise InputError(f"{name} sets a field to something of another kind ({error}): mend the value.") from error
 
@@ -75,7 +75,7 @@ def labelled(attacks: Collection[Attack], registry: Mapping[str, Any]) -> dict[s
     return by_label
 
 
-def _with(attack: Any, settings: Sequence[tuple[str, str]], known: str, fixed: Collection[str] = ()) -> Any:
+def _with(attack: Any, settings: Sequence[tuple[str, str]], base: str, fixed: Collection[str] = ()) -> Any:
     """An attack with fields set, all at once; a field may be a field's own, as ``substitute.epochs``."""
     hints = typing.get_type_hints(type(attack))
     fields = {field.name for field in dataclasses.fields(attack)} - {*fixed}
@@ -84,12 +84,12 @@ def _with(attack: Any, settings: Sequence[tuple[str, str]], known: str, fixed: C
     for place, text in settings:
         field, _, rest = place.partition(".")
         if field not in fields or (rest and not _is_config(getattr(attack, field))):
-            raise InputError(f"{known} has no {place!r}: set one of {', '.join(sorted(fields)) or 'nothing'}.")
+            raise InputError(f"{base} has no {place!r}: set one of {', '.join(sorted(fields)) or 'nothing'}.")
         if _is_config(current := getattr(attack, field)):
             nested.setdefault(field, []).append((rest or _first_field(current), text))
         else:
             changes[field] = _value(text, hints[field])
-    changes |= {field: _with(getattr(attack, field), inner, f"{known}'s {field}") for field, inner in nested.items()}
+    changes |= {field: _with(getattr(attack, field), inner, f"{base}'s {field}") for field, inner in nested.items()}
     return dataclasses.replace(attack, **changes)
 
 

@@ -36,5 +36,5 @@ class DeepFool(WhiteBoxAttack):
 
     def craft(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]) -> Examples:  # noqa: ARG002 (it leaves what the model says)
         """As `WhiteBoxAttack`; a step takes a gradient of every class."""
-        moved = deepfool(box.model, box.variables, x, box.inputs, steps=self.steps, overshoot=self.overshoot)
-        return Examples(moved.example, int(moved.steps.sum()) * box.classes)
+        result = deepfool(box.model, box.variables, x, box.inputs, steps=self.steps, overshoot=self.overshoot)
+        return Examples(result.example, int(result.steps.sum()) * box.classes)

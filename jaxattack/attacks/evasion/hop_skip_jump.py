@@ -63,15 +63,15 @@ class HopSkipJump:
         steps, before = plan(self.queries, x[0].size), victim.ledger
         label = np.asarray(victim(x).label)
         right = label == y
-        chosen = np.flatnonzero(right)
+        rows = np.flatnonzero(right)
         questions, example, success, stopped = np.ones(len(x), int), x.copy(), ~right, ""
-        if len(chosen):
-            asking = _Asking(victim, x[chosen], y[chosen], progress, total=len(chosen) * (steps.queries - 1))
-            other = _nearest_others(x[chosen], y[chosen], x, label, inputs)
-            search, stopped = asking.run(_keys(seed, chosen), steps, other)
-            example[chosen] = asking.units(np.arange(len(chosen)), np.asarray(search.point))
-            success[chosen] = np.asarray(search.adversarial)
-            questions[chosen] += asking.count
+        if len(rows):
+            asking = _Asking(victim, x[rows], y[rows], progress, total=len(rows) * (steps.queries - 1))
+            other = _nearest_others(x[rows], y[rows], x, label, inputs)
+            search, stopped = asking.run(_keys(seed, rows), steps, other)
+            example[rows] = asking.units(np.arange(len(rows)), np.asarray(search.point))
+            success[rows] = np.asarray(search.adversarial)
+            questions[rows] += asking.count
         return outcome(
             self.name, inputs, x, example, right=right, success=success, questions=questions,
             cost=victim.ledger - before, stopped=stopped,

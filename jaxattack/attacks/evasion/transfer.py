@@ -59,8 +59,8 @@ class Transfer:
                 f"the surrogate takes records of shape {surrogate.inputs.shape} and has {surrogate.classes} classes, and the "
                 f"victim {inputs.shape} and {classes}: give one of the same task."
             )
-        made = self.craft.craft(surrogate, x, y)
-        example = np.clip(made.x, inputs.low, inputs.high)
+        examples = self.craft.craft(surrogate, x, y)
+        example = np.clip(examples.x, inputs.low, inputs.high)
         before = victim.ledger
         label = np.asarray(victim(np.concatenate([x, example])).label)
         if progress:
@@ -73,5 +73,5 @@ class Transfer:
         }
         return outcome(
             self.name, inputs, x, example, right=right, success=label[len(x) :] != y,
-            questions=np.full(len(x), 2), gradients=made.gradients, cost=victim.ledger - before, notes=notes,
+            questions=np.full(len(x), 2), gradients=examples.gradients, cost=victim.ledger - before, notes=notes,
         )  # fmt: skip

@@ -51,12 +51,12 @@ class WhiteBoxAttack:
         """As `jaxattack.types.EvasionAttack`."""
         x, y = take_records(victim.inputs, victim.classes, x, y)
         right = labels_of(victim, x) == y
-        made = self.craft(victim, x, y)
+        examples = self.craft(victim, x, y)
         if progress:
             progress("records", len(x), len(x))
         return outcome(
-            self.name, victim.inputs, x, made.x, right=right, success=labels_of(victim, made.x) != y,
-            questions=np.zeros(len(x), int), gradients=made.gradients,
+            self.name, victim.inputs, x, examples.x, right=right, success=labels_of(victim, examples.x) != y,
+            questions=np.zeros(len(x), int), gradients=examples.gradients,
         )  # fmt: skip
 
 

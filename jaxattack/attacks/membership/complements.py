@@ -60,7 +60,7 @@ def draw_opposite(
         Arrays of models, as many as the largest number; -1 where there is none to be drawn.
     """
     models, records = member.shape
-    drawn = np.full((max(number), len(targets), records), -1, np.min_scalar_type(-models))
+    draws = np.full((max(number), len(targets), records), -1, np.min_scalar_type(-models))
     generators = [np.random.default_rng((KEY, int(target))) for target in targets]
     for start in range(0, records, CHUNK):
         block = slice(start, min(start + CHUNK, records))
@@ -75,6 +75,6 @@ def draw_opposite(
                 for _ in partners[row]:  # step over those that are not to be drawn
                     rank += np.isin(order[begin + rank % np.maximum(size, 1), columns], partners[row])
                 model = order[(begin + rank % np.maximum(size, 1)).clip(max=models - 1), columns]
-                drawn[draw, row, block] = np.where(size > draw, model, -1)
+                draws[draw, row, block] = np.where(size > draw, model, -1)
                 rank += 1
-    return tuple(drawn)
+    return tuple(draws)

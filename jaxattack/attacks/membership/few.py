@@ -69,7 +69,7 @@ class FewReferences:
         Raises:
             InputError: another design, too few models, or what the attack itself refuses.
         """
-        chosen = read_targets(observations, targets)
+        models = read_targets(observations, targets)
         if observations.models // 2 <= self.pairs:
             raise InputError(
                 f"{self.name} needs {self.pairs + 1} pairs of models and there are {observations.models} models: observe more."
@@ -79,7 +79,7 @@ class FewReferences:
         if pairs is None or (np.bincount(group) != 2).any() or (side[pairs].sum(axis=1) != 0).any():
             raise InputError(f"{self.name} needs models in complementary pairs: train them with the design halves.")
         read = observations.only(self.signals)
-        return np.concatenate([self._score(read, int(target), pairs, int(group[target])) for target in chosen])
+        return np.concatenate([self._score(read, int(target), pairs, int(group[target])) for target in models])
 
     def _score(
         self, observations: Observations, target: int, pairs: Int[np.ndarray, "pair 2"], own: int

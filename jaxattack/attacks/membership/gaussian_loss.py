@@ -74,16 +74,16 @@ class GaussianLoss:
         """
         require_models(observations, self.name)
         loss = loss_of(read_signal(observations, Phi())[:, :, 0])
-        chosen = read_targets(observations, targets)
-        shadows = choose_shadows(model_groups(observations.member, self.protocol), chosen)
-        references = choose_references(observations.member, chosen, self.protocol)
-        known = references.includes(shadows, observations.records)
+        models = read_targets(observations, targets)
+        shadows = choose_shadows(model_groups(observations.member, self.protocol), models)
+        references = choose_references(observations.member, models, self.protocol)
+        membership = references.includes(shadows, observations.records)
 
         def score(row: int) -> Float[np.ndarray, "record"]:
-            shadow, records = shadows[row], known[row]
-            return self._ratio(loss[chosen[row]], loss[shadow, records], observations.member[shadow, records])
+            shadow, records = shadows[row], membership[row]
+            return self._ratio(loss[models[row]], loss[shadow, records], observations.member[shadow, records])
 
-        return np.stack(map_threads(score, range(len(chosen))))
+        return np.stack(map_threads(score, range(len(models))))
 
     def _ratio(
         self,

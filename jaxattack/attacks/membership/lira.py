@@ -118,9 +118,9 @@ class LiRA:
         """
         require_models(observations, self.name)
         phi = read_signal(observations, Phi())
-        chosen = read_targets(observations, targets)
+        models = read_targets(observations, targets)
         variance = self._variance(observations.models)
-        references = choose_references(observations.member, chosen, self.protocol)
+        references = choose_references(observations.member, models, self.protocol)
         sides = require_references(observations.member, references, self.needs(observations.models), self.name)
         if self.formula == "reference_code":
             return published.score(phi, sides, references, fix_variance=variance == "global")

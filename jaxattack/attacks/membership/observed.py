@@ -48,12 +48,12 @@ def read_targets(observations: Observations, targets: Sequence[int] | None) -> I
     """
     if targets is None:
         return np.arange(observations.models)
-    chosen = np.asarray(targets)
-    if chosen.ndim != 1 or not len(chosen) or not np.issubdtype(chosen.dtype, np.integer):
+    index = np.asarray(targets)
+    if index.ndim != 1 or not len(index) or not np.issubdtype(index.dtype, np.integer):
         raise InputError(f"targets is {targets}: give the indices of the models to attack, such as [0].")
-    if chosen.min() < 0 or chosen.max() >= observations.models or len(np.unique(chosen)) < len(chosen):
+    if index.min() < 0 or index.max() >= observations.models or len(np.unique(index)) < len(index):
         raise InputError(f"targets is {targets}: name each model once, from 0 to {observations.models - 1}.")
-    return chosen
+    return index
 
 
 def require_models(observations: Observations, attack: str) -> None:

@@ -74,11 +74,11 @@ class AttackR:
         """
         require_models(observations, self.name)
         phi = read_signal(observations, Phi())[:, :, 0]
-        chosen = read_targets(observations, targets)
-        references = choose_references(observations.member, chosen, self.protocol)
+        models = read_targets(observations, targets)
+        references = choose_references(observations.member, models, self.protocol)
         outs = require_references(observations.member, references, self.needs(observations.models), self.name)["out"]
         largest = loss_of(phi.min(keepdims=True)).item()
-        score = np.empty((len(chosen), phi.shape[1]))
+        score = np.empty((len(models), phi.shape[1]))
 
         def score_block(block: slice) -> None:
             score[:, block] = 1 - _levels(loss_of(phi[:, block]), outs[:, block], references.of(block), largest)
@@ -217,16 +217,16 @@ class Calibration:
         """
         require_models(observations, self.name)
         phi = read_signal(observations, Phi())[:, :, 0]
-        chosen = read_targets(observations, targets)
-        references = choose_references(observations.member, chosen, self.protocol)
+        index = read_targets(observations, targets)
+        references = choose_references(observations.member, index, self.protocol)
         sides = require_references(observations.member, references, self.needs(observations.models), self.name)
-        score = np.empty((len(chosen), phi.shape[1]))
+        score = np.empty((len(index), phi.shape[1]))
 
         def score_block(block: slice) -> None:
             part = references.of(block)
             negative = part.prepare(-loss_of(phi[:, block]))
             means = [part.total(negative, models[:, block]) / part.count(models[:, block]) for models in sides.values()]
-            score[:, block] = negative[chosen] - sum(means) / len(means)
+            score[:, block] = negative[index] - sum(means) / len(means)
 
         map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1))
         return score

@@ -153,8 +153,8 @@ def choose_references(
     group, side = complement_groups(member)
     partners = [np.flatnonzero((group == group[t]) & (np.arange(len(group)) != t)) for t in targets]
     most = max(map(len, partners))
-    padded = np.stack([np.pad(row, (0, most - len(row)), constant_values=-1) for row in partners])
-    left_out = [padded[:, [at]] for at in range(most)]
+    table = np.stack([np.pad(row, (0, most - len(row)), constant_values=-1) for row in partners])
+    left_out = [table[:, [at]] for at in range(most)]
     if equal_counts(member):
         # Twins and complements that are left out may leave a record as many in and out already, as in pairs.
         surplus = [abs(int(side[t] + side[row].sum())) for t, row in zip(targets, partners, strict=True)]

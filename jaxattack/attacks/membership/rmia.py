@@ -132,19 +132,19 @@ class RMIA:
         """
         require_models(observations, self.name)
         signal = read_signal(observations, self.signals[0])
-        chosen = read_targets(observations, targets)
+        models = read_targets(observations, targets)
         if self.population is not None and self.population > observations.records:
             raise InputError(
                 f"population is {self.population} and there are {observations.records} records: give at most as many."
             )
-        references = choose_references(observations.member, chosen, self.protocol)
+        references = choose_references(observations.member, models, self.protocol)
         sides = require_references(observations.member, references, self.needs(observations.models), self.name)
-        ratio, first = self._log_ratios(signal, sides, references, self._offset(signal, observations.member, chosen))
+        ratio, first = self._log_ratios(signal, sides, references, self._offset(signal, observations.member, models))
         if not self.counting:
             return ratio
         size = self.population or observations.records
         z = np.linspace(0, observations.records - 1, size).round().astype(int)
-        return np.stack(map_threads(lambda i: dominance(ratio[i], first[i, z], self.gamma), range(len(chosen))))
+        return np.stack(map_threads(lambda i: dominance(ratio[i], first[i, z], self.gamma), range(len(models))))
 
     def _join(self) -> str:
         if self.join != "auto":
@@ -163,8 +163,8 @@ class RMIA:
         self, signal, sides: dict[Side, Bool[np.ndarray, "model record"]], references: References, offset
     ) -> tuple[Float[np.ndarray, "target record"], Float[np.ndarray, "target record"]]:
         """log r of each record, its queries joined, and of its first query alone."""
-        joined = np.empty((len(references.targets), signal.shape[1]))
-        first = joined if signal.shape[2] == 1 else np.empty_like(joined)
+        score = np.empty((len(references.targets), signal.shape[1]))
+        first = score if signal.shape[2] == 1 else np.empty_like(score)
 
         join = VOTES[self._join()]
 
@@ -175,10 +175,10 @@ class RMIA:
             marginal = balanced(part.log_mean(x, sides["in"][:, block]), out) if self.online else raised(out, offset)
             ratio = x[part.targets] - marginal
             first[:, block] = ratio[:, :, 0]
-            joined[:, block] = join(ratio)
+            score[:, block] = join(ratio)
 
         map_threads(block_ratios, record_blocks(*signal.shape))
-        return joined, first
+        return score, first
 
 
 def dominance(
@@ -234,7 +234,7 @@ def tune_offset(
     models = len(member)
     group = model_groups(member, protocol)
     players = choose_shadows(group, np.arange(models))
-    told = choose_references(member, np.arange(models), protocol).includes(players, member.shape[1])
+    membership = choose_references(member, np.arange(models), protocol).includes(players, member.shape[1])
     # Products with exact zeros leave models out without a trace of them.
     others = 1.0 - (group[:, None] == group) - (group[players, None] == group)
     count = others @ ~member
@@ -246,7 +246,7 @@ def tune_offset(
     mean_out = others @ np.where(member, 0.0, np.exp(log_confidence, dtype=np.float64)) / count
 
     def best(target: int) -> float:
-        player, records = players[target], told[target]
+        player, records = players[target], membership[target]
         x = log_confidence[player, records].astype(np.float64)
         return _best_offset(x, mean_out[target, records], member[player, records])
 

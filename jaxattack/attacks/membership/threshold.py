@@ -117,20 +117,22 @@ class Threshold:
         if self.classwise:
             require_models(observations, self.name)
         signal = read_signal(observations, self.signals[0])[:, :, 0]
-        chosen = read_targets(observations, targets)
+        models = read_targets(observations, targets)
         turn = QUANTITIES[self.quantity][1]
-        score = turn(signal[chosen])
+        score = turn(signal[models])
         if self.classwise:
             label = np.unique(observations.label, return_inverse=True)[1]
-            shadows = choose_shadows(model_groups(observations.member, self.protocol), chosen)
-            references = choose_references(observations.member, chosen, self.protocol)
-            told = references.includes(shadows, observations.records)
+            shadows = choose_shadows(model_groups(observations.member, self.protocol), models)
+            references = choose_references(observations.member, models, self.protocol)
+            membership = references.includes(shadows, observations.records)
 
             def thresholds(row: int) -> Float[np.ndarray, "record"]:
                 shadow = shadows[row]
-                return class_thresholds(turn(signal[shadow]), observations.member[shadow], label, told[row])[label]
+                return class_thresholds(turn(signal[shadow]), observations.member[shadow], label, membership[row])[
+                    label
+                ]
 
-            score -= np.stack(map_threads(thresholds, range(len(chosen))))
+            score -= np.stack(map_threads(thresholds, range(len(models))))
         return score
 
 
@@ -138,7 +140,7 @@ def class_thresholds(
     score: Float[np.ndarray, "record"],
     member: Bool[np.ndarray, "record"],
     label: Int[np.ndarray, "record"],
-    told: Bool[np.ndarray, "record"],
+    readable: Bool[np.ndarray, "record"],
 ) -> Float[np.ndarray, "cls"]:
     """For each class, the highest of the thresholds with the best balanced accuracy.
 
@@ -146,16 +148,16 @@ def class_thresholds(
         score: of the shadow model.
         member: of the shadow model.
         label: 0 to one less than the number of classes.
-        told: the records whose membership is read.
+        readable: the records whose membership is read.
     """
-    overall = _best_threshold(score[told], member[told])
-    found = []
+    overall = _best_threshold(score[readable], member[readable])
+    thresholds = []
     for records in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
-        records = records[told[records]]
+        records = records[readable[records]]
         truth = member[records]
-        mixed = truth.any() and not truth.all()
-        found.append(_best_threshold(score[records], truth) if mixed else overall)
-    return np.array(found)
+        both = truth.any() and not truth.all()
+        thresholds.append(_best_threshold(score[records], truth) if both else overall)
+    return np.array(thresholds)
 
 
 def _best_threshold(score, member) -> float:

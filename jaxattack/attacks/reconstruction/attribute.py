@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import softmax
 
-from jaxattack.attacks.reconstruction.knowledge import Knowledge, Partial, handed
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, Partial, require
 from jaxattack.attacks.reconstruction.secret import Secret
 from jaxattack.types import (
     EVERY_LEVEL,
@@ -87,7 +87,7 @@ class MaximumPosterior:
                 fit, or a budget too small for a single record.
         """
         del seed, progress  # nothing is random, and all is one call
-        oracle, confusion, partial = handed(self, knowledge)
+        oracle, confusion, partial = require(self, knowledge)
         _check_confusion(confusion, oracle.access.classes)
 
         def score(answer: Answer, y: Int[np.ndarray, "record value"]) -> np.ndarray:
@@ -116,7 +116,7 @@ class Confidence:
                 budget too small for a single record.
         """
         del seed, progress  # nothing is random, and all is one call
-        oracle, partial = handed(self, knowledge)
+        oracle, partial = require(self, knowledge)
 
         def score(answer: Answer, y: Int[np.ndarray, "record value"]) -> np.ndarray:
             confidence = answer.probability if answer.probability is not None else softmax(answer.logit, axis=1)
@@ -142,9 +142,9 @@ class TreeCounts:
             InputError: something missing, or labels or records that do not fit.
         """
         del seed  # nothing is random
-        tree, (x, y, secret) = handed(self, knowledge)
+        tree, (x, y, secret) = require(self, knowledge)
         _check_records(x, y, tree.features, tree.classes)
-        leaf, known = tree.feature < 0, np.ones(tree.features, bool)
+        leaf, features = tree.feature < 0, np.ones(tree.features, bool)
         share = np.where(leaf, tree.count / tree.count[0], 0.0)
         only = np.isin(np.arange(tree.features), secret.columns)
         phi = tree.reachable(secret.candidates(np.zeros((1, tree.features)))[0], only) @ share
@@ -152,7 +152,7 @@ class TreeCounts:
         for at in range(0, len(x), BLOCK):
             candidates = secret.candidates(x[at : at + BLOCK]).reshape(-1, tree.features)
             label = np.repeat(y[at : at + BLOCK], len(secret.prior))[:, np.newaxis]
-            parts.append((tree.reachable(candidates, known) & leaf & (tree.label == label)) @ share)
+            parts.append((tree.reachable(candidates, features) & leaf & (tree.label == label)) @ share)
             if progress:
                 progress("records", min(at + BLOCK, len(x)), len(x))
         score = secret.prior * np.concatenate(parts).reshape(len(x), -1) / phi

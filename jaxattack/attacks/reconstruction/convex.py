@@ -19,7 +19,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, require
 from jaxattack.attacks.reconstruction.linear_model import LinearModel
 from jaxattack.types import Goal, InputError, Level, Need, Progress, Reconstruction, above_zero, config
 
@@ -79,9 +79,9 @@ def _missing(victim: LinearModel, x: np.ndarray, y: np.ndarray, tolerance: float
             f"x and y have shapes {np.shape(x)} and {np.shape(y)} and the model takes {len(victim.weight)} features: "
             "give the other training records and their labels."
         )
-    known = victim.scaled(x)
-    error = victim.predict(known) - victim.answers(y)
-    missing, outer = -error.sum(axis=0), -victim.penalty * victim.weight - known.T @ error
+    rest = victim.scaled(x)
+    error = victim.predict(rest) - victim.answers(y)
+    missing, outer = -error.sum(axis=0), -victim.penalty * victim.weight - rest.T @ error
     size = float(np.linalg.norm(missing))
     if not size > tolerance:
         return None
@@ -126,25 +126,27 @@ class Convex:
     def __call__(self, knowledge: Knowledge, *, seed: int = 0, progress: Progress | None = None) -> Reconstruction:
         """Solve for the record that is missing from each entry of ``known``; the score is |e|."""
         del seed  # nothing is random
-        victim, known = handed(self, knowledge)
+        victim, others = require(self, knowledge)
         features = len(victim.weight)
-        x, label = np.full((len(known), features), np.nan), np.full(len(known), -1)
-        size, residual = np.full(len(known), np.nan), np.full(len(known), np.nan)
-        for at, one in enumerate(known):
+        x, label = np.full((len(others), features), np.nan), np.full(len(others), -1)
+        size, residual = np.full(len(others), np.nan), np.full(len(others), np.nan)
+        for at, one in enumerate(others):
             missing = _missing(victim, one.x.reshape(len(one.x), -1), one.y, self.tolerance)
             if missing is not None:
                 x[at], size[at], residual[at] = missing.x, missing.size, missing.residual
                 label[at] = missing.y if victim.loss != "squared" else -1
             if progress:
-                progress("records", at + 1, len(known))
-        lost = int(np.isnan(size).sum())
+                progress("records", at + 1, len(others))
+        without_influence = int(np.isnan(size).sum())
         return Reconstruction(
             attack=self.name,
             goal=self.goal,
-            value=x.reshape(len(known), *known[0].x.shape[1:]),
+            value=x.reshape(len(others), *others[0].x.shape[1:]),
             score=size,
             label=None if victim.loss == "squared" else label,
-            complete=not lost,
-            reason=f"{lost} of {len(known)} records have no influence on the model." if lost else "",
+            complete=not without_influence,
+            reason=f"{without_influence} of {len(others)} records have no influence on the model."
+            if without_influence
+            else "",
             notes={"rank-one residual, median": float(np.nanmedian(residual))} if len(victim.bias) > 1 else {},
         )

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, require
 from jaxattack.attacks.reconstruction.reconstructor import Reconstructor
 from jaxattack.training import Placement, Recipe, train_ensemble
 from jaxattack.types import (
@@ -72,14 +72,14 @@ def train_shadows(
             f"fixed has records {fixed.shape} of {fixed.classes} classes and others {others.shape} of {others.classes}: "
             "give records of one kind."
         )
-    known = len(fixed)
+    count = len(fixed)
     both = Dataset(
         x=np.concatenate([fixed.x, others.x]),
         y=np.concatenate([fixed.y, others.y]),
         classes=fixed.classes,
         name=fixed.name,
     )
-    member = np.concatenate([np.ones((len(others), known), bool), np.eye(len(others), dtype=bool)], axis=1)
+    member = np.concatenate([np.ones((len(others), count), bool), np.eye(len(others), dtype=bool)], axis=1)
     ensemble, _ = train_ensemble(model, recipe, both, member, seed=seed, placement=placement)
     return ensemble.variables
 
@@ -125,12 +125,12 @@ class Informed(Reconstructor):
             InputError: something missing, victims with other known records than one another, a pool of fewer than ten
                 records, or a training that diverged.
         """
-        weights, known, pool, training = handed(self, knowledge)
-        if len(known) != 1:
+        weights, rest, pool, training = require(self, knowledge)
+        if len(rest) != 1:
             raise InputError("informed reads victims of one set of known records at a time: give one entry in known.")
         count = min(self.shadows, len(pool))
         others = pool.take(np.arange(count))
-        fixed = Dataset(x=known[0].x, y=known[0].y, classes=pool.classes, name=pool.name)
+        fixed = Dataset(x=rest[0].x, y=rest[0].y, classes=pool.classes, name=pool.name)
         if progress:
             progress("shadows", 0, count)
         shadows = train_shadows(training.model, training.recipe, fixed, others, seed=seed)

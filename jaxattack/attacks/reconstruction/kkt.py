@@ -31,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, require
 from jaxattack.attacks.reconstruction.stationarity import Run, sweep
 from jaxattack.training import check_seed
 from jaxattack.types import (
@@ -124,28 +124,28 @@ class KKT:
         Raises:
             InputError: something missing, several networks, or what `search` raises.
         """
-        weights, span = handed(self, knowledge)
+        weights, span = require(self, knowledge)
         low, high = float(np.min(span.low)), float(np.max(span.high))
         if {len(leaf) for leaf in jax.tree.leaves(weights.params)} != {1}:
             raise InputError("kkt reads one network at a time: give weights whose axis target has length 1.")
         one = jax.tree.map(lambda leaf: leaf[0], weights)
         if progress:
             progress("runs", 0, self.runs)
-        ended = self.search(one, low=low, high=high, seed=seed)
+        end = self.search(one, low=low, high=high, seed=seed)
         if progress:
             progress("runs", self.runs, self.runs)
-        best = ended.best(self.best)
+        best = end.best(self.best)
         return Reconstruction(
             attack=self.name,
             goal=self.goal,
-            value=np.concatenate(ended.x[best]),
-            score=np.repeat(-ended.residual[best], self.candidates),
-            label=np.tile(ended.label, len(best)),
+            value=np.concatenate(end.x[best]),
+            score=np.repeat(-end.residual[best], self.candidates),
+            label=np.tile(end.label, len(best)),
             steps=self.runs * self.steps,
             notes={
-                "runs that diverged": ended.diverged,
-                "smallest residual": float(ended.residual[best[0]]),
-                "multipliers above 0": float((ended.multiplier[best] > 0).mean()),
+                "runs that diverged": end.diverged,
+                "smallest residual": float(end.residual[best[0]]),
+                "multipliers above 0": float((end.multiplier[best] > 0).mean()),
             },
         )
 

@@ -103,7 +103,7 @@ class Knowledge:
     share: Bool[np.ndarray, "record"] | None = None
 
 
-def handed(attack: ReconstructionAttack, knowledge: Knowledge) -> tuple[Any, ...]:
+def require(attack: ReconstructionAttack, knowledge: Knowledge) -> tuple[Any, ...]:
     """What an attack needs, in the order of its ``needs``.
 
     Raises:

@@ -85,8 +85,8 @@ class LinearModel:
         """
         parts = [part for _, part in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
         last, before = parts[-1], parts[:-1]
-        known = isinstance(last, LogisticRegression | Ridge) and hasattr(last, "coef_")
-        if not known or len(before) > 1 or not all(isinstance(part, StandardScaler) for part in before):
+        linear = isinstance(last, LogisticRegression | Ridge) and hasattr(last, "coef_")
+        if not linear or len(before) > 1 or not all(isinstance(part, StandardScaler) for part in before):
             raise InputError(
                 f"{type(last).__name__} is no fitted linear model with a known objective: give LogisticRegression or "
                 "Ridge, alone or behind a StandardScaler."

@@ -19,7 +19,7 @@ from sklearn.linear_model import BayesianRidge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, require
 from jaxattack.training import train_ensemble
 from jaxattack.types import (
     Dataset,
@@ -112,13 +112,13 @@ def draw_members(
     for row, share in zip(member, shares, strict=True):
         if not 0 <= share <= 1:
             raise InputError(f"a share is {share}: give 0 to 1.")
-        wanted = round(share * size)
-        if size < 1 or wanted > len(groups[0]) or size - wanted > len(groups[1]):
+        count_with = round(share * size)
+        if size < 1 or count_with > len(groups[0]) or size - count_with > len(groups[1]):
             raise InputError(
-                f"a share of {share} in {size} records takes {wanted} with it and {size - wanted} without, and there are "
+                f"a share of {share} in {size} records takes {count_with} with it and {size - count_with} without, and there are "
                 f"{len(groups[0])} and {len(groups[1])}: give more records or a smaller size."
             )
-        for group, count in zip(groups, (wanted, size - wanted), strict=True):
+        for group, count in zip(groups, (count_with, size - count_with), strict=True):
             row[rng.choice(group, count, replace=False)] = True
     return member
 
@@ -244,7 +244,7 @@ class PropertyShare:
             InputError: something missing, too few records with the property or without, networks that are no perceptrons,
                 or a training that diverged.
         """
-        weights, pool, training, has = handed(self, knowledge)
+        weights, pool, training, has = require(self, knowledge)
         shares = np.linspace(LOW, HIGH, self.shadows)
         member = draw_members(has, shares, training.members or size_of_sets(has), seed=seed)
         if progress:

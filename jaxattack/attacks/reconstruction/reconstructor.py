@@ -33,11 +33,11 @@ class Reading(NamedTuple):
 
     Attributes:
         component: Float["model component"], principal components of the parameters, each of variance 1.
-        moved: Float["model feature unit"], the centred kernels of the units that read the record.
+        movement: Float["model feature unit"], the centred kernels of the units that read the record.
     """
 
     component: Any
-    moved: Any
+    movement: Any
 
 
 class Scales(NamedTuple):
@@ -190,8 +190,8 @@ def _scales(params: Any, records: Float[np.ndarray, "model feature"], components
 
 
 def _read(scales: Scales, params: Any) -> Reading:
-    moved = (_kernels(params, len(scales.centre)) - scales.kernel) / scales.spread
-    return Reading(jnp.asarray((_flat(params) - scales.mean) @ scales.axes), jnp.asarray(moved))
+    movement = (_kernels(params, len(scales.centre)) - scales.kernel) / scales.spread
+    return Reading(jnp.asarray((_flat(params) - scales.mean) @ scales.axes), jnp.asarray(movement))
 
 
 def _start(key: jax.Array, components: int, width: int, units: int, features: int) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _reconstruct(network: Any, reading: Reading) -> Float[jax.Array, "model feat
     hidden = jax.nn.relu(_dense(network["first"], reading.component))
     hidden = jax.nn.relu(_dense(network["second"], hidden))
     gate = _dense(network["gate"], hidden)
-    return _dense(network["decode"], hidden) + jnp.einsum("mfu,mu->mf", reading.moved, gate)
+    return _dense(network["decode"], hidden) + jnp.einsum("mfu,mu->mf", reading.movement, gate)
 
 
 @partial(jax.jit, static_argnames="config")
@@ -232,11 +232,11 @@ def _train(config: Reconstructor, key: jax.Array, reading: Reading, record: jax.
     batch = min(config.batch, count)
     steps = count // batch
     start_key, order_key = jax.random.split(key)
-    network = _start(start_key, reading.component.shape[1], config.width, reading.moved.shape[2], features)
+    network = _start(start_key, reading.component.shape[1], config.width, reading.movement.shape[2], features)
     change = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.epochs * steps))
 
     def loss(network, index):
-        part = Reading(reading.component[index], reading.moved[index])
+        part = Reading(reading.component[index], reading.movement[index])
         return jnp.mean((_reconstruct(network, part) - record[index]) ** 2)
 
     def step(state, index):

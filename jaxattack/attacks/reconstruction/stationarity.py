@@ -119,23 +119,23 @@ def _seek(candidates: int, steps: int, params: Any, key: jax.Array, low: jax.Arr
     change: Any = optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(fall))
 
     def objective(now):
-        missed = residual(params, middle + half * now.x, unit * now.multiplier, sign, run.alpha)
+        error = residual(params, middle + half * now.x, unit * now.multiplier, sign, run.alpha)
         outside = jnp.mean(jnp.maximum(jnp.abs(now.x) - 1, 0) ** 2)
-        return missed + jnp.sum(jnp.maximum(run.least - now.multiplier, 0) ** 2) + outside, missed
+        return error + jnp.sum(jnp.maximum(run.least - now.multiplier, 0) ** 2) + outside, error
 
     def step(state, _):
         now, moments, best = state
-        (value, missed), gradient = jax.value_and_grad(objective, has_aux=True)(now)
+        (value, error), gradient = jax.value_and_grad(objective, has_aux=True)(now)
         better = value < best[0]
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (value, missed, now), best)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (value, error, now), best)
         update, moments = change.update(gradient, moments)
         now = Point(now.x - run.rate * update.x, now.multiplier - run.multiplier_rate * update.multiplier)
         return (now, moments, best), None
 
     now = Point(start, jnp.ones(candidates))
     first = (now, change.init(now), (jnp.float32(jnp.inf), jnp.float32(jnp.nan), now))
-    (_, _, (_, missed, end)), _ = jax.lax.scan(step, first, length=steps)
-    return middle + half * end.x, unit * end.multiplier, missed, run
+    (_, _, (_, error, end)), _ = jax.lax.scan(step, first, length=steps)
+    return middle + half * end.x, unit * end.multiplier, error, run
 
 
 class Ends(NamedTuple):

@@ -56,16 +56,16 @@ class CountedTree:
         Raises:
             InputError: it is no such tree, or not fitted.
         """
-        grown = getattr(estimator, "tree_", None)
-        if grown is None or not hasattr(estimator, "classes_"):
+        tree = getattr(estimator, "tree_", None)
+        if tree is None or not hasattr(estimator, "classes_"):
             raise InputError(f"{type(estimator).__name__} is no fitted decision tree classifier: fit one first.")
         return cls(
-            feature=np.asarray(grown.feature, int),
-            threshold=np.asarray(grown.threshold, float),
-            left=np.asarray(grown.children_left, int),
-            right=np.asarray(grown.children_right, int),
-            count=np.asarray(grown.weighted_n_node_samples, float),
-            label=np.asarray(grown.value)[:, 0].argmax(1),
+            feature=np.asarray(tree.feature, int),
+            threshold=np.asarray(tree.threshold, float),
+            left=np.asarray(tree.children_left, int),
+            right=np.asarray(tree.children_right, int),
+            count=np.asarray(tree.weighted_n_node_samples, float),
+            label=np.asarray(tree.value)[:, 0].argmax(1),
             features=int(estimator.n_features_in_),
         )
 
@@ -75,13 +75,13 @@ class CountedTree:
         return int(self.label.max()) + 1
 
     def reachable(
-        self, x: Float[np.ndarray, "query feature"], known: Bool[np.ndarray, "feature"]
+        self, x: Float[np.ndarray, "query feature"], features: Bool[np.ndarray, "feature"]
     ) -> Bool[np.ndarray, "query node"]:
         """The nodes that a record may pass through when only some of its features are known.
 
         Args:
             x: records; what they hold in unknown features does not matter.
-            known: which features are; where all are, one leaf is reached.
+            features: which features are known; where all are, one leaf is reached.
         """
         nodes = np.zeros((len(x), len(self.feature)), bool)
         nodes[:, 0] = True
@@ -89,6 +89,6 @@ class CountedTree:
             feature = self.feature[node]
             # sklearn compares in float32, and so places a value that lies between float32 neighbours of the threshold.
             low = np.asarray(x[:, feature], np.float32) <= self.threshold[node]
-            nodes[:, self.left[node]] = nodes[:, node] & (low | ~known[feature])
-            nodes[:, self.right[node]] = nodes[:, node] & (~low | ~known[feature])
+            nodes[:, self.left[node]] = nodes[:, node] & (low | ~features[feature])
+            nodes[:, self.right[node]] = nodes[:, node] & (~low | ~features[feature])
         return nodes

@@ -65,9 +65,9 @@ def change(before: Oracle, after: tuple[Oracle, ...], probes: Float[np.ndarray, 
             )
     scores, cost = [], Ledger()
     for oracle in (before, *after):
-        spent = oracle.ledger
+        total = oracle.ledger
         scores.append(_log_confidence(oracle(probes)))
-        cost += oracle.ledger - spent
+        cost += oracle.ledger - total
     return Change(_centred(np.stack(scores[1:]) - scores[0]), cost)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 
-from jaxattack.attacks.reconstruction.knowledge import Knowledge, handed
+from jaxattack.attacks.reconstruction.knowledge import Knowledge, require
 from jaxattack.attacks.reconstruction.update import change
 from jaxattack.training import train_one
 from jaxattack.types import NUMBERS, Goal, InputError, Level, Need, Oracle, Progress, Reconstruction, at_least, config
@@ -102,7 +102,7 @@ class UpdateRecord:
         Raises:
             InputError: something missing, answers that cannot show the change, or an update that changed none.
         """
-        before, after, span = handed(self, knowledge)
+        before, after, span = require(self, knowledge)
         inputs = before.access.inputs
         low, high = span.low.ravel(), span.high.ravel()
         share = np.random.default_rng(seed).random((self.probes * (low.size + 1), low.size))
@@ -207,7 +207,7 @@ class UpdateLabel:
         Raises:
             InputError: something missing, a pool too small, or answers that cannot show the change.
         """
-        before, after, pool, training = handed(self, knowledge)
+        before, after, pool, training = require(self, knowledge)
         shadows = min(self.shadows, (len(pool) - self.probes) // 2)
         if shadows < 2:
             raise InputError(
