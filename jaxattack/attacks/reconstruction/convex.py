@@ -47,7 +47,7 @@ class Missing(NamedTuple):
 def solve(
     victim: LinearModel,
     x: Float[np.ndarray, "record feature"],
-    y: Shaped[np.ndarray, "record"],
+    y: Shaped[np.ndarray, "record *answer"],
     *,
     tolerance: float = TOLERANCE,
 ) -> Missing:
@@ -56,7 +56,7 @@ def solve(
     Args:
         victim: the model at its minimum.
         x: every other training record.
-        y: their labels.
+        y: their labels; of the squared loss, one or several numbers each.
         tolerance: the smallest |e| that can be divided by.
 
     Raises:

@@ -111,7 +111,7 @@ class LinearModel:
         z = scaled @ self.weight + self.bias
         return {"logistic": expit, "softmax": lambda z: softmax(z, axis=1), "squared": lambda z: z}[self.loss](z)
 
-    def answers(self, y: Shaped[np.ndarray, "record"]) -> Float[np.ndarray, "record output"]:
+    def answers(self, y: Shaped[np.ndarray, "record *answer"]) -> Float[np.ndarray, "record output"]:
         """Labels as the loss takes them.
 
         Raises:
