@@ -35,9 +35,11 @@ CHECKED = tuple(
         "perturb",
         "training",
         "attacks.membership",
+        "attacks.evasion",
+        "report",
     )
 )
-"""The rooms whose annotations have been brought to it; other families of attacks, audits, pages and the server have not."""
+"""The rooms whose annotations have been brought to it; other families of attacks, audits and the server have not."""
 
 
 class WrongShapeError(TypeError):
