@@ -15,7 +15,7 @@ WHOLE, REAL = jnp.arange(3), jnp.ones(3)
 
 
 def test_kinds_that_mix_without_a_cast_are_refused():
-    with pytest.raises(jax.dtypes.TypePromotionError, match="int32.*float32"):
+    with pytest.raises(jax.dtypes.TypePromotionError, match="no available implicit"):
         jax.jit(jnp.add)(WHOLE, REAL)
     np.testing.assert_array_equal(WHOLE.astype(REAL.dtype) + 1 + REAL, [2, 3, 4])
 
