@@ -181,7 +181,8 @@ def test_a_victim_of_another_kind_is_never_called_complete(case):
     # Of kernels and hypotheses the equations grow with the features.
     oracle = waves(SMALL if case in ("kernel", "hypotheses") else victim.oracle.access)
     attack = lookup(case)
-    found = attack(budgeted(oracle, 30_000), pool=victim.pool if attack.pool else None)
+    budget = 4_000 if case == "binned" else 30_000  # of bins it finds new edges for as long as it may ask
+    found = attack(budgeted(oracle, budget), pool=victim.pool if attack.pool else None)
     assert not found.complete
     assert found.reason.endswith(".")
     assert found.cost.queries == oracle.ledger.queries
