@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from jaxattack.defences import DEFENCES, LabelOnly, MemGuard, Noise, Round, Temperature, TopK, describe, terms_behind
 from jaxattack.defences.noise import as_confidences
+from jaxattack.oracle import defended, from_function
 from jaxattack.types import Access, Answer, Defence, Endpoint, InputError, Inputs
 
 RNG = np.random.default_rng(0)
@@ -68,6 +69,16 @@ def test_its_answer_keeps_to_its_terms_traced_or_not(name):
             # Rounding may go either way where float32 and float64 differ; a few records at most.
             apart = np.abs(np.nan_to_num(np.asarray(traced.probability) - np.asarray(plain.probability))).max(axis=1)
             assert (apart > 1e-3).sum() <= 1
+
+
+@named
+def test_around_an_oracle_it_asks_what_it_is_asked_and_nothing_else(name):
+    oracle = from_function(lambda x: softmax(x @ LOGIT[: X.shape[1]], axis=1), ACCESS)
+    behind = defended(oracle, DEFENCES[name], state=fitted(DEFENCES[name]))
+    for count in (30, 3):
+        assert len(behind(X[:count].astype(float)).label) == count
+    assert (oracle.ledger.queries, oracle.ledger.calls) == (33, 2)
+    assert behind.ledger == oracle.ledger
 
 
 @named
