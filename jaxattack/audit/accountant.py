@@ -63,11 +63,13 @@ def poisson(noise: float, rate: float, steps: int, delta: float, overflow: float
     step = event.GaussianDpEvent(noise)
     training = event.SelfComposedDpEvent(step if rate == 1 else event.PoissonSampledDpEvent(rate, step), steps)
     with _quiet():
-        found = [float(kind().compose(training).get_epsilon(left)) for kind in (pld.PLDAccountant, rdp.RdpAccountant)]
-    return Upper("PLD, Poisson sampling", found[0]), Upper("RDP, Poisson sampling", found[1])
+        epsilons = [
+            float(kind().compose(training).get_epsilon(left)) for kind in (pld.PLDAccountant, rdp.RdpAccountant)
+        ]
+    return Upper("PLD, Poisson sampling", epsilons[0]), Upper("RDP, Poisson sampling", epsilons[1])
 
 
-def shuffled(noise: float, epochs: int, delta: float) -> Upper:
+def shuffling(noise: float, epochs: int, delta: float) -> Upper:
     """Without amplification, where each epoch goes once through shuffled records: a record is in one step of each.
 
     Exact for that many Gaussian mechanisms: mu = sqrt(epochs) / noise.

@@ -21,13 +21,13 @@ class Answerable(NamedTuple):
 
 
 def answerable(
-    attacks: Mapping[str, MembershipAttack], observed: Collection[str], defences: Sequence[Any]
+    attacks: Mapping[str, MembershipAttack], available: Collection[str], defences: Sequence[Any]
 ) -> Answerable:
     """Decide which attacks can be run on what was observed behind defences.
 
     Args:
         attacks: each under the name it is reported by.
-        observed: names of the signals that the answers allow.
+        available: names of the signals that the answers allow.
         defences: what stands before the answers; where there is none, every attack is taken and refuses by itself.
 
     Raises:
@@ -37,7 +37,7 @@ def answerable(
         return Answerable(dict(attacks), ())
     refused: dict[str, list[str]] = {}
     for name, attack in attacks.items():
-        lacking = [signal.name for signal in attack.signals if signal.name not in observed]
+        lacking = [signal.name for signal in attack.signals if signal.name not in available]
         if lacking:
             refused.setdefault(", ".join(lacking), []).append(name)
     notes = [

@@ -40,10 +40,10 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
     Raises:
         InputError: the models show less than it sees, or weights were not kept.
     """
-    seen = sight(plan.records, plan.sweep.defences)
-    if not sees(signal, seen):
+    access = sight(plan.records, plan.sweep.defences)
+    if not sees(signal, access):
         raise InputError(
-            f"{signal.name} sees {signal.sees} and the defended models show {seen}: ask for another signal."
+            f"{signal.name} sees {signal.sees} and the defended models show {access}: ask for another signal."
         )
     return plan.folder.signal(signal.name, len(plan.member), partial(_of_chunk, plan, signal))
 

@@ -75,8 +75,8 @@ def secret_of(
     """
     if not columns:
         few = [column for column in range(x.shape[1]) if 2 <= len(np.unique(x[:, column])) <= VALUES]
-        shown = ", ".join(map(str, few[:20])) or "none has"
-        raise InputError(f"secret names no column: give one with 2 to {VALUES} values ({shown}).")
+        names = ", ".join(map(str, few[:20])) or "none has"
+        raise InputError(f"secret names no column: give one with 2 to {VALUES} values ({names}).")
     if not all(0 <= column < x.shape[1] for column in columns):
         raise InputError(f"secret is {columns} and a record has {x.shape[1]} columns: count from 0.")
     values, code = np.unique(x[:, list(columns)], axis=0, return_inverse=True)
@@ -135,13 +135,13 @@ def _convex(case: Case) -> Experiment:
     inside, _, _ = case.draw()
     index, flat = inside[: case.question.targets], case.dataset.x.reshape(len(case.dataset), -1)
     within_memory(len(index) * len(inside) * flat.shape[1], targets=len(index))
-    known = []
+    others = []
     for record in index:
         rest = case.member.copy()
         rest[record] = False
-        known.append(Known(flat[rest].astype(np.float64), case.dataset.y[rest]))
+        others.append(Known(flat[rest].astype(np.float64), case.dataset.y[rest]))
     return Experiment(
-        knowledge=Knowledge(linear=linear, known=tuple(known)),
+        knowledge=Knowledge(linear=linear, known=tuple(others)),
         index=index,
         truth=flat[index],
         others=np.arange(len(flat)),
@@ -276,10 +276,10 @@ def _with_progress(case: Case, models: int, train: Callable[[], Any]) -> Any:
     """Train victims, and say so."""
     if case.progress:
         case.progress("victims", 0, models)
-    trained = train()
+    result = train()
     if case.progress:
         case.progress("victims", models, models)
-    return trained
+    return result
 
 
 _CASES: dict[Need, Callable[[Case], Experiment]] = {

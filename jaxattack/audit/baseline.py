@@ -56,34 +56,36 @@ class Judgement(NamedTuple):
         targets: one by one.
         secrets: of an attribute.
         near: Int["target"], the nearest other record of each in the data set, where records are compared; empty elsewhere.
-        made: Int["target"], the candidate that is most like each, where they come in no order; empty elsewhere.
+        candidate: Int["target"], the candidate that is most like each, where they come in no order; empty elsewhere.
     """
 
     comparisons: tuple[Comparison, ...]
     targets: tuple[Target, ...]
     secrets: tuple[Secret, ...] = ()
     near: Int[np.ndarray, "target"] = np.zeros(0, int)
-    made: Int[np.ndarray, "target"] = np.zeros(0, int)
+    candidate: Int[np.ndarray, "target"] = np.zeros(0, int)
 
 
-def judge(experiment: Experiment, made: Reconstruction, dataset: Dataset, inputs: Inputs, seed: int) -> Judgement:
+def judge(
+    experiment: Experiment, reconstruction: Reconstruction, dataset: Dataset, inputs: Inputs, seed: int
+) -> Judgement:
     """Compare a reconstruction with the truth and with its baseline.
 
     Args:
         experiment: what it was to find.
-        made: what it found, records in the units of the data set.
+        reconstruction: what it found, records in the units of the data set.
         dataset: the victim's records.
         inputs: what the victim documents of them.
         seed: of the imputation.
     """
     goals: dict[Goal, Callable[[], Judgement]] = {
-        "attribute": lambda: _attribute(experiment, made, dataset, seed),
-        "record": lambda: _record(experiment, made, dataset, inputs),
-        "records": lambda: _records(experiment, made, dataset, inputs),
-        "label": lambda: _label(experiment, made, dataset),
-        "property": lambda: _property(experiment, made),
+        "attribute": lambda: _attribute(experiment, reconstruction, dataset, seed),
+        "record": lambda: _record(experiment, reconstruction, dataset, inputs),
+        "records": lambda: _records(experiment, reconstruction, dataset, inputs),
+        "label": lambda: _label(experiment, reconstruction, dataset),
+        "property": lambda: _property(experiment, reconstruction),
     }
-    return goals[made.goal]()
+    return goals[reconstruction.goal]()
 
 
 Row = Callable[[float], Comparison]
@@ -137,20 +139,20 @@ def impute(
     """
     flat = dataset.x.reshape(len(dataset), -1).astype(np.float64)
     rest = np.delete(flat, list(secret.columns), axis=1)
-    known = np.concatenate([rest, np.eye(dataset.classes)[dataset.y]], axis=1)
-    forest = RandomForestClassifier(TREES, random_state=seed).fit(known[pool], secret.truth(flat[pool]))
-    return np.asarray(forest.predict(known[index]))
+    features = np.concatenate([rest, np.eye(dataset.classes)[dataset.y]], axis=1)
+    forest = RandomForestClassifier(TREES, random_state=seed).fit(features[pool], secret.truth(flat[pool]))
+    return np.asarray(forest.predict(features[index]))
 
 
-def _attribute(experiment: Experiment, made: Reconstruction, dataset: Dataset, seed: int) -> Judgement:
+def _attribute(experiment: Experiment, reconstruction: Reconstruction, dataset: Dataset, seed: int) -> Judgement:
     assert experiment.knowledge.partial is not None
     assert experiment.member is not None
     secret, truth = experiment.knowledge.partial.secret, experiment.truth
     imputed = impute(dataset, secret, experiment.others, experiment.index, seed)
-    right, theirs, prior = made.value == truth, imputed == truth, secret.prior.argmax() == truth
+    right, theirs, prior = reconstruction.value == truth, imputed == truth, secret.prior.argmax() == truth
     sides = {"members": experiment.member, "others": ~experiment.member}
     rarest = int(secret.prior.argmin())
-    named = made.value == rarest
+    to_rarest = reconstruction.value == rarest
     comparisons = _rows(
         *(
             partial(_beside, of, "right values", right[side], other[side], against)
@@ -158,17 +160,19 @@ def _attribute(experiment: Experiment, made: Reconstruction, dataset: Dataset, s
             for of, side in sides.items()
         ),
         partial(_apart, "right values", right, experiment.member),
-        partial(_apart, "right among those named to have the rarest value", right[named], experiment.member[named]),
+        partial(
+            _apart, "right among those named to have the rarest value", right[to_rarest], experiment.member[to_rarest]
+        ),
     )
-    best = np.take_along_axis(made.score, made.value[:, np.newaxis], axis=1)[:, 0]
-    targets = _targets(experiment, best, truth, made.value, (~right).astype(float), (~theirs).astype(float))
-    secrets = tuple(_secret(of, rarest, made.value[side], truth[side]) for of, side in sides.items())
+    best = np.take_along_axis(reconstruction.score, reconstruction.value[:, np.newaxis], axis=1)[:, 0]
+    targets = _targets(experiment, best, truth, reconstruction.value, (~right).astype(float), (~theirs).astype(float))
+    secrets = tuple(_secret(of, rarest, reconstruction.value[side], truth[side]) for of, side in sides.items())
     return Judgement(comparisons, targets, secrets)
 
 
-def _secret(of: str, value: int, said: Int[np.ndarray, "target"], truth: Int[np.ndarray, "target"]) -> Secret:
-    right = float(((said == value) & (truth == value)).sum())
-    shares = [right / side.sum() if side.any() else None for side in (said == value, truth == value)]
+def _secret(of: str, value: int, guess: Int[np.ndarray, "target"], truth: Int[np.ndarray, "target"]) -> Secret:
+    right = float(((guess == value) & (truth == value)).sum())
+    shares = [right / side.sum() if side.any() else None for side in (guess == value, truth == value)]
     return Secret(of=of, value=value, precision=shares[0], recall=shares[1])
 
 
@@ -178,9 +182,9 @@ def unit(inputs: Inputs, x: Shaped[np.ndarray, "record *feature"]) -> Float[np.n
     return (x.reshape(len(x), -1) - low) / (high - low)
 
 
-def _record(experiment: Experiment, made: Reconstruction, dataset: Dataset, inputs: Inputs) -> Judgement:
+def _record(experiment: Experiment, reconstruction: Reconstruction, dataset: Dataset, inputs: Inputs) -> Judgement:
     records = unit(inputs, dataset.x)
-    truth, value = unit(inputs, experiment.truth), unit(inputs, made.value)
+    truth, value = unit(inputs, experiment.truth), unit(inputs, reconstruction.value)
     near, distance, mean = _nearest_others(experiment, records, truth)
     error = np.where(np.isfinite(value).all(axis=1), ((value - truth) ** 2).mean(axis=1), np.inf)
     middle = ((mean - truth) ** 2).mean(axis=1)
@@ -190,12 +194,12 @@ def _record(experiment: Experiment, made: Reconstruction, dataset: Dataset, inpu
             "the mean of all other records",
         )
     ]  # fmt: skip
-    if made.label is not None and experiment.label is not None:
+    if reconstruction.label is not None and experiment.label is not None:
         likeliest = np.bincount(dataset.y[experiment.others]).argmax()
-        right = made.label == experiment.label
+        right = reconstruction.label == experiment.label
         theirs = experiment.label == likeliest
         rows.append(partial(_beside, "records", "right labels", right, theirs, "the likeliest label"))
-    targets = _targets(experiment, made.score, None, None, error, distance, made.label)
+    targets = _targets(experiment, reconstruction.score, None, None, error, distance, reconstruction.label)
     return Judgement(_rows(*rows), targets, near=near)
 
 
@@ -226,36 +230,38 @@ def correlations(
     return standard(a) @ standard(b).T
 
 
-def _records(experiment: Experiment, made: Reconstruction, dataset: Dataset, inputs: Inputs) -> Judgement:
+def _records(experiment: Experiment, reconstruction: Reconstruction, dataset: Dataset, inputs: Inputs) -> Judgement:
     assert experiment.member is not None
     truth, pool = unit(inputs, experiment.truth), unit(inputs, dataset.x[experiment.others])
-    candidates, others = correlations(truth, unit(inputs, made.value)), correlations(truth, pool)
+    candidates, others = correlations(truth, unit(inputs, reconstruction.value)), correlations(truth, pool)
     ours, theirs = candidates.max(axis=1), others.max(axis=1)
-    usual = np.quantile(correlations(pool, unit(inputs, made.value)).max(axis=1), LIKE)
+    usual = np.quantile(correlations(pool, unit(inputs, reconstruction.value)).max(axis=1), LIKE)
     measure = f"more like a candidate than {LIKE:.0%} of the attacker's own records"
     rows = _rows(partial(_apart, measure, ours > usual, experiment.member))
     best = candidates.argmax(axis=1)
-    label = None if made.label is None else made.label[best]
-    targets = _targets(experiment, made.score[best], None, None, 1 - ours, 1 - theirs, label)
-    return Judgement(rows, targets, near=experiment.others[others.argmax(axis=1)], made=best)
+    label = None if reconstruction.label is None else reconstruction.label[best]
+    targets = _targets(experiment, reconstruction.score[best], None, None, 1 - ours, 1 - theirs, label)
+    return Judgement(rows, targets, near=experiment.others[others.argmax(axis=1)], candidate=best)
 
 
-def _label(experiment: Experiment, made: Reconstruction, dataset: Dataset) -> Judgement:
+def _label(experiment: Experiment, reconstruction: Reconstruction, dataset: Dataset) -> Judgement:
     likeliest = np.bincount(dataset.y[experiment.others]).argmax()
-    right, theirs = made.value == experiment.truth, experiment.truth == likeliest
+    right, theirs = reconstruction.value == experiment.truth, experiment.truth == likeliest
     rows = _rows(partial(_beside, "updates", "right labels", right, theirs, "the likeliest label"))
     errors = (~right).astype(float), (~theirs).astype(float)
-    return Judgement(rows, _targets(experiment, made.score, experiment.truth, made.value, *errors))
+    return Judgement(rows, _targets(experiment, reconstruction.score, experiment.truth, reconstruction.value, *errors))
 
 
-def _property(experiment: Experiment, made: Reconstruction) -> Judgement:
-    error, guess = np.abs(made.value - experiment.truth), np.abs((LOW + HIGH) / 2 - experiment.truth)
+def _property(experiment: Experiment, reconstruction: Reconstruction) -> Judgement:
+    error, guess = np.abs(reconstruction.value - experiment.truth), np.abs((LOW + HIGH) / 2 - experiment.truth)
     leak: Interval = mean_interval(guess - error)
     row = Comparison(
         of="models", targets=len(error), measure="mean absolute error of the share", attack=mean_interval(error),
         baseline=mean_interval(guess), against="the middle of the range", leak=leak, leaks=leak.low > 0,
     )  # fmt: skip
-    return Judgement((row,), _targets(experiment, made.score, experiment.truth, made.value, error, guess))
+    return Judgement(
+        (row,), _targets(experiment, reconstruction.score, experiment.truth, reconstruction.value, error, guess)
+    )
 
 
 def _targets(
@@ -267,7 +273,7 @@ def _targets(
     baseline: Float[np.ndarray, "target"],
     label: Int[np.ndarray, "target"] | None = None,
 ) -> tuple[Target, ...]:
-    known = experiment.label if label is not None else None
+    labels = experiment.label if label is not None else None
     return tuple(
         Target(
             target=int(record),
@@ -278,7 +284,7 @@ def _targets(
             error=float(error[at]),
             baseline=float(baseline[at]),
             label=None if label is None else int(label[at]),
-            true_label=None if known is None else int(known[at]),
+            true_label=None if labels is None else int(labels[at]),
         )
         for at, record in enumerate(experiment.index)
     )

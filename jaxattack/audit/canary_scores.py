@@ -91,9 +91,9 @@ def _arranged(path: Path, score, member, canary, model) -> CanaryScores:
         else None
     )
     if counts is None or not (counts == 1).all():
-        said = f"{models:,} models and {canaries:,} canaries"
+        sizes = f"{models:,} models and {canaries:,} canaries"
         raise InputError(
-            f"{path}: there are {len(score):,} scores of {said}: give each canary exactly one score of each model."
+            f"{path}: there are {len(score):,} scores of {sizes}: give each canary exactly one score of each model."
         )
     arranged = CanaryScores(np.empty((models, canaries)), np.empty((models, canaries), bool))
     arranged.score[rows, columns], arranged.member[rows, columns] = score, member

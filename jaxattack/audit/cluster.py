@@ -76,7 +76,7 @@ class _Work:
     accelerator: bool = field(compare=False)
 
 
-class _Done(NamedTuple):
+class _Result(NamedTuple):
     """What a task found, on the host."""
 
     chunks: list[Chunk]
@@ -101,20 +101,20 @@ def train_on_cluster(plan: Plan, address: str, placement: Placement, progress: P
     missing = plan.missing(range(count))
     if not missing:
         return
-    done = count - len(missing)
+    count_complete = count - len(missing)
     if progress:
-        progress("models", done, count)
+        progress("models", count_complete, count)
     with _connected(address, plan.records) as ray:
         share = _share(ray, address)
         fills = share.each * (placement.vmap or FILLS[share.kind])
         pieces = _pieces(missing, _slots(ray, share), placement.chunk, fills)
         work = _work(plan, replace(placement, chunk=len(pieces[0])), share)
-        for found in _run(ray, work, share, pieces, plan.member):
-            for number, chunk in enumerate(found.chunks):
-                plan.keep(chunk, 0.0 if number else found.compile_seconds, found.device)
-                done += len(chunk.models)
+        for result in _run(ray, work, share, pieces, plan.member):
+            for number, chunk in enumerate(result.chunks):
+                plan.keep(chunk, 0.0 if number else result.compile_seconds, result.device)
+                count_complete += len(chunk.models)
             if progress:
-                progress("models", done, count)
+                progress("models", count_complete, count)
 
 
 def _work(plan: Plan, placement: Placement, share: _Share) -> _Work:
@@ -144,21 +144,21 @@ def _pieces(models: Sequence[int], slots: int, chunk: int | None, fills: int) ->
 
 def _run(
     ray: Any, work: _Work, share: _Share, pieces: list[list[int]], member: Bool[np.ndarray, "model record"]
-) -> Iterator[_Done]:
+) -> Iterator[_Result]:
     """Every piece's result, as it comes; two tasks a device are under way, so that none waits and few results lie."""
     resources = {"num_cpus": 0, "num_gpus": share.each} if work.accelerator else {"num_cpus": share.each}
     # Without max_calls=0 a worker with a GPU ends after every task, and the next one compiles again.
     train = ray.remote(max_retries=RETRIES, max_calls=0, **resources)(_train)
-    shared = ray.put(work)
-    left, running, seen = deque(pieces), {}, time.monotonic()
+    reference = ray.put(work)
+    left, running, last = deque(pieces), {}, time.monotonic()
     try:
         while left or running:
             while left and len(running) < 2 * max(_slots(ray, share), 1):
                 models = left.popleft()
-                running[train.remote(shared, models, member[models])] = models
+                running[train.remote(reference, models, member[models])] = models
             ready, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE / 10)
-            seen = time.monotonic() if ready or _slots(ray, share) else seen
-            if time.monotonic() - seen > PATIENCE:
+            last = time.monotonic() if ready or _slots(ray, share) else last
+            if time.monotonic() - last > PATIENCE:
                 raise InputError(
                     f"the cluster has had no {share.kind} for {PATIENCE:.0f} seconds: start its workers again and give the "
                     "same command; what was finished is kept."
@@ -170,7 +170,7 @@ def _run(
             ray.cancel(task, force=True)
 
 
-def _got(ray: Any, task: Any, models: list[int]) -> _Done:
+def _got(ray: Any, task: Any, models: list[int]) -> _Result:
     try:
         return ray.get(task)
     except ray.exceptions.RayTaskError as error:
@@ -251,15 +251,15 @@ def _joining(address: str) -> dict[str, Any]:
     return {"address": address}
 
 
-def _train(work: _Work, models: list[int], member: Bool[np.ndarray, "model record"]) -> _Done:
+def _train(work: _Work, models: list[int], member: Bool[np.ndarray, "model record"]) -> _Result:
     """A task: train and observe some models, in the worker."""
     compiled = _engine.cache_info().misses
     engine = _engine(work)
     fresh = _engine.cache_info().misses > compiled
     cuts = range(0, len(models), engine.chunk)
     chunks = [engine.run(models[at : at + engine.chunk], member[at : at + engine.chunk]) for at in cuts]
-    kept = [chunk._replace(variables=_host(chunk.variables, work.keep_weights)) for chunk in chunks]
-    return _Done(kept, engine.compile_seconds if fresh else 0.0, f"{device()}, {engine.placement}")
+    own = [chunk._replace(variables=_host(chunk.variables, work.keep_weights)) for chunk in chunks]
+    return _Result(own, engine.compile_seconds if fresh else 0.0, f"{device()}, {engine.placement}")
 
 
 def _host(variables: Variables, keep: bool) -> Variables:

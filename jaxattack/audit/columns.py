@@ -54,11 +54,11 @@ def match_columns(dataset: Dataset, oracle: Oracle) -> Columns:
     ours, theirs = names_of(dataset), names or tuple(map(str, range(count)))
     there = {name: column for column, name in enumerate(theirs)}
     occurring = [ours[cls] for cls in np.unique(dataset.y)]
-    shared = [name for name in occurring if name in there]
-    if len(shared) < len(occurring) and dataset.classes == count and (not names or not shared):
+    common = [name for name in occurring if name in there]
+    if len(common) < len(occurring) and dataset.classes == count and (not names or not common):
         note = f"the classes of {dataset.name} ({_listed(ours)}) are taken for the victim's ({_listed(theirs)}) in their order."
         return Columns(np.arange(count), (note,))
-    if not shared:
+    if not common:
         note = (
             f"accuracies are not measured: the classes of {dataset.name} ({_listed(ours)}) are none of the victim's "
             f"({_listed(theirs)})."

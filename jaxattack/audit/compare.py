@@ -99,16 +99,16 @@ def _ask(ask: Callable[[np.ndarray], Answer], extraction: Extraction, x: Any, la
 def _agreement(both: Both | None) -> Agreement | None:
     if both is None:
         return None
-    measured: Fidelity = fidelity(both.victim, both.stolen, both.label)
-    spread = Spread(mean=measured.variation_mean, max=measured.variation_max)
-    accuracy = Accuracy(victim=measured.victim_accuracy, stolen=measured.accuracy)
+    result: Fidelity = fidelity(both.victim, both.stolen, both.label)
+    spread = Spread(mean=result.variation_mean, max=result.variation_max)
+    accuracy = Accuracy(victim=result.victim_accuracy, stolen=result.accuracy)
     return Agreement(
-        records=measured.queries,
-        agreement=measured.agreement,
-        interval=measured.interval,
-        total_variation=None if measured.variation_mean is None else spread,
-        difference=measured.logit_error,
-        accuracy=None if measured.accuracy is None else accuracy,
+        records=result.queries,
+        agreement=result.agreement,
+        interval=result.interval,
+        total_variation=None if result.variation_mean is None else spread,
+        difference=result.logit_error,
+        accuracy=None if result.accuracy is None else accuracy,
     )
 
 
@@ -157,10 +157,10 @@ def _linear(
     inputs = victim.oracle.access.inputs
     low, high = inputs.low.ravel(), inputs.high.ravel()
     middle, step = (low + high) / 2, (high - low) / 8
-    moved = (middle + np.vstack([np.zeros(len(low)), np.diag(step)])).reshape(-1, *inputs.shape)
+    neighbours = (middle + np.vstack([np.zeros(len(low)), np.diag(step)])).reshape(-1, *inputs.shape)
     with np.errstate(invalid="ignore"):
         score, there = (
-            log - log.mean(axis=1, keepdims=True) for log in map(log_probability, map(victim.ask, (moved, random)))
+            log - log.mean(axis=1, keepdims=True) for log in map(log_probability, map(victim.ask, (neighbours, random)))
         )
     weight = (score[1:] - score[0]) / step[:, np.newaxis]
     bias = score[0] - middle @ weight
@@ -177,13 +177,13 @@ def _side_by_side(pairs: list[Pair]) -> ParameterFindings | None:
         max=float(apart.max()),
         rms=float(np.sqrt(np.mean(apart**2))),
         parts=tuple(
-            ParameterPart(name=name, true=_thinned(true, apart.size), stolen=_thinned(stolen, apart.size))
+            ParameterPart(name=name, true=_thin(true, apart.size), stolen=_thin(stolen, apart.size))
             for name, true, stolen in pairs
         ),
     )
 
 
-def _thinned(values: np.ndarray, unknowns: int) -> list[float]:
+def _thin(values: np.ndarray, unknowns: int) -> list[float]:
     """Values evenly chosen, so that all parts together show at most `SHOWN`, and each a few."""
     step = max(1, min(unknowns // SHOWN, values.size // 8))
     return values.ravel()[::step].tolist()

@@ -73,8 +73,8 @@ class Confidences(NamedTuple):
         there = self.values > nothing
         own = there[:, np.arange(len(self.label)), :, self.label].swapaxes(0, 1)  # the axes that are picked come first
         alone = there.sum(axis=-1) == 1
-        told = there.any(axis=-1) & ~(np.isnan(self.values) | np.isposinf(self.values)).any(axis=-1)
-        return int((told & (~own | alone)).sum())
+        finite = there.any(axis=-1) & ~(np.isnan(self.values) | np.isposinf(self.values)).any(axis=-1)
+        return int((finite & (~own | alone)).sum())
 
 
 def read_confidences(
@@ -119,13 +119,13 @@ def _bounded(
     """Logits with every minus infinity made finite: the label's at a floor, the others' far below the largest."""
     z = np.where(np.isposinf(z), np.nan, z)
     own = np.arange(z.shape[-1]) == label[:, None, None]
-    gone = np.isneginf(z)
+    zero = np.isneginf(z)
     largest = z.max(axis=-1, keepdims=True)
     total = np.asarray(logsumexp(z, axis=-1, keepdims=True))
     others = z.shape[-1] - 1
-    alone = (gone | own).all(axis=-1, keepdims=True)
-    z = np.where(gone, largest - MASKED, z)
-    z = np.where(gone & own, total + floor, z)
+    alone = (zero | own).all(axis=-1, keepdims=True)
+    z = np.where(zero, largest - MASKED, z)
+    z = np.where(zero & own, total + floor, z)
     return np.where(alone & ~own, total + floor - np.log(others), z)
 
 
@@ -138,10 +138,10 @@ def _require_natural_logits(where: str, model: int, rows: Float[np.ndarray, "row
     if scale := other_scale(rows):
         what, remedy = scale
         raise InputError(f"{where}: logits of model {model} are {what} in every row: {remedy}.")
-    mixed = (rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) < MIXED)
-    if rows.shape[1] > 3 and mixed.sum() > max(2, 0.02 * len(rows)):
+    probabilities = (rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) < MIXED)
+    if rows.shape[1] > 3 and probabilities.sum() > max(2, 0.02 * len(rows)):
         raise InputError(
-            f"{where}: logits of model {model} hold {int(mixed.sum())} rows of {len(rows)} that are probabilities, none "
+            f"{where}: logits of model {model} hold {int(probabilities.sum())} rows of {len(rows)} that are probabilities, none "
             "negative with a sum of 1, and others that are not: give either in every row."
         )
 
@@ -224,11 +224,11 @@ def told_places(where: str, name: str, bad: Bool[np.ndarray, "model record *rest
     by_model = bad.reshape(*bad.shape[:2], -1).any(axis=2)
     records = int(by_model.any(axis=0).sum())
     axes = {2: "[model, record]", 3: f"[model, record, {last}]", 4: "[model, record, query, cls]"}[bad.ndim]
-    said = f"{where}: {name} is NaN or infinite in {int(bad.sum())} places, first at {first} of {axes}"
+    places = f"{where}: {name} is NaN or infinite in {int(bad.sum())} places, first at {first} of {axes}"
     if 2 * records <= bad.shape[1]:
-        return f"{said}: {records} of {bad.shape[1]} records are left out for it."
+        return f"{places}: {records} of {bad.shape[1]} records are left out for it."
     most = np.flatnonzero(2 * by_model.sum(axis=1) > bad.shape[1])
     models = f"leave out the models that answer so ({', '.join(map(str, most[:5]))})" if len(most) else "mend them"
     raise InputError(
-        f"{said}, in {records} of {bad.shape[1]} records, too many to leave out: {models}, or observe anew."
+        f"{places}, in {records} of {bad.shape[1]} records, too many to leave out: {models}, or observe anew."
     )

@@ -80,14 +80,14 @@ def _group(attack: MembershipAttack, some: Observations) -> tuple[np.ndarray, np
 
 
 def by_queries(
-    attack: MembershipAttack, observations: Observations, asked: Queries, all_views: RateFindings | None = None
+    attack: MembershipAttack, observations: Observations, queries: Queries, all_views: RateFindings | None = None
 ) -> list[QueriesPoint]:
     """The same attack with fewer of the views that were asked about, down to the record itself.
 
     Args:
         attack: any attack.
         observations: what the models say of these views.
-        asked: the views.
+        queries: the views.
         all_views: what `pooled` gives for all of them, where it is known already.
 
     Returns:
@@ -98,10 +98,10 @@ def by_queries(
     """
     read = observations.only(attack.signals)
     points = []
-    for views in _smaller(asked):
+    for views in _smaller(queries):
         rates = all_views
-        if rates is None or views != asked:
-            rates = pooled(attack(of_views(read, asked, views)), observations.member)
+        if rates is None or views != queries:
+            rates = pooled(attack(of_views(read, queries, views)), observations.member)
         points.append(
             QueriesPoint(
                 queries=views.count,
@@ -114,35 +114,35 @@ def by_queries(
     return points
 
 
-def of_views(observations: Observations, asked: Queries, kept: Queries) -> Observations:
+def of_views(observations: Observations, queries: Queries, subset: Queries) -> Observations:
     """The observations of some of the views that were asked about.
 
     Args:
         observations: what the models say of all views; a signal of the record alone, such as ``correct``, stays.
-        asked: the views.
-        kept: views among them.
+        queries: the views.
+        subset: views among them.
 
     Raises:
         InputError: observations of another number of views, or views that were not asked about.
     """
-    places = {view: place for place, view in enumerate(_views(asked))}
-    if not places.keys() >= {*_views(kept)}:
-        raise InputError(f"{kept} are not among {asked}: keep views that were asked about.")
-    columns = [places[view] for view in _views(kept)]
+    places = {view: place for place, view in enumerate(_views(queries))}
+    if not places.keys() >= {*_views(subset)}:
+        raise InputError(f"{subset} are not among {queries}: keep views that were asked about.")
+    columns = [places[view] for view in _views(subset)]
     signals = {}
     for name, signal in observations.signals.items():
-        if signal.shape[2] not in (1, asked.count):
+        if signal.shape[2] not in (1, queries.count):
             raise InputError(
-                f"{name} has {signal.shape[2]} queries and {asked.count} were asked: give those that were."
+                f"{name} has {signal.shape[2]} queries and {queries.count} were asked: give those that were."
             )
         signals[name] = signal[:, :, columns] if signal.shape[2] > 1 else signal
     return dataclasses.replace(observations, signals=signals)
 
 
-def _smaller(asked: Queries) -> list[Queries]:
+def _smaller(queries: Queries) -> list[Queries]:
     """The set itself and every smaller one, mirrored or not and shifted by less; ascending."""
-    mirrored = (False, True) if asked.mirror else (False,)
-    sets = [Queries(mirror=mirror, shift=shift) for shift in range(asked.shift + 1) for mirror in mirrored]
+    mirrored = (False, True) if queries.mirror else (False,)
+    sets = [Queries(mirror=mirror, shift=shift) for shift in range(queries.shift + 1) for mirror in mirrored]
     return sorted(sets, key=lambda one: one.count)
 
 

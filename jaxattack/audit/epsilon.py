@@ -161,20 +161,20 @@ def _headline(
         why = next(row.why for row in rows if row.name == audit.declare)
         raise InputError(f"declare is {audit.declare}, which these scores do not allow. {why}")
     if audit.declare is not None:
-        tried, claim = [audit.declare], METHODS[audit.declare].claim
+        methods, claim = [audit.declare], METHODS[audit.declare].claim
     else:
         by_claim = {claim: [key for key in allowed if METHODS[key].claim == claim] for claim in CLAIMS}
-        claim, tried = next(((claim, keys) for claim, keys in by_claim.items() if keys), ("", []))
-    if not tried:
+        claim, methods = next(((claim, keys) for claim, keys in by_claim.items() if keys), ("", []))
+    if not methods:
         return None
-    level = audit.alpha / len(tried)
-    best = max((_bound(experiment, key, audit, level) for key in tried), key=lambda bound: bound.epsilon)
+    level = audit.alpha / len(methods)
+    best = max((_bound(experiment, key, audit, level) for key in methods), key=lambda bound: bound.epsilon)
     return HeadlineFindings(
         name=best.method,
         epsilon=best.epsilon,
         claim=_claim(claim, experiment.replaces),
         declared=audit.declare is not None,
-        tried=tuple(tried),
+        tried=tuple(methods),
         alpha=level,
     )
 

@@ -97,11 +97,11 @@ def refusal(member: Bool[np.ndarray, "model canary"], method: Method, audit: Eps
 
 
 def _refusal_of_runs(member: np.ndarray, audit: EpsilonAudit) -> str | None:
-    counted = independent_runs(member)
+    runs = independent_runs(member)
     least = _fewest_runs(audit.alpha)
-    if len(counted) < least:
+    if len(runs) < least:
         return (
-            f"Independent runs: {len(counted):,}. With fewer than {least:,} a canary that is always told right would show "
+            f"Independent runs: {len(runs):,}. With fewer than {least:,} a canary that is always told right would show "
             "nothing."
         )
     return None

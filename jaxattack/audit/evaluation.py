@@ -95,7 +95,7 @@ def evaluate(
             declared=declare is not None,
         ),
         comparison=_comparison(claim, judgements, correction),
-        calibration=calibration(exposure.shown, exposure.member, {rate_key(fpr): fpr for fpr in FPRS}),
+        calibration=calibration(exposure.phi, exposure.member, {rate_key(fpr): fpr for fpr in FPRS}),
         models=models,
         vulnerable=claim.vulnerable,
         vulnerability=vulnerability_of_all(exposure),
@@ -106,8 +106,8 @@ def evaluate(
 def _exposure(observations: Observations, part: Scorable) -> Exposure:
     # Where labels alone are answered there is no phi: what is right gives records away too.
     signal = Phi() if Phi().name in observations.signals else Correct()
-    shown = observations.of(signal)[:, part.records, 0]  # copied: a view would keep all queries in memory
-    return exposure_of(shown, observations.member[:, part.records], part.records)
+    phi = observations.of(signal)[:, part.records, 0]  # copied: a view would keep all queries in memory
+    return exposure_of(phi, observations.member[:, part.records], part.records)
 
 
 class _Terms(NamedTuple):

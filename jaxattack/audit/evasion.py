@@ -135,13 +135,13 @@ def evade(
     begin = time.perf_counter()
     audit = EvasionAudit(attack=attack, extract=extract, records=records, budget=budget, seed=seed)
     target = as_victim(victim)
-    chosen = _attack(target, audit, surrogate)
-    audit = replace(audit, attack=chosen)
+    attack_value = _attack(target, audit, surrogate)
+    audit = replace(audit, attack=attack_value)
     own = _records(target, x, y, records)
-    made = _evade(target, chosen, audit, own, surrogate, out, progress)
+    examples = _evade(target, attack_value, audit, own, surrogate, out, progress)
     if out is not None:
-        _write(out, own, made.evasion)
-    return _conclude(target, chosen, audit, own, made, begin)
+        _write(out, own, examples.evasion)
+    return _conclude(target, attack_value, audit, own, examples, begin)
 
 
 def usual_attack(victim: Victim, *, at_hand: bool) -> EvasionAttack:
@@ -241,9 +241,9 @@ def _identity(victim: Victim, audit: EvasionAudit, own: Records, surrogate: Whit
 
 
 def _conclude(
-    victim: Victim, attack: EvasionAttack, audit: EvasionAudit, own: Records, made: Examples, begin: float
+    victim: Victim, attack: EvasionAttack, audit: EvasionAudit, own: Records, examples: Examples, begin: float
 ) -> EvasionResult:
-    evasion = made.evasion
+    evasion = examples.evasion
     answer = None if victim.twin is None else victim.twin(evasion.example).label
     again = 0 if answer is None else int((evasion.right & evasion.success & (answer == own.y)).sum())
     entries, pictures = gallery(victim.oracle.access.inputs, own.x, own.y, evasion, answer)
@@ -256,7 +256,7 @@ def _conclude(
             white_box=attack.white_box,
             complete=evasion.complete,
             reason=evasion.reason,
-            stolen=None if made.stolen is None else stolen_findings(made.stolen),
+            stolen=None if examples.stolen is None else stolen_findings(examples.stolen),
             notes=evasion.notes,
         ),
         success=success_findings(evasion),
@@ -264,25 +264,25 @@ def _conclude(
         curve=curve_findings(evasion),
         records=record_findings(evasion, own.y, answer),
         gallery=entries,
-        warnings=(*made.warnings, *([_CONTRADICTED.format(again)] if again else [])),
+        warnings=(*examples.warnings, *([_CONTRADICTED.format(again)] if again else [])),
         notes=victim.notes,
-        cost=_cost(made, time.perf_counter() - begin),
+        cost=_cost(examples, time.perf_counter() - begin),
         config={"victim": victim.name, **_words(audit), "access": terms(victim.oracle)},
         environment=environment(),
     )
     return EvasionResult(evasion=evasion, findings=findings, pictures=pictures)
 
 
-def _cost(made: Examples, total: float) -> CostFindings:
+def _cost(examples: Examples, total: float) -> CostFindings:
     return CostFindings(
-        queries=made.cost.queries,
-        questions=int(made.evasion.questions.sum()),
-        calls=made.cost.calls,
-        bytes=made.cost.bytes,
-        price=made.cost.price,
-        kept=min(made.prepaid, made.cost.queries),
-        gradients=made.evasion.gradients,
-        seconds=Seconds(**made.seconds, total=total),
+        queries=examples.cost.queries,
+        questions=int(examples.evasion.questions.sum()),
+        calls=examples.cost.calls,
+        bytes=examples.cost.bytes,
+        price=examples.cost.price,
+        kept=min(examples.prepaid, examples.cost.queries),
+        gradients=examples.evasion.gradients,
+        seconds=Seconds(**examples.seconds, total=total),
         memory_bytes=peak_memory(),
         device=device(),
     )

@@ -49,9 +49,9 @@ class Examples(NamedTuple):
 
 def from_weights(attack: EvasionAttack, victim: Victim, own: Records, seed: int, progress: Progress | None) -> Examples:
     """Examples made on the victim's own weights."""
-    started = time.perf_counter()
+    begin = time.perf_counter()
     evasion = attack(victim.inside, *own, seed=seed, progress=progress)
-    return Examples(evasion, evasion.cost, {"attack": time.perf_counter() - started})
+    return Examples(evasion, evasion.cost, {"attack": time.perf_counter() - begin})
 
 
 def from_answers(
@@ -69,13 +69,13 @@ def from_answers(
     Raises:
         InputError: what was stolen is no network, or an attack refuses.
     """
-    before, started, seconds, stolen = session.oracle.ledger, time.perf_counter(), {}, None
+    before, begin, seconds, stolen = session.oracle.ledger, time.perf_counter(), {}, None
     if extract is not None:
         stolen = extract(session.oracle, seed=seed, pool=victim.pool, progress=progress)
         surrogate = white_box(stolen, victim.oracle)
-        seconds["extraction"] = time.perf_counter() - started
-        started = time.perf_counter()
+        seconds["extraction"] = time.perf_counter() - begin
+        begin = time.perf_counter()
     evasion = attack(session.oracle, *own, seed=seed, surrogate=surrogate, progress=progress)
-    seconds["attack"] = time.perf_counter() - started
+    seconds["attack"] = time.perf_counter() - begin
     cost = session.oracle.ledger - before
     return Examples(evasion, cost, seconds, stolen, session.prepaid, session.warnings)

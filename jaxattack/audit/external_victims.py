@@ -54,23 +54,23 @@ def open_folder(
     Raises:
         InputError: what `load_victim` raises; records that are not the ones it was trained on, or that do not fit it.
     """
-    trained = load_victim(folder, factory=factory)
-    records, others = _records(folder, trained, data)
+    saved = load_victim(folder, factory=factory)
+    records, others = _records(folder, saved, data)
     make = partial(
-        from_model, trained.model, trained.variables, inputs=input_ranges(records.x), classes=records.classes,
+        from_model, saved.model, saved.variables, inputs=input_ranges(records.x), classes=records.classes,
         precision=precision, images=records.x.dtype == np.uint8, price=price,
     )  # fmt: skip
     oracle = make(level=level or "probability")
-    unseen = ~trained.member
+    unseen = ~saved.member
     x, y = others or (records.x[unseen], records.y[unseen])
     return Victim(
         name=str(folder),
         oracle=oracle,
         twin=make(level="logit"),
-        attack=network_attack(trained.description["victim"]["model"]),
-        inside=white_box_of(trained.model, trained.variables, records),
+        attack=network_attack(saved.description["victim"]["model"]),
+        inside=white_box_of(saved.model, saved.variables, records),
         dataset=records,
-        member=trained.member,
+        member=saved.member,
         **(thirds(x, y, oracle) if len(x) >= 6 else {}),
     )
 
@@ -86,9 +86,9 @@ def white_box_of(model: Model, variables: Variables, dataset: Dataset) -> WhiteB
     return WhiteBox(model=taking, variables=variables, inputs=input_ranges(dataset.x), classes=dataset.classes)
 
 
-def _records(folder: Path, trained: Trained, data: str | None) -> tuple[Dataset, Strangers | None]:
+def _records(folder: Path, saved: Trained, data: str | None) -> tuple[Dataset, Strangers | None]:
     """The records that a victim was trained on and others, and such as it has nothing to do with, where they are given."""
-    about = trained.description
+    about = saved.description
     source = load(data) if data is not None else None
     own = None if source is None else _own(source, about)
     if own is not None:
@@ -100,10 +100,10 @@ def _records(folder: Path, trained: Trained, data: str | None) -> tuple[Dataset,
         raise InputError(f"{folder} was trained on {name}, which cannot be read ({error})") from error
     if own is None:
         raise InputError(
-            f"{folder} was trained on {len(trained.member)} records of {name} with the fingerprint "
+            f"{folder} was trained on {len(saved.member)} records of {name} with the fingerprint "
             f"{about['data']['sha256'][:12]}, and {name} holds others now: give the records as they were, or train again."
         )
-    return own, None if source is None else _strangers(folder, source, own, trained.member)
+    return own, None if source is None else _strangers(folder, source, own, saved.member)
 
 
 def _own(source: Dataset, about: dict[str, Any]) -> Dataset | None:

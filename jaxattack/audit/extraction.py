@@ -160,7 +160,7 @@ def _steal(
     questions = {"method": label(attack, ATTACKS), "seed": audit.seed, "trials": audit.trials}
     identity = {} if out is None else victim.identity | questions
     with open_session(victim.oracle, kind="extraction", identity=identity, out=out, budget=audit.budget) as session:
-        started, before = time.perf_counter(), session.oracle.ledger
+        begin, before = time.perf_counter(), session.oracle.ledger
         extraction = attack(
             session.oracle,
             seed=audit.seed,
@@ -168,7 +168,7 @@ def _steal(
             progress=progress,
             verification=Verification(trials=audit.trials),
         )
-        seconds, after = time.perf_counter() - started, session.oracle.ledger
+        seconds, after = time.perf_counter() - begin, session.oracle.ledger
         comparison = _compare(victim, extraction, audit, session)
         cost, comparison_cost = session.oracle.ledger - before, session.oracle.ledger - after
         return Theft(extraction, comparison, cost, comparison_cost, seconds, session.prepaid, session.warnings)

@@ -59,14 +59,14 @@ def audit_gradients(
         raise InputError(f"kind is {kind}: give {' or '.join(DIRECTIONS)} for canaries that are gradients.")
     if private.noise:
         accountant.require_accountant()
-    chosen = choose_records(dataset, records, sweep.seed)
-    network = model_for(model, chosen)
+    sample = choose_records(dataset, records, sweep.seed)
+    network = model_for(model, sample)
     directions = draw_directions(network, sweep.canaries, kind, sweep.seed)
     member = np.random.default_rng(sweep.seed).random((sweep.models, sweep.canaries)) < 0.5
     learner = learners.Standard(recipe=recipe, gradient=private)
-    scores = score_gradient_canaries(network, learner, chosen, directions, member, seed=sweep.seed)
-    trained = time.perf_counter()
-    slots = len(chosen) + sweep.canaries
+    scores = score_gradient_canaries(network, learner, sample, directions, member, seed=sweep.seed)
+    train_end = time.perf_counter()
+    slots = len(sample) + sweep.canaries
     above = bound_from_above(slots, recipe, private, audit.delta)
     normal = above.rate == 1
     claim = replace(
@@ -76,7 +76,7 @@ def audit_gradients(
         declare=audit.declare or ("gaussian" if normal else None),
     )
     name = (
-        f"{chosen.name} with {sweep.canaries} gradient canaries · {label(model)} · noise {private.noise:g} · "
+        f"{sample.name} with {sweep.canaries} gradient canaries · {label(model)} · noise {private.noise:g} · "
         f"{sweep.models} models"
     )
     findings = epsilon(scores, member, audit=claim, name=name)
@@ -87,19 +87,19 @@ def audit_gradients(
         training=TrainingFindings(
             private=PrivacyFindings(noise=private.noise, clip=private.clip, rate=above.rate, steps=above.steps),
             kind=f"gradients ({kind})",
-            background=len(chosen),
+            background=len(sample),
             accuracy=None,
             preflight=None,
         ),
         cost=replace(
             findings.cost,
-            seconds=Seconds(train=trained - begin, bounds=ended - trained, total=ended - begin),
+            seconds=Seconds(train=train_end - begin, bounds=ended - train_end, total=ended - begin),
             device=device(),
         ),
         config={
             "data": dataset.name,
             "records": records,
-            **identity(model, network, chosen.shape),
+            **identity(model, network, sample.shape),
             "recipe": asdict(recipe),
             **asdict(private),
             **asdict(sweep),

@@ -255,14 +255,14 @@ def _conclude(
     begin: float,
     progress: Progress | None,
 ) -> InversionResult:
-    started = time.perf_counter()
+    judge_begin = time.perf_counter()
     # What is recognised in a user's own record is the record itself: there is nothing to judge.
     model = (
         None if reconstructions.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
     )
     judgement = judge(victim, reconstructions.inversion, reconstructions.labels, model, reconstructions.truth)
     entries, pictures = gallery(victim, reconstructions.inversion, reconstructions.truth)
-    judged = time.perf_counter() - started
+    evaluation = time.perf_counter() - judge_begin
     findings = InversionFindings(
         title=f"{victim.name} · {attack.name}"
         + (f" after {label(audit.extract, EXTRACTION_ATTACKS)}" if audit.extract else ""),
@@ -272,7 +272,7 @@ def _conclude(
         gallery=entries,
         warnings=reconstructions.warnings,
         notes=victim.notes,
-        cost=_cost(reconstructions, judged, time.perf_counter() - begin),
+        cost=_cost(reconstructions, evaluation, time.perf_counter() - begin),
         config={"victim": victim.name, **_words(audit), "access": terms(victim.oracle)},
         environment=environment(),
     )
@@ -296,7 +296,7 @@ def _attack_findings(
     )
 
 
-def _cost(reconstructions: Reconstructions, judged: float, total: float) -> CostFindings:
+def _cost(reconstructions: Reconstructions, evaluation: float, total: float) -> CostFindings:
     return CostFindings(
         queries=reconstructions.cost.queries,
         calls=reconstructions.cost.calls,
@@ -304,7 +304,7 @@ def _cost(reconstructions: Reconstructions, judged: float, total: float) -> Cost
         price=reconstructions.cost.price,
         kept=min(reconstructions.prepaid, reconstructions.cost.queries),
         gradients=reconstructions.inversion.gradients,
-        seconds=Seconds(**reconstructions.seconds, evaluation=judged, total=total),
+        seconds=Seconds(**reconstructions.seconds, evaluation=evaluation, total=total),
         memory_bytes=peak_memory(),
         device=device(),
     )

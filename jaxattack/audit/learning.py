@@ -12,10 +12,10 @@ from jaxattack.types import Observations
 WILD = 0.05  # standard deviation of the models' accuracy beyond what the choice of records left out explains
 
 
-def accuracy(right: Float[np.ndarray, "model record"], counted: Bool[np.ndarray, "model record"]) -> Spread | None:
+def accuracy(right: Float[np.ndarray, "model record"], mask: Bool[np.ndarray, "model record"]) -> Spread | None:
     """Of each model on the records that are counted of it, over the models; None where a model has none."""
-    each = (right * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
-    return Spread(mean=float(each.mean()), sd=float(each.std(ddof=1))) if counted.any(axis=1).all() else None
+    each = (right * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+    return Spread(mean=float(each.mean()), sd=float(each.std(ddof=1))) if mask.any(axis=1).all() else None
 
 
 def fit_of_models(observations: Observations, scored: Int[np.ndarray, "scored"]) -> ModelFindings:

@@ -107,8 +107,8 @@ def _source(file: Path, name: str, about: dict[str, Any], factory: str | ModelSo
         return factory
     if not code or factory != name:
         what = f"the factory {name!r:.200}" if code else f"the model {name!r:.80}, no factory"
-        shown = factory if isinstance(factory, str) else label(factory)
-        raise InputError(f"factory is {shown!r} and {file} names {what}: give that, or leave factory out.")
+        factory_name = factory if isinstance(factory, str) else label(factory)
+        raise InputError(f"factory is {factory_name!r} and {file} names {what}: give that, or leave factory out.")
     return load_factory(name)
 
 

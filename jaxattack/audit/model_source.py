@@ -39,8 +39,8 @@ def label(source: ModelSource) -> str:
         return "Model"
     if isinstance(source, partial):
         return label(source.func)
-    named = source if hasattr(source, "__qualname__") else type(source)
-    return f"{named.__module__}:{named.__qualname__}"
+    owner = source if hasattr(source, "__qualname__") else type(source)
+    return f"{owner.__module__}:{owner.__qualname__}"
 
 
 def model_for(source: ModelSource, dataset: Dataset) -> Model:
@@ -71,10 +71,10 @@ def model_of(source: ModelSource, shape: tuple[int, ...], classes: int) -> Model
             f"model {label(source)} failed for records of shape {shape} and {classes} classes "
             f"({reason_of(error)}): {_remedy(source)}."
         ) from error
-    for function, answered in answers.items():
-        if answered != (2, classes):
+    for function, answer_shape in answers.items():
+        if answer_shape != (2, classes):
             raise InputError(
-                f"model {label(source)}: {function} answers 2 records with shape {answered}: answer with logits "
+                f"model {label(source)}: {function} answers 2 records with shape {answer_shape}: answer with logits "
                 f"[record, {classes}]."
             )
     return model
@@ -139,7 +139,7 @@ def _answers(model: Model, records: jax.ShapeDtypeStruct) -> dict[str, tuple[int
     key = jax.random.key(0)
     variables = jax.eval_shape(model.init, key)
     deployed = jax.eval_shape(model.apply, variables, records)
-    trained, rest = jax.eval_shape(model.forward, variables, records, key)
+    logits, rest = jax.eval_shape(model.forward, variables, records, key)
     if jax.tree.structure(rest) != jax.tree.structure(variables.rest):
         raise ValueError("forward returns another structure of rest than init")
-    return {"apply": deployed.shape, "forward": trained.shape}
+    return {"apply": deployed.shape, "forward": logits.shape}

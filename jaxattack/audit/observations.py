@@ -80,12 +80,10 @@ def read_observations(path: Path, attacks: Sequence[MembershipAttack] = ()) -> O
             f"{path}: label has shape {labels.number.shape} and member {member.shape}: give one label a record."
         )
     notes: list[str] = []
-    given = {
-        name: _by_query(path, name, values, member, notes) for name, values in arrays.items() if name not in _SHAPED
-    }
+    own = {name: _by_query(path, name, values, member, notes) for name, values in arrays.items() if name not in _SHAPED}
     if confident and values is not None:
-        given = _signals_of(path, confident, values, labels.number, attacks, notes) | given
-    return Observations(signals=given, member=member, label=labels.number, names=labels.names, notes=tuple(notes))
+        own = _signals_of(path, confident, values, labels.number, attacks, notes) | own
+    return Observations(signals=own, member=member, label=labels.number, names=labels.names, notes=tuple(notes))
 
 
 def _names(path: Path, classes: np.ndarray | None, columns: int | None) -> list[str]:

@@ -44,10 +44,10 @@ class Part:
         Raises:
             InputError: it is no part.
         """
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
-        if not found:
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+        if not match:
             raise InputError(f"part is {text!r}: give which of how many, as 3/16 for the third of 16.")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     @classmethod
     def of_process(cls) -> Part:
@@ -58,7 +58,7 @@ class Part:
         """The models of a run of so many that are this part's."""
         return range((self.number - 1) * count // self.of, self.number * count // self.of)
 
-    def unfinished(self, count: int, finished: AbstractSet[int]) -> tuple[Part, ...]:
+    def unfinished(self, count: int, complete: AbstractSet[int]) -> tuple[Part, ...]:
         """The parts, this one and those beside it, whose models are not all there."""
         parts = (Part(number, self.of) for number in range(1, self.of + 1))
-        return tuple(part for part in parts if not finished >= set(part.models(count)))
+        return tuple(part for part in parts if not complete >= set(part.models(count)))

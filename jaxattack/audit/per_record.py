@@ -74,14 +74,14 @@ class Exposure(NamedTuple):
     """How surely what models say of each record gives it away.
 
     Attributes:
-        shown: what they say.
+        phi: what they say.
         member: the truth.
         number: of each record in the data.
         vulnerability: the AUC of what is shown over the models (`jaxattack.metrics.vulnerability`).
         beyond: whether that is beyond chance, for at most 5% of those wrongly so (Benjamini and Hochberg 1995).
     """
 
-    shown: Float[np.ndarray, "model record"]
+    phi: Float[np.ndarray, "model record"]
     member: Bool[np.ndarray, "model record"]
     number: Int[np.ndarray, "record"]
     vulnerability: Float[np.ndarray, "record"]
@@ -89,13 +89,13 @@ class Exposure(NamedTuple):
 
 
 def exposure_of(
-    shown: Float[np.ndarray, "model record"],
+    phi: Float[np.ndarray, "model record"],
     member: Bool[np.ndarray, "model record"],
     number: Int[np.ndarray, "record"],
 ) -> Exposure:
     """The exposure of records that are numbered so in the data."""
-    beyond = false_discovery_control(exposure_p_values(shown, member, model_clusters(member))) <= DISCOVERY
-    return Exposure(shown, member, number, vulnerability(shown, member), beyond)
+    beyond = false_discovery_control(exposure_p_values(phi, member, model_clusters(member))) <= DISCOVERY
+    return Exposure(phi, member, number, vulnerability(phi, member), beyond)
 
 
 def most_vulnerable(
@@ -130,6 +130,6 @@ def vulnerability_of_all(exposure: Exposure) -> VulnerabilityFindings:
     return VulnerabilityFindings(
         edges=tuple(edges.tolist()),
         count=tuple(count.tolist()),
-        stability=stability(exposure.shown, exposure.member),
+        stability=stability(exposure.phi, exposure.member),
         beyond_chance=int(exposure.beyond.sum()),
     )

@@ -146,13 +146,13 @@ class Plan(NamedTuple):
     @property
     def visible(self) -> tuple[str, ...]:
         """The signals of the sweep that its models' answers allow."""
-        seen = sight(self.records, self.sweep.defences)
-        return tuple(signal.name for signal in self.sweep.signals if sees(signal, seen))
+        access = sight(self.records, self.sweep.defences)
+        return tuple(signal.name for signal in self.sweep.signals if sees(signal, access))
 
     def missing(self, models: Sequence[int]) -> list[int]:
         """Those of some models that the folder lacks."""
-        finished = self.folder.complete_models(weights=self.need_weights)
-        return [model for model in models if model not in finished]
+        complete = self.folder.complete_models(weights=self.need_weights)
+        return [model for model in models if model not in complete]
 
     def keep(self, chunk: Chunk, compile_seconds: float, device: str) -> None:
         """Write a finished chunk, with what it cost.
@@ -200,8 +200,8 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     sight_of_models = sight(records, audit.defences)
     by_name = {signal.name: signal for signal in sweep.signals if sees(signal, sight_of_models)}
     folder = RunFolder.open(out, _identity(audit, sweep, slots, records) | {"signals": [*by_name]}, records.y)
-    observed = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
-    sweep = replace(sweep, signals=(*sweep.signals, *observed))
+    stored = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
+    sweep = replace(sweep, signals=(*sweep.signals, *stored))
     keep = _fit(sweep.model, audit.models) if audit.keep_weights is None else audit.keep_weights
     return Plan(folder, audit.model, sweep, records, member, slots, keep, bool(audit.keep_weights))
 
@@ -223,8 +223,8 @@ def _members(audit: MembershipAudit, records: int) -> Bool[np.ndarray, "model re
 
 def _visible(audit: MembershipAudit, records: Dataset) -> list[Signal]:
     """The signals of the registered attacks and of those that are run, as far as the answers allow them."""
-    seen = sight(records, audit.defences)
-    return [signal for signal in signals_of((*ATTACKS.values(), *audit.attacks)) if sees(signal, seen)]
+    access = sight(records, audit.defences)
+    return [signal for signal in signals_of((*ATTACKS.values(), *audit.attacks)) if sees(signal, access)]
 
 
 def _fit(model: Model, models: int) -> bool:

@@ -107,8 +107,8 @@ def audit_training(
         raise InputError(f"kind is {sweep.kind}: give {', '.join(canary.MAKERS)} for canaries that are records.")
     if private.noise:
         accountant.require_accountant()
-    chosen = choose_records(dataset, records, sweep.seed)
-    plan = _planned(out, model, chosen, learners.Standard(recipe=recipe, gradient=private), sweep, standardise)
+    sample = choose_records(dataset, records, sweep.seed)
+    plan = _planned(out, model, sample, learners.Standard(recipe=recipe, gradient=private), sweep, standardise)
     start = _losses(observe_one(plan.sweep.model, plan.records, _start(plan))["phi"][:, 0])[: sweep.canaries]
     silent = int((~np.isfinite(start) | (start <= SILENT)).sum())
     if silent:
@@ -117,14 +117,14 @@ def audit_training(
             "canaries, or records on a smaller scale."
         )
     train_missing(plan, range(sweep.models), placement, progress)
-    observed = plan.folder.observations(sweep.models)
-    phi = np.asarray(observed.signal("phi")[:, :, 0], np.float64)
-    scores, member = phi[:, : sweep.canaries], observed.member[:, : sweep.canaries]
+    observations = plan.folder.observations(sweep.models)
+    phi = np.asarray(observations.signal("phi")[:, :, 0], np.float64)
+    scores, member = phi[:, : sweep.canaries], observations.member[:, : sweep.canaries]
     bounding = time.perf_counter()
     findings = epsilon(scores, member, audit=replace(audit, coins_independent=True), name=_title(plan, private, sweep))
     above = bound_from_above(plan.slots, recipe, private, audit.delta)
     bounds, total = time.perf_counter() - bounding, time.perf_counter() - begin
-    correct = np.asarray(observed.signal("correct")[:, sweep.canaries :])
+    correct = np.asarray(observations.signal("correct")[:, sweep.canaries :])
     preflight = _preflight(start, _losses(scores), member)
     doubts = [_silence(preflight.silent, sweep)] if preflight.silent else []
     training = training_cost(plan.folder, sweep.models)
@@ -158,20 +158,20 @@ def _title(plan: Plan, private: learners.DPSGD, sweep: CanarySweep) -> str:
 def _planned(
     out: Path,
     source: ModelSource,
-    chosen: Dataset,
+    sample: Dataset,
     learner: learners.Standard,
     sweep: CanarySweep,
     standardise: Standardise,
 ) -> Plan:
     """Check everything, plant the canaries, and open the run folder; canaries come first, as a run's background comes last."""
-    planted = canary.MAKERS[sweep.kind](chosen, sweep.canaries, sweep.seed)
+    planted = canary.MAKERS[sweep.kind](sample, sweep.canaries, sweep.seed)
     order = np.argsort(planted.role == canary.BACKGROUND, kind="stable")
     records, role = planted.dataset.take(order), planted.role[order]
     member, slots = canary.flip_coins(role, sweep.models, sweep.seed), canary.slots(role)
     model = model_for(source, records)
     check_views(learner.recipe, Queries(), records)
     columns = scaled_columns(standardise, records, learner)
-    trained = Sweep(model=model, recipe=learner, columns=columns, seed=sweep.seed)
+    training = Sweep(model=model, recipe=learner, columns=columns, seed=sweep.seed)
     described: dict[str, Any] = {
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
         "victim": identity(source, model, records.shape),
@@ -182,10 +182,10 @@ def _planned(
         "background": len(records) - sweep.canaries,
         "queries": 1,
         "seed": sweep.seed,
-        "signals": [signal.name for signal in trained.signals],
+        "signals": [signal.name for signal in training.signals],
     }
     folder = RunFolder.open(out, described, records.y)
-    return Plan(folder, source, trained, records, member, slots, keep_weights=False, need_weights=False)
+    return Plan(folder, source, training, records, member, slots, keep_weights=False, need_weights=False)
 
 
 def _start(plan: Plan) -> Any:
@@ -234,16 +234,16 @@ def _preflight(
     )
 
 
-def _mean(losses: np.ndarray, counted: np.ndarray) -> Float[np.ndarray, "canary"]:
+def _mean(losses: np.ndarray, mask: np.ndarray) -> Float[np.ndarray, "canary"]:
     """Each canary's mean loss over some models; NaN where there are none."""
-    count = counted.sum(axis=0)
-    return np.where(count > 0, (losses * counted).sum(axis=0) / np.maximum(count, 1), np.nan)
+    count = mask.sum(axis=0)
+    return np.where(count > 0, (losses * mask).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _loss_findings(loss: Float[np.ndarray, "canary"]) -> LossFindings:
     """Over the canaries whose loss is known."""
-    known = loss[~np.isnan(loss)] if np.isfinite(loss).any() else np.array([np.nan])
-    return LossFindings(lowest=float(known.min()), median=float(np.median(known)), highest=float(known.max()))
+    finite = loss[~np.isnan(loss)] if np.isfinite(loss).any() else np.array([np.nan])
+    return LossFindings(lowest=float(finite.min()), median=float(np.median(finite)), highest=float(finite.max()))
 
 
 def _silence(silent: int, sweep: CanarySweep) -> str:

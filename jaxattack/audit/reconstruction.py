@@ -141,26 +141,30 @@ def reconstruct(
     with _session(case, identity, out) as (case, session):
         experiment = prepare(case)
         prepared = time.perf_counter()
-        made = attack(experiment.knowledge, seed=seed, progress=progress)
-        made = made if made.value.ndim < 2 else replace(made, value=in_units(case, made.value))
+        reconstruction = attack(experiment.knowledge, seed=seed, progress=progress)
+        reconstruction = (
+            reconstruction
+            if reconstruction.value.ndim < 2
+            else replace(reconstruction, value=in_units(case, reconstruction.value))
+        )
         steps = (begin, prepared, time.perf_counter())
-    return _conclude(case, experiment, made, steps, session, out)
+    return _conclude(case, experiment, reconstruction, steps, session, out)
 
 
 def _conclude(
     case: Case,
     experiment: Experiment,
-    made: Reconstruction,
+    reconstruction: Reconstruction,
     steps: tuple[float, float, float],
     session: Session | None,
     out: Path | None,
 ) -> ReconstructionResult:
     """Judge a reconstruction, and say what there is to say; ``steps`` are when the audit, the attack and judging began."""
     victim, attack = case.victim, case.attack
-    judgement = judge(experiment, made, case.dataset, case.inputs, case.seed)
-    shown, pictures = gallery(case, experiment, made, judgement)
+    judgement = judge(experiment, reconstruction, case.dataset, case.inputs, case.seed)
+    entries, pictures = gallery(case, experiment, reconstruction, judgement)
     if out is not None:
-        _keep(out, experiment, made)
+        _keep(out, experiment, reconstruction)
     begin, prepared, attacked = steps
     now = time.perf_counter()
     seconds = Seconds(
@@ -170,19 +174,19 @@ def _conclude(
     findings = ReconstructionFindings(
         title=f"{victim.name} · {attack.name}",
         victim=victim_findings(case, experiment),
-        attack=attack_findings(attack, made, experiment),
+        attack=attack_findings(attack, reconstruction, experiment),
         comparisons=judgement.comparisons,
         targets=judgement.targets,
         secrets=judgement.secrets,
-        gallery=shown,
+        gallery=entries,
         warnings=tuple(session.warnings) if session else (),
         notes=victim.notes,
-        cost=cost_findings(made, session.prepaid if session else 0, seconds),
+        cost=cost_findings(reconstruction, session.prepaid if session else 0, seconds),
         config={"victim": victim.name, "attack": name, "seed": case.seed, "budget": case.budget}
         | values(case.question),
         environment=environment(),
     )
-    return ReconstructionResult(made, findings, pictures)
+    return ReconstructionResult(reconstruction, findings, pictures)
 
 
 def usual_attack(victim: Victim) -> ReconstructionAttack:
@@ -257,7 +261,9 @@ def _session(case: Case, identity: dict[str, Any], out: Path | None):
         yield case._replace(oracle=session.oracle), session
 
 
-def _keep(out: Path, experiment: Experiment, made: Reconstruction) -> None:
-    arrays = {"target": experiment.index, "value": made.value, "score": made.score}
+def _keep(out: Path, experiment: Experiment, reconstruction: Reconstruction) -> None:
+    arrays = {"target": experiment.index, "value": reconstruction.value, "score": reconstruction.score}
     make_folder(out)
-    write_arrays(out / "reconstructions.npz", arrays | ({} if made.label is None else {"label": made.label}))
+    write_arrays(
+        out / "reconstructions.npz", arrays | ({} if reconstruction.label is None else {"label": reconstruction.label})
+    )

@@ -50,29 +50,31 @@ def victim_findings(case: Case, experiment: Experiment) -> VictimFindings:
     )
 
 
-def attack_findings(attack: ReconstructionAttack, made: Reconstruction, experiment: Experiment) -> AttackFindings:
+def attack_findings(
+    attack: ReconstructionAttack, reconstruction: Reconstruction, experiment: Experiment
+) -> AttackFindings:
     return AttackFindings(
         name=label(attack, ATTACKS),
-        goal=made.goal,
-        about=GOALS[made.goal],
+        goal=reconstruction.goal,
+        about=GOALS[reconstruction.goal],
         needs=tuple(NEEDS[need] for need in attack.needs),
         settings=settings(attack),
         question=experiment.question,
-        complete=made.complete,
-        reason=made.reason,
-        notes=dict(made.notes),
+        complete=reconstruction.complete,
+        reason=reconstruction.reason,
+        notes=dict(reconstruction.notes),
     )
 
 
-def cost_findings(made: Reconstruction, kept: int, seconds: Seconds) -> Cost:
+def cost_findings(reconstruction: Reconstruction, prepaid: int, seconds: Seconds) -> Cost:
     return Cost(
-        queries=made.cost.queries,
-        calls=made.cost.calls,
-        bytes=made.cost.bytes,
-        price=made.cost.price,
-        kept=min(kept, made.cost.queries),
-        models=made.models,
-        steps=made.steps,
+        queries=reconstruction.cost.queries,
+        calls=reconstruction.cost.calls,
+        bytes=reconstruction.cost.bytes,
+        price=reconstruction.cost.price,
+        kept=min(prepaid, reconstruction.cost.queries),
+        models=reconstruction.models,
+        steps=reconstruction.steps,
         memory_bytes=peak_memory(),
         device=device(),
         seconds=seconds,
@@ -80,7 +82,7 @@ def cost_findings(made: Reconstruction, kept: int, seconds: Seconds) -> Cost:
 
 
 def gallery(
-    case: Case, experiment: Experiment, made: Reconstruction, judgement: Judgement
+    case: Case, experiment: Experiment, reconstruction: Reconstruction, judgement: Judgement
 ) -> tuple[tuple[GalleryEntry, ...], dict[int, np.ndarray]]:
     """Pictures of the first records, with the reconstruction of each and the nearest other record.
 
@@ -90,7 +92,7 @@ def gallery(
     if source is None or not source.images or not len(judgement.near):
         return (), {}
     order = np.arange(len(experiment.index))
-    if len(judgement.made):
+    if len(judgement.candidate):
         assert experiment.member is not None
         inside = np.flatnonzero(experiment.member)
         order = inside[np.argsort([judgement.targets[at].error for at in inside], kind="stable")]
@@ -103,7 +105,7 @@ def gallery(
 
     entries = []
     for at in order[:SHOWN]:
-        value = made.value[judgement.made[at] if len(judgement.made) else at]
+        value = reconstruction.value[judgement.candidate[at] if len(judgement.candidate) else at]
         entries.append(
             GalleryEntry(
                 target=int(experiment.index[at]),

@@ -80,10 +80,10 @@ def from_weights(
             f"{attack.name} needs the weights of {victim.name}: steal them first, with extract "
             "(--extract softmax, or extract=jaxattack.attacks.extraction.Softmax())."
         )
-    started = time.perf_counter()
+    begin = time.perf_counter()
     pool = victim.pool if attack.pool else None
     inversion = attack(victim.inside, targets, seed=seed, pool=pool, progress=progress)
-    seconds = {"attack": time.perf_counter() - started}
+    seconds = {"attack": time.perf_counter() - begin}
     return Reconstructions(inversion, _labels(victim.ask, inversion), inversion.cost, seconds)
 
 
@@ -101,16 +101,16 @@ def from_answers(
     Raises:
         InputError: what was stolen is no network, or an attack refuses.
     """
-    before, started = session.oracle.ledger, time.perf_counter()
+    before, begin = session.oracle.ledger, time.perf_counter()
     stolen, seconds = None, {}
     target: Oracle | WhiteBox = session.oracle
     if extract is not None:
         stolen = extract(session.oracle, seed=seed, pool=victim.pool, progress=progress)
         target = white_box(stolen, victim.oracle)
-        seconds["extraction"] = time.perf_counter() - started
-        started = time.perf_counter()
+        seconds["extraction"] = time.perf_counter() - begin
+        begin = time.perf_counter()
     inversion = attack(target, targets, seed=seed, pool=victim.pool if attack.pool else None, progress=progress)
-    seconds["attack"] = time.perf_counter() - started
+    seconds["attack"] = time.perf_counter() - begin
     labels = _labels(victim.twin or session.oracle, inversion)
     cost = session.oracle.ledger - before
     return Reconstructions(inversion, labels, cost, seconds, stolen, session.prepaid, session.warnings)
@@ -136,11 +136,11 @@ def from_gradients(
         )
     records = _held_by_users(victim.member, users, batch)
     x, y = victim.dataset.x[records].astype(np.float32), victim.dataset.y[records]
-    shared = victim.inside if trained else _untrained(victim.inside, seed)
-    updates = gradient_of(shared, x.reshape(users, batch, *x.shape[1:]), y.reshape(users, batch))
-    started = time.perf_counter()
-    inversion = attack(shared, updates, seed=seed, progress=progress)
-    seconds = {"attack": time.perf_counter() - started}
+    target = victim.inside if trained else _untrained(victim.inside, seed)
+    updates = gradient_of(target, x.reshape(users, batch, *x.shape[1:]), y.reshape(users, batch))
+    begin = time.perf_counter()
+    inversion = attack(target, updates, seed=seed, progress=progress)
+    seconds = {"attack": time.perf_counter() - begin}
     # A batch's records come in no order: each reconstruction is beside the record that it is matched with.
     order = [
         user[np.argsort(match_records(inversion.x[user], x[user]))] for user in np.split(np.arange(len(records)), users)
@@ -167,8 +167,8 @@ def _labels(ask: Callable[[np.ndarray], Answer], inversion: Inversion) -> Labels
     count, restarts = inversion.score.shape
     shape = inversion.x.shape[1:]
     every = np.concatenate([inversion.x, inversion.restarts.reshape(-1, *shape)])
-    answer, answered = ask_within_budgets(ask, every)
-    if answer is None or answered < len(every):
+    answer, answers = ask_within_budgets(ask, every)
+    if answer is None or answers < len(every):
         return None
     return Labels(answer.label[:count], answer.label[count:].reshape(count, restarts))
 

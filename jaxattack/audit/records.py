@@ -28,8 +28,8 @@ def choose_records(dataset: Dataset, records: int | None, seed: int) -> Dataset:
     if records > len(dataset):
         raise InputError(f"records is {records} and {dataset.name} has {len(dataset)}: ask for at most that many.")
     # A spawn key of its own, so that the choice of records and the choice of members are independent.
-    chosen = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 0))).permutation(len(dataset))
-    return dataset.take(np.sort(chosen[:records]))
+    order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 0))).permutation(len(dataset))
+    return dataset.take(np.sort(order[:records]))
 
 
 def scaled_columns(standardise: Standardise, records: Dataset, learner: Learner) -> tuple[bool, ...]:

@@ -80,7 +80,7 @@ def scorable(
     varying = varying_records(member)
     able: list[str] = []
     refused: dict[str, list[str]] = {}
-    lost: dict[str, list[str]] = {}
+    omissions: dict[str, list[str]] = {}
     # Those that ask least come first, so that as many attacks as can be share the records.
     for name in sorted(attacks, key=lambda name: int(any_side[name].sum())):
         together = left_out | any_side[name]
@@ -91,13 +91,13 @@ def scorable(
             left_out = together
         for side, (least, lack) in short[name].items():
             if lack.any():
-                told = lost if takes_part else refused
-                told.setdefault(too_few(side, least, lack), []).append(name)
+                reasons = omissions if takes_part else refused
+                reasons.setdefault(too_few(side, least, lack), []).append(name)
     if not able:
         raise InputError(f"too few of the records can be scored: {'; '.join([*notes, *refused])}.")
-    if lost:
+    if omissions:
         notes += [f"{left_out.sum()} of {len(left_out)} records are left out of every figure."]
-    notes += [f"Left out: {reason} ({', '.join(names)})." for reason, names in lost.items()]
+    notes += [f"Left out: {reason} ({', '.join(names)})." for reason, names in omissions.items()]
     notes += [f"These attacks are left out, for {reason}: {', '.join(names)}." for reason, names in refused.items()]
     taking = {name: attack for name, attack in attacks.items() if name in able}
     return Scorable(np.flatnonzero(~left_out), taking, tuple(notes))

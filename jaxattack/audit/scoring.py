@@ -57,8 +57,8 @@ def rescore(
     """
     begin = time.perf_counter()
     run = RunFolder.existing(folder)
-    finished = run.complete_models()
-    models = next(count for count in range(len(finished) + 1) if count not in finished)
+    complete = run.complete_models()
+    models = next(count for count in range(len(complete) + 1) if count not in complete)
     _require_enough(run, models)
     _check_description(run)
     records = _records_of(run)

@@ -85,8 +85,8 @@ def _end_with(sentence: str) -> NoReturn:
     """Say why the input cannot be used, without the secrets that were typed, and exit."""
     from jaxattack.cli.credentials import shown_sentence
 
-    shown = shown_sentence(sentence, sys.argv[1:])
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {shown}", markup=False)
+    text = shown_sentence(sentence, sys.argv[1:])
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {text}", markup=False)
     raise SystemExit(2) from None
 
 

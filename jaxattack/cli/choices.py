@@ -16,7 +16,7 @@ from jaxattack.audit.estimators import ESTIMATORS
 
 def _listed() -> dict[str, str]:
     """Victims and methods, for the help of the commands."""
-    trained = {
+    architectures = {
         "softmax, mlp:20, cnn:16-32": "a network of this package, trained on the data",
         "dae:1000-300": "such a network of stacked denoising autoencoders",
         **{name: kind.about for name, kind in ESTIMATORS.items()},
@@ -27,7 +27,7 @@ def _listed() -> dict[str, str]:
         "http://...": "a prediction API, such as `jaxattack serve` is",
     }
     return {
-        "VICTIMS": _lines("Victims", trained),
+        "VICTIMS": _lines("Victims", architectures),
         "METHODS": _lines("Methods", _abouts(ATTACKS)),
         "EVASIONS": _lines("Methods", _abouts(EVASIONS)),
         "RECONSTRUCTIONS": _lines("Methods", _abouts(RECONSTRUCTIONS)),

@@ -24,15 +24,15 @@ def data(name: str | None = None, /, *, out: Path | None = None, json: bool = Fa
             raise InputError(f"out is {out} and no data set is named: name one.")
         _print_names(json)
         return
-    found = load(name)
+    dataset = load(name)
     described = {
-        "name": found.name,
-        "records": len(found),
-        "shape": list(found.shape),
-        "dtype": str(found.x.dtype),
-        "classes": found.classes,
-        **({"names": list(found.names)} if found.names else {}),
-        "records_by_class": np.bincount(found.y, minlength=found.classes).tolist(),
+        "name": dataset.name,
+        "records": len(dataset),
+        "shape": list(dataset.shape),
+        "dtype": str(dataset.x.dtype),
+        "classes": dataset.classes,
+        **({"names": list(dataset.names)} if dataset.names else {}),
+        "records_by_class": np.bincount(dataset.y, minlength=dataset.classes).tolist(),
     }
     if json:
         print_json(described)
@@ -40,7 +40,7 @@ def data(name: str | None = None, /, *, out: Path | None = None, json: bool = Fa
         for key, value in described.items():
             print(f"{key.replace('_', ' '):18}{value}")
     if out is not None:
-        save(found, out)
+        save(dataset, out)
         say(Output(), f"Wrote {out}")
 
 

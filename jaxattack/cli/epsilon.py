@@ -72,16 +72,16 @@ def epsilon(
     if scores is not None:
         if training != (_SWEEP, _PRIVATE, _SUBJECT, _RECIPE, _PLACEMENT):
             raise InputError(f"{scores} has its scores and trains nothing: leave out what says how models are trained.")
-        given = read_canary_scores(scores)
-        found = bound_epsilon(given.score, given.member, audit=audit, name=scores.name)
-        publish(out or scores.with_suffix(".epsilon"), found, output)
+        canaries = read_canary_scores(scores)
+        bounds = bound_epsilon(canaries.score, canaries.member, audit=audit, name=scores.name)
+        publish(out or scores.with_suffix(".epsilon"), bounds, output)
         return
     settings = {**asdict(subject), **asdict(recipe), **asdict(private), **asdict(sweep)}
     del settings["models"], settings["microbatch"]
     folder = out or RUNS / f"epsilon-{slug(subject, settings)}"
     model, dataset = subject.source(), subject.dataset()
     if sweep.kind in DIRECTIONS:
-        found = audit_gradients(
+        bounds = audit_gradients(
             model=model,
             dataset=dataset,
             records=subject.records,
@@ -90,11 +90,11 @@ def epsilon(
             sweep=sweep,
             audit=audit,
         )
-        publish(folder, found, output)
+        publish(folder, bounds, output)
         return
-    with progress(output) as shown, resumable(folder):
-        made = audit_training(
+    with progress(output) as report, resumable(folder):
+        findings = audit_training(
             folder, model=model, dataset=dataset, records=subject.records, standardise=subject.standardise, recipe=recipe,
-            private=private, sweep=sweep, audit=audit, placement=placement, progress=shown,
+            private=private, sweep=sweep, audit=audit, placement=placement, progress=report,
         )  # fmt: skip
-    publish(folder, made, output)
+    publish(folder, findings, output)

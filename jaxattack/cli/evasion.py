@@ -107,14 +107,14 @@ def evade(
         raise InputError(f"http is given and {mask_url(victim)} is asked over HTTP already: leave http out.")
     audit = evading.audit
     key = credentials.read() if is_service(victim) else None
-    with progress(output) as shown:
-        opened = open_victim(
+    with progress(output) as report:
+        service = open_victim(
             victim, data=data, members=members, level=terms.level, precision=terms.precision,
             seed=audit.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
-            progress=shown,
+            progress=report,
         )  # fmt: skip
-        folder = out or RUNS / named_run("evade", mask_url(victim), opened, terms.settings, asdict(evading))
-        target = on_terms(opened, terms, audit.seed)
+        folder = out or RUNS / named_run("evade", mask_url(victim), service, terms.settings, asdict(evading))
+        target = on_terms(service, terms, audit.seed)
         with resumable(folder), over_http(target, price, enabled=http) as reached:
-            result = run_evasion(reached, **vars(audit), out=folder, progress=shown)
+            result = run_evasion(reached, **vars(audit), out=folder, progress=report)
     publish(folder, result.findings, output, pictures=result.pictures, secrets=(key,) if key else ())

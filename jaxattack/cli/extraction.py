@@ -116,11 +116,11 @@ def extract(
         raise InputError(f"in-process is given and {mask_url(victim)} is asked over HTTP: leave in-process out.")
     attack = None if stealing.method is None else lookup(stealing.method)
     key = credentials.read() if is_service(victim) else None
-    with progress(output) as shown:
+    with progress(output) as report:
         target = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision,
             seed=stealing.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
-            progress=shown,
+            progress=report,
         )  # fmt: skip
         folder = out or RUNS / named_run("extract", mask_url(victim), target, terms.settings, asdict(stealing))
         target = on_terms(target, terms, stealing.seed)
@@ -133,7 +133,7 @@ def extract(
                 compare=stealing.compare,
                 trials=stealing.trials,
                 out=folder,
-                progress=shown,
+                progress=report,
             )
     publish(folder, result.findings, output, secrets=(key,) if key else ())
 
@@ -192,7 +192,7 @@ def serve(
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
     """
     keys = _keys(listening.keys)
-    with progress(output) as shown:
+    with progress(output) as report:
         target = open_victim(
             victim,
             data=data,
@@ -201,7 +201,7 @@ def serve(
             seed=seed if "seed" in TAKES[kind_of(victim)] or not terms.noise else None,
             price=limits.price,
             factory=factory,
-            progress=shown,
+            progress=report,
         )
     for note in target.notes:
         say(output, note)

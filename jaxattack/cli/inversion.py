@@ -135,15 +135,15 @@ def invert(
     audit = inverting.audit
     key = credentials.read() if is_service(victim) else None
     takes = TAKES[kind_of(victim)]
-    with progress(output) as shown:
+    with progress(output) as report:
         target = open_victim(
             victim, data=data, members=members, fresh=audit.untrained and "fresh" in takes, level=terms.level,
             precision=terms.precision, seed=audit.seed if "seed" in takes else None, price=price, key=key, factory=factory,
-            progress=shown,
+            progress=report,
         )  # fmt: skip
         words = asdict(inverting) | {"targets": audit.targets}
         folder = out or RUNS / named_run("invert", mask_url(victim), target, terms.settings, words)
         target = on_terms(target, terms, audit.seed)
         with resumable(folder), over_http(target, price, enabled=http) as service:
-            result = run_inversion(service, **vars(audit), out=folder, progress=shown)
+            result = run_inversion(service, **vars(audit), out=folder, progress=report)
     publish(folder, result.findings, output, pictures=result.pictures, secrets=(key,) if key else ())

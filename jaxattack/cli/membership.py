@@ -182,12 +182,14 @@ def membership(
     poisoning = poisoning_from(poisoned, part)
     unfinished: tuple[Part, ...] = ()
     # Ray prints what happens to its machines on standard output, which is for programs.
-    with redirect_stdout(sys.stderr), progress(output) as shown, resumable(folder):
+    with redirect_stdout(sys.stderr), progress(output) as report_progress, resumable(folder):
         if part:
-            unfinished = train_part(folder, audit, part, placement=placement, progress=shown)
+            unfinished = train_part(folder, audit, part, placement=placement, progress=report_progress)
         run = partial(run_poison, poisoning=poisoning) if poisoning else run_membership
         result = (
-            None if unfinished else run(folder, audit, placement=placement, cluster=machines.cluster, progress=shown)
+            None
+            if unfinished
+            else run(folder, audit, placement=placement, cluster=machines.cluster, progress=report_progress)
         )
     if result:
         publish(folder, result.findings, output, pictures=result.pictures)
@@ -215,8 +217,8 @@ def _part(text: str) -> Part:
 
 def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[str, ...], output: Output) -> None:
     """Say what a part leaves to do, and what to do then."""
-    chosen = [] if attacks == tuple(ATTACKS) else ["--attacks", *attacks]
-    command = shlex.join(["jaxattack", "report", str(folder), *chosen])
+    options = [] if attacks == tuple(ATTACKS) else ["--attacks", *attacks]
+    command = shlex.join(["jaxattack", "report", str(folder), *options])
     names = [str(one) for one in unfinished]
     if output.json:
         print_json({"part": str(part), "unfinished": names, "then": command})
@@ -246,12 +248,12 @@ def score(
         out: the report's folder; by default beside the file.
     """
     folder = out or observations.with_suffix(".report")
-    named = attacks_from(attacks, protocol)
-    read = read_observations(observations, named)
-    chosen = named or tuple(under_protocol(attack, protocol) for attack in readable(read))
+    declared_attacks = attacks_from(attacks, protocol)
+    read = read_observations(observations, declared_attacks)
+    used = declared_attacks or tuple(under_protocol(attack, protocol) for attack in readable(read))
     declared = declared_from(declare, protocol)
-    with progress(output) as shown:
-        findings = score_observations(read, chosen, declare=declared, name=observations.name, progress=shown)
+    with progress(output) as report_progress:
+        findings = score_observations(read, used, declare=declared, name=observations.name, progress=report_progress)
     publish(folder, findings, output)
 
 
@@ -276,8 +278,8 @@ def report(
         protocol: independent, or leave-one-out as published: which models are a target's references.
         out: the report's folder; the run folder by default.
     """
-    chosen = attacks_from(attacks, protocol)
+    used = attacks_from(attacks, protocol)
     declared = declared_from(declare, protocol)
-    with progress(output) as shown:
-        result = rescore(run, chosen, declare=declared, progress=shown)
+    with progress(output) as report_progress:
+        result = rescore(run, used, declare=declared, progress=report_progress)
     publish(out or run, result.findings, output, pictures=result.pictures)

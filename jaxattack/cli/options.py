@@ -19,7 +19,7 @@ Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, converter=_s
 """Several words of one option: ``--attacks a b``, ``--attacks a,b`` or ``--attacks a --attacks b``."""
 
 
-def _whole(word: str) -> int:
+def _integer(word: str) -> int:
     try:
         return int(word)
     except ValueError:
@@ -27,7 +27,7 @@ def _whole(word: str) -> int:
 
 
 def _split_numbers(_: Any, tokens: Sequence[Token]) -> tuple[int, ...]:
-    return tuple(_whole(word) for word in _split(_, tokens))
+    return tuple(_integer(word) for word in _split(_, tokens))
 
 
 Numbers = Annotated[tuple[int, ...], Parameter(consume_multiple=True, converter=_split_numbers)]

@@ -67,10 +67,10 @@ def progress(output: Output) -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True), disable=output.quiet) as bars:
         tasks: dict[str, Any] = {}
 
-        def show(what: str, done: int, total: int) -> None:
+        def show(what: str, count: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+            bars.update(tasks[what], completed=count, total=total)
 
         yield show
 
@@ -105,14 +105,14 @@ def publish(
     from jaxattack import report as pages  # drawing takes longer to import than the help takes to print
 
     arguments = sys.argv[1:]
-    shown = without_secrets(values(findings), (*secrets, *known_secrets(arguments)))
-    shown |= {"command": shown_command(arguments)}
-    written = pages.write(folder, shown, pictures)
+    document = without_secrets(values(findings), (*secrets, *known_secrets(arguments)))
+    document |= {"command": shown_command(arguments)}
+    files = pages.write(folder, document, pictures)
     if output.json:
         print_json(pages.read(folder))
     elif not output.quiet:
-        Console(stderr=True).print(pages.table(shown))
-    for note in shown.get("notes", ()):
+        Console(stderr=True).print(pages.table(document))
+    for note in document.get("notes", ()):
         say(output, note)
-    say(output, pages.headline(shown))
-    say(output, f"Wrote {len(written)} files to {folder}; open {folder / 'report.html'}")
+    say(output, pages.headline(document))
+    say(output, f"Wrote {len(files)} files to {folder}; open {folder / 'report.html'}")

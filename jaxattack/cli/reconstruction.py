@@ -104,17 +104,17 @@ def reconstruct(
     attack = None if reconstructing.method is None else lookup(reconstructing.method)
     question = _question(reconstructing, recipe, terms)
     seed = reconstructing.seed
-    with progress(output) as shown:
-        opened = open_victim(
+    with progress(output) as report:
+        service = open_victim(
             victim, data=data, members=members, level=None if terms.level == "label" else terms.level,
             precision=terms.precision, seed=seed if "seed" in TAKES[kind_of(victim)] else None, price=price,
-            factory=factory, progress=shown,
+            factory=factory, progress=report,
         )  # fmt: skip
         words = terms.settings, asdict(reconstructing), asdict(recipe)
-        folder = out or RUNS / named_run("reconstruct", victim, opened, *words)
+        folder = out or RUNS / named_run("reconstruct", victim, service, *words)
         with resumable(folder):
             result = run_reconstruction(
-                opened, attack, **vars(question), seed=seed, budget=reconstructing.budget, out=folder, progress=shown
+                service, attack, **vars(question), seed=seed, budget=reconstructing.budget, out=folder, progress=report
             )
     publish(folder, result.findings, output, pictures=result.pictures)
 

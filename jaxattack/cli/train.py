@@ -37,10 +37,10 @@ def train(
     learner = learning.value(recipe)
     settings = {**asdict(subject), **asdict(recipe), **named_learner(learner), "members": members, "seed": seed}
     folder = out or RUNS / f"victim-{slug(subject, settings)}"
-    with progress(output) as shown:
+    with progress(output) as report:
         described = train_victim(
             folder, model=subject.source(), dataset=subject.dataset(), records=subject.records,
-            standardise=subject.standardise, learner=learner, members=members, seed=seed, progress=shown,
+            standardise=subject.standardise, learner=learner, members=members, seed=seed, progress=report,
         )  # fmt: skip
     if output.json:
         print_json(described)

@@ -41,8 +41,8 @@ def test_at_rate_1_the_tight_accountant_is_the_gaussian_mechanism():
 
 @pytest.mark.parametrize(("noise", "epsilon"), [(1.0, 37.6), (2.0, 14.8)])
 def test_without_amplification(noise, epsilon):
-    assert accountant.shuffled(noise, 30, 1e-5).epsilon == pytest.approx(epsilon, abs=0.1)
-    assert accountant.shuffled(0.0, 30, 1e-5).epsilon == math.inf
+    assert accountant.shuffling(noise, 30, 1e-5).epsilon == pytest.approx(epsilon, abs=0.1)
+    assert accountant.shuffling(0.0, 30, 1e-5).epsilon == math.inf
 
 
 def test_what_a_step_has_no_room_for_is_paid_out_of_delta():
