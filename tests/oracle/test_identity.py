@@ -315,6 +315,11 @@ def test_every_term_counts():
     assert len({fingerprint_of(identity(oracle)) for oracle in oracles}) == len(others) + 1
 
 
+def test_what_answers_counts_beside_defences_and_terms():
+    one, other = (identity(from_estimator(LogisticRegression(C=c).fit(X, Y), inputs=INPUTS)) for c in (1.0, 2.0))
+    assert {name for name in one if one[name] != other[name]} == {"content"}
+
+
 @pytest.mark.parametrize("name", [name for name in CHAINS if name not in ("none", "other noise")])
 def test_a_journal_of_another_chain_is_refused(tmp_path, name):
     journalled(_victim(), tmp_path).close()
