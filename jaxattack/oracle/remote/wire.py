@@ -108,8 +108,8 @@ def write_queries(x: Num[np.ndarray, "query *feature"], bias: Bias | None, media
     return write_json(query)
 
 
-def read_queries(body: bytes | bytearray, media: Media) -> tuple[Float[np.ndarray, "query *feature"], Bias | None]:
-    """The batch that a body asks for, and the bias asked for.
+def read_queries(body: bytes | bytearray, media: Media) -> tuple[Float[np.ndarray, "..."], Bias | None]:
+    """The batch that a body asks for, of whatever shape, and the bias asked for.
 
     Raises:
         InputError: the body is damaged.
