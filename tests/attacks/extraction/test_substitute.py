@@ -5,8 +5,6 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jaxattack.attacks.extraction.substitute import (
     BLOCK,
@@ -16,7 +14,6 @@ from jaxattack.attacks.extraction.substitute import (
     encoding,
     network,
     on_queries,
-    padded,
     targets,
 )
 from jaxattack.types import Answer, InputError, Inputs, Variables
@@ -79,16 +76,6 @@ def test_any_number_of_queries_is_answered(queries):
     assert one.answer(x).label.shape == (queries,)
     if queries > 1:
         assert np.allclose(one.logits(x)[-1], one.logits(x[-1:])[0], atol=1e-6)
-
-
-@given(st.integers(1, 5000))
-def test_padding_repeats_the_last_row_up_to_a_power_of_two(rows):
-    x = np.arange(rows)[:, None]
-    full = padded(x)
-    assert (full[:rows] == x).all()
-    assert (full[rows:] == rows - 1).all()
-    assert len(full) < 2 * rows or len(full) == rows == 1
-    assert len({len(padded(np.zeros(n))) for n in range(1, 1025)}) == 11
 
 
 def test_targets_are_distributions_at_every_level():
