@@ -18,7 +18,7 @@ import jax
 import optax
 
 TESTS = Path(__file__).parent
-STRICT = ("data", "defences", "metrics", "models", "perturb", "signals", "test_promotion.py")
+STRICT = ("data", "defences", "metrics", "models", "perturb", "signals", "test_promotion.py", "training")
 """The directories and files of tests that run under strict promotion."""
 
 

@@ -52,7 +52,7 @@ def fused(model, recipe, x, y, key, member):
             gradient, rest = jax.grad(loss, has_aux=True)(variables.params)
             updates, moments = change.update(gradient, moments, variables.params)
             variables = Variables(optax.apply_updates(variables.params, updates), rest)
-            share = jnp.maximum(1 - recipe.ema, 9.0 / (10.0 + at))
+            share = jnp.maximum(1 - recipe.ema, 9.0 / (10.0 + at.astype(jnp.float32)))
             average = jax.tree.map(lambda a, b: a + share * (b - a), average, variables)
             return (variables, moments, average), None
 
