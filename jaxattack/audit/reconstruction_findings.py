@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxattack.attacks.naming import label
-from jaxattack.attacks.reconstruction import (
-    ATTACKS,
-)
+from jaxattack.attacks.reconstruction import ATTACKS
 from jaxattack.audit.baseline import Judgement, unit
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.experiment import Case, Experiment
@@ -32,6 +30,7 @@ SHOWN = 10
 
 
 def victim_findings(case: Case, experiment: Experiment) -> VictimFindings:
+    """What was attacked, on which terms where it was asked, and how often it is right about members and others."""
     access, asks = case.oracle.access, bool(case.attack.levels)
 
     def right(side: np.ndarray) -> float | None:
@@ -67,6 +66,13 @@ def attack_findings(
 
 
 def cost_findings(reconstruction: Reconstruction, prepaid: int, seconds: Seconds) -> Cost:
+    """What a reconstruction cost.
+
+    Args:
+        made: the reconstruction, which counts its queries, models and steps.
+        kept: answers that an earlier start had paid for.
+        seconds: by phase.
+    """
     return Cost(
         queries=reconstruction.cost.queries,
         calls=reconstruction.cost.calls,

@@ -19,15 +19,9 @@ from jaxtyping import Bool, Float
 from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
-from jaxattack.attacks.membership.references import (
-    PROTOCOLS,
-    check_protocol,
-    choose_references,
-    choose_shadows,
-    model_groups,
-)
+from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
 from jaxattack.signals import Phi
-from jaxattack.types import InputError, Needs, Observations, config
+from jaxattack.types import Needs, Observations, config
 
 FLOOR = 1e-30  # nats: losses that are all 0 in float64 have a deviation too
 
@@ -75,13 +69,12 @@ class GaussianLoss:
         require_models(observations, self.name)
         loss = loss_of(read_signal(observations, Phi())[:, :, 0])
         models = read_targets(observations, targets)
-        shadows = choose_shadows(model_groups(observations.member, self.protocol), models)
-        references = choose_references(observations.member, models, self.protocol)
-        membership = references.includes(shadows, observations.records)
+        shadows = shadows_of(observations.member, models, self.protocol)
 
         def score(row: int) -> Float[np.ndarray, "record"]:
-            shadow, records = shadows[row], membership[row]
-            return self._ratio(loss[models[row]], loss[shadow, records], observations.member[shadow, records])
+            shadow = shadows[row]
+            inside = shadow.members(observations.member, self.name)
+            return self._ratio(loss[models[row]], loss[shadow.model, shadow.records], inside)
 
         return np.stack(map_threads(score, range(len(models))))
 
@@ -92,11 +85,6 @@ class GaussianLoss:
         member: Bool[np.ndarray, "known"],
     ) -> Float[np.ndarray, "record"]:
         """log N(loss; 0, s_in) - log N(loss; 0, s_out), the deviations of a shadow's losses."""
-        if member.all() or not member.any():
-            raise InputError(
-                f"{self.name}: the shadow model has {member.sum()} members among {len(member)} records: give it some of "
-                "each side."
-            )
         inside, outside = (self._deviation(shadow[side]) for side in (member, ~member))
         return np.log(outside / inside) + np.square(loss) / 2 * (outside**-2 - inside**-2)
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -173,6 +174,40 @@ def choose_shadows(group: Int[np.ndarray, "model"], targets: Int[np.ndarray, "ta
     following = (targets[:, None] + 2 + np.arange(len(group))) % len(group)
     other = group[following] != group[targets, None]
     return following[np.arange(len(targets)), other.argmax(axis=1)]
+
+
+class Shadow(NamedTuple):
+    """A reference that plays a target.
+
+    Attributes:
+        model: its number.
+        records: at which records it is a reference of the target; its membership is read there alone.
+    """
+
+    model: int
+    records: Bool[np.ndarray, "record"]
+
+    def members(self, member: Bool[np.ndarray, "model record"], attack: str) -> Bool[np.ndarray, "known"]:
+        """Which of its records it was trained on.
+
+        Raises:
+            InputError: all of them, or none; ``attack`` is who needs some of each side.
+        """
+        inside = member[self.model, self.records]
+        if inside.all() or not inside.any():
+            raise InputError(
+                f"{attack}: the shadow model has {inside.sum()} members among {len(inside)} records: give it some of each side."
+            )
+        return inside
+
+
+def shadows_of(
+    member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], protocol: str
+) -> list[Shadow]:
+    """The shadow of each target under a protocol, as `choose_shadows` chooses it."""
+    models = choose_shadows(model_groups(member, protocol), targets)
+    records = choose_references(member, targets, protocol).includes(models, member.shape[1])
+    return [Shadow(int(model), row) for model, row in zip(models, records, strict=True)]
 
 
 def entries(values: np.ndarray, models: Int[np.ndarray, "target #record"]) -> np.ndarray:

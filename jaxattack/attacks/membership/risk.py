@@ -20,15 +20,9 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
-from jaxattack.attacks.membership.references import (
-    PROTOCOLS,
-    check_protocol,
-    choose_references,
-    choose_shadows,
-    model_groups,
-)
+from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
 from jaxattack.signals import Phi
-from jaxattack.types import InputError, Needs, Observations, at_least, config
+from jaxattack.types import Needs, Observations, at_least, config
 
 FLOOR = 1e-10  # nats, the authors': losses below it count as it
 
@@ -74,18 +68,12 @@ class RiskScore:
         loss = np.maximum(loss_of(read_signal(observations, Phi())[:, :, 0]), FLOOR)
         member, label = observations.member, observations.label
         chosen = read_targets(observations, targets)
-        shadows = choose_shadows(model_groups(member, self.protocol), chosen)
-        known = choose_references(member, chosen, self.protocol).includes(shadows, observations.records)
+        shadows = shadows_of(member, chosen, self.protocol)
 
         def score(row: int) -> Float[np.ndarray, "record"]:
-            shadow, records = shadows[row], known[row]
-            inside = member[shadow, records]
-            if inside.all() or not inside.any():
-                raise InputError(
-                    f"{self.name}: the shadow model has {inside.sum()} members among {len(inside)} records: give it some of "
-                    "each side."
-                )
-            return self._risks(loss[chosen[row]], label, loss[shadow, records], label[records], inside)
+            model, records = shadow = shadows[row]
+            inside = shadow.members(member, self.name)
+            return self._risks(loss[chosen[row]], label, loss[model, records], label[records], inside)
 
         return np.stack(map_threads(score, range(len(chosen))))
 

@@ -19,13 +19,7 @@ from scipy.special import expit
 from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
-from jaxattack.attacks.membership.references import (
-    PROTOCOLS,
-    check_protocol,
-    choose_references,
-    choose_shadows,
-    model_groups,
-)
+from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
 from jaxattack.metrics import roc_curve
 from jaxattack.signals import (
     BoundaryDistance,
@@ -122,15 +116,11 @@ class Threshold:
         score = turn(signal[models])
         if self.classwise:
             label = np.unique(observations.label, return_inverse=True)[1]
-            shadows = choose_shadows(model_groups(observations.member, self.protocol), models)
-            references = choose_references(observations.member, models, self.protocol)
-            membership = references.includes(shadows, observations.records)
+            shadows = shadows_of(observations.member, models, self.protocol)
 
             def thresholds(row: int) -> Float[np.ndarray, "record"]:
-                shadow = shadows[row]
-                return class_thresholds(turn(signal[shadow]), observations.member[shadow], label, membership[row])[
-                    label
-                ]
+                model, records = shadows[row]
+                return class_thresholds(turn(signal[model]), observations.member[model], label, records)[label]
 
             score -= np.stack(map_threads(thresholds, range(len(models))))
         return score
