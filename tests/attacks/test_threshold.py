@@ -8,7 +8,7 @@ from attacks.planted import complementary, observe
 from scipy.special import expit
 
 from jaxattack.attacks.membership import Gap, Threshold
-from jaxattack.attacks.membership.threshold import class_thresholds
+from jaxattack.attacks.membership.selection import class_thresholds
 from jaxattack.metrics import balanced_accuracy, roc_curve
 from jaxattack.types import InputError
 

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.lira import LiRA
+from jaxattack.attacks.membership.morgan import Morgan
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
@@ -53,7 +55,9 @@ _NAMED: tuple[MembershipAttack, ...] = (
     Threshold(quantity="merlin"),
     Threshold(quantity="boundary-distance"),
     GaussianLoss(),
+    BoundedLoss(),
     RiskScore(),
+    Morgan(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -114,11 +118,13 @@ __all__ = [
     "RMIA",
     "AttackP",
     "AttackR",
+    "BoundedLoss",
     "Calibration",
     "FewReferences",
     "Gap",
     "GaussianLoss",
     "LiRA",
+    "Morgan",
     "RiskScore",
     "Threshold",
     "by_label",

@@ -2,7 +2,8 @@
 
 - Threshold: a signal turned so that higher means "more likely a member" (loss: Yeom et al. 2018, arXiv 1709.01604;
   entropy and modified entropy: Song and Mittal 2021, arXiv 2003.10595), with one threshold for all records, or with
-  one for each class, tuned on a shadow model (Song and Mittal).
+  one that a shadow model selects (`jaxattack.attacks.membership.selection`): for each class (Song and Mittal), or at a
+  false-positive rate (Jayaraman et al. 2021, arXiv 2005.10881).
 - Gap: a record is a member if it is classified correctly, the floor that other attacks must beat.
 
 All read query 0.
@@ -13,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from scipy.special import expit
 
 from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
-from jaxattack.metrics import roc_curve
+from jaxattack.attacks.membership.selection import check_rate, record_thresholds
 from jaxattack.signals import (
     BoundaryDistance,
     Correct,
@@ -62,20 +63,24 @@ class Threshold:
             is told its own membership where it is a reference. The score is the quantity less the
             threshold of the record's class. A class with only members or only non-members there takes the threshold
             of all its records together.
+        alpha: the shadow selects the lowest threshold with at most so many false positives, 0 to 1, and the score is the
+            quantity less it, so that 0 is where the paper's attacker decides. None: as ``classwise`` says.
         protocol: "independent" or "leave-one-out" (the shadow is model t + 2): see
             `jaxattack.attacks.membership.references`.
 
     Raises:
-        InputError: an unknown quantity or protocol, or another protocol without a shadow.
+        InputError: an unknown quantity or protocol, another protocol without a shadow, or a rate outside 0 to 1.
     """
 
     quantity: str
     classwise: bool = False
+    alpha: float | None = None
     protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
         check_protocol(self.protocol)
-        if self.protocol != PROTOCOLS[0] and not self.classwise:
+        check_rate(alpha=self.alpha)
+        if self.protocol != PROTOCOLS[0] and not self.references:
             raise InputError(f"protocol is {self.protocol!r} and {self.quantity} has no references: leave it out.")
         if self.quantity not in QUANTITIES:
             raise InputError(f"quantity is {self.quantity!r}: choose from {', '.join(QUANTITIES)}.")
@@ -93,7 +98,7 @@ class Threshold:
     @property
     def references(self) -> bool:
         """Whether it learns from the other models."""
-        return self.classwise
+        return self.classwise or self.alpha is not None
 
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """No references."""
@@ -105,55 +110,32 @@ class Threshold:
         """Scores of every record for each target.
 
         Raises:
-            TooFewReferences: class-wise, fewer than three models.
+            TooFewReferences: with a shadow, fewer than three models.
             InputError: NaN or infinite signals; a shadow without members or without non-members.
         """
-        if self.classwise:
+        if self.references:
             require_models(observations, self.name)
         signal = read_signal(observations, self.signals[0])[:, :, 0]
         models = read_targets(observations, targets)
         turn = QUANTITIES[self.quantity][1]
         score = turn(signal[models])
-        if self.classwise:
+        if self.references:
             label = np.unique(observations.label, return_inverse=True)[1]
             shadows = shadows_of(observations.member, models, self.protocol)
 
             def thresholds(row: int) -> Float[np.ndarray, "record"]:
                 model, records = shadows[row]
-                return class_thresholds(turn(signal[model]), observations.member[model], label, records)[label]
+                return record_thresholds(
+                    turn(signal[model]),
+                    observations.member[model],
+                    label,
+                    records,
+                    alpha=self.alpha,
+                    classwise=self.classwise,
+                )
 
             score -= np.stack(map_threads(thresholds, range(len(models))))
         return score
-
-
-def class_thresholds(
-    score: Float[np.ndarray, "record"],
-    member: Bool[np.ndarray, "record"],
-    label: Int[np.ndarray, "record"],
-    readable: Bool[np.ndarray, "record"],
-) -> Float[np.ndarray, "cls"]:
-    """For each class, the highest of the thresholds with the best balanced accuracy.
-
-    Args:
-        score: of the shadow model.
-        member: of the shadow model.
-        label: 0 to one less than the number of classes.
-        readable: the records whose membership is read.
-    """
-    overall = _best_threshold(score[readable], member[readable])
-    thresholds = []
-    for records in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
-        records = records[readable[records]]
-        truth = member[records]
-        both = truth.any() and not truth.all()
-        thresholds.append(_best_threshold(score[records], truth) if both else overall)
-    return np.array(thresholds)
-
-
-def _best_threshold(score, member) -> float:
-    roc = roc_curve(score, member)
-    # The first point, at infinity, calls nobody a member and would make scores infinite.
-    return float(roc.threshold[1 + int(np.argmax(roc.tpr[1:] - roc.fpr[1:]))])
 
 
 @config
