@@ -6,8 +6,8 @@ inversion        what the records of a class look like: an Oracle, weights or gr
 evasion          the change of a record that makes a model answer otherwise
 reconstruction   records, attributes and shares of the training set from what a model became
 
-Each family has its registry `ATTACKS`, and `lookup` of a name; `naming` reads the names. A family is imported when it is
-first asked for.
+Each family has its registry `ATTACKS`, and `lookup` of a name; `naming` reads the names, and `catalogue` lists them all. A
+family is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jaxattack.attacks.membership import Gap as Gap
     from jaxattack.attacks.membership import LiRA as LiRA
     from jaxattack.attacks.membership import Threshold as Threshold
+    from jaxattack.attacks.methods import catalogue as catalogue
 
 _HOMES = {
     "RMIA": "jaxattack.attacks.membership",
@@ -40,6 +41,7 @@ _HOMES = {
     "Gap": "jaxattack.attacks.membership",
     "LiRA": "jaxattack.attacks.membership",
     "Threshold": "jaxattack.attacks.membership",
+    "catalogue": "jaxattack.attacks.methods",
     "evasion": "jaxattack.attacks",
     "extraction": "jaxattack.attacks",
     "inversion": "jaxattack.attacks",

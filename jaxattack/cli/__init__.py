@@ -32,6 +32,7 @@ COMMANDS = {
     "score": "jaxattack.cli.membership:score",
     "report": "jaxattack.cli.membership:report",
     "data": "jaxattack.cli.data:data",
+    "attacks": "jaxattack.cli.attacks:attacks",
 }
 """Where each command is: its module, which imports JAX, is imported when the command runs."""
 

@@ -38,6 +38,7 @@ class HAMP:
         InputError: no draws.
     """
 
+    paper = "Chen and Pattabiraman 2024, arXiv 2307.01610"
     resolution = 0.0
     fresh = False
 

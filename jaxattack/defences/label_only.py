@@ -11,6 +11,7 @@ from jaxattack.types import Access, Answer, InputError, config
 class LabelOnly:
     """The label alone."""
 
+    paper = "Shokri et al. 2017, arXiv 1610.05820"
     resolution = 0.0
     fresh = False
 

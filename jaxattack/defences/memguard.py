@@ -55,6 +55,7 @@ class MemGuard:
         InputError: a value out of range.
     """
 
+    paper = "Jia et al. 2019, arXiv 1909.10594"
     resolution = 0.0
     fresh = False
 

@@ -28,6 +28,8 @@ class Noise:
         InputError: a scale not above 0.
     """
 
+    paper = "common practice"
+
     scale: float = 0.1
     by_record: bool = False
 

@@ -19,6 +19,7 @@ class Round:
         InputError: decimals out of range.
     """
 
+    paper = "Shokri et al. 2017, arXiv 1610.05820"
     fresh = False
 
     decimals: int = 3

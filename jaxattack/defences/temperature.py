@@ -22,6 +22,7 @@ class Temperature:
         InputError: a temperature not above 0.
     """
 
+    paper = "Shokri et al. 2017, arXiv 1610.05820"
     resolution = 0.0
     fresh = False
 

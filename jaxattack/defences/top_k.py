@@ -20,6 +20,7 @@ class TopK:
         InputError: k is below 1.
     """
 
+    paper = "Shokri et al. 2017, arXiv 1610.05820"
     resolution = 0.0
     fresh = False
 

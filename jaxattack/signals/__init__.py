@@ -70,6 +70,20 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
 }
 """How a name with settings is read back."""
 
+WITH_SETTINGS: dict[str, Signal] = {
+    signal.name: signal
+    for signal in (
+        SoftmaxConfidence(),
+        TaylorConfidence(),
+        Posterior(),
+        GradientNorm(layer=0),
+        NoiseRobustness(),
+        MerlinRatio(),
+        BoundaryDistance(),
+    )
+}
+"""One of each kind whose name has settings."""
+
 
 def as_signal(signal: str | Signal) -> Signal:
     """A signal, by its name or as it is."""
@@ -164,6 +178,7 @@ def require_converged(phi: Float[np.ndarray, "model record query"], models: Sequ
 __all__ = [
     "ALWAYS",
     "SIGNALS",
+    "WITH_SETTINGS",
     "BoundaryDistance",
     "Correct",
     "Entropy",

@@ -32,6 +32,8 @@ class BoundaryDistance:
         InputError: queries below 1; when it is asked, too few for one iteration.
     """
 
+    paper = "Choquette-Choo et al. 2021"
+
     queries: int = 250
 
     def __post_init__(self) -> None:

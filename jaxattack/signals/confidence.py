@@ -28,6 +28,8 @@ class SoftmaxConfidence(Scored):
         InputError: a temperature that is not.
     """
 
+    paper = "Zarifzadeh et al. 2024, arXiv 2312.03262"
+
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class TaylorConfidence:
         InputError: a temperature that is not.
     """
 
+    paper = "Zarifzadeh et al. 2024, arXiv 2312.03262"
     queries = 1
 
     temperature: float = 1.0

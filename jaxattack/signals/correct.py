@@ -12,6 +12,7 @@ class Correct:
     """1 where the prediction is the label, else 0."""
 
     name = "correct"
+    paper = "Yeom et al. 2018, arXiv 1709.01604"
     queries = 1
 
     @property

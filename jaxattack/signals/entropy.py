@@ -20,6 +20,7 @@ class Entropy(Scored):
     """Entropy of the prediction, in nats."""
 
     name = "entropy"
+    paper = "Song and Mittal 2021, arXiv 2003.10595"
 
     def of_logits(self, z, y):  # noqa: ARG002 (every signal has the same arguments)
         """As `Scored`."""
@@ -36,6 +37,7 @@ class ModifiedEntropy(Scored):
     """Entropy that also knows the label: 0 for a sure and right prediction, large for a sure and wrong one."""
 
     name = "modified_entropy"
+    paper = "Song and Mittal 2021, arXiv 2003.10595"
 
     def of_logits(self, z, y):
         """As `Scored`."""

@@ -36,6 +36,7 @@ class GradientNorm:
         InputError: a layer below 0.
     """
 
+    paper = "Nasr et al. 2019"
     queries = 1
 
     layer: int | None = None
@@ -109,6 +110,7 @@ class InputGradientNorm:
     """The norm of a record's gradient in the record itself."""
 
     name = "input_gradient_norm"
+    paper = "Nasr et al. 2019"
     queries = 1
 
     @property

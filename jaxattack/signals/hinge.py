@@ -13,6 +13,7 @@ class Hinge(Scored):
     """The label's logit less the largest other."""
 
     name = "hinge"
+    paper = "Carlini et al. 2022, arXiv 2112.03570"
 
     def of_logits(self, z, y):
         """As `Scored`."""

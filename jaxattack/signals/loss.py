@@ -15,6 +15,7 @@ class Loss(Scored):
     """The cross entropy of the label, in nats."""
 
     name = "loss"
+    paper = "Yeom et al. 2018, arXiv 1709.01604"
 
     def of_logits(self, z, y):
         """As `Scored`."""

@@ -17,6 +17,7 @@ class MaxConfidence(Scored):
     """
 
     name = "max_confidence"
+    paper = "Salem et al. 2019, arXiv 1806.01246"
 
     def of_logits(self, z, y):  # noqa: ARG002 (it knows no label)
         """As `Scored`."""

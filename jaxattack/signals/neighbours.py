@@ -70,6 +70,8 @@ class NoiseRobustness:
         InputError: a value out of range.
     """
 
+    paper = "Choquette-Choo et al. 2021"
+
     copies: int = 100
     sigma: float = 0.1
 
@@ -112,6 +114,8 @@ class MerlinRatio:
         InputError: a value out of range.
     """
 
+    paper = "Jayaraman et al. 2021"
+
     copies: int = 100
     sigma: float = 0.01
 
@@ -147,6 +151,7 @@ class ViewCorrectness:
     """Whether each view of a record is answered with its label: what `jaxattack.signals.Correct` says of the record alone."""
 
     name = "view_correct"
+    paper = "Choquette-Choo et al. 2021"
     queries = 1
 
     @property

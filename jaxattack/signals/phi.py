@@ -14,6 +14,7 @@ class Phi(Scored):
     """The logit-scaled confidence; from raw outputs it never saturates."""
 
     name = "phi"
+    paper = "Carlini et al. 2022, arXiv 2112.03570"
 
     def of_logits(self, z, y):
         """As `Scored`."""

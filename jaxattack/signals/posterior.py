@@ -22,6 +22,7 @@ class Posterior:
         InputError: none are asked for.
     """
 
+    paper = "Shokri et al. 2017, arXiv 1610.05820; Salem et al. 2019, arXiv 1806.01246"
     queries = 1
 
     top: int = 16

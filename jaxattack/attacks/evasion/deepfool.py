@@ -29,6 +29,7 @@ class DeepFool(WhiteBoxAttack):
     overshoot: float = OVERSHOOT
 
     name = "deepfool"
+    paper = "Moosavi-Dezfooli et al. 2016"
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps)

@@ -35,6 +35,7 @@ class HopSkipJump:
     queries: int = 1000
 
     name = "hopskipjump"
+    paper = "Chen et al. 2020"
     white_box = False
     levels = EVERY_LEVEL
     surrogate = False

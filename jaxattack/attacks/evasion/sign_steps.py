@@ -34,6 +34,7 @@ class BIM(WhiteBoxAttack):
     sizes: int = 1
 
     name = "bim"
+    paper = "Kurakin et al. 2017"
 
     def __post_init__(self) -> None:
         if not 0 < self.size <= 1:
@@ -61,6 +62,7 @@ class FGSM(WhiteBoxAttack):
     sizes: int = 1
 
     name = "fgsm"
+    paper = "Goodfellow et al. 2015"
 
     def __post_init__(self) -> None:
         if not 0 < self.size <= 1:

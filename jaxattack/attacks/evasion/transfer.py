@@ -23,9 +23,11 @@ class Transfer:
 
     craft: WhiteBoxAttack = FGSM()
 
+    paper = "Papernot et al. 2017"
     white_box = False
     levels = EVERY_LEVEL
     surrogate = True
+    queries = 2  # the record, and its example
 
     @property
     def name(self) -> str:

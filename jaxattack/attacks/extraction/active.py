@@ -53,6 +53,7 @@ class Active(Attack):
     soft: bool = False
     substitute: Substitute = PERCEPTRON
 
+    paper = "Chandrasekaran et al. 2020; Pal et al. 2020"
     levels = EVERY_LEVEL
     pool = True
 

@@ -113,6 +113,7 @@ class Binned(Attack):
     resolution: float = 1e-7
 
     name = "binned"
+    paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
 

@@ -46,6 +46,7 @@ class Jacobian(Attack):
     substitute: Substitute = PERCEPTRON
 
     name = "jacobian"
+    paper = "Papernot et al. 2017"
     levels = EVERY_LEVEL
     pool = True
     soft = False

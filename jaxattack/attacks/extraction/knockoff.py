@@ -56,6 +56,7 @@ class Knockoff(Attack):
     soft: bool = True
     substitute: Substitute = PERCEPTRON
 
+    paper = "Orekondy et al. 2019"
     levels = EVERY_LEVEL
     pool = True
 

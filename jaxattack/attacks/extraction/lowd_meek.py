@@ -77,6 +77,7 @@ class LowdMeek(Attack):
     beyond: float = 0.0
 
     name = "lowd-meek"
+    paper = "Lowd and Meek 2005"
     levels = EVERY_LEVEL
     pool = False
 

@@ -59,6 +59,7 @@ class Retraining(Attack):
     rounds: int = 10
     substitute: Substitute = SOFTMAX
 
+    paper = "Tramèr et al. 2016"
     levels = EVERY_LEVEL
     pool = False
     soft = False

@@ -63,6 +63,7 @@ class Boundary:
     first: int = 5000
 
     name = "boundary"
+    paper = "Kahla et al. 2022"
     white_box = False
     levels = EVERY_LEVEL
     pool = True

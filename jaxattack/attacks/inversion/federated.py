@@ -71,6 +71,7 @@ class CollaborativeGan:
     samples: int = 16
 
     name = "collaborative-gan"
+    paper = "Hitaj et al. 2017"
 
     def __post_init__(self) -> None:
         at_least(

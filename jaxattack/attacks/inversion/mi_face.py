@@ -87,6 +87,7 @@ class MiFace:
     chunk: int | None = None
 
     name = "mi-face"
+    paper = "Fredrikson et al. 2015"
     white_box = True
     levels = ()
     pool = False

@@ -84,6 +84,7 @@ class Network:
     steps: int = 2000
 
     name = "network"
+    paper = "Yang et al. 2019"
     white_box = False
     levels = NUMBERS
     pool = True

@@ -63,6 +63,7 @@ class Numeric:
     directions: int = 0
 
     name = "numeric"
+    paper = "Fredrikson et al. 2015"
     white_box = False
     levels = NUMBERS
     pool = False

@@ -8,6 +8,7 @@ on it or not, which is how Zarifzadeh et al. 2024 (arXiv 2312.03262) count 1, 2 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,6 +48,12 @@ class FewReferences:
         from jaxattack.attacks.membership import REGISTRY  # whose package imports this module
 
         return f"{label(self.attack, REGISTRY)}-{self.pairs}"
+
+    @property
+    def paper(self) -> str:
+        """Of the attack."""
+        attack: Any = self.attack
+        return attack.paper
 
     @property
     def signals(self) -> tuple[Signal, ...]:

@@ -44,6 +44,7 @@ class GaussianLoss:
     """
 
     name = "loss-gaussian"
+    paper = "Yeom et al. 2018, arXiv 1709.01604"
     signals = (Phi(),)
     references = True
 

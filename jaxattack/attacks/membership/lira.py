@@ -93,6 +93,13 @@ class LiRA:
         variance = "" if self.variance == "auto" else f"-{self.variance}"
         return f"lira-{'online' if self.online else 'offline'}{formula}{variance}"
 
+    @property
+    def paper(self) -> str:
+        """That which published this form."""
+        return (
+            "Brannvall 2026, arXiv 2603.11799" if self.variance == "bayes" else "Carlini et al. 2022, arXiv 2112.03570"
+        )
+
     def needs(self, models: int) -> Needs:
         """Two references a side where each record has its own variance; one otherwise, and two of some record."""
         least = 2 if self._variance(models) == "record" else 1

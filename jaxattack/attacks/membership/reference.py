@@ -50,6 +50,7 @@ class AttackR:
     """
 
     name = "attack-r"
+    paper = "Ye et al. 2022, arXiv 2111.09679"
     signals = (Phi(),)
     references = True
 
@@ -154,6 +155,7 @@ class AttackP:
     """
 
     name = "attack-p"
+    paper = "Ye et al. 2022, arXiv 2111.09679"
     signals = (Phi(),)
     references = False
 
@@ -200,6 +202,11 @@ class Calibration:
     def name(self) -> str:
         """The name in the registry."""
         return "calibration-online" if self.online else "calibration"
+
+    @property
+    def paper(self) -> str:
+        """That which published this form."""
+        return "Sablayrolles et al. 2019, arXiv 1908.11229" if self.online else "Watson et al. 2022, arXiv 2111.08440"
 
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """One reference on each side that it reads."""

@@ -41,6 +41,7 @@ class RiskScore:
     """
 
     name = "risk-score"
+    paper = "Song and Mittal 2021, arXiv 2003.10595"
     signals = (Phi(),)
     references = True
 

@@ -101,6 +101,11 @@ class RMIA:
         return f"rmia-{'online' if self.online else 'offline'}{'' if self.counting else '-log'}{tuned}"
 
     @property
+    def paper(self) -> str:
+        """That which published this form."""
+        return "Zarifzadeh et al. 2024, arXiv 2312.03262" if self.counting else "Lassila et al. 2025, arXiv 2505.24089"
+
+    @property
     def signals(self) -> tuple[Signal, ...]:
         """The log confidence at the temperature."""
         return (CONFIDENCES[self.confidence](temperature=self.temperature),)

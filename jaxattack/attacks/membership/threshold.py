@@ -12,6 +12,7 @@ All read query 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +29,7 @@ from jaxattack.signals import (
     Entropy,
     GradientNorm,
     InputGradientNorm,
+    Loss,
     MerlinRatio,
     ModifiedEntropy,
     NoiseRobustness,
@@ -91,6 +93,14 @@ class Threshold:
         return f"{self.quantity}-classwise" if self.classwise else self.quantity
 
     @property
+    def paper(self) -> str:
+        """Of thresholds by class, or of the quantity."""
+        if self.classwise:
+            return "Song and Mittal 2021, arXiv 2003.10595"
+        signal: Any = Loss() if self.quantity in ("loss", "confidence") else self.signals[0]
+        return signal.paper
+
+    @property
     def signals(self) -> tuple[Signal, ...]:
         """The signal that the quantity is read from."""
         return (QUANTITIES[self.quantity][0],)
@@ -146,6 +156,7 @@ class Gap:
     """
 
     name = "gap"
+    paper = "Yeom et al. 2018, arXiv 1709.01604"
     signals = (Correct(),)
     references = False
 

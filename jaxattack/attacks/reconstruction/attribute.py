@@ -75,6 +75,7 @@ class MaximumPosterior:
     """The likeliest value of an attribute given the label, by the model's confusion matrix."""
 
     name = "map"
+    paper = "Fredrikson et al. 2014 and 2015"
     goal: ClassVar[Goal] = "attribute"
     needs: ClassVar[tuple[Need, ...]] = ("answers", "confusion", "partial")
     levels: ClassVar[tuple[Level, ...]] = EVERY_LEVEL
@@ -101,6 +102,7 @@ class Confidence:
     """CSMIA: the value whose prediction is the record's label, and confidences where that does not decide."""
 
     name = "csmia"
+    paper = "Mehnaz et al. 2022"
     goal: ClassVar[Goal] = "attribute"
     needs: ClassVar[tuple[Need, ...]] = ("answers", "partial")
     levels: ClassVar[tuple[Level, ...]] = NUMBERS
@@ -131,6 +133,7 @@ class TreeCounts:
     """The likeliest value of an attribute by the training counts in the leaves of a tree that the attacker holds."""
 
     name = "tree-counts"
+    paper = "Fredrikson et al. 2015"
     goal: ClassVar[Goal] = "attribute"
     needs: ClassVar[tuple[Need, ...]] = ("tree", "partial")
     levels: ClassVar[tuple[Level, ...]] = ()

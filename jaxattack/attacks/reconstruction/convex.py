@@ -116,6 +116,7 @@ class Convex:
     tolerance: float = TOLERANCE
 
     name = "convex"
+    paper = "Balle et al. 2022"
     goal: ClassVar[Goal] = "record"
     needs: ClassVar[tuple[Need, ...]] = ("linear", "known")
     levels: ClassVar[tuple[Level, ...]] = ()

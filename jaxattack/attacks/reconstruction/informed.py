@@ -107,6 +107,7 @@ class Informed(Reconstructor):
     shadows: int = 1000
 
     name = "informed"
+    paper = "Balle et al. 2022"
     goal: ClassVar[Goal] = "record"
     needs: ClassVar[tuple[Need, ...]] = ("weights", "known", "pool", "training")
     levels: ClassVar[tuple[Level, ...]] = ()

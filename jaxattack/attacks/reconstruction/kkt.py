@@ -109,6 +109,7 @@ class KKT:
     at_once: int | None = None
 
     name = "kkt"
+    paper = "Haim et al. 2022"
     goal: ClassVar[Goal] = "records"
     needs: ClassVar[tuple[Need, ...]] = ("weights", "span")
     levels: ClassVar[tuple[Level, ...]] = ()

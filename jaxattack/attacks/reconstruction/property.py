@@ -229,6 +229,7 @@ class PropertyShare:
     components: int = 50
 
     name = "property"
+    paper = "Ateniese et al. 2015; Ganju et al. 2018; Suri and Evans 2022"
     goal: ClassVar[Goal] = "property"
     needs: ClassVar[tuple[Need, ...]] = ("weights", "pool", "training", "share")
     levels: ClassVar[tuple[Level, ...]] = ()

@@ -85,6 +85,7 @@ class UpdateRecord:
     probes: int = 2
 
     name = "update-record"
+    paper = "after Salem et al. 2020"
     goal: ClassVar[Goal] = "record"
     needs: ClassVar[tuple[Need, ...]] = ("answers", "updates", "span")
     levels: ClassVar[tuple[Level, ...]] = NUMBERS
@@ -188,6 +189,7 @@ class UpdateLabel:
     shadows: int = 250
 
     name = "update-label"
+    paper = "Salem et al. 2020"
     goal: ClassVar[Goal] = "label"
     needs: ClassVar[tuple[Need, ...]] = ("answers", "updates", "pool", "training")
     levels: ClassVar[tuple[Level, ...]] = NUMBERS

@@ -40,6 +40,8 @@ class Distillation:
         InputError: a value outside its range.
     """
 
+    paper = "Hinton et al. 2015, arXiv 1503.02531"
+
     recipe: Recipe = field(default_factory=Recipe)
     temperature: float = 10.0
     share: float = 0.5

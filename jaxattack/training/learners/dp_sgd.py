@@ -48,6 +48,8 @@ class DPSGD:
         InputError: a value outside its range.
     """
 
+    paper = "Abadi et al. 2016, arXiv 1607.00133"
+
     clip: float = 1.0
     noise: float = 1.0
     microbatch: int = 16

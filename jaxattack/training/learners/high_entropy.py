@@ -42,6 +42,7 @@ class HighEntropy:
         InputError: a value outside its range.
     """
 
+    paper = "Chen and Pattabiraman 2024, arXiv 2307.01610"
     by_record: ClassVar[bool] = True
     smooths: ClassVar[bool] = False
 

@@ -38,6 +38,7 @@ class RelaxLoss:
         InputError: a value outside its range.
     """
 
+    paper = "Chen et al. 2022, arXiv 2207.05801"
     by_record: ClassVar[bool] = False
     smooths: ClassVar[bool] = False
 

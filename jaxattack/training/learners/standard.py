@@ -63,6 +63,7 @@ def weighted_mean(values: Float[jax.Array, "batch"], weight: Float[jax.Array, "b
 class CrossEntropy:
     """The mean cross entropy."""
 
+    paper = "common practice"
     by_record: ClassVar[bool] = True
     smooths: ClassVar[bool] = True
 
@@ -77,6 +78,8 @@ class CrossEntropy:
 @config
 class Plain:
     """The gradient of the batch, of members in a new order each pass."""
+
+    paper = "common practice"
 
     def check(self, model: Model, loss: Loss) -> None:
         """Anything can be trained."""
@@ -116,6 +119,13 @@ class Standard:
     recipe: Recipe = field(default_factory=Recipe)
     loss: Loss = CrossEntropy()
     gradient: Rule = Plain()
+
+    @property
+    def paper(self) -> str:
+        """Of the loss and of the gradient rule, where they are any paper's."""
+        parts: tuple[Any, ...] = (self.loss, self.gradient)
+        papers = dict.fromkeys(part.paper for part in parts if part.paper != CrossEntropy.paper)
+        return "; ".join(papers) or CrossEntropy.paper
 
     def check(self, model: Model) -> None:
         """As `Learner`.

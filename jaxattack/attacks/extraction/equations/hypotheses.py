@@ -89,6 +89,7 @@ class Hypotheses(Attack):
     tolerance: float = 1e-3
 
     name = "hypotheses"
+    paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
 

@@ -93,6 +93,7 @@ class Kernel(Attack):
     gamma: float | None = None
 
     name = "kernel"
+    paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
 

@@ -90,6 +90,7 @@ class Softmax(Attack):
     features: str = "linear"
 
     name = "softmax"
+    paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
 

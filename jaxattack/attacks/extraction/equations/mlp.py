@@ -47,6 +47,7 @@ class Mlp(Attack):
     starts: int = 8
 
     name = "mlp"
+    paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
 

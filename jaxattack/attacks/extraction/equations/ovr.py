@@ -58,6 +58,7 @@ class OneVsRest(Attack):
     features: str = "linear"
 
     name = "ovr"
+    paper = "Tramèr et al. 2016"
     levels = ALONE
     pool = False
 

@@ -48,6 +48,7 @@ class Rounded(Attack):
     adaptive: bool = True
 
     name = "rounded"
+    paper = "this project, after Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
 

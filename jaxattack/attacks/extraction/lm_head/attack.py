@@ -69,6 +69,7 @@ class LmHead(Attack):
     resolution: float = 1e-6
 
     name = "lm-head"
+    paper = "Carlini et al. 2024"
     levels = EVERY_LEVEL
     pool = False
 

@@ -72,6 +72,7 @@ class ReluDeep(Attack):
     idle: int = 24
 
     name = "relu-deep"
+    paper = "after Carlini et al. 2020"
     levels = NUMBERS
     pool = False
 

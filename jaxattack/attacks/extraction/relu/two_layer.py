@@ -65,6 +65,7 @@ class Relu(Attack):
     quiet: int = 2
 
     name = "relu"
+    paper = "Jagielski et al. 2020; Carlini et al. 2020"
     levels = NUMBERS
     pool = False
 

@@ -90,6 +90,7 @@ class PathFinding(Attack):
     checks: int = 4
     calls: int = 400
 
+    paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
 

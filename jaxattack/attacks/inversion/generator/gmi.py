@@ -43,6 +43,7 @@ class Gmi:
     weight: float = 100.0
 
     name = "gmi"
+    paper = "Zhang et al. 2020"
     white_box = True
     levels = ()
     pool = True

@@ -48,6 +48,7 @@ class Ppa:
     learning_rate: float = 0.05
 
     name = "ppa"
+    paper = "Struppek et al. 2022"
     white_box = True
     levels = ()
     pool = True

@@ -56,6 +56,7 @@ class Analytic:
     """The ratio of a fully connected first layer's gradients. Nothing is random, and there is one restart."""
 
     name = "analytic"
+    paper = "Phong et al. 2018; Geiping et al. 2020; Boenisch et al. 2021"
 
     def __call__(
         self,

@@ -73,6 +73,11 @@ class DLG:
         """``dlg`` or ``idlg``."""
         return "idlg" if self.recover else "dlg"
 
+    @property
+    def paper(self) -> str:
+        """That which published this form."""
+        return "Zhao et al. 2020" if self.recover else "Zhu et al. 2019"
+
     def __call__(
         self, victim: WhiteBox, updates: Update, *, seed: int = 0, progress: Progress | None = None
     ) -> Inversion:
@@ -108,6 +113,7 @@ class InvertingGradients:
     chunk: int = 0
 
     name = "inverting-gradients"
+    paper = "Geiping et al. 2020"
 
     def __post_init__(self) -> None:
         _check(self.steps, self.restarts, self.chunk)

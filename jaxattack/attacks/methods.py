@@ -1,0 +1,111 @@
+"""Everything that can be named in an audit, as rows made from the classes: attacks of every family, signals, defences, learners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jaxattack.attacks import evasion, extraction, inversion, membership, reconstruction
+from jaxattack.attacks.inversion import gradient
+from jaxattack.defences import DEFENCES
+from jaxattack.signals import SIGNALS, WITH_SETTINGS
+from jaxattack.training.learners import LEARNERS
+from jaxattack.types import SIGHTS, InputError, Sight
+
+_SWEEP = 64
+"""Models of the sweep whose attacks say what they need."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """An attack, a signal, a defence or a learner.
+
+    Attributes:
+        family: a key of `FAMILIES`.
+        name: in its registry, as the command line takes it.
+        paper: that published it; "this project", or "common practice", where none did.
+        sees: the least that it must see of a model; None for what changes a model or its answers.
+        queries: asked about a record and a view of it; 0 for who holds the weights, None where the victim decides how many, or
+            nothing is asked.
+        models: the fewest that the attacker trains as the victim was trained: references, shadows or a surrogate; None for what
+            is no attack.
+    """
+
+    family: str
+    name: str
+    paper: str
+    sees: Sight | None = None
+    queries: int | None = None
+    models: int | None = None
+
+
+def _membership(attack: Any) -> dict[str, Any]:
+    sides = attack.needs(_SWEEP).sides
+    return {
+        "sees": max((signal.sees for signal in attack.signals), key=SIGHTS.index),
+        "queries": sum(signal.queries for signal in attack.signals),
+        "models": sum(sides.values()) or int(attack.references),
+    }
+
+
+def _of_victim(attack: Any) -> dict[str, Any]:
+    """What an attack on a service sees, or on weights where it takes no level of access."""
+    if not attack.levels:
+        return {"sees": "weights", "queries": 0, "models": 0}
+    return {"sees": min(attack.levels, key=SIGHTS.index), "models": 0}
+
+
+def _of_updates(attack: Any) -> dict[str, Any]:  # noqa: ARG001 (all read what users send)
+    return {"sees": "weights", "queries": 0, "models": 0}
+
+
+def _reconstruction(attack: Any) -> dict[str, Any]:
+    return {**_of_victim(attack), "models": getattr(attack, "shadows", 0)}
+
+
+def _evasion(attack: Any) -> dict[str, Any]:
+    return {**_of_victim(attack), "queries": getattr(attack, "queries", 0), "models": int(attack.surrogate)}
+
+
+def _signal(signal: Any) -> dict[str, Any]:
+    return {"sees": signal.sees, "queries": signal.queries}
+
+
+def _no_attack(method: Any) -> dict[str, Any]:  # noqa: ARG001 (it changes a model or its answers)
+    return {}
+
+
+FAMILIES: Mapping[str, tuple[tuple[Mapping[str, Any], Callable[[Any], dict[str, Any]]], ...]] = {
+    "membership": ((membership.REGISTRY, _membership),),
+    "extraction": ((extraction.ATTACKS, _of_victim),),
+    "inversion": ((inversion.ATTACKS, _of_victim), (gradient.ATTACKS, _of_updates)),
+    "reconstruction": ((reconstruction.ATTACKS, _reconstruction),),
+    "evasion": ((evasion.ATTACKS, _evasion),),
+    "signals": ((SIGNALS | WITH_SETTINGS, _signal),),
+    "defences": ((DEFENCES, _no_attack),),
+    "learners": ((LEARNERS, _no_attack),),
+}
+"""The registries of each family, and what each says of its methods."""
+
+
+def catalogue(families: Iterable[str] = tuple(FAMILIES)) -> tuple[Method, ...]:
+    """Every method of these families, in the order of their registries.
+
+    Raises:
+        InputError: an unknown family.
+
+    Example:
+        >>> [method.paper for method in catalogue(["membership"]) if method.name == "gap"]
+        ['Yeom et al. 2018, arXiv 1709.01604']
+    """
+    names = tuple(families)
+    for family in names:
+        if family not in FAMILIES:
+            raise InputError(f"family is {family!r}: choose from {', '.join(FAMILIES)}.")
+    return tuple(
+        Method(family=family, name=name, paper=method.paper, **reads(method))
+        for family in names
+        for registry, reads in FAMILIES[family]
+        for name, method in registry.items()
+    )
