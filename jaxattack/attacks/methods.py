@@ -44,7 +44,7 @@ def _membership(attack: Any) -> dict[str, Any]:
     sides = attack.needs(_SWEEP).sides
     return {
         "sees": max((signal.sees for signal in attack.signals), key=SIGHTS.index),
-        "queries": sum(signal.queries for signal in attack.signals),
+        "queries": getattr(attack, "queries", sum(signal.queries for signal in attack.signals)),
         "models": sum(sides.values()) or int(attack.references),
     }
 

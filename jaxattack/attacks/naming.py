@@ -5,7 +5,7 @@ written as
 
     true, false, none       as words
     3, 0.5, relu            as they are
-    20-10-10                several whole numbers; one alone as it is, none as nothing
+    20-10-10, 0.1-0.03      several numbers; one alone as it is, none as nothing
     substitute=rbf          a field that is a configuration, by its own first field
     substitute.epochs=5     another field of it
 """
@@ -17,6 +17,8 @@ import difflib
 import typing
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
+
+import numpy as np
 
 from jaxattack.types import InputError
 from jaxattack.types.config import holds
@@ -123,7 +125,8 @@ def _differences(attack: Any, other: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
-        return "-".join(map(_text, value))
+        # An exponent has a hyphen of its own.
+        return "-".join(np.format_float_positional(one) if isinstance(one, float) else _text(one) for one in value)
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
@@ -144,5 +147,5 @@ def _readings(text: str) -> Iterator[Any]:
         yield (value,)
 
 
-def _several(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("-")) if text else ()
+def _several(text: str) -> tuple[float, ...]:
+    return tuple(float(part) if "." in part else int(part) for part in text.split("-")) if text else ()

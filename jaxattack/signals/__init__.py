@@ -29,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.signals.augmented import AugmentedCorrectness
 from jaxattack.signals.boundary import BoundaryDistance
 from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
 from jaxattack.signals.correct import Correct
@@ -37,7 +38,7 @@ from jaxattack.signals.gradient import GradientNorm, InputGradientNorm
 from jaxattack.signals.hinge import Hinge
 from jaxattack.signals.loss import Loss
 from jaxattack.signals.max_confidence import MaxConfidence
-from jaxattack.signals.neighbours import MerlinRatio, NoiseRobustness, ViewCorrectness
+from jaxattack.signals.neighbours import FlipRobustness, MerlinRatio, NoiseRobustness, ViewCorrectness
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
 from jaxattack.signals.scores import TINY, Labels, Logits, Values
@@ -65,6 +66,8 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     r"posterior_(\d+)": lambda top: Posterior(top=int(top)),
     r"gradient_norm_(\d+)": lambda layer: GradientNorm(layer=int(layer)),
     rf"noise_robustness_(\d+)_{_NUMBER}": lambda n, sigma: NoiseRobustness(copies=int(n), sigma=float(sigma)),
+    rf"flip_robustness_(\d+)_{_NUMBER}": lambda n, p: FlipRobustness(copies=int(n), probability=float(p)),
+    r"(rotation|translation)_correct_(\d+)": lambda kind, size: AugmentedCorrectness(kind=kind, size=int(size)),
     rf"merlin_(\d+)_{_NUMBER}": lambda n, sigma: MerlinRatio(copies=int(n), sigma=float(sigma)),
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
 }
@@ -78,6 +81,9 @@ WITH_SETTINGS: dict[str, Signal] = {
         Posterior(),
         GradientNorm(layer=0),
         NoiseRobustness(),
+        FlipRobustness(),
+        AugmentedCorrectness(kind="rotation", size=4),
+        AugmentedCorrectness(kind="translation", size=1),
         MerlinRatio(),
         BoundaryDistance(),
     )
@@ -179,9 +185,11 @@ __all__ = [
     "ALWAYS",
     "SIGNALS",
     "WITH_SETTINGS",
+    "AugmentedCorrectness",
     "BoundaryDistance",
     "Correct",
     "Entropy",
+    "FlipRobustness",
     "GradientNorm",
     "Hinge",
     "InputGradientNorm",

@@ -28,6 +28,7 @@ class Attack:
     way: str = "auto"
     paired: bool = False
     widths: tuple[int, ...] = (20, 10)
+    rates: tuple[float, ...] = (0.1,)
     part: Part = Part()
     name = "attack"
 
@@ -47,6 +48,7 @@ ATTACK = st.builds(
     way=WORDS | st.sampled_from(["true", "3", "0.5", "none", "1-2", "inf"]),
     paired=st.booleans(),
     widths=st.lists(st.integers(0, 300)).map(tuple),
+    rates=st.lists(st.floats(0, 1e6)).map(tuple),
     part=PARTS,
 )
 
@@ -98,7 +100,7 @@ def test_fields_are_set_all_at_once():
     ("name", "message"),
     [
         ("atack", r"no attack 'atack' \(did you mean 'attack'\?\)"),
-        ("attack?step=3", "attack has no 'step': set one of limit, paired, part, size, steps, way, widths"),
+        ("attack?step=3", "attack has no 'step': set one of limit, paired, part, rates, size, steps, way, widths"),
         ("attack?steps.x=3", r"attack has no 'steps\.x'"),
         ("attack?part.x=3", "attack's part has no 'x': set one of epochs, kind, rate"),
         ("attack?part.epochs=few", "epochs is 'few': give a whole number"),

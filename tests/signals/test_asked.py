@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from jaxattack.data import Halves, load
 from jaxattack.defences import LabelOnly, Noise, Round
 from jaxattack.models import build
 from jaxattack.signals import (
+    FlipRobustness,
     GradientNorm,
     InputGradientNorm,
     MerlinRatio,
@@ -51,7 +52,7 @@ def read(signal, view=VIEW, x=X, y=Y):
     return np.asarray(jax.jit(lambda x, y: signal(view, x, y, KEYS[: len(x)]))(x, y))
 
 
-@pytest.mark.parametrize("signal", EVERY, ids=lambda signal: signal.name)
+@pytest.mark.parametrize("signal", [*EVERY, FlipRobustness(copies=5)], ids=lambda signal: signal.name)
 def test_each_is_a_hashable_signal_that_does_not_depend_on_the_other_records(signal):
     assert isinstance(signal, Signal)
     assert hash(signal) == hash(type(signal)(**vars(signal)))
@@ -121,6 +122,39 @@ def test_a_linear_model_keeps_labels_as_the_normal_distribution_says():
     found = read(NoiseRobustness(copies=2000, sigma=sigma), linear(weight), y=right)
     np.testing.assert_allclose(found, norm.cdf(np.abs(margin) / sigma), atol=5 * 0.5 / np.sqrt(2000))
     assert (read(NoiseRobustness(copies=50, sigma=sigma), linear(weight), y=1 - right) == 0).all()
+
+
+def test_a_vote_of_bits_keeps_labels_as_the_binomial_distribution_says():
+    bits = jnp.asarray(RNG.integers(0, 2, (12, 5)), jnp.float32)
+
+    def vote(variables, x):
+        ones = (x == 1).sum(axis=1)
+        return jnp.stack([jnp.full(len(x), 2.5), ones.astype(float)], axis=1)
+
+    view = View(Model(lambda key: None, vote, lambda *given: None), Variables((), {}))
+    right = jnp.asarray(bits.sum(axis=1) > 2.5, jnp.int32)
+    found = read(FlipRobustness(copies=2000, probability=0.2), view, bits, right)
+    ones, count = np.asarray(bits.sum(axis=1), int), np.arange(6)
+    stays = [
+        sum(
+            binom.pmf(kept, one, 0.8) * binom.pmf(new, 5 - one, 0.2)
+            for kept in count
+            for new in count
+            if kept + new > 2
+        )
+        for one in ones
+    ]
+    expected = np.where(ones > 2, stays, 1 - np.array(stays))
+    np.testing.assert_allclose(found, expected, atol=5 * 0.5 / np.sqrt(2000))
+    assert (read(FlipRobustness(copies=50), view, bits, 1 - right) == 0).all()
+    # What is neither 0 nor 1 is no bit.
+    sure = jnp.asarray(X[:, 0] > 0, jnp.int32)
+    assert (read(FlipRobustness(copies=20, probability=1.0), linear([1.0, 0, 0, 0, 0]), X, sure) == 1).all()
+
+
+def test_pictures_have_no_bits():
+    with pytest.raises(InputError, match=r"flip_robustness_100_0.03 flips zeros and ones of a table"):
+        read(FlipRobustness(), x=X.reshape(20, 5, 1, 1))
 
 
 def test_merlin_is_one_at_a_minimum_and_half_on_a_slope():
@@ -208,6 +242,8 @@ def test_a_defence_hides_the_weights_and_what_it_does_not_answer(defence, kept):
         (partial(NoiseRobustness, copies=0), "copies is 0"),
         (partial(NoiseRobustness, sigma=0.0), "sigma is 0.0"),
         (partial(MerlinRatio, sigma=-1.0), "sigma is -1.0"),
+        (partial(FlipRobustness, probability=0.0), "probability is 0.0"),
+        (partial(FlipRobustness, probability=1.5), "probability is 1.5"),
     ],
 )
 def test_a_value_out_of_range_is_refused(make, message):

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from jaxattack.attacks.membership.augmentation import LabelOnlyAugmentation
 from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.morgan import Morgan
+from jaxattack.attacks.membership.noise import LabelOnlyNoise
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
@@ -58,6 +60,10 @@ _NAMED: tuple[MembershipAttack, ...] = (
     BoundedLoss(),
     RiskScore(),
     Morgan(),
+    LabelOnlyAugmentation(kind="translation"),
+    LabelOnlyAugmentation(kind="rotation"),
+    LabelOnlyNoise(kind="noise"),
+    LabelOnlyNoise(kind="bit-flips"),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -123,6 +129,8 @@ __all__ = [
     "FewReferences",
     "Gap",
     "GaussianLoss",
+    "LabelOnlyAugmentation",
+    "LabelOnlyNoise",
     "LiRA",
     "Morgan",
     "RiskScore",

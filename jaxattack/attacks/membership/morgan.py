@@ -77,6 +77,11 @@ class Morgan:
         """The loss, and the share of copies whose loss is larger."""
         return Phi(), MerlinRatio(copies=self.copies, sigma=self.sigma)
 
+    @property
+    def queries(self) -> int:
+        """Asked of a target about a record: itself, whose loss both signals read, and its copies."""
+        return 1 + self.copies
+
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """No references: the shadow's own records are enough."""
         return Needs()

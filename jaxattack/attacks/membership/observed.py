@@ -24,11 +24,24 @@ def read_signal(observations: Observations, signal: Signal) -> Float[np.ndarray,
     Raises:
         InputError: the signal was not observed and cannot be asked for, has another shape, or is NaN or infinite somewhere.
     """
+    return _read(observations, signal, ("model", "record", "query"))
+
+
+def read_values(observations: Observations, signal: Signal) -> Float[np.ndarray, "model record query value"]:
+    """The same of a signal of several numbers a record.
+
+    Raises:
+        InputError: as `read_signal`.
+    """
+    return _read(observations, signal, ("model", "record", "query", "value"))
+
+
+def _read(observations: Observations, signal: Signal, axes: tuple[str, ...]) -> np.ndarray:
     values = np.asarray(observations.of(signal))
-    if values.ndim != 3 or values.shape[:2] != observations.member.shape or not values.shape[2]:
+    if values.ndim != len(axes) or values.shape[:2] != observations.member.shape or not values[:1, :1].size:
         raise InputError(
             f"signal {signal.name!r} has shape {values.shape} and member {observations.member.shape}: "
-            "give the signal as [model, record, query], with a model and a record for each of member's."
+            f"give the signal as [{', '.join(axes)}], with a model and a record for each of member's."
         )
     # A model at a time: a mask of the whole signal would take a quarter of its memory.
     bad = [model for model in range(len(values)) if not np.isfinite(values[model]).all()]

@@ -94,7 +94,9 @@ class Threshold:
 
     @property
     def paper(self) -> str:
-        """Of thresholds by class, or of the quantity."""
+        """Of thresholds at a rate, of those by class, or of the quantity."""
+        if self.alpha is not None:
+            return "Jayaraman et al. 2021, arXiv 2005.10881"
         if self.classwise:
             return "Song and Mittal 2021, arXiv 2003.10595"
         signal: Any = Loss() if self.quantity in ("loss", "confidence") else self.signals[0]
