@@ -32,16 +32,18 @@ def as_input(x: jax.Array) -> jax.Array:
 
 
 def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:
-    """Random flip, crop and cutout of each image, as the recipe says, as floats of the same shape.
+    """Records as training sees them, as floats of the same shape: each image flipped, cropped and cut out as the recipe says.
 
     Images stay bytes while they are moved. A crop is a slice an image, which XLA gathers: on a CPU 20 times as fast as
     selecting among all shifts, 100 times as fast as multiplying by one-hot rows.
 
     Args:
-        recipe: its ``flip``, ``crop`` and ``cutout``.
+        recipe: its ``flip``, ``crop`` and ``cutout``; without any, records stay as they are.
         key: a random key.
-        x: images ["record height width channel"], as `as_input` takes them.
+        x: as `as_input` takes them; with any of the three, images ["record height width channel"].
     """
+    if not recipe.augments:
+        return as_input(x)
     flip_key, crop_key, cut_key = jax.random.split(key, 3)
     records, height, width, _ = x.shape
     if recipe.flip:

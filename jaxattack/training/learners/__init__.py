@@ -1,10 +1,16 @@
 """How one model learns, as values: configurations that are called inside a traced function, and their registry by name.
 
 standard       a loss, a gradient rule and a recipe: mean cross entropy of shuffled batches
+l2             a penalty on squared weights (Shokri et al. 2017)
+label-smoothing, confidence-penalty
+               losses that reward less confidence (Szegedy et al. 2016, Pereyra et al. 2017)
+mixup          mixtures of records and of labels (Zhang et al. 2018)
 relaxloss      a loss that training holds at a level (Chen et al. 2022)
 hamp           a loss with soft labels of high entropy (Chen and Pattabiraman 2024)
 dp-sgd         a gradient rule: clipped per-record gradients and noise (Abadi et al. 2016)
 distillation   a learner that calls another: the student of a teacher (Hinton et al. 2015)
+
+Dropout belongs to the architecture (``dropout`` of `jaxattack.models.build`), and so trains under any of them.
 """
 
 from __future__ import annotations
@@ -12,9 +18,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from jaxattack.training.learners.confidence_penalty import ConfidencePenalty
 from jaxattack.training.learners.distillation import Distillation
 from jaxattack.training.learners.dp_sgd import DPSGD
 from jaxattack.training.learners.high_entropy import HighEntropy
+from jaxattack.training.learners.l2 import L2
+from jaxattack.training.learners.label_smoothing import LabelSmoothing
+from jaxattack.training.learners.mixup import Mixup
 from jaxattack.training.learners.relaxloss import RelaxLoss
 from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard
 from jaxattack.training.recipe import Recipe
@@ -22,6 +32,10 @@ from jaxattack.types import Learner
 
 LEARNERS: dict[str, Learner] = {
     "standard": Standard(),
+    "l2": L2(),
+    "label-smoothing": Standard(loss=LabelSmoothing()),
+    "confidence-penalty": Standard(loss=ConfidencePenalty()),
+    "mixup": Mixup(),
     "relaxloss": Standard(loss=RelaxLoss()),
     "hamp": Standard(loss=HighEntropy()),
     "dp-sgd": Standard(gradient=DPSGD()),
@@ -66,10 +80,14 @@ def _plain(value: Any) -> Any:
 
 __all__ = [
     "DPSGD",
+    "L2",
     "LEARNERS",
+    "ConfidencePenalty",
     "CrossEntropy",
     "Distillation",
     "HighEntropy",
+    "LabelSmoothing",
+    "Mixup",
     "Plain",
     "RelaxLoss",
     "Standard",

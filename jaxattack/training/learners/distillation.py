@@ -21,7 +21,7 @@ from jax.nn import log_softmax
 from jaxtyping import Float
 
 from jaxattack.training import single
-from jaxattack.training.images import as_input, augment
+from jaxattack.training.images import augment
 from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard, weighted_mean
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import InputError, Model, Variables, above_zero, config
@@ -74,7 +74,7 @@ class Distillation:
     ) -> tuple[jax.Array, Any]:
         """The student's loss of a batch, and its new batch statistics; both see the same augmented records."""
         look_key, forward_key = jax.random.split(key)
-        x = augment(self.recipe, look_key, x) if self.recipe.augments else as_input(x)
+        x = augment(self.recipe, look_key, x)
         taught = jax.lax.stop_gradient(model.apply(teacher, x))
         logits, rest = model.forward(variables, x, forward_key)
         own = CrossEntropy()(logits, y, weight, epoch, self.recipe.label_smoothing)

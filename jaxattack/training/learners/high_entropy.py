@@ -22,7 +22,7 @@ from jax.nn import log_softmax
 from jaxtyping import Float, Int
 from scipy.special import entr
 
-from jaxattack.training.learners.standard import weighted_mean
+from jaxattack.training.learners.standard import entropy, weighted_mean
 from jaxattack.types import InputError, config
 
 STEPS = np.arange(100, 0, -1) / 100  # of the label's mass, as the authors lower it
@@ -72,9 +72,8 @@ class HighEntropy:
         rest = (1 - top) / (classes - 1)
         own = jnp.take_along_axis(log_p, y[:, None], axis=1)[:, 0]
         divergence = -float(soft_entropy(top, classes)) - rest * jnp.sum(log_p, axis=1) - (top - rest) * own
-        entropy = -jnp.sum(jnp.exp(log_p) * log_p, axis=1)
         share = 1 / classes if self.formula == "reference_code" else 1.0
-        return share * divergence - self.alpha * entropy
+        return share * divergence - self.alpha * entropy(log_p)
 
 
 def label_mass(gamma: float, classes: int) -> float:

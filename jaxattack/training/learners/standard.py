@@ -17,7 +17,7 @@ import optax
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from jaxattack.training import single
-from jaxattack.training.images import as_input, augment
+from jaxattack.training.images import augment
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import Gradient, State
 from jaxattack.types import InputError, Membership, Model, Variables, config
@@ -57,6 +57,11 @@ class Loss(Protocol):
 def weighted_mean(values: Float[jax.Array, "batch"], weight: Float[jax.Array, "batch"]) -> Float[jax.Array, ""]:
     """The mean of those with weight; 0 where nothing has any."""
     return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1.0)
+
+
+def entropy(log_p: Float[jax.Array, "batch cls"]) -> Float[jax.Array, "batch"]:
+    """The entropy of each row of log probabilities, in nats."""
+    return -jnp.sum(jnp.exp(log_p) * log_p, axis=1)
 
 
 @config
@@ -150,8 +155,7 @@ class Standard:
     def objective(self, model: Model, variables: Variables, x, y, weight, key, epoch) -> tuple[jax.Array, Any]:
         """The loss of a batch as it is seen while training, and the new batch statistics."""
         look_key, forward_key = jax.random.split(key)
-        x = augment(self.recipe, look_key, x) if self.recipe.augments else as_input(x)
-        logits, rest = model.forward(variables, x, forward_key)
+        logits, rest = model.forward(variables, augment(self.recipe, look_key, x), forward_key)
         return self.loss(logits, y, weight, epoch, self.recipe.label_smoothing), rest
 
     def start(self, model: Model, key: PRNGKeyArray, slots: int) -> State:
