@@ -13,7 +13,18 @@ import pytest
 
 import jaxattack.signals as registry
 from jaxattack.data import Halves, random_labels
-from jaxattack.defences import DEFENCES, HAMP, MemGuard, Noise, Round, Temperature, TopK
+from jaxattack.defences import (
+    DEFENCES,
+    HAMP,
+    MemGuard,
+    Noise,
+    PredictionPoisoning,
+    Purifier,
+    ReverseSigmoid,
+    Round,
+    Temperature,
+    TopK,
+)
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.models import build
 from jaxattack.signals import SIGNALS, lookup
@@ -189,6 +200,9 @@ PROTECTED = {
     "noise": (Noise(scale=0.2), leak),
     "hamp": (HAMP(), surest),
     "memguard": (MemGuard(epsilon=2.0), surest),
+    "reverse-sigmoid": (ReverseSigmoid(), gap),
+    "mad": (PredictionPoisoning(argmax=True), gap),
+    "purifier": (Purifier(swap=False), surest),
 }
 
 

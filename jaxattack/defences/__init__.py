@@ -7,6 +7,9 @@ temperature   softmax(logit / temperature)
 noise         Gaussian noise, fresh or belonging to the record
 hamp          the scores of random inputs, in the record's own order
 memguard      moved until a learnt classifier of members is undecided
+reverse-sigmoid   less a sigmoid of themselves
+mad           moved to where they mislead a thief's gradient
+purifier      those of an autoencoder that knows no member, labels exchanged
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from jaxattack.defences.hamp import HAMP
 from jaxattack.defences.label_only import LabelOnly
 from jaxattack.defences.memguard import MemGuard
 from jaxattack.defences.noise import Noise
+from jaxattack.defences.prediction_poisoning import PredictionPoisoning
+from jaxattack.defences.purifier import Purifier
+from jaxattack.defences.reverse_sigmoid import ReverseSigmoid
 from jaxattack.defences.round import Round
 from jaxattack.defences.temperature import Temperature
 from jaxattack.defences.top_k import TopK
@@ -33,6 +39,9 @@ DEFENCES: dict[str, Defence] = {
     "noise": Noise(),
     "hamp": HAMP(),
     "memguard": MemGuard(),
+    "reverse-sigmoid": ReverseSigmoid(),
+    "mad": PredictionPoisoning(),
+    "purifier": Purifier(),
 }
 
 
@@ -57,6 +66,9 @@ __all__ = [
     "LabelOnly",
     "MemGuard",
     "Noise",
+    "PredictionPoisoning",
+    "Purifier",
+    "ReverseSigmoid",
     "Round",
     "Temperature",
     "TopK",

@@ -30,8 +30,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
-from jaxattack.defences import by_record
-from jaxattack.defences.scores import require_all_scores
+from jaxattack.defences import by_record, network
+from jaxattack.defences.scores import require_confidences
 from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, config
 
 WIDTHS = (256, 128, 64, 1)
@@ -73,10 +73,7 @@ class MemGuard:
         Raises:
             InputError: labels alone, the top k, or logits are answered.
         """
-        access = require_all_scores(before, "moved")
-        if access.level == "logit":
-            raise InputError("the victim answers with logits: MemGuard moves confidences; ask it for probabilities.")
-        return replace(access, decimals=None)
+        return replace(require_confidences(before, "MemGuard"), decimals=None)
 
     def fit(self, key: Any, endpoint: Endpoint, y: Any, member: Any) -> Any:  # noqa: ARG002
         """The classifier and the secret of the coins."""
@@ -89,7 +86,7 @@ class MemGuard:
             return jnp.sum(weight * optax.sigmoid_binary_cross_entropy(verdict(layers, confidences), member)) / 2
 
         change = optax.adam(1e-3)
-        layers = _start(start_key, confidences.shape[1])
+        layers = network.start(start_key, (confidences.shape[1], *WIDTHS))
 
         def step(state, _):
             layers, moments = state
@@ -114,21 +111,9 @@ class MemGuard:
         return Answer(answer.label, probability)
 
 
-def _start(key: Any, classes: int) -> list[tuple[jax.Array, jax.Array]]:
-    shapes = zip((classes, *WIDTHS), WIDTHS, strict=False)
-    draw = jax.nn.initializers.glorot_uniform()
-    return [
-        (draw(key, shape), jnp.zeros(shape[1])) for key, shape in zip(jax.random.split(key, 4), shapes, strict=True)
-    ]
-
-
 def verdict(layers: Any, confidences: Sorted) -> Float[jax.Array, "query"]:
     """The classifier before its sigmoid: above 0 it says member."""
-    h = confidences
-    for number, (weight, bias) in enumerate(layers):
-        h = h @ weight + bias[None]
-        h = jax.nn.relu(h) if number + 1 < len(layers) else h
-    return h[:, 0]
+    return network.through(layers, confidences)[:, 0]
 
 
 def undecided(layers: Any, p: Sorted) -> Sorted:

@@ -32,6 +32,17 @@ def require_all_scores(access: Access, change: str) -> Access:
     return access
 
 
+def require_confidences(access: Access, defence: str) -> Access:
+    """The terms, where there are confidences of all classes and nothing beside them.
+
+    Raises:
+        InputError: labels alone, the top k, or logits are answered; ``defence`` says what was to move confidences.
+    """
+    if require_all_scores(access, "moved").level == "logit":
+        raise InputError(f"the victim answers with logits: {defence} moves confidences; ask it for probabilities.")
+    return access
+
+
 def change_scores(answer: Answer, change: Callable[[Any], Any]) -> Answer:
     """An answer with its scores changed and its label as it was."""
     probability, logit = answer.probability, answer.logit
