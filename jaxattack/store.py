@@ -139,10 +139,16 @@ class RunFolder:
     Attributes:
         path: where it is.
         identity: what decides the results, as plain values.
+        weights: the folder in which what its models learnt is kept: its own, or that of a run of the same models which
+            answer otherwise.
     """
 
-    def __init__(self, path: Path, identity: dict[str, Any]):
-        self.path, self.identity = path, identity
+    def __init__(self, path: Path, identity: dict[str, Any], weights: Path | None = None):
+        self.path, self.identity, self.weights = path, identity, weights or path
+
+    def with_weights_of(self, other: RunFolder) -> RunFolder:
+        """The same folder, of the models whose weights another one keeps."""
+        return RunFolder(self.path, self.identity, other.weights)
 
     @classmethod
     def open(cls, path: Path, identity: Mapping[str, Any], label: Int[np.ndarray, "record"]) -> RunFolder:
@@ -201,7 +207,12 @@ class RunFolder:
             raise InputError(f"{path / 'run.json'} names signals that are no names: give another folder.")
         return cls(path, identity)
 
-    def _chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
+    def chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
+        """The files of its chunks, and the models of each.
+
+        Raises:
+            InputError: a chunk is damaged.
+        """
         return {file: read_models(file) for file in sorted(self.path.glob("chunk-*.npz"))}
 
     def complete_models(self, *, weights: bool = False) -> set[int]:
@@ -213,13 +224,13 @@ class RunFolder:
         Raises:
             InputError: a chunk is damaged.
         """
-        chunks = self._chunks().items()
-        rows = [models for file, models in chunks if not weights or self._weights(file).exists()]
+        chunks = self.chunks().items()
+        rows = [models for file, models in chunks if not weights or self.weights_of(file).exists()]
         return {int(model) for models in rows for model in models}
 
-    @staticmethod
-    def _weights(chunk: Path) -> Path:
-        return chunk.with_name(chunk.name.replace("chunk-", "weights-"))
+    def weights_of(self, chunk: Path) -> Path:
+        """The file of what the models of a chunk learnt, which is there where that was kept."""
+        return self.weights / chunk.name.replace("chunk-", "weights-")
 
     @staticmethod
     def _cost(chunk: Path) -> Path:
@@ -240,7 +251,7 @@ class RunFolder:
         """
         chunk = self.path / f"chunk-{_name(models)}.npz"
         if variables is not None:
-            write_arrays(self._weights(chunk), leaves_by_path(variables))
+            write_arrays(self.weights_of(chunk), leaves_by_path(variables))
         if cost is not None:
             write_json(self._cost(chunk), cost._asdict())
         write_arrays(chunk, {"models": models, "member": np.packbits(member, axis=1), **signals})
@@ -259,18 +270,18 @@ class RunFolder:
             InputError: the models of a chunk did not keep their weights, or a file is damaged.
         """
         records, parts = len(read_label(self.path)), {}
-        for chunk, some in self._chunks().items():
+        for chunk, some in self.chunks().items():
             extra = chunk.with_name(chunk.name.replace("chunk-", f"signal-{name}-"))
             if holds_array(chunk, name):
                 parts[chunk] = some, read_signal(chunk, name, len(some), records)
                 continue
             if not extra.exists():
-                if not self._weights(chunk).exists():
+                if not self.weights_of(chunk).exists():
                     raise InputError(
                         f"the signal {name} was not observed and {self.path} keeps no weights of models {some[0]} to "
                         f"{some[-1]}: run it in a new folder with keep_weights."
                     )
-                write_arrays(extra, {name: ask(some, self._weights(chunk))})
+                write_arrays(extra, {name: ask(some, self.weights_of(chunk))})
             parts[chunk] = some, read_signal(extra, name, len(some), records)
         stacked = None
         for some, values in parts.values():
@@ -285,7 +296,7 @@ class RunFolder:
         Raises:
             InputError: a chunk or a cost is damaged.
         """
-        chunks = {self._cost(file): len(models) for file, models in self._chunks().items()}
+        chunks = {self._cost(file): len(models) for file, models in self.chunks().items()}
         return [(models, _read_cost(file)) for file, models in chunks.items() if file.exists()]
 
     def observations(self, models: int) -> Observations:
@@ -294,7 +305,7 @@ class RunFolder:
         Raises:
             InputError: a model is missing, or a file is damaged.
         """
-        chunks = self._chunks()
+        chunks = self.chunks()
         missing = set(range(models)) - {int(model) for some in chunks.values() for model in some}
         if missing or models < 1:
             raise InputError(

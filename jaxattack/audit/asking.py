@@ -45,15 +45,30 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
         raise InputError(
             f"{signal.name} sees {signal.sees} and the defended models show {access}: ask for another signal."
         )
-    return plan.folder.signal(signal.name, len(plan.member), partial(_of_chunk, plan, signal))
+
+    def of_chunk(models: np.ndarray, weights: Path) -> np.ndarray:
+        return ask_chunk(plan, (signal,), models, weights)[signal.name]
+
+    return plan.folder.signal(signal.name, len(plan.member), of_chunk)
 
 
-def _of_chunk(plan: Plan, signal: Signal, models: np.ndarray, weights: Path) -> np.ndarray:
+def ask_chunk(plan: Plan, signals: tuple[Signal, ...], models: np.ndarray, weights: Path) -> dict[str, np.ndarray]:
+    """Some signals of the models of a chunk, behind the defences of the plan.
+
+    Args:
+        plan: of the run.
+        signals: what is asked, all in one program.
+        models: of the chunk.
+        weights: the file of what they learnt.
+
+    Raises:
+        InputError: the chunk has models that the plan has not, or the file is damaged.
+    """
     sweep = plan.sweep
-    work = Work(sweep.model, sweep.learner, sweep.queries, (signal,), plan.slots, sweep.columns, sweep.defences)
+    work = Work(sweep.model, sweep.learner, sweep.queries, signals, plan.slots, sweep.columns, sweep.defences)
     if models.max() >= len(plan.member):
         raise InputError(
             f"{weights.name} holds models beyond {len(plan.member)}: ask with as many models as the run has."
         )
     variables = read_leaves(weights, blank(work, len(models)))
-    return ask_afterwards(sweep, signal, plan.records, work, models, plan.member[models], variables)
+    return ask_afterwards(work, sweep.seed, plan.records, models, plan.member[models], variables)

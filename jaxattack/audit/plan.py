@@ -166,14 +166,32 @@ class Plan(NamedTuple):
         self.folder.write(chunk.models, self.member[chunk.models], chunk.signals, variables, cost)
 
 
-def planned(out: Path, audit: MembershipAudit) -> Plan:
-    """Check everything, and open the run folder.
+class Preparation(NamedTuple):
+    """A run as it follows from what is asked for, before any folder is opened.
+
+    Attributes:
+        sweep: how models are trained and what is kept of their answers.
+        records: what they are trained on and asked about.
+        member: who is in; a model's number is its row.
+        slots: the most members that a model has.
+        identity: what decides the observations of model i: not how many models there are, nor which attacks read them.
+    """
+
+    sweep: Sweep
+    records: Dataset
+    member: Bool[np.ndarray, "model record"]
+    slots: int
+    identity: dict[str, Any]
+
+
+def prepare(audit: MembershipAudit) -> Preparation:
+    """Check everything.
 
     Warns:
         InputWarning: the design leaves records or attacks out, or views are asked about that training does not show.
 
     Raises:
-        InputError: bad input, a design that leaves nothing to score, or a foreign or damaged folder.
+        InputError: bad input, or a design that leaves nothing to score.
     """
     records = choose_records(audit.dataset, audit.records, audit.seed)
     member = _members(audit, len(records) - audit.background)
@@ -185,7 +203,7 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     check_views(recipe, queries, records)
     unseen = strange_views(queries, flip=recipe.flip, crop=recipe.crop)
     for note in [*(f"design {audit.design.describe}: {note}" for note in part.notes), *unseen]:
-        warnings.warn(note, InputWarning, stacklevel=2)
+        warnings.warn(note, InputWarning, stacklevel=3)
     sweep = Sweep(
         model=model_for(audit.model, records),
         recipe=audit.learner,
@@ -197,9 +215,19 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     )
     slots = audit.design.slots(member) + audit.background
     member = np.hstack([member, np.ones((len(member), audit.background), bool)])
+    return Preparation(sweep, records, member, slots, _identity(audit, sweep, slots, records))
+
+
+def planned(out: Path, audit: MembershipAudit) -> Plan:
+    """Check everything, as `prepare` does, and open the run folder.
+
+    Raises:
+        InputError: what `prepare` raises, or a foreign or damaged folder.
+    """
+    sweep, records, member, slots, identity = prepare(audit)
     sight_of_models = sight(records, audit.defences)
     by_name = {signal.name: signal for signal in sweep.signals if sees(signal, sight_of_models)}
-    folder = RunFolder.open(out, _identity(audit, sweep, slots, records) | {"signals": [*by_name]}, records.y)
+    folder = RunFolder.open(out, identity | {"signals": [*by_name]}, records.y)
     stored = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
     sweep = replace(sweep, signals=(*sweep.signals, *stored))
     keep = _fit(sweep.model, audit.models) if audit.keep_weights is None else audit.keep_weights

@@ -1,19 +1,20 @@
-"""Models that were trained and kept, asked for one more signal."""
+"""Models that were trained and kept, asked for further signals, or behind defences that they were not trained with."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.training.ensemble import Sweep
 from jaxattack.training.images import BLOCK
-from jaxattack.training.program import Work, network
+from jaxattack.training.program import Work, device_mesh, mapped, network
 from jaxattack.training.single import memberships, observe
-from jaxattack.types import Dataset, Signal, Variables
+from jaxattack.types import Dataset, Variables
 
 
 def blank(work: Work, models: int) -> Variables:
@@ -23,38 +24,43 @@ def blank(work: Work, models: int) -> Variables:
 
 
 def ask_afterwards(
-    sweep: Sweep,
-    signal: Signal,
-    dataset: Dataset,
     work: Work,
+    seed: int,
+    dataset: Dataset,
     models: Int[np.ndarray, "model"],
     member: Bool[np.ndarray, "model record"],
     variables: Variables,
-) -> Float[np.ndarray, "model record query *value"]:
-    """What kept models say, as they would have said it when they were trained, beyond rounding.
+) -> dict[str, Float[np.ndarray, "model record query *value"]]:
+    """What kept models say, as they would have said it when they were trained, beyond rounding; on all local devices.
 
     Args:
-        sweep: how they were trained, and behind which defences they answer.
-        signal: what is asked.
+        work: what is asked of them, and behind which defences they answer.
+        seed: of the sweep.
         dataset: the records.
-        work: of the sweep.
         models: their numbers in the run.
         member: their rows of the member matrix.
         variables: what they learnt; every leaf leads with ``model``.
+
+    Returns:
+        Each signal of the work, by its name.
     """
-    key = jax.random.key(sweep.seed)
-    keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(models.astype(np.uint32))
-    each = keys, jax.tree.map(jnp.asarray, memberships(member, work.slots)), variables
-    return np.asarray(
-        _ask(work, network(work), signal, each, jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32))
-    )
+    mesh = device_mesh()
+    rows = np.resize(np.arange(len(models)), -(-len(models) // mesh.size) * mesh.size)  # as many for each device
+    key = jax.random.key(seed)
+    keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(models[rows].astype(np.uint32))
+    learnt = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], variables)
+    each = keys, jax.tree.map(jnp.asarray, memberships(member[rows], work.slots)), learnt
+    answers = _observer(work, mesh)(each, jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32))
+    return {name: np.asarray(values)[: len(models)] for name, values in answers.items()}
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _ask(work, model, signal, each, x, y):
-    def one(each):
+@lru_cache(maxsize=16)
+def _observer(work: Work, mesh: Mesh) -> Any:
+    """The program, compiled for each number of models that it is called with."""
+    model = network(work)
+
+    def one(each, x, y):
         key, member, variables = each
-        answers = observe(model, (signal,), work.queries, BLOCK, x, y, variables, work.defences, key, member)
-        return answers[signal.name]
+        return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member)
 
-    return jax.lax.map(one, each)
+    return mapped(one, mesh, 1)

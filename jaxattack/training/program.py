@@ -100,7 +100,7 @@ def aval(x: jax.Array) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
 
 
-def _mapped(function: Any, mesh: Mesh, group: int) -> Any:
+def mapped(function: Any, mesh: Mesh, group: int) -> Any:
     """``function(leading, *shared)`` over the leading axis of its first argument: devices, then groups, then vmap."""
 
     def share(leading, *shared):
@@ -161,9 +161,9 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
 
     options = fixed_kernels(mesh)
     with using(way.conv):
-        training = _mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(options)
+        training = mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(options)
         variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys))
-        observation = _mapped(observe_one, mesh, way.group).lower((keys, member, variables), x, y).compile(options)
+        observation = mapped(observe_one, mesh, way.group).lower((keys, member, variables), x, y).compile(options)
     needs = [program.memory_analysis() for program in (training, observation)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
     # What the chunk before has learnt and answered is still there while it is brought to the host.
