@@ -53,6 +53,7 @@ DIRECTIONS = {
     "gradient_norm": -1, "input_gradient_norm": -1, "view_correct": 1, "max_confidence": 1,
     "softmax_t2": 1, "taylor_t2": 1, "posterior_3": 1, "gradient_norm_0": -1,
     "noise_robustness_10_0.3": 1, "merlin_10_0.1": 1, "boundary_distance_60": 1, "flip_robustness_10_0.03": 1,
+    "phi_mean2": 1,
 }  # fmt: skip
 # Of pictures alone.
 MOVED = {"translation_correct_1": 1}

@@ -12,7 +12,8 @@
     posterior_16         the highest confidences and the label's own; several numbers a record
     gradient_norm        of the loss in the weights, all or a layer's; input_gradient_norm: in the record
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
-    boundary_distance   to the nearest point that is labelled otherwise, from labels alone
+    boundary_distance    to the nearest point that is labelled otherwise, from labels alone
+    phi_mean16           any of these that see answers, of the mean of so many answers to each question
 
 A signal is a value; it is traced inside the program that observes a model and sees the answers behind its defences. By
 its name it is kept in a run folder, and `lookup` reads the name back.
@@ -30,6 +31,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.signals.augmented import AugmentedCorrectness
+from jaxattack.signals.averaged import Averaged
 from jaxattack.signals.boundary import BoundaryDistance
 from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
 from jaxattack.signals.correct import Correct
@@ -69,6 +71,7 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     rf"flip_robustness_(\d+)_{_NUMBER}": lambda n, p: FlipRobustness(copies=int(n), probability=float(p)),
     r"(rotation|translation)_correct_(\d+)": lambda kind, size: AugmentedCorrectness(kind=kind, size=int(size)),
     rf"merlin_(\d+)_{_NUMBER}": lambda n, sigma: MerlinRatio(copies=int(n), sigma=float(sigma)),
+    r"((?:(?!_mean).)+)_mean(\d+)": lambda name, times: Averaged(signal=lookup(name), times=int(times)),
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
 }
 """How a name with settings is read back."""
@@ -186,6 +189,7 @@ __all__ = [
     "SIGNALS",
     "WITH_SETTINGS",
     "AugmentedCorrectness",
+    "Averaged",
     "BoundaryDistance",
     "Correct",
     "Entropy",
