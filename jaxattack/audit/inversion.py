@@ -31,7 +31,7 @@ from jaxattack.audit.findings.inversion import (
     UpdateFindings,
     VictimFindings,
 )
-from jaxattack.audit.judge import evaluation_model, gallery, judge
+from jaxattack.audit.judge import Evaluation, evaluation_model, gallery, judge
 from jaxattack.audit.model_source import EXAMPLE, ModelSource
 from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
@@ -137,6 +137,7 @@ def invert(
     users: int = 8,
     batch: int = 1,
     trained: bool = False,
+    evaluator: Evaluation | None = None,
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> InversionResult:
@@ -154,6 +155,7 @@ def invert(
         users: for gradient inversion.
         batch: of each user.
         trained: which weights they send gradients at.
+        evaluator: the evaluation model of a victim with the same records and members, where it is trained already.
         out: a folder that keeps every answer, and gets the reconstructions. Given again, answers that are there are not
             paid for again.
         progress: called as the attack goes on.
@@ -174,7 +176,7 @@ def invert(
     reconstructions = _reconstruct(target, method, audit, out, progress)
     if out is not None:
         _write(out, reconstructions.inversion)
-    return _conclude(target, method, audit, reconstructions, begin, progress)
+    return _conclude(target, method, audit, reconstructions, evaluator, begin, progress)
 
 
 def usual_attack(victim: Victim, extract: ExtractionAttack | None) -> InversionAttack:
@@ -252,14 +254,16 @@ def _conclude(
     attack: InversionAttack | GradientAttack,
     audit: InversionAudit,
     reconstructions: Reconstructions,
+    evaluator: Evaluation | None,
     begin: float,
     progress: Progress | None,
 ) -> InversionResult:
     judge_begin = time.perf_counter()
     # What is recognised in a user's own record is the record itself: there is nothing to judge.
-    model = (
-        None if reconstructions.truth is not None else evaluation_model(victim, audit.evaluation, audit.seed, progress)
-    )
+    if reconstructions.truth is not None:
+        model = None
+    else:
+        model = evaluator or evaluation_model(victim, audit.evaluation, audit.seed, progress)
     judgement = judge(victim, reconstructions.inversion, reconstructions.labels, model, reconstructions.truth)
     entries, pictures = gallery(victim, reconstructions.inversion, reconstructions.truth)
     evaluation = time.perf_counter() - judge_begin

@@ -49,7 +49,17 @@ from jaxattack.oracle import PRICE, from_model
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.training import Recipe, denoising_start, train_one
 from jaxattack.training.images import check_images
-from jaxattack.types import Dataset, InputError, Level, Model, Precision, Progress, Variables, within_memory
+from jaxattack.types import (
+    Dataset,
+    ExtractionAttack,
+    InputError,
+    Level,
+    Model,
+    Precision,
+    Progress,
+    Variables,
+    within_memory,
+)
 
 Kind = Literal["network", "estimator", "relu", "head", "folder", "file", "service"]
 
@@ -148,7 +158,10 @@ def open_victim(
         return _estimator(name, dataset, member, level, seed, price)
     model = _network(name, dataset, member, seed)
     variables = _variables(model, dataset, member, fresh, seed, progress)
-    return _open_network(name, model, variables, dataset, member, level, precision, price)
+    return network_victim(
+        f"{name} on {dataset.name}", model, variables, dataset, member, attack=network_attack(name), level=level,
+        precision=precision, price=price,
+    )  # fmt: skip
 
 
 def _refuse_useless(name: str, kind: Kind, **fields: Any) -> None:
@@ -192,26 +205,41 @@ def _variables(
     return train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
 
 
-def _open_network(
+def network_victim(
     name: str,
     model: Model,
     variables: Variables,
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
-    level: Level | None,
-    precision: Precision,
-    price: float,
+    *,
+    attack: ExtractionAttack | None = None,
+    level: Level | None = None,
+    precision: Precision = "float64",
+    price: float = PRICE,
 ) -> Victim:
+    """A trained network, with the records that it was trained on and others.
+
+    Args:
+        name: in a few words.
+        model: the architecture.
+        variables: what it learnt.
+        dataset: the records.
+        member: which of them it was trained on; of the others one in three is the attacker's own.
+        attack: the extraction that fits it; None for what its terms allow.
+        level: how much it answers; confidences by default.
+        precision: its arithmetic.
+        price: of a query.
+    """
     make = partial(
         from_model, model, variables, inputs=input_ranges(dataset.x), classes=dataset.classes, precision=precision,
         images=dataset.x.dtype == np.uint8, price=price,
     )  # fmt: skip
     oracle = make(level=level or "probability")
     return Victim(
-        name=f"{name} on {dataset.name}",
+        name=name,
         oracle=oracle,
         twin=make(level="logit"),
-        attack=network_attack(name),
+        attack=attack,
         inside=white_box_of(model, variables, dataset),
         dataset=dataset,
         member=member,
