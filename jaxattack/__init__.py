@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from jaxattack.audit import evade as evade
     from jaxattack.audit import extract as extract
     from jaxattack.audit import invert as invert
+    from jaxattack.audit import matrix as matrix
     from jaxattack.audit import membership as membership
     from jaxattack.audit import open_victim as open_victim
     from jaxattack.audit import read_observations as read_observations
@@ -131,6 +132,7 @@ _HOMES = {
     "invert": "jaxattack.audit",
     "learners": "jaxattack.training",
     "load": "jaxattack.data",
+    "matrix": "jaxattack.audit",
     "membership": "jaxattack.audit",
     "metrics": "jaxattack",
     "models": "jaxattack",

@@ -17,7 +17,7 @@ MODULES = """
 attacks audit data defences designs learners metrics models oracle report serve signals training
 """
 VERBS = """
-epsilon evade extract invert load membership open_victim read_observations reconstruct rescore run_observations score train_ensemble
+epsilon evade extract invert load matrix membership open_victim read_observations reconstruct rescore run_observations score train_ensemble
 """
 NOUNS = """
 Access Answer Dataset InputError Inputs Model Observations Oracle OracleError Recipe Variables Victim WhiteBox

@@ -9,6 +9,8 @@ from jaxattack.audit.evasion import EvasionAudit, EvasionResult, evade
 from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extract
 from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
+from jaxattack.audit.matrix import MatrixResult, matrix
+from jaxattack.audit.matrix_plan import Column, MatrixAudit
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import read_observations, score
 from jaxattack.audit.parts import Part
@@ -24,6 +26,7 @@ from jaxattack.audit.victim_names import open_victim
 __all__ = [
     "CanaryScores",
     "CanarySweep",
+    "Column",
     "EpsilonAudit",
     "EvasionAudit",
     "EvasionResult",
@@ -31,6 +34,8 @@ __all__ = [
     "ExtractionResult",
     "InversionAudit",
     "InversionResult",
+    "MatrixAudit",
+    "MatrixResult",
     "MembershipAudit",
     "MembershipResult",
     "Part",
@@ -46,6 +51,7 @@ __all__ = [
     "extract",
     "invert",
     "load_victim",
+    "matrix",
     "membership",
     "open_victim",
     "read_canary_scores",

@@ -1,0 +1,190 @@
+"""Every attack against every defence, with what each costs: data x defences (columns) x attacks (rows) x access.
+
+    OUT/sweeps/...    the models of the columns (`jaxattack.audit.matrix_columns`)
+    OUT/cells/...     what was measured (`jaxattack.audit.matrix_cells`)
+
+Both are named by what decides them: a matrix that was killed goes on, and one more column or attack costs its own cells alone.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxattack.attacks.extraction import ATTACKS as EXTRACTIONS
+from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
+from jaxattack.attacks.membership import ATTACKS, by_label
+from jaxattack.attacks.naming import label
+from jaxattack.audit.environment import device, environment, peak_memory
+from jaxattack.audit.findings.matrix import CostFindings, MatrixFindings, Seconds
+from jaxattack.audit.matrix_cells import CellFolder
+from jaxattack.audit.matrix_columns import ColumnRun, open_column
+from jaxattack.audit.matrix_findings import ColumnResult, findings_of
+from jaxattack.audit.matrix_membership import cells_of, measure
+from jaxattack.audit.matrix_plan import Column, MatrixAudit
+from jaxattack.audit.matrix_victims import Judge, invert_classes, steal
+from jaxattack.audit.model_source import ModelSource
+from jaxattack.audit.model_source import label as model_label
+from jaxattack.audit.records import Standardise
+from jaxattack.audit.scorable import Scorable, scorable
+from jaxattack.audit.sweep import folder_or_none
+from jaxattack.data.designs import Design, Halves
+from jaxattack.training import Placement
+from jaxattack.training.learners import Standard
+from jaxattack.types import Dataset, ExtractionAttack, InversionAttack, Learner, MembershipAttack, Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixResult:
+    """A matrix.
+
+    Attributes:
+        findings: every cell and every column, for `jaxattack.report`.
+    """
+
+    findings: MatrixFindings
+
+
+def matrix(
+    out: str | Path | None = None,
+    *,
+    model: ModelSource,
+    dataset: Dataset,
+    columns: tuple[Column, ...] = (),
+    attacks: tuple[MembershipAttack, ...] = tuple(ATTACKS.values()),
+    extractions: tuple[ExtractionAttack, ...] = (),
+    inversions: tuple[InversionAttack, ...] = (),
+    learner: Learner = Standard(),
+    design: Design = Halves(),
+    models: int = 32,
+    targets: int = 16,
+    repetitions: int = 16,
+    budget: int | None = None,
+    seed: int = 0,
+    records: int | None = None,
+    standardise: Standardise = "members",
+    placement: Placement = Placement(),
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> MatrixResult:
+    """Attack every column with every attack; arguments up to ``standardise`` as of `jaxattack.audit.MatrixAudit`.
+
+    Args:
+        out: a folder; given again, with more columns or attacks too, only what it lacks is trained and measured. Nothing stays
+            on the disk without one.
+        model: what every model is.
+        dataset: the records.
+        columns: the defences, beside none.
+        attacks: on membership, beside the gap attack.
+        extractions: attacks that steal.
+        inversions: attacks that make records.
+        learner: how a model learns where its column does not say.
+        design: who is in.
+        models: of each column. At least 4.
+        targets: how many of them are attacked.
+        repetitions: answers that are averaged where they are random.
+        budget: queries of an extraction, at most.
+        seed: decides everything random.
+        records: use this many of them.
+        standardise: columns of a table: "members" or "none".
+        placement: how the work is cut.
+        cluster: a Ray cluster to train on, as `jaxattack.audit.cluster` has it; the models are asked and attacked here.
+        progress: called as work is done.
+
+    Raises:
+        InputError: bad input, a foreign or damaged folder, a cluster that cannot be reached, or a full disk; what was
+            finished is kept.
+    """
+    audit = MatrixAudit(
+        model=model, dataset=dataset, columns=columns, attacks=attacks, extractions=extractions, inversions=inversions,
+        learner=learner, design=design, models=models, targets=targets, repetitions=repetitions, budget=budget,
+        seed=seed, records=records, standardise=standardise,
+    )  # fmt: skip
+    with folder_or_none(out) as folder:
+        return run_matrix(folder, audit, placement=placement, cluster=cluster, progress=progress)
+
+
+def run_matrix(
+    out: Path,
+    audit: MatrixAudit,
+    *,
+    placement: Placement = Placement(),
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> MatrixResult:
+    """As `matrix`, its arguments as one value."""
+    begin = time.perf_counter()
+    folder = CellFolder(out / "cells")
+    runs: list[ColumnRun] = []
+    for column in audit.columns:
+        runs.append(open_column(out, audit, column, placement=placement, cluster=cluster, progress=progress))
+        if progress:
+            progress("columns", len(runs), len(audit.columns))
+    part = scorable(runs[0].plan.member, by_label(audit.attacks))
+    judge, results = Judge(audit), list[ColumnResult]()
+    for run in runs:
+        results.append(_attack(run, runs[0], audit, part, judge, folder))
+        if progress:
+            progress("attacked", len(results), len(runs))
+    return MatrixResult(findings=_findings(results, part, audit, folder.measured, begin))
+
+
+def _attack(
+    run: ColumnRun, reference: ColumnRun, audit: MatrixAudit, part: Scorable, judge: Judge, folder: CellFolder
+) -> ColumnResult:
+    """Every cell of a column, as it was kept or measured now."""
+    return ColumnResult(
+        run,
+        tuple((cell, measure(cell, run, reference, audit, part, folder)) for cell in cells_of(run, audit, part)),
+        tuple((attack, steal(attack, run, audit, folder)) for attack in audit.extractions),
+        tuple((attack, invert_classes(attack, run, audit, judge, folder)) for attack in audit.inversions),
+    )
+
+
+def _findings(
+    results: list[ColumnResult], part: Scorable, audit: MatrixAudit, measured: int, begin: float
+) -> MatrixFindings:
+    runs = [result.run for result in results]
+    columns, cells = zip(*(findings_of(result, runs[0], part, audit.repetitions) for result in results), strict=True)
+    every = tuple(cell for of_column in cells for cell in of_column)
+    trained = {run.training.folder.path: run.training_cost for run in runs}.values()
+    data = runs[0].plan.records
+    return MatrixFindings(
+        title=f"{data.name} · {model_label(audit.model)} · {len(columns)} columns of {audit.models} models",
+        columns=columns,
+        cells=every,
+        records=len(part.records),
+        notes=part.notes,
+        cost=CostFindings(
+            models=audit.models * len(trained),
+            gradient_steps=sum(cost.gradient_steps for cost in trained),
+            measured=measured,
+            seconds=Seconds(
+                train=sum(cost.train + cost.compile for cost in trained),
+                observe=sum(column.observe_seconds for column in columns),
+                attack=sum(cell.seconds or 0.0 for cell in every),
+                total=time.perf_counter() - begin,
+            ),
+            memory_bytes=peak_memory(),
+            device=device(),
+        ),
+        config=_config(audit, runs),
+        environment=environment(),
+    )
+
+
+def _config(audit: MatrixAudit, runs: list[ColumnRun]) -> dict[str, Any]:
+    """What was asked for, as plain values."""
+    return {
+        **{name: value for name, value in runs[0].identity.items() if name != "format"},
+        "models": audit.models,
+        "targets": min(audit.targets, audit.models),
+        "repetitions": audit.repetitions,
+        "budget": audit.budget,
+        "columns": [column.name for column in audit.columns],
+        "attacks": [*by_label(audit.attacks)],
+        "extractions": [label(attack, EXTRACTIONS) for attack in audit.extractions],
+        "inversions": [label(attack, INVERSIONS) for attack in audit.inversions],
+    }

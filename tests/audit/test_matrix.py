@@ -1,0 +1,326 @@
+"""The matrix: every attack against every defence, each cell measured once and kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jaxattack.attacks import extraction, inversion
+from jaxattack.attacks.membership import LiRA, Threshold
+from jaxattack.audit import Column, MatrixAudit, matrix_cells, matrix_columns, sweep
+from jaxattack.audit.findings import values
+from jaxattack.audit.matrix import run_matrix
+from jaxattack.audit.matrix_cells import CellFolder, Figure, MembershipMeasurement, Refusal, digest
+from jaxattack.audit.matrix_membership import static_scores
+from jaxattack.data import load
+from jaxattack.defences import LabelOnly, Noise, Round
+from jaxattack.metrics import auc, roc_curve
+from jaxattack.models import Architecture
+from jaxattack.training import Placement, Recipe
+from jaxattack.training.learners import Standard
+from jaxattack.types import InputError, Observations
+
+RECIPE = Recipe(epochs=30, batch=10, learning_rate=0.02)
+PLACEMENT = Placement(chunk=4, vmap=1)
+ROUND = Column(name="round", defences=(Round(decimals=2),))
+NOISE = Column(name="noise", defences=(Noise(scale=0.05),))
+LABEL = Column(name="label", defences=(LabelOnly(),))
+LONGER = Column(name="longer", learner=Standard(recipe=replace(RECIPE, epochs=60, label_smoothing=0.1)))
+LOSS, ONLINE = Threshold(quantity="loss"), LiRA(online=True)
+
+
+def settings(**changes) -> MatrixAudit:
+    return MatrixAudit(
+        **{
+            "model": Architecture(name="mlp:8"),
+            "dataset": load("synthetic:random-labels?records=60&features=5&classes=3"),
+            "columns": (ROUND, NOISE, LABEL, LONGER),
+            "attacks": (ONLINE, LOSS),
+            "extractions": (extraction.lookup("softmax"), extraction.lookup("uniform-retraining?budget=20&rounds=2")),
+            "inversions": (inversion.lookup("numeric?steps=3"), inversion.lookup("mi-face?steps=3&restarts=1")),
+            "learner": Standard(recipe=RECIPE),
+            "standardise": "none",
+            "models": 8,
+            "targets": 4,
+            "repetitions": 4,
+        }
+        | changes
+    )
+
+
+def run(folder, **changes):
+    return run_matrix(folder, settings(**changes), placement=PLACEMENT).findings
+
+
+def timeless(findings):
+    """All that does not depend on how long things took, or on what was there before."""
+    plain = values(findings)
+    del plain["cost"]
+    for part in (*plain["cells"], *plain["columns"]):
+        for name in [name for name in part if "seconds" in name]:
+            del part[name]
+    return plain
+
+
+def cells(findings, defence, attack):
+    return {
+        (cell.adaptive, cell.repetitions): cell
+        for cell in findings.cells
+        if (cell.defence, cell.attack) == (defence, attack)
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("matrix")
+    return folder, run(folder)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def explode(*arguments, **options):
+        raise AssertionError("something is trained")
+
+    monkeypatch.setattr(sweep, "Engine", explode)
+
+
+def test_every_defence_is_attacked_by_references_that_know_of_it_and_by_some_that_do_not(made):
+    findings = made[1]
+    assert [column.name for column in findings.columns] == ["none", "round", "noise", "label", "longer"]
+    assert cells(findings, "none", "lira-online").keys() == {(True, 1)}
+    assert cells(findings, "round", "lira-online").keys() == {(True, 1), (False, 1)}
+    assert cells(findings, "noise", "lira-online").keys() == {(True, 1), (False, 1), (True, 4)}
+    assert cells(findings, "longer", "lira-online").keys() == {(True, 1), (False, 1)}
+    for defence in ("none", "round", "longer"):
+        (alone,) = cells(findings, defence, "loss").values()
+        assert alone.static_alike
+        assert (alone.models, alone.gradient_steps) == (1, 0)
+    assert all(cells(findings, column.name, "gap") for column in findings.columns)
+    assert cells(findings, "noise", "lira-online")[True, 4].queries_per_record == 4
+
+
+def test_figures_are_those_of_scores_that_are_summed_up_by_hand(made):
+    folder, findings = made
+    audit = settings()
+    observations = matrix_columns.open_column(
+        folder, audit, Column(name="none"), placement=PLACEMENT, cluster=None, progress=None
+    ).observations
+    cell = cells(findings, "none", "lira-online")[True, 1]
+    curve = roc_curve(ONLINE(observations)[:4].ravel(), observations.member[:4].ravel())
+    assert cell.auc == cell.leak == auc(curve)
+    assert cell.auc_interval[0] <= cell.auc <= cell.auc_interval[1]
+    assert cell.tpr["0.1"] == curve.tpr[curve.fpr <= 0.1].max()
+    assert cell.resolvable == {"0.1": True, "0.01": True, "0.001": False, "0.0001": False, "0.00001": False}
+    assert (cell.models, cell.gradient_steps) == (8, 8 * 30 * 3)
+    right = observations.signal("correct")[:, :, 0]
+    column = findings.columns[0]
+    assert column.test_accuracy.mean == pytest.approx(right[~observations.member].reshape(8, -1).mean())
+    floor = cells(findings, "none", "gap")[True, 1].auc
+    gap = np.mean([row[inside].mean() - row[~inside].mean() for row, inside in zip(right[:4], observations.member[:4], strict=True)])  # fmt: skip
+    assert column.gap == floor == pytest.approx(0.5 + gap / 2)
+
+
+def test_a_static_attack_sees_one_defended_row_among_undefended_ones(made):
+    rng = np.random.default_rng(0)
+    member = np.repeat(rng.random((3, 30)) < 0.5, 2, axis=0)
+    member[1::2] = ~member[::2]
+
+    def observed(shift):
+        phi = (rng.standard_normal((6, 30, 1)) + member[..., None] + shift).astype(np.float32)
+        return Observations(signals={"phi": phi}, member=member, label=np.zeros(30, int))
+
+    plain, defended = observed(0.0), observed(5.0)
+    scores = static_scores(ONLINE, plain, defended, range(4))
+    for target in range(4):
+        phi = np.concatenate(
+            [plain.signals["phi"][:target], defended.signals["phi"][[target]], plain.signals["phi"][target + 1 :]]
+        )
+        np.testing.assert_array_equal(scores[target], ONLINE(replace(plain, signals={"phi": phi}), [target])[0])
+
+
+def test_what_a_defence_does_to_answers_is_told(made):
+    by_name = {column.name: column for column in made[1].columns}
+    assert by_name["none"].distortion is by_name["longer"].distortion is None
+    assert 0 < by_name["round"].distortion < 3 * 0.005
+    assert by_name["round"].label_changes == 0
+    assert by_name["round"].test_accuracy == by_name["none"].test_accuracy
+    assert by_name["noise"].distortion > 0.05
+    assert by_name["label"].label_changes == 0
+    assert [by_name[name].trained for name in ("none", "round", "longer")] == [True, False, True]
+    assert by_name["longer"].gradient_steps == 2 * by_name["none"].gradient_steps
+    assert len(list((made[0] / "sweeps").iterdir())) == 5
+
+
+def test_what_cannot_be_run_says_why(made):
+    findings = made[1]
+    reasons = {
+        (cell.defence, cell.attack): cell.reason
+        for cell in findings.cells
+        if cell.reason and cell.family != "extraction"
+    }
+    assert "reads phi, which sees probability, and label shows label" in reasons["label", "lira-online"]
+    assert "label answers" in reasons["label", "numeric?steps=3"]
+    assert "shows its answers alone" in reasons["round", "mi-face?restarts=1&steps=3"]
+    assert ("longer", "mi-face?restarts=1&steps=3") not in reasons
+    assert all(cell.leak is None for cell in findings.cells if cell.reason)
+    stolen = cells(findings, "none", "uniform-retraining?budget=20&rounds=2")[False, 1]
+    assert 0 <= stolen.leak_interval[0] <= stolen.leak <= stolen.leak_interval[1] <= 1
+    assert stolen.queries == 20 + 1  # a session asks one question twice
+    assert "label" in cells(findings, "label", "softmax")[False, 1].reason
+    made_back = cells(findings, "round", "numeric?steps=3")[False, 1]
+    assert made_back.targets == 3
+    assert made_back.queries > 0
+
+
+def test_the_strongest_attack_is_a_choice_and_its_interval_allows_for_it(made):
+    for column in made[1].columns:
+        best = column.strongest
+        ran = [
+            cell for cell in made[1].cells
+            if cell.defence == column.name and cell.family == "membership" and not cell.reason
+        ]  # fmt: skip
+        assert best.choices == len(ran)
+        assert best.rate == "0.1"  # of 120 non-members
+        (cell,) = [
+            cell for cell in ran
+            if (cell.attack, cell.adaptive, cell.repetitions) == (best.attack, best.adaptive, best.repetitions)
+        ]  # fmt: skip
+        assert best.tpr == max(one.tpr["0.1"] for one in ran) == cell.tpr["0.1"]
+        assert (
+            best.tpr_interval[0] <= cell.tpr_interval["0.1"][0] <= cell.tpr_interval["0.1"][1] <= best.tpr_interval[1]
+        )
+
+
+def test_a_second_call_measures_nothing_and_says_the_same(made, no_training):
+    again = run(made[0])
+    assert again.cost.measured == 0
+    assert timeless(again) == timeless(made[1])
+
+
+def test_one_more_column_and_attack_cost_their_own_cells_alone(made, no_training, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(made[0], folder)
+    before = {file: file.stat().st_mtime_ns for file in folder.glob("cells/*")}
+    more = Column(name="rounder", defences=(Round(decimals=1),))
+    both = {"extractions": (), "inversions": ()}
+    wider = run(folder, columns=(ROUND, NOISE, LABEL, LONGER, more), **both)
+    assert wider.cost.measured == 2 + 1 + 1  # lira-online twice, loss and gap
+    confident = Threshold(quantity="confidence")
+    longer = run(folder, columns=(ROUND, more), attacks=(ONLINE, LOSS, confident), **both)
+    assert longer.cost.measured == 3  # the attack on none, round and rounder
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_a_matrix_that_is_stopped_between_cells_ends_as_if_it_never_was(made, tmp_path, monkeypatch):
+    kept = matrix_cells.write_json
+    written = []
+
+    def stop(file, content):
+        if len(written) == 5:
+            raise KeyboardInterrupt
+        kept(file, content)
+        written.append(file)
+
+    small = {"columns": (ROUND,), "inversions": ()}
+    monkeypatch.setattr(matrix_cells, "write_json", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", **small)
+    monkeypatch.setattr(matrix_cells, "write_json", kept)
+    assert len(list((tmp_path / "stopped" / "cells").iterdir())) == 5
+    ended = run(tmp_path / "stopped", **small)
+    assert ended.cost.measured == 3 + 4 + 2 * 2 - 5
+    assert timeless(ended) == timeless(run(made[0], **small))
+
+
+DAMAGE = {
+    "half written": lambda text: text[: len(text) // 2],
+    "another number": lambda text: text.replace('"targets": 4', '"targets": 5', 1),
+    "no object": lambda text: "[1, 2]",
+    "no measurement": lambda text: json.dumps({"format": 1, "sha256": digest({})}),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_cell_is_refused_by_name(tmp_path, how):
+    folder = CellFolder(tmp_path)
+    figure = Figure(value=0.5, variance=0.1, freedom=None, trials=3)
+    measured = MembershipMeasurement(
+        targets=4, negatives=5, false_positives=(1,), tpr=(figure,), auc=figure, seconds=1.0
+    )
+    assert folder.measure({"a": 1}, MembershipMeasurement, lambda: measured) == measured
+    assert CellFolder(tmp_path).measure({"a": 1}, MembershipMeasurement, lambda: None) == measured
+    (file,) = tmp_path.iterdir()
+    file.write_text(DAMAGE[how](file.read_text()))
+    with pytest.raises(InputError, match=file.name):
+        folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cell: cell["auc"].update(value=2.0),
+        lambda cell: cell.update(targets="many"),
+        lambda cell: cell.update(seconds=-1.0),
+        lambda cell: cell.pop("tpr"),
+        lambda cell: cell.update(more=1),
+        lambda cell: cell.update(auc=[1]),
+    ],
+)
+def test_a_cell_that_somebody_else_wrote_is_held_to_its_ranges(tmp_path, change):
+    folder = CellFolder(tmp_path)
+    figure = Figure(value=0.5, variance=None, freedom=2.0, trials=3)
+    measured = MembershipMeasurement(
+        targets=4, negatives=5, false_positives=(1,), tpr=(figure,), auc=figure, seconds=1.0
+    )
+    folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
+    (file,) = tmp_path.iterdir()
+    content = json.loads(file.read_text())
+    del content["sha256"]
+    change(content["measurement"])
+    file.write_text(json.dumps(content | {"sha256": matrix_cells._sha256(content)}))
+    with pytest.raises(InputError, match="delete this file"):
+        folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
+
+
+def test_a_refusal_is_kept_too_and_a_file_of_another_cell_is_none(tmp_path):
+    folder = CellFolder(tmp_path)
+
+    def refuse():
+        raise InputError("it cannot be done: do\nsomething else.")
+
+    kept = folder.measure({"a": 1}, MembershipMeasurement, refuse)
+    assert kept == Refusal(reason="it cannot be done: do something else.")
+    assert folder.measure({"a": 1}, MembershipMeasurement, lambda: None) == kept
+    (file,) = tmp_path.iterdir()
+    file.rename(tmp_path / f"{digest({'a': 2})}.json")
+    with pytest.raises(InputError, match="it is of another cell"):
+        folder.measure({"a": 2}, MembershipMeasurement, refuse)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"models": 3}, "models is 3"),
+        ({"targets": 0}, "targets is 0"),
+        ({"attacks": ()}, "attacks is ()"),
+        ({"columns": (ROUND, replace(NOISE, name="round"))}, "two columns are called 'round'"),
+        ({"columns": (replace(NOISE, name="none"),)}, "two columns are called 'none'"),
+        ({"columns": ("round",)}, "columns is ('round',)"),
+        ({"repetitions": 1}, "repetitions is 1"),
+    ],
+)
+def test_bad_settings_are_refused_with_a_sentence(changes, sentence):
+    with pytest.raises(InputError) as refused:
+        settings(**changes)
+    assert sentence in str(refused.value)
+
+
+def test_a_column_that_is_there_twice_is_there_once():
+    assert [column.name for column in settings(columns=(ROUND, ROUND, Column(name="bare"))).columns] == [
+        "none",
+        "round",
+    ]
