@@ -111,7 +111,7 @@ def _membership(
     )
     if isinstance(given, Refusal):
         return replace(about, reason=given.reason)
-    queries = times * sum(signal.queries for signal in cell.attack.signals)
+    queries = times * getattr(cell.attack, "queries", sum(signal.queries for signal in cell.attack.signals))
     trained = reference if cell.how == "static" else run
     rates = [rate_key(fpr) for fpr in FPRS]
     area = given.auc.estimate

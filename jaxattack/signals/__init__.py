@@ -89,6 +89,7 @@ WITH_SETTINGS: dict[str, Signal] = {
         AugmentedCorrectness(kind="translation", size=1),
         MerlinRatio(),
         BoundaryDistance(),
+        Averaged(),
     )
 }
 """One of each kind whose name has settings."""

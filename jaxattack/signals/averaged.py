@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import field
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +61,8 @@ class Averaged:
     Raises:
         InputError: a value out of range, or an averaged signal.
     """
+
+    paper: ClassVar[str] = "common practice"
 
     signal: Signal = field(default=Phi(), metadata={"example": "jaxattack.signals.Phi()"})
     times: int = 16
