@@ -32,7 +32,7 @@ def gaussians(lists: list[np.ndarray], variance: str):
     return [stats.norm(x.mean(axis=0), x.std(axis=0, ddof=1) if variance == "record" else pool) for x in lists]
 
 
-def students(lists: list[np.ndarray]):
+def predictives(lists: list[np.ndarray], normal: bool):
     """The normal-inverse-gamma predictives, a record at a time."""
     n = np.array([len(x) for x in lists])[:, None]
     mean = np.array([x.mean(axis=0) for x in lists])
@@ -44,7 +44,11 @@ def students(lists: list[np.ndarray]):
     for count, own, square in zip(n[:, 0], mean, squares, strict=True):
         k, a = kappa + count, alpha + count / 2
         b = beta + square / 2 + kappa * count * (own - m) ** 2 / (2 * k)
-        yield stats.t(2 * a, (kappa * m + count * own) / k, np.sqrt(b * (k + 1) / (a * k)))
+        location = (kappa * m + count * own) / k
+        if normal:
+            yield stats.norm(location, np.sqrt(b / (a - 1)))
+        else:
+            yield stats.t(2 * a, location, np.sqrt(b * (k + 1) / (a * k)))
 
 
 def naive(observations: Observations, target: int, online: bool, variance: str, protocol: str) -> np.ndarray:
@@ -53,14 +57,15 @@ def naive(observations: Observations, target: int, online: bool, variance: str, 
 
     def logs(side: bool, method: str) -> np.ndarray:
         lists = references(observations, mask, side)
-        fits = students(lists) if variance == "bayes" else gaussians(lists, variance)
+        bayes = variance.startswith("bayes")
+        fits = predictives(lists, variance == "bayes-normal") if bayes else gaussians(lists, variance)
         return np.stack([getattr(fit, method)(x) for fit, x in zip(fits, phi, strict=True)])
 
     score = logs(True, "logpdf") - logs(False, "logpdf") if online else logs(False, "logcdf")
     return score.mean(axis=1)
 
 
-@pytest.mark.parametrize("variance", ["record", "global", "bayes"])
+@pytest.mark.parametrize("variance", ["record", "global", "bayes", "bayes-normal"])
 @pytest.mark.parametrize("online", [True, False])
 @pytest.mark.parametrize("design", [*DESIGNS, "leave-one-out"])
 def test_scores_equal_fits_to_the_references_written_out(design, online, variance):

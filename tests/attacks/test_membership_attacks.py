@@ -132,7 +132,11 @@ def test_two_models_are_refused_where_references_are_needed(name):
         assert attack(few).shape == few.member.shape
 
 
-SPREAD = ("lira-online", "lira-offline", "lira-online-bayes")  # one pair of references has no spread, which these need
+# One pair of references has no spread, which these need.
+SPREAD = (
+    "lira-online", "lira-offline", "lira-online-bayes", "lira-online-bayes-normal",
+    "base-1", "base-2", "base-3", "base-4", "pmia-global", "pmia-class",
+)  # fmt: skip
 
 
 @names

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from jaxattack.attacks.membership.augmentation import LabelOnlyAugmentation
+from jaxattack.attacks.membership.base import Base
 from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.morgan import Morgan
 from jaxattack.attacks.membership.noise import LabelOnlyNoise
+from jaxattack.attacks.membership.pmia import PMIA
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
@@ -59,6 +61,13 @@ _NAMED: tuple[MembershipAttack, ...] = (
     GaussianLoss(),
     BoundedLoss(),
     RiskScore(),
+    Base(parameters=1),
+    Base(parameters=2),
+    Base(parameters=3),
+    Base(parameters=4),
+    LiRA(online=True, variance="bayes-normal"),
+    PMIA(proxies="global"),
+    PMIA(proxies="class"),
     Morgan(),
     LabelOnlyAugmentation(kind="translation"),
     LabelOnlyAugmentation(kind="rotation"),
@@ -119,11 +128,13 @@ def signals_of(attacks: Iterable[MembershipAttack]) -> tuple[Signal, ...]:
 __all__ = [
     "ATTACKS",
     "ON_DEMAND",
+    "PMIA",
     "PROTOCOLS",
     "REGISTRY",
     "RMIA",
     "AttackP",
     "AttackR",
+    "Base",
     "BoundedLoss",
     "Calibration",
     "FewReferences",

@@ -15,34 +15,23 @@ memory taken is some tens of megabytes a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from jaxattack.attacks.membership import published
+from jaxattack.attacks.membership.fits import Sides, fit
 from jaxattack.attacks.membership.joining import RATIOS, TAILS, check_join
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
-from jaxattack.attacks.membership.moments import (
-    Moments,
-    PoolSums,
-    centred_powers,
-    fit_prior,
-    from_pool,
-    from_prior,
-    from_record,
-    moments,
-    pool_sums,
-    pooled_variance,
-)
+from jaxattack.attacks.membership.moments import centred_powers, moments
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
-from jaxattack.attacks.membership.predictive import Predictive, log_density
+from jaxattack.attacks.membership.predictive import log_density
 from jaxattack.attacks.membership.references import PROTOCOLS, References, check_protocol, choose_references
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, Needs, Observations, Side, config
 
-VARIANCES = ("auto", "record", "global", "bayes")
+VARIANCES = ("auto", "record", "global", "bayes", "bayes-normal")
 FORMULAS = ("paper", "reference_code")
 RECORD_MODELS = 64  # the paper's rule: fewer models than this estimate a record's own variance too badly
 
@@ -54,7 +43,8 @@ class LiRA:
     Attributes:
         online: whether models trained on the record are among the references.
         variance: "record", "global" (pooled within records, in and out apart, per query), "bayes" (a Student-t between
-            the two, see `jaxattack.attacks.membership.moments`), or "auto": global below 64 models, record from there.
+            the two, see `jaxattack.attacks.membership.moments`) or "bayes-normal" (a Gaussian between them), or "auto":
+            global below 64 models, record from there.
         formula: "paper", or "reference_code" for the arithmetic of the published code, its oddities included (see
             `jaxattack.attacks.membership.published`); there "global" is its fixed variance.
         join: how queries are joined: "mean" or "max", offline also "log-cdf" (the paper's text) or "log-sf"; "auto" is
@@ -83,8 +73,8 @@ class LiRA:
         check_join(self.join, RATIOS if self.online else TAILS, self.name)
         if self.formula == "reference_code" and self.join != "auto":
             raise InputError(f"join is {self.join!r}, and the reference code takes means: choose formula 'paper'.")
-        if self.formula == "reference_code" and self.variance == "bayes":
-            raise InputError("variance is 'bayes', which the reference code lacks: choose formula 'paper'.")
+        if self.formula == "reference_code" and self.variance.startswith("bayes"):
+            raise InputError(f"variance is {self.variance!r}, which the reference code lacks: choose formula 'paper'.")
 
     @property
     def name(self) -> str:
@@ -97,7 +87,9 @@ class LiRA:
     def paper(self) -> str:
         """That which published this form."""
         return (
-            "Brannvall 2026, arXiv 2603.11799" if self.variance == "bayes" else "Carlini et al. 2022, arXiv 2112.03570"
+            "Brannvall 2026, arXiv 2603.11799"
+            if self.variance.startswith("bayes")
+            else "Carlini et al. 2022, arXiv 2112.03570"
         )
 
     def needs(self, models: int) -> Needs:
@@ -144,15 +136,11 @@ class LiRA:
         return "record" if models >= RECORD_MODELS else "global"
 
 
-Sides = Mapping[Side, Bool[np.ndarray, "model record"]]
-Fit = Callable[[Moments], Predictive]
-
-
 def _score(
     phi: Float[np.ndarray, "model record query"], sides: Sides, references: References, variance: str, join: str
 ) -> Float[np.ndarray, "target record"]:
     blocks = record_blocks(*phi.shape)
-    fits = {side: _fit(phi, models, references, variance, blocks) for side, models in sides.items()}
+    fits = {side: fit(phi, models, references, variance, blocks) for side, models in sides.items()}
     out = np.empty((len(references.targets), phi.shape[1]))
 
     def score_block(block: slice) -> None:
@@ -169,24 +157,3 @@ def _score(
 
     map_threads(score_block, blocks)
     return out
-
-
-def _fit(
-    phi, side: Bool[np.ndarray, "model record"], references: References, variance: str, blocks: list[slice]
-) -> Fit:
-    """How moments become a predictive distribution, what the pool decides settled beforehand."""
-    if variance == "record":
-        return from_record
-    sums = _pool(phi, side, references, blocks)
-    if variance == "global":
-        return partial(from_pool, variance=pooled_variance(sums))
-    return partial(from_prior, prior=fit_prior(sums))
-
-
-def _pool(phi, side, references: References, blocks: list[slice]) -> PoolSums:
-    def block_sums(block: slice) -> PoolSums:
-        part = references.of(block)
-        return pool_sums(moments(centred_powers(phi[:, block], part), side[:, block], part))
-
-    parts = map_threads(block_sums, blocks)
-    return PoolSums(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))

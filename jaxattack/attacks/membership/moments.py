@@ -1,12 +1,13 @@
 """Moments of a signal over the reference models, and the predictive distributions made from them.
 
-Three answers to "how widely does this record's signal vary over models", each without the target:
+Four answers to "how widely does this record's signal vary over models", each without the target:
 
 - record: the record's own sample variance, with n - 1;
 - pooled: the within-record squares of all records over their degrees of freedom, one figure a query;
 - bayes: a compromise whose weight the data decide (BaVarIA, Brannvall 2026, arXiv 2603.11799, the Student-t predictive): a
   normal-inverse-gamma prior sigma^2 ~ InvGamma(alpha, beta), mu | sigma^2 ~ N(m, sigma^2 / kappa) for each query,
-  fitted to all records, updated with the record's references, the signal then being Student-t.
+  fitted to all records, updated with the record's references, the signal then being Student-t;
+- bayes-normal: the same, and a Gaussian of the updated mean and the mean updated variance (BaVarIA-n).
 
 The prior is fitted by moments, in closed form, which is this package's choice. With squares S_r on d_r = n_r - 1
 degrees of freedom and mean x_r, v = sum S / sum d estimates E[sigma^2] and w = sum S^2 / sum d (d + 2) estimates
@@ -144,12 +145,32 @@ def fit_prior(sums: PoolSums) -> Prior:
     return Prior(alpha, variance * (alpha - 1), location, kappa)
 
 
-def from_prior(moments: Moments, prior: Prior) -> Predictive:
-    """The Student-t predictive of the prior updated with a record's references."""
+class Posterior(NamedTuple):
+    """A prior updated with each record's references; the location is less the record's centre."""
+
+    alpha: Float[np.ndarray, "target record query"]
+    beta: Float[np.ndarray, "target record query"]
+    location: Float[np.ndarray, "target record query"]
+    kappa: Float[np.ndarray, "target record query"]
+
+
+def update(moments: Moments, prior: Prior) -> Posterior:
+    """The prior after a record's references."""
     count = moments.count
     offset = moments.mean - (prior.location - moments.centre)
     kappa = prior.kappa + count
     alpha = prior.alpha + count / 2
     beta = prior.beta + moments.squares / 2 + prior.kappa * count * offset**2 / (2 * kappa)
-    location = moments.mean - offset * (prior.kappa / kappa)
+    return Posterior(alpha, beta, moments.mean - offset * (prior.kappa / kappa), kappa)
+
+
+def from_prior(moments: Moments, prior: Prior) -> Predictive:
+    """The Student-t predictive of the prior updated with a record's references."""
+    alpha, beta, location, kappa = update(moments, prior)
     return Predictive(location, beta * (kappa + 1) / (alpha * kappa), 2 * alpha)
+
+
+def normal_from_prior(moments: Moments, prior: Prior) -> Predictive:
+    """A Gaussian with the mean and the mean variance of the prior updated with a record's references."""
+    alpha, beta, location, _ = update(moments, prior)
+    return Predictive(location, beta / (alpha - 1))

@@ -1,0 +1,68 @@
+"""BASE against the likelihood ratios written out, its ends against LiRA and RMIA."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attacks.planted import DESIGNS, complementary, observe, reference_mask
+from scipy import stats
+
+from jaxattack.attacks.membership import RMIA, Base, LiRA
+from jaxattack.types import InputError, Observations
+
+
+def naive(observations: Observations, target: int, parameters: int) -> np.ndarray:
+    """Gaussians of either world, a record at a time."""
+    phi = observations.signals["phi"][:, :, 0].astype(np.float64)
+    mask = reference_mask(observations.member, target)
+    worlds = [
+        [phi[mask[:, r] & (observations.member[:, r] == side), r] for r in range(observations.records)]
+        for side in (True, False)
+    ]
+    means = np.array([[x.mean() for x in world] for world in worlds])
+    squares = np.array([[((x - x.mean()) ** 2).sum() for x in world] for world in worlds])
+    freedom = np.array([[len(x) - 1 for x in world] for world in worlds])
+    if parameters == 1:
+        gap = (means[0] - means[1]).mean()
+        means = means.mean(axis=0) + np.array([[gap / 2], [-gap / 2]])
+    variance = {
+        1: squares.sum() / freedom.sum(),
+        2: (squares.sum(axis=1) / freedom.sum(axis=1))[:, None],
+        3: squares.sum(axis=0) / freedom.sum(axis=0),
+        4: squares / freedom,
+    }[parameters]
+    variance = np.broadcast_to(variance, means.shape)
+    inside, outside = (
+        stats.norm(mean, np.sqrt(own)).logpdf(phi[target]) for mean, own in zip(means, variance, strict=True)
+    )
+    return inside - outside
+
+
+@pytest.mark.parametrize("parameters", [1, 2, 3, 4])
+@pytest.mark.parametrize("design", DESIGNS)
+def test_scores_equal_the_likelihood_ratio_written_out(design, parameters):
+    spread = np.linspace(0.1, 3, 25)[:, None]
+    observations = observe(DESIGNS[design](12, 25, seed=1), leak=1.0, spread=spread, seed=2)
+    scores = Base(parameters=parameters)(observations)
+    for target in (0, 11):
+        np.testing.assert_allclose(scores[target], naive(observations, target, parameters), rtol=1e-8, atol=1e-9)
+
+
+def test_it_ends_at_lira_and_ranks_as_the_log_ratio_where_references_hardly_differ():
+    observations = observe(complementary(16, 60, seed=0), leak=1.0, seed=1)
+    for parameters, variance in ((2, "global"), (4, "record")):
+        expected = LiRA(online=True, variance=variance)(observations)
+        np.testing.assert_array_equal(Base(parameters=parameters)(observations), expected)
+    # phi of doubtful answers is log p, and the logarithm of a mean of equal values the mean of their logarithms.
+    alike = observe(complementary(16, 60, seed=0), leak=0.01, spread=0.01, seed=1)
+    phi = alike.signals["phi"] * 0.01 - 20
+    doubtful = Observations(signals={"phi": phi, "softmax_t1": phi}, member=alike.member, label=alike.label)
+    ratio = RMIA(online=True, counting=False, temperature=1.0)(doubtful)
+    scores = Base(parameters=1)(doubtful)
+    for ours, theirs in zip(scores, ratio, strict=True):
+        assert stats.spearmanr(ours, theirs).statistic == pytest.approx(1, abs=1e-3)
+
+
+def test_another_number_of_parameters_is_refused():
+    with pytest.raises(InputError, match="parameters is 5: give one of 1, 2, 3, 4"):
+        Base(parameters=5)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,74 @@
+"""PMIA against Gaussians written out; what it never reads; and a world where proxies know all there is to know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from attacks.planted import DESIGNS, complementary, observe, reference_mask
+from scipy import stats
+
+from jaxattack.attacks.membership import PMIA, LiRA
+from jaxattack.attacks.membership.references import TooFewReferences
+from jaxattack.metrics import auc, roc_curve
+
+
+def naive(observations, target: int, by_class: bool, label: np.ndarray) -> np.ndarray:
+    phi, member = observations.signals["phi"][:, :, 0].astype(np.float64), observations.member
+    mask = reference_mask(member, target)
+    lists = [phi[mask[:, r] & ~member[:, r], r] for r in range(observations.records)]
+    pool = np.sqrt(sum(((x - x.mean()) ** 2).sum() for x in lists) / sum(len(x) - 1 for x in lists))
+    out = np.empty(observations.records)
+    for r in range(observations.records):
+        others = np.arange(observations.records) != r
+        among = others & (label == label[r]) if by_class else others
+        answers = phi[:, among][(mask & member)[:, among]]
+        if len(answers) < 2:
+            answers = phi[:, others][(mask & member)[:, others]]
+        inside = stats.norm(answers.mean(), answers.std(ddof=1)).logpdf(phi[target, r])
+        out[r] = inside - stats.norm(lists[r].mean(), pool).logpdf(phi[target, r])
+    return out
+
+
+@pytest.mark.parametrize("proxies", ["global", "class"])
+@pytest.mark.parametrize("design", DESIGNS)
+def test_scores_equal_gaussians_of_other_records_written_out(design, proxies):
+    observations = observe(DESIGNS[design](12, 25, seed=1), leak=1.0, seed=2)
+    label = observations.label.copy()
+    label[7] = 9  # the only record of its class
+    scores = PMIA(proxies=proxies)(replace(observations, label=label))
+    for target in (0, 11):
+        expected = naive(observations, target, proxies == "class", label)
+        np.testing.assert_allclose(scores[target], expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("proxies", ["global", "class"])
+def test_a_records_own_answers_by_models_that_hold_it_are_not_read(proxies):
+    observations = observe(complementary(12, 40, seed=0), leak=1.0, seed=1)
+    before = PMIA(proxies=proxies)(observations)
+    phi = observations.signals["phi"].copy()
+    others = observations.member[:, 5] & (np.arange(12) != 3)
+    phi[others, 5] += 4.0
+    after = PMIA(proxies=proxies)(replace(observations, signals={"phi": phi}))
+    assert after[3, 5] == pytest.approx(before[3, 5], abs=1e-9)
+    assert np.abs(after[3] - before[3]).max() > 1e-3  # but they are proxies of other records
+
+
+def test_of_records_that_are_alike_it_knows_as_much_as_lira():
+    random = np.random.default_rng(0)
+    member = complementary(32, 2000, seed=0)
+    observations = observe(member, leak=0.0)
+    phi = (member + random.standard_normal(member.shape)).astype(np.float32)[:, :, None]
+    alike = replace(observations, signals={"phi": phi})
+    proxy, lira = (auc(roc_curve(attack(alike).ravel(), member.ravel())) for attack in (PMIA(), LiRA(online=True)))
+    assert proxy == pytest.approx(stats.norm.cdf(1 / np.sqrt(2)), abs=0.01)
+    assert proxy > lira - 0.01
+
+
+def test_without_two_proxies_it_is_refused():
+    member = complementary(12, 40, seed=0)
+    member[2:] &= np.arange(40) == 0
+    observations = observe(member, leak=1.0)
+    with pytest.raises(TooFewReferences, match="pmia-class needs two answers"):
+        PMIA()(observations.take_records(np.arange(1, 40)), [0])
