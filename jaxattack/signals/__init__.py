@@ -10,6 +10,7 @@
     softmax_t2           log softmax(z / 2)_y, at any temperature
     taylor_t2            log of the Taylor confidence at z / 2, at any temperature
     posterior_16         the highest confidences and the label's own; several numbers a record
+    confidence_vector    the confidences in all classes, in their order
     gradient_norm        of the loss in the weights, all or a layer's; input_gradient_norm: in the record
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
     boundary_distance    to the nearest point that is labelled otherwise, from labels alone
@@ -34,6 +35,7 @@ from jaxattack.signals.augmented import AugmentedCorrectness
 from jaxattack.signals.averaged import Averaged
 from jaxattack.signals.boundary import BoundaryDistance
 from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
+from jaxattack.signals.confidence_vector import ConfidenceVector
 from jaxattack.signals.correct import Correct
 from jaxattack.signals.entropy import Entropy, ModifiedEntropy
 from jaxattack.signals.gradient import GradientNorm, InputGradientNorm
@@ -59,6 +61,7 @@ _DEFAULTS: tuple[Signal, ...] = (
     InputGradientNorm(),
     ViewCorrectness(),
     MaxConfidence(),
+    ConfidenceVector(),
 )
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFAULTS}
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -192,6 +195,7 @@ __all__ = [
     "AugmentedCorrectness",
     "Averaged",
     "BoundaryDistance",
+    "ConfidenceVector",
     "Correct",
     "Entropy",
     "FlipRobustness",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxattack.signals.scores import Labels, completed, of_label
-from jaxattack.types import Sight, View, at_least, config
+from jaxattack.signals.scores import Labels, Logits, completed, of_label
+from jaxattack.types import Answer, Sight, View, at_least, config
 
 
 @config
@@ -42,10 +42,13 @@ class Posterior:
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> jax.Array:  # noqa: ARG002
         """As `jaxattack.types.Signal`."""
-        answer = view.answer(x)
-        if answer.logit is None:
-            p = completed(jnp.asarray(answer.probability))
-        else:
-            p = jax.nn.softmax(jnp.asarray(answer.logit))
+        p = softmax_of(view.answer(x))
         highest = jax.lax.top_k(p, min(self.top, p.shape[1]))[0]
         return jnp.concatenate([highest, of_label(p, y)[:, None]], axis=1)
+
+
+def softmax_of(answer: Answer) -> Logits:
+    """The confidences of an answer, ["record cls"]: as they are, or the softmax of raw outputs where there are any."""
+    if answer.logit is None:
+        return completed(jnp.asarray(answer.probability))
+    return jax.nn.softmax(jnp.asarray(answer.logit))

@@ -15,6 +15,7 @@ from jaxattack.data import Halves, load
 from jaxattack.defences import LabelOnly, Noise, Round
 from jaxattack.models import build
 from jaxattack.signals import (
+    ConfidenceVector,
     FlipRobustness,
     GradientNorm,
     InputGradientNorm,
@@ -39,6 +40,7 @@ VIEW = View(MODEL, VARIABLES)
 KEYS = keys_of(jax.random.key(0), jnp.arange(20))
 EVERY = [
     Posterior(top=2),
+    ConfidenceVector(),
     GradientNorm(),
     GradientNorm(layer=1),
     InputGradientNorm(),
@@ -68,6 +70,12 @@ def test_the_posterior_is_the_sorted_softmax_and_the_labels_own():
     expected = np.column_stack([-np.sort(-p, axis=1)[:, :2], p[np.arange(20), Y]])
     np.testing.assert_allclose(read(Posterior(top=2)), expected, rtol=1e-4)
     assert read(Posterior(top=16)).shape == (20, 4)  # three classes
+    np.testing.assert_allclose(read(ConfidenceVector()), p, rtol=1e-4)
+
+
+def test_all_confidences_of_many_classes_are_not_kept():
+    with pytest.raises(InputError, match="the model has 257 classes and confidence_vector keeps at most 256 a record"):
+        compute(("confidence_vector",), jnp.zeros((2, 257)), jnp.zeros(2, jnp.int32))
 
 
 def slopes():
@@ -213,6 +221,7 @@ def test_a_sweep_observes_them_all_and_each_view():
     ensemble, observed = sweep(*EVERY, queries=2)
     shapes = {signal.name: observed.signal(signal.name).shape for signal in EVERY}
     assert shapes.pop("posterior_2") == (2, len(DATA), 2, 3)
+    assert shapes.pop("confidence_vector") == (2, len(DATA), 2, 10)
     assert set(shapes.values()) == {(2, len(DATA), 2)}
     np.testing.assert_array_equal(observed.signal("view_correct")[..., :1], observed.signal("correct"))
     first = jax.tree.map(lambda leaf: leaf[0], ensemble.variables)
@@ -227,7 +236,15 @@ def test_a_sweep_observes_them_all_and_each_view():
         (LabelOnly(), {"correct", "noise_robustness_5_0.1", "view_correct"}),
         (
             Round(decimals=2),
-            {"correct", "noise_robustness_5_0.1", "view_correct", "phi", "posterior_2", "merlin_5_0.01"},
+            {
+                "correct",
+                "noise_robustness_5_0.1",
+                "view_correct",
+                "phi",
+                "posterior_2",
+                "confidence_vector",
+                "merlin_5_0.01",
+            },
         ),
     ],
 )

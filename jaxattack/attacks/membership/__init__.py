@@ -23,6 +23,7 @@ from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
 from jaxattack.attacks.membership.rmia import RMIA, dominance
+from jaxattack.attacks.membership.shokri import Shokri
 from jaxattack.attacks.membership.threshold import Gap, Threshold
 from jaxattack.attacks.naming import labelled, named
 from jaxattack.types import InputError, MembershipAttack, Signal
@@ -73,6 +74,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     LabelOnlyAugmentation(kind="rotation"),
     LabelOnlyNoise(kind="noise"),
     LabelOnlyNoise(kind="bit-flips"),
+    Shokri(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -145,6 +147,7 @@ __all__ = [
     "LiRA",
     "Morgan",
     "RiskScore",
+    "Shokri",
     "Threshold",
     "by_label",
     "dominance",

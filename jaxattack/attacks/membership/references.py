@@ -169,11 +169,20 @@ def model_groups(member: Bool[np.ndarray, "model record"], protocol: str) -> Int
     return np.arange(len(member)) if protocol == "leave-one-out" else complement_groups(member)[0]
 
 
-def choose_shadows(group: Int[np.ndarray, "model"], targets: Int[np.ndarray, "target"]) -> Int[np.ndarray, "target"]:
-    """For each target a reference that plays the target: the first of models t + 2, t + 3, ... outside its group."""
+def choose_shadows(
+    group: Int[np.ndarray, "model"], targets: Int[np.ndarray, "target"], place: int = 0
+) -> Int[np.ndarray, "target"]:
+    """For each target a reference that plays the target: the first of models t + 2, t + 3, ... outside its group.
+
+    Args:
+        group: as `model_groups` has it.
+        targets: the models under attack.
+        place: how many of those models to pass over; where no other is left, the target itself stands.
+    """
     following = (targets[:, None] + 2 + np.arange(len(group))) % len(group)
-    other = group[following] != group[targets, None]
-    return following[np.arange(len(targets)), other.argmax(axis=1)]
+    rank = np.cumsum(group[following] != group[targets, None], axis=1)
+    chosen = following[np.arange(len(targets)), (rank == place + 1).argmax(axis=1)]
+    return np.where(rank[:, -1] > place, chosen, targets)
 
 
 class Shadow(NamedTuple):
@@ -205,9 +214,22 @@ def shadows_of(
     member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], protocol: str
 ) -> list[Shadow]:
     """The shadow of each target under a protocol, as `choose_shadows` chooses it."""
-    models = choose_shadows(model_groups(member, protocol), targets)
-    records = choose_references(member, targets, protocol).includes(models, member.shape[1])
-    return [Shadow(int(model), row) for model, row in zip(models, records, strict=True)]
+    return [first for (first,) in several_shadows_of(member, targets, protocol, 1)]
+
+
+def several_shadows_of(
+    member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], protocol: str, most: int
+) -> list[list[Shadow]]:
+    """So many shadows of each target under a protocol, or as many as it has references, in the order of `choose_shadows`."""
+    group, references = model_groups(member, protocol), choose_references(member, targets, protocol)
+    shadows: list[list[Shadow]] = [[] for _ in targets]
+    for place in range(min(most, len(member) - 1)):
+        models = choose_shadows(group, targets, place)
+        records = references.includes(models, member.shape[1])
+        for own, target, model, row in zip(shadows, targets, models, records, strict=True):
+            if model != target:
+                own.append(Shadow(int(model), row))
+    return shadows
 
 
 def entries(values: np.ndarray, models: Int[np.ndarray, "target #record"]) -> np.ndarray:
