@@ -8,13 +8,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.training.images import BLOCK
-from jaxattack.training.program import Work, device_mesh, mapped, network
+from jaxattack.training.program import (
+    EVERYWHERE,
+    MODEL,
+    Work,
+    asked_together,
+    aval,
+    device_mesh,
+    fixed_kernels,
+    free_bytes,
+    mapped,
+    network,
+)
 from jaxattack.training.single import memberships, observe
-from jaxattack.types import Dataset, Variables
+from jaxattack.types import Dataset, Membership, Variables
 
 
 def blank(work: Work, models: int) -> Variables:
@@ -45,22 +56,36 @@ def ask_afterwards(
         Each signal of the work, by its name.
     """
     mesh = device_mesh()
+    over_models, everywhere = NamedSharding(mesh, MODEL), NamedSharding(mesh, EVERYWHERE)
     rows = np.resize(np.arange(len(models)), -(-len(models) // mesh.size) * mesh.size)  # as many for each device
     key = jax.random.key(seed)
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(models[rows].astype(np.uint32))
-    learnt = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], variables)
-    each = keys, jax.tree.map(jnp.asarray, memberships(member[rows], work.slots)), learnt
-    answers = _observer(work, mesh)(each, jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32))
+    learnt = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], variables)
+    each = jax.device_put((keys, memberships(member[rows], work.slots), learnt), over_models)
+    x, y = jax.device_put((dataset.x, dataset.y.astype(np.int32)), everywhere)
+    answers = _observer(work, mesh, len(rows), aval(x), aval(y))(each, x, y)
     return {name: np.asarray(values)[: len(models)] for name, values in answers.items()}
 
 
 @lru_cache(maxsize=16)
-def _observer(work: Work, mesh: Mesh) -> Any:
-    """The program, compiled for each number of models that it is called with."""
-    model = network(work)
+def _observer(work: Work, mesh: Mesh, models: int, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
+    """The compiled program for so many models; those that are asked together are as many as fit into free memory."""
+    model, over_models = network(work), NamedSharding(mesh, MODEL)
 
     def one(each, x, y):
         key, member, variables = each
         return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member)
 
-    return mapped(one, mesh, 1)
+    def spec(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=over_models)
+
+    keys = spec((models,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
+    member = Membership(spec((models, work.slots), jnp.int32), spec((models, work.slots), jnp.float32))
+    variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), blank(work, models))
+    group = asked_together(work, 1, models // mesh.size)
+    while True:
+        program = mapped(one, mesh, group).lower((keys, member, variables), x, y).compile(fixed_kernels(mesh))
+        need = program.memory_analysis()
+        if group == 1 or need.temp_size_in_bytes <= 0.8 * free_bytes(mesh):
+            return program
+        group //= 2

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +24,18 @@ from jaxattack.signals import ALWAYS, as_signal, require_converged
 from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.learners import as_learner
 from jaxattack.training.placement import Placement
-from jaxattack.training.program import EVERYWHERE, MODEL, Way, Work, aval, compiled, device_mesh, free_bytes, on_cpu
+from jaxattack.training.program import (
+    EVERYWHERE,
+    MODEL,
+    Way,
+    Work,
+    aval,
+    compiled,
+    convolves,
+    device_mesh,
+    free_bytes,
+    on_cpu,
+)
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import memberships
 from jaxattack.training.tuning import fastest, measure
@@ -149,10 +159,10 @@ class Engine:
 
     def _choose(self, share: int, placement: Placement) -> Way:
         """A way through the models of a device: from figures known before on a CPU, else measured."""
-        convolves = _convolves(self.sweep.model)
-        form = placement.conv or (None if convolves else default_form())
+        convolving = convolves(self.sweep.model)
+        form = placement.conv or (None if convolving else default_form())
         if on_cpu(self.mesh):
-            group = placement.vmap or (1 if convolves else 2)
+            group = placement.vmap or (1 if convolving else 2)
             return Way(form or default_form(), min(group, share), placement.block or BLOCK)
         if form and placement.vmap and placement.block:
             return Way(form, min(placement.vmap, share), placement.block)
@@ -246,13 +256,6 @@ def _evened(models: int, most: int) -> int:
 def _compilations() -> int:
     """How many programs were compiled so far, for work or to be measured."""
     return compiled.cache_info().misses + measure.cache_info().misses
-
-
-@cache
-def _convolves(model: Model) -> bool:
-    """Whether any parameter is a convolution kernel."""
-    variables = jax.eval_shape(model.init, jax.random.key(0))
-    return any(leaf.ndim >= 4 for leaf in jax.tree.leaves(variables.params))
 
 
 def _finiteness(variables: Variables) -> Float[np.ndarray, "model"]:

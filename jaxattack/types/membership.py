@@ -30,7 +30,7 @@ class Observations:
         ask: asks models that are kept for a signal that was not observed; None where there are none.
 
     Raises:
-        InputError: shapes that disagree.
+        InputError: shapes that disagree, or labels that are no class numbers.
     """
 
     signals: Mapping[str, np.ndarray]
@@ -48,6 +48,11 @@ class Observations:
         if self.label.shape != self.member.shape[1:]:
             raise InputError(
                 f"label has shape {self.label.shape} and member {self.member.shape}: give one label for each record."
+            )
+        if self.label.dtype.kind not in "iub":
+            raise InputError(
+                f"label has dtype {self.label.dtype}: give the number of each record's class; membership attacks are on models "
+                "that answer with one of several classes, not on regressions."
             )
 
     @property

@@ -210,3 +210,16 @@ def test_a_target_that_leaks_nothing_is_not_found_out_by_references_that_leak(na
         values[0] = silent.signals[signal][0]
     scores = READABLE[name](replaced(leaky, signals=mixed), [0])
     assert auc(roc_curve(scores[0], member[0])) == pytest.approx(0.5, abs=4 / np.sqrt(12 * 4000 / 2))
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (np.linspace(0, 1, 1000), "label has dtype float64: .* not on regressions"),
+        (np.zeros((1000, 3), int), r"label has shape \(1000, 3\) .*: give one label for each record"),
+    ],
+    ids=["regression", "multi-label"],
+)
+def test_labels_that_are_no_class_of_several_are_refused(label, message):
+    with pytest.raises(InputError, match=message):
+        replaced(planted(), label=label)

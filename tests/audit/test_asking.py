@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import jax
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from jaxattack.attacks.membership import ATTACKS, ON_DEMAND, lookup
 from jaxattack.audit import MembershipAudit, asking, plan, run_observations, sweep
@@ -13,9 +15,10 @@ from jaxattack.audit.sweep import run_membership
 from jaxattack.data import Halves, load
 from jaxattack.defences import LabelOnly, Noise
 from jaxattack.models import Architecture, build
-from jaxattack.signals import GradientNorm, Hinge, Posterior
-from jaxattack.training import Placement, Recipe, train_ensemble
+from jaxattack.signals import GradientNorm, Hinge, NoiseRobustness, Posterior
+from jaxattack.training import Placement, Recipe, afterwards, train_ensemble
 from jaxattack.training.learners import Standard
+from jaxattack.training.program import asked_together
 from jaxattack.types import InputError
 
 NAME = "synthetic:random-labels?records=40&features=5&classes=3"
@@ -69,6 +72,25 @@ def test_kept_models_say_what_they_would_have_said(finished, no_training, signal
     observations = run_observations(finished, settings())
     np.testing.assert_allclose(observations.of(signal), in_memory(signal), rtol=1e-3, atol=1e-4)
     assert len(list(finished.glob(f"signal-{signal.name}-*.npz"))) == 2
+
+
+def test_a_signal_that_draws_says_the_same_of_models_asked_together_and_one_by_one(finished, no_training, monkeypatch):
+    signal, groups = NoiseRobustness(copies=20, sigma=1.0), []
+
+    def asked(work, group, models):
+        groups.append(asked_together(work, group, models))
+        return group
+
+    one = Mesh(np.array(jax.local_devices()[:1]), ("model",))
+    monkeypatch.setattr(afterwards, "device_mesh", lambda: one)
+    together = run_observations(finished, settings()).of(signal)
+    for file in finished.glob(f"signal-{signal.name}-*.npz"):
+        file.unlink()
+    afterwards._observer.cache_clear()
+    monkeypatch.setattr(afterwards, "asked_together", asked)
+    np.testing.assert_array_equal(run_observations(finished, settings()).of(signal), together)
+    assert groups == [4, 2]
+    assert len(np.unique(together)) > 5
 
 
 def test_what_was_asked_is_kept_and_not_asked_again(finished, monkeypatch):
