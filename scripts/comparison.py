@@ -52,17 +52,19 @@ class Published(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """A curve of the true-positive rate at 0.1% false positives against one thing.
+    """A curve of the true-positive rate at a false-positive rate against one thing.
 
     Attributes:
         label: of the horizontal axis.
         key: of the points, the thing itself.
         lines: points by the attack's label; each has ``key``, ``tpr`` and ``tpr_interval``.
+        rate: of false positives, as the findings name it; 0.1% by default.
     """
 
     label: str
     key: str
     lines: Mapping[str, Sequence[Entry]]
+    rate: str = QUOTED
 
 
 def comparison(
@@ -151,7 +153,7 @@ def outside(entries: Mapping[str, Entry], expected: Expected) -> list[str]:
 
 
 def points_table(panel: Panel, published: Mapping[int, float] | None = None) -> Table:
-    """A panel in numbers: true-positive rates at 0.1% false positives, in percent.
+    """A panel in numbers: true-positive rates at its rate of false positives, in percent.
 
     Args:
         panel: what is shown.
@@ -159,7 +161,7 @@ def points_table(panel: Panel, published: Mapping[int, float] | None = None) -> 
     """
     counts = sorted({point[panel.key] for points_ in panel.lines.values() for point in points_} | set(published or ()))
     made = Table(
-        title=f"TPR at {rate(QUOTED)} FPR (%) by {panel.label}",
+        title=f"TPR at {rate(panel.rate)} FPR (%) by {panel.label}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -168,8 +170,8 @@ def points_table(panel: Panel, published: Mapping[int, float] | None = None) -> 
     for count in counts:
         made.add_column(str(count), justify="right")
     for label, drawn in panel.lines.items():
-        found = {point[panel.key]: point["tpr"][QUOTED] for point in drawn}
-        made.add_row(label, *(_figure(QUOTED, found.get(count)) for count in counts), style="bold")
+        found = {point[panel.key]: point["tpr"][panel.rate] for point in drawn}
+        made.add_row(label, *(_figure(panel.rate, found.get(count)) for count in counts), style="bold")
     if published:
         made.add_row("  published", *(_figure(QUOTED, published.get(count)) for count in counts))
     return made
@@ -218,36 +220,38 @@ def roc_figure(entries: Mapping[str, Entry], labels: Mapping[str, str], publishe
 
 
 def curves_figure(panels: Sequence[Panel]) -> Figure:
-    """The panels side by side, on one vertical axis, with 95% intervals."""
+    """The panels side by side, on one vertical axis where they are of one rate, with 95% intervals."""
     figure = Figure(figsize=(2.3 * len(panels) + 0.3, 2.3))
-    every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    alike = len({panel.rate for panel in panels}) == 1
+    every = figure.subplots(1, len(panels), sharey=alike, squeeze=False)[0]
     styles = {}
     for panel in panels:
         for name in panel.lines:
             styles.setdefault(name, len(styles))
     for axes, panel in zip(every, panels, strict=True):
         for name, drawn in panel.lines.items():
-            _line(axes, panel.key, drawn, name, styles[name])
+            _line(axes, panel, drawn, name, styles[name])
         counts = sorted({point[panel.key] for drawn in panel.lines.values() for point in drawn})
-        axes.axhline(100 * float(QUOTED), color=MUTED, linewidth=0.7, dashes=(1, 1.5))
+        axes.axhline(100 * float(panel.rate), color=MUTED, linewidth=0.7, dashes=(1, 1.5))
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_locator(FixedLocator(counts))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.set_xlabel(panel.label)
-    every[0].set_ylim(bottom=0)
-    every[0].set_ylabel(f"TPR at {rate(QUOTED)} FPR (%)")
+        axes.set_ylim(bottom=0)
+        if not alike or axes is every[0]:
+            axes.set_ylabel(f"TPR at {rate(panel.rate)} FPR (%)")
     handles = {label: line for axes in every for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=len(handles), labelcolor=INK)
     return figure
 
 
-def _line(axes: Axes, key: str, drawn: Sequence[Entry], name: str, style: int) -> None:
-    x = [point[key] for point in drawn]
-    low, high = zip(*(point["tpr_interval"][QUOTED] for point in drawn), strict=True)
+def _line(axes: Axes, panel: Panel, drawn: Sequence[Entry], name: str, style: int) -> None:
+    x = [point[panel.key] for point in drawn]
+    low, high = zip(*(point["tpr_interval"][panel.rate] for point in drawn), strict=True)
     axes.fill_between(x, [100 * v for v in low], [100 * v for v in high], color=SERIES[style], alpha=0.2, linewidth=0)
-    y = [100 * point["tpr"][QUOTED] for point in drawn]
+    y = [100 * point["tpr"][panel.rate] for point in drawn]
     axes.plot(x, y, marker="o", markersize=2.5, color=SERIES[style], linestyle=DASHES[style], label=name)
 
 

@@ -24,7 +24,7 @@ from jaxattack.metrics.roc import (
 )
 from jaxattack.metrics.summary import Band, Spread, Summary, Transfer, summarise, transfer
 from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, influences
-from jaxattack.metrics.vulnerability import exposure_p_values, stability, vulnerability
+from jaxattack.metrics.vulnerability import exposure_p_values, loss_tnr, stability, vulnerability
 
 __all__ = [
     "Band",
@@ -52,6 +52,7 @@ __all__ = [
     "gauge",
     "influences",
     "linear_error",
+    "loss_tnr",
     "model_clusters",
     "mse",
     "nearest",

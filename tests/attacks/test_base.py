@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from attacks.planted import DESIGNS, complementary, observe, reference_mask
@@ -11,9 +13,9 @@ from jaxattack.attacks.membership import RMIA, Base, LiRA
 from jaxattack.types import InputError, Observations
 
 
-def naive(observations: Observations, target: int, parameters: int) -> np.ndarray:
+def naive(observations: Observations, target: int, parameters: int, signal: str) -> np.ndarray:
     """Gaussians of either world, a record at a time."""
-    phi = observations.signals["phi"][:, :, 0].astype(np.float64)
+    phi = observations.signals[signal][:, :, 0].astype(np.float64)
     mask = reference_mask(observations.member, target)
     worlds = [
         [phi[mask[:, r] & (observations.member[:, r] == side), r] for r in range(observations.records)]
@@ -39,13 +41,16 @@ def naive(observations: Observations, target: int, parameters: int) -> np.ndarra
 
 
 @pytest.mark.parametrize("parameters", [1, 2, 3, 4])
+@pytest.mark.parametrize(("scale", "signal"), [("log", "softmax_t2"), ("phi", "phi")])
 @pytest.mark.parametrize("design", DESIGNS)
-def test_scores_equal_the_likelihood_ratio_written_out(design, parameters):
+def test_scores_equal_the_likelihood_ratio_written_out(design, scale, signal, parameters):
     spread = np.linspace(0.1, 3, 25)[:, None]
     observations = observe(DESIGNS[design](12, 25, seed=1), leak=1.0, spread=spread, seed=2)
-    scores = Base(parameters=parameters)(observations)
+    scores = Base(parameters=parameters, scale=scale)(observations)
     for target in (0, 11):
-        np.testing.assert_allclose(scores[target], naive(observations, target, parameters), rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(
+            scores[target], naive(observations, target, parameters, signal), rtol=1e-8, atol=1e-9
+        )
 
 
 def test_it_ends_at_lira_and_ranks_as_the_log_ratio_where_references_hardly_differ():
@@ -53,14 +58,18 @@ def test_it_ends_at_lira_and_ranks_as_the_log_ratio_where_references_hardly_diff
     for parameters, variance in ((2, "global"), (4, "record")):
         expected = LiRA(online=True, variance=variance)(observations)
         np.testing.assert_array_equal(Base(parameters=parameters)(observations), expected)
-    # phi of doubtful answers is log p, and the logarithm of a mean of equal values the mean of their logarithms.
-    alike = observe(complementary(16, 60, seed=0), leak=0.01, spread=0.01, seed=1)
-    phi = alike.signals["phi"] * 0.01 - 20
-    doubtful = Observations(signals={"phi": phi, "softmax_t1": phi}, member=alike.member, label=alike.label)
-    ratio = RMIA(online=True, counting=False, temperature=1.0)(doubtful)
-    scores = Base(parameters=1)(doubtful)
-    for ours, theirs in zip(scores, ratio, strict=True):
+    # The logarithm of a mean of values that hardly differ is the mean of their logarithms.
+    signal = observations.signals["softmax_t2"].astype(np.float64)
+    middle = signal.mean(axis=0)
+    alike = replace(observations, signals={"softmax_t2": middle + 0.01 * (signal - middle)})
+    ratio = RMIA(online=True, counting=False)(alike)
+    for ours, theirs in zip(Base(parameters=1)(alike), ratio, strict=True):
         assert stats.spearmanr(ours, theirs).statistic == pytest.approx(1, abs=1e-3)
+
+
+def test_its_scale_is_rmias_at_one_end_and_liras_at_the_other():
+    assert [Base(parameters=number).signals[0].name for number in (1, 2, 3, 4)] == ["softmax_t2", "phi", "phi", "phi"]
+    assert Base(parameters=2, scale="log").name == "base-2-log"
 
 
 def test_another_number_of_parameters_is_refused():

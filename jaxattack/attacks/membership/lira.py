@@ -123,7 +123,7 @@ class LiRA:
         sides = require_references(observations.member, references, self.needs(observations.models), self.name)
         if self.formula == "reference_code":
             return published.score(phi, sides, references, fix_variance=variance == "global")
-        return _score(phi, sides, references, variance, self._join())
+        return scores(phi, sides, references, variance, self._join())
 
     def _join(self) -> str:
         if self.join != "auto":
@@ -136,9 +136,18 @@ class LiRA:
         return "record" if models >= RECORD_MODELS else "global"
 
 
-def _score(
+def scores(
     phi: Float[np.ndarray, "model record query"], sides: Sides, references: References, variance: str, join: str
 ) -> Float[np.ndarray, "target record"]:
+    """Of every record for each target: log-likelihood ratios where both sides are there, else tails of the one outside.
+
+    Args:
+        phi: the signal.
+        sides: the models on each side of membership.
+        references: of the targets.
+        variance: of a record, as `LiRA` has it, but for "auto".
+        join: how queries are joined.
+    """
     blocks = record_blocks(*phi.shape)
     fits = {side: fit(phi, models, references, variance, blocks) for side, models in sides.items()}
     out = np.empty((len(references.targets), phi.shape[1]))
