@@ -3,7 +3,7 @@
 After Carlini, Jagielski, Mironov 2020, "Cryptanalytic extraction of neural network models" (layers are peeled off at
 points where neurons switch), with other means for three of its steps:
 
-1. `witness`: kinks of random lines. The hyperplanes that every line meets are the first layer, up to signs.
+1. `critical_points`: kinks of random lines. The hyperplanes that every line meets are the first layer, up to signs.
 2. `walk`: from a kink that no known neuron explains, a neuron's zero set is followed across the known neurons; each
    crossing shows one more weight, with seven queries and no gradient. Kinks of deeper layers lead nowhere.
 3. `signature`, `sign`: all crossings of all neurons of a layer are one linear system, which gives their weights over

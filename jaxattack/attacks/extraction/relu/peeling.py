@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.relu.critical_points import SAME, Lines, between, hyperplanes, normals, search
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.peel import Layer, Layers, affine, flipped, heights
 from jaxattack.attacks.extraction.relu.polish import Unseen
@@ -19,7 +20,6 @@ from jaxattack.attacks.extraction.relu.sign import signs, turned, weights
 from jaxattack.attacks.extraction.relu.signature import Signature, blocks, signature, zero_points
 from jaxattack.attacks.extraction.relu.standard import Victim
 from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
-from jaxattack.attacks.extraction.relu.witness import SAME, Lines, between, hyperplanes, normals, search
 
 FIRST_LINES = 24
 SPOTS, SHARE = 12, 0.8

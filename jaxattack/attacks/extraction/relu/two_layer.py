@@ -6,7 +6,7 @@ Jagielski, Carlini, Berthelot, Kurakin, Papernot 2020 (USENIX Security, section 
     `search`  kinks of random lines -> normals, offsets and jumps of the neurons, up to sign: about a query a parameter
     `refine`  (optional) the same function measured over long steps: about as many queries again
     `bent`    signs, by least squares or as an integer program; no queries
-    `theft`   at the end 2 h + 20 fresh inputs on which the stolen network is compared with the victim
+    `stages`   at the end 2 h + 20 fresh inputs on which the stolen network is compared with the victim
 
 The outputs are logits (one or several) or probabilities, whose log-odds are piecewise linear too; several outputs need
 fewer gradients. Queries are real numbers anywhere in the space, also outside of the documented range. What comes out is
@@ -29,7 +29,7 @@ from jaxattack.attacks.extraction.relu.frame import Frame
 from jaxattack.attacks.extraction.relu.lockstep import Asked, run, run_many
 from jaxattack.attacks.extraction.relu.network import relu_model
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.extraction.relu.theft import Plan, Theft, steal
+from jaxattack.attacks.extraction.relu.stages import Plan, Theft, steal
 from jaxattack.attacks.extraction.verification import Attack, allow, verified
 from jaxattack.types import (
     NUMBERS,

@@ -23,10 +23,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.relu.critical_points import Evaluate, bent
+from jaxattack.attacks.extraction.relu.next_crossing import TINY, Step, plan
 from jaxattack.attacks.extraction.relu.peel import Layers, affine, heights, last
 from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, zero_points
-from jaxattack.attacks.extraction.relu.ways import TINY, Step, plan
-from jaxattack.attacks.extraction.relu.witness import Evaluate, bent
 
 WINDOW = 0.02
 """Half the length of the lines on which a bend is looked for, at most."""
@@ -249,7 +249,7 @@ def bends(
     x: Float[np.ndarray, "point feature"],
     normal: Float[np.ndarray, "point feature"],
 ) -> float:
-    """The share of these points at which the victim bends along these directions; see `witness.bent`."""
+    """The share of these points at which the victim bends along these directions; see `critical_points.bent`."""
     maps = affine(layers, heights(layers, x) > 0, x.shape[1])
     apart = np.abs(maps.heights(x)) / np.maximum(np.linalg.norm(maps.gradient, axis=2), TINY)
     return bent(evaluate, x, normal, np.minimum(0.3 * apart.min(axis=1, initial=1.0), 0.05 * WINDOW))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network
 
+from jaxattack.attacks.extraction.relu.critical_points import Lines, between, hyperplanes, normals, search, support
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.peel import heights
-from jaxattack.attacks.extraction.relu.witness import Lines, between, hyperplanes, normals, search, support
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.relu.critical_points import REACH
 from jaxattack.attacks.extraction.relu.peel import Layers, affine, last
 from jaxattack.attacks.extraction.relu.signature import side_of
-from jaxattack.attacks.extraction.relu.witness import REACH
 
 DRAWN = 6
 TINY = 1e-100
