@@ -239,9 +239,9 @@ def curves_figure(panels: Sequence[Panel]) -> Figure:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.set_xlabel(panel.label)
-        axes.set_ylim(bottom=0)
-        if not alike or axes is every[0]:
-            axes.set_ylabel(f"TPR at {rate(panel.rate)} FPR (%)")
+    for axes, panel in zip(every[:1] if alike else every, panels, strict=False):
+        axes.set_ylim(bottom=0)  # after all are drawn: it ends the search for the top
+        axes.set_ylabel(f"TPR at {rate(panel.rate)} FPR (%)")
     handles = {label: line for axes in every for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=len(handles), labelcolor=INK)
     return figure
