@@ -76,6 +76,7 @@ def observe(
     signals = {
         "phi": phi,
         "correct": phi[:, :, :1] > 0,
+        "max_confidence": np.abs(phi),
         "entropy": -xlogy(p, p) - xlogy(1 - p, 1 - p),
         "modified_entropy": -2 * (1 - p) * log_expit(phi),
         "softmax_t2": log_expit(phi / 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -10,20 +10,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from attacks.planted import DESIGNS
+from scipy.special import softmax
 
-from jaxattack.attacks.membership import REGISTRY
+from jaxattack.attacks.membership import RAPID, REGISTRY, random_threshold
 from jaxattack.attacks.membership.learned import transferred_scores
-from jaxattack.attacks.membership.references import several_shadows_of
+from jaxattack.attacks.membership.references import TooFewReferences, several_shadows_of
 from jaxattack.data import Halves
 from jaxattack.metrics import auc, roc_curve
+from jaxattack.oracle import from_function
 from jaxattack.signals import compute
-from jaxattack.types import InputError, Observations
+from jaxattack.types import Access, InputError, Inputs, Observations
 
 MODELS, RECORDS, CLASSES = 8, 240, 4
+QUICK = {
+    "nsh": {"branches": ((16,), (8,)), "joint": (16,)},
+    "nsh-joined": {"joint": (16,)},
+    "rapid": {"joint": (16, 8)},
+}
 ATTACKS: dict[str, Any] = {
-    name: replace(attack, network=replace(attack.network, epochs=20))  # type: ignore[type-var]
+    name: replace(  # type: ignore[type-var]
+        attack, network=replace(attack.network, epochs=20, learning_rate=0.01, batch=50, **QUICK.get(name, {}))
+    )
     for name, attack in REGISTRY.items()
-    if hasattr(attack, "network")
+    if hasattr(attack, "network") and name != "nsh-joined"  # of the same class as nsh
 }
 names = pytest.mark.parametrize("name", list(ATTACKS))
 
@@ -119,7 +128,7 @@ def test_nan_and_infinity_and_two_models_and_other_shapes_are_refused_with_a_sen
         ATTACKS[name](changed(planted(), signals=flat))
     one_sided = planted().member.copy()
     one_sided[:] = True
-    with pytest.raises(InputError, match=r"the shadow model has \d+ members among \d+ records"):
+    with pytest.raises(InputError, match=r"the shadow model has \d+ members among \d+ records|cannot score 240 of 240"):
         ATTACKS[name](changed(planted(), member=one_sided))
 
 
@@ -148,6 +157,83 @@ def test_a_class_of_few_records_is_put_to_the_network_of_all():
     assert score[0] == of_all[0]
     others = planted().label > 0
     np.testing.assert_array_equal(score[others], scores("shokri")[0, others])
+
+
+def test_the_highest_confidences_know_no_class():
+    turn = np.array([2, 0, 3, 1])
+    vectors = planted().signals["confidence_vector"][..., turn]
+    highest = np.concatenate([-np.sort(-vectors)[..., :3], planted().signals["posterior_3"][..., -1:]], axis=3)
+    renamed = Observations(signals={"posterior_3": highest}, member=planted().member, label=turn[planted().label])
+    np.testing.assert_array_equal(ATTACKS["ml-leaks-1"](renamed, [2]), scores("ml-leaks-1")[[2]])
+
+
+def test_a_supervised_network_is_taught_the_other_half_and_never_what_it_scores():
+    attack = replace(ATTACKS["nsh"], supervised=True)
+    assert not attack.references
+    before = attack(planted(), [3])
+    assert area(before, planted().member[[3]]) > 0.8
+    record = int(np.flatnonzero(~planted().member[3])[0])
+    member = planted().member.copy()
+    member[3, record] = True
+    after = attack(changed(planted(), member=member), [3])
+    assert after[0, record] == pytest.approx(before[0, record], abs=0.1)  # but for the share of members in its half
+    moved = np.abs(after - before)[0] > 1e-3
+    assert 0 < moved.sum() <= RECORDS // 2 + 1
+    null = planted(leak=0.0, seed=1)
+    assert area(attack(null), null.member) == pytest.approx(0.5, abs=4 / np.sqrt(3 * MODELS * RECORDS))
+
+
+def test_features_of_rapid_are_a_loss_and_how_far_it_is_from_models_without_the_record():
+    seen = {}
+
+    class Shown(RAPID):
+        """RAPID that notes what its networks are shown."""
+
+        def _case(self, target, *rest):
+            seen[target] = super()._case(target, *rest)
+            return seen[target]
+
+    shown = Shown(**{field.name: getattr(ATTACKS["rapid"], field.name) for field in fields(RAPID)})
+    shown(planted(), [0])
+    case = seen[0]
+    loss = np.logaddexp(0, -planted().signals["phi"][:, :, 0].astype(np.float64))
+    member = planted().member
+    (shadow,) = case.shadows
+    for model, others in ((0, range(2, MODELS)), (shadow.model, range(4, MODELS))):  # pairs share no members
+        for record in range(0, RECORDS, 37):
+            without = [other for other in others if not member[other, record]][:2]  # as many as the shadow has
+            expected = loss[model, record], loss[model, record] - loss[without, record].mean()
+            np.testing.assert_allclose(case.features(model)[record], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rapid_refuses_a_shadow_without_references():
+    with pytest.raises(
+        TooFewReferences, match=r"the shadow of model 0 has them at fewer than 10 records: observe at least 6"
+    ):
+        ATTACKS["rapid"](planted().take(slice(4)))
+
+
+def test_the_third_adversary_of_ml_leaks_calls_a_tenth_of_random_inputs_members():
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(3, 4))
+    access = Access(level="logit", classes=4, inputs=Inputs.box(-1, 1, (3,)))
+    drawn = []
+
+    def logits(x):
+        drawn.append(x)
+        return x @ weight
+
+    victim = from_function(logits, access)
+    threshold = random_threshold(victim)
+    assert victim.ledger.queries == 1000
+    p = np.sort(softmax(np.concatenate(drawn) @ weight, axis=1))[:, -1]
+    assert (np.log(p / (1 - p)) >= threshold - 1e-9).sum() == 100
+    confident = from_function(lambda x: softmax(x @ weight, axis=1), replace(access, level="probability"))
+    assert random_threshold(confident) == pytest.approx(threshold, rel=1e-6)
+    with pytest.raises(InputError, match="answers labels alone"):
+        random_threshold(from_function(lambda x: (x @ weight).argmax(axis=1), replace(access, level="label")))
+    with pytest.raises(InputError, match="share is 1"):
+        random_threshold(victim, share=1.0)
 
 
 def test_shadows_are_so_many_references_and_none_of_the_targets_own():

@@ -16,9 +16,12 @@ from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.lira import LiRA
+from jaxattack.attacks.membership.ml_leaks import MLLeaks1, MLLeaks3, random_threshold
 from jaxattack.attacks.membership.morgan import Morgan
 from jaxattack.attacks.membership.noise import LabelOnlyNoise
+from jaxattack.attacks.membership.nsh import JOINED, NSH
 from jaxattack.attacks.membership.pmia import PMIA
+from jaxattack.attacks.membership.rapid import RAPID
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
@@ -75,6 +78,11 @@ _NAMED: tuple[MembershipAttack, ...] = (
     LabelOnlyNoise(kind="noise"),
     LabelOnlyNoise(kind="bit-flips"),
     Shokri(),
+    MLLeaks1(),
+    MLLeaks3(),
+    NSH(),
+    NSH(network=JOINED),
+    RAPID(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -129,9 +137,11 @@ def signals_of(attacks: Iterable[MembershipAttack]) -> tuple[Signal, ...]:
 
 __all__ = [
     "ATTACKS",
+    "NSH",
     "ON_DEMAND",
     "PMIA",
     "PROTOCOLS",
+    "RAPID",
     "REGISTRY",
     "RMIA",
     "AttackP",
@@ -145,6 +155,8 @@ __all__ = [
     "LabelOnlyAugmentation",
     "LabelOnlyNoise",
     "LiRA",
+    "MLLeaks1",
+    "MLLeaks3",
     "Morgan",
     "RiskScore",
     "Shokri",
@@ -152,6 +164,7 @@ __all__ = [
     "by_label",
     "dominance",
     "lookup",
+    "random_threshold",
     "signals_of",
     "under_protocol",
 ]

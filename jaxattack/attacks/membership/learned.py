@@ -12,7 +12,7 @@ of its own, and its records are put to the network of all classes together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -27,8 +27,8 @@ FEWEST = 10
 """Training rows of a class with a network of its own; from fewer it would learn those rows by heart."""
 
 
-class LearnedAttack(Protocol):
-    """A membership attack by attack networks that are shown features of one model's answer to a record.
+class TrainedAttack(Protocol):
+    """A membership attack by attack networks.
 
     Attributes:
         name: for messages.
@@ -57,7 +57,11 @@ class LearnedAttack(Protocol):
     @property
     def protocol(self) -> str: ...
 
-    def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record feature"], ...]:
+
+class LearnedAttack(TrainedAttack, Protocol):
+    """One whose networks are shown features of a single model's answer to a record."""
+
+    def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record _"], ...]:
         """What its networks are shown, in parts."""
         ...
 
@@ -74,6 +78,20 @@ class Case(NamedTuple):
     target: int
     shadows: Sequence[Shadow]
     features: Callable[[int], Float[np.ndarray, "record feature"]]
+
+
+class Job(NamedTuple):
+    """What one network is taught and asked.
+
+    Attributes:
+        row: of the case among the cases.
+        train: Int["own"], the records that it learns from.
+        query: Int["asked"], the records that it scores.
+    """
+
+    row: int
+    train: Int[np.ndarray, "own"]
+    query: Int[np.ndarray, "asked"]
 
 
 def learned_scores(
@@ -93,15 +111,46 @@ def learned_scores(
     return score_cases(attack, _widths(parts), cases, observations)
 
 
-def joined(
-    parts: Sequence[Float[np.ndarray, "model record feature"]], model: int
-) -> Float[np.ndarray, "record feature"]:
+def supervised_scores(
+    attack: LearnedAttack, observations: Observations, targets: Sequence[int] | None
+) -> Float[np.ndarray, "target record"]:
+    """Scores by networks that are taught the target's own members, as an adversary who knows half of them is.
+
+    The records are cut into two halves by the seed. Each half is scored by a network that was taught the other half's membership
+    of the target, so that no record's score knows its own membership; what the taught half's share of members alone says is
+    taken away, for more members in one half are fewer in the other. This reads the target's row of the member matrix, which an
+    attack by shadows leaves unread.
+
+    Raises:
+        InputError: signals NaN or infinite; a half without members or without non-members.
+    """
+    parts, chosen = attack.features(observations), read_targets(observations, targets)
+    records = observations.records
+    order = np.random.default_rng(attack.seed).permutation(records)
+    first = np.isin(np.arange(records), order[: records // 2])
+    halves = (first, ~first)
+    scores = np.empty((len(chosen), records))
+    cases = [
+        Case(int(target), [Shadow(int(target), known)], lambda model: joined(parts, model))
+        for target in chosen
+        for known in halves
+    ]
+    taught = [case.shadows[0].members(observations.member, attack.name) for case in cases]
+    jobs = [Job(row, np.arange(records), np.flatnonzero(halves[1 - row % 2])) for row in range(len(cases))]
+    answers = _answers(attack, _widths(parts), cases, observations.member, jobs, records, records)
+    for job, answer in zip(jobs, answers, strict=True):
+        inside = int(taught[job.row].sum())
+        scores[job.row // 2, job.query] = answer - np.log(inside / (len(taught[job.row]) - inside))
+    return scores
+
+
+def joined(parts: Sequence[Float[np.ndarray, "model record _"]], model: int) -> Float[np.ndarray, "record feature"]:
     """The features of one model's answers, one part after another."""
     return np.concatenate([part[model] for part in parts], axis=1, dtype=np.float32)
 
 
 def score_cases(
-    attack: LearnedAttack, widths: tuple[int, ...], cases: Sequence[Case], observations: Observations
+    attack: TrainedAttack, widths: tuple[int, ...], cases: Sequence[Case], observations: Observations
 ) -> Float[np.ndarray, "target record"]:
     """Scores of every record for each case: log odds of membership, in nats.
 
@@ -118,22 +167,21 @@ def score_cases(
     for shadow in (shadow for case in cases for shadow in case.shadows):
         shadow.members(member, attack.name)
     classes = _records_by_class(observations.label) if attack.by_class else [every]
-    taught: list[tuple[int, np.ndarray, np.ndarray]] = []
+    taught: list[Job] = []
     untaught: dict[int, list[np.ndarray]] = {}
     for row, case in enumerate(cases):
         for own in classes:
             if len(classes) == 1 or _teach(case.shadows, member, own):
-                taught.append((row, own, own))
+                taught.append(Job(row, own, own))
             else:
                 untaught.setdefault(row, []).append(own)
-    together = [(row, every, np.concatenate(records)) for row, records in untaught.items()]
+    together = [Job(row, every, np.concatenate(records)) for row, records in untaught.items()]
     most = min(attack.shadows, len(member) - 1)
     scores = np.empty((len(cases), len(every)))
     for jobs, largest in ((taught, max(map(len, classes))), (together, len(every))):
-        lanes = (_lane(attack, cases[row], member, train, query) for row, train, query in jobs)
-        answers = log_odds(attack.network, widths, lanes, most * largest, largest)
-        for (row, _, query), answer in zip(jobs, answers, strict=True):
-            scores[row, query] = answer
+        answers = _answers(attack, widths, cases, member, jobs, most * largest, largest)
+        for job, answer in zip(jobs, answers, strict=True):
+            scores[job.row, job.query] = answer
     return scores
 
 
@@ -186,7 +234,7 @@ def transferred_scores(
     return scores
 
 
-def _widths(parts: Sequence[Float[np.ndarray, "model record feature"]]) -> tuple[int, ...]:
+def _widths(parts: Sequence[Float[np.ndarray, "model record _"]]) -> tuple[int, ...]:
     return tuple(part.shape[2] for part in parts)
 
 
@@ -212,18 +260,27 @@ def _training(
     return x, np.concatenate([member[model, own] for model, own in read])
 
 
-def _lane(
-    attack: LearnedAttack,
-    case: Case,
+def _answers(
+    attack: TrainedAttack,
+    widths: tuple[int, ...],
+    cases: Sequence[Case],
     member: Bool[np.ndarray, "model record"],
-    train: Int[np.ndarray, "own"],
-    query: Int[np.ndarray, "asked"],
-) -> Lane:
-    x, inside = _training(case, member, train)
-    return _arranged(attack, Lane(x, inside, case.features(case.target)[query], (attack.seed, case.target)))
+    jobs: Sequence[Job],
+    rows: int,
+    queries: int,
+) -> Iterator[Float[np.ndarray, "query"]]:
+    """What the network of each job says; the most training rows and queries of a job are ``rows`` and ``queries``."""
+
+    def lane(job: Job) -> Lane:
+        case = cases[job.row]
+        x, inside = _training(case, member, job.train)
+        query = case.features(case.target)[job.query]
+        return _arranged(attack, Lane(x, inside, query, (attack.seed, case.target)))
+
+    return log_odds(attack.network, widths, map(lane, jobs), rows, queries)
 
 
-def _arranged(attack: LearnedAttack, lane: Lane) -> Lane:
+def _arranged(attack: TrainedAttack, lane: Lane) -> Lane:
     """A lane with its features in the order of their means, where each class has a network of its own."""
     if not attack.by_class:
         return lane

@@ -43,33 +43,6 @@ def _read(observations: Observations, signal: Signal, axes: tuple[str, ...]) -> 
             f"signal {signal.name!r} has shape {values.shape} and member {observations.member.shape}: "
             f"give the signal as [{', '.join(axes)}], with a model and a record for each of member's."
         )
-    _require_finite(values, signal)
-    return values
-
-
-def read_vectors(observations: Observations, signal: Signal) -> Float[np.ndarray, "model record value"]:
-    """A signal of several numbers, of the record itself (query 0), checked as `read_signal` does.
-
-    Raises:
-        InputError: as `read_signal`.
-    """
-    values = np.asarray(observations.of(signal))
-    if values.ndim != 4 or values.shape[:2] != observations.member.shape or not values.shape[2] * values.shape[3]:
-        raise InputError(
-            f"signal {signal.name!r} has shape {values.shape} and member {observations.member.shape}: "
-            "give the signal as [model, record, query, value], with a model and a record for each of member's."
-        )
-    values = values[:, :, 0]
-    _require_finite(values, signal)
-    return values
-
-
-def _require_finite(values: Float[np.ndarray, "model *rest"], signal: Signal) -> None:
-    """Refuses a signal that is NaN or infinite.
-
-    Raises:
-        InputError: in how many models it is, and in which first.
-    """
     # A model at a time: a mask of the whole signal would take a quarter of its memory.
     bad = [model for model in range(len(values)) if not np.isfinite(values[model]).all()]
     if bad:
@@ -77,6 +50,7 @@ def _require_finite(values: Float[np.ndarray, "model *rest"], signal: Signal) ->
             f"signal {signal.name!r} is NaN or infinite in {len(bad)} models, the first of them model {bad[0]}: "
             "drop the models that diverged, or compute the signal from logits in log space."
         )
+    return values
 
 
 def read_targets(observations: Observations, targets: Sequence[int] | None) -> Int[np.ndarray, "target"]:

@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
 from jaxattack.attacks.membership.learned import learned_scores
-from jaxattack.attacks.membership.observed import read_vectors
+from jaxattack.attacks.membership.observed import read_values
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import ConfidenceVector
 from jaxattack.types import Needs, Observations, at_least, config
@@ -65,9 +65,9 @@ class Shokri:
         """All confidences.
 
         Raises:
-            InputError: as `jaxattack.attacks.membership.observed.read_vectors`.
+            InputError: as `jaxattack.attacks.membership.observed.read_values`.
         """
-        return (read_vectors(observations, ConfidenceVector()),)
+        return (read_values(observations, ConfidenceVector())[:, :, 0],)
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
