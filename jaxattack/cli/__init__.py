@@ -22,6 +22,7 @@ from jaxattack.release import release
 
 COMMANDS = {
     "membership": "jaxattack.cli.membership:membership",
+    "matrix": "jaxattack.cli.matrix:matrix",
     "extract": "jaxattack.cli.extraction:extract",
     "invert": "jaxattack.cli.inversion:invert",
     "evade": "jaxattack.cli.evasion:evade",
@@ -95,7 +96,7 @@ def main() -> None:
     """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
-    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["epsilon"]):
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["matrix"], ["epsilon"]):
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
         import jax
 

@@ -66,13 +66,13 @@ def learner_from(text: str, recipe: Recipe) -> Learner:
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
     """
-    value = named(text, {name: _settable(learner) for name, learner in LEARNERS.items()}, "learner", fixed=_FIXED)
+    value = named(text, {name: settable(learner) for name, learner in LEARNERS.items()}, "learner", fixed=_FIXED)
     learner: Any = LEARNERS[text.partition("?")[0]]
     part = part_of(learner)
     return replace(learner, recipe=recipe, **{part: value}) if part else replace(value, recipe=recipe)
 
 
-def _settable(learner: Learner) -> Any:
+def settable(learner: Learner) -> Any:
     """Whose fields a learner's name sets."""
     part = part_of(learner)
     return getattr(learner, part) if part else learner

@@ -3,7 +3,8 @@
 Everything shown comes from the findings, so a report can be made again without the models. Findings are plain values;
 what could not be measured is null. Every kind of audit has
 
-    format, kind        1, and "membership", "extraction", "inversion", "evasion", "reconstruction" or "epsilon"
+    format, kind        1, and "membership", "matrix", "extraction", "inversion", "evasion", "reconstruction" or
+                        "epsilon"
     title               one line
     command             optional: what to type to run the audit again
     cost                what it cost; the keys depend on the kind, "seconds" by phase and "device" are always there

@@ -16,6 +16,7 @@ from jaxattack.report.evasion import EVASION
 from jaxattack.report.extraction import EXTRACTION
 from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
+from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.types import InputError
@@ -23,6 +24,7 @@ from jaxattack.types import InputError
 FORMAT = 1
 KINDS: Mapping[str, Kind] = {
     "membership": MEMBERSHIP,
+    "matrix": MATRIX,
     "extraction": EXTRACTION,
     "inversion": INVERSION,
     "epsilon": EPSILON,

@@ -1,0 +1,64 @@
+"""The command `matrix`, in this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from jaxattack.cli import application
+from jaxattack.types import InputError
+
+
+def command(*words, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["jaxattack", "matrix", *words])
+    return application()(["matrix", *words], result_action="return_value")
+
+
+def test_a_matrix_is_written_printed_and_gone_on_with(tmp_path, monkeypatch, capsys):
+    words = (
+        "--data", "iris", "--records", "40", "--model", "softmax", "--epochs", "2", "--models", "4", "--chunk", "4",
+        "--attacks", "loss", "--extractions", "none", "--inversions", "none", "--json", "--out", str(tmp_path / "run"),
+    )  # fmt: skip
+    command(*words, "--defend", "none", "round:1", monkeypatch=monkeypatch)
+    told = capsys.readouterr()
+    findings = json.loads(told.out)
+    cells = {(cell["defence"], cell["attack"], cell["family"], cell["adaptive"]) for cell in findings["cells"]}
+    assert cells == {
+        (defence, attack, "membership", True) for defence in ("none", "round:1") for attack in ("loss", "gap")
+    }
+    assert findings["cost"]["measured"] == 4
+    assert f"open {tmp_path / 'run' / 'report.html'}" in told.err.replace("\n", "")
+    assert str(tmp_path / "run" / "cells") in told.err.replace("\n", "")
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"report.json", "report.html", "cells.csv", "auc.svg", "pareto.png", "sweeps", "cells"} <= names
+
+    command(*words, "--defend", "round:1", "--defend", "label", monkeypatch=monkeypatch)
+    more = json.loads(capsys.readouterr().out)
+    assert more["cost"]["measured"] == 1  # gap on label: loss cannot be run there
+    assert [column["name"] for column in more["columns"]] == ["none", "round:1", "label"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--defend", "rond"), "there is no defence 'rond'"),
+        (("--models", "3"), "models is 3"),
+        (("--attacks", "liar"), "lira-online"),
+        (("--extractions", "softmacks"), "softmax"),
+        (("--targets", "0"), "targets is 0"),
+    ],
+)
+def test_bad_words_are_refused_before_anything_is_written(tmp_path, monkeypatch, words, sentence):
+    with pytest.raises(InputError) as refused:
+        command(*words, "--out", str(tmp_path / "run"), monkeypatch=monkeypatch)
+    assert sentence in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_help_says_what_a_column_may_be(monkeypatch, capsys):
+    command("--help", monkeypatch=monkeypatch)
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for words in ("hamp, means both", "relaxloss?alpha=0.5+round:2", "dropout:0.5", "static", "adaptive"):
+        assert words in told
