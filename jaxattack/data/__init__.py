@@ -6,6 +6,7 @@ from jaxattack.data.archive import save
 from jaxattack.data.arrays import fingerprint, from_arrays
 from jaxattack.data.designs import Design, Exact, Halves, Mask, Poisson, Sized, design
 from jaxattack.data.scale import unscaled_columns
+from jaxattack.data.shadow_data import label_by, marginals, noisy
 from jaxattack.data.sources import load, load_from_description, names
 from jaxattack.data.synthetic import gaussian, random_labels
 
@@ -20,9 +21,12 @@ __all__ = [
     "fingerprint",
     "from_arrays",
     "gaussian",
+    "label_by",
     "load",
     "load_from_description",
+    "marginals",
     "names",
+    "noisy",
     "random_labels",
     "save",
     "unscaled_columns",

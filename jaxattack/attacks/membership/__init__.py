@@ -15,6 +15,7 @@ from jaxattack.attacks.membership.base import Base
 from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
+from jaxattack.attacks.membership.learned import transferred_scores
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.ml_leaks import MLLeaks1, MLLeaks3, random_threshold
 from jaxattack.attacks.membership.morgan import Morgan
@@ -27,6 +28,7 @@ from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
 from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.shokri import Shokri
+from jaxattack.attacks.membership.synthesis import HillClimb
 from jaxattack.attacks.membership.threshold import Gap, Threshold
 from jaxattack.attacks.naming import labelled, named
 from jaxattack.types import InputError, MembershipAttack, Signal
@@ -152,6 +154,7 @@ __all__ = [
     "FewReferences",
     "Gap",
     "GaussianLoss",
+    "HillClimb",
     "LabelOnlyAugmentation",
     "LabelOnlyNoise",
     "LiRA",
@@ -166,5 +169,6 @@ __all__ = [
     "lookup",
     "random_threshold",
     "signals_of",
+    "transferred_scores",
     "under_protocol",
 ]
