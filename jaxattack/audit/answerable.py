@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxattack.types import InputError, MembershipAttack
+from jaxattack.types import InputError, MembershipAttack, OptimisedSignal, Signal
 
 
 class Answerable(NamedTuple):
@@ -37,7 +37,7 @@ def answerable(
         return Answerable(dict(attacks), ())
     refused: dict[str, list[str]] = {}
     for name, attack in attacks.items():
-        lacking = [signal.name for signal in attack.signals if signal.name not in available]
+        lacking = [signal.name for signal in attack.signals if _read(signal).name not in available]
         if lacking:
             refused.setdefault(", ".join(lacking), []).append(name)
     notes = [
@@ -51,3 +51,8 @@ def answerable(
             f"no attack can be run: {' '.join(notes).removesuffix('.')}; name gap, which reads labels alone."
         )
     return Answerable(able, tuple(notes))
+
+
+def _read(signal: Signal) -> Signal:
+    """What is read of an answer: of queries that are optimised first, what is read of each."""
+    return signal.reads if isinstance(signal, OptimisedSignal) else signal

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxattack.audit.optimising import ask_optimised, read_variables, work_of
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
-from jaxattack.store import read_leaves
-from jaxattack.training.afterwards import ask_afterwards, blank
-from jaxattack.training.program import Work
+from jaxattack.training.afterwards import ask_afterwards
 from jaxattack.training.view import sight
-from jaxattack.types import InputError, Observations, Signal, sees
+from jaxattack.types import InputError, Observations, OptimisedSignal, Signal, sees
 
 
 def run_observations(out: str | Path, audit: MembershipAudit) -> Observations:
@@ -46,6 +45,9 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
             f"{signal.name} sees {signal.sees} and the defended models show {access}: ask for another signal."
         )
 
+    if isinstance(signal, OptimisedSignal):
+        return ask_optimised(plan, signal)
+
     def of_chunk(models: np.ndarray, weights: Path) -> np.ndarray:
         return ask_chunk(plan, (signal,), models, weights)[signal.name]
 
@@ -64,11 +66,6 @@ def ask_chunk(plan: Plan, signals: tuple[Signal, ...], models: np.ndarray, weigh
     Raises:
         InputError: the chunk has models that the plan has not, or the file is damaged.
     """
-    sweep = plan.sweep
-    work = Work(sweep.model, sweep.learner, sweep.queries, signals, plan.slots, sweep.columns, sweep.defences)
-    if models.max() >= len(plan.member):
-        raise InputError(
-            f"{weights.name} holds models beyond {len(plan.member)}: ask with as many models as the run has."
-        )
-    variables = read_leaves(weights, blank(work, len(models)))
-    return ask_afterwards(work, sweep.seed, plan.records, models, plan.member[models], variables)
+    work = work_of(plan, signals)
+    variables = read_variables(plan, work, models, weights)
+    return ask_afterwards(work, plan.sweep.seed, plan.records, models, plan.member[models], variables)

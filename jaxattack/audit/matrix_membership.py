@@ -33,7 +33,7 @@ from jaxattack.audit.scorable import Scorable
 from jaxattack.metrics import Estimate, influences, roc_curve, tpr_at_fpr
 from jaxattack.release import release
 from jaxattack.training.view import sight
-from jaxattack.types import MembershipAttack, Observations, sees
+from jaxattack.types import MembershipAttack, Observations, OptimisedSignal, sees
 
 How = Literal["adaptive", "static", "repeated"]
 
@@ -74,9 +74,13 @@ def cells_of(run: ColumnRun, audit: MatrixAudit, part: Scorable) -> Iterator[Mem
         else:
             reason = ""
         yield MembershipCell(attack, "adaptive", not distinct, reason)
+        optimised = [signal for signal in attack.signals if isinstance(signal, OptimisedSignal)]
+        if distinct and optimised and not reason:
+            # Who does not know of the defence would ask the defended model what was found on others.
+            reason = f"{name} finds its queries on the models of its own column."
         if distinct:
             yield MembershipCell(attack, "static", False, reason)
-        if run.column.fresh and all(signal.queries == 1 for signal in attack.signals):
+        if run.column.fresh and not optimised and all(signal.queries == 1 for signal in attack.signals):
             yield MembershipCell(attack, "repeated", False, reason)
 
 

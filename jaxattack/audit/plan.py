@@ -38,6 +38,7 @@ from jaxattack.types import (
     Learner,
     MembershipAttack,
     Model,
+    OptimisedSignal,
     Signal,
     at_least,
     config,
@@ -250,9 +251,13 @@ def _members(audit: MembershipAudit, records: int) -> Bool[np.ndarray, "model re
 
 
 def _visible(audit: MembershipAudit, records: Dataset) -> list[Signal]:
-    """The signals of the registered attacks and of those that are run, as far as the answers allow them."""
+    """The signals of the registered attacks and of those that are run, as far as the answers allow them.
+
+    Queries that are optimised wait for models to be kept.
+    """
     access = sight(records, audit.defences)
-    return [signal for signal in signals_of((*ATTACKS.values(), *audit.attacks)) if sees(signal, access)]
+    read = signals_of((*ATTACKS.values(), *audit.attacks))
+    return [signal for signal in read if sees(signal, access) and not isinstance(signal, OptimisedSignal)]
 
 
 def _fit(model: Model, models: int) -> bool:

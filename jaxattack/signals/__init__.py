@@ -43,6 +43,7 @@ from jaxattack.signals.hinge import Hinge
 from jaxattack.signals.loss import Loss
 from jaxattack.signals.max_confidence import MaxConfidence
 from jaxattack.signals.neighbours import FlipRobustness, MerlinRatio, NoiseRobustness, ViewCorrectness
+from jaxattack.signals.optimised import OsloQueries, YoqoQuery
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
 from jaxattack.signals.scores import TINY, Labels, Logits, Values
@@ -75,6 +76,10 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     r"(rotation|translation)_correct_(\d+)": lambda kind, size: AugmentedCorrectness(kind=kind, size=int(size)),
     rf"merlin_(\d+)_{_NUMBER}": lambda n, sigma: MerlinRatio(copies=int(n), sigma=float(sigma)),
     r"((?:(?!_mean).)+)_mean(\d+)": lambda name, times: Averaged(signal=lookup(name), times=int(times)),
+    rf"yoqo_(\d+)_{_NUMBER}_{_NUMBER}": lambda n, r, a: YoqoQuery(steps=int(n), rate=float(r), alpha=float(a)),
+    rf"oslo_(\d+)_(\d+)_{_NUMBER}_(\d+)": lambda parts, steps, size, n: OsloQueries(
+        growth=int(parts), steps=int(steps), largest=float(size), thresholds=int(n)
+    ),
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
 }
 """How a name with settings is read back."""
@@ -207,12 +212,14 @@ __all__ = [
     "MerlinRatio",
     "ModifiedEntropy",
     "NoiseRobustness",
+    "OsloQueries",
     "Outputs",
     "Phi",
     "Posterior",
     "SoftmaxConfidence",
     "TaylorConfidence",
     "ViewCorrectness",
+    "YoqoQuery",
     "as_signal",
     "compute",
     "lookup",

@@ -59,13 +59,14 @@ class BoundaryDistance:
             lambda point, number: view.answer(point, number).label != y,
             key,
             x,
-            _region(x),
+            region_of(x),
             plan(self.queries, x[0].size),
         )
         return jnp.where(view.answer(x).label == y, distance(search), 0.0)
 
 
-def _region(x: jax.Array) -> Region:
+def region_of(x: jax.Array) -> Region:
+    """Where points around records may lie, and how large a change makes anything of one, as the module says."""
     if x.ndim > 2:
         return Region(-1.0, 1.0, 2.0)
     size = jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.training.images import BLOCK
+from jaxattack.training.images import BLOCK, as_input, in_blocks
 from jaxattack.training.program import (
     EVERYWHERE,
     MODEL,
@@ -25,7 +25,7 @@ from jaxattack.training.program import (
     network,
 )
 from jaxattack.training.single import memberships, observe
-from jaxattack.types import Dataset, Membership, Variables
+from jaxattack.types import Dataset, Membership, Model, OptimisedSignal, Surrogates, Variables
 
 
 def blank(work: Work, models: int) -> Variables:
@@ -41,6 +41,7 @@ def ask_afterwards(
     models: Int[np.ndarray, "model"],
     member: Bool[np.ndarray, "model record"],
     variables: Variables,
+    asked: Float[np.ndarray, "record query *feature"] | None = None,
 ) -> dict[str, Float[np.ndarray, "model record query *value"]]:
     """What kept models say, as they would have said it when they were trained, beyond rounding; on all local devices.
 
@@ -51,6 +52,7 @@ def ask_afterwards(
         models: their numbers in the run.
         member: their rows of the member matrix.
         variables: what they learnt; every leaf leads with ``model``.
+        asked: network inputs that they are asked about instead of the views of each record.
 
     Returns:
         Each signal of the work, by its name.
@@ -62,19 +64,20 @@ def ask_afterwards(
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(models[rows].astype(np.uint32))
     learnt = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], variables)
     each = jax.device_put((keys, memberships(member[rows], work.slots), learnt), over_models)
-    x, y = jax.device_put((dataset.x, dataset.y.astype(np.int32)), everywhere)
-    answers = _observer(work, mesh, len(rows), aval(x), aval(y))(each, x, y)
+    records = dataset.x, dataset.y.astype(np.int32), *(() if asked is None else (asked,))
+    records = jax.device_put(records, everywhere)
+    answers = _observer(work, mesh, len(rows), *map(aval, records))(each, *records)
     return {name: np.asarray(values)[: len(models)] for name, values in answers.items()}
 
 
 @lru_cache(maxsize=16)
-def _observer(work: Work, mesh: Mesh, models: int, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
+def _observer(work: Work, mesh: Mesh, models: int, *records: jax.ShapeDtypeStruct) -> Any:
     """The compiled program for so many models; those that are asked together are as many as fit into free memory."""
     model, over_models = network(work), NamedSharding(mesh, MODEL)
 
-    def one(each, x, y):
+    def one(each, x, y, asked=None):
         key, member, variables = each
-        return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member)
+        return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member, asked)
 
     def spec(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=over_models)
@@ -84,8 +87,33 @@ def _observer(work: Work, mesh: Mesh, models: int, x: jax.ShapeDtypeStruct, y: j
     variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), blank(work, models))
     group = asked_together(work, 1, models // mesh.size)
     while True:
-        program = mapped(one, mesh, group).lower((keys, member, variables), x, y).compile(fixed_kernels(mesh))
+        program = mapped(one, mesh, group).lower((keys, member, variables), *records).compile(fixed_kernels(mesh))
         need = program.memory_analysis()
         if group == 1 or need.temp_size_in_bytes <= 0.8 * free_bytes(mesh):
             return program
         group //= 2
+
+
+def find_queries(
+    work: Work, signal: OptimisedSignal, dataset: Dataset, surrogates: Surrogates
+) -> Float[np.ndarray, "record query *feature"]:
+    """The queries of each record, found on some models; a block of records is in memory at a time."""
+    blocks = in_blocks(len(dataset), BLOCK)
+    found = [
+        np.asarray(
+            _search(
+                network(work),
+                signal,
+                surrogates._replace(member=surrogates.member[:, block]),
+                as_input(jnp.asarray(dataset.x[block])),
+                jnp.asarray(dataset.y[block], jnp.int32),
+            )
+        )
+        for block in blocks
+    ]
+    return np.concatenate(found)[: len(dataset)]
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _search(model: Model, signal: OptimisedSignal, surrogates: Surrogates, x: jax.Array, y: jax.Array) -> jax.Array:
+    return signal.search(model, surrogates, x, y)

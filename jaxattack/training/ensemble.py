@@ -48,6 +48,7 @@ from jaxattack.types import (
     Learner,
     Model,
     Observations,
+    OptimisedSignal,
     Signal,
     Variables,
     sees,
@@ -84,6 +85,11 @@ class Sweep:
         check_seed(self.seed)
         self.learner.check(self.model)
         by_name = {signal.name: signal for signal in map(as_signal, (*ALWAYS, *self.signals))}
+        for signal in by_name.values():
+            if isinstance(signal, OptimisedSignal):
+                raise InputError(
+                    f"signal is {signal.name!r}, whose queries are found on models that are trained: ask kept models for it."
+                )
         object.__setattr__(self, "signals", tuple(by_name.values()))
 
     @property

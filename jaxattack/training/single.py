@@ -209,6 +209,7 @@ def observe(
     defences: tuple[Defence, ...] = (),
     key: PRNGKeyArray | None = None,
     member: Membership | None = None,
+    asked: Float[jax.Array, "record query *feature"] | None = None,
 ) -> dict[str, Float[jax.Array, "record query *value"]]:
     """Ask one model about every view of every record; the answers never leave the device.
 
@@ -223,9 +224,10 @@ def observe(
         defences: before its answers, the first nearest to the model; they take a key and the members.
         key: everything random about this model.
         member: its members.
+        asked: network inputs that it is asked about instead of the views of each record.
 
     Returns:
-        Each signal; ``correct`` has one query, the record itself.
+        Each signal; ``correct`` has one query, the record itself, but where other inputs are asked about.
     """
     offsets, blocks = jnp.asarray(queries.offsets()), jnp.asarray(in_blocks(len(y), block))
     by_name = {signal.name: signal for signal in map(signals.as_signal, names)}
@@ -248,10 +250,13 @@ def observe(
 
         def at(now):
             number, offset = now
-            one, batch = behind(chain, index, number), as_input(view(queries, records, offset))
+            one = behind(chain, index, number)
+            batch = as_input(view(queries, records, offset)) if asked is None else asked[index, number]
             draws = keys_of(jax.random.fold_in(common, number), index)
             return {name: signal(one, batch, labels, draws) for name, signal in by_name.items()}
 
+        if asked is not None:
+            return jax.lax.map(at, (jnp.arange(asked.shape[1]), jnp.zeros((asked.shape[1], 3), jnp.int32)))
         return jax.lax.map(at, (jnp.arange(len(offsets)), offsets))
 
     if defences:
@@ -261,9 +266,11 @@ def observe(
         chain = fit(defences, jax.random.fold_in(key, 3), x, in_turn, y, within)
     answers = jax.lax.map(ask, blocks)
     by_record = {
-        name: jnp.moveaxis(value, 1, 2).reshape(-1, len(offsets), *value.shape[3:])[: len(y)]
+        name: jnp.moveaxis(value, 1, 2).reshape(-1, value.shape[1], *value.shape[3:])[: len(y)]
         for name, value in answers.items()
     }
+    if asked is not None:
+        return by_record
     return by_record | {name: value[:, :1] for name, value in by_record.items() if name == "correct"}
 
 

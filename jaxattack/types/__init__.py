@@ -41,7 +41,7 @@ from jaxattack.types.oracle import (
     Precision,
 )
 from jaxattack.types.reconstruction import GOALS, NEEDS, Goal, Need, Reconstruction, ReconstructionAttack
-from jaxattack.types.signal import SIGHTS, Sight, Signal, View, sees
+from jaxattack.types.signal import SIGHTS, OptimisedSignal, Sight, Signal, Surrogates, View, sees
 
 __all__ = [
     "EVERY_LEVEL",
@@ -79,6 +79,7 @@ __all__ = [
     "Need",
     "Needs",
     "Observations",
+    "OptimisedSignal",
     "Oracle",
     "OracleError",
     "Precision",
@@ -89,6 +90,7 @@ __all__ = [
     "Sight",
     "Signal",
     "Snapshot",
+    "Surrogates",
     "Tally",
     "Trial",
     "Variables",

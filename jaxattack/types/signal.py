@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
-from jaxtyping import Float, Int, PRNGKeyArray
+import numpy as np
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from jaxattack.types.model import Model, Variables
 from jaxattack.types.oracle import Answer
@@ -81,3 +82,51 @@ class Signal(Protocol):
 def sees(signal: Any, sight: Sight) -> bool:
     """Whether so much is enough for a signal."""
     return SIGHTS.index(signal.sees) <= SIGHTS.index(sight)
+
+
+class Surrogates(NamedTuple):
+    """Models whose weights the attacker has.
+
+    Attributes:
+        variables: what they learnt; every leaf leads with ``model``.
+        member: who was trained on what.
+        validation: which of them judge what is found on the others, where a search makes that difference.
+    """
+
+    variables: Variables
+    member: Bool[jax.Array, "model record"]
+    validation: Bool[jax.Array, "model"]
+
+
+@runtime_checkable
+class OptimisedSignal(Signal, Protocol):
+    """A signal of the answers to queries that were optimised on other models; called, it reads the answer to one of them.
+
+    It cannot be observed while models are trained: `jaxattack.audit.optimising` asks models that are kept.
+
+    Attributes:
+        queries: found for a record; each is asked once.
+        reads: what is read of each answer.
+    """
+
+    @property
+    def reads(self) -> Signal: ...
+
+    def lacking(
+        self, member: Bool[np.ndarray, "model record"], validation: Bool[np.ndarray, "model"]
+    ) -> Bool[np.ndarray, "record"]:
+        """The records for which such surrogates are too few."""
+        ...
+
+    def search(
+        self, model: Model, surrogates: Surrogates, x: jax.Array, y: Int[jax.Array, "record"]
+    ) -> Float[jax.Array, "record query *feature"]:
+        """The queries of a batch of records; traced.
+
+        Args:
+            model: the architecture.
+            surrogates: on whom they are found; their ``member`` is of this batch.
+            x: records as the network takes them.
+            y: their labels.
+        """
+        ...

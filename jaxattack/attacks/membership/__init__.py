@@ -21,6 +21,7 @@ from jaxattack.attacks.membership.ml_leaks import MLLeaks1, MLLeaks3, random_thr
 from jaxattack.attacks.membership.morgan import Morgan
 from jaxattack.attacks.membership.noise import LabelOnlyNoise
 from jaxattack.attacks.membership.nsh import JOINED, NSH
+from jaxattack.attacks.membership.oslo import OSLO
 from jaxattack.attacks.membership.pmia import PMIA
 from jaxattack.attacks.membership.rapid import RAPID
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
@@ -30,6 +31,7 @@ from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.shokri import Shokri
 from jaxattack.attacks.membership.synthesis import HillClimb
 from jaxattack.attacks.membership.threshold import Gap, Threshold
+from jaxattack.attacks.membership.yoqo import YOQO
 from jaxattack.attacks.naming import labelled, named
 from jaxattack.types import InputError, MembershipAttack, Signal
 
@@ -79,6 +81,8 @@ _NAMED: tuple[MembershipAttack, ...] = (
     LabelOnlyAugmentation(kind="rotation"),
     LabelOnlyNoise(kind="noise"),
     LabelOnlyNoise(kind="bit-flips"),
+    YOQO(),
+    OSLO(),
     Shokri(),
     MLLeaks1(),
     MLLeaks3(),
@@ -141,11 +145,13 @@ __all__ = [
     "ATTACKS",
     "NSH",
     "ON_DEMAND",
+    "OSLO",
     "PMIA",
     "PROTOCOLS",
     "RAPID",
     "REGISTRY",
     "RMIA",
+    "YOQO",
     "AttackP",
     "AttackR",
     "Base",

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.references import References, TooFewReferences
-from jaxattack.types import InputError, Needs, Observations, Side, Signal
+from jaxattack.types import InputError, Needs, Observations, OptimisedSignal, Side, Signal
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
 SHOWN = 5  # record indices listed in a message
@@ -34,6 +34,18 @@ def read_values(observations: Observations, signal: Signal) -> Float[np.ndarray,
         InputError: as `read_signal`.
     """
     return _read(observations, signal, ("model", "record", "query", "value"))
+
+
+def read_answers(
+    observations: Observations, signal: OptimisedSignal
+) -> tuple[Float[np.ndarray, "model record query"], Int[np.ndarray, "model"]]:
+    """What models answered to queries that were optimised on others, and the number of the set of queries each was asked.
+
+    Raises:
+        InputError: as `read_signal`.
+    """
+    values = read_values(observations, signal)
+    return values[..., 0], values[:, 0, 0, 1].astype(int)
 
 
 def _read(observations: Observations, signal: Signal, axes: tuple[str, ...]) -> np.ndarray:

@@ -169,6 +169,20 @@ def model_groups(member: Bool[np.ndarray, "model record"], protocol: str) -> Int
     return np.arange(len(member)) if protocol == "leave-one-out" else complement_groups(member)[0]
 
 
+def query_folds(member: Bool[np.ndarray, "model record"]) -> Int[np.ndarray, "model"]:
+    """Two folds of the models, 0 and 1: queries that are optimised on one are asked of the other.
+
+    Models that have the same members, or exactly all others, are in one fold, so that the surrogates of a target do not know
+    its members.
+    """
+    return complement_groups(member)[0] % 2
+
+
+def validation_models(member: Bool[np.ndarray, "model record"]) -> Bool[np.ndarray, "model"]:
+    """Every fourth group of some models, the second first: who judges what is found on the others."""
+    return np.unique(complement_groups(member)[0], return_inverse=True)[1] % 4 == 1
+
+
 def choose_shadows(
     group: Int[np.ndarray, "model"], targets: Int[np.ndarray, "target"], place: int = 0
 ) -> Int[np.ndarray, "target"]:
