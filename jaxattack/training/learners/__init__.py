@@ -6,9 +6,11 @@ label-smoothing, confidence-penalty
                losses that reward less confidence (Szegedy et al. 2016, Pereyra et al. 2017)
 mixup          mixtures of records and of labels (Zhang et al. 2018)
 relaxloss      a loss that training holds at a level (Chen et al. 2022)
+neuguard       answers near their class's mean, and balanced layers (Xu et al. 2022)
 hamp           a loss with soft labels of high entropy (Chen and Pattabiraman 2024)
 dp-sgd         a gradient rule: clipped per-record gradients and noise (Abadi et al. 2016)
 distillation   a learner that calls another: the student of a teacher (Hinton et al. 2015)
+selena         the student of sub-models that miss what they are asked about (Tang et al. 2022)
 
 Dropout belongs to the architecture (``dropout`` of `jaxattack.models.build`), and so trains under any of them.
 """
@@ -25,7 +27,9 @@ from jaxattack.training.learners.high_entropy import HighEntropy
 from jaxattack.training.learners.l2 import L2
 from jaxattack.training.learners.label_smoothing import LabelSmoothing
 from jaxattack.training.learners.mixup import Mixup
+from jaxattack.training.learners.neuguard import NeuGuard
 from jaxattack.training.learners.relaxloss import RelaxLoss
+from jaxattack.training.learners.selena import SELENA
 from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import Learner
@@ -37,9 +41,11 @@ LEARNERS: dict[str, Learner] = {
     "confidence-penalty": Standard(loss=ConfidencePenalty()),
     "mixup": Mixup(),
     "relaxloss": Standard(loss=RelaxLoss()),
+    "neuguard": NeuGuard(),
     "hamp": Standard(loss=HighEntropy()),
     "dp-sgd": Standard(gradient=DPSGD()),
     "distillation": Distillation(),
+    "selena": SELENA(),
 }
 
 
@@ -82,12 +88,14 @@ __all__ = [
     "DPSGD",
     "L2",
     "LEARNERS",
+    "SELENA",
     "ConfidencePenalty",
     "CrossEntropy",
     "Distillation",
     "HighEntropy",
     "LabelSmoothing",
     "Mixup",
+    "NeuGuard",
     "Plain",
     "RelaxLoss",
     "Standard",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import cache
 
 import jax
 import numpy as np
@@ -29,20 +30,20 @@ def sweep(learner, seed=0, chunk=4):
 
 @pytest.fixture(scope="module")
 def once():
-    return {learner: sweep(learner) for learner in EVERY}
+    return cache(sweep)
 
 
 @named
 def test_it_learns(once, learner):
     assert isinstance(learner, Learner)
-    right = once[learner][1].signal("correct")[:, :, 0]
+    right = once(learner)[1].signal("correct")[:, :, 0]
     assert right[MEMBER].mean() > 0.5
     assert right[~MEMBER].mean() > 0.4  # chance is a tenth
 
 
 @named
 def test_its_key_decides(once, learner):
-    phi = once[learner][1].signal("phi")
+    phi = once(learner)[1].signal("phi")
     np.testing.assert_array_equal(sweep(learner)[1].signal("phi"), phi)
     assert not np.allclose(sweep(learner, seed=1)[1].signal("phi"), phi, atol=0.1)
 
@@ -50,7 +51,7 @@ def test_its_key_decides(once, learner):
 @named
 def test_chunks_do_not_change_what_it_learns(once, learner):
     np.testing.assert_allclose(
-        sweep(learner, chunk=2)[1].signal("phi"), once[learner][1].signal("phi"), rtol=1e-3, atol=1e-3
+        sweep(learner, chunk=2)[1].signal("phi"), once(learner)[1].signal("phi"), rtol=1e-3, atol=1e-3
     )
 
 
@@ -60,7 +61,7 @@ def test_one_victim_is_the_first_model_of_a_sweep(once, learner):
     variables = train_one(MODEL, learner, DATA, MEMBER[0], progress=lambda *now: told.append(now))
     assert told[-1] == ("epochs", 20, 20)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b[0], rtol=1e-3, atol=1e-3), variables, once[learner][0].variables
+        lambda a, b: np.testing.assert_allclose(a, b[0], rtol=1e-3, atol=1e-3), variables, once(learner)[0].variables
     )
 
 
