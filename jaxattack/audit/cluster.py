@@ -68,6 +68,7 @@ class _Work:
     signals: tuple[Signal, ...] = field(compare=False)
     columns: tuple[bool, ...] = field(compare=False)
     defences: tuple[Defence, ...] = field(compare=False)
+    reserve: int = field(compare=False)
     seed: int = field(compare=False)
     records: Dataset = field(compare=False)
     slots: int = field(compare=False)
@@ -126,6 +127,7 @@ def _work(plan: Plan, placement: Placement, share: _Share) -> _Work:
         signals=plan.sweep.signals,
         columns=plan.sweep.columns,
         defences=plan.sweep.defences,
+        reserve=plan.sweep.reserve,
         seed=plan.sweep.seed,
         records=plan.records,
         slots=plan.slots,
@@ -278,6 +280,7 @@ def _engine(work: _Work) -> Engine:
         signals=work.signals,
         columns=work.columns,
         defences=work.defences,
+        reserve=work.reserve,
         seed=work.seed,
     )
     assert work.placement.chunk

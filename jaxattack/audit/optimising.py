@@ -28,7 +28,9 @@ from jaxattack.types import InputError, OptimisedSignal, Signal, Surrogates, Var
 def work_of(plan: Plan, signals: tuple[Signal, ...]) -> Work:
     """What is asked of the models of a run, behind the defences of its plan."""
     sweep = plan.sweep
-    return Work(sweep.model, sweep.learner, sweep.queries, signals, plan.slots, sweep.columns, sweep.defences)
+    return Work(
+        sweep.model, sweep.learner, sweep.queries, signals, plan.slots, sweep.columns, sweep.defences, sweep.reserve
+    )
 
 
 def read_variables(plan: Plan, work: Work, models: np.ndarray, weights: Path) -> Variables:

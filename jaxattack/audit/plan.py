@@ -18,7 +18,7 @@ from jaxattack.attacks.naming import label
 from jaxattack.audit.answerable import answerable
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.model_source import EXAMPLE, ModelSource, identity, model_for
-from jaxattack.audit.records import Standardise, choose_records, scaled_columns
+from jaxattack.audit.records import Standardise, choose_records, scaled_columns, set_aside
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint
@@ -39,9 +39,12 @@ from jaxattack.types import (
     MembershipAttack,
     Model,
     OptimisedSignal,
+    Reserving,
     Signal,
     at_least,
     config,
+    gradient_steps,
+    reserve_size,
     sees,
 )
 
@@ -71,7 +74,8 @@ class MembershipAudit:
         seed: decides everything random.
         keep_weights: keep every model's weights in the run folder, so that they can be asked for more afterwards; by
             default where those of all models fit in 2 GiB.
-        background: how many of the last records are in every model and are not scored.
+        background: how many of the last records are in every model and are not scored; not beside a learner that has
+            records set aside, which are in no model and are not scored either.
 
     Raises:
         InputError: a value of another kind or out of range, no attacks, two of one name, or a declared attack that is not
@@ -106,6 +110,10 @@ class MembershipAudit:
             raise InputError(f"records is {self.records}: give at least 4.")
         check_seed(self.seed)
         at_least(0, background=self.background)
+        if self.background and isinstance(self.learner, Reserving):
+            raise InputError(
+                f"background is {self.background} and {type(self.learner).__name__} has records set aside: choose another learner."
+            )
         if not self.attacks:
             raise InputError("attacks is (): give at least one, as (jaxattack.attacks.LiRA(online=True),).")
         Correction(attacks=tuple(self.labelled()), declared=self.declared)
@@ -161,7 +169,7 @@ class Plan(NamedTuple):
         Raises:
             InputError: the disk is full, or the folder cannot be written to.
         """
-        steps = len(chunk.models) * self.sweep.learner.steps(self.slots)
+        steps = len(chunk.models) * gradient_steps(self.sweep.learner, self.slots, self.sweep.reserve)
         cost = Cost(steps, compile_seconds, chunk.train_seconds, chunk.observe_seconds, device)
         variables = chunk.variables if self.keep_weights else None
         self.folder.write(chunk.models, self.member[chunk.models], chunk.signals, variables, cost)
@@ -195,7 +203,9 @@ def prepare(audit: MembershipAudit) -> Preparation:
         InputError: bad input, or a design that leaves nothing to score.
     """
     records = choose_records(audit.dataset, audit.records, audit.seed)
-    member = _members(audit, len(records) - audit.background)
+    reserve = reserve_size(audit.learner, len(records))
+    records = set_aside(records, reserve, audit.seed)
+    member = _members(audit, len(records) - audit.background - reserve)
     visible = _visible(audit, records)
     part = scorable(member, answerable(audit.labelled(), [signal.name for signal in visible], audit.defences).attacks)
     Correction(attacks=tuple(part.attacks), declared=audit.declared)
@@ -212,10 +222,12 @@ def prepare(audit: MembershipAudit) -> Preparation:
         signals=tuple(visible),
         columns=scaled_columns(audit.standardise, records, audit.learner),
         defences=audit.defences,
+        reserve=reserve,
         seed=audit.seed,
     )
     slots = audit.design.slots(member) + audit.background
-    member = np.hstack([member, np.ones((len(member), audit.background), bool)])
+    unscored = np.ones((len(member), audit.background), bool), np.zeros((len(member), reserve), bool)
+    member = np.hstack([member, *unscored])
     return Preparation(sweep, records, member, slots, _identity(audit, sweep, slots, records))
 
 
@@ -280,4 +292,5 @@ def _identity(audit: MembershipAudit, sweep: Sweep, slots: int, records: Dataset
         "seed": audit.seed,
         **({"defences": [describe(defence) for defence in audit.defences]} if audit.defences else {}),
         **({"background": audit.background} if audit.background else {}),
+        **({"reserve": sweep.reserve} if sweep.reserve else {}),
     }

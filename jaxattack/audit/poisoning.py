@@ -24,7 +24,7 @@ from jaxattack.audit.scoring import MembershipResult, record_pictures, run_findi
 from jaxattack.audit.sweep import train_run
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement
-from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, config
+from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, Reserving, config
 
 DECLARED = LiRA(online=True)  # of Tramèr et al.: the attack whose curve is drawn where none is declared
 
@@ -72,10 +72,14 @@ def poison(
         The findings of the run with the most copies, and in `poison` the curve over the number of copies.
 
     Raises:
-        InputError: as `jaxattack.membership`, targets that are no records, or a design with which the attack whose curve is
+        InputError: as `jaxattack.membership`, a learner that has records set aside, targets that are no records, or a design with which the attack whose curve is
             drawn cannot score them.
     """
     begin = time.perf_counter()
+    if isinstance(audit.learner, Reserving):
+        raise InputError(
+            f"{type(audit.learner).__name__} has records set aside, beside which none are poisoned: choose another learner."
+        )
     attack = audit.declare or DECLARED
     clean = choose_records(audit.dataset, audit.records, audit.seed)
     audit = replace(audit, dataset=clean, records=None, attacks=tuple(dict.fromkeys((*audit.attacks, attack))))

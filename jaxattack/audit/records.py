@@ -32,6 +32,21 @@ def choose_records(dataset: Dataset, records: int | None, seed: int) -> Dataset:
     return dataset.take(np.sort(order[:records]))
 
 
+def set_aside(records: Dataset, reserve: int, seed: int) -> Dataset:
+    """The same records with so many, chosen at random, behind the others; both parts stay in their order.
+
+    Args:
+        records: all of them.
+        reserve: how many are the defender's, below their number; 0 moves none.
+        seed: decides which.
+    """
+    if not reserve:
+        return records
+    # A spawn key of its own, so that members and reserve are chosen independently.
+    order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 1))).permutation(len(records))
+    return records.take(np.concatenate([np.sort(order[reserve:]), np.sort(order[:reserve])]))
+
+
 def scaled_columns(standardise: Standardise, records: Dataset, learner: Learner) -> tuple[bool, ...]:
     """Which columns each model puts on the scale of its members.
 
@@ -39,9 +54,11 @@ def scaled_columns(standardise: Standardise, records: Dataset, learner: Learner)
         InputError: the learner's privacy does not cover what the scale tells of the members.
     """
     columns = unscaled_columns(records) if standardise == "members" else ()
-    if columns and isinstance(getattr(learner, "gradient", None), learners.DPSGD):
+    kinds = {learners.PATE: "pate", learners.DPSGD: "dp-sgd"}
+    private = [name for kind, name in kinds.items() if isinstance(getattr(learner, "gradient", learner), kind)]
+    if columns and private:
         raise InputError(
-            f"{sum(columns)} columns of {records.name} are far from one scale, and dp-sgd does not cover a scale found on "
+            f"{sum(columns)} columns of {records.name} are far from one scale, and {private[0]} does not cover a scale found on "
             "the members: scale the table by figures that are public, or give standardise none."
         )
     return columns

@@ -16,7 +16,7 @@ from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.findings.membership import CostFindings, EvaluationFindings, MembershipFindings, Seconds
 from jaxattack.audit.plan import Plan
-from jaxattack.audit.records import choose_records
+from jaxattack.audit.records import choose_records, set_aside
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import Cost, RunFolder
@@ -67,7 +67,7 @@ def rescore(
 
 
 def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None) -> Observations:
-    """What the first models of a run say of the records that are scored: all but the background.
+    """What the first models of a run say of the records that are scored: all but the background and the reserve.
 
     Args:
         folder: of the run.
@@ -75,8 +75,8 @@ def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None
         plan: of the run; with it, the models can be asked for signals that were not observed.
     """
     observations = folder.observations(models) if plan is None else of_plan(plan)
-    background = folder.identity.get("background", 0)
-    return observations.take_records(np.arange(observations.records - background)) if background else observations
+    unscored = folder.identity.get("background", 0) + folder.identity.get("reserve", 0)
+    return observations.take_records(np.arange(observations.records - unscored)) if unscored else observations
 
 
 def _require_enough(run: RunFolder, models: int) -> None:
@@ -90,7 +90,7 @@ def _check_description(run: RunFolder) -> None:
         data, victim = run.identity["data"], run.identity["victim"]
         texts = {"data.name": data["name"], "data.sha256": data["sha256"], "victim.model": victim["model"]}
         counts = {"data.records": data["records"], "queries": run.identity["queries"], "seed": run.identity["seed"]}
-        counts["background"] = run.identity.get("background", 0)
+        counts |= {name: run.identity.get(name, 0) for name in ("background", "reserve")}
         wrong = [name for name, value in texts.items() if not (isinstance(value, str) and value.isprintable())]
         counts["recipe.crop"] = run.identity["recipe"]["crop"]
         wrong += [name for name, value in counts.items() if not (type(value) is int and 0 <= value < 2**53)]
@@ -106,6 +106,7 @@ def _records_of(run: RunFolder) -> Dataset | None:
     data = run.identity["data"]
     try:
         records = choose_records(load_from_description(data["name"]), data["records"], run.identity["seed"])
+        records = set_aside(records, run.identity.get("reserve", 0), run.identity["seed"])
     except InputError:
         return None
     return records if fingerprint(records) == data["sha256"] else None

@@ -13,7 +13,7 @@ from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.learners import Standard, as_learner
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import deployed, memberships, observe
-from jaxattack.types import Dataset, Learner, Membership, Model, Progress, Variables
+from jaxattack.types import Dataset, InputError, Learner, Model, Progress, Reserving, Variables
 
 _start = jax.jit(Standard.start, static_argnames=("self", "model", "slots"))
 _epoch = jax.jit(Standard.epoch, static_argnames=("self", "model"), donate_argnames=("state",))
@@ -47,13 +47,18 @@ def train_one(
         What it learnt.
 
     Raises:
-        InputError: no members, augmentation of records that are no images, or a model that the learner cannot train.
+        InputError: no members, augmentation of records that are no images, a model that the learner cannot train, or a
+            learner that needs records set aside.
     """
     learner = as_learner(recipe)
+    if isinstance(learner, Reserving):
+        raise InputError(
+            f"{type(learner).__name__} needs records set aside, which a sweep does: use jaxattack membership, or another learner."
+        )
     learner.check(model)
     check_views(learner.recipe, Queries(), dataset)
     rows = memberships(member[None], int(member.sum()))
-    slots = Membership(*(jnp.asarray(part[0]) for part in rows))
+    slots = jax.tree.map(lambda part: jnp.asarray(part[0]), rows)
     x, y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)
     model = in_precision(model, learner.recipe.precision)

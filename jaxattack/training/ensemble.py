@@ -49,6 +49,7 @@ from jaxattack.types import (
     Model,
     Observations,
     OptimisedSignal,
+    Reserving,
     Signal,
     Variables,
     sees,
@@ -67,10 +68,12 @@ class Sweep:
         columns: which columns of a table each model puts on the scale of its own members
             (`jaxattack.models.standardise`); none where empty.
         defences: before the answers, the first nearest to the model; answers are confidences then, else raw outputs.
+        reserve: how many of the last records are the defender's, members of no model, for a `Reserving` learner.
         seed: the run's key.
 
     Raises:
-        InputError: an unknown signal, a seed out of range, or a model that the learner cannot train.
+        InputError: an unknown signal, a seed out of range, a model that the learner cannot train, or a reserve of a learner
+            that has none, or the other way round.
     """
 
     model: Model
@@ -79,11 +82,15 @@ class Sweep:
     signals: tuple[Signal, ...] = ()
     columns: tuple[bool, ...] = ()
     defences: tuple[Defence, ...] = ()
+    reserve: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         self.learner.check(self.model)
+        if isinstance(self.learner, Reserving) != (self.reserve > 0):
+            needs = "needs records set aside" if self.reserve < 1 else "has no use for records set aside"
+            raise InputError(f"reserve is {self.reserve} and {type(self.learner).__name__} {needs}: mend the number.")
         by_name = {signal.name: signal for signal in map(as_signal, (*ALWAYS, *self.signals))}
         for signal in by_name.values():
             if isinstance(signal, OptimisedSignal):
@@ -157,7 +164,16 @@ class Engine:
         self._key = jax.random.key(sweep.seed)
         access = sight(dataset, sweep.defences)
         self.signals = tuple(signal for signal in sweep.signals if sees(signal, access))
-        self._work = Work(sweep.model, sweep.learner, sweep.queries, self.signals, slots, sweep.columns, sweep.defences)
+        self._work = Work(
+            sweep.model,
+            sweep.learner,
+            sweep.queries,
+            self.signals,
+            slots,
+            sweep.columns,
+            sweep.defences,
+            sweep.reserve,
+        )
         begin, compilations = time.perf_counter(), _compilations()
         share = -(-models // self.mesh.size)
         self._fit(share, placement, self._choose(share, placement))
@@ -291,6 +307,7 @@ def train_ensemble(
     queries: Queries = Queries(),
     signals: Sequence[str | Signal] = (),
     defences: Sequence[Defence] = (),
+    reserve: int = 0,
     placement: Placement = Placement(),
 ) -> tuple[Ensemble, Observations]:
     """Train a model for each row of the member matrix and observe them all, in memory.
@@ -306,17 +323,25 @@ def train_ensemble(
         queries: the views that each is asked about.
         signals: what is kept beside ``phi`` and ``correct``.
         defences: before the answers, the first nearest to the model.
+        reserve: how many of the last records are the defender's, for a learner that needs some: members of no model, whose
+            answers are no measure of it.
         placement: how the work is cut.
 
     Returns:
         The models and what they say.
+
+    Raises:
+        InputError: bad input, or a model with members in the reserve.
     """
+    if reserve and member[:, -reserve:].any():
+        raise InputError(f"reserve is {reserve} and some of the last {reserve} records are members: set others aside.")
     sweep = Sweep(
         model=model,
         recipe=recipe,
         queries=queries,
         signals=tuple(map(as_signal, signals)),
         defences=tuple(defences),
+        reserve=reserve,
         seed=seed,
     )
     slots = int(member.sum(axis=1).max())

@@ -20,7 +20,7 @@ from jaxattack.models import fitted, in_precision, standardised
 from jaxattack.models.conv import Form, using
 from jaxattack.signals import as_signal
 from jaxattack.training.images import Queries
-from jaxattack.training.single import observe
+from jaxattack.training.single import observe, with_reserve
 from jaxattack.types import Defence, Learner, Membership, Model, Signal
 
 MODEL, EVERYWHERE = PartitionSpec("model"), PartitionSpec()
@@ -37,6 +37,7 @@ class Work(NamedTuple):
         slots: members that each model has room for.
         columns: of a table, which each model puts on the scale of its members; none where empty.
         defences: before its answers.
+        reserve: how many of the last records are the defender's and members of no model.
     """
 
     model: Model
@@ -46,6 +47,7 @@ class Work(NamedTuple):
     slots: int
     columns: tuple[bool, ...] = ()
     defences: tuple[Defence, ...] = ()
+    reserve: int = 0
 
 
 class Way(NamedTuple):
@@ -176,6 +178,7 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
 
     def train_one(one, x, y):
         key, member = one
+        member = with_reserve(member, len(y), work.reserve)
         start = fitted(model, work.columns, x, member) if work.columns else model
         return work.learner(start, x, y, member, key)
 

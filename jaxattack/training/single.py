@@ -37,6 +37,11 @@ def memberships(member: Bool[np.ndarray, "model record"], slots: int) -> Members
     return Membership(index, weight)
 
 
+def with_reserve(member: Membership, records: int, reserve: int) -> Membership:
+    """A model's members with the last so many of all records as its defender's reserve; none where there are 0."""
+    return member._replace(reserve=jnp.arange(records - reserve, records)) if reserve else member
+
+
 class State(NamedTuple):
     """What a training step changes."""
 

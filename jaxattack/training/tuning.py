@@ -27,7 +27,7 @@ from jaxattack.models.conv import Form
 from jaxattack.training.images import BLOCK, Queries
 from jaxattack.training.placement import Placement
 from jaxattack.training.program import EVERYWHERE, MODEL, Way, Work, aval, compiled
-from jaxattack.types import Membership
+from jaxattack.types import Membership, gradient_steps
 
 STEPS, RECORDS, PATIENCE, GAIN = 16, 16384, 60.0, 0.95
 
@@ -58,7 +58,7 @@ def shortened(work: Work, records: int) -> Work:
     epochs = -(-STEPS // (slots // min(batch, slots)))
     learner: Any = work.learner
     learner = replace(learner, recipe=replace(recipe, epochs=epochs))
-    return work._replace(learner=learner, queries=Queries(), slots=slots)
+    return work._replace(learner=learner, queries=Queries(), slots=slots, reserve=min(work.reserve, records))
 
 
 @lru_cache(maxsize=64)
@@ -83,7 +83,7 @@ def measure(work: Work, mesh: Mesh, way: Way, x: jax.ShapeDtypeStruct) -> Timing
     keys, member = jax.device_put(_models(models, short.slots), NamedSharding(mesh, MODEL))
     variables, training = _timed(lambda: program.train((keys, member), records, labels))
     _, observing = _timed(lambda: program.observe((keys, member, variables), records, labels))
-    steps = way.group * short.learner.steps(short.slots)
+    steps = way.group * gradient_steps(short.learner, short.slots, short.reserve)
     return Timing(way, training / steps, observing / (way.group * len(records)), compiling, program.bytes_per_device)
 
 
@@ -137,7 +137,10 @@ def fastest(
     answers = x.shape[0] * work.queries.count
 
     def seconds(timing: Timing) -> float:
-        return timing.step_seconds * work.learner.steps(work.slots) + timing.answer_seconds * answers
+        return (
+            timing.step_seconds * gradient_steps(work.learner, work.slots, work.reserve)
+            + timing.answer_seconds * answers
+        )
 
     def climb(best: Timing | None, ways: Iterable[Way]) -> Timing | None:
         """The best so far, or a way better than it; the ways are tried until one is not better than the one before."""

@@ -23,7 +23,7 @@ from jaxattack.types.extraction import (
     Verification,
 )
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
-from jaxattack.types.learner import Learner, Membership
+from jaxattack.types.learner import Learner, Membership, Reserving, check_reserve, gradient_steps, reserve_size
 from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables
 from jaxattack.types.oracle import (
@@ -86,6 +86,7 @@ __all__ = [
     "Progress",
     "Reconstruction",
     "ReconstructionAttack",
+    "Reserving",
     "Side",
     "Sight",
     "Signal",
@@ -100,7 +101,10 @@ __all__ = [
     "WhiteBox",
     "above_zero",
     "at_least",
+    "check_reserve",
     "config",
+    "gradient_steps",
+    "reserve_size",
     "sees",
     "within_memory",
 ]

@@ -7,19 +7,24 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 from jaxtyping import Int, PRNGKeyArray, Shaped
 
+from jaxattack.error import InputError
 from jaxattack.types.model import Model, Variables
 
 
 class Membership(NamedTuple):
-    """The members of one model as indices. Models of different sizes are padded to the same number of slots.
+    """The members of one model as indices, and the reserve of its defender.
+
+    Models of different sizes are padded to the same number of slots.
 
     Attributes:
         index: Int["slot"], records; a padded slot repeats a member, so that batch statistics see members only.
         weight: Float["slot"], 1, or 0 for a padded slot.
+        reserve: Int["reserve"], records that are members of no model, for a `Reserving` learner; None where there are none.
     """
 
     index: Any
     weight: Any
+    reserve: Any = None
 
 
 @runtime_checkable
@@ -69,3 +74,46 @@ class Learner(Protocol):
             key: everything random about this model.
         """
         ...
+
+
+@runtime_checkable
+class Reserving(Learner, Protocol):
+    """A learner whose defender has records beside the members, as more of the same kind would cost in deployment.
+
+    An audit sets them aside: they are members of no model and are not scored.
+
+    Attributes:
+        reserve: the share of all records, above 0 and below 1.
+    """
+
+    @property
+    def reserve(self) -> float: ...
+
+    def steps(self, slots: int, reserve: int | None = None) -> int:
+        """Gradient steps that a model costs.
+
+        Args:
+            slots: places for its members.
+            reserve: records set aside; as many by default.
+        """
+        ...
+
+
+def reserve_size(learner: Learner, records: int) -> int:
+    """How many of so many records a learner wants set aside: 0 for most, else at least 1."""
+    return max(round(learner.reserve * records), 1) if isinstance(learner, Reserving) else 0
+
+
+def gradient_steps(learner: Learner, slots: int, reserve: int) -> int:
+    """Those that a model with so many slots costs, where so many records are set aside."""
+    return learner.steps(slots, reserve) if isinstance(learner, Reserving) else learner.steps(slots)
+
+
+def check_reserve(reserve: float) -> None:
+    """Refuse what is no share of the records.
+
+    Raises:
+        InputError: it is not between 0 and 1.
+    """
+    if not 0 < reserve < 1:
+        raise InputError(f"reserve is {reserve}: give the share of all records that is set aside, between 0 and 1.")

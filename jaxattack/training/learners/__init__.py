@@ -10,6 +10,9 @@ neuguard       answers near their class's mean, and balanced layers (Xu et al. 2
 hamp           a loss with soft labels of high entropy (Chen and Pattabiraman 2024)
 dp-sgd         a gradient rule: clipped per-record gradients and noise (Abadi et al. 2016)
 distillation   a learner that calls another: the student of a teacher (Hinton et al. 2015)
+dmp            the student of a teacher's answers about records set aside (Shejwalkar and Houmansadr 2021)
+adversarial    training against a network that tells members from records set aside (Nasr et al. 2018)
+pate           the student of a noisy vote of teachers, on records set aside (Papernot et al. 2018)
 selena         the student of sub-models that miss what they are asked about (Tang et al. 2022)
 
 Dropout belongs to the architecture (``dropout`` of `jaxattack.models.build`), and so trains under any of them.
@@ -20,14 +23,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from jaxattack.training.learners.adversarial import AdversarialRegularisation
 from jaxattack.training.learners.confidence_penalty import ConfidencePenalty
 from jaxattack.training.learners.distillation import Distillation
+from jaxattack.training.learners.dmp import DMP
 from jaxattack.training.learners.dp_sgd import DPSGD
 from jaxattack.training.learners.high_entropy import HighEntropy
 from jaxattack.training.learners.l2 import L2
 from jaxattack.training.learners.label_smoothing import LabelSmoothing
 from jaxattack.training.learners.mixup import Mixup
 from jaxattack.training.learners.neuguard import NeuGuard
+from jaxattack.training.learners.pate import PATE
 from jaxattack.training.learners.relaxloss import RelaxLoss
 from jaxattack.training.learners.selena import SELENA
 from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard
@@ -46,6 +52,9 @@ LEARNERS: dict[str, Learner] = {
     "dp-sgd": Standard(gradient=DPSGD()),
     "distillation": Distillation(),
     "selena": SELENA(),
+    "dmp": DMP(),
+    "adversarial": AdversarialRegularisation(),
+    "pate": PATE(),
 }
 
 
@@ -85,10 +94,13 @@ def _plain(value: Any) -> Any:
 
 
 __all__ = [
+    "DMP",
     "DPSGD",
     "L2",
     "LEARNERS",
+    "PATE",
     "SELENA",
+    "AdversarialRegularisation",
     "ConfidencePenalty",
     "CrossEntropy",
     "Distillation",

@@ -13,19 +13,42 @@ import pytest
 from jaxattack.data import Halves, load
 from jaxattack.models import build
 from jaxattack.training import Placement, Recipe, train_ensemble, train_one
-from jaxattack.training.learners import DPSGD, LEARNERS, Standard, as_learner, identity
-from jaxattack.types import Learner
+from jaxattack.training.learners import (
+    DPSGD,
+    LEARNERS,
+    PATE,
+    SELENA,
+    AdversarialRegularisation,
+    Standard,
+    as_learner,
+    identity,
+)
+from jaxattack.types import InputError, Learner, Reserving, reserve_size
 
 DATA = load("digits").take(np.arange(0, 1797, 9))
 MEMBER = Halves()(4, len(DATA), 0)
 MODEL = build("mlp:16", DATA.shape, DATA.classes)
 RECIPE = Recipe(epochs=20, batch=20, learning_rate=0.01)
-EVERY = [dataclasses.replace(learner, recipe=RECIPE) for learner in LEARNERS.values()]  # pyright: ignore
+# What is as much the learner with less work.
+QUICK = LEARNERS | {
+    "selena": SELENA(models=4, out=2),
+    "adversarial": AdversarialRegularisation(attack_steps=1, attack_batch=16, units=32),
+    "pate": PATE(teachers=2, noise=0.5),
+}
+EVERY = [dataclasses.replace(learner, recipe=RECIPE) for learner in QUICK.values()]  # pyright: ignore
 named = pytest.mark.parametrize("learner", EVERY, ids=list(LEARNERS))
 
 
 def sweep(learner, seed=0, chunk=4):
-    return train_ensemble(MODEL, learner, DATA, MEMBER, seed=seed, placement=Placement(chunk=chunk, vmap=1))
+    reserve = reserve_size(learner, len(DATA))
+    return train_ensemble(
+        MODEL, learner, DATA, members(learner), seed=seed, reserve=reserve, placement=Placement(chunk=chunk, vmap=1)
+    )
+
+
+def members(learner):
+    """All but those that are set aside."""
+    return MEMBER & (np.arange(len(DATA)) < len(DATA) - reserve_size(learner, len(DATA)))
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +60,9 @@ def once():
 def test_it_learns(once, learner):
     assert isinstance(learner, Learner)
     right = once(learner)[1].signal("correct")[:, :, 0]
-    assert right[MEMBER].mean() > 0.5
-    assert right[~MEMBER].mean() > 0.4  # chance is a tenth
+    inside = members(learner)
+    assert right[inside].mean() > 0.5
+    assert right[~inside].mean() > 0.4  # chance is a tenth
 
 
 @named
@@ -57,6 +81,10 @@ def test_chunks_do_not_change_what_it_learns(once, learner):
 
 @named
 def test_one_victim_is_the_first_model_of_a_sweep(once, learner):
+    if isinstance(learner, Reserving):
+        with pytest.raises(InputError, match="set aside"):
+            train_one(MODEL, learner, DATA, MEMBER[0])
+        return
     told = []
     variables = train_one(MODEL, learner, DATA, MEMBER[0], progress=lambda *now: told.append(now))
     assert told[-1] == ("epochs", 20, 20)
