@@ -154,7 +154,8 @@ class OsloQueries(ReadLabel):
         self, member: Bool[np.ndarray, "model record"], validation: Bool[np.ndarray, "model"]
     ) -> Bool[np.ndarray, "record"]:
         """Records that all source models, or all validation models, know."""
-        return np.logical_or(*(member[role].all(axis=0) for role in (validation, ~validation)))
+        judges, sources = (np.asarray(member[role].all(axis=0)) for role in (validation, ~validation))
+        return np.asarray(judges | sources)
 
     def search(
         self, model: Model, surrogates: Surrogates, x: jax.Array, y: Labels

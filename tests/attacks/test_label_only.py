@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from attacks.planted import complementary
 
-from jaxattack.attacks.membership import LabelOnlyAugmentation, LabelOnlyNoise, lookup
+from jaxattack.attacks.membership import LabelOnlyAugmentation, LabelOnlyNoise, LearnedAugmentation, lookup
+from jaxattack.attacks.membership.attack_network import AttackNetwork
 from jaxattack.attacks.naming import label
 from jaxattack.metrics import auc, balanced_accuracy, roc_curve
 from jaxattack.types import InputError, Observations
@@ -71,6 +72,19 @@ def test_augmented_copies_are_counted():
         attack(flat)
 
 
+def test_a_network_learns_which_copies_only_members_keep():
+    # Members are right about the second copy and wrong about the third, others the other way: their shares are alike.
+    attack = LearnedAugmentation(kind="rotation", network=AttackNetwork(joint=(10, 10), epochs=20, learning_rate=0.01))
+    copies = np.stack([np.ones_like(MEMBER), MEMBER, ~MEMBER], axis=2)[:, :, None].astype(np.float32)
+    observations = Observations(signals={"rotation_correct_4": copies}, member=MEMBER, label=np.arange(300) % 2)
+    scores = attack(observations, [1, 4])
+    assert auc(roc_curve(scores.ravel(), MEMBER[[1, 4]].ravel())) > 0.99
+    np.testing.assert_array_equal(attack(observations, [4])[0], scores[1])
+    assert area(LabelOnlyAugmentation(kind="rotation")(observations)) == 0.5
+    blind = Observations(signals={"rotation_correct_4": np.ones_like(copies)}, member=MEMBER, label=np.zeros(300, int))
+    assert auc(roc_curve(attack(blind, [1])[0], MEMBER[1])) == 0.5
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -80,6 +94,7 @@ def test_augmented_copies_are_counted():
         ("noise?copies=0", "copies is 0"),
         ("noise?levels=0.1&protocol=leave-one-out", "a single level needs no references"),
         ("augmentation-translation?size=0", "size is 0"),
+        ("augmentation-rotation-network?shadows=0", "shadows is 0"),
     ],
 )
 def test_a_value_out_of_range_is_refused(name, message):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from jaxattack.attacks.membership.augmentation import LabelOnlyAugmentation
+from jaxattack.attacks.membership.augmentation import LabelOnlyAugmentation, LearnedAugmentation
 from jaxattack.attacks.membership.base import Base
 from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.few import FewReferences
@@ -79,6 +79,8 @@ _NAMED: tuple[MembershipAttack, ...] = (
     Morgan(),
     LabelOnlyAugmentation(kind="translation"),
     LabelOnlyAugmentation(kind="rotation"),
+    LearnedAugmentation(kind="translation"),
+    LearnedAugmentation(kind="rotation"),
     LabelOnlyNoise(kind="noise"),
     LabelOnlyNoise(kind="bit-flips"),
     YOQO(),
@@ -163,6 +165,7 @@ __all__ = [
     "HillClimb",
     "LabelOnlyAugmentation",
     "LabelOnlyNoise",
+    "LearnedAugmentation",
     "LiRA",
     "MLLeaks1",
     "MLLeaks3",

@@ -1,8 +1,10 @@
 """Labels of rotated or shifted copies of a picture (Choquette-Choo et al. 2021, arXiv 2007.14321).
 
-    score = share of the copies that are answered with the record's label, the picture itself among them
+    share of the copies that are answered with the record's label, the picture itself among them; or
+    what a network for each class makes of which copies are, taught by shadow models
 
-It has one value more than there are copies, and so many points has its ROC. A model that was trained on copies of the same
+The share has one value more than there are copies, and so many points has its ROC; the networks tell which copies are wrong,
+so that theirs has up to two to the power of copies. A model that was trained on copies of the same
 kind is right about more of its members' copies; others may be wrong about any copy (`jaxattack.signals.AugmentedCorrectness`).
 """
 
@@ -14,9 +16,12 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.membership.attack_network import AttackNetwork
+from jaxattack.attacks.membership.learned import learned_scores
 from jaxattack.attacks.membership.observed import read_targets, read_values
+from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import AugmentedCorrectness
-from jaxattack.types import Needs, Observations, Signal, config
+from jaxattack.types import Needs, Observations, Signal, at_least, config
 
 SIZES = {"rotation": 4, "translation": 1}
 """Degrees and pixels by default, within the paper's ranges."""
@@ -41,7 +46,7 @@ class LabelOnlyAugmentation:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        self._signal()
+        copies_of(self.kind, self.size)
 
     @property
     def name(self) -> str:
@@ -51,7 +56,7 @@ class LabelOnlyAugmentation:
     @property
     def signals(self) -> tuple[Signal, ...]:
         """Which copies are right."""
-        return (self._signal(),)
+        return (copies_of(self.kind, self.size),)
 
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """No references."""
@@ -65,9 +70,85 @@ class LabelOnlyAugmentation:
         Raises:
             InputError: NaN or infinite signals; records that are no pictures.
         """
-        right = read_values(observations, self._signal())[:, :, 0]
+        right = read_values(observations, self.signals[0])[:, :, 0]
         return right[read_targets(observations, targets)].mean(axis=2, dtype=np.float64)
 
-    def _signal(self) -> AugmentedCorrectness:
-        """Which copies are right; it refuses a size that is out of range."""
-        return AugmentedCorrectness(kind=self.kind, size=SIZES[self.kind] if self.size is None else self.size)
+
+@config
+class LearnedAugmentation:
+    """A network for each class that is shown which copies are right.
+
+    The paper's network has two hidden layers of 10 leaky ReLU units; these are plain ReLU. It takes the learning rate that does
+    best on the source model; here it is fixed.
+
+    Attributes:
+        kind: how the copies are made.
+        size: in degrees or pixels, at least 1; None for `SIZES`.
+        network: how each is built and trained.
+        shadows: how many references play the target, all in one training set; the paper's 1.
+        seed: of the networks' random draws.
+        protocol: "independent" or "leave-one-out" (the shadows are models t + 2, t + 3, ...): see
+            `jaxattack.attacks.membership.references`.
+
+    Raises:
+        InputError: a value out of range, or an unknown protocol.
+    """
+
+    paper = "Choquette-Choo et al. 2021, arXiv 2007.14321"
+    references = True
+    by_class = True
+
+    kind: Literal["rotation", "translation"]
+    size: int | None = None
+    network: AttackNetwork = AttackNetwork(joint=(10, 10))
+    shadows: int = 1
+    seed: int = 0
+    protocol: str = PROTOCOLS[0]
+
+    def __post_init__(self) -> None:
+        copies_of(self.kind, self.size)
+        at_least(1, shadows=self.shadows)
+        at_least(0, seed=self.seed)
+        check_protocol(self.protocol)
+
+    @property
+    def name(self) -> str:
+        """``augmentation-rotation-network`` or ``augmentation-translation-network``."""
+        return f"augmentation-{self.kind}-network"
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """Which copies are right."""
+        return (copies_of(self.kind, self.size),)
+
+    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
+        """No references beside the shadows."""
+        return Needs()
+
+    def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record copy"], ...]:
+        """Which copies are right.
+
+        Raises:
+            InputError: as `jaxattack.attacks.membership.observed.read_values`.
+        """
+        return (read_values(observations, self.signals[0])[:, :, 0],)
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target: log odds of membership, in nats.
+
+        Raises:
+            TooFewReferences: fewer than three models.
+            InputError: records that are no pictures; a shadow without members or without non-members.
+        """
+        return learned_scores(self, observations, targets)
+
+
+def copies_of(kind: Literal["rotation", "translation"], size: int | None) -> AugmentedCorrectness:
+    """Which copies are right, of a size or the usual one.
+
+    Raises:
+        InputError: a size out of range.
+    """
+    return AugmentedCorrectness(kind=kind, size=SIZES[kind] if size is None else size)
