@@ -58,6 +58,7 @@ DIRECTIONS = {
     "phi": 1, "correct": 1, "loss": -1, "hinge": 1, "entropy": -1, "modified_entropy": -1,
     "gradient_norm": -1, "input_gradient_norm": -1, "view_correct": 1, "max_confidence": 1,
     "softmax_t2": 1, "taylor_t2": 1, "posterior_3": 1, "confidence_vector": 1, "gradient_norm_0": -1,
+    "layer_gradient_norms": -1,
     "noise_robustness_10_0.3": 1, "merlin_10_0.1": 1, "boundary_distance_60": 1, "flip_robustness_10_0.03": 1,
     "phi_mean2": 1,
 }  # fmt: skip
@@ -103,7 +104,7 @@ def area(observed, name, direction=1) -> float:
     values = observed.signal(name)[:, :, 0]
     if name in MOVED:  # how many copies are right
         values = values.mean(axis=2)
-    elif values.ndim == 3:  # the label's own confidence, which is the last of a posterior
+    elif values.ndim == 3:  # the last layer's norm; the label's own confidence, which is the last of a posterior
         own = DATA.y if name == "confidence_vector" else np.full(len(DATA), -1)
         values = values[:, np.arange(len(DATA)), own]
     return auc(roc_curve(direction * values.astype(np.float64).ravel(), MEMBER.ravel()))

@@ -12,6 +12,7 @@
     posterior_16         the highest confidences and the label's own; several numbers a record
     confidence_vector    the confidences in all classes, in their order
     gradient_norm        of the loss in the weights, all or a layer's; input_gradient_norm: in the record
+    layer_gradient_norms   of every layer; several numbers a record
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
     boundary_distance    to the nearest point that is labelled otherwise, from labels alone
     phi_mean16           any of these that see answers, of the mean of so many answers to each question
@@ -38,7 +39,7 @@ from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
 from jaxattack.signals.confidence_vector import ConfidenceVector
 from jaxattack.signals.correct import Correct
 from jaxattack.signals.entropy import Entropy, ModifiedEntropy
-from jaxattack.signals.gradient import GradientNorm, InputGradientNorm
+from jaxattack.signals.gradient import GradientNorm, InputGradientNorm, LayerGradientNorms
 from jaxattack.signals.hinge import Hinge
 from jaxattack.signals.loss import Loss
 from jaxattack.signals.max_confidence import MaxConfidence
@@ -63,6 +64,7 @@ _DEFAULTS: tuple[Signal, ...] = (
     ViewCorrectness(),
     MaxConfidence(),
     ConfidenceVector(),
+    LayerGradientNorms(),
 )
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFAULTS}
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -207,6 +209,7 @@ __all__ = [
     "GradientNorm",
     "Hinge",
     "InputGradientNorm",
+    "LayerGradientNorms",
     "Loss",
     "MaxConfidence",
     "MerlinRatio",

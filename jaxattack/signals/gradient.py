@@ -2,6 +2,7 @@
 
     gradient_norm          |d loss / d weights|_2, of all of them
     gradient_norm_0        of those of the first layer
+    layer_gradient_norms   of those of each layer, all at once
     input_gradient_norm    |d loss / d x|_2, x as the network takes it
 
 The loss is the cross entropy of the deployed model: no dropout, batch norm with its running statistics. Dense layers take
@@ -11,6 +12,8 @@ closed form, |softmax(z) - onehot(y)| sqrt(|h|^2 + 1) of its inputs h, with a bi
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -60,26 +63,53 @@ class GradientNorm:
         Raises:
             InputError: the model has no such layer.
         """
-        leaves = self._leaves(view.variables.params)
-        traced = ghost.trace(view.model, view.variables, x)
-        squares = []
-        if dense := traced.leaves & leaves:
-            by_leaf = ghost.squared_norms(traced, view.variables, x, lambda z: _losses(z, y))
-            squares = [by_leaf[leaf] for leaf in sorted(dense)]
-        if others := leaves - dense:
-            squares.append(_formed(view, x, y, others))
-        return jnp.sqrt(sum(squares[1:], squares[0]))
+        layers = layers_of(view.variables.params)
+        if self.layer is not None:
+            if self.layer >= len(layers):
+                raise InputError(f"layer is {self.layer} and the model has {len(layers)}: give 0 to {len(layers) - 1}.")
+            layers = [layers[self.layer]]
+        by_leaf = _squares(view, x, y, set().union(*layers))
+        return jnp.sqrt(_sum(by_leaf, by_leaf))
 
-    def _leaves(self, params) -> set[int]:
-        """Places of the layer's arrays among the leaves of the parameters."""
-        layers: dict[tuple, set[int]] = {}
-        for place, (path, _) in enumerate(jax.tree_util.tree_leaves_with_path(params)):
-            layers.setdefault(path[:-1], set()).add(place)
-        if self.layer is None:
-            return set().union(*layers.values())
-        if self.layer >= len(layers):
-            raise InputError(f"layer is {self.layer} and the model has {len(layers)}: give 0 to {len(layers) - 1}.")
-        return list(layers.values())[self.layer]
+
+@config
+class LayerGradientNorms:
+    """The norm of a record's gradient in the weights of each layer, ["record layer"], in the order of the parameters."""
+
+    name = "layer_gradient_norms"
+    paper = "Nasr et al. 2019, arXiv 1812.00910"
+    queries = 1
+
+    @property
+    def sees(self) -> Sight:
+        """The weights."""
+        return "weights"
+
+    def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> jax.Array:  # noqa: ARG002
+        """As `jaxattack.types.Signal`."""
+        layers = layers_of(view.variables.params)
+        by_leaf = _squares(view, x, y, set().union(*layers))
+        return jnp.stack([jnp.sqrt(_sum(by_leaf, layer)) for layer in layers], axis=1)
+
+
+def layers_of(params) -> list[set[int]]:
+    """Of each layer, weights and bias together, the places of its arrays among the leaves of the parameters."""
+    layers: dict[tuple, set[int]] = {}
+    for place, (path, _) in enumerate(jax.tree_util.tree_leaves_with_path(params)):
+        layers.setdefault(path[:-1], set()).add(place)
+    return list(layers.values())
+
+
+def _squares(view: View, x: jax.Array, y: Labels, leaves: set[int]) -> dict[int, Values]:
+    """Place of a leaf -> the squared norm of each record's gradient in it."""
+    traced = ghost.trace(view.model, view.variables, x)
+    squares = {}
+    if dense := traced.leaves & leaves:
+        by_leaf = ghost.squared_norms(traced, view.variables, x, lambda z: _losses(z, y))
+        squares = {leaf: by_leaf[leaf] for leaf in dense}
+    if others := leaves - dense:
+        squares |= _formed(view, x, y, others)
+    return squares
 
 
 def _losses(z: Logits, y: Labels) -> Values:
@@ -87,8 +117,13 @@ def _losses(z: Logits, y: Labels) -> Values:
     return optax.softmax_cross_entropy_with_integer_labels(z, y)
 
 
-def _formed(view: View, x: jax.Array, y: Labels, places: set[int]) -> Values:
-    """The squared norm of each record's gradient in some leaves of the parameters, from the gradient itself."""
+def _sum(by_leaf: Mapping[int, Values], leaves: Iterable[int]) -> Values:
+    first, *others = [by_leaf[leaf] for leaf in sorted(leaves)]
+    return sum(others, first)
+
+
+def _formed(view: View, x: jax.Array, y: Labels, places: set[int]) -> dict[int, Values]:
+    """Place of a leaf -> the squared norm of each record's gradient in it, from the gradient itself."""
     leaves, tree = jax.tree.flatten(view.variables.params)
     order = sorted(places)
 
@@ -100,9 +135,9 @@ def _formed(view: View, x: jax.Array, y: Labels, places: set[int]) -> Values:
         return _losses(z, label[None])[0]
 
     def square(record):
-        return optax.tree.norm(jax.grad(loss)([leaves[place] for place in order], *record), squared=True)
+        return [jnp.sum(part**2) for part in jax.grad(loss)([leaves[place] for place in order], *record)]
 
-    return jax.lax.map(square, (x, y), batch_size=GROUP)
+    return dict(zip(order, jax.lax.map(square, (x, y), batch_size=GROUP), strict=True))
 
 
 @config

@@ -53,6 +53,8 @@ def observations(z: np.ndarray, member: np.ndarray, y: np.ndarray) -> Observatio
         compute(("phi", "posterior_3", "confidence_vector"), one, jnp.asarray(y, jnp.int32)) for one in jnp.asarray(z)
     ]
     signals = {name: np.stack([np.asarray(one[name]) for one in of_model])[:, :, None] for name in of_model[0]}
+    # Of two layers: both are large where the label's confidence is small.
+    signals["layer_gradient_norms"] = np.stack([1 / (1 + np.exp(signals["phi"])), np.exp(-signals["phi"])], axis=3)
     return Observations(signals=signals, member=member, label=y)
 
 

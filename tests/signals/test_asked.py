@@ -19,6 +19,7 @@ from jaxattack.signals import (
     FlipRobustness,
     GradientNorm,
     InputGradientNorm,
+    LayerGradientNorms,
     MerlinRatio,
     NoiseRobustness,
     Posterior,
@@ -43,6 +44,7 @@ EVERY = [
     ConfidenceVector(),
     GradientNorm(),
     GradientNorm(layer=1),
+    LayerGradientNorms(),
     InputGradientNorm(),
     NoiseRobustness(copies=5),
     MerlinRatio(copies=5),
@@ -221,6 +223,7 @@ def test_a_sweep_observes_them_all_and_each_view():
     ensemble, observed = sweep(*EVERY, queries=2)
     shapes = {signal.name: observed.signal(signal.name).shape for signal in EVERY}
     assert shapes.pop("posterior_2") == (2, len(DATA), 2, 3)
+    assert shapes.pop("layer_gradient_norms") == (2, len(DATA), 2, 2)
     assert shapes.pop("confidence_vector") == (2, len(DATA), 2, 10)
     assert set(shapes.values()) == {(2, len(DATA), 2)}
     np.testing.assert_array_equal(observed.signal("view_correct")[..., :1], observed.signal("correct"))

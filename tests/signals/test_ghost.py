@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxattack.models import build
-from jaxattack.signals import GradientNorm, ghost
+from jaxattack.signals import GradientNorm, LayerGradientNorms, ghost
 from jaxattack.training.view import View
 from jaxattack.types import Model, Variables
 
@@ -49,6 +49,12 @@ def test_norms_are_those_of_a_loop_whatever_the_layers(architecture, shape, know
     places = range(len(jax.tree.leaves(variables.params)))
     norm = read(GradientNorm(), model, variables, x, y)
     np.testing.assert_allclose(norm, norms_of_a_loop(model, variables, x, y, places), rtol=1e-3)
+    of_layers = read(LayerGradientNorms(), model, variables, x, y)
+    assert of_layers.shape == (len(x), len(places) // 2)  # weights and a bias each
+    np.testing.assert_allclose(np.sqrt(np.sum(np.square(of_layers), axis=1)), norm, rtol=1e-5)
+    for layer in range(of_layers.shape[1]):
+        one = norms_of_a_loop(model, variables, x, y, places[2 * layer : 2 * layer + 2])
+        np.testing.assert_allclose(of_layers[:, layer], one, rtol=1e-3, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=3)

@@ -19,6 +19,7 @@ from jaxattack.attacks.membership.learned import transferred_scores
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.ml_leaks import MLLeaks1, MLLeaks3, random_threshold
 from jaxattack.attacks.membership.morgan import Morgan
+from jaxattack.attacks.membership.nasr import Nasr
 from jaxattack.attacks.membership.noise import LabelOnlyNoise
 from jaxattack.attacks.membership.nsh import JOINED, NSH
 from jaxattack.attacks.membership.oslo import OSLO
@@ -90,6 +91,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     MLLeaks3(),
     NSH(),
     NSH(network=JOINED),
+    Nasr(),
     RAPID(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
@@ -170,6 +172,7 @@ __all__ = [
     "MLLeaks1",
     "MLLeaks3",
     "Morgan",
+    "Nasr",
     "RiskScore",
     "Shokri",
     "Threshold",
