@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     dataset = load(options.data)
-    name = f"few_models_{dataset.name}"
+    name = f"few_models_{Path(dataset.name).stem}"
     run = Path("jaxattack-runs") / f"{name}-{options.seed}"
     models = max(REFERENCES) + 2
     membership(

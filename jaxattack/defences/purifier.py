@@ -1,6 +1,6 @@
-"""Purification of answers, after PURIFIER (Yang et al. 2023): members' confidences made like others', and their labels as often right.
+"""Purified answers, after PURIFIER (Yang et al. 2023, arXiv 2212.00612): what is said of members looks like what is said of others.
 
-Built from the idea of the paper, whose formulas were not at hand: no figure of this is one of theirs.
+Built from the idea in the paper's abstract; its formulas were not at hand, and no figure of this is one of theirs.
 
 1. The reformer is a conditional variational autoencoder of confidences p, given the predicted label. It learns
 
@@ -59,7 +59,7 @@ class Purifier:
         InputError: a value out of range.
     """
 
-    paper = "after Yang et al. 2023"
+    paper = "after Yang et al. 2023, arXiv 2212.00612"
     resolution = 0.0
     fresh = False
 
