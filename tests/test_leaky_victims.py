@@ -66,7 +66,7 @@ DIRECTIONS = {
 MOVED = {"translation_correct_1": 1}
 PICTURES = dataclasses.replace(DATA, x=np.tanh(DATA.x).reshape(-1, 2, 4, 1))
 # Not asked while models are trained: tests/audit/test_optimising.py.
-OPTIMISED = {registry.YoqoQuery, registry.OsloQueries}
+OPTIMISED = {registry.YoqoQuery, registry.OsloQueries, registry.CanaryQueries}
 named = pytest.mark.parametrize("name", [*DIRECTIONS, *MOVED])
 
 

@@ -35,6 +35,7 @@ from jaxtyping import Float
 from jaxattack.signals.augmented import AugmentedCorrectness
 from jaxattack.signals.averaged import Averaged
 from jaxattack.signals.boundary import BoundaryDistance
+from jaxattack.signals.canary import CanaryQueries
 from jaxattack.signals.confidence import SoftmaxConfidence, TaylorConfidence
 from jaxattack.signals.confidence_vector import ConfidenceVector
 from jaxattack.signals.correct import Correct
@@ -44,10 +45,11 @@ from jaxattack.signals.hinge import Hinge
 from jaxattack.signals.loss import Loss
 from jaxattack.signals.max_confidence import MaxConfidence
 from jaxattack.signals.neighbours import FlipRobustness, MerlinRatio, NoiseRobustness, ViewCorrectness
-from jaxattack.signals.optimised import OsloQueries, YoqoQuery
+from jaxattack.signals.oslo import OsloQueries
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
 from jaxattack.signals.scores import TINY, Labels, Logits, Values
+from jaxattack.signals.yoqo import YoqoQuery
 from jaxattack.types import Answer, InputError, Model, Signal, Variables
 
 ALWAYS = ("phi", "correct")
@@ -79,6 +81,7 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     rf"merlin_(\d+)_{_NUMBER}": lambda n, sigma: MerlinRatio(copies=int(n), sigma=float(sigma)),
     r"((?:(?!_mean).)+)_mean(\d+)": lambda name, times: Averaged(signal=lookup(name), times=int(times)),
     rf"yoqo_(\d+)_{_NUMBER}_{_NUMBER}": lambda n, r, a: YoqoQuery(steps=int(n), rate=float(r), alpha=float(a)),
+    rf"canary_(\d+)_(\d+)_{_NUMBER}": lambda n, steps, r: CanaryQueries(count=int(n), steps=int(steps), rate=float(r)),
     rf"oslo_(\d+)_(\d+)_{_NUMBER}_(\d+)": lambda parts, steps, size, n: OsloQueries(
         growth=int(parts), steps=int(steps), largest=float(size), thresholds=int(n)
     ),
@@ -202,6 +205,7 @@ __all__ = [
     "AugmentedCorrectness",
     "Averaged",
     "BoundaryDistance",
+    "CanaryQueries",
     "ConfidenceVector",
     "Correct",
     "Entropy",

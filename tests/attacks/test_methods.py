@@ -39,6 +39,7 @@ def test_a_row_says_what_its_attack_sees_asks_and_trains():
         ("membership", "augmentation-translation", "label", 5, 0),
         ("membership", "yoqo", "label", 1, 6),
         ("membership", "oslo", "label", 5, 3),
+        ("membership", "canary", "probability", 10, 10),
         ("membership", "gradient-norm", "weights", 1, 0),
         ("extraction", "lowd-meek", "label", None, 0),
         ("extraction", "softmax", "probability", None, 0),

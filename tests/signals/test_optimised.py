@@ -13,12 +13,13 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from jaxattack.models import build
-from jaxattack.signals import OsloQueries, YoqoQuery, lookup
+from jaxattack.signals import CanaryQueries, OsloQueries, YoqoQuery, lookup
 from jaxattack.training import Recipe
 from jaxattack.training.ensemble import Sweep
 from jaxattack.types import InputError, Model, OptimisedSignal, Surrogates, Variables, sees
 
 YOQO = YoqoQuery(steps=300, rate=0.02)
+CANARY = CanaryQueries(count=3, steps=400, rate=0.1)
 OSLO = OsloQueries(growth=40, largest=1.5, thresholds=3)
 
 
@@ -42,11 +43,11 @@ def found(signal, model, variables, member, x, y, validation=None):
     return np.asarray(search(surrogates, jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.int32)))
 
 
-@pytest.mark.parametrize("signal", [YOQO, OSLO], ids=lambda signal: signal.name)
+@pytest.mark.parametrize("signal", [YOQO, OSLO, CANARY], ids=lambda signal: signal.name)
 def test_its_name_says_everything_and_no_sweep_observes_it(signal):
     assert isinstance(signal, OptimisedSignal)
     assert lookup(signal.name) == signal
-    assert sees(signal, "label")
+    assert sees(signal, "probability" if signal is CANARY else "label")
     with pytest.raises(InputError, match=f"signal is '{signal.name}', whose queries are found on models"):
         Sweep(model=LINEAR, recipe=Recipe(), signals=(signal,))
 
@@ -66,6 +67,18 @@ def test_yoqo_stops_where_its_models_agree_already():
     variables = boundaries([[9.0, 0], [9.0, 0]], [-9.0, 9.0])
     x = np.array([[0.0, 1.0]])
     np.testing.assert_array_equal(found(YOQO, LINEAR, variables, np.array([[True], [False]]), x, [1])[:, 0], x)
+
+
+def test_canary_queries_go_where_models_in_are_sure_and_models_out_undecided():
+    # Of two models with boundaries of their own, phi is a feature each: 10 for the one that knows the record, 0 for the other.
+    variables = boundaries([[1.0, 0], [0, 1.0]], [0.0, 0.0])
+    x, member = np.array([[2.0, 1.5], [2.0, -3.0]]), np.array([[True, False], [False, True]])
+    points = found(CANARY, LINEAR, variables, member, x, [1, 0])
+    assert points.shape == (2, 3, 2)
+    np.testing.assert_allclose(points[0], np.broadcast_to([10, 0], (3, 2)), atol=0.05)
+    np.testing.assert_allclose(points[1], np.broadcast_to([0, -10], (3, 2)), atol=0.05)  # labelled the other way
+    one = found(CanaryQueries(count=3, steps=1, rate=0.1), LINEAR, variables, member, x, [1, 0])
+    assert len(np.unique(one[0], axis=0)) == 3  # each from a start of its own
 
 
 def test_oslo_goes_straight_to_the_point_where_the_confidence_is_lost():
@@ -110,10 +123,11 @@ def test_both_find_what_a_loop_over_one_record_finds():
             ]
             return sum(losses)
 
+        slope_of = jax.jit(jax.value_and_grad(total))
         point, adam = start, optax.adam(0.1)
         state = adam.init(point)
         for _ in range(8):
-            loss, slope = jax.value_and_grad(total)(point)
+            loss, slope = slope_of(point)
             if loss < 0.5:
                 break
             step, state = adam.update(slope, state)
@@ -124,7 +138,8 @@ def test_both_find_what_a_loop_over_one_record_finds():
 def test_records_without_surrogates_on_a_side_are_named():
     member = np.array([[True, True, False, False], [True, False, True, False], [True, True, True, False]])
     nobody = np.zeros(3, bool)
-    np.testing.assert_array_equal(YOQO.lacking(member, nobody), [True, False, False, True])
+    for signal in (YOQO, CANARY):
+        np.testing.assert_array_equal(signal.lacking(member, nobody), [True, False, False, True])
     np.testing.assert_array_equal(OSLO.lacking(member, np.array([False, True, False])), [True, True, True, False])
     assert OSLO.lacking(member, nobody).all()
 
@@ -135,6 +150,7 @@ def test_records_without_surrogates_on_a_side_are_named():
         (partial(YoqoQuery, steps=0), "steps is 0"),
         (partial(YoqoQuery, rate=0.0), "rate is 0"),
         (partial(OsloQueries, thresholds=1), "thresholds is 1"),
+        (partial(CanaryQueries, count=0), "count is 0"),
         (partial(OsloQueries, largest=-1.0), "largest is -1"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any
 from jaxattack.attacks.membership.augmentation import LabelOnlyAugmentation, LearnedAugmentation
 from jaxattack.attacks.membership.base import Base
 from jaxattack.attacks.membership.bounded_loss import BoundedLoss
+from jaxattack.attacks.membership.canary import Canary
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.learned import transferred_scores
@@ -86,6 +87,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     LabelOnlyNoise(kind="bit-flips"),
     YOQO(),
     OSLO(),
+    Canary(),
     Shokri(),
     MLLeaks1(),
     MLLeaks3(),
@@ -161,6 +163,7 @@ __all__ = [
     "Base",
     "BoundedLoss",
     "Calibration",
+    "Canary",
     "FewReferences",
     "Gap",
     "GaussianLoss",
