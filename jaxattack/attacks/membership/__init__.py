@@ -25,6 +25,7 @@ from jaxattack.attacks.membership.noise import LabelOnlyNoise
 from jaxattack.attacks.membership.nsh import JOINED, NSH
 from jaxattack.attacks.membership.oslo import OSLO
 from jaxattack.attacks.membership.pmia import PMIA
+from jaxattack.attacks.membership.quantile import QuantileRegression
 from jaxattack.attacks.membership.rapid import RAPID
 from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
@@ -176,6 +177,7 @@ __all__ = [
     "MLLeaks3",
     "Morgan",
     "Nasr",
+    "QuantileRegression",
     "RiskScore",
     "Shokri",
     "Threshold",

@@ -131,43 +131,63 @@ def _padded(values: Shaped[np.ndarray, "row *rest"], rows: int) -> Float[np.ndar
 @cache
 def _program(network: AttackNetwork, parts: tuple[int, ...]) -> Callable[..., jax.Array]:
     """The program that trains and asks so many networks as it is handed lanes of."""
-    adam = optax.scale_by_adam()
 
     def one(x, member, count, query, numbers):
-        key = jax.random.key(0)
-        for number in numbers:
-            key = jax.random.fold_in(key, number)
-
-        def loss(parameters, step_key):
-            at, dropped = jax.random.split(step_key)
-            rows = jax.random.randint(at, (network.batch,), 0, count)
-            value = answer(network, parts, parameters, x[rows], dropped)
+        def loss(parameters, rows, key):
+            value = answer(network, parts, parameters, x[rows], key)
             if network.loss == "squared":
                 return jnp.mean((jax.nn.sigmoid(value) - member[rows]) ** 2)
             return optax.sigmoid_binary_cross_entropy(value, member[rows]).mean()
 
-        def step(state):
-            at, parameters, moments = state
-            gradient = jax.grad(loss)(parameters, jax.random.fold_in(key, at))
-            gradient = jax.tree.map(lambda g, p: g + network.decay * p, gradient, parameters)
-            updates, moments = adam.update(gradient, moments)
-            return at + 1, jax.tree.map(lambda p, u: p - network.learning_rate * u, parameters, updates), moments
-
-        steps = network.epochs * -(-count // network.batch)
-        first = initial(network, parts, jax.random.fold_in(key, 2**32 - 1))
-        state = (0, first, adam.init(first))
-        parameters = jax.lax.while_loop(lambda state: state[0] < steps, step, state)[1]
-        return answer(network, parts, parameters, query, None)
+        return answer(network, parts, trained(network, parts, loss, count, numbers), query, None)
 
     return jax.jit(jax.vmap(one))
 
 
-def initial(network: AttackNetwork, parts: tuple[int, ...], key: jax.Array) -> Any:
-    """Weights and biases before training: of each branch's layers, then of the joint ones and the answer's."""
+def trained(
+    network: AttackNetwork,
+    parts: tuple[int, ...],
+    loss: Callable[[Any, jax.Array, jax.Array], jax.Array],
+    count: jax.Array,
+    numbers: jax.Array,
+    outputs: int = 1,
+) -> Any:
+    """The parameters of one network after its epochs; traced.
+
+    Args:
+        network: how it is built and trained; its loss is handed over.
+        parts: how many features each part has, one after another.
+        loss: of parameters, on a batch's rows, with a key for dropout.
+        count: the lane's rows, of which the first so many are drawn.
+        numbers: that the random draws depend on.
+        outputs: of the network.
+    """
+    adam, key = optax.scale_by_adam(), jax.random.key(0)
+    for number in numbers:
+        key = jax.random.fold_in(key, number)
+
+    def slope(parameters, step_key):
+        draw, dropped = jax.random.split(step_key)
+        rows = jax.random.randint(draw, (network.batch,), 0, count)
+        gradient = jax.grad(loss)(parameters, rows, dropped)
+        return jax.tree.map(lambda g, p: g + network.decay * p, gradient, parameters)
+
+    def step(state):
+        at, parameters, moments = state
+        updates, moments = adam.update(slope(parameters, jax.random.fold_in(key, at)), moments)
+        return at + 1, jax.tree.map(lambda p, u: p - network.learning_rate * u, parameters, updates), moments
+
+    steps = network.epochs * -(-count // network.batch)
+    first = initial(network, parts, jax.random.fold_in(key, 2**32 - 1), outputs)
+    return jax.lax.while_loop(lambda state: state[0] < steps, step, (0, first, adam.init(first)))[1]
+
+
+def initial(network: AttackNetwork, parts: tuple[int, ...], key: jax.Array, outputs: int = 1) -> Any:
+    """Weights and biases before training: of each branch's layers, then of the joint ones and the outputs'."""
     draw = jax.nn.initializers.glorot_uniform()
     widths = [(part, *hidden) for part, hidden in zip(parts, network.branches, strict=True)] if network.branches else []
     joined = sum(branch[-1] for branch in widths) if widths else sum(parts)
-    stacks = [*widths, (joined, *network.joint, 1)]
+    stacks = [*widths, (joined, *network.joint, outputs)]
     keys = [jax.random.split(jax.random.fold_in(key, place), len(stack)) for place, stack in enumerate(stacks)]
     return [
         [(draw(k, shape), jnp.zeros(shape[1])) for k, shape in zip(own, pairwise(stack), strict=False)]
@@ -182,7 +202,18 @@ def answer(
     x: Float[jax.Array, "row feature"],
     key: jax.Array | None,
 ) -> Float[jax.Array, "row"]:
-    """The log odds of membership; with a key, dropout is drawn from it."""
+    """The log odds of membership: the one output of a network."""
+    return outputs_of(network, parts, parameters, x, key)[:, 0]
+
+
+def outputs_of(
+    network: AttackNetwork,
+    parts: tuple[int, ...],
+    parameters: Any,
+    x: Float[jax.Array, "row feature"],
+    key: jax.Array | None,
+) -> Float[jax.Array, "row output"]:
+    """What a network says of rows; with a key, dropout is drawn from it."""
     places = iter(range(sum(map(len, parameters))))
 
     def hidden(h: jax.Array, layers: Sequence[tuple[jax.Array, jax.Array]]) -> jax.Array:
@@ -200,4 +231,4 @@ def answer(
             [hidden(h, own) for h, own in zip(jnp.split(x, ends, axis=1), branches, strict=True)], axis=1
         )
     w, b = joint[-1]
-    return (hidden(x, joint[:-1]) @ w + b[None])[:, 0]
+    return hidden(x, joint[:-1]) @ w + b[None]
