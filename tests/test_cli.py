@@ -290,9 +290,9 @@ def test_a_record_that_is_always_in_is_left_out_and_named(tmp_path):
     mask[:, [3, 70]] = True
     np.save(tmp_path / "mask.npy", mask)
     arguments = ("membership", *SMALL, "--design", "mask:mask.npy", "--attacks", "lira-online", "--out", "run")
-    before, _, after = run(*arguments, folder=tmp_path).stderr.partition("AUC")
-    for said in (before, after):  # before anything is trained, and beside the figures
-        assert "2 of 150 records (3, 70)" in said
+    done = run(*arguments, folder=tmp_path)
+    for text in (done.stderr, done.stdout):  # before anything is trained, and beside the figures
+        assert "2 of 150 records (3, 70)" in text
 
 
 def test_labels_in_words_are_the_names_of_classes(tmp_path):

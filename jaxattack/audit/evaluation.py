@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import groupby
@@ -36,6 +36,7 @@ from jaxattack.audit.per_record import (
     own_rates_at,
     vulnerability_of_all,
 )
+from jaxattack.audit.record_table import Detections, RecordTable, detections_at, record_table
 from jaxattack.audit.scorable import Scorable, scorable
 from jaxattack.metrics import Summary, summarise
 from jaxattack.metrics.uncertainty import Influences
@@ -44,6 +45,18 @@ from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 AT_ONCE = min(4, os.cpu_count() or 1)
+
+
+class Evaluation(NamedTuple):
+    """What attacks find.
+
+    Attributes:
+        findings: in figures.
+        records: record by record.
+    """
+
+    findings: EvaluationFindings
+    records: RecordTable
 
 
 def evaluate(
@@ -56,6 +69,22 @@ def evaluate(
     unread: Bool[np.ndarray, "record"] | None = None,
     progress: Progress | None = None,
 ) -> EvaluationFindings:
+    """The findings of `evaluate_records`, which has the same arguments."""
+    return evaluate_records(
+        observations, attacks, growth=growth, declare=declare, queries=queries, unread=unread, progress=progress
+    ).findings
+
+
+def evaluate_records(
+    observations: Observations,
+    attacks: Collection[MembershipAttack],
+    *,
+    growth: bool = True,
+    declare: MembershipAttack | None = None,
+    queries: Queries | None = None,
+    unread: Bool[np.ndarray, "record"] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
     """Run attacks with every model as the target, and sum up what each gets.
 
     What cannot be scored is left out and told, as `jaxattack.audit.scorable` says: all figures are of the same records.
@@ -85,8 +114,9 @@ def evaluate(
     judgements, refusals = _judge_all(observations, part, terms, progress)
     claim = _claim(judgements, declared, refusals)
     models = fit_of_models(observations, part.records)
-    notes = doubts(models.test_accuracy, observations.label[part.records], observations.records - models.members)
-    return EvaluationFindings(
+    label_of = observations.label[part.records]
+    notes = doubts(models.test_accuracy, label_of, observations.records - models.members)
+    findings = EvaluationFindings(
         attacks=tuple(one.findings for one in judgements),
         claim=ClaimFindings(
             attack=claim.findings.name,
@@ -101,13 +131,17 @@ def evaluate(
         vulnerability=vulnerability_of_all(exposure),
         notes=(*observations.notes, *part.notes, *refusals, *notes),
     )
+    classes = [observations.names[one] if observations.names else int(one) for one in label_of]
+    assert claim.detect is not None  # of the strongest and of the declared one it is there
+    return Evaluation(findings, record_table(exposure, classes, claim.findings.name, claim.detect()))
 
 
 def _exposure(observations: Observations, part: Scorable) -> Exposure:
     # Where labels alone are answered there is no phi: what is right gives records away too.
     signal = Phi() if Phi().name in observations.signals else Correct()
     phi = observations.of(signal)[:, part.records, 0]  # copied: a view would keep all queries in memory
-    return exposure_of(phi, observations.member[:, part.records], part.records)
+    member = observations.member[:, part.records]
+    return exposure_of(phi, member, part.records, labels_alone=isinstance(signal, Correct))
 
 
 class _Terms(NamedTuple):
@@ -138,20 +172,23 @@ class _Scored(NamedTuple):
 
 
 class _Judgement(NamedTuple):
-    """An attack's part of the findings, what it finds of the most vulnerable records, and what it is compared by."""
+    """An attack's part of the findings, what it finds of records, and what it is compared by."""
 
     findings: AttackFindings
     vulnerable: VulnerableFindings
     strength: tuple[float, float]
     influences: Influences | None
+    detect: Callable[[], dict[str, Detections]] | None
 
 
-def _with_influences(judgements: list[_Judgement], one: _Judgement, declare: str | None) -> list[_Judgement]:
-    """One attack more; only those that may be compared keep their influences, which are large."""
+def _with_judgement(judgements: list[_Judgement], one: _Judgement, declare: str | None) -> list[_Judgement]:
+    """One attack more; only those that may be claimed or compared keep their influences and scores, which are large."""
     more = [*judgements, one]
     strongest = max(more, key=lambda other: other.strength)
     return [
-        other if other is strongest or other.findings.name in (BASELINE, declare) else other._replace(influences=None)
+        other
+        if other is strongest or other.findings.name in (BASELINE, declare)
+        else other._replace(influences=None, detect=None)
         for other in more
     ]
 
@@ -181,7 +218,7 @@ def _judge_all(
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for one in pool.map(partial(_judge, read=read, terms=terms), scored):
-                judgements = _with_influences(judgements, one, terms.correction.declared)
+                judgements = _with_judgement(judgements, one, terms.correction.declared)
                 if progress:
                     progress("attacks", len(judgements), len(part.attacks))
     if not judgements:
@@ -240,7 +277,8 @@ def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
     )
     strength = 0.0 if terms.rate is None else summary.tpr[FPRS.index(terms.rate)].tpr
     vulnerable = most_vulnerable(name, scores, thresholds["0.01"], read, terms.exposure)
-    return _Judgement(findings, vulnerable, (strength, summary.auc), summary.influences)
+    detect = partial(detections_at, scores, read.member, thresholds)
+    return _Judgement(findings, vulnerable, (strength, summary.auc), summary.influences, detect)
 
 
 def _growth(attack: MembershipAttack, summary: Summary, read: Observations, terms: _Terms) -> Growth:

@@ -31,8 +31,9 @@ from jaxattack import signals
 from jaxattack.attacks.membership import ATTACKS, by_label, signals_of
 from jaxattack.audit.confidences import Kind, read_confidences, told_places
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
+from jaxattack.audit.scoring import MembershipResult
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
@@ -198,6 +199,18 @@ def score(
     name: str = "observations",
     progress: Progress | None = None,
 ) -> MembershipFindings:
+    """The findings of `score_records`, which has the same arguments."""
+    return score_records(observations, attacks, declare=declare, name=name, progress=progress).findings
+
+
+def score_records(
+    observations: Observations,
+    attacks: Sequence[MembershipAttack] | None = None,
+    *,
+    declare: MembershipAttack | None = None,
+    name: str = "observations",
+    progress: Progress | None = None,
+) -> MembershipResult:
     """Attack observations that other code made.
 
     Args:
@@ -214,10 +227,12 @@ def score(
     if observations.models < 4:
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
     attacks = readable(observations) if attacks is None else attacks
-    evaluation = evaluate(observations, attacks, declare=declare, unread=_unread(observations), progress=progress)
+    evaluation, records = evaluate_records(
+        observations, attacks, declare=declare, unread=_unread(observations), progress=progress
+    )
     queries = observations.signal("phi").shape[2] if "phi" in observations.signals else 1
     seconds = time.perf_counter() - begin
-    return MembershipFindings(
+    findings = MembershipFindings(
         title=f"{name} · {observations.models} models",
         **vars(evaluation),
         cost=CostFindings(
@@ -231,3 +246,4 @@ def score(
         config={"observations": name, "attacks": [*by_label(attacks)]},
         environment=environment(),
     )
+    return MembershipResult(findings=findings, records=records)

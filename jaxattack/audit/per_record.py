@@ -79,6 +79,7 @@ class Exposure(NamedTuple):
         number: of each record in the data.
         vulnerability: the AUC of what is shown over the models (`jaxattack.metrics.vulnerability`).
         beyond: whether that is beyond chance, for at most 5% of those wrongly so (Benjamini and Hochberg 1995).
+        labels_alone: whether what they say is 1 where they are right, and 0 else.
     """
 
     phi: Float[np.ndarray, "model record"]
@@ -86,16 +87,34 @@ class Exposure(NamedTuple):
     number: Int[np.ndarray, "record"]
     vulnerability: Float[np.ndarray, "record"]
     beyond: Bool[np.ndarray, "record"]
+    labels_alone: bool = False
+
+    @property
+    def order(self) -> Int[np.ndarray, "record"]:
+        """The records from the most vulnerable on; where that ties, as it does at 1, by how far phi with the record is above
+        phi without it."""
+        apart = mean_over(self.phi, self.member) - mean_over(self.phi, ~self.member)
+        return np.lexsort((-np.nan_to_num(apart, nan=-np.inf), -np.nan_to_num(self.vulnerability, nan=-1.0)))
+
+
+def mean_over(
+    values: Float[np.ndarray, "model record"] | Bool[np.ndarray, "model record"], side: Bool[np.ndarray, "model record"]
+) -> Float[np.ndarray, "record"]:
+    """The mean over the models on a side; NaN where there is none."""
+    with np.errstate(invalid="ignore"):
+        return np.where(side, values, 0).sum(axis=0, dtype=np.float64) / side.sum(axis=0)
 
 
 def exposure_of(
     phi: Float[np.ndarray, "model record"],
     member: Bool[np.ndarray, "model record"],
     number: Int[np.ndarray, "record"],
+    *,
+    labels_alone: bool = False,
 ) -> Exposure:
-    """The exposure of records that are numbered so in the data."""
+    """The exposure of records that are numbered so in the data; ``labels_alone`` as `Exposure` has it."""
     beyond = false_discovery_control(exposure_p_values(phi, member, model_clusters(member))) <= DISCOVERY
-    return Exposure(phi, member, number, vulnerability(phi, member), beyond)
+    return Exposure(phi, member, number, vulnerability(phi, member), beyond, labels_alone)
 
 
 def most_vulnerable(
@@ -107,7 +126,7 @@ def most_vulnerable(
 ) -> VulnerableFindings:
     """The most vulnerable records, and how often an attack calls them members at a threshold."""
     records = []
-    for record in np.argsort(-np.nan_to_num(exposure.vulnerability, nan=-1.0), kind="stable")[:WORST]:
+    for record in exposure.order[:WORST]:
         label = int(observations.label[record])
         called, member = scores[:, record] >= threshold, observations.member[:, record]
         records.append(

@@ -20,7 +20,7 @@ from jaxattack.audit.findings.membership import CopiesPoint, PoisonFindings
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records
 from jaxattack.audit.scorable import scorable
-from jaxattack.audit.scoring import MembershipResult, record_pictures, run_findings, scored_observations
+from jaxattack.audit.scoring import MembershipResult, run_result, scored_observations
 from jaxattack.audit.sweep import train_run
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement
@@ -92,10 +92,10 @@ def poison(
         plan = train_run(out / f"copies-{copies}", sweep, placement=placement, cluster=cluster, progress=progress)
         observations = scored_observations(plan.folder, audit.models).take_records(scored)
         curve.append(compare_targets(observations, attack, np.isin(scored, targets), copies))
-    findings = run_findings(plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress)
+    result = run_result(plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress)
     findings = replace(
-        findings,
-        title=f"{findings.title} · {curve[-1].copies} copies of {len(targets)} records poison it",
+        result.findings,
+        title=f"{result.findings.title} · {curve[-1].copies} copies of {len(targets)} records poison it",
         poison=PoisonFindings(
             attack=label(attack, REGISTRY),
             targets=len(targets),
@@ -103,7 +103,7 @@ def poison(
             curve=tuple(curve),
         ),
     )
-    return MembershipResult(findings=findings, pictures=record_pictures(findings, clean))
+    return replace(result, findings=findings)
 
 
 def compare_targets(

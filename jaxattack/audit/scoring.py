@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.audit.answerable import answerable
 from jaxattack.audit.asking import of_plan
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.evaluation import evaluate
+from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, EvaluationFindings, MembershipFindings, Seconds
 from jaxattack.audit.plan import Plan
+from jaxattack.audit.record_table import RecordTable
 from jaxattack.audit.records import choose_records, set_aside
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
@@ -26,15 +27,17 @@ from jaxattack.types import Dataset, InputError, MembershipAttack, Observations,
 
 @dataclass(frozen=True, kw_only=True)
 class MembershipResult:
-    """The findings of a run, and pictures.
+    """The findings of a run, record by record too, and pictures.
 
     Attributes:
         findings: how much each attack gets, for `jaxattack.report`.
+        records: what is known of each record.
         pictures: record -> its image, for the most vulnerable records, where they are images.
     """
 
     findings: MembershipFindings
-    pictures: Mapping[int, np.ndarray]
+    records: RecordTable
+    pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
 def rescore(
@@ -62,8 +65,7 @@ def rescore(
     _require_enough(run, models)
     _check_description(run)
     records = _records_of(run)
-    findings = run_findings(run, models, attacks, declare, records, begin, progress)
-    return MembershipResult(findings=findings, pictures=record_pictures(findings, records))
+    return run_result(run, models, attacks, declare, records, begin, progress)
 
 
 def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None) -> Observations:
@@ -112,14 +114,14 @@ def _records_of(run: RunFolder) -> Dataset | None:
     return records if fingerprint(records) == data["sha256"] else None
 
 
-def record_pictures(findings: EvaluationFindings, dataset: Dataset | None) -> dict[int, np.ndarray]:
+def _record_pictures(findings: EvaluationFindings, dataset: Dataset | None) -> dict[int, np.ndarray]:
     """The most vulnerable records, where they are images."""
     if dataset is None or not dataset.images:
         return {}
     return {one.record: dataset.x[one.record] for one in findings.vulnerable.records}
 
 
-def run_findings(
+def run_result(
     folder: RunFolder,
     models: int,
     attacks: Sequence[MembershipAttack],
@@ -128,8 +130,8 @@ def run_findings(
     begin: float,
     progress: Progress | None,
     plan: Plan | None = None,
-) -> MembershipFindings:
-    """The findings on the first models of a run folder, with what they cost."""
+) -> MembershipResult:
+    """What is found of the first models of a run folder, with what they cost."""
     _require_enough(folder, models)
     start = time.perf_counter()
     run = folder.identity
@@ -138,14 +140,14 @@ def run_findings(
     visible = run["signals"] if plan is None else plan.visible
     able = answerable(by_label(attacks), visible, run.get("defences", ()))
     queries = Queries.counting(run["queries"])
-    evaluation = evaluate(
+    evaluation, table = evaluate_records(
         observations, tuple(able.attacks.values()), declare=declare, queries=queries, progress=progress
     )
     strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])
     evaluation = replace(evaluation, notes=(*evaluation.notes, *able.notes, *strange))
     seconds = time.perf_counter() - start
     training = training_cost(folder, models)
-    return MembershipFindings(
+    findings = MembershipFindings(
         title=f"{run['data']['name']} · {run['victim']['model']} · {models} models",
         **vars(evaluation),
         cost=CostFindings(
@@ -165,6 +167,7 @@ def run_findings(
         config={**run, "models": models, "attacks": [*by_label(attacks)]},
         environment=environment(),
     )
+    return MembershipResult(findings=findings, records=table, pictures=_record_pictures(evaluation, records))
 
 
 def training_cost(folder: RunFolder, models: int) -> Cost:

@@ -21,7 +21,7 @@ from jaxattack.audit.model_source import ModelSource
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
 from jaxattack.audit.records import Standardise
-from jaxattack.audit.scoring import MembershipResult, record_pictures, run_findings
+from jaxattack.audit.scoring import MembershipResult, run_result
 from jaxattack.data.designs import Design, Halves
 from jaxattack.training import Engine, Placement
 from jaxattack.training.learners import Standard
@@ -105,10 +105,7 @@ def run_membership(
     """As `membership`, its arguments as one value."""
     begin = time.perf_counter()
     plan = train_run(out, audit, placement=placement, cluster=cluster, progress=progress)
-    findings = run_findings(
-        plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress, plan
-    )
-    return MembershipResult(findings=findings, pictures=record_pictures(findings, plan.records))
+    return run_result(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress, plan)
 
 
 @contextmanager

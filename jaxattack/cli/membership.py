@@ -16,8 +16,7 @@ from cyclopts import Parameter
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, under_protocol
 from jaxattack.audit import MembershipAudit, Part, read_observations, rescore, train_part
-from jaxattack.audit import score as score_observations
-from jaxattack.audit.observations import readable
+from jaxattack.audit.observations import readable, score_records
 from jaxattack.audit.poisoning import poison as run_poison
 from jaxattack.audit.sweep import run_membership
 from jaxattack.cli.options import Words
@@ -192,7 +191,7 @@ def membership(
             else run(folder, audit, placement=placement, cluster=machines.cluster, progress=report_progress)
         )
     if result:
-        publish(folder, result.findings, output, pictures=result.pictures)
+        publish(folder, result.findings, output, pictures=result.pictures, records=result.records)
     elif part:
         _tell(folder, part, unfinished, tuple(audit.labelled()), output)
 
@@ -253,8 +252,8 @@ def score(
     used = declared_attacks or tuple(under_protocol(attack, protocol) for attack in readable(read))
     declared = declared_from(declare, protocol)
     with progress(output) as report_progress:
-        findings = score_observations(read, used, declare=declared, name=observations.name, progress=report_progress)
-    publish(folder, findings, output)
+        result = score_records(read, used, declare=declared, name=observations.name, progress=report_progress)
+    publish(folder, result.findings, output, records=result.records)
 
 
 def report(
@@ -282,4 +281,4 @@ def report(
     declared = declared_from(declare, protocol)
     with progress(output) as report_progress:
         result = rescore(run, used, declare=declared, progress=report_progress)
-    publish(out or run, result.findings, output, pictures=result.pictures)
+    publish(out or run, result.findings, output, pictures=result.pictures, records=result.records)

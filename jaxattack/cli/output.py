@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from cyclopts import Group, Parameter
@@ -17,6 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jaxattack.audit.findings import values
 from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
+
+if TYPE_CHECKING:
+    from jaxattack.audit.record_table import RecordTable
 
 RUNS = Path("jaxattack-runs")
 
@@ -47,10 +50,10 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-def say(output: Output, text: str) -> None:
-    """Tell a person something, on standard error."""
+def say(output: Output, text: str, *, standard_error: bool = True) -> None:
+    """Tell a person something, beside the progress or on standard output."""
     if not output.quiet:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+        Console(stderr=standard_error, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 @contextmanager
@@ -91,15 +94,17 @@ def publish(
     output: Output,
     *,
     pictures: Mapping[int, np.ndarray] | None = None,
+    records: RecordTable | None = None,
     secrets: Iterable[str] = (),
 ) -> None:
-    """Write the report, print its table, and say where everything is.
+    """Write the report, print what a person reads of it or its JSON on standard output, and say where everything is.
 
     Args:
         folder: of the report.
         findings: what is reported, as `jaxattack.report.write` takes it.
         output: what is printed.
         pictures: of records, by the numbers that the findings give them.
+        records: of a membership audit.
         secrets: what must not be in it, beside those of the command line and the environment.
     """
     from jaxattack import report as pages  # drawing takes longer to import than the help takes to print
@@ -107,12 +112,11 @@ def publish(
     arguments = sys.argv[1:]
     document = without_secrets(values(findings), (*secrets, *known_secrets(arguments)))
     document |= {"command": shown_command(arguments)}
-    files = pages.write(folder, document, pictures)
+    files = pages.write(folder, document, pictures, records)
     if output.json:
         print_json(pages.read(folder))
     elif not output.quiet:
-        Console(stderr=True).print(pages.table(document))
-    for note in document.get("notes", ()):
-        say(output, note)
-    say(output, pages.headline(document))
+        Console().print(pages.table(document))
+    for text in (*document.get("notes", ()), pages.headline(document)):
+        say(output, text, standard_error=output.json)
     say(output, f"Wrote {len(files)} files to {folder}; open {folder / 'report.html'}")

@@ -24,7 +24,13 @@ from jaxattack.metrics.roc import (
 )
 from jaxattack.metrics.summary import Band, Spread, Summary, Transfer, summarise, transfer
 from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, influences
-from jaxattack.metrics.vulnerability import exposure_p_values, loss_tnr, stability, vulnerability
+from jaxattack.metrics.vulnerability import (
+    exposure_p_values,
+    loss_tnr,
+    stability,
+    vulnerability,
+    vulnerability_interval,
+)
 
 __all__ = [
     "Band",
@@ -69,4 +75,5 @@ __all__ = [
     "transfer",
     "varying_records",
     "vulnerability",
+    "vulnerability_interval",
 ]

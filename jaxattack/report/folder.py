@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from jaxattack.audit.findings import values
+from jaxattack.audit.record_table import RecordTable
 from jaxattack.disk import read_json, write_atomically
 from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.evasion import EVASION
@@ -18,6 +19,7 @@ from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
 from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
+from jaxattack.report.membership.records import NAME, records_csv
 from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.types import InputError
 
@@ -37,6 +39,7 @@ def write(
     folder: Path,
     findings: Any,
     pictures: Pictures | None = None,
+    records: RecordTable | None = None,
 ) -> list[Path]:
     """Write the report of an audit, in the place of an earlier one.
 
@@ -44,9 +47,10 @@ def write(
         folder: made where missing.
         findings: the dataclass that an audit returns, or values as `jaxattack.report` describes.
         pictures: record -> its image, for the most vulnerable records, where records are images.
+        records: of a membership audit, for records.csv.
 
     Returns:
-        What was written: report.json, the kind's own files, each figure as .svg and .png, and last report.html.
+        What was written: report.json, the kind's own files, records.csv, each figure as .svg and .png, and last report.html.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full; no file is left half written.
@@ -57,6 +61,7 @@ def write(
     contents: dict[str, str | bytes] = {
         "report.json": json.dumps(plain, indent=1, allow_nan=False),
         **kind.files(plain),
+        **({} if records is None else {NAME: records_csv(records)}),
     }
     for name, drawing in drawings.items():
         contents |= {f"{name}.svg": drawing.svg, f"{name}.png": drawing.png}
@@ -68,10 +73,10 @@ def write(
     for name, content in contents.items():
         octets = content if isinstance(content, bytes) else content.encode()
         write_atomically(folder / name, lambda file, octets=octets: file.write(octets) and None)
-    # A figure that an earlier report had and this one lacks would show other findings.
-    for name in set(kind.figures) - set(drawings):
-        for suffix in ("svg", "png"):
-            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    # What an earlier report had and this one lacks would show other findings.
+    absent = {f"{name}.{suffix}" for name in set(kind.figures) - set(drawings) for suffix in ("svg", "png")}
+    for name in absent | ({NAME} - set(contents)):
+        (folder / name).unlink(missing_ok=True)
     return [folder / name for name in contents]
 
 
