@@ -40,17 +40,24 @@ def attacks(*families: str, json: bool = False) -> None:
 
 
 def _table(family: str, methods: Sequence[Method], width: int) -> Table:
-    """One family for a terminal of a width, each paper below its method's name; names stay, in narrow ones too."""
+    """One family for a terminal of 80 columns, each paper below its method's name.
+
+    Figures that none of the family has are left out; where a terminal has no room for them beside the names, they stand below.
+    """
+    figures = {
+        head: [text(getattr(method, head)) for method in methods]
+        for head, text in (("sees", lambda sight: sight or MISSING), ("queries", count), ("models", count))
+        if any(getattr(method, head) is not None for method in methods)
+    }
+    widths = [max(map(len, (head, *texts))) for head, texts in figures.items()]
+    beside = max(len(family), *(len(method.name) for method in methods)) + sum(widths) + 2 * len(widths) <= width
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    longest = max(len(family), *(len(method.name) for method in methods))
-    narrow = width - longest - len("    queries  models")
-    grid.add_column(family, min_width=longest)
-    grid.add_column("sees", overflow="fold", max_width=max(narrow, len("sees")))
-    grid.add_column("queries", justify="right", no_wrap=True)
-    grid.add_column("models", justify="right", no_wrap=True)
-    for method in methods:
-        grid.add_row(
-            Text(method.name), method.sees or MISSING, count(method.queries), count(method.models), style="bold"
-        )
-        grid.add_row(Padding(Text(method.paper), (0, 0, 0, 2)))
+    grid.add_column(family)
+    for head in figures if beside else ():
+        grid.add_column(head, justify="left" if head == "sees" else "right", no_wrap=True)
+    for number, method in enumerate(methods):
+        texts = {head: texts[number] for head, texts in figures.items()}
+        grid.add_row(Text(method.name), *(texts.values() if beside else ()), style="bold")
+        below = [] if beside else [f"{head} {text}" for head, text in texts.items()]
+        grid.add_row(Padding(Text("; ".join([*below, method.paper])), (0, 0, 0, 2)))
     return grid

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from jaxattack.attacks.methods import FAMILIES, catalogue
+from jaxattack.attacks.methods import catalogue
 from jaxattack.cli.attacks import attacks
 from jaxattack.types import InputError
 
@@ -19,9 +19,18 @@ def test_the_table_fits_and_every_name_stays_whole(capsys, monkeypatch, columns)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= columns
     assert {method.name for method in catalogue()} <= {line.split(" ")[0] for line in lines}
-    heads = [line for line in lines if "queries" in line and "sees  " in line]
-    assert len(heads) == len(FAMILIES)
-    assert all(line.rstrip().endswith("models") for line in heads)
+
+
+def test_figures_stand_beside_the_names_where_there_is_room_and_else_below(capsys, monkeypatch):
+    for columns, beside in ((80, True), (40, False)):
+        monkeypatch.setenv("COLUMNS", f"{columns}")
+        attacks("membership", "defences")
+        lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+        (head,) = [line for line in lines if line.startswith("membership")]
+        assert (head.split() == ["membership", "sees", "queries", "models"]) == beside
+        assert any(line.split() == ["merlin", "probability", "101", "0"] for line in lines) == beside
+        assert ("  sees probability; queries 101; models" in lines) != beside
+        assert "defences" in lines  # no defence sees or asks anything
 
 
 def test_no_word_breaks_at_eighty_columns(capsys, monkeypatch):
