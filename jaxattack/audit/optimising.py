@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.references import query_folds, validation_models
 from jaxattack.audit.plan import Plan
+from jaxattack.audit.records import unscored
 from jaxattack.store import read_leaves
 from jaxattack.training.afterwards import ask_afterwards, blank, find_queries
 from jaxattack.training.program import Work
@@ -52,7 +53,7 @@ def ask_optimised(plan: Plan, signal: OptimisedSignal) -> Float[np.ndarray, "mod
     Raises:
         InputError: too few models for a record, or weights that were not kept.
     """
-    work, scored = work_of(plan, (signal.reads,)), len(plan.records) - plan.folder.identity.get("background", 0)
+    work, scored = work_of(plan, (signal.reads,)), len(plan.records) - unscored(plan.folder.identity)
     folds = query_folds(plan.member[:, :scored])
     _require_surrogates(signal, plan.member[:, :scored], folds)
 

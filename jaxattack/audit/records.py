@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,6 +46,11 @@ def set_aside(records: Dataset, reserve: int, seed: int) -> Dataset:
     # A spawn key of its own, so that members and reserve are chosen independently.
     order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 1))).permutation(len(records))
     return records.take(np.concatenate([np.sort(order[reserve:]), np.sort(order[:reserve])]))
+
+
+def unscored(identity: Mapping[str, Any]) -> int:
+    """How many of the last records of a run are not scored: the background, which is in every model, and the reserve, in none."""
+    return identity.get("background", 0) + identity.get("reserve", 0)
 
 
 def scaled_columns(standardise: Standardise, records: Dataset, learner: Learner) -> tuple[bool, ...]:

@@ -17,7 +17,7 @@ from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, EvaluationFindings, MembershipFindings, Seconds
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.record_table import RecordTable
-from jaxattack.audit.records import choose_records, set_aside
+from jaxattack.audit.records import choose_records, set_aside, unscored
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import Cost, RunFolder
@@ -77,8 +77,8 @@ def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None
         plan: of the run; with it, the models can be asked for signals that were not observed.
     """
     observations = folder.observations(models) if plan is None else of_plan(plan)
-    unscored = folder.identity.get("background", 0) + folder.identity.get("reserve", 0)
-    return observations.take_records(np.arange(observations.records - unscored)) if unscored else observations
+    last = unscored(folder.identity)
+    return observations.take_records(np.arange(observations.records - last)) if last else observations
 
 
 def _require_enough(run: RunFolder, models: int) -> None:

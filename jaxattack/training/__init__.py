@@ -2,6 +2,7 @@
 
 from jaxattack.training import learners
 from jaxattack.training.alone import observe_one, train_one
+from jaxattack.training.checkpoints import observe_checkpoints
 from jaxattack.training.denoising import denoising_start
 from jaxattack.training.ensemble import Engine, Sweep, check_seed, train_ensemble
 from jaxattack.training.gradient_canaries import draw_directions, score_gradient_canaries
@@ -19,6 +20,7 @@ __all__ = [
     "denoising_start",
     "draw_directions",
     "learners",
+    "observe_checkpoints",
     "observe_one",
     "score_gradient_canaries",
     "train_ensemble",

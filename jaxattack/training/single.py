@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -191,6 +191,36 @@ def train(
 
     state = start(model, recipe, key, member.index.shape[0])
     return deployed(jax.lax.scan(one, state, jnp.arange(recipe.epochs))[0])
+
+
+def train_checkpoints(
+    model: Model,
+    recipe: Recipe,
+    gradient: Gradient,
+    objective: Objective,
+    x: Shaped[jax.Array, "record *feature"],
+    y: Int[jax.Array, "record"],
+    member: Membership,
+    key: PRNGKeyArray,
+    epochs: Sequence[int],
+) -> Variables:
+    """What `train` would deploy after so many passes each, from one training: every leaf leads with ``checkpoint``.
+
+    Args:
+        model: as in `start` and `epoch`, like the next seven.
+        epochs: numbers of passes, ascending, at most those of the recipe, whose schedule is that of the whole training.
+    """
+
+    def one(number, state):
+        return epoch(recipe, gradient, objective, x, y, member, key, state, number)
+
+    def until(state, passes):
+        first, last = passes
+        state = jax.lax.fori_loop(first, last, one, state)
+        return state, deployed(state)
+
+    begin = start(model, recipe, key, member.index.shape[0])
+    return jax.lax.scan(until, begin, (jnp.asarray((0, *epochs[:-1])), jnp.asarray(epochs)))[1]
 
 
 def _average(decay: float, at: jax.Array, old: Variables, new: Variables) -> Variables:

@@ -176,6 +176,11 @@ class Standard:
         objective = partial(self.objective, model)
         return single.epoch(self.recipe, self.gradient, objective, x, y, member, key, state, number)
 
+    def checkpoints(self, model, x, y, member, key, epochs: tuple[int, ...]) -> Variables:
+        """What is deployed after so many passes each, from one training; every leaf leads with ``checkpoint``."""
+        objective = partial(self.objective, model)
+        return single.train_checkpoints(model, self.recipe, self.gradient, objective, x, y, member, key, epochs)
+
     def __call__(self, model, x, y, member, key):
         """As `Learner`."""
         return single.train(model, self.recipe, self.gradient, partial(self.objective, model), x, y, member, key)
