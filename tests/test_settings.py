@@ -16,7 +16,15 @@ from jaxattack import Recipe, load
 from jaxattack.attacks import evasion, extraction, inversion, membership
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
-from jaxattack.audit import EvasionAudit, ExtractionAudit, InversionAudit, MembershipAudit, open_victim
+from jaxattack.audit import (
+    Column,
+    EvasionAudit,
+    ExtractionAudit,
+    InversionAudit,
+    MatrixAudit,
+    MembershipAudit,
+    open_victim,
+)
 from jaxattack.cli.membership import Attacking
 from jaxattack.cli.terms import Terms
 from jaxattack.cli.words import Subject
@@ -52,6 +60,8 @@ CONFIGS = [
         ExtractionAudit(),
         InversionAudit(),
         EvasionAudit(),
+        MatrixAudit(model=Architecture(), dataset=load("iris")),
+        Column(name="none"),
         Subject(),
         Attacking(),
         Architecture(),

@@ -8,10 +8,12 @@ Both are named by what decides them: a matrix that was killed goes on, and one m
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTIONS
 from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
@@ -20,7 +22,7 @@ from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.matrix import CostFindings, MatrixFindings, Seconds
 from jaxattack.audit.matrix_cells import CellFolder
-from jaxattack.audit.matrix_columns import ColumnRun, open_column
+from jaxattack.audit.matrix_columns import ColumnRun, check_column, open_column
 from jaxattack.audit.matrix_findings import ColumnResult, findings_of
 from jaxattack.audit.matrix_membership import cells_of, measure
 from jaxattack.audit.matrix_plan import Column, MatrixAudit
@@ -33,7 +35,9 @@ from jaxattack.audit.sweep import folder_or_none
 from jaxattack.data.designs import Design, Halves
 from jaxattack.training import Placement
 from jaxattack.training.learners import Standard
-from jaxattack.types import Dataset, ExtractionAttack, InversionAttack, Learner, MembershipAttack, Progress
+from jaxattack.types import Dataset, ExtractionAttack, InputError, InversionAttack, Learner, MembershipAttack, Progress
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,35 +120,55 @@ def run_matrix(
 ) -> MatrixResult:
     """As `matrix`, its arguments as one value."""
     begin = time.perf_counter()
-    folder = CellFolder(out / "cells")
+    for column in audit.columns:
+        check_column(audit, column)
+    folder = CellFolder(_own(out) / "cells")
     runs: list[ColumnRun] = []
     for column in audit.columns:
         runs.append(open_column(out, audit, column, placement=placement, cluster=cluster, progress=progress))
         if progress:
             progress("columns", len(runs), len(audit.columns))
     part = scorable(runs[0].plan.member, by_label(audit.attacks))
-    judge, results = Judge(audit), list[ColumnResult]()
-    for run in runs:
-        results.append(_attack(run, runs[0], audit, part, judge, folder))
+    planned = [(run, tuple(cells_of(run, audit, part))) for run in runs]
+    done = _counted(progress, sum(len(cells) + len(audit.extractions) + len(audit.inversions) for _, cells in planned))
+    judge = Judge(audit)
+    results = [
+        ColumnResult(
+            run,
+            tuple((cell, done(measure(cell, run, runs[0], audit, part, folder))) for cell in cells),
+            tuple((attack, done(steal(attack, run, audit, folder))) for attack in audit.extractions),
+            tuple((attack, done(invert_classes(attack, run, audit, judge, folder))) for attack in audit.inversions),
+        )
+        for run, cells in planned
+    ]
+    return MatrixResult(findings=_findings(results, part, audit, folder.new_cells, begin))
+
+
+def _own(out: Path) -> Path:
+    """The folder, where it is empty or of a matrix: the report of something else would be overwritten.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / "cells").is_dir():
+        raise InputError(f"{out} holds files that are no matrix: give an empty or a new folder.")
+    return out
+
+
+def _counted(progress: Progress | None, total: int) -> Callable[[Outcome], Outcome]:
+    """Hand on what was measured in a cell, and tell how many cells are done."""
+    count = itertools.count(1)
+
+    def done(outcome: Outcome) -> Outcome:
         if progress:
-            progress("attacked", len(results), len(runs))
-    return MatrixResult(findings=_findings(results, part, audit, folder.measured, begin))
+            progress("cells", next(count), total)
+        return outcome
 
-
-def _attack(
-    run: ColumnRun, reference: ColumnRun, audit: MatrixAudit, part: Scorable, judge: Judge, folder: CellFolder
-) -> ColumnResult:
-    """Every cell of a column, as it was kept or measured now."""
-    return ColumnResult(
-        run,
-        tuple((cell, measure(cell, run, reference, audit, part, folder)) for cell in cells_of(run, audit, part)),
-        tuple((attack, steal(attack, run, audit, folder)) for attack in audit.extractions),
-        tuple((attack, invert_classes(attack, run, audit, judge, folder)) for attack in audit.inversions),
-    )
+    return done
 
 
 def _findings(
-    results: list[ColumnResult], part: Scorable, audit: MatrixAudit, measured: int, begin: float
+    results: list[ColumnResult], part: Scorable, audit: MatrixAudit, new_cells: int, begin: float
 ) -> MatrixFindings:
     runs = [result.run for result in results]
     columns, cells = zip(*(findings_of(result, runs[0], part, audit.repetitions) for result in results), strict=True)
@@ -160,7 +184,7 @@ def _findings(
         cost=CostFindings(
             models=audit.models * len(trained),
             gradient_steps=sum(cost.gradient_steps for cost in trained),
-            measured=measured,
+            new_cells=new_cells,
             seconds=Seconds(
                 train=sum(cost.train + cost.compile for cost in trained),
                 observe=sum(column.observe_seconds for column in columns),

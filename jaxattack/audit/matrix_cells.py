@@ -183,13 +183,13 @@ class CellFolder:
 
     Attributes:
         path: of the folder, which is made where missing.
-        measured: cells that were not there and were measured since.
+        new_cells: how many were not there and were measured since.
     """
 
     def __init__(self, path: Path):
         make_folder(path)
         remove_abandoned(path)
-        self.path, self.measured = path, 0
+        self.path, self.new_cells = path, 0
 
     def measure(
         self, identity: dict[str, Any], kind: type[Measurement], compute: Callable[[], Measurement]
@@ -213,7 +213,7 @@ class CellFolder:
             result = Refusal(reason=" ".join(str(error).split()))
         content = {"format": FORMAT, "identity": values(identity), "measurement": _plain(result)}
         write_json(file, content | {"sha256": _sha256(content)})
-        self.measured += 1
+        self.new_cells += 1
         return result
 
 
@@ -222,8 +222,8 @@ def _plain(measurement: Any) -> dict[str, Any]:
 
 
 def _read(file: Path, identity: Any, kind: type[Measurement]) -> Measurement | Refusal:
-    content = read_json(file)
     try:
+        content = read_json(file)
         told = content.pop("sha256")
         if told != _sha256(content):
             raise ValueError("its digest is another")

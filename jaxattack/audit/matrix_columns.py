@@ -77,6 +77,17 @@ class ColumnRun(NamedTuple):
         return float(changed), float(moved)
 
 
+def check_column(audit: MatrixAudit, column: Column) -> None:
+    """See that a column can be trained and asked, before anything is.
+
+    Raises:
+        InputError: a learner or a defence that can do nothing with such models, or a design that leaves nothing to score.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        prepare(audit.sweep(column, defended=True))
+
+
 def open_column(
     out: Path,
     audit: MatrixAudit,
@@ -89,8 +100,7 @@ def open_column(
     """Train the models of a column that no other column has trained, and ask them behind its defences.
 
     Raises:
-        InputError: a learner or a defence that can do nothing with such models, a folder that is damaged, or a full disk;
-            what was finished is kept.
+        InputError: what `check_column` raises, a folder that is damaged, or a full disk; what was finished is kept.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)  # what is left out is said of each cell

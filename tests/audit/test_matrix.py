@@ -36,7 +36,7 @@ LOSS, ONLINE = Threshold(quantity="loss"), LiRA(online=True)
 def settings(**changes) -> MatrixAudit:
     return MatrixAudit(
         **{
-            "model": Architecture(name="mlp:8"),
+            "model": Architecture(name="softmax"),
             "dataset": load("synthetic:random-labels?records=60&features=5&classes=3"),
             "columns": (ROUND, NOISE, LABEL, LONGER),
             "attacks": (ONLINE, LOSS),
@@ -197,7 +197,7 @@ def test_the_strongest_attack_is_a_choice_and_its_interval_allows_for_it(made):
 
 def test_a_second_call_measures_nothing_and_says_the_same(made, no_training):
     again = run(made[0])
-    assert again.cost.measured == 0
+    assert again.cost.new_cells == 0
     assert timeless(again) == timeless(made[1])
 
 
@@ -208,10 +208,10 @@ def test_one_more_column_and_attack_cost_their_own_cells_alone(made, no_training
     more = Column(name="rounder", defences=(Round(decimals=1),))
     both = {"extractions": (), "inversions": ()}
     wider = run(folder, columns=(ROUND, NOISE, LABEL, LONGER, more), **both)
-    assert wider.cost.measured == 2 + 1 + 1  # lira-online twice, loss and gap
+    assert wider.cost.new_cells == 2 + 1 + 1  # lira-online twice, loss and gap
     confident = Threshold(quantity="confidence")
     longer = run(folder, columns=(ROUND, more), attacks=(ONLINE, LOSS, confident), **both)
-    assert longer.cost.measured == 3  # the attack on none, round and rounder
+    assert longer.cost.new_cells == 3  # the attack on none, round and rounder
     assert {file: file.stat().st_mtime_ns for file in before} == before
 
 
@@ -232,8 +232,22 @@ def test_a_matrix_that_is_stopped_between_cells_ends_as_if_it_never_was(made, tm
     monkeypatch.setattr(matrix_cells, "write_json", kept)
     assert len(list((tmp_path / "stopped" / "cells").iterdir())) == 5
     ended = run(tmp_path / "stopped", **small)
-    assert ended.cost.measured == 3 + 4 + 2 * 2 - 5
+    assert ended.cost.new_cells == 3 + 4 + 2 * 2 - 5
     assert timeless(ended) == timeless(run(made[0], **small))
+
+
+def test_a_cluster_trains_what_has_models_of_its_own(tmp_path, monkeypatch):
+    addresses = []
+
+    def train(plan, address, placement, progress):
+        addresses.append(address)
+        sweep.train_missing(plan, range(len(plan.member)), placement, progress)
+
+    monkeypatch.setattr(sweep, "train_on_cluster", train)
+    audit = settings(columns=(ROUND, LONGER), extractions=(), inversions=())
+    findings = run_matrix(tmp_path, audit, placement=PLACEMENT, cluster="here:1").findings
+    assert set(addresses) == {"here:1"}
+    assert findings.cost.models == 16
 
 
 DAMAGE = {
@@ -317,6 +331,20 @@ def test_bad_settings_are_refused_with_a_sentence(changes, sentence):
     with pytest.raises(InputError) as refused:
         settings(**changes)
     assert sentence in str(refused.value)
+
+
+def test_what_cannot_be_trained_or_answered_is_refused_before_anything_is(tmp_path, no_training):
+    twice = Column(name="labels of labels", defences=(LabelOnly(), Round(decimals=2)))
+    with pytest.raises(InputError, match="labels alone"):
+        run(tmp_path / "run", columns=(ROUND, twice))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_folder_of_something_else_is_left_alone(tmp_path, no_training):
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(InputError, match="holds files that are no matrix"):
+        run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def test_a_column_that_is_there_twice_is_there_once():

@@ -28,7 +28,7 @@ def test_a_matrix_is_written_printed_and_gone_on_with(tmp_path, monkeypatch, cap
     assert cells == {
         (defence, attack, "membership", True) for defence in ("none", "round:1") for attack in ("loss", "gap")
     }
-    assert findings["cost"]["measured"] == 4
+    assert findings["cost"]["new_cells"] == 4
     assert f"open {tmp_path / 'run' / 'report.html'}" in told.err.replace("\n", "")
     assert str(tmp_path / "run" / "cells") in told.err.replace("\n", "")
     names = {path.name for path in (tmp_path / "run").iterdir()}
@@ -36,7 +36,7 @@ def test_a_matrix_is_written_printed_and_gone_on_with(tmp_path, monkeypatch, cap
 
     command(*words, "--defend", "round:1", "--defend", "label", monkeypatch=monkeypatch)
     more = json.loads(capsys.readouterr().out)
-    assert more["cost"]["measured"] == 1  # gap on label: loss cannot be run there
+    assert more["cost"]["new_cells"] == 1  # gap on label: loss cannot be run there
     assert [column["name"] for column in more["columns"]] == ["none", "round:1", "label"]
 
 

@@ -170,7 +170,7 @@ class CostFindings:
     Attributes:
         models: that were trained.
         gradient_steps: of all of them.
-        measured: cells that were measured now; the others were kept from before, or cannot be run.
+        new_cells: how many were measured now; the others were kept from before, or cannot be run.
         seconds: by phase.
         memory_bytes: the most that the process held at once.
         device: in words.
@@ -178,7 +178,7 @@ class CostFindings:
 
     models: int
     gradient_steps: int
-    measured: int
+    new_cells: int
     seconds: Seconds
     memory_bytes: int
     device: str

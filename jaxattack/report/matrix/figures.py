@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from jaxattack.report.matrix.labels import put_labels
-from jaxattack.report.matrix.reading import FLOOR, Cell, attacks_of, cells_at, quoted_rate, strongest_leak
+from jaxattack.report.matrix.reading import FLOOR, Cell, attacks_of, cells_at, largest_auc, quoted_rate
 from jaxattack.report.style import MUTED, RULE, SERIES, Drawing, save, styled
 from jaxattack.report.wording import percent, rate
 
@@ -163,12 +163,12 @@ def _pareto(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
         (
             column["name"],
             column["test_accuracy"]["mean"],
-            strongest_leak(findings, column["name"], adaptive=True),
-            strongest_leak(findings, column["name"], adaptive=False),
+            largest_auc(findings, column["name"]),
+            largest_auc(findings, column["name"], adaptive=False),
             column["gap"],
         )
         for column in findings["columns"]
-        if column["test_accuracy"] and strongest_leak(findings, column["name"], adaptive=True) is not None
+        if column["test_accuracy"] and largest_auc(findings, column["name"]) is not None
     ]
     if not points:
         return None

@@ -38,14 +38,21 @@ def word_of(cell: Cell) -> str:
     return "adaptive" if cell["adaptive"] else "static"
 
 
-def strongest_leak(findings: Mapping[str, Any], defence: str, *, adaptive: bool) -> float | None:
-    """The largest AUC of the membership attacks on a column that know of its defence, or that do not; None without any."""
+def largest_auc(findings: Mapping[str, Any], defence: str, *, adaptive: bool | None = None) -> float | None:
+    """The largest AUC of the membership attacks on a column; None without any.
+
+    Args:
+        findings: of the matrix.
+        defence: name of the column.
+        adaptive: of those alone that know of the defence, or that do not; attacks that are the same either way count as
+            both.
+    """
     areas = [
         cell["auc"]
         for cell in findings["cells"]
         if cell["defence"] == defence
         and cell["auc"] is not None
-        and ((cell["adaptive"] if adaptive else not cell["adaptive"]) or (cell["static_alike"]))
+        and (adaptive in (None, cell["adaptive"]) or cell["static_alike"])
     ]
     return max(areas, default=None)
 
@@ -68,10 +75,11 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     undefended, defended = columns[0], columns[1:]
     first = f"Undefended, {_most(undefended)}"
     if defended:
-        least = min(defended, key=lambda column: column["strongest"]["auc"])
+        least = min(defended, key=lambda column: largest_auc(findings, column["name"]) or 0.0)
         first += (
             f"; of {quantity(len(defended), 'defence')} {least['name']} gives away least, an AUC of at most "
-            f"{number(least['strongest']['auc'])}, with {percent(_test(least))} test accuracy against {percent(_test(undefended))}"
+            f"{number(largest_auc(findings, least['name']))}, with {percent(_test(least))} test accuracy against "
+            f"{percent(_test(undefended))}"
         )
     return f"{first}.", f"{_adaptive(findings, defended)}{_work(findings)}"
 
@@ -93,8 +101,8 @@ def _adaptive(findings: Mapping[str, Any], defended: Sequence[Mapping[str, Any]]
     """On how many columns an attacker gains from knowing of the defence."""
     pairs = [
         (
-            strongest_leak(findings, column["name"], adaptive=True),
-            strongest_leak(findings, column["name"], adaptive=False),
+            largest_auc(findings, column["name"], adaptive=True),
+            largest_auc(findings, column["name"], adaptive=False),
         )
         for column in defended
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from jaxattack.report.grid import empty_grid
-from jaxattack.report.matrix.reading import quoted_rate, strongest_leak
+from jaxattack.report.matrix.reading import largest_auc, quoted_rate
 from jaxattack.report.wording import MISSING, number, percent, rate
 
 COLUMNS = (
@@ -47,8 +47,8 @@ def rows(findings: Mapping[str, Any]) -> list[dict[str, Any]]:
             "test": column["test_accuracy"] and column["test_accuracy"]["mean"],
             "train": column["train_accuracy"] and column["train_accuracy"]["mean"],
             "gap": column["gap"],
-            "static": strongest_leak(findings, column["name"], adaptive=False),
-            "adaptive": strongest_leak(findings, column["name"], adaptive=True),
+            "static": largest_auc(findings, column["name"], adaptive=False),
+            "adaptive": largest_auc(findings, column["name"], adaptive=True),
             "strongest": column["strongest"],
             "tpr": column["strongest"] and column["strongest"]["tpr"],
             "stolen": _best(findings, column["name"], "extraction"),
