@@ -117,5 +117,5 @@ def _require_surrogates(
     if lacking.any():
         raise InputError(
             f"{signal.name} finds queries on half of the models, and {lacking.sum()} of {len(lacking)} records have none of "
-            "them on a side that it needs: train more models."
+            "them on a side that it needs: train more models, or on complementary halves."
         )

@@ -37,7 +37,7 @@ def boundaries(weights, shifts):
 
 
 def found(signal, model, variables, member, x, y, validation=None):
-    validation = np.zeros(len(member), bool) if validation is None else validation
+    validation = np.zeros(len(member), bool) if validation is None else np.asarray(validation, bool)
     surrogates = Surrogates(variables, jnp.asarray(member), jnp.asarray(validation))
     search = jax.jit(partial(signal.search, model))
     return np.asarray(search(surrogates, jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.int32)))
@@ -133,6 +133,19 @@ def test_both_find_what_a_loop_over_one_record_finds():
             step, state = adam.update(slope, state)
             point = point + size * step
         np.testing.assert_allclose(points[record, 0], point, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "signal", [YoqoQuery(steps=3, rate=0.5), OsloQueries(growth=3), CanaryQueries(count=2, steps=3, rate=0.5)]
+)
+def test_pictures_stay_within_their_range(signal):
+    model = build("softmax", (3, 2, 1), 3)
+    variables = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 4))
+    x = np.random.default_rng(0).choice([-1.0, 1.0], (2, 3, 2, 1))
+    points = found(signal, model, variables, np.array([[True], [False]] * 2) & [[True, True]], x, [0, 1], [0, 0, 1, 1])
+    assert points.shape == (2, signal.queries, 3, 2, 1)
+    assert np.abs(points).max() <= 1
+    assert (points != x[:, None]).any()
 
 
 def test_records_without_surrogates_on_a_side_are_named():
