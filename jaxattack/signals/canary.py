@@ -15,7 +15,8 @@ from jaxattack.signals.scores import Labels
 from jaxattack.types import Model, Surrogates, above_zero, at_least, config
 
 CERTAIN = 10.0
-"""Phi that is aimed at for models in: the authors' goal for the label's raw output."""
+UNDECIDED = 0.0
+"""Phi that is aimed at for models in and for models out: the authors' goals for the label's raw output."""
 
 
 @config
@@ -42,7 +43,7 @@ class CanaryQueries(ReadQuery):
 
     count: int = 10
     steps: int = 30
-    rate: float = 0.02
+    rate: float = 0.005
 
     def __post_init__(self) -> None:
         at_least(1, count=self.count, steps=self.steps)
@@ -55,7 +56,7 @@ class CanaryQueries(ReadQuery):
 
     @property
     def name(self) -> str:
-        """``canary_10_30_0.02``: count, steps, rate."""
+        """``canary_10_30_0.005``: count, steps, rate."""
         return f"canary_{self.count}_{self.steps}_{self.rate:g}"
 
     def lacking(
@@ -77,7 +78,7 @@ class CanaryQueries(ReadQuery):
         def distance(point, two):
             def of_one(one):
                 learnt, inside = one
-                goal = jnp.where(inside, CERTAIN, 0.0)
+                goal = jnp.where(inside, CERTAIN, UNDECIDED)
                 return jnp.sum((Phi().of_logits(model.apply(learnt, point), y) - goal) ** 2)
 
             return jnp.sum(jax.lax.map(of_one, two))

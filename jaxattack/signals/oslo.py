@@ -24,7 +24,9 @@ class OsloQueries(ReadQuery):
     Source models' mean loss is raised by steps of equal length within a ball around the record, which grows from step to
     step; a point is taken as soon as the mean log confidence of the validation models is below the logarithm of a threshold,
     and the last point for a threshold that is never met. LeakPro compares the sum of the logarithms, so that thresholds mean
-    another thing for each number of models, and scores the last threshold alone, which is one bit.
+    another thing for each number of models, and scores the last threshold alone, which is one bit. On Location-30, 12 networks,
+    five thresholds have an AUC of .890 and a TPR of .207 at 1% FPR; of .900 and .240 with a ball of 1, and nine of them .918
+    and .271.
 
     Attributes:
         growth: parts in which the ball grows, at least 1; the paper's 80, of 5 steps each.

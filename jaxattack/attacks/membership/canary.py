@@ -5,7 +5,15 @@ other models, those that were asked the same queries: the likelihoods are fitted
 authors' code fits them to the models that it optimised on, which inflates the gap between in and out of the references and
 not of the target; and it optimises the label's raw output, which a shift of all outputs changes, in place of phi.
 
-Half of the models find queries and half judge, so that at few models LiRA on all of them may well be better.
+Half of the models find queries and half judge, so that at few models LiRA on all of them may well be better. On zeros and ones
+the queries themselves lose: Location-30, 12 networks, the Bayesian variance,
+
+    LiRA on the record, all references         AUC .987    TPR at 1% FPR .746
+    LiRA on the record, a fold's references        .984                  .691
+    canaries at a rate of .005                     .981                  .631
+    .01, .02, .05                                  .977, .964, .930      .596, .504, .319
+
+and aiming at -10 for models out, in place of 0, makes no difference.
 """
 
 from __future__ import annotations
@@ -42,7 +50,7 @@ class Canary:
     attack: LiRA = LiRA(online=True, variance="global")
     count: int = 10
     steps: int = 30
-    rate: float = 0.02
+    rate: float = 0.005
 
     def __post_init__(self) -> None:
         self._signal()

@@ -45,7 +45,7 @@ class YOQO:
 
     judged: bool = True
     steps: int = 35
-    rate: float = 0.02
+    rate: float = 0.01
     alpha: float = 2.0
     protocol: str = PROTOCOLS[0]
 
