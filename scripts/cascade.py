@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxattack import Dataset, Observations, Recipe, load, train_ensemble
-from jaxattack.attacks.membership import lookup, signals_of
-from jaxattack.attacks.membership.cascade import Cascade, joined
+from jaxattack.attacks.membership import Cascade, lookup, signals_of
+from jaxattack.attacks.membership.cascade import joined
 from jaxattack.data.designs import Halves
 from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
 from jaxattack.models import build

@@ -14,6 +14,7 @@ from jaxattack.attacks.membership.augmentation import LabelOnlyAugmentation, Lea
 from jaxattack.attacks.membership.base import Base
 from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.canary import Canary
+from jaxattack.attacks.membership.cascade import Cascade
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.learned import transferred_scores
@@ -165,6 +166,7 @@ __all__ = [
     "BoundedLoss",
     "Calibration",
     "Canary",
+    "Cascade",
     "FewReferences",
     "Gap",
     "GaussianLoss",
