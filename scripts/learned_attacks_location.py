@@ -20,7 +20,7 @@ from rich.table import Table
 
 from jaxattack import Observations, Recipe, load
 from jaxattack.attacks.membership import NSH, MLLeaks1, MLLeaks3, Shokri, Threshold, signals_of
-from jaxattack.attacks.membership.learned import LearnedAttack, transferred_scores
+from jaxattack.attacks.membership.learned import LearnedAttack, transfer_scores
 from jaxattack.attacks.membership.nsh import JOINED
 from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
 from jaxattack.models import Architecture
@@ -34,7 +34,7 @@ Score = Callable[[Observations, Observations], np.ndarray]
 
 def taught(attack: LearnedAttack) -> Score:
     """An attack whose networks learn from the shadows."""
-    return lambda victim, shadows: transferred_scores(attack, shadows, victim)
+    return lambda victim, shadows: transfer_scores(attack, shadows, victim)
 
 
 def rows() -> dict[str, tuple[Score, str, str]]:

@@ -17,7 +17,7 @@ from jaxattack.attacks.membership.canary import Canary
 from jaxattack.attacks.membership.cascade import Cascade
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
-from jaxattack.attacks.membership.learned import transferred_scores
+from jaxattack.attacks.membership.learned import transfer_scores
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.ml_leaks import MLLeaks1, MLLeaks3, random_threshold
 from jaxattack.attacks.membership.morgan import Morgan
@@ -188,6 +188,6 @@ __all__ = [
     "lookup",
     "random_threshold",
     "signals_of",
-    "transferred_scores",
+    "transfer_scores",
     "under_protocol",
 ]

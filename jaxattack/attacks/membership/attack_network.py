@@ -139,12 +139,12 @@ def _program(network: AttackNetwork, parts: tuple[int, ...]) -> Callable[..., ja
                 return jnp.mean((jax.nn.sigmoid(value) - member[rows]) ** 2)
             return optax.sigmoid_binary_cross_entropy(value, member[rows]).mean()
 
-        return answer(network, parts, trained(network, parts, loss, count, numbers), query, None)
+        return answer(network, parts, train_network(network, parts, loss, count, numbers), query, None)
 
     return jax.jit(jax.vmap(one))
 
 
-def trained(
+def train_network(
     network: AttackNetwork,
     parts: tuple[int, ...],
     loss: Callable[[Any, jax.Array, jax.Array], jax.Array],

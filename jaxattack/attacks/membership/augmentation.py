@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import learned_scores
+from jaxattack.attacks.membership.learned import shadow_scores
 from jaxattack.attacks.membership.observed import read_targets, read_values
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import AugmentedCorrectness
@@ -142,7 +142,7 @@ class LearnedAugmentation:
             TooFewReferences: fewer than three models.
             InputError: records that are no pictures; a shadow without members or without non-members.
         """
-        return learned_scores(self, observations, targets)
+        return shadow_scores(self, observations, targets)
 
 
 def copies_of(kind: Literal["rotation", "translation"], size: int | None) -> AugmentedCorrectness:

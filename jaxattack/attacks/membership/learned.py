@@ -27,7 +27,7 @@ FEWEST = 10
 """Training rows of a class with a network of its own; from fewer it would learn those rows by heart."""
 
 
-class TrainedAttack(Protocol):
+class NetworkAttack(Protocol):
     """A membership attack by attack networks.
 
     Attributes:
@@ -58,7 +58,7 @@ class TrainedAttack(Protocol):
     def protocol(self) -> str: ...
 
 
-class LearnedAttack(TrainedAttack, Protocol):
+class LearnedAttack(NetworkAttack, Protocol):
     """One whose networks are shown features of a single model's answer to a record."""
 
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record _"], ...]:
@@ -94,7 +94,7 @@ class Job(NamedTuple):
     query: Int[np.ndarray, "asked"]
 
 
-def learned_scores(
+def shadow_scores(
     attack: LearnedAttack, observations: Observations, targets: Sequence[int] | None
 ) -> Float[np.ndarray, "target record"]:
     """Scores of every record for each target: log odds of membership, in nats.
@@ -107,7 +107,7 @@ def learned_scores(
     parts = attack.features(observations)
     chosen = read_targets(observations, targets)
     shadows = several_shadows_of(observations.member, chosen, attack.protocol, attack.shadows)
-    cases = [Case(int(t), own, lambda model: joined(parts, model)) for t, own in zip(chosen, shadows, strict=True)]
+    cases = [Case(int(t), own, lambda model: join_parts(parts, model)) for t, own in zip(chosen, shadows, strict=True)]
     return score_cases(attack, _widths(parts), cases, observations)
 
 
@@ -131,26 +131,26 @@ def supervised_scores(
     halves = (first, ~first)
     scores = np.empty((len(chosen), records))
     cases = [
-        Case(int(target), [Shadow(int(target), known)], lambda model: joined(parts, model))
+        Case(int(target), [Shadow(int(target), half)], lambda model: join_parts(parts, model))
         for target in chosen
-        for known in halves
+        for half in halves
     ]
-    taught = [case.shadows[0].members(observations.member, attack.name) for case in cases]
+    inside = [case.shadows[0].members(observations.member, attack.name) for case in cases]
     jobs = [Job(row, np.arange(records), np.flatnonzero(halves[1 - row % 2])) for row in range(len(cases))]
     answers = _answers(attack, _widths(parts), cases, observations.member, jobs, records, records)
     for job, answer in zip(jobs, answers, strict=True):
-        inside = int(taught[job.row].sum())
-        scores[job.row // 2, job.query] = answer - np.log(inside / (len(taught[job.row]) - inside))
+        members = int(inside[job.row].sum())
+        scores[job.row // 2, job.query] = answer - np.log(members / (len(inside[job.row]) - members))
     return scores
 
 
-def joined(parts: Sequence[Float[np.ndarray, "model record _"]], model: int) -> Float[np.ndarray, "record feature"]:
+def join_parts(parts: Sequence[Float[np.ndarray, "model record _"]], model: int) -> Float[np.ndarray, "record feature"]:
     """The features of one model's answers, one part after another."""
     return np.concatenate([part[model] for part in parts], axis=1, dtype=np.float32)
 
 
 def score_cases(
-    attack: TrainedAttack, widths: tuple[int, ...], cases: Sequence[Case], observations: Observations
+    attack: NetworkAttack, widths: tuple[int, ...], cases: Sequence[Case], observations: Observations
 ) -> Float[np.ndarray, "target record"]:
     """Scores of every record for each case: log odds of membership, in nats.
 
@@ -167,25 +167,25 @@ def score_cases(
     for shadow in (shadow for case in cases for shadow in case.shadows):
         shadow.members(member, attack.name)
     classes = _records_by_class(observations.label) if attack.by_class else [every]
-    taught: list[Job] = []
-    untaught: dict[int, list[np.ndarray]] = {}
+    of_classes: list[Job] = []
+    pooled: dict[int, list[np.ndarray]] = {}
     for row, case in enumerate(cases):
         for own in classes:
             if len(classes) == 1 or _teach(case.shadows, member, own):
-                taught.append(Job(row, own, own))
+                of_classes.append(Job(row, own, own))
             else:
-                untaught.setdefault(row, []).append(own)
-    together = [Job(row, every, np.concatenate(records)) for row, records in untaught.items()]
+                pooled.setdefault(row, []).append(own)
+    together = [Job(row, every, np.concatenate(records)) for row, records in pooled.items()]
     most = min(attack.shadows, len(member) - 1)
     scores = np.empty((len(cases), len(every)))
-    for jobs, largest in ((taught, max(map(len, classes))), (together, len(every))):
+    for jobs, largest in ((of_classes, max(map(len, classes))), (together, len(every))):
         answers = _answers(attack, widths, cases, member, jobs, most * largest, largest)
         for job, answer in zip(jobs, answers, strict=True):
             scores[job.row, job.query] = answer
     return scores
 
 
-def transferred_scores(
+def transfer_scores(
     attack: LearnedAttack, shadows: Observations, observations: Observations, targets: Sequence[int] | None = None
 ) -> Float[np.ndarray, "target record"]:
     """Scores of every record for each target, learnt from models of another data set (ML-Leaks' second adversary).
@@ -214,7 +214,7 @@ def transferred_scores(
     players = [Shadow(model, records) for model in range(min(attack.shadows, shadows.models))]
     for shadow in players:
         shadow.members(shadows.member, attack.name)
-    case = Case(-1, players, lambda model: joined(own, model))
+    case = Case(-1, players, lambda model: join_parts(own, model))
     every = np.arange(shadows.records)
     queries = _records_by_class(observations.label) if attack.by_class else [np.arange(observations.records)]
 
@@ -223,7 +223,7 @@ def transferred_scores(
         if not _teach(players, shadows.member, train):
             train = every
         x, member = _training(case, shadows.member, train)
-        asked = np.concatenate([joined(parts, model)[query] for model in chosen])
+        asked = np.concatenate([join_parts(parts, model)[query] for model in chosen])
         return _arranged(attack, Lane(x, member, asked, (attack.seed, 0)))
 
     lanes = [lane(query) for query in queries]
@@ -261,7 +261,7 @@ def _training(
 
 
 def _answers(
-    attack: TrainedAttack,
+    attack: NetworkAttack,
     widths: tuple[int, ...],
     cases: Sequence[Case],
     member: Bool[np.ndarray, "model record"],
@@ -280,7 +280,7 @@ def _answers(
     return log_odds(attack.network, widths, map(lane, jobs), rows, queries)
 
 
-def _arranged(attack: TrainedAttack, lane: Lane) -> Lane:
+def _arranged(attack: NetworkAttack, lane: Lane) -> Lane:
     """A lane with its features in the order of their means, where each class has a network of its own."""
     if not attack.by_class:
         return lane

@@ -2,7 +2,7 @@
 
 1. One shadow and no classes: a network of 64 units over the three highest confidences, descending (two of two classes).
 2. The same, with a shadow trained on another data set, whose features align because they are sorted:
-   `jaxattack.attacks.membership.learned.transferred_scores`.
+   `jaxattack.attacks.membership.learned.transfer_scores`.
 3. No shadow: the highest confidence is the score. For a verdict the paper takes as threshold the confidence that a tenth of
    1,000 random inputs exceed: `random_threshold`, which asks the target that much.
 
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from scipy.special import logsumexp
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import learned_scores
+from jaxattack.attacks.membership.learned import shadow_scores
 from jaxattack.attacks.membership.observed import read_signal, read_targets, read_values
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import MaxConfidence, Posterior
@@ -82,7 +82,7 @@ class MLLeaks1:
             TooFewReferences: fewer than three models.
             InputError: confidences NaN or infinite; a shadow without members or without non-members.
         """
-        return learned_scores(self, observations, targets)
+        return shadow_scores(self, observations, targets)
 
 
 @config

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import learned_scores, supervised_scores
+from jaxattack.attacks.membership.learned import shadow_scores, supervised_scores
 from jaxattack.attacks.membership.nsh import one_hot
 from jaxattack.attacks.membership.observed import read_signal, read_values
 from jaxattack.attacks.membership.reference import loss_of
@@ -104,4 +104,4 @@ class Nasr:
             TooFewReferences: fewer than three models, where it learns from shadows.
             InputError: signals NaN or infinite; nobody, or everybody, of those taught is a member.
         """
-        return (supervised_scores if self.supervised else learned_scores)(self, observations, targets)
+        return (supervised_scores if self.supervised else shadow_scores)(self, observations, targets)

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import learned_scores, supervised_scores
+from jaxattack.attacks.membership.learned import shadow_scores, supervised_scores
 from jaxattack.attacks.membership.observed import read_values
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import ConfidenceVector
@@ -99,7 +99,7 @@ class NSH:
             TooFewReferences: fewer than three models, where it learns from shadows.
             InputError: confidences NaN or infinite; nobody, or everybody, of those taught is a member.
         """
-        return (supervised_scores if self.supervised else learned_scores)(self, observations, targets)
+        return (supervised_scores if self.supervised else shadow_scores)(self, observations, targets)
 
 
 def one_hot(observations: Observations, classes: int) -> Float[np.ndarray, "model record cls"]:

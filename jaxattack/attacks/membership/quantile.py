@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from jaxattack.attacks.membership.attack_network import AttackNetwork, outputs_of, trained
+from jaxattack.attacks.membership.attack_network import AttackNetwork, outputs_of, train_network
 from jaxattack.attacks.membership.observed import read_signal, read_targets
 from jaxattack.signals import Hinge
 from jaxattack.types import InputError, Observations, at_least, config
@@ -144,6 +144,6 @@ def _program(network: AttackNetwork) -> Callable[..., jax.Array]:
             out = outputs_of(network, parts, parameters, x[index[rows]], key)
             return jnp.mean(out[:, 1] + 0.5 * ((value[index[rows]] - out[:, 0]) * jnp.exp(-out[:, 1])) ** 2)
 
-        return outputs_of(network, parts, trained(network, parts, loss, count, numbers, outputs=2), x, None)
+        return outputs_of(network, parts, train_network(network, parts, loss, count, numbers, outputs=2), x, None)
 
     return jax.jit(run)

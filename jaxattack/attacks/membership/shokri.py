@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import learned_scores
+from jaxattack.attacks.membership.learned import shadow_scores
 from jaxattack.attacks.membership.observed import read_values
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import ConfidenceVector
@@ -78,4 +78,4 @@ class Shokri:
             TooFewReferences: fewer than three models.
             InputError: confidences NaN or infinite; a shadow without members or without non-members.
         """
-        return learned_scores(self, observations, targets)
+        return shadow_scores(self, observations, targets)

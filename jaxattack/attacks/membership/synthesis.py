@@ -24,7 +24,7 @@ from scipy.special import softmax
 from jaxattack.types import Answer, BudgetSpent, InputError, Inputs, Oracle, at_least, config
 
 
-class Synthesised(NamedTuple):
+class Synthesis(NamedTuple):
     """What chains have come to.
 
     Attributes:
@@ -71,7 +71,7 @@ class HillClimb:
         if not 0 <= self.confidence < 1:
             raise InputError(f"confidence is {self.confidence}: give one from 0 to below 1.")
 
-    def __call__(self, victim: Oracle, classes: Int[np.ndarray, "chain"], *, seed: int = 0) -> Synthesised:
+    def __call__(self, victim: Oracle, classes: Int[np.ndarray, "chain"], *, seed: int = 0) -> Synthesis:
         """Climb to a record for each chain.
 
         Args:
@@ -117,7 +117,7 @@ class HillClimb:
             tired = rejected > self.rejections
             redrawn[tired] = np.maximum(min(self.fewest, size), -(-redrawn[tired] // 2))
             rejected[tired] = 0
-        return Synthesised(best_x.reshape(chains, *access.inputs.shape), emitted, best, queries, complete)
+        return Synthesis(best_x.reshape(chains, *access.inputs.shape), emitted, best, queries, complete)
 
 
 def propose(
