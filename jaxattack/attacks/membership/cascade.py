@@ -11,7 +11,8 @@ What is sure, the shadow models tell, each attacked by the others as the target 
           looked at only where nothing is found out, as in the authors' code
 
 After the authors' code; their tables were not at hand, and no figure of it is one of theirs. It costs rounds times models for a
-single target.
+single target. On Location-30 three rounds of 16 find 73.9, 79.1 and 81.6% of three targets' members at 1% false positives, and 48
+shadow models trained at once 69.7, 74.2 and 77.3%; at 0.1% the targets do not agree (`scripts/cascade.py`).
 """
 
 from __future__ import annotations
