@@ -1,6 +1,6 @@
 """A loop over the Adversarial Robustness Toolbox's HopSkipJump, for `benchmarks/boundary.py`, which runs it where that is installed.
 
-    python benchmarks/art_loop.py networks.npz found.npz
+    python benchmarks/art_loop.py networks.npz distances.npz
 
 The first file holds networks of two dense layers (w1, b1, w2, b2, a row each), records x, pairs of a network and a record,
 and how many iterations to make. The second gets of each pair the distance, the distance after a bisection towards the record

@@ -55,49 +55,51 @@ def networks(models: int, dataset: Dataset) -> tuple[Any, Work, np.ndarray]:
     return ensemble.variables, work, member
 
 
-def measured(options: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Records per second of our program, and of the loop."""
     dataset = load("digits").take(np.arange(options.records))
     variables, work, member = networks(options.models, dataset)
 
     def ask() -> tuple[np.ndarray, float, float]:
         begin, processor = time.perf_counter(), time.process_time()
-        found = ask_afterwards(work, 0, dataset, np.arange(options.models), member, variables)[SIGNAL.name]
-        return found[:, :, 0], time.perf_counter() - begin, time.process_time() - processor
+        distances = ask_afterwards(work, 0, dataset, np.arange(options.models), member, variables)[SIGNAL.name]
+        return distances[:, :, 0], time.perf_counter() - begin, time.process_time() - processor
 
     first = ask()[1]
-    found, seconds, processor = ask()
+    distances, seconds, processor = ask()
     together = {
         "models": options.models, "records": options.records, "queries": QUERIES,
         "first_seconds": first, "seconds": seconds, "processor_seconds": processor,
-        "records_per_second": found.size / seconds,
+        "records_per_second": distances.size / seconds,
     }  # fmt: skip
-    return together | (loop(options, dataset, variables, found) if options.art else {})
+    return together | (loop(options, dataset, variables, distances) if options.art else {})
 
 
-def loop(options: argparse.Namespace, dataset: Dataset, variables: Any, found: np.ndarray) -> dict[str, Any]:
+def loop(options: argparse.Namespace, dataset: Dataset, variables: Any, distances: np.ndarray) -> dict[str, Any]:
     """The toolbox on a few pairs of a model and a record that it labels right."""
     rng = np.random.default_rng(0)
-    right = np.argwhere(found > 0)
+    right = np.argwhere(distances > 0)
     pairs = right[rng.choice(len(right), options.pairs, replace=False)]
     first, last = (jax.tree.map(np.asarray, variables.params["layers"][number]) for number in (0, 1))
     x = dataset.x.reshape(len(dataset), -1).astype(np.float32) / 127.5 - 1
     with tempfile.TemporaryDirectory() as folder:
-        given, answer = Path(folder) / "networks.npz", Path(folder) / "found.npz"
+        networks_file, distances_file = (Path(folder) / name for name in ("networks.npz", "distances.npz"))
         weights = {"w1": first["kernel"], "b1": first["bias"], "w2": last["kernel"], "b2": last["bias"]}
-        np.savez(given, **weights, x=x, pairs=pairs, iterations=ITERATIONS)
-        subprocess.run([options.art, Path(__file__).with_name("art_loop.py"), given, answer], check=True)
-        told = dict(np.load(answer))
-    ours = found[tuple(pairs.T)]
-    ratio = lambda theirs: float(np.median(ours / theirs))  # noqa: E731
+        np.savez(networks_file, **weights, x=x, pairs=pairs, iterations=ITERATIONS)
+        subprocess.run(
+            [options.art, Path(__file__).with_name("art_loop.py"), networks_file, distances_file], check=True
+        )
+        theirs = dict(np.load(distances_file))
+    ours = distances[tuple(pairs.T)]
+    ratio = lambda other: float(np.median(ours / other))  # noqa: E731
     return {
         "pairs": options.pairs,
-        "loop_queries": float(told["queries"].mean()),
-        "loop_records_per_second": options.pairs / float(told["seconds"]),
-        "distance_over_loop": ratio(told["distance"]),
-        "distance_over_loop_bisected": ratio(told["projected"]),
+        "loop_queries": float(theirs["queries"].mean()),
+        "loop_records_per_second": options.pairs / float(theirs["seconds"]),
+        "distance_over_loop": ratio(theirs["distance"]),
+        "distance_over_loop_bisected": ratio(theirs["projected"]),
         "mean_distance": float(ours.mean()),
-        "mean_loop_distance_bisected": float(told["projected"].mean()),
+        "mean_loop_distance_bisected": float(theirs["projected"].mean()),
     }
 
 
@@ -126,7 +128,7 @@ def main() -> None:
     parser.add_argument("--art", help="Python of an environment with adversarial-robustness-toolbox")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    result = {"together": measured(options)}
+    result = {"together": measure(options)}
     errors = {d: {n: linear_errors(d, n) for n in row} for d, row in ELSEWHERE.items()}
     table = Table(
         title=f"{options.models} models x {options.records} records x {QUERIES} queries", title_justify="left"

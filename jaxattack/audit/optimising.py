@@ -71,10 +71,12 @@ def ask_optimised(plan: Plan, signal: OptimisedSignal) -> Float[np.ndarray, "mod
             rows = np.flatnonzero(folds[models] != other)
             if len(rows):
                 some, learnt = models[rows], jax.tree.map(lambda leaf: np.asarray(leaf)[rows], variables)  # noqa: B023
-                told = ask_afterwards(
+                answers = ask_afterwards(
                     work, plan.sweep.seed, plan.records, some, plan.member[some], learnt, queries(other)
                 )[signal.reads.name]
-                values |= dict(zip(some.tolist(), np.stack([told, np.full_like(told, other)], axis=-1), strict=True))
+                values |= dict(
+                    zip(some.tolist(), np.stack([answers, np.full_like(answers, other)], axis=-1), strict=True)
+                )
         return np.stack([values[model] for model in models.tolist()])
 
     return plan.folder.signal(f"{signal.name}_of_{len(plan.member)}", len(plan.member), of_chunk)

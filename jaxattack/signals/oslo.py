@@ -81,17 +81,17 @@ class OsloQueries(ReadQuery):
         bounds = -jnp.linspace(0.0, np.log(1e-4), self.thresholds)
 
         def step(now, number):
-            point, found, met = now
+            point, points, below = now
             _, gradient = summed_slopes(model, variables, source, goal, point)
             moved = point - x + STEP * part * gradient / by_record(jnp.maximum(norm(gradient), TINY), x)
             radius = part * (1 + number // self.steps).astype(x.dtype)
             moved = moved * jnp.minimum(1.0, radius / by_record(jnp.maximum(norm(moved), TINY), x))
             point = jnp.clip(x + moved, region.low, region.high)
             loss = summed_losses(model, variables, judging, goal, point)
-            found = jnp.where(met.reshape(met.shape + (1,) * (x.ndim - 1)), found, point[:, None])
-            return (point, found, met | (loss[:, None] > bounds[None])), None
+            points = jnp.where(below.reshape(below.shape + (1,) * (x.ndim - 1)), points, point[:, None])
+            return (point, points, below | (loss[:, None] > bounds[None])), None
 
-        found = jnp.repeat(x[:, None], self.thresholds, axis=1)
-        met = jnp.zeros((len(x), self.thresholds), bool)
+        points = jnp.repeat(x[:, None], self.thresholds, axis=1)
+        below = jnp.zeros((len(x), self.thresholds), bool)
         numbers = jnp.arange(self.growth * self.steps)
-        return jax.lax.scan(step, (x, found, met), numbers)[0][1]
+        return jax.lax.scan(step, (x, points, below), numbers)[0][1]

@@ -16,12 +16,12 @@ from jaxattack.training.program import (
     EVERYWHERE,
     MODEL,
     Work,
-    asked_together,
     aval,
     device_mesh,
     fixed_kernels,
     free_bytes,
     mapped,
+    models_at_once,
     network,
 )
 from jaxattack.training.single import memberships, observe
@@ -41,7 +41,7 @@ def ask_afterwards(
     models: Int[np.ndarray, "model"],
     member: Bool[np.ndarray, "model record"],
     variables: Variables,
-    asked: Float[np.ndarray, "record query *feature"] | None = None,
+    inputs: Float[np.ndarray, "record query *feature"] | None = None,
 ) -> dict[str, Float[np.ndarray, "model record query *value"]]:
     """What kept models say, as they would have said it when they were trained, beyond rounding; on all local devices.
 
@@ -52,7 +52,7 @@ def ask_afterwards(
         models: their numbers in the run.
         member: their rows of the member matrix.
         variables: what they learnt; every leaf leads with ``model``.
-        asked: network inputs that they are asked about instead of the views of each record.
+        inputs: of the network, which they are asked about instead of the views of each record.
 
     Returns:
         Each signal of the work, by its name.
@@ -64,7 +64,7 @@ def ask_afterwards(
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(models[rows].astype(np.uint32))
     learnt = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], variables)
     each = jax.device_put((keys, memberships(member[rows], work.slots), learnt), over_models)
-    records = dataset.x, dataset.y.astype(np.int32), *(() if asked is None else (asked,))
+    records = dataset.x, dataset.y.astype(np.int32), *(() if inputs is None else (inputs,))
     records = jax.device_put(records, everywhere)
     answers = _observer(work, mesh, len(rows), *map(aval, records))(each, *records)
     return {name: np.asarray(values)[: len(models)] for name, values in answers.items()}
@@ -75,9 +75,9 @@ def _observer(work: Work, mesh: Mesh, models: int, *records: jax.ShapeDtypeStruc
     """The compiled program for so many models; those that are asked together are as many as fit into free memory."""
     model, over_models = network(work), NamedSharding(mesh, MODEL)
 
-    def one(each, x, y, asked=None):
+    def one(each, x, y, inputs=None):
         key, member, variables = each
-        return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member, asked)
+        return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member, inputs)
 
     def spec(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=over_models)
@@ -85,7 +85,7 @@ def _observer(work: Work, mesh: Mesh, models: int, *records: jax.ShapeDtypeStruc
     keys = spec((models,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
     member = Membership(spec((models, work.slots), jnp.int32), spec((models, work.slots), jnp.float32))
     variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), blank(work, models))
-    group = asked_together(work, 1, models // mesh.size)
+    group = models_at_once(work, 1, models // mesh.size)
     while True:
         program = mapped(one, mesh, group).lower((keys, member, variables), *records).compile(fixed_kernels(mesh))
         need = program.memory_analysis()
@@ -99,7 +99,7 @@ def find_queries(
 ) -> Float[np.ndarray, "record query *feature"]:
     """The queries of each record, found on some models; a block of records is in memory at a time."""
     blocks = in_blocks(len(dataset), BLOCK)
-    found = [
+    queries = [
         np.asarray(
             _search(
                 network(work),
@@ -111,7 +111,7 @@ def find_queries(
         )
         for block in blocks
     ]
-    return np.concatenate(found)[: len(dataset)]
+    return np.concatenate(queries)[: len(dataset)]
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -152,8 +152,8 @@ def convolves(model: Model) -> bool:
     return any(leaf.ndim >= 4 for leaf in jax.tree.leaves(variables.params))
 
 
-def asked_together(work: Work, group: int, models: int) -> int:
-    """Models that a device asks at the same time, of so many.
+def models_at_once(work: Work, group: int, models: int) -> int:
+    """How many models a device asks at the same time, of so many.
 
     What a signal draws is the same for every model, and models that are asked at the same time share it. Where one asks more
     than once, drawing takes longer than a dense network takes to answer: all of them. The distance to the boundary of 16
@@ -186,11 +186,11 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
         key, member, variables = one
         return observe(model, work.signals, work.queries, way.block, x, y, variables, work.defences, key, member)
 
-    options, asked = fixed_kernels(mesh), asked_together(work, way.group, chunk // mesh.size)
+    options, together = fixed_kernels(mesh), models_at_once(work, way.group, chunk // mesh.size)
     with using(way.conv):
         training = mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(options)
         variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys))
-        observation = mapped(observe_one, mesh, asked).lower((keys, member, variables), x, y).compile(options)
+        observation = mapped(observe_one, mesh, together).lower((keys, member, variables), x, y).compile(options)
     needs = [program.memory_analysis() for program in (training, observation)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
     # What the chunk before has learnt and answered is still there while it is brought to the host.

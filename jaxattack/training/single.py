@@ -244,7 +244,7 @@ def observe(
     defences: tuple[Defence, ...] = (),
     key: PRNGKeyArray | None = None,
     member: Membership | None = None,
-    asked: Float[jax.Array, "record query *feature"] | None = None,
+    inputs: Float[jax.Array, "record query *feature"] | None = None,
 ) -> dict[str, Float[jax.Array, "record query *value"]]:
     """Ask one model about every view of every record; the answers never leave the device.
 
@@ -259,7 +259,7 @@ def observe(
         defences: before its answers, the first nearest to the model; they take a key and the members.
         key: everything random about this model.
         member: its members.
-        asked: network inputs that it is asked about instead of the views of each record.
+        inputs: of the network, which it is asked about instead of the views of each record.
 
     Returns:
         Each signal; ``correct`` has one query, the record itself, but where other inputs are asked about.
@@ -286,12 +286,12 @@ def observe(
         def at(now):
             number, offset = now
             one = behind(chain, index, number)
-            batch = as_input(view(queries, records, offset)) if asked is None else asked[index, number]
+            batch = as_input(view(queries, records, offset)) if inputs is None else inputs[index, number]
             draws = keys_of(jax.random.fold_in(common, number), index)
             return {name: signal(one, batch, labels, draws) for name, signal in by_name.items()}
 
-        if asked is not None:
-            return jax.lax.map(at, (jnp.arange(asked.shape[1]), jnp.zeros((asked.shape[1], 3), jnp.int32)))
+        if inputs is not None:
+            return jax.lax.map(at, (jnp.arange(inputs.shape[1]), jnp.zeros((inputs.shape[1], 3), jnp.int32)))
         return jax.lax.map(at, (jnp.arange(len(offsets)), offsets))
 
     if defences:
@@ -304,7 +304,7 @@ def observe(
         name: jnp.moveaxis(value, 1, 2).reshape(-1, value.shape[1], *value.shape[3:])[: len(y)]
         for name, value in answers.items()
     }
-    if asked is not None:
+    if inputs is not None:
         return by_record
     return by_record | {name: value[:, :1] for name, value in by_record.items() if name == "correct"}
 

@@ -18,7 +18,7 @@ from jaxattack.models import Architecture, build
 from jaxattack.signals import GradientNorm, Hinge, NoiseRobustness, Posterior
 from jaxattack.training import Placement, Recipe, afterwards, train_ensemble
 from jaxattack.training.learners import Standard
-from jaxattack.training.program import asked_together
+from jaxattack.training.program import models_at_once
 from jaxattack.types import InputError
 
 NAME = "synthetic:random-labels?records=40&features=5&classes=3"
@@ -77,8 +77,8 @@ def test_kept_models_say_what_they_would_have_said(finished, no_training, signal
 def test_a_signal_that_draws_says_the_same_of_models_asked_together_and_one_by_one(finished, no_training, monkeypatch):
     signal, groups = NoiseRobustness(copies=20, sigma=1.0), []
 
-    def asked(work, group, models):
-        groups.append(asked_together(work, group, models))
+    def record(work, group, models):
+        groups.append(models_at_once(work, group, models))
         return group
 
     one = Mesh(np.array(jax.local_devices()[:1]), ("model",))
@@ -87,7 +87,7 @@ def test_a_signal_that_draws_says_the_same_of_models_asked_together_and_one_by_o
     for file in finished.glob(f"signal-{signal.name}-*.npz"):
         file.unlink()
     afterwards._observer.cache_clear()
-    monkeypatch.setattr(afterwards, "asked_together", asked)
+    monkeypatch.setattr(afterwards, "models_at_once", record)
     np.testing.assert_array_equal(run_observations(finished, settings()).of(signal), together)
     assert groups == [4, 2]
     assert len(np.unique(together)) > 5

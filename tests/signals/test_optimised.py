@@ -36,7 +36,7 @@ def boundaries(weights, shifts):
     return Variables({"weight": jnp.asarray(weights, jnp.float32), "shift": jnp.asarray(shifts, jnp.float32)}, {})
 
 
-def found(signal, model, variables, member, x, y, validation=None):
+def points_of(signal, model, variables, member, x, y, validation=None):
     validation = np.zeros(len(member), bool) if validation is None else np.asarray(validation, bool)
     surrogates = Surrogates(variables, jnp.asarray(member), jnp.asarray(validation))
     search = jax.jit(partial(signal.search, model))
@@ -56,7 +56,7 @@ def test_yoqo_goes_between_the_boundaries_of_those_that_know_and_those_that_do_n
     # Along the first feature a member's boundary is at -1 and the others' at 1; the second feature says nothing.
     variables = boundaries([[1.0, 0], [1.0, 0]], [-1.0, 1.0])
     x, member = np.array([[2.0, 0.5], [2.0, -3.0]]), np.array([[True, False], [False, True]])
-    points = found(YOQO, LINEAR, variables, member, x, [1, 1])[:, 0]
+    points = points_of(YOQO, LINEAR, variables, member, x, [1, 1])[:, 0]
     best = brentq(lambda at: -expit(-(at + 1)) + 2 * expit(at - 1), -5, 5)
     other = brentq(lambda at: -expit(-(at - 1)) + 2 * expit(at + 1), -5, 5)  # of a record that the second model knows
     np.testing.assert_allclose(points[:, 0], [best, other], atol=0.02)
@@ -66,18 +66,18 @@ def test_yoqo_goes_between_the_boundaries_of_those_that_know_and_those_that_do_n
 def test_yoqo_stops_where_its_models_agree_already():
     variables = boundaries([[9.0, 0], [9.0, 0]], [-9.0, 9.0])
     x = np.array([[0.0, 1.0]])
-    np.testing.assert_array_equal(found(YOQO, LINEAR, variables, np.array([[True], [False]]), x, [1])[:, 0], x)
+    np.testing.assert_array_equal(points_of(YOQO, LINEAR, variables, np.array([[True], [False]]), x, [1])[:, 0], x)
 
 
 def test_canary_queries_go_where_models_in_are_sure_and_models_out_undecided():
     # Of two models with boundaries of their own, phi is a feature each: 10 for the one that knows the record, 0 for the other.
     variables = boundaries([[1.0, 0], [0, 1.0]], [0.0, 0.0])
     x, member = np.array([[2.0, 1.5], [2.0, -3.0]]), np.array([[True, False], [False, True]])
-    points = found(CANARY, LINEAR, variables, member, x, [1, 0])
+    points = points_of(CANARY, LINEAR, variables, member, x, [1, 0])
     assert points.shape == (2, 3, 2)
     np.testing.assert_allclose(points[0], np.broadcast_to([10, 0], (3, 2)), atol=0.05)
     np.testing.assert_allclose(points[1], np.broadcast_to([0, -10], (3, 2)), atol=0.05)  # labelled the other way
-    one = found(CanaryQueries(count=3, steps=1, rate=0.1), LINEAR, variables, member, x, [1, 0])
+    one = points_of(CanaryQueries(count=3, steps=1, rate=0.1), LINEAR, variables, member, x, [1, 0])
     assert len(np.unique(one[0], axis=0)) == 3  # each from a start of its own
 
 
@@ -87,7 +87,7 @@ def test_oslo_goes_straight_to_the_point_where_the_confidence_is_lost():
     y = (x @ weight > 0).astype(int)
     variables = boundaries([weight, weight, -weight], [0.0, 0.0, 0.0])  # the last knows every record: it is not asked
     member = np.array([[False] * 3, [False] * 3, [True] * 3])
-    points = found(OSLO, LINEAR, variables, member, x, y, np.array([False, True, False]))
+    points = points_of(OSLO, LINEAR, variables, member, x, y, np.array([False, True, False]))
     part = np.sqrt((x**2).mean(axis=1)) * OSLO.largest * np.sqrt(2) / OSLO.growth
     for query, tau in enumerate((1.0, 1e-2, 1e-4)):
         needed = np.abs(x @ weight) - (logit(tau) if tau < 1 else np.inf)
@@ -106,7 +106,7 @@ def test_both_find_what_a_loop_over_one_record_finds():
     variables = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 4))
     x, y = rng.standard_normal((2, 4)).astype(np.float32), rng.integers(0, 3, 2)
     member, signal = rng.permuted(np.tile(np.arange(4) < 2, (2, 1)), axis=1).T, YoqoQuery(steps=8, rate=0.1)
-    points = found(signal, model, variables, member, x, y)
+    points = points_of(signal, model, variables, member, x, y)
     each = [jax.tree.map(lambda leaf: leaf[m], variables) for m in range(4)]  # noqa: B023
     for record in range(2):
         size, start = np.sqrt((x[record] ** 2).mean()), jnp.asarray(x[record])
@@ -142,7 +142,9 @@ def test_pictures_stay_within_their_range(signal):
     model = build("softmax", (3, 2, 1), 3)
     variables = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 4))
     x = np.random.default_rng(0).choice([-1.0, 1.0], (2, 3, 2, 1))
-    points = found(signal, model, variables, np.array([[True], [False]] * 2) & [[True, True]], x, [0, 1], [0, 0, 1, 1])
+    points = points_of(
+        signal, model, variables, np.array([[True], [False]] * 2) & [[True, True]], x, [0, 1], [0, 0, 1, 1]
+    )
     assert points.shape == (2, signal.queries, 3, 2, 1)
     assert np.abs(points).max() <= 1
     assert (points != x[:, None]).any()

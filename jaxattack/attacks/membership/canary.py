@@ -77,13 +77,15 @@ class Canary:
             TooFewReferences: too few models among those that were asked the same queries.
             InputError: models that are not kept, or phi NaN or infinite.
         """
-        phi, asked = read_answers(observations, self._signal())
+        phi, folds = read_answers(observations, self._signal())
         models = read_targets(observations, targets)
         scores = np.empty((len(models), observations.records))
-        for queries in np.unique(asked[models]):
-            own, chosen = np.flatnonzero(asked == queries), asked[models] == queries
-            fold = Observations(signals={"phi": phi[own]}, member=observations.member[own], label=observations.label)
-            scores[chosen] = self.attack(fold, np.searchsorted(own, models[chosen]).tolist())
+        for fold in np.unique(folds[models]):
+            own, rows = np.flatnonzero(folds == fold), folds[models] == fold
+            observed = Observations(
+                signals={"phi": phi[own]}, member=observations.member[own], label=observations.label
+            )
+            scores[rows] = self.attack(observed, np.searchsorted(own, models[rows]).tolist())
         return scores
 
     def _signal(self) -> CanaryQueries:

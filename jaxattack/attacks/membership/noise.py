@@ -109,7 +109,7 @@ class LabelOnlyNoise:
         def level(row: int) -> int:
             shadow = shadows[row]
             inside = shadow.members(observations.member, self.name)
-            told = shares[:, shadow.model, shadow.records]
-            return int(np.argmax([advantage(roc_curve(share, inside)) for share in told]))
+            known = shares[:, shadow.model, shadow.records]
+            return int(np.argmax([advantage(roc_curve(share, inside)) for share in known]))
 
         return shares[map_threads(level, range(len(models))), models]

@@ -39,7 +39,7 @@ def read_values(observations: Observations, signal: Signal) -> Float[np.ndarray,
 def read_answers(
     observations: Observations, signal: OptimisedSignal
 ) -> tuple[Float[np.ndarray, "model record query"], Int[np.ndarray, "model"]]:
-    """What models answered to queries that were optimised on others, and the number of the set of queries each was asked.
+    """What models answered to queries that were optimised on others, and the fold that the queries of each were optimised on.
 
     Raises:
         InputError: as `read_signal`.

@@ -71,15 +71,15 @@ class YOQO:
             TooFewReferences: a record lacks references on a side, among those that were asked the same points.
             InputError: models that are not kept.
         """
-        answers, asked = read_answers(observations, self._signal())
+        answers, folds = read_answers(observations, self._signal())
         right, models = answers[:, :, 0] > 0, read_targets(observations, targets)
         if not self.judged:
             return right[models].astype(np.float64)
         scores = np.empty((len(models), observations.records))
-        for points in np.unique(asked[models]):
-            own, chosen = np.flatnonzero(asked == points), asked[models] == points
-            place = np.searchsorted(own, models[chosen])
-            scores[chosen] = self._judge(right[own], observations.member[own], place)
+        for fold in np.unique(folds[models]):
+            own, rows = np.flatnonzero(folds == fold), folds[models] == fold
+            place = np.searchsorted(own, models[rows])
+            scores[rows] = self._judge(right[own], observations.member[own], place)
         return scores
 
     def _judge(
