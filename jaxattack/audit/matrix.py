@@ -30,7 +30,7 @@ from jaxattack.audit.matrix_victims import Judge, invert_classes, steal
 from jaxattack.audit.model_source import ModelSource
 from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.records import Standardise
-from jaxattack.audit.scorable import Scorable, scorable
+from jaxattack.audit.scorable import scorable
 from jaxattack.audit.sweep import folder_or_none
 from jaxattack.data.designs import Design, Halves
 from jaxattack.training import Placement
@@ -128,20 +128,21 @@ def run_matrix(
         runs.append(open_column(out, audit, column, placement=placement, cluster=cluster, progress=progress))
         if progress:
             progress("columns", len(runs), len(audit.columns))
-    part = scorable(runs[0].plan.member, by_label(audit.attacks))
-    planned = [(run, tuple(cells_of(run, audit, part))) for run in runs]
-    done = _counted(progress, sum(len(cells) + len(audit.extractions) + len(audit.inversions) for _, cells in planned))
+    parts = [scorable(run.plan.member[:, : run.scored], by_label(audit.attacks)) for run in runs]
+    cells = [tuple(cells_of(run, runs[0], audit, part)) for run, part in zip(runs, parts, strict=True)]
+    done = _counted(progress, sum(map(len, cells)) + len(runs) * len((*audit.extractions, *audit.inversions)))
     judge = Judge(audit)
     results = [
         ColumnResult(
             run,
-            tuple((cell, done(measure(cell, run, runs[0], audit, part, folder))) for cell in cells),
+            part,
+            tuple((cell, done(measure(cell, run, runs[0], audit, part, folder))) for cell in of_column),
             tuple((attack, done(steal(attack, run, audit, folder))) for attack in audit.extractions),
             tuple((attack, done(invert_classes(attack, run, audit, judge, folder))) for attack in audit.inversions),
         )
-        for run, cells in planned
+        for run, part, of_column in zip(runs, parts, cells, strict=True)
     ]
-    return MatrixResult(findings=_findings(results, part, audit, folder.new_cells, begin))
+    return MatrixResult(findings=_findings(results, audit, folder.new_cells, begin))
 
 
 def _own(out: Path) -> Path:
@@ -167,11 +168,9 @@ def _counted(progress: Progress | None, total: int) -> Callable[[Outcome], Outco
     return done
 
 
-def _findings(
-    results: list[ColumnResult], part: Scorable, audit: MatrixAudit, new_cells: int, begin: float
-) -> MatrixFindings:
+def _findings(results: list[ColumnResult], audit: MatrixAudit, new_cells: int, begin: float) -> MatrixFindings:
     runs = [result.run for result in results]
-    columns, cells = zip(*(findings_of(result, runs[0], part, audit.repetitions) for result in results), strict=True)
+    columns, cells = zip(*(findings_of(result, runs[0], audit.repetitions) for result in results), strict=True)
     every = tuple(cell for of_column in cells for cell in of_column)
     trained = {run.training.folder.path: run.training_cost for run in runs}.values()
     data = runs[0].plan.records
@@ -179,8 +178,8 @@ def _findings(
         title=f"{data.name} · {model_label(audit.model)} · {len(columns)} columns of {audit.models} models",
         columns=columns,
         cells=every,
-        records=len(part.records),
-        notes=part.notes,
+        records=len(results[0].part.records),
+        notes=tuple(dict.fromkeys(note for result in results for note in result.part.notes)),
         cost=CostFindings(
             models=audit.models * len(trained),
             gradient_steps=sum(cost.gradient_steps for cost in trained),

@@ -21,6 +21,7 @@ from jaxattack.audit.environment import device
 from jaxattack.audit.matrix_cells import digest
 from jaxattack.audit.matrix_plan import Column, MatrixAudit
 from jaxattack.audit.plan import MembershipAudit, Plan, planned, prepare
+from jaxattack.audit.records import unscored
 from jaxattack.audit.scoring import training_cost
 from jaxattack.audit.sweep import train_run
 from jaxattack.signals import Averaged
@@ -28,7 +29,7 @@ from jaxattack.signals.distortion import Distortion
 from jaxattack.store import Cost
 from jaxattack.training import Placement
 from jaxattack.training.view import sight
-from jaxattack.types import InputWarning, Observations, Progress, Signal, sees
+from jaxattack.types import InputWarning, Observations, OptimisedSignal, Progress, Signal, sees
 
 
 class ColumnRun(NamedTuple):
@@ -48,6 +49,16 @@ class ColumnRun(NamedTuple):
     def identity(self) -> dict[str, Any]:
         """What decides what its models answer, but for how many there are."""
         return without_signals(self.plan.folder.identity)
+
+    @property
+    def scored(self) -> int:
+        """How many of its records, the first, may be scored: all but those that its learner has set aside."""
+        return len(self.plan.records) - unscored(self.plan.folder.identity)
+
+    def alike(self, other: ColumnRun) -> bool:
+        """Whether another column has the same records in the same order, and the same members."""
+        data = (one.plan.folder.identity["data"]["sha256"] for one in (self, other))
+        return len({*data}) == 1 and np.array_equal(self.plan.member, other.plan.member)
 
     @property
     def observations(self) -> Observations:
@@ -132,7 +143,7 @@ def _signals(plan: Plan, column: Column, audit: MatrixAudit) -> tuple[Signal, ..
     several = tuple(
         Averaged(signal=signal, times=audit.repetitions)
         for signal in single
-        if column.fresh and signal.queries == 1 and signal.name in read
+        if column.fresh and signal.queries == 1 and signal.name in read and not isinstance(signal, OptimisedSignal)
     )
     return (*single, *several, Distortion())
 

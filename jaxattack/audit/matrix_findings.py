@@ -30,18 +30,20 @@ class ColumnResult(NamedTuple):
 
     Attributes:
         run: the column.
+        part: which of its records were scored.
         membership: each cell, and what it gave.
         extraction: each attack, and what it gave.
         inversion: each attack, and what it gave.
     """
 
     run: ColumnRun
+    part: Scorable
     membership: tuple[tuple[MembershipCell, MembershipMeasurement | Refusal], ...]
     extraction: tuple[tuple[ExtractionAttack, ExtractionMeasurement | Refusal], ...]
     inversion: tuple[tuple[InversionAttack, InversionMeasurement | Refusal], ...]
 
 
-def findings_of(result: ColumnResult, reference: ColumnRun, part: Scorable, repetitions: int) -> tuple[
+def findings_of(result: ColumnResult, reference: ColumnRun, repetitions: int) -> tuple[
     ColumnFindings, tuple[CellFindings, ...]
 ]:  # fmt: skip
     """A column and its cells.
@@ -49,11 +51,10 @@ def findings_of(result: ColumnResult, reference: ColumnRun, part: Scorable, repe
     Args:
         result: what was measured.
         reference: the column without a defence, whose models are the references of static attacks.
-        part: which records were scored.
         repetitions: answers that are averaged in repeated cells.
     """
     run = result.run
-    train, test = _accuracies(run, part)
+    train, test = _accuracies(run, result.part)
     utility = None if test is None else test.mean
     cells = (
         *(_membership(cell, given, run, reference, repetitions, utility) for cell, given in result.membership),

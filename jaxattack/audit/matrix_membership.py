@@ -54,19 +54,21 @@ class MembershipCell(NamedTuple):
     reason: str = ""
 
 
-def cells_of(run: ColumnRun, audit: MatrixAudit, part: Scorable) -> Iterator[MembershipCell]:
+def cells_of(run: ColumnRun, reference: ColumnRun, audit: MatrixAudit, part: Scorable) -> Iterator[MembershipCell]:
     """Every membership cell of a column, those that cannot be run among them.
 
     Args:
         run: the column.
+        reference: the column without a defence.
         audit: the matrix.
-        part: which attacks score which records.
+        part: which attacks score which records of the column.
     """
     access = sight(run.plan.records, run.column.defences)
     for attack in audit.attacks:
         name = label(attack, REGISTRY)
         blind = [signal for signal in attack.signals if not sees(signal, access)]
-        distinct = not run.column.bare and attack.references
+        optimised = any(isinstance(signal, OptimisedSignal) for signal in attack.signals)
+        distinct = not run.column.bare and (attack.references or optimised)
         if name not in part.attacks:
             reason = f"{name} is left out: {' '.join(part.notes)}"
         elif blind:
@@ -74,14 +76,19 @@ def cells_of(run: ColumnRun, audit: MatrixAudit, part: Scorable) -> Iterator[Mem
         else:
             reason = ""
         yield MembershipCell(attack, "adaptive", not distinct, reason)
-        optimised = [signal for signal in attack.signals if isinstance(signal, OptimisedSignal)]
-        if distinct and optimised and not reason:
-            # Who does not know of the defence would ask the defended model what was found on others.
-            reason = f"{name} finds its queries on the models of its own column."
         if distinct:
-            yield MembershipCell(attack, "static", False, reason)
+            yield MembershipCell(attack, "static", False, reason or _no_static(name, run, reference, optimised))
         if run.column.fresh and not optimised and all(signal.queries == 1 for signal in attack.signals):
             yield MembershipCell(attack, "repeated", False, reason)
+
+
+def _no_static(name: str, run: ColumnRun, reference: ColumnRun, optimised: bool) -> str:
+    """Why undefended models cannot be a column's references; empty where they can."""
+    if optimised:
+        return f"{name} finds its queries on the models of {run.column.name}: undefended ones are asked others."
+    if not run.alike(reference):
+        return f"{run.column.name} has records set aside, and its models have other members than undefended ones."
+    return ""
 
 
 def measure(
@@ -108,7 +115,7 @@ def measure(
         "repetitions": audit.repetitions if cell.how == "repeated" else 1,
         "models": audit.models,
         "targets": len(targets),
-        "records": _digestible(part.records, len(run.plan.records)),
+        "records": _digestible(part.records, run.scored),
         "release": release("jaxattack"),
     }
 

@@ -22,7 +22,6 @@ from jaxattack.types import (
     InversionAttack,
     Learner,
     MembershipAttack,
-    Reserving,
     at_least,
     config,
 )
@@ -131,12 +130,6 @@ class MatrixAudit:
             raise InputError("attacks is (): give at least one, as (jaxattack.attacks.LiRA(online=True),).")
         object.__setattr__(self, "columns", _named_once((Column(name=NONE), *self.columns)))
         object.__setattr__(self, "attacks", tuple(by_label((*self.attacks, Gap())).values()))
-        for column in self.columns:
-            if isinstance(column.learner or self.learner, Reserving):
-                raise InputError(
-                    f"column {column.name} learns with records set aside, and all columns have the same members: give "
-                    "jaxattack membership its learner."
-                )
 
     def sweep(self, column: Column, *, defended: bool) -> MembershipAudit:
         """The sweep of a column's models, as they answer behind its defences or as they were trained."""

@@ -20,12 +20,13 @@ from jaxattack.audit.matrix_cells import CellFolder, ExtractionMeasurement, Inve
 from jaxattack.audit.matrix_columns import ColumnRun
 from jaxattack.audit.matrix_plan import MatrixAudit
 from jaxattack.audit.model_source import label as model_label
+from jaxattack.audit.optimising import read_variables, work_of
 from jaxattack.audit.victim import Victim
 from jaxattack.audit.victim_names import network_victim
+from jaxattack.data import fingerprint
 from jaxattack.defences import describe
+from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.release import release
-from jaxattack.store import read_leaves
-from jaxattack.training.afterwards import blank
 from jaxattack.training.program import Work, network
 from jaxattack.types import ExtractionAttack, InputError, InversionAttack, Variables
 
@@ -42,7 +43,7 @@ def victim_of(run: ColumnRun, seed: int) -> Victim:
         InputError: a defence that can do nothing with confidences, or weights that are damaged.
     """
     plan = run.training
-    work = Work(plan.sweep.model, plan.sweep.learner, plan.sweep.queries, (), plan.slots, plan.sweep.columns)
+    work = work_of(plan, ())
     victim = network_victim(
         f"{model_label(run.plan.source)} on {plan.records.name}",
         network(work),
@@ -58,7 +59,7 @@ def _variables(run: ColumnRun, work: Work) -> Variables:
     folder = run.training.folder
     chunk, models = next((chunk, models) for chunk, models in folder.chunks().items() if TARGET in models)
     place = models.tolist().index(TARGET)
-    learnt = read_leaves(folder.weights_of(chunk), blank(work, len(models)))
+    learnt = read_variables(run.training, work, models, folder.weights_of(chunk))
     return jax.tree.map(lambda leaf: leaf[place], learnt)
 
 
@@ -95,16 +96,19 @@ def steal(
 
 
 class Judge:
-    """The evaluation model of a matrix: all columns have the same records and members, and so the same."""
+    """The evaluation models of a matrix: columns with the same records and members have the same one."""
 
     def __init__(self, audit: MatrixAudit):
-        self._audit, self._evaluator = audit, None
+        self._audit = audit
+        self._evaluators: dict[str, Evaluation | None] = {}
 
     def evaluator(self, victim: Victim) -> Evaluation | None:
         """As `evaluation_model`; trained when it is first asked for."""
-        if self._evaluator is None:
-            self._evaluator = evaluation_model(victim, EVALUATION, self._audit.seed)
-        return self._evaluator
+        assert victim.dataset is not None
+        key = f"{fingerprint(victim.dataset)} {fingerprint_of(victim.member)}"
+        if key not in self._evaluators:
+            self._evaluators[key] = evaluation_model(victim, EVALUATION, self._audit.seed)
+        return self._evaluators[key]
 
 
 def invert_classes(

@@ -64,6 +64,7 @@ USUAL = Rows(
         "entropy",
         "modified-entropy-classwise",
         "risk-score",
+        "ml-leaks-1",
         "noise?copies=50",
         "augmentation-translation",
         "gap",
@@ -71,7 +72,7 @@ USUAL = Rows(
     extractions=("uniform-retraining?budget=1000&substitute=mlp:64", "knockoff-random?budget=250"),
     inversions=("numeric?steps=50", "boundary?directions=16&first=2000&prior.steps=500"),
 )
-"""The command without words: fifteen membership attacks, two extractions and two inversions on ten defences and none.
+"""The command without words: sixteen membership attacks, two extractions and two inversions on ten defences and none.
 
 Left out for their price: MemGuard, which searches for 2,100 steps an answer (16 CPU seconds a model), and attacks that ask for
 confidences a hundred times a record, as merlin.
@@ -164,7 +165,7 @@ def matrix(
 ) -> None:
     """What does a defence buy, against which attack? Every attack on every defence, on one page.
 
-    Without options: fifteen membership attacks, two extractions and two inversions on ten defences of networks on
+    Without options: sixteen membership attacks, two extractions and two inversions on ten defences of networks on
     scikit-learn's digits, in ten minutes on two cores.
 
     Every defended column is attacked by references that are trained without the defence (static) and with it (adaptive), and

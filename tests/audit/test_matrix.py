@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks import extraction, inversion
-from jaxattack.attacks.membership import LiRA, Threshold
+from jaxattack.attacks.membership import LiRA, Threshold, by_label, lookup
 from jaxattack.audit import Column, MatrixAudit, matrix_cells, matrix_columns, sweep
 from jaxattack.audit.findings import values
 from jaxattack.audit.matrix import run_matrix
 from jaxattack.audit.matrix_cells import CellFolder, Figure, MembershipMeasurement, Refusal, digest
-from jaxattack.audit.matrix_membership import static_scores
+from jaxattack.audit.matrix_membership import cells_of, static_scores
+from jaxattack.audit.scorable import Scorable
 from jaxattack.data import load
 from jaxattack.defences import LabelOnly, Noise, Round
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.models import Architecture
 from jaxattack.training import Placement, Recipe
-from jaxattack.training.learners import Standard
+from jaxattack.training.learners import DMP, Standard
 from jaxattack.types import InputError, Observations
 
 RECIPE = Recipe(epochs=30, batch=10, learning_rate=0.02)
@@ -248,6 +249,32 @@ def test_a_cluster_trains_what_has_models_of_its_own(tmp_path, monkeypatch):
     findings = run_matrix(tmp_path, audit, placement=PLACEMENT, cluster="here:1").findings
     assert set(addresses) == {"here:1"}
     assert findings.cost.models == 16
+
+
+def test_a_learner_that_sets_records_aside_has_no_undefended_references(made, tmp_path):
+    own = Column(name="private", learner=DMP(recipe=RECIPE))
+    folder = tmp_path / "copy"
+    shutil.copytree(made[0], folder)
+    findings = run(folder, columns=(own,), extractions=(), inversions=())
+    by_how = cells(findings, "private", "lira-online")
+    assert not by_how[True, 1].reason
+    assert "has records set aside, and its models have other members" in by_how[False, 1].reason
+    assert not cells(findings, "private", "gap")[True, 1].reason
+
+
+def test_queries_that_are_found_on_models_have_no_static_form(made):
+    audit = settings(attacks=(lookup("canary"),))
+
+    def opened(column):
+        return matrix_columns.open_column(
+            made[0], audit, column, placement=PLACEMENT, cluster=None, progress=None
+        )  # fmt: skip
+
+    run, bare = opened(ROUND), opened(Column(name="none"))
+    part = Scorable(np.arange(60), by_label(audit.attacks), ())
+    reasons = {cell.how: cell.reason for cell in cells_of(run, bare, audit, part) if cell.attack.name == "canary"}
+    assert reasons["adaptive"] == ""
+    assert reasons["static"] == "canary finds its queries on the models of round: undefended ones are asked others."
 
 
 DAMAGE = {

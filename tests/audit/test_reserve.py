@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import ATTACKS
-from jaxattack.audit.matrix_plan import Column, MatrixAudit
 from jaxattack.audit.plan import MembershipAudit, planned
 from jaxattack.audit.poisoning import Poisoning, poison
 from jaxattack.audit.records import set_aside
@@ -53,11 +52,6 @@ def test_a_sweep_of_students_who_are_told_nothing_scores_the_other_records_and_f
     assert by_name["loss"].auc == pytest.approx(0.5, abs=4 * np.sqrt(289 / (12 * 144 * 144)))
     again = rescore(tmp_path, attacks).findings
     assert {one.name: one.auc for one in again.attacks} == {name: one.auc for name, one in by_name.items()}
-
-
-def test_a_column_with_records_set_aside_is_refused():
-    with pytest.raises(InputError, match="column dmp learns with records set aside"):
-        MatrixAudit(model=SETTINGS["model"], dataset=DATA, columns=(Column(name="dmp", learner=LEARNER),))
 
 
 def test_a_reserve_beside_poison_is_refused(tmp_path):

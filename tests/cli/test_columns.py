@@ -87,5 +87,5 @@ def test_the_command_without_words_is_as_large_as_it_says():
     audit = Crossed().audit(Subject(), RECIPE)
     assert [one.name for one in audit.columns] == [*USUAL.defences]
     assert len(audit.columns) == 11
-    assert (len(audit.attacks), len(audit.extractions), len(audit.inversions)) == (15, 2, 2)
+    assert (len(audit.attacks), len(audit.extractions), len(audit.inversions)) == (16, 2, 2)
     assert Crossed(extractions=("none",)).audit(Subject(), RECIPE).extractions == ()
