@@ -63,7 +63,7 @@ class Bounds(NamedTuple):
     space: str
 
 
-class Consistent(NamedTuple):
+class Estimate(NamedTuple):
     """Weights, and how sure they are.
 
     Attributes:
@@ -119,12 +119,12 @@ def bounds(access: Access, columns: Float[np.ndarray, "query column"], answer: A
         with np.errstate(invalid="ignore"):
             off = 2 * ROUNDING[access.precision] * (1 + np.abs(np.where(np.isfinite(middle), middle, 0.0)))
         middle = np.where(np.isfinite(middle), middle, np.nan)
-    known = ~np.isnan(middle)
-    least = np.where(known, middle, np.inf).min(axis=1, keepdims=True)
-    low = np.where(known, middle - off, -np.inf)
-    high = np.where(known, middle, least) + off
-    whole = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
-    return Bounds(whole, middle, off, low, high, equations(access), kind)
+    present = ~np.isnan(middle)
+    least = np.where(present, middle, np.inf).min(axis=1, keepdims=True)
+    low = np.where(present, middle - off, -np.inf)
+    high = np.where(present, middle, least) + off
+    design = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
+    return Bounds(design, middle, off, low, high, equations(access), kind)
 
 
 def together(first: Bounds, second: Bounds) -> Bounds:
@@ -133,135 +133,139 @@ def together(first: Bounds, second: Bounds) -> Bounds:
     return Bounds(columns, middle, width, low, high, first.basis, first.space)
 
 
-def values(said: Bounds, columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def values(limits: Bounds, columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """What weights answer; columns with the constant."""
-    return _VALUES[said.space][0](columns @ weight)
+    return _VALUES[limits.space][0](columns @ weight)
 
 
-def slopes(said: Bounds, value: np.ndarray) -> np.ndarray:
+def slopes(limits: Bounds, value: np.ndarray) -> np.ndarray:
     """Float["query cls equation"], the derivative of each value by what the equations add to the logits."""
-    return _VALUES[said.space][1](value) @ said.basis
+    return _VALUES[limits.space][1](value) @ limits.basis
 
 
-def consistent(said: Bounds, start: np.ndarray | None = None) -> Consistent:
+def consistent(limits: Bounds, start: np.ndarray | None = None) -> Estimate:
     """Weights that keep the bounds, or come near it.
 
     Args:
-        said: the bounds.
+        limits: the bounds.
         start: Float["column cls"], weights to start from; by default step 1 finds some.
     """
-    linear = _linear(said)
-    fitted: Consistent | None = None
+    linear = _linear(limits)
+    best: Estimate | None = None
     for weight in (start, linear, linear / 2, np.zeros_like(linear)):
-        if weight is not None and (fitted is None or fitted.excess > FAR):
-            found = _squares(said, _squares(_coarse(said), weight).weight if said.space == "logarithm" else weight)
-            fitted = found if fitted is None or found.excess < fitted.excess else fitted
-    assert fitted is not None
-    return fitted if said.space == "logarithm" or said.width.max() < FINE else _centre(said, fitted)
+        if weight is not None and (best is None or best.excess > FAR):
+            candidate = _squares(
+                limits, _squares(_coarse(limits), weight).weight if limits.space == "logarithm" else weight
+            )
+            best = candidate if best is None or candidate.excess < best.excess else best
+    assert best is not None
+    return best if limits.space == "logarithm" or limits.width.max() < FINE else _centre(limits, best)
 
 
-def _coarse(said: Bounds) -> Bounds:
+def _coarse(limits: Bounds) -> Bounds:
     """Logarithms of confidences as confidences, which no residual of a rare class outweighs."""
-    share = np.exp(said.middle)
-    return said._replace(space="confidence", middle=share, width=np.ones_like(share))
+    share = np.exp(limits.middle)
+    return limits._replace(space="confidence", middle=share, width=np.ones_like(share))
 
 
-def _linear(said: Bounds) -> np.ndarray:
+def _linear(limits: Bounds) -> np.ndarray:
     """Step 1."""
-    known = ~np.isnan(said.middle)
-    middle = np.where(known, said.middle, 0.0)
-    if said.space != "logit":
-        share = np.where(known, np.exp(middle) if said.space == "logarithm" else middle, 0.0)
-        left = np.maximum(1 - share.sum(axis=1, keepdims=True), 0) / np.maximum((~known).sum(axis=1, keepdims=True), 1)
-        filled = np.where(known, share, left)
-        middle = np.log(np.maximum(filled, said.width.min() if said.space == "confidence" else 1e-30))
+    present = ~np.isnan(limits.middle)
+    middle = np.where(present, limits.middle, 0.0)
+    if limits.space != "logit":
+        share = np.where(present, np.exp(middle) if limits.space == "logarithm" else middle, 0.0)
+        left = np.maximum(1 - share.sum(axis=1, keepdims=True), 0) / np.maximum(
+            (~present).sum(axis=1, keepdims=True), 1
+        )
+        filled = np.where(present, share, left)
+        middle = np.log(np.maximum(filled, limits.width.min() if limits.space == "confidence" else 1e-30))
     else:
-        middle = np.where(known, middle, said.high)
-    found = np.linalg.lstsq(said.columns, middle @ said.basis, rcond=1e-12)[0]
-    return found @ said.basis.T
+        middle = np.where(present, middle, limits.high)
+    solution = np.linalg.lstsq(limits.columns, middle @ limits.basis, rcond=1e-12)[0]
+    return solution @ limits.basis.T
 
 
-def _squares(said: Bounds, weight: np.ndarray) -> Consistent:
+def _squares(limits: Bounds, weight: np.ndarray) -> Estimate:
     """Step 2."""
-    known = ~np.isnan(said.middle)
-    middle = np.where(known, said.middle, 0.0)
+    present = ~np.isnan(limits.middle)
+    middle = np.where(present, limits.middle, 0.0)
 
     def residual(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        value = values(said, said.columns, weight)
-        return value, np.where(known, value - middle, 0.0) / said.width
+        value = values(limits, limits.columns, weight)
+        return value, np.where(present, value - middle, 0.0) / limits.width
 
     value, off = residual(weight)
     damping, normal = 1e-3, np.eye(1)
     for _ in range(SQUARES):
-        slope = slopes(said, value) * (known / said.width)[:, :, None]
-        normal = _normal(said.columns, np.einsum("nij,nik->njk", slope, slope))
-        gradient = (said.columns.T @ np.einsum("nij,ni->nj", slope, off)).T.ravel()
+        slope = slopes(limits, value) * (present / limits.width)[:, :, None]
+        normal = _normal(limits.columns, np.einsum("nij,nik->njk", slope, slope))
+        gradient = (limits.columns.T @ np.einsum("nij,ni->nj", slope, off)).T.ravel()
         before = np.sum(off**2)
         while damping < 1e10:
-            step = _solved(normal, gradient, damping).reshape(-1, said.columns.shape[1]).T @ said.basis.T
-            tried = weight - step
-            value_, off_ = residual(tried)
+            step = _solve_damped(normal, gradient, damping).reshape(-1, limits.columns.shape[1]).T @ limits.basis.T
+            trial = weight - step
+            value_, off_ = residual(trial)
             if np.sum(off_**2) < before:
                 break
             damping *= 5
         else:
             break
-        weight, value, off = tried, value_, off_
+        weight, value, off = trial, value_, off_
         damping = max(damping / 5, 1e-14)
         if np.sum(off**2) > (1 - SETTLED) * before:
             break
-    return Consistent(weight, normal, _excess(said, value))
+    return Estimate(weight, normal, _excess(limits, value))
 
 
-def _excess(said: Bounds, value: np.ndarray) -> float:
-    return float((np.maximum(value - said.high, said.low - value) / said.width).max())
+def _excess(limits: Bounds, value: np.ndarray) -> float:
+    return float((np.maximum(value - limits.high, limits.low - value) / limits.width).max())
 
 
-def _centre(said: Bounds, start: Consistent) -> Consistent:
+def _centre(limits: Bounds, start: Estimate) -> Estimate:
     """Step 3; the start where no weights keep the bounds."""
-    weight, normal, slack = start.weight, start.curvature, _widened(start.excess, 2 * start.excess + 1)
+    weight, normal, slack = start.weight, start.curvature, _next_slack(start.excess, 2 * start.excess + 1)
     for _ in range(NARROWED):
-        weight, normal = _newton(said, weight, slack, NEWTON if slack == WITHIN else 4)
-        excess = _excess(said, values(said, said.columns, weight))
+        weight, normal = _newton(limits, weight, slack, NEWTON if slack == WITHIN else 4)
+        excess = _excess(limits, values(limits, limits.columns, weight))
         if slack == WITHIN:
-            return Consistent(weight, normal, excess)
-        before, slack = slack, _widened(excess, slack)
+            return Estimate(weight, normal, excess)
+        before, slack = slack, _next_slack(excess, slack)
         if slack > STUCK * before:
             break
     return start
 
 
-def _widened(excess: float, slack: float) -> float:
+def _next_slack(excess: float, slack: float) -> float:
     """What bounds are widened by next, somewhat more than they are exceeded by."""
     return WITHIN if excess < WITHIN else excess + max(0.2 * (slack - excess), 1e-6 * (1 + excess))
 
 
-def _newton(said: Bounds, weight: np.ndarray, slack: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _newton(limits: Bounds, weight: np.ndarray, slack: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Newton's method on the barrier of widened bounds, from weights within them; and its curvature."""
-    below = np.isfinite(said.low)
-    low = np.where(below, said.low, 0.0)
+    below = np.isfinite(limits.low)
+    low = np.where(below, limits.low, 0.0)
 
     def barrier(weight: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-        value = values(said, said.columns, weight)
-        over = (said.high - value) / said.width + slack
-        under = np.where(below, (value - low) / said.width + slack, 1.0)
+        value = values(limits, limits.columns, weight)
+        over = (limits.high - value) / limits.width + slack
+        under = np.where(below, (value - low) / limits.width + slack, 1.0)
         if min(over.min(), under.min()) <= 0:
             return np.inf, value, over, under
         ridge = RIDGE / 2 * np.sum(weight[:-1] ** 2)
         return float(ridge - np.log(over).sum() - np.log(under).sum()), value, over, under
 
-    features = said.columns.shape[1]
-    ridge = np.tile(np.append(np.full(features - 1, RIDGE), 0.0), said.basis.shape[1])
+    features = limits.columns.shape[1]
+    ridge = np.tile(np.append(np.full(features - 1, RIDGE), 0.0), limits.basis.shape[1])
     at, value, over, under = barrier(weight)
     normal = np.eye(1)
     for _ in range(steps):
-        slope = slopes(said, value) / said.width[:, :, None]
+        slope = slopes(limits, value) / limits.width[:, :, None]
         bend = 1 / over**2 + np.where(below, 1 / under**2, 0.0)
-        normal = _normal(said.columns, np.einsum("nij,ni,nik->njk", slope, bend, slope)) + np.diag(ridge)
+        normal = _normal(limits.columns, np.einsum("nij,ni,nik->njk", slope, bend, slope)) + np.diag(ridge)
         pull = np.einsum("nij,ni->nj", slope, 1 / over - np.where(below, 1 / under, 0.0))
-        gradient = (said.columns.T @ pull).T.ravel() + ridge * (weight @ said.basis).T.ravel()
-        newton = _solved(normal, gradient, 1e-13)
-        decrement, step = float(newton @ gradient), newton.reshape(-1, features).T @ said.basis.T
+        gradient = (limits.columns.T @ pull).T.ravel() + ridge * (weight @ limits.basis).T.ravel()
+        newton = _solve_damped(normal, gradient, 1e-13)
+        decrement, step = float(newton @ gradient), newton.reshape(-1, features).T @ limits.basis.T
         length = 1.0
         while length > 1e-10 and not barrier(weight - length * step)[0] <= at - 1e-4 * length * decrement:
             length /= 2
@@ -277,15 +281,15 @@ def _newton(said: Bounds, weight: np.ndarray, slack: float, steps: int) -> tuple
 def _normal(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """sum_n weight_n (x) columns_n columns_n^T, the equations leading."""
     outputs, features = weight.shape[1], columns.shape[1]
-    made = np.empty((outputs, features, outputs, features))
+    matrix = np.empty((outputs, features, outputs, features))
     for i in range(outputs):
         for j in range(i + 1):
-            made[i, :, j] = block = (columns * weight[:, i, j, None]).T @ columns
-            made[j, :, i] = block.T
-    return made.reshape(outputs * features, outputs * features)
+            matrix[i, :, j] = block = (columns * weight[:, i, j, None]).T @ columns
+            matrix[j, :, i] = block.T
+    return matrix.reshape(outputs * features, outputs * features)
 
 
-def _solved(normal: np.ndarray, gradient: np.ndarray, damping: float) -> np.ndarray:
+def _solve_damped(normal: np.ndarray, gradient: np.ndarray, damping: float) -> np.ndarray:
     """A damped solution of the normal equations; more damped where they are singular."""
     diagonal = np.diagonal(normal)
     scale = 1 / np.sqrt(np.maximum(diagonal, 1e-14 * diagonal.max()))
@@ -298,25 +302,25 @@ def _solved(normal: np.ndarray, gradient: np.ndarray, damping: float) -> np.ndar
             damping = max(10 * damping, 1e-14)
 
 
-def variances(said: Bounds, found: Consistent, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def variances(limits: Bounds, estimate: Estimate, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How unsure the values of other queries are, and the values.
 
     Args:
-        said: the bounds behind the weights.
-        found: the weights.
+        limits: the bounds behind the weights.
+        estimate: the weights.
         columns: of the other queries, with the constant.
 
     Returns:
         Float["query cls"], variances if the curvature is that of a Gaussian, and Float["query cls"].
     """
-    outputs, features = said.basis.shape[1], columns.shape[1]
-    size = len(found.curvature)
-    spread = np.linalg.inv(found.curvature + 1e-12 * np.trace(found.curvature) / size * np.eye(size))
+    outputs, features = limits.basis.shape[1], columns.shape[1]
+    size = len(estimate.curvature)
+    spread = np.linalg.inv(estimate.curvature + 1e-12 * np.trace(estimate.curvature) / size * np.eye(size))
     spread = spread.reshape(outputs, features, outputs, features)
     between = np.empty((len(columns), outputs, outputs))
     for i in range(outputs):
         for j in range(i + 1):
             between[:, i, j] = between[:, j, i] = np.einsum("na,na->n", columns @ spread[i, :, j], columns)
-    value = values(said, columns, found.weight)
-    slope = slopes(said, value)
+    value = values(limits, columns, estimate.weight)
+    slope = slopes(limits, value)
     return np.maximum(np.einsum("nij,njk,nik->ni", slope, between, slope), 0.0), value

@@ -38,7 +38,7 @@ MIXTURES = 50
 OFF_DIAGONAL = 0.1
 HESSIANS = 3
 _SCALES, _SHIFTS = np.geomspace(0.03, 30, 60), np.linspace(-6, 6, 121)
-_TRIED, _APART = 5, 60
+_REFINED, _APART = 5, 60
 _BENDS = 0.01
 """Second differences have fewer digits than first ones, and count for so much."""
 
@@ -126,7 +126,7 @@ def slopes(
 
 def hidden_layer(
     ask: Ask,
-    found: Slopes,
+    gradients: Slopes,
     basis: Float[np.ndarray, "feature neuron"],
     steps: Steps,
     unit: Unit,
@@ -136,7 +136,7 @@ def hidden_layer(
 
     Args:
         ask: answers queries in -1..1; NaN where it cannot.
-        found: gradients.
+        gradients: gradients.
         basis: of the span of the weights.
         steps: of differences.
         unit: the activation.
@@ -146,7 +146,7 @@ def hidden_layer(
         BudgetSpent: before anything was found.
     """
     hessians, directions = [], None
-    for x, y in zip(found.at.x[:HESSIANS], found.at.y, strict=False):
+    for x, y in zip(gradients.at.x[:HESSIANS], gradients.at.y, strict=False):
         try:
             hessians.append(_hessian(ask, x, y, steps, basis))
         except BudgetSpent:
@@ -156,17 +156,17 @@ def hidden_layer(
         directions, off = _directions(np.concatenate(hessians), rng)
         if off < OFF_DIAGONAL:
             break
-    return None if directions is None else _assemble(found, basis, hessians, directions, unit)
+    return None if directions is None else _assemble(gradients, basis, hessians, directions, unit)
 
 
 def _slopes(ask: Ask, at: Points, steps: Steps) -> Float[np.ndarray, "point feature equation"]:
     """Gradients by first differences."""
     count, features = at.x.shape
-    moved = steps.first * np.eye(features)
-    ahead = ask((at.x[:, None] + moved).reshape(-1, features)).reshape(count, features, -1)
+    displacement = steps.first * np.eye(features)
+    ahead = ask((at.x[:, None] + displacement).reshape(-1, features)).reshape(count, features, -1)
     if not steps.central:
         return (ahead - at.y[:, None]) / steps.first
-    behind = ask((at.x[:, None] - moved).reshape(-1, features)).reshape(count, features, -1)
+    behind = ask((at.x[:, None] - displacement).reshape(-1, features)).reshape(count, features, -1)
     return (ahead - behind) / (2 * steps.first)
 
 
@@ -198,10 +198,10 @@ def _hessian(
     """The Hessians of every equation at one point, in a subspace, by second differences."""
     size = basis.shape[1]
     i, j = np.triu_indices(size)
-    moved = steps.second * np.concatenate([basis.T, basis.T[i] + basis.T[j]])
-    change = ask(x + moved) - y
+    displacement = steps.second * np.concatenate([basis.T, basis.T[i] + basis.T[j]])
+    change = ask(x + displacement) - y
     if steps.central:
-        change = (change + ask(x - moved) - y) / 2
+        change = (change + ask(x - displacement) - y) / 2
     second = (change[size:] - change[:size][i] - change[:size][j]) / steps.second**2
     hessian = np.zeros((len(y), size, size))
     hessian[:, i, j] = hessian[:, j, i] = second.T
@@ -226,27 +226,27 @@ def _directions(
         except np.linalg.LinAlgError:
             continue
         with np.errstate(all="ignore"):  # columns that are all but dependent overflow, and are off by NaN
-            seen = inverse @ hessian @ inverse.T
-            rest = seen * (1 - np.eye(len(inverse)))
-            off = float(np.linalg.norm(rest) / np.linalg.norm(seen))
+            product = inverse @ hessian @ inverse.T
+            rest = product * (1 - np.eye(len(inverse)))
+            off = float(np.linalg.norm(rest) / np.linalg.norm(product))
         if off < least:
             best, least = vectors, off
     return best, least
 
 
 def _assemble(
-    found: Slopes, basis: np.ndarray, hessians: list[np.ndarray], directions: np.ndarray, unit: Unit
+    gradients: Slopes, basis: np.ndarray, hessians: list[np.ndarray], directions: np.ndarray, unit: Unit
 ) -> Hidden:
     """Scale, bias and outputs of each unit from what gradients and Hessians say of it."""
-    at, gradient = found
+    at, gradient = gradients
     weight = (basis @ directions).T
     weight /= np.linalg.norm(weight, axis=1, keepdims=True)
     inverse = np.linalg.inv(weight @ basis).T
     slopes = np.einsum("js,fs,pfk->jpk", inverse, basis, gradient)
     bends = np.einsum("js,hkst,jt->jhk", inverse, np.stack(hessians), inverse)
     place = weight @ at.x.T
-    solved = [_one_unit(*each, unit) for each in zip(place, slopes, bends, strict=True)]
-    scale, bias, output = (np.array(part) for part in zip(*solved, strict=True))
+    units = [_one_unit(*each, unit) for each in zip(place, slopes, bends, strict=True)]
+    scale, bias, output = (np.array(part) for part in zip(*units, strict=True))
     act = unit(at.x @ (weight * scale[:, None]).T + bias)[0]
     return Hidden(weight * scale[:, None], bias, output.T, (at.y - act @ output).mean(axis=0))
 
@@ -273,10 +273,10 @@ def _one_unit(
     scale, shift = np.meshgrid(_SCALES, _SHIFTS, indexing="ij")
     form = shape(scale, shift - scale * place.mean())
     explained = ((form @ target) ** 2).sum(axis=-1) / np.maximum((form**2).sum(axis=-1), 1e-300)
-    starts = np.argsort(-explained.ravel())[: _TRIED * _APART : _APART]
+    starts = np.argsort(-explained.ravel())[: _REFINED * _APART : _APART]
     fits = [least_squares(rest, (np.log(scale.ravel()[at]), shift.ravel()[at])) for at in starts]
     theta = min(fits, key=lambda fit: fit.cost).x
-    found = float(np.exp(theta[0]))
-    bias = float(theta[1] - found * place.mean())
-    form = shape(np.array(found), np.array(bias))
-    return found, bias, form @ target / max(form @ form, 1e-300)
+    best = float(np.exp(theta[0]))
+    bias = float(theta[1] - best * place.mean())
+    form = shape(np.array(best), np.array(bias))
+    return best, bias, form @ target / max(form @ form, 1e-300)

@@ -24,7 +24,7 @@ from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.substitute import Encoding, encoded, encoding
 from jaxattack.types import Access, InputError
 
-_TRIED = 64
+_PROBES = 64
 
 
 def _linear(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
@@ -93,8 +93,8 @@ class Columns:
     def of(cls, features: str, access: Access) -> Columns:
         """The feature map of that name."""
         coding = encoding(access.inputs)
-        tried = _expand(features, coding, uniform(access.inputs, _TRIED, np.random.default_rng(0)))
-        return cls(features, coding, np.ptp(tried, axis=0) > 0)
+        probes = _expand(features, coding, uniform(access.inputs, _PROBES, np.random.default_rng(0)))
+        return cls(features, coding, np.ptp(probes, axis=0) > 0)
 
     @property
     def folds(self) -> bool:
@@ -109,13 +109,13 @@ class Columns:
     def parameters(
         self, weight: Float[np.ndarray, "column output"], bias: Float[np.ndarray, "output"]
     ) -> dict[str, Float[np.ndarray, "..."]]:
-        """Weights of the varying columns as the parameters of `jaxattack.attacks.extraction.equations.stolen`."""
-        whole = np.zeros((len(self.varies), weight.shape[1]))
-        whole[self.varies] = weight
+        """Weights of the varying columns as the parameters of `jaxattack.attacks.extraction.equations.families`."""
+        full = np.zeros((len(self.varies), weight.shape[1]))
+        full[self.varies] = weight
         if not self.folds:
-            return {"center": self.coding.center, "scale": self.coding.scale, "weight": whole, "bias": bias}
-        whole = whole / self.coding.scale.reshape(-1, 1)
-        return {"weight": whole, "bias": bias - self.coding.center.ravel() @ whole}
+            return {"center": self.coding.center, "scale": self.coding.scale, "weight": full, "bias": bias}
+        full = full / self.coding.scale.reshape(-1, 1)
+        return {"weight": full, "bias": bias - self.coding.center.ravel() @ full}
 
 
 def _expand(features: str, coding: Encoding, x: np.ndarray) -> np.ndarray:

@@ -53,19 +53,19 @@ EXACT, ROUNDED = 1e-6, 1.25
 """A hypothesis explains the answers whose variation is so little, or so many times that of its own rounding."""
 
 
-class Tested(NamedTuple):
+class Trial(NamedTuple):
     """A hypothesis that was tried.
 
     Attributes:
         hypothesis: as it would be looked up.
-        found: what it stole.
+        draft: what it stole.
         variation: from the victim, on the held-out queries.
         disagreement: share of them with unequal labels.
         rounding: variation between what it answers and that rounded as the victim's answers are.
     """
 
     hypothesis: str
-    found: Draft
+    draft: Draft
     variation: float
     disagreement: float
     rounding: float
@@ -104,9 +104,9 @@ class Hypotheses(Attack):
 
     def suited(self, access: Access) -> tuple[ExtractionAttack, ...]:
         """The hypotheses, the cheapest first."""
-        whole = exact(access) and access.top in (0, access.classes)
-        tried = self.hypotheses or (UNROUNDED if whole else BOUNDED)
-        able = [attack for attack in tried if access.level in attack.levels and not attack.pool]
+        complete = exact(access) and access.top in (0, access.classes)
+        hypotheses = self.hypotheses or (UNROUNDED if complete else BOUNDED)
+        able = [attack for attack in hypotheses if access.level in attack.levels and not attack.pool]
         if not able:
             raise InputError(f"none of the hypotheses works with {access.level} answers and no pool: give others.")
         return tuple(sorted(able, key=lambda attack: attack.needs(access)))
@@ -127,54 +127,52 @@ class Hypotheses(Attack):
         """
         require(self, oracle, pool)
         before, access = oracle.ledger, oracle.access
-        suited, told = self.suited(access), progress or (lambda *_: None)
-        held = uniform(access.inputs, self.held_out, np.random.default_rng([seed, 1]))
-        paid = Paid(oracle)
+        suited, report = self.suited(access), progress or (lambda *_: None)
+        holdout = uniform(access.inputs, self.held_out, np.random.default_rng([seed, 1]))
+        cache = CachingOracle(oracle)
         try:
-            truth = paid(held)
-        except BudgetSpent as spent:
-            raise too_small(self, access, spent) from spent
-        tested: list[Tested] = []
-        refused: list[str] = []
+            truth = cache(holdout)
+        except BudgetSpent as refusal:
+            raise too_small(self, access, refusal) from refusal
+        trials: list[Trial] = []
+        refusals: list[str] = []
         for number, attack in enumerate(suited):
-            told("try hypotheses", number, len(suited))
+            report("try hypotheses", number, len(suited))
             try:
-                found = attack.steal(paid, seed=seed)
+                draft = attack.steal(cache, seed=seed)
             except InputError as error:
-                refused.append(f"{address(attack)}: {error}")
+                refusals.append(f"{address(attack)}: {error}")
                 continue
-            tested.append(_test(address(attack), found, access, truth, held))
-            if found.converged and tested[-1].variation <= EXACT + ROUNDED * tested[-1].rounding:
+            trials.append(_test(address(attack), draft, access, truth, holdout))
+            if draft.converged and trials[-1].variation <= EXACT + ROUNDED * trials[-1].rounding:
                 break
-        told("try hypotheses", len(suited), len(suited))
-        if not tested:
-            raise InputError(f"no hypothesis could be tried: {refused[0]}")
-        best = min(tested, key=lambda each: each.variation)
-        return _named(best, tested, refused, self.tolerance, self.name, oracle.ledger - before)
+        report("try hypotheses", len(suited), len(suited))
+        if not trials:
+            raise InputError(f"no hypothesis could be tried: {refusals[0]}")
+        best = min(trials, key=lambda each: each.variation)
+        return _draft(best, trials, refusals, self.tolerance, self.name, oracle.ledger - before)
 
 
-def _named(
-    best: Tested, tested: list[Tested], refused: list[str], tolerance: float, attack: str, cost: Ledger
-) -> Draft:
+def _draft(best: Trial, trials: list[Trial], refusals: list[str], tolerance: float, attack: str, cost: Ledger) -> Draft:
     """The best hypothesis as the finding of this attack."""
-    reason = best.found.stop
+    reason = best.draft.stop
     if best.variation > tolerance + ROUNDED * best.rounding:
         reason = (
             f"no hypothesis fits: the best, {best.hypothesis}, is {best.variation:.1e} off on fresh queries; "
             "give other hypotheses or use retraining."
         )
     return dataclasses.replace(
-        best.found,
+        best.draft,
         attack=attack,
         cost=cost,
         stop=reason,
         notes={
-            **best.found.notes,
+            **best.draft.notes,
             "hypothesis": best.hypothesis,
             "variation": best.variation,
             "disagreement": best.disagreement,
-            "tried": "; ".join(f"{each.hypothesis} {each.variation:.1e}" for each in tested),
-            **({"refused": " ".join(refused)} if refused else {}),
+            "tried": "; ".join(f"{each.hypothesis} {each.variation:.1e}" for each in trials),
+            **({"refused": " ".join(refusals)} if refusals else {}),
         },
     )
 
@@ -186,26 +184,26 @@ def address(attack: ExtractionAttack) -> str:
     return f"{attack.name}?{settings}" if settings else attack.name
 
 
-def _test(hypothesis: str, found: Draft, access: Access, truth: Answer, held: np.ndarray) -> Tested:
+def _test(hypothesis: str, draft: Draft, access: Access, truth: Answer, holdout: np.ndarray) -> Trial:
     """How far off a hypothesis is: mean total variation, or the largest error of logits as a share of their spread.
 
     The latter is of a regressor, and of the logits of the most likely classes alone.
     """
-    mine = found.answer(held)
+    mine = draft.answer(holdout)
     decimals = 17 if access.decimals is None else access.decimals
     coarse = Answer(mine.label, *(None if part is None else part.round(decimals) for part in mine[1:]))
     alike, own = fidelity(truth, mine), fidelity(coarse, mine)
     if alike.variation_mean is not None and own.variation_mean is not None and access.classes > 1:
-        return Tested(hypothesis, found, alike.variation_mean, alike.disagreement, own.variation_mean)
+        return Trial(hypothesis, draft, alike.variation_mean, alike.disagreement, own.variation_mean)
     assert truth.logit is not None
     assert mine.logit is not None
     assert coarse.logit is not None
     spread = max(float(np.nanmax(truth.logit) - np.nanmin(truth.logit)), 1e-300)
     off, rounding = (float(np.nanmax(np.abs(part - mine.logit))) / spread for part in (truth.logit, coarse.logit))
-    return Tested(hypothesis, found, off, alike.disagreement, rounding)
+    return Trial(hypothesis, draft, off, alike.disagreement, rounding)
 
 
-class Paid:
+class CachingOracle:
     """An oracle that asks every record once and repeats its answer.
 
     Args:
@@ -215,7 +213,7 @@ class Paid:
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
         self._where: dict[bytes, int] = {}
-        self._kept: Answer | None = None
+        self._answers: Answer | None = None
 
     @property
     def access(self) -> Access:
@@ -233,15 +231,15 @@ class Paid:
             return self._oracle(x, bias)
         keys = [record.tobytes() for record in np.ascontiguousarray(x, np.float64)]
         new = {key: at for at, key in enumerate(keys) if key not in self._where}
-        if new or self._kept is None:
+        if new or self._answers is None:
             answer = self._oracle(x[list(new.values())])
-            start = 0 if self._kept is None else len(self._kept.label)
-            self._kept = answer if self._kept is None else _joined(self._kept, answer)
+            start = 0 if self._answers is None else len(self._answers.label)
+            self._answers = answer if self._answers is None else _join(self._answers, answer)
             self._where |= {key: start + at for at, key in enumerate(new)}
-        return self._kept.take(np.array([self._where[key] for key in keys], int))
+        return self._answers.take(np.array([self._where[key] for key in keys], int))
 
 
-def _joined(first: Answer, second: Answer) -> Answer:
+def _join(first: Answer, second: Answer) -> Answer:
     return Answer(
         *(
             None if one is None or other is None else np.concatenate([one, other])

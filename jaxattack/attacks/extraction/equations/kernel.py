@@ -31,8 +31,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.equations.families import centred, flat_draft, rbf_logits
 from jaxattack.attacks.extraction.equations.least_squares import descend, polish, score_residual
-from jaxattack.attacks.extraction.equations.stolen import centred, flat_draft, rbf_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import equations, require_every_class
 from jaxattack.attacks.extraction.verification import Attack
@@ -64,14 +64,14 @@ class Design(NamedTuple):
 
     Attributes:
         base: Float["point feature"], first the middle, then pairs q and -q.
-        moved: Float["point feature"], the same moved by v.
+        translate: Float["point feature"], the same moved by v.
         across: Float["point feature"], for the other half.
         first: Int["feature"], the half in which base varies; v takes its second part.
         second: Int["feature"].
     """
 
     base: np.ndarray
-    moved: np.ndarray
+    translate: np.ndarray
     across: np.ndarray
     first: np.ndarray
     second: np.ndarray
@@ -135,15 +135,15 @@ class Kernel(Attack):
         require(self, oracle, pool)
         require_every_class(self, oracle.access)
         before, tape, rng = oracle.ledger, Tape(self, oracle, alike=True), np.random.default_rng(seed)
-        told = progress or (lambda *_: None)
-        told("ask for differences", 0, 2)
+        report = progress or (lambda *_: None)
+        report("ask for differences", 0, 2)
         try:
             start = self._algebra(tape, rng)
-        except BudgetSpent as spent:
-            raise too_small(self, oracle.access, spent) from spent
-        told("fit", 1, 2)
-        found, residual = self._fit(tape, start, rng)
-        told("fit", 2, 2)
+        except BudgetSpent as refusal:
+            raise too_small(self, oracle.access, refusal) from refusal
+        report("fit", 1, 2)
+        solution, residual = self._fit(tape, start, rng)
+        report("fit", 2, 2)
         reason = ""
         if residual > FITS:
             reason = (
@@ -152,14 +152,14 @@ class Kernel(Attack):
             )
         return flat_draft(
             rbf_logits,
-            _canonical(found, tape),
+            _canonical(solution, tape),
             tape.access,
             attack=self.name,
             cost=oracle.ledger - before,
             stop=reason,
             notes={
-                "representers": len(found["representer"]),
-                "gamma": float(found["gamma"] / tape.scale[0] ** 2),
+                "representers": len(solution["representer"]),
+                "gamma": float(solution["gamma"] / tape.scale[0] ** 2),
                 "residual": residual,
             },
         )
@@ -172,7 +172,7 @@ class Kernel(Attack):
         for reach in REACHES:
             design = _design(tape, self._points(tape.features, tape.outputs), reach, rng)
             step = reach * tape.reach
-            near = [_differences(tape, points, design.second, step) for points in (design.base, design.moved)]
+            near = [_differences(tape, points, design.second, step) for points in (design.base, design.translate)]
             if all(np.isfinite(part).all() for pair in near for part in pair):
                 break
         else:
@@ -184,7 +184,7 @@ class Kernel(Attack):
         gamma = None if self.gamma is None else self.gamma * tape.scale[0] ** 2
         with np.errstate(all="ignore"):
             try:
-                return _solved(design, near, small, across, step, gamma)
+                return _solve(design, near, small, across, step, gamma)
             except np.linalg.LinAlgError:
                 return None
 
@@ -197,14 +197,14 @@ class Kernel(Attack):
         if start is not None:
             kernel = _kernel(start, data.x)
             target = data.target @ tape.basis
-            solution = np.linalg.lstsq(kernel, target, rcond=1e-13)[0]
-            linear = solution @ tape.basis.T
+            coefficients = np.linalg.lstsq(kernel, target, rcond=1e-13)[0]
+            linear = coefficients @ tape.basis.T
             start |= {"coefficient": linear[:-1], "bias": linear[-1]}
-            off = float(np.sqrt(np.mean((kernel @ solution - target) ** 2)))
+            off = float(np.sqrt(np.mean((kernel @ coefficients - target) ** 2)))
             if off <= DONE:
                 return start, off
-            found = polish(residual, start, data, tolerance=tape.noise, steps=POLISH)
-            return found.parameters, found.rms
+            solution = polish(residual, start, data, tolerance=tape.noise, steps=POLISH)
+            return solution.parameters, solution.rms
         size = (STARTS, self._most(tape.features))
         starts = {
             "representer": rng.uniform(-0.5, 0.5, (*size, tape.features)) * tape.reach,
@@ -244,20 +244,20 @@ def _differences(
     return plus - minus, plus + minus
 
 
-def _solved(
+def _solve(
     design: Design, near: list, small: np.ndarray, across: np.ndarray, step: np.ndarray, gamma: float | None
 ) -> dict[str, np.ndarray] | None:
     """Steps 1 to 3: gamma and the representers around the middle; None where the rank is not told."""
-    (there, sums), (moved, _) = near
+    (there, sums), (translate, _) = near
     features, points, outputs = there.shape
-    whole = np.concatenate([there.reshape(features, -1), moved.reshape(features, -1)], axis=1)
-    left, singular, _ = np.linalg.svd(whole, full_matrices=False)
+    columns = np.concatenate([there.reshape(features, -1), translate.reshape(features, -1)], axis=1)
+    left, singular, _ = np.linalg.svd(columns, full_matrices=False)
     fall = singular[:-1] / np.maximum(singular[1:], 1e-300)
     count = int(np.argmax(fall)) + 1
     if fall[count - 1] < GAP or count > points * outputs:
         return None
     left = left[:, :count]
-    start, end = left.T @ there.reshape(features, -1), left.T @ moved.reshape(features, -1)
+    start, end = left.T @ there.reshape(features, -1), left.T @ translate.reshape(features, -1)
     shape = left @ np.real(np.linalg.eig(end @ np.linalg.pinv(start))[1])
     part = (np.linalg.pinv(shape) @ there.reshape(features, -1)).reshape(count, points, outputs)
     gamma = _width(part, design.base) if gamma is None else gamma

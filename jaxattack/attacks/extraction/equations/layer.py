@@ -27,6 +27,7 @@ from jaxattack.attacks.extraction.equations.curvature import (
     slopes,
     tanh_unit,
 )
+from jaxattack.attacks.extraction.equations.families import network_logits
 from jaxattack.attacks.extraction.equations.least_squares import (
     Data,
     fit,
@@ -34,7 +35,6 @@ from jaxattack.attacks.extraction.equations.least_squares import (
     probability_residual,
     score_residual,
 )
-from jaxattack.attacks.extraction.equations.stolen import network_logits
 from jaxattack.attacks.extraction.equations.tape import Frame, Steps, Tape
 from jaxattack.attacks.extraction.equations.terms import exact, resolution
 from jaxattack.types import Access, BudgetSpent, ExtractionAttack, Progress
@@ -48,7 +48,7 @@ MARGIN = 1.2
 FITS = 5.0
 """A fit is as exact as the answers where its residual is at most so many times their noise."""
 
-LOST = 1e-3
+CEILING = 1e-3
 """A fit in the span of the gradients is at a wrong place if off by more, as a share of the spread of the equations."""
 
 SHARES, PAIRS, CANDIDATES = (0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97), 3, 4
@@ -87,7 +87,7 @@ class Layer(NamedTuple):
         return -(-unknowns(features, hidden, access.classes) // equations)
 
 
-class Solved(NamedTuple):
+class LayerSolution(NamedTuple):
     """A layer, solved.
 
     Attributes:
@@ -117,29 +117,33 @@ def unknowns(features: int, hidden: int, classes: int) -> int:
 
 def steal_layer(
     attack: ExtractionAttack, tape: Tape, layer: Layer, rng: np.random.Generator, progress: Progress | None
-) -> Solved:
+) -> LayerSolution:
     """Ask and solve.
 
     Raises:
         InputError: a budget with which nothing can be learnt.
     """
-    shown, spent = _show(tape, layer, rng)
-    hidden = layer.hidden or (GUESS if shown.basis is None else shown.basis.shape[1])
-    wanted, close = unknowns(tape.features, hidden, tape.access.classes), tape.asked
-    rest = max((layer.queries or close + int(np.ceil(MARGIN * wanted / tape.outputs))) - close, 0)
-    u = np.concatenate([tape.draw(rest - rest // 2, rng), tape.draw(rest // 2, rng, shown.share)])
-    spent = tape.ask_most(rng.permutation(u)) or spent
-    known = shown.basis is not None
-    if spent is not None and tape.asked * tape.outputs < unknowns(
-        hidden if known else tape.features, hidden, len(tape.basis)
+    derivatives, refusal = _differentiate(tape, layer, rng)
+    hidden = layer.hidden or (GUESS if derivatives.basis is None else derivatives.basis.shape[1])
+    count, close = unknowns(tape.features, hidden, tape.access.classes), tape.total
+    rest = max((layer.queries or close + int(np.ceil(MARGIN * count / tape.outputs))) - close, 0)
+    u = np.concatenate([tape.draw(rest - rest // 2, rng), tape.draw(rest // 2, rng, derivatives.share)])
+    refusal = tape.ask_most(rng.permutation(u)) or refusal
+    has_basis = derivatives.basis is not None
+    if refusal is not None and tape.total * tape.outputs < unknowns(
+        hidden if has_basis else tape.features, hidden, len(tape.basis)
     ):
-        raise too_small(attack, tape.access, spent) from spent
-    enough = (tape.asked - close * known) * tape.outputs >= wanted
-    solved = _solve(tape, layer, shown, hidden, enough, rng, progress)
-    return solved._replace(reason=f"{spent} {solved.reason}") if spent is not None and solved.reason else solved
+        raise too_small(attack, tape.access, refusal) from refusal
+    enough = (tape.total - close * has_basis) * tape.outputs >= count
+    solution = _solve(tape, layer, derivatives, hidden, enough, rng, progress)
+    return (
+        solution._replace(reason=f"{refusal} {solution.reason}")
+        if refusal is not None and solution.reason
+        else solution
+    )
 
 
-class Shown(NamedTuple):
+class Derivatives(NamedTuple):
     """What derivatives show.
 
     Attributes:
@@ -153,21 +157,21 @@ class Shown(NamedTuple):
     layer: Hidden | None = None
 
 
-def _show(tape: Tape, layer: Layer, rng: np.random.Generator) -> tuple[Shown, BudgetSpent | None]:
+def _differentiate(tape: Tape, layer: Layer, rng: np.random.Generator) -> tuple[Derivatives, BudgetSpent | None]:
     """What derivatives show, and what stopped the asking."""
-    shown = Shown()
+    derivatives = Derivatives()
     if not exact(tape.access) or (layer.hidden or 0) >= tape.features:
-        return shown, None
+        return derivatives, None
     try:
-        shown = Shown(_busiest(tape, rng))
+        derivatives = Derivatives(_busiest(tape, rng))
         steps = Steps(tape.noise)
-        found, basis = slopes(tape.ask, _points(tape, steps, shown.share, rng), steps, layer.hidden)
-        shown = shown._replace(basis=basis)
+        gradients, basis = slopes(tape.ask, _points(tape, steps, derivatives.share, rng), steps, layer.hidden)
+        derivatives = derivatives._replace(basis=basis)
         if basis is not None and layer.unit is not None:
-            shown = shown._replace(layer=hidden_layer(tape.ask, found, basis, steps, layer.unit, rng))
-    except BudgetSpent as spent:
-        return shown, spent
-    return shown, None
+            derivatives = derivatives._replace(layer=hidden_layer(tape.ask, gradients, basis, steps, layer.unit, rng))
+    except BudgetSpent as refusal:
+        return derivatives, refusal
+    return derivatives, None
 
 
 def _points(tape: Tape, steps: Steps, share: float, rng: np.random.Generator) -> Callable[[int], Points]:
@@ -177,11 +181,11 @@ def _points(tape: Tape, steps: Steps, share: float, rng: np.random.Generator) ->
     """
 
     def points(count: int) -> Points:
-        drawn = tape.draw(count * (CANDIDATES if tape.access.classes == 2 else 1), rng, share)
-        u = np.clip(drawn, 2 * steps.second - tape.reach, tape.reach - 2 * steps.second)
+        candidates = tape.draw(count * (CANDIDATES if tape.access.classes == 2 else 1), rng, share)
+        u = np.clip(candidates, 2 * steps.second - tape.reach, tape.reach - 2 * steps.second)
         score = tape.answers(u)
-        chosen = np.argsort(np.nan_to_num(np.ptp(score, axis=1), nan=np.inf), kind="stable")[:count]
-        return Points(u[chosen], score[chosen] @ tape.basis)
+        best = np.argsort(np.nan_to_num(np.ptp(score, axis=1), nan=np.inf), kind="stable")[:count]
+        return Points(u[best], score[best] @ tape.basis)
 
     return points
 
@@ -204,41 +208,41 @@ def _busiest(tape: Tape, rng: np.random.Generator) -> float:
 def _solve(
     tape: Tape,
     layer: Layer,
-    shown: Shown,
+    derivatives: Derivatives,
     hidden: int,
     enough: bool,
     rng: np.random.Generator,
     progress: Progress | None,
-) -> Solved:
+) -> LayerSolution:
     """Least squares in the span of the weights, then for all unknowns where there are enough equations."""
     access, logits = tape.access, network_logits(layer.activation)
     rounded = access.level == "probability" and access.decimals is not None
     data = tape.probabilities if rounded else tape.data
     residual = probability_residual(logits) if rounded else score_residual(logits, access.level, access.classes)
     tolerance = resolution(access) if access.decimals is not None else FITS * tape.noise
-    lost = LOST * (data.target @ tape.basis).std()
-    frame = Frame.of(data.x, shown.basis)
+    ceiling = CEILING * (data.target @ tape.basis).std()
+    frame = Frame.of(data.x, derivatives.basis)
     near, best, start = frame(data), None, "random"
-    if shown.layer is not None:
-        guess = frame.into(_parameters(shown.layer, tape, layer.activation))
+    if derivatives.layer is not None:
+        guess = frame.into(_parameters(derivatives.layer, tape, layer.activation))
         best, start = polish(residual, guess, near, tolerance=tolerance), "derivatives"
-    if best is None or best.rms > lost:
+    if best is None or best.rms > ceiling:
         starts = _starts(layer.starts, near.x.shape[1], hidden, access.classes, rng)
         other = fit(residual, starts, near, tolerance=tolerance, steps=_steps(near, starts), progress=progress)
         if best is None or other.rms < best.rms:
             best, start = other, "random"
     best = best._replace(parameters=frame.back(best.parameters))
-    if shown.basis is not None and enough and best.rms > tolerance:
+    if derivatives.basis is not None and enough and best.rms > tolerance:
         steps = _steps(data, best.parameters)
         best = polish(residual, best.parameters, data, tolerance=tolerance, steps=steps, damping=NEAR)
-    reason = _reason(best.rms, tolerance, lost, enough)
-    return Solved(best.parameters, best.rms, start, reason)
+    reason = _reason(best.rms, tolerance, ceiling, enough)
+    return LayerSolution(best.parameters, best.rms, start, reason)
 
 
-def _reason(rms: float, tolerance: float, lost: float, enough: bool) -> str:
+def _reason(rms: float, tolerance: float, ceiling: float, enough: bool) -> str:
     if rms <= tolerance and enough:
         return ""
-    if not enough and rms <= lost:
+    if not enough and rms <= ceiling:
         return f"the queries are too few to make it exact; it is near, off by {rms:.1e} on their answers."
     return f"nothing was found that fits the answers: they are off by {rms:.1e}; give more queries, starts or hidden units."
 
@@ -250,13 +254,13 @@ def _steps(data: Data, p: dict[str, np.ndarray]) -> int:
     return int(np.clip(WORK / (data.target.size * size**2), 5, 60))
 
 
-def _parameters(found: Hidden, tape: Tape, activation: str) -> dict[str, np.ndarray]:
+def _parameters(layer: Hidden, tape: Tape, activation: str) -> dict[str, np.ndarray]:
     """A layer found as tanh is one of sigmoid, for tanh(z) = 2 sigmoid(2 z) - 1."""
     twice = 2.0 if activation == "sigmoid" else 1.0
-    output, offset = tape.basis @ found.output, tape.basis @ found.offset
+    output, offset = tape.basis @ layer.output, tape.basis @ layer.offset
     return {
-        "weight0": twice * found.weight,
-        "bias0": twice * found.bias,
+        "weight0": twice * layer.weight,
+        "bias0": twice * layer.bias,
         "weight1": twice * output,
         "bias1": offset - (twice - 1) * output.sum(axis=1),
     }

@@ -25,7 +25,7 @@ import scipy.linalg
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.equations.stolen import Logits
+from jaxattack.attacks.extraction.equations.families import Logits
 from jaxattack.types import Progress
 
 Parameters = Mapping[str, Any]
@@ -113,18 +113,18 @@ def fit(
         steps: of each polishing.
         progress: told of each stage.
     """
-    told = progress or (lambda *_: None)
-    told("descend from many starts", 0, 1)
+    report = progress or (lambda *_: None)
+    report("descend from many starts", 0, 1)
     ranked = descend(residual, starts, data, steps=descent, tolerance=tolerance)
     best: Fit | None = None
     for number, start in enumerate(ranked[:finalists]):
-        told("polish", number, finalists)
-        found = polish(residual, start, data, tolerance=tolerance, steps=steps)
-        if best is None or found.rms < best.rms:
-            best = found
+        report("polish", number, finalists)
+        candidate = polish(residual, start, data, tolerance=tolerance, steps=steps)
+        if best is None or candidate.rms < best.rms:
+            best = candidate
         if best.rms <= tolerance:
             break
-    told("polish", finalists, finalists)
+    report("polish", finalists, finalists)
     assert best is not None
     return best
 
@@ -143,9 +143,9 @@ def descend(
         rate: the first learning rate; it falls to 0 as a cosine.
     """
     single = [{k: np.asarray(v, np.float32) for k, v in part.items()} for part in (starts, data._asdict())]
-    found, loss = _descend(residual, steps, *single, np.float32(tolerance), np.float32(rate))
+    parameters, loss = _descend(residual, steps, *single, np.float32(tolerance), np.float32(rate))
     order = np.argsort(np.asarray(loss), kind="stable")
-    return [{name: np.asarray(value[at], np.float64) for name, value in found.items()} for at in order]
+    return [{name: np.asarray(value[at], np.float64) for name, value in parameters.items()} for at in order]
 
 
 @partial(jax.jit, static_argnames=("residual", "steps"))
@@ -162,8 +162,8 @@ def _descend(residual, steps, starts, data, tolerance, rate):
             value, gradient = jax.value_and_grad(loss)(parameters)
             better = value < least
             best = jax.tree.map(lambda a, b: jnp.where(better, a, b), parameters, best)
-            moved = value < IMPROVES * mark
-            mark, since = jnp.where(moved, value, mark), jnp.where(moved, at, since)
+            improves = value < IMPROVES * mark
+            mark, since = jnp.where(improves, value, mark), jnp.where(improves, at, since)
             updates, moments = adam.update(gradient, moments)
             pace = rate * 0.5 * (1 + jnp.cos(jnp.pi * at / steps))
             parameters = jax.tree.map(lambda p, u: p - pace * u, parameters, updates)
@@ -196,7 +196,7 @@ def polish(
     with jax.enable_x64(True):
         theta, restore = ravel_pytree({name: jnp.asarray(value, float) for name, value in start.items()})
         theta, equations = np.asarray(theta), _Equations(residual, restore, data)
-        normal, gradient, squares = equations.linearised(theta)
+        normal, gradient, squares = equations.linearise(theta)
         history = [squares]
         while len(history) <= steps and squares > tolerance**2 * equations.count:
             step, damping = _step(equations, theta, normal, gradient, squares, damping)
@@ -204,11 +204,11 @@ def polish(
             if step is None or stalled:
                 break
             theta = theta + step
-            normal, gradient, squares = equations.linearised(theta)
+            normal, gradient, squares = equations.linearise(theta)
             history.append(squares)
             damping = max(damping / (FAST if squares < QUICK * history[-2] else SLOW), 1e-14)
-        found = {name: np.asarray(value) for name, value in restore(jnp.asarray(theta)).items()}
-        return Fit(found, (squares / equations.count) ** 0.5, len(history) - 1)
+        parameters = {name: np.asarray(value) for name, value in restore(jnp.asarray(theta)).items()}
+        return Fit(parameters, (squares / equations.count) ** 0.5, len(history) - 1)
 
 
 def _step(equations, theta, normal, gradient, squares, damping) -> tuple[np.ndarray | None, float]:
@@ -236,7 +236,7 @@ class _Equations:
         self.count = len(data.x) * outputs
         self._data, self._blocks = data, []
 
-    def linearised(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    def linearise(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """J^T J, J^T r and r^T r."""
         normal, gradient, squares = np.zeros((theta.size, theta.size)), np.zeros(theta.size), 0.0
         for block in self._split(theta.size):

@@ -1,7 +1,7 @@
 """Binary logistic, softmax and linear regression by one linear least squares (Tramèr et al. 2016, section 4.1).
 
 ln p_i - ln p_j is linear in the columns of the feature map, so d + 1 queries determine every weight and bias. The
-queries are a cosine design (`questions`), the solve is a QR in float64, the rows weighted by how exactly their answer
+queries are a cosine design (`designs`), the solve is a QR in float64, the rows weighted by how exactly their answer
 is known. Weights are determined up to a shift shared by the classes: they are given with zero mean over classes, for two
 classes too, where logistic regression's w is then (-w/2, w/2). Logits determine them without that.
 """
@@ -16,9 +16,9 @@ from jaxtyping import Float, Shaped
 from scipy.linalg import solve_triangular
 
 from jaxattack.attacks.extraction.asking import require, uniform
+from jaxattack.attacks.extraction.equations.designs import Equations, ask, cosines
+from jaxattack.attacks.extraction.equations.families import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
-from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
-from jaxattack.attacks.extraction.equations.stolen import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations, noise, require_every_class
 from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import NUMBERS, Access, Draft, InputError, Oracle, Progress, config
@@ -65,13 +65,15 @@ def solve(
     pivots = np.abs(np.diagonal(left))
     rank = int((pivots > 1e-12 * pivots.max()).sum())
     if rank == size:
-        found = solve_triangular(left, right)
+        solution = solve_triangular(left, right)
     else:
-        found, _, rank, _ = np.linalg.lstsq(left, right, rcond=1e-12)
-    slope = found[:-1] / deviation[:, None]
+        solution, _, rank, _ = np.linalg.lstsq(left, right, rcond=1e-12)
+    slope = solution[:-1] / deviation[:, None]
     rest = triangle[size:, size:]
     freedom = max((len(columns) - rank) * target.shape[1], 1)
-    return Solution(slope, found[-1] - mean @ slope, float(np.linalg.norm(rest) / off.min() / freedom**0.5), int(rank))
+    return Solution(
+        slope, solution[-1] - mean @ slope, float(np.linalg.norm(rest) / off.min() / freedom**0.5), int(rank)
+    )
 
 
 @config
@@ -127,10 +129,10 @@ class Softmax(Attack):
             )
         rng = np.random.default_rng(seed)
         design = cosines if self.features == "linear" else uniform
-        asked = ask(self, oracle, partial(design, access.inputs, rng=rng), self.queries or needs, rng)
+        system = ask(self, oracle, partial(design, access.inputs, rng=rng), self.queries or needs, rng)
         columns = Columns.of(self.features, access)
-        weight, bias, found = fit(asked, columns, access)
-        reason = _reason(found, len(asked.x), needs, asked)
+        weight, bias, solution = fit(system, columns, access)
+        reason = _reason(solution, len(system.x), needs, system)
         return linear_draft(
             softmax_logits,
             columns,
@@ -143,35 +145,37 @@ class Softmax(Attack):
             notes={
                 "features": self.features,
                 "unknowns": needs * access.classes,
-                "saturated": asked.saturated,
-                **({"residual": found.residual} if len(asked.x) > needs else {}),
+                "saturated": system.saturated,
+                **({"residual": solution.residual} if len(system.x) > needs else {}),
             },
         )
 
 
 def fit(
-    asked: Asked, columns: Columns, access: Access
+    system: Equations, columns: Columns, access: Access
 ) -> tuple[Float[np.ndarray, "column cls"], Float[np.ndarray, "cls"], Solution]:
     """Weights and bias of every class, and the solution of the equations behind them."""
     basis = equations(access)
-    if not len(asked.x):
+    if not len(system.x):
         nothing = np.zeros((int(columns.varies.sum()), access.classes))
         return nothing, np.zeros(access.classes), Solution(nothing, np.zeros(access.classes), 0.0, 0)
-    found = solve(columns(asked.x), asked.score @ basis, noise(access, asked.score))
-    return found.weight @ basis.T, basis @ found.bias, found
+    solution = solve(columns(system.x), system.score @ basis, noise(access, system.score))
+    return solution.weight @ basis.T, basis @ solution.bias, solution
 
 
-def _reason(found: Solution, usable: int, needs: int, asked: Asked) -> str:
-    if asked.spent is not None:
-        return f"{asked.spent} {needs - usable:,} more queries are needed, because {asked.saturated} were saturated."
-    if found.rank < needs:
+def _reason(solution: Solution, usable: int, needs: int, system: Equations) -> str:
+    if system.refusal is not None:
         return (
-            f"only {found.rank} of {needs} equations are independent, {asked.saturated} queries being saturated: "
+            f"{system.refusal} {needs - usable:,} more queries are needed, because {system.saturated} were saturated."
+        )
+    if solution.rank < needs:
+        return (
+            f"only {solution.rank} of {needs} equations are independent, {system.saturated} queries being saturated: "
             "ask more queries."
         )
-    if usable > needs and found.residual > MISFIT:
+    if usable > needs and solution.residual > MISFIT:
         return (
-            f"the answers are not those of such a model: the equations are {found.residual:.1e} times further off than "
+            f"the answers are not those of such a model: the equations are {solution.residual:.1e} times further off than "
             "rounding explains; try another feature map or family."
         )
     return ""

@@ -19,8 +19,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxattack.attacks.extraction.asking import require
+from jaxattack.attacks.extraction.equations.families import ACTIVATIONS, centred, flat_draft, network_logits
 from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
-from jaxattack.attacks.extraction.equations.stolen import ACTIVATIONS, centred, flat_draft, network_logits
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import require_every_class
 from jaxattack.attacks.extraction.verification import Attack
@@ -85,21 +85,21 @@ class Mlp(Attack):
         require(self, oracle, pool)
         require_every_class(self, oracle.access)
         before, tape = oracle.ledger, Tape(self, oracle, self.queries)
-        solved = steal_layer(self, tape, self._layer, np.random.default_rng(seed), progress)
+        solution = steal_layer(self, tape, self._layer, np.random.default_rng(seed), progress)
         return flat_draft(
             network_logits(self.activation),
-            _canonical(solved.parameters, tape, self.activation),
+            _canonical(solution.parameters, tape, self.activation),
             tape.access,
             attack=self.name,
             cost=oracle.ledger - before,
-            stop=solved.reason,
-            notes=solved.notes,
+            stop=solution.reason,
+            notes=solution.notes,
         )
 
 
 def _canonical(parameters: dict[str, np.ndarray], tape: Tape, activation: str) -> dict[str, np.ndarray]:
     """Parameters for the victim's records, in the form that the module names."""
-    weight, bias = tape.folded(parameters["weight0"], parameters["bias0"])
+    weight, bias = tape.fold(parameters["weight0"], parameters["bias0"])
     output, offset = parameters["weight1"], parameters["bias1"]
     if activation != "relu":
         negative = bias < 0

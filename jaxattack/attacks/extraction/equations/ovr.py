@@ -20,11 +20,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, uniform
+from jaxattack.attacks.extraction.equations.designs import Equations, ask, cosines
+from jaxattack.attacks.extraction.equations.families import linear_draft, one_vs_rest_logits
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.least_squares import Data, Fit, polish, score_residual
 from jaxattack.attacks.extraction.equations.linear import MISFIT, fit
-from jaxattack.attacks.extraction.equations.questions import Asked, ask, cosines
-from jaxattack.attacks.extraction.equations.stolen import linear_draft, one_vs_rest_logits
 from jaxattack.attacks.extraction.equations.terms import noise, require_every_class, resolution
 from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import Access, Draft, InputError, Level, Oracle, Progress, config
@@ -32,7 +32,7 @@ from jaxattack.types import Access, Draft, InputError, Level, Oracle, Progress, 
 ALONE: tuple[Level, ...] = ("probability",)
 """The level that the sum of one classifier for each class is seen at."""
 
-SHARED = (-2.0, 0.0, -5.0, 2.0, -1.0, -3.5, 1.0, -8.0)
+SHIFTS = (-2.0, 0.0, -5.0, 2.0, -1.0, -3.5, 1.0, -8.0)
 """What is added to every bias of the start, in turn."""
 
 FITS = 5.0
@@ -96,58 +96,58 @@ class OneVsRest(Attack):
             raise InputError(f"queries is {self.queries} and this victim takes {needs}: give at least that many.")
         rng = np.random.default_rng(seed)
         columns = Columns.of(self.features, access)
-        wanted = self.queries or (needs if access.classes == 2 else SPARE * needs)
+        count = self.queries or (needs if access.classes == 2 else SPARE * needs)
         design = cosines if self.features == "linear" else uniform
-        asked = ask(self, oracle, partial(design, access.inputs, rng=rng), wanted, rng)
-        found, reason = _solve(asked, columns, access, needs)
+        system = ask(self, oracle, partial(design, access.inputs, rng=rng), count, rng)
+        solution, reason = _solve(system, columns, access, needs)
         return linear_draft(
             one_vs_rest_logits,
             columns,
             access,
-            found.parameters["weight"],
-            found.parameters["bias"],
+            solution.parameters["weight"],
+            solution.parameters["bias"],
             attack=self.name,
             cost=oracle.ledger - before,
             stop=reason,
             notes={
                 "unknowns": access.classes * (int(columns.varies.sum()) + 1),
-                "saturated": asked.saturated,
-                "residual": found.rms,
+                "saturated": system.saturated,
+                "residual": solution.rms,
             },
         )
 
 
-def _solve(asked: Asked, columns: Columns, access: Access, needs: int) -> tuple[Fit, str]:
+def _solve(system: Equations, columns: Columns, access: Access, needs: int) -> tuple[Fit, str]:
     """Weights and biases of z, and why they are not exact."""
-    weight, bias, linear = fit(asked, columns, access)
-    off = noise(access, asked.score) if len(asked.x) else np.array([np.inf])
+    weight, bias, linear = fit(system, columns, access)
+    off = noise(access, system.score) if len(system.x) else np.array([np.inf])
     if access.classes == 2:
         # ln s(z) - ln s(-z) = z is the difference of two logits of softmax, which are the half each.
-        found = Fit({"weight": 2 * weight, "bias": 2 * bias}, linear.residual * float(np.median(off)), 0)
+        solution = Fit({"weight": 2 * weight, "bias": 2 * bias}, linear.residual * float(np.median(off)), 0)
         misfit = linear.residual > MISFIT
-    elif len(asked.x):
-        found = _fitted(weight, bias, Data(columns(asked.x), asked.score, off.min() / off), float(off.min()))
-        misfit = found.rms > max(FITS * float(off.min()), resolution(access) if access.decimals is not None else 0)
+    elif len(system.x):
+        solution = _best_fit(weight, bias, Data(columns(system.x), system.score, off.min() / off), float(off.min()))
+        misfit = solution.rms > max(FITS * float(off.min()), resolution(access) if access.decimals is not None else 0)
     else:
-        found, misfit = Fit({"weight": weight, "bias": bias}, float("nan"), 0), False
-    if len(asked.x) < needs:
-        wanted = f"{needs - len(asked.x):,} more queries are needed, because {asked.saturated} were saturated."
-        return found, f"{asked.spent} {wanted}" if asked.spent is not None else wanted
+        solution, misfit = Fit({"weight": weight, "bias": bias}, float("nan"), 0), False
+    if len(system.x) < needs:
+        shortage = f"{needs - len(system.x):,} more queries are needed, because {system.saturated} were saturated."
+        return solution, f"{system.refusal} {shortage}" if system.refusal is not None else shortage
     if misfit:
         return (
-            found,
-            f"the answers are not those of such a model, or too few: the equations are off by {found.rms:.1e}.",
+            solution,
+            f"the answers are not those of such a model, or too few: the equations are off by {solution.rms:.1e}.",
         )
-    return found, ""
+    return solution, ""
 
 
-def _fitted(weight: Float[np.ndarray, "column cls"], bias: Float[np.ndarray, "cls"], data: Data, off: float) -> Fit:
+def _best_fit(weight: Float[np.ndarray, "column cls"], bias: Float[np.ndarray, "cls"], data: Data, off: float) -> Fit:
     """The best fit from each start in turn, until one fits."""
     residual, best = score_residual(one_vs_rest_logits, "probability", len(bias)), None
-    for shared in SHARED:
-        found = polish(residual, {"weight": weight, "bias": bias + shared}, data, tolerance=off, steps=200)
-        if best is None or found.rms < best.rms:
-            best = found
+    for shift in SHIFTS:
+        candidate = polish(residual, {"weight": weight, "bias": bias + shift}, data, tolerance=off, steps=200)
+        if best is None or candidate.rms < best.rms:
+            best = candidate
         if best.rms <= FITS * off:
             break
     assert best is not None

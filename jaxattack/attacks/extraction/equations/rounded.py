@@ -2,7 +2,7 @@
 
 Tramèr et al. 2016 round confidences (section 6) and solve as if they had not been; here the weights are the analytic
 centre of all that round to what was answered (`bounds`). The first half of the queries are corners of the documented
-range, the other half are placed by the weights so far, in rounds (`placing`). Unrounded answers of the top k classes are
+range, the other half are placed by the weights so far, in rounds (`adaptive`). Unrounded answers of the top k classes are
 as exact as those of all; there queries are corners alone.
 """
 
@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
-from jaxattack.attacks.extraction.equations.bounds import WITHIN, Consistent, consistent
+from jaxattack.attacks.extraction.equations.adaptive import Around, Observations, more, place, scout
+from jaxattack.attacks.extraction.equations.bounds import WITHIN, Estimate, consistent
+from jaxattack.attacks.extraction.equations.families import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.linear import MISFIT
-from jaxattack.attacks.extraction.equations.placing import Around, Asked, more, place, scout
-from jaxattack.attacks.extraction.equations.stolen import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.terms import equations
 from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Oracle, Progress, config
@@ -63,7 +63,7 @@ class Rounded(Attack):
         outputs = equations(access).shape[1]
         return max(size, -(-size * outputs // min(access.top or access.classes, outputs)))
 
-    def _wanted(self, access: Access) -> int:
+    def _total(self, access: Access) -> int:
         """How many queries to ask.
 
         Raises:
@@ -77,10 +77,10 @@ class Rounded(Attack):
             )
         exact = access.decimals is None and access.top in (0, access.classes)
         each = 2 if access.top == 1 else 1
-        wanted = self.queries or (needs if exact else max(needs, each * size * access.classes))
-        if wanted < needs:
-            raise InputError(f"queries is {wanted} and this victim takes more to determine: give at least {needs}.")
-        return wanted
+        total = self.queries or (needs if exact else max(needs, each * size * access.classes))
+        if total < needs:
+            raise InputError(f"queries is {total} and this victim takes more to determine: give at least {needs}.")
+        return total
 
     def steal(
         self,
@@ -100,36 +100,40 @@ class Rounded(Attack):
         before, access = oracle.ledger, oracle.access
         if access.level == "probability" and access.classes < 2:
             raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
-        wanted, told = self._wanted(access), progress or (lambda *_: None)
+        total, report = self._total(access), progress or (lambda *_: None)
         rng, columns = np.random.default_rng(seed), Columns.of(self.features, access)
-        asked, around = self._first(oracle, columns, wanted, rng)
-        found = consistent(asked.said)
-        while asked.spent is None and len(asked.said.middle) < wanted:
-            had = len(asked.said.middle)
-            told("place queries", had, wanted)
-            count = min(-(-wanted // (2 * ROUNDS)), wanted - had)
-            asked = more(oracle, columns, asked, place(access, columns, asked, found, around, count, rng))
-            found = consistent(asked.said, found.weight)
-        told("place queries", wanted, wanted)
-        reason = _reason(access, asked, found, wanted)
+        observations, around = self._first(oracle, columns, total, rng)
+        estimate = consistent(observations.bounds)
+        while observations.refusal is None and len(observations.bounds.middle) < total:
+            so_far = len(observations.bounds.middle)
+            report("place queries", so_far, total)
+            count = min(-(-total // (2 * ROUNDS)), total - so_far)
+            observations = more(
+                oracle, columns, observations, place(access, columns, observations, estimate, around, count, rng)
+            )
+            estimate = consistent(observations.bounds, estimate.weight)
+        report("place queries", total, total)
+        reason = _reason(access, observations, estimate, total)
         return linear_draft(
             softmax_logits,
             columns,
             access,
-            found.weight[:-1],
-            found.weight[-1],
+            estimate.weight[:-1],
+            estimate.weight[-1],
             attack=self.name,
             cost=oracle.ledger - before,
             stop=reason,
             notes={
                 "features": self.features,
-                "unknowns": found.weight.size,
-                "excess": max(found.excess, 0.0),
+                "unknowns": estimate.weight.size,
+                "excess": max(estimate.excess, 0.0),
                 "scale": around.scale,
             },
         )
 
-    def _first(self, oracle: Oracle, columns: Columns, wanted: int, rng: np.random.Generator) -> tuple[Asked, Around]:
+    def _first(
+        self, oracle: Oracle, columns: Columns, total: int, rng: np.random.Generator
+    ) -> tuple[Observations, Around]:
         """Scouts, and all queries that are not placed.
 
         Raises:
@@ -138,23 +142,23 @@ class Rounded(Attack):
         access, needs = oracle.access, self.needs(oracle.access)
         placed = self.adaptive and access.decimals is not None
         try:
-            asked, around = scout(oracle, columns, wanted, rng)
-        except BudgetSpent as spent:
-            raise too_small(self, access, spent) from spent
-        count = (max(-(-wanted // 2), needs) if placed else wanted) - len(asked.said.middle)
-        if asked.spent is None and count > 0:
-            asked = more(oracle, columns, asked, around.draw(access.inputs, count, rng))
-        if asked.spent is not None and len(asked.said.middle) < needs:
-            raise too_small(self, access, asked.spent) from asked.spent
-        return asked, around
+            observations, around = scout(oracle, columns, total, rng)
+        except BudgetSpent as refusal:
+            raise too_small(self, access, refusal) from refusal
+        count = (max(-(-total // 2), needs) if placed else total) - len(observations.bounds.middle)
+        if observations.refusal is None and count > 0:
+            observations = more(oracle, columns, observations, around.draw(access.inputs, count, rng))
+        if observations.refusal is not None and len(observations.bounds.middle) < needs:
+            raise too_small(self, access, observations.refusal) from observations.refusal
+        return observations, around
 
 
-def _reason(access: Access, asked: Asked, found: Consistent, wanted: int) -> str:
-    if asked.spent is not None:
-        return f"{asked.spent} It holds {len(asked.said.middle):,} of the {wanted:,} queries that were to be asked."
-    if found.excess > (WITHIN if access.decimals is not None else MISFIT):
+def _reason(access: Access, observations: Observations, estimate: Estimate, total: int) -> str:
+    if observations.refusal is not None:
+        return f"{observations.refusal} It holds {len(observations.bounds.middle):,} of the {total:,} queries that were to be asked."
+    if estimate.excess > (WITHIN if access.decimals is not None else MISFIT):
         return (
-            f"the answers are not those of such a model: one is missed by {found.excess:.1e} half steps of its "
+            f"the answers are not those of such a model: one is missed by {estimate.excess:.1e} half steps of its "
             "rounding; try more queries, another feature map or another family."
         )
     return ""

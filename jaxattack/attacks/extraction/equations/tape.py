@@ -67,7 +67,7 @@ class Tape:
         return self.basis.shape[1]
 
     @property
-    def asked(self) -> int:
+    def total(self) -> int:
         """How many queries were answered."""
         return sum(map(len, self._u))
 
@@ -86,8 +86,8 @@ class Tape:
         Raises:
             BudgetSpent: more queries than are left of either limit.
         """
-        if self._queries is not None and self.asked + len(u) > self._queries:
-            raise BudgetSpent(f"queries is {self._queries:,}.", left=self._queries - self.asked)
+        if self._queries is not None and self.total + len(u) > self._queries:
+            raise BudgetSpent(f"queries is {self._queries:,}.", left=self._queries - self.total)
         answer = self._oracle(self.records(u).reshape(len(u), *self.access.inputs.shape))
         self._u.append(u)
         self._answers.append(answer)
@@ -102,10 +102,10 @@ class Tape:
         try:
             if len(u):
                 self.answers(u)
-        except BudgetSpent as spent:
-            if spent.left:
-                self.answers(u[: spent.left])
-            return spent
+        except BudgetSpent as refusal:
+            if refusal.left:
+                self.answers(u[: refusal.left])
+            return refusal
         return None
 
     @property
@@ -119,7 +119,7 @@ class Tape:
         fine = np.concatenate([usable(self.access, answer) for answer in self._answers])
         if not fine.any():
             raise InputError(
-                f"all {self.asked:,} answers are saturated and {self._attack} learns from numbers: ask for logits, or "
+                f"all {self.total:,} answers are saturated and {self._attack} learns from numbers: ask for logits, or "
                 "choose path-finding or retraining."
             )
         return Data(u[fine], score[fine], np.ones(int(fine.sum())))
@@ -143,13 +143,13 @@ class Tape:
         score = [scores(self.access, answer) for answer in self._answers]
         return np.concatenate(self._u), np.concatenate(score)
 
-    def folded(
+    def fold(
         self, weight: Float[np.ndarray, "neuron feature"], bias: Float[np.ndarray, "neuron"]
     ) -> tuple[Float[np.ndarray, "neuron whole"], Float[np.ndarray, "neuron"]]:
         """Weights and biases for the victim's records, all features."""
-        whole = np.zeros((len(weight), len(self._moves)))
-        whole[:, self._moves] = weight / self.scale
-        return whole, bias - whole @ self._middle
+        full = np.zeros((len(weight), len(self._moves)))
+        full[:, self._moves] = weight / self.scale
+        return full, bias - full @ self._middle
 
     def records(self, u: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query whole"]:
         """Points as the victim's records, flattened; nowhere clipped."""

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction import Jacobian, Softmax, uniform
-from jaxattack.attacks.extraction.equations.hypotheses import Hypotheses, Paid, address
+from jaxattack.attacks.extraction.equations.hypotheses import CachingOracle, Hypotheses, address
 from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.metrics import fidelity
 from jaxattack.oracle import budgeted, from_function, rounded, top_k
@@ -110,7 +110,7 @@ def test_a_regressor_is_tested_on_its_values():
 
 def test_a_record_is_paid_for_once():
     oracle = _victim("softmax")
-    paid, x = Paid(oracle), np.arange(20.0).reshape(5, 4) / 5
+    paid, x = CachingOracle(oracle), np.arange(20.0).reshape(5, 4) / 5
     whole, again = oracle(x), paid(x[[0, 1, 1]])
     np.testing.assert_array_equal(again.probability, whole.probability[[0, 1, 1]])
     np.testing.assert_array_equal(paid(x).label, whole.label)

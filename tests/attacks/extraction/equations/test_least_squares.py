@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.extraction.equations import least_squares
+from jaxattack.attacks.extraction.equations.families import network_logits, softmax_logits
 from jaxattack.attacks.extraction.equations.least_squares import Data, descend, fit, polish, score_residual
-from jaxattack.attacks.extraction.equations.stolen import network_logits, softmax_logits
 
 
 def _network(rng, features=3, hidden=2, classes=2, lead=()):

@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import minmax_scale
 
 from jaxattack.attacks.extraction import Softmax, uniform
+from jaxattack.attacks.extraction.equations.adaptive import between, move_to_thresholds
 from jaxattack.attacks.extraction.equations.bounds import WITHIN, bounds, consistent, values
 from jaxattack.attacks.extraction.equations.features import Columns
-from jaxattack.attacks.extraction.equations.placing import between, moved
 from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.metrics import fidelity
 from jaxattack.oracle import budgeted, from_estimator, from_function, rounded, top_k
@@ -49,10 +49,10 @@ def test_every_answer_rounds_to_what_was_seen(level, decimals):
     oracle = _victim(level=level)
     access = rounded(oracle, decimals).access
     x = uniform(access.inputs, 60, np.random.default_rng(1))
-    said = bounds(access, x, rounded(oracle, decimals)(x))
-    found = consistent(said)
+    limits = bounds(access, x, rounded(oracle, decimals)(x))
+    found = consistent(limits)
     assert found.excess < WITHIN
-    mine = values(said, said.columns, found.weight)
+    mine = values(limits, limits.columns, found.weight)
     truth = oracle(x).logit if level == "logit" else oracle(x).probability
     np.testing.assert_allclose(mine, np.round(truth, decimals), atol=0.5 * 10.0**-decimals * (1 + WITHIN))
 
@@ -60,10 +60,12 @@ def test_every_answer_rounds_to_what_was_seen(level, decimals):
 def test_the_centre_of_an_interval_is_its_middle():
     # A number between 1.5 and 2.5, and a number 0.4 larger between 1.5 and 2.5: between 1.5 and 2.1.
     access = Access(level="logit", classes=1, inputs=Inputs.box(0, 1, (1,)), decimals=0)
-    said = bounds(access, np.zeros((2, 0)), Answer(np.zeros(2, int), None, np.full((2, 1), 2.0)))
-    said = said._replace(low=np.array([[1.5], [1.1]]), high=np.array([[2.5], [2.1]]), middle=np.array([[2.0], [1.6]]))
+    limits = bounds(access, np.zeros((2, 0)), Answer(np.zeros(2, int), None, np.full((2, 1), 2.0)))
+    limits = limits._replace(
+        low=np.array([[1.5], [1.1]]), high=np.array([[2.5], [2.1]]), middle=np.array([[2.0], [1.6]])
+    )
     # The four bounds pull at 1.8 with (1 / 0.7 + 1 / 0.3) from either side.
-    assert consistent(said).weight[0, 0] == pytest.approx(1.8, abs=1e-6)
+    assert consistent(limits).weight[0, 0] == pytest.approx(1.8, abs=1e-6)
 
 
 def test_placed_queries_tell_more_than_corners():
@@ -134,7 +136,7 @@ def test_thresholds_lie_halfway_between_rounded_values_and_queries_are_moved_ont
     access, columns = oracle.access, Columns.of("linear", oracle.access)
     np.testing.assert_allclose(between(access, np.array([[0.0, 0.12, 0.17, 0.71]])), [[0.05, 0.15, 0.15, 0.75]])
     weight = np.concatenate([np.random.default_rng(0).normal(size=(6, 4)), np.zeros((1, 4))])
-    x = moved(access, columns, weight, np.random.default_rng(1).uniform(-0.2, 0.2, (20, 6)))
+    x = move_to_thresholds(access, columns, weight, np.random.default_rng(1).uniform(-0.2, 0.2, (20, 6)))
     share = softmax(columns(x) @ weight[:-1], axis=1)
     inside = (np.abs(x) < 1).all(axis=1)
     assert inside.any()

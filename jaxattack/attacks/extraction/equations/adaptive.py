@@ -15,7 +15,7 @@ from jaxtyping import Float, Shaped
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.equations.bounds import Bounds, Consistent, bounds, together, variances
+from jaxattack.attacks.extraction.equations.bounds import Bounds, Estimate, bounds, together, variances
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.terms import equations, resolution
 from jaxattack.types import Access, BudgetSpent, Inputs, Oracle
@@ -32,16 +32,16 @@ POOL, WORK = 6000, 2**35
 """Queries to choose from, fewer where their variances take more than so many multiplications."""
 
 
-class Asked(NamedTuple):
+class Observations(NamedTuple):
     """What was answered so far.
 
     Attributes:
-        said: the bounds.
-        spent: what ended the asking early; None where nothing did.
+        bounds: the bounds.
+        refusal: what ended the asking early; None where nothing did.
     """
 
-    said: Bounds
-    spent: BudgetSpent | None = None
+    bounds: Bounds
+    refusal: BudgetSpent | None = None
 
 
 class Around(NamedTuple):
@@ -68,27 +68,29 @@ class Around(NamedTuple):
         return np.where(inputs.categories > 0, category, numeric)
 
 
-def more(oracle: Oracle, columns: Columns, asked: Asked | None, x: Shaped[np.ndarray, "query *feature"]) -> Asked:
+def more(
+    oracle: Oracle, columns: Columns, observations: Observations | None, x: Shaped[np.ndarray, "query *feature"]
+) -> Observations:
     """With the answers to more queries, as many as the budget holds.
 
     Raises:
         BudgetSpent: it holds none, and nothing was asked before.
     """
-    spent = None
+    refusal = None
     try:
         answer = oracle(x)
     except BudgetSpent as error:
-        spent, x = error, x[: error.left]
+        refusal, x = error, x[: error.left]
         if not len(x):
-            if asked is None:
+            if observations is None:
                 raise
-            return asked._replace(spent=spent)
+            return observations._replace(refusal=refusal)
         answer = oracle(x)
-    said = bounds(oracle.access, columns(x), answer)
-    return Asked(said if asked is None else together(asked.said, said), spent)
+    fresh = bounds(oracle.access, columns(x), answer)
+    return Observations(fresh if observations is None else together(observations.bounds, fresh), refusal)
 
 
-def scout(oracle: Oracle, columns: Columns, most: int, rng: np.random.Generator) -> tuple[Asked, Around]:
+def scout(oracle: Oracle, columns: Columns, most: int, rng: np.random.Generator) -> tuple[Observations, Around]:
     """Find where to ask; the queries count.
 
     Scouts are drawn around the middle at every scale, corners where the feature map is linear. Where they are all
@@ -108,58 +110,60 @@ def scout(oracle: Oracle, columns: Columns, most: int, rng: np.random.Generator)
     middle = np.where(inputs.categories > 0, 0.0, (inputs.low + inputs.high) / 2)
     around = Around(middle, SCALES[0], columns.features == "linear")
     x = _scouts(inputs, around, rng)[:most]
-    asked = more(oracle, columns, None, x)
-    told = _variance(asked.said)
-    if told.max() > BALANCED or asked.spent is not None:
-        return asked, around._replace(scale=_best(told))
-    top = np.nan_to_num(asked.said.middle, nan=-np.inf).argmax(axis=1)
+    observations = more(oracle, columns, None, x)
+    variance = _variance(observations.bounds)
+    if variance.max() > BALANCED or observations.refusal is not None:
+        return observations, around._replace(scale=_best(variance))
+    top = np.nan_to_num(observations.bounds.middle, nan=-np.inf).argmax(axis=1)
     if (top == top[0]).all():
-        return asked, around
+        return observations, around
     near, far = x[0], x[np.flatnonzero(top != top[0])[0]]
     for _ in range(HALVINGS):
         shares = np.linspace(0, 1, SEGMENT + 2)[1:-1].reshape(-1, *[1] * near.ndim)
         line = np.where(inputs.categories > 0, np.where(shares < 0.5, near, far), near + shares * (far - near))
-        had = len(asked.said.middle)
-        asked = more(oracle, columns, asked, line)
-        fresh = asked.said._replace(middle=asked.said.middle[had:])
-        if asked.spent is not None:
-            return asked, around
-        told = _variance(fresh)
-        if told.max() > BALANCED:
-            near = line[told.argmax()]
+        so_far = len(observations.bounds.middle)
+        observations = more(oracle, columns, observations, line)
+        fresh = observations.bounds._replace(middle=observations.bounds.middle[so_far:])
+        if observations.refusal is not None:
+            return observations, around
+        variance = _variance(fresh)
+        if variance.max() > BALANCED:
+            near = line[variance.argmax()]
             break
         ends = np.concatenate([near[None], line, far[None]])
         change = int(np.argmax(np.append(np.nan_to_num(fresh.middle, nan=-np.inf).argmax(axis=1), -1) != top[0]))
         near, far = ends[change], ends[change + 1]
-    had = len(asked.said.middle)
-    asked = more(oracle, columns, asked, _scouts(inputs, around._replace(anchor=near), rng))
-    told = _variance(asked.said._replace(middle=asked.said.middle[had:]))
-    return asked, around._replace(anchor=near, scale=_best(told) if asked.spent is None else around.scale)
+    so_far = len(observations.bounds.middle)
+    observations = more(oracle, columns, observations, _scouts(inputs, around._replace(anchor=near), rng))
+    variance = _variance(observations.bounds._replace(middle=observations.bounds.middle[so_far:]))
+    return observations, around._replace(
+        anchor=near, scale=_best(variance) if observations.refusal is None else around.scale
+    )
 
 
 def _scouts(inputs: Inputs, around: Around, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([around._replace(scale=scale).draw(inputs, SCOUTS, rng) for scale in SCALES])
 
 
-def _variance(said: Bounds) -> Float[np.ndarray, "query"]:
+def _variance(limits: Bounds) -> Float[np.ndarray, "query"]:
     """p (1 - p) of each answer, summed over classes; of logits 1."""
-    if said.space == "logit":
-        return np.ones(len(said.middle))
-    share = np.nan_to_num(np.exp(said.middle) if said.space == "logarithm" else said.middle)
+    if limits.space == "logit":
+        return np.ones(len(limits.middle))
+    share = np.nan_to_num(np.exp(limits.middle) if limits.space == "logarithm" else limits.middle)
     return (share * (1 - share)).sum(axis=1)
 
 
-def _best(told: Float[np.ndarray, "query"]) -> float:
+def _best(variance: Float[np.ndarray, "query"]) -> float:
     """The scale whose scouts say most of the weights: their variance times the scale squared."""
-    worth = [scale**2 * told[at * SCOUTS : (at + 1) * SCOUTS].sum() for at, scale in enumerate(SCALES)]
+    worth = [scale**2 * variance[at * SCOUTS : (at + 1) * SCOUTS].sum() for at, scale in enumerate(SCALES)]
     return SCALES[int(np.argmax(worth))]
 
 
 def place(
     access: Access,
     columns: Columns,
-    asked: Asked,
-    found: Consistent,
+    observations: Observations,
+    estimate: Estimate,
     around: Around,
     count: int,
     rng: np.random.Generator,
@@ -169,19 +173,19 @@ def place(
     Args:
         access: the victim's terms.
         columns: its feature map.
-        asked: what was answered so far.
-        found: the weights so far.
+        observations: what was answered so far.
+        estimate: the weights so far.
         around: where they are drawn, before they are moved.
         count: how many to place.
         rng: draws them.
     """
-    work = asked.said.columns.shape[1] ** 2 * asked.said.basis.shape[1] ** 2
+    work = observations.bounds.columns.shape[1] ** 2 * observations.bounds.basis.shape[1] ** 2
     pool = max(min(POOL, WORK // work), 4 * count)
     x = around._replace(scale=INSIDE * around.scale).draw(access.inputs, pool, rng)
     if columns.folds:
-        x = moved(access, columns, found.weight, x)
-    whole = np.concatenate([columns(x), np.ones((len(x), 1))], axis=1)
-    variance, value = variances(asked.said, found, whole)
+        x = move_to_thresholds(access, columns, estimate.weight, x)
+    design = np.concatenate([columns(x), np.ones((len(x), 1))], axis=1)
+    variance, value = variances(observations.bounds, estimate, design)
     near = np.exp(-0.5 * (value - between(access, value)) ** 2 / np.maximum(variance, 1e-30))
     if access.top:
         near = np.where(value >= np.sort(value, axis=1)[:, -access.top, None], near, 0.0)
@@ -194,7 +198,7 @@ def between(access: Access, value: Float[np.ndarray, "query cls"]) -> Float[np.n
     return (np.floor(value / step) + 0.5) * step
 
 
-def moved(
+def move_to_thresholds(
     access: Access,
     columns: Columns,
     weight: Float[np.ndarray, "column cls"],

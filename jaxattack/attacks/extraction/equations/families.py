@@ -106,22 +106,22 @@ def _model(init: Callable[[jax.Array], Variables], logits: Logits) -> Model:
 
 
 def linear_draft(
-    link: Logits, columns: Columns, access: Access, weight: np.ndarray, bias: np.ndarray, **told: Any
+    link: Logits, columns: Columns, access: Access, weight: np.ndarray, bias: np.ndarray, **fields: Any
 ) -> Draft:
     """A Draft of weights of columns."""
     coding = columns.coding
     model = linear_model(link, columns.features, access.inputs.shape, coding.categories, access.classes)
-    return draft(model, columns.parameters(weight, bias), access, **told)
+    return draft(model, columns.parameters(weight, bias), access, **fields)
 
 
-def flat_draft(logits: Logits, parameters: Mapping[str, Any], access: Access, **told: Any) -> Draft:
+def flat_draft(logits: Logits, parameters: Mapping[str, Any], access: Access, **fields: Any) -> Draft:
     """A Draft of parameters for a record's numbers as they are."""
     sizes = tuple((name, np.shape(value)) for name, value in parameters.items())
-    return draft(flat_model(logits, sizes), parameters, access, **told)
+    return draft(flat_model(logits, sizes), parameters, access, **fields)
 
 
 def draft(
-    model: Model, parameters: Mapping[str, Any], access: Access, *, attack: str, cost: Ledger, **told: Any
+    model: Model, parameters: Mapping[str, Any], access: Access, *, attack: str, cost: Ledger, **fields: Any
 ) -> Draft:
     """A Draft whose answers are those of a model.
 
@@ -131,28 +131,28 @@ def draft(
         access: the victim's terms.
         attack: its name.
         cost: what it asked.
-        told: other fields of the Draft.
+        fields: other fields of the Draft.
     """
-    kept = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
+    arrays = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
     return Draft(
         attack=attack,
-        stolen=kept,
-        answer=answering(model, kept, access),
-        parameters=kept,
+        stolen=arrays,
+        answer=answering(model, arrays, access),
+        parameters=arrays,
         model=model,
         cost=cost,
-        **told,
+        **fields,
     )
 
 
 def answering(model: Model, parameters: Mapping[str, np.ndarray], access: Access) -> Callable[[np.ndarray], Answer]:
     """Queries -> labels, probabilities and logits of a model in float64; of a regressor its one output alone."""
-    whole = substitute.Stolen(model, dict(parameters))
+    copy = substitute.Stolen(model, dict(parameters))
 
     def answer(x: np.ndarray) -> Answer:
         if access.classes > 1:
-            return whole.answer(x)
-        return Answer(np.zeros(len(x), np.int64), None, whole.logits(x))
+            return copy.answer(x)
+        return Answer(np.zeros(len(x), np.int64), None, copy.logits(x))
 
     return answer
 

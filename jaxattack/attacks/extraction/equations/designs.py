@@ -33,30 +33,30 @@ SPREAD = 3
 _GRID = 16
 
 
-class Asked(NamedTuple):
+class Equations(NamedTuple):
     """Queries whose answers are equations.
 
     Attributes:
         x: ["query *feature"].
         score: Float["query cls"], finite logits or ln p.
         saturated: how many other queries were wasted.
-        spent: what stopped the asking early; None where nothing did.
+        refusal: what stopped the asking early; None where nothing did.
     """
 
     x: Shaped[np.ndarray, "query *feature"]
     score: Float[np.ndarray, "query cls"]
     saturated: int = 0
-    spent: BudgetSpent | None = None
+    refusal: BudgetSpent | None = None
 
-    def __add__(self, other: Asked) -> Asked:
-        return Asked(
+    def __add__(self, other: Equations) -> Equations:
+        return Equations(
             np.concatenate([self.x, other.x]),
             np.concatenate([self.score, other.score]),
             self.saturated + other.saturated,
-            self.spent or other.spent,
+            self.refusal or other.refusal,
         )
 
-    def after(self, saturated: int) -> Asked:
+    def after(self, saturated: int) -> Equations:
         """The same, with so many queries wasted before."""
         return self._replace(saturated=self.saturated + saturated)
 
@@ -77,7 +77,7 @@ def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.
 
 def ask(
     attack: ExtractionAttack, oracle: Oracle, draw: Callable[[int], np.ndarray], queries: int, rng: np.random.Generator
-) -> Asked:
+) -> Equations:
     """Ask for so many answers that are equations.
 
     Args:
@@ -92,78 +92,80 @@ def ask(
     """
     x, access = draw(queries), oracle.access
     if access.classes > 2 or access.level == "logit":
-        return _settled(oracle, *_afford(attack, oracle, x, 0), rng)[0]
+        return _replace_saturated(oracle, *_afford(attack, oracle, x, 0), rng)[0]
     middle = (access.inputs.low + access.inputs.high) / 2
     first = np.where(access.inputs.categories > 0, x[:SCOUTS], (x[:SCOUTS] + middle) / 2)
-    scouts, round_ = _settled(oracle, *_afford(attack, oracle, first, 0), rng)
-    if not len(scouts.x) and scouts.spent is None:
-        return _settled(oracle, *_afford(attack, oracle, x, 0), rng)[0].after(scouts.saturated)
-    if scouts.spent is not None or queries <= SCOUTS:
+    scouts, round_ = _replace_saturated(oracle, *_afford(attack, oracle, first, 0), rng)
+    if not len(scouts.x) and scouts.refusal is None:
+        return _replace_saturated(oracle, *_afford(attack, oracle, x, 0), rng)[0].after(scouts.saturated)
+    if scouts.refusal is not None or queries <= SCOUTS:
         return scouts
     spread = np.ptp(scouts.score, axis=1).max()
     share = min(1.0, NEARER**round_ / 2 * -np.log(floor(access)) / (SPREAD * max(spread, 1e-300)))
     nearer = _nearer(access, scouts, x[SCOUTS:], share, rng)
-    return scouts + _settled(oracle, *_afford(attack, oracle, nearer, len(scouts.x)), rng, scouts)[0]
+    return scouts + _replace_saturated(oracle, *_afford(attack, oracle, nearer, len(scouts.x)), rng, scouts)[0]
 
 
-def _afford(attack: ExtractionAttack, oracle: Oracle, x: np.ndarray, had: int) -> tuple[np.ndarray, Answer]:
+def _afford(attack: ExtractionAttack, oracle: Oracle, x: np.ndarray, so_far: int) -> tuple[np.ndarray, Answer]:
     """Queries and their answers, as many as the budget holds if those and what was had before are enough."""
     try:
         return x, oracle(x)
-    except BudgetSpent as spent:
-        if had + spent.left < attack.needs(oracle.access):
-            raise too_small(attack, oracle.access, spent) from spent
-        return x[: spent.left], oracle(x[: spent.left])
+    except BudgetSpent as refusal:
+        if so_far + refusal.left < attack.needs(oracle.access):
+            raise too_small(attack, oracle.access, refusal) from refusal
+        return x[: refusal.left], oracle(x[: refusal.left])
 
 
-def _settled(
-    oracle: Oracle, x: np.ndarray, answer: Answer, rng: np.random.Generator, near: Asked | None = None
-) -> tuple[Asked, int]:
+def _replace_saturated(
+    oracle: Oracle, x: np.ndarray, answer: Answer, rng: np.random.Generator, near: Equations | None = None
+) -> tuple[Equations, int]:
     """What was asked, saturated queries replaced by ones nearer to the best balanced; and how many rounds that took."""
     access = oracle.access
     fine = usable(access, answer)
-    kept = Asked(x[fine], scores(access, answer)[fine], int((~fine).sum()))
-    lost, round_ = x[~fine], 0
+    system = Equations(x[fine], scores(access, answer)[fine], int((~fine).sum()))
+    saturated, round_ = x[~fine], 0
     try:
-        if len(lost) == len(x) and near is None:
-            kept += _between(oracle, lost, answer.label)
-        while len(lost) and round_ < ROUNDS and (near is not None or len(kept.x)):
+        if len(saturated) == len(x) and near is None:
+            system += _between(oracle, saturated, answer.label)
+        while len(saturated) and round_ < ROUNDS and (near is not None or len(system.x)):
             round_ += 1
-            x = _nearer(access, near or kept, lost, NEARER**round_, rng)
+            x = _nearer(access, near or system, saturated, NEARER**round_, rng)
             answer = oracle(x)
             fine = usable(access, answer)
-            kept += Asked(x[fine], scores(access, answer)[fine], int((~fine).sum()))
-            lost = lost[~fine]
-    except BudgetSpent as spent:
-        return kept._replace(spent=spent), round_
-    return kept, round_
+            system += Equations(x[fine], scores(access, answer)[fine], int((~fine).sum()))
+            saturated = saturated[~fine]
+    except BudgetSpent as refusal:
+        return system._replace(refusal=refusal), round_
+    return system, round_
 
 
-def _nearer(access: Access, kept: Asked, lost: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def _nearer(
+    access: Access, system: Equations, saturated: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
     """Queries on the way from the best balanced one to the lost ones; categories are kept from one end or the other."""
-    anchor = kept.x[np.ptp(kept.score, axis=1).argmin()]
-    moved = anchor + share * (lost - anchor)
-    chosen = np.where(rng.random(lost.shape) < share, lost, anchor)
-    return np.where(access.inputs.categories > 0, chosen, moved)
+    anchor = system.x[np.ptp(system.score, axis=1).argmin()]
+    numeric = anchor + share * (saturated - anchor)
+    category = np.where(rng.random(saturated.shape) < share, saturated, anchor)
+    return np.where(access.inputs.categories > 0, category, numeric)
 
 
-def _between(oracle: Oracle, x: np.ndarray, label: np.ndarray) -> Asked:
+def _between(oracle: Oracle, x: np.ndarray, label: np.ndarray) -> Equations:
     """Search the segment between two queries of unequal labels for answers that are no saturated ones."""
     access = oracle.access
-    found = Asked(x[:0], np.zeros((0, access.classes)))
+    system = Equations(x[:0], np.zeros((0, access.classes)))
     other = np.flatnonzero(label != label[0])
     if not len(other) or (access.inputs.categories > 0).any():
-        return found
+        return system
     near, far = x[0], x[other[0]]
     for _ in range(ROUNDS):
         share = np.linspace(0, 1, _GRID + 2)[1:-1].reshape(-1, *[1] * near.ndim)
         line = near + share * (far - near)
         answer = oracle(line)
         fine = usable(access, answer)
-        found += Asked(line[fine], scores(access, answer)[fine], int((~fine).sum()))
+        system += Equations(line[fine], scores(access, answer)[fine], int((~fine).sum()))
         if fine.any():
             break
         ends = np.concatenate([near[None], line, far[None]])
         change = int(np.argmax(np.append(answer.label, -1) != label[0]))
         near, far = ends[change], ends[change + 1]
-    return found
+    return system
