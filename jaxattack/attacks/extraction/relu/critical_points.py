@@ -1,6 +1,6 @@
 """Where a network bends along random lines, and which way.
 
-A witness is a point where some neuron switches (Carlini, Jagielski, Mironov 2020, "Cryptanalytic extraction of neural
+A critical point is one where some neuron switches (Carlini, Jagielski, Mironov 2020, "Cryptanalytic extraction of neural
 network models", section 4.1). Across it the gradient of the network jumps by a multiple of that neuron's normal, the
 gradient of its pre-activation. Gradients are measured between neighbouring kinks of a line, once for both.
 
@@ -178,9 +178,9 @@ def _differences(
 ) -> tuple[Float[np.ndarray, "point"], Float[np.ndarray, "point feature"]]:
     """Value and forward differences at each point, in one call."""
     points, features = x.shape
-    asked = x[:, None] + step[:, None, None] * np.concatenate([np.zeros((1, features)), np.eye(features)])
-    y = evaluate(asked.reshape(-1, features)).reshape(points, features + 1)
-    added = np.diagonal(asked[:, 1:], axis1=1, axis2=2) - x
+    query = x[:, None] + step[:, None, None] * np.concatenate([np.zeros((1, features)), np.eye(features)])
+    y = evaluate(query.reshape(-1, features)).reshape(points, features + 1)
+    added = np.diagonal(query[:, 1:], axis1=1, axis2=2) - x
     return y[:, 0], (y[:, 1:] - y[:, :1]) / added
 
 
@@ -222,7 +222,7 @@ def support(
     return Support((change & near).sum(axis=0), (change & (near | alive[:, None])).sum(axis=0))
 
 
-def bent(
+def kink_share(
     evaluate: Evaluate,
     x: Float[np.ndarray, "point feature"],
     normal: Float[np.ndarray, "point feature"],
@@ -236,8 +236,8 @@ def bent(
     r = step[:, None] * np.array([-1.0, 0.0, 1.0])
     y = evaluate((x[:, None] + r[:, :, None] * unit[:, None]).reshape(-1, x.shape[1])).reshape(-1, 3)
     noise = 4e-13 * (1 + np.abs(y).max(axis=1) + np.linalg.norm(x, axis=1))
-    seen = np.abs(y[:, 0] + y[:, 2] - 2 * y[:, 1]) > noise
-    return float(seen.sum() / max((seen | (np.abs(y[:, 2] - y[:, 0]) > noise)).sum(), 1))
+    bends = np.abs(y[:, 0] + y[:, 2] - 2 * y[:, 1]) > noise
+    return float(bends.sum() / max((bends | (np.abs(y[:, 2] - y[:, 0]) > noise)).sum(), 1))
 
 
 def hyperplanes(
@@ -255,13 +255,13 @@ def hyperplanes(
     for used in range(limit):
         while lines.count < used + 4:
             lines = search(evaluate, lines, 4 if not used else 2, points, rng)
-        known = _near(lines, planes).any(axis=1)
-        fresh = np.flatnonzero((lines.line == used) & ~known)
+        on_planes = _near(lines, planes).any(axis=1)
+        fresh = np.flatnonzero((lines.line == used) & ~on_planes)
         normal = normals(evaluate, lines, fresh)
         measured = np.isfinite(normal).all(axis=1) & (np.abs(normal).max(axis=1, initial=0) > 0)
         normal = normal[measured] / np.linalg.norm(normal[measured], axis=1, keepdims=True)
         offset = -(normal * lines.x[fresh[measured]]).sum(axis=1)
-        new = _borne_out(lines, np.column_stack([normal, offset]), planes)
+        new = _confirm(lines, np.column_stack([normal, offset]), planes)
         planes = np.array([*planes, *(plane for plane in new if _bends_throughout(evaluate, plane, rng))]).reshape(
             -1, planes.shape[1]
         )
@@ -275,23 +275,23 @@ def _bends_throughout(evaluate: Evaluate, plane: np.ndarray, rng: np.random.Gene
     x = rng.normal(size=(SPOTS, len(plane) - 1))
     x -= (x @ plane[:-1] + plane[-1])[:, None] * plane[:-1]
     normal = np.broadcast_to(plane[:-1], x.shape)
-    return bent(evaluate, x, normal, np.full(SPOTS, 1e-3)) > SHARE
+    return kink_share(evaluate, x, normal, np.full(SPOTS, 1e-3)) > SHARE
 
 
 def _near(lines: Lines, planes: Float[np.ndarray, "plane feature+1"]) -> Bool[np.ndarray, "kink plane"]:
     return np.abs(lines.x @ planes[:, :-1].T + planes[:, -1]) < lines.near[:, None]
 
 
-def _borne_out(
-    lines: Lines, planes: Float[np.ndarray, "plane feature+1"], known: Float[np.ndarray, "known feature+1"]
+def _confirm(
+    lines: Lines, planes: Float[np.ndarray, "plane feature+1"], previous: Float[np.ndarray, "previous feature+1"]
 ) -> list[np.ndarray]:
     """The hyperplanes met on most lines that cross them, best first, each once, without those known already."""
     backed = support(lines, lambda x: x @ planes[:, :-1].T + planes[:, -1], _near(lines, planes))
     order = [k for k in np.lexsort([-backed.hits, -backed.share]) if backed.hits[k] >= 3 and backed.share[k] >= 0.5]
-    kept: list[np.ndarray] = []
+    distinct: list[np.ndarray] = []
     for plane in planes[order]:
         # One that was measured badly is still the same.
-        apart = [min(np.abs(plane - other).max(), np.abs(plane + other).max()) for other in [*known, *kept]]
+        apart = [min(np.abs(plane - other).max(), np.abs(plane + other).max()) for other in [*previous, *distinct]]
         if min(apart, default=np.inf) > ALIKE * (1 + abs(plane[-1])):
-            kept.append(plane)
-    return kept
+            distinct.append(plane)
+    return distinct

@@ -27,7 +27,14 @@ from scipy.special import softmax
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.peeling import Peeling
-from jaxattack.attacks.extraction.relu.polish import Answers, completed, finished, polished, scarce, surrogate
+from jaxattack.attacks.extraction.relu.polish import (
+    Answers,
+    fill_unseen,
+    gauss_newton,
+    scarce,
+    solve_last_layer,
+    surrogate,
+)
 from jaxattack.attacks.extraction.relu.standard import Victim, outputs
 from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import (
@@ -87,9 +94,9 @@ class ReluDeep(Attack):
 
     def needs(self, access: Access) -> int:
         """As many answers as the network has parameters."""
-        answered = outputs(access)
-        sizes = (int(np.prod(access.inputs.shape)), *self.hidden, answered)
-        return sum((before + 1) * after for before, after in pairwise(sizes)) // answered
+        width = outputs(access)
+        sizes = (int(np.prod(access.inputs.shape)), *self.hidden, width)
+        return sum((before + 1) * after for before, after in pairwise(sizes)) // width
 
     def steal(
         self,
@@ -114,39 +121,39 @@ class ReluDeep(Attack):
         notes: dict[str, Any] = {}
         try:
             network, reason = self._steal(peeling, notes, progress)
-        except BudgetSpent as spent:
-            if victim.asked <= victim.features:
-                raise too_small(self, oracle.access, spent) from spent
+        except BudgetSpent as refusal:
+            if victim.queries <= victim.features:
+                raise too_small(self, oracle.access, refusal) from refusal
             network = _surrogate(peeling) if peeling.network is None else peeling.network
-            reason = f"{spent} Until then {peeling.known()}"
-        found = [len(layer.bias) for layer in peeling.layers]
-        notes |= {"lines": peeling.lines.count, "neurons": "-".join(map(str, found))}
-        notes["missing"] = sum(self.hidden) - sum(found)
+            reason = f"{refusal} Until then {peeling.summary()}"
+        widths = [len(layer.bias) for layer in peeling.layers]
+        notes |= {"lines": peeling.lines.count, "neurons": "-".join(map(str, widths))}
+        notes["missing"] = sum(self.hidden) - sum(widths)
         return _draft(self.name, oracle.access, victim.raw(network), oracle.ledger - before, reason, notes)
 
     def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress | None) -> tuple[ReluNetwork, str]:
         """The stolen network, and why it is not exact."""
         if not peeling.first():
-            return _surrogate(peeling), f"The first layer is not complete: {peeling.known()}"
+            return _surrogate(peeling), f"The first layer is not complete: {peeling.summary()}"
         for layer in range(1, len(self.hidden)):
             if progress is not None:
                 progress("layers", layer, len(self.hidden))
             if not peeling.next():
-                return _surrogate(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.known()}"
+                return _surrogate(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
         for _ in range(REPAIRS):
-            peeling.network = _assembled(peeling)
-            network = peeling.network = _polished(peeling, peeling.network)
-            notes["error"], allowed = self._checked(peeling, network)
+            peeling.network = _assemble(peeling)
+            network = peeling.network = _polish(peeling, peeling.network)
+            notes["error"], allowed = self._check(peeling, network)
             if notes["error"] <= allowed:
                 return network, ""
             if len(peeling.layers[-1].bias) == self.hidden[-1]:
                 break
         return (
             network,
-            f"It is off by {notes['error']:.1e} at fresh queries, more than {allowed:.1e}: {peeling.known()}",
+            f"It is off by {notes['error']:.1e} at fresh queries, more than {allowed:.1e}: {peeling.summary()}",
         )
 
-    def _checked(self, peeling: Peeling, network: ReluNetwork) -> tuple[float, float]:
+    def _check(self, peeling: Peeling, network: ReluNetwork) -> tuple[float, float]:
         """How far the network is off at fresh queries, which are kept, and how far it may be."""
         count = CHECKS if peeling.complete else THOROUGH * CHECKS
         near = peeling.rng.normal(size=(count, peeling.victim.features))
@@ -155,13 +162,13 @@ class ReluDeep(Attack):
         return float(np.abs(logits(network, x) - y).max()), self.tolerance * max(1.0, float(np.median(np.abs(y))))
 
 
-def _assembled(peeling: Peeling) -> ReluNetwork:
+def _assemble(peeling: Peeling) -> ReluNetwork:
     """The network with its last layer; neurons that its last hidden layer lacks are looked for where it is off."""
     victim, rng = peeling.victim, peeling.rng
     for _ in range(REPAIRS):
         sample = victim.answers.some(FITTED, 20, rng)
-        layers, unseen = peeling.padded()
-        network = completed(finished(layers, unseen, sample, peeling.hidden[-1]), unseen, sample)
+        layers, unseen = peeling.pad()
+        network = fill_unseen(solve_last_layer(layers, unseen, sample, peeling.hidden[-1]), unseen, sample)
         start, goal = _astride(network, victim.answers, rng)
         if not len(start) or len(layers[-1].bias) == peeling.hidden[-1]:
             break
@@ -169,7 +176,7 @@ def _assembled(peeling: Peeling) -> ReluNetwork:
     return network
 
 
-def _polished(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
+def _polish(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
     """All parameters fitted to kept answers, and to some asked for those that these hardly show."""
     victim, rng = peeling.victim, peeling.rng
     pool = rng.choice([1.0, 2.0, 4.0], size=(POOL, 1)) * rng.normal(size=(POOL, victim.features))
@@ -177,7 +184,7 @@ def _polished(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
     sample = victim.answers.some(3 * unknown + 500, 10, rng)
     if len(extra := scarce(network, sample, pool)):
         sample = sample.join(Answers(extra, victim.ask(extra)))
-    return polished(network, sample)
+    return gauss_newton(network, sample)
 
 
 def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -99,10 +99,10 @@ class Frame(NamedTuple):
         log = np.log(np.where(p >= self._tiny, p, np.nan))
         return log[:, 1:] - log[:, :1]
 
-    def network(self, found: ReluNetwork) -> ReluNetwork:
+    def network(self, network: ReluNetwork) -> ReluNetwork:
         """A network of the search in the victim's records, with an output for every class."""
-        first = found.weights[0] / self.size
-        weights, biases = [first, *found.weights[1:]], [found.biases[0] - first @ self.centre, *found.biases[1:]]
+        first = network.weights[0] / self.size
+        weights, biases = [first, *network.weights[1:]], [network.biases[0] - first @ self.centre, *network.biases[1:]]
         if self.access.level == "probability":
             weights[-1] = np.concatenate([np.zeros((1, weights[-1].shape[1])), weights[-1]])
             biases[-1] = np.append(0.0, biases[-1])
@@ -113,5 +113,5 @@ class Frame(NamedTuple):
         output = logits(network, x)
         if self.access.classes == 1:
             return Answer(np.zeros(len(output), np.int64), None, output)
-        known = output if self.access.level == "logit" else None
-        return Answer(output.argmax(axis=1), softmax(output, axis=1), known)
+        logit = output if self.access.level == "logit" else None
+        return Answer(output.argmax(axis=1), softmax(output, axis=1), logit)

@@ -55,7 +55,7 @@ class Kinks(NamedTuple):
         error: Float["kink"], how far the position may be off.
         unresolved: Float["interval 3"], line, lower and upper t of the intervals that hold kinks too close to part, or
             whose answers are not finite.
-        asked: how many queries it took.
+        queries: how many queries it took.
         rounds: how many calls.
         scale: Float["output"], S of the module's contract.
     """
@@ -66,7 +66,7 @@ class Kinks(NamedTuple):
     right: Float[np.ndarray, "kink output"]
     error: Float[np.ndarray, "kink"]
     unresolved: Float[np.ndarray, "interval 3"]
-    asked: int
+    queries: int
     rounds: int
     scale: Float[np.ndarray, "output"]
 
@@ -115,10 +115,10 @@ def find_kinks(
         rounds: stop after so many calls; what is not resolved by then is reported.
     """
     search = seek_kinks(origin, direction, grid, noise=noise, rounds=rounds)
-    asked = next(search)
+    queries = next(search)
     while True:
         try:
-            asked = search.send(evaluate(asked))
+            queries = search.send(evaluate(queries))
         except StopIteration as stop:
             return stop.value
 
@@ -145,14 +145,14 @@ def seek_kinks(
             "being too near to 0: a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
         )
     resolution = resolution_of(samples, origin, direction, noise)
-    asked, calls = len(t), 1
+    queries, calls = len(t), 1
     samples, view = read(samples, resolution)
     while 0 < view.open.sum() <= CROWDED * grid.size and calls < rounds:
         line, t = ask_next(samples, view, predict=calls % 2 == 1)
-        asked, calls = asked + len(t), calls + 1
+        queries, calls = queries + len(t), calls + 1
         y = yield origin[line] + t[:, None] * direction[line]
         samples, view = read(_merge(samples, _finite(Samples(line, t, y))), resolution)
-    return _place(samples, resolution, view, asked, calls)
+    return _place(samples, resolution, view, queries, calls)
 
 
 def _finite(samples: Samples) -> Samples:
@@ -161,12 +161,12 @@ def _finite(samples: Samples) -> Samples:
 
 
 def _merge(old: Samples, new: Samples) -> Samples:
-    joined = Samples(*(np.concatenate(pair) for pair in zip(old, new, strict=True)))
-    order = np.lexsort((joined.t, joined.line))
-    return Samples(joined.line[order], joined.t[order], joined.y[order])
+    union = Samples(*(np.concatenate(pair) for pair in zip(old, new, strict=True)))
+    order = np.lexsort((union.t, union.line))
+    return Samples(union.line[order], union.t[order], union.y[order])
 
 
-def _place(samples: Samples, resolution: Resolution, view: View, asked: int, calls: int) -> Kinks:
+def _place(samples: Samples, resolution: Resolution, view: View, queries: int, calls: int) -> Kinks:
     """Kinks where the straight pieces through all their samples meet."""
     line, t, y = samples
     loose = np.flatnonzero((line[1:] == line[:-1]) & ~view.straight & ~view.kink)
@@ -180,7 +180,9 @@ def _place(samples: Samples, resolution: Resolution, view: View, asked: int, cal
     tolerance = resolution.tolerance(Samples(line[at], t[at], y[at]))
     jump = np.abs(slope[right] - slope[left])
     error = (tolerance / np.maximum(jump, np.finfo(float).tiny)).min(axis=1)
-    return Kinks(line[at], t[at] + shift, slope[left], slope[right], error, unresolved, asked, calls, resolution.scale)
+    return Kinks(
+        line[at], t[at] + shift, slope[left], slope[right], error, unresolved, queries, calls, resolution.scale
+    )
 
 
 def _fit(samples: Samples, resolution: Resolution, piece: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ Search = Generator[np.ndarray, Any, Any]
 """Yields z["query feature"] and is sent y["query output"]; started, as every generator, by None."""
 
 
-class Asked(NamedTuple):
+class Task(NamedTuple):
     """A search and whom it asks.
 
     Attributes:
@@ -31,37 +31,37 @@ class Asked(NamedTuple):
     ask: Callable[[np.ndarray], np.ndarray]
 
 
-def run(asked: Asked) -> Any:
+def run(task: Task) -> Any:
     """One search to its end.
 
     Raises:
         InputError: what the victim or the search raised.
     """
-    result = run_many([asked])[0]
+    result = run_many([task])[0]
     if isinstance(result, InputError):
         raise result
     return result
 
 
-def run_many(asked: Sequence[Asked]) -> list[Any]:
+def run_many(tasks: Sequence[Task]) -> list[Any]:
     """All searches to their ends, round by round: what each returned, or the `InputError` that ended it.
 
     `BudgetSpent` is thrown into the search, which may make do with what it has.
     """
     results: dict[int, Any] = {}
-    waiting = {number: _advance(each.search, None, results, number) for number, each in enumerate(asked)}
-    with ThreadPoolExecutor(max_workers=max(len(asked), 1)) as pool:
+    waiting = {number: _advance(each.search, None, results, number) for number, each in enumerate(tasks)}
+    with ThreadPoolExecutor(max_workers=max(len(tasks), 1)) as pool:
         while open_ := [number for number in waiting if number not in results]:
-            batch = [(asked[number], waiting[number]) for number in open_]
+            batch = [(tasks[number], waiting[number]) for number in open_]
             answers = [_ask(*batch[0])] if len(batch) == 1 else list(pool.map(_ask, *zip(*batch, strict=True)))
             for number, answer in zip(open_, answers, strict=True):
-                waiting[number] = _advance(asked[number].search, answer, results, number)
-    return [results[number] for number in range(len(asked))]
+                waiting[number] = _advance(tasks[number].search, answer, results, number)
+    return [results[number] for number in range(len(tasks))]
 
 
-def _ask(asked: Asked, queries: np.ndarray) -> np.ndarray | InputError:
+def _ask(task: Task, queries: np.ndarray) -> np.ndarray | InputError:
     try:
-        return asked.ask(queries)
+        return task.ask(queries)
     except InputError as error:
         return error
 
@@ -83,12 +83,12 @@ def metered(search: Search) -> Generator[np.ndarray, Any, tuple[Any, int]]:
     answer: Any = None
     try:
         while True:
-            asked = step(answer)
-            queries += len(asked)
+            batch = step(answer)
+            queries += len(batch)
             try:
-                step, answer = search.send, (yield asked)
+                step, answer = search.send, (yield batch)
             except InputError as error:
-                queries -= len(asked)
+                queries -= len(batch)
                 step, answer = search.throw, error
     except StopIteration as stop:
         return stop.value, queries

@@ -41,8 +41,8 @@ class ReluNetwork(NamedTuple):
     @property
     def parameters(self) -> dict[str, np.ndarray]:
         """The parameters by name, as `relu_model` takes them."""
-        named = [(f"weight{layer}", weight) for layer, weight in enumerate(self.weights)]
-        return dict(named + [(f"bias{layer}", bias) for layer, bias in enumerate(self.biases)])
+        pairs = [(f"weight{layer}", weight) for layer, weight in enumerate(self.weights)]
+        return dict(pairs + [(f"bias{layer}", bias) for layer, bias in enumerate(self.biases)])
 
 
 def logits(network: ReluNetwork, x: Shaped[np.ndarray, "query *feature"]) -> Float[np.ndarray, "query output"]:
@@ -121,8 +121,8 @@ def align(stolen: ReluNetwork, truth: ReluNetwork, *, gauge: bool = False) -> Al
     weights, biases = list(stolen.weights), list(stolen.biases)
     for layer in range(len(weights) - 1):
         mine = np.column_stack([weights[layer], biases[layer]])
-        wanted = np.column_stack([truth.weights[layer], truth.biases[layer]])
-        order, scale = _pair(mine, wanted)
+        target = np.column_stack([truth.weights[layer], truth.biases[layer]])
+        order, scale = _pair(mine, target)
         weights[layer], biases[layer] = weights[layer][order] * scale[:, None], biases[layer][order] * scale
         weights[layer + 1] = weights[layer + 1][:, order] / scale
     if gauge:
@@ -131,7 +131,7 @@ def align(stolen: ReluNetwork, truth: ReluNetwork, *, gauge: bool = False) -> Al
             (*truth.weights[:-1], _centred(truth.weights[-1])), (*truth.biases[:-1], _centred(truth.biases[-1]))
         )
     pairs: Sequence = [*zip(weights, truth.weights, strict=True), *zip(biases, truth.biases, strict=True)]
-    error = max(float(np.abs(mine - wanted).max()) for mine, wanted in pairs)
+    error = max(float(np.abs(mine - target).max()) for mine, target in pairs)
     return Alignment(ReluNetwork(tuple(weights), tuple(biases)), error)
 
 
@@ -139,10 +139,10 @@ def _centred(last: np.ndarray) -> np.ndarray:
     return last - last.mean(axis=0, keepdims=True)
 
 
-def _pair(mine: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which row of ``mine`` stands for each row of ``wanted``, and times what."""
-    lengths = [np.maximum(np.linalg.norm(rows, axis=1), np.finfo(float).tiny) for rows in (mine, wanted)]
-    cosine = (wanted / lengths[1][:, None]) @ (mine / lengths[0][:, None]).T
+def _pair(mine: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which row of ``mine`` stands for each row of ``target``, and times what."""
+    lengths = [np.maximum(np.linalg.norm(rows, axis=1), np.finfo(float).tiny) for rows in (mine, target)]
+    cosine = (target / lengths[1][:, None]) @ (mine / lengths[0][:, None]).T
     _, order = linear_sum_assignment(-cosine)
-    scale = (mine[order] * wanted).sum(axis=1) / lengths[0][order] ** 2
+    scale = (mine[order] * target).sum(axis=1) / lengths[0][order] ** 2
     return order, np.where(scale > 0, scale, lengths[1] / lengths[0][order])

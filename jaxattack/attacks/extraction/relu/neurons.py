@@ -40,21 +40,21 @@ class Neurons(NamedTuple):
         """No neurons yet."""
         return cls(np.zeros((0, features)), np.zeros(0), np.zeros((0, outputs)), np.zeros(0), np.zeros(0, int))
 
-    def take(self, chosen: Bool[np.ndarray, "neuron"] | Int[np.ndarray, "chosen"]) -> Neurons:
+    def take(self, index: Bool[np.ndarray, "neuron"] | Int[np.ndarray, "index"]) -> Neurons:
         """The chosen neurons."""
-        return Neurons(*(field[chosen] for field in self))
+        return Neurons(*(field[index] for field in self))
 
     def join(self, other: Neurons) -> Neurons:
         """These and others; of two that are the same hyperplane, the better known one."""
-        joined = Neurons(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
-        plane = np.column_stack([joined.normal, joined.offset])
+        union = Neurons(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+        plane = np.column_stack([union.normal, union.offset])
         plane /= np.linalg.norm(plane, axis=1)[:, None]
-        allowed = joined.error[:, None] + joined.error
+        allowed = union.error[:, None] + union.error
         same = np.sqrt(np.maximum(2 - 2 * np.abs(plane @ plane.T), 0)) <= 1e-7 + 4 * allowed * np.sqrt(plane.shape[1])
-        worse = (joined.error[:, None] > joined.error) | (
-            (joined.error[:, None] == joined.error) & (np.arange(len(plane))[:, None] > np.arange(len(plane)))
+        worse = (union.error[:, None] > union.error) | (
+            (union.error[:, None] == union.error) & (np.arange(len(plane))[:, None] > np.arange(len(plane)))
         )
-        return joined.take(~(same & worse).any(axis=1))
+        return union.take(~(same & worse).any(axis=1))
 
     def heights(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query neuron"]:
         """n_k . x + offset_k."""

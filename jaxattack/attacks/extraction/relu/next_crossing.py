@@ -41,9 +41,9 @@ class Step(NamedTuple):
     across: Float[np.ndarray, "walk feature"]
     possible: Bool[np.ndarray, "walk"]
 
-    def take(self, chosen: np.ndarray) -> Step:
+    def take(self, index: np.ndarray) -> Step:
         """Those of some walks."""
-        return Step(*(field[chosen] for field in self))
+        return Step(*(field[index] for field in self))
 
 
 def plan(
@@ -120,11 +120,11 @@ def _surroundings(
     maps = affine(layers, behind.reshape(walks * ways, -1), features)
     length = np.linalg.norm(maps.gradient, axis=2)
     apart = np.abs(maps.heights(at.reshape(-1, features))) / np.maximum(length, TINY)
-    index, chosen = np.arange(walks * ways), crossed.ravel()
-    apart[index, chosen] = np.inf
-    across = maps.gradient[index, chosen] / np.maximum(length[index, chosen], TINY)[:, None]
+    index, neuron = np.arange(walks * ways), crossed.ravel()
+    apart[index, neuron] = np.inf
+    across = maps.gradient[index, neuron] / np.maximum(length[index, neuron], TINY)[:, None]
     shape = (walks, ways)
-    return apart.min(axis=1).reshape(shape), across.reshape(*shape, -1), length[index, chosen].reshape(shape)
+    return apart.min(axis=1).reshape(shape), across.reshape(*shape, -1), length[index, neuron].reshape(shape)
 
 
 def _crossings(away: np.ndarray, met: np.ndarray, here: slice) -> Float[np.ndarray, "walk way"]:

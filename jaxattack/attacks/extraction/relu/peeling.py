@@ -39,7 +39,7 @@ class Peeling:
         layers: known so far; the signs of the last are open.
         unseen: of each layer after the first, the weights whose effect was not met.
         lines: searched.
-        tried: kinks that were followed.
+        attempts: kinks that were followed.
         network: all of it, as far as it was put together.
     """
 
@@ -51,7 +51,7 @@ class Peeling:
     layers: Layers = ()
     unseen: Unseen = ()
     lines: Lines = field(init=False)
-    tried: set[int] = field(default_factory=set)
+    attempts: set[int] = field(default_factory=set)
     network: ReluNetwork | None = None
 
     def __post_init__(self) -> None:
@@ -79,36 +79,36 @@ class Peeling:
     def next(self) -> bool:
         """Find the next layer and the signs of the last; whether any of it was found."""
         width, idle = self.hidden[len(self.layers)], 0
-        found: list[Signature] = []
-        self.tried = set()
-        while len(found) < width:
-            new = self.round(found, self.layers, width - len(found))
+        signatures: list[Signature] = []
+        self.attempts = set()
+        while len(signatures) < width:
+            new = self.round(signatures, self.layers, width - len(signatures))
             if new is None and (idle >= self.idle or self.lines.count >= self.most):
                 break
             if new is None:
                 self.lines = search(self.victim.evaluate, self.lines, 2, self.points, self.rng)
                 idle += 2
             elif new:
-                found, idle = found + new, 0
-        if found:
-            sign = signs(self.layers, found).sign
+                signatures, idle = signatures + new, 0
+        if signatures:
+            sign = signs(self.layers, signatures).sign
             base = (*self.layers[:-1], flipped(self.layers[-1], sign))
-            self.add(base, [one._replace(trail=turned(base, one.trail, sign)) for one in found[:width]])
-        return bool(found)
+            self.add(base, [one._replace(trail=turned(base, one.trail, sign)) for one in signatures[:width]])
+        return bool(signatures)
 
     def more(self, start: Float[np.ndarray, "line feature"], goal: Float[np.ndarray, "line feature"]) -> None:
         """Look for neurons that the last layer lacks on lines between given points."""
         width, base = self.hidden[-1] - len(self.layers[-1].bias), self.layers[:-1]
         self.lines = between(self.victim.evaluate, self.lines, start, goal, self.points)
-        found: list[Signature] = []
-        while len(found) < width and (new := self.round(found, base, width - len(found))) is not None:
-            found += new
-        if found:
-            self.add(base, found[:width])
+        signatures: list[Signature] = []
+        while len(signatures) < width and (new := self.round(signatures, base, width - len(signatures))) is not None:
+            signatures += new
+        if signatures:
+            self.add(base, signatures[:width])
 
-    def add(self, base: Layers, found: list[Signature]) -> None:
+    def add(self, base: Layers, signatures: list[Signature]) -> None:
         """Put found neurons on layers whose signs are settled, beside those of their layer found before."""
-        rows = [weights(base, one.trail) for one in found]
+        rows = [weights(base, one.trail) for one in signatures]
         weight, bias = np.array([row.weight for row in rows]), np.array([row.bias for row in rows])
         unseen, masks = np.array([row.unseen for row in rows]), self.unseen
         if len(self.layers) > len(base):
@@ -117,35 +117,37 @@ class Peeling:
             unseen, masks = np.concatenate([self.unseen[-1], unseen]), self.unseen[:-1]
         self.layers, self.unseen = (*base, Layer(weight, bias)), (*masks, unseen)
 
-    def round(self, found: list[Signature], base: Layers, width: int) -> list[Signature] | None:
+    def round(self, signatures: list[Signature], base: Layers, width: int) -> list[Signature] | None:
         """Follow the open kinks of one line; None where there is none.
 
         Args:
-            found: neurons of this layer so far, beside those in ``layers``.
+            signatures: neurons of this layer so far, beside those in ``layers``.
             base: the layers below.
             width: how many neurons are still missing.
         """
-        open_ = np.flatnonzero(~self.explained(base, found))
-        open_ = open_[~np.isin(open_, list(self.tried))]
+        open_ = np.flatnonzero(~self.explains(base, signatures))
+        open_ = open_[~np.isin(open_, list(self.attempts))]
         if not len(open_):
             return None
         line = self.lines.line[open_]
         # Along one line most kinks are of different neurons.
         starts = self.rng.permutation(open_[line == np.bincount(line).argmax()])[: width + 1]
-        self.tried |= set(starts.tolist())
-        return self.followed(base, starts, found)
+        self.attempts |= set(starts.tolist())
+        return self.follow_from(base, starts, signatures)
 
-    def explained(self, base: Layers, found: list[Signature]) -> Bool[np.ndarray, "kink"]:
+    def explains(self, base: Layers, signatures: list[Signature]) -> Bool[np.ndarray, "kink"]:
         """Which kinks are of known neurons, or of those found over ``base``."""
         x, near = self.lines.x, self.lines.near
         maps = affine(self.layers, heights(self.layers, x) > 0, self.victim.features)
         length = np.maximum(np.linalg.norm(maps.gradient, axis=2), np.finfo(float).tiny)
-        known = (np.abs(maps.heights(x)) < near[:, None] * length).any(axis=1)
-        for one in found:
-            known |= one.distance(base, x) < near
-        return known
+        mask = (np.abs(maps.heights(x)) < near[:, None] * length).any(axis=1)
+        for one in signatures:
+            mask |= one.distance(base, x) < near
+        return mask
 
-    def followed(self, base: Layers, starts: Int[np.ndarray, "kink"], found: list[Signature]) -> list[Signature]:
+    def follow_from(
+        self, base: Layers, starts: Int[np.ndarray, "kink"], signatures: list[Signature]
+    ) -> list[Signature]:
         """What following the zero sets through these kinks shows of neurons not found before."""
         normal = normals(self.victim.evaluate, self.lines, starts)
         good = np.isfinite(normal).all(axis=1) & (np.abs(normal).max(axis=1, initial=0) > 0)
@@ -157,11 +159,11 @@ class Peeling:
         sound = [(walk, one) for walk, one in pairs if one is not None and max(one.residual, one.spread) <= AGREES]
         # Of two that are the same neuron the one that met more stays.
         for walk, one in sorted(sound, key=lambda pair: pair[1].free.sum()):
-            if not any(_same(base, one, other) for other in found + new) and self.borne_out(base, walk):
+            if not any(_same(base, one, other) for other in signatures + new) and self.confirms(base, walk):
                 new.append(one)
         return new
 
-    def borne_out(self, base: Layers, walk: Walk) -> bool:
+    def confirms(self, base: Layers, walk: Walk) -> bool:
         """Whether the victim bends where it should, far from where the neuron was followed.
 
         A neuron of the last hidden layer shows everywhere. Before it, neurons may be hidden by dead ones above, and in
@@ -174,7 +176,7 @@ class Peeling:
         normal = walk.equations.normals(blocks(base, heights(base, x) > 0, self.victim.features))
         return bends(self.victim.evaluate, base, x, normal) > SHARE
 
-    def padded(self) -> tuple[Layers, Unseen]:
+    def pad(self) -> tuple[Layers, Unseen]:
         """The hidden layers but the last at full width, neurons that were not found never on; and what is unseen."""
         layers, unseen = list(self.layers), list(self.unseen)
         for k in range(1, len(layers) - 1):
@@ -185,7 +187,7 @@ class Peeling:
             unseen[k] = np.pad(unseen[k], ((0, 0), (0, missing)))
         return tuple(layers), tuple(unseen)
 
-    def known(self) -> str:
+    def summary(self) -> str:
         """What was found, in a sentence."""
         parts = [
             f"{len(layer.bias)} of {width} neurons of layer {k + 1}"

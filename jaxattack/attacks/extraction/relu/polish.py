@@ -50,11 +50,11 @@ class Answers(NamedTuple):
     def some(self, count: int, reach: float, rng: np.random.Generator) -> Answers:
         """At most so many of those not further out than ``reach`` times the diagonal of the region of interest."""
         inside = np.flatnonzero(np.linalg.norm(self.x, axis=1) <= reach * np.sqrt(self.x.shape[1]))
-        chosen = rng.permutation(inside)[:count]
-        return Answers(self.x[chosen], self.y[chosen])
+        index = rng.permutation(inside)[:count]
+        return Answers(self.x[index], self.y[index])
 
 
-def finished(layers: Layers, unseen: Unseen, answers: Answers, width: int) -> ReluNetwork:
+def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: int) -> ReluNetwork:
     """The network with its last layer, from all hidden layers up to the signs of the last.
 
     Args:
@@ -69,18 +69,18 @@ def finished(layers: Layers, unseen: Unseen, answers: Answers, width: int) -> Re
     missing = width - len(layers[-1].bias)
     value, below = heights(layers, answers.x)[:, last(layers)], _through(layers[:-1], answers.x)
     one, skip = np.ones((len(value), 1)), below if missing else below[:, :0]
-    found = value.shape[1]
+    count = value.shape[1]
     solution = _exact_for_most(np.concatenate([np.abs(value), value, skip, one], axis=1), answers.y)
-    agree = (solution[:found] * solution[found : 2 * found]).sum(axis=1)
+    agree = (solution[:count] * solution[count : 2 * count]).sum(axis=1)
     layers = (*layers[:-1], flipped(layers[-1], np.where(agree >= 0, 1.0, -1.0)))
     on = np.maximum(heights(layers, answers.x)[:, last(layers)], 0.0)
     solution = _exact_for_most(np.concatenate([on, skip, one], axis=1), answers.y)
-    readout, bias = solution[:found].T, solution[-1]
+    readout, bias = solution[:count].T, solution[-1]
     if missing:
-        linear, outer, shift = _linear_neurons(solution[found:-1], below, missing)
+        linear, outer, shift = _linear_neurons(solution[count:-1], below, missing)
         final = layers[-1]
-        joined = Layer(np.concatenate([final.weight, linear.weight]), np.concatenate([final.bias, linear.bias]))
-        layers, readout, bias = (*layers[:-1], joined), np.concatenate([readout, outer], axis=1), bias - shift
+        full = Layer(np.concatenate([final.weight, linear.weight]), np.concatenate([final.bias, linear.bias]))
+        layers, readout, bias = (*layers[:-1], full), np.concatenate([readout, outer], axis=1), bias - shift
     return _network((*layers, Layer(readout, bias)))
 
 
@@ -108,14 +108,14 @@ def surrogate(layers: Layers, answers: Answers) -> ReluNetwork:
     return _network((*doubled, Layer(solution[:-1].T, solution[-1])))
 
 
-def polished(network: ReluNetwork, answers: Answers) -> ReluNetwork:
+def gauss_newton(network: ReluNetwork, answers: Answers) -> ReluNetwork:
     """Gauss-Newton over all weights and biases on kept answers, as long as the residual falls."""
     network = _scaled(network)
     miss = answers.y - logits(network, answers.x)
     for _ in range(STEPS):
         if np.abs(miss).max() <= ROUNDING * max(1.0, float(np.abs(answers.y).max())):
             break
-        trial = _moved(network, _step(network, answers.x, miss))
+        trial = _add_step(network, _step(network, answers.x, miss))
         rest = answers.y - logits(trial, answers.x)
         if not np.square(rest).sum() < 0.9 * np.square(miss).sum():
             break
@@ -133,21 +133,21 @@ def scarce(
         answers: that it is to be polished on.
         pool: points that may be asked.
     """
-    chosen = np.zeros(len(pool), bool)
-    seen, choice = answers.x, pool
-    below, source = np.ones(seen.shape), np.ones(choice.shape)
+    mask = np.zeros(len(pool), bool)
+    signal, choice = answers.x, pool
+    below, source = np.ones(signal.shape), np.ones(choice.shape)
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
-        seen, choice = (np.maximum(x @ weight.T + bias, 0.0) for x in (seen, choice))
-        count, alone = below.T @ (seen > 0), (seen > 0).sum(axis=0)
+        signal, choice = (np.maximum(x @ weight.T + bias, 0.0) for x in (signal, choice))
+        count, alone = below.T @ (signal > 0), (signal > 0).sum(axis=0)
         for neuron in np.flatnonzero(alone < 3 * (len(weight[0]) + 1)):
-            chosen[np.flatnonzero(choice[:, neuron] > 0)[: 3 * (len(weight[0]) + 1)]] = True
+            mask[np.flatnonzero(choice[:, neuron] > 0)[: 3 * (len(weight[0]) + 1)]] = True
         for i, neuron in np.argwhere(count < PAIRS):
-            chosen[np.flatnonzero((source[:, i] > 0) & (choice[:, neuron] > 0))[:PAIRS]] = True
-        below, source = (seen > 0).astype(float), choice
-    return pool[chosen]
+            mask[np.flatnonzero((source[:, i] > 0) & (choice[:, neuron] > 0))[:PAIRS]] = True
+        below, source = (signal > 0).astype(float), choice
+    return pool[mask]
 
 
-def completed(network: ReluNetwork, unseen: Unseen, answers: Answers) -> ReluNetwork:
+def fill_unseen(network: ReluNetwork, unseen: Unseen, answers: Answers) -> ReluNetwork:
     """Fill in the weights whose effect no zero set showed, one after the other.
 
     Where neuron i below is on, neuron j never switches, so that the network is linear there in the weight between
@@ -162,13 +162,13 @@ def completed(network: ReluNetwork, unseen: Unseen, answers: Answers) -> ReluNet
             if on.any():
                 part = Answers(answers.x[on], answers.y[on])
                 network = min(
-                    (_tried(network, layer + 1, j, i, sign, part) for sign in (1.0, -1.0)),
+                    (_fit_weight(network, layer + 1, j, i, sign, part) for sign in (1.0, -1.0)),
                     key=lambda one: np.abs(part.y - logits(one, part.x)).sum(),
                 )
     return network
 
 
-def _tried(network: ReluNetwork, layer: int, j: int, i: int, sign: float, answers: Answers) -> ReluNetwork:
+def _fit_weight(network: ReluNetwork, layer: int, j: int, i: int, sign: float, answers: Answers) -> ReluNetwork:
     guess = sign * MARGIN * np.abs(network.weights[layer][j]).max()
     start = _with_weight(network, layer, j, i, guess)
     value = logits(start, answers.x)
@@ -255,11 +255,11 @@ def _step(network: ReluNetwork, x: np.ndarray, miss: np.ndarray) -> Float[np.nda
     length = np.linalg.norm(matrix, axis=0)
     matrix /= np.where(length > 0, length, 1.0)
     # The scales of the neurons are free, so that the shortest step is wanted.
-    solved = cast(tuple, lstsq(matrix, miss.ravel() * worth, cond=1e-12, lapack_driver="gelsy"))
-    return solved[0] / np.where(length > 0, length, 1.0)
+    solution = cast(tuple, lstsq(matrix, miss.ravel() * worth, cond=1e-12, lapack_driver="gelsy"))
+    return solution[0] / np.where(length > 0, length, 1.0)
 
 
-def _moved(network: ReluNetwork, step: np.ndarray) -> ReluNetwork:
+def _add_step(network: ReluNetwork, step: np.ndarray) -> ReluNetwork:
     weights, biases, at = [], [], 0
     for weight, bias in zip(network.weights, network.biases, strict=True):
         weights.append(weight + step[at : at + weight.size].reshape(weight.shape))

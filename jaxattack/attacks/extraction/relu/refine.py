@@ -22,8 +22,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import qr
 
-from jaxattack.attacks.extraction.relu.bent import Bent, scatter
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, scatter
 from jaxattack.attacks.extraction.relu.regions import BATCH, differences
 
 SPARE = 4
@@ -34,8 +34,8 @@ CANDIDATES = 64
 
 
 def refine(
-    function: Bent, noise: Noise, ceiling: float, rng: np.random.Generator
-) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Bent | None]:
+    function: PiecewiseLinear, noise: Noise, ceiling: float, rng: np.random.Generator
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], PiecewiseLinear | None]:
     """Measure gradients at well chosen points and solve for the function again.
 
     Args:
@@ -69,23 +69,25 @@ def refine(
     return _solve_many(function, gradient, on, every, np.concatenate([value, values]))
 
 
-def points(function: Bent, ceiling: float, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
+def points(function: PiecewiseLinear, ceiling: float, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
     """Points far from every hyperplane, whose patterns of neurons that are on are as independent as can be."""
     neurons, outputs = function.jump.shape
-    wanted = -(-(neurons + outputs) // outputs) + SPARE
-    drawn = scatter(function, CANDIDATES * wanted, ceiling, rng)
+    count = -(-(neurons + outputs) // outputs) + SPARE
+    candidates = scatter(function, CANDIDATES * count, ceiling, rng)
     # On the two sides of one hyperplane the patterns differ in that neuron alone: no neuron goes without.
-    drawn = np.concatenate([drawn, astride(function, ceiling, rng)[:, [0, 3]].reshape(-1, drawn.shape[1])])
-    height = function.heights(drawn)
+    candidates = np.concatenate(
+        [candidates, astride(function, ceiling, rng)[:, [0, 3]].reshape(-1, candidates.shape[1])]
+    )
+    height = function.heights(candidates)
     room = np.abs(height).min(axis=1)
-    pattern = np.column_stack([height > 0, np.ones(len(drawn))])
+    pattern = np.column_stack([height > 0, np.ones(len(candidates))])
     order = qr((room[:, None] * pattern).T, mode="r", pivoting=True)[-1]
-    first = order[: min(wanted, neurons + 1)]
-    rest = np.setdiff1d(np.argsort(-room, kind="stable")[:wanted], first)[: wanted - len(first)]
-    return drawn[np.concatenate([first, rest])]
+    first = order[: min(count, neurons + 1)]
+    rest = np.setdiff1d(np.argsort(-room, kind="stable")[:count], first)[: count - len(first)]
+    return candidates[np.concatenate([first, rest])]
 
 
-def longest_steps(function: Bent, point: Float[np.ndarray, "feature"]) -> Float[np.ndarray, "feature"]:
+def longest_steps(function: PiecewiseLinear, point: Float[np.ndarray, "feature"]) -> Float[np.ndarray, "feature"]:
     """Along each feature half of the way to the nearest hyperplane, on the side where it is farther.
 
     No step is longer than the point is from the origin.
@@ -100,42 +102,50 @@ def longest_steps(function: Bent, point: Float[np.ndarray, "feature"]) -> Float[
 
 
 def _solve_one(
-    function: Bent, x: np.ndarray, on: Bool[np.ndarray, "point neuron"], value: np.ndarray, gradient: np.ndarray
-) -> Bent:
+    function: PiecewiseLinear,
+    x: np.ndarray,
+    on: Bool[np.ndarray, "point neuron"],
+    value: np.ndarray,
+    gradient: np.ndarray,
+) -> PiecewiseLinear:
     """One output: the products of jump and normal by one least squares, and those of jump and offset by another."""
     pattern = np.column_stack([on, np.ones(len(x))])
     product = np.linalg.lstsq(pattern, gradient[:, 0], rcond=None)[0]
     rest = value[:, 0] - ((pattern @ product) * x).sum(axis=1)
     level = np.linalg.lstsq(pattern, rest, rcond=None)[0]
     jump = np.sign(function.jump[:, 0]) * np.linalg.norm(product[:-1], axis=1)
-    return Bent(product[:-1] / jump[:, None], level[:-1] / jump, jump[:, None], product[-1:], level[-1:])
+    return PiecewiseLinear(product[:-1] / jump[:, None], level[:-1] / jump, jump[:, None], product[-1:], level[-1:])
 
 
-def astride(function: Bent, ceiling: float, rng: np.random.Generator) -> Float[np.ndarray, "neuron 4 feature"]:
+def astride(
+    function: PiecewiseLinear, ceiling: float, rng: np.random.Generator
+) -> Float[np.ndarray, "neuron 4 feature"]:
     """Four points a neuron, on a line along its normal: two on either side of its hyperplane and of no other."""
     neurons, features = function.normal.shape
-    drawn = scatter(function, CANDIDATES, ceiling, rng)
-    height, cosine = function.heights(drawn), function.normal @ function.normal.T
-    found = np.empty((neurons, 4, features))
+    candidates = scatter(function, CANDIDATES, ceiling, rng)
+    height, cosine = function.heights(candidates), function.normal @ function.normal.T
+    probes = np.empty((neurons, 4, features))
     for k in range(neurons):
-        foot = drawn - height[:, k : k + 1] * function.normal[k]
+        foot = candidates - height[:, k : k + 1] * function.normal[k]
         others = np.delete(height - height[:, k : k + 1] * cosine[k], k, axis=1)
         room = np.abs(others / np.delete(cosine[k], k)).min(axis=1, initial=np.inf)
         best = room.argmax()
         width = min(room[best], np.linalg.norm(foot[best])) / 2
-        found[k] = foot[best] + np.outer([-1, -0.1, 0.1, 1], width * function.normal[k])
-    return found
+        probes[k] = foot[best] + np.outer([-1, -0.1, 0.1, 1], width * function.normal[k])
+    return probes
 
 
 def _jumps(
-    function: Bent, x: Float[np.ndarray, "neuron 4 feature"], y: Float[np.ndarray, "neuron 4 output"]
+    function: PiecewiseLinear, x: Float[np.ndarray, "neuron 4 feature"], y: Float[np.ndarray, "neuron 4 output"]
 ) -> Float[np.ndarray, "neuron output"]:
     """The slope after less the slope before, along each normal."""
     t = ((x - x[:, :1]) * function.normal[:, None]).sum(axis=2)[:, :, None]
     return (y[:, 3] - y[:, 2]) / (t[:, 3] - t[:, 2]) - (y[:, 1] - y[:, 0]) / (t[:, 1] - t[:, 0])
 
 
-def _solve_many(function: Bent, gradient: np.ndarray, on: np.ndarray, x: np.ndarray, value: np.ndarray) -> Bent:
+def _solve_many(
+    function: PiecewiseLinear, gradient: np.ndarray, on: np.ndarray, x: np.ndarray, value: np.ndarray
+) -> PiecewiseLinear:
     """Several outputs, jumps known: normals and slope from the gradients, then offsets and constant from the values."""
     size = np.abs(function.jump).max(axis=0)
     solution = np.linalg.lstsq(

@@ -62,7 +62,7 @@ class Regions(NamedTuple):
         return cls(np.zeros((0, features)), *_unmeasured(0, outputs, features))
 
     @property
-    def known(self) -> Bool[np.ndarray, "region"]:
+    def finite(self) -> Bool[np.ndarray, "region"]:
         """Where the gradient was measured."""
         return np.all(np.isfinite(self.gradient), axis=(1, 2))
 
@@ -104,7 +104,7 @@ def measure(
     regions = Regions(x, *_unmeasured(len(x), slope.shape[1], x.shape[1]))
     step = step.copy()
     for _ in range(ATTEMPTS):
-        open_ = np.flatnonzero(~regions.known)
+        open_ = np.flatnonzero(~regions.finite)
         size = max(BATCH // (x.shape[1] * (x.shape[1] + 1)), 1)
         for at in range(0, len(open_), size):
             part = open_[at : at + size]
@@ -132,12 +132,12 @@ def differences(
         x = np.round(x / GRAIN) * GRAIN
         step = np.where(step < 0, -1, 1) * np.maximum(np.round(np.abs(step) / GRAIN), 1) * GRAIN
     count, features = x.shape
-    asked = np.repeat(x[:, None], features + 1, axis=1)
+    query = np.repeat(x[:, None], features + 1, axis=1)
     along = np.arange(features)
-    asked[:, along + 1, along] += step
+    query[:, along + 1, along] += step
     # What was added after rounding.
-    added = asked[:, along + 1, along] - x
-    y = yield asked.reshape(-1, features)
+    added = query[:, along + 1, along] - x
+    y = yield query.reshape(-1, features)
     y = y.reshape(count, features + 1, -1)
     return y[:, 0], np.swapaxes((y[:, 1:] - y[:, :1]) / added[:, :, None], 1, 2)
 

@@ -31,7 +31,7 @@ GRID = 129
 """Points that a first line is asked at where the number of neurons is not known."""
 
 
-class Found(NamedTuple):
+class SearchState(NamedTuple):
     """What the search knows.
 
     Attributes:
@@ -43,7 +43,7 @@ class Found(NamedTuple):
         strange: how many lines did not meet half of the neurons predicted on them.
         noisy: how many lines were not resolved for the most part.
         complete: whether the search ended by itself.
-        spent: the end of the budget, where that ended it.
+        refusal: the end of the budget, where that ended it.
     """
 
     neurons: Neurons
@@ -54,7 +54,7 @@ class Found(NamedTuple):
     strange: int = 0
     noisy: int = 0
     complete: bool = False
-    spent: BudgetSpent | None = None
+    refusal: BudgetSpent | None = None
 
     @property
     def foreign(self) -> bool:
@@ -69,8 +69,8 @@ class Found(NamedTuple):
     def reason(self, hidden: int | None) -> str:
         """Why this is not all, in one sentence; empty where it is."""
         met, total = int((self.neurons.hits > 0).sum()), len(self.neurons.hits)
-        if self.spent is not None:
-            return f"{self.spent} {met} of the {total} neurons found so far were met on a second line."
+        if self.refusal is not None:
+            return f"{self.refusal} {met} of the {total} neurons found so far were met on a second line."
         if self.noisy >= STRANGE:
             return "the answers are not piecewise linear to the documented precision: rounded or noisy, or the victim is curved."
         if self.bent_elsewhere:
@@ -78,14 +78,14 @@ class Found(NamedTuple):
         if hidden is not None and total != hidden and self.complete:
             return f"hidden is {hidden} and {total} neurons were found: give {total}, or none."
         if not self.complete:
-            wanted = "" if hidden is None else f" of {hidden}"
-            return f"after {self.lines} lines {met}{wanted} neurons were met on two of them: others bend it too little."
+            goal = "" if hidden is None else f" of {hidden}"
+            return f"after {self.lines} lines {met}{goal} neurons were met on two of them: others bend it too little."
         return ""
 
 
 def search(
     features: int, hidden: int | None, quiet: int, noise: Noise, rng: np.random.Generator
-) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Found]:
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], SearchState]:
     """Search lines until every neuron was met on a line other than the one that showed it.
 
     Args:
@@ -95,15 +95,15 @@ def search(
         noise: of the answers.
         rng: draws the lines.
     """
-    state = Found(Neurons.none(features, 0), Regions.none(features, 0))
+    state = SearchState(Neurons.none(features, 0), Regions.none(features, 0))
     if noise.coarse:
         noise = yield from calibrate(features, noise, rng)
     while not state.complete and state.lines < LINES and not state.foreign:
         origin, direction = rng.standard_normal((2, features))
         try:
             state = yield from _line(state, origin, direction, hidden, noise)
-        except BudgetSpent as spent:
-            return state._replace(spent=spent)
+        except BudgetSpent as refusal:
+            return state._replace(refusal=refusal)
         met = state.neurons.hits > 0
         if hidden is not None and met.sum() >= hidden:
             state = state._replace(neurons=state.neurons.take(met), complete=True)
@@ -131,8 +131,8 @@ def calibrate(features: int, noise: Noise, rng: np.random.Generator) -> Generato
 
 
 def _line(
-    state: Found, origin: np.ndarray, direction: np.ndarray, hidden: int | None, noise: Noise
-) -> Generator[np.ndarray, np.ndarray, Found]:
+    state: SearchState, origin: np.ndarray, direction: np.ndarray, hidden: int | None, noise: Noise
+) -> Generator[np.ndarray, np.ndarray, SearchState]:
     """Search one line and learn from it."""
     if len(state.neurons.offset):
         grid = _between(predict(state.neurons, origin, direction)[0])
@@ -142,7 +142,7 @@ def _line(
     precision = state.precision or Precision(kinks.scale, noise)
     outputs = len(precision.scale)
     if not state.lines:
-        state = Found(Neurons.none(len(origin), outputs), Regions.none(len(origin), outputs), precision)
+        state = SearchState(Neurons.none(len(origin), outputs), Regions.none(len(origin), outputs), precision)
     met = meet(state.neurons, kinks, origin, direction, (-REACH, REACH), noise.smallest_bend)
     hit = met.kink >= 0
     owner = np.full(len(kinks.position), -1)
@@ -153,13 +153,13 @@ def _line(
     if (owner < 0).any() and not noisy:
         fresh, measured = yield from survey(Line(origin, direction, kinks, owner, met), neurons, precision)
         regions = regions.join(measured)
-    missed = met.expected & ~hit
+    misses = met.expected & ~hit
     return state._replace(
-        neurons=neurons.take(~(missed & (neurons.hits == 0))).join(fresh),
+        neurons=neurons.take(~(misses & (neurons.hits == 0))).join(fresh),
         regions=regions,
         lines=state.lines + 1,
         quiet=0 if (owner < 0).any() else state.quiet + 1,
-        strange=state.strange + int(2 * missed.sum() > met.expected.sum()),
+        strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
         noisy=state.noisy + int(noisy),
     )
 

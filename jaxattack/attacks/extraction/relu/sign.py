@@ -49,7 +49,7 @@ def signs(layers: Layers, signatures: list[Signature]) -> Signs:
     for one in signatures:
         below, side = one.trail.below(layers)
         gradient, met = below.gradient.swapaxes(1, 2), ~one.free
-        known = gradient[:, :, met] @ (side * one.fold)[:, met, None]
+        contribution = gradient[:, :, met] @ (side * one.fold)[:, met, None]
         matrix = np.zeros((*gradient.shape[:2], width + open_))
         matrix[:, :, np.flatnonzero(met)] = gradient[:, :, met] * one.fold[met]
         # Where the fold could not be told from the slope, their sum takes a column of its own.
@@ -57,7 +57,7 @@ def signs(layers: Layers, signatures: list[Signature]) -> Signs:
         places += [(i, side[0, i], column + k) for k, i in enumerate(np.flatnonzero(one.free))]
         column += int(one.free.sum())
         matrices.append(matrix.reshape(-1, width + open_))
-        targets.append((one.trail.normal / one.scale - known[:, :, 0]).ravel())
+        targets.append((one.trail.normal / one.scale - contribution[:, :, 0]).ravel())
     solution = np.linalg.lstsq(np.concatenate(matrices), np.concatenate(targets), rcond=1e-10)[0]
     crossed = np.zeros(width, bool)
     for one in signatures:

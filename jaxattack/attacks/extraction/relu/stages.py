@@ -8,16 +8,23 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.relu.bent import Bent, bent, scatter, signed, turned, widened
 from jaxattack.attacks.extraction.relu.lockstep import metered
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.piecewise_linear import (
+    PiecewiseLinear,
+    orientation,
+    piecewise_linear,
+    scatter,
+    with_affine_neurons,
+    with_signs,
+)
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.regions import differences
-from jaxattack.attacks.extraction.relu.search import Found, search
+from jaxattack.attacks.extraction.relu.search import SearchState, search
 from jaxattack.types import BudgetSpent, InputError
 
-Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Theft"]
+Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Result"]
 
 
 class Plan(NamedTuple):
@@ -42,7 +49,7 @@ class Plan(NamedTuple):
     spread: float
 
 
-class Theft(NamedTuple):
+class Result(NamedTuple):
     """What was stolen, in the search's coordinates.
 
     Attributes:
@@ -68,37 +75,37 @@ def steal(plan: Plan, rng: np.random.Generator) -> Asking:
     Raises:
         BudgetSpent: before anything was learnt.
     """
-    found, queries = yield from metered(search(plan.features, plan.hidden, plan.quiet, plan.noise, rng))
-    if not len(found.neurons.offset):
-        return (yield from _affine(found, plan))
-    met = found.neurons.hits > 0
-    certain = found.neurons if found.spent is not None or found.foreign or not met.any() else found.neurons.take(met)
-    function = bent(certain, found.regions)
+    state, queries = yield from metered(search(plan.features, plan.hidden, plan.quiet, plan.noise, rng))
+    if not len(state.neurons.offset):
+        return (yield from _affine(state, plan))
+    met = state.neurons.hits > 0
+    certain = state.neurons if state.refusal is not None or state.foreign or not met.any() else state.neurons.take(met)
+    function = piecewise_linear(certain, state.regions)
     network, unsigned = _network(function)
-    theft = Theft(network, len(function.offset), found.lines, np.nan, found.reason(plan.hidden) or unsigned)
-    if found.spent is not None or found.foreign:
-        return theft
-    theft = theft._replace(earlier=((queries, network),))
+    result = Result(network, len(function.offset), state.lines, np.nan, state.reason(plan.hidden) or unsigned)
+    if state.refusal is not None or state.foreign:
+        return result
+    result = result._replace(earlier=((queries, network),))
     try:
         if plan.refine:
             refined = yield from refine(function, plan.noise, plan.ceiling, rng)
             if refined is None:
-                return theft._replace(
+                return result._replace(
                     reason="the last measurements met confidences too near to 0 to hold their digits: the network is as it was "
                     "before them."
                 )
             function = refined
             network, unsigned = _network(function)
-            theft = theft._replace(network=network, reason=found.reason(plan.hidden) or unsigned)
-        return (yield from _try(theft, plan, function, rng))
-    except BudgetSpent as spent:
-        return theft._replace(reason=f"{spent} The network is as it was before the last measurements.")
+            result = result._replace(network=network, reason=state.reason(plan.hidden) or unsigned)
+        return (yield from _try(result, plan, function, rng))
+    except BudgetSpent as refusal:
+        return result._replace(reason=f"{refusal} The network is as it was before the last measurements.")
 
 
-def _affine(found: Found, plan: Plan) -> Asking:
+def _affine(state: SearchState, plan: Plan) -> Asking:
     """Where no neuron was found: the affine function around the middle, which is all there is without kinks."""
-    if found.spent is not None:
-        raise found.spent
+    if state.refusal is not None:
+        raise state.refusal
     middle = np.zeros((1, plan.features))
     value, gradient = yield from differences(middle, np.ones((1, plan.features)), plan.noise)
     if not np.isfinite(gradient).all():
@@ -106,30 +113,30 @@ def _affine(found: Found, plan: Plan) -> Asking:
             "no neuron was found and confidences are too near to 0 to hold their digits: ask for logits, or choose "
             "path-finding."
         )
-    return Theft(ReluNetwork((gradient[0],), (value[0],)), 0, found.lines, np.nan, found.reason(plan.hidden))
+    return Result(ReluNetwork((gradient[0],), (value[0],)), 0, state.lines, np.nan, state.reason(plan.hidden))
 
 
-def _network(function: Bent) -> tuple[ReluNetwork, str]:
+def _network(function: PiecewiseLinear) -> tuple[ReluNetwork, str]:
     """The network, and what is wrong with it."""
-    against = turned(function)
+    against = orientation(function)
     if against is not None:
-        return signed(function, against), ""
-    network, neurons = widened(function), len(function.offset)
+        return with_signs(function, against), ""
+    network, neurons = with_affine_neurons(function), len(function.offset)
     return network, (
         f"the signs of {neurons} neurons do not follow from {function.slope.size} equations: the function is stolen, "
         f"with its affine part as {network.sizes[1] - neurons} neurons more."
     )
 
 
-def _try(theft: Theft, plan: Plan, function: Bent, rng: np.random.Generator) -> Asking:
+def _try(result: Result, plan: Plan, function: PiecewiseLinear, rng: np.random.Generator) -> Asking:
     """Compare with the victim on 2 h + 20 fresh inputs of about the documented range."""
-    x = scatter(function, 2 * theft.neurons + 20, plan.ceiling, rng, scale=1 / plan.spread)
+    x = scatter(function, 2 * result.neurons + 20, plan.ceiling, rng, scale=1 / plan.spread)
     y = yield x
-    off, extent = np.abs(logits(theft.network, x) - y).max(), np.ptp(y)
-    reason = theft.reason
+    off, extent = np.abs(logits(result.network, x) - y).max(), np.ptp(y)
+    reason = result.reason
     if not off <= plan.noise.relative**0.25 * extent + 64 * plan.noise.absolute:
         reason = reason or (
             f"the stolen network is off by {off:.2g} on fresh inputs where the victim varies by {extent:.2g}: neurons "
             "were not found, answers too coarse, or the victim is another architecture."
         )
-    return theft._replace(residual=float(off), reason=reason)
+    return result._replace(residual=float(off), reason=reason)

@@ -30,7 +30,7 @@ class Victim:
 
     Attributes:
         features: of a record.
-        asked: how many queries.
+        queries: how many queries.
     """
 
     def __init__(self, oracle: Oracle, rng: np.random.Generator) -> None:
@@ -44,7 +44,7 @@ class Victim:
         self._x: list[np.ndarray] = []
         self._y: list[np.ndarray] = []
         self.features = len(half)
-        self.asked = 0
+        self.queries = 0
 
     @property
     def answers(self) -> Answers:
@@ -65,7 +65,7 @@ class Victim:
         finite = np.isfinite(y).all(axis=1)
         self._x.append(x[finite])
         self._y.append(y[finite])
-        self.asked += len(x)
+        self.queries += len(x)
         return y
 
     def evaluate(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query"]:

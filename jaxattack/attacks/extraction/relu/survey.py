@@ -59,9 +59,9 @@ class Stations(NamedTuple):
     unknown: Int[np.ndarray, "station"]
     stretch: Int[np.ndarray, "station"]
 
-    def take(self, chosen: np.ndarray) -> Stations:
+    def take(self, index: np.ndarray) -> Stations:
         """The chosen stations."""
-        return Stations(*(field[chosen] for field in self))
+        return Stations(*(field[index] for field in self))
 
 
 def stations(line: Line) -> Stations:
@@ -97,7 +97,7 @@ def pairs(line: Line, at: Stations, usable: Bool[np.ndarray, "station"]) -> list
     """Stations whose gradients are to be compared: each with the farthest one that parts independent unknown jumps."""
     jumps = (line.kinks.jump / line.kinks.scale)[line.owner < 0]
     jumps = jumps / np.linalg.norm(jumps, axis=1)[:, None]
-    found, low = [], 0
+    matches, low = [], 0
     while low < len(at.t):
         high = low
         for later in range(low + 1, min(low + jumps.shape[1], len(at.t) - 1) + 1):
@@ -108,9 +108,9 @@ def pairs(line: Line, at: Stations, usable: Bool[np.ndarray, "station"]) -> list
                 break
             high = later if usable[later] else high
         if high > low:
-            found.append((low, high))
+            matches.append((low, high))
         low = max(high, low + 1)
-    return found
+    return matches
 
 
 def survey(
@@ -127,8 +127,8 @@ def survey(
     step = np.minimum(step_share(len(line.origin), precision.noise) * at.gap * speed / np.sqrt(len(line.origin)), 1.0)
     tolerance = precision.tolerance(x, np.zeros_like(at.slope))
     doubt = (tolerance / step[:, None] / precision.scale).max(axis=1)
-    chosen = pairs(line, at, _clear(line, doubt, precision))
-    needed = np.unique(np.array(chosen, int).ravel())
+    matches = pairs(line, at, _clear(line, doubt, precision))
+    needed = np.unique(np.array(matches, int).ravel())
     regions = yield from measure(
         x[needed],
         step[needed],
@@ -137,15 +137,15 @@ def survey(
         4 * (tolerance / at.gap[:, None])[needed],
         precision,
     )
-    place = np.searchsorted(needed, np.array(chosen, int).reshape(-1, 2))
-    solved = [
+    place = np.searchsorted(needed, np.array(matches, int).reshape(-1, 2))
+    parts = [
         _solve(line, neurons, regions, at.take(needed), low, high, precision)
         for low, high in place
-        if regions.known[[low, high]].all()
+        if regions.finite[[low, high]].all()
     ]
     empty = Neurons.none(len(line.direction), len(precision.scale))
-    new = Neurons(*(np.concatenate(fields) for fields in zip(empty, *solved, strict=True)))
-    return new, Regions(*(field[regions.known] for field in regions))
+    new = Neurons(*(np.concatenate(fields) for fields in zip(empty, *parts, strict=True)))
+    return new, Regions(*(field[regions.finite] for field in regions))
 
 
 def _clear(line: Line, error: np.ndarray, precision: Precision) -> Bool[np.ndarray, "station"]:
@@ -162,18 +162,18 @@ def _solve(
     new = between[line.owner[between] < 0]
     # A neuron whose height hardly changes along the line is crossed without a kink that shows.
     position, met = line.meetings.position, line.meetings.kink >= 0
-    known = np.flatnonzero((position > at.t[low]) & (position < at.t[high]) & (met | (neurons.hits > 0)))
-    crossed = np.sign(line.meetings.speed[known])
+    others = np.flatnonzero((position > at.t[low]) & (position < at.t[high]) & (met | (neurons.hits > 0)))
+    crossed = np.sign(line.meetings.speed[others])
     rest = regions.gradient[high] - regions.gradient[low]
-    rest = rest - (neurons.jump[known] * crossed[:, None]).T @ neurons.normal[known]
+    rest = rest - (neurons.jump[others] * crossed[:, None]).T @ neurons.normal[others]
     jump = line.kinks.jump[new]
     inverse = np.linalg.pinv((jump / precision.scale).T)
     # Normals with n . v = 1, so that their jump is the line's.
     normal = inverse @ (rest / precision.scale[:, None])
     length = np.linalg.norm(normal, axis=1)
     doubt = ((regions.error[low] + regions.error[high]) / precision.scale).max()
-    heard = (np.abs(neurons.jump[known]) / precision.scale).max(axis=1, initial=0)
-    doubt += np.linalg.norm(heard * neurons.error[known])
+    heard = (np.abs(neurons.jump[others]) / precision.scale).max(axis=1, initial=0)
+    doubt += np.linalg.norm(heard * neurons.error[others])
     x = line.origin + line.kinks.position[new][:, None] * line.direction
     normal /= length[:, None]
     error = doubt * np.linalg.norm(inverse, axis=1) / length

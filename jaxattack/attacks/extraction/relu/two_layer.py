@@ -5,7 +5,7 @@ Jagielski, Carlini, Berthelot, Kurakin, Papernot 2020 (USENIX Security, section 
 
     `search`  kinks of random lines -> normals, offsets and jumps of the neurons, up to sign: about a query a parameter
     `refine`  (optional) the same function measured over long steps: about as many queries again
-    `bent`    signs, by least squares or as an integer program; no queries
+    `piecewise_linear`  signs, by least squares or as an integer program; no queries
     `stages`   at the end 2 h + 20 fresh inputs on which the stolen network is compared with the victim
 
 The outputs are logits (one or several) or probabilities, whose log-odds are piecewise linear too; several outputs need
@@ -26,10 +26,10 @@ from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.frame import Frame
-from jaxattack.attacks.extraction.relu.lockstep import Asked, run, run_many
+from jaxattack.attacks.extraction.relu.lockstep import Task, run, run_many
 from jaxattack.attacks.extraction.relu.network import relu_model
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.extraction.relu.stages import Plan, Theft, steal
+from jaxattack.attacks.extraction.relu.stages import Plan, Result, steal
 from jaxattack.attacks.extraction.verification import Attack, allow, verified
 from jaxattack.types import (
     NUMBERS,
@@ -99,10 +99,10 @@ class Relu(Attack):
         require(self, oracle, pool)
         frame, before = Frame.of(oracle.access), oracle.ledger
         try:
-            theft = run(_asked(self, oracle, frame, seed, progress))
-        except BudgetSpent as spent:
-            raise too_small(self, oracle.access, spent) from spent
-        return _draft(self, theft, frame, oracle.ledger - before)
+            result = run(_task(self, oracle, frame, seed, progress))
+        except BudgetSpent as refusal:
+            raise too_small(self, oracle.access, refusal) from refusal
+        return _draft(self, result, frame, oracle.ledger - before)
 
 
 def extract_many(
@@ -136,23 +136,23 @@ def extract_many(
     for oracle in oracles:
         require(attack, oracle, None)
     frames, before = [Frame.of(oracle.access) for oracle in oracles], [oracle.ledger for oracle in oracles]
-    handed = [allow(attack, oracle, verification) for oracle in oracles]
-    run_of = [_asked(attack, *each, None) for each in zip(handed, frames, seeds, strict=True)]
+    allowances = [allow(attack, oracle, verification) for oracle in oracles]
+    run_of = [_task(attack, *each, None) for each in zip(allowances, frames, seeds, strict=True)]
     results: list[Extraction | InputError] = []
-    for theft, frame, oracle, allowance, start, seed in zip(
-        run_many(run_of), frames, oracles, handed, before, seeds, strict=True
+    for result, frame, oracle, allowance, start, seed in zip(
+        run_many(run_of), frames, oracles, allowances, before, seeds, strict=True
     ):
-        if isinstance(theft, BudgetSpent):
-            results.append(too_small(attack, oracle.access, theft))
-        elif isinstance(theft, InputError):
-            results.append(theft)
+        if isinstance(result, BudgetSpent):
+            results.append(too_small(attack, oracle.access, result))
+        elif isinstance(result, InputError):
+            results.append(result)
         else:
-            draft = _draft(attack, theft, frame, oracle.ledger - start)
+            draft = _draft(attack, result, frame, oracle.ledger - start)
             results.append(verified(draft, oracle, allowance, verification, seed=seed))
     return results
 
 
-def _asked(attack: Relu, oracle: Oracle, frame: Frame, seed: int, progress: Progress | None) -> Asked:
+def _task(attack: Relu, oracle: Oracle, frame: Frame, seed: int, progress: Progress | None) -> Task:
     plan = Plan(
         frame.centre.size,
         attack.hidden,
@@ -167,16 +167,16 @@ def _asked(attack: Relu, oracle: Oracle, frame: Frame, seed: int, progress: Prog
     def ask(z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
         outputs = frame.outputs(oracle(frame.records(z)))
         if progress is not None:
-            asked = oracle.ledger.queries - start
-            progress("queries", asked, max(needs, asked))
+            queries = oracle.ledger.queries - start
+            progress("queries", queries, max(needs, queries))
         return outputs
 
-    return Asked(steal(plan, np.random.default_rng(seed)), ask)
+    return Task(steal(plan, np.random.default_rng(seed)), ask)
 
 
-def _draft(attack: Relu, theft: Theft, frame: Frame, cost: Ledger) -> Draft:
-    network = frame.network(theft.network)
-    earlier = tuple(Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in theft.earlier)
+def _draft(attack: Relu, result: Result, frame: Frame, cost: Ledger) -> Draft:
+    network = frame.network(result.network)
+    earlier = tuple(Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in result.earlier)
     return Draft(
         attack=attack.name,
         stolen=network,
@@ -184,7 +184,7 @@ def _draft(attack: Relu, theft: Theft, frame: Frame, cost: Ledger) -> Draft:
         cost=cost,
         parameters=network.parameters,
         model=relu_model(network.sizes),
-        stop=theft.reason,
+        stop=result.reason,
         snapshots=earlier,
-        notes={"neurons": theft.neurons, "lines": theft.lines, "residual": theft.residual},
+        notes={"neurons": result.neurons, "lines": result.lines, "residual": result.residual},
     )

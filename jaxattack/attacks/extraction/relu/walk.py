@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.critical_points import Evaluate, bent
+from jaxattack.attacks.extraction.relu.critical_points import Evaluate, kink_share
 from jaxattack.attacks.extraction.relu.next_crossing import TINY, Step, plan
 from jaxattack.attacks.extraction.relu.peel import Layers, affine, heights, last
 from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, zero_points
@@ -79,7 +79,7 @@ class Walkers:
 
     @classmethod
     def start(cls, layers: Layers, x: np.ndarray, normal: np.ndarray) -> Walkers:
-        """At witnesses."""
+        """At critical points."""
         walks, here = len(x), last(layers)
         width = here.stop - here.start
         walkers = cls(
@@ -117,12 +117,12 @@ def follow(
     normal: Float[np.ndarray, "walk feature"],
     rng: np.random.Generator,
 ) -> list[Walk]:
-    """Follow the zero sets through the witnesses ``x`` until they have met all neurons of the last known layer.
+    """Follow the zero sets through the critical points ``x`` until they have met all neurons of the last known layer.
 
     Args:
         evaluate: asks the victim, in standard coordinates; twice a step, for all walks together.
         layers: known so far.
-        x: witnesses.
+        x: critical points.
         normal: the jump of the gradient there.
         rng: draws ways.
     """
@@ -136,24 +136,24 @@ def follow(
         walkers.stall[going] += 1
         walkers.tries[going[~step.possible]] += 1
         going, step = going[step.possible], step.take(step.possible)
-        known = _enter_known(walkers, layers, going, step)
-        if not known.all():
-            _cross(evaluate, walkers, layers, going[~known], step.take(~known))
+        free = _enter_by_equations(walkers, layers, going, step)
+        if not free.all():
+            _cross(evaluate, walkers, layers, going[~free], step.take(~free))
     trails = [Trail(*(np.array(part) for part in zip(*cells, strict=True))) for cells in walkers.cells]
     alive = (walkers.tries < TRIES).tolist()
     return [Walk(*walk) for walk in zip(trails, walkers.equations, alive, strict=True)]
 
 
-def _enter_known(walkers: Walkers, layers: Layers, going: np.ndarray, step: Step) -> Bool[np.ndarray, "going"]:
+def _enter_by_equations(walkers: Walkers, layers: Layers, going: np.ndarray, step: Step) -> Bool[np.ndarray, "going"]:
     """Enter the cells whose normals follow from the equations; asks nothing."""
-    known = np.zeros(len(going), bool)
+    mask = np.zeros(len(going), bool)
     for k, block in enumerate(blocks(layers, step.on, walkers.x.shape[1])):
         walk, equations = going[k], walkers.equations[going[k]]
         normal = block @ equations.solution
         if walkers.tries[walk] == 0 and equations.determines(block[None])[0] and np.abs(normal).max() > 1e-9:
             walkers.x[walk], walkers.normal[walk], walkers.on[walk] = step.x[k], normal, step.on[k]
-            known[k] = True
-    return known
+            mask[k] = True
+    return mask
 
 
 def _cross(evaluate: Evaluate, walkers: Walkers, layers: Layers, going: np.ndarray, step: Step) -> None:
@@ -179,21 +179,21 @@ def _cross(evaluate: Evaluate, walkers: Walkers, layers: Layers, going: np.ndarr
     good = np.isfinite(second)
     run = 0.5 * delta[good, None] * step.direction[good] + (where - second)[good, None] * sideways[good]
     alpha = -(normal[good] * run).sum(axis=1) / (step.across[good] * run).sum(axis=1)
-    won, lost = going[good], going[~good]
-    walkers.normal[won] = normal[good] + alpha[:, None] * step.across[good]
-    walkers.x[won] = base[good] + where[good, None] * sideways[good]
-    walkers.on[won] = step.on[good]
+    success, failure = going[good], going[~good]
+    walkers.normal[success] = normal[good] + alpha[:, None] * step.across[good]
+    walkers.x[success] = base[good] + where[good, None] * sideways[good]
+    walkers.on[success] = step.on[good]
     below = step.crossed[good] - last(layers).start
-    walkers.met[won[below >= 0], below[below >= 0]] = True
-    walkers.note(layers, won)
-    walkers.tries[lost] += 1
-    walkers.lean[lost[~bends[~good]]] *= 6
-    walkers.shrink[lost[bends[~good]]] /= 6
+    walkers.met[success[below >= 0], below[below >= 0]] = True
+    walkers.note(layers, success)
+    walkers.tries[failure] += 1
+    walkers.lean[failure[~bends[~good]]] *= 6
+    walkers.shrink[failure[bends[~good]]] /= 6
 
 
 def _along(evaluate: Evaluate, base: np.ndarray, direction: np.ndarray, r: np.ndarray) -> np.ndarray:
-    asked = base[:, None] + r[:, :, None] * direction[:, None]
-    return evaluate(asked.reshape(-1, base.shape[1])).reshape(r.shape)
+    points = base[:, None] + r[:, :, None] * direction[:, None]
+    return evaluate(points.reshape(-1, base.shape[1])).reshape(r.shape)
 
 
 def _meet(
@@ -249,7 +249,7 @@ def bends(
     x: Float[np.ndarray, "point feature"],
     normal: Float[np.ndarray, "point feature"],
 ) -> float:
-    """The share of these points at which the victim bends along these directions; see `critical_points.bent`."""
+    """The share of these points at which the victim bends along these directions; see `critical_points.kink_share`."""
     maps = affine(layers, heights(layers, x) > 0, x.shape[1])
     apart = np.abs(maps.heights(x)) / np.maximum(np.linalg.norm(maps.gradient, axis=2), TINY)
-    return bent(evaluate, x, normal, np.minimum(0.3 * apart.min(axis=1, initial=1.0), 0.05 * WINDOW))
+    return kink_share(evaluate, x, normal, np.minimum(0.3 * apart.min(axis=1, initial=1.0), 0.05 * WINDOW))

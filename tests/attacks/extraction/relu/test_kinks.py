@@ -56,7 +56,7 @@ def test_each_round_is_one_call_and_every_query_is_counted():
     origin, direction = rng.normal(size=(2, 4, 30))
     kinks = find_kinks(evaluate, origin, direction, np.tile(tangents(33), (4, 1)))
     assert kinks.rounds == len(calls) <= 30
-    assert kinks.asked == sum(calls) <= 4 * 10 * 16
+    assert kinks.queries == sum(calls) <= 4 * 10 * 16
 
 
 def test_lines_searched_together_give_what_each_gives_alone():
@@ -120,7 +120,7 @@ def test_noise_is_given_up_instead_of_halved_for_ever():
     kinks = find_kinks(
         lambda x: rng.normal(size=(len(x), 1)), np.ones((1, 1)), np.ones((1, 1)), np.linspace(-1, 1, 33)[None]
     )
-    assert kinks.asked < 200 * 33
+    assert kinks.queries < 200 * 33
     assert len(kinks.unresolved) > len(kinks.position)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.attacks.extraction.relu.lockstep import Asked, metered, run, run_many
+from jaxattack.attacks.extraction.relu.lockstep import Task, metered, run, run_many
 from jaxattack.types import BudgetSpent, InputError
 
 
@@ -41,23 +41,21 @@ def victim(budget=np.inf):
 
 
 def test_each_search_ends_with_what_it_returns_alone():
-    together = run_many([Asked(adding(rounds), victim()) for rounds in (3, 1, 5, 0)])
-    assert together == [run(Asked(adding(rounds), victim())) for rounds in (3, 1, 5, 0)] == [60, 0, 200, 0]
+    together = run_many([Task(adding(rounds), victim()) for rounds in (3, 1, 5, 0)])
+    assert together == [run(Task(adding(rounds), victim())) for rounds in (3, 1, 5, 0)] == [60, 0, 200, 0]
 
 
 def test_an_error_ends_its_own_search_and_no_other():
-    spent, ended, kept = run_many(
-        [Asked(adding(3), victim(4)), Asked(adding(3), victim()), Asked(patient(3), victim(4))]
-    )
+    spent, ended, kept = run_many([Task(adding(3), victim(4)), Task(adding(3), victim()), Task(patient(3), victim(4))])
     assert isinstance(spent, BudgetSpent)
     assert (ended, kept) == (60, -20)
 
 
 def test_one_search_alone_raises_its_error():
     with pytest.raises(InputError, match="spent"):
-        run(Asked(adding(3), victim(3)))
+        run(Task(adding(3), victim(3)))
 
 
 def test_a_metered_search_counts_what_was_answered():
-    assert run(Asked(metered(adding(3)), victim())) == (60, 6)
-    assert run(Asked(metered(patient(3)), victim(5))) == (-20, 4)
+    assert run(Task(metered(adding(3)), victim())) == (60, 6)
+    assert run(Task(metered(patient(3)), victim(5))) == (-20, 4)

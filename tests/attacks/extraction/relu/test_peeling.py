@@ -31,7 +31,7 @@ def test_layers_come_out_one_after_the_other():
     first = peeling.layers[0].weight @ net.weights[0].T / np.linalg.norm(net.weights[0], axis=1)
     assert first.max(axis=1) == pytest.approx(np.ones(6), abs=1e-9)
     assert (
-        peeling.known()
+        peeling.summary()
         == f"found were 6 of 6 neurons of layer 1, 4 of 4 neurons of layer 2, on {peeling.lines.count} lines."
     )
 
@@ -59,7 +59,7 @@ def test_a_layer_that_lacks_neurons_is_padded_with_some_that_are_never_on():
     peeling = peeling_of(net, (4, 3, 2))
     peeling.layers = (first, Layer(second.weight[:2], second.bias[:2]), Layer(third.weight[:, :2], third.bias))
     peeling.unseen = (np.zeros((2, 4), bool), np.ones((2, 2), bool))
-    layers, unseen = peeling.padded()
+    layers, unseen = peeling.pad()
     assert [layer.weight.shape for layer in layers] == [(4, 5), (3, 4), (2, 3)]
     assert not layers[1].weight[2].any()
     assert layers[1].bias[2] < 0

@@ -6,7 +6,14 @@ from attacks.extraction.relu.peeled_networks import hidden_layers, network
 
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, align, logits
 from jaxattack.attacks.extraction.relu.peel import flipped
-from jaxattack.attacks.extraction.relu.polish import Answers, completed, finished, polished, scarce, surrogate
+from jaxattack.attacks.extraction.relu.polish import (
+    Answers,
+    fill_unseen,
+    gauss_newton,
+    scarce,
+    solve_last_layer,
+    surrogate,
+)
 
 
 def answered(net, seed, count=1500):
@@ -23,7 +30,7 @@ def test_the_last_layer_comes_out_whatever_the_signs_of_the_last_hidden_one(size
     net = network(sizes, 0)
     layers = hidden_layers(net, 2)
     unsigned = (layers[0], flipped(layers[1], np.array([1.0, -1.0, -1.0, 1.0])))
-    stolen = finished(unsigned, none_unseen(net), answered(net, 1), 4)
+    stolen = solve_last_layer(unsigned, none_unseen(net), answered(net, 1), 4)
     assert align(stolen, net).error < 1e-10
 
 
@@ -33,7 +40,7 @@ def test_a_neuron_not_found_yet_does_not_spoil_the_others():
     layers = hidden_layers(net, 2)
     answers = answered(net, 3)
     part = (layers[0], type(layers[1])(layers[1].weight[:3], layers[1].bias[:3]))
-    stolen = finished(part, none_unseen(net), answers, 4)
+    stolen = solve_last_layer(part, none_unseen(net), answers, 4)
     miss = np.abs(logits(stolen, answers.x) - answers.y)
     assert np.median(miss) < 1e-8
 
@@ -44,7 +51,7 @@ def test_a_neuron_that_is_always_on_is_a_linear_one():
     layers = hidden_layers(net, 2)
     answers = answered(net, 5)
     part = (layers[0], type(layers[1])(layers[1].weight[:3], layers[1].bias[:3]))
-    stolen = finished(part, none_unseen(net), answers, 4)
+    stolen = solve_last_layer(part, none_unseen(net), answers, 4)
     assert stolen.sizes == net.sizes
     np.testing.assert_allclose(logits(stolen, answers.x), answers.y, atol=1e-8)
 
@@ -54,7 +61,7 @@ def test_polishing_takes_small_errors_to_rounding():
     rng = np.random.default_rng(7)
     rough = ReluNetwork(*(tuple(one + 1e-6 * rng.normal(size=one.shape) for one in part) for part in net))
     answers = answered(net, 8)
-    stolen = polished(rough, answers)
+    stolen = gauss_newton(rough, answers)
     fresh = answered(net, 9)
     assert np.abs(logits(rough, fresh.x) - fresh.y).max() > 1e-7
     assert np.abs(logits(stolen, fresh.x) - fresh.y).max() < 1e-12
@@ -70,7 +77,7 @@ def test_an_unseen_weight_is_filled_in():
     start.weights[1][0, 2] = 0.0
     unseen = none_unseen(net)
     unseen[0][0, 2] = True
-    stolen = completed(start, unseen, answered(net, 11))
+    stolen = fill_unseen(start, unseen, answered(net, 11))
     np.testing.assert_allclose(stolen.weights[1][0, 2], 3.0, rtol=1e-9)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attacks.extraction.relu.relu_victims import network
-from attacks.extraction.relu.test_bent import unsigned
+from attacks.extraction.relu.test_piecewise_linear import unsigned
 
-from jaxattack.attacks.extraction.relu.bent import Bent
-from jaxattack.attacks.extraction.relu.lockstep import Asked, run
+from jaxattack.attacks.extraction.relu.lockstep import Task, run
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear
 from jaxattack.attacks.extraction.relu.refine import astride, longest_steps, points, refine
 
 
@@ -18,7 +18,7 @@ def rough(net, seed=0, error=1e-6):
     """The network as it stands after a poor search."""
     rng = np.random.default_rng(seed)
     function, _ = unsigned(net, seed)
-    off = Bent(*(field + error * rng.normal(size=field.shape) for field in function))
+    off = PiecewiseLinear(*(field + error * rng.normal(size=field.shape) for field in function))
     return off._replace(normal=off.normal / np.linalg.norm(off.normal, axis=1)[:, None])
 
 
@@ -32,7 +32,7 @@ def test_a_rough_network_becomes_exact(sizes):
         return logits(net, x)
 
     function = rough(net)
-    better = run(Asked(refine(function, Noise(), np.inf, np.random.default_rng(0)), ask))
+    better = run(Task(refine(function, Noise(), np.inf, np.random.default_rng(0)), ask))
     x = np.random.default_rng(3).normal(size=(200, sizes[0]))
     assert np.abs(function(x) - logits(net, x)).max() > 1e-7
     assert np.abs(better(x) - logits(net, x)).max() < 1e-11

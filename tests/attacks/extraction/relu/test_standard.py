@@ -24,7 +24,7 @@ def test_a_network_of_standard_coordinates_is_brought_back(level):
     np.testing.assert_allclose(y, expected, atol=1e-12)
     assert outputs(oracle.access) == y.shape[1]
     np.testing.assert_array_equal(victim.answers.x, x)
-    assert victim.asked == oracle.ledger.queries == 20
+    assert victim.queries == oracle.ledger.queries == 20
 
     inner = network((4, 3, 2, y.shape[1]), 3)
     np.testing.assert_allclose(logits(victim.raw(inner), raw)[:, -y.shape[1] :], logits(inner, x), atol=1e-12)

@@ -53,7 +53,7 @@ def test_a_walk_asks_few_queries_for_each_neuron_below():
     assert sum(asked) <= 20 * 10
 
 
-def test_a_walk_from_no_witness_dies():
+def test_a_walk_from_no_critical_point_dies():
     net = network((8, 6, 4, 1), 6)
     rng = np.random.default_rng(7)
     x, normal = rng.normal(size=(3, 8)), rng.normal(size=(3, 8))

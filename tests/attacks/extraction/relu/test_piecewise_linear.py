@@ -8,8 +8,14 @@ from attacks.extraction.relu.relu_victims import network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxattack.attacks.extraction.relu.bent import Bent, scatter, signed, turned, widened
 from jaxattack.attacks.extraction.relu.network import align, logits
+from jaxattack.attacks.extraction.relu.piecewise_linear import (
+    PiecewiseLinear,
+    orientation,
+    scatter,
+    with_affine_neurons,
+    with_signs,
+)
 
 
 def unsigned(net, seed=0):
@@ -21,7 +27,7 @@ def unsigned(net, seed=0):
     normal, offset = first * (sign / length)[:, None], inner * sign / length
     jump = (last * length).T
     slope = -(jump[against].T @ normal[against])
-    return Bent(normal, offset, jump, slope, outer - offset[against] @ jump[against]), against
+    return PiecewiseLinear(normal, offset, jump, slope, outer - offset[against] @ jump[against]), against
 
 
 def every_sign(function):
@@ -39,8 +45,8 @@ def every_sign(function):
 def test_signs_are_those_that_trying_all_of_them_gives(seed, sizes):
     net = network(*sizes, seed=seed)
     function, against = unsigned(net, seed)
-    assert (turned(function) == every_sign(function)).all()
-    assert (turned(function) == against).all()
+    assert (orientation(function) == every_sign(function)).all()
+    assert (orientation(function) == against).all()
 
 
 @pytest.mark.parametrize("sizes", [(20, 10, 1), (20, 50, 1), (6, 30, 3)])
@@ -49,18 +55,18 @@ def test_the_signed_network_is_the_network(sizes):
     function, _ = unsigned(net)
     x = np.random.default_rng(1).normal(size=(50, sizes[0]))
     np.testing.assert_allclose(function(x), logits(net, x), atol=1e-12)
-    assert align(signed(function, turned(function)), net).error < 1e-10
+    assert align(with_signs(function, orientation(function)), net).error < 1e-10
 
 
 def test_far_more_neurons_than_equations_cannot_be_told_apart():
     function, _ = unsigned(network(4, 50, 1))
-    assert turned(function) is None
+    assert orientation(function) is None
 
 
 @pytest.mark.parametrize("sizes", [(5, 30, 1), (5, 6, 3)])
 def test_the_affine_part_as_further_neurons_leaves_the_function_as_it_is(sizes):
     function, _ = unsigned(network(*sizes))
-    wide = widened(function)
+    wide = with_affine_neurons(function)
     x = 10 * np.random.default_rng(1).normal(size=(50, sizes[0]))
     np.testing.assert_allclose(logits(wide, x), function(x), atol=1e-10)
     assert wide.sizes[1] == sizes[1] + 2 * min(sizes[0], sizes[2])

@@ -37,7 +37,7 @@ CLOSE, NODES, TOLD = 1e-6, 5000, 12
 equation can tell at all: one that holds to 1e-6 by chance leaves 20 bits."""
 
 
-class Bent(NamedTuple):
+class PiecewiseLinear(NamedTuple):
     """The function of the module's formula.
 
     Attributes:
@@ -64,7 +64,7 @@ class Bent(NamedTuple):
 
 
 def scatter(
-    function: Bent, count: int, ceiling: float, rng: np.random.Generator, *, scale: float = 1.0
+    function: PiecewiseLinear, count: int, ceiling: float, rng: np.random.Generator, *, scale: float = 1.0
 ) -> Float[np.ndarray, "point feature"]:
     """Random inputs at which every neuron, however large its offset, is on for half and off for half.
 
@@ -79,14 +79,14 @@ def scatter(
         scale: of normal inputs and wanted heights.
     """
     x = scale * rng.standard_normal((count, function.normal.shape[1]))
-    wanted = scale * HEIGHT * rng.choice([-1.0, 1.0], (count, len(function.offset)))
+    height = scale * HEIGHT * rng.choice([-1.0, 1.0], (count, len(function.offset)))
     gram = function.normal @ function.normal.T + RIDGE * np.eye(len(function.offset))
-    x += np.linalg.solve(gram, (wanted - function.heights(x)).T).T @ function.normal
+    x += np.linalg.solve(gram, (height - function.heights(x)).T).T @ function.normal
     outputs = np.column_stack([function(x), np.zeros(count)])
     return x * np.minimum(1.0, ceiling / np.maximum(np.ptp(outputs, axis=1), np.finfo(float).tiny))[:, None]
 
 
-def bent(neurons: Neurons, regions: Regions) -> Bent:
+def piecewise_linear(neurons: Neurons, regions: Regions) -> PiecewiseLinear:
     """The function of the neurons, its affine part read off the region where that is known best.
 
     Raises:
@@ -101,11 +101,11 @@ def bent(neurons: Neurons, regions: Regions) -> Bent:
         raise InputError(
             "no slope could be measured, as confidences are too near to 0 to hold their digits: ask for logits."
         )
-    rough = Bent(neurons.normal, neurons.offset, neurons.jump, slope, np.zeros(neurons.jump.shape[1]))
+    rough = PiecewiseLinear(neurons.normal, neurons.offset, neurons.jump, slope, np.zeros(neurons.jump.shape[1]))
     return rough._replace(constant=np.nanmedian(regions.value - rough(regions.x), axis=0))
 
 
-def turned(function: Bent) -> Bool[np.ndarray, "neuron"] | None:
+def orientation(function: PiecewiseLinear) -> Bool[np.ndarray, "neuron"] | None:
     """Which neurons point against their normals; None where the equations do not tell."""
     # Outputs of different size weigh the same.
     size = np.maximum(np.abs(function.jump).max(axis=0), np.finfo(float).tiny)
@@ -115,36 +115,38 @@ def turned(function: Bent) -> Bool[np.ndarray, "neuron"] | None:
         solution = np.linalg.lstsq(columns, -slope.ravel(), rcond=None)[0]
         if np.abs(solution - (solution > 0.5)).max(initial=0.0) <= WHOLE:
             return solution > 0.5
-    return _whole(columns, -slope.ravel())
+    return _integer_solution(columns, -slope.ravel())
 
 
-def _whole(columns: Float[np.ndarray, "equation neuron"], wanted: Float[np.ndarray, "equation"]) -> np.ndarray | None:
+def _integer_solution(
+    columns: Float[np.ndarray, "equation neuron"], target: Float[np.ndarray, "equation"]
+) -> np.ndarray | None:
     """The combination of columns that gives what is wanted, by branch and bound; None where none is found."""
     equations, neurons = columns.shape
     if neurons > TOLD * equations:
         return None
-    found = milp(
+    solution = milp(
         np.zeros(neurons),
-        constraints=(columns, wanted - CLOSE, wanted + CLOSE),
+        constraints=(columns, target - CLOSE, target + CLOSE),
         integrality=np.ones(neurons),
         bounds=Bounds(0, 1),
         options={"node_limit": NODES},
     )
-    return None if found.x is None else found.x > 0.5
+    return None if solution.x is None else solution.x > 0.5
 
 
-def signed(function: Bent, against: Bool[np.ndarray, "neuron"]) -> ReluNetwork:
+def with_signs(function: PiecewiseLinear, against: Bool[np.ndarray, "neuron"]) -> ReluNetwork:
     """The network in which the given neurons point against their normals."""
     sign = np.where(against, -1.0, 1.0)
     constant = function.constant + function.offset[against] @ function.jump[against]
     return ReluNetwork((function.normal * sign[:, None], function.jump.T.copy()), (function.offset * sign, constant))
 
 
-def widened(function: Bent) -> ReluNetwork:
+def with_affine_neurons(function: PiecewiseLinear) -> ReluNetwork:
     """The same function with its affine part as further neurons: a pair for every independent row of the slope."""
     left, size, right = np.linalg.svd(function.slope, full_matrices=False)
-    kept = size > size[0] * 1e-9
-    rows, out = right[kept], left[:, kept] * size[kept]
+    nonzero = size > size[0] * 1e-9
+    rows, out = right[nonzero], left[:, nonzero] * size[nonzero]
     return ReluNetwork(
         (np.concatenate([function.normal, rows, -rows]), np.concatenate([function.jump.T, out, -out], axis=1)),
         (np.concatenate([function.offset, np.zeros(2 * len(rows))]), function.constant),
