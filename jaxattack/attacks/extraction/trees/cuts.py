@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.trees.lockstep import Asked, Search, together
-from jaxattack.attacks.extraction.trees.region import Cut, Region, grouped
+from jaxattack.attacks.extraction.trees.lockstep import Search, Transcript, together
+from jaxattack.attacks.extraction.trees.region import Cut, Region, category_cuts
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.types import InputError
 
@@ -48,7 +48,7 @@ class CutSearch:
         """Into how many parts to cut one more interval."""
         return self._line_search.parts(self._intervals + 1)
 
-    def known(self, region: Region, cut: Cut) -> Cut:
+    def bracket(self, region: Region, cut: Cut) -> Cut:
         """The threshold already found between the two sides of a cut, if there is one, else the cut."""
         ends = self._line_search.between(region, cut.feature)
         between = (ends >= cut.below) & (ends <= cut.above)
@@ -67,15 +67,17 @@ class CutSearch:
             rows[:, feature] = edges[cell] + share.clip(0, 1) * (edges[cell + 1] - edges[cell])
         return rows
 
-    def walk(self, region: Region, asked: Asked, given: Bool[np.ndarray, "feature"]) -> Search[tuple[Cut, ...]]:
+    def walk(
+        self, region: Region, transcript: Transcript, present: Bool[np.ndarray, "feature"]
+    ) -> Search[tuple[Cut, ...]]:
         """Every cut along the features at which the answer changes on a walk from a corner to the opposite one."""
-        start, end = np.where(given, region.corners(self.rng), np.nan)
-        first, last = yield from asked.ask(np.stack([start, end]))
+        start, end = np.where(present, region.corners(self.rng), np.nan)
+        first, last = yield from transcript.ask(np.stack([start, end]))
         if first == last:
-            other = asked.take(asked.identity != first)
+            other = transcript.take(transcript.identity != first)
             end = other.farthest(start)
-            last = other.identity[(other.rows == end)[:, given].all(axis=1)][0]
-        order = self.rng.permutation(np.flatnonzero(given & (start != end)))
+            last = other.identity[(other.rows == end)[:, present].all(axis=1)][0]
+        order = self.rng.permutation(np.flatnonzero(present & (start != end)))
         identity = {0: int(first), len(order): int(last)}
         pending, steps = [(0, len(order))], []
         while pending:
@@ -84,8 +86,10 @@ class CutSearch:
             if not pending:
                 break
             middles = [(low + high) // 2 for low, high in pending]
-            answered = yield from asked.ask(np.stack([_moved(start, end, order[:middle]) for middle in middles]))
-            identity.update(zip(middles, answered.tolist(), strict=True))
+            answers = yield from transcript.ask(
+                np.stack([_replace_features(start, end, order[:middle]) for middle in middles])
+            )
+            identity.update(zip(middles, answers.tolist(), strict=True))
             parts = [
                 part
                 for (low, high), middle in zip(pending, middles, strict=True)
@@ -93,14 +97,20 @@ class CutSearch:
             ]
             pending = [(low, high) for low, high in parts if identity[low] != identity[high]]
         lines = [
-            self.line(asked, _moved(start, end, order[:step]), feature, np.sort([start[feature], end[feature]]), region)
+            self.line(
+                transcript,
+                _replace_features(start, end, order[:step]),
+                feature,
+                np.sort([start[feature], end[feature]]),
+                region,
+            )
             for step, feature in ((step, int(order[step])) for step in sorted(steps))
         ]
         return tuple(cut for cuts in (yield from together(lines)) for cut in cuts)
 
     def line(
         self,
-        asked: Asked,
+        transcript: Transcript,
         context: Float[np.ndarray, "feature"],
         feature: int,
         values: Float[np.ndarray, "2"],
@@ -109,43 +119,43 @@ class CutSearch:
         """Every place where the answer changes along one feature."""
         if region.categorical[feature]:
             codes = region.values(feature)
-            identity = yield from asked.ask(along(context, feature, codes))
-            return grouped(context, feature, codes, identity, region.allowed.shape[1])
-        ends = yield from asked.ask(along(context, feature, values))
+            identity = yield from transcript.ask(along(context, feature, codes))
+            return category_cuts(context, feature, codes, identity, region.allowed.shape[1])
+        ends = yield from transcript.ask(along(context, feature, values))
         pending = [(values[0], values[-1], ends[0], ends[-1])] if ends[0] != ends[-1] else []
         tolerance = self._line_search.tolerance[feature]
         cuts = []
         while pending:
-            done = [piece for piece in pending if piece[1] - piece[0] <= tolerance]
-            for below, above, *_ in done:
-                self._line_search.found(feature, below, above)
+            narrow = [piece for piece in pending if piece[1] - piece[0] <= tolerance]
+            for below, above, *_ in narrow:
+                self._line_search.record(feature, below, above)
                 cuts.append(Cut(feature=feature, context=context, below=below, above=above))
             pending = [piece for piece in pending if piece[1] - piece[0] > tolerance]
             if len(pending) > CELLS:
                 raise NoTree(f"the answers change everywhere along feature {feature}: the victim is no tree.")
             if pending:
                 self._intervals += len(pending)
-                pieces = yield from self._section(asked, context, feature, pending)
+                pieces = yield from self._section(transcript, context, feature, pending)
                 self._intervals -= len(pending)
                 pending = pieces
         return sorted(cuts, key=lambda cut: cut.below)
 
-    def _section(self, asked: Asked, context, feature: int, pending: list[tuple]) -> Search[list[tuple]]:
+    def _section(self, transcript: Transcript, context, feature: int, pending: list[tuple]) -> Search[list[tuple]]:
         """One round of a line search: the parts at whose ends the answers differ."""
-        tried = [self._line_search.points(feature, below, above, self._intervals) for below, above, *_ in pending]
-        answered = yield from asked.ask(along(context, feature, np.concatenate([points for points, _ in tried])))
+        probes = [self._line_search.points(feature, below, above, self._intervals) for below, above, *_ in pending]
+        answers = yield from transcript.ask(along(context, feature, np.concatenate([points for points, _ in probes])))
         parts = []
-        for (below, above, left, right), (points, step) in zip(pending, tried, strict=True):
+        for (below, above, left, right), (points, step) in zip(pending, probes, strict=True):
             place = [below, *points, above]
-            identity = [left, *answered[: len(points)], right]
-            answered = answered[len(points) :]
+            identity = [left, *answers[: len(points)], right]
+            answers = answers[len(points) :]
             if step:
                 self._line_search.learn(feature, step, identity[0] == identity[1] != identity[2] == identity[3])
             parts += zip(place, place[1:], identity, identity[1:], strict=False)
         return [part for part in parts if part[2] != part[3]]
 
 
-def _moved(start: np.ndarray, end: np.ndarray, features: np.ndarray) -> Float[np.ndarray, "feature"]:
+def _replace_features(start: np.ndarray, end: np.ndarray, features: np.ndarray) -> Float[np.ndarray, "feature"]:
     row = start.copy()
     row[features] = end[features]
     return row

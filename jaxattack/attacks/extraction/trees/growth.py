@@ -27,7 +27,7 @@ from jaxtyping import Bool
 from scipy.special import xlogy
 
 from jaxattack.attacks.extraction.trees.cuts import CutSearch, along
-from jaxattack.attacks.extraction.trees.lockstep import Asked, Search
+from jaxattack.attacks.extraction.trees.lockstep import Search, Transcript
 from jaxattack.attacks.extraction.trees.region import Cut, Region, in_set
 
 _CORNERS = 4
@@ -77,75 +77,79 @@ class Growth:
         searches: started or to be started; `run` takes them from here.
     """
 
-    def __init__(self, *, cuts: CutSearch, shared: Callable[[np.ndarray], np.ndarray], checks: int) -> None:
+    def __init__(self, *, cuts: CutSearch, ambiguous: Callable[[np.ndarray], np.ndarray], checks: int) -> None:
         """Nothing grown yet.
 
         Args:
             cuts: finds where answers change.
-            shared: identities["query"] -> whether several leaves may have them.
+            ambiguous: identities["query"] -> whether several leaves may have them.
             checks: scattered rows that are asked before a region of such an identity counts as a leaf.
         """
         self._cuts = cuts
-        self._shared = shared
+        self._ambiguous = ambiguous
         self._checks = checks
         self.searches: list[Search[None]] = []
 
     def grow(
         self,
         node: Node,
-        asked: Asked,
-        given: Bool[np.ndarray, "feature"],
-        known: tuple[Cut, ...] = (),
+        transcript: Transcript,
+        present: Bool[np.ndarray, "feature"],
+        cuts: tuple[Cut, ...] = (),
         sure: bool = False,
     ) -> Search[None]:
         """Cut a region until it answers alike.
 
         Args:
             node: an uncut node.
-            asked: rows in its region that give these features.
-            given: the features that its rows give.
-            known: cuts seen inside.
+            transcript: rows in its region that give these features.
+            present: the features that its rows give.
+            cuts: cuts seen inside.
             sure: whether one of those divides the whole region.
         """
         split = None
         while True:
-            yield from asked.ask(node.region.uncovered(asked.rows, given, self._cuts.rng))
-            if split is not None and not asked.mixed:
+            yield from transcript.ask(node.region.uncovered(transcript.rows, present, self._cuts.rng))
+            if split is not None and not transcript.mixed:
                 # The victim asks for this feature here, yet nothing changes along it: some identity is shared.
                 values = node.region.values(split)
-                yield from asked.ask(np.concatenate([along(row, split, values) for row in asked.rows]))
-            if not asked.mixed and self._shared(asked.identity[:1]).any():
-                yield from asked.ask(np.where(given, self._cuts.scatter(node.region, self._checks), np.nan))
-            node.identity = asked.most
-            if asked.mixed:
+                yield from transcript.ask(np.concatenate([along(row, split, values) for row in transcript.rows]))
+            if not transcript.mixed and self._ambiguous(transcript.identity[:1]).any():
+                yield from transcript.ask(np.where(present, self._cuts.scatter(node.region, self._checks), np.nan))
+            node.identity = transcript.most
+            if transcript.mixed:
                 break
-            step = yield from self._give(node.region, asked, given)
+            step = yield from self._give(node.region, transcript, present)
             if step is None:
                 return
-            asked, given, known, split = step
+            transcript, present, cuts, split = step
             sure = True
-        shared = self._likely_shared(asked)
-        cut, seen = yield from self._choose(node.region, asked, given, known, sure)
-        seen = telling(asked, seen, _KEPT) if shared else seen
+        ambiguous = self._likely_ambiguous(transcript)
+        cut, candidates = yield from self._choose(node.region, transcript, present, cuts, sure)
+        candidates = telling(transcript, candidates, _KEPT) if ambiguous else candidates
         node.cut = cut
         node.halves = tuple(Node(half, node.identity) for half in node.region.halves(cut))
         for half in node.halves:
-            inside = tuple(other for other in seen if other is not cut and half.region.holds(other, anywhere=shared))
-            self.searches.append(self.grow(half, asked.take(half.region.contains(asked.rows)), given, inside))
+            inside = tuple(
+                other for other in candidates if other is not cut and half.region.holds(other, anywhere=ambiguous)
+            )
+            self.searches.append(
+                self.grow(half, transcript.take(half.region.contains(transcript.rows)), present, inside)
+            )
 
     def _give(
-        self, region: Region, asked: Asked, given: Bool[np.ndarray, "feature"]
-    ) -> Search[tuple[Asked, Bool[np.ndarray, "feature"], tuple[Cut, ...], int] | None]:
+        self, region: Region, transcript: Transcript, present: Bool[np.ndarray, "feature"]
+    ) -> Search[tuple[Transcript, Bool[np.ndarray, "feature"], tuple[Cut, ...], int] | None]:
         """Find which feature the node asks for, and give it; None where the region is a leaf."""
-        if given.all():
+        if present.all():
             return None
-        node = asked.identity[0]
+        node = transcript.identity[0]
         corners = region.corners(self._cuts.rng)
         leaf = (yield corners) == node
         if leaf.all():
             return None
         complete = corners[leaf.argmin()]
-        order = self._cuts.rng.permutation(np.flatnonzero(~given))
+        order = self._cuts.rng.permutation(np.flatnonzero(~present))
         fewer, enough = 0, len(order)
         while enough - fewer > 1:
             counts = np.unique(np.linspace(fewer, enough, self._cuts.parts() + 1).astype(int))[1:-1]
@@ -155,34 +159,44 @@ class Growth:
             still = (yield rows) == node
             fewer, enough = max([fewer, *counts[still]]), min([enough, *counts[~still]])
         feature = int(order[fewer])
-        given = given.copy()
-        given[feature] = True
-        line = Asked.nothing(len(given))
+        present = present.copy()
+        present[feature] = True
+        line = Transcript.nothing(len(present))
         cuts = yield from self._cuts.line(
-            line, np.where(given, complete, np.nan), feature, region.values(feature), region
+            line, np.where(present, complete, np.nan), feature, region.values(feature), region
         )
-        return line, given, tuple(cuts), feature
+        return line, present, tuple(cuts), feature
 
     def _choose(
-        self, region: Region, asked: Asked, given: Bool[np.ndarray, "feature"], known: tuple[Cut, ...], sure: bool
+        self,
+        region: Region,
+        transcript: Transcript,
+        present: Bool[np.ndarray, "feature"],
+        cuts: tuple[Cut, ...],
+        sure: bool,
     ) -> Search[tuple[Cut, tuple[Cut, ...]]]:
         """A cut that divides the whole region if one was found, and all cuts seen."""
-        candidates = known
+        candidates = cuts
         for walks in range(_WALKS + 1):
             if walks:
-                candidates = different(known, (yield from self._cuts.walk(region, asked, given)))
-                known = known + candidates
-            if self._likely_shared(asked):
-                candidates = telling(asked, candidates, _TELLING)
-            standing = yield from self._test(region, asked, given, candidates, sure or walks > 0)
+                candidates = different(cuts, (yield from self._cuts.walk(region, transcript, present)))
+                cuts = cuts + candidates
+            if self._likely_ambiguous(transcript):
+                candidates = telling(transcript, candidates, _TELLING)
+            standing = yield from self._test(region, transcript, present, candidates, sure or walks > 0)
             if standing:
-                return standing[0], known
+                return standing[0], cuts
             sure = False
-        yield from asked.ask(np.where(given, self._cuts.scatter(region, _SAMPLE), np.nan))
-        return telling(asked, known, 1)[0], known
+        yield from transcript.ask(np.where(present, self._cuts.scatter(region, _SAMPLE), np.nan))
+        return telling(transcript, cuts, 1)[0], cuts
 
     def _test(
-        self, region: Region, asked: Asked, given: Bool[np.ndarray, "feature"], candidates: tuple[Cut, ...], sure: bool
+        self,
+        region: Region,
+        transcript: Transcript,
+        present: Bool[np.ndarray, "feature"],
+        candidates: tuple[Cut, ...],
+        sure: bool,
     ) -> Search[list[Cut]]:
         """The candidates across which the answer changes from every corner tried."""
         standing = list(candidates)
@@ -190,29 +204,29 @@ class Growth:
         for _ in range(_CORNERS):
             if not standing or (sure and len(standing) == 1):
                 break
-            ends = [cut.ends(region, np.where(given, region.corners(rng)[0], np.nan), rng) for cut in standing]
-            left, right = (yield from asked.ask(np.concatenate(ends))).reshape(-1, 2).T
+            ends = [cut.ends(region, np.where(present, region.corners(rng)[0], np.nan), rng) for cut in standing]
+            left, right = (yield from transcript.ask(np.concatenate(ends))).reshape(-1, 2).T
             standing = [cut for cut, changes in zip(standing, left != right, strict=True) if changes]
         return standing
 
-    def _likely_shared(self, asked: Asked) -> bool:
-        return bool(self._shared(asked.identity).mean() > 0.5)
+    def _likely_ambiguous(self, transcript: Transcript) -> bool:
+        return bool(self._ambiguous(transcript.identity).mean() > 0.5)
 
 
-def different(known: tuple[Cut, ...], found: tuple[Cut, ...]) -> tuple[Cut, ...]:
+def different(old: tuple[Cut, ...], new: tuple[Cut, ...]) -> tuple[Cut, ...]:
     """The cuts found that divide otherwise than those known."""
-    seen = {(cut.feature, cut.left.tobytes()) for cut in known if cut.left is not None}
-    return tuple(cut for cut in found if cut.left is None or (cut.feature, cut.left.tobytes()) not in seen)
+    keys = {(cut.feature, cut.left.tobytes()) for cut in old if cut.left is not None}
+    return tuple(cut for cut in new if cut.left is None or (cut.feature, cut.left.tobytes()) not in keys)
 
 
-def telling(asked: Asked, cuts: tuple[Cut, ...], most: int) -> tuple[Cut, ...]:
+def telling(transcript: Transcript, cuts: tuple[Cut, ...], most: int) -> tuple[Cut, ...]:
     """The cuts that best separate the identities of rows, the best first."""
-    return tuple(sorted(cuts, key=lambda cut: mixture(asked, cut))[:most])
+    return tuple(sorted(cuts, key=lambda cut: mixture(transcript, cut))[:most])
 
 
-def mixture(asked: Asked, cut: Cut) -> float:
+def mixture(transcript: Transcript, cut: Cut) -> float:
     """How mixed the rows on either side of a cut are: the entropy of their identities, summed over rows, in nats."""
-    value = asked.rows[:, cut.feature]
+    value = transcript.rows[:, cut.feature]
     left = value <= cut.below if cut.left is None else in_set(value, cut.left)
-    counts = [np.bincount(asked.identity[side]) for side in (left, ~left)]
+    counts = [np.bincount(transcript.identity[side]) for side in (left, ~left)]
     return sum(float(xlogy(count.sum(), count.sum()) - xlogy(count, count).sum()) for count in counts)

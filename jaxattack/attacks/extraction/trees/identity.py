@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.trees.lockstep import Asked
+from jaxattack.attacks.extraction.trees.lockstep import Transcript
 from jaxattack.types import Answer, Oracle
 
 _FEW = 8
@@ -39,10 +39,10 @@ class Identities:
         self._shape = oracle.access.inputs.shape
         self._categories = oracle.access.inputs.categories.ravel()
         self._numbers: dict[bytes, int] = {}
-        self._known: dict[bytes, int] = {}
+        self._cache: dict[bytes, int] = {}
         self._boxes: dict[bytes, _Boxes] = {}
         self._trusted: dict[bytes, tuple[_Boxes, int]] = {}
-        self._shared: set[int] = set()
+        self._ambiguous: set[int] = set()
         self.label: list[int] = []
         self.value: list[np.ndarray] = []
         self.inferred = 0
@@ -56,33 +56,33 @@ class Identities:
         """
         rows = np.ascontiguousarray(rows) + 0.0
         keys = [row.tobytes() for row in rows]
-        fresh = list({key: row for row, key in enumerate(keys) if key not in self._known}.values())
+        fresh = list({key: row for row, key in enumerate(keys) if key not in self._cache}.values())
         inferred = self._infer(rows[fresh]) if infer else np.full(len(fresh), -1)
-        self._known.update((keys[row], int(number)) for row, number in zip(fresh, inferred, strict=True) if number >= 0)
+        self._cache.update((keys[row], int(number)) for row, number in zip(fresh, inferred, strict=True) if number >= 0)
         self._ask(rows[np.array(fresh, int)[inferred < 0]])
-        return np.array([self._known[key] for key in keys])
+        return np.array([self._cache[key] for key in keys])
 
     def distrust(self, numbers: Iterable[int]) -> None:
         """Infer nothing more from identities that several leaves share."""
-        self._shared.update(numbers)
+        self._ambiguous.update(numbers)
         for boxes in self._boxes.values():
-            boxes.distrust(self._shared)
+            boxes.distrust(self._ambiguous)
 
-    def shared(self, numbers: Int[np.ndarray, "query"]) -> Bool[np.ndarray, "query"]:
+    def ambiguous(self, numbers: Int[np.ndarray, "query"]) -> Bool[np.ndarray, "query"]:
         """Whether several leaves share an identity, as far as is known."""
-        return np.isin(numbers, list(self._shared))
+        return np.isin(numbers, list(self._ambiguous))
 
     @property
-    def complete(self) -> Asked:
+    def complete(self) -> Transcript:
         """The rows that give every feature."""
-        rows = np.array([np.frombuffer(key) for key in self._known]).reshape(-1, len(self._categories))
-        return Asked(rows, np.array(list(self._known.values()), int)).take(np.asarray(~np.isnan(rows).any(axis=1)))
+        rows = np.array([np.frombuffer(key) for key in self._cache]).reshape(-1, len(self._categories))
+        return Transcript(rows, np.array(list(self._cache.values()), int)).take(np.asarray(~np.isnan(rows).any(axis=1)))
 
     def reconsider(self) -> Float[np.ndarray, "query feature"]:
         """Ask the complete rows that were answered by boxes since found to hold several leaves; the rows."""
         doubtful = [key for key, (boxes, number) in self._trusted.items() if not boxes.sound(number)]
         for key in doubtful:
-            del self._trusted[key], self._known[key]
+            del self._trusted[key], self._cache[key]
         rows = np.array([np.frombuffer(key) for key in doubtful]).reshape(len(doubtful), len(self._categories))
         self._ask(rows)
         return rows
@@ -90,7 +90,7 @@ class Identities:
     def _ask(self, rows: Float[np.ndarray, "query feature"]) -> None:
         if len(rows):
             identity = self._number(self._oracle(rows.reshape(-1, *self._shape)))
-            self._known.update((row.tobytes(), int(number)) for row, number in zip(rows, identity, strict=True))
+            self._cache.update((row.tobytes(), int(number)) for row, number in zip(rows, identity, strict=True))
             self._remember(rows, identity)
 
     def _number(self, answer: Answer) -> Int[np.ndarray, "query"]:
@@ -108,15 +108,15 @@ class Identities:
                 self.label.append(int(answer.label[row]))
                 self.value.append(value[row])
                 if _common(value[row]):
-                    self._shared.add(number)
+                    self._ambiguous.add(number)
             numbers.append(number)
         return np.array(numbers)[inverse.ravel()]
 
     def _infer(self, rows: Float[np.ndarray, "query feature"]) -> Int[np.ndarray, "query"]:
         identity = np.full(len(rows), -1)
-        for key, chosen in _by_given(rows):
+        for key, index in _by_pattern(rows):
             if key in self._boxes:
-                identity[chosen] = self._boxes[key].answer(rows[chosen])
+                identity[index] = self._boxes[key].answer(rows[index])
         self.inferred += int((identity >= 0).sum())
         complete = self._boxes.get(np.ones(len(self._categories), bool).tobytes())
         if complete is not None:
@@ -125,11 +125,11 @@ class Identities:
         return identity
 
     def _remember(self, rows: Float[np.ndarray, "query feature"], identity: Int[np.ndarray, "query"]) -> None:
-        for key, chosen in _by_given(rows):
+        for key, index in _by_pattern(rows):
             if key not in self._boxes:
-                self._boxes[key] = _Boxes(self._categories, ~np.isnan(rows[chosen[0]]))
-            self._boxes[key].add(rows[chosen], identity[chosen])
-            self._boxes[key].distrust(self._shared)
+                self._boxes[key] = _Boxes(self._categories, ~np.isnan(rows[index[0]]))
+            self._boxes[key].add(rows[index], identity[index])
+            self._boxes[key].distrust(self._ambiguous)
 
 
 def _common(value: Float[np.ndarray, "cls"]) -> bool:
@@ -139,20 +139,20 @@ def _common(value: Float[np.ndarray, "cls"]) -> bool:
     return len(value) > 1 and bool((np.abs(counts - np.round(counts)) < _ROUND).all(axis=1).any())
 
 
-def _by_given(rows: Float[np.ndarray, "query feature"]) -> list[tuple[bytes, Int[np.ndarray, "_row"]]]:
+def _by_pattern(rows: Float[np.ndarray, "query feature"]) -> list[tuple[bytes, Int[np.ndarray, "_row"]]]:
     """The rows that give the same features, together."""
     groups: dict[bytes, list[int]] = {}
-    for row, given in enumerate(~np.isnan(rows)):
-        groups.setdefault(given.tobytes(), []).append(row)
-    return [(key, np.array(chosen)) for key, chosen in groups.items()]
+    for row, present in enumerate(~np.isnan(rows)):
+        groups.setdefault(present.tobytes(), []).append(row)
+    return [(key, np.array(index)) for key, index in groups.items()]
 
 
 class _Boxes:
     """The smallest box around the rows of each identity, among queries that give the same features."""
 
-    def __init__(self, categories: Int[np.ndarray, "feature"], given: Bool[np.ndarray, "feature"]) -> None:
-        self._numeric = np.flatnonzero(given & (categories == 0))
-        self._categorical = np.flatnonzero(given & (categories > 0))
+    def __init__(self, categories: Int[np.ndarray, "feature"], present: Bool[np.ndarray, "feature"]) -> None:
+        self._numeric = np.flatnonzero(present & (categories == 0))
+        self._categorical = np.flatnonzero(present & (categories > 0))
         width = max(1, categories.max(initial=0))
         self._place: dict[int, int] = {}
         self._low = np.empty((0, len(self._numeric)))
@@ -160,7 +160,7 @@ class _Boxes:
         self._allowed = np.empty((0, len(self._categorical), width), bool)
         self._identity = np.empty(0, int)
         self._sound = np.empty(0, bool)
-        self._rows = np.empty((0, len(given)))
+        self._rows = np.empty((0, len(present)))
         self._owner = np.empty(0, int)
 
     def answer(self, rows: Float[np.ndarray, "query feature"]) -> Int[np.ndarray, "query"]:
@@ -207,8 +207,8 @@ class _Boxes:
             if meets.any():
                 pair = np.append(np.flatnonzero(meets), box)
                 foreign = self._inside(self._rows, pair) & (self._owner[:, None] != pair)
-                shared = foreign.any(axis=0)
-                self._sound[pair[shared] if shared.any() else pair] = False
+                ambiguous = foreign.any(axis=0)
+                self._sound[pair[ambiguous] if ambiguous.any() else pair] = False
 
     def _inside(
         self, rows: Float[np.ndarray, "query feature"], boxes: Int[np.ndarray, "box"]

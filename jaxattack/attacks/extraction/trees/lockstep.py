@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 Search = Generator[np.ndarray, np.ndarray, Result]
 
 
-class Asked:
+class Transcript:
     """The rows that one search asked, and their identities.
 
     Attributes:
@@ -29,12 +29,12 @@ class Asked:
         self.identity = identity
 
     @classmethod
-    def nothing(cls, features: int) -> Asked:
+    def nothing(cls, features: int) -> Transcript:
         """No rows yet."""
         return cls(np.empty((0, features)), np.empty(0, int))
 
     def ask(self, rows: Float[np.ndarray, "query feature"]) -> Search[Int[np.ndarray, "query"]]:
-        """Ask rows, if there are any, and keep them; the search ``identity = yield from asked.ask(rows)``."""
+        """Ask rows, if there are any, and keep them; the search ``identity = yield from transcript.ask(rows)``."""
         if not len(rows):
             return np.empty(0, int)
         identity = yield rows
@@ -42,9 +42,9 @@ class Asked:
         self.identity = np.concatenate([self.identity, identity])
         return identity
 
-    def take(self, chosen: Bool[np.ndarray, "query"]) -> Asked:
+    def take(self, index: Bool[np.ndarray, "query"]) -> Transcript:
         """The chosen rows."""
-        return Asked(self.rows[chosen], self.identity[chosen])
+        return Transcript(self.rows[index], self.identity[index])
 
     def farthest(self, row: Float[np.ndarray, "feature"]) -> Float[np.ndarray, "feature"]:
         """The row that differs from this one in the most features."""
@@ -68,11 +68,11 @@ def together(searches: Iterable[Search[Result]]) -> Search[list[Result]]:
     for number, search in enumerate(searches):
         _advance(number, search, None, waiting, results)
     while waiting:
-        answered = yield np.concatenate([rows for _, _, rows in waiting])
-        asked, waiting = waiting, []
-        for number, search, rows in asked:
-            _advance(number, search, answered[: len(rows)], waiting, results)
-            answered = answered[len(rows) :]
+        answers = yield np.concatenate([rows for _, _, rows in waiting])
+        batch, waiting = waiting, []
+        for number, search, rows in batch:
+            _advance(number, search, answers[: len(rows)], waiting, results)
+            answers = answers[len(rows) :]
     return [results[number] for number in sorted(results)]
 
 
@@ -89,11 +89,11 @@ def run(searches: list[Search[None]], ask: Callable[[np.ndarray], np.ndarray]) -
             _advance(0, searches.pop(0), None, waiting, {})
         if not waiting:
             return
-        answered = ask(np.concatenate([rows for _, _, rows in waiting]))
-        asked, waiting = waiting, []
-        for _, search, rows in asked:
-            _advance(0, search, answered[: len(rows)], waiting, {})
-            answered = answered[len(rows) :]
+        answers = ask(np.concatenate([rows for _, _, rows in waiting]))
+        batch, waiting = waiting, []
+        for _, search, rows in batch:
+            _advance(0, search, answers[: len(rows)], waiting, {})
+            answers = answers[len(rows) :]
 
 
 def _advance(number, search, answer, waiting, results) -> None:

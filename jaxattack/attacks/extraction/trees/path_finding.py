@@ -15,7 +15,7 @@ Here all regions are searched at the same time, one call a round, and less is as
   shared, and what was concluded from it is asked after all. In the end leaves with shared identities are tested with
   random records, uniform ones and ones scattered over the leaves, and a leaf that they contradict is cut further,
   until enough of them in a row agree.
-- Where the budget or the calls end first, what is not yet cut is guessed from the rows asked (`trees.guess`).
+- Where the budget or the calls end first, what is not yet cut is guessed from the rows asked (`trees.induction`).
 
 What is guaranteed where all identities differ: outside of the brackets around thresholds, each at most eps of its
 feature's range wide, the stolen tree equals the victim everywhere and has its leaves.
@@ -31,10 +31,10 @@ from jaxtyping import Float, Shaped
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.trees.cuts import CutSearch, NoTree
 from jaxattack.attacks.extraction.trees.growth import Growth, Node
-from jaxattack.attacks.extraction.trees.guess import guess
 from jaxattack.attacks.extraction.trees.identity import Identities
-from jaxattack.attacks.extraction.trees.lockstep import Asked, run
-from jaxattack.attacks.extraction.trees.rebuild import Boxes, joined, rebuilt
+from jaxattack.attacks.extraction.trees.induction import induce
+from jaxattack.attacks.extraction.trees.lockstep import Transcript, run
+from jaxattack.attacks.extraction.trees.rebuild import Boxes, build_tree, merge_boxes
 from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.tree import Tree
@@ -134,11 +134,11 @@ class PathFinding(Attack):
             raise InputError(
                 f"{self.name} leaves features out and the victim takes complete records: use path-finding."
             )
-        return _Theft(self, oracle, np.random.default_rng(seed), progress).run()
+        return _Extraction(self, oracle, np.random.default_rng(seed), progress).run()
 
 
 @dataclass
-class _Theft:
+class _Extraction:
     attack: PathFinding
     oracle: Oracle
     rng: np.random.Generator
@@ -151,15 +151,15 @@ class _Theft:
         inputs = self.oracle.access.inputs
         self.before = self.oracle.ledger
         self.identities = Identities(self.oracle)
-        self.root = Node(Region.whole(inputs))
+        self.root = Node(Region.of(inputs))
         self.tolerance = _tolerance(inputs, self.attack.eps)
-        self.cuts = CutSearch(LineSearch(self.tolerance, self._spent), self.rng)
-        self.growth = Growth(cuts=self.cuts, shared=self.identities.shared, checks=self.attack.checks)
+        self.cuts = CutSearch(LineSearch(self.tolerance, self._usage), self.rng)
+        self.growth = Growth(cuts=self.cuts, ambiguous=self.identities.ambiguous, checks=self.attack.checks)
 
     def run(self) -> Draft:
         features = len(self.tolerance)
-        given = np.full(features, not self.attack.partial)
-        self.growth.searches.append(self.growth.grow(self.root, Asked.nothing(features), given))
+        present = np.full(features, not self.attack.partial)
+        self.growth.searches.append(self.growth.grow(self.root, Transcript.nothing(features), present))
         try:
             self._step()
             run(self.growth.searches, self._ask)
@@ -171,8 +171,8 @@ class _Theft:
         except NoTree as error:
             reason = str(error)
         if reason:
-            guess(self.root, self.identities.complete, self.cuts)
-        boxes = joined(self.root, self.tolerance)
+            induce(self.root, self.identities.complete, self.cuts)
+        boxes = merge_boxes(self.root, self.tolerance)
         tree = self._tree(boxes)
         _, shares = np.unique(boxes.identity, return_counts=True)
         return Draft(
@@ -193,7 +193,7 @@ class _Theft:
             },
         )
 
-    def _spent(self) -> float:
+    def _usage(self) -> float:
         return (self.oracle.ledger - self.before).calls / self.attack.calls
 
     def _step(self) -> None:
@@ -210,12 +210,12 @@ class _Theft:
         if not len(rows):
             return np.empty(0, int)
         identity = self.identities(rows, infer=infer)
-        asked = self.oracle.ledger - self.before
+        cost = self.oracle.ledger - self.before
         if self.progress is not None:
-            self.progress("calls", asked.calls, max(self.attack.calls, asked.calls))
-        if self.root.identity >= 0 and asked.queries >= 2 * (self.snapshots[-1].queries if self.snapshots else 50):
-            tree = self._tree(joined(self.root, self.tolerance))
-            self.snapshots.append(Snapshot(asked.queries, self._answer(tree)))
+            self.progress("calls", cost.calls, max(self.attack.calls, cost.calls))
+        if self.root.identity >= 0 and cost.queries >= 2 * (self.snapshots[-1].queries if self.snapshots else 50):
+            tree = self._tree(merge_boxes(self.root, self.tolerance))
+            self.snapshots.append(Snapshot(cost.queries, self._answer(tree)))
         return identity
 
     def _check(self) -> str:
@@ -223,22 +223,22 @@ class _Theft:
         everything = np.ones(len(self.tolerance), bool)
         passed: set[Node] = set()
         while True:
-            number, shares = np.unique(joined(self.root, self.tolerance).identity, return_counts=True)
-            shared = number[shares > 1]
-            self.identities.distrust(shared)
-            known = self.identities.reconsider()
+            number, shares = np.unique(merge_boxes(self.root, self.tolerance).identity, return_counts=True)
+            duplicates = number[shares > 1]
+            self.identities.distrust(duplicates)
+            doubtful = self.identities.reconsider()
             leaves = list(self.root.leaves())
-            doubted = [leaf for leaf in leaves if leaf.identity in shared and leaf not in passed]
+            doubted = [leaf for leaf in leaves if leaf.identity in duplicates and leaf not in passed]
             passed.update(doubted)
-            last = self._spent() > 1
+            last = self._usage() > 1
             queries = (self.oracle.ledger - self.before).queries
-            enough = int(np.clip(queries // _SHARE, _FRESH, _MOST)) if len(shared) else _FRESH
+            enough = int(np.clip(queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
             count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
             scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
             fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
-            identity = np.concatenate([self._ask(known), self._ask(fresh, infer=False)])
+            identity = np.concatenate([self._ask(doubtful), self._ask(fresh, infer=False)])
             self.checked += len(fresh)
-            contradicted = self._reopen(leaves, Asked(np.concatenate([known, fresh]), identity), everything)
+            contradicted = self._reopen(leaves, Transcript(np.concatenate([doubtful, fresh]), identity), everything)
             self.agreed = 0 if contradicted else self.agreed + len(fresh)
             if not contradicted and self.agreed >= enough:
                 return ""
@@ -251,23 +251,23 @@ class _Theft:
 
     def _fresh(self, leaves: list[Node], count: int) -> Float[np.ndarray, "query feature"]:
         """Random records: one half uniform, the other scattered over leaves drawn alike whatever their size."""
-        drawn = self.rng.multinomial(count // 2, np.full(len(leaves), 1 / len(leaves)))
-        scattered = [self.cuts.scatter(leaves[at].region, int(drawn[at])) for at in np.flatnonzero(drawn)]
+        counts = self.rng.multinomial(count // 2, np.full(len(leaves), 1 / len(leaves)))
+        scattered = [self.cuts.scatter(leaves[at].region, int(counts[at])) for at in np.flatnonzero(counts)]
         return np.concatenate([*scattered, self.root.region.draw(count - count // 2, self.rng)])
 
-    def _reopen(self, leaves: list[Node], asked: Asked, given: np.ndarray) -> int:
+    def _reopen(self, leaves: list[Node], transcript: Transcript, present: np.ndarray) -> int:
         """Start to cut the leaves that rows contradict; how many rows do."""
         contradicted = 0
         for leaf in leaves:
-            inside = asked.take(leaf.region.contains(asked.rows))
+            inside = transcript.take(leaf.region.contains(transcript.rows))
             wrong = int((inside.identity != leaf.identity).sum())
             contradicted += wrong
             if wrong:
-                self.growth.searches.append(self.growth.grow(leaf, inside, given))
+                self.growth.searches.append(self.growth.grow(leaf, inside, present))
         return contradicted
 
     def _tree(self, boxes: Boxes) -> Tree:
-        return rebuilt(
+        return build_tree(
             boxes,
             self.root.region.allowed,
             label=np.array(self.identities.label),

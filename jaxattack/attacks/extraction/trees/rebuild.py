@@ -43,16 +43,16 @@ class Cutting(NamedTuple):
     identity: int
 
 
-def joined(root: Node, tolerance: Float[np.ndarray, "feature"]) -> Boxes:
+def merge_boxes(root: Node, tolerance: Float[np.ndarray, "feature"]) -> Boxes:
     """The leaves of a grown tree, pieces joined.
 
     Args:
         root: the grown tree.
         tolerance: thresholds of a feature that are closer than this are one.
     """
-    whole = root.region
-    thresholds = _thresholds(root, whole, tolerance)
-    counts = np.where(whole.categorical, whole.allowed.sum(axis=1), [len(values) + 1 for values in thresholds])
+    region = root.region
+    thresholds = _thresholds(root, region, tolerance)
+    counts = np.where(region.categorical, region.allowed.sum(axis=1), [len(values) + 1 for values in thresholds])
     everything = np.arange(counts.max()) < counts[:, None]
     leaves: list[tuple[np.ndarray, int]] = []
     pending = [(root, everything)]
@@ -74,21 +74,21 @@ def joined(root: Node, tolerance: Float[np.ndarray, "feature"]) -> Boxes:
                 pending.append((half, part))
     cells = np.array([cells for cells, _ in leaves])
     identity = np.array([identity for _, identity in leaves])
-    groups = [_union(cells[identity == number], whole.categorical) for number in np.unique(identity)]
+    groups = [_union(cells[identity == number], region.categorical) for number in np.unique(identity)]
     return Boxes(np.concatenate(groups), np.repeat(np.unique(identity), [len(group) for group in groups]), thresholds)
 
 
-def _thresholds(root: Node, whole: Region, tolerance: Float[np.ndarray, "feature"]) -> list[np.ndarray]:
+def _thresholds(root: Node, region: Region, tolerance: Float[np.ndarray, "feature"]) -> list[np.ndarray]:
     """The thresholds on each feature; those closer than the tolerance are one."""
-    found: list[list[float]] = [[] for _ in whole.low]
+    middles: list[list[float]] = [[] for _ in region.low]
     pending = [root]
     while pending:
         node = pending.pop()
         pending += node.halves
         if node.cut is not None and node.cut.left is None:
-            found[node.cut.feature].append((node.cut.below + node.cut.above) / 2)
+            middles[node.cut.feature].append((node.cut.below + node.cut.above) / 2)
     distinct = []
-    for values, width in zip(map(np.sort, found), tolerance, strict=True):
+    for values, width in zip(map(np.sort, middles), tolerance, strict=True):
         parts = np.split(values, np.flatnonzero(np.diff(values) > width) + 1)
         distinct.append(np.array([part.mean() for part in parts if len(part)]))
     return distinct
@@ -119,7 +119,7 @@ def _join_along(boxes: Bool[np.ndarray, "box feature cell"], feature: int, free:
     return np.array([box for group in groups.values() for box in group])
 
 
-def rebuilt(
+def build_tree(
     boxes: Boxes,
     allowed: Bool[np.ndarray, "feature category"],
     *,

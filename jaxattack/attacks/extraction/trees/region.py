@@ -58,7 +58,7 @@ class Region:
     allowed: np.ndarray
 
     @classmethod
-    def whole(cls, inputs: Inputs) -> Region:
+    def of(cls, inputs: Inputs) -> Region:
         """Everything that a service takes."""
         count = inputs.categories.ravel()
         return cls(
@@ -109,8 +109,8 @@ class Region:
 
     def corners(self, rng: np.random.Generator) -> Float[np.ndarray, "2 feature"]:
         """Two opposite corners: every feature that has two values here differs, so every numeric cut separates them."""
-        turned = rng.random(len(self.low)) < 0.5
-        corners = np.where(turned, [self.low, self.high], [self.high, self.low])
+        flip = rng.random(len(self.low)) < 0.5
+        corners = np.where(flip, [self.low, self.high], [self.high, self.low])
         for feature in np.flatnonzero(self.categorical).tolist():
             values = self.values(feature)
             corners[:, feature] = rng.permutation(values)[:2] if len(values) > 1 else values
@@ -124,20 +124,20 @@ class Region:
         return rows
 
     def uncovered(
-        self, rows: Float[np.ndarray, "query feature"], given: Bool[np.ndarray, "feature"], rng: np.random.Generator
+        self, rows: Float[np.ndarray, "query feature"], present: Bool[np.ndarray, "feature"], rng: np.random.Generator
     ) -> Float[np.ndarray, "cover feature"]:
         """The fewest rows that, with those asked, put every end and every category of the given features to the test.
 
         A box that contains all of them contains the region: a leaf with an identity of its own that answers at all of
         them is all that there is in the region.
         """
-        missed = {}
-        for feature in np.flatnonzero(given).tolist():
+        missing = {}
+        for feature in np.flatnonzero(present).tolist():
             values = self.values(feature)
-            missed[feature] = rng.permutation(values[~(values == rows[:, feature, None]).any(axis=0)])
-        count = max(max(map(len, missed.values()), default=0), int(not len(rows)))
-        cover = np.where(given, self.draw(count, rng), np.nan)
-        for feature, values in missed.items():
+            missing[feature] = rng.permutation(values[~(values == rows[:, feature, None]).any(axis=0)])
+        count = max(max(map(len, missing.values()), default=0), int(not len(rows)))
+        cover = np.where(present, self.draw(count, rng), np.nan)
+        for feature, values in missing.items():
             cover[: len(values), feature] = values
         return cover
 
@@ -148,7 +148,7 @@ def in_set(codes: Float[np.ndarray, "query"], allowed: Bool[np.ndarray, "categor
     return absent | allowed[np.where(absent, 0, codes).astype(int)]
 
 
-def grouped(
+def category_cuts(
     context: Float[np.ndarray, "feature"],
     feature: int,
     codes: Float[np.ndarray, "value"],

@@ -21,7 +21,7 @@ from jaxattack.attacks.extraction.trees.region import Region
 _STEPS = (0.5, 0.05, 0.005)
 """Thresholds are tried at multiples of these."""
 
-_KNOWN = -1.0
+_BRACKET = -1.0
 """Stands for a threshold that was found elsewhere, among the steps."""
 
 _MISSES = 3
@@ -40,15 +40,15 @@ _SINGLE = 2.0**-23
 class LineSearch:
     """Chooses points, and remembers which numbers were hit."""
 
-    def __init__(self, tolerance: Float[np.ndarray, "feature"], spent: Callable[[], float]) -> None:
+    def __init__(self, tolerance: Float[np.ndarray, "feature"], usage: Callable[[], float]) -> None:
         """Nothing learnt yet.
 
         Args:
             tolerance: the width at which an interval is narrow enough, by feature.
-            spent: the share of the calls that is used up.
+            usage: the share of the calls that is used up.
         """
         self.tolerance = tolerance
-        self._spent = spent
+        self._usage = usage
         self._misses: Counter[tuple[int, float]] = Counter()
         self._brackets: dict[int, list[tuple[float, float]]] = defaultdict(list)
 
@@ -63,9 +63,9 @@ class LineSearch:
             above: its upper end.
             intervals: how many intervals are open altogether.
         """
-        known = self._known(feature, below, above)
-        if known is not None:
-            return known, _KNOWN
+        bracket = self._nearest_bracket(feature, below, above)
+        if bracket is not None:
+            return bracket, _BRACKET
         step = self._step(feature, below, above)
         if step:
             number = np.floor(above / step) * step
@@ -77,14 +77,14 @@ class LineSearch:
 
     def parts(self, intervals: int) -> int:
         """Into how many parts to cut each open interval: two while there are calls enough."""
-        spent = self._spent()
-        return int(np.clip(1 + max(_SPARE * spent**2 / intervals, 10 * spent - 3), 2, _SECTIONS))
+        usage = self._usage()
+        return int(np.clip(1 + max(_SPARE * usage**2 / intervals, 10 * usage - 3), 2, _SECTIONS))
 
     def learn(self, feature: int, step: float, hit: bool) -> None:
         """Whether a number that was tried was the threshold."""
         self._misses[feature, step] += -1 if hit else 1
 
-    def found(self, feature: int, below: float, above: float) -> None:
+    def record(self, feature: int, below: float, above: float) -> None:
         """A threshold lies between these."""
         brackets = self._brackets[feature]
         place = bisect_left(brackets, (below, above))
@@ -97,9 +97,9 @@ class LineSearch:
         low, high = region.low[feature], region.high[feature]
         return np.array([end for pair in self._brackets[feature] if low < pair[0] and pair[1] < high for end in pair])
 
-    def _known(self, feature: int, below: float, above: float) -> np.ndarray | None:
+    def _nearest_bracket(self, feature: int, below: float, above: float) -> np.ndarray | None:
         """The threshold found before that is nearest to the middle of the interval; None where there is none inside."""
-        if self._misses[feature, _KNOWN] >= _MISSES:
+        if self._misses[feature, _BRACKET] >= _MISSES:
             return None
         brackets = self._brackets[feature]
         first, last = bisect_right(brackets, (below, np.inf)), bisect_left(brackets, (above, -np.inf))

@@ -69,8 +69,8 @@ class Tree:
 
     def _left(self, node: Int[np.ndarray, "query"], value: Float[np.ndarray, "query"]) -> np.ndarray:
         code = np.where(np.isnan(self.threshold[node]), value, -1).astype(int)
-        known = (code >= 0) & (code < self.categories.shape[1])
-        return (value <= self.threshold[node]) | (known & self.categories[node, np.where(known, code, 0)])
+        valid = (code >= 0) & (code < self.categories.shape[1])
+        return (value <= self.threshold[node]) | (valid & self.categories[node, np.where(valid, code, 0)])
 
     def predict(self, x: Float[np.ndarray, "query *feature"]) -> np.ndarray:
         """The class of each record; of a regression tree, its value."""
@@ -87,7 +87,7 @@ class Tree:
         Args:
             names: of the features; by default the tree's own, or ``feature_0`` and so on.
         """
-        given = names or self.names or [f"feature_{number}" for number in range(self.feature.max(initial=0) + 1)]
+        features = names or self.names or [f"feature_{number}" for number in range(self.feature.max(initial=0) + 1)]
         lines: list[str] = []
         pending: list[tuple[int, int, str]] = [(0, 0, "")]
         while pending:
@@ -97,7 +97,7 @@ class Tree:
             if self.feature[node] < 0:
                 lines.append("|   " * level + "|--- " + self.outcome(node))
             else:
-                yes, no = self.rules(node, given[int(self.feature[node])])
+                yes, no = self.rules(node, features[int(self.feature[node])])
                 pending += [(int(self.right[node]), level + 1, no), (int(self.left[node]), level + 1, yes)]
         return "\n".join(lines)
 

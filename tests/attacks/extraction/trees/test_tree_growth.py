@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from jaxattack.attacks.extraction.trees.cuts import CutSearch
 from jaxattack.attacks.extraction.trees.growth import Node, mixture
-from jaxattack.attacks.extraction.trees.guess import guess
 from jaxattack.attacks.extraction.trees.identity import Identities
-from jaxattack.attacks.extraction.trees.lockstep import Asked
+from jaxattack.attacks.extraction.trees.induction import induce
+from jaxattack.attacks.extraction.trees.lockstep import Transcript
 from jaxattack.attacks.extraction.trees.region import Cut, Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.oracle import from_function
@@ -24,7 +24,7 @@ def _search(features=2):
 
 def test_a_threshold_found_elsewhere_on_the_feature_is_tried_first_and_one_that_misses_is_dropped():
     search = _search()
-    search.found(0, 0.3, 0.3 + 1e-9)
+    search.record(0, 0.3, 0.3 + 1e-9)
     points, step = search.points(0, 0.1, 0.9, 1)
     np.testing.assert_array_equal(points, [0.3, 0.3 + 1e-9])
     assert len(search.points(1, 0.1, 0.9, 1)[0]) < 2 or search.points(1, 0.1, 0.9, 1)[0][0] != 0.3
@@ -37,10 +37,10 @@ def test_a_threshold_found_elsewhere_on_the_feature_is_tried_first_and_one_that_
 def test_of_several_thresholds_the_one_nearest_to_the_middle_is_tried():
     search = _search()
     for place in (0.11, 0.47, 0.83):
-        search.found(0, place, place + 1e-9)
+        search.record(0, place, place + 1e-9)
     assert search.points(0, 0.0, 1.0, 1)[0][0] == 0.47
     assert search.points(0, 0.5, 1.0, 1)[0][0] == 0.83
-    region = Region.whole(Inputs.box(0, 0.6, (2,)))
+    region = Region.of(Inputs.box(0, 0.6, (2,)))
     np.testing.assert_array_equal(search.between(region, 0)[::2], [0.11, 0.47])
 
 
@@ -50,8 +50,8 @@ def test_a_guess_agrees_with_every_row_that_was_asked(seed):
     inputs = Inputs(low=np.zeros(3), high=np.array([1.0, 1.0, 3.0]), categories=np.array([0, 0, 4]))
     rows = np.column_stack([rng.random((40, 2)), rng.integers(0, 4, 40)])
     identity = ((rows[:, 0] > 0.4).astype(int) + (rows[:, 1] > 0.7)) * (rows[:, 2] != 2)
-    root = Node(Region.whole(inputs), 0)
-    guess(root, Asked(rows, identity), CutSearch(_search(3), rng))
+    root = Node(Region.of(inputs), 0)
+    induce(root, Transcript(rows, identity), CutSearch(_search(3), rng))
     for leaf in root.leaves():
         inside = leaf.region.contains(rows)
         np.testing.assert_array_equal(identity[inside], leaf.identity)
@@ -60,15 +60,15 @@ def test_a_guess_agrees_with_every_row_that_was_asked(seed):
 
 def test_a_guess_takes_a_threshold_that_was_found_between_the_rows():
     search = _search(1)
-    search.found(0, 0.6, 0.6 + 1e-9)
-    root = Node(Region.whole(Inputs.box(0, 1, (1,))), 0)
-    guess(root, Asked(np.array([[0.1], [0.9]]), np.array([0, 1])), CutSearch(search, np.random.default_rng(0)))
+    search.record(0, 0.6, 0.6 + 1e-9)
+    root = Node(Region.of(Inputs.box(0, 1, (1,))), 0)
+    induce(root, Transcript(np.array([[0.1], [0.9]]), np.array([0, 1])), CutSearch(search, np.random.default_rng(0)))
     assert root.cut is not None
     assert root.cut.below == 0.6
 
 
 def test_mixture_is_the_entropy_on_both_sides():
-    asked = Asked(np.arange(6.0)[:, None], np.array([0, 0, 1, 1, 1, 1]))
+    asked = Transcript(np.arange(6.0)[:, None], np.array([0, 0, 1, 1, 1, 1]))
     cut = Cut(feature=0, context=np.zeros(1), below=3.0, above=4.0)
     assert mixture(asked, cut) == pytest.approx(4 * np.log(2))  # two of each on the left, pure on the right
 
@@ -80,7 +80,7 @@ def test_shares_of_few_records_are_taken_to_be_shared(confidence, shared):
     access = Access(level="probability", classes=2, inputs=Inputs.box(0, 1, (2,)))
     identities = Identities(from_function(lambda x: np.tile([confidence, 1 - confidence], (len(x), 1)), access))
     number = identities(np.array([[0.1, 0.1], [0.9, 0.9]]))
-    assert identities.shared(number).all() == shared
+    assert identities.ambiguous(number).all() == shared
     identities(np.array([[0.5, 0.5]]))
     assert identities.inferred == (0 if shared else 1)
     assert len(identities.complete.rows) == 3
