@@ -139,7 +139,7 @@ def _parameters(victim: Victim, extraction: Extraction, random: Float[np.ndarray
         true = victim.truth.parameters
         return [(name, true[name], value) for name, value in lined.parameters.items()]
     if isinstance(stolen, Head) and isinstance(victim.truth, np.ndarray):
-        own, truth = stolen.projection[stolen.known], victim.truth[stolen.known]
+        own, truth = stolen.projection[stolen.coverage], victim.truth[stolen.coverage]
         return [("projection", truth, own @ np.linalg.lstsq(own, truth, rcond=None)[0])]
     if set(extraction.parameters) != {"weight", "bias"} or extraction.parameters["weight"].ndim != 2:
         return []

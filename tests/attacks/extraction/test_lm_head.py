@@ -173,10 +173,10 @@ def test_tokens_out_of_the_biases_reach_are_named(terms):
     found = LmHead()(victim({**terms, "bias": 12.0}, projection=projection, offset=sunk))
     assert not found.complete
     assert found.reason == "tokens not read: 2, because the largest bias, 12, does not raise unlikely tokens."
-    assert sorted(np.flatnonzero(~found.stolen.known)) == [7, 90]
+    assert sorted(np.flatnonzero(~found.stolen.coverage)) == [7, 90]
     assert np.isnan(found.stolen.projection[[7, 90]]).all()
     rest = np.delete(PROJECTION, [7, 90], axis=0)
-    assert align_rms(found.stolen.projection[found.stolen.known], rest - rest.mean(axis=0)) < 1e-6
+    assert align_rms(found.stolen.projection[found.stolen.coverage], rest - rest.mean(axis=0)) < 1e-6
 
 
 def test_probabilities_that_float32_cannot_hold_are_left_out():
@@ -280,7 +280,7 @@ def test_a_budget_that_ends_between_tokens_gives_those_that_were_read(terms):
     found = LmHead()(Budgeted(victim(terms), budget))
     assert not found.complete
     assert "tokens unread" in found.reason
-    known = found.stolen.known
+    known = found.stolen.coverage
     assert 2 * HIDDEN < known.sum() < VOCABULARY
     assert align_rms(found.stolen.projection[known], PROJECTION[known] - PROJECTION[known].mean(axis=0)) < 1e-6
 

@@ -113,15 +113,15 @@ class LmHead(Attack):
         order = rng.permutation(access.classes)
         questions = Questions(oracle)
         read = reader(questions, int(order[0]), self.resolution)
-        shifted = access.level != "logit" or not read.whole
-        table, found = self._search(questions, read, order, shifted, rng, progress)
-        if not table.logit.size and questions.spent is not None:
-            raise too_small(self, access, questions.spent) from questions.spent
+        shifted = access.level != "logit" or not read.complete
+        table, estimate = self._search(questions, read, order, shifted, rng, progress)
+        if not table.logit.size and questions.refusal is not None:
+            raise too_small(self, access, questions.refusal) from questions.refusal
         earlier = table.prompts
-        if found is not None and not read.whole:
-            table = self._rest(questions, read, table, found, progress)
-        head = _head(table, found, shifted, access.classes)
-        reason = self._reason(table, found, questions)
+        if estimate is not None and not read.complete:
+            table = self._rest(questions, read, table, estimate, progress)
+        head = _head(table, estimate, shifted, access.classes)
+        reason = self._reason(table, estimate, questions)
         return Draft(
             attack=self.name,
             stolen=head,
@@ -138,7 +138,11 @@ class LmHead(Attack):
                 resolution=self.resolution,
             ),
             notes={
-                **({} if found is None else {"rank": found.rank, "gap": found.ratio, "offset": found.offset}),
+                **(
+                    {}
+                    if estimate is None
+                    else {"rank": estimate.rank, "gap": estimate.ratio, "offset": estimate.offset}
+                ),
                 "prompts": len(table.prompts),
                 "tokens": len(table.tokens),
             },
@@ -155,53 +159,53 @@ class LmHead(Attack):
     ) -> tuple[Table, Spectrum | None]:
         inputs = questions.oracle.access.inputs
         table = Table(np.zeros((0, *inputs.shape)), order[:0], np.zeros((0, 0)), order)
-        limit, found = min(self.prompts, len(order)), None
-        for wanted in _sizes(limit):
-            prompts = _distinct(inputs, table.prompts, wanted, rng)
-            table = _grown(table, prompts, read, questions)
-            found = spectrum(_sample(table, shifted), margin=self.margin, gap=self.gap)
+        limit, estimate = min(self.prompts, len(order)), None
+        for count in _sizes(limit):
+            prompts = _distinct(inputs, table.prompts, count, rng)
+            table = _extend(table, prompts, read, questions)
+            estimate = spectrum(_sample(table, shifted), margin=self.margin, gap=self.gap)
             if progress is not None:
                 progress("prompts until the hidden size shows", len(table.prompts), limit)
-            if found is not None or questions.spent is not None or len(prompts) < wanted:
+            if estimate is not None or questions.refusal is not None or len(prompts) < count:
                 break
-            if 2 * min(table.logit.shape) < wanted:
+            if 2 * min(table.logit.shape) < count:
                 break  # most of what was asked taught nothing, and more of it will not either
-        return table, found
+        return table, estimate
 
     def _rest(
-        self, questions: Questions, read: Reader, table: Table, found: Spectrum, progress: Progress | None
+        self, questions: Questions, read: Reader, table: Table, estimate: Spectrum, progress: Progress | None
     ) -> Table:
-        rows = min(found.rank + self.margin, len(table.prompts))
+        rows = min(estimate.rank + self.margin, len(table.prompts))
         table = table._replace(prompts=table.prompts[:rows], logit=table.logit[:rows])
         size, parts, tokens = read.block, [table.logit], [table.tokens]
         for at in range(0, len(table.left), size):
             block = table.left[at : at + size]
             logit = read(table.prompts, block)
-            known = np.isfinite(logit).all(axis=0)
-            parts.append(logit[:, known])
-            tokens.append(block[known])
+            finite = np.isfinite(logit).all(axis=0)
+            parts.append(logit[:, finite])
+            tokens.append(block[finite])
             if progress is not None:
                 progress("tokens", len(table.tokens) + at + len(block), questions.oracle.access.classes)
-            if questions.spent is not None:
+            if questions.refusal is not None:
                 break
         return Table(table.prompts, np.concatenate(tokens), np.concatenate(parts, axis=1), table.left[:0])
 
-    def _reason(self, table: Table, found: Spectrum | None, questions: Questions) -> str:
+    def _reason(self, table: Table, estimate: Spectrum | None, questions: Questions) -> str:
         access = questions.oracle.access
-        if found is None:
-            known = max(min(table.logit.shape) - 1 - self.margin, 0)
+        if estimate is None:
+            bound = max(min(table.logit.shape) - 1 - self.margin, 0)
             cause, remedy = self._exhausted(table, access)
-            if questions.spent is not None:
+            if questions.refusal is not None:
                 cause, remedy = "the budget ended", "allow more queries"
             return (
                 f"{cause} and no gap of {self.gap:g} shows in the singular values of {len(table.prompts):,} prompts: "
-                f"the hidden size is above {known:,}, or noise hides it; {remedy}."
+                f"the hidden size is above {bound:,}, or noise hides it; {remedy}."
             )
         missing = access.classes - len(table.tokens)
         if not missing:
             return ""
-        if questions.spent is not None:
-            queries = (found.rank + self.margin) * price(access, access.classes, self.resolution)
+        if questions.refusal is not None:
+            queries = (estimate.rank + self.margin) * price(access, access.classes, self.resolution)
             return f"the budget ended with {missing:,} tokens unread: the {access.classes:,} take some {queries:,} queries."
         return f"tokens not read: {missing:,}, because {_hidden(access)}."
 
@@ -230,7 +234,7 @@ def _sizes(limit: int) -> Iterator[int]:
 
 
 def _distinct(
-    inputs: Inputs, have: Shaped[np.ndarray, "prompt *feature"], wanted: int, rng: np.random.Generator
+    inputs: Inputs, have: Shaped[np.ndarray, "prompt *feature"], count: int, rng: np.random.Generator
 ) -> Shaped[np.ndarray, "more *feature"]:
     """More prompts, none twice: a repeated one adds no rank, and its absence would look like the end of the spectrum.
 
@@ -238,17 +242,17 @@ def _distinct(
     """
     prompts = have
     for _ in range(DRAWS):
-        if len(prompts) >= wanted:
+        if len(prompts) >= count:
             break
-        both = np.concatenate([prompts, uniform(inputs, wanted - len(prompts), rng)])
+        both = np.concatenate([prompts, uniform(inputs, count - len(prompts), rng)])
         prompts = both[np.sort(np.unique(both, axis=0, return_index=True)[1])]
     return prompts
 
 
-def _grown(table: Table, prompts: np.ndarray, read: Reader, questions: Questions) -> Table:
+def _extend(table: Table, prompts: np.ndarray, read: Reader, questions: Questions) -> Table:
     """The table with more prompts, and with the tokens that go with them; only what is new is read."""
     total = len(table.tokens) + len(table.left)
-    more = max((total if read.whole else min(TOKENS * len(prompts), total)) - len(table.tokens), 0)
+    more = max((total if read.complete else min(TOKENS * len(prompts), total)) - len(table.tokens), 0)
     tokens = np.concatenate([table.tokens, table.left[:more]])
     logit = np.full((len(prompts), len(tokens)), np.nan)
     old, width = table.logit.shape
@@ -257,12 +261,12 @@ def _grown(table: Table, prompts: np.ndarray, read: Reader, questions: Questions
         logit[:old, width:] = read(prompts[:old], tokens[width:])
     if len(prompts) > old:
         logit[old:] = read(prompts[old:], tokens)
-    known = np.isfinite(logit)
+    finite = np.isfinite(logit)
     # A budget ends between prompts; a bias too small fails tokens, or a prompt that is sure of one token.
-    row = known.all(axis=1) if questions.spent is not None else known.mean(axis=1) > 0.5
-    column = known[row].all(axis=0)
-    grown = Table(prompts[row], tokens[column], logit[np.ix_(row, column)], table.left[more:])
-    return grown if min(grown.logit.shape) >= min(table.logit.shape) else table
+    row = finite.all(axis=1) if questions.refusal is not None else finite.mean(axis=1) > 0.5
+    column = finite[row].all(axis=0)
+    extension = Table(prompts[row], tokens[column], logit[np.ix_(row, column)], table.left[more:])
+    return extension if min(extension.logit.shape) >= min(table.logit.shape) else table
 
 
 def _sample(table: Table, shifted: bool) -> Float[np.ndarray, "prompt some"]:
@@ -270,9 +274,9 @@ def _sample(table: Table, shifted: bool) -> Float[np.ndarray, "prompt some"]:
     return unshifted(some) if shifted and some.size else some
 
 
-def _head(table: Table, found: Spectrum | None, shifted: bool, classes: int) -> Head:
+def _head(table: Table, estimate: Spectrum | None, shifted: bool, classes: int) -> Head:
     logit = unshifted(table.logit) if shifted and table.logit.size else table.logit
-    hidden, offset = (min(table.logit.shape), False) if found is None else (found.hidden, found.offset)
+    hidden, offset = (min(table.logit.shape), False) if estimate is None else (estimate.hidden, estimate.offset)
     weight, constant = np.full((classes, hidden), np.nan), np.full(classes, np.nan)
     if logit.size:
         weight[table.tokens], constant[table.tokens] = projection(logit, _sample(table, shifted), hidden, offset)

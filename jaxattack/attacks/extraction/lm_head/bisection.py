@@ -37,7 +37,7 @@ class Winning:
     questions: Questions
     resolution: float
     lift: float
-    whole = False
+    complete = False
 
     @property
     def block(self) -> int:
@@ -47,24 +47,24 @@ class Winning:
     def __call__(self, prompts: Prompts, tokens: Tokens) -> Logits:
         """As `Reader`; the logits are those above the largest."""
         rows = max(1, NUMBERS // (len(tokens) * max(math.prod(prompts.shape[1:]), LONG)))
-        return np.concatenate([self._bisected(prompts[at : at + rows], tokens) for at in range(0, len(prompts), rows)])
+        return np.concatenate([self._bisect(prompts[at : at + rows], tokens) for at in range(0, len(prompts), rows)])
 
-    def _bisected(self, prompts: Prompts, tokens: Tokens) -> Logits:
+    def _bisect(self, prompts: Prompts, tokens: Tokens) -> Logits:
         leader = self.questions(prompts, part=False)
         low, high = self._bracket(np.repeat(prompts, len(tokens), axis=0), np.tile(tokens, len(prompts)))
         low, high = low.reshape(len(prompts), -1), high.reshape(len(prompts), -1)
         if leader is not None:
             high[leader.label[:, np.newaxis] == tokens] = 0.0
-        while self.questions.spent is None:
-            prompt, place, given = groups(high - low, self.resolution)
+        while self.questions.refusal is None:
+            prompt, place, own = groups(high - low, self.resolution)
             if not len(prompt):
                 return -(low + high) / 2
             at = (prompt[:, np.newaxis], place)
-            value = low[at] + (high[at] - low[at]) / (1 + given.sum(axis=1, keepdims=True))
+            value = low[at] + (high[at] - low[at]) / (1 + own.sum(axis=1, keepdims=True))
             answer = self.questions(prompts[prompt], Bias(tokens[place], value), part=False)
             if answer is not None:
-                won = (tokens[place] == answer.label[:, np.newaxis]) & given
-                _narrow(low, high, prompt, place, given, value, won)
+                won = (tokens[place] == answer.label[:, np.newaxis]) & own
+                _narrow(low, high, prompt, place, own, value, won)
         return np.full((len(prompts), len(tokens)), np.nan)
 
     def _bracket(self, x: Prompts, token: Tokens) -> tuple[Float[np.ndarray, "pair"], Float[np.ndarray, "pair"]]:
@@ -106,9 +106,9 @@ def groups(
     order = np.argsort(-np.where(wide, width, 0.0), axis=1, kind="stable")
     prompt, rank = np.nonzero(np.arange(width.shape[1]) < count[:, np.newaxis])
     query, entry = (np.cumsum(many) - many)[prompt] + rank % many[prompt], rank // many[prompt]
-    place, given = np.zeros((many.sum(), GROUP), np.int64), np.zeros((many.sum(), GROUP), bool)
-    place[query, entry], given[query, entry] = order[prompt, rank], True
-    return np.repeat(np.arange(len(width)), many), np.where(given, place, place[:, :1]), given
+    place, own = np.zeros((many.sum(), GROUP), np.int64), np.zeros((many.sum(), GROUP), bool)
+    place[query, entry], own[query, entry] = order[prompt, rank], True
+    return np.repeat(np.arange(len(width)), many), np.where(own, place, place[:, :1]), own
 
 
 def _narrow(
@@ -116,7 +116,7 @@ def _narrow(
     high: Logits,
     prompt: Int[np.ndarray, "query"],
     place: Int[np.ndarray, "query entry"],
-    given: Bool[np.ndarray, "query entry"],
+    own: Bool[np.ndarray, "query entry"],
     value: Float[np.ndarray, "query entry"],
     won: Bool[np.ndarray, "query entry"],
 ) -> None:
@@ -125,5 +125,5 @@ def _narrow(
     before = low[prompt, place]
     spare = np.where(won, value - before, 0.0).sum(axis=1, keepdims=True)
     above = np.where(won, before, np.maximum(before, value - spare))
-    low[prompt[given], place[given]] = above[given]
+    low[prompt[own], place[own]] = above[own]
     high[prompt[won], place[won]] = value[won]

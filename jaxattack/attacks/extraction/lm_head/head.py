@@ -33,7 +33,7 @@ class Head:
         return self.projection.shape[1]
 
     @property
-    def known(self) -> np.ndarray:
+    def coverage(self) -> np.ndarray:
         """Bool["cls"], the tokens that were read."""
         return np.isfinite(self.offset)
 

@@ -23,21 +23,21 @@ class Questions:
 
     Attributes:
         oracle: what is asked.
-        spent: how the budget ended, once it has.
+        refusal: how the budget ended, once it has.
     """
 
     oracle: Oracle
-    spent: BudgetSpent | None = None
+    refusal: BudgetSpent | None = None
 
     def __call__(self, x: np.ndarray, bias: Bias | None = None, *, part: bool = True) -> Answer | None:
         """The answers; to as many of the first queries as are left if ``part``, and None where that is none."""
-        if self.spent is None:
+        if self.refusal is None:
             try:
                 return self.oracle(x, bias)
-            except BudgetSpent as spent:
-                self.spent = spent
-                if part and spent.left:
-                    left = slice(spent.left)
+            except BudgetSpent as refusal:
+                self.refusal = refusal
+                if part and refusal.left:
+                    left = slice(refusal.left)
                     return self.oracle(x[left], bias and Bias(bias.token[left], bias.value[left]))
         return None
 
@@ -48,11 +48,11 @@ class Questions:
 
         NaN where they are withheld, and where a probability is too small to have all digits in the victim's arithmetic.
         """
-        given = answer.probability if answer.logit is None else answer.logit
-        if given is None:
+        value = answer.probability if answer.logit is None else answer.logit
+        if value is None:
             raise OracleError(f"the victim answers with labels alone and its level is {self.oracle.access.level!r}.")
-        given = (given if token is None else np.take_along_axis(given, token, axis=1)).astype(np.float64)
+        value = (value if token is None else np.take_along_axis(value, token, axis=1)).astype(np.float64)
         if answer.logit is not None:
-            return given
+            return value
         least = np.finfo(np.float64 if self.oracle.access.precision == "float64" else np.float32).tiny
-        return np.log(np.where(given >= least, given, np.nan))
+        return np.log(np.where(value >= least, value, np.nan))

@@ -38,12 +38,12 @@ class Reader(Protocol):
     """Reads logits.
 
     Attributes:
-        whole: whether the answer to a prompt holds all tokens.
+        complete: whether the answer to a prompt holds all tokens.
         block: how many tokens to read together, so that calls are full and a prompt's follow one another.
     """
 
     @property
-    def whole(self) -> bool: ...
+    def complete(self) -> bool: ...
 
     @property
     def block(self) -> int: ...
@@ -54,11 +54,11 @@ class Reader(Protocol):
 
 
 @dataclass
-class Whole:
+class AllTokens:
     """All tokens at once."""
 
     questions: Questions
-    whole = True
+    complete = True
 
     @property
     def block(self) -> int:
@@ -67,14 +67,14 @@ class Whole:
 
     def __call__(self, prompts: Prompts, tokens: Tokens) -> Logits:
         """As `Reader`; prompts that the budget does not reach are NaN."""
-        found = np.full((len(prompts), len(tokens)), np.nan)
+        logit = np.full((len(prompts), len(tokens)), np.nan)
         rows = max(1, NUMBERS // self.questions.oracle.access.classes)
         for at in range(0, len(prompts), rows):
             answer = self.questions(prompts[at : at + rows])
             if answer is None:
                 break
-            found[at : at + len(answer.label)] = self.questions.score(answer)[:, tokens]
-        return found
+            logit[at : at + len(answer.label)] = self.questions.score(answer)[:, tokens]
+        return logit
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Leading:
     questions: Questions
     reference: int
     lift: float = field(init=False)
-    whole = False
+    complete = False
 
     def __post_init__(self) -> None:
         self.lift = min(LIFT, self.questions.oracle.access.bias)
@@ -101,17 +101,17 @@ class Leading:
         group, rows = access.top - 1, max(1, NUMBERS // access.classes)
         groups = -(-len(tokens) // group)
         raised = np.resize(tokens, groups * group).reshape(groups, group)  # the last group is filled from the first
-        found = np.full((len(prompts) * groups, group), np.nan)
-        for at in range(0, len(found), rows):
-            pair = np.arange(at, min(at + rows, len(found)))
-            found[pair] = self._above(prompts[pair // groups], raised[pair % groups])
-        found = found.reshape(len(prompts), -1)[:, : len(tokens)]
-        found[:, tokens == self.reference] = 0.0
-        return found
+        logit = np.full((len(prompts) * groups, group), np.nan)
+        for at in range(0, len(logit), rows):
+            pair = np.arange(at, min(at + rows, len(logit)))
+            logit[pair] = self._above(prompts[pair // groups], raised[pair % groups])
+        logit = logit.reshape(len(prompts), -1)[:, : len(tokens)]
+        logit[:, tokens == self.reference] = 0.0
+        return logit
 
     def _above(self, x: Prompts, raised: Int[np.ndarray, "prompt token"]) -> Logits:
         token = np.concatenate([np.full((len(x), 1), self.reference), raised], axis=1)
-        found = np.full(raised.shape, np.nan)
+        logit = np.full(raised.shape, np.nan)
         waiting, limit = np.arange(len(x)), self.questions.oracle.access.bias
         while len(waiting):
             bias = Bias(token[waiting], np.full((len(waiting), token.shape[1]), self.lift))
@@ -119,12 +119,12 @@ class Leading:
             if answer is None:
                 break
             score = self.questions.score(answer, token[waiting[: len(answer.label)]])
-            found[waiting[: len(score)]] = score[:, 1:] - score[:, :1]
-            waiting = waiting[np.isnan(found[waiting]).any(axis=1)]
+            logit[waiting[: len(score)]] = score[:, 1:] - score[:, :1]
+            waiting = waiting[np.isnan(logit[waiting]).any(axis=1)]
             if self.lift == limit:
                 break
             self.lift = min(2 * self.lift, limit) if len(waiting) else self.lift
-        return found
+        return logit
 
 
 def reader(questions: Questions, reference: int, resolution: float) -> Reader:
@@ -135,10 +135,10 @@ def reader(questions: Questions, reference: int, resolution: float) -> Reader:
     """
     access = questions.oracle.access
     if answers_all(access):
-        return Whole(questions)
+        return AllTokens(questions)
     if not access.bias:
-        held = "its labels" if access.level == "label" else f"its {access.top} most likely classes"
-        raise InputError(f"lm-head cannot read all logits: the victim answers with {held} alone and takes no bias.")
+        level = "its labels" if access.level == "label" else f"its {access.top} most likely classes"
+        raise InputError(f"lm-head cannot read all logits: the victim answers with {level} alone and takes no bias.")
     return Leading(questions, reference) if _leads(access) else Winning(questions, resolution, LIFT)
 
 

@@ -44,7 +44,7 @@ def compared(head: Head, draw: Draw, *, reference: int, shifted: bool, resolutio
     """
 
     def trial(oracle: Oracle, count: int, rng: np.random.Generator) -> Bool[np.ndarray, "trial"]:
-        tokens = np.flatnonzero(head.known)
+        tokens = np.flatnonzero(head.coverage)
         spare = len(tokens) - head.hidden - shifted
         if spare < 1:
             return np.zeros(0, bool)
