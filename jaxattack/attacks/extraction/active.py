@@ -107,13 +107,13 @@ class Active(Attack):
         pool = own_records(view, self.records)
         left = np.arange(len(pool)) if view.memory is None else view.memory
         if view.stolen is None:
-            taken = np.sort(view.rng.permutation(len(left))[: view.queries])
+            picks = np.sort(view.rng.permutation(len(left))[: view.queries])
         else:
-            taken = self._pick(view, view.stolen, pool[left])
-        rest = np.delete(left, taken)
-        x = pool[left[taken]]
+            picks = self._pick(view, view.stolen, pool[left])
+        rest = np.delete(left, picks)
+        x = pool[left[picks]]
         if self.steps[-1] == "adversarial" and view.stolen is not None:
-            x = _moved(view, view.stolen, x)
+            x = _perturb(view, view.stolen, x)
         return Choice(x, rest)
 
     def _pick(self, view: View, stolen: Stolen, left: np.ndarray) -> Int[np.ndarray, "query"]:
@@ -121,8 +121,8 @@ class Active(Attack):
         narrow, last = self.steps if len(self.steps) == 2 else [None, *self.steps]
         among = np.arange(len(left)) if narrow is None else ranked(narrow, view, stolen, left)[: self.budget]
         if last == "k-center":
-            known = _confidence(stolen, view.asked.x)
-            return among[farthest(_confidence(stolen, left[among]), known, view.queries)]
+            centres = _confidence(stolen, view.history.x)
+            return among[farthest(_confidence(stolen, left[among]), centres, view.queries)]
         if last == "random":
             return among[view.rng.permutation(len(among))[: view.queries]]
         rank = ranked("margin" if last == "adversarial" else last, view, stolen, left[among])
@@ -197,20 +197,20 @@ def farthest(
     gap = np.full(len(x), np.inf)
     for start in range(0, len(centre), 256):
         gap = np.minimum(gap, to(centre[start : start + 256]).min(axis=1))
-    chosen = np.empty(min(count, len(x)), np.int64)
-    for place in range(len(chosen)):
-        chosen[place] = gap.argmax()
-        gap = np.minimum(gap, to(x[chosen[place]][None])[:, 0])
-        gap[chosen[place]] = -np.inf
-    return chosen
+    picks = np.empty(min(count, len(x)), np.int64)
+    for place in range(len(picks)):
+        picks[place] = gap.argmax()
+        gap = np.minimum(gap, to(x[picks[place]][None])[:, 0])
+        gap[picks[place]] = -np.inf
+    return picks
 
 
-def _moved(view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "query *feature"]:
+def _perturb(view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "query *feature"]:
     """Each record moved until the substitute sees in it a random earlier query that it labels otherwise."""
-    label, known = stolen.answer(x).label, stolen.answer(view.asked.x).label
-    guide = view.rng.integers(len(known), size=len(x))
-    others = [np.flatnonzero(known != own) for own in range(view.asked.target.shape[1])]
+    label, labels = stolen.answer(x).label, stolen.answer(view.history.x).label
+    guide = view.rng.integers(len(labels), size=len(x))
+    others = [np.flatnonzero(labels != own) for own in range(view.history.target.shape[1])]
     guide = np.array(
         [others[own][g % len(others[own])] if len(others[own]) else g for own, g in zip(label, guide, strict=True)]
     )
-    return featurefool(stolen.model, Variables(stolen.parameters, {}), x, view.asked.x[guide], view.inputs)
+    return featurefool(stolen.model, Variables(stolen.parameters, {}), x, view.history.x[guide], view.inputs)

@@ -68,9 +68,9 @@ def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "
         )
 
 
-def too_small(attack: ExtractionAttack, access: Access, spent: BudgetSpent) -> InputError:
+def too_small(attack: ExtractionAttack, access: Access, refusal: BudgetSpent) -> InputError:
     """What to raise where the budget ended before anything was learnt."""
-    return InputError(f"{spent} {attack.name} needs at least {attack.needs(access):,} queries for this victim.")
+    return InputError(f"{refusal} {attack.name} needs at least {attack.needs(access):,} queries for this victim.")
 
 
 def ask_within_budgets(ask: Callable[[np.ndarray], Answer], x: np.ndarray) -> tuple[Answer | None, int]:
@@ -82,6 +82,6 @@ def ask_within_budgets(ask: Callable[[np.ndarray], Answer], x: np.ndarray) -> tu
     while count:
         try:
             return ask(x[:count]), count
-        except BudgetSpent as spent:
-            count = min(spent.left, count - 1)
+        except BudgetSpent as refusal:
+            count = min(refusal.left, count - 1)
     return None, 0

@@ -72,10 +72,10 @@ class Bins(NamedTuple):
         """What the pipeline answers; NaN is a feature that is not given."""
         logit = np.tile(self.bias, (len(x), 1))
         for feature, (cuts, weight) in enumerate(zip(self.edges, self.weights, strict=True)):
-            given = ~np.isnan(x[:, feature])
-            value = x[given, feature]
+            present = ~np.isnan(x[:, feature])
+            value = x[present, feature]
             place = np.searchsorted(cuts, value, side="right") if len(cuts) else value.astype(int)
-            logit[given] += weight[place.clip(0, len(weight) - 1)] + value[:, None] * self.slopes[feature]
+            logit[present] += weight[place.clip(0, len(weight) - 1)] + value[:, None] * self.slopes[feature]
         return Answer(logit.argmax(axis=1).astype(np.int64), softmax(logit, axis=1), logit)
 
 
@@ -92,7 +92,7 @@ class Probes(NamedTuple):
     value: Float[np.ndarray, "probe"]
     score: Float[np.ndarray, "probe cls"]
 
-    def joined(self, other: Probes) -> Probes:
+    def merge(self, other: Probes) -> Probes:
         """Both, in order."""
         feature, value, score = (np.concatenate(parts) for parts in zip(self, other, strict=True))
         order = np.lexsort((value, feature))
@@ -146,14 +146,14 @@ class Binned(Attack):
             )
         before = oracle.ledger
         search = _Search(self, oracle)
-        reason, asked, rounds = "", 0, int(np.ceil(np.log2(2 / self.resolution)))
+        reason, count, rounds = "", 0, int(np.ceil(np.log2(2 / self.resolution)))
         try:
             while search.bisect():
-                asked += 1
+                count += 1
                 if progress:
-                    progress("bisections", min(asked, rounds), rounds)
-        except BudgetSpent as spent:
-            reason = f"{spent} {search.undecided} edges are not yet found to within the resolution."
+                    progress("bisections", min(count, rounds), rounds)
+        except BudgetSpent as refusal:
+            reason = f"{refusal} {search.undecided} edges are not yet found to within the resolution."
         bins = search.bins()
         weights = {f"weight{number}": weight for number, weight in enumerate(bins.weights)}
         edges = {f"edge{number}": edge for number, edge in enumerate(bins.edges)}
@@ -192,8 +192,8 @@ class _Search:
         queries[np.arange(1, len(queries)), feature] = value
         try:
             score = _score(oracle(queries))
-        except BudgetSpent as spent:
-            raise too_small(attack, access, spent) from spent
+        except BudgetSpent as refusal:
+            raise too_small(attack, access, refusal) from refusal
         self._bias, self._probe = score[0], Probes(feature, value, score[1:] - score[0])
 
     @property
@@ -209,19 +209,19 @@ class _Search:
         probe = self._probe
         feature, middle = probe.feature[gaps], (probe.value[gaps] + probe.value[gaps + 1]) / 2
         narrow = np.diff(probe.value)[gaps] <= self._wide[feature]
-        known = np.array([(f, m) in self._alone for f, m in zip(feature.tolist(), middle.tolist(), strict=True)])
-        joint = np.flatnonzero(narrow & ~known & self._exact)
+        separate = np.array([(f, m) in self._alone for f, m in zip(feature.tolist(), middle.tolist(), strict=True)])
+        joint = np.flatnonzero(narrow & ~separate & self._exact)
         groups = [*_groups(feature, joint), *np.setdiff1d(np.arange(len(gaps)), joint)[:, None]]
         queries = np.full((len(groups), len(self._categories)), np.nan)
         for query, group in zip(queries, groups, strict=True):
             query[feature[group]] = middle[group]
         scores = _score(self._oracle(queries)) - self._bias
-        found = [self._told(gaps[group], score) for group, score in zip(groups, scores, strict=True)]
-        for group, score in zip(groups, found, strict=True):
+        splits = [self._split(gaps[group], score) for group, score in zip(groups, scores, strict=True)]
+        for group, score in zip(groups, splits, strict=True):
             if score is None:
                 self._alone.update(zip(feature[group].tolist(), middle[group].tolist(), strict=True))
             else:
-                self._probe = self._probe.joined(Probes(feature[group], middle[group], score))
+                self._probe = self._probe.merge(Probes(feature[group], middle[group], score))
         self._straighten()
         return True
 
@@ -237,7 +237,7 @@ class _Search:
         apart = np.abs(np.diff(confidence, axis=0)).max(axis=1, initial=0.0) > self._alike
         return apart & (np.diff(self._probe.feature) == 0)
 
-    def _told(self, gaps: Int[np.ndarray, "gap"], score: Float[np.ndarray, "cls"]) -> np.ndarray | None:
+    def _split(self, gaps: Int[np.ndarray, "gap"], score: Float[np.ndarray, "cls"]) -> np.ndarray | None:
         """Float["gap cls"], the score of each gap's middle, given their sum; None if that is no sum of their ends."""
         if len(gaps) == 1:
             return score[None]

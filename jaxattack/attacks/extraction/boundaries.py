@@ -65,7 +65,7 @@ class Meetings(NamedTuple):
         """The chosen points."""
         return Meetings(*(part[points] for part in self))
 
-    def joined(self, more: Meetings) -> Meetings:
+    def join(self, more: Meetings) -> Meetings:
         """These points and more."""
         return Meetings(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
 
@@ -77,16 +77,16 @@ class Sides(NamedTuple):
         value: Float["boundary feature+1"], of encoded queries, the intercept last.
         unreached: numbers whose whole range did not change the label.
         unpaid: values of categories that no change of the numbers could make up for.
-        spent: why the line search ended early; None where it did not.
+        refusal: why the line search ended early; None where it did not.
     """
 
     value: np.ndarray
     unreached: int
     unpaid: int
-    spent: BudgetSpent | None
+    refusal: BudgetSpent | None
 
 
-def narrowed(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, depth: int) -> Meetings:
+def bisect(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, depth: int) -> Meetings:
     """Where the class of ``a`` ends on the segment to b, to a share 2^-depth of it."""
     low, high = np.zeros(len(a)), np.ones(len(a))
     for _ in range(depth if len(a) else 0):
@@ -97,7 +97,7 @@ def narrowed(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.
     return Meetings(a, b, (low + high) / 2, own, other)
 
 
-def measured(ask: Ask, edges: Meetings, access: Access, beyond: float) -> Sides:
+def measure(ask: Ask, edges: Meetings, access: Access, beyond: float) -> Sides:
     """What step 2 of the module tells of every boundary.
 
     Raises:
@@ -107,44 +107,44 @@ def measured(ask: Ask, edges: Meetings, access: Access, beyond: float) -> Sides:
     low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
     box = low - beyond * (high - low), high + beyond * (high - low)
     slope = np.zeros_like(edges.start)
-    wanted = np.broadcast_to((categories == 0) & (high > low), slope.shape)
-    spent = None
+    mask = np.broadcast_to((categories == 0) & (high > low), slope.shape)
+    refusal = None
     for gap in fine.gaps:
         try:
-            found, spent = _slopes(ask, edges, wanted & (slope == 0), gap, box, fine.bits)
+            increment, refusal = _slopes(ask, edges, mask & (slope == 0), gap, box, fine.bits)
         except BudgetSpent as error:
             if gap == fine.gaps[0]:
                 raise
-            found, spent = 0.0, error
-        slope = slope + found
-        if spent is not None:
+            increment, refusal = 0.0, error
+        slope = slope + increment
+        if refusal is not None:
             break
-    unreached = int((wanted & (slope == 0)).sum())
+    unreached = int((mask & (slope == 0)).sum())
     steps, unpaid, short = np.zeros((len(slope), categories.sum())), 0, None
-    if spent is None and categories.any():
+    if refusal is None and categories.any():
         steps, unpaid, short = _steps(ask, edges, slope, box, categories, fine.bits)
-    return Sides(_encoded(edges, slope, steps, inputs), unreached, unpaid, spent or short)
+    return Sides(_encoded(edges, slope, steps, inputs), unreached, unpaid, refusal or short)
 
 
 def _slopes(
-    ask: Ask, edges: Meetings, wanted: np.ndarray, gap: float, box: tuple[np.ndarray, np.ndarray], bits: int
+    ask: Ask, edges: Meetings, mask: np.ndarray, gap: float, box: tuple[np.ndarray, np.ndarray], bits: int
 ) -> tuple[Float[np.ndarray, "boundary feature"], BudgetSpent | None]:
     """The weights wanted, from points a share ``gap`` before the boundaries; 0 where a label never changes to the other class."""
     before = np.maximum(edges.share - gap, 0.0)
     points, room = along(edges.start, edges.end, before), edges.share - before
-    boundary, feature = (np.repeat(part, 2) for part in np.nonzero(wanted))
-    slope, row = np.zeros(wanted.shape), np.arange(len(boundary))
+    boundary, feature = (np.repeat(part, 2) for part in np.nonzero(mask))
+    slope, row = np.zeros(mask.shape), np.arange(len(boundary))
     if not len(row):
         return slope, None
     start = points[boundary]
     end = start.copy()
     end[row, feature] = np.where(row % 2 == 1, box[1][feature], box[0][feature])
-    found = crossings(ask, start, end, edges.own[boundary], bits)
+    crossing = crossings(ask, start, end, edges.own[boundary], bits)
     # What was asked, after rounding, and not what was meant: a range far from 0 leaves few digits to a small step.
-    moved = along(start, end, found.share)[row, feature] - start[row, feature]
-    good = found.reached & (found.label == edges.other[boundary]) & (moved != 0)
-    slope[boundary[good], feature[good]] = -room[boundary[good]] / moved[good]
-    return slope, found.spent
+    distance = along(start, end, crossing.share)[row, feature] - start[row, feature]
+    good = crossing.reached & (crossing.label == edges.other[boundary]) & (distance != 0)
+    slope[boundary[good], feature[good]] = -room[boundary[good]] / distance[good]
+    return slope, crossing.refusal
 
 
 def _steps(
@@ -165,13 +165,13 @@ def _steps(
         inside = label == edges.own[boundary]
         rising = np.where(inside[:, None], -slope[boundary], slope[boundary])
         end = np.where(rising > 0, box[1], np.where(rising < 0, box[0], start))
-        found = crossings(ask, start, end, label, bits)
-    except BudgetSpent as spent:
-        return steps, len(row), spent
-    steps[boundary, place] = -np.sum(slope[boundary] * (along(start, end, found.share) - start), axis=1)
+        crossing = crossings(ask, start, end, label, bits)
+    except BudgetSpent as refusal:
+        return steps, len(row), refusal
+    steps[boundary, place] = -np.sum(slope[boundary] * (along(start, end, crossing.share) - start), axis=1)
     sides = np.where(inside, edges.other[boundary], edges.own[boundary])
-    good = found.reached & (found.label == sides) & (inside | (label == edges.other[boundary]))
-    return steps, int((~good).sum()), found.spent
+    good = crossing.reached & (crossing.label == sides) & (inside | (label == edges.other[boundary]))
+    return steps, int((~good).sum()), crossing.refusal
 
 
 def _encoded(

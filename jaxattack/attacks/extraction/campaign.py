@@ -20,7 +20,7 @@ from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.fitting import fit
-from jaxattack.attacks.extraction.rounds import Asked, Round, Strategy, View
+from jaxattack.attacks.extraction.rounds import History, Round, Strategy, View
 from jaxattack.attacks.extraction.substitute import Stolen, targets
 from jaxattack.types import (
     Access,
@@ -44,7 +44,7 @@ class _Member:
     seed: int
     plan: list[Round]
     rng: np.random.Generator
-    asked: Asked
+    history: History
     cost: Ledger = field(default_factory=Ledger)
     memory: Any = None
     stolen: Stolen | None = None
@@ -54,18 +54,18 @@ class _Member:
 
     def choose(self, number: int, inputs: Inputs, pool: np.ndarray | None) -> np.ndarray:
         queries = self.plan[number].queries
-        view = View(number, queries, self.asked, self.stolen, inputs, pool, self.rng, self.memory)
+        view = View(number, queries, self.history, self.stolen, inputs, pool, self.rng, self.memory)
         choice = self.attack.choose(view)
         self.memory = choice.memory
         return choice.x
 
     def take(self, x: np.ndarray, answer: Answer) -> None:
-        target = targets(answer, self.asked.target.shape[1], self.attack.soft)
-        new = Asked(x, answer.label, target)
-        self.asked = Asked(*(np.concatenate(pair) for pair in zip(self.asked, new, strict=True)))
+        target = targets(answer, self.history.target.shape[1], self.attack.soft)
+        new = History(x, answer.label, target)
+        self.history = History(*(np.concatenate(pair) for pair in zip(self.history, new, strict=True)))
 
     @property
-    def learnt(self) -> int:
+    def training_size(self) -> int:
         """How many queries the last substitute was, or will be, trained on."""
         return max([0, *self.marks, *(snapshot.queries for snapshot in self.snapshots)])
 
@@ -176,47 +176,47 @@ def _campaign(
             break
         _ask(oracle, live, [member.choose(number, access.inputs, own) for member in live])
         for member in live:
-            if (member.plan[number].train or member.reason) and len(member.asked.x) > member.learnt:
-                member.marks.append(len(member.asked.x))
+            if (member.plan[number].train or member.reason) and len(member.history.x) > member.training_size:
+                member.marks.append(len(member.history.x))
         if not blind:
             _train(access, live)
         if progress:
-            progress("queries", sum(len(member.asked.x) for member in members), total)
+            progress("queries", sum(len(member.history.x) for member in members), total)
     _train(access, members)
     return [_draft(member, access) for member in members]
 
 
 def _start(attack: Strategy, seed: int, access: Access) -> _Member:
     shape = access.inputs.shape
-    nothing = Asked(np.zeros((0, *shape)), np.zeros(0, np.int64), np.zeros((0, access.classes)))
+    nothing = History(np.zeros((0, *shape)), np.zeros(0, np.int64), np.zeros((0, access.classes)))
     plan = [round for round in attack.plan(access) if round.queries]
-    return _Member(attack=attack, seed=seed, plan=plan, rng=np.random.default_rng(seed), asked=nothing)
+    return _Member(attack=attack, seed=seed, plan=plan, rng=np.random.default_rng(seed), history=nothing)
 
 
-def _ask(oracle: Oracle, members: Sequence[_Member], chosen: Sequence[np.ndarray]) -> None:
+def _ask(oracle: Oracle, members: Sequence[_Member], batches: Sequence[np.ndarray]) -> None:
     """Ask what all members chose in one call; of a budget that is spent, what is left of it."""
-    before, batch, short = oracle.ledger, np.concatenate(chosen), InputError()
+    before, batch, short = oracle.ledger, np.concatenate(batches), InputError()
     try:
         answer = oracle(batch)
-    except BudgetSpent as spent:
-        short = too_small(members[0].attack, oracle.access, spent)
-        if not spent.left:
+    except BudgetSpent as refusal:
+        short = too_small(members[0].attack, oracle.access, refusal)
+        if not refusal.left:
             _stop(members, short)
             return
-        batch = batch[: spent.left]
+        batch = batch[: refusal.left]
         answer = oracle(batch)
     cost = oracle.ledger - before
-    ends = np.minimum(np.cumsum([len(x) for x in chosen]), len(batch))
+    ends = np.minimum(np.cumsum([len(x) for x in batches]), len(batch))
     counts = np.diff(ends, prepend=0)
-    for member, x, end, asked in zip(members, chosen, ends, counts, strict=True):
-        member.take(x[:asked], answer.take(slice(end - asked, end)))
-        member.cost += _share(cost, float(asked / len(batch)))
-    _stop([member for member, x, asked in zip(members, chosen, counts, strict=True) if asked < len(x)], short)
+    for member, x, end, count in zip(members, batches, ends, counts, strict=True):
+        member.take(x[:count], answer.take(slice(end - count, end)))
+        member.cost += _share(cost, float(count / len(batch)))
+    _stop([member for member, x, count in zip(members, batches, counts, strict=True) if count < len(x)], short)
 
 
 def _stop(members: Sequence[_Member], short: InputError) -> None:
     for member in members:
-        if not len(member.asked.x):
+        if not len(member.history.x):
             raise short
         member.reason = str(short)
 
@@ -237,13 +237,13 @@ def _train(access: Access, members: Sequence[_Member]) -> None:
     jobs = [(member, count) for member in members for count in member.marks]
     if not jobs:
         return
-    starts = np.cumsum([0, *(len(member.asked.x) for member in members)])
+    starts = np.cumsum([0, *(len(member.history.x) for member in members)])
     first = {id(member): start for member, start in zip(members, starts[:-1], strict=True)}
     stolen = fit(
         jobs[0][0].attack.substitute,
         access.inputs,
-        np.concatenate([member.asked.x for member in members]),
-        np.concatenate([member.asked.target for member in members]),
+        np.concatenate([member.history.x for member in members]),
+        np.concatenate([member.history.target for member in members]),
         [first[id(member)] + np.arange(count) for member, count in jobs],
         [member.seed for member, _ in jobs],
         [member.stolen for member, _ in jobs],
@@ -255,12 +255,10 @@ def _train(access: Access, members: Sequence[_Member]) -> None:
 
 
 def _draft(member: _Member, access: Access) -> Draft:
-    seen = len(np.unique(member.asked.label))
+    classes = len(np.unique(member.history.label))
     reason = member.reason
-    if not reason and seen < min(access.classes, 2):
-        reason = (
-            f"all {len(member.asked.x):,} answers were class {member.asked.label[0]}: give a pool with other classes."
-        )
+    if not reason and classes < min(access.classes, 2):
+        reason = f"all {len(member.history.x):,} answers were class {member.history.label[0]}: give a pool with other classes."
     assert member.stolen is not None
     return Draft(
         attack=member.attack.name,
@@ -272,5 +270,5 @@ def _draft(member: _Member, access: Access) -> Draft:
         stop=reason,
         exact=False,
         snapshots=tuple(member.snapshots),
-        notes={"substitute": member.attack.substitute.architecture, "classes answered": seen},
+        notes={"substitute": member.attack.substitute.architecture, "classes answered": classes},
     )

@@ -79,10 +79,10 @@ def multinomial(
         entropy = jax.nn.logsumexp(logit, axis=1) - jnp.sum(logit * target, axis=1)
         return jnp.sum(entropy * share) + 0.5 * ridge * jnp.sum(both[:-1] ** 2)
 
-    return minimised(loss, start.ravel(), passes).reshape(start.shape)
+    return minimise(loss, start.ravel(), passes).reshape(start.shape)
 
 
-def minimised(
+def minimise(
     loss: Callable[[jax.Array], jax.Array], start: Float[jax.Array, "parameter"], passes: int | Int[jax.Array, ""]
 ) -> Float[jax.Array, "parameter"]:
     """Where a convex, smooth loss is least, or as near as so many evaluations come."""
@@ -99,8 +99,10 @@ def minimised(
         value, gradient = value_and_gradient(x)
         slope = jnp.vdot(state.gradient, state.direction)
         falls = value <= state.value - FALL * state.step * slope
-        moved = _kept(state, x, gradient, falls)
-        accepted = moved._replace(x=x, value=value, gradient=gradient, direction=_direction(moved, gradient), step=one)
+        update = _add_pair(state, x, gradient, falls)
+        accepted = update._replace(
+            x=x, value=value, gradient=gradient, direction=_direction(update, gradient), step=one
+        )
         refused = state._replace(step=0.5 * state.step)
         after = jax.tree.map(lambda a, b: jnp.where(falls, a, b), accepted, refused)
         return after._replace(passes=state.passes + 1)
@@ -111,15 +113,15 @@ def minimised(
     return jax.lax.while_loop(open_, advance, first).x
 
 
-def _kept(state: State, x: jax.Array, gradient: jax.Array, falls: jax.Array) -> State:
+def _add_pair(state: State, x: jax.Array, gradient: jax.Array, falls: jax.Array) -> State:
     """The state with the newest pair, where it has curvature."""
     move, change = x - state.x, gradient - state.gradient
     bend = jnp.vdot(move, change)
     curved = falls & (bend > 0)
     place = state.pairs % PAIRS
     rows = [
-        jnp.where(curved, kept.at[place].set(new), kept)
-        for kept, new in (
+        jnp.where(curved, memory.at[place].set(new), memory)
+        for memory, new in (
             (state.move, move),
             (state.change, change),
             (state.curvature, 1 / jnp.where(curved, bend, 1.0)),

@@ -80,11 +80,11 @@ def fit(
     """
     coding = encoding(inputs)
     rows = Rows(pad_batch(coding(x), FEWEST), pad_batch(target, FEWEST))
-    learnt = _FAMILIES.get(substitute.family, _networks)(substitute, rows, _memberships(members), seeds, before)
+    parameters = _FAMILIES.get(substitute.family, _networks)(substitute, rows, _memberships(members), seeds, before)
     model = on_queries(network(substitute, coding.shape, target.shape[1]), inputs.shape, coding.categories)
-    dtype = next(iter(learnt.values())).dtype
+    dtype = next(iter(parameters.values())).dtype
     fixed = {"center": coding.center.astype(dtype), "scale": coding.scale.astype(dtype)}
-    return [Stolen(model, fixed | {name: value[i] for name, value in learnt.items()}) for i in range(len(members))]
+    return [Stolen(model, fixed | {name: value[i] for name, value in parameters.items()}) for i in range(len(members))]
 
 
 class Rows(NamedTuple):
@@ -106,9 +106,9 @@ def _over_models(one: Any) -> Any:
 
     @cache
     def program(mesh: Mesh):
-        split, whole = PartitionSpec("model"), PartitionSpec()
+        split, copies = PartitionSpec("model"), PartitionSpec()
         share = jax.vmap(one, in_axes=(0, None))
-        return jax.jit(jax.shard_map(share, mesh=mesh, in_specs=(split, whole), out_specs=split, check_vma=False))
+        return jax.jit(jax.shard_map(share, mesh=mesh, in_specs=(split, copies), out_specs=split, check_vma=False))
 
     def run(leading, rows):
         count = len(jax.tree.leaves(leading)[0])
@@ -140,10 +140,10 @@ def _networks(
     rows = Rows(rows.x.astype(np.float32), rows.target.astype(np.float32))
     seed, start = (part.ravel() for part in np.meshgrid(seeds, np.arange(substitute.starts), indexing="ij"))
     each = [np.repeat(part, substitute.starts, axis=0) for part in (member.index, count, steps)]
-    learnt = _network_program(model, substitute)((seed.astype(np.uint32), start.astype(np.uint32), *each), rows)
-    late = learnt.pop(LATE).reshape(-1, substitute.starts)
+    parameters = _network_program(model, substitute)((seed.astype(np.uint32), start.astype(np.uint32), *each), rows)
+    late = parameters.pop(LATE).reshape(-1, substitute.starts)
     best = np.arange(len(seeds)) * substitute.starts + late.argmin(axis=1)
-    return {name: value[best] for name, value in learnt.items()}
+    return {name: value[best] for name, value in parameters.items()}
 
 
 @cache
@@ -208,23 +208,27 @@ def _kernels(
     flat = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
     counts = member.weight.sum(axis=1).astype(int)
     size = min(substitute.landmarks, int(counts.max()))
-    chosen = [
+    landmarks = [
         np.resize(np.random.default_rng(seed).permutation(n), size) for seed, n in zip(seeds, counts, strict=True)
     ]
-    landmark = flat.x[np.take_along_axis(member.index, np.stack(chosen), axis=1)]
+    landmark = flat.x[np.take_along_axis(member.index, np.stack(landmarks), axis=1)]
     widths = np.array(GAMMAS) / flat.x.shape[1]
-    held = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
+    validation = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
     few = landmark[:, :JUDGED]
-    tries = [np.repeat(part, len(widths), axis=0) for part in (member.index, member.weight * ~held, held, few)]
+    tries = [
+        np.repeat(part, len(widths), axis=0) for part in (member.index, member.weight * ~validation, validation, few)
+    ]
     with jax.enable_x64(True):
         index, weight, judge, centre = tries
         width = np.tile(widths, len(counts))
-        tried = _kernel_program(substitute.ridge, PASSES["width"])(
+        losses = _kernel_program(substitute.ridge, PASSES["width"])(
             (Membership(index, weight), judge, centre, width), flat
         )
-        best = tried["wrong"].reshape(len(counts), -1).argmin(axis=1)
-        learnt = _kernel_program(substitute.ridge, PASSES["rbf"])((member, held, landmark, widths[best]), flat)
-    return {name: value for name, value in learnt.items() if name != "wrong"}
+        best = losses["wrong"].reshape(len(counts), -1).argmin(axis=1)
+        parameters = _kernel_program(substitute.ridge, PASSES["rbf"])(
+            (member, validation, landmark, widths[best]), flat
+        )
+    return {name: value for name, value in parameters.items() if name != "wrong"}
 
 
 @cache

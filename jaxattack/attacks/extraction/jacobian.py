@@ -81,9 +81,9 @@ class Jacobian(Attack):
             pool = own_records(view, self.records)
             return Choice(pool[view.rng.choice(len(pool), view.queries, replace=False)])
         model, variables = view.stolen.model, Variables(view.stolen.parameters, {})
-        inputs, asked = view.inputs, view.asked
-        sign = sign_of_gradient(model, variables, asked.x, asked.label)
-        return Choice(np.clip(asked.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high))
+        inputs, history = view.inputs, view.history
+        sign = sign_of_gradient(model, variables, history.x, history.label)
+        return Choice(np.clip(history.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high))
 
     def steal(
         self,

@@ -99,14 +99,14 @@ class Knockoff(Attack):
         if bandit is None:
             bandit = _start(pool, self.clusters if self.strategy == "adaptive" else 1, view.rng)
         else:
-            bandit = bandit.learnt(view.asked.target[len(view.asked.target) - len(bandit.drawn) :])
+            bandit = bandit.update(view.history.target[len(view.history.target) - len(bandit.arms) :])
         record = draw(bandit, view.queries, view.rng)
         guess = None
         if view.stolen is not None and len(record):
             guess = view.stolen.answer(pool[record]).probability
         left = bandit.left.copy()
         left[record] = False
-        return Choice(pool[record], bandit._replace(left=left, drawn=bandit.cluster[record], guess=guess))
+        return Choice(pool[record], bandit._replace(left=left, arms=bandit.cluster[record], guess=guess))
 
     def steal(
         self,
@@ -130,7 +130,7 @@ class Bandit(NamedTuple):
         count: Int["cluster"], N.
         reward: Float["query 3"], certainty, diversity and loss of everything learnt from.
         answer: Float["query cls"], everything learnt from.
-        drawn: Int["drawn"], clusters of the records asked last.
+        arms: Int["drawn"], clusters of the records asked last.
         guess: Float["drawn cls"], what the substitute thought of them; None before there was one.
     """
 
@@ -140,39 +140,39 @@ class Bandit(NamedTuple):
     count: Int[np.ndarray, "cluster"]
     reward: Float[np.ndarray, "query 3"]
     answer: np.ndarray
-    drawn: Int[np.ndarray, "drawn"]
+    arms: Int[np.ndarray, "drawn"]
     guess: np.ndarray | None = None
 
-    def learnt(self, answer: Float[np.ndarray, "drawn cls"]) -> Bandit:
+    def update(self, answer: Float[np.ndarray, "drawn cls"]) -> Bandit:
         """The bandit after the answers to what it drew last, in order."""
-        known = np.concatenate([self.answer.reshape(len(self.reward), answer.shape[1]), answer])
-        reward = np.concatenate([self.reward, rewards(answer, known, self.guess)])
+        answers = np.concatenate([self.answer.reshape(len(self.reward), answer.shape[1]), answer])
+        reward = np.concatenate([self.reward, rewards(answer, answers, self.guess)])
         total = scaled(reward).mean(axis=1)
         preference, count = self.preference.copy(), self.count.copy()
-        for place, cluster in enumerate(self.drawn, start=len(total) - len(answer)):
+        for place, cluster in enumerate(self.arms, start=len(total) - len(answer)):
             count[cluster] += 1
             gain = (total[place] - total[: place + 1].mean()) / count[cluster]
             policy = softmax(preference)
             preference -= gain * policy
             preference[cluster] += gain
-        return self._replace(preference=preference, count=count, reward=reward, answer=known)
+        return self._replace(preference=preference, count=count, reward=reward, answer=answers)
 
 
 def rewards(
     answer: Float[np.ndarray, "drawn cls"],
-    known: Float[np.ndarray, "query cls"],
+    answers: Float[np.ndarray, "query cls"],
     guess: Float[np.ndarray, "drawn cls"] | None,
 ) -> Float[np.ndarray, "drawn 3"]:
     """Certainty, diversity and loss of the last answers.
 
     Args:
         answer: the last answers.
-        known: all answers, these last.
+        answers: all answers, these last.
         guess: what the substitute thought before it learnt from them; the loss is 0 without.
     """
     top = np.sort(answer, axis=1)[:, -2:]
-    before = np.cumsum(known, axis=0)[len(known) - len(answer) :] - answer
-    number = np.arange(len(known) - len(answer), len(known))[:, None]
+    before = np.cumsum(answers, axis=0)[len(answers) - len(answer) :] - answer
+    number = np.arange(len(answers) - len(answer), len(answers))[:, None]
     diversity = np.maximum(answer - before / np.maximum(number, 1), 0.0).sum(axis=1)
     loss = np.zeros(len(answer)) if guess is None else -np.sum(answer * np.log(np.maximum(guess, 1e-12)), axis=1)
     return np.stack([top[:, 1] - top[:, 0], diversity, loss], axis=1)
@@ -188,15 +188,15 @@ def scaled(reward: Float[np.ndarray, "query 3"]) -> Float[np.ndarray, "query 3"]
 def draw(bandit: Bandit, queries: int, rng: np.random.Generator) -> Int[np.ndarray, "query"]:
     """Records left of clusters drawn by the policy; a cluster that is used up passes its turn to the others."""
     order = rng.permutation(np.flatnonzero(bandit.left))
-    chosen: list[np.ndarray] = []
-    while (wanted := queries - sum(map(len, chosen))) and len(order):
+    records: list[np.ndarray] = []
+    while (missing := queries - sum(map(len, records))) and len(order):
         sizes = np.bincount(bandit.cluster[order], minlength=len(bandit.preference))
         policy = np.where(sizes > 0, softmax(bandit.preference), 0.0)
-        turns = np.minimum(rng.multinomial(wanted, policy / policy.sum()), sizes)
-        taken = _first(bandit.cluster[order], turns)
-        chosen.append(order[taken])
-        order = order[~taken]
-    return rng.permutation(np.concatenate([*chosen, np.zeros(0, np.int64)]))
+        turns = np.minimum(rng.multinomial(missing, policy / policy.sum()), sizes)
+        mask = _first(bandit.cluster[order], turns)
+        records.append(order[mask])
+        order = order[~mask]
+    return rng.permutation(np.concatenate([*records, np.zeros(0, np.int64)]))
 
 
 def _first(cluster: Int[np.ndarray, "record"], turns: Int[np.ndarray, "cluster"]) -> Bool[np.ndarray, "record"]:
@@ -221,5 +221,5 @@ def _start(pool: np.ndarray, clusters: int, rng: np.random.Generator) -> Bandit:
         count=np.zeros(clusters, np.int64),
         reward=np.zeros((0, 3)),
         answer=np.zeros((0, 0)),
-        drawn=np.zeros(0, np.int64),
+        arms=np.zeros(0, np.int64),
     )

@@ -24,13 +24,13 @@ class Crossings(NamedTuple):
         share: Float["segment"], of the segment, until the change; 1 where its end still has the start's label.
         reached: Bool["segment"], whether the label changes at all.
         label: Int["segment"], just beyond the change.
-        spent: why the search ended early, with shares as narrow as they had become; None where it did not.
+        refusal: why the search ended early, with shares as narrow as they had become; None where it did not.
     """
 
     share: np.ndarray
     reached: Bool[np.ndarray, "segment"]
     label: np.ndarray
-    spent: BudgetSpent | None = None
+    refusal: BudgetSpent | None = None
 
 
 def along(start: np.ndarray, end: np.ndarray, share: np.ndarray) -> Float[np.ndarray, "segment feature"]:
@@ -64,7 +64,7 @@ def crossings(
     reached = label != own
     active = np.flatnonzero(reached)
     low, high = np.zeros(len(own)), np.ones(len(own))
-    spent = None
+    refusal = None
     for step in range(OCTAVES + bits if len(active) else 0):
         below, above = low[active], high[active]
         floor = np.maximum(below, 2.0 ** -(2**OCTAVES))
@@ -72,10 +72,10 @@ def crossings(
         try:
             answer = ask(along(start[active], end[active], middle))
         except BudgetSpent as error:
-            spent = error
+            refusal = error
             break
         same = answer == own[active]
         low[active] = np.where(same, middle, below)
         high[active] = np.where(same, above, middle)
         label[active] = np.where(same, label[active], answer)
-    return Crossings(np.where(reached, (low + high) / 2, 1.0), reached, label, spent)
+    return Crossings(np.where(reached, (low + high) / 2, 1.0), reached, label, refusal)

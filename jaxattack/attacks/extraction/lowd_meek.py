@@ -24,7 +24,7 @@ from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction import scales
 from jaxattack.attacks.extraction.asking import require, too_small, uniform
-from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, measured, narrowed
+from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, bisect, measure
 from jaxattack.attacks.extraction.lines import OCTAVES, Ask
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, encoding, network, on_queries
 from jaxattack.attacks.extraction.verification import Attack
@@ -122,17 +122,17 @@ class LowdMeek(Attack):
             tell("steps", 0, 3)
             x, label = _search(ask, access, None if pool is None else pool.reshape(len(pool), -1), self.search, rng)
             tell("steps", 1, 3)
-            found = _meetings(ask, x, label, access, rng)
-            edges = found.take(scales.tree(found.own, found.other))
+            meetings = _meetings(ask, x, label, access, rng)
+            edges = meetings.take(scales.tree(meetings.own, meetings.other))
             tell("steps", 2, 3)
-            sides = measured(ask, edges, access, self.beyond)
-        except BudgetSpent as spent:
-            raise too_small(self, access, spent) from spent
-        weight, scaled, spent = _joined(ask, sides.value, edges, found, access, rng)
+            sides = measure(ask, edges, access, self.beyond)
+        except BudgetSpent as refusal:
+            raise too_small(self, access, refusal) from refusal
+        weight, fixed, refusal = _join(ask, sides.value, edges, meetings, access, rng)
         tell("steps", 3, 3)
         stolen = _as_model(weight, access, label)
         agreement = float(np.mean(stolen.answer(x.reshape(-1, *access.inputs.shape)).label == label))
-        reason = self._reason(access, sides, spent, len(np.unique(label)), scaled, agreement)
+        reason = self._reason(access, sides, refusal, len(np.unique(label)), fixed, agreement)
         cost = oracle.ledger - before
 
         def answer(x: np.ndarray) -> Answer:
@@ -152,19 +152,19 @@ class LowdMeek(Attack):
         )
 
     def _reason(
-        self, access: Access, sides: Sides, spent: BudgetSpent | None, found: int, scaled: bool, agreement: float
+        self, access: Access, sides: Sides, refusal: BudgetSpent | None, classes: int, fixed: bool, agreement: float
     ) -> str:
         """Why the search stopped before its end; empty where it came to it."""
-        short = sides.spent or spent
+        short = sides.refusal or refusal
         if short is not None:
             return str(too_small(self, access, short))
-        if found < access.classes:
-            return f"only {found} of {access.classes} classes were found: give a pool with all, or a larger search."
+        if classes < access.classes:
+            return f"only {classes} of {access.classes} classes were found: give a pool with all, or a larger search."
         if sides.unpaid:
             return (
                 f"{sides.unpaid} values of categories weigh more than all numbers together: choose adaptive-retraining."
             )
-        if not scaled:
+        if not fixed:
             return "the boundaries found leave the scales between classes open: give a pool, or another seed."
         if agreement < LINEAR:
             return f"the victim is not linear: on the search's queries the stolen model agrees in {agreement:.1%}."
@@ -182,9 +182,9 @@ def _search(
     x, label = np.zeros((0, access.inputs.low.size)), np.zeros(0, np.int64)
     own = x if pool is None else _inside(access.inputs, pool[rng.permutation(len(pool))[:most]], POOL_INNER)
     while len(np.unique(label)) < access.classes and len(x) < most:
-        wanted = min(max(len(x), BATCH), most - len(x))
-        mine, own = own[: wanted // 2], own[wanted // 2 :]
-        more = np.concatenate([mine, _spread(access.inputs, wanted - len(mine), rng)])
+        count = min(max(len(x), BATCH), most - len(x))
+        mine, own = own[: count // 2], own[count // 2 :]
+        more = np.concatenate([mine, _spread(access.inputs, count - len(mine), rng)])
         x, label = np.concatenate([x, more]), np.concatenate([label, ask(more)])
     if len(np.unique(label)) < 2:
         raise InputError(f"all {len(x):,} queries were class {label[0]}: give a pool with another, or a larger search.")
@@ -218,33 +218,33 @@ def _meetings(ask: Ask, x: np.ndarray, label: np.ndarray, access: Access, rng: n
     classes = np.unique(label)
     pairs = [pair if sum(pair) % 2 else pair[::-1] for pair in combinations(range(len(classes)), 2)]
     pairs = np.repeat(classes[np.array(pairs)], CANDIDATES if access.inputs.categories.any() else 1, axis=0)
-    found: list[Meetings] = []
+    batches: list[Meetings] = []
     for _ in range(TRIES):
         a, b = (np.array([rng.choice(np.flatnonzero(label == c)) for c in side]) for side in pairs.T)
-        found.append(_crossed(ask, x[a], x[b], label[a], label[b], access))
-        own, other = (np.concatenate([getattr(part, side) for part in found]) for side in ("own", "other"))
+        batches.append(_cross(ask, x[a], x[b], label[a], label[b], access))
+        own, other = (np.concatenate([getattr(part, side) for part in batches]) for side in ("own", "other"))
         if len(scales.tree(own, other)) == len(classes) - 1:
             break
     if not len(own):
         raise InputError("only categories were found to change the label: choose adaptive-retraining.")
-    return Meetings(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    return Meetings(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
 
-def _crossed(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, access: Access) -> Meetings:
+def _cross(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, access: Access) -> Meetings:
     """Boundaries on the segments from a to b, along which only numbers change; a first for every two classes with categories."""
     categories = access.inputs.categories.ravel() > 0
     if categories.any() and len(a):
         b = np.where(categories, a, b)
         other = ask(b)
         pairs = np.where(own != other, np.minimum(own, other) * access.classes + np.maximum(own, other), -1)
-        kept = np.unique(pairs, return_index=True)[1]
-        kept = kept[pairs[kept] >= 0]
-        a, b, own, other = a[kept], b[kept], own[kept], other[kept]
-    return narrowed(ask, a, b, own, other, PRECISIONS[access.precision].depth)
+        first = np.unique(pairs, return_index=True)[1]
+        first = first[pairs[first] >= 0]
+        a, b, own, other = a[first], b[first], own[first], other[first]
+    return bisect(ask, a, b, own, other, PRECISIONS[access.precision].depth)
 
 
-def _joined(
-    ask: Ask, value: np.ndarray, edges: Meetings, found: Meetings, access: Access, rng: np.random.Generator
+def _join(
+    ask: Ask, value: np.ndarray, edges: Meetings, meetings: Meetings, access: Access, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "cls feature"], bool, BudgetSpent | None]:
     """Weights of all classes, whether they decide every label, and why the search ended early.
 
@@ -253,10 +253,10 @@ def _joined(
     """
     code = encoding(access.inputs)
     for _ in range(access.classes):
-        points = code(found.between.reshape(-1, *access.inputs.shape)).reshape(len(found.own), -1)
-        meeting = np.pad(points, ((0, 0), (0, 1)), constant_values=1.0), found.own, found.other
-        weight, fixed = scales.joined(value, edges.own, edges.other, meeting, access.classes)
-        x = np.zeros((0, value.shape[1])) if fixed else _contested(weight, found, access, rng)
+        points = code(meetings.between.reshape(-1, *access.inputs.shape)).reshape(len(meetings.own), -1)
+        meeting = np.pad(points, ((0, 0), (0, 1)), constant_values=1.0), meetings.own, meetings.other
+        weight, fixed = scales.join(value, edges.own, edges.other, meeting, access.classes)
+        x = np.zeros((0, value.shape[1])) if fixed else _contested(weight, meetings, access, rng)
         if not len(x):
             return weight, True, None
         try:
@@ -268,27 +268,27 @@ def _joined(
             )
             nearest = np.argsort(b - a, kind="stable")[: CANDIDATES if access.inputs.categories.any() else 1]
             a, b = a[nearest], b[nearest]
-            more = _crossed(ask, x[a], x[b], label[a], label[b], access)
-        except BudgetSpent as spent:
-            return weight, False, spent
+            more = _cross(ask, x[a], x[b], label[a], label[b], access)
+        except BudgetSpent as refusal:
+            return weight, False, refusal
         if not len(more.own):
             break
-        found = found.joined(more)
+        meetings = meetings.join(more)
     return weight, False, None
 
 
 def _contested(
-    weight: np.ndarray, found: Meetings, access: Access, rng: np.random.Generator
+    weight: np.ndarray, meetings: Meetings, access: Access, rng: np.random.Generator
 ) -> Float[np.ndarray, "query feature"]:
     """Points whose two likeliest classes have not met, all of the same two, from one class to the other; none if none."""
     x = _spread(access.inputs, SAMPLES, rng)
-    seen = encoding(access.inputs)(x.reshape(-1, *access.inputs.shape)).reshape(len(x), -1)
-    logit = seen @ weight[:, :-1].T + weight[:, -1]
-    logit[:, np.setdiff1d(np.arange(access.classes), np.concatenate([found.own, found.other]))] = -np.inf
+    features = encoding(access.inputs)(x.reshape(-1, *access.inputs.shape)).reshape(len(x), -1)
+    logit = features @ weight[:, :-1].T + weight[:, -1]
+    logit[:, np.setdiff1d(np.arange(access.classes), np.concatenate([meetings.own, meetings.other]))] = -np.inf
     two = np.sort(np.argsort(logit, axis=1)[:, -2:], axis=1)
-    met = np.sort(np.stack([found.own, found.other], axis=1), axis=1)
-    code, known = two @ [access.classes, 1], met @ [access.classes, 1]
-    open_ = np.flatnonzero(~np.isin(code, known))
+    met = np.sort(np.stack([meetings.own, meetings.other], axis=1), axis=1)
+    code, old = two @ [access.classes, 1], met @ [access.classes, 1]
+    open_ = np.flatnonzero(~np.isin(code, old))
     if not len(open_):
         return np.zeros((0, x.shape[1]))
     pair = np.bincount(code[open_]).argmax()

@@ -22,8 +22,8 @@ JITTER = 1e-10
 
 def logits(parameters: Mapping[str, jax.Array], x: Float[jax.Array, "query feature"]) -> Float[jax.Array, "query cls"]:
     """z of the module's formula."""
-    seen = kernel(x, parameters["landmark"], parameters["gamma"])
-    return seen @ parameters["coefficient"] + parameters["bias"][None]
+    features = kernel(x, parameters["landmark"], parameters["gamma"])
+    return features @ parameters["coefficient"] + parameters["bias"][None]
 
 
 def kernel(x: jax.Array, landmark: jax.Array, gamma: jax.Array) -> Float[jax.Array, "query landmark"]:

@@ -100,8 +100,8 @@ class Retraining(Attack):
     def choose(self, view: View) -> Choice:
         """The queries of a round; a line search remembers the ends of its segments."""
         if view.number == 0:
-            known = np.zeros((0, *view.inputs.shape)) if view.pool is None else view.pool[: view.queries]
-            return Choice(np.concatenate([known, uniform(view.inputs, view.queries - len(known), view.rng)]))
+            records = np.zeros((0, *view.inputs.shape)) if view.pool is None else view.pool[: view.queries]
+            return Choice(np.concatenate([records, uniform(view.inputs, view.queries - len(records), view.rng)]))
         if self.strategy == "line-search":
             return _bisection(view)
         new = view.queries if self.strategy == "uniform" else view.queries - 3 * view.queries // 4
@@ -132,26 +132,26 @@ def even(total: int, parts: int) -> list[int]:
 def on_boundary(view: View, queries: int) -> Float[np.ndarray, "query *feature"]:
     """Points on the local model's boundary, half of them to each side of it; fewer where it labels everything alike."""
     assert view.stolen is not None
-    label = view.stolen.answer(view.asked.x).label
+    label = view.stolen.answer(view.history.x).label
     first, second = pairs(label, queries, view.rng)
-    a, b = bisected(view.stolen, view.asked.x[first], view.asked.x[second], label[first])
+    a, b = bisect(view.stolen, view.history.x[first], view.history.x[second], label[first])
     return np.where(_over(view.rng.random(len(a)) < 0.5, a), a, b)
 
 
 def pairs(
-    label: Int[np.ndarray, "query"], wanted: int, rng: np.random.Generator
+    label: Int[np.ndarray, "query"], count: int, rng: np.random.Generator
 ) -> tuple[Int[np.ndarray, "pair"], Int[np.ndarray, "pair"]]:
     """Random pairs of queries with different labels; none where there is one label."""
     if len(label) == 0 or (label == label[0]).all():
         return np.zeros(0, int), np.zeros(0, int)
-    first = rng.integers(len(label), size=wanted)
-    second = rng.integers(len(label), size=wanted)
+    first = rng.integers(len(label), size=count)
+    second = rng.integers(len(label), size=count)
     while len(same := np.flatnonzero(label[first] == label[second])):
         first[same], second[same] = rng.integers(len(label), size=(2, len(same)))
     return first, second
 
 
-def bisected(
+def bisect(
     stolen: Stolen, a: np.ndarray, b: np.ndarray, label: Int[np.ndarray, "pair"]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each segment cut down to the boundary of a local model: the end that keeps the label of ``a``, and the other."""
@@ -165,11 +165,11 @@ def bisected(
 def _bisection(view: View) -> Choice:
     """The midpoints of the segments at hand, narrowed by their last answers, or of new segments."""
     if (view.number - 1) % DEPTH == 0 or view.memory is None:
-        first, second = pairs(view.asked.label, view.queries, view.rng)
-        ends = view.asked.x[first], view.asked.x[second], view.asked.label[first]
+        first, second = pairs(view.history.label, view.queries, view.rng)
+        ends = view.history.x[first], view.history.x[second], view.history.label[first]
     else:
         a, b, label = view.memory
-        middle, answer = view.asked.x[-len(a) :], view.asked.label[-len(a) :]
+        middle, answer = view.history.x[-len(a) :], view.history.label[-len(a) :]
         same = _over(answer == label, a)
         a, b = np.where(same, middle, a), np.where(same, b, middle)
         ends = a[: view.queries], b[: view.queries], label[: view.queries]

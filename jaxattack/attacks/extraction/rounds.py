@@ -23,7 +23,7 @@ class Round(NamedTuple):
     train: bool = True
 
 
-class Asked(NamedTuple):
+class History(NamedTuple):
     """Everything that a member has asked, in order.
 
     Attributes:
@@ -43,7 +43,7 @@ class View(NamedTuple):
     Attributes:
         number: of the round, from 0.
         queries: how many it may ask.
-        asked: until now.
+        history: until now.
         stolen: the substitute of the last round that trained one; None before, and for a blind attack.
         inputs: of the service.
         pool: records of the attacker's own.
@@ -53,7 +53,7 @@ class View(NamedTuple):
 
     number: int
     queries: int
-    asked: Asked
+    history: History
     stolen: Stolen | None
     inputs: Inputs
     pool: np.ndarray | None

@@ -19,16 +19,16 @@ ZERO = 1e-6
 def tree(own: Int[np.ndarray, "boundary"], other: Int[np.ndarray, "boundary"]) -> Int[np.ndarray, "edge"]:
     """The first boundaries that join what they touch without a cycle (Kruskal 1956)."""
     group: dict[int, int] = {}
-    chosen = []
+    edges = []
     for boundary, pair in enumerate(zip(own.tolist(), other.tolist(), strict=True)):
         a, b = (group.setdefault(name, name) for name in pair)
         if a != b:
-            chosen.append(boundary)
+            edges.append(boundary)
             group = {name: a if root == b else root for name, root in group.items()}
-    return np.array(chosen, np.int64)
+    return np.array(edges, np.int64)
 
 
-def joined(
+def join(
     direction: Float[np.ndarray, "edge feature"],
     own: Int[np.ndarray, "edge"],
     other: Int[np.ndarray, "edge"],

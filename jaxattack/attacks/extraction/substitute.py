@@ -145,13 +145,13 @@ def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "quer
         return np.exp(log_softmax(np.where(np.isnan(logit), -np.inf, logit), axis=1))
     if not soft or answer.probability is None:
         return np.eye(classes)[answer.label]
-    known = np.clip(np.nan_to_num(np.asarray(answer.probability, np.float64)), 0.0, None)
+    confidence = np.clip(np.nan_to_num(np.asarray(answer.probability, np.float64)), 0.0, None)
     withheld = np.isnan(answer.probability)
-    rest = np.clip(1 - known.sum(axis=1, keepdims=True), 0.0, None)
-    shared = known + withheld * rest / np.maximum(withheld.sum(axis=1, keepdims=True), 1)
-    total = shared.sum(axis=1, keepdims=True)
+    rest = np.clip(1 - confidence.sum(axis=1, keepdims=True), 0.0, None)
+    full = confidence + withheld * rest / np.maximum(withheld.sum(axis=1, keepdims=True), 1)
+    total = full.sum(axis=1, keepdims=True)
     # Confidences of very many classes may all be rounded to 0: the label is what is left.
-    return np.where(total > 0, shared / np.where(total > 0, total, 1.0), np.eye(classes)[answer.label])
+    return np.where(total > 0, full / np.where(total > 0, total, 1.0), np.eye(classes)[answer.label])
 
 
 class Encoding(NamedTuple):
@@ -211,11 +211,11 @@ def network(substitute: Substitute, shape: tuple[int, ...], classes: int) -> Mod
     """
     if substitute.family == "rbf":
         return _rbf(substitute.landmarks, math.prod(shape), classes)
-    return _named(build(substitute.architecture, shape, classes, activation=substitute.activation))
+    return _by_name(build(substitute.architecture, shape, classes, activation=substitute.activation))
 
 
 @cache
-def _named(model: Model) -> Model:
+def _by_name(model: Model) -> Model:
     leaves, tree = jax.tree_util.tree_flatten_with_path(jax.eval_shape(model.init, jax.random.key(0)).params)
     names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
 
@@ -258,7 +258,7 @@ def on_queries(inner: Model, shape: tuple[int, ...], categories: tuple[int, ...]
 
     def apply(variables, x):
         own = {name: jnp.asarray(value).astype(x.dtype) for name, value in variables.params.items()}
-        seen = encoded(x, own.pop("center"), own.pop("scale"), categories)
-        return inner.apply(Variables(own, {}), seen)
+        features = encoded(x, own.pop("center"), own.pop("scale"), categories)
+        return inner.apply(Variables(own, {}), features)
 
     return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))

@@ -59,9 +59,9 @@ def draw(
     """
     flat = records.reshape(len(records), inputs.low.size).astype(np.float64)
     shares = WITH_RECORDS if len(flat) else SHARES
-    wanted = {place: round(share * count) for place, share in shares.items()}
+    counts = {place: round(share * count) for place, share in shares.items()}
     some = {
-        "record": flat[rng.permutation(len(flat))[: wanted.get("record", 0)]],
+        "record": flat[rng.permutation(len(flat))[: counts.get("record", 0)]],
         "near record": near_records(inputs, flat, count, rng),
         "uniform": _even(inputs, 2 * count, rng),
         "neighbourhood": neighbourhoods(inputs, 2 * count, rng),
@@ -69,13 +69,13 @@ def draw(
     ends = np.concatenate([flat[rng.permutation(len(flat))[:count]], some["uniform"], some["neighbourhood"]])
     if label is not None:
         sources = [ends] if not len(flat) else [flat, ends]
-        pairs = [boundaries(label, inputs, one, wanted["boundary"] // (2 * len(sources)), rng) for one in sources]
+        pairs = [boundaries(label, inputs, one, counts["boundary"] // (2 * len(sources)), rng) for one in sources]
         some["boundary"] = np.concatenate(pairs)
     trials: dict[str, np.ndarray] = {}
     missing = 0
     for place in shares:
-        have = some.get(place, ends[:0])[: wanted[place] + missing]
-        missing += wanted[place] - len(have)
+        have = some.get(place, ends[:0])[: counts[place] + missing]
+        missing += counts[place] - len(have)
         trials[place] = have.reshape(len(have), *inputs.shape)
     return trials
 
@@ -114,8 +114,8 @@ def near_records(
     apart = np.where(apart > 0, apart, np.inf)
     nearest = others[np.arange(count), apart.argmin(axis=1)]
     between = own + rng.random((count, 1)) * (nearest - own)
-    moved = np.clip(own + MOVED * span * rng.standard_normal(own.shape), low, high)
-    mixed = np.where((np.arange(count) % 2 == 0)[:, None], between, moved)
+    jitter = np.clip(own + MOVED * span * rng.standard_normal(own.shape), low, high)
+    mixed = np.where((np.arange(count) % 2 == 0)[:, None], between, jitter)
     return np.where(categories > 0, own, mixed)
 
 
@@ -134,15 +134,15 @@ def boundaries(
     def of(x: np.ndarray) -> np.ndarray:
         return label(x.reshape(len(x), *inputs.shape))
 
-    known = of(ends)
-    classes = np.unique(known)
+    labels = of(ends)
+    classes = np.unique(labels)
     if len(classes) < 2 or not pairs:
         return ends[:0]
     # Every class is on one side as often as the others, however seldom it is answered.
-    side = [np.flatnonzero(known == cls) for cls in rng.choice(classes, pairs)]
+    side = [np.flatnonzero(labels == cls) for cls in rng.choice(classes, pairs)]
     first = np.array([rng.choice(one) for one in side])
-    second = np.array([rng.choice(np.flatnonzero(known != cls)) for cls in known[first]])
-    a, b, own = ends[first], ends[second], known[first]
+    second = np.array([rng.choice(np.flatnonzero(labels != cls)) for cls in labels[first]])
+    a, b, own = ends[first], ends[second], labels[first]
     codes = inputs.categories.ravel() > 0
     straight = np.where(codes, a, b)
     crosses = of(straight) != own

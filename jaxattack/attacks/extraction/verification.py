@@ -194,12 +194,12 @@ def _compare(
         tallies = {"output": Tally(len(wrong), int(wrong.sum()))}
         return Verdict(tallies=tallies, reason=_doubt(tallies, verification))
     x, place = _inputs(draft, access, allowance, verification.trials, rng, pool)
-    victim, answered = ask_within_budgets(oracle, x)
+    victim, count = ask_within_budgets(oracle, x)
     if victim is None:
         return Verdict(reason=_doubt({}, verification))
-    stolen = draft.answer(x[:answered])
+    stolen = draft.answer(x[:count])
     wrong = differ(victim, stolen, access, exact=draft.exact)
-    place = place[:answered]
+    place = place[:count]
     tallies = {
         str(name): Tally(int((place == name).sum()), int(wrong[place == name].sum())) for name in np.unique(place)
     }
@@ -222,9 +222,9 @@ def _inputs(
     records = records[np.isfinite(records).reshape(len(records), access.inputs.low.size).all(axis=1)]
     records = records[allowance.fresh(records)]
     label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
-    drawn = places.draw(label, access.inputs, count, records, rng)
-    x = np.concatenate(list(drawn.values()))
-    place = np.repeat(list(drawn), [len(part) for part in drawn.values()])
+    samples = places.draw(label, access.inputs, count, records, rng)
+    x = np.concatenate(list(samples.values()))
+    place = np.repeat(list(samples), [len(part) for part in samples.values()])
     order = rng.permutation(np.flatnonzero(allowance.fresh(x)))
     return x[order], place[order]
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattack.attacks.extraction.convex import minimised, multinomial
+from jaxattack.attacks.extraction.convex import minimise, multinomial
 
 
 @partial(jax.jit, static_argnames="passes")
@@ -17,7 +17,7 @@ def quadratic(matrix, wanted, passes):
     def loss(x):
         return 0.5 * (x - wanted) @ matrix @ (x - wanted)
 
-    return minimised(loss, jnp.zeros_like(wanted), passes)
+    return minimise(loss, jnp.zeros_like(wanted), passes)
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e4])

@@ -40,20 +40,20 @@ def bandit(clusters: int, records: int, classes: int) -> Bandit:
         count=np.zeros(clusters, np.int64),
         reward=np.zeros((0, 3)),
         answer=np.zeros((0, classes)),
-        drawn=np.array([0, 1, 0, 1]),
+        arms=np.array([0, 1, 0, 1]),
     )
 
 
 def test_the_bandit_turns_to_the_cluster_that_pays():
     sure, unsure = np.array([0.98, 0.01, 0.01]), np.array([0.34, 0.33, 0.33])
-    learnt = bandit(3, 30, 3).learnt(np.stack([sure, unsure, sure, unsure]))
+    learnt = bandit(3, 30, 3).update(np.stack([sure, unsure, sure, unsure]))
     assert learnt.preference[0] > learnt.preference[1]
     assert learnt.count.tolist() == [2, 2, 0]
     assert np.isclose(learnt.preference.sum(), 0)
 
 
 def test_a_policys_gradient_is_the_papers():
-    start = bandit(2, 10, 2)._replace(drawn=np.array([0, 1]))
+    start = bandit(2, 10, 2)._replace(arms=np.array([0, 1]))
     answer = np.array([[0.9, 0.1], [0.5, 0.5]])
     total = scaled(rewards(answer, answer, None)).mean(axis=1)
     preference = np.zeros(2)
@@ -62,7 +62,7 @@ def test_a_policys_gradient_is_the_papers():
         gain = total[place] - total[: place + 1].mean()
         for z in range(2):
             preference[z] += gain * ((1 - policy[z]) if z == cluster else -policy[z])
-    assert np.allclose(start.learnt(answer).preference, preference)
+    assert np.allclose(start.update(answer).preference, preference)
 
 
 def test_rewards_by_hand():

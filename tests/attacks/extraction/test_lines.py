@@ -54,7 +54,7 @@ def test_the_label_beyond_is_told():
 def test_a_spent_budget_leaves_what_was_narrowed():
     victim = Thresholds(np.array([0.3]), calls=1 + OCTAVES)
     found = crossings(victim, *segments(1), np.zeros(1, int), 20)
-    assert found.spent is not None
+    assert found.refusal is not None
     assert 0.15 < found.share[0] < 0.6
 
 
