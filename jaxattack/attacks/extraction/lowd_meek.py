@@ -36,6 +36,7 @@ from jaxattack.types import (
     Draft,
     InputError,
     Inputs,
+    Ledger,
     Oracle,
     Progress,
     Snapshot,
@@ -107,12 +108,7 @@ class LowdMeek(Attack):
         """Steal the classifier up to a positive factor; see `ExtractionAttack.steal`. It answers with labels alone."""
         require(self, oracle, pool)
         access, before, rng = oracle.access, oracle.ledger, np.random.default_rng(seed)
-        if access.classes < 2:
-            raise InputError("lowd-meek needs the labels of a classifier, and the victim is a regressor.")
-        if (access.inputs.categories > 0).all():
-            raise InputError(
-                "lowd-meek moves numbers, and the victim takes categories only: choose adaptive-retraining."
-            )
+        _require_numbers(access)
         tell = progress or (lambda *_: None)
 
         def ask(x: np.ndarray) -> np.ndarray:
@@ -133,7 +129,11 @@ class LowdMeek(Attack):
         stolen = _as_model(weight, access, label)
         agreement = float(np.mean(stolen.answer(x.reshape(-1, *access.inputs.shape)).label == label))
         reason = self._reason(access, sides, refusal, len(np.unique(label)), fixed, agreement)
-        cost = oracle.ledger - before
+        notes = {"boundaries": len(edges.own), "out of reach": sides.unreached, "agreement in search": agreement}
+        return self._draft(stolen, oracle.ledger - before, reason, notes)
+
+    def _draft(self, stolen: Stolen, cost: Ledger, reason: str, notes: dict[str, float]) -> Draft:
+        """The model, of which labels alone are known."""
 
         def answer(x: np.ndarray) -> Answer:
             return Answer(stolen.answer(x).label)
@@ -148,7 +148,7 @@ class LowdMeek(Attack):
             stop=reason,
             exact=False,
             snapshots=(Snapshot(cost.queries, answer),),
-            notes={"boundaries": len(edges.own), "out of reach": sides.unreached, "agreement in search": agreement},
+            notes=notes,
         )
 
     def _reason(
@@ -169,6 +169,18 @@ class LowdMeek(Attack):
         if agreement < LINEAR:
             return f"the victim is not linear: on the search's queries the stolen model agrees in {agreement:.1%}."
         return ""
+
+
+def _require_numbers(access: Access) -> None:
+    """Refuse victims without classes that meet, or numbers to move.
+
+    Raises:
+        InputError: a regressor, or categories only.
+    """
+    if access.classes < 2:
+        raise InputError("lowd-meek needs the labels of a classifier, and the victim is a regressor.")
+    if (access.inputs.categories > 0).all():
+        raise InputError("lowd-meek moves numbers, and the victim takes categories only: choose adaptive-retraining.")
 
 
 def _search(
