@@ -12,11 +12,11 @@ from scipy.special import log_softmax, softmax
 
 from jaxattack.models import build
 from jaxattack.models.activations import forward_with_hidden
-from jaxattack.training.learners import NeuGuard, Standard
+from jaxattack.training.learners import NeuGuard
 from jaxattack.training.learners.carried import Carried
 from jaxattack.training.learners.neuguard import ClassMeans, imbalance
 from jaxattack.training.recipe import Recipe
-from jaxattack.types import InputError, Membership, Variables
+from jaxattack.types import InputError, Variables
 
 RNG = np.random.default_rng(8)
 X = jnp.asarray(RNG.standard_normal((12, 5)), jnp.float32)
@@ -80,15 +80,6 @@ def test_answers_that_are_the_same_within_a_class_have_no_variance():
 
 def test_layers_whose_halves_agree_are_balanced():
     np.testing.assert_array_equal(imbalance([jnp.ones((2, 4)), jnp.asarray([[2.0, 1.0, 3.0, 0.0]] * 2)]), 0)
-
-
-def test_without_strength_it_is_standard_training_bit_for_bit():
-    member, recipe = Membership(jnp.arange(12, dtype=jnp.int32), jnp.ones(12)), Recipe(epochs=2, batch=4)
-    ours, plain = (
-        jax.jit(learner, static_argnums=0)(MODEL, X, Y, member, KEY)
-        for learner in (NeuGuard(recipe=recipe, alpha=0.0, beta=0.0), Standard(recipe=recipe))
-    )
-    jax.tree.map(np.testing.assert_array_equal, ours, plain)
 
 
 @pytest.mark.parametrize("field", ["alpha", "beta"])
