@@ -119,13 +119,13 @@ class Active(Attack):
     def _pick(self, view: View, stolen: Stolen, left: np.ndarray) -> Int[np.ndarray, "query"]:
         """Places among the records left."""
         narrow, last = self.steps if len(self.steps) == 2 else [None, *self.steps]
-        among = np.arange(len(left)) if narrow is None else ranked(narrow, view, stolen, left)[: self.budget]
+        among = np.arange(len(left)) if narrow is None else rank_by(narrow, view, stolen, left)[: self.budget]
         if last == "k-center":
             centres = _confidence(stolen, view.history.x)
             return among[farthest(_confidence(stolen, left[among]), centres, view.queries)]
         if last == "random":
             return among[view.rng.permutation(len(among))[: view.queries]]
-        rank = ranked("margin" if last == "adversarial" else last, view, stolen, left[among])
+        rank = rank_by("margin" if last == "adversarial" else last, view, stolen, left[among])
         return among[rank[: view.queries]]
 
     def steal(
@@ -171,7 +171,7 @@ RANKINGS: dict[str, Callable[[View, Stolen, np.ndarray], Float[np.ndarray, "reco
 """What each strategy sorts the pool by, the smallest first."""
 
 
-def ranked(name: str, view: View, stolen: Stolen, x: np.ndarray) -> Int[np.ndarray, "record"]:
+def rank_by(name: str, view: View, stolen: Stolen, x: np.ndarray) -> Int[np.ndarray, "record"]:
     """Places of the records, the one most worth a query first."""
     return np.argsort(RANKINGS[name](view, stolen, x), kind="stable")
 

@@ -123,7 +123,7 @@ def measure(ask: Ask, edges: Meetings, access: Access, beyond: float) -> Sides:
     steps, unpaid, short = np.zeros((len(slope), categories.sum())), 0, None
     if refusal is None and categories.any():
         steps, unpaid, short = _steps(ask, edges, slope, box, categories, fine.bits)
-    return Sides(_encoded(edges, slope, steps, inputs), unreached, unpaid, refusal or short)
+    return Sides(_encode(edges, slope, steps, inputs), unreached, unpaid, refusal or short)
 
 
 def _slopes(
@@ -174,7 +174,7 @@ def _steps(
     return steps, int((~good).sum()), crossing.refusal
 
 
-def _encoded(
+def _encode(
     edges: Meetings, slope: np.ndarray, steps: np.ndarray, inputs: Inputs
 ) -> Float[np.ndarray, "boundary feature"]:
     """Rows of a model of encoded queries; what the values of a category add is centred, as only differences count."""

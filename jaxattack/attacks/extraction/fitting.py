@@ -236,7 +236,7 @@ def _kernel_program(ridge: float, passes: int) -> Any:
     def one(mine, rows):
         member, judge, landmark, gamma = mine
         x, target = rows.x[member.index], rows.target[member.index]
-        feature, factor = rbf.whitened(x, landmark, gamma)
+        feature, factor = rbf.whiten(x, landmark, gamma)
         none = jnp.zeros((feature.shape[1] + 1, target.shape[1]), feature.dtype)
         weight = multinomial(feature, target, member.weight, ridge, passes, none)
         answer = feature @ weight[:-1] + weight[-1:]

@@ -268,7 +268,7 @@ def _join(
         points = code(meetings.between.reshape(-1, *access.inputs.shape)).reshape(len(meetings.own), -1)
         meeting = np.pad(points, ((0, 0), (0, 1)), constant_values=1.0), meetings.own, meetings.other
         weight, fixed = scales.join(value, edges.own, edges.other, meeting, access.classes)
-        x = np.zeros((0, value.shape[1])) if fixed else _contested(weight, meetings, access, rng)
+        x = np.zeros((0, value.shape[1])) if fixed else _contested_points(weight, meetings, access, rng)
         if not len(x):
             return weight, True, None
         try:
@@ -289,7 +289,7 @@ def _join(
     return weight, False, None
 
 
-def _contested(
+def _contested_points(
     weight: np.ndarray, meetings: Meetings, access: Access, rng: np.random.Generator
 ) -> Float[np.ndarray, "query feature"]:
     """Points whose two likeliest classes have not met, all of the same two, from one class to the other; none if none."""

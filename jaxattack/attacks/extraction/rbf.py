@@ -32,7 +32,7 @@ def kernel(x: jax.Array, landmark: jax.Array, gamma: jax.Array) -> Float[jax.Arr
     return jnp.exp(-gamma * jnp.maximum(squares, 0.0))
 
 
-def whitened(
+def whiten(
     x: Float[jax.Array, "query feature"], landmark: Float[jax.Array, "landmark feature"], gamma: jax.Array
 ) -> tuple[Float[jax.Array, "query landmark"], Float[jax.Array, "landmark landmark"]]:
     """Nyström's features K(x, l) L^-T, and the factor L with L L^T = K(l, l), which leads back to coefficients."""

@@ -175,7 +175,7 @@ class Encoding(NamedTuple):
     def __call__(self, x: Float[np.ndarray, "query *feature"]) -> Float[np.ndarray, "query *encoded"]:
         """Encoded queries in float64."""
         with jax.enable_x64(True):
-            return np.asarray(encoded(np.asarray(x, np.float64), self.center, self.scale, self.categories))
+            return np.asarray(encode(np.asarray(x, np.float64), self.center, self.scale, self.categories))
 
 
 def encoding(inputs: Inputs) -> Encoding:
@@ -185,7 +185,7 @@ def encoding(inputs: Inputs) -> Encoding:
     return Encoding((inputs.low + inputs.high) / 2, np.where(half > 0, half, 1.0), categories)
 
 
-def encoded(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
+def encode(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
     """Queries as a network sees them: ["query *encoded"]."""
     scaled = (x - center[None]) / scale[None]
     if not any(categories):
@@ -258,7 +258,7 @@ def on_queries(inner: Model, shape: tuple[int, ...], categories: tuple[int, ...]
 
     def apply(variables, x):
         own = {name: jnp.asarray(value).astype(x.dtype) for name, value in variables.params.items()}
-        features = encoded(x, own.pop("center"), own.pop("scale"), categories)
+        features = encode(x, own.pop("center"), own.pop("scale"), categories)
         return inner.apply(Variables(own, {}), features)
 
     return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))

@@ -102,7 +102,7 @@ def test_whitened_features_have_the_kernels_norm():
     with jax.enable_x64(True):
         rng = np.random.default_rng(0)
         landmark, x, weight = rng.standard_normal((6, 2)), rng.standard_normal((9, 2)), rng.standard_normal((6, 3))
-        feature, factor = rbf.whitened(jnp.asarray(x), jnp.asarray(landmark), jnp.asarray(0.7))
+        feature, factor = rbf.whiten(jnp.asarray(x), jnp.asarray(landmark), jnp.asarray(0.7))
         coefficient = np.asarray(rbf.coefficients(factor, jnp.asarray(weight)))
         gram = np.exp(-0.7 * ((landmark[:, None] - landmark[None]) ** 2).sum(axis=2))
         seen = np.exp(-0.7 * ((x[:, None] - landmark[None]) ** 2).sum(axis=2))

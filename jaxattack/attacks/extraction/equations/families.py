@@ -157,6 +157,6 @@ def answering(model: Model, parameters: Mapping[str, np.ndarray], access: Access
     return answer
 
 
-def centred(weight: np.ndarray) -> np.ndarray:
+def remove_mean(weight: np.ndarray) -> np.ndarray:
     """Without the mean over classes, the last axis: what no probability depends on."""
     return weight - weight.mean(axis=-1, keepdims=True)

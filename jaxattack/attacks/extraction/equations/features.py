@@ -21,14 +21,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.substitute import Encoding, encoded, encoding
+from jaxattack.attacks.extraction.substitute import Encoding, encode, encoding
 from jaxattack.types import Access, InputError
 
 _PROBES = 64
 
 
 def _linear(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
-    flat = encoded(x, center, scale, categories).reshape(len(x), -1)
+    flat = encode(x, center, scale, categories).reshape(len(x), -1)
     if not any(categories):
         return flat
     return flat[:, np.array([at for at, (_, value) in enumerate(_columns(categories)) if value != 0], int)]

@@ -31,7 +31,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
-from jaxattack.attacks.extraction.equations.families import centred, flat_draft, rbf_logits
+from jaxattack.attacks.extraction.equations.families import flat_draft, rbf_logits, remove_mean
 from jaxattack.attacks.extraction.equations.least_squares import descend, polish, score_residual
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import equations, require_every_class
@@ -268,7 +268,7 @@ def _solve(
     big, half = shape / damp, half / damp**0.25
     factor = np.sqrt(np.maximum(np.sum((big**2 / 4 - half**2) * half**4, axis=0) / np.sum(half**8, axis=0), 1e-300))
     sine, part = big * factor, part / factor[:, None, None] / 2
-    sine, part = _signed(sine, part, sums, damp)
+    sine, part = _fix_signs(sine, part, sums, damp)
     angle = _other_half(design, sine, part[:, 0], across, step, gamma)
     return {"representer": angle / (2 * gamma), "gamma": np.asarray(gamma)} if np.isfinite(angle).all() else None
 
@@ -296,7 +296,7 @@ def _width(part: Float[np.ndarray, "representer point equation"], base: Float[np
     return float(np.median(width[np.isfinite(width)])) if np.isfinite(width).any() else float("nan")
 
 
-def _signed(sine: np.ndarray, part: np.ndarray, sums: np.ndarray, damp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fix_signs(sine: np.ndarray, part: np.ndarray, sums: np.ndarray, damp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The signs that the sums ask for: each is 2 beta + 2 exp(-gamma t^2) sum_r cosh b_r."""
     even = 2 * damp * np.sqrt(1 + sine**2)
     rows = np.einsum("jr,rpk->jpkr", even, part).reshape(-1, len(part))
@@ -318,7 +318,7 @@ def _canonical(parameters: dict[str, np.ndarray], tape: Tape) -> dict[str, np.nd
     """For the victim's records, the most influential representer first; from probabilities with zero mean over classes."""
     coefficient, bias = parameters["coefficient"], parameters["bias"]
     if tape.access.level == "probability":
-        coefficient, bias = centred(coefficient), centred(bias)
+        coefficient, bias = remove_mean(coefficient), remove_mean(bias)
     order = np.argsort(-np.linalg.norm(coefficient, axis=1))
     return {
         "representer": tape.records(parameters["representer"])[order],

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxattack.attacks.extraction.asking import require
-from jaxattack.attacks.extraction.equations.families import ACTIVATIONS, centred, flat_draft, network_logits
+from jaxattack.attacks.extraction.equations.families import ACTIVATIONS, flat_draft, network_logits, remove_mean
 from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import require_every_class
@@ -107,6 +107,6 @@ def _canonical(parameters: dict[str, np.ndarray], tape: Tape, activation: str) -
         sign = np.where(negative, -1.0, 1.0)
         weight, bias, output = weight * sign[:, None], bias * sign, output * sign
     if tape.access.level == "probability":
-        output, offset = centred(output.T).T, centred(offset)
+        output, offset = remove_mean(output.T).T, remove_mean(offset)
     order = np.argsort(-np.linalg.norm(output, axis=0) * np.linalg.norm(parameters["weight0"], axis=1))
     return {"weight0": weight[order], "bias0": bias[order], "weight1": output[:, order], "bias1": offset}

@@ -20,7 +20,7 @@ from jaxattack.attacks.extraction.asking import require, too_small, uniform
 from jaxattack.attacks.extraction.lm_head.head import Head, head_model
 from jaxattack.attacks.extraction.lm_head.questions import Questions
 from jaxattack.attacks.extraction.lm_head.reading import Reader, answers_all, price, reader
-from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, spectrum, unshifted
+from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, remove_shift, spectrum
 from jaxattack.attacks.extraction.lm_head.trial import compared
 from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Oracle, Progress, config
@@ -271,11 +271,11 @@ def _extend(table: Table, prompts: np.ndarray, read: Reader, questions: Question
 
 def _sample(table: Table, shifted: bool) -> Float[np.ndarray, "prompt some"]:
     some = table.logit[:, : max(TOKENS * len(table.prompts), 1)]
-    return unshifted(some) if shifted and some.size else some
+    return remove_shift(some) if shifted and some.size else some
 
 
 def _head(table: Table, estimate: Spectrum | None, shifted: bool, classes: int) -> Head:
-    logit = unshifted(table.logit) if shifted and table.logit.size else table.logit
+    logit = remove_shift(table.logit) if shifted and table.logit.size else table.logit
     hidden, offset = (min(table.logit.shape), False) if estimate is None else (estimate.hidden, estimate.offset)
     weight, constant = np.full((classes, hidden), np.nan), np.full(classes, np.nan)
     if logit.size:

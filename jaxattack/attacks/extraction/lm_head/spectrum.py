@@ -95,7 +95,7 @@ def projection(
     return logit.T @ states, at
 
 
-def unshifted(logit: Float[np.ndarray, "prompt token"]) -> Float[np.ndarray, "prompt token"]:
+def remove_shift(logit: Float[np.ndarray, "prompt token"]) -> Float[np.ndarray, "prompt token"]:
     """Logits without the number that each prompt's answers share."""
     return logit - logit.mean(axis=1, keepdims=True)
 

@@ -18,7 +18,7 @@ from jaxattack.attacks.extraction.lm_head.bisection import Winning
 from jaxattack.attacks.extraction.lm_head.head import Head
 from jaxattack.attacks.extraction.lm_head.questions import Questions
 from jaxattack.attacks.extraction.lm_head.reading import reader
-from jaxattack.attacks.extraction.lm_head.spectrum import unshifted
+from jaxattack.attacks.extraction.lm_head.spectrum import remove_shift
 from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.types import Oracle, Trial
 
@@ -55,7 +55,7 @@ def compared(head: Head, draw: Draw, *, reference: int, shifted: bool, resolutio
             return np.zeros(0, bool)
         logit = read(prompts, tokens)
         logit = logit[np.isfinite(logit).all(axis=1)]
-        logit = (unshifted(logit) if shifted else logit) - head.offset[tokens]
+        logit = (remove_shift(logit) if shifted else logit) - head.offset[tokens]
         columns = head.projection[tokens]
         left = logit - (columns @ np.linalg.lstsq(columns, logit.T, rcond=None)[0]).T
         allowed = EPSILON[access.precision] ** 0.5 * np.ptp(logit, axis=1, keepdims=True)

@@ -100,7 +100,7 @@ def search(evaluate: Evaluate, lines: Lines, more: int, points: int, rng: np.ran
     features = lines.origin.shape[1]
     origin, direction = rng.normal(size=(2, more, features))
     share = 2 * (np.arange(points) + rng.random((more, points))) / points - 1
-    return _searched(evaluate, lines, origin, direction, np.sqrt(features) * np.tan(share * np.arctan(REACH)))
+    return _search(evaluate, lines, origin, direction, np.sqrt(features) * np.tan(share * np.arctan(REACH)))
 
 
 def between(
@@ -120,10 +120,10 @@ def between(
         points: asked of each line first.
     """
     length = np.linalg.norm(goal - start, axis=1, keepdims=True)
-    return _searched(evaluate, lines, start, goal - start, length * np.linspace(-1, 2, points))
+    return _search(evaluate, lines, start, goal - start, length * np.linspace(-1, 2, points))
 
 
-def _searched(
+def _search(
     evaluate: Evaluate, lines: Lines, origin: np.ndarray, direction: np.ndarray, grid: Float[np.ndarray, "line point"]
 ) -> Lines:
     direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)

@@ -77,7 +77,7 @@ def _advance(search: Search, answer: np.ndarray | InputError | None, results: di
     return None
 
 
-def metered(search: Search) -> Generator[np.ndarray, Any, tuple[Any, int]]:
+def meter(search: Search) -> Generator[np.ndarray, Any, tuple[Any, int]]:
     """The same search; it returns the number of its queries too."""
     queries, step = 0, search.send
     answer: Any = None

@@ -126,16 +126,16 @@ def align(stolen: ReluNetwork, truth: ReluNetwork, *, gauge: bool = False) -> Al
         weights[layer], biases[layer] = weights[layer][order] * scale[:, None], biases[layer][order] * scale
         weights[layer + 1] = weights[layer + 1][:, order] / scale
     if gauge:
-        weights[-1], biases[-1] = _centred(weights[-1]), _centred(biases[-1])
+        weights[-1], biases[-1] = _remove_mean(weights[-1]), _remove_mean(biases[-1])
         truth = ReluNetwork(
-            (*truth.weights[:-1], _centred(truth.weights[-1])), (*truth.biases[:-1], _centred(truth.biases[-1]))
+            (*truth.weights[:-1], _remove_mean(truth.weights[-1])), (*truth.biases[:-1], _remove_mean(truth.biases[-1]))
         )
     pairs: Sequence = [*zip(weights, truth.weights, strict=True), *zip(biases, truth.biases, strict=True)]
     error = max(float(np.abs(mine - target).max()) for mine, target in pairs)
     return Alignment(ReluNetwork(tuple(weights), tuple(biases)), error)
 
 
-def _centred(last: np.ndarray) -> np.ndarray:
+def _remove_mean(last: np.ndarray) -> np.ndarray:
     return last - last.mean(axis=0, keepdims=True)
 
 

@@ -85,6 +85,6 @@ def last(layers: Layers) -> slice:
     return slice(width - len(layers[-1].bias), width)
 
 
-def flipped(layer: Layer, sign: Float[np.ndarray, "neuron"]) -> Layer:
+def flip(layer: Layer, sign: Float[np.ndarray, "neuron"]) -> Layer:
     """The layer with the rows of the neurons whose ``sign`` is -1 negated."""
     return Layer(layer.weight * sign[:, None], layer.bias * sign)

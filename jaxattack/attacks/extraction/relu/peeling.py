@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.critical_points import SAME, Lines, between, hyperplanes, normals, search
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
-from jaxattack.attacks.extraction.relu.peel import Layer, Layers, affine, flipped, heights
+from jaxattack.attacks.extraction.relu.peel import Layer, Layers, affine, flip, heights
 from jaxattack.attacks.extraction.relu.polish import Unseen
-from jaxattack.attacks.extraction.relu.sign import signs, turned, weights
+from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights
 from jaxattack.attacks.extraction.relu.signature import Signature, blocks, signature, zero_points
 from jaxattack.attacks.extraction.relu.standard import Victim
 from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
@@ -92,8 +92,8 @@ class Peeling:
                 signatures, idle = signatures + new, 0
         if signatures:
             sign = signs(self.layers, signatures).sign
-            base = (*self.layers[:-1], flipped(self.layers[-1], sign))
-            self.add(base, [one._replace(trail=turned(base, one.trail, sign)) for one in signatures[:width]])
+            base = (*self.layers[:-1], flip(self.layers[-1], sign))
+            self.add(base, [one._replace(trail=flip_trail(base, one.trail, sign)) for one in signatures[:width]])
         return bool(signatures)
 
     def more(self, start: Float[np.ndarray, "line feature"], goal: Float[np.ndarray, "line feature"]) -> None:

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import lstsq
 
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
-from jaxattack.attacks.extraction.relu.peel import Layer, Layers, flipped, heights, last
+from jaxattack.attacks.extraction.relu.peel import Layer, Layers, flip, heights, last
 
 STEPS = 8
 REWEIGHTED = 30
@@ -63,7 +63,7 @@ def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: in
         answers: kept.
         width: of the last hidden layer; neurons that ``layers`` lack are filled up with linear functions.
     """
-    clear = ~_touched(layers, unseen, answers.x)
+    clear = ~_touches(layers, unseen, answers.x)
     if clear.sum() > 4 * (2 * width + len(layers[-2].bias)):
         answers = Answers(answers.x[clear], answers.y[clear])
     missing = width - len(layers[-1].bias)
@@ -72,7 +72,7 @@ def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: in
     count = value.shape[1]
     solution = _exact_for_most(np.concatenate([np.abs(value), value, skip, one], axis=1), answers.y)
     agree = (solution[:count] * solution[count : 2 * count]).sum(axis=1)
-    layers = (*layers[:-1], flipped(layers[-1], np.where(agree >= 0, 1.0, -1.0)))
+    layers = (*layers[:-1], flip(layers[-1], np.where(agree >= 0, 1.0, -1.0)))
     on = np.maximum(heights(layers, answers.x)[:, last(layers)], 0.0)
     solution = _exact_for_most(np.concatenate([on, skip, one], axis=1), answers.y)
     readout, bias = solution[:count].T, solution[-1]
@@ -185,7 +185,7 @@ def _with_weight(network: ReluNetwork, layer: int, j: int, i: int, value: float)
     return network._replace(weights=tuple(weights))
 
 
-def _touched(layers: Layers, unseen: Unseen, x: np.ndarray) -> Bool[np.ndarray, "query"]:
+def _touches(layers: Layers, unseen: Unseen, x: np.ndarray) -> Bool[np.ndarray, "query"]:
     """Where a neuron is on whose weight into some neuron above is not known."""
     on, first = heights(layers, x) > 0, 0
     touched = np.zeros(len(x), bool)

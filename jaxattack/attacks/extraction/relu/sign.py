@@ -71,7 +71,7 @@ def signs(layers: Layers, signatures: list[Signature]) -> Signs:
     return Signs(np.where(solution[:width] >= 0, 1.0, -1.0), float(off))
 
 
-def turned(layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]) -> Trail:
+def flip_trail(layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]) -> Trail:
     """The trail after the last known layer took these signs."""
     here, on = last(layers), trail.on.copy()
     on[:, here] ^= sign < 0

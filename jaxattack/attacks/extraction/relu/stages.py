@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.relu.lockstep import metered
+from jaxattack.attacks.extraction.relu.lockstep import meter
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import (
@@ -75,7 +75,7 @@ def steal(plan: Plan, rng: np.random.Generator) -> Asking:
     Raises:
         BudgetSpent: before anything was learnt.
     """
-    state, queries = yield from metered(search(plan.features, plan.hidden, plan.quiet, plan.noise, rng))
+    state, queries = yield from meter(search(plan.features, plan.hidden, plan.quiet, plan.noise, rng))
     if not len(state.neurons.offset):
         return (yield from _affine(state, plan))
     met = state.neurons.hits > 0

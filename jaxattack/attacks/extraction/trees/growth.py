@@ -1,6 +1,6 @@
 """The recovered tree while it grows: regions that are cut until each answers alike everywhere.
 
-For a region the search asks a few rows that together put every end of it to the test (`Region.uncovered`). Where they
+For a region the search asks a few rows that together put every end of it to the test (`Region.cover`). Where they
 all answer alike the region is a leaf. Otherwise it is cut in two, and both halves go on, all regions of the tree at
 the same time. A walk and line searches find places where the answer changes (`trees.cuts`). Each is one node of the
 victim's tree, and one of them divides the whole region: the answer changes across it wherever one stands. The others
@@ -109,7 +109,7 @@ class Growth:
         """
         split = None
         while True:
-            yield from transcript.ask(node.region.uncovered(transcript.rows, present, self._cuts.rng))
+            yield from transcript.ask(node.region.cover(transcript.rows, present, self._cuts.rng))
             if split is not None and not transcript.mixed:
                 # The victim asks for this feature here, yet nothing changes along it: some identity is shared.
                 values = node.region.values(split)

@@ -271,7 +271,7 @@ class _Extraction:
             boxes,
             self.root.region.allowed,
             label=np.array(self.identities.label),
-            value=_filled(np.array(self.identities.value)),
+            value=_fill(np.array(self.identities.value)),
             names=self.oracle.access.inputs.names,
         )
 
@@ -291,7 +291,7 @@ def _tolerance(inputs: Inputs, eps: float) -> Float[np.ndarray, "feature"]:
     return np.maximum(eps * (high - low), 4 * np.spacing(np.maximum(np.abs(low), np.abs(high))))
 
 
-def _filled(value: Float[np.ndarray, "identity cls"]) -> Float[np.ndarray, "identity cls"]:
+def _fill(value: Float[np.ndarray, "identity cls"]) -> Float[np.ndarray, "identity cls"]:
     """Confidences below the top k share what the others leave."""
     absent = np.isnan(value)
     left = (1 - np.nansum(value, axis=1)).clip(min=0) / np.maximum(absent.sum(axis=1), 1)

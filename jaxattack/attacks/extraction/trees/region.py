@@ -123,7 +123,7 @@ class Region:
             rows[:, feature] = rng.choice(self.values(int(feature)), count)
         return rows
 
-    def uncovered(
+    def cover(
         self, rows: Float[np.ndarray, "query feature"], present: Bool[np.ndarray, "feature"], rng: np.random.Generator
     ) -> Float[np.ndarray, "cover feature"]:
         """The fewest rows that, with those asked, put every end and every category of the given features to the test.

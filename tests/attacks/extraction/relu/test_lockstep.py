@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.attacks.extraction.relu.lockstep import Task, metered, run, run_many
+from jaxattack.attacks.extraction.relu.lockstep import Task, meter, run, run_many
 from jaxattack.types import BudgetSpent, InputError
 
 
@@ -57,5 +57,5 @@ def test_one_search_alone_raises_its_error():
 
 
 def test_a_metered_search_counts_what_was_answered():
-    assert run(Task(metered(adding(3)), victim())) == (60, 6)
-    assert run(Task(metered(patient(3)), victim(5))) == (-20, 4)
+    assert run(Task(meter(adding(3)), victim())) == (60, 6)
+    assert run(Task(meter(patient(3)), victim(5))) == (-20, 4)

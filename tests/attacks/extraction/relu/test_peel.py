@@ -3,7 +3,7 @@
 import numpy as np
 from attacks.extraction.relu.peeled_networks import hidden_layers, network
 
-from jaxattack.attacks.extraction.relu.peel import affine, flipped, heights, last
+from jaxattack.attacks.extraction.relu.peel import affine, flip, heights, last
 
 
 def naive_heights(layers, x):
@@ -51,6 +51,6 @@ def test_the_pattern_of_the_last_layer_does_not_matter():
 
 def test_flipped_rows_are_negated():
     (layer,) = hidden_layers(network((3, 2, 1), 8), 1)
-    turned = flipped(layer, np.array([1.0, -1.0]))
+    turned = flip(layer, np.array([1.0, -1.0]))
     np.testing.assert_array_equal(turned.weight, np.stack([layer.weight[0], -layer.weight[1]]))
     np.testing.assert_array_equal(turned.bias, [layer.bias[0], -layer.bias[1]])

@@ -5,7 +5,7 @@ import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network
 
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, align, logits
-from jaxattack.attacks.extraction.relu.peel import flipped
+from jaxattack.attacks.extraction.relu.peel import flip
 from jaxattack.attacks.extraction.relu.polish import (
     Answers,
     fill_unseen,
@@ -29,7 +29,7 @@ def none_unseen(net):
 def test_the_last_layer_comes_out_whatever_the_signs_of_the_last_hidden_one(sizes):
     net = network(sizes, 0)
     layers = hidden_layers(net, 2)
-    unsigned = (layers[0], flipped(layers[1], np.array([1.0, -1.0, -1.0, 1.0])))
+    unsigned = (layers[0], flip(layers[1], np.array([1.0, -1.0, -1.0, 1.0])))
     stolen = solve_last_layer(unsigned, none_unseen(net), answered(net, 1), 4)
     assert align(stolen, net).error < 1e-10
 

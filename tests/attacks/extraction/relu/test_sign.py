@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
 
-from jaxattack.attacks.extraction.relu.peel import flipped
-from jaxattack.attacks.extraction.relu.sign import signs, turned, weights
+from jaxattack.attacks.extraction.relu.peel import flip
+from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights
 from jaxattack.attacks.extraction.relu.signature import signature
 
 
@@ -15,9 +15,9 @@ def test_signs_come_out_even_where_the_layer_is_wider_than_its_input(sizes):
     known = len(sizes) - 3
     layers = hidden_layers(net, known)
     sign = np.random.default_rng(1).choice([-1.0, 1.0], size=sizes[known])
-    unsigned = (*layers[:-1], flipped(layers[-1], sign))
+    unsigned = (*layers[:-1], flip(layers[-1], sign))
     trails = [
-        turned(layers, true_trail(layers, weight, bias, k), sign)
+        flip_trail(layers, true_trail(layers, weight, bias, k), sign)
         for k, (weight, bias) in enumerate(zip(net.weights[known], net.biases[known], strict=True))
     ]
     found = [signature(unsigned, trail) for trail in trails if len(trail.x) > 5]
@@ -52,4 +52,4 @@ def test_turning_twice_changes_nothing():
     layers = hidden_layers(net, 1)
     trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 6)
     sign = np.array([1.0, -1.0, 1.0, -1.0, -1.0])
-    np.testing.assert_array_equal(turned(layers, turned(layers, trail, sign), sign).on, trail.on)
+    np.testing.assert_array_equal(flip_trail(layers, flip_trail(layers, trail, sign), sign).on, trail.on)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
 
-from jaxattack.attacks.extraction.relu.peel import flipped, heights
-from jaxattack.attacks.extraction.relu.sign import turned
+from jaxattack.attacks.extraction.relu.peel import flip, heights
+from jaxattack.attacks.extraction.relu.sign import flip_trail
 from jaxattack.attacks.extraction.relu.signature import Equations, blocks, signature, zero_points
 
 
@@ -15,12 +15,12 @@ def test_a_signature_is_the_neuron_up_to_scale_whatever_the_signs_below(sizes):
     layers = hidden_layers(net, 1)
     sign = np.where(np.arange(sizes[1]) % 2, 1.0, -1.0)
     weight, bias = net.weights[1][0], net.biases[1][0]
-    trail = turned(layers, true_trail(layers, weight, bias, 1), sign)
-    one = signature((flipped(layers[0], sign),), trail)
+    trail = flip_trail(layers, true_trail(layers, weight, bias, 1), sign)
+    one = signature((flip(layers[0], sign),), trail)
     assert one is not None
     x = np.random.default_rng(2).normal(size=(200, sizes[0]))
     true = np.maximum(heights(layers, x), 0) @ weight + bias
-    mine = one.heights((flipped(layers[0], sign),), x)
+    mine = one.heights((flip(layers[0], sign),), x)
     scale = true @ mine / (mine @ mine)
     np.testing.assert_allclose(scale * mine, true, atol=1e-9)
     assert one.residual < 1e-10

@@ -5,7 +5,7 @@ import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
 
 from jaxattack.attacks.extraction.relu.network import logits
-from jaxattack.attacks.extraction.relu.peel import flipped, heights
+from jaxattack.attacks.extraction.relu.peel import flip, heights
 from jaxattack.attacks.extraction.relu.walk import bends, follow
 
 
@@ -21,7 +21,7 @@ def test_a_walk_stays_on_the_zero_set_and_measures_its_normals(sizes):
     starts = [(k, trail) for k, trail in enumerate(starts) if len(trail.x)]
     walks = follow(
         lambda x: logits(net, x)[:, 0],
-        (flipped(layers[0], sign),),
+        (flip(layers[0], sign),),
         np.concatenate([trail.x for _, trail in starts]),
         np.concatenate([trail.normal for _, trail in starts]),
         np.random.default_rng(2),
