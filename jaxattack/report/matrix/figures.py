@@ -64,7 +64,7 @@ def _tpr(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     rows = [(attack, lambda cell: cell["tpr"] and cell["tpr"][key]) for attack in attacks_of(findings, "membership")]
     top = max(cell["tpr"][key] for cell in findings["cells"] if cell["tpr"])
     span = max(top, 2 * float(key))
-    figure = _heat_map(findings, rows, lambda share: (share / span) ** 0.5, lambda share: f"{100 * share:.2g}")
+    figure = _heat_map(findings, rows, lambda share: (share / span) ** 0.5, _per_cent)
     return (
         figure,
         f"Heat map of the true-positive rate at {rate(key)} false positives, in per cent, up to {percent(top)}.",
@@ -86,6 +86,14 @@ def _others(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
 def _two_digits(share: float) -> str:
     text = f"{share:.2f}"
     return text[1:] if text.startswith("0") else text
+
+
+def _per_cent(share: float) -> str:
+    """In so few letters that three stand beside one another."""
+    value = 100 * share
+    if value >= 0.995:
+        return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+    return _two_digits(value) if value >= 0.005 else "0"
 
 
 def _heat_map(

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxattack.report import headline, read, table, write
+from jaxattack.report.matrix.figures import _per_cent
 from jaxattack.report.matrix.labels import put_labels
 from jaxattack.report.matrix.reading import attacks_of, cells_at, largest_auc, word_of
 from jaxattack.report.style import styled
@@ -120,6 +121,17 @@ def test_a_heat_map_has_a_number_a_cell_and_puts_the_floor_last(written):
     assert shown == sorted(f"{area:.2f}"[1:] for area in areas)
     assert [text.strip() for text in texts if "gap" in text] == ["gap (floor)"]
     assert attacks_of(findings(), "membership") == ["lira-online", "loss", "gap"]
+
+
+def test_rates_are_written_in_few_letters(written):
+    svg = (written[0] / "tpr.svg").read_text()
+    texts = {text.strip() for text in re.findall(r"<text[^>]*>([^<]+)</text>", svg)}
+    for cell in findings()["cells"]:
+        if cell["tpr"]:
+            assert f"{100 * cell['tpr']['0.001']:.1f}" in texts
+    assert [_per_cent(share) for share in (0, 0.00004, 0.00056, 0.00994, 0.00996, 0.0333, 0.0996, 1)] == [
+        "0", "0", ".06", ".99", "1.0", "3.3", "10", "100",
+    ]  # fmt: skip
 
 
 def test_cells_stand_beside_one_another_static_first():
