@@ -27,6 +27,7 @@ from jaxattack.models import Architecture, folded
 from jaxattack.signals import require_converged
 from jaxattack.store import FORMAT, leaves_by_path
 from jaxattack.training import Queries, check_seed, learners, observe_one, train_one
+from jaxattack.training.alone import check_alone
 from jaxattack.training.images import check_views
 from jaxattack.training.learners import Standard
 from jaxattack.types import Dataset, InputError, InputWarning, Learner, Progress
@@ -70,6 +71,7 @@ def train_victim(
         raise InputError(f"members is {count} and there are {len(chosen)} records: ask for at most that many.")
     member = Sized(members=count)(1, len(chosen), seed)[0]
     network = model_for(model, chosen)
+    check_alone(learner)
     learner.check(network)
     check_views(learner.recipe, Queries(), chosen)
     make_folder(out)

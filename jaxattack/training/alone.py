@@ -51,10 +51,7 @@ def train_one(
             learner that needs records set aside.
     """
     learner = as_learner(recipe)
-    if isinstance(learner, Reserving):
-        raise InputError(
-            f"{type(learner).__name__} needs records set aside, which a sweep does: use jaxattack membership, or another learner."
-        )
+    check_alone(learner)
     learner.check(model)
     check_views(learner.recipe, Queries(), dataset)
     rows = memberships(member[None], int(member.sum()))
@@ -75,6 +72,18 @@ def train_one(
         if progress:
             progress("epochs", number + 1, epochs)
     return deployed(state)
+
+
+def check_alone(learner: Learner) -> None:
+    """Refuse a learner that one victim cannot be trained by.
+
+    Raises:
+        InputError: it needs records set aside.
+    """
+    if isinstance(learner, Reserving):
+        raise InputError(
+            f"{type(learner).__name__} needs records set aside, which a sweep does: use jaxattack membership, or another learner."
+        )
 
 
 def observe_one(

@@ -11,6 +11,7 @@ from jaxattack.audit.poisoning import Poisoning, poison
 from jaxattack.audit.records import set_aside
 from jaxattack.audit.scoring import rescore
 from jaxattack.audit.sweep import membership
+from jaxattack.audit.train import train_victim
 from jaxattack.data import load, random_labels
 from jaxattack.models import Architecture
 from jaxattack.training import Placement, Recipe
@@ -52,6 +53,13 @@ def test_a_sweep_of_students_who_are_told_nothing_scores_the_other_records_and_f
     assert by_name["loss"].auc == pytest.approx(0.5, abs=4 * np.sqrt(289 / (12 * 144 * 144)))
     again = rescore(tmp_path, attacks).findings
     assert {one.name: one.auc for one in again.attacks} == {name: one.auc for name, one in by_name.items()}
+
+
+def test_one_victim_is_refused_before_what_is_there_is_touched(tmp_path):
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(InputError, match="DMP needs records set aside, which a sweep does"):
+        train_victim(tmp_path, model=SETTINGS["model"], dataset=DATA, learner=LEARNER)
+    assert (tmp_path / "model.json").read_text() == "{}"
 
 
 def test_a_reserve_beside_poison_is_refused(tmp_path):

@@ -1,7 +1,8 @@
 """Label smoothing (Szegedy et al. 2016, arXiv 1512.00567): cross entropy with (1 - mass) onehot(y) + mass / classes.
 
-It is the recipe's ``label_smoothing`` as a loss of its own, so that a name may choose it. Members end up at the logit of the
-smoothed label, all at the same, which a likelihood ratio can read: whether it protects is for an attack to say.
+It is the recipe's ``label_smoothing`` as a loss of its own, so that a name may choose it. It does not protect: members end up
+at the logit of the smoothed label, all at the same, which a likelihood ratio reads. On digits (16 networks mlp:256, 40
+passes) a mass of 0.2 raises the test accuracy from .976 to .987, and the area of online LiRA from .603 to .759.
 """
 
 from __future__ import annotations
