@@ -25,8 +25,8 @@ MODELS, RECORDS, CLASSES = 8, 240, 4
 PLANTED = ("phi", "posterior_3", "confidence_vector", "layer_gradient_norms")
 QUICK = {
     "nsh": {"branches": ((16,), (8,)), "joint": (16,)},
-    "nsh-joined": {"joint": (16,)},
-    "rapid": {"joint": (16, 8)},
+    "nasr": {"branches": (), "joint": (16,)},
+    "rapid": {"joint": (16,)},
 }
 ATTACKS: dict[str, Any] = {
     name: replace(  # type: ignore[type-var]
