@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from compiled import keep_programs, programs
+
 from jaxattack.cli import main
 
 LIMIT = 300
@@ -50,7 +52,8 @@ def _forked(command, folder):
     """As `subprocess.run`, but for the imports."""
     with tempfile.TemporaryDirectory() as outputs:
         texts = [Path(outputs) / name for name in ("stdout", "stderr")]
-        process = _SERVER.Process(target=_become, args=(command[2:], os.fspath(folder), *map(os.fspath, texts)))
+        arguments = (command[2:], os.fspath(folder), *map(os.fspath, texts), programs())
+        process = _SERVER.Process(target=_become, args=arguments)
         process.start()
         process.join(LIMIT)
         if process.exitcode is None:
@@ -59,8 +62,9 @@ def _forked(command, folder):
         return subprocess.CompletedProcess(command, process.exitcode, *(text.read_text() for text in texts))
 
 
-def _become(arguments, folder, stdout, stderr):
+def _become(arguments, folder, stdout, stderr, compiled):
     """In the fork: run the command with its outputs in files."""
+    keep_programs(compiled)
     os.chdir(folder)
     for number, path in ((1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import jax
 import optax
 import pytest
+from compiled import compile_quickly, keep_programs, programs
 from flax import nnx
 from hypothesis import settings
 from promotion import is_strict, leave_out, set_promotion, standard
 from shapes import CHECKED, check_shapes
 
-# Compiling takes longer than running networks this small.
-os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-)
+compile_quickly()
+keep_programs(programs())
 # Four devices, so that results can be compared between one, two and four; before anything starts the backend.
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")

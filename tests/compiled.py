@@ -1,0 +1,43 @@
+"""Programs that tests compile, kept for the tests after them: half of what the tests take is compiling, and much of it again.
+
+Every process of pytest has a folder of its own, and hands it to the commands that it runs one after the other. JAX writes
+a program in place: a process that is killed, or that runs beside another, would leave half of one there, so that such
+processes keep none.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+
+import jax
+
+FLAGS = (
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+    "--xla_cpu_use_fusion_emitters=false",
+)
+"""Of XLA, for programs that are run once on little."""
+
+
+def compile_quickly() -> None:
+    """Set XLA's flags, for this process and those that it starts; before anything starts the backend."""
+    os.environ["XLA_FLAGS"] = " ".join((os.environ.get("XLA_FLAGS", ""), *FLAGS))
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="jaxattack-programs-")
+
+
+def programs() -> str:
+    """This process's folder, removed as it ends."""
+    return _folder().name
+
+
+def keep_programs(folder: str) -> None:
+    """Keep in a folder what this process compiles from here on."""
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
