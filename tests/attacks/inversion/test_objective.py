@@ -61,7 +61,7 @@ def test_energy_is_the_squared_distance_from_the_middle():
 
 
 def test_statistics_are_near_where_the_batch_is_like_what_was_learnt():
-    model = build("resnet:8", (8, 8, 1), 3)
+    model = build("resnet9:4", (8, 8, 1), 3)
     variables = jax.jit(model.init)(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (64, 8, 8, 1))
     learnt = variables
@@ -86,7 +86,7 @@ def _box(model, shape):
 
 
 def test_statistics_that_give_no_gradient_are_refused():
-    check_statistics(_box(build("resnet:8", (8, 8, 1), 2), (8, 8, 1)))
+    check_statistics(_box(build("resnet9:4", (8, 8, 1), 2), (8, 8, 1)))
     for model in (from_nnx(Flaxs), build("softmax", (4,), 2)):
         with pytest.raises(InputError, match="no batch statistics that give a gradient"):
             check_statistics(_box(model, (4,)))
@@ -95,7 +95,7 @@ def test_statistics_that_give_no_gradient_are_refused():
 
 
 def test_statistics_draw_records_towards_what_was_learnt():
-    victim = _box(build("resnet:8", (8, 8, 1), 2), (8, 8, 1))
+    victim = _box(build("resnet9:4", (8, 8, 1), 2), (8, 8, 1))
     with_them, without = (
         MiFace(statistics=weight, restarts=4, steps=30, confidence=1)(victim, np.array([0])).restarts[0]
         for weight in (100.0, 0.0)
@@ -106,7 +106,7 @@ def test_statistics_draw_records_towards_what_was_learnt():
 
 @jax.jit
 def _step(variables, x):
-    return build("resnet:8", (8, 8, 1), 3).forward(variables, x, jax.random.key(0))[1]
+    return build("resnet9:4", (8, 8, 1), 3).forward(variables, x, jax.random.key(0))[1]
 
 
 def _passed(model, variables, x):
