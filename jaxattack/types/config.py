@@ -64,7 +64,7 @@ def config(cls: type[Config]) -> type[Config]:
             ...
         jaxattack.error.InputError: steps is 1.5: give a whole number.
     """
-    ranges = cls.__dict__.get("__post_init__")
+    ranges = getattr(cls, "__post_init__", None)  # its own, or that of a configuration it extends
 
     def __post_init__(self: Any) -> None:
         for name, annotation in _annotations(type(self)).items():

@@ -17,11 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import shadow_scores
+from jaxattack.attacks.membership.learned import LearnedAttack
 from jaxattack.attacks.membership.observed import read_targets, read_values
-from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import AugmentedCorrectness
-from jaxattack.types import Needs, Observations, Signal, at_least, config
+from jaxattack.types import Needs, Observations, Signal, config
 
 SIZES = {"rotation": 4, "translation": 1}
 """Degrees and pixels by default, within the paper's ranges."""
@@ -75,7 +74,7 @@ class LabelOnlyAugmentation:
 
 
 @config
-class LearnedAugmentation:
+class LearnedAugmentation(LearnedAttack):
     """A network for each class that is shown which copies are right.
 
     The paper's network has two hidden layers of 10 leaky ReLU units; these are plain ReLU. It takes the learning rate that does
@@ -95,21 +94,15 @@ class LearnedAugmentation:
     """
 
     paper = "Choquette-Choo et al. 2021, arXiv 2007.14321"
-    references = True
     by_class = True
 
     kind: Literal["rotation", "translation"]
     size: int | None = None
     network: AttackNetwork = AttackNetwork(joint=(10, 10))
-    shadows: int = 1
-    seed: int = 0
-    protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         copies_of(self.kind, self.size)
-        at_least(1, shadows=self.shadows)
-        at_least(0, seed=self.seed)
-        check_protocol(self.protocol)
 
     @property
     def name(self) -> str:
@@ -121,10 +114,6 @@ class LearnedAugmentation:
         """Which copies are right."""
         return (copies_of(self.kind, self.size),)
 
-    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
-        """No references beside the shadows."""
-        return Needs()
-
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record copy"], ...]:
         """Which copies are right.
 
@@ -132,17 +121,6 @@ class LearnedAugmentation:
             InputError: as `jaxattack.attacks.membership.observed.read_values`.
         """
         return (read_values(observations, self.signals[0])[:, :, 0],)
-
-    def __call__(
-        self, observations: Observations, targets: Sequence[int] | None = None
-    ) -> Float[np.ndarray, "target record"]:
-        """Scores of every record for each target: log odds of membership, in nats.
-
-        Raises:
-            TooFewReferences: fewer than three models.
-            InputError: records that are no pictures; a shadow without members or without non-members.
-        """
-        return shadow_scores(self, observations, targets)
 
 
 def copies_of(kind: Literal["rotation", "translation"], size: int | None) -> AugmentedCorrectness:

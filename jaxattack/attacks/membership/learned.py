@@ -4,94 +4,82 @@ A target's network learns from its shadows alone (`jaxattack.attacks.membership.
 reference of the target, whether each is the shadow's member. Nothing of the target's own membership is read, neither in
 training nor to choose an epoch, as several published codes do. Scores depend on the target, its references and the seed, and
 on no other target. The order of the records matters: a step's batch is drawn by their places.
-
-A network of one class takes its features in the order of their means over its own training rows: the numbering of the
-classes then tells it nothing. A class that has fewer than `FEWEST` training rows, or rows of one side alone, has no network
-of its own, and its records are put to the network of all classes together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from jaxattack.attacks.membership.attack_network import AttackNetwork, Lane, log_odds
+from jaxattack.attacks.membership.attack_network import Lane, log_odds
+from jaxattack.attacks.membership.network_scores import (
+    Case,
+    Job,
+    NetworkAttack,
+    arrange,
+    can_teach,
+    log_odds_of,
+    records_by_class,
+    score_cases,
+    training_rows,
+)
 from jaxattack.attacks.membership.observed import read_targets, require_models
 from jaxattack.attacks.membership.references import Shadow, several_shadows_of
-from jaxattack.types import InputError, Observations
-
-FEWEST = 10
-"""Training rows of a class with a network of its own; from fewer it would learn those rows by heart."""
+from jaxattack.types import InputError, Observations, config
 
 
-class NetworkAttack(Protocol):
-    """A membership attack by attack networks.
-
-    Attributes:
-        name: for messages.
-        network: how its networks are built and trained.
-        by_class: whether each class has a network of its own.
-        shadows: how many references play the target, at most.
-        seed: of the networks' random draws.
-        protocol: whom the references are.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def network(self) -> AttackNetwork: ...
-
-    @property
-    def by_class(self) -> bool: ...
-
-    @property
-    def shadows(self) -> int: ...
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def protocol(self) -> str: ...
-
-
-class LearnedAttack(NetworkAttack, Protocol):
+@config
+class LearnedAttack(NetworkAttack):
     """One whose networks are shown features of a single model's answer to a record."""
 
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record _"], ...]:
-        """What its networks are shown, in parts."""
-        ...
+        """What its networks are shown, in parts.
+
+        Raises:
+            InputError: as `jaxattack.attacks.membership.observed.read_values`.
+        """
+        raise NotImplementedError
+
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target: log odds of membership, in nats.
+
+        Raises:
+            TooFewReferences: fewer than three models.
+            InputError: signals NaN or infinite; a shadow without members or without non-members.
+        """
+        return shadow_scores(self, observations, targets)
 
 
-class Case(NamedTuple):
-    """What an attacker of one target learns from.
+@config
+class SupervisedAttack(LearnedAttack):
+    """One that may be taught the target's own members instead.
 
     Attributes:
-        target: its number.
-        shadows: the references that play it.
-        features: of a model's answers, as the attacker of this target has them, ["record feature"].
+        supervised: whether it is, cross-fitted: two halves of the records, each scored by the network that was taught the other
+            half. It needs no other model then.
     """
 
-    target: int
-    shadows: Sequence[Shadow]
-    features: Callable[[int], Float[np.ndarray, "record feature"]]
+    supervised: bool = False
 
+    @property
+    def references(self) -> bool:
+        """Whether it learns from the other models."""
+        return not self.supervised
 
-class Job(NamedTuple):
-    """What one network is taught and asked.
+    def __call__(
+        self, observations: Observations, targets: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "target record"]:
+        """Scores of every record for each target: log odds of membership, in nats.
 
-    Attributes:
-        row: of the case among the cases.
-        train: Int["own"], the records that it learns from.
-        query: Int["asked"], the records that it scores.
-    """
-
-    row: int
-    train: Int[np.ndarray, "own"]
-    query: Int[np.ndarray, "asked"]
+        Raises:
+            TooFewReferences: fewer than three models, where it learns from shadows.
+            InputError: signals NaN or infinite; nobody, or everybody, of those taught is a member.
+        """
+        return (supervised_scores if self.supervised else shadow_scores)(self, observations, targets)
 
 
 def shadow_scores(
@@ -137,7 +125,7 @@ def supervised_scores(
     ]
     inside = [case.shadows[0].members(observations.member, attack.name) for case in cases]
     jobs = [Job(row, np.arange(records), np.flatnonzero(halves[1 - row % 2])) for row in range(len(cases))]
-    answers = _answers(attack, _widths(parts), cases, observations.member, jobs, records, records)
+    answers = log_odds_of(attack, _widths(parts), cases, observations.member, jobs, records, records)
     for job, answer in zip(jobs, answers, strict=True):
         members = int(inside[job.row].sum())
         scores[job.row // 2, job.query] = answer - np.log(members / (len(inside[job.row]) - members))
@@ -147,42 +135,6 @@ def supervised_scores(
 def join_parts(parts: Sequence[Float[np.ndarray, "model record _"]], model: int) -> Float[np.ndarray, "record feature"]:
     """The features of one model's answers, one part after another."""
     return np.concatenate([part[model] for part in parts], axis=1, dtype=np.float32)
-
-
-def score_cases(
-    attack: NetworkAttack, widths: tuple[int, ...], cases: Sequence[Case], observations: Observations
-) -> Float[np.ndarray, "target record"]:
-    """Scores of every record for each case: log odds of membership, in nats.
-
-    Args:
-        attack: whose networks are trained.
-        widths: how many features each part has.
-        cases: the targets.
-        observations: whose members and labels are read.
-
-    Raises:
-        InputError: a shadow without members or without non-members.
-    """
-    member, every = observations.member, np.arange(observations.records)
-    for shadow in (shadow for case in cases for shadow in case.shadows):
-        shadow.members(member, attack.name)
-    classes = _records_by_class(observations.label) if attack.by_class else [every]
-    of_classes: list[Job] = []
-    pooled: dict[int, list[np.ndarray]] = {}
-    for row, case in enumerate(cases):
-        for own in classes:
-            if len(classes) == 1 or _teach(case.shadows, member, own):
-                of_classes.append(Job(row, own, own))
-            else:
-                pooled.setdefault(row, []).append(own)
-    together = [Job(row, every, np.concatenate(records)) for row, records in pooled.items()]
-    most = min(attack.shadows, len(member) - 1)
-    scores = np.empty((len(cases), len(every)))
-    for jobs, largest in ((of_classes, max(map(len, classes))), (together, len(every))):
-        answers = _answers(attack, widths, cases, member, jobs, most * largest, largest)
-        for job, answer in zip(jobs, answers, strict=True):
-            scores[job.row, job.query] = answer
-    return scores
 
 
 def transfer_scores(
@@ -216,15 +168,15 @@ def transfer_scores(
         shadow.members(shadows.member, attack.name)
     case = Case(-1, players, lambda model: join_parts(own, model))
     every = np.arange(shadows.records)
-    queries = _records_by_class(observations.label) if attack.by_class else [np.arange(observations.records)]
+    queries = records_by_class(observations.label) if attack.by_class else [np.arange(observations.records)]
 
     def lane(query: Int[np.ndarray, "asked"]) -> Lane:
         train = np.flatnonzero(shadows.label == observations.label[query[0]]) if attack.by_class else every
-        if not _teach(players, shadows.member, train):
+        if not can_teach(players, shadows.member, train):
             train = every
-        x, member = _training(case, shadows.member, train)
+        x, member = training_rows(case, shadows.member, train)
         asked = np.concatenate([join_parts(parts, model)[query] for model in chosen])
-        return _arranged(attack, Lane(x, member, asked, (attack.seed, 0)))
+        return arrange(attack, Lane(x, member, asked, (attack.seed, 0)))
 
     lanes = [lane(query) for query in queries]
     rows, asked = max(len(lane.x) for lane in lanes), max(len(lane.query) for lane in lanes)
@@ -236,53 +188,3 @@ def transfer_scores(
 
 def _widths(parts: Sequence[Float[np.ndarray, "model record _"]]) -> tuple[int, ...]:
     return tuple(part.shape[2] for part in parts)
-
-
-def _records_by_class(label: Int[np.ndarray, "record"]) -> list[Int[np.ndarray, "own"]]:
-    """The records of each class that there is, in order."""
-    return np.split(np.argsort(label, kind="stable"), np.cumsum(np.unique(label, return_counts=True)[1])[:-1])
-
-
-def _teach(
-    shadows: Sequence[Shadow], member: Bool[np.ndarray, "model record"], records: Int[np.ndarray, "own"]
-) -> bool:
-    """Whether shadows have enough rows among some records, of each side."""
-    inside = np.concatenate([member[model, records[readable[records]]] for model, readable in shadows])
-    return len(inside) >= FEWEST and 0 < inside.sum() < len(inside)
-
-
-def _training(
-    case: Case, member: Bool[np.ndarray, "model record"], records: Int[np.ndarray, "own"]
-) -> tuple[Float[np.ndarray, "row feature"], Bool[np.ndarray, "row"]]:
-    """The training rows of a case among some records: features and membership, shadow for shadow."""
-    read = [(model, records[readable[records]]) for model, readable in case.shadows]
-    x = np.concatenate([case.features(model)[own] for model, own in read])
-    return x, np.concatenate([member[model, own] for model, own in read])
-
-
-def _answers(
-    attack: NetworkAttack,
-    widths: tuple[int, ...],
-    cases: Sequence[Case],
-    member: Bool[np.ndarray, "model record"],
-    jobs: Sequence[Job],
-    rows: int,
-    queries: int,
-) -> Iterator[Float[np.ndarray, "query"]]:
-    """What the network of each job says; the most training rows and queries of a job are ``rows`` and ``queries``."""
-
-    def lane(job: Job) -> Lane:
-        case = cases[job.row]
-        x, inside = _training(case, member, job.train)
-        query = case.features(case.target)[job.query]
-        return _arranged(attack, Lane(x, inside, query, (attack.seed, case.target)))
-
-    return log_odds(attack.network, widths, map(lane, jobs), rows, queries)
-
-
-def _arranged(attack: NetworkAttack, lane: Lane) -> Lane:
-    """A lane with its features in the order of their means, where each class has a network of its own."""
-    if not attack.by_class:
-        return lane
-    order = np.argsort(-lane.x.mean(axis=0, dtype=np.float64), kind="stable")
-    return lane._replace(x=lane.x[:, order], query=lane.query[:, order])

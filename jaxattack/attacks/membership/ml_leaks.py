@@ -19,9 +19,8 @@ from jaxtyping import Float
 from scipy.special import logsumexp
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import shadow_scores
+from jaxattack.attacks.membership.learned import LearnedAttack
 from jaxattack.attacks.membership.observed import read_signal, read_targets, read_values
-from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import MaxConfidence, Posterior
 from jaxattack.types import InputError, Needs, Observations, Oracle, at_least, config
 
@@ -30,7 +29,7 @@ TOP = 3
 
 
 @config
-class MLLeaks1:
+class MLLeaks1(LearnedAttack):
     """An attack network over the highest confidences.
 
     Attributes:
@@ -48,22 +47,8 @@ class MLLeaks1:
     name = "ml-leaks-1"
     paper = "Salem et al. 2019, arXiv 1806.01246"
     signals = (Posterior(top=TOP),)
-    references = True
-    by_class = False
 
     network: AttackNetwork = AttackNetwork()
-    shadows: int = 1
-    seed: int = 0
-    protocol: str = PROTOCOLS[0]
-
-    def __post_init__(self) -> None:
-        at_least(1, shadows=self.shadows)
-        at_least(0, seed=self.seed)
-        check_protocol(self.protocol)
-
-    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
-        """No references beside the shadows."""
-        return Needs()
 
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record value"], ...]:
         """The highest confidences, descending.
@@ -72,17 +57,6 @@ class MLLeaks1:
             InputError: as `jaxattack.attacks.membership.observed.read_values`.
         """
         return (read_values(observations, self.signals[0])[:, :, 0, :-1],)  # the last is the label's own
-
-    def __call__(
-        self, observations: Observations, targets: Sequence[int] | None = None
-    ) -> Float[np.ndarray, "target record"]:
-        """Scores of every record for each target: log odds of membership, in nats.
-
-        Raises:
-            TooFewReferences: fewer than three models.
-            InputError: confidences NaN or infinite; a shadow without members or without non-members.
-        """
-        return shadow_scores(self, observations, targets)
 
 
 @config

@@ -16,19 +16,16 @@ What differs from the paper, whose tables it does not reach for:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import shadow_scores, supervised_scores
+from jaxattack.attacks.membership.learned import SupervisedAttack
 from jaxattack.attacks.membership.nsh import one_hot
 from jaxattack.attacks.membership.observed import read_signal, read_values
 from jaxattack.attacks.membership.reference import loss_of
-from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import ConfidenceVector, LayerGradientNorms, Phi
-from jaxattack.types import Needs, Observations, at_least, config
+from jaxattack.types import Observations, config
 
 FLOOR = 1e-8
 """Norms below it count as it: float32 tells 1 - p no finer."""
@@ -43,7 +40,7 @@ NETWORK = AttackNetwork(
 
 
 @config
-class Nasr:
+class Nasr(SupervisedAttack):
     """A network over norms of gradients, loss, confidences and label.
 
     Attributes:
@@ -62,27 +59,8 @@ class Nasr:
     name = "nasr"
     paper = "Nasr et al. 2019, arXiv 1812.00910"
     signals = (LayerGradientNorms(), Phi(), ConfidenceVector())
-    by_class = False
 
     network: AttackNetwork = NETWORK
-    supervised: bool = False
-    shadows: int = 1
-    seed: int = 0
-    protocol: str = PROTOCOLS[0]
-
-    def __post_init__(self) -> None:
-        at_least(1, shadows=self.shadows)
-        at_least(0, seed=self.seed)
-        check_protocol(self.protocol)
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return not self.supervised
-
-    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
-        """No references beside the shadows."""
-        return Needs()
 
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record _"], ...]:
         """Logarithms of the norms, the loss, all confidences, and the label as one of so many.
@@ -94,14 +72,3 @@ class Nasr:
         loss = loss_of(read_signal(observations, Phi())[:, :, :1])
         confidence = read_values(observations, ConfidenceVector())[:, :, 0]
         return np.log10(np.maximum(norms, FLOOR)), loss, confidence, one_hot(observations, confidence.shape[2])
-
-    def __call__(
-        self, observations: Observations, targets: Sequence[int] | None = None
-    ) -> Float[np.ndarray, "target record"]:
-        """Scores of every record for each target: log odds of membership, in nats.
-
-        Raises:
-            TooFewReferences: fewer than three models, where it learns from shadows.
-            InputError: signals NaN or infinite; nobody, or everybody, of those taught is a member.
-        """
-        return (supervised_scores if self.supervised else shadow_scores)(self, observations, targets)

@@ -12,17 +12,14 @@ MemGuard, NeuGuard, SELENA and HAMP let it know half of the target's members; he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import shadow_scores, supervised_scores
+from jaxattack.attacks.membership.learned import SupervisedAttack
 from jaxattack.attacks.membership.observed import read_values
-from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import ConfidenceVector
-from jaxattack.types import Needs, Observations, at_least, config
+from jaxattack.types import Observations, config
 
 PUBLISHED = AttackNetwork(
     branches=((1024, 512, 64), (128, 64)),
@@ -36,7 +33,7 @@ JOINED = AttackNetwork(joint=(128, 64), learning_rate=1e-3)
 
 
 @config
-class NSH:
+class NSH(SupervisedAttack):
     """A network over all confidences and the label.
 
     Attributes:
@@ -54,32 +51,13 @@ class NSH:
 
     paper = "Nasr et al. 2018, arXiv 1807.05852"
     signals = (ConfidenceVector(),)
-    by_class = False
 
     network: AttackNetwork = PUBLISHED
-    supervised: bool = False
-    shadows: int = 1
-    seed: int = 0
-    protocol: str = PROTOCOLS[0]
-
-    def __post_init__(self) -> None:
-        at_least(1, shadows=self.shadows)
-        at_least(0, seed=self.seed)
-        check_protocol(self.protocol)
 
     @property
     def name(self) -> str:
         """``nsh``, or ``nsh-joined`` where confidences and label have no layers of their own."""
         return "nsh" if self.network.branches else "nsh-joined"
-
-    @property
-    def references(self) -> bool:
-        """Whether it learns from the other models."""
-        return not self.supervised
-
-    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
-        """No references beside the shadows."""
-        return Needs()
 
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record cls"], ...]:
         """All confidences, and the label as one of so many.
@@ -89,17 +67,6 @@ class NSH:
         """
         confidence = read_values(observations, ConfidenceVector())[:, :, 0]
         return confidence, one_hot(observations, confidence.shape[2])
-
-    def __call__(
-        self, observations: Observations, targets: Sequence[int] | None = None
-    ) -> Float[np.ndarray, "target record"]:
-        """Scores of every record for each target: log odds of membership, in nats.
-
-        Raises:
-            TooFewReferences: fewer than three models, where it learns from shadows.
-            InputError: confidences NaN or infinite; nobody, or everybody, of those taught is a member.
-        """
-        return (supervised_scores if self.supervised else shadow_scores)(self, observations, targets)
 
 
 def one_hot(observations: Observations, classes: int) -> Float[np.ndarray, "model record cls"]:

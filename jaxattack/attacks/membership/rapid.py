@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import FEWEST, Case, score_cases
+from jaxattack.attacks.membership.network_scores import FEWEST, Case, NetworkAttack, score_cases
 from jaxattack.attacks.membership.observed import (
     read_signal,
     read_targets,
@@ -27,10 +27,8 @@ from jaxattack.attacks.membership.observed import (
 )
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import (
-    PROTOCOLS,
     Shadow,
     TooFewReferences,
-    check_protocol,
     choose_references,
     model_groups,
     several_shadows_of,
@@ -42,7 +40,7 @@ PUBLISHED = AttackNetwork(joint=(512, 256, 128), dropout=0.2, learning_rate=2e-4
 
 
 @config
-class RAPID:
+class RAPID(NetworkAttack):
     """An attack network over the loss and the loss less that of models without the record.
 
     Attributes:
@@ -60,19 +58,13 @@ class RAPID:
     name = "rapid"
     paper = "He et al. 2024, CCS"
     signals = (Phi(),)
-    references = True
-    by_class = False
 
     network: AttackNetwork = PUBLISHED
     outside: int = 4
-    shadows: int = 1
-    seed: int = 0
-    protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
-        at_least(1, outside=self.outside, shadows=self.shadows)
-        at_least(0, seed=self.seed)
-        check_protocol(self.protocol)
+        super().__post_init__()
+        at_least(1, outside=self.outside)
 
     def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
         """A reference without the record."""

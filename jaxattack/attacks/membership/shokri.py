@@ -12,21 +12,18 @@ function. Their rate of .01 learns eight shadows by heart: .12 in place of .18 t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import shadow_scores
+from jaxattack.attacks.membership.learned import LearnedAttack
 from jaxattack.attacks.membership.observed import read_values
-from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.signals import ConfidenceVector
-from jaxattack.types import Needs, Observations, at_least, config
+from jaxattack.types import Observations, config
 
 
 @config
-class Shokri:
+class Shokri(LearnedAttack):
     """An attack network for each class, over all confidences.
 
     Attributes:
@@ -44,22 +41,10 @@ class Shokri:
     name = "shokri"
     paper = "Shokri et al. 2017, arXiv 1610.05820"
     signals = (ConfidenceVector(),)
-    references = True
     by_class = True
 
     network: AttackNetwork = AttackNetwork()
     shadows: int = 8
-    seed: int = 0
-    protocol: str = PROTOCOLS[0]
-
-    def __post_init__(self) -> None:
-        at_least(1, shadows=self.shadows)
-        at_least(0, seed=self.seed)
-        check_protocol(self.protocol)
-
-    def needs(self, models: int) -> Needs:  # noqa: ARG002 - every attack is asked alike
-        """No references beside the shadows."""
-        return Needs()
 
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record cls"], ...]:
         """All confidences.
@@ -68,14 +53,3 @@ class Shokri:
             InputError: as `jaxattack.attacks.membership.observed.read_values`.
         """
         return (read_values(observations, ConfidenceVector())[:, :, 0],)
-
-    def __call__(
-        self, observations: Observations, targets: Sequence[int] | None = None
-    ) -> Float[np.ndarray, "target record"]:
-        """Scores of every record for each target: log odds of membership, in nats.
-
-        Raises:
-            TooFewReferences: fewer than three models.
-            InputError: confidences NaN or infinite; a shadow without members or without non-members.
-        """
-        return shadow_scores(self, observations, targets)
