@@ -9,8 +9,7 @@ from jaxattack.audit.evasion import EvasionAudit, EvasionResult, evade
 from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extract
 from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
-from jaxattack.audit.matrix import MatrixResult, matrix
-from jaxattack.audit.matrix_plan import Column, MatrixAudit
+from jaxattack.audit.matrix import Column, MatrixAudit, MatrixResult, matrix
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import read_observations, score
 from jaxattack.audit.parts import Part

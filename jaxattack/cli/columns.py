@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jaxattack.audit import Column
-from jaxattack.audit.matrix_plan import NONE
+from jaxattack.audit.matrix.plan import NONE
 from jaxattack.audit.model_source import ModelSource, label
 from jaxattack.cli.values import defences_from, learner_from, settable
 from jaxattack.defences import DEFENCES

@@ -11,11 +11,11 @@ import pytest
 
 from jaxattack.attacks import extraction, inversion
 from jaxattack.attacks.membership import LiRA, Threshold, by_label, lookup
-from jaxattack.audit import Column, MatrixAudit, matrix_cells, matrix_columns, sweep
+from jaxattack.audit import Column, MatrixAudit, sweep
 from jaxattack.audit.findings import values
-from jaxattack.audit.matrix import run_matrix
-from jaxattack.audit.matrix_cells import CellFolder, Figure, MembershipMeasurement, Refusal, digest
-from jaxattack.audit.matrix_membership import cells_of, static_scores
+from jaxattack.audit.matrix import cells, columns, run_matrix
+from jaxattack.audit.matrix.cells import CellFolder, Figure, MembershipMeasurement, Refusal, digest
+from jaxattack.audit.matrix.membership import cells_of, static_scores
 from jaxattack.audit.scorable import Scorable
 from jaxattack.data import load
 from jaxattack.defences import LabelOnly, Noise, Round
@@ -67,7 +67,7 @@ def timeless(findings):
     return plain
 
 
-def cells(findings, defence, attack):
+def cells_by_access(findings, defence, attack):
     return {
         (cell.adaptive, cell.repetitions): cell
         for cell in findings.cells
@@ -92,25 +92,25 @@ def no_training(monkeypatch):
 def test_every_defence_is_attacked_by_references_that_know_of_it_and_by_some_that_do_not(made):
     findings = made[1]
     assert [column.name for column in findings.columns] == ["none", "round", "noise", "label", "longer"]
-    assert cells(findings, "none", "lira-online").keys() == {(True, 1)}
-    assert cells(findings, "round", "lira-online").keys() == {(True, 1), (False, 1)}
-    assert cells(findings, "noise", "lira-online").keys() == {(True, 1), (False, 1), (True, 4)}
-    assert cells(findings, "longer", "lira-online").keys() == {(True, 1), (False, 1)}
+    assert cells_by_access(findings, "none", "lira-online").keys() == {(True, 1)}
+    assert cells_by_access(findings, "round", "lira-online").keys() == {(True, 1), (False, 1)}
+    assert cells_by_access(findings, "noise", "lira-online").keys() == {(True, 1), (False, 1), (True, 4)}
+    assert cells_by_access(findings, "longer", "lira-online").keys() == {(True, 1), (False, 1)}
     for defence in ("none", "round", "longer"):
-        (alone,) = cells(findings, defence, "loss").values()
+        (alone,) = cells_by_access(findings, defence, "loss").values()
         assert alone.static_alike
         assert (alone.models, alone.gradient_steps) == (1, 0)
-    assert all(cells(findings, column.name, "gap") for column in findings.columns)
-    assert cells(findings, "noise", "lira-online")[True, 4].queries_per_record == 4
+    assert all(cells_by_access(findings, column.name, "gap") for column in findings.columns)
+    assert cells_by_access(findings, "noise", "lira-online")[True, 4].queries_per_record == 4
 
 
 def test_figures_are_those_of_scores_that_are_summed_up_by_hand(made):
     folder, findings = made
     audit = settings()
-    observations = matrix_columns.open_column(
+    observations = columns.open_column(
         folder, audit, Column(name="none"), placement=PLACEMENT, cluster=None, progress=None
     ).observations
-    cell = cells(findings, "none", "lira-online")[True, 1]
+    cell = cells_by_access(findings, "none", "lira-online")[True, 1]
     curve = roc_curve(ONLINE(observations)[:4].ravel(), observations.member[:4].ravel())
     assert cell.auc == cell.leak == auc(curve)
     assert cell.auc_interval[0] <= cell.auc <= cell.auc_interval[1]
@@ -120,7 +120,7 @@ def test_figures_are_those_of_scores_that_are_summed_up_by_hand(made):
     right = observations.signal("correct")[:, :, 0]
     column = findings.columns[0]
     assert column.test_accuracy.mean == pytest.approx(right[~observations.member].reshape(8, -1).mean())
-    floor = cells(findings, "none", "gap")[True, 1].auc
+    floor = cells_by_access(findings, "none", "gap")[True, 1].auc
     gap = np.mean([row[inside].mean() - row[~inside].mean() for row, inside in zip(right[:4], observations.member[:4], strict=True)])  # fmt: skip
     assert column.gap == floor == pytest.approx(0.5 + gap / 2)
 
@@ -168,11 +168,11 @@ def test_what_cannot_be_run_says_why(made):
     assert "shows its answers alone" in reasons["round", "mi-face?restarts=1&steps=3"]
     assert ("longer", "mi-face?restarts=1&steps=3") not in reasons
     assert all(cell.leak is None for cell in findings.cells if cell.reason)
-    stolen = cells(findings, "none", "uniform-retraining?budget=20&rounds=2")[False, 1]
+    stolen = cells_by_access(findings, "none", "uniform-retraining?budget=20&rounds=2")[False, 1]
     assert 0 <= stolen.leak_interval[0] <= stolen.leak <= stolen.leak_interval[1] <= 1
     assert stolen.queries == 20 + 1  # a session asks one question twice
-    assert "label" in cells(findings, "label", "softmax")[False, 1].reason
-    made_back = cells(findings, "round", "numeric?steps=3")[False, 1]
+    assert "label" in cells_by_access(findings, "label", "softmax")[False, 1].reason
+    made_back = cells_by_access(findings, "round", "numeric?steps=3")[False, 1]
     assert made_back.targets == 3
     assert made_back.queries > 0
 
@@ -217,7 +217,7 @@ def test_one_more_column_and_attack_cost_their_own_cells_alone(made, no_training
 
 
 def test_a_matrix_that_is_stopped_between_cells_ends_as_if_it_never_was(made, tmp_path, monkeypatch):
-    kept = matrix_cells.write_json
+    kept = cells.write_json
     written = []
 
     def stop(file, content):
@@ -227,10 +227,10 @@ def test_a_matrix_that_is_stopped_between_cells_ends_as_if_it_never_was(made, tm
         written.append(file)
 
     small = {"columns": (ROUND,), "inversions": ()}
-    monkeypatch.setattr(matrix_cells, "write_json", stop)
+    monkeypatch.setattr(cells, "write_json", stop)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped", **small)
-    monkeypatch.setattr(matrix_cells, "write_json", kept)
+    monkeypatch.setattr(cells, "write_json", kept)
     assert len(list((tmp_path / "stopped" / "cells").iterdir())) == 5
     ended = run(tmp_path / "stopped", **small)
     assert ended.cost.new_cells == 3 + 4 + 2 * 2 - 5
@@ -256,17 +256,17 @@ def test_a_learner_that_sets_records_aside_has_no_undefended_references(made, tm
     folder = tmp_path / "copy"
     shutil.copytree(made[0], folder)
     findings = run(folder, columns=(own,), extractions=(), inversions=())
-    by_how = cells(findings, "private", "lira-online")
+    by_how = cells_by_access(findings, "private", "lira-online")
     assert not by_how[True, 1].reason
     assert "has records set aside, and its models have other members" in by_how[False, 1].reason
-    assert not cells(findings, "private", "gap")[True, 1].reason
+    assert not cells_by_access(findings, "private", "gap")[True, 1].reason
 
 
 def test_queries_that_are_found_on_models_have_no_static_form(made):
     audit = settings(attacks=(lookup("canary"),))
 
     def opened(column):
-        return matrix_columns.open_column(
+        return columns.open_column(
             made[0], audit, column, placement=PLACEMENT, cluster=None, progress=None
         )  # fmt: skip
 
@@ -322,7 +322,7 @@ def test_a_cell_that_somebody_else_wrote_is_held_to_its_ranges(tmp_path, change)
     content = json.loads(file.read_text())
     del content["sha256"]
     change(content["measurement"])
-    file.write_text(json.dumps(content | {"sha256": matrix_cells._sha256(content)}))
+    file.write_text(json.dumps(content | {"sha256": cells._sha256(content)}))
     with pytest.raises(InputError, match="delete this file"):
         folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
 

@@ -1,7 +1,7 @@
 """Every attack against every defence, with what each costs: data x defences (columns) x attacks (rows) x access.
 
-    OUT/sweeps/...    the models of the columns (`jaxattack.audit.matrix_columns`)
-    OUT/cells/...     what was measured (`jaxattack.audit.matrix_cells`)
+    OUT/sweeps/...    the models of the columns (`jaxattack.audit.matrix.columns`)
+    OUT/cells/...     what was measured (`jaxattack.audit.matrix.cells`)
 
 Both are named by what decides them: a matrix that was killed goes on, and one more column or attack costs its own cells alone.
 """
@@ -21,12 +21,12 @@ from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.matrix import CostFindings, MatrixFindings, Seconds
-from jaxattack.audit.matrix_cells import CellFolder
-from jaxattack.audit.matrix_columns import ColumnRun, check_column, open_column
-from jaxattack.audit.matrix_findings import ColumnResult, findings_of
-from jaxattack.audit.matrix_membership import cells_of, measure
-from jaxattack.audit.matrix_plan import Column, MatrixAudit
-from jaxattack.audit.matrix_victims import Judge, invert_classes, steal
+from jaxattack.audit.matrix.cells import CellFolder
+from jaxattack.audit.matrix.columns import ColumnRun, check_column, open_column
+from jaxattack.audit.matrix.findings import ColumnResult, findings_of
+from jaxattack.audit.matrix.membership import cells_of, measure
+from jaxattack.audit.matrix.plan import Column, MatrixAudit
+from jaxattack.audit.matrix.victims import Judge, invert_classes, steal
 from jaxattack.audit.model_source import ModelSource
 from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.records import Standardise

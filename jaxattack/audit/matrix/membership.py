@@ -26,9 +26,9 @@ from jaxattack.attacks.membership import REGISTRY
 from jaxattack.attacks.naming import label
 from jaxattack.audit.curves import FPRS
 from jaxattack.audit.findings import values
-from jaxattack.audit.matrix_cells import CellFolder, Figure, MembershipMeasurement, Refusal
-from jaxattack.audit.matrix_columns import ColumnRun, averaged
-from jaxattack.audit.matrix_plan import MatrixAudit
+from jaxattack.audit.matrix.cells import CellFolder, Figure, MembershipMeasurement, Refusal
+from jaxattack.audit.matrix.columns import ColumnRun, averaged
+from jaxattack.audit.matrix.plan import MatrixAudit
 from jaxattack.audit.scorable import Scorable
 from jaxattack.metrics import Estimate, influences, roc_curve, tpr_at_fpr
 from jaxattack.release import release

@@ -13,9 +13,9 @@ from jaxattack.audit.claim import claimed_rate
 from jaxattack.audit.curves import FPRS, rate_key
 from jaxattack.audit.findings.matrix import CellFindings, ColumnFindings, Family, StrongestFindings
 from jaxattack.audit.learning import accuracy
-from jaxattack.audit.matrix_cells import ExtractionMeasurement, InversionMeasurement, MembershipMeasurement, Refusal
-from jaxattack.audit.matrix_columns import ColumnRun
-from jaxattack.audit.matrix_membership import MembershipCell
+from jaxattack.audit.matrix.cells import ExtractionMeasurement, InversionMeasurement, MembershipMeasurement, Refusal
+from jaxattack.audit.matrix.columns import ColumnRun
+from jaxattack.audit.matrix.membership import MembershipCell
 from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.scorable import Scorable
 from jaxattack.metrics import Spread, clopper_pearson

@@ -18,8 +18,8 @@ import numpy as np
 
 from jaxattack.audit.asking import ask_chunk, of_plan
 from jaxattack.audit.environment import device
-from jaxattack.audit.matrix_cells import digest
-from jaxattack.audit.matrix_plan import Column, MatrixAudit
+from jaxattack.audit.matrix.cells import digest
+from jaxattack.audit.matrix.plan import Column, MatrixAudit
 from jaxattack.audit.plan import MembershipAudit, Plan, planned, prepare
 from jaxattack.audit.records import unscored
 from jaxattack.audit.scoring import training_cost

@@ -16,9 +16,9 @@ from jaxattack.attacks.naming import label
 from jaxattack.audit.extraction import extract
 from jaxattack.audit.inversion import EVALUATION, invert
 from jaxattack.audit.judge import Evaluation, evaluation_model
-from jaxattack.audit.matrix_cells import CellFolder, ExtractionMeasurement, InversionMeasurement, Refusal
-from jaxattack.audit.matrix_columns import ColumnRun
-from jaxattack.audit.matrix_plan import MatrixAudit
+from jaxattack.audit.matrix.cells import CellFolder, ExtractionMeasurement, InversionMeasurement, Refusal
+from jaxattack.audit.matrix.columns import ColumnRun
+from jaxattack.audit.matrix.plan import MatrixAudit
 from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.optimising import read_variables, work_of
 from jaxattack.audit.victim import Victim
