@@ -24,15 +24,14 @@ def learner(epochs):
 @pytest.fixture(scope="module")
 def checkpoints():
     sweep = Sweep(model=MODEL, recipe=learner(4), signals=("loss",), seed=3)
-    return observe_checkpoints(sweep, DATA, MEMBER, (1, 3, 4))
+    return observe_checkpoints(sweep, DATA, MEMBER, (1, 3))
 
 
-@pytest.mark.parametrize(("place", "epochs"), [(1, 3), (2, 4)])
-def test_a_checkpoint_is_a_training_that_ends_there_bit_for_bit(checkpoints, place, epochs):
-    _, alone = train_ensemble(MODEL, learner(epochs), DATA, MEMBER, signals=("loss",), seed=3, placement=PLACEMENT)
-    assert {*checkpoints[place].signals} == {"phi", "correct", "loss"}
+def test_a_checkpoint_is_a_training_that_ends_there_bit_for_bit(checkpoints):
+    _, alone = train_ensemble(MODEL, learner(3), DATA, MEMBER, signals=("loss",), seed=3, placement=PLACEMENT)
+    assert {*checkpoints[1].signals} == {"phi", "correct", "loss"}
     for name in alone.signals:
-        np.testing.assert_array_equal(checkpoints[place].signal(name), alone.signal(name))
+        np.testing.assert_array_equal(checkpoints[1].signal(name), alone.signal(name))
 
 
 @pytest.mark.parametrize("epochs", [(), (2, 2), (3, 1), (0, 1), (5,)])
