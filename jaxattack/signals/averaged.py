@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from jaxattack.signals.phi import Phi
-from jaxattack.signals.scores import Labels, completed
+from jaxattack.signals.scores import TINY, Labels, completed
 from jaxattack.types import Answer, InputError, Sight, Signal, View, at_least, config
 
 
@@ -26,7 +26,7 @@ class Mean:
         """Look at a model that answers with so many classes so many times."""
         self._view, self._times, self._classes = view, times, classes
         self.model, self.variables = view.model, view.variables
-        self.floor = view.floor / math.sqrt(times)
+        self.floor = max(TINY, view.floor / math.sqrt(times))  # below it float32 has no logarithm
 
     def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:
         """As `jaxattack.types.View`."""

@@ -56,6 +56,14 @@ def test_averaging_brings_back_what_noise_hides_and_finds_nothing_new_without_no
     np.testing.assert_allclose(Averaged(signal=Phi(), times=4)(view(), X, Y, None), own, rtol=1e-4, atol=1e-4)
 
 
+def test_confidences_of_zero_stay_finite():
+    sure = View(MODEL, VARIABLES._replace(params=jax.tree.map(lambda leaf: 100 * leaf, VARIABLES.params)), (), KEYS)
+    assert (np.asarray(sure.answer(X).probability) == 0).any()
+    for signal in (Phi(), Averaged(times=4)):
+        values = jax.jit(lambda x, signal=signal: signal(sure, x, Y, None))(X)
+        assert np.isfinite(np.asarray(values)).all()
+
+
 def test_its_name_is_read_back_and_nothing_is_averaged_twice():
     assert lookup("phi_mean16") == Averaged(signal=Phi(), times=16)
     assert lookup("softmax_t2_mean3").signal == lookup("softmax_t2")

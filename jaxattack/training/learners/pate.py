@@ -28,7 +28,7 @@ from jaxattack.training.learners.answers import confidences, learn_answers
 from jaxattack.training.learners.selena import without
 from jaxattack.training.learners.standard import Standard
 from jaxattack.training.recipe import Recipe
-from jaxattack.types import Membership, Model, above_zero, at_least, check_reserve, config
+from jaxattack.types import InputError, Membership, Model, above_zero, at_least, check_reserve, config
 
 
 @config
@@ -39,7 +39,7 @@ class PATE:
         recipe: how each teacher and the student are trained.
         teachers: how many, at least 2.
         noise: standard deviation of what is added to each count of votes, above 0.
-        queries: records that the teachers label, at least 1; all of the reserve where it is smaller.
+        queries: records that the teachers label, drawn from the reserve, at least 1; all of it where it is smaller.
         delta: for which `notes` says epsilon, between 0 and 1.
         reserve: the share of all records that is set aside, between 0 and 1.
 
@@ -58,6 +58,8 @@ class PATE:
 
     def __post_init__(self) -> None:
         above_zero(noise=self.noise, delta=self.delta)
+        if self.delta >= 1:
+            raise InputError(f"delta is {self.delta}: give a probability below 1.")
         at_least(2, teachers=self.teachers)
         at_least(1, queries=self.queries)
         check_reserve(self.reserve)
@@ -78,11 +80,15 @@ class PATE:
 
     def __call__(self, model, x, y, member, key):
         """As `Learner`."""
-        vote_key, noise_key, student_key = jax.random.split(key, 3)
-        asked = member.reserve[: self.queries]
+        vote_key, noise_key, student_key, asked_key = jax.random.split(key, 4)
+        asked = self.asked(asked_key, member.reserve)
         votes = self.votes(model, x, y, member, asked, vote_key)
         answers = one_hot(noisy_label(votes, self.noise, noise_key), votes.shape[1])
         return learn_answers(model, self.recipe, x, asked, jnp.ones(asked.shape), answers, student_key)
+
+    def asked(self, key: PRNGKeyArray, reserve: Int[jax.Array, "reserve"]) -> Int[jax.Array, "query"]:
+        """The records that the teachers label: of a reserve in the order of the data the first would be of few classes."""
+        return jax.random.permutation(key, reserve)[: self.queries]
 
     def parts(self, key: PRNGKeyArray, slots: int) -> Int[jax.Array, "slot"]:
         """The teacher of each slot: parts of equal size, or one less."""

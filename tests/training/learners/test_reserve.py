@@ -79,6 +79,14 @@ def test_a_vote_is_that_of_teachers_on_disjoint_parts():
     np.testing.assert_array_equal(votes, expected)
 
 
+def test_teachers_label_records_from_all_over_the_reserve():
+    pate, reserve = PATE(queries=20), jnp.arange(100, 200)
+    drawn = np.stack([pate.asked(key, reserve) for key in jax.random.split(KEY, 50)])
+    assert all(len({*row}) == 20 for row in drawn)
+    assert {*drawn.ravel()} == {*range(100, 200)}  # each is missed by all with a probability of 1e-5
+    assert {*np.asarray(PATE(queries=200).asked(KEY, reserve)).tolist()} == {*range(100, 200)}
+
+
 def test_a_noisy_vote_errs_as_often_as_the_difference_of_two_normal_numbers_says():
     votes = jnp.tile(jnp.asarray([[6.0, 4.0]]), (20000, 1))
     wrong = float(noisy_label(votes, 2.0, KEY).mean())
@@ -133,6 +141,7 @@ def test_a_reserve_is_of_the_last_records_and_nobodys():
         (DMP, "temperature", 0.0),
         (PATE, "noise", 0.0),
         (PATE, "teachers", 1),
+        (PATE, "delta", 1.0),
         (AdversarialRegularisation, "strength", -1.0),
         (AdversarialRegularisation, "reserve", 0.0),
     ],
