@@ -258,6 +258,7 @@ def test_a_learner_that_sets_records_aside_has_no_undefended_references(made, tm
     findings = run(folder, columns=(own,), extractions=(), inversions=())
     by_how = cells_by_access(findings, "private", "lira-online")
     assert not by_how[True, 1].reason
+    assert by_how[True, 1].queries == 60 - 20  # those set aside are not asked about
     assert "has records set aside, and its models have other members" in by_how[False, 1].reason
     assert not cells_by_access(findings, "private", "gap")[True, 1].reason
 

@@ -57,7 +57,7 @@ def findings_of(result: ColumnResult, reference: ColumnRun, repetitions: int) ->
     train, test = _accuracies(run, result.part)
     utility = None if test is None else test.mean
     cells = (
-        *(_membership(cell, given, run, reference, repetitions, utility) for cell, given in result.membership),
+        *(_membership(cell, given, result, reference, repetitions, utility) for cell, given in result.membership),
         *(_extraction(attack, given, run, utility) for attack, given in result.extraction),
         *(_inversion(attack, given, run, utility) for attack, given in result.inversion),
     )
@@ -95,11 +95,12 @@ def _accuracies(run: ColumnRun, part: Scorable) -> tuple[Spread | None, Spread |
 def _membership(
     cell: MembershipCell,
     given: MembershipMeasurement | Refusal,
-    run: ColumnRun,
+    result: ColumnResult,
     reference: ColumnRun,
     repetitions: int,
     utility: float | None,
 ) -> CellFindings:
+    run = result.run
     times = repetitions if cell.how == "repeated" else 1
     about = CellFindings(
         defence=run.column.name,
@@ -127,7 +128,7 @@ def _membership(
         resolvable={rate_key(fpr): allowed(fpr, given.negatives) >= 1 for fpr in FPRS},
         targets=given.targets,
         queries_per_record=queries,
-        queries=queries * len(run.plan.records),
+        queries=queries * len(result.part.records),
         models=len(run.plan.member) if cell.attack.references else 1,
         gradient_steps=trained.training_cost.gradient_steps if cell.attack.references else 0,
         seconds=given.seconds,
