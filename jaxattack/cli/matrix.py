@@ -82,9 +82,9 @@ DefendWords = Annotated[
     Words,
     Parameter(
         help=f"The columns, a word each: none; a defence of the answers ({', '.join(DEFENCES)}); how models learn "
-        f"({', '.join(LEARNERS)}); dropout:0.5; or several joined by +, as relaxloss?alpha=0.5+round:2. A value follows a "
-        "colon, other fields a question mark. A name that is a learner and a defence, as hamp, means both together, as "
-        "published. The undefended column is always there."
+        f"({', '.join(LEARNERS)}); dropout:0.5; or several joined by +, as relaxloss?alpha=0.5+round:2. A defence's "
+        "value follows a colon; its other fields, and all of a learner's, a question mark. A name that is a learner and a "
+        "defence, as hamp, means both together, as published. The undefended column is always there."
     ),
 ]
 

@@ -66,6 +66,11 @@ def learner_from(text: str, recipe: Recipe) -> Learner:
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
     """
+    name, colon, _ = text.partition("?")[0].partition(":")
+    if colon and name in LEARNERS:
+        names = [field.name for field in fields(settable(LEARNERS[name])) if field.name not in _FIXED]
+        remedy = f"set {' or '.join(names)} by name, as {name}?{names[0]}=VALUE" if names else f"write {name}"
+        raise InputError(f"learner is {text!r} and no value follows a learner's colon: {remedy}.")
     value = named(text, {name: settable(learner) for name, learner in LEARNERS.items()}, "learner", fixed=_FIXED)
     learner: Any = LEARNERS[text.partition("?")[0]]
     part = part_of(learner)
