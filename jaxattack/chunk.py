@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.disk import read_array, read_arrays
 from jaxattack.npz import Archive
-from jaxattack.types import InputError
+from jaxattack.types import FolderError
 
 MOST_MODELS = 1 << 24
 """A run has fewer models: beyond that the numbers in a chunk are damage, and arrays of so many rows would be made."""
@@ -32,9 +32,9 @@ def read_models(file: Path) -> Int[np.ndarray, "model"]:
     return models
 
 
-def damaged_chunk(file: Path, reason: str) -> InputError:
+def damaged_chunk(file: Path, reason: str) -> FolderError:
     """What is raised for a file whose arrays are not those of a chunk."""
-    return InputError(f"{file} is no chunk of this run ({reason}): delete this file and run again.")
+    return FolderError(f"{file} is no chunk of this run ({reason}): delete this file and run again.")
 
 
 def read_label(folder: Path) -> Int[np.ndarray, "record"]:
@@ -45,7 +45,7 @@ def read_label(folder: Path) -> Int[np.ndarray, "record"]:
     """
     label = read_array(folder / "label.npy")
     if label.ndim != 1 or label.dtype.kind not in "iu":
-        raise InputError(
+        raise FolderError(
             f"{folder / 'label.npy'} has dtype {label.dtype} and shape {label.shape}, which is no label a record: give "
             "the command that made the run again, and it is written anew."
         )

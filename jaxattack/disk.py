@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxattack.npz import DAMAGE as DAMAGE
 from jaxattack.npz import Archive, UnreadableError, open_arrays, open_regular, read_npy, reason
-from jaxattack.types import InputError
+from jaxattack.types import FolderError
 
 LARGEST_JSON = 1 << 26
 """Bytes of a file of JSON; in memory its values take up to twenty times as many."""
@@ -58,7 +58,7 @@ def _place(path: Path, write: Callable[[IO[bytes]], object], place: Callable[[Pa
             os.fsync(file.fileno())
         place(partial, path)
     except OSError as error:
-        raise InputError(
+        raise FolderError(
             f"cannot write {path}: {error.strerror or error}: make room or choose a folder you may write to, "
             "and give the same command again; what was finished is kept."
         ) from error
@@ -172,11 +172,11 @@ def read_json(path: Path) -> dict[str, Any]:
         with open_regular(path) as file:
             value = decode_json(file.read(LARGEST_JSON + 1))
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: give the folder of a run.") from error
+        raise FolderError(f"{path} does not exist: give the folder of a run.") from error
     except (OSError, UnreadableError) as error:
-        raise InputError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
+        raise FolderError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
     if not isinstance(value, dict):
-        raise InputError(f"{path} is no description of a run: give another folder.")
+        raise FolderError(f"{path} is no description of a run: give another folder.")
     return value
 
 
@@ -189,7 +189,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {path}: {error.strerror}: choose another.") from error
+        raise FolderError(f"cannot make the folder {path}: {error.strerror}: choose another.") from error
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -202,7 +202,7 @@ def read_array(path: Path) -> np.ndarray:
         _refuse_link(path)
         return read_npy(path)
     except (OSError, UnreadableError) as error:
-        raise InputError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
+        raise FolderError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -230,8 +230,8 @@ def read_arrays(
                 check(archive)
             return {name: archive.read(name) for name in (archive.names if names is None else names)}
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: run again to make it.") from error
+        raise FolderError(f"{path} does not exist: run again to make it.") from error
     except (OSError, UnreadableError) as error:
-        raise InputError(
+        raise FolderError(
             f"{path} is damaged ({reason(error)}): delete this file and run again; only its models are trained again."
         ) from error

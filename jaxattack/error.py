@@ -18,6 +18,13 @@ class InputError(ValueError):
     """
 
 
+class FolderError(InputError):
+    """A folder does not hold what is asked of it, or cannot be written to: damage, a full disk, another run.
+
+    Other than what an attack or a defence refuses by itself, it is true of the disk as it is now and no finding.
+    """
+
+
 class InputWarning(UserWarning):
     """What the caller gave was taken, and the message says how or with what loss: names, counts and the remedy.
 

@@ -40,7 +40,7 @@ from jaxattack.disk import (
     write_json_once,
 )
 from jaxattack.npz import Archive
-from jaxattack.types import InputError, Observations, Variables
+from jaxattack.types import FolderError, InputError, Observations, Variables
 
 FORMAT = 1
 
@@ -68,7 +68,7 @@ def read_leaves(path: Path, like: Any) -> Any:
         for name, leaf in targets.items():
             shape = archive.header(name).shape if name in archive.names else None
             if shape != leaf.shape or archive.header(name).dtype.kind not in "biuf":
-                raise InputError(
+                raise FolderError(
                     f"{path} holds {'nothing' if shape is None else shape} for {name} and the model wants {leaf.shape}: "
                     "it is of another architecture."
                 )
@@ -115,7 +115,7 @@ def _read_cost(file: Path) -> Cost:
         if not isinstance(cost.device, str) or not all(0 <= number < 2**53 for number in cost[:-1]):
             raise ValueError("no such cost is possible")
     except (InputError, TypeError, ValueError) as error:
-        raise InputError(f"{file} is damaged: delete this file; only what its models cost is forgotten.") from error
+        raise FolderError(f"{file} is damaged: delete this file; only what its models cost is forgotten.") from error
     return cost
 
 
@@ -171,7 +171,7 @@ class RunFolder:
         # Listed before run.json is looked for: another process may be starting the same run.
         foreign = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
         if foreign and not file.exists():
-            raise InputError(f"{path} holds files that are no run: give an empty or a new folder.")
+            raise FolderError(f"{path} holds files that are no run: give an empty or a new folder.")
         # Tried on resuming too: a folder that cannot be written to is refused before any training.
         write_json_once(file, plain)
         stored = read_json(file)
@@ -181,7 +181,7 @@ class RunFolder:
             for place, there, here in differences(plain, stored)
         ]
         if different:
-            raise InputError(
+            raise FolderError(
                 f"{path} holds another run ({'; '.join(different[:3])}): "
                 "give another folder, or the settings of that run."
             )
@@ -200,11 +200,11 @@ class RunFolder:
         identity = read_json(path / "run.json")
         signals = identity.get("signals")
         if identity.get("format") != FORMAT or not isinstance(signals, list):
-            raise InputError(
+            raise FolderError(
                 f"{path} has run format {identity.get('format')!r:.40}, and this version reads {FORMAT}: run it anew."
             )
         if not all(isinstance(name, str) for name in signals):
-            raise InputError(f"{path / 'run.json'} names signals that are no names: give another folder.")
+            raise FolderError(f"{path / 'run.json'} names signals that are no names: give another folder.")
         return cls(path, identity)
 
     def chunks(self) -> dict[Path, Int[np.ndarray, "model"]]:
@@ -277,7 +277,7 @@ class RunFolder:
                 continue
             if not extra.exists():
                 if not self.weights_of(chunk).exists():
-                    raise InputError(
+                    raise FolderError(
                         f"the signal {name} was not observed and {self.path} keeps no weights of models {some[0]} to "
                         f"{some[-1]}: run it in a new folder with keep_weights."
                     )
@@ -308,7 +308,7 @@ class RunFolder:
         chunks = self.chunks()
         missing = set(range(models)) - {int(model) for some in chunks.values() for model in some}
         if missing or models < 1:
-            raise InputError(
+            raise FolderError(
                 f"{self.path} lacks {len(missing)} of {models} models (model {min(missing, default=0)} first): "
                 "give the command that made it again, and it goes on."
             )

@@ -23,7 +23,7 @@ from jaxattack.audit.records import unscored
 from jaxattack.store import read_leaves
 from jaxattack.training.afterwards import ask_afterwards, blank, find_queries
 from jaxattack.training.program import Work
-from jaxattack.types import InputError, OptimisedSignal, Signal, Surrogates, Variables
+from jaxattack.types import FolderError, InputError, OptimisedSignal, Signal, Surrogates, Variables
 
 
 def work_of(plan: Plan, signals: tuple[Signal, ...]) -> Work:
@@ -41,8 +41,9 @@ def read_variables(plan: Plan, work: Work, models: np.ndarray, weights: Path) ->
         InputError: the chunk has models that the plan has not, or the file is damaged.
     """
     if models.max() >= len(plan.member):
-        raise InputError(
-            f"{weights.name} holds models beyond {len(plan.member)}: ask with as many models as the run has."
+        raise FolderError(
+            f"models is {len(plan.member)} and {weights} holds model {models.max()} too: "
+            f"give at least {models.max() + 1} models, or a new folder."
         )
     return read_leaves(weights, blank(work, len(models)))
 

@@ -8,7 +8,7 @@ through an oracle that counts what is asked of it.
 
 from __future__ import annotations
 
-from jaxattack.error import InputError, InputWarning, Progress, above_zero, at_least, within_memory
+from jaxattack.error import FolderError, InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.config import config
 from jaxattack.types.defence import Defence, Endpoint
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
@@ -63,6 +63,7 @@ __all__ = [
     "EvasionAttack",
     "Extraction",
     "ExtractionAttack",
+    "FolderError",
     "Frame",
     "Goal",
     "InputError",

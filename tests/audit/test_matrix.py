@@ -19,6 +19,7 @@ from jaxattack.audit.matrix.membership import cells_of, static_scores
 from jaxattack.audit.scorable import Scorable
 from jaxattack.data import load
 from jaxattack.defences import LabelOnly, Noise, Round
+from jaxattack.disk import read_arrays
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.models import Architecture
 from jaxattack.training import Placement, Recipe
@@ -341,6 +342,14 @@ def test_a_refusal_is_kept_too_and_a_file_of_another_cell_is_none(tmp_path):
     file.rename(tmp_path / f"{digest({'a': 2})}.json")
     with pytest.raises(InputError, match="it is of another cell"):
         folder.measure({"a": 2}, MembershipMeasurement, refuse)
+
+
+def test_a_damaged_file_is_not_kept_as_what_an_attack_refuses(tmp_path):
+    (weights := tmp_path / "weights.npz").write_bytes(b"half")
+    folder = CellFolder(tmp_path / "cells")
+    with pytest.raises(InputError, match="weights.npz"):
+        folder.measure({"a": 1}, MembershipMeasurement, lambda: read_arrays(weights))
+    assert not list(folder.path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from jaxattack.audit.findings import values
 from jaxattack.disk import make_folder, read_json, remove_abandoned, write_json
 from jaxattack.metrics import Estimate
-from jaxattack.types import InputError, config
+from jaxattack.types import FolderError, InputError, config
 
 FORMAT = 1
 Measurement = TypeVar("Measurement", bound="MembershipMeasurement | ExtractionMeasurement | InversionMeasurement")
@@ -202,13 +202,15 @@ class CellFolder:
             compute: measures it.
 
         Raises:
-            InputError: a file that is damaged, or that cannot be written.
+            InputError: a file that is damaged, of this folder or of what is measured, or that cannot be written.
         """
         file = self.path / f"{digest(identity)}.json"
         if file.exists() or file.is_symlink():
             return _read(file, values(identity), kind)
         try:
             result = compute()
+        except FolderError:
+            raise  # once the folder is mended the cell can be measured
         except InputError as error:
             result = Refusal(reason=" ".join(str(error).split()))
         content = {"format": FORMAT, "identity": values(identity), "measurement": _plain(result)}
