@@ -37,7 +37,9 @@ def naive(observations: Observations, target: int, parameters: int, signal: str)
     inside, outside = (
         stats.norm(mean, np.sqrt(own)).logpdf(phi[target]) for mean, own in zip(means, variance, strict=True)
     )
-    return inside - outside
+    ratio = inside - outside
+    # 1 leaves out a factor that is the same for all records of a target.
+    return ratio * np.sqrt(variance[0, 0]) / abs(gap) if parameters == 1 else ratio
 
 
 @pytest.mark.parametrize("parameters", [1, 2, 3, 4])
@@ -65,6 +67,19 @@ def test_it_ends_at_lira_and_ranks_as_the_log_ratio_where_references_hardly_diff
     ratio = RMIA(online=True, counting=False)(alike)
     for ours, theirs in zip(Base(parameters=1)(alike), ratio, strict=True):
         assert stats.spearmanr(ours, theirs).statistic == pytest.approx(1, abs=1e-3)
+
+
+def test_the_sign_of_the_shared_gap_matters_and_its_size_does_not():
+    observations = observe(complementary(8, 40, seed=0), leak=0.0, seed=1)
+    signal = observations.signals["softmax_t2"].astype(np.float64)
+
+    def score(gap):
+        moved = signal + gap * (observations.member - 0.5)[:, :, None]
+        moved[0] = signal[0]
+        return Base(parameters=1)(replace(observations, signals={"softmax_t2": moved}), [0])
+
+    np.testing.assert_allclose(score(9.0), score(3.0), rtol=1e-9)
+    np.testing.assert_allclose(score(-3.0), -score(3.0), rtol=1e-9)
 
 
 def test_its_scale_is_rmias_at_one_end_and_liras_at_the_other():

@@ -5,10 +5,14 @@ to the record is shared by all records of a target:
 
 | | a record's own | shared | score of x |
 | --- | --- | --- | --- |
-| 1 | a centre | the gap d between the worlds, one variance | (x - (mean_in + mean_out) / 2) d / variance |
+| 1 | a centre | the gap d between the worlds, one variance | (x - (mean_in + mean_out) / 2) sign(d) / deviation |
 | 2 | two means | a variance for each world | LiRA's with variance "global" |
 | 3 | two means and one variance | nothing | (x - (mean_in + mean_out) / 2) (mean_in - mean_out) / variance |
 | 4 | two means and two variances | nothing | LiRA's with variance "record" |
+
+The likelihood ratio of 1 is |d| / deviation times that, one factor for all records of a target, which is left out. Where nothing
+leaks d is noise of the references, and these are targets too: scaled by it, pooled scores have an AUC of .4966 (150 draws of
+noise, 16 models, 200 records, standard error .001), and .4990 without.
 
 The paper connects RMIA and LiRA so, which differ in the number of parameters and in the scale of a confidence p: RMIA's is log p
 at temperature 2, LiRA's phi = log p - log(1 - p). On RMIA's scale 1 ranks a target's records as RMIA's log-ratio does where
@@ -20,8 +24,8 @@ With 8 references on digits (66 networks of 128 units; `scripts/few_models.py`) 
 
 | scale | 1 | 2 | 3 | RMIA's log-ratio |
 | --- | --- | --- | --- | --- |
-| log p | 5.18 1.75 | 4.82 1.60 | 2.24 0.34 | 5.08 2.01 |
-| phi | 2.32 0.32 | 3.82 1.39 | 2.69 0.55 | |
+| log p | 5.11 1.83 | 4.82 1.60 | 2.24 0.34 | 5.08 2.01 |
+| phi | 2.34 0.34 | 3.82 1.39 | 2.69 0.55 | |
 """
 
 from __future__ import annotations
@@ -91,7 +95,7 @@ class Base:
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
     ) -> Float[np.ndarray, "target record"]:
-        """Log-likelihood ratios of every record for each target, the mean over queries.
+        """Log-likelihood ratios of every record for each target, of 1 as the module says, the mean over queries.
 
         Raises:
             TooFewReferences: fewer than three models, or than `needs` says.
@@ -133,9 +137,9 @@ def _own_slope(inside: Moments, outside: Moments) -> Float[np.ndarray, "target r
 
 
 def _shared_slope(x, sides: Sides, references: References, blocks: list[slice]) -> Slope:
-    """The mean gap of all records, over the variance of all."""
+    """The sign of the mean gap of all records, over the deviation of all."""
     inside, outside = (pool(x, sides[side], references, blocks) for side in ("in", "out"))
     gap = (inside.mean - outside.mean) / inside.records
     variance = (inside.squares + outside.squares) / (inside.freedom + outside.freedom)
-    shared = gap / np.maximum(variance, VARIANCE_FLOOR)
+    shared = np.sign(gap) / np.sqrt(np.maximum(variance, VARIANCE_FLOOR))
     return lambda *_: shared
