@@ -24,7 +24,7 @@ With 8 references on digits (66 networks of 128 units; `scripts/few_models.py`) 
 
 | scale | 1 | 2 | 3 | RMIA's log-ratio |
 | --- | --- | --- | --- | --- |
-| log p | 5.11 1.83 | 4.82 1.60 | 2.24 0.34 | 5.08 2.01 |
+| log p | 5.11 1.82 | 4.82 1.60 | 2.24 0.34 | 5.08 2.01 |
 | phi | 2.34 0.34 | 3.82 1.39 | 2.69 0.55 | |
 """
 
