@@ -208,7 +208,8 @@ def _columns_panel(axes: Axes, points: Sequence[tuple[str, float, Any, Any, Any]
     axes.axhline(0.5, color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
     axes.set(xlabel="test accuracy (%)", ylabel="AUC of membership")
     _frame(axes)
-    put_labels(axes, [(100 * x, adaptive, _short(name)) for name, x, adaptive, _, _ in points])
+    nameless = [(100 * x, y) for _, x, _, static, gap in points for y in (static, gap) if y is not None]
+    put_labels(axes, [(100 * x, adaptive, _short(name)) for name, x, adaptive, _, _ in points], nameless)
 
 
 def _frame(axes: Axes) -> None:
@@ -228,7 +229,7 @@ def _attacks_panel(axes: Axes, findings: Mapping[str, Any]) -> None:
         ("extraction", "^", SERIES[2], lambda cell: cell["family"] == "extraction"),
         ("inversion", "D", SERIES[3], lambda cell: cell["family"] == "inversion"),
     )
-    labels = []
+    labels, markers = [], []
     for words, marker, colour, belongs in kinds:
         cells = [
             cell for cell in findings["cells"]
@@ -239,10 +240,11 @@ def _attacks_panel(axes: Axes, findings: Mapping[str, Any]) -> None:
         x = [max(cell["queries"] or 0, 1) for cell in cells]
         y = [cell["leak"] for cell in cells]
         axes.plot(x, y, marker, markersize=3.5, color=colour, label=words, markeredgewidth=0)
+        markers += zip(x, y, strict=True)
         best = {max(range(len(cells)), key=lambda at: y[at]), max(range(len(cells)), key=lambda at: x[at])}
         labels += [(x[at], y[at], _short(cells[at]["attack"].partition("?")[0])) for at in sorted(best)]
     axes.set(xscale="log", xlabel="queries of a target", ylabel="AUC, agreement, recognised")
     _frame(axes)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    put_labels(axes, labels)
+    put_labels(axes, labels, markers)

@@ -16,20 +16,24 @@ _OFFSETS = tuple(
 """Where a name may stand: to the right or to the left of its point, so many lines above it; the nearest first."""
 
 
-def put_labels(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+def put_labels(
+    axes: Axes, points: Sequence[tuple[float, float, str]], nameless: Sequence[tuple[float, float]] = ()
+) -> None:
     """Write a name beside each point, one after the other, where it covers least of what is there.
 
     Args:
         axes: with its limits settled.
         points: x, y and name.
+        nameless: x and y of markers that have no name and are not to be covered.
     """
     axes.autoscale_view()
     left, right = axes.get_xlim()
     axes.set_xlim(left, right)
-    places = np.array([axes.transData.transform((x, y)) for x, y, _ in points]).reshape(-1, 2) * 72 / axes.figure.dpi
+    markers = [(x, y) for x, y, _ in points] + [*nameless]
+    places = np.array([axes.transData.transform(marker) for marker in markers]).reshape(-1, 2) * 72 / axes.figure.dpi
     box = axes.get_window_extent().transformed(axes.figure.dpi_scale_trans.inverted()).extents * 72  # in points
     boxes = [(x - 2, y - 2, x + 2, y + 2) for x, y in places]
-    for (x, y), (at, height_at, name) in zip(places, points, strict=True):
+    for (x, y), (at, height_at, name) in zip(places[: len(points)], points, strict=True):
         width, height = _WIDE * _SIZE * len(name), _HIGH * _SIZE
 
         def extent(side: str, lines: float, x=x, y=y, width=width, height=height) -> tuple[float, float, float, float]:

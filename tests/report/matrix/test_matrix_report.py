@@ -198,3 +198,15 @@ def test_names_of_points_do_not_cover_one_another():
             across = min(one[2], other[2]) - max(one[0], other[0])
             along = min(one[3], other[3]) - max(one[1], other[1])
             assert min(across, along) < 0.3 * np.ptp(one[1::2])
+
+
+def test_a_name_covers_no_marker_without_a_name():
+    with styled():
+        figure = Figure(figsize=(3, 3))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], "o")
+        nameless = (0.6, 0.5)  # where the name would stand
+        put_labels(axes, [(0.5, 0.5, "reverse-sigmoid")], [nameless])
+        figure.canvas.draw()
+    (text,) = axes.texts
+    assert not text.get_window_extent().contains(*axes.transData.transform(nameless))
