@@ -16,6 +16,7 @@ from jaxattack.attacks.inversion import lookup as inversion_attack
 from jaxattack.attacks.membership import PROTOCOLS
 from jaxattack.audit import MatrixAudit
 from jaxattack.audit.matrix import run_matrix
+from jaxattack.audit.matrix.plan import NONE
 from jaxattack.cli.columns import columns_from
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
@@ -25,7 +26,7 @@ from jaxattack.data.designs import design
 from jaxattack.defences import DEFENCES
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import LEARNERS, Standard
-from jaxattack.types import config
+from jaxattack.types import InputError, config
 
 
 class Rows(NamedTuple):
@@ -130,8 +131,8 @@ class Crossed:
             dataset=subject.dataset(),
             columns=columns_from(self.defend, recipe, source),
             attacks=attacks_from(self.attacks, PROTOCOLS[0]),
-            extractions=tuple(map(extraction_attack, _but_none(self.extractions))),
-            inversions=tuple(map(inversion_attack, _but_none(self.inversions))),
+            extractions=tuple(map(extraction_attack, _but_none("extractions", self.extractions))),
+            inversions=tuple(map(inversion_attack, _but_none("inversions", self.inversions))),
             learner=Standard(recipe=recipe),
             records=subject.records,
             standardise=subject.standardise,
@@ -144,8 +145,10 @@ class Crossed:
         )
 
 
-def _but_none(words: tuple[str, ...]) -> tuple[str, ...]:
-    return () if words == ("none",) else words
+def _but_none(name: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    if NONE in words and {*words} != {NONE}:
+        raise InputError(f"{name} is {' '.join(words)}: {NONE} stands alone; leave it out, or the attacks.")
+    return () if NONE in words else words
 
 
 CrossedOptions = Annotated[Crossed, flat("What is crossed")]

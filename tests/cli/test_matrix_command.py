@@ -47,6 +47,7 @@ def test_a_matrix_is_written_printed_and_gone_on_with(tmp_path, monkeypatch, cap
         (("--models", "3"), "models is 3"),
         (("--attacks", "liar"), "lira-online"),
         (("--extractions", "softmacks"), "softmax"),
+        (("--extractions", "none", "softmax"), "extractions is none softmax: none stands alone"),
         (("--targets", "0"), "targets is 0"),
     ],
 )
