@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from jaxattack.cli import application
+from jaxattack.cli.membership import report
 from jaxattack.types import InputError
 
 
@@ -63,3 +64,9 @@ def test_the_help_says_what_a_column_may_be(monkeypatch, capsys):
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for words in ("hamp, means both", "relaxloss?alpha=0.5+round:2", "dropout:0.5", "static", "adaptive"):
         assert words in told
+
+
+def test_report_names_the_command_that_writes_a_matrix_anew(tmp_path):
+    (tmp_path / "cells").mkdir()
+    with pytest.raises(InputError, match="is of a matrix: give its command again"):
+        report(tmp_path)
