@@ -280,7 +280,9 @@ def report(
     used = attacks_from(attacks, protocol)
     declared = declared_from(declare, protocol)
     if (run / "cells").is_dir() and not (run / "run.json").exists():
-        raise InputError(f"{run} is of a matrix: give its command again with --out {run}, and only what it lacks is done.")
+        raise InputError(
+            f"{run} is of a matrix: give its command again with --out {run}, and only what it lacks is done."
+        )
     with progress(output) as report_progress:
         result = rescore(run, used, declare=declared, progress=report_progress)
     publish(out or run, result.findings, output, pictures=result.pictures, records=result.records)
