@@ -73,8 +73,14 @@ class PATE:
         labelled = min(self.queries, reserve or slots)
         return self.teachers * self.recipe.steps(-(-slots // self.teachers)) + self.recipe.steps(labelled)
 
-    def notes(self, slots: int) -> dict[str, float]:  # noqa: ARG002
-        """The epsilon of all answers for ``delta``, of a student who asks as many as it may."""
+    def notes(self, slots: int) -> dict[str, float]:
+        """The epsilon of all answers for ``delta``, of a student who asks as many as it may.
+
+        Raises:
+            InputError: a teacher without a member, who would vote as it was initialised.
+        """
+        if slots < self.teachers:
+            raise InputError(f"teachers is {self.teachers} and a model has {slots} members: give at most {slots}.")
         answers = self.queries / self.noise**2
         return {"epsilon": answers + 2 * math.sqrt(answers * math.log(1 / self.delta))}
 

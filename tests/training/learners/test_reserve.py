@@ -102,6 +102,12 @@ def test_epsilon_is_the_smallest_that_any_order_gives():
     assert PATE(queries=50, noise=4.0).notes(90)["epsilon"] == pytest.approx(smallest, rel=1e-4)
 
 
+def test_a_teacher_without_a_member_is_refused():
+    with pytest.raises(InputError, match="teachers is 11 and a model has 10 members: give at most 10"):
+        PATE(teachers=11).notes(10)
+    assert PATE(teachers=10).notes(10)
+
+
 @pytest.mark.parametrize(
     ("learner", "steps"),
     [
