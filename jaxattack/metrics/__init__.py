@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jaxattack.metrics.calibration import OwnRates, calibrated, own_rates
 from jaxattack.metrics.clusters import model_clusters, varying_records
+from jaxattack.metrics.divergence import Bins, Distance, jensen_shannon, risk_distance
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
@@ -34,7 +35,9 @@ from jaxattack.metrics.vulnerability import (
 
 __all__ = [
     "Band",
+    "Bins",
     "Difference",
+    "Distance",
     "Estimate",
     "Fidelity",
     "Influences",
@@ -57,6 +60,7 @@ __all__ = [
     "fidelity",
     "gauge",
     "influences",
+    "jensen_shannon",
     "linear_error",
     "loss_tnr",
     "model_clusters",
@@ -65,6 +69,7 @@ __all__ = [
     "own_rates",
     "ppv_at",
     "psnr",
+    "risk_distance",
     "roc_curve",
     "ssim",
     "stability",
