@@ -6,6 +6,7 @@ processes that share the run folder (`jaxattack.audit.parts`): the observations 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,8 +111,14 @@ def run_membership(
 
 @contextmanager
 def folder_or_none(out: str | Path | None) -> Iterator[Path]:
-    """A folder, or one that is removed afterwards."""
+    """A folder, or one that is removed afterwards.
+
+    Raises:
+        InputError: no path.
+    """
     if out is not None:
+        if not isinstance(out, str | os.PathLike):
+            raise InputError(f"out is {out!r}: give the path of a folder, or none.")
         yield Path(out)
         return
     with TemporaryDirectory(prefix="jaxattack-") as folder:

@@ -389,3 +389,8 @@ def test_a_column_that_is_there_twice_is_there_once():
         "none",
         "round",
     ]
+
+
+def test_a_folder_that_is_no_path_is_refused():
+    with pytest.raises(InputError, match="out is 3: give the path of a folder"), sweep.folder_or_none(3):
+        pass
