@@ -18,7 +18,21 @@ import jax
 import optax
 
 TESTS = Path(__file__).parent
-STRICT = ("data", "defences", "metrics", "models", "perturb", "signals", "test_promotion.py", "training")
+STRICT = (
+    "attacks",
+    "audit",
+    "cli",
+    "data",
+    "defences",
+    "metrics",
+    "models",
+    "oracle",
+    "perturb",
+    "serve",
+    "signals",
+    "test_promotion.py",
+    "training",
+)
 """The directories and files of tests that run under strict promotion."""
 
 

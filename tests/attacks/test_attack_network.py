@@ -42,7 +42,7 @@ def outputs(network, parameters, x, key=None):
         if key is None or not network.dropout:
             return h
         left = jax.random.bernoulli(jax.random.fold_in(key, place - 1), 1 - network.dropout, h.shape)
-        return h * left / (1 - network.dropout)
+        return h * left.astype(h.dtype) / (1 - network.dropout)
 
     pieces = [x] if len(parameters) == 1 else [x[:, :4], x[:, 4:]]
     for piece, layers in enumerate(parameters[:-1]):

@@ -127,7 +127,7 @@ def _add_pair(state: State, x: jax.Array, gradient: jax.Array, falls: jax.Array)
             (state.curvature, 1 / jnp.where(curved, bend, 1.0)),
         )
     ]
-    return state._replace(move=rows[0], change=rows[1], curvature=rows[2], pairs=state.pairs + curved)
+    return state._replace(move=rows[0], change=rows[1], curvature=rows[2], pairs=state.pairs + curved.astype(jnp.int32))
 
 
 def _direction(state: State, gradient: jax.Array) -> Float[jax.Array, "parameter"]:

@@ -165,8 +165,9 @@ def _network_program(model: Model, substitute: Substitute) -> Any:
             pick = index[jax.random.randint(jax.random.fold_in(key, at), (substitute.batch,), 0, count)]
             value, gradient = jax.value_and_grad(loss)(parameters, rows.x[pick], rows.target[pick])
             updates, moments = adam.update(gradient, moments)
-            rate = substitute.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * at / steps))
-            late += jnp.where(at >= 0.9 * steps, value, 0.0)
+            now, end = jnp.float32(at), jnp.float32(steps)
+            rate = substitute.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * now / end))
+            late += jnp.where(now >= 0.9 * end, value, 0.0)
             return at + 1, jax.tree.map(lambda p, u: p - rate * u, parameters, updates), moments, late
 
         first = model.init(jax.random.fold_in(key, 2**32 - 1)).params

@@ -221,7 +221,7 @@ def _advance(cost, rule, arguments, state, target, until, enough):
                 pick(better, now.x, now.best),
                 jnp.where(better, value, now.cost),
                 at,
-                now.steps + now.active,
+                now.steps + now.active.astype(now.steps.dtype),
                 going,
             )
 

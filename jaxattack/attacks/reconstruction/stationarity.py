@@ -112,7 +112,7 @@ def _seek(candidates: int, steps: int, params: Any, key: jax.Array, low: jax.Arr
     run = draw_run(jax.random.fold_in(key, 0))
     layers, middle, half = len(params["kernels"]), (low + high) / 2, (high - low) / 2
     unit = _square(params) / (layers * candidates * run.margin)
-    sign = 2.0 * (jnp.arange(candidates) % 2) - 1
+    sign = 2.0 * jnp.float32(jnp.arange(candidates) % 2) - 1
     features = params["kernels"][0].shape[0]
     start = jax.random.normal(jax.random.fold_in(key, 1), (candidates, features)) * run.spread
     fall = optax.cosine_decay_schedule(1.0, steps)
