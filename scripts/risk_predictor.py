@@ -131,7 +131,7 @@ def correlations(
         run = [number for number, area in enumerate(each) if area is not None]
         table[attack] = {
             predictor: float(
-                spearmanr([settings[number].excess[predictor] for number in run], [each[n] for n in run]).statistic
+                spearmanr([settings[number].excess[predictor] for number in run], [each[n] for n in run])[0]
             )
             for predictor in settings[0].excess
         }
