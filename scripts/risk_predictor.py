@@ -122,6 +122,11 @@ def loss_area(observations: Observations) -> float:
     return float(np.mean([auc(roc_curve(row, own)) for row, own in zip(scores, observations.member, strict=True)]))
 
 
+def _rank_correlation(a: Sequence[Any], b: Sequence[Any]) -> float:
+    result: Any = spearmanr(a, b)
+    return float(result.statistic)
+
+
 def correlations(
     settings: Sequence[Setting], areas: Mapping[str, Sequence[float | None]]
 ) -> dict[str, dict[str, float]]:
@@ -130,9 +135,7 @@ def correlations(
     for attack, each in areas.items():
         run = [number for number, area in enumerate(each) if area is not None]
         table[attack] = {
-            predictor: float(
-                spearmanr([settings[number].excess[predictor] for number in run], [each[n] for n in run])[0]
-            )
+            predictor: _rank_correlation([settings[n].excess[predictor] for n in run], [each[n] for n in run])
             for predictor in settings[0].excess
         }
     return table
