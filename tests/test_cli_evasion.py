@@ -35,7 +35,7 @@ def test_the_chain_of_a_thief_is_one_command(tmp_path):
         "--http",
         folder=tmp_path,
     )
-    assert "transfer-fgsm fools softmax on digits" in done.stderr
+    assert "transfer-fgsm fools softmax on digits" in done.stdout
     report = json.loads(next((tmp_path / "jaxattack-runs").glob("evade-softmax-*/report.json")).read_text())
     assert report["attack"]["stolen"]["complete"]
     assert report["cost"]["questions"] == 40

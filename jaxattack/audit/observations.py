@@ -148,7 +148,7 @@ def _signals_of(
     label: Int[np.ndarray, "record"],
     attacks: Sequence[MembershipAttack],
     notes: list[str],
-) -> dict[str, Float[np.ndarray, "model record query"]]:
+) -> dict[str, Float[np.ndarray, "model record query *value"]]:
     """Every signal that an attack reads, one model at a time; notes say how the file was read."""
     by_query = values if values.ndim == 4 else values[:, :, None]
     read = read_confidences(str(path), kind, by_query, label)
@@ -161,7 +161,9 @@ def _signals_of(
         bad[model] = ~np.isfinite(z)
         unread = bad[model].any(axis=-1)
         for name, signal in _compute(names, z.reshape(-1, z.shape[-1]), labels).items():
-            by_name[name].append(np.where(unread, np.nan, np.asarray(signal).reshape(unread.shape)))
+            by_record = np.asarray(signal).reshape(*unread.shape, *signal.shape[1:])
+            by_record = np.where(unread.reshape(*unread.shape, *[1] * (by_record.ndim - 2)), np.nan, by_record)
+            by_name[name].append(by_record)
     if bad.any():
         notes.append(told_places(str(path), kind, bad.reshape(values.shape)))
     if kind == "probability":
@@ -180,7 +182,7 @@ def _unread(observations: Observations) -> Bool[np.ndarray, "record"]:
     unread = np.zeros(observations.records, bool)
     for name in observations.signals:
         for one in observations.signal(name):
-            unread |= ~np.isfinite(one).all(axis=1)
+            unread |= ~np.isfinite(one).reshape(observations.records, -1).all(axis=1)
     return unread
 
 

@@ -48,9 +48,9 @@ from jaxattack.signals.neighbours import FlipRobustness, MerlinRatio, NoiseRobus
 from jaxattack.signals.oslo import OsloQueries
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
-from jaxattack.signals.scores import TINY, Labels, Logits, Values
+from jaxattack.signals.scores import TINY, Labels, Logits
 from jaxattack.signals.yoqo import YoqoQuery
-from jaxattack.types import Answer, InputError, Model, Signal, Variables
+from jaxattack.types import Answer, InputError, Model, OptimisedSignal, Signal, Variables
 
 ALWAYS = ("phi", "correct")
 
@@ -167,14 +167,14 @@ class Outputs:
         raise InputError(_NO_WEIGHTS)
 
 
-def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Values]:
+def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Float[jax.Array, "record *value"]]:
     """The named signals of a batch of raw outputs.
 
     Raises:
-        InputError: an unknown signal, one that sees weights, or one that asks more than once.
+        InputError: an unknown signal, one that sees weights, or one that asks more than once or something else.
     """
     kept = {name: lookup(name) for name in names}
-    asking = [name for name, signal in kept.items() if signal.queries > 1]
+    asking = [name for name, signal in kept.items() if signal.queries > 1 or isinstance(signal, OptimisedSignal)]
     if asking:
         raise InputError(f"only raw outputs were written down: {asking[0]} must ask the models again.")
     return {name: signal(Outputs(z), z, y, None) for name, signal in kept.items()}

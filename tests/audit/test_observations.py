@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, logsumexp, softmax
 
-from jaxattack.attacks.membership import ATTACKS, lookup
+from jaxattack.attacks.membership import ATTACKS, REGISTRY, lookup
+from jaxattack.attacks.naming import label as name_of
 from jaxattack.audit import read_observations, score
 from jaxattack.audit.findings import values
+from jaxattack.data import Halves
 from jaxattack.types import InputError, InputWarning, Observations
 
 RNG = np.random.default_rng(0)
@@ -292,3 +294,24 @@ def test_a_phi_of_infinity_is_left_out_and_told(read):
     found = score(read(member=MEMBER, label=LABEL, phi=phi))
     assert "first at (1, 5) of [model, record]: 1 of 40 records" in found.notes[0]
     assert found.models.scored == 39
+
+
+def test_attacks_that_read_several_numbers_of_an_answer_score_a_file(tmp_path):
+    z = RNG.normal(size=(6, 24, 3))
+    member = Halves()(6, 24, 0)
+    np.savez(tmp_path / "observations.npz", logits=z, member=member, label=np.arange(24) % 3)
+    attacks = (lookup("ml-leaks-1"), lookup("shokri?shadows=1&network.epochs=1"))
+    read = read_observations(tmp_path / "observations.npz", attacks)
+    assert read.signals["confidence_vector"].shape == (6, 24, 1, 3)
+    np.testing.assert_allclose(read.signals["confidence_vector"][:, :, 0], softmax(z, axis=2), rtol=1e-5)
+    assert {one.name for one in score(read, attacks).attacks} == {name_of(attack, REGISTRY) for attack in attacks}
+    z[2, 5] = np.nan
+    np.savez(tmp_path / "observations.npz", logits=z, member=member, label=np.arange(24) % 3)
+    assert score(read_observations(tmp_path / "observations.npz", attacks), attacks).attacks[0].records == 23
+
+
+@pytest.mark.parametrize("name", ["yoqo", "morgan", "bit-flips"])
+def test_attacks_that_ask_again_are_refused_for_a_file(tmp_path, name):
+    np.savez(tmp_path / "o.npz", logits=RNG.normal(size=(6, 24, 3)), member=Halves()(6, 24, 0), label=np.arange(24) % 3)
+    with pytest.raises(InputError, match="must ask the models again"):
+        read_observations(tmp_path / "o.npz", (lookup(name),))
