@@ -85,7 +85,7 @@ class Purifier:
         """The autoencoder; the members' confidences, the probability of an exchange, and the secret of the hash."""
         reserve_key, learn_key, salt_key = jax.random.split(key, 3)
         answer: Any = endpoint.answer(endpoint.records())
-        label, p, _ = answer
+        label, p = jnp.asarray(answer.label), jnp.asarray(answer.probability)  # an oracle's have 64 bits
         reserve = (1 - member) * jax.random.bernoulli(reserve_key, 0.5, member.shape).astype(member.dtype)
         layers = learn(learn_key, p, label, reserve, self.passes) if self.reform else ()
         if not self.swap:

@@ -120,3 +120,12 @@ def test_exchange_and_top_two_by_hand():
 def test_values_out_of_range_are_refused(fields):
     with pytest.raises(InputError, match=f"{next(iter(fields))} is"):
         Purifier(**fields)
+
+
+def test_an_oracles_answers_of_64_bits_teach_as_those_of_32_do():
+    def learnt(p):
+        endpoint = Endpoint(lambda: X, lambda _: Answer(LABEL, p))
+        return Purifier(reform=False).fit(jax.random.key(0), endpoint, jnp.asarray(Y), jnp.asarray(MEMBER, jnp.float32))
+
+    for a, b in zip(jax.tree.leaves(learnt(P.astype(np.float64))), jax.tree.leaves(learnt(P)), strict=True):
+        np.testing.assert_array_equal(a, b)
