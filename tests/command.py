@@ -52,7 +52,7 @@ def _forked(command, folder):
     """As `subprocess.run`, but for the imports."""
     with tempfile.TemporaryDirectory() as outputs:
         texts = [Path(outputs) / name for name in ("stdout", "stderr")]
-        arguments = (command[2:], os.fspath(folder), *map(os.fspath, texts), programs())
+        arguments = (command[2:], os.fspath(folder), *map(os.fspath, texts), programs(), dict(os.environ))
         process = _SERVER.Process(target=_become, args=arguments)
         process.start()
         process.join(LIMIT)
@@ -62,8 +62,13 @@ def _forked(command, folder):
         return subprocess.CompletedProcess(command, process.exitcode, *(text.read_text() for text in texts))
 
 
-def _become(arguments, folder, stdout, stderr, compiled):
-    """In the fork: run the command with its outputs in files."""
+def _become(arguments, folder, stdout, stderr, compiled, environment):
+    """In the fork: run the command with its outputs in files, in the environment of the test.
+
+    That of the fork is as old as the process that it is a fork of. Under other flags of XLA sums are rounded otherwise.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     keep_programs(compiled)
     os.chdir(folder)
     for number, path in ((1, stdout), (2, stderr)):
