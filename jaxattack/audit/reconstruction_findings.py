@@ -52,6 +52,7 @@ def victim_findings(case: Case, experiment: Experiment) -> VictimFindings:
 def attack_findings(
     attack: ReconstructionAttack, reconstruction: Reconstruction, experiment: Experiment
 ) -> AttackFindings:
+    """The attack, what it is after and needs, and how it ended."""
     return AttackFindings(
         name=label(attack, ATTACKS),
         goal=reconstruction.goal,
@@ -69,8 +70,8 @@ def cost_findings(reconstruction: Reconstruction, prepaid: int, seconds: Seconds
     """What a reconstruction cost.
 
     Args:
-        made: the reconstruction, which counts its queries, models and steps.
-        kept: answers that an earlier start had paid for.
+        reconstruction: counts its queries, models and steps.
+        prepaid: answers that an earlier start had paid for.
         seconds: by phase.
     """
     return Cost(

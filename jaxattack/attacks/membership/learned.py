@@ -8,6 +8,7 @@ on no other target. The order of the records matters: a step's batch is drawn by
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,16 +32,16 @@ from jaxattack.types import InputError, Observations, config
 
 
 @config
-class LearnedAttack(NetworkAttack):
+class LearnedAttack(NetworkAttack, ABC):
     """One whose networks are shown features of a single model's answer to a record."""
 
+    @abstractmethod
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record _"], ...]:
         """What its networks are shown, in parts.
 
         Raises:
             InputError: as `jaxattack.attacks.membership.observed.read_values`.
         """
-        raise NotImplementedError
 
     def __call__(
         self, observations: Observations, targets: Sequence[int] | None = None
