@@ -298,8 +298,10 @@ def test_a_damaged_cell_is_refused_by_name(tmp_path, how):
     assert CellFolder(tmp_path).measure({"a": 1}, MembershipMeasurement, lambda: None) == measured
     (file,) = tmp_path.iterdir()
     file.write_text(DAMAGE[how](file.read_text()))
-    with pytest.raises(InputError, match=file.name):
+    with pytest.raises(InputError, match=file.name) as refusal:
         folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
+    assert str(refusal.value).count(file.name) == 1
+    assert "the folder" not in str(refusal.value)  # one remedy: the cell's own
 
 
 @pytest.mark.parametrize(

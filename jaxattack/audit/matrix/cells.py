@@ -233,7 +233,9 @@ def _read(file: Path, identity: Any, kind: type[Measurement]) -> Measurement | R
             raise ValueError("it is of another cell")
         return _measurement(content["measurement"], kind)
     except (KeyError, TypeError, ValueError) as error:  # InputError is one of the last
-        reason = f"it has no {error}" if isinstance(error, KeyError) else f"{error}".rstrip(".")
+        # What a file of any folder says of itself ends in a remedy of its own, which is not a cell's.
+        cause = error.__cause__ or "it is no object of JSON" if isinstance(error, FolderError) else error
+        reason = f"it has no {cause}" if isinstance(cause, KeyError) else f"{cause}".rstrip(".")
         raise InputError(
             f"{file} is damaged ({reason:.200}): delete this file and give the same command again; only this cell is "
             "measured again."
