@@ -31,7 +31,7 @@ COMMANDS = {
     "serve": "jaxattack.cli.extraction:serve",
     "train": "jaxattack.cli.train:train",
     "score": "jaxattack.cli.membership:score",
-    "report": "jaxattack.cli.membership:report",
+    "report": "jaxattack.cli.report:report",
     "data": "jaxattack.cli.data:data",
     "attacks": "jaxattack.cli.attacks:attacks",
 }

@@ -1,4 +1,4 @@
-"""The commands `membership`, `score` and `report`."""
+"""The commands `membership` and `score`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import jax
 from cyclopts import Parameter
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, under_protocol
-from jaxattack.audit import MembershipAudit, Part, read_observations, rescore, train_part
+from jaxattack.audit import MembershipAudit, Part, read_observations, train_part
 from jaxattack.audit.observations import readable, score_records
 from jaxattack.audit.poisoning import poison as run_poison
 from jaxattack.audit.sweep import run_membership
@@ -254,35 +254,3 @@ def score(
     with progress(output) as report_progress:
         result = score_records(read, used, declare=declared, name=observations.name, progress=report_progress)
     publish(folder, result.findings, output, records=result.records)
-
-
-def report(
-    run: Path,
-    /,
-    *,
-    attacks: Words = tuple(ATTACKS),
-    declare: str | None = None,
-    protocol: Protocol = PROTOCOLS[0],
-    output: OutputOptions = _OUTPUT,
-    out: Path | None = None,
-) -> None:
-    """Attack the models of a run folder again and write its report anew; nothing is trained.
-
-    A run that was stopped is scored as far as it went.
-
-    Args:
-        run: the run folder.
-        attacks: the attacks to run; all by default.
-        declare: one of them, named before it is known which is the strongest, for the headline to speak of.
-        protocol: independent, or leave-one-out as published: which models are a target's references.
-        out: the report's folder; the run folder by default.
-    """
-    used = attacks_from(attacks, protocol)
-    declared = declared_from(declare, protocol)
-    if (run / "cells").is_dir() and not (run / "run.json").exists():
-        raise InputError(
-            f"{run} is of a matrix: give its command again with --out {run}, and only what it lacks is done."
-        )
-    with progress(output) as report_progress:
-        result = rescore(run, used, declare=declared, progress=report_progress)
-    publish(out or run, result.findings, output, pictures=result.pictures, records=result.records)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from jaxattack.cli import application
-from jaxattack.cli.membership import report
+from jaxattack.cli.report import report
 from jaxattack.types import InputError
 
 
