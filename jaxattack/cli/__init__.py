@@ -30,7 +30,7 @@ COMMANDS = {
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
     "train": "jaxattack.cli.train:train",
-    "score": "jaxattack.cli.membership:score",
+    "score": "jaxattack.cli.score:score",
     "report": "jaxattack.cli.report:report",
     "data": "jaxattack.cli.data:data",
     "attacks": "jaxattack.cli.attacks:attacks",

@@ -1,4 +1,4 @@
-"""The commands `membership` and `score`."""
+"""The command `membership`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import jax
 from cyclopts import Parameter
 
-from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, under_protocol
-from jaxattack.audit import MembershipAudit, Part, read_observations, train_part
-from jaxattack.audit.observations import readable, score_records
+from jaxattack.attacks.membership import ATTACKS, PROTOCOLS
+from jaxattack.audit import MembershipAudit, Part, train_part
 from jaxattack.audit.poisoning import poison as run_poison
 from jaxattack.audit.sweep import run_membership
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say
 from jaxattack.cli.poison import Poisoned, poisoning_from
-from jaxattack.cli.values import attacks_from, declared_from
+from jaxattack.cli.values import Protocol, attacks_from, declared_from
 from jaxattack.cli.words import (
     DefenceOptions,
     Defending,
@@ -37,8 +36,6 @@ from jaxattack.cli.words import (
 from jaxattack.data.designs import design
 from jaxattack.training import Placement, Recipe
 from jaxattack.types import Defence, InputError, Learner, config
-
-Protocol = Literal["independent", "leave-one-out"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,35 +219,3 @@ def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[s
     if output.json:
         print_json({"part": str(part), "unfinished": names, "then": command})
     say(output, f"Part {part} is finished; these are not: {', '.join(names)}. When they are: {command}")
-
-
-def score(
-    observations: Path,
-    /,
-    *,
-    attacks: Words = (),
-    declare: str | None = None,
-    protocol: Protocol = PROTOCOLS[0],
-    output: OutputOptions = _OUTPUT,
-    out: Path | None = None,
-) -> None:
-    """Attack models that any framework trained: an .npz of logits, probability or phi, member and label.
-
-    `member` is 0 or 1 [model, record], `label` a number or a name [record], `logits` or `probability` [model, record,
-    class] or [model, record, query, class]; or `phi` = log p_y - log(1 - p_y) [model, record] or [model, record, query].
-
-    Args:
-        observations: the .npz file.
-        attacks: the attacks to run; by default all whose signals are there.
-        declare: one of them, named before it is known which is the strongest, for the headline to speak of.
-        protocol: independent, or leave-one-out as published: which models are a target's references.
-        out: the report's folder; by default beside the file.
-    """
-    folder = out or observations.with_suffix(".report")
-    declared_attacks = attacks_from(attacks, protocol)
-    read = read_observations(observations, declared_attacks)
-    used = declared_attacks or tuple(under_protocol(attack, protocol) for attack in readable(read))
-    declared = declared_from(declare, protocol)
-    with progress(output) as report_progress:
-        result = score_records(read, used, declare=declared, name=observations.name, progress=report_progress)
-    publish(folder, result.findings, output, records=result.records)

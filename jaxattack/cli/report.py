@@ -6,10 +6,9 @@ from pathlib import Path
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS
 from jaxattack.audit import rescore
-from jaxattack.cli.membership import Protocol
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import Output, OutputOptions, progress, publish
-from jaxattack.cli.values import attacks_from, declared_from
+from jaxattack.cli.values import Protocol, attacks_from, declared_from
 from jaxattack.types import InputError
 
 _OUTPUT = Output()

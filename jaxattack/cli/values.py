@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -35,6 +35,9 @@ DefenceNames = Annotated[
     ),
 ]
 """Defences; the help names all that are registered."""
+
+Protocol = Literal["independent", "leave-one-out"]
+"""Which models are a target's references."""
 
 _FIXED = ("recipe", "loss", "gradient")
 """Fields of a learner that its name does not set."""
