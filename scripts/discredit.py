@@ -95,8 +95,7 @@ def duplicates(dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
 
 def with_duplicates(dataset: Dataset, made: Mapping[str, np.ndarray]) -> Dataset:
     """The records, and behind them their duplicates, one kind after the other."""
-    x = np.concatenate([dataset.x, *made.values()])
-    return replace(dataset, x=x, y=np.tile(dataset.y, 1 + len(made)))
+    return dataset.extend(np.concatenate([*made.values()]), np.tile(dataset.y, len(made)), kind="duplicate")
 
 
 def nearest_others(x: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def main() -> None:
     for seed in range(options.seeds):
         order = np.random.default_rng(seed).permutation(len(dataset))
         victim, shadows = (
-            observe(replace(dataset, x=dataset.x[part], y=dataset.y[part]), models, seed)
+            observe(dataset.take(part), models, seed)
             for part, models in ((order[: 2 * HALF], 1), (order[2 * HALF : 4 * HALF], SHADOWS))
         )
         right = victim.signal("correct")[:, :, 0]

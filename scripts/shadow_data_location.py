@@ -48,7 +48,7 @@ def synthesise(victim: Oracle, dataset: Dataset, seed: int) -> tuple[Dataset, st
     classes = np.arange(RECORDS) % dataset.classes
     made = HillClimb()(victim, classes, seed=seed)
     told = f"synthesised: {made.emitted.mean():.0%} of chains, {made.queries.sum() / max(made.emitted.sum(), 1):.0f} queries a record"
-    return replace(dataset, x=made.x[made.emitted], y=classes[made.emitted]), told
+    return replace(dataset, x=made.x[made.emitted], y=classes[made.emitted], ids=()), told
 
 
 def main() -> None:
@@ -62,10 +62,7 @@ def main() -> None:
     notes = []
     for seed in range(options.seeds):
         order = np.random.default_rng(seed).permutation(len(dataset))
-        own, other = (
-            replace(dataset, x=dataset.x[part], y=dataset.y[part])
-            for part in (order[:RECORDS], order[RECORDS : 2 * RECORDS])
-        )
+        own, other = (dataset.take(part) for part in (order[:RECORDS], order[RECORDS : 2 * RECORDS]))
         model, variables, observed = train(own, 1, seed)
         documented = Inputs(low=np.zeros(own.shape), high=np.ones(own.shape), categories=np.full(own.shape, 2))
         victim = from_model(model, variables, inputs=documented, classes=dataset.classes)

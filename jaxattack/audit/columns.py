@@ -9,6 +9,7 @@ victim is wrong about it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -89,10 +90,8 @@ def within(dataset: Dataset, member: Bool[np.ndarray, "record"], columns: Column
         return dataset, member
     rows = columns.of[dataset.y] != UNKNOWN
     names = tuple(names_of(dataset)[cls] for cls in classes)
-    labelled = Dataset(
-        x=dataset.x[rows], y=columns.of[dataset.y[rows]], classes=len(classes), name=dataset.name, names=names
-    )
-    return labelled, member[rows]
+    inside = dataset.take(rows)
+    return replace(inside, y=columns.of[inside.y], classes=len(classes), names=names), member[rows]
 
 
 def _lacking(dataset: Dataset, column: Int[np.ndarray, "cls"], rows: Bool[np.ndarray, "record"]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -144,9 +145,7 @@ class Case(NamedTuple):
 
 def numbers(dataset: Dataset) -> Dataset:
     """The same records as float32, in the same units."""
-    return Dataset(
-        x=dataset.x.astype(np.float32), y=dataset.y, classes=dataset.classes, name=dataset.name, names=dataset.names
-    )
+    return replace(dataset, x=dataset.x.astype(np.float32))
 
 
 def span_of(case: Case) -> Span:

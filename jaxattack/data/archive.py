@@ -1,4 +1,9 @@
-"""A data set as one .npz file: ``x``, ``y`` and, where a class may be missing, ``classes`` (one whole number, or the names of all classes).
+"""A data set as one .npz file.
+
+    x        ["record *feature"]     images or a table
+    y        ["record"]              labels
+    classes  optional                one whole number, or Text ["cls"]: the names of all classes
+    ids      ["record"], optional    what each record is called, each otherwise: Text or whole numbers
 
 ``numpy.savez("records.npz", x=x, y=y)`` writes one. Which arrays are taken, and as what, is said in `arrays`.
 Python objects (pickles) are never read. What else is refused before it is read is said in `jaxattack.npz`.
@@ -26,17 +31,34 @@ def read(path: str | os.PathLike[str]) -> Dataset:
     """
     name = os.fspath(path)
     arrays = _read_arrays(name)
+    x, y, ids = arrays["x"], arrays["y"], read_ids(arrays.get("ids"), name)
     classes = arrays.get("classes")
     if classes is None:
-        return from_arrays(arrays["x"], arrays["y"], name=name)
+        return from_arrays(x, y, ids=ids, name=name)
     if classes.ndim == 1 and classes.dtype.kind == "U":
-        return from_arrays(arrays["x"], arrays["y"], names=classes.tolist(), name=name)
+        return from_arrays(x, y, names=classes.tolist(), ids=ids, name=name)
     if classes.ndim or classes.dtype.kind not in "iu":
         raise InputError(
             f"{name}: classes has dtype {classes.dtype} and shape {classes.shape}: give one whole number or the names "
             "of all classes, or leave it out."
         )
-    return from_arrays(arrays["x"], arrays["y"], classes=int(classes), name=name)
+    return from_arrays(x, y, classes=int(classes), ids=ids, name=name)
+
+
+def read_ids(ids: np.ndarray | None, name: str) -> tuple[str, ...]:
+    """The ids of records in an array of text or of whole numbers; none where there is no array.
+
+    Raises:
+        InputError: an array of another kind or shape.
+    """
+    if ids is None:
+        return ()
+    if ids.ndim != 1 or ids.dtype.kind not in "Uiu":
+        raise InputError(
+            f"{name}: ids has dtype {ids.dtype} and shape {ids.shape}: give text or a whole number for each record, or "
+            "leave it out."
+        )
+    return tuple(map(str, ids.tolist()))
 
 
 def save(dataset: Dataset, path: str | os.PathLike[str]) -> None:
@@ -48,7 +70,8 @@ def save(dataset: Dataset, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix != ".npz":
         raise InputError(f"{target}: the name of a saved data set ends in .npz: rename it.")
-    write_arrays(target, {"x": dataset.x, "y": dataset.y, "classes": np.array(dataset.names or dataset.classes)})
+    arrays = {"x": dataset.x, "y": dataset.y, "classes": np.array(dataset.names or dataset.classes)}
+    write_arrays(target, arrays | ({"ids": np.array(dataset.ids)} if dataset.ids else {}))
 
 
 def _read_arrays(name: str) -> dict[str, np.ndarray]:
@@ -60,7 +83,7 @@ def _read_arrays(name: str) -> dict[str, np.ndarray]:
                         f"{name}: it has no {key!r} (it holds {printable(archive.names) or 'no named array'}): save it "
                         "with numpy.savez(path, x=x, y=y)."
                     )
-            return {key: archive.read(key) for key in ("x", "y", "classes") if key in archive.names}
+            return {key: archive.read(key) for key in ("x", "y", "classes", "ids") if key in archive.names}
     except FileNotFoundError as error:
         raise InputError(
             f"{name}: there is no such file: check the path, or write one with numpy.savez(path, x=x, y=y)."

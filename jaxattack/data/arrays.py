@@ -29,6 +29,7 @@ def from_arrays(
     *,
     classes: int | None = None,
     names: Sequence[str] = (),
+    ids: Sequence[str] = (),
     name: str = "arrays",
 ) -> Dataset:
     """Records and labels, as numbers of the kinds a Dataset holds (see the table above).
@@ -38,22 +39,29 @@ def from_arrays(
         y: labels of any kind that `jaxattack.data.labels` lists.
         classes: the number of classes; by default as many as there are different labels.
         names: of all classes, in the order of their numbers.
+        ids: what each record is called; by default they are numbered alone.
         name: what to call the records in messages and reports.
 
     Raises:
         InputError: arrays of another kind or shape, of unequal lengths, or with NaN; labels of another kind, or of more
-            classes than declared; fewer than two classes.
+            classes than declared; fewer than two classes; ids that `jaxattack.types.check_ids` refuses.
     """
     labels = read_labels(y, f"{name}: y", classes=classes, names=names)
     return Dataset(
-        x=_records(np.asarray(x), name), y=labels.number, classes=labels.classes, name=name, names=labels.names
+        x=_records(np.asarray(x), name),
+        y=labels.number,
+        classes=labels.classes,
+        name=name,
+        names=labels.names,
+        ids=tuple(ids),
     )
 
 
 def fingerprint(dataset: Dataset) -> str:
     """SHA-256 of the shapes, types and values of x and y and of the number of classes, in hexadecimal.
 
-    The name does not count: the same records from another source have the same fingerprint.
+    Names do not count, of the set, its classes or its records: models are trained on none of them, so that the same records
+    from another source, or with ids added to them, are the same run.
     """
     digest = hashlib.sha256(str(dataset.classes).encode())
     for array in (dataset.x, dataset.y):

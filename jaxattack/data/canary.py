@@ -166,10 +166,5 @@ def _added(dataset: Dataset, x: np.ndarray, y: Shaped[np.ndarray, "canary"], kin
     """Canaries behind the records, in the records' type."""
     if dataset.x.dtype == np.uint8:
         x = np.clip(np.rint(x), 0, 255)
-    x = x.reshape(len(x), *dataset.shape).astype(dataset.x.dtype)
-    extension = replace(
-        _rename(dataset, len(x), kind),
-        x=np.concatenate([dataset.x, x]),
-        y=np.concatenate([dataset.y, y.astype(dataset.y.dtype)]),
-    )
+    extension = _rename(dataset, len(x), kind).extend(x.reshape(len(x), *dataset.shape), y, kind=f"{kind} canary")
     return Planted(extension, np.repeat(np.array([BACKGROUND, CANARY], np.uint8), [len(dataset), len(x)]))

@@ -8,7 +8,6 @@ model is trained on it, the references as well as the target, and the poison its
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -77,11 +76,7 @@ def relabel_copies(dataset: Dataset, targets: Int[np.ndarray, "target"], copies:
     wrong = (dataset.y[targets] + shift) % dataset.classes
     poison = np.tile(targets, copies)
     return Poisoned(
-        records=replace(
-            dataset,
-            x=np.concatenate([dataset.x, dataset.x[poison]]),
-            y=np.concatenate([dataset.y, np.tile(wrong, copies)]).astype(dataset.y.dtype),
-        ),
+        records=dataset.extend(dataset.x[poison], np.tile(wrong, copies), kind="poison"),
         background=np.arange(len(dataset) + len(poison)) >= len(dataset),
         targets=targets,
     )

@@ -61,7 +61,7 @@ def marginals(dataset: Dataset, *, records: int, by_class: bool = True, seed: in
     x = np.empty((records, source.shape[1]), source.dtype)
     for rows, values in _pools(dataset.y, y, by_class):
         x[rows] = _from_columns(source[values], int(rows.sum()), rng)
-    return replace(dataset, x=x.reshape(records, *dataset.x.shape[1:]), y=y, name=f"{dataset.name}?marginals")
+    return replace(dataset, x=x.reshape(records, *dataset.shape), y=y, ids=(), name=f"{dataset.name}?marginals")
 
 
 def label_by(victim: Oracle, x: Shaped[np.ndarray, "record *feature"], *, name: str = "labelled") -> Dataset:

@@ -6,7 +6,7 @@
 | ``iris``, ``wine``, ``breast_cancer`` | scikit-learn's tables, float32, every column scaled to mean 0 and variance 1 |
 | ``tfds:NAME[/CONFIG][:VERSION]`` | a set that tensorflow-datasets has prepared; options ``split`` and ``data_dir`` |
 | ``synthetic:gaussian``, ``synthetic:random-labels`` | see `synthetic`; their arguments are options |
-| a path that ends in ``.npz`` | ``x``, ``y`` and perhaps ``classes``; see `archive` |
+| a path that ends in ``.npz`` | ``x``, ``y`` and perhaps ``classes`` and ``ids``; see `archive` |
 
 Options follow a question mark, as in an address: ``tfds:cifar10?split=train[:5000]``,
 ``synthetic:gaussian?records=2000&seed=3``. Everything works without a network.
@@ -129,4 +129,4 @@ def _embedded(name: str) -> Dataset:
     else:
         table, y = getattr(datasets, f"load_{name}")(return_X_y=True)
         x = (table - table.mean(axis=0)) / table.std(axis=0)
-    return from_arrays(x, y, name=name)
+    return from_arrays(x, np.asarray(y), name=name)

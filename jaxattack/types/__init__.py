@@ -25,7 +25,7 @@ from jaxattack.types.extraction import (
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
 from jaxattack.types.learner import Learner, Membership, Reserving, check_reserve, gradient_steps, reserve_size
 from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
-from jaxattack.types.model import Dataset, Ensemble, Model, Variables
+from jaxattack.types.model import Dataset, Ensemble, Model, Variables, check_ids
 from jaxattack.types.oracle import (
     EVERY_LEVEL,
     NUMBERS,
@@ -102,6 +102,7 @@ __all__ = [
     "WhiteBox",
     "above_zero",
     "at_least",
+    "check_ids",
     "check_reserve",
     "config",
     "gradient_steps",

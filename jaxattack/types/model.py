@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +11,35 @@ import numpy as np
 from jaxtyping import Bool, Int, PRNGKeyArray, Shaped
 
 from jaxattack.error import InputError
+
+LONGEST_ID = 200
+"""Characters of a record's id: beyond them it is a record, and no name of one."""
+
+
+def check_ids(ids: Sequence[str], records: int, name: str) -> None:
+    """Refuse ids by which a reader could not tell one record from another.
+
+    Args:
+        ids: of all records, or none.
+        records: how many there are.
+        name: what to call the records in messages.
+
+    Raises:
+        InputError: ids that are not one a record, no text, empty, longer than 200 characters, unprintable, or not unique.
+    """
+    if len(ids) not in (0, records):
+        raise InputError(f"{name}: there are {len(ids)} ids of {records} records: give one for each, or none.")
+    for record, text in enumerate(ids):
+        if not isinstance(text, str) or not 0 < len(text) <= LONGEST_ID or not text.isprintable():
+            raise InputError(
+                f"{name}: the id of record {record} is {text!r:.60}: give text of 1 to {LONGEST_ID} printable characters."
+            )
+    if len(set(ids)) < len(ids):
+        first = {text: record for record, text in reversed(list(enumerate(ids)))}
+        again = next(record for record, text in enumerate(ids) if first[text] != record)
+        raise InputError(
+            f"{name}: the records {first[ids[again]]} and {again} have the same id {ids[again]!r:.60}: give each its own."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,9 +52,10 @@ class Dataset:
         classes: the number of classes, at least 2.
         name: where the records came from, as given to `jaxattack.load`.
         names: of the classes; empty where they are numbered alone.
+        ids: what each record is called where it comes from; empty where they are numbered alone. Nothing is trained on them.
 
     Raises:
-        InputError: unequal lengths, no records, NaN or infinity, labels out of range, or fewer than two classes present.
+        InputError: unequal lengths, no records, ids that `check_ids` refuses, NaN or infinity, labels out of range, or fewer than two classes present.
     """
 
     x: Shaped[np.ndarray, "record *feature"]
@@ -33,6 +63,7 @@ class Dataset:
     classes: int
     name: str
     names: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -57,6 +88,7 @@ class Dataset:
             raise InputError(
                 f"{self.name}: there are {len(self.names)} names of {self.classes} classes: give one for each."
             )
+        check_ids(self.ids, len(self.y), self.name)
         if len(np.unique(self.y)) < 2:
             raise InputError(
                 f"{self.name}: every record has the label {self.y[0]}: a classifier needs at least two classes."
@@ -75,9 +107,32 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, records: Int[np.ndarray, "chosen"]) -> Dataset:
-        """The chosen records, in the order given."""
-        return replace(self, x=self.x[records], y=self.y[records])
+    def take(self, records: Int[np.ndarray, "chosen"] | Bool[np.ndarray, "record"] | slice) -> Dataset:
+        """The chosen records, in the order given.
+
+        A record that is chosen twice is no longer told by its id: then the records are numbered alone.
+        """
+        rows = np.arange(len(self))[records]
+        ids = tuple(self.ids[row] for row in rows) if self.ids and len(np.unique(rows)) == len(rows) else ()
+        return replace(self, x=self.x[records], y=self.y[records], ids=ids)
+
+    def extend(self, x: Shaped[np.ndarray, "more *feature"], y: Int[np.ndarray, "more"], *, kind: str) -> Dataset:
+        """The same records with more behind them.
+
+        Args:
+            x: records of the same shape; they take the type of these.
+            y: their labels.
+            kind: what to call them; where these records have ids, theirs are "kind 0", "kind 1" and so on.
+        """
+        taken = set(self.ids)
+        while any(f"{kind} {number}" in taken for number in range(len(y))):
+            kind += "'"
+        return replace(
+            self,
+            x=np.concatenate([self.x, x.astype(self.x.dtype)]),
+            y=np.concatenate([self.y, y.astype(self.y.dtype)]),
+            ids=(*self.ids, *(f"{kind} {number}" for number in range(len(y)))) if self.ids else (),
+        )
 
 
 class Variables(NamedTuple):

@@ -73,12 +73,7 @@ def train_shadows(
             "give records of one kind."
         )
     count = len(fixed)
-    both = Dataset(
-        x=np.concatenate([fixed.x, others.x]),
-        y=np.concatenate([fixed.y, others.y]),
-        classes=fixed.classes,
-        name=fixed.name,
-    )
+    both = fixed.extend(others.x, others.y, kind="other")
     member = np.concatenate([np.ones((len(others), count), bool), np.eye(len(others), dtype=bool)], axis=1)
     ensemble, _ = train_ensemble(model, recipe, both, member, seed=seed, placement=placement)
     return ensemble.variables
