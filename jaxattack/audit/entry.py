@@ -91,6 +91,7 @@ def attack_findings(
     pooled = pooled_of(summary)
     return AttackFindings(
         name=name,
+        family=attack.family,
         description=_description(attack),
         references=attack.references,
         records=scores.shape[1],

@@ -142,12 +142,17 @@ class MembershipAttack(Protocol):
 
     Attributes:
         name: its name in the registry and in reports.
+        family: of attacks that differ in details alone, as "lira", or "threshold" for all that compare one number of the target's
+            own answer; reports show the strongest of each.
         signals: what it reads of every record.
         references: whether it learns from the other models.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def family(self) -> str: ...
 
     @property
     def signals(self) -> tuple[Signal, ...]: ...

@@ -72,6 +72,24 @@ def test_a_form_has_the_paper_that_published_it():
     assert CollaborativeGan.paper
 
 
+def test_attacks_that_differ_in_details_alone_are_one_family():
+    # By hand: every registered attack is in one of these, and those of a row in the same.
+    families = {
+        "lira": "lira-online lira-offline lira-online-bayes lira-online-bayes-normal canary pmia-class",
+        "rmia": "rmia-online rmia-offline-log",
+        "threshold": "loss confidence entropy modified-entropy loss-classwise merlin morgan risk-score ml-leaks-3",
+        "label-only": "gap boundary-distance noise-robustness augmentation-rotation augmentation-rotation-network bit-flips yoqo",
+        "learned": "shokri ml-leaks-1 nsh rapid",
+        "white-box": "nasr gradient-norm input-gradient-norm",
+        "base": "base-1 base-4",
+        **{name: name for name in ("attack-p", "attack-r", "calibration")},
+    }
+    assert {attack.family for attack in REGISTRY.values()} == {*families}
+    for family, names in families.items():
+        assert {REGISTRY[name].family for name in names.split()} == {family}
+    assert FewReferences(attack=LiRA(online=True), pairs=1).family == "lira"
+
+
 def test_an_unknown_family_is_refused_in_one_sentence():
     with pytest.raises(InputError, match="family is 'poisoning': choose from membership, extraction"):
         attacks.catalogue(["poisoning"])

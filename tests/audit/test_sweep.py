@@ -41,6 +41,7 @@ REPORT = {
 ENTRY = {
     *(
         "name",
+        "family",
         "description",
         "auc",
         "balanced_accuracy",

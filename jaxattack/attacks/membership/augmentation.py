@@ -39,6 +39,7 @@ class LabelOnlyAugmentation:
     """
 
     paper = "Choquette-Choo et al. 2021, arXiv 2007.14321"
+    family = "label-only"
     references = False
 
     kind: Literal["rotation", "translation"]
@@ -94,6 +95,7 @@ class LearnedAugmentation(LearnedAttack):
     """
 
     paper = "Choquette-Choo et al. 2021, arXiv 2007.14321"
+    family = "label-only"
     by_class = True
 
     kind: Literal["rotation", "translation"]

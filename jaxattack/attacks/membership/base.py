@@ -67,6 +67,7 @@ class Base:
     """
 
     paper = "Brannvall 2026, arXiv 2603.11799"
+    family = "base"
     references = True
 
     parameters: Literal[1, 2, 3, 4]

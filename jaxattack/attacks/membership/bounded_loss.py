@@ -42,6 +42,7 @@ class BoundedLoss:
 
     name = "loss-bounded"
     paper = "Yeom et al. 2018, arXiv 1709.01604"
+    family = "threshold"
     signals = (Phi(),)
 
     bound: float | None = None

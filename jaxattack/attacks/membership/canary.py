@@ -45,6 +45,7 @@ class Canary:
 
     name = "canary"
     paper = "Wen et al. 2023, arXiv 2210.10750"
+    family = "lira"
     references = True
 
     attack: LiRA = LiRA(online=True, variance="global")

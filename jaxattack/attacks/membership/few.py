@@ -56,6 +56,11 @@ class FewReferences:
         return attack.paper
 
     @property
+    def family(self) -> str:
+        """That of the attack."""
+        return self.attack.family
+
+    @property
     def signals(self) -> tuple[Signal, ...]:
         """Those of the attack."""
         return self.attack.signals

@@ -45,6 +45,7 @@ class GaussianLoss:
 
     name = "loss-gaussian"
     paper = "Yeom et al. 2018, arXiv 1709.01604"
+    family = "threshold"
     signals = (Phi(),)
     references = True
 

@@ -56,6 +56,7 @@ class LiRA:
     """
 
     signals = (Phi(),)
+    family = "lira"
     references = True
 
     online: bool

@@ -65,6 +65,7 @@ class MLLeaks3:
 
     name = "ml-leaks-3"
     paper = "Salem et al. 2019, arXiv 1806.01246"
+    family = "threshold"
     signals = (MaxConfidence(),)
     references = False
 

@@ -53,6 +53,7 @@ class Morgan:
 
     name = "morgan"
     paper = "Jayaraman et al. 2021, arXiv 2005.10881"
+    family = "threshold"
     references = True
 
     smallest: float = 0.22

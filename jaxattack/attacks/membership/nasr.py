@@ -58,6 +58,7 @@ class Nasr(SupervisedAttack):
 
     name = "nasr"
     paper = "Nasr et al. 2019, arXiv 1812.00910"
+    family = "white-box"
     signals = (LayerGradientNorms(), Phi(), ConfidenceVector())
 
     network: AttackNetwork = NETWORK

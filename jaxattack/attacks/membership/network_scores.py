@@ -38,6 +38,7 @@ class NetworkAttack:
     """
 
     name = "network"
+    family = "learned"
     references = True
     by_class: ClassVar[bool] = False
 

@@ -45,6 +45,7 @@ class LabelOnlyNoise:
     """
 
     paper = "Choquette-Choo et al. 2021, arXiv 2007.14321"
+    family = "label-only"
 
     kind: Literal["noise", "bit-flips"]
     levels: tuple[float, ...] | None = None

@@ -38,6 +38,7 @@ class OSLO:
 
     name = "oslo"
     paper = "Peng et al. 2024"
+    family = "label-only"
     references = True
 
     growth: int = 40

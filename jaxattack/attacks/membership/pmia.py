@@ -53,6 +53,7 @@ class PMIA:
     """
 
     paper = "Du et al. 2026, NDSS"
+    family = "lira"
     signals = (Phi(),)
     references = True
 

@@ -51,6 +51,7 @@ class AttackR:
 
     name = "attack-r"
     paper = "Ye et al. 2022, arXiv 2111.09679"
+    family = "attack-r"
     signals = (Phi(),)
     references = True
 
@@ -156,6 +157,7 @@ class AttackP:
 
     name = "attack-p"
     paper = "Ye et al. 2022, arXiv 2111.09679"
+    family = "attack-p"
     signals = (Phi(),)
     references = False
 
@@ -190,6 +192,7 @@ class Calibration:
     """
 
     signals = (Phi(),)
+    family = "calibration"
     references = True
 
     online: bool = False

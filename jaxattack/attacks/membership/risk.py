@@ -42,6 +42,7 @@ class RiskScore:
 
     name = "risk-score"
     paper = "Song and Mittal 2021, arXiv 2003.10595"
+    family = "threshold"
     signals = (Phi(),)
     references = True
 

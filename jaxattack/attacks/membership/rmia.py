@@ -68,6 +68,7 @@ class RMIA:
         InputError: a value outside its range.
     """
 
+    family = "rmia"
     references = True
 
     online: bool

@@ -103,6 +103,11 @@ class Threshold:
         return signal.paper
 
     @property
+    def family(self) -> str:
+        """By what the quantity is read from: weights, labels of altered copies, or the answer to the record."""
+        return {"weights": "white-box", "label": "label-only"}.get(self.signals[0].sees, "threshold")
+
+    @property
     def signals(self) -> tuple[Signal, ...]:
         """The signal that the quantity is read from."""
         return (QUANTITIES[self.quantity][0],)
@@ -159,6 +164,7 @@ class Gap:
 
     name = "gap"
     paper = "Yeom et al. 2018, arXiv 1709.01604"
+    family = "label-only"
     signals = (Correct(),)
     references = False
 

@@ -41,6 +41,7 @@ class YOQO:
 
     name = "yoqo"
     paper = "Wu et al. 2024"
+    family = "label-only"
     references = True
 
     judged: bool = True

@@ -143,6 +143,7 @@ class AttackFindings(RateFindings):
 
     Attributes:
         name: as `jaxattack.attacks.naming.label` has it.
+        family: of attacks that differ in details alone.
         description: what it is, and its fields.
         references: whether it reads other models.
         records: how many it scored.
@@ -167,6 +168,7 @@ class AttackFindings(RateFindings):
     """
 
     name: str
+    family: str
     description: str
     references: bool
     records: int

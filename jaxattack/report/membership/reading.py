@@ -51,23 +51,25 @@ def beats_chance(attack: Mapping[str, Any], name: str) -> bool:
     return attack["tpr_interval_corrected"][name][0] > float(name)
 
 
-def family(name: str) -> str:
-    """The family of an attack, from its name: lira, rmia, attack-p, loss, ..."""
-    first, _, rest = name.partition("-")
-    return f"{first}-{rest.partition('-')[0]}" if first == "attack" else first
+def strongest_by_family(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The strongest attack of each family, the strongest first."""
+    strongest: dict[str, Mapping[str, Any]] = {}
+    for attack in ranked(findings):
+        strongest.setdefault(attack["family"], attack)
+    return list(strongest.values())
 
 
 def attacks_to_draw(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The attacks to draw: the strongest, the strongest of each other family, and always the loss threshold."""
-    strongest: dict[str, Mapping[str, Any]] = {}
-    for attack in ranked(findings):
-        strongest.setdefault(family(attack["name"]), attack)
-    attacks = list(strongest.values())[:CURVES]
+    """The attacks to draw: the strongest of each family, and always the loss threshold, which stands for its own.
+
+    The strongest of all is drawn even where it is of the loss threshold's family.
+    """
+    first, *others = strongest_by_family(findings)
     floor = baseline(findings)
-    if floor is not None and floor not in attacks:
-        others = [attack for attack in attacks if family(attack["name"]) != "loss"]
-        attacks = [*others[: CURVES - 1], floor]
-    return attacks
+    if floor is None or floor is first:
+        return [first, *others][:CURVES]
+    attacks = [first, *(floor if attack["family"] == floor["family"] else attack for attack in others)][:CURVES]
+    return attacks if floor in attacks else [*attacks[: CURVES - 1], floor]
 
 
 def headline(findings: Mapping[str, Any]) -> str:
