@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxattack.attacks.membership import lookup
+from jaxattack.attacks.membership import REGISTRY
 from jaxattack.metrics import auc, balanced_accuracy, influences, roc_curve, thin, tpr_at_fpr
 
 RATES = ("0.1", "0.01", "0.001", "0.0001", "0.00001")
@@ -33,7 +33,7 @@ def _attack(name: str, shift: float, member: np.ndarray, random: np.random.Gener
     sizes = [2**power for power in range(2, 24) if 2**power <= len(member)]
     return {
         "name": name,
-        "family": lookup(name).family,
+        "family": REGISTRY[name].family if name in REGISTRY else name,
         "description": f"The attack {name}.",
         "references": name not in ("loss", "gap"),
         "auc": auc(roc),
