@@ -39,12 +39,13 @@ from jaxattack.types import (
     MembershipAttack,
     Model,
     OptimisedSignal,
-    Reserving,
     Signal,
     at_least,
+    check_reserve,
     config,
     gradient_steps,
     reserve_size,
+    reserving,
     sees,
 )
 
@@ -74,8 +75,9 @@ class MembershipAudit:
         seed: decides everything random.
         keep_weights: keep every model's weights in the run folder, so that they can be asked for more afterwards; by
             default where those of all models fit in 2 GiB.
-        background: how many of the last records are in every model and are not scored; not beside a learner that has
-            records set aside, which are in no model and are not scored either.
+        background: how many of the last records are in every model and are not scored; not beside records set aside.
+        reserve: the share of all records that is set aside at least, in no model and not scored, from 0 to below 1; a learner
+            or a defence may want more.
 
     Raises:
         InputError: a value of another kind or out of range, no attacks, two of one name, or a declared attack that is not
@@ -100,6 +102,7 @@ class MembershipAudit:
     seed: int = 0
     keep_weights: bool | None = None
     background: int = 0
+    reserve: float = 0.0
 
     def __post_init__(self) -> None:
         if self.models < 4:
@@ -110,9 +113,12 @@ class MembershipAudit:
             raise InputError(f"records is {self.records}: give at least 4.")
         check_seed(self.seed)
         at_least(0, background=self.background)
-        if self.background and isinstance(self.learner, Reserving):
+        check_reserve(self.reserve, optional=True)
+        if self.background and self.reserve:
+            raise InputError(f"background is {self.background} and reserve {self.reserve}: give one of them.")
+        if self.background and (parts := reserving(self.learner, self.defences)):
             raise InputError(
-                f"background is {self.background} and {type(self.learner).__name__} has records set aside: choose another learner."
+                f"background is {self.background} and {type(parts[0]).__name__} has records set aside: choose another."
             )
         if not self.attacks:
             raise InputError("attacks is (): give at least one, as (jaxattack.attacks.LiRA(online=True),).")
@@ -203,7 +209,7 @@ def prepare(audit: MembershipAudit) -> Preparation:
         InputError: bad input, or a design that leaves nothing to score.
     """
     records = choose_records(audit.dataset, audit.records, audit.seed)
-    reserve = reserve_size(audit.learner, len(records))
+    reserve = reserve_size(audit.learner, len(records), audit.defences, audit.reserve)
     records = set_aside(records, reserve, audit.seed)
     member = _members(audit, len(records) - audit.background - reserve)
     visible = _visible(audit, records)

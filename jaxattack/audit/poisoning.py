@@ -24,7 +24,7 @@ from jaxattack.audit.scoring import MembershipResult, run_result, scored_observa
 from jaxattack.audit.sweep import train_run
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement
-from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, Reserving, config
+from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, config, reserving
 
 DECLARED = LiRA(online=True)  # of Tramèr et al.: the attack whose curve is drawn where none is declared
 
@@ -72,13 +72,15 @@ def poison(
         The findings of the run with the most copies, and in `poison` the curve over the number of copies.
 
     Raises:
-        InputError: as `jaxattack.membership`, a learner that has records set aside, targets that are no records, or a design with which the attack whose curve is
+        InputError: as `jaxattack.membership`, a learner or a defence that has records set aside, targets that are no records, or a design with which the attack whose curve is
             drawn cannot score them.
     """
     begin = time.perf_counter()
-    if isinstance(audit.learner, Reserving):
+    if audit.reserve:
+        raise InputError(f"reserve is {audit.reserve}, beside which no records are poisoned: leave it at 0.")
+    if parts := reserving(audit.learner, audit.defences):
         raise InputError(
-            f"{type(audit.learner).__name__} has records set aside, beside which none are poisoned: choose another learner."
+            f"{type(parts[0]).__name__} has records set aside, beside which none are poisoned: choose another."
         )
     attack = audit.declare or DECLARED
     clean = choose_records(audit.dataset, audit.records, audit.seed)

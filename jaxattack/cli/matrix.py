@@ -105,6 +105,8 @@ class Crossed:
         design: who is in: halves, exact, poisson:0.5, sized:1200 or mask:FILE.npy; the same in every column.
         repetitions: answers to the same question that are averaged, where a defence draws them afresh.
         budget: queries of an extraction, at most; by default what each asks by itself.
+        reserve: the share of all records that every column sets aside, in no model and not scored. As much as a learner or a
+            defence wants for itself, as dmp or memguard?reserve=0.3, lets undefended models attack that column too.
         seed: decides everything random.
     """
 
@@ -117,6 +119,7 @@ class Crossed:
     design: str = "halves"
     repetitions: int = 16
     budget: int | None = None
+    reserve: float = 0.0
     seed: int = 0
 
     def audit(self, subject: Subject, recipe: Recipe) -> MatrixAudit:
@@ -141,6 +144,7 @@ class Crossed:
             targets=self.targets,
             repetitions=self.repetitions,
             budget=self.budget,
+            reserve=self.reserve,
             seed=self.seed,
         )
 

@@ -16,8 +16,11 @@ that belongs to the record, so that repetitions tell nothing.
 | epsilon | bounds the expected distance of each answer in L1 |
 
 The authors train g by SGD at rate 1e-3 in 400 passes of batches of 64; here it takes ``passes`` steps of Adam at that rate on
-all records at once, which a sweep can map. The reserve is half of a model's non-members, drawn by key, on which the audit also
-measures: that favours the defence.
+all records at once, which a sweep can map.
+
+The reserve is records that the sweep sets aside, members of no model and not scored, where ``reserve`` says how many.
+Without it, and in front of one victim, it is half of a model's non-members, drawn by key, on which the audit also measures:
+that favours the defence.
 """
 
 from __future__ import annotations
@@ -31,8 +34,9 @@ import optax
 from jaxtyping import Float
 
 from jaxattack.defences import by_record, network
+from jaxattack.defences.reserve import reserve_weight
 from jaxattack.defences.scores import require_confidences
-from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, config
+from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, check_reserve, config
 
 WIDTHS = (256, 128, 64, 1)
 WEIGHTS = tuple(10.0**power for power in range(-1, 6))
@@ -50,6 +54,7 @@ class MemGuard:
     Attributes:
         epsilon: the expected distance of an answer from the model's, in L1, at least 0; 2 is no bound.
         passes: training steps of the classifier, at least 1.
+        reserve: the share of all records that a sweep sets aside for it, from 0 to below 1.
 
     Raises:
         InputError: a value out of range.
@@ -61,9 +66,11 @@ class MemGuard:
 
     epsilon: float = 1.0
     passes: int = 400
+    reserve: float = 0.0
 
     def __post_init__(self) -> None:
         at_least(1, passes=self.passes)
+        check_reserve(self.reserve, optional=True)
         if not 0 <= self.epsilon < float("inf"):
             raise InputError(f"epsilon is {self.epsilon}: give a distance from 0.")
 
@@ -79,7 +86,7 @@ class MemGuard:
         """The classifier and the secret of the coins."""
         reserve_key, start_key, coin_key = jax.random.split(key, 3)
         confidences = -jnp.sort(-jnp.asarray(endpoint.answer(endpoint.records()).probability), axis=1)
-        reserve = (1 - member) * jax.random.bernoulli(reserve_key, 0.5, member.shape).astype(member.dtype)
+        reserve = reserve_weight(reserve_key, endpoint, member)
         weight = member / jnp.maximum(member.sum(), 1) + reserve / jnp.maximum(reserve.sum(), 1)
 
         def loss(layers):

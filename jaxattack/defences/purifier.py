@@ -20,8 +20,9 @@ Built from the idea in the paper's abstract; its formulas were not at hand, and 
 | the answer | is a confidence vector: not negative, sums to 1 |
 | the label | never changes without ``swap``; with it, for records that are answered as a member is |
 
-The others of 1 and 2 are half of a model's non-members, drawn by key, on which the audit also measures: that favours the
-defence. Who asks about a record and a near copy of it sees the swap.
+The others of 1 and 2 are records that the sweep sets aside, members of no model and not scored, where ``reserve`` says how
+many. Without it, and in front of one victim, they are half of a model's non-members, drawn by key, on which the audit also
+measures: that favours the defence. Who asks about a record and a near copy of it sees the swap.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ import optax
 from jaxtyping import Float, Int
 
 from jaxattack.defences import by_record, network
+from jaxattack.defences.reserve import reserve_weight
 from jaxattack.defences.scores import require_confidences
-from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, config
+from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, check_reserve, config
 
 HIDDEN, LATENT = 64, 8
 TINY = float(jnp.finfo(jnp.float32).tiny)
@@ -54,6 +56,7 @@ class Purifier:
         swap: exchange labels of what is answered as a member is.
         radius: within which an answer is taken for a member's, in L1, at least 0.
         passes: training steps of the autoencoder, at least 1.
+        reserve: the share of all records that a sweep sets aside for it, from 0 to below 1.
 
     Raises:
         InputError: a value out of range.
@@ -67,9 +70,11 @@ class Purifier:
     swap: bool = True
     radius: float = 1e-4
     passes: int = 400
+    reserve: float = 0.0
 
     def __post_init__(self) -> None:
         at_least(1, passes=self.passes)
+        check_reserve(self.reserve, optional=True)
         if not 0 <= self.radius < float("inf"):
             raise InputError(f"radius is {self.radius}: give a distance from 0.")
 
@@ -86,7 +91,7 @@ class Purifier:
         reserve_key, learn_key, salt_key = jax.random.split(key, 3)
         answer: Any = endpoint.answer(endpoint.records())
         label, p = jnp.asarray(answer.label), jnp.asarray(answer.probability)  # an oracle's have 64 bits
-        reserve = (1 - member) * jax.random.bernoulli(reserve_key, 0.5, member.shape).astype(member.dtype)
+        reserve = reserve_weight(reserve_key, endpoint, member)
         layers = learn(learn_key, p, label, reserve, self.passes) if self.reform else ()
         if not self.swap:
             return layers, (), (), jax.random.bits(salt_key)

@@ -24,7 +24,7 @@ from jaxattack.training.program import (
     models_at_once,
     network,
 )
-from jaxattack.training.single import memberships, observe
+from jaxattack.training.single import memberships, observe, with_reserve
 from jaxattack.types import Dataset, Membership, Model, OptimisedSignal, Surrogates, Variables
 
 
@@ -77,6 +77,7 @@ def _observer(work: Work, mesh: Mesh, models: int, *records: jax.ShapeDtypeStruc
 
     def one(each, x, y, inputs=None):
         key, member, variables = each
+        member = with_reserve(member, len(y), work.reserve)
         return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member, inputs)
 
     def spec(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:

@@ -21,7 +21,7 @@ from jaxattack.training.ensemble import Sweep
 from jaxattack.training.images import BLOCK, check_views
 from jaxattack.training.learners import Standard
 from jaxattack.training.program import Work, device_mesh, fixed_kernels, mapped, network
-from jaxattack.training.single import memberships, observe
+from jaxattack.training.single import memberships, observe, with_reserve
 from jaxattack.training.view import sight
 from jaxattack.types import Dataset, InputError, Observations, sees
 
@@ -52,7 +52,7 @@ def observe_checkpoints(
     access = sight(dataset, sweep.defences)
     signals = tuple(signal for signal in sweep.signals if sees(signal, access))
     slots = int(member.sum(axis=1).max())
-    work = Work(sweep.model, learner, sweep.queries, signals, slots, sweep.columns, sweep.defences)
+    work = Work(sweep.model, learner, sweep.queries, signals, slots, sweep.columns, sweep.defences, sweep.reserve)
     model, mesh = network(work), device_mesh()
     count = -(-len(member) // mesh.size) * mesh.size
     numbers = np.resize(np.arange(len(member), dtype=np.uint32), count)
@@ -61,6 +61,7 @@ def observe_checkpoints(
 
     def one(each, x, y):
         key, members = each
+        members = with_reserve(members, len(y), work.reserve)
         start = fitted(model, work.columns, x, members) if work.columns else model
         ask = partial(
             observe, model, signals, sweep.queries, BLOCK, x, y, defences=sweep.defences, key=key, member=members

@@ -49,9 +49,10 @@ from jaxattack.types import (
     Model,
     Observations,
     OptimisedSignal,
-    Reserving,
     Signal,
     Variables,
+    at_least,
+    reserving,
     sees,
 )
 
@@ -68,12 +69,13 @@ class Sweep:
         columns: which columns of a table each model puts on the scale of its own members
             (`jaxattack.models.standardise`); none where empty.
         defences: before the answers, the first nearest to the model; answers are confidences then, else raw outputs.
-        reserve: how many of the last records are the defender's, members of no model, for a `Reserving` learner.
+        reserve: how many of the last records are the defender's, members of no model, for a `Reserving` learner or a
+            `ReservingDefence`; without either they are nobody's, as in the undefended twin of such a sweep.
         seed: the run's key.
 
     Raises:
-        InputError: an unknown signal, a seed out of range, a model that the learner cannot train, or a reserve of a learner
-            that has none, or the other way round.
+        InputError: an unknown signal, a seed out of range, a model that the learner cannot train, or no reserve for a learner
+            or a defence that needs one.
     """
 
     model: Model
@@ -88,9 +90,9 @@ class Sweep:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         self.learner.check(self.model)
-        if isinstance(self.learner, Reserving) != (self.reserve > 0):
-            needs = "needs records set aside" if self.reserve < 1 else "has no use for records set aside"
-            raise InputError(f"reserve is {self.reserve} and {type(self.learner).__name__} {needs}: mend the number.")
+        at_least(0, reserve=self.reserve)
+        for part in reserving(self.learner, self.defences)[: 1 if self.reserve < 1 else 0]:
+            raise InputError(f"reserve is 0 and {type(part).__name__} needs records set aside: mend the number.")
         by_name = {signal.name: signal for signal in map(as_signal, (*ALWAYS, *self.signals))}
         for signal in by_name.values():
             if isinstance(signal, OptimisedSignal):
@@ -323,8 +325,8 @@ def train_ensemble(
         queries: the views that each is asked about.
         signals: what is kept beside ``phi`` and ``correct``.
         defences: before the answers, the first nearest to the model.
-        reserve: how many of the last records are the defender's, for a learner that needs some: members of no model, whose
-            answers are no measure of it.
+        reserve: how many of the last records are the defender's, for a learner or a defence that needs some: members of no
+            model, whose answers are no measure of it.
         placement: how the work is cut.
 
     Returns:

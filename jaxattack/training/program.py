@@ -184,6 +184,7 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
 
     def observe_one(one, x, y):
         key, member, variables = one
+        member = with_reserve(member, len(y), work.reserve)
         return observe(model, work.signals, work.queries, way.block, x, y, variables, work.defences, key, member)
 
     options, together = fixed_kernels(mesh), models_at_once(work, way.group, chunk // mesh.size)

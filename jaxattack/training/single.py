@@ -258,7 +258,7 @@ def observe(
         variables: the trained model.
         defences: before its answers, the first nearest to the model; they take a key and the members.
         key: everything random about this model.
-        member: its members.
+        member: its members, and the reserve of its defences.
         inputs: of the network, which it is asked about instead of the views of each record.
 
     Returns:
@@ -298,7 +298,7 @@ def observe(
         assert key is not None
         assert member is not None
         within = jnp.zeros(len(y)).at[member.index].max(member.weight)
-        chain = fit(defences, jax.random.fold_in(key, 3), x, in_turn, y, within)
+        chain = fit(defences, jax.random.fold_in(key, 3), x, in_turn, y, within, member.reserve)
     answers = jax.lax.map(ask, blocks)
     by_record = {
         name: jnp.moveaxis(value, 1, 2).reshape(-1, value.shape[1], *value.shape[3:])[: len(y)]

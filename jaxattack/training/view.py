@@ -96,6 +96,7 @@ def fit(
     ask: Callable[[Chain, Any], Answer],
     y: Int[jax.Array, "record"],
     member: Float[jax.Array, "record"],
+    reserve: Int[jax.Array, "reserve"] | None = None,
 ) -> Chain:
     """Defences fitted to one model, each behind those before it.
 
@@ -106,10 +107,11 @@ def fit(
         ask: what the model answers behind a chain, to inputs as those records are.
         y: all labels.
         member: 1 for the model's members, 0 for the others.
+        reserve: the defender's records, members of no model.
     """
     chain: Chain = ()
     for number, defence in enumerate(defences):
-        endpoint = Endpoint(lambda: x, partial(ask, chain))
+        endpoint = Endpoint(lambda: x, partial(ask, chain), reserve)
         state = defence.fit(jax.random.fold_in(key, number), endpoint, y, member)
         chain = (*chain, (defence, state))
     return chain

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from jaxattack.error import FolderError, InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.config import config
-from jaxattack.types.defence import Defence, Endpoint
+from jaxattack.types.defence import Defence, Endpoint, ReservingDefence
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
     Draft,
@@ -23,7 +23,16 @@ from jaxattack.types.extraction import (
     Verification,
 )
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
-from jaxattack.types.learner import Learner, Membership, Reserving, check_reserve, gradient_steps, reserve_size
+from jaxattack.types.learner import (
+    Learner,
+    Membership,
+    Reserving,
+    check_reserve,
+    gradient_steps,
+    reserve_size,
+    reserving,
+    share_set_aside,
+)
 from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables, check_ids
 from jaxattack.types.oracle import (
@@ -88,6 +97,7 @@ __all__ = [
     "Reconstruction",
     "ReconstructionAttack",
     "Reserving",
+    "ReservingDefence",
     "Side",
     "Sight",
     "Signal",
@@ -107,6 +117,8 @@ __all__ = [
     "config",
     "gradient_steps",
     "reserve_size",
+    "reserving",
     "sees",
+    "share_set_aside",
     "within_memory",
 ]

@@ -15,10 +15,13 @@ class Endpoint(NamedTuple):
         records: gives all records, members and others, as `answer` takes them: ["record *feature"]. It raises InputError
             where they are not at hand.
         answer: gives what is answered to any such inputs, ["query *feature"].
+        reserve: Int["reserve"], those of the records that are the defender's and members of no model; None where there are
+            none.
     """
 
     records: Callable[[], Any]
     answer: Callable[[Any], Answer]
+    reserve: Any = None
 
 
 @runtime_checkable
@@ -67,3 +70,15 @@ class Defence(Protocol):
             key: for defences that draw afresh: a key of JAX for each query, or a NumPy generator for them all.
         """
         ...
+
+
+@runtime_checkable
+class ReservingDefence(Defence, Protocol):
+    """A defence that learns from records beside the members, as `jaxattack.types.Reserving` does.
+
+    Attributes:
+        reserve: the share of all records that a sweep sets aside for it, from 0 to below 1.
+    """
+
+    @property
+    def reserve(self) -> float: ...

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Int, PRNGKeyArray, Shaped
 
 from jaxattack.error import InputError
+from jaxattack.types.defence import Defence, ReservingDefence
 from jaxattack.types.model import Model, Variables
 
 
@@ -19,7 +21,8 @@ class Membership(NamedTuple):
     Attributes:
         index: Int["slot"], records; a padded slot repeats a member, so that batch statistics see members only.
         weight: Float["slot"], 1, or 0 for a padded slot.
-        reserve: Int["reserve"], records that are members of no model, for a `Reserving` learner; None where there are none.
+        reserve: Int["reserve"], records that are members of no model, for a `Reserving` learner or a `ReservingDefence`; None where
+            there are none.
     """
 
     index: Any
@@ -99,9 +102,21 @@ class Reserving(Learner, Protocol):
         ...
 
 
-def reserve_size(learner: Learner, records: int) -> int:
-    """How many of so many records a learner wants set aside: 0 for most, else at least 1."""
-    return max(round(learner.reserve * records), 1) if isinstance(learner, Reserving) else 0
+def reserving(learner: Learner, defences: Iterable[Defence] = ()) -> tuple[Reserving | ReservingDefence, ...]:
+    """Those of a learner and defences that want records set aside."""
+    parts = (part for part in (learner, *defences) if isinstance(part, Reserving | ReservingDefence))
+    return tuple(part for part in parts if part.reserve > 0)
+
+
+def share_set_aside(learner: Learner, defences: Iterable[Defence] = (), least: float = 0.0) -> float:
+    """The share of all records that is set aside for a learner and defences together, and at least so much."""
+    return max([least, *(part.reserve for part in reserving(learner, defences))])
+
+
+def reserve_size(learner: Learner, records: int, defences: Iterable[Defence] = (), least: float = 0.0) -> int:
+    """How many of so many records that is: 0 for most learners, else at least 1."""
+    share = share_set_aside(learner, defences, least)
+    return max(round(share * records), 1) if share else 0
 
 
 def gradient_steps(learner: Learner, slots: int, reserve: int) -> int:
@@ -109,11 +124,16 @@ def gradient_steps(learner: Learner, slots: int, reserve: int) -> int:
     return learner.steps(slots, reserve) if isinstance(learner, Reserving) else learner.steps(slots)
 
 
-def check_reserve(reserve: float) -> None:
+def check_reserve(reserve: float, *, optional: bool = False) -> None:
     """Refuse what is no share of the records.
+
+    Args:
+        reserve: the share.
+        optional: whether none is a share too.
 
     Raises:
         InputError: it is not between 0 and 1.
     """
-    if not 0 < reserve < 1:
-        raise InputError(f"reserve is {reserve}: give the share of all records that is set aside, between 0 and 1.")
+    if not (0 < reserve < 1 or (optional and reserve == 0)):
+        span = "from 0 to below 1" if optional else "between 0 and 1"
+        raise InputError(f"reserve is {reserve}: give the share of all records that is set aside, {span}.")

@@ -18,7 +18,7 @@ from jaxattack.audit.matrix.cells import CellFolder, Figure, MembershipMeasureme
 from jaxattack.audit.matrix.membership import cells_of, static_scores
 from jaxattack.audit.scorable import Scorable
 from jaxattack.data import load
-from jaxattack.defences import LabelOnly, Noise, Round
+from jaxattack.defences import LabelOnly, Noise, Purifier, Round
 from jaxattack.disk import read_arrays
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.models import Architecture
@@ -262,6 +262,17 @@ def test_a_learner_that_sets_records_aside_has_no_undefended_references(made, tm
     assert by_how[True, 1].queries == 60 - 20  # those set aside are not asked about
     assert "has records set aside, and its models have other members" in by_how[False, 1].reason
     assert not cells_by_access(findings, "private", "gap")[True, 1].reason
+
+
+def test_columns_that_all_set_as_many_records_aside_have_undefended_references(tmp_path):
+    own = Column(name="private", defences=(Purifier(swap=False, passes=2, reserve=1 / 3),))
+    findings = run(
+        tmp_path, columns=(own,), attacks=(lookup("calibration"),), reserve=1 / 3, extractions=(), inversions=()
+    )
+    by_how = cells_by_access(findings, "private", "calibration")
+    assert {cell.queries for cell in by_how.values()} == {60 - 20}
+    assert not by_how[False, 1].reason
+    assert findings.cost.models == 8  # the defended column asks the undefended one's models
 
 
 def test_queries_that_are_found_on_models_have_no_static_form(made):

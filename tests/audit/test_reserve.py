@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from jaxattack.audit.scoring import rescore
 from jaxattack.audit.sweep import membership
 from jaxattack.audit.train import train_victim
 from jaxattack.data import load, random_labels
+from jaxattack.defences import MemGuard
 from jaxattack.models import Architecture
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import DMP, PATE
@@ -38,6 +41,17 @@ def test_a_plan_leaves_the_reserve_out_of_every_model(tmp_path):
     assert not plan.member[:, -18:].any()
     assert plan.member[:, :-18].sum() == 4 * 36
     assert plan.slots == 36
+
+
+def test_a_defence_has_records_set_aside_and_so_has_its_undefended_twin(tmp_path):
+    guarded = MembershipAudit(dataset=DATA, defences=(MemGuard(reserve=0.2),), attacks=(ATTACKS["loss"],), **SETTINGS)
+    bare = dataclasses.replace(guarded, defences=(), reserve=0.2)
+    plans = [planned(tmp_path / name, audit) for name, audit in (("guarded", guarded), ("bare", bare))]
+    assert [plan.sweep.reserve for plan in plans] == [18, 18]
+    np.testing.assert_array_equal(plans[0].member, plans[1].member)
+    np.testing.assert_array_equal(plans[0].records.x, plans[1].records.x)
+    with pytest.raises(InputError, match="background is 3 and reserve 0.2: give one of them"):
+        MembershipAudit(dataset=DATA, background=3, reserve=0.2, **SETTINGS)
 
 
 def test_a_sweep_of_students_who_are_told_nothing_scores_the_other_records_and_finds_nothing(tmp_path):

@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from jaxattack.defences import MemGuard
 from jaxattack.defences.memguard import undecided, verdict
-from jaxattack.types import Answer, Endpoint
+from jaxattack.types import Answer, Endpoint, InputError
 
 RNG = np.random.default_rng(5)
 # Members are answered more surely: what a classifier of members learns.
@@ -24,6 +24,22 @@ ANSWER = Answer(P.argmax(1), P)
 def state():
     endpoint = Endpoint(lambda: X, lambda x: Answer(jnp.asarray(P.argmax(1)), jnp.asarray(P)) if x is X else None)
     return jax.jit(lambda key: GUARD.fit(key, endpoint, None, MEMBER))(jax.random.key(0))
+
+
+def test_it_learns_of_the_records_set_aside_and_of_no_other_non_member():
+    aside = jnp.arange(70, 80)
+
+    def learn(p, reserve):
+        endpoint = Endpoint(lambda: X, lambda _: Answer(jnp.asarray(P.argmax(1)), jnp.asarray(p)), reserve)
+        return GUARD.fit(jax.random.key(0), endpoint, None, MEMBER)[0]
+
+    scored = ((np.arange(80) >= 40) & (np.arange(80) < 70))[:, None]
+    changed = np.where(scored, P[::-1], P)
+    layers, again, elsewhere = (jax.jit(learn)(p, aside) for p in (P, changed, np.where(~scored, P[::-1], P)))
+    jax.tree.map(np.testing.assert_array_equal, layers, again)
+    assert any((a != b).any() for a, b in zip(jax.tree.leaves(layers), jax.tree.leaves(elsewhere), strict=True))
+    with pytest.raises(InputError, match="reserve is 1.0: give the share of all records that is set aside, from 0"):
+        MemGuard(reserve=1.0)
 
 
 def sorted_(p):

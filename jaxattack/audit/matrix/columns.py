@@ -52,7 +52,7 @@ class ColumnRun(NamedTuple):
 
     @property
     def scored(self) -> int:
-        """How many of its records, the first, may be scored: all but those that its learner has set aside."""
+        """How many of its records, the first, may be scored: all but those set aside."""
         return len(self.plan.records) - unscored(self.plan.folder.identity)
 
     def alike(self, other: ColumnRun) -> bool:

@@ -87,7 +87,10 @@ def _no_static(name: str, run: ColumnRun, reference: ColumnRun, optimised: bool)
     if optimised:
         return f"{name} finds its queries on the models of {run.column.name}: undefended ones are asked others."
     if not run.alike(reference):
-        return f"{run.column.name} has records set aside, and its models have other members than undefended ones."
+        return (
+            f"{run.column.name} has records set aside, and its models have other members than undefended ones: "
+            "have every column set as many aside."
+        )
     return ""
 
 

@@ -23,7 +23,9 @@ from jaxattack.types import (
     Learner,
     MembershipAttack,
     at_least,
+    check_reserve,
     config,
+    share_set_aside,
 )
 
 NONE = "none"
@@ -88,6 +90,8 @@ class MatrixAudit:
         targets: how many of them are attacked, the first; all where there are fewer.
         repetitions: answers that are averaged where a column's are random, at least 2.
         budget: queries of an extraction, at most; None for what the attack asks by itself.
+        reserve: the share of all records that every column sets aside at least, from 0 to below 1; with as much as a column's
+            learner or defences want, undefended models are references of that column too.
         seed: decides everything random; the same members and first weights in every column.
 
     Raises:
@@ -119,6 +123,7 @@ class MatrixAudit:
     targets: int = 16
     repetitions: int = 16
     budget: int | None = None
+    reserve: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,6 +131,7 @@ class MatrixAudit:
         at_least(1, targets=self.targets, budget=self.budget)
         at_least(2, repetitions=self.repetitions)
         check_seed(self.seed)
+        check_reserve(self.reserve, optional=True)
         if not self.attacks:
             raise InputError("attacks is (): give at least one, as (jaxattack.attacks.LiRA(online=True),).")
         object.__setattr__(self, "columns", _named_once((Column(name=NONE), *self.columns)))
@@ -133,16 +139,18 @@ class MatrixAudit:
 
     def sweep(self, column: Column, *, defended: bool) -> MembershipAudit:
         """The sweep of a column's models, as they answer behind its defences or as they were trained."""
+        learner = column.learner or self.learner
         return MembershipAudit(
             model=column.model or self.model,
             dataset=self.dataset,
             records=self.records,
             standardise=self.standardise,
-            learner=column.learner or self.learner,
+            learner=learner,
             defences=column.defences if defended else (),
             design=self.design,
             models=self.models,
             attacks=self.attacks,
+            reserve=share_set_aside(learner, column.defences, self.reserve),
             seed=self.seed,
             keep_weights=True,
         )

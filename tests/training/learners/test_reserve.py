@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from jaxattack.data import Halves, random_labels
+from jaxattack.defences import MemGuard, Purifier
 from jaxattack.models import build
 from jaxattack.training import Recipe, train_ensemble, train_one
 from jaxattack.training.learners import DMP, PATE, AdversarialRegularisation, Standard
@@ -126,14 +127,17 @@ def test_a_share_of_the_records_is_set_aside_for_those_that_want_it():
     assert reserve_size(DMP(reserve=0.3), 30) == 9
     assert reserve_size(DMP(reserve=0.001), 30) == 1
     assert reserve_size(Standard(), 30) == 0
+    assert reserve_size(Standard(), 30, (MemGuard(), Purifier(reserve=0.1))) == 3
+    assert reserve_size(DMP(reserve=0.3), 30, (MemGuard(reserve=0.2),)) == 9
+    assert reserve_size(Standard(), 30, least=0.5) == 15
 
 
 def test_a_reserve_is_of_the_last_records_and_nobodys():
     data, member = random_labels(records=12, features=5, classes=3), Halves()(4, 12, 0)
     with pytest.raises(InputError, match="reserve is 0 and DMP needs records set aside"):
         train_ensemble(MODEL, DMP(), data, member)
-    with pytest.raises(InputError, match="reserve is 3 and Standard has no use"):
-        train_ensemble(MODEL, Standard(), data, member & (np.arange(12) < 9), reserve=3)
+    with pytest.raises(InputError, match="reserve is 0 and MemGuard needs records set aside"):
+        train_ensemble(MODEL, Standard(), data, member, defences=(MemGuard(reserve=0.2),))
     with pytest.raises(InputError, match="some of the last 3 records are members"):
         train_ensemble(MODEL, DMP(), data, member, reserve=3)
     with pytest.raises(InputError, match="DMP needs records set aside, which a sweep does"):
