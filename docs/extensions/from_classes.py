@@ -63,28 +63,28 @@ def attribute_texts(kind: type) -> dict[str, str]:
 PLAIN = {float: "number", int: "whole number", bool: "true or false", str: "text", type(None): "null", Any: "anything"}
 
 
-def anchor(kind: type) -> str:
-    """Where the keys of a dataclass are."""
-    return re.sub(r"\W", "-", f"keys-{kind.__module__}-{kind.__name__}").lower()
+def anchor(kind: type, root: type) -> str:
+    """Where the keys of a dataclass are, on the page of the findings that it is a part of."""
+    return re.sub(r"\W", "-", f"keys-{root.__name__}-{kind.__module__}-{kind.__name__}").lower()
 
 
-def json_type(hint: Any) -> str:
-    """What a value of this type is in JSON, in words."""
+def json_type(hint: Any, root: type) -> str:
+    """What a value of this type is in JSON, in words, on the page of some findings."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint in PLAIN:
         return PLAIN[hint]
     if origin is Literal:
         return " or ".join(f'`"{one}"`' for one in arguments)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(json_type, arguments)))
+        return " or ".join(dict.fromkeys(json_type(one, root) for one in arguments))
     if origin is tuple and Ellipsis not in arguments:
-        return f"[{', '.join(map(json_type, arguments))}]"
+        return f"[{', '.join(json_type(one, root) for one in arguments)}]"
     if origin in (tuple, list, Sequence):
-        return f"array of {json_type(arguments[0])}"
+        return f"array of {json_type(arguments[0], root)}"
     if origin is not None and issubclass(origin, Mapping):
-        return f"object of {json_type(arguments[1])}"
+        return f"object of {json_type(arguments[1], root)}"
     if is_dataclass(hint):
-        return f"[{hint.__name__}](#{anchor(hint)})"
+        return f"[{hint.__name__}](#{anchor(hint, root)})"
     if origin is np.ndarray or hasattr(hint, "dim_str"):
         return "array of numbers"
     return "text"
@@ -96,12 +96,12 @@ def parts_of(hint: Any) -> list[type]:
     return here + [kind for argument in get_args(hint) for kind in parts_of(argument)]
 
 
-def key_rows(kind: type) -> list[tuple[str, str, str]]:
+def key_rows(kind: type, root: type) -> list[tuple[str, str, str]]:
     """Key, type and meaning of each field of a dataclass."""
     hints, texts = get_type_hints(kind), attribute_texts(kind)
 
     def row(part: Field[Any]) -> tuple[str, str, str]:
-        words = json_type(hints[part.name])
+        words = json_type(hints[part.name], root)
         if part.metadata.get("optional"):
             words = f"{words.removesuffix(' or null')}, or left out"
         return f"`{part.name.removesuffix('_')}`", words, texts[part.name]
@@ -122,11 +122,12 @@ def dataclasses_in(kind: type) -> list[type]:
 def keys_text(place: str) -> str:
     """The tables of a dataclass of findings and of those in it, each under its name."""
     module, _, name = place.partition(":")
+    root = getattr(import_module(module), name)
     tables = []
-    for kind in dataclasses_in(getattr(import_module(module), name)):
+    for kind in dataclasses_in(root):
         words = inspect.cleandoc(kind.__doc__ or "").partition("\n")[0]
-        rows = table(("key", "value", "what it is"), key_rows(kind))
-        tables.append(f"({anchor(kind)})=\n## {kind.__name__}\n\n{words}\n\n{rows}\n")
+        rows = table(("key", "value", "what it is"), key_rows(kind, root))
+        tables.append(f"({anchor(kind, root)})=\n## {kind.__name__}\n\n{words}\n\n{rows}\n")
     return "\n".join(tables)
 
 

@@ -60,15 +60,15 @@ class Outer(Base):
 
 
 def test_keys_are_fields_with_their_types_and_words_also_those_of_bases():
-    assert from_classes.key_rows(Outer) == [
+    assert from_classes.key_rows(Outer, Outer) == [
         ("`name`", "text", "a | bar."),
-        ("`parts`", f"array of [Inner](#{from_classes.anchor(Inner)})", "of it."),
+        ("`parts`", f"array of [Inner](#{from_classes.anchor(Inner, Outer)})", "of it."),
         ("`rates`", "object of [number, number] or null", "by rate."),
         ("`scores`", "array of numbers", "of records."),
         ("`in`", "true or false", "whether."),
         ("`note`", '`"a"` or `"b"`, or left out', "or none."),
     ]
-    assert from_classes.key_rows(Inner) == [("`count`", "whole number", "how many.")]
+    assert from_classes.key_rows(Inner, Outer) == [("`count`", "whole number", "how many.")]
     assert from_classes.dataclasses_in(Outer) == [Outer, Inner]
 
 
