@@ -34,10 +34,11 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxattack.audit.environment import device
-from jaxattack.audit.model_source import ModelSource, model_for
 from jaxattack.audit.plan import Plan
+from jaxattack.models.source import ModelSource
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
 from jaxattack.training.ensemble import Chunk
+from jaxattack.training.source import model_for
 from jaxattack.types import Dataset, Defence, InputError, Learner, Progress, Signal, Variables
 
 RETRIES = 3

@@ -19,11 +19,13 @@ from jaxattack.audit.environment import device
 from jaxattack.audit.epsilon import epsilon
 from jaxattack.audit.epsilon_methods import EpsilonAudit
 from jaxattack.audit.findings.epsilon import EpsilonFindings, PrivacyFindings, Seconds, TrainingFindings
-from jaxattack.audit.model_source import ModelSource, identity, label, model_for
+from jaxattack.audit.model_source import identity
 from jaxattack.audit.private import CanarySweep, bound_from_above
 from jaxattack.audit.records import choose_records
+from jaxattack.models.source import ModelSource, label
 from jaxattack.training import Recipe, draw_directions, learners, score_gradient_canaries
 from jaxattack.training.gradient_canaries import Directions
+from jaxattack.training.source import model_for
 from jaxattack.types import Dataset, InputError
 
 DIRECTIONS: tuple[Directions, ...] = get_args(Directions)
@@ -42,7 +44,7 @@ def audit_gradients(
     """Train private models with gradient canaries, and bound epsilon from both sides.
 
     Args:
-        model: what every model is, as `jaxattack.audit.model_source` says.
+        model: what every model is, as `jaxattack.models.source` says.
         dataset: the records, which are all in every model.
         recipe: how every model is trained.
         private: the clip and the noise.

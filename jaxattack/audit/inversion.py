@@ -32,13 +32,14 @@ from jaxattack.audit.findings.inversion import (
     VictimFindings,
 )
 from jaxattack.audit.judge import Evaluation, evaluation_model, gallery, judge
-from jaxattack.audit.model_source import EXAMPLE, ModelSource
-from jaxattack.audit.model_source import label as model_label
+from jaxattack.audit.model_source import EXAMPLE
 from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
 from jaxattack.audit.session import claim, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.models import Architecture
+from jaxattack.models.source import ModelSource
+from jaxattack.models.source import label as model_label
 from jaxattack.training import check_seed
 from jaxattack.types import (
     ExtractionAttack,
@@ -67,7 +68,7 @@ class InversionAudit:
         extract: steal the model first, with this attack, and invert what was stolen.
         budget: queries, at most; None for what the attack asks by itself.
         seed: decides everything random.
-        evaluation: what the evaluation model is, as `jaxattack.audit.model_source` says.
+        evaluation: what the evaluation model is, as `jaxattack.models.source` says.
         users: how many send the gradient of their records, for gradient inversion.
         batch: records of each user.
         trained: whether they send it at the trained weights, and not at fresh ones as in the first round of training.

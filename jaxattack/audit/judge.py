@@ -16,12 +16,13 @@ from jaxattack.audit.findings.inversion import (
     RecognitionFindings,
     TargetRow,
 )
-from jaxattack.audit.model_source import ModelSource, label, model_for
 from jaxattack.audit.reconstructions import Labels
 from jaxattack.audit.victim import Victim
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
+from jaxattack.models.source import ModelSource, label
 from jaxattack.oracle import from_model
 from jaxattack.training import Recipe, train_one
+from jaxattack.training.source import model_for
 from jaxattack.types import Inversion, Progress
 
 _SHOWN, _BATCH, _STEPS = 10, 32, 1000
@@ -52,7 +53,7 @@ def evaluation_model(
 
     Args:
         victim: whose reconstructions are judged.
-        source: what it is, as `jaxattack.audit.model_source` says.
+        source: what it is, as `jaxattack.models.source` says.
         seed: of the audit, from which `evaluation_seed` derives the evaluation model's own.
         progress: called after each epoch.
     """

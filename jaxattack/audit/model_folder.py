@@ -14,9 +14,10 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from jaxattack.audit.model_source import ModelSource, is_factory, label, load_factory, model_of, reason_of
+from jaxattack.audit.model_source import is_factory, load_factory
 from jaxattack.disk import read_array, read_arrays, read_json
 from jaxattack.models import Architecture
+from jaxattack.models.source import ModelSource, label, model_of, reason_of
 from jaxattack.npz import Archive
 from jaxattack.store import FORMAT, read_leaves
 from jaxattack.types import InputError, Model, Variables

@@ -17,18 +17,20 @@ from jaxattack.attacks.membership import ATTACKS, REGISTRY, by_label, signals_of
 from jaxattack.attacks.naming import label
 from jaxattack.audit.answerable import answerable
 from jaxattack.audit.claim import Correction
-from jaxattack.audit.model_source import EXAMPLE, ModelSource, identity, model_for
+from jaxattack.audit.model_source import EXAMPLE, identity
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns, set_aside
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint
 from jaxattack.data.designs import Design, Halves
 from jaxattack.defences import describe
+from jaxattack.models.source import ModelSource
 from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.images import check_views
 from jaxattack.training.learners import Standard
+from jaxattack.training.source import model_for
 from jaxattack.training.view import sight
 from jaxattack.types import (
     Dataset,
@@ -58,7 +60,7 @@ class MembershipAudit:
     """What a membership sweep trains, asks and attacks; all that decides its findings.
 
     Attributes:
-        model: what every model is, as `jaxattack.audit.model_source` says.
+        model: what every model is, as `jaxattack.models.source` says.
         dataset: the records.
         records: use this many of them, chosen at random; all by default.
         standardise: what is done to columns of a table that are far from one scale.

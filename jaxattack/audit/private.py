@@ -30,16 +30,18 @@ from jaxattack.audit.findings.epsilon import (
     TrainingFindings,
     UpperFindings,
 )
-from jaxattack.audit.model_source import ModelSource, identity, label, model_for
+from jaxattack.audit.model_source import identity
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns
 from jaxattack.audit.scoring import training_cost
 from jaxattack.audit.sweep import train_missing
 from jaxattack.data import canary, fingerprint
+from jaxattack.models.source import ModelSource, label
 from jaxattack.store import RunFolder
 from jaxattack.training import Placement, Queries, Recipe, Sweep, check_seed, learners, observe_one
 from jaxattack.training.gradient_canaries import Directions
 from jaxattack.training.images import check_views
+from jaxattack.training.source import model_for
 from jaxattack.types import Dataset, InputError, Progress, at_least, config
 
 SILENT = 1e-6
@@ -88,7 +90,7 @@ def audit_training(
 
     Args:
         out: the run folder; given again, it goes on where it stopped.
-        model: what every model is, as `jaxattack.audit.model_source` says.
+        model: what every model is, as `jaxattack.models.source` says.
         dataset: the records.
         recipe: how every model is trained.
         private: the clip and the noise.

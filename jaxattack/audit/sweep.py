@@ -18,12 +18,12 @@ import jax
 from jaxattack.attacks.membership import ATTACKS
 from jaxattack.audit.cluster import train_on_cluster
 from jaxattack.audit.environment import device
-from jaxattack.audit.model_source import ModelSource
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
 from jaxattack.audit.records import Standardise
 from jaxattack.audit.scoring import MembershipResult, run_result
 from jaxattack.data.designs import Design, Halves
+from jaxattack.models.source import ModelSource
 from jaxattack.training import Engine, Placement
 from jaxattack.training.learners import Standard
 from jaxattack.types import Dataset, Defence, InputError, Learner, MembershipAttack, Progress
@@ -54,7 +54,7 @@ def membership(
     Args:
         out: the run folder; given again, it goes on where it stopped. Nothing stays on the disk without one.
         model: what every model is: an `jaxattack.models.Architecture`, a Model, a Flax NNX class, or a function that makes
-            one, as `jaxattack.audit.model_source` says.
+            one, as `jaxattack.models.source` says.
         dataset: the records.
         attacks: the attacks to run, by default all registered ones that read one answer a view.
         learner: how every model learns.

@@ -18,18 +18,20 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxattack.audit.environment import environment
-from jaxattack.audit.model_source import ModelSource, identity, label, model_for
+from jaxattack.audit.model_source import identity
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns
 from jaxattack.data import fingerprint
 from jaxattack.data.designs import Sized
 from jaxattack.disk import make_folder, write_arrays, write_atomically, write_json
 from jaxattack.models import Architecture, folded
+from jaxattack.models.source import ModelSource, label
 from jaxattack.signals import require_converged
 from jaxattack.store import FORMAT, leaves_by_path
 from jaxattack.training import Queries, check_seed, learners, observe_one, train_one
 from jaxattack.training.alone import check_alone
 from jaxattack.training.images import check_views
 from jaxattack.training.learners import Standard
+from jaxattack.training.source import model_for
 from jaxattack.types import Dataset, InputError, InputWarning, Learner, Progress
 
 
@@ -49,7 +51,7 @@ def train_victim(
 
     Args:
         out: the model folder; a model that is there is replaced.
-        model: what it is, as `jaxattack.audit.model_source` says.
+        model: what it is, as `jaxattack.models.source` says.
         dataset: the records.
         learner: how it learns.
         records: use this many of them, chosen at random; all by default.

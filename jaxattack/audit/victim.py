@@ -19,6 +19,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import nnx
 from jaxtyping import Bool, Int, Shaped
 
 from jaxattack.attacks.extraction import Hypotheses, Retraining
@@ -179,6 +180,11 @@ def as_victim(target: Victim | Oracle | WhiteBox) -> Victim:
         return Victim(name="a network", oracle=make(level="probability"), twin=make(level="logit"), inside=target)
     if isinstance(target, str):
         raise InputError(f"victim is {target!r}, a word: give jaxattack.open_victim({target!r}).")
+    if isinstance(target, nnx.Module):
+        raise InputError(
+            f"victim is a {type(target).__name__}, whose inputs nothing tells: give jaxattack.oracle.from_model(it, "
+            "inputs=jaxattack.Inputs.box(low, high, shape), classes=...)."
+        )
     if not isinstance(target, Oracle):
         raise InputError(f"victim is a {type(target).__name__}: give a Victim, an oracle or a WhiteBox.")
     url = getattr(target, "url", None)

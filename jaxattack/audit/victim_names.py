@@ -40,7 +40,7 @@ from jaxtyping import Bool
 from jaxattack.audit.columns import fitted_columns, within
 from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.external_victims import network_attack, open_file, open_folder, open_service, white_box_of
-from jaxattack.audit.model_source import model_for, source_of
+from jaxattack.audit.model_source import source_of
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
 from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import load
@@ -49,6 +49,7 @@ from jaxattack.oracle import PRICE, from_model
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.training import Recipe, denoising_start, train_one
 from jaxattack.training.images import check_images
+from jaxattack.training.source import model_for
 from jaxattack.types import (
     Dataset,
     ExtractionAttack,

@@ -17,10 +17,10 @@ from typing import Any
 
 from jaxattack.audit import Column
 from jaxattack.audit.matrix.plan import NONE
-from jaxattack.audit.model_source import ModelSource, label
 from jaxattack.cli.values import defences_from, learner_from, settable
 from jaxattack.defences import DEFENCES
 from jaxattack.models import Architecture
+from jaxattack.models.source import ModelSource, label
 from jaxattack.training import Recipe
 from jaxattack.training.learners import LEARNERS
 from jaxattack.types import Defence, InputError, Learner

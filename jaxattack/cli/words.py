@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from jaxattack.audit.model_source import ModelSource, is_factory, load_factory
+from jaxattack.audit.model_source import is_factory, load_factory
 from jaxattack.audit.records import Standardise
 from jaxattack.cli.output import flat
 from jaxattack.cli.values import DefenceNames, LearnerName, defences_from, learner_from
 from jaxattack.data import load
 from jaxattack.models import Architecture
 from jaxattack.models.nets import Activation
+from jaxattack.models.source import ModelSource
 from jaxattack.training import Recipe
 from jaxattack.training.learners import Standard
 from jaxattack.types import Dataset, Defence, InputError, Learner, config

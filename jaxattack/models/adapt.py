@@ -7,6 +7,7 @@ package works on plain pytrees with plain JAX transformations, and the module is
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, Literal
@@ -53,24 +54,43 @@ def from_nnx(build: Callable[[nnx.Rngs], Callable[..., jax.Array]]) -> Model:
     return Model(init, apply, forward)
 
 
+def from_module(module: nnx.Module) -> tuple[Model, Variables]:
+    """A Model from a Flax NNX module that is made already, and what the module has learnt.
+
+    Args:
+        module: maps inputs to logits ["query cls"]; it is copied, and stays as it is.
+
+    Returns:
+        The Model, which starts every time as the module is now, and its variables.
+    """
+    copy = nnx.clone(module)
+    model = from_nnx(lambda rngs: nnx.clone(copy))  # noqa: ARG005 (its weights are drawn already)
+    return model, model.init(jax.random.key(0))
+
+
+def is_linen(source: Any) -> bool:
+    """Whether it is a Flax Linen module; Linen is not imported for the question."""
+    linen = sys.modules.get("flax.linen")
+    return linen is not None and isinstance(source, linen.Module)
+
+
 def from_factory(factory: Callable[..., Any], shape: tuple[int, ...], classes: int) -> Model:
     """A Model from a class or function of the user's own, called as its signature tells.
 
     Args:
         factory: one that takes ``rngs`` makes a Flax NNX module: it is called as ``factory(rngs=rngs)`` where it needs nothing
             else, or as ``factory(shape, classes, rngs=rngs)``. Another is called as ``factory(shape, classes)`` and returns
-            a Model.
+            a Model, or a Flax Linen module.
         shape: the shape of one record.
         classes: the number of classes.
 
     Raises:
         TypeError: it needs something else, or returns something else.
     """
-    if isinstance(factory, nnx.Module):
-        raise TypeError("a module that is made already would start every model alike: give its class")
     parameters = _parameters(factory)
     if all(parameter.name != "rngs" for parameter in parameters):
         model = factory(shape, classes)
+        model = from_linen(model, shape) if is_linen(model) else model
         if not isinstance(model, Model):
             raise TypeError(f"it returned {type(model).__name__}")
         return model

@@ -1,6 +1,7 @@
 """Victims in this process: trained Flax models, and any Python function.
 
     from_model(model, variables, inputs=..., classes=10)     a network, at a stated precision
+    from_model(module, inputs=..., classes=10)               a Flax NNX module that is trained already
     from_function(function, access)                          anything that answers a batch
 
 A network's batches are padded to powers of two, so that few sizes are compiled, and chopped where they are long, so
@@ -25,9 +26,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jaxtyping import Float
 from scipy.special import softmax
 
+from jaxattack.models import from_module
 from jaxattack.oracle.identity import of_network
 from jaxattack.oracle.ledger import PRICE, CountingOracle, Tell
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Model, OracleError, Precision, Variables
@@ -37,8 +40,8 @@ NUMBERS = 1 << 21
 
 
 def from_model(
-    model: Model,
-    variables: Variables,
+    model: Model | nnx.Module,
+    variables: Variables | None = None,
     *,
     inputs: Inputs,
     classes: int,
@@ -52,8 +55,8 @@ def from_model(
     """A trained model as a victim.
 
     Args:
-        model: the architecture.
-        variables: what it learnt.
+        model: the architecture; or a Flax NNX module, with what it has learnt.
+        variables: what it learnt; a module is given alone.
         inputs: the records that the service takes.
         classes: how many outputs the model has; 1 for a regressor, which answers logits.
         level: how much it answers.
@@ -64,9 +67,10 @@ def from_model(
         price: of a query, in dollars.
 
     Raises:
-        InputError: a model that does not take such records or has other classes, pictures whose documented range is
+        InputError: a model without variables or a module with some, a model that does not take such records or has other classes, pictures whose documented range is
             not 0 to 255, or a value out of range.
     """
+    model, variables = _network(model, variables)
     access = Access(level=level, classes=classes, inputs=inputs, precision=precision, bias=bias)
     if images and not ((inputs.low == 0).all() and (inputs.high == 255).all()):
         raise InputError("the inputs of pictures do not range from 0 to 255: give Inputs.box(0, 255, shape).")
@@ -83,6 +87,15 @@ def from_model(
         return answer_from_logits(np.concatenate(parts), level, bias)
 
     return CountingOracle(ask, access, price, partial(of_network, model, variables, inputs.shape, images=images))
+
+
+def _network(model: Any, variables: Variables | None) -> tuple[Model, Variables]:
+    if isinstance(model, nnx.Module) and variables is None:
+        return from_module(model)
+    if isinstance(model, Model) and variables is not None:
+        return model, variables
+    what = f"a {type(model).__name__} " + ("without variables" if variables is None else "with variables")
+    raise InputError(f"model is {what}: give a Flax NNX module alone, or a jaxattack Model and its variables.")
 
 
 def from_function(

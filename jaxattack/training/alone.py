@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.models import fitted, in_precision, standardised
+from jaxattack.models import ModelSource, fitted, in_precision, standardised
 from jaxattack.signals import ALWAYS
 from jaxattack.training.images import BLOCK, Queries, check_views
 from jaxattack.training.learners import Standard, as_learner
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import deployed, memberships, observe
+from jaxattack.training.source import as_model
 from jaxattack.types import Dataset, InputError, Learner, Model, Progress, Reserving, Variables
 
 _start = jax.jit(Standard.start, static_argnames=("self", "model", "slots"))
@@ -22,7 +23,7 @@ _observe = jax.jit(observe, static_argnames=("model", "names", "queries", "block
 
 
 def train_one(
-    model: Model,
+    model: ModelSource,
     recipe: Recipe | Learner,
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
@@ -34,7 +35,7 @@ def train_one(
     """Train one model: model 0 of a sweep of the same seed, whose models all have as many members.
 
     Args:
-        model: the architecture.
+        model: what it is, as `jaxattack.models.source` says.
         recipe: how it is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         dataset: the records.
         member: who is in.
@@ -52,23 +53,24 @@ def train_one(
     """
     learner = as_learner(recipe)
     check_alone(learner)
-    learner.check(model)
+    network = as_model(model, dataset)
+    learner.check(network)
     check_views(learner.recipe, Queries(), dataset)
     rows = memberships(member[None], int(member.sum()))
     slots = jax.tree.map(lambda part: jnp.asarray(part[0]), rows)
     x, y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)
     key = jax.random.fold_in(jax.random.key(seed), 0)
-    model = in_precision(model, learner.recipe.precision)
-    model = fitted(standardised(model, len(columns)), columns, x, slots) if columns else model
+    network = in_precision(network, learner.recipe.precision)
+    network = fitted(standardised(network, len(columns)), columns, x, slots) if columns else network
     epochs = learner.recipe.epochs
     if not isinstance(learner, Standard):
-        variables = jax.block_until_ready(_learn(learner, model, x, y, slots, key))
+        variables = jax.block_until_ready(_learn(learner, network, x, y, slots, key))
         if progress:
             progress("epochs", epochs, epochs)
         return variables
-    state = _start(learner, model, key, slots=len(slots.index))
+    state = _start(learner, network, key, slots=len(slots.index))
     for number in range(epochs):
-        state = jax.block_until_ready(_epoch(learner, model, x, y, slots, key, state, jnp.int32(number)))
+        state = jax.block_until_ready(_epoch(learner, network, x, y, slots, key, state, jnp.int32(number)))
         if progress:
             progress("epochs", number + 1, epochs)
     return deployed(state)

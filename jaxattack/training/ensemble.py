@@ -19,6 +19,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.models import ModelSource
 from jaxattack.models.conv import Form, default_form
 from jaxattack.signals import ALWAYS, as_signal, require_converged
 from jaxattack.training.images import BLOCK, Queries, check_views
@@ -38,6 +39,7 @@ from jaxattack.training.program import (
 )
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import memberships
+from jaxattack.training.source import as_model
 from jaxattack.training.tuning import fastest, measure
 from jaxattack.training.view import sight
 from jaxattack.types import (
@@ -300,7 +302,7 @@ def _finish(tree: Any) -> Any:
 
 
 def train_ensemble(
-    model: Model,
+    model: ModelSource,
     recipe: Recipe | Learner,
     dataset: Dataset,
     member: Bool[np.ndarray, "model record"],
@@ -317,7 +319,7 @@ def train_ensemble(
     A run that must survive a kill goes through `jaxattack.audit.membership` and its run folder instead.
 
     Args:
-        model: the architecture.
+        model: what every model is, as `jaxattack.models.source` says.
         recipe: how each is trained; a recipe alone is `jaxattack.training.learners.Standard` with it.
         dataset: the records.
         member: who is in.
@@ -338,7 +340,7 @@ def train_ensemble(
     if reserve and member[:, -reserve:].any():
         raise InputError(f"reserve is {reserve} and some of the last {reserve} records are members: set others aside.")
     sweep = Sweep(
-        model=model,
+        model=as_model(model, dataset),
         recipe=recipe,
         queries=queries,
         signals=tuple(map(as_signal, signals)),

@@ -5,15 +5,22 @@ from __future__ import annotations
 import sys
 from functools import partial
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
 from flax import nnx
 
-from jaxattack.audit.model_source import identity, label, model_for, model_of, source_of
+from jaxattack import audit
+from jaxattack.audit.model_source import identity, source_of
 from jaxattack.data import load, random_labels
-from jaxattack.models import Architecture, build
-from jaxattack.types import InputError
+from jaxattack.models import Architecture, build, from_module, label, model_of
+from jaxattack.oracle import from_model
+from jaxattack.oracle.identity import content
+from jaxattack.training import Recipe, train_ensemble, train_one
+from jaxattack.training.learners import Standard
+from jaxattack.training.source import model_for
+from jaxattack.types import InputError, Inputs, InputWarning
 
 DATA = random_labels(records=31, features=5, classes=3)
 FACTORIES = """
@@ -71,6 +78,14 @@ class Fixed(Shaped):
         super().__init__((5,), 3, rngs=rngs)
 
 
+class Linear(nn.Module):
+    features: int
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.features)(x)
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [
@@ -81,6 +96,8 @@ class Fixed(Shaped):
         (partial(Shaped, width=2), f"{__name__}:Shaped"),
         (lambda rngs: Shaped((5,), 3, rngs=rngs), f"{__name__}:<lambda>"),
         (lambda shape, classes: build("mlp:4", shape, classes), f"{__name__}:<lambda>"),
+        (Linear(3), f"{__name__}:Linear"),
+        (lambda shape, classes: Linear(classes), f"{__name__}:<lambda>"),
     ],
 )
 def test_every_source_becomes_a_model_that_starts_anew_from_each_key(source, name):
@@ -90,6 +107,48 @@ def test_every_source_becomes_a_model_that_starts_anew_from_each_key(source, nam
     assert not np.allclose(first, other)
     assert label(source) == name
     assert identity(source, model, DATA.shape)["model"] == name
+
+
+def test_a_module_that_is_made_starts_every_model_from_its_weights_and_says_so():
+    module = Fixed(nnx.Rngs(0))
+    with pytest.warns(InputWarning, match="Fixed is made already: every model starts from its weights"):
+        model = model_for(module, DATA)
+    before = np.asarray(module(DATA.x))
+    for seed in (0, 1):
+        np.testing.assert_array_equal(model.apply(model.init(jax.random.key(seed)), DATA.x), before)
+    with pytest.warns(InputWarning):
+        other = model_for(Fixed(nnx.Rngs(1)), DATA)
+    assert identity(module, model, (5,))["code"] != identity(module, other, (5,))["code"]
+    module.layers[0].bias[...] = 7.0
+    np.testing.assert_array_equal(model.apply(model.init(jax.random.key(0)), DATA.x), before)
+
+
+@pytest.mark.parametrize("source", [Fixed, Linear(3)])
+def test_every_door_for_models_takes_what_a_user_has(tmp_path, source):
+    recipe, member = Recipe(epochs=1), np.tile(np.arange(31) < 15, (2, 1))
+    ensemble, observations = train_ensemble(source, recipe, DATA, member)
+    assert observations.signal("phi").shape == (2, 31, 1)
+    alone = train_one(source, recipe, DATA, member[0])
+    for one, leaf in zip(*map(jax.tree.leaves, (alone, ensemble.variables)), strict=True):
+        np.testing.assert_allclose(one, leaf[0], rtol=1e-5, atol=1e-6)
+    audit.train_victim(tmp_path, model=source, dataset=DATA, learner=Standard(recipe=recipe))
+    assert (tmp_path / "model.json").exists()
+
+
+def test_a_module_is_a_victim_as_it_is():
+    module = Fixed(nnx.Rngs(0))
+    terms = {"inputs": Inputs.box(-9, 9, (5,)), "classes": 3}
+    victim = from_model(module, level="logit", **terms)
+    np.testing.assert_allclose(victim(DATA.x[:4]).logit, module(DATA.x[:4]), rtol=1e-5, atol=1e-5)
+    model, variables = from_module(module)
+    assert content(victim) == content(from_model(model, variables, **terms))
+    for wrong in ((module, variables), (model, None), (Fixed, None)):
+        with pytest.raises(
+            InputError, match="model is a .*: give a Flax NNX module alone, or a jaxattack Model and its"
+        ):
+            from_model(*wrong, **terms)
+    with pytest.raises(InputError, match=r"victim is a Fixed, whose inputs nothing tells: give jaxattack\.oracle"):
+        audit.extract(module)
 
 
 def test_a_model_of_ones_own_is_known_by_its_code():
@@ -108,7 +167,8 @@ def test_a_model_of_ones_own_is_known_by_its_code():
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (Fixed(nnx.Rngs(0)), "a module that is made already would start every model alike: give its class"),
+        (Shaped((6,), 3, rngs=nnx.Rngs(0)), "give a module that takes a batch of such records"),
+        (Linear(4), r"apply answers 2 records with shape \(2, 4\)"),
         (lambda shape, rngs: None, "beside rngs it needs shape"),
         (lambda shape: None, "takes 1 positional argument"),
         (lambda shape, classes: Fixed(nnx.Rngs(0)), "it returned Fixed"),

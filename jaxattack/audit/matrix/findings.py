@@ -16,11 +16,11 @@ from jaxattack.audit.learning import accuracy
 from jaxattack.audit.matrix.cells import ExtractionMeasurement, InversionMeasurement, MembershipMeasurement, Refusal
 from jaxattack.audit.matrix.columns import ColumnRun
 from jaxattack.audit.matrix.membership import MembershipCell
-from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.scorable import Scorable
 from jaxattack.metrics import Spread, clopper_pearson
 from jaxattack.metrics.roc import allowed
 from jaxattack.metrics.uncertainty import CONFIDENCE
+from jaxattack.models.source import label as model_label
 from jaxattack.training.view import sight
 from jaxattack.types import ExtractionAttack, InversionAttack
 

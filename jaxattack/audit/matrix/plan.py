@@ -8,10 +8,11 @@ from typing import Any
 
 from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.attacks.membership.threshold import Gap
-from jaxattack.audit.model_source import EXAMPLE, ModelSource
+from jaxattack.audit.model_source import EXAMPLE
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import Standardise
 from jaxattack.data.designs import Design, Halves
+from jaxattack.models.source import ModelSource
 from jaxattack.training import check_seed
 from jaxattack.training.learners import Standard
 from jaxattack.types import (
@@ -76,7 +77,7 @@ class MatrixAudit:
     """Data x defences x attacks x access; all that decides its findings.
 
     Attributes:
-        model: what every model is, as `jaxattack.audit.model_source` says.
+        model: what every model is, as `jaxattack.models.source` says.
         dataset: the records.
         columns: the defences; one without any, called none, is put first where there is none.
         attacks: on membership; the gap attack, the floor of all others, is put last where it is not named.

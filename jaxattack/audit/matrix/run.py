@@ -27,12 +27,12 @@ from jaxattack.audit.matrix.findings import ColumnResult, findings_of
 from jaxattack.audit.matrix.membership import cells_of, measure
 from jaxattack.audit.matrix.plan import Column, MatrixAudit
 from jaxattack.audit.matrix.victims import Judge, invert_classes, steal
-from jaxattack.audit.model_source import ModelSource
-from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.records import Standardise
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.sweep import folder_or_none
 from jaxattack.data.designs import Design, Halves
+from jaxattack.models.source import ModelSource
+from jaxattack.models.source import label as model_label
 from jaxattack.training import Placement
 from jaxattack.training.learners import Standard
 from jaxattack.types import Dataset, ExtractionAttack, InputError, InversionAttack, Learner, MembershipAttack, Progress

@@ -19,12 +19,12 @@ from jaxattack.audit.judge import Evaluation, evaluation_model
 from jaxattack.audit.matrix.cells import CellFolder, ExtractionMeasurement, InversionMeasurement, Refusal
 from jaxattack.audit.matrix.columns import ColumnRun
 from jaxattack.audit.matrix.plan import MatrixAudit
-from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.optimising import read_variables, work_of
 from jaxattack.audit.victim import Victim
 from jaxattack.audit.victim_names import network_victim
 from jaxattack.data import fingerprint
 from jaxattack.defences import describe
+from jaxattack.models.source import label as model_label
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.release import release
 from jaxattack.training.program import Work, network
