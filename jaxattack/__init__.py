@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from jaxattack.audit import membership as membership
     from jaxattack.audit import open_victim as open_victim
     from jaxattack.audit import read_observations as read_observations
+    from jaxattack.audit import read_scores as read_scores
     from jaxattack.audit import reconstruct as reconstruct
     from jaxattack.audit import rescore as rescore
     from jaxattack.audit import run_observations as run_observations
@@ -139,6 +140,7 @@ _HOMES = {
     "open_victim": "jaxattack.audit",
     "oracle": "jaxattack",
     "read_observations": "jaxattack.audit",
+    "read_scores": "jaxattack.audit",
     "reconstruct": "jaxattack.audit",
     "report": "jaxattack",
     "rescore": "jaxattack.audit",

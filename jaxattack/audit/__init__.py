@@ -10,6 +10,7 @@ from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extrac
 from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
 from jaxattack.audit.matrix import Column, MatrixAudit, MatrixResult, matrix
+from jaxattack.audit.membership_scores import MembershipScores, read_scores
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import read_observations, score
 from jaxattack.audit.parts import Part
@@ -37,6 +38,7 @@ __all__ = [
     "MatrixResult",
     "MembershipAudit",
     "MembershipResult",
+    "MembershipScores",
     "Part",
     "ReconstructionResult",
     "Trained",
@@ -55,6 +57,7 @@ __all__ = [
     "open_victim",
     "read_canary_scores",
     "read_observations",
+    "read_scores",
     "reconstruct",
     "rescore",
     "run_observations",

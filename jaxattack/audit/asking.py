@@ -30,7 +30,8 @@ def run_observations(out: str | Path, audit: MembershipAudit) -> Observations:
 
 def of_plan(plan: Plan) -> Observations:
     """The observations of a run that is made ready and finished."""
-    return replace(plan.folder.observations(len(plan.member)), ask=partial(_ask, plan), names=plan.records.names)
+    observations = plan.folder.observations(len(plan.member))
+    return replace(observations, ask=partial(_ask, plan), names=plan.records.names, ids=plan.records.ids)
 
 
 def _ask(plan: Plan, signal: Signal) -> np.ndarray:

@@ -69,7 +69,7 @@ def evaluate(
     unread: Bool[np.ndarray, "record"] | None = None,
     progress: Progress | None = None,
 ) -> EvaluationFindings:
-    """The findings of `evaluate_records`, which has the same arguments."""
+    """The findings of `evaluate_records`, which has the same arguments and keeps scores too."""
     return evaluate_records(
         observations, attacks, growth=growth, declare=declare, queries=queries, unread=unread, progress=progress
     ).findings
@@ -83,6 +83,7 @@ def evaluate_records(
     declare: MembershipAttack | None = None,
     queries: Queries | None = None,
     unread: Bool[np.ndarray, "record"] | None = None,
+    all_scores: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run attacks with every model as the target, and sum up what each gets.
@@ -98,6 +99,7 @@ def evaluate_records(
             the choice among all (`jaxattack.audit.claim`).
         queries: the views that were asked about; attacks that join several are also run with fewer, where there is growth.
         unread: records whose signals are NaN or infinite somewhere; none by default.
+        all_scores: whether the scores of every attack are kept, and not of the claimed one alone.
         progress: called after each attack.
 
     Raises:
@@ -110,12 +112,11 @@ def evaluate_records(
     correction = Correction(attacks=tuple(part.attacks), declared=declared)
     exposure = _exposure(observations, part)
     rate = claimed_rate(int((~exposure.member).sum()), FPRS)
-    terms = _Terms(exposure, growth, queries, correction, rate)
+    terms = _Terms(exposure, growth, queries, correction, rate, all_scores)
     judgements, refusals = _judge_all(observations, part, terms, progress)
     claim = _claim(judgements, declared, refusals)
     models = fit_of_models(observations, part.records)
-    label_of = observations.label[part.records]
-    notes = doubts(models.test_accuracy, label_of, observations.records - models.members)
+    notes = doubts(models.test_accuracy, observations.label[part.records], observations.records - models.members)
     findings = EvaluationFindings(
         attacks=tuple(one.findings for one in judgements),
         claim=ClaimFindings(
@@ -131,9 +132,12 @@ def evaluate_records(
         vulnerability=vulnerability_of_all(exposure),
         notes=(*observations.notes, *part.notes, *refusals, *notes),
     )
-    classes = [observations.names[one] if observations.names else int(one) for one in label_of]
     assert claim.detect is not None  # of the strongest and of the declared one it is there
-    return Evaluation(findings, record_table(exposure, classes, claim.findings.name, claim.detect()))
+    scores = {
+        one.findings.name: one.scores for one in (judgements if all_scores else [claim]) if one.scores is not None
+    }
+    table = record_table(exposure, observations, claim.findings.name, claim.detect(), scores)
+    return Evaluation(findings, table)
 
 
 def _exposure(observations: Observations, part: Scorable) -> Exposure:
@@ -153,6 +157,7 @@ class _Terms(NamedTuple):
         queries: the views that were asked about.
         correction: what its intervals allow for.
         rate: the false-positive rate that decides which is the strongest.
+        all_scores: whether the scores of every attack are kept.
     """
 
     exposure: Exposure
@@ -160,6 +165,7 @@ class _Terms(NamedTuple):
     queries: Queries | None
     correction: Correction
     rate: float | None
+    all_scores: bool
 
 
 class _Scored(NamedTuple):
@@ -179,16 +185,18 @@ class _Judgement(NamedTuple):
     strength: tuple[float, float]
     influences: Influences | None
     detect: Callable[[], dict[str, Detections]] | None
+    scores: Float[np.ndarray, "target record"] | None
 
 
-def _with_judgement(judgements: list[_Judgement], one: _Judgement, declare: str | None) -> list[_Judgement]:
-    """One attack more; only those that may be claimed or compared keep their influences and scores, which are large."""
+def _with_judgement(judgements: list[_Judgement], one: _Judgement, terms: _Terms) -> list[_Judgement]:
+    """One attack more; only those that may be claimed or compared keep their influences and scores, which are large, unless
+    all scores are to be kept."""
     more = [*judgements, one]
     strongest = max(more, key=lambda other: other.strength)
     return [
         other
-        if other is strongest or other.findings.name in (BASELINE, declare)
-        else other._replace(influences=None, detect=None)
+        if other is strongest or other.findings.name in (BASELINE, terms.correction.declared)
+        else other._replace(influences=None, detect=None, scores=other.scores if terms.all_scores else None)
         for other in more
     ]
 
@@ -218,7 +226,7 @@ def _judge_all(
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for one in pool.map(partial(_judge, read=read, terms=terms), scored):
-                judgements = _with_judgement(judgements, one, terms.correction.declared)
+                judgements = _with_judgement(judgements, one, terms)
                 if progress:
                     progress("attacks", len(judgements), len(part.attacks))
     if not judgements:
@@ -278,7 +286,7 @@ def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
     strength = 0.0 if terms.rate is None else summary.tpr[FPRS.index(terms.rate)].tpr
     vulnerable = most_vulnerable(name, scores, thresholds["0.01"], read, terms.exposure)
     detect = partial(detections_at, scores, read.member, thresholds)
-    return _Judgement(findings, vulnerable, (strength, summary.auc), summary.influences, detect)
+    return _Judgement(findings, vulnerable, (strength, summary.auc), summary.influences, detect, scores)
 
 
 def _growth(attack: MembershipAttack, summary: Summary, read: Observations, terms: _Terms) -> Growth:

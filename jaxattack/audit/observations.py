@@ -5,6 +5,7 @@ The file is an .npz, without pickled objects, of
     member      Bool or 0/1 ["model record"]          who each model was trained on
     label       ["record"]                            the true class of each record, as `jaxattack.data.labels` takes them
     classes     Text ["cls"], optional                the names of all classes, in the order of the columns
+    ids         ["record"], optional                  what each record is called, as `jaxattack.data.archive` has it
     logits      Float ["model record cls"] or ["model record query cls"]; logarithms of probabilities are logits
     or
     probability Float, of the same shape: rows that sum to 1
@@ -34,12 +35,13 @@ from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
 from jaxattack.audit.scoring import MembershipResult
+from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
-from jaxattack.types import InputError, MembershipAttack, Observations, Progress
+from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_ids
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
-_SHAPED = ("member", "label", "classes", *KINDS)
+_SHAPED = ("member", "label", "classes", "ids", *KINDS)
 
 
 def read_observations(path: Path, attacks: Sequence[MembershipAttack] = ()) -> Observations:
@@ -80,11 +82,15 @@ def read_observations(path: Path, attacks: Sequence[MembershipAttack] = ()) -> O
         raise InputError(
             f"{path}: label has shape {labels.number.shape} and member {member.shape}: give one label a record."
         )
+    ids = read_ids(arrays.get("ids"), str(path))
+    check_ids(ids, member.shape[1], str(path))
     notes: list[str] = []
     own = {name: _by_query(path, name, values, member, notes) for name, values in arrays.items() if name not in _SHAPED}
     if confident and values is not None:
         own = _signals_of(path, confident, values, labels.number, attacks, notes) | own
-    return Observations(signals=own, member=member, label=labels.number, names=labels.names, notes=tuple(notes))
+    return Observations(
+        signals=own, member=member, label=labels.number, names=labels.names, ids=ids, notes=tuple(notes)
+    )
 
 
 def _names(path: Path, classes: np.ndarray | None, columns: int | None) -> list[str]:
@@ -201,7 +207,7 @@ def score(
     name: str = "observations",
     progress: Progress | None = None,
 ) -> MembershipFindings:
-    """The findings of `score_records`, which has the same arguments."""
+    """The findings of `score_records`, which has the same arguments and keeps scores too."""
     return score_records(observations, attacks, declare=declare, name=name, progress=progress).findings
 
 
@@ -211,6 +217,7 @@ def score_records(
     *,
     declare: MembershipAttack | None = None,
     name: str = "observations",
+    all_scores: bool = False,
     progress: Progress | None = None,
 ) -> MembershipResult:
     """Attack observations that other code made.
@@ -220,6 +227,7 @@ def score_records(
         attacks: which; by default every attack whose signals are there.
         declare: the one chosen beforehand, as for `jaxattack.membership`.
         name: for the title.
+        all_scores: whether the scores of every attack are kept, and not of the claimed one alone.
         progress: called as work is done.
 
     Raises:
@@ -230,7 +238,7 @@ def score_records(
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
     attacks = readable(observations) if attacks is None else attacks
     evaluation, records = evaluate_records(
-        observations, attacks, declare=declare, unread=_unread(observations), progress=progress
+        observations, attacks, declare=declare, unread=_unread(observations), all_scores=all_scores, progress=progress
     )
     queries = observations.signal("phi").shape[2] if "phi" in observations.signals else 1
     seconds = time.perf_counter() - begin

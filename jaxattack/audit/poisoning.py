@@ -56,6 +56,7 @@ def poison(
     *,
     placement: Placement = Placement(),
     cluster: str | None = None,
+    all_scores: bool = False,
     progress: Progress | None = None,
 ) -> MembershipResult:
     """Sweeps with more and more poison, attacked alike.
@@ -66,6 +67,7 @@ def poison(
         poisoning: how many copies of which records.
         placement: how the work is cut.
         cluster: a Ray cluster to train on.
+        all_scores: whether the scores of every attack are kept, and not of the claimed one alone.
         progress: called as work is done.
 
     Returns:
@@ -94,7 +96,9 @@ def poison(
         plan = train_run(out / f"copies-{copies}", sweep, placement=placement, cluster=cluster, progress=progress)
         observations = scored_observations(plan.folder, audit.models).take_records(scored)
         curve.append(compare_targets(observations, attack, np.isin(scored, targets), copies))
-    result = run_result(plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress)
+    result = run_result(
+        plan.folder, audit.models, audit.attacks, audit.declare, clean, begin, progress, all_scores=all_scores
+    )
     findings = replace(
         result.findings,
         title=f"{result.findings.title} · {curve[-1].copies} copies of {len(targets)} records poison it",

@@ -5,7 +5,7 @@ Records are ranked as `jaxattack.audit.per_record.Exposure.order` has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.audit.per_record import Exposure, mean_over
 from jaxattack.metrics import model_clusters, vulnerability_interval
+from jaxattack.types import Observations, ids_at
 
 RATES = ("0.001", "0.01")
 """The false-positive rates, pooled over records, at whose thresholds records are counted."""
@@ -23,12 +24,12 @@ class Detections(NamedTuple):
     """How often an attack calls each record a member at a threshold; NaN where there is no such model.
 
     Attributes:
-        with_record: the share of the models that were trained on it.
-        without_record: the share of the others.
+        tpr: the share of the models that were trained on it.
+        fpr: the share of the others.
     """
 
-    with_record: Float[np.ndarray, "record"]
-    without_record: Float[np.ndarray, "record"]
+    tpr: Float[np.ndarray, "record"]
+    fpr: Float[np.ndarray, "record"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,31 +37,43 @@ class RecordTable:
     """All records that were scored, in the order of the data.
 
     Attributes:
-        attack: whose detections they are.
-        number: of each in the data, from 0.
-        label: its class: a name where classes have names.
-        vulnerability: the AUC of what is shown over the models, as `jaxattack.metrics.vulnerability`.
-        interval: of that at 95%, for new models.
-        beyond_chance: as `jaxattack.audit.per_record.Exposure`.
+        attack: the claimed one, whose detections they are.
+        exposure: what the models say of each record, and how surely that gives it away.
+        label: its class.
+        names: of the classes; empty where they are numbered alone.
+        ids: what each record is called where it comes from; empty where they are numbered alone.
+        interval: of the vulnerability at 95%, for new models.
         rank: from 1, the most vulnerable.
         detections: by false-positive rate.
-        shown_with: the mean of phi, in nats, over the models that were trained on it; where labels alone are answered, the
-            share that are right.
-        shown_without: over the others.
+        mean_in: the mean of what is shown, phi in nats, over the models that were trained on it; where labels alone are
+            answered, the share that are right.
+        mean_out: over the others.
         difficulty: the mean loss of the others, in nats; where labels alone are answered, the share that are wrong.
+        scores: of the claimed attack, or of all, under every model as the target; what they are of is `exposure`.
     """
 
     attack: str
-    number: Int[np.ndarray, "record"]
-    label: Sequence[int | str]
-    vulnerability: Float[np.ndarray, "record"]
+    exposure: Exposure
+    label: Int[np.ndarray, "record"]
+    names: tuple[str, ...]
+    ids: tuple[str, ...]
     interval: Float[np.ndarray, "bound record"]
-    beyond_chance: Bool[np.ndarray, "record"]
     rank: Int[np.ndarray, "record"]
     detections: Mapping[str, Detections]
-    shown_with: Float[np.ndarray, "record"]
-    shown_without: Float[np.ndarray, "record"]
+    mean_in: Float[np.ndarray, "record"]
+    mean_out: Float[np.ndarray, "record"]
     difficulty: Float[np.ndarray, "record"]
+    scores: Mapping[str, Float[np.ndarray, "target record"]]
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What to call each record: its id, or its number in the data."""
+        return self.ids or tuple(map(str, self.exposure.number.tolist()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What to call the class of each record: its name, or its number."""
+        return tuple(self.names[one] if self.names else str(one) for one in self.label.tolist())
 
 
 def detections_at(
@@ -81,30 +94,36 @@ def detections_at(
 
 
 def record_table(
-    exposure: Exposure, label: Sequence[int | str], attack: str, detections: Mapping[str, Detections]
+    exposure: Exposure,
+    observations: Observations,
+    attack: str,
+    detections: Mapping[str, Detections],
+    scores: Mapping[str, Float[np.ndarray, "target record"]],
 ) -> RecordTable:
     """The table of what is known already.
 
     Args:
-        exposure: of each record.
-        label: of each.
+        exposure: of each record that was scored.
+        observations: of all records, those that were not scored too.
         attack: the claimed one.
         detections: its own.
+        scores: by attack, of the records that were scored.
     """
     phi, member = exposure.phi, exposure.member
-    rank = np.empty(len(label), int)
-    rank[exposure.order] = np.arange(1, len(label) + 1)
+    rank = np.empty(len(exposure.number), int)
+    rank[exposure.order] = np.arange(1, len(rank) + 1)
     loss = 1.0 - phi if exposure.labels_alone else np.logaddexp(0.0, -phi.astype(np.float64))
     return RecordTable(
         attack=attack,
-        number=exposure.number,
-        label=label,
-        vulnerability=exposure.vulnerability,
+        exposure=exposure,
+        label=observations.label[exposure.number],
+        names=observations.names,
+        ids=ids_at(observations.ids, exposure.number),
         interval=vulnerability_interval(phi, member, model_clusters(member)),
-        beyond_chance=exposure.beyond,
         rank=rank,
         detections=detections,
-        shown_with=mean_over(phi, member),
-        shown_without=mean_over(phi, ~member),
+        mean_in=mean_over(phi, member),
+        mean_out=mean_over(phi, ~member),
         difficulty=mean_over(loss, ~member),
+        scores=scores,
     )

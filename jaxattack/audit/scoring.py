@@ -14,7 +14,7 @@ from jaxattack.audit.answerable import answerable
 from jaxattack.audit.asking import of_plan
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate_records
-from jaxattack.audit.findings.membership import CostFindings, EvaluationFindings, MembershipFindings, Seconds
+from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.audit.records import choose_records, set_aside, unscored
@@ -32,7 +32,7 @@ class MembershipResult:
     Attributes:
         findings: how much each attack gets, for `jaxattack.report`.
         records: what is known of each record.
-        pictures: record -> its image, for the most vulnerable records, where they are images.
+        pictures: record -> its image, where records are images.
     """
 
     findings: MembershipFindings
@@ -45,6 +45,7 @@ def rescore(
     attacks: Sequence[MembershipAttack] = tuple(ATTACKS.values()),
     *,
     declare: MembershipAttack | None = None,
+    all_scores: bool = False,
     progress: Progress | None = None,
 ) -> MembershipResult:
     """Attack the models of a run folder again; nothing is trained.
@@ -53,6 +54,7 @@ def rescore(
         folder: of a run; one that was stopped is scored as far as it went.
         attacks: which attacks.
         declare: the one chosen beforehand, as for `membership`.
+        all_scores: whether the scores of every attack are kept, and not of the claimed one alone.
         progress: called as work is done.
 
     Raises:
@@ -65,7 +67,7 @@ def rescore(
     _require_enough(run, models)
     _check_description(run)
     records = _records_of(run)
-    return run_result(run, models, attacks, declare, records, begin, progress)
+    return run_result(run, models, attacks, declare, records, begin, progress, all_scores=all_scores)
 
 
 def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None) -> Observations:
@@ -114,11 +116,11 @@ def _records_of(run: RunFolder) -> Dataset | None:
     return records if fingerprint(records) == data["sha256"] else None
 
 
-def _record_pictures(findings: EvaluationFindings, dataset: Dataset | None) -> dict[int, np.ndarray]:
-    """The most vulnerable records, where they are images."""
+def _record_pictures(table: RecordTable, dataset: Dataset | None) -> dict[int, np.ndarray]:
+    """The records that were scored, where they are images; views that take no memory."""
     if dataset is None or not dataset.images:
         return {}
-    return {one.record: dataset.x[one.record] for one in findings.vulnerable.records}
+    return {record: dataset.x[record] for record in table.exposure.number.tolist()}
 
 
 def run_result(
@@ -130,18 +132,26 @@ def run_result(
     begin: float,
     progress: Progress | None,
     plan: Plan | None = None,
+    *,
+    all_scores: bool = False,
 ) -> MembershipResult:
     """What is found of the first models of a run folder, with what they cost."""
     _require_enough(folder, models)
     start = time.perf_counter()
     run = folder.identity
     observations = scored_observations(folder, models, plan)
-    observations = replace(observations, names=() if records is None else records.names)
+    if records is not None:
+        observations = replace(observations, names=records.names, ids=records.ids[: observations.records])
     visible = run["signals"] if plan is None else plan.visible
     able = answerable(by_label(attacks), visible, run.get("defences", ()))
     queries = Queries.counting(run["queries"])
     evaluation, table = evaluate_records(
-        observations, tuple(able.attacks.values()), declare=declare, queries=queries, progress=progress
+        observations,
+        tuple(able.attacks.values()),
+        declare=declare,
+        queries=queries,
+        all_scores=all_scores,
+        progress=progress,
     )
     strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])
     evaluation = replace(evaluation, notes=(*evaluation.notes, *able.notes, *strange))
@@ -167,7 +177,7 @@ def run_result(
         config={**run, "models": models, "attacks": [*by_label(attacks)]},
         environment=environment(),
     )
-    return MembershipResult(findings=findings, records=table, pictures=_record_pictures(evaluation, records))
+    return MembershipResult(findings=findings, records=table, pictures=_record_pictures(table, records))
 
 
 def training_cost(folder: RunFolder, models: int) -> Cost:

@@ -47,6 +47,7 @@ def membership(
     keep_weights: bool | None = None,
     placement: Placement = Placement(),
     cluster: str | None = None,
+    all_scores: bool = False,
     progress: Progress | None = None,
 ) -> MembershipResult:
     """Train the models that the run folder lacks, and attack every model.
@@ -70,6 +71,7 @@ def membership(
         keep_weights: keep every model's weights in the run folder; by default where those of all models fit in 2 GiB.
         placement: how the work is cut; it does not change the results.
         cluster: a Ray cluster to train on, as `jaxattack.audit.cluster` has it; by default this process trains.
+        all_scores: whether the scores of every attack are kept, and not of the claimed one alone.
         progress: called as work is done.
 
     Raises:
@@ -92,7 +94,9 @@ def membership(
         keep_weights=keep_weights,
     )
     with folder_or_none(out) as folder:
-        return run_membership(folder, audit, placement=placement, cluster=cluster, progress=progress)
+        return run_membership(
+            folder, audit, placement=placement, cluster=cluster, all_scores=all_scores, progress=progress
+        )
 
 
 def run_membership(
@@ -101,12 +105,23 @@ def run_membership(
     *,
     placement: Placement = Placement(),
     cluster: str | None = None,
+    all_scores: bool = False,
     progress: Progress | None = None,
 ) -> MembershipResult:
     """As `membership`, its arguments as one value."""
     begin = time.perf_counter()
     plan = train_run(out, audit, placement=placement, cluster=cluster, progress=progress)
-    return run_result(plan.folder, audit.models, audit.attacks, audit.declare, plan.records, begin, progress, plan)
+    return run_result(
+        plan.folder,
+        audit.models,
+        audit.attacks,
+        audit.declare,
+        plan.records,
+        begin,
+        progress,
+        plan,
+        all_scores=all_scores,
+    )
 
 
 @contextmanager

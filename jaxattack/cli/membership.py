@@ -133,6 +133,7 @@ def membership(
     protocol: ProtocolOption = PROTOCOLS[0],
     placement: PlacementOptions = _PLACEMENT,
     machines: MachineOptions = _MACHINES,
+    all_scores: bool = False,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -157,6 +158,8 @@ def membership(
     Args:
         protocol: independent: a target's references are models whose members do not tell the target's; leave-one-out: all
             other models, as published, for comparison with papers that left the target's complement in.
+        all_scores: write what every attack says of every record to scores.npz, and not only what the claimed one says:
+            8 bytes for each attack, model and record.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     learner, defences = learning.value(recipe), defending.value()
@@ -185,7 +188,14 @@ def membership(
         result = (
             None
             if unfinished
-            else run(folder, audit, placement=placement, cluster=machines.cluster, progress=report_progress)
+            else run(
+                folder,
+                audit,
+                placement=placement,
+                cluster=machines.cluster,
+                all_scores=all_scores,
+                progress=report_progress,
+            )
         )
     if result:
         publish(folder, result.findings, output, pictures=result.pictures, records=result.records)

@@ -21,6 +21,7 @@ def report(
     attacks: Words = tuple(ATTACKS),
     declare: str | None = None,
     protocol: Protocol = PROTOCOLS[0],
+    all_scores: bool = False,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -33,6 +34,8 @@ def report(
         attacks: the attacks to run; all by default.
         declare: one of them, named before it is known which is the strongest, for the headline to speak of.
         protocol: independent, or leave-one-out as published: which models are a target's references.
+        all_scores: write what every attack says of every record to scores.npz, and not only what the claimed one says:
+            8 bytes for each attack, model and record.
         out: the report's folder; the run folder by default.
     """
     used = attacks_from(attacks, protocol)
@@ -42,5 +45,5 @@ def report(
             f"{run} is of a matrix: give its command again with --out {run}, and only what it lacks is done."
         )
     with progress(output) as report_progress:
-        result = rescore(run, used, declare=declared, progress=report_progress)
+        result = rescore(run, used, declare=declared, all_scores=all_scores, progress=report_progress)
     publish(out or run, result.findings, output, pictures=result.pictures, records=result.records)

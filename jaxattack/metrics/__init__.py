@@ -28,6 +28,7 @@ from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, infl
 from jaxattack.metrics.vulnerability import (
     exposure_p_values,
     loss_tnr,
+    sensitivity_index,
     stability,
     vulnerability,
     vulnerability_interval,
@@ -71,6 +72,7 @@ __all__ = [
     "psnr",
     "risk_distance",
     "roc_curve",
+    "sensitivity_index",
     "ssim",
     "stability",
     "summarise",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
 from jaxattack.audit.findings import values
+from jaxattack.audit.membership_scores import SCORES, write_scores
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.disk import read_json, write_atomically
 from jaxattack.report.epsilon import EPSILON
@@ -19,7 +21,7 @@ from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
 from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
-from jaxattack.report.membership.records import NAME, records_csv
+from jaxattack.report.membership.records import RECORDS, records_csv
 from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.types import InputError
 
@@ -46,11 +48,12 @@ def write(
     Args:
         folder: made where missing.
         findings: the dataclass that an audit returns, or values as `jaxattack.report` describes.
-        pictures: record -> its image, for the most vulnerable records, where records are images.
-        records: of a membership audit, for records.csv.
+        pictures: record -> its image, where records are images.
+        records: of a membership audit, for records.csv, scores.npz and the page's table of all records.
 
     Returns:
-        What was written: report.json, the kind's own files, records.csv, each figure as .svg and .png, and last report.html.
+        What was written: report.json, the kind's own files, records.csv, scores.npz, each figure as .svg and .png, and last
+        report.html.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full; no file is left half written.
@@ -58,11 +61,12 @@ def write(
     plain = values(findings)
     kind = KINDS[plain["kind"]]
     drawings = kind.draw(plain, pictures or {})
-    contents: dict[str, str | bytes] = {
+    contents: dict[str, str | bytes | Callable[[Path], None]] = {
         "report.json": json.dumps(plain, indent=1, allow_nan=False),
         **kind.files(plain),
-        **({} if records is None else {NAME: records_csv(records)}),
     }
+    if records is not None:
+        contents |= {RECORDS: records_csv(records), SCORES: partial(write_scores, table=records)}
     for name, drawing in drawings.items():
         contents |= {f"{name}.svg": drawing.svg, f"{name}.png": drawing.png}
     contents["report.html"] = kind.render(plain, drawings)
@@ -71,11 +75,16 @@ def write(
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}: choose another.") from error
     for name, content in contents.items():
-        octets = content if isinstance(content, bytes) else content.encode()
-        write_atomically(folder / name, lambda file, octets=octets: file.write(octets) and None)
+        if isinstance(content, str | bytes):
+            octets = content if isinstance(content, bytes) else content.encode()
+            write_atomically(folder / name, lambda file, octets=octets: file.write(octets) and None)
+        else:
+            content(folder / name)
     # What an earlier report had and this one lacks would show other findings.
     absent = {f"{name}.{suffix}" for name in set(kind.figures) - set(drawings) for suffix in ("svg", "png")}
-    for name in absent | ({NAME} - set(contents)):
+    if kind is MEMBERSHIP:
+        absent |= {RECORDS, SCORES} - set(contents)
+    for name in absent:
         (folder / name).unlink(missing_ok=True)
     return [folder / name for name in contents]
 

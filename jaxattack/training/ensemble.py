@@ -354,4 +354,6 @@ def train_ensemble(
     variables = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(chunk.variables for chunk in chunks))
     names = [signal.name for signal in engine.signals]
     answers = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in names}
-    return Ensemble(variables, member), Observations(signals=answers, member=member, label=dataset.y)
+    return Ensemble(variables, member), Observations(
+        signals=answers, member=member, label=dataset.y, names=dataset.names, ids=dataset.ids
+    )

@@ -34,7 +34,7 @@ from jaxattack.types.learner import (
     share_set_aside,
 )
 from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
-from jaxattack.types.model import Dataset, Ensemble, Model, Variables, check_ids
+from jaxattack.types.model import Dataset, Ensemble, Model, Variables, check_ids, ids_at
 from jaxattack.types.oracle import (
     EVERY_LEVEL,
     NUMBERS,
@@ -116,6 +116,7 @@ __all__ = [
     "check_reserve",
     "config",
     "gradient_steps",
+    "ids_at",
     "reserve_size",
     "reserving",
     "sees",

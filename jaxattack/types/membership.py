@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.error import InputError
+from jaxattack.types.model import check_ids, ids_at
 from jaxattack.types.signal import Signal
 
 Side = Literal["in", "out"]
@@ -26,17 +27,19 @@ class Observations:
         member: the truth about membership; the attacks leave a target's own row unread.
         label: the true class of each record, from 0.
         names: of the classes; empty where they are numbered alone.
+        ids: what each record is called where it comes from; empty where they are numbered alone.
         notes: how what was given was read, in sentences.
         ask: asks models that are kept for a signal that was not observed; None where there are none.
 
     Raises:
-        InputError: shapes that disagree, or labels that are no class numbers.
+        InputError: shapes that disagree, labels that are no class numbers, or ids that `jaxattack.types.check_ids` refuses.
     """
 
     signals: Mapping[str, np.ndarray]
     member: Bool[np.ndarray, "model record"]
     label: Int[np.ndarray, "record"]
     names: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     ask: Callable[[Signal], Float[np.ndarray, "model record query *value"]] | None = None
 
@@ -54,6 +57,7 @@ class Observations:
                 f"label has dtype {self.label.dtype}: give the number of each record's class; membership attacks are on models "
                 "that answer with one of several classes, not on regressions."
             )
+        check_ids(self.ids, self.records, "observations")
 
     @property
     def models(self) -> int:
@@ -112,6 +116,7 @@ class Observations:
             signals={name: self.signals[name][:, records] for name in self.signals},
             member=self.member[:, records],
             label=self.label[records],
+            ids=ids_at(self.ids, np.arange(self.records)[records]),
             ask=self._asking(lambda values: values[:, records]),
         )
 

@@ -42,6 +42,11 @@ def check_ids(ids: Sequence[str], records: int, name: str) -> None:
         )
 
 
+def ids_at(ids: Sequence[str], rows: Int[np.ndarray, "row"]) -> tuple[str, ...]:
+    """The ids of the records in these rows; none where one is there twice, which its id does not tell apart."""
+    return tuple(ids[row] for row in rows) if ids and len(np.unique(rows)) == len(rows) else ()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Records with labels.
@@ -112,8 +117,7 @@ class Dataset:
 
         A record that is chosen twice is no longer told by its id: then the records are numbered alone.
         """
-        rows = np.arange(len(self))[records]
-        ids = tuple(self.ids[row] for row in rows) if self.ids and len(np.unique(rows)) == len(rows) else ()
+        ids = ids_at(self.ids, np.arange(len(self))[records])
         return replace(self, x=self.x[records], y=self.y[records], ids=ids)
 
     def extend(self, x: Shaped[np.ndarray, "more *feature"], y: Int[np.ndarray, "more"], *, kind: str) -> Dataset:

@@ -82,6 +82,13 @@ def test_phi_alone_is_enough(read, queries):
     assert found.member.dtype == np.bool_
 
 
+def test_ids_are_read_and_numbers_become_text(read):
+    phi, records = phi_of(LOGITS), len(LABEL)
+    assert read(member=MEMBER, label=LABEL, phi=phi).ids == ()
+    numbers = np.arange(records)[::-1]
+    assert read(member=MEMBER, label=LABEL, phi=phi, ids=numbers).ids == tuple(map(str, numbers))
+
+
 def test_a_signal_that_is_given_stands_before_one_computed(read):
     phi = np.zeros((MODELS, RECORDS))
     assert (read(**ARRAYS, phi=phi).signal("phi") == 0).all()
@@ -144,6 +151,8 @@ BAD = {
     "flat logits": (replaced(logits=LOGITS[..., 0]), "logits has shape"),
     "text": (replaced(logits=None, phi=np.full((MODELS, RECORDS), "a")), "phi has dtype"),
     "unknown signal": (replaced(margin=LOGITS[..., 0]), "margin"),
+    "few ids": (replaced(ids=np.arange(3)), "observations.npz: there are 3 ids of 40 records"),
+    "ids twice": (replaced(ids=np.arange(40) // 2), "the records 0 and 1 have the same id '0'"),
     "no records": ({"member": MEMBER[:, :0], "label": LABEL[:0], "logits": LOGITS[:, :0]}, "observations.npz"),
     "no models": ({"member": MEMBER[:0], "label": LABEL, "logits": LOGITS[:0]}, "observations.npz"),
 }

@@ -290,6 +290,7 @@ class RecordFindings:
 
     Attributes:
         record: its number in the data.
+        id: what it is called where it comes from; None where records are numbered alone.
         label: its class, by name where it has one.
         vulnerability: the AUC of its own phi over the models; NaN where all or none have it.
         beyond_chance: whether that is more than chance explains (false discovery rate 5% over all records).
@@ -304,6 +305,7 @@ class RecordFindings:
     beyond_chance: bool
     detected: float | None
     falsely: float | None
+    id: str | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,31 +9,46 @@ from typing import Any
 
 from jaxattack.audit.record_table import RecordTable
 
-NAME = "records.csv"
+RECORDS = "records.csv"
 
 
 def records_csv(table: RecordTable) -> str:
     """The records as CSV, in the order of the data; shares are from 0 to 1, and unknown values empty.
 
-    ``detected@R`` and ``falsely@R`` are the shares of the models with and without the record that the attack calls its
-    members, with R of all non-members accused; the other columns are fields of `jaxattack.audit.record_table.RecordTable`.
+    id, record                      what it is called, else its number; its number in the data, from 0
+    label, class                    the number of its class, and its name where there are names
+    rank                            from 1, the most vulnerable
+    vulnerability, _low, _high      as `jaxattack.metrics.vulnerability`, with its 95% interval for new models
+    sensitivity_index               by which equal vulnerability is ranked, as `jaxattack.metrics.sensitivity_index`
+    beyond_chance                   true or false
+    tpr@R, fpr@R                    the shares of the models with and without the record that the attack calls its members,
+                                    with R of all non-members accused
+    phi_in, phi_out                 the mean of phi over the models with and without it, in nats; correct_in and correct_out,
+                                    shares that are right, where labels alone are answered
+    difficulty                      the mean loss of the models without it, in nats; the share that are wrong
+    attack                          whose rates they are
     """
+    exposure, count = table.exposure, len(table.label)
     columns: dict[str, Any] = {
-        "record": table.number,
-        "label": table.label,
-        "rank": table.rank,
-        "vulnerability": table.vulnerability,
+        "id": table.named,
+        "record": exposure.number.tolist(),
+        "label": table.label.tolist(),
+        "class": table.classes,
+        "rank": table.rank.tolist(),
+        "vulnerability": exposure.vulnerability,
         "vulnerability_low": table.interval[0],
         "vulnerability_high": table.interval[1],
-        "beyond_chance": ["true" if beyond else "false" for beyond in table.beyond_chance],
+        "sensitivity_index": exposure.sensitivity_index,
+        "beyond_chance": ["true" if beyond else "false" for beyond in exposure.beyond],
     }
     for rate, share in table.detections.items():
-        columns |= {f"detected@{rate}": share.with_record, f"falsely@{rate}": share.without_record}
+        columns |= {f"tpr@{rate}": share.tpr, f"fpr@{rate}": share.fpr}
+    signal = "correct" if exposure.labels_alone else "phi"
     columns |= {
-        "shown_with": table.shown_with,
-        "shown_without": table.shown_without,
+        f"{signal}_in": table.mean_in,
+        f"{signal}_out": table.mean_out,
         "difficulty": table.difficulty,
-        "attack": [table.attack] * len(table.number),
+        "attack": [table.attack] * count,
     }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -44,6 +59,6 @@ def records_csv(table: RecordTable) -> str:
 
 def _shown(value: Any) -> Any:
     """Six digits of a fraction, which is more than models resolve; what is unknown is empty."""
-    if not isinstance(value, float):
+    if not isinstance(value, float) or math.isinf(value):
         return value
-    return f"{value:.6g}" if math.isfinite(value) else ""
+    return "" if math.isnan(value) else f"{value:.6g}"
