@@ -36,11 +36,14 @@ class Listening:
         port: 0 for a free one.
         keys: a JSON file of those who may ask, [{"name": .., "secret": .., "queries": .., "per_second": ..}]; the last two
             are optional. Anyone may ask where there is no such file.
+        spending: keeps what every key has spent, so that budgets hold over restarts; by default the file of keys with .spent
+            after its name.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     keys: Path | None = None
+    spending: Path | None = None
 
 
 @config
@@ -205,14 +208,23 @@ def serve(
         )
     for note in target.notes:
         say(output, note)
+    spending = listening.spending or _beside(listening.keys)
+    if spending is not None:
+        say(output, f"What each key has spent is kept in {spending}.")
     run_server(
         on_terms(target, terms, seed or 0).oracle,
         listening.host,
         listening.port,
         keys=keys,
         settings=limits,
+        spending=spending,
         ready=lambda url: say(output, f"Serving {target.name} at {url}; Ctrl-C to stop."),
     )
+
+
+def _beside(keys: Path | None) -> Path | None:
+    """Where spending is kept by default; nowhere where the keys come from a pipe."""
+    return keys.with_name(f"{keys.name}.spent") if keys is not None and keys.is_file() else None
 
 
 def _keys(file: Path | None) -> list[Key]:

@@ -1,6 +1,7 @@
 """A prediction API over any oracle, as services sell them: documented terms, keys with budgets and rates, exact counting.
 
-    GET  /, /describe   the terms: access level, classes, inputs, precision, price, limits; open to all
+    GET  /, /describe   the terms: access level, classes, inputs, precision, price, limits; where there are keys, to who
+                        has one, or to all with `Settings.open_terms`
     POST /predict       a batch as JSON or .npy, answered as ``Accept`` says: what the access level lets through
     GET  /metrics       requests by status, queries answered, requests replayed, seconds of the model, in Prometheus's text
                         format: those of the key that asks, and the requests of unknown keys (named ""); where there are
@@ -28,7 +29,11 @@ Counting. A query counts for its key when it has been answered. A request that c
 answered once: repeated with the same body, it gets the kept answer and counts no second time, so that this count and the
 client's ledger agree whatever the network drops. As many answers are kept for each key as `Settings` says, the newest
 always. A ``Batch-Queries`` header announces how many queries follow in the same batch, and the first request is refused
-where the budget is less than that. Counts and budgets live as long as the server.
+where the budget is less than that. Counts and budgets live as long as the server, or as long as the file of `spending` that
+it is given: what is answered is written there before it is sent.
+
+Several at once. Small requests that wait at the same time are one batch of the model; where a batch fails each is asked alone.
+A network may answer a batch with other roundings in the last digits than each of its records alone.
 """
 
 from __future__ import annotations
@@ -36,6 +41,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -71,6 +77,7 @@ def serve(
     *,
     keys: Sequence[Key] = (),
     settings: Settings = _DEFAULT,
+    spending: Path | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish what is in flight and return.
@@ -81,12 +88,13 @@ def serve(
         port: the port; 0 for a free one.
         keys: who may ask; anyone where there are none.
         settings: limits for every request.
+        spending: a file that keeps what every key has spent, so that budgets hold over restarts; they begin anew without.
         ready: called with the URL once connections are accepted.
 
     Raises:
-        InputError: uvicorn or starlette is not installed, or the port is taken.
+        InputError: uvicorn or starlette is not installed, the port is taken, or the file of spending cannot be used.
     """
-    _extra("running").serve(oracle, host, port, keys=keys, settings=settings, ready=ready)
+    _extra("running").serve(oracle, host, port, keys=keys, settings=settings, spending=spending, ready=ready)
 
 
 def serving(oracle: Oracle, *, keys: Sequence[Key] = (), settings: Settings = _DEFAULT) -> AbstractContextManager[str]:

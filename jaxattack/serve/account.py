@@ -92,22 +92,25 @@ class Account:
 
     Attributes:
         name: in /metrics.
-        queries: answered.
+        queries: answered, by earlier servers too where what is spent is kept.
         replayed: requests answered again, and not counted.
         seconds: that the model took.
         cache: answers for repeated requests.
     """
 
-    def __init__(self, name: str, settings: Settings, key: Key | None = None, clock: Clock = time.monotonic):
+    def __init__(
+        self, name: str, settings: Settings, key: Key | None = None, clock: Clock = time.monotonic, spent: int = 0
+    ):
         self.name = name
-        self.queries = self.replayed = 0
+        self.queries = spent
+        self.replayed = self._charged = 0
         self.seconds = 0.0
         self.cache = AnswerCache(settings.kept, settings.kept_bytes)
         self._budget = None if key is None else key.queries
         self._rate = Rate(key.per_second, clock) if key and key.per_second else None
 
     def charge(self, queries: int, coming: int) -> None:
-        """Allow a request, or refuse it.
+        """Allow a request, or refuse it; its queries are charged until they are settled.
 
         Args:
             queries: in it.
@@ -116,7 +119,7 @@ class Account:
         Raises:
             Refusal: the budget is less than the batch, or the rate does not allow the request yet.
         """
-        left = math.inf if self._budget is None else self._budget - self.queries
+        left = math.inf if self._budget is None else self._budget - self.queries - self._charged
         if max(queries, coming) > left:
             sentence = (
                 f"{max(queries, coming):,} queries are asked and {left:,} are left of the key's budget: ask fewer."
@@ -127,3 +130,9 @@ class Account:
             sentence = f"the key's rate allows {queries:,} more queries in {wait:.3g} s: wait and ask again."
             after = {"Retry-After": str(math.ceil(wait))}
             raise Refusal(429, sentence, detail={"retry_after": wait}, headers=after)
+        self._charged += queries
+
+    def settle(self, queries: int, *, answered: bool) -> None:
+        """Count queries that were charged, or give them back."""
+        self._charged -= queries
+        self.queries += queries if answered else 0

@@ -1,23 +1,20 @@
 """The routes of the prediction API, and what happens to one request.
 
-Everything that takes time for one request (reading its numbers, asking the oracle, writing the answer) happens in one
-worker thread, a request at a time: oracles need not be made for several threads, budgets are exact, and the event loop
-stays free for /health and for the next body to arrive.
+Everything that takes time (reading numbers, asking the oracle, writing answers) happens in one worker thread, for all
+requests together that wait when it is free (`batching`, `answering`): oracles need not be made for several threads, budgets
+are exact, and the event loop stays free for /health and for the next body to arrive.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
-import time
 from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
 from http import HTTPStatus
 
-import anyio
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -32,41 +29,50 @@ from jaxattack.oracle.remote.wire import (
     JSON,
     NPY,
     Media,
-    check_answer,
     write_access,
-    write_answer,
     write_json,
 )
 from jaxattack.serve import reading
 from jaxattack.serve.account import Account
+from jaxattack.serve.answering import Answering
+from jaxattack.serve.batching import Batching, Prediction
 from jaxattack.serve.refusal import Refusal
 from jaxattack.serve.settings import Key, Settings
-from jaxattack.types import BudgetSpent, InputError, Oracle, OracleError
+from jaxattack.serve.spending import Spending
+from jaxattack.types import InputError, Oracle
 
 _ACCOUNT = "jaxattack.account"
+ANYONE = "anyone"
+"""Who asks, where there are no keys."""
 
 
 class Service:
     """An oracle, those who may ask it, and what they have asked."""
 
-    def __init__(self, oracle: Oracle, keys: Sequence[Key], settings: Settings):
+    def __init__(self, oracle: Oracle, keys: Sequence[Key], settings: Settings, spending: Spending | None):
         for field in ("name", "secret"):
             if len({getattr(key, field) for key in keys}) < len(keys):
                 raise InputError(f"two keys have the same {field}: give each its own.")
-        self._oracle, self._access, self._settings = oracle, oracle.access, settings
-        self._records = reading.most_records(self._access, settings)
-        self._accounts = {key.secret.encode(): Account(key.name, settings, key) for key in keys}
-        self._anyone = None if keys else Account("anyone", settings)
+        self._settings = settings
+        self._records = reading.most_records(oracle.access, settings)
+        self._batching = Batching(
+            Answering(oracle, self._records, settings, None if spending is None else spending.add),
+            most=settings.connections,
+            patience=settings.patience,
+        )
+        spent = {} if spending is None else spending.total
+        self._accounts = {
+            key.secret.encode(): Account(key.name, settings, key, spent=spent.get(key.name, 0)) for key in keys
+        }
+        self._anyone = None if keys else Account(ANYONE, settings, spent=spent.get(ANYONE, 0))
         self._requests: Counter[tuple[str, int]] = Counter()
         limits = {"records": self._records, "bytes": settings.bytes}
-        self._terms = write_json({"access": write_access(self._access), "price": settings.price, "limits": limits})
+        self._terms = write_json({"access": write_access(oracle.access), "price": settings.price, "limits": limits})
 
-    @cached_property
-    def _worker(self) -> anyio.CapacityLimiter:
-        return anyio.CapacityLimiter(1)  # made where the event loop runs
-
-    async def describe(self, _: Request) -> Response:
+    async def describe(self, request: Request) -> Response:
         """The terms."""
+        if not self._settings.open_terms:
+            request.scope[_ACCOUNT] = self._account(request.headers.get("authorization", "")).name
         return Response(self._terms, media_type=JSON)
 
     async def health(self, _: Request) -> Response:
@@ -107,10 +113,7 @@ class Service:
             raise Refusal(400, str(error)) from error
 
         async def answer() -> bytes:
-            # Abandoned only where the server stops, and its grace has passed.
-            return await anyio.to_thread.run_sync(
-                self._answer, account, body, sent, reply_media, coming, limiter=self._worker, abandon_on_cancel=True
-            )
+            return await self._batching(Prediction(account, body, sent, reply_media, coming))
 
         if identity is None:
             return Response(await answer(), media_type=reply_media)
@@ -138,7 +141,7 @@ class Service:
         if declared.isdecimal() and int(declared) > limit:
             raise too_large
         try:
-            with anyio.fail_after(self._settings.seconds):
+            async with asyncio.timeout(self._settings.seconds):
                 async with contextlib.aclosing(request.stream()) as stream:
                     async for part in stream:
                         body += part
@@ -153,28 +156,6 @@ class Service:
         except ClientDisconnect as error:
             raise Refusal(400, "the connection was closed before the body had arrived.") from error
         return body
-
-    def _answer(self, account: Account, body: bytearray, sent: Media, reply_media: Media, coming: int) -> bytes:
-        try:
-            x, bias = reading.queries(body, sent, self._access, self._records, self._settings.largest)
-            account.charge(len(x), coming)
-            begin = time.perf_counter()
-            answer = self._oracle(x, bias)
-            account.seconds += time.perf_counter() - begin
-            check_answer(answer, self._access, len(x))
-            reply = write_answer(answer, self._access, reply_media)
-        except Refusal:
-            raise
-        except BudgetSpent as error:
-            raise Refusal(402, str(error), detail={"left": error.left}) from error
-        except OracleError as error:
-            raise Refusal(503, f"the model does not answer: {error}") from error
-        except InputError as error:
-            raise Refusal(400, str(error)) from error
-        except Exception as error:  # a model is the caller's code, and the server outlives it
-            raise Refusal(503, f"the model failed on this batch with {type(error).__name__}.") from error
-        account.queries += len(x)
-        return reply
 
     def count(self, app: ASGIApp) -> ASGIApp:
         """The application, its responses counted by key and status."""
@@ -209,9 +190,11 @@ async def too_many(scope: Scope, receive: Receive, send: Send) -> None:
     await (await _refuse(Request(scope), busy))(scope, receive, send)
 
 
-def application(oracle: Oracle, *, keys: Sequence[Key], settings: Settings) -> Starlette:
+def application(
+    oracle: Oracle, *, keys: Sequence[Key], settings: Settings, spending: Spending | None = None
+) -> Starlette:
     """As `jaxattack.serve.application`."""
-    service = Service(oracle, keys, settings)
+    service = Service(oracle, keys, settings, spending)
     routes = [
         Route("/", service.describe),
         Route("/describe", service.describe),

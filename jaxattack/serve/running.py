@@ -8,8 +8,9 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import h11
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from jaxattack.oracle.remote.wire import JSON, write_json
 from jaxattack.serve.app import application, too_many
 from jaxattack.serve.settings import Key, Settings
+from jaxattack.serve.spending import Spending
 from jaxattack.types import InputError, Oracle
 
 _IDLE = 75  # seconds that an idle connection is kept; longer than the client keeps it, so that the client lets go first
@@ -140,9 +142,9 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(oracle: Oracle, keys: Sequence[Key], settings: Settings) -> _Server:
+def _server(oracle: Oracle, keys: Sequence[Key], settings: Settings, spending: Spending | None = None) -> _Server:
     config = uvicorn.Config(
-        application(oracle, keys=keys, settings=settings),
+        application(oracle, keys=keys, settings=settings, spending=spending),
         http=partial(_Protocol, seconds=settings.seconds, most=settings.connections),  # pyright: ignore[reportArgumentType]
         loop="asyncio",
         ws="none",
@@ -165,11 +167,14 @@ def serve(
     *,
     keys: Sequence[Key],
     settings: Settings,
+    spending: Path | None,
     ready: Callable[[str], None] | None,
 ) -> None:
     """As `jaxattack.serve.serve`."""
-    server = _server(oracle, keys, settings)
-    with _listen(host, port) as listener:
+    with ExitStack() as stack:
+        file = None if spending is None else stack.enter_context(Spending(spending))
+        server = _server(oracle, keys, settings, file)
+        listener = stack.enter_context(_listen(host, port))
         if ready is not None:
             ready(_url(listener))
         server.run(sockets=[listener])

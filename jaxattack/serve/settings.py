@@ -17,7 +17,8 @@ class Key:
     Attributes:
         name: in /metrics, for this key alone.
         secret: what is sent as ``Authorization: Bearer SECRET``.
-        queries: how many may be answered while the server runs; None for any number.
+        queries: how many may be answered: in all, where what is spent is kept in a file, else while the server runs; None for
+            any number.
         per_second: queries a second in the long run; one second's worth may come at once, and a batch larger than that
             when nothing has come for a second. None for any rate.
 
@@ -47,11 +48,14 @@ class Settings:
 
     Attributes:
         price: documented to the caller, dollars a query.
+        open_terms: the terms are open to all, where otherwise only who has a key may read them.
         records: queries in one request; fewer where the float64 numbers of queries or answers would exceed `bytes`.
         bytes: of the body of a request; a larger one is refused before it has arrived.
         largest: numbers beyond this size are refused; they overflow inside a model.
         seconds: within which a request has to arrive, and then its answer to be taken by the caller.
         connections: open at once; more are refused with status 503.
+        patience: seconds that small requests may wait to be answered in one batch with others, where several callers ask at
+            the same time; 0 for none. A caller who is alone waits for nobody.
         kept: answers kept for each key, so that a repeated request is answered again and counted once.
         kept_bytes: how much those may take; the newest is always kept.
         grace: seconds that requests in flight have to finish when the server stops.
@@ -61,11 +65,13 @@ class Settings:
     """
 
     price: float = PRICE
+    open_terms: bool = False
     records: int = 4096
     bytes: int = 1 << 24
     largest: float = 1e15
     seconds: float = 30.0
     connections: int = 64
+    patience: float = 0.002
     kept: int = 256
     kept_bytes: int = 1 << 26
     grace: int = 30
@@ -82,5 +88,7 @@ class Settings:
         for name in ("largest", "seconds", "grace"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InputError(f"{name} is {getattr(self, name)}: give more than 0.")
+        if not (math.isfinite(self.patience) and 0 <= self.patience <= 1):
+            raise InputError(f"patience is {self.patience}: give 0 to 1 second.")
         if not (math.isfinite(self.price) and self.price >= 0):
             raise InputError(f"price is {self.price}: give 0 or more dollars a query.")

@@ -39,7 +39,7 @@ def test_a_budget_allows_exactly_itself():
     account = Account("a", Settings(), Key(name="a", secret="s", queries=5))
     for _ in range(5):
         account.charge(1, 1)
-        account.queries += 1
+        account.settle(1, answered=True)
     with pytest.raises(Refusal, match="1 queries are asked and 0 are left") as caught:
         account.charge(1, 0)
     assert caught.value.detail == {"left": 0}

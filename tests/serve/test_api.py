@@ -186,8 +186,15 @@ def test_keys_have_budgets_and_what_is_left_is_said():
         assert 'queries_answered_total{key="bob"} 6' in client.get("/metrics", headers=bob).text
         for path in ("/metrics", "/describe", "/", "/health", "/nowhere"):
             said = client.get(path)
-            assert (said.status_code == 401) == (path == "/metrics")
+            assert (said.status_code == 401) == (path in ("/metrics", "/describe", "/"))
             assert not any(word in said.text for word in ("alice", "bob", "secret"))
+
+
+def test_terms_are_open_to_all_by_option():
+    key = Key(name="alice", secret="a-secret")
+    with serving(victim(), keys=[key], settings=Settings(open_terms=True)) as place:
+        assert httpx.get(f"{place}/describe").status_code == 200
+        refused(httpx.post(f"{place}/predict", json={"inputs": queries(1).tolist()}), 401)
 
 
 def test_a_rate_puts_off_and_says_for_how_long():

@@ -1,0 +1,113 @@
+"""What every key has spent, kept in a file, so that a budget holds over restarts.
+
+A line is the name of a key and how many more of its queries were answered, as ``alice 512``. Lines are appended before the
+answers are sent: a server that is killed has counted everything that anybody got, and at most the answers of one batch that
+nobody got. When the file is opened again its lines are added up into one a key. The operating system writes it to the disk in
+its own time: a power failure may lose the last seconds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jaxattack.disk import write_atomically
+from jaxattack.npz import UnreadableError, open_regular
+from jaxattack.types import InputError
+
+LARGEST = 1 << 28
+"""Bytes of a file of spending: ten million lines."""
+
+_LINE = re.compile(rb"([A-Za-z0-9_.-]{1,64}) ([0-9]{1,18})")
+
+
+class Spending:
+    """An open file of spending; one server at a time has it."""
+
+    def __init__(self, path: Path):
+        """Open the file, made where it is missing.
+
+        Raises:
+            InputError: it cannot be written, is another kind of file, or another server has it open.
+        """
+        self._path = path
+        self._file = self._open()
+        try:
+            text = self._read()
+            self._total = self._sum(text)
+            if text != self._summary():
+                write_atomically(path, lambda file: file.write(self._summary()))
+                os.close(self._file)
+                self._file = self._open()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    @property
+    def total(self) -> Mapping[str, int]:
+        """The queries that each key had spent when the file was opened, by its name."""
+        return self._total
+
+    def add(self, queries: Counter[str]) -> None:
+        """Count answered queries, by the name of the key.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        lines = "".join(f"{name} {count}\n" for name, count in queries.items()).encode()
+        written = os.write(self._file, lines)
+        if written != len(lines):
+            raise OSError(f"{self._path} takes no more")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+    def _open(self) -> int:
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600)
+        except OSError as error:
+            raise InputError(
+                f"spending is {self._path} and cannot be written ({error.strerror}): choose another file."
+            ) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(file)
+            raise InputError(f"spending is {self._path} and another server has it: give each its own.") from error
+        return file
+
+    def _read(self) -> bytes:
+        try:
+            with open_regular(self._path) as file:
+                text = file.read(LARGEST + 1)
+        except UnreadableError as error:
+            raise InputError(f"spending is {self._path} ({error}): choose a file.") from error
+        if len(text) > LARGEST:
+            raise InputError(
+                f"spending is {self._path} and larger than {LARGEST:,} bytes: give the server its own file."
+            )
+        return text
+
+    def _sum(self, text: bytes) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for line in text.split(b"\n")[:-1]:  # a power failure may have left a part of the last one
+            match = _LINE.fullmatch(line)
+            if match is None:
+                raise InputError(f"spending is {self._path} and no file of spending: give the server its own file.")
+            total[match[1].decode()] += int(match[2])
+        return total
+
+    def _summary(self) -> bytes:
+        """One line a key."""
+        return "".join(f"{name} {count}\n" for name, count in sorted(self._total.items())).encode()

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from serve.victims import queries
+
+from jaxattack.serve.spending import Spending
+from jaxattack.types import InputError
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from serve.victims import victim
+from jaxattack.serve import Key, serve
+
+keys = [Key(name="alice", secret="a", queries=10)]
+serve(victim(), port=0, keys=keys, spending=Path(sys.argv[1]), ready=lambda url: print(url, flush=True))
+"""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.from_regex(r"[A-Za-z0-9_.-]{1,8}", fullmatch=True), st.integers(1, 10**9)),
+        max_size=6,
+    )
+)
+def test_what_is_added_is_there_when_the_file_is_opened_again(tmp_path_factory, batches):
+    path = tmp_path_factory.mktemp("spending") / "spent"
+    total: Counter[str] = Counter()
+    for batch in batches:
+        with Spending(path) as file:
+            assert file.total == total
+            file.add(Counter(batch))
+        total += Counter(batch)
+    with Spending(path) as file:
+        assert file.total == total
+    assert len(path.read_bytes().splitlines()) == len(total)
+
+
+def test_a_half_written_line_is_left_out_and_does_not_join_the_next(tmp_path):
+    path = tmp_path / "spent"
+    path.write_bytes(b"alice 5\nali")
+    with Spending(path) as file:
+        assert file.total == {"alice": 5}
+        file.add(Counter(bob=2))
+    with Spending(path) as file:
+        assert file.total == {"alice": 5, "bob": 2}
+
+
+@pytest.mark.parametrize("content", [b"\x00\n", b"alice\n", b"alice -5\n", b"alice 5 6\n", b'{"alice": 5}\n'])
+def test_another_file_is_refused_and_stays(tmp_path, content):
+    path = tmp_path / "spent"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="no file of spending"):
+        Spending(path)
+    assert path.read_bytes() == content
+
+
+def test_two_servers_do_not_share_a_file(tmp_path):
+    with Spending(tmp_path / "spent"), pytest.raises(InputError, match="another server has it"):
+        Spending(tmp_path / "spent")
+    with pytest.raises(InputError, match="cannot be written"):
+        Spending(tmp_path)
+
+
+def test_a_budget_holds_over_a_kill(tmp_path, request):
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "spent"), str(request.config.rootpath / "tests")]
+    statuses = []
+    for sizes in ((6,), (4, 1)):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().decode().strip()
+            for size in sizes:
+                asked = {"inputs": queries(size).tolist()}
+                reply = httpx.post(f"{url}/predict", json=asked, headers={"Authorization": "Bearer a"})
+                statuses.append(reply.status_code)
+            process.kill()
+    assert statuses == [200, 200, 402]
+    assert reply.json()["left"] == 0
