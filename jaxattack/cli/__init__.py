@@ -12,7 +12,7 @@ import sys
 import warnings
 from typing import Any, NoReturn
 
-from cyclopts import App, Parameter
+from cyclopts import App, ArgumentCollection, Parameter
 from rich.console import Console
 
 from jaxattack.cli.options import require_whole_numbers
@@ -52,12 +52,20 @@ def application(*, listing: bool = False) -> App:
         result_action="return_value",
         help_format="markdown",
         default_parameter=Parameter(negative=""),
-        config=(require_whole_numbers,),
+        config=(configure, require_whole_numbers),
         suppress_keyboard_interrupt=False,  # `main` ends it
     )
     for name, place in COMMANDS.items():
         app.command(App(name=name, help=summary(place)) if listing else place, name=name)
     return app
+
+
+def configure(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:  # noqa: ARG001 (as cyclopts calls it)
+    """Read the file that ``--config`` names, where a command has that option."""
+    if commands and arguments:
+        from jaxattack.cli.configuration import read_configuration  # it imports JAX, as the command has
+
+        read_configuration(tuple(COMMANDS), commands[0], arguments)
 
 
 def cores() -> int:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxattack.attacks.methods import FAMILIES, Method, catalogue
+from jaxattack.cli.configuration import ConfigOption
 from jaxattack.cli.output import print_json
 from jaxattack.report.wording import MISSING, count
 
@@ -21,7 +22,11 @@ _CAPTION = (
 )
 
 
-def attacks(*families: str, json: bool = False) -> None:
+def attacks(
+    *families: str,
+    json: bool = False,
+    config: ConfigOption = None,  # noqa: ARG001 (read before the command runs)
+) -> None:
     """List the attacks, signals, defences and learners: their papers, what they see, what they ask and train.
 
     Args:

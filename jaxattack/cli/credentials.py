@@ -94,6 +94,15 @@ def shown_sentence(text: str, arguments: Sequence[str]) -> str:
     return mask(text, known_secrets(arguments))
 
 
+def holds_secret(text: str) -> bool:
+    """Whether a text is a URL with credentials in it."""
+    if "://" not in text:
+        return False
+    with contextlib.suppress(InputError):
+        return bool(read_address(text).secrets)
+    return MASK in mask_url(text)
+
+
 def known_secrets(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """The secrets that a command line and its environment hold."""
     typed = [word for before, word in zip(("", *arguments), arguments, strict=False) if before == "--key"]

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxattack.cli.configuration import ConfigOption
 from jaxattack.cli.output import Output, print_json, say
 from jaxattack.data import load, names, save
 from jaxattack.types import InputError
 
 
-def data(name: str | None = None, /, *, out: Path | None = None, json: bool = False) -> None:
+def data(
+    name: str | None = None,
+    /,
+    *,
+    out: Path | None = None,
+    json: bool = False,
+    config: ConfigOption = None,  # noqa: ARG001 (read before the command runs)
+) -> None:
     """List the data sets that are here, or describe one.
 
     Args:

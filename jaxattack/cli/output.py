@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jaxattack.audit.findings import values
+from jaxattack.cli.configuration import ConfigOption, write_configuration
 from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ class Output:
     Attributes:
         quiet: print nothing but errors.
         json: print the findings as JSON on standard output, and nothing else there.
+        config: the command's options, which a run folder keeps; a file of them on the command line.
     """
 
     quiet: bool = False
     json: bool = False
+    config: ConfigOption = None
 
 
 def flat(name: str, *, order: int = 0) -> Parameter:
@@ -88,6 +91,11 @@ def resumable(folder: Path) -> Iterator[None]:
         raise
 
 
+def keep_options(folder: Path, output: Output) -> list[Path]:
+    """Write the options of the command beside what it made; nothing where no command line asked for it."""
+    return [] if output.config is None else [write_configuration(folder, output.config)]
+
+
 def publish(
     folder: Path,
     findings: Any,
@@ -113,6 +121,7 @@ def publish(
     document = without_secrets(values(findings), (*secrets, *known_secrets(arguments)))
     document |= {"command": shown_command(arguments)}
     files = pages.write(folder, document, pictures, records)
+    files += keep_options(folder, output)
     if output.json:
         print_json(pages.read(folder))
     elif not output.quiet:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from jaxattack.audit import train_victim
-from jaxattack.cli.output import RUNS, Output, OutputOptions, print_json, progress, say
+from jaxattack.cli.output import RUNS, Output, OutputOptions, keep_options, print_json, progress, say
 from jaxattack.cli.words import Learning, LearningOptions, RecipeOptions, Subject, SubjectOptions, named_learner, slug
 from jaxattack.training import Recipe
 
@@ -42,6 +42,7 @@ def train(
             folder, model=subject.source(), dataset=subject.dataset(), records=subject.records,
             standardise=subject.standardise, learner=learner, members=members, seed=seed, progress=report,
         )  # fmt: skip
+    keep_options(folder, output)
     if output.json:
         print_json(described)
     held_out = described["test_accuracy"]
