@@ -27,7 +27,7 @@ from jaxattack import Observations, Recipe, load, membership
 from jaxattack.attacks.membership import FewReferences, lookup
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.audit import evaluate
-from jaxattack.metrics import influences, loss_tnr, roc_curve
+from jaxattack.metrics import differences, influences, loss_tnr, roc_curve
 from jaxattack.metrics.comparison import corrected
 from jaxattack.models import Architecture
 from jaxattack.report.style import styled
@@ -77,18 +77,18 @@ def judged(observations: Observations, budget: int) -> dict[str, dict[str, dict[
     return {
         name: {
             fpr: {"difference": difference.value, "interval": (ends := difference.interval(confidence)), "beats": ends[0] > 0}
-            for fpr, difference in zip(RATES, moved(name).less(lira)[: len(RATES)], strict=True)
+            for fpr, difference in zip(RATES, differences(moved(name), lira)[: len(RATES)], strict=True)
         }
         for name in others
     }  # fmt: skip
 
 
-def headline(differences: Mapping[str, Mapping[str, Mapping[str, Any]]], budget: int) -> str:
+def headline(by_attack: Mapping[str, Mapping[str, Mapping[str, Any]]], budget: int) -> str:
     """Whether any attack beats LiRA with so few references, in a sentence."""
     better = [
         f"{ATTACKS[name]} at {rate(fpr)} FPR by {100 * one['difference']:.2f} points "
         f"[{100 * one['interval'][0]:.2f}, {100 * one['interval'][1]:.2f}]"
-        for name, by_rate in differences.items()
+        for name, by_rate in by_attack.items()
         for fpr, one in by_rate.items()
         if one["beats"]
     ]

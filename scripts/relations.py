@@ -18,7 +18,7 @@ from rich.table import Table
 
 from jaxattack import Observations
 from jaxattack.attacks.membership import lookup
-from jaxattack.metrics import influences, roc_curve
+from jaxattack.metrics import differences, influences, roc_curve
 from jaxattack.report.wording import rate
 
 RATES = {"0.01": 0.01, "0.001": 0.001}
@@ -66,7 +66,7 @@ def judge(relation: Relation) -> dict[str, Any]:
         for scores in (relation.more, relation.less)
     ]
     figures = {}
-    for name, difference in zip((*names, "auc"), each[0].less(each[1]), strict=True):
+    for name, difference in zip((*names, "auc"), differences(each[0], each[1]), strict=True):
         low, high = difference.interval()
         figures[name] = {"difference": difference.value, "interval": [low, high], "verdict": verdict(low, high)}
     return {"claim": relation.claim, "figures": figures}

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jaxattack.audit.findings.membership import ComparisonFindings, DifferenceFindings
+from jaxattack.metrics.differences import Difference, differences
 from jaxattack.metrics.roc import allowed
-from jaxattack.metrics.uncertainty import CONFIDENCE, Difference, Influences
+from jaxattack.metrics.uncertainty import CONFIDENCE, Influences
 from jaxattack.types import InputError
 
 QUOTED = 0.001
@@ -68,12 +69,10 @@ def comparison(
         correction: what its intervals allow for.
         names: of the rates.
     """
-    differences = ours.less(theirs)
+    figures = differences(ours, theirs)
     confidence = correction.confidence(attack)
-    by_rate = {names[fpr]: _difference(differences[ours.fprs.index(fpr)], confidence) for fpr in names}
-    return ComparisonFindings(
-        attack=attack, baseline=BASELINE, tpr=by_rate, auc=_difference(differences[-1], confidence)
-    )
+    by_rate = {names[fpr]: _difference(figures[ours.fprs.index(fpr)], confidence) for fpr in names}
+    return ComparisonFindings(attack=attack, baseline=BASELINE, tpr=by_rate, auc=_difference(figures[-1], confidence))
 
 
 def _difference(difference: Difference, confidence: float) -> DifferenceFindings:

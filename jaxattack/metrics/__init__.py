@@ -6,8 +6,10 @@ Everything here takes NumPy arrays and knows nothing of models.
 
 from __future__ import annotations
 
+from jaxattack.metrics.accuracy import accuracy_influences
 from jaxattack.metrics.calibration import OwnRates, calibrated, own_rates
 from jaxattack.metrics.clusters import model_clusters, varying_records
+from jaxattack.metrics.differences import Difference, Pairing, differences, paired_clusters
 from jaxattack.metrics.divergence import Bins, Distance, jensen_shannon, risk_distance
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
 from jaxattack.metrics.intervals import clopper_pearson
@@ -24,7 +26,7 @@ from jaxattack.metrics.roc import (
     tpr_at_fpr,
 )
 from jaxattack.metrics.summary import Band, Spread, Summary, Transfer, summarise, transfer
-from jaxattack.metrics.uncertainty import Difference, Estimate, Influences, influences
+from jaxattack.metrics.uncertainty import Estimate, Influences, influences
 from jaxattack.metrics.vulnerability import (
     exposure_p_values,
     loss_tnr,
@@ -44,11 +46,13 @@ __all__ = [
     "Influences",
     "Nearest",
     "OwnRates",
+    "Pairing",
     "Roc",
     "Spread",
     "Summary",
     "TprAtFpr",
     "Transfer",
+    "accuracy_influences",
     "advantage",
     "agreement",
     "align_rms",
@@ -57,6 +61,7 @@ __all__ = [
     "calibrated",
     "clopper_pearson",
     "correlation",
+    "differences",
     "exposure_p_values",
     "fidelity",
     "gauge",
@@ -68,6 +73,7 @@ __all__ = [
     "mse",
     "nearest",
     "own_rates",
+    "paired_clusters",
     "ppv_at",
     "psnr",
     "risk_distance",

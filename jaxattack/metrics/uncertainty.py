@@ -24,7 +24,7 @@ one count of levels by record and by cluster.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,38 +72,23 @@ class Estimate:
         if not 0 < self.value < 1 or not self.variance > 0:
             low, high = clopper_pearson(round(self.value * self.trials), self.trials, confidence)
             return float(low), float(high)
-        reach = _quantile(self.freedom, confidence) * math.sqrt(self.variance) / (self.value * (1 - self.value))
+        reach = t_quantile(self.freedom, confidence) * math.sqrt(self.variance) / (self.value * (1 - self.value))
         centre = logit(self.value)
         return float(expit(centre - reach)), float(expit(centre + reach))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """What one attack finds more than another on the same records and models.
+def t_quantile(freedom: float, confidence: float) -> float:
+    """How many standard errors a two-sided interval reaches.
 
-    Attributes:
-        value: -1 to 1.
-        variance: of the value.
-        freedom: degrees of freedom of the variance.
+    Raises:
+        InputError: a confidence that is none.
     """
-
-    value: float
-    variance: float
-    freedom: float
-
-    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """The two-sided interval, symmetric about the value and within -1 to 1."""
-        reach = _quantile(self.freedom, confidence) * math.sqrt(self.variance)
-        return max(self.value - reach, -1.0), min(self.value + reach, 1.0)
-
-
-def _quantile(freedom: float, confidence: float) -> float:
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95.")
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
-class _Levels(NamedTuple):
+class Levels(NamedTuple):
     """Every score as its level and its membership, and what follows from them for several figures.
 
     Attributes:
@@ -123,51 +108,36 @@ class _Levels(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Influences:
-    """How the scores of one attack move its figures.
+    """How the scores of one attack move its figures: the true-positive rates, then the AUC (`influences`).
 
     Attributes:
-        fprs: the false-positive rates whose true-positive rates are the first figures; the AUC is the last.
+        fprs: the false-positive rates whose true-positive rates are the first figures.
         clusters: a label for each model, from 0.
+        levels: every score, and what a score of its level moves.
+        by_record: the sum of the influence over each record.
+        by_cluster: over each cluster of models.
     """
 
     fprs: tuple[float, ...]
     clusters: Int[np.ndarray, "model"]
-    _levels: _Levels
-    _record: Float[np.ndarray, "record figure"]
-    _cluster: Float[np.ndarray, "cluster figure"]
+    levels: Levels
+    by_record: Float[np.ndarray, "record figure"]
+    by_cluster: Float[np.ndarray, "cluster figure"]
+
+    def groups(self) -> list[Group]:
+        """The models of each cluster, beside themselves."""
+        return [
+            (models, models)
+            for models in map(np.flatnonzero, self.clusters == np.arange(len(self.by_cluster))[:, None])
+        ]
 
     def estimates(self) -> tuple[Estimate, ...]:
-        """Every figure with its uncertainty, the AUC last."""
-        cells = _products(self._levels, self._levels, self.clusters)
-        spread = _two_way(self._record, self._cluster, cells, self._levels.bound)
+        """Every figure with its uncertainty."""
+        cells = products(self.levels, self.levels, self.groups())
+        spread = two_way(self.by_record, self.by_cluster, cells, self.levels.bound)
         return tuple(
-            Estimate(value=float(value), variance=float(variance), freedom=float(freedom), trials=len(self._record))
-            for value, variance, freedom in zip(self._levels.value, *spread, strict=True)
-        )
-
-    def less(self, other: Influences) -> tuple[Difference, ...]:
-        """Every figure less that of another attack on the same records and models, paired.
-
-        Raises:
-            InputError: other rates, records or models.
-        """
-        if (
-            self.fprs != other.fprs
-            or self._levels.code.shape != other._levels.code.shape
-            or not np.array_equal(self.clusters, other.clusters)
-        ):
-            raise InputError("the attacks differ in their rates, records or models: compare them on the same.")
-        ours, theirs = self._levels, other._levels
-        cells = (
-            _products(ours, ours, self.clusters)
-            + _products(theirs, theirs, self.clusters)
-            - 2 * _products(ours, theirs, self.clusters)
-        )
-        bound = np.minimum(ours.bound, theirs.bound)
-        spread = _two_way(self._record - other._record, self._cluster - other._cluster, cells, bound)
-        return tuple(
-            Difference(value=float(value), variance=float(variance), freedom=float(freedom))
-            for value, variance, freedom in zip(ours.value - theirs.value, *spread, strict=True)
+            Estimate(value=float(value), variance=float(variance), freedom=float(freedom), trials=len(self.by_record))
+            for value, variance, freedom in zip(self.levels.value, *spread, strict=True)
         )
 
 
@@ -192,11 +162,11 @@ def influences(
     """
     clusters = model_clusters(member) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     levels = _cut(ranked or Ranked.of(scores, member), member, roc, fprs)
-    record, cluster = _sums(levels, clusters)
-    return Influences(fprs=tuple(fprs), clusters=clusters, _levels=levels, _record=record, _cluster=cluster)
+    record, cluster = sums_of(levels, clusters)
+    return Influences(fprs=tuple(fprs), clusters=clusters, levels=levels, by_record=record, by_cluster=cluster)
 
 
-def _cut(ranked: Ranked, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
+def _cut(ranked: Ranked, member, roc: Roc, fprs: Sequence[float]) -> Levels:
     points = [int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1 for fpr in fprs]
     positives = np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1]
     knots = np.searchsorted(roc.fp + roc.tp, positives, side="left")
@@ -209,7 +179,7 @@ def _cut(ranked: Ranked, member, roc: Roc, fprs: Sequence[float]) -> _Levels:
     count = np.bincount(code.ravel(), minlength=2 * levels).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
     value = np.array([*(roc.tp[points] / roc.positives), auc(roc)])
-    return _Levels(code, levels, influence, value, np.array([*(2.0 * roc.fp[points]), np.inf]))
+    return Levels(code, levels, influence, value, np.array([*(2.0 * roc.fp[points]), np.inf]))
 
 
 def _tpr_influence(roc: Roc, point: int, cut: int, levels: int) -> Float[np.ndarray, "code"]:
@@ -237,7 +207,9 @@ def _auc_influence(count: Int[np.ndarray, "2 level"]) -> Float[np.ndarray, "code
     return np.concatenate([(outscoring - area) / others.sum(), (outscored - area) / members.sum()])
 
 
-def _sums(levels: _Levels, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sums_of(
+    levels: Levels, clusters: Int[np.ndarray, "model"]
+) -> tuple[Float[np.ndarray, "record figure"], Float[np.ndarray, "cluster figure"]]:
     """The sums of the influence over each record and over each cluster."""
     by_model = np.stack([np.bincount(row, minlength=2 * levels.levels) for row in levels.code]) @ levels.influence
     cluster = np.zeros((int(clusters.max()) + 1, by_model.shape[1]))
@@ -245,7 +217,7 @@ def _sums(levels: _Levels, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return _by_record(levels, np.arange(len(clusters))), cluster
 
 
-def _by_record(levels: _Levels, models: Int[np.ndarray, "chosen"]) -> Float[np.ndarray, "record figure"]:
+def _by_record(levels: Levels, models: Int[np.ndarray, "chosen"]) -> Float[np.ndarray, "record figure"]:
     """The sums of the influence over some models."""
     codes = 2 * levels.levels
     sums = np.empty((levels.code.shape[1], levels.influence.shape[1]))
@@ -257,28 +229,48 @@ def _by_record(levels: _Levels, models: Int[np.ndarray, "chosen"]) -> Float[np.n
     return sums
 
 
-def _products(first: _Levels, second: _Levels, clusters: np.ndarray) -> Float[np.ndarray, "figure"]:
+Group = tuple[Int[np.ndarray, "ours"], Int[np.ndarray, "theirs"]]
+"""Models of one attack's scores and of another's that are of one cluster."""
+
+
+def products(first: Levels, second: Levels, groups: Iterable[Group]) -> Float[np.ndarray, "figure"]:
     """The sum, over records within clusters, of the product of two attacks' sums of influence there.
 
     In small clusters the pairs of codes are counted, of two scores of one record; in large ones the sums are formed.
+
+    Args:
+        first: the scores of one attack.
+        second: of another, its records in the same order.
+        groups: of each cluster, the models of either.
     """
     rows, columns = 2 * first.levels, 2 * second.levels
     joint, products = np.zeros(rows * columns), np.zeros(first.influence.shape[1])
-    for label in range(int(clusters.max()) + 1):
-        models = np.flatnonzero(clusters == label)
-        if len(models) > SMALL:
-            products += (_by_record(first, models) * _by_record(second, models)).sum(axis=0)
+    for ours, theirs in groups:
+        if max(len(ours), len(theirs)) > SMALL:
+            products += (_by_record(first, ours) * _by_record(second, theirs)).sum(axis=0)
             continue
-        for model in models:
+        for model in ours:
             code = first.code[model].astype(np.int32) * columns
-            for other in models:
+            for other in theirs:
                 joint += np.bincount(code + second.code[other], minlength=rows * columns)
     pairs = joint.reshape(rows, columns)
     return products + np.einsum("cf,cd,df->f", first.influence, pairs, second.influence, optimize=True)
 
 
-def _two_way(record, cluster, cells, bound) -> tuple[np.ndarray, np.ndarray]:
-    """The variance of each figure and its degrees of freedom."""
+def two_way(
+    record: Float[np.ndarray, "record figure"],
+    cluster: Float[np.ndarray, "cluster figure"],
+    cells: Float[np.ndarray, "figure"],
+    bound: Float[np.ndarray, "figure"],
+) -> tuple[Float[np.ndarray, "figure"], Float[np.ndarray, "figure"]]:
+    """The variance of each figure and its degrees of freedom.
+
+    Args:
+        record: the sum of the influence over each record.
+        cluster: over each cluster of models.
+        cells: the sum of its squares over records within clusters.
+        bound: what the degrees of freedom are at most.
+    """
     by_record, of_records = _one_way(record)
     by_cluster, of_clusters = _one_way(cluster)
     variance = np.maximum(by_record + by_cluster - cells, np.maximum(by_record, by_cluster))

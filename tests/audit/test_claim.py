@@ -12,7 +12,7 @@ from jaxattack.audit.findings import values
 from jaxattack.audit.findings.membership import ClaimFindings
 from jaxattack.data import load
 from jaxattack.data.designs import Halves
-from jaxattack.metrics import influences, roc_curve
+from jaxattack.metrics import differences, influences, roc_curve
 from jaxattack.models import Architecture
 from jaxattack.report.membership.reading import beats_chance, claimed
 from jaxattack.types import InputError, Observations
@@ -76,7 +76,7 @@ def test_a_comparison_is_that_of_the_scores():
         influences(scores, observations.member, roc_curve(scores.ravel(), observations.member.ravel()), rates)
         for scores in (attacks[name](observations) for name in (told.attack, "loss"))
     )
-    for key, difference in zip(("0.1", "0.01"), ours.less(theirs), strict=False):
+    for key, difference in zip(("0.1", "0.01"), differences(ours, theirs), strict=False):
         assert told.tpr[key].difference == pytest.approx(difference.value)
         assert told.tpr[key].interval == pytest.approx(difference.interval())
         assert told.tpr[key].better == (difference.interval()[0] > 0)

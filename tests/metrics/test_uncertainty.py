@@ -88,30 +88,6 @@ def test_a_threshold_on_few_false_positives_is_known_no_better_than_they_are(rng
     assert area.freedom > 16
 
 
-def test_a_difference_is_that_of_its_definition_and_narrower_than_its_parts(rng):
-    first, member = drawn(8, 300, rng)
-    second = first + 0.3 * rng.normal(size=first.shape)
-    ours, theirs = found(first, member), found(second, member)
-    differences = ours.less(theirs)
-    labels = model_clusters(member)
-    for fpr, difference in zip(FPRS, differences, strict=False):
-        psi = psi_of(first, member, fpr) - psi_of(second, member, fpr)
-        assert difference.variance == pytest.approx(two_way(psi, labels))
-    a, b = ours.estimates()[-1], theirs.estimates()[-1]
-    assert differences[-1].value == pytest.approx(a.value - b.value)
-    assert differences[-1].variance < (a.variance + b.variance) / 4
-
-
-def test_an_attack_does_not_differ_from_itself(rng):
-    same = found(*drawn(8, 200, rng))
-    assert [difference.interval() for difference in same.less(same)] == [(0.0, 0.0)] * 3
-
-
-def test_attacks_on_other_models_are_not_compared(rng):
-    with pytest.raises(InputError, match="compare them on the same"):
-        found(*drawn(8, 200, rng)).less(found(*drawn(8, 100, rng)))
-
-
 def test_independent_scores_have_the_variance_of_the_binormal_curve():
     rng = np.random.default_rng(0)
     member = rng.random((200, 500)) < 0.5

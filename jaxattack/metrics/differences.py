@@ -1,0 +1,136 @@
+"""How far apart the figures of two attacks are, or of one attack in two audits: paired where they share records and models.
+
+The difference of two pooled figures (`jaxattack.metrics.uncertainty`) has the influence psi on the scores of the first, and
+-psi on those of the second. A record, or a cluster of models, that both have is one cluster of the difference; one that either
+has alone is a cluster of its own. So two attacks on the same scores are compared by psi - psi', two audits that share nothing
+by the sum of their variances, and an audit and itself differ by exactly 0, of variance 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.metrics.clusters import varying_records
+from jaxattack.metrics.uncertainty import CONFIDENCE, Influences, Levels, products, t_quantile, two_way
+from jaxattack.types import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What is found more than elsewhere.
+
+    Attributes:
+        value: -1 to 1.
+        variance: of the value.
+        freedom: degrees of freedom of the variance.
+    """
+
+    value: float
+    variance: float
+    freedom: float
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """The two-sided interval, symmetric about the value and within -1 to 1."""
+        reach = t_quantile(self.freedom, confidence) * math.sqrt(self.variance)
+        return max(self.value - reach, -1.0), min(self.value + reach, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pairing:
+    """What two audits have in common.
+
+    Attributes:
+        records: the place of each common record in the first and in the second.
+        clusters: the label of each common cluster of models in the first and in the second.
+    """
+
+    records: Int[np.ndarray, "common_record 2"]
+    clusters: Int[np.ndarray, "common_cluster 2"]
+
+
+def paired_clusters(
+    ours: Bool[np.ndarray, "model record"],
+    theirs: Bool[np.ndarray, "other record"],
+    our_clusters: Int[np.ndarray, "model"],
+    their_clusters: Int[np.ndarray, "other"],
+) -> Int[np.ndarray, "common 2"]:
+    """The clusters of either whose models have the same members, or exactly those that the others lack.
+
+    Args:
+        ours: the members of the common records, in one order.
+        theirs: likewise.
+        our_clusters: a label for each model.
+        their_clusters: likewise.
+
+    Returns:
+        Pairs of labels; none where the records are the same in all models.
+    """
+    both = np.concatenate([ours, theirs])
+    varying = both[:, varying_records(both)]
+    rows = [row.tobytes() for row in np.packbits(varying ^ varying[:, :1], axis=1)]
+    own = dict(zip(rows[: len(ours)], our_clusters.tolist(), strict=True)) if varying.size else {}
+    pairs = {
+        (own[row], label) for row, label in zip(rows[len(ours) :], their_clusters.tolist(), strict=True) if row in own
+    }
+    return np.array(sorted(pairs), int).reshape(-1, 2)
+
+
+def differences(ours: Influences, theirs: Influences, pairing: Pairing | None = None) -> tuple[Difference, ...]:
+    """Every figure less the same figure of another attack or audit.
+
+    Args:
+        ours: of the one.
+        theirs: of the other, at the same rates.
+        pairing: what they have in common; all records and models by default.
+
+    Raises:
+        InputError: other rates; or, without a pairing, other records or models.
+    """
+    if ours.fprs != theirs.fprs:
+        raise InputError("the attacks differ in their rates: compare them at the same.")
+    pairing = pairing or _all_in_common(ours, theirs)
+    cells = (
+        products(ours.levels, ours.levels, ours.groups())
+        + products(theirs.levels, theirs.levels, theirs.groups())
+        - 2 * _common_products(ours, theirs, pairing)
+    )
+    records = _less(ours.by_record, theirs.by_record, pairing.records)
+    clusters = _less(ours.by_cluster, theirs.by_cluster, pairing.clusters)
+    spread = two_way(records, clusters, cells, np.minimum(ours.levels.bound, theirs.levels.bound))
+    return tuple(
+        Difference(value=float(value), variance=float(variance), freedom=float(freedom))
+        for value, variance, freedom in zip(ours.levels.value - theirs.levels.value, *spread, strict=True)
+    )
+
+
+def _all_in_common(ours: Influences, theirs: Influences) -> Pairing:
+    if ours.levels.code.shape != theirs.levels.code.shape or not np.array_equal(ours.clusters, theirs.clusters):
+        raise InputError("the attacks differ in their records or models: compare them on the same.")
+    places, labels = (np.repeat(np.arange(len(sums))[:, None], 2, axis=1) for sums in (ours.by_record, ours.by_cluster))
+    return Pairing(records=places, clusters=labels)
+
+
+def _less(
+    ours: Float[np.ndarray, "cluster figure"],
+    theirs: Float[np.ndarray, "other figure"],
+    common: Int[np.ndarray, "common 2"],
+) -> Float[np.ndarray, "union figure"]:
+    """The sums of the difference over all clusters of either."""
+    joint = ours.copy()
+    joint[common[:, 0]] -= theirs[common[:, 1]]
+    return np.concatenate([joint, -np.delete(theirs, common[:, 1], axis=0)])
+
+
+def _common_products(ours: Influences, theirs: Influences, pairing: Pairing) -> Float[np.ndarray, "figure"]:
+    """The products of both audits' sums over the records within clusters that they share."""
+    mine, other = ours.groups(), theirs.groups()
+    groups = [(mine[label][0], other[same][0]) for label, same in pairing.clusters]
+    return products(_taking(ours.levels, pairing.records[:, 0]), _taking(theirs.levels, pairing.records[:, 1]), groups)
+
+
+def _taking(levels: Levels, records: Int[np.ndarray, "common"]) -> Levels:
+    return levels._replace(code=levels.code[:, records])
