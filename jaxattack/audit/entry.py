@@ -92,7 +92,7 @@ def attack_findings(
     return AttackFindings(
         name=name,
         family=attack.family,
-        description=_description(attack),
+        description=describe_attack(attack),
         references=attack.references,
         records=scores.shape[1],
         auc=pooled.auc,
@@ -117,7 +117,7 @@ def attack_findings(
             for prior in next(iter(summary.ppv.values()))
         },
         roc=curve_findings(summary.roc),
-        band=_band(summary.band),
+        band=band_findings(summary.band),
         histogram=_histogram(scores, member),
         by_models=growth.models,
         by_queries=growth.queries,
@@ -125,12 +125,13 @@ def attack_findings(
     )
 
 
-def _band(band: Band) -> BandFindings:
+def band_findings(band: Band) -> BandFindings:
+    """A band as its ends at each rate."""
     low, high = zip(*(estimate.interval() for estimate in band.tpr), strict=True) if band.tpr else ((), ())
     return BandFindings(fpr=tuple(band.fpr.tolist()), low=low, high=high)
 
 
-def _description(attack: MembershipAttack) -> str:
+def describe_attack(attack: MembershipAttack) -> str:
     """What the attack is, and its fields."""
     what = (type(attack).__doc__ or "").strip().splitlines()[0]
     fields = [f"{field.name} {getattr(attack, field.name)}" for field in dataclasses.fields(cast(Any, attack))]

@@ -216,7 +216,7 @@ def _judge_all(
     """Every attack that can be run, strongest first; and of the others why not, in sentences."""
     judgements: list[_Judgement] = []
     refusals: list[str] = []
-    for read, attacks in _by_signals(observations, part):
+    for read, attacks in by_signals(observations, part):
         scored: list[_Scored] = []
         for name, attack in attacks.items():
             try:
@@ -234,7 +234,7 @@ def _judge_all(
     return sorted(judgements, key=lambda one: one.strength, reverse=True), refusals
 
 
-def _by_signals(
+def by_signals(
     observations: Observations, part: Scorable
 ) -> Iterator[tuple[Observations, dict[str, MembershipAttack]]]:
     """Attacks that read the same signals, with what they read: each signal is read from the disk once."""

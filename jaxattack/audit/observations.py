@@ -44,12 +44,15 @@ KINDS: tuple[Kind, ...] = ("logits", "probability")
 _SHAPED = ("member", "label", "classes", "ids", *KINDS)
 
 
-def read_observations(path: Path, attacks: Sequence[MembershipAttack] = ()) -> Observations:
+def read_observations(
+    path: Path, attacks: Sequence[MembershipAttack] = (), *, target: int | None = None
+) -> Observations:
     """Observations from a file that any framework may have written.
 
     Args:
         path: an .npz, as in the module's description.
         attacks: attacks that are to be run beside the registered ones; from logits, what they read is computed too.
+        target: a model whose members need not be known; there -1 stands for what is not, and is read as no member.
 
     Raises:
         InputError: it is missing, damaged, or lacks an array; shapes that disagree, labels that are none, probabilities
@@ -70,7 +73,7 @@ def read_observations(path: Path, attacks: Sequence[MembershipAttack] = ()) -> O
     if missing or not {*KINDS, "phi"} & arrays.keys():
         lacking = " and ".join(missing) or "logits, probability or phi"
         raise InputError(f"{path} has no {lacking}: it holds {printable(arrays) or 'nothing'}; add it.")
-    member = _member(path, arrays["member"])
+    member = _member(path, arrays["member"], target)
     confident: Kind | None = next((kind for kind in KINDS if kind in arrays), None)
     if {*KINDS} <= arrays.keys():
         raise InputError(f"{path} holds logits and probability: keep one of them.")
@@ -103,10 +106,14 @@ def _names(path: Path, classes: np.ndarray | None, columns: int | None) -> list[
     return classes.tolist()
 
 
-def _member(path: Path, member: np.ndarray) -> np.ndarray:
-    if member.ndim != 2 or not member.size or not np.isin(member, (0, 1)).all():
+def _member(path: Path, member: np.ndarray, target: int | None) -> np.ndarray:
+    if member.ndim != 2 or not member.size or not np.isin(member, (0, 1) if target is None else (-1, 0, 1)).all():
         raise InputError(f"{path}: member has shape {member.shape}: give 0 or 1 for each [model, record].")
-    return member.astype(bool)
+    unknown = (member < 0).any(axis=1)
+    unknown[target if target is not None and 0 <= target < len(member) else slice(0)] = False
+    if unknown.any():
+        raise InputError(f"{path}: member of model {unknown.argmax()} is -1 somewhere and that is no target: give 0 or 1.")
+    return member > 0
 
 
 def _numbers(path: Path, name: str, values: np.ndarray) -> np.ndarray:
@@ -183,7 +190,7 @@ def _signals_of(
     return {name: np.stack(signal) for name, signal in by_name.items()}
 
 
-def _unread(observations: Observations) -> Bool[np.ndarray, "record"]:
+def unread_records(observations: Observations) -> Bool[np.ndarray, "record"]:
     """The records of which some signal is NaN or infinite under some model."""
     unread = np.zeros(observations.records, bool)
     for name in observations.signals:
@@ -238,7 +245,12 @@ def score_records(
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
     attacks = readable(observations) if attacks is None else attacks
     evaluation, records = evaluate_records(
-        observations, attacks, declare=declare, unread=_unread(observations), all_scores=all_scores, progress=progress
+        observations,
+        attacks,
+        declare=declare,
+        unread=unread_records(observations),
+        all_scores=all_scores,
+        progress=progress,
     )
     queries = observations.signal("phi").shape[2] if "phi" in observations.signals else 1
     seconds = time.perf_counter() - begin

@@ -8,12 +8,14 @@ from jaxattack.attacks.membership import PROTOCOLS, under_protocol
 from jaxattack.audit import read_observations
 from jaxattack.audit.membership_scores import SCORES
 from jaxattack.audit.observations import readable, score_records
+from jaxattack.audit.target.scoring import read_known, score_target
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import Output, OutputOptions, progress, publish
+from jaxattack.cli.target import VerdictOptions, Verdicts
 from jaxattack.cli.values import Protocol, attacks_from, declared_from
 from jaxattack.types import InputError
 
-_OUTPUT = Output()
+_OUTPUT, _VERDICTS = Output(), Verdicts()
 
 
 def score(
@@ -24,6 +26,8 @@ def score(
     declare: str | None = None,
     protocol: Protocol = PROTOCOLS[0],
     all_scores: bool = False,
+    target: int | None = None,
+    verdicts: VerdictOptions = _VERDICTS,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -32,6 +36,9 @@ def score(
     `member` is 0 or 1 [model, record], `label` a number or a name [record], `logits` or `probability` [model, record,
     class] or [model, record, query, class]; or `phi` = log p_y - log(1 - p_y) [model, record] or [model, record, query].
 
+    With --target one model alone is attacked, and each record gets a score, a p-value and a verdict; where it is not known
+    whether that model was trained on a record, `member` is -1 in its row.
+
     Args:
         observations: the .npz file.
         attacks: the attacks to run; by default all whose signals are there.
@@ -39,19 +46,41 @@ def score(
         protocol: independent, or leave-one-out as published: which models are a target's references.
         all_scores: write what every attack says of every record to scores.npz, and not only what the claimed one says:
             8 bytes for each attack, model and record.
+        target: attack this model alone, its row counted from 0; the others are its references.
         out: the report's folder; by default beside the file.
     """
+    _refuse_useless(target, verdicts, all_scores)
     folder = out or observations.with_suffix(".report")
     declared_attacks = attacks_from(attacks, protocol)
-    read = read_observations(observations, declared_attacks)
+    read = read_observations(observations, declared_attacks, target=target)
     if (folder / SCORES).resolve() == observations.resolve():
         raise InputError(
             f"out is {folder}, where the report's {SCORES} would overwrite {observations}: choose another."
         )
     used = declared_attacks or tuple(under_protocol(attack, protocol) for attack in readable(read))
     declared = declared_from(declare, protocol)
+    name = observations.name
+    if target is not None:
+        known, terms = read_known(observations, target, read.models), verdicts.terms()
+        with progress(output) as report_progress:
+            findings = score_target(
+                read, target, used, known=known, terms=terms, declare=declared, name=name, progress=report_progress
+            )
+        return publish(folder, findings, output)
     with progress(output) as report_progress:
         result = score_records(
-            read, used, declare=declared, name=observations.name, all_scores=all_scores, progress=report_progress
+            read, used, declare=declared, name=name, all_scores=all_scores, progress=report_progress
         )
-    publish(folder, result.findings, output, records=result.records)
+    return publish(folder, result.findings, output, records=result.records)
+
+
+def _refuse_useless(target: int | None, verdicts: Verdicts, all_scores: bool) -> None:
+    """Refuse what is of one target where there is none, and the other way round.
+
+    Raises:
+        InputError: it names the option.
+    """
+    if target is None and verdicts != _VERDICTS:
+        raise InputError("fpr or calibrate is given, which are of one target, and no target: give target, as 0, or neither.")
+    if target is not None and all_scores:
+        raise InputError("all_scores is given and target too, whose report has its own records: leave all_scores out.")

@@ -23,6 +23,7 @@ from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.membership.records import RECORDS, records_csv
 from jaxattack.report.reconstruction import RECONSTRUCTION
+from jaxattack.report.target import TARGET
 from jaxattack.types import InputError
 
 FORMAT = 1
@@ -34,6 +35,7 @@ KINDS: Mapping[str, Kind] = {
     "epsilon": EPSILON,
     "evasion": EVASION,
     "reconstruction": RECONSTRUCTION,
+    "target": TARGET,
 }
 
 

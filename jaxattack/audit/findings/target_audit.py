@@ -47,6 +47,7 @@ class TargetAttackFindings:
 
     Attributes:
         name: as `jaxattack.attacks.naming.label` has it.
+        family: of attacks that differ in details alone.
         description: what it is, and its fields.
         references: whether it reads other models.
         reference_auc: the area under the pooled curve where each reference plays the target.
@@ -55,6 +56,7 @@ class TargetAttackFindings:
     """
 
     name: str
+    family: str
     description: str
     references: bool
     reference_auc: float

@@ -1,0 +1,258 @@
+"""One target beside its references: every attack's scores of it, the strongest of them calibrated, record by record.
+
+The references are models that know nothing of the target's members. Each of them plays the target in turn, which shows what
+an attack gets where the truth is known; the attack whose scores the records have is the strongest there (by its
+true-positive rate at the rate of the verdicts, then by AUC) or was declared. The target's own members decide nothing: they
+are compared with the scores alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.attacks.membership import REGISTRY, by_label
+from jaxattack.attacks.membership.complements import complement_groups, equal_counts
+from jaxattack.attacks.membership.references import TooFewReferences
+from jaxattack.attacks.naming import label
+from jaxattack.audit.claim import Correction
+from jaxattack.audit.curves import FPRS, rate_key
+from jaxattack.audit.entry import band_findings, curve_findings, describe_attack, tpr_intervals
+from jaxattack.audit.evaluation import by_signals
+from jaxattack.audit.findings.target_audit import CalibrationFindings, KnownFindings, TargetAttackFindings
+from jaxattack.audit.scorable import scorable
+from jaxattack.audit.target.terms import ASSUMES, MEMBER, NON_MEMBER, UNKNOWN, Membership, Null, TargetTerms, nulls
+from jaxattack.metrics import Summary, auc, roc_curve, summarise, tpr_at_fpr
+from jaxattack.metrics.uncertainty import CONFIDENCE
+from jaxattack.signals import Phi
+from jaxattack.types import InputError, MembershipAttack, Observations, Progress
+
+FEW = 10  # scores above a threshold, below which a rate rests on too few
+
+
+class Judgement(NamedTuple):
+    """What is said of a target.
+
+    Attributes:
+        attack: whose scores they are.
+        choices: among how many it is the strongest; 1 where it was declared.
+        number: of each record that was scored, in the observations.
+        known: what is known of each.
+        score: of each.
+        p_value: of each.
+        used: the calibration of the p-values.
+        calibrations: every one that there is, by name.
+        attacks: that could be run, the strongest on the references first.
+        notes: what was left out and why, in sentences.
+    """
+
+    attack: str
+    choices: int
+    number: Int[np.ndarray, "scored"]
+    known: Membership
+    score: Float[np.ndarray, "scored"]
+    p_value: Float[np.ndarray, "scored"]
+    used: str
+    calibrations: Mapping[str, CalibrationFindings]
+    attacks: tuple[TargetAttackFindings, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def summary(self) -> KnownFindings | None:
+        """What its attack gets of the records that are known."""
+        return next(one.known for one in self.attacks if one.name == self.attack)
+
+
+class _Scored(NamedTuple):
+    """An attack's scores of the target, and of the references as targets."""
+
+    name: str
+    own: Float[np.ndarray, "record"]
+    others: Float[np.ndarray, "model record"]
+    strength: tuple[float, float]
+
+
+def judge(
+    target: Observations,
+    references: Observations,
+    known: Membership,
+    attacks: Collection[MembershipAttack],
+    terms: TargetTerms,
+    *,
+    declare: MembershipAttack | None = None,
+    same_sweep: bool = False,
+    unread: Bool[np.ndarray, "record"] | None = None,
+    progress: Progress | None = None,
+) -> Judgement:
+    """Score a target's records by every attack, and calibrate the scores of the strongest.
+
+    Args:
+        target: one model.
+        references: the others, of the same records and as many views of them.
+        known: of the target's members; read where scores are calibrated and judged, and by no attack.
+        attacks: that are run.
+        terms: of the verdicts.
+        declare: the one whose scores the records get; by default the strongest on the references.
+        same_sweep: whether target and references drew their members together, so that those which share them out are left
+            out, as for every target of a sweep; the target's members must be known for that.
+        unread: records of which a signal is NaN or infinite somewhere.
+        progress: called after each attack.
+
+    Raises:
+        InputError: references of other records or views, a declared attack that cannot be run, or none that can.
+    """
+    if (target.models, target.records) != (1, references.records):
+        raise InputError(
+            f"the target answers {target.records} records and the references {references.records}: give the same records."
+        )
+    named = by_label(attacks)
+    declared = None if declare is None else label(declare, REGISTRY)
+    Correction(attacks=tuple(named), declared=declared)
+    part = scorable(references.member, named, unread)
+    known = known[part.records]
+    row = target.member if same_sweep else hidden_row(references.member)
+    fprs = tuple(sorted({*FPRS, terms.fpr}, reverse=True))
+    best: _Scored | None = None
+    entries: list[tuple[tuple[float, float], TargetAttackFindings]] = []
+    refusals: list[str] = []
+    for read, group in by_signals(references, part):
+        stacked = _stacked(target.only(next(iter(group.values())).signals).take_records(part.records), read, row[:, part.records])
+        for name, attack in group.items():
+            try:
+                scored = _scored(name, attack, stacked, read, terms.fpr)
+            except TooFewReferences as error:
+                refusals.append(f"{name} is left out: {error}")
+                continue
+            entries.append((scored.strength, _entry(attack, scored, known, fprs)))
+            if declared == name or (declared is None and (best is None or scored.strength > best.strength)):
+                best = scored
+            if progress:
+                progress("attacks", len(entries), len(part.attacks))
+    if best is None:
+        raise InputError(f"{'the declared attack' if declared else 'no attack'} can be run. {' '.join((*part.notes, *refusals))}")
+    available = nulls(best.own, known, best.others, references.member[:, part.records], _phi(target, references, part.records))
+    used = terms.choose(available)
+    return Judgement(
+        attack=best.name,
+        choices=1 if declared else len(entries),
+        number=part.records,
+        known=known,
+        score=best.own,
+        p_value=available[used].p_values,
+        used=used,
+        calibrations={name: _calibration(name, null, known, fprs) for name, null in available.items()},
+        attacks=tuple(entry for _, entry in sorted(entries, key=lambda one: one[0], reverse=True)),
+        notes=(*part.notes, *refusals),
+    )
+
+
+def hidden_row(member: Bool[np.ndarray, "model record"]) -> Bool[np.ndarray, "1 record"]:
+    """A row of the member matrix for a target that drew its members by itself: it tells nothing of them.
+
+    An attack reads from that row whom to leave out among the references. This one, drawn at random, leaves out none: it is no
+    reference's members, nor exactly those that one lacks, and not every record is in the same number of models.
+    """
+    for seed in range(64):
+        row = np.random.default_rng((seed, 1)).random((1, member.shape[1])) < 0.5
+        together = np.vstack([row, member])
+        if (complement_groups(together)[0][1:] != 0).all() and not equal_counts(together):
+            return row
+    return row
+
+
+def _stacked(target: Observations, references: Observations, row: Bool[np.ndarray, "1 record"]) -> Observations:
+    """Target and references as one, the target first.
+
+    Raises:
+        InputError: they were asked about other views, or answer with another number of classes.
+    """
+    signals = {}
+    for name, theirs in references.signals.items():
+        own = target.signal(name)
+        if own.shape[1:] != theirs.shape[1:]:
+            raise InputError(
+                f"{name} of the target has shape {own.shape[1:]} and of the references {theirs.shape[1:]}: ask both about the same "
+                "views of a record, with the same classes."
+            )
+        signals[name] = np.concatenate([own, theirs])
+    return replace(references, signals=signals, member=np.vstack([row, references.member]), ask=None)
+
+
+def _scored(
+    name: str, attack: MembershipAttack, stacked: Observations, references: Observations, fpr: float
+) -> _Scored:
+    own, others = attack(stacked, [0])[0], attack(references)
+    curve = roc_curve(others.ravel(), references.member.ravel())
+    return _Scored(name, own, others, (tpr_at_fpr(curve, fpr).tpr, auc(curve)))
+
+
+def _phi(
+    target: Observations, references: Observations, records: Int[np.ndarray, "scored"]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """phi of the record itself, of both; None where labels alone are answered."""
+    name = Phi().name
+    if name not in target.signals or name not in references.signals:
+        return None
+    return target.signal(name)[0, records, 0].astype(np.float64), references.signal(name)[:, records, 0]
+
+
+def _entry(
+    attack: MembershipAttack, scored: _Scored, known: Membership, fprs: tuple[float, ...]
+) -> TargetAttackFindings:
+    tpr, area = scored.strength
+    return TargetAttackFindings(
+        name=scored.name,
+        family=attack.family,
+        description=describe_attack(attack),
+        references=attack.references,
+        reference_auc=area,
+        reference_tpr=tpr,
+        known=_known(scored.own, known, fprs),
+    )
+
+
+def summary_of(score: Float[np.ndarray, "record"], known: Membership, fprs: tuple[float, ...]) -> Summary | None:
+    """All figures of one target, whose intervals are for new records; None where no member is known, or none is not."""
+    judged = known != UNKNOWN
+    truth = known[judged] == MEMBER
+    if truth.all() or not truth.any():
+        return None
+    return summarise(score[None, judged], truth[None], fprs)
+
+
+def _known(score: Float[np.ndarray, "record"], known: Membership, fprs: tuple[float, ...]) -> KnownFindings | None:
+    summary = summary_of(score, known, fprs)
+    if summary is None:
+        return None
+    points = {rate_key(point.fpr): point for point in summary.tpr}
+    return KnownFindings(
+        auc=summary.auc,
+        auc_interval=summary.auc_estimate.interval(),
+        tpr={rate: point.tpr for rate, point in points.items()},
+        tpr_interval=tpr_intervals(summary, CONFIDENCE),
+        false_positives={rate: point.false_positives for rate, point in points.items()},
+        resolvable={rate: point.resolvable for rate, point in points.items()},
+        roc=curve_findings(summary.roc),
+        band=band_findings(summary.band),
+    )
+
+
+def _calibration(name: str, null: Null, known: Membership, fprs: tuple[float, ...]) -> CalibrationFindings:
+    def share(side: int) -> dict[str, float]:
+        those = null.p_values[known == side]
+        return {rate_key(fpr): float((those <= fpr).mean()) for fpr in fprs if len(those) * fpr >= 1}
+
+    finest = FEW / null.scores if null.smallest and null.scores >= FEW else None
+    return CalibrationFindings(
+        name=name,
+        assumes=ASSUMES[name],
+        scores=null.scores,
+        smallest=null.smallest or None,
+        finest=finest,
+        realised_fpr=share(NON_MEMBER),
+        realised_tpr=share(MEMBER),
+    )
