@@ -112,7 +112,9 @@ def _member(path: Path, member: np.ndarray, target: int | None) -> np.ndarray:
     unknown = (member < 0).any(axis=1)
     unknown[target if target is not None and 0 <= target < len(member) else slice(0)] = False
     if unknown.any():
-        raise InputError(f"{path}: member of model {unknown.argmax()} is -1 somewhere and that is no target: give 0 or 1.")
+        raise InputError(
+            f"{path}: member of model {unknown.argmax()} is -1 somewhere and that is no target: give 0 or 1."
+        )
     return member > 0
 
 

@@ -68,9 +68,7 @@ def score(
             )
         return publish(folder, findings, output)
     with progress(output) as report_progress:
-        result = score_records(
-            read, used, declare=declared, name=name, all_scores=all_scores, progress=report_progress
-        )
+        result = score_records(read, used, declare=declared, name=name, all_scores=all_scores, progress=report_progress)
     return publish(folder, result.findings, output, records=result.records)
 
 
@@ -81,6 +79,8 @@ def _refuse_useless(target: int | None, verdicts: Verdicts, all_scores: bool) ->
         InputError: it names the option.
     """
     if target is None and verdicts != _VERDICTS:
-        raise InputError("fpr or calibrate is given, which are of one target, and no target: give target, as 0, or neither.")
+        raise InputError(
+            "fpr or calibrate is given, which are of one target, and no target: give target, as 0, or neither."
+        )
     if target is not None and all_scores:
         raise InputError("all_scores is given and target too, whose report has its own records: leave all_scores out.")

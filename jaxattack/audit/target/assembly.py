@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy.stats import false_discovery_control, spearmanr
+from scipy.stats import false_discovery_control, rankdata
 
 from jaxattack.audit.curves import rate_key
 from jaxattack.audit.environment import environment
@@ -24,11 +24,13 @@ from jaxattack.audit.findings.target_audit import (
 )
 from jaxattack.audit.learning import accuracy
 from jaxattack.audit.target.judgement import Judgement, summary_of
-from jaxattack.audit.target.terms import MEMBER, NON_MEMBER, UNKNOWN, Membership, TargetTerms
+from jaxattack.audit.target.terms import MEMBER, NON_MEMBER, UNKNOWN, TargetTerms
 from jaxattack.metrics import Spread
 from jaxattack.types import Observations
 
-DISCOVERY = 0.05  # of the records that are called members by Benjamini and Hochberg, the share that chance may account for
+DISCOVERY = (
+    0.05  # of the records that are called members by Benjamini and Hochberg, the share that chance may account for
+)
 BINS = 20
 UNLIKE = 0.05
 """How far the accuracy of target and references on records they were not trained on may differ before that is told: on digits
@@ -115,12 +117,13 @@ def other(
         what: they are, in words.
     """
     summary = summary_of(second.score, second.known, (terms.fpr,))
-    common, rows, others = np.intersect1d(first.number, second.number, return_indices=True)
+    _, rows, others = np.intersect1d(first.number, second.number, return_indices=True)
     called = second.p_value <= terms.fpr
     both = called[others] & (first.p_value[rows] <= terms.fpr)
     non_members = second.known == NON_MEMBER
     entry = second.attacks[0]
-    correlation = float(spearmanr(first.score[rows], second.score[others]).statistic) if len(common) > 1 else np.nan
+    with np.errstate(invalid="ignore", divide="ignore"):  # scores that are all the same have no ranks to compare
+        correlation = float(np.corrcoef(rankdata(first.score[rows]), rankdata(second.score[others]))[0, 1])
     return OtherFindings(
         what=what,
         reference_auc=entry.reference_auc,
@@ -198,9 +201,7 @@ def _accuracies(references: Observations, records: Int[np.ndarray, "scored"]) ->
     return (None, None) if right is None else (accuracy(right, member), accuracy(right, ~member))
 
 
-def _fit(
-    judgement: Judgement, target: Observations, references: Observations, occasion: Occasion
-) -> ReferenceFindings:
+def _fit(judgement: Judgement, target: Observations, references: Observations, occasion: Occasion) -> ReferenceFindings:
     right = _right(target, judgement.number)
     train, test = _accuracies(references, judgement.number)
 
@@ -219,9 +220,7 @@ def _fit(
     )
 
 
-def _doubts(
-    judgement: Judgement, fit: ReferenceFindings, target: Observations, terms: TargetTerms
-) -> Sequence[str]:
+def _doubts(judgement: Judgement, fit: ReferenceFindings, target: Observations, terms: TargetTerms) -> Sequence[str]:
     """What speaks against reading anything into the verdicts, in sentences."""
     notes = []
     own, theirs = fit.target_test_accuracy, fit.test_accuracy

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -120,7 +120,9 @@ def judge(
     entries: list[tuple[tuple[float, float], TargetAttackFindings]] = []
     refusals: list[str] = []
     for read, group in by_signals(references, part):
-        stacked = _stacked(target.only(next(iter(group.values())).signals).take_records(part.records), read, row[:, part.records])
+        stacked = _stacked(
+            target.only(next(iter(group.values())).signals).take_records(part.records), read, row[:, part.records]
+        )
         for name, attack in group.items():
             try:
                 scored = _scored(name, attack, stacked, read, terms.fpr)
@@ -133,8 +135,12 @@ def judge(
             if progress:
                 progress("attacks", len(entries), len(part.attacks))
     if best is None:
-        raise InputError(f"{'the declared attack' if declared else 'no attack'} can be run. {' '.join((*part.notes, *refusals))}")
-    available = nulls(best.own, known, best.others, references.member[:, part.records], _phi(target, references, part.records))
+        raise InputError(
+            f"{'the declared attack' if declared else 'no attack'} can be run. {' '.join((*part.notes, *refusals))}"
+        )
+    available = nulls(
+        best.own, known, best.others, references.member[:, part.records], _phi(target, references, part.records)
+    )
     used = terms.choose(available)
     return Judgement(
         attack=best.name,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 from jaxattack.attacks.membership import by_label
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.findings.target_audit import CostFindings, Seconds, TargetAuditFindings
@@ -21,6 +20,8 @@ from jaxattack.audit.target.judgement import judge
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
 from jaxattack.npz import open_arrays
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
+
+_TERMS = TargetTerms()
 
 
 def read_known(path: Path, target: int, models: int) -> Membership:
@@ -40,7 +41,7 @@ def score_target(
     attacks: Sequence[MembershipAttack] | None = None,
     *,
     known: Membership | None = None,
-    terms: TargetTerms = TargetTerms(),
+    terms: TargetTerms = _TERMS,
     declare: MembershipAttack | None = None,
     name: str = "observations",
     progress: Progress | None = None,
@@ -69,9 +70,9 @@ def score_target(
     attacks = readable(observations) if attacks is None else attacks
     own = observations.take(slice(target, target + 1))
     references = observations.take(np.flatnonzero(np.arange(observations.models) != target))
-    known = own.member[0].astype(np.int8) if known is None else known
+    truth = own.member[0].astype(np.int8) if known is None else known
     judgement = judge(
-        own, references, known, attacks, terms, declare=declare, same_sweep=_all_known(known),
+        own, references, truth, attacks, terms, declare=declare, same_sweep=_all_known(truth),
         unread=unread_records(observations), progress=progress,
     )  # fmt: skip
     queries = next(iter(observations.signals.values())).shape[2]

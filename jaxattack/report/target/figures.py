@@ -21,7 +21,11 @@ from jaxattack.report.wording import percent, rate
 
 FIGURES = ("roc", "p_values")
 FLOOR = "loss"
-_SIDES = (("member", "known members", SERIES[0]), ("unknown", "not known", SERIES[1]), ("non_member", "known non-members", MUTED))
+_SIDES = (
+    ("member", "known members", SERIES[0]),
+    ("unknown", "not known", SERIES[1]),
+    ("non_member", "known non-members", MUTED),
+)
 
 
 def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:  # noqa: ARG001 (as of every kind)

@@ -1,0 +1,146 @@
+"""One target beside references: scores that know nothing of its members, p-values that hold, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from jaxattack.attacks.membership import lookup
+from jaxattack.audit import read_observations
+from jaxattack.audit.target import TargetTerms, score_target
+from jaxattack.audit.target.judgement import hidden_row, judge
+from jaxattack.audit.target.scoring import read_known
+from jaxattack.types import InputError, Observations
+
+RECORDS, SHIFT = 3000, 1.0
+ATTACKS = tuple(map(lookup, ("loss", "lira-offline", "gap")))
+
+
+def world(references=16, records=RECORDS, seed=0):
+    """A target and references on halves, phi normal with unit variance and shifted by membership."""
+    rng = np.random.default_rng(seed)
+    halves = [rng.permuted(np.arange(records) % 2 == 0) for _ in range(references // 2)]
+    member = np.stack([rng.random(records) < 0.5, *(side for half in halves for side in (half, ~half))])
+    phi = rng.normal(size=member.shape) + SHIFT * member
+    signals = {"phi": phi[..., None].astype(np.float32), "correct": (phi > 0)[..., None].astype(np.float32)}
+    return Observations(signals=signals, member=member, label=rng.integers(0, 3, records))
+
+
+@pytest.fixture(scope="module")
+def observations():
+    return world()
+
+
+@pytest.fixture(scope="module")
+def findings(observations):
+    return score_target(observations, 0, ATTACKS)
+
+
+def test_the_auc_of_shifted_normals_is_known(findings):
+    loss = next(one.known for one in findings.attacks if one.name == "loss")
+    low, high = loss.auc_interval
+    assert low < norm.cdf(SHIFT / np.sqrt(2)) < high
+    assert high - low < 0.05
+
+
+def test_every_calibration_holds_its_rate_on_the_known_non_members(findings):
+    assert [one.name for one in findings.calibrations] == ["non-members", "references", "record"]
+    for one in findings.calibrations:
+        for rate in (0.1, 0.01):
+            deviation = np.sqrt(rate * (1 - rate) / findings.verdicts.non_members)
+            assert abs(one.realised_fpr[str(rate)] - rate) < 4 * deviation, (one.name, rate)
+    own = findings.calibration
+    assert (own.name, own.scores, own.smallest) == (
+        "non-members",
+        findings.verdicts.non_members,
+        1 / (findings.verdicts.non_members + 1),
+    )
+
+
+def test_verdicts_and_columns_agree(findings):
+    verdicts, records = findings.verdicts, findings.records
+    called = np.array(records.verdict) == "member"
+    member = np.array(records.member)
+    np.testing.assert_array_equal(called, np.array(records.p_value) <= 0.01)
+    assert (verdicts.called, verdicts.right, verdicts.wrong) == (
+        called.sum(),
+        (called & (member == 1)).sum(),
+        (called & (member == 0)).sum(),
+    )
+    assert verdicts.expected == pytest.approx(0.01 * verdicts.non_members)
+    assert findings.choices == 3
+    assert findings.attack == findings.attacks[0].name
+
+
+def test_an_attack_learns_nothing_of_the_targets_members(observations):
+    own, others = observations.take(slice(0, 1)), observations.take(slice(1, None))
+    known = own.member[0].astype(np.int8)
+    both = [
+        judge(own, others, truth, ATTACKS, TargetTerms(calibration="references"))
+        for truth in (known, 1 - known, np.full_like(known, -1))
+    ]
+    for other in both[1:]:
+        np.testing.assert_array_equal(both[0].score, other.score)
+        np.testing.assert_array_equal(both[0].p_value, other.p_value)
+        assert other.attack == both[0].attack
+
+
+def test_a_target_of_the_same_sweep_leaves_out_its_complement(observations):
+    attack = lookup("lira-offline")
+    found = score_target(observations, 3, (attack,))
+    np.testing.assert_array_equal(found.records.score, attack(observations, [3])[0])
+
+
+def test_a_hidden_row_leaves_no_reference_out():
+    member = np.array([[True, True, False, False], [False, False, True, True]] * 3)
+    row = hidden_row(member)[0]
+    assert not any(np.array_equal(row, one) for one in member)
+
+
+def test_where_no_member_is_known_the_references_calibrate_and_nothing_is_judged(observations):
+    found = score_target(observations, 0, ATTACKS, known=np.full(RECORDS, -1, np.int8))
+    assert found.calibration.name == "references"
+    assert {one.known for one in found.attacks} == {None}
+    assert found.verdicts.expected == pytest.approx(0.01 * RECORDS)
+    assert found.calibration.realised_fpr == {}
+    # Half of the records are members: what is called beyond chance is of them.
+    member = observations.member[0]
+    called = np.array(found.records.verdict) == "member"
+    assert abs(called[~member].mean() - 0.01) < 4 * np.sqrt(0.01 * 0.99 / (~member).sum())
+    assert called[member].mean() > 0.04
+
+
+def test_too_few_known_non_members_give_way_to_references_and_are_refused_by_name(observations):
+    known = np.where(np.arange(RECORDS) < 60, 0, -1).astype(np.int8)
+    assert score_target(observations, 0, ATTACKS[:1], known=known).calibration.name == "references"
+    forced = score_target(observations, 0, ATTACKS[:1], known=known, terms=TargetTerms(calibration="non-members"))
+    assert forced.verdicts.called == 0
+    assert any("the smallest p-value of 60 non-members is 0.016, above 0.01" in note for note in forced.notes)
+    with pytest.raises(InputError, match="calibrate is 'non-members' and there is nothing to do that with"):
+        score_target(
+            observations, 0, ATTACKS[:1], known=known - 2 * (known == 0), terms=TargetTerms(calibration="non-members")
+        )
+
+
+def test_a_file_may_leave_the_targets_members_unknown(tmp_path):
+    small = world(references=4, records=40)
+    member = small.member.astype(np.int8)
+    member[0, :10] = -1
+    np.savez(tmp_path / "a.npz", phi=small.signal("phi"), member=member, label=small.label)
+    read = read_observations(tmp_path / "a.npz", target=0)
+    np.testing.assert_array_equal(read_known(tmp_path / "a.npz", 0, 5), member[0])
+    np.testing.assert_array_equal(read.member, member > 0)
+    with pytest.raises(InputError, match="member of model 0 is -1 somewhere and that is no target"):
+        read_observations(tmp_path / "a.npz", target=1)
+    with pytest.raises(InputError, match="target is 5 and a.npz has 5 models: give 0 to 4"):
+        read_known(tmp_path / "a.npz", 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("observed", "target", "message"),
+    [(world(2, 20), 0, "give at least 4 references"), (world(4, 20), -1, "target is -1 and observations has 5 models")],
+)
+def test_refusals(observed, target, message):
+    with pytest.raises(InputError, match=message):
+        score_target(observed, target, ATTACKS)
