@@ -19,6 +19,11 @@ def test_without_options_ten_digits_are_made_from_a_softmax(tmp_path):
     assert found["recognition"]["victim"] == 1
     assert found["recognition"]["top1"] >= 0.8
     assert len(found["targets"]) == 10
+    # A model takes noise for digits: a person must take these for digits too, and be told what of that is the generator's.
+    assert found["appearance"]["share"] >= 0.8
+    control = found["appearance"]["control"]
+    assert control["of_any"] > control["of_class"] + 0.1
+    assert "comes mostly from the generator" in (tmp_path / "made" / "report.html").read_text(encoding="utf-8")
     assert {"report.html", "gallery.png", "reconstructions.npz"} <= {
         path.name for path in (tmp_path / "made").iterdir()
     }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
-from jaxattack.attacks.inversion import ATTACKS, Boundary, MiFace, Numeric
+from jaxattack.attacks.inversion import ATTACKS, LEAST, Boundary, MiFace, Numeric, Ppa
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
 from jaxattack.attacks.inversion.gradient import GradientAttack
 from jaxattack.attacks.naming import label
@@ -181,9 +181,13 @@ def invert(
 
 
 def usual_attack(victim: Victim, extract: ExtractionAttack | None) -> InversionAttack:
-    """White-box where there are weights, or will be; else what the answers allow."""
+    """What the victim allows.
+
+    Where there are weights, or will be: descent in a generator's latent space, whose records a person recognises, or on the
+    record itself where the attacker has too few records for a generator to learn from. Else what the answers allow.
+    """
     if victim.inside is not None or extract is not None:
-        return MiFace()
+        return MiFace() if victim.pool is None or len(victim.pool) < LEAST else Ppa()
     return Boundary() if victim.oracle.access.level == "label" else Numeric()
 
 

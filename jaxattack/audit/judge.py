@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
+from jaxattack.audit.appearance import appearance, extent_of
 from jaxattack.audit.findings.inversion import (
     EvaluationFindings,
     GalleryEntry,
@@ -111,6 +113,7 @@ def judge(
     """
     likeness = _likeness(victim, inversion, truth)
     ranks = _ranks(model, inversion.x, inversion.target) if model else None
+    looks = appearance(victim, inversion, partial(_members, victim)) if likeness and truth is None else None
     finite = {name: float(np.nanmean(each)) for name, each in likeness.items() if np.isfinite(each).any()}
     return JudgementFindings(
         recognition=_recognition(inversion, labels, model, ranks),
@@ -124,10 +127,13 @@ def judge(
                 victim=None if labels is None else int(labels.best[row]),
                 rank=None if ranks is None else int(ranks[row]),
                 steps=int(inversion.steps[row].sum()),
+                passes=None if looks is None else bool(looks.passes[row]),
                 **{name: float(each[row]) for name, each in likeness.items()},
             )
             for row, (target, score) in enumerate(zip(inversion.target, inversion.score, strict=True))
         ),
+        appearance=looks and looks.findings,
+        extent=extent_of(victim.oracle.access.inputs),
     )
 
 
@@ -175,8 +181,7 @@ def _likeness(victim: Victim, inversion: Inversion, truth: np.ndarray | None) ->
     """
     if victim.dataset is None or victim.member is None:
         return {}
-    inputs = victim.oracle.access.inputs
-    extent = float((inputs.high - inputs.low).max())
+    extent = extent_of(victim.oracle.access.inputs)
     rows = [
         _alike(x, _members(victim, int(target)), None if truth is None else truth[row], extent)
         for row, (x, target) in enumerate(zip(inversion.x, inversion.target, strict=True))
@@ -233,6 +238,7 @@ def gallery(
             nearest=None if beside is None else number(beside),
             made=number(inversion.x[row]),
             frames=tuple((frame.step, number(frame.x[row])) for frame in inversion.frames),
+            draw=None if inversion.draws is None else number(inversion.draws[row % len(inversion.draws)]),
         )
 
     return tuple(entry(row, int(target)) for row, target in enumerate(inversion.target[:_SHOWN])), pictures

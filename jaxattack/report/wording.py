@@ -99,14 +99,14 @@ def size(octets: float | None) -> str:
 
 
 def small(value: float | None) -> str:
-    """A number of any size in three digits, such as "1.2e-9" or "0.031"."""
+    """A number of any size in three digits, such as "1.2e-9", "0.031" or "1,460"."""
     if value is None:
         return MISSING
-    return (
-        f"{value:.3g}"
-        if value == 0 or 1e-3 <= abs(value) < 1e4
-        else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
-    )
+    if 999.5 <= abs(value) < 99_995:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    if value == 0 or 1e-3 <= abs(value) < 1e3:
+        return f"{value:.3g}"
+    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def dollars(value: float | None) -> str:

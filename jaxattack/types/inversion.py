@@ -65,6 +65,8 @@ class Inversion:
         gradients: gradients of the victim at one record each; 0 for a black-box attack.
         cost: what was asked of an oracle; nothing for a white-box attack.
         frames: what was there on the way, by steps.
+        draws: records that the attack's generator makes of random latent points, without the victim: what it gives by itself;
+            None for an attack without one.
         complete: whether the attack finished; False for the best so far.
         reason: why not, in one sentence; empty when complete.
         notes: what else the attack found, name -> number or text.
@@ -79,6 +81,7 @@ class Inversion:
     gradients: int = 0
     cost: Ledger = field(default_factory=Ledger)
     frames: tuple[Frame, ...] = ()
+    draws: Float[np.ndarray, "draw *feature"] | None = None
     complete: bool = True
     reason: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)

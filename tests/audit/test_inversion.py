@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jaxattack.attacks.extraction import PathFinding, Softmax
-from jaxattack.attacks.inversion import MiFace, Numeric
+from jaxattack.attacks.inversion import LEAST, MiFace, Numeric, Ppa
 from jaxattack.attacks.inversion.gradient import DLG, Analytic
 from jaxattack.audit import invert, open_victim
 from jaxattack.audit.findings import values
 from jaxattack.audit.findings.inversion import UpdateFindings
+from jaxattack.audit.inversion import usual_attack
 from jaxattack.data import load
 from jaxattack.defences import Round
 from jaxattack.models import Architecture
@@ -107,6 +110,9 @@ def test_the_default_is_what_the_victim_allows(softmax):
     labels = invert(open_victim("svm", data="iris"), **how).findings
     assert labels.config["method"] == labels.attack.name == "boundary"
     assert invert(open_victim("logistic", data="iris"), **how).inversion.attack == "numeric"
+    assert usual_attack(softmax, None) == usual_attack(softmax, Softmax()) == Ppa()
+    for pool in (None, softmax.pool[: LEAST - 1]):
+        assert usual_attack(replace(softmax, pool=pool), None) == MiFace()
 
 
 def test_a_victim_without_classes_is_refused():

@@ -21,6 +21,7 @@ from jaxattack.attacks.inversion.federation import Federation, deal
 from jaxattack.attacks.inversion.generator.gmi import Gmi
 from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.generator.ppa import Ppa
+from jaxattack.attacks.inversion.generator.prior import LEAST
 from jaxattack.attacks.inversion.mi_face import MiFace
 from jaxattack.attacks.inversion.network import Network
 from jaxattack.attacks.inversion.numeric import Numeric
@@ -42,6 +43,7 @@ def lookup(name: str) -> InversionAttack:
 
 __all__ = [
     "ATTACKS",
+    "LEAST",
     "Boundary",
     "CollaborativeGan",
     "Federation",

@@ -134,12 +134,51 @@ class Likeness:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ControlFindings:
+    """What an attack's generator gives without the victim: likeness as `AppearanceFindings` measures it.
+
+    Attributes:
+        records: the attacker's own, that the generator learnt from.
+        draws: records that it was let make at random, without the victim.
+        of_class: their likeness with the nearest member of a target's class, mean over draws and targets.
+        of_any: their likeness with the nearest member of whichever target's class, mean over draws.
+        own: likeness of the reconstructions with the nearest of the attacker's own records, mean over targets.
+    """
+
+    records: int
+    draws: int
+    of_class: float
+    of_any: float
+    own: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppearanceFindings:
+    """How reconstructions look beside members, as `jaxattack.audit.appearance` measures it.
+
+    Attributes:
+        measure: of likeness; 1 for equal records.
+        nearest: likeness with the nearest member of the class, mean over targets.
+        members: likeness of one member with the nearest other, median, mean over targets.
+        share: of the targets whose reconstruction would pass for a record of the class.
+        control: what the attack's generator gives without the victim; None for an attack without one.
+    """
+
+    measure: Literal["ssim", "correlation"]
+    nearest: float
+    members: float
+    share: float
+    control: ControlFindings | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetRow(Likeness):
     """The best reconstruction of one target.
 
     Attributes:
         target: the class.
         name: of the class, where it has one.
+        passes: whether it would pass for a record of the class to the eye, where members are at hand.
         score: of the attack, higher is better; None where every restart diverged.
         victim: the label that the victim answers; None where the budget left no query for it.
         rank: how many classes the evaluation model finds likelier; None without that model.
@@ -152,6 +191,7 @@ class TargetRow(Likeness):
     rank: int | None
     steps: int
     name: str | None = optional()
+    passes: bool | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,12 +203,16 @@ class JudgementFindings:
         evaluation: the model that judged them; None without one.
         likeness: means over targets; None where no members are at hand.
         targets: one by one.
+        appearance: how they look to the eye, of classes whose members are at hand.
+        extent: the width of the documented range of a feature, which MSE and PSNR are to be read against.
     """
 
     recognition: RecognitionFindings
     evaluation: EvaluationFindings | None
     likeness: Likeness | None
     targets: tuple[TargetRow, ...]
+    appearance: AppearanceFindings | None = optional()
+    extent: float | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +225,7 @@ class GalleryEntry:
         nearest: the member nearest to the reconstruction, or the user's own record; None where there is none.
         made: the reconstruction.
         frames: pairs of a step and what had been made until then.
+        draw: what the attack's generator makes without the victim, where it has one.
     """
 
     target: int
@@ -188,6 +233,7 @@ class GalleryEntry:
     nearest: int | None
     made: int
     frames: tuple[tuple[int, int], ...]
+    draw: int | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,10 +36,12 @@ def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
 def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures, updates: bool) -> tuple[Figure, str] | None:
     if not entries:
         return None
-    beside = (("record", "nearest"),) if updates else (("mean member", "mean"), ("nearest", "nearest"))
-    rows = [(words, key) for words, key in (*beside, ("made", "made")) if any(e[key] is not None for e in entries)]
+    beside = (("record", "nearest"),)
+    if not updates:
+        beside = (("mean member", "mean"), ("nearest", "nearest"), ("generator", "draw"))
+    rows = [(words, key) for words, key in (*beside, ("made", "made")) if any(e.get(key) is not None for e in entries)]
     figure = grid(
-        [[None if entry[key] is None else pictures[entry[key]] for entry in entries] for _, key in rows],
+        [[None if entry.get(key) is None else pictures[entry[key]] for entry in entries] for _, key in rows],
         [words for words, _ in rows],
         [str(entry["target"]) for entry in entries],
         stretched=set() if updates else {len(rows) - 1},
@@ -66,14 +68,19 @@ def _confidence(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     rows = [row for row in findings["targets"] if row["score"] is not None]
     if not rows or "correlation_mean" not in rows[0] or findings["attack"]["updates"]:
         return None
-    figure = Figure(figsize=(COLUMN, 2.4))
+    figure = Figure(figsize=(COLUMN, 2.6))
     axes = figure.add_subplot()
     for right, words, colour, mark in ((True, "recognised", SERIES[0], "o"), (False, "not recognised", SERIES[1], "x")):
         group = [row for row in rows if ((row["rank"] or 0) == 0) == right]
         if group:
             x, y = [row["correlation_mean"] for row in group], [row["score"] for row in group]
             axes.plot(x, y, mark, color=colour, markersize=3.5, label=words, linestyle="none", clip_on=False)
-    axes.set(ylim=(0, 1), xlabel="correlation with the class's mean member", ylabel="victim's confidence")
-    axes.legend(loc="best")
+    # From nothing alike to the same: what matters is where in all of it the points lie.
+    lowest = min(0.0, *(row["correlation_mean"] for row in rows))
+    axes.set(
+        xlim=(lowest, 1), ylim=(0, 1), xlabel="correlation with the class's mean member", ylabel="victim's confidence"
+    )
+    # Within the axes a legend's mark would pass for one of the points.
+    figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
     mean = float(np.mean([row["score"] for row in rows]))
     return figure, f"The victim's confidence in each reconstruction against its likeness: mean {number(mean, 2)}."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxattack.report.html import fill, phases
-from jaxattack.report.inversion.reading import sentences
+from jaxattack.report.inversion.reading import MEASURES, looks, prior, sentences
 from jaxattack.report.style import Drawing
 
 _PHASES = {
@@ -32,6 +32,10 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         findings,
         drawings,
         headline=sentences(findings),
+        looks=looks(findings),
+        prior=prior(findings),
+        measures=MEASURES,
+        drawn=any(entry.get("draw") is not None for entry in findings["gallery"]),
         notes=list(findings["attack"]["notes"].items()),
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )

@@ -7,9 +7,14 @@ from typing import Any
 
 from jaxattack.report.wording import count, dollars, duration, number, percent, quantity
 
+MEASURES = {"ssim": "structural similarity", "correlation": "correlation"}
+_ALIKE, _MOSTLY = 0.05, 0.8
+"""Likenesses that are no further apart are called alike, for two seeds of an attack differ by as much; and the part of the
+reconstructions' likeness that a generator must reach by itself to be called where most of it comes from."""
+
 
 def headline(findings: Mapping[str, Any]) -> str:
-    """What was made, who recognises it, and what it cost."""
+    """What was made, how it looks, who recognises it, and what it cost."""
     return " ".join(sentences(findings))
 
 
@@ -24,7 +29,52 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     first = f"{attack['name']} made {restarts} for {classes} of {findings['victim']['name']} with {took}."
     if not attack["complete"]:
         first = f"After {took}, {attack['name']} did not finish: {attack['reason']}"
-    return first, _outcome(findings)
+    return first, " ".join(filter(None, (looks(findings), _outcome(findings))))
+
+
+def looks(findings: Mapping[str, Any]) -> str:
+    """What a person would see, as far as likeness says so; empty where no members are at hand."""
+    appearance = findings.get("appearance")
+    if not appearance:
+        return ""
+    measured = [row for row in findings["targets"] if row["passes"] is not None]
+    passing, measure = sum(row["passes"] for row in measured), MEASURES[appearance["measure"]]
+    many = "None" if not passing else f"{count(passing)} of {count(len(measured))}"
+    return (
+        f"{many} would pass for {'a record' if passing < 2 else 'records'} of {'its' if passing < 2 else 'their'} class to the "
+        f"eye: their mean {measure} with the nearest member is {number(appearance['nearest'], 2)}, and members have "
+        f"{number(appearance['members'], 2)} with one another."
+    )
+
+
+def prior(findings: Mapping[str, Any]) -> str:
+    """What of it the attack's generator gives without the victim; empty for an attack without one."""
+    appearance = findings.get("appearance")
+    if not appearance or not appearance["control"]:
+        return ""
+    control = appearance["control"]
+    measure = MEASURES[appearance["measure"]]
+    text = (
+        f"The attack's generator has learnt from {quantity(control['records'], 'record')} of the attacker's own. Without the "
+        f"victim its records have a mean {measure} of {number(control['of_any'], 2)} with the nearest member of any class, and of "
+        f"{number(control['of_class'], 2)} with the nearest of a class that was asked for. "
+    )
+    mostly = control["of_any"] >= _MOSTLY * appearance["nearest"]
+    text += f"That the reconstructions look like records comes {'mostly' if mostly else 'in part'} from the generator"
+    if appearance["nearest"] - control["of_class"] > _ALIKE:
+        text += "; which class they show comes from the victim. "
+    else:
+        text += ", and the victim adds nothing to which class they show. "
+    own = number(control["own"], 2)
+    if appearance["nearest"] - control["own"] <= _ALIKE:
+        return text + (
+            f"The reconstructions are as like a record of the attacker's own ({own}) as they are like a member "
+            f"({number(appearance['nearest'], 2)}): they show what a class looks like, and no one member of it."
+        )
+    return text + (
+        f"The reconstructions are more like a member ({number(appearance['nearest'], 2)}) than like any record of the "
+        f"attacker's own ({own})."
+    )
 
 
 def _effort(cost: Mapping[str, Any]) -> str:

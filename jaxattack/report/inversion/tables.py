@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from jaxattack.report.grid import empty_grid
-from jaxattack.report.wording import count, dollars, duration, number, percent, small
+from jaxattack.report.wording import MISSING, count, dollars, duration, number, percent, small
 
 COLUMNS = (
     "target",
@@ -25,7 +25,9 @@ COLUMNS = (
     "correlation",
     "correlation_mean",
     "name",
+    "passes",
 )
+_ANSWERS = {True: "yes", False: "no", None: MISSING}
 
 
 def table(findings: Mapping[str, Any]) -> RenderableType:
@@ -58,18 +60,18 @@ def _recognition(findings: Mapping[str, Any]) -> Table:
 
 def _targets(findings: Mapping[str, Any]) -> Table:
     score = "score" if findings["attack"]["updates"] else "confidence"
-    grid = empty_grid("class", score, "taken for", "rank", "steps", "PSNR", "SSIM", "corr. nearest", "corr. mean")
+    grid = empty_grid("class", score, "passes", "taken for", "rank", "SSIM", "corr. nearest", "corr. mean", "PSNR")
     for row in findings["targets"][:10]:
         grid.add_row(
             str(row.get("name", row["target"])),
             small(row["score"]),
+            _ANSWERS[row.get("passes")],
             count(row["victim"]),
-            "–" if row["rank"] is None else str(row["rank"] + 1),
-            count(row["steps"]),
-            number(row.get("psnr"), 1),
+            MISSING if row["rank"] is None else str(row["rank"] + 1),
             number(row.get("ssim"), 2),
             number(row.get("correlation"), 2),
             number(row.get("correlation_mean"), 2),
+            number(row.get("psnr"), 1),
         )
     return grid
 
@@ -88,7 +90,7 @@ def _cost(findings: Mapping[str, Any]) -> Table:
 
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
-    """The targets as CSV; ranks from 0, and unknown values empty."""
+    """The targets as CSV; ranks from 0, ``passes`` True or False, and unknown values empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()

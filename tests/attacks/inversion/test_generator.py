@@ -88,6 +88,10 @@ def test_real_digits_are_made_from_other_peoples(attack):
     means = np.stack([member[victim.dataset.y[victim.member] == k].mean(axis=0).ravel() for k in range(10)])
     corr = [np.corrcoef(x.ravel(), mean)[0, 1] for x, mean in zip(found.x, means, strict=True)]
     assert np.mean(corr) > 0.6
+    # What the generator makes without the victim is of no class that was asked for.
+    assert len(found.draws) >= 32
+    unguided = [np.corrcoef(x.ravel(), mean)[0, 1] for x in found.draws for mean in means]
+    assert np.mean(unguided) < np.mean(corr) - 0.2
 
 
 def test_bad_pools_are_refused():

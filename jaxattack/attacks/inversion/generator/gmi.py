@@ -8,12 +8,12 @@ here it is Adam.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, generate
+from jaxattack.attacks.inversion.generator.latent import DRAWS, Aim, descend_latent, generate
 from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, inversion_from
 from jaxattack.types import Inversion, Progress, WhiteBox, above_zero, at_least, config, within_memory
@@ -79,4 +79,5 @@ class Gmi:
             np.repeat(targets, self.restarts), steps=self.steps, learning_rate=self.learning_rate,
             marks=tuple(step for step in _FRAMES if step < self.steps), progress=progress,
         )  # fmt: skip
-        return inversion_from(self, victim, targets, descent, lambda z: generate(generator, victim.inputs, z))
+        inversion = inversion_from(self, victim, targets, descent, lambda z: generate(generator, victim.inputs, z))
+        return replace(inversion, draws=generate(generator, victim.inputs, np.stack(draws[:DRAWS])))

@@ -15,6 +15,9 @@ from jaxattack.attacks.inversion.objective import Objective, objective
 from jaxattack.attacks.inversion.target import unit_box
 from jaxattack.types import Inputs, Model, Progress, WhiteBox
 
+DRAWS = 64
+"""Records that a generator makes without the victim, at most, to be compared with those that it makes for it."""
+
 
 class Aim(NamedTuple):
     """What a descent in latent space lessens: weight * objective(f(G(z)), target) - realism * D(G(z)).
