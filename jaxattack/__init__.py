@@ -78,12 +78,14 @@ if TYPE_CHECKING:
     from jaxattack import signals as signals
     from jaxattack import training as training
     from jaxattack.audit import Victim as Victim
+    from jaxattack.audit import as_observations as as_observations
     from jaxattack.audit import epsilon as epsilon
     from jaxattack.audit import evade as evade
     from jaxattack.audit import extract as extract
     from jaxattack.audit import invert as invert
     from jaxattack.audit import matrix as matrix
     from jaxattack.audit import membership as membership
+    from jaxattack.audit import observe as observe
     from jaxattack.audit import open_victim as open_victim
     from jaxattack.audit import read_observations as read_observations
     from jaxattack.audit import read_scores as read_scores
@@ -122,6 +124,7 @@ _HOMES = {
     "Variables": "jaxattack.types",
     "Victim": "jaxattack.audit",
     "WhiteBox": "jaxattack.types",
+    "as_observations": "jaxattack.audit",
     "attacks": "jaxattack",
     "audit": "jaxattack",
     "data": "jaxattack",
@@ -137,6 +140,7 @@ _HOMES = {
     "membership": "jaxattack.audit",
     "metrics": "jaxattack",
     "models": "jaxattack",
+    "observe": "jaxattack.audit",
     "open_victim": "jaxattack.audit",
     "oracle": "jaxattack",
     "read_observations": "jaxattack.audit",

@@ -13,14 +13,15 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
+from zipfile import ZipFile
 
 import numpy as np
 
 from jaxattack.npz import DAMAGE as DAMAGE
-from jaxattack.npz import Archive, UnreadableError, open_arrays, open_regular, read_npy, reason
+from jaxattack.npz import Archive, Header, UnreadableError, open_arrays, open_regular, read_npy, reason
 from jaxattack.types import FolderError
 
 LARGEST_JSON = 1 << 26
@@ -208,6 +209,36 @@ def read_array(path: Path) -> np.ndarray:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays atomically as .npz. Raises what `write_atomically` raises."""
     write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+
+def write_stream(
+    path: Path, arrays: Mapping[str, np.ndarray], name: str, promise: Header, blocks: Iterable[np.ndarray]
+) -> None:
+    """Write named arrays and one more that comes in blocks, atomically as .npz; one block is in memory at a time.
+
+    Args:
+        path: the file.
+        arrays: the others.
+        name: of the array that comes in blocks.
+        promise: its shape and type.
+        blocks: what it consists of, along its first axis; together of the promised shape.
+
+    Raises:
+        InputError: as `write_atomically`, and whatever the blocks raise.
+    """
+
+    def write(file: IO[bytes]) -> None:
+        with ZipFile(file, "w") as archive:
+            for key, array in arrays.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                header = {"descr": promise.dtype.str, "fortran_order": False, "shape": promise.shape}
+                np.lib.format.write_array_header_1_0(member, header)
+                for block in blocks:
+                    member.write(np.ascontiguousarray(block, promise.dtype).data)
+
+    write_atomically(path, write)
 
 
 def read_arrays(

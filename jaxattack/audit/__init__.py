@@ -12,7 +12,8 @@ from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
 from jaxattack.audit.matrix import Column, MatrixAudit, MatrixResult, matrix
 from jaxattack.audit.membership_scores import MembershipScores, read_scores
 from jaxattack.audit.model_folder import Trained, load_victim
-from jaxattack.audit.observations import read_observations, score
+from jaxattack.audit.observations import as_observations, read_observations, score
+from jaxattack.audit.observe import observe
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
@@ -43,6 +44,7 @@ __all__ = [
     "ReconstructionResult",
     "Trained",
     "Victim",
+    "as_observations",
     "as_victim",
     "audit_gradients",
     "audit_training",
@@ -54,6 +56,7 @@ __all__ = [
     "load_victim",
     "matrix",
     "membership",
+    "observe",
     "open_victim",
     "read_canary_scores",
     "read_observations",

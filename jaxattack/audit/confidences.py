@@ -92,25 +92,51 @@ def read_confidences(
         InputError: the rows are of the other kind, or of neither.
     """
     for model, one in enumerate(values):
-        slack = _slack(one, _decimals(one[np.newaxis]))
-        rows = one.reshape(-1, one.shape[-1]).astype(np.float64)
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        if kind == "probability":
-            _require_probabilities(where, model, rows, slack)
-        elif total := _summing(rows, min(slack, RECOGNISED)):
-            raise InputError(
-                f"{where}: logits of model {model} are not negative and sum to {total} in every row, as probabilities do: "
-                f"give them under the name probability{'' if total == 1 else ', divided by 100'}."
-            )
-        elif _shares(rows):
-            raise InputError(
-                f"{where}: logits of model {model} all lie from 0 to 1 without a sum of 1, as the largest probabilities or one "
-                "sigmoid a class do: give logits of every class, or probabilities that sum to 1, under the name probability."
-            )
-        else:
-            _require_natural_logits(where, model, rows)
+        check_kind(where, kind, one, model)
     decimals = _decimals(values)
     return Confidences(kind, values, label, decimals, _step(kind, values, decimals))
+
+
+def check_kind(where: str, kind: Kind, values: Float[np.ndarray, "*record cls"], model: int) -> None:
+    """Refuse a model's rows that are not of the kind that they are called.
+
+    Args:
+        where: the file, for messages.
+        kind: what the rows are called.
+        values: what one model says.
+        model: its number, for messages.
+
+    Raises:
+        InputError: the rows are of the other kind, or of neither.
+    """
+    rows, slack = _finite_rows(values)
+    if kind == "probability":
+        _require_probabilities(where, model, rows, slack)
+    elif total := _summing(rows, min(slack, RECOGNISED)):
+        raise InputError(
+            f"{where}: logits of model {model} are not negative and sum to {total} in every row, as probabilities do: "
+            f"give them under the name probability{'' if total == 1 else ', divided by 100'}."
+        )
+    elif _shares(rows):
+        raise InputError(
+            f"{where}: logits of model {model} all lie from 0 to 1 without a sum of 1, as the largest probabilities or one "
+            "sigmoid a class do: give logits of every class, or probabilities that sum to 1, under the name probability."
+        )
+    else:
+        _require_natural_logits(where, model, rows)
+
+
+def recognise_kind(values: Float[np.ndarray, "*record cls"]) -> Kind:
+    """What a model's rows are: probabilities where none is negative and each sums to 1, logits otherwise."""
+    rows, slack = _finite_rows(values)
+    return "probability" if _summing(rows, min(slack, RECOGNISED)) == 1 else "logits"
+
+
+def _finite_rows(values: Float[np.ndarray, "*record cls"]) -> tuple[Float[np.ndarray, "row cls"], float]:
+    """The rows without NaN or infinity, and how far the sum of one may be from 1."""
+    slack = _slack(values, _decimals(values[np.newaxis]))
+    rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    return rows[np.isfinite(rows).all(axis=1)], slack
 
 
 def _bounded(

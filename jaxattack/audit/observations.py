@@ -19,14 +19,16 @@ says; phi alone serves the attacks that read phi. Records of which a signal is N
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 
 from jaxattack import signals
 from jaxattack.attacks.membership import ATTACKS, by_label, signals_of
@@ -45,7 +47,7 @@ _SHAPED = ("member", "label", "classes", "ids", *KINDS)
 
 
 def read_observations(
-    path: Path, attacks: Sequence[MembershipAttack] = (), *, target: int | None = None
+    path: str | os.PathLike[str], attacks: Sequence[MembershipAttack] = (), *, target: int | None = None
 ) -> Observations:
     """Observations from a file that any framework may have written.
 
@@ -55,11 +57,10 @@ def read_observations(
         target: a model whose members need not be known; there -1 stands for what is not, and is read as no member.
 
     Raises:
-        InputError: it is missing, damaged, or lacks an array; shapes that disagree, labels that are none, probabilities
-            under the name logits, or NaN in most records.
+        InputError: it is missing, damaged, or lacks an array; or what `as_observations` refuses.
     """
     try:
-        with open_arrays(path) as archive:
+        with open_arrays(Path(path)) as archive:
             arrays = {name: archive.read(name) for name in archive.names}
     except FileNotFoundError as error:
         raise InputError(
@@ -69,95 +70,136 @@ def read_observations(
         raise InputError(
             f"{path} cannot be read ({reason(error)}): write it with numpy.savez, without objects."
         ) from error
-    missing = [name for name in ("member", "label") if name not in arrays]
+    return as_observations(arrays, attacks, target=target, name=str(path))
+
+
+def as_observations(
+    arrays: Mapping[str, ArrayLike],
+    attacks: Sequence[MembershipAttack] = (),
+    *,
+    target: int | None = None,
+    name: str = "observations",
+) -> Observations:
+    """Observations from arrays in memory, of the names, shapes and kinds that a file has them by.
+
+    Args:
+        arrays: as in the module's description: ``{"member": ..., "label": ..., "logits": ...}``.
+        attacks: attacks that are to be run beside the registered ones; from logits, what they read is computed too.
+        target: a model whose members need not be known; there -1 stands for what is not, and is read as no member.
+        name: what to call them in messages.
+
+    Raises:
+        InputError: an array is missing or none of numbers; shapes that disagree, labels that are none, probabilities under
+            the name logits, or NaN in most records.
+
+    Example:
+        >>> import jaxattack as ja
+        >>> import numpy as np
+        >>> logits = np.random.default_rng(0).normal(size=(4, 6, 3))  # [model, record, cls]
+        >>> member = np.arange(24).reshape(4, 6) % 2 == 0
+        >>> ja.as_observations({"logits": logits, "member": member, "label": [0, 1, 2, 0, 1, 2]}).models
+        4
+    """
+    arrays = {key: _array(name, key, values) for key, values in arrays.items()}
+    missing = [key for key in ("member", "label") if key not in arrays]
     if missing or not {*KINDS, "phi"} & arrays.keys():
         lacking = " and ".join(missing) or "logits, probability or phi"
-        raise InputError(f"{path} has no {lacking}: it holds {printable(arrays) or 'nothing'}; add it.")
-    member = _member(path, arrays["member"], target)
+        raise InputError(f"{name} has no {lacking}: it holds {printable(arrays) or 'nothing'}; add it.")
+    member = _member(name, arrays["member"], target)
     confident: Kind | None = next((kind for kind in KINDS if kind in arrays), None)
     if {*KINDS} <= arrays.keys():
-        raise InputError(f"{path} holds logits and probability: keep one of them.")
-    values = _by_class(path, confident, arrays[confident], member) if confident else None
+        raise InputError(f"{name} holds logits and probability: keep one of them.")
+    values = _by_class(name, confident, arrays[confident], member) if confident else None
     columns = None if values is None else values.shape[-1]
-    names = _names(path, arrays.get("classes"), columns)
-    labels = read_labels(arrays["label"], f"{path}: label", classes=columns, names=names)
+    names = _names(name, arrays.get("classes"), columns)
+    labels = read_labels(arrays["label"], f"{name}: label", classes=columns, names=names)
     if labels.number.shape != member.shape[1:]:
         raise InputError(
-            f"{path}: label has shape {labels.number.shape} and member {member.shape}: give one label a record."
+            f"{name}: label has shape {labels.number.shape} and member {member.shape}: give one label a record."
         )
-    ids = read_ids(arrays.get("ids"), str(path))
-    check_ids(ids, member.shape[1], str(path))
+    ids = read_ids(arrays.get("ids"), name)
+    check_ids(ids, member.shape[1], name)
     notes: list[str] = []
-    own = {name: _by_query(path, name, values, member, notes) for name, values in arrays.items() if name not in _SHAPED}
+    own = {key: _by_query(name, key, values, member, notes) for key, values in arrays.items() if key not in _SHAPED}
     if confident and values is not None:
-        own = _signals_of(path, confident, values, labels.number, attacks, notes) | own
+        own = _signals_of(name, confident, values, labels.number, attacks, notes) | own
     return Observations(
         signals=own, member=member, label=labels.number, names=labels.names, ids=ids, notes=tuple(notes)
     )
 
 
-def _names(path: Path, classes: np.ndarray | None, columns: int | None) -> list[str]:
+def _array(where: str, name: str, values: ArrayLike) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists of unequal lengths
+        raise InputError(f"{where}: {name} is no array ({error}): give rows of equal lengths.") from error
+    if array.dtype.hasobject:
+        raise InputError(f"{where}: {name} holds Python objects: give an array of numbers or text.")
+    return array
+
+
+def _names(where: str, classes: np.ndarray | None, columns: int | None) -> list[str]:
     if classes is None:
         return []
     if classes.ndim != 1 or classes.dtype.kind != "U":
-        raise InputError(f"{path}: classes has dtype {classes.dtype}: give the name of each class, or leave it out.")
+        raise InputError(f"{where}: classes has dtype {classes.dtype}: give the name of each class, or leave it out.")
     if columns not in (None, len(classes)):
-        raise InputError(f"{path}: classes names {len(classes)} and there are {columns} columns: name each.")
+        raise InputError(f"{where}: classes names {len(classes)} and there are {columns} columns: name each.")
     return classes.tolist()
 
 
-def _member(path: Path, member: np.ndarray, target: int | None) -> np.ndarray:
+def _member(where: str, member: np.ndarray, target: int | None) -> np.ndarray:
     if member.ndim != 2 or not member.size or not np.isin(member, (0, 1) if target is None else (-1, 0, 1)).all():
-        raise InputError(f"{path}: member has shape {member.shape}: give 0 or 1 for each [model, record].")
+        raise InputError(f"{where}: member has shape {member.shape}: give 0 or 1 for each [model, record].")
     unknown = (member < 0).any(axis=1)
     unknown[target if target is not None and 0 <= target < len(member) else slice(0)] = False
     if unknown.any():
         raise InputError(
-            f"{path}: member of model {unknown.argmax()} is -1 somewhere and that is no target: give 0 or 1."
+            f"{where}: member of model {unknown.argmax()} is -1 somewhere and that is no target: give 0 or 1."
         )
     return member > 0
 
 
-def _numbers(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+def _numbers(where: str, name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind not in "fiub":
-        raise InputError(f"{path}: {name} has dtype {values.dtype}: give numbers.")
+        raise InputError(f"{where}: {name} has dtype {values.dtype}: give numbers.")
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
 def _by_query(
-    path: Path, name: str, values: np.ndarray, member: np.ndarray, notes: list[str]
+    where: str, name: str, values: np.ndarray, member: np.ndarray, notes: list[str]
 ) -> Float[np.ndarray, "model record query"]:
     """A signal as given, in float32; where it is NaN or infinite, a note says so."""
     if name not in signals.ALWAYS:
         signals.lookup(name)
     if values.ndim not in (2, 3) or values.shape[:2] != member.shape:
         raise InputError(
-            f"{path}: {name} has shape {values.shape} and member {member.shape}: give [model, record] or "
+            f"{where}: {name} has shape {values.shape} and member {member.shape}: give [model, record] or "
             "[model, record, query]."
         )
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is told
-        values = _numbers(path, name, values).astype(np.float32)
+        values = _numbers(where, name, values).astype(np.float32)
     if (bad := ~np.isfinite(values)).any():
-        notes.append(told_places(str(path), name, bad))
+        notes.append(told_places(where, name, bad))
     return values if values.ndim == 3 else values[..., None]
 
 
 def _by_class(
-    path: Path, name: str, values: np.ndarray, member: np.ndarray
+    where: str, name: str, values: np.ndarray, member: np.ndarray
 ) -> Float[np.ndarray, "model record *query cls"]:
     if values.ndim not in (3, 4) or values.shape[:2] != member.shape or values.shape[-1] < 2:
         raise InputError(
-            f"{path}: {name} has shape {values.shape} and member {member.shape}: give [model, record, cls] or "
+            f"{where}: {name} has shape {values.shape} and member {member.shape}: give [model, record, cls] or "
             "[model, record, query, cls]."
         )
-    return _numbers(path, name, values)
+    return _numbers(where, name, values)
 
 
 _compute = jax.jit(signals.compute, static_argnames="names")
 
 
 def _signals_of(
-    path: Path,
+    where: str,
     kind: Kind,
     values: Float[np.ndarray, "model record *query cls"],
     label: Int[np.ndarray, "record"],
@@ -166,7 +208,7 @@ def _signals_of(
 ) -> dict[str, Float[np.ndarray, "model record query *value"]]:
     """Every signal that an attack reads, one model at a time; notes say how the file was read."""
     by_query = values if values.ndim == 4 else values[:, :, None]
-    read = read_confidences(str(path), kind, by_query, label)
+    read = read_confidences(where, kind, by_query, label)
     read_by_attacks = signals_of((*ATTACKS.values(), *by_label(attacks).values()))
     names = tuple(dict.fromkeys((*signals.ALWAYS, *(signal.name for signal in read_by_attacks))))
     labels = jnp.repeat(jnp.asarray(label), by_query.shape[2])
@@ -180,13 +222,13 @@ def _signals_of(
             by_record = np.where(unread.reshape(*unread.shape, *[1] * (by_record.ndim - 2)), np.nan, by_record)
             by_name[name].append(by_record)
     if bad.any():
-        notes.append(told_places(str(path), kind, bad.reshape(values.shape)))
+        notes.append(told_places(where, kind, bad.reshape(values.shape)))
     if kind == "probability":
         rounded = "" if read.decimals is None else f", rounded to {read.decimals} decimals"
-        notes.append(f"{path}: probability is read as such{rounded}; signals are those of its logarithm.")
+        notes.append(f"{where}: probability is read as such{rounded}; signals are those of its logarithm.")
     if count := read.saturated():
         notes.append(
-            f"{path}: {count} of {values[..., 0].size} answers give the label a probability of 0 or 1: phi is bounded by "
+            f"{where}: {count} of {values[..., 0].size} answers give the label a probability of 0 or 1: phi is bounded by "
             f"what the file tells apart, taking 0 for less than {read.step:.2g}."
         )
     return {name: np.stack(signal) for name, signal in by_name.items()}
