@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import jax
 import optax
 import pytest
@@ -13,6 +15,9 @@ from shapes import CHECKED, check_shapes
 
 compile_quickly()
 keep_programs(programs())
+os.environ["JAXATTACK_CACHE"] = (
+    programs()
+)  # of commands in processes of their own: nothing of a test stays with the user
 # Four devices, so that results can be compared between one, two and four; before anything starts the backend.
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")

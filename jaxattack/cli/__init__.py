@@ -38,6 +38,12 @@ COMMANDS = {
 """Where each command is: its module, which imports JAX, is imported when the command runs."""
 
 
+COMPILING = COMMANDS.keys() - {"data", "attacks"}
+"""The commands whose programs are worth keeping."""
+
+HELP = frozenset({"--help", "-h"})
+
+
 def application(*, listing: bool = False) -> App:
     """The command line.
 
@@ -109,6 +115,10 @@ def main() -> None:
         import jax
 
         jax.config.update("jax_num_cpu_devices", cores())
+    if sys.argv[1:2] and sys.argv[1] in COMPILING and HELP.isdisjoint(sys.argv):
+        from jaxattack.cli.programs import keep_programs
+
+        keep_programs()
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show_warning
     try:
