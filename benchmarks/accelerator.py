@@ -160,7 +160,12 @@ def roofline(name: str, kind: Kind, limits: dict[str, Any], options: Options) ->
     cost, compiled, compiling = step.cost()
     model = build(kind.model, kind.shape, kind.classes)
     x = jax.ShapeDtypeStruct(dataset.x.shape, dataset.x.dtype)
-    tried = ways(kind, Work(model, Standard(recipe=recipe), Queries(), ("phi", "correct"), slots), x, options.patience)
+    tried = ways(
+        kind,
+        Work(model, Standard(recipe=recipe), Queries(), ("phi", "correct"), slots, kind.classes),
+        x,
+        options.patience,
+    )
     best = fastest_of(tried, "step_seconds")
     block = fastest_of(tried, "answer_seconds", conv=best["conv"], group=best["group"])["block"]
     one = fastest_of(tried, "step_seconds", group=1)

@@ -51,7 +51,7 @@ def networks(models: int, dataset: Dataset) -> tuple[Any, Work, np.ndarray]:
     member = Halves()(models, len(dataset), 0)
     model, learner = build("mlp:64", dataset.shape, dataset.classes), Standard(recipe=RECIPE)
     ensemble, _ = train_ensemble(model, learner, dataset, member)
-    work = Work(model, learner, Queries(), (SIGNAL,), int(member.sum(axis=1).max()))
+    work = Work(model, learner, Queries(), (SIGNAL,), int(member.sum(axis=1).max()), dataset.classes)
     return ensemble.variables, work, member
 
 

@@ -211,6 +211,7 @@ def main() -> None:
             queries,
             ("phi", "correct"),
             slots,
+            kind.classes,
         )
         begin = time.perf_counter()
         try:

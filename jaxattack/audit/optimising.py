@@ -30,7 +30,15 @@ def work_of(plan: Plan, signals: tuple[Signal, ...]) -> Work:
     """What is asked of the models of a run, behind the defences of its plan."""
     sweep = plan.sweep
     return Work(
-        sweep.model, sweep.learner, sweep.queries, signals, plan.slots, sweep.columns, sweep.defences, sweep.reserve
+        sweep.model,
+        sweep.learner,
+        sweep.queries,
+        signals,
+        plan.slots,
+        plan.records.classes,
+        sweep.columns,
+        sweep.defences,
+        sweep.reserve,
     )
 
 

@@ -45,6 +45,7 @@ from jaxattack.types import (
     at_least,
     check_reserve,
     config,
+    deployed_model,
     gradient_steps,
     reserve_size,
     reserving,
@@ -251,7 +252,11 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     folder = RunFolder.open(out, identity | {"signals": [*by_name]}, records.y)
     stored = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
     sweep = replace(sweep, signals=(*sweep.signals, *stored))
-    keep = _fit(sweep.model, audit.models) if audit.keep_weights is None else audit.keep_weights
+    keep = (
+        _fit(deployed_model(sweep.learner, sweep.model, records.classes), audit.models)
+        if audit.keep_weights is None
+        else audit.keep_weights
+    )
     return Plan(folder, audit.model, sweep, records, member, slots, keep, bool(audit.keep_weights))
 
 

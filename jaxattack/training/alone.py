@@ -14,7 +14,7 @@ from jaxattack.training.learners import Standard, as_learner
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.single import deployed, memberships, observe
 from jaxattack.training.source import as_model
-from jaxattack.types import Dataset, InputError, Learner, Model, Progress, Reserving, Variables
+from jaxattack.types import Composing, Dataset, InputError, Learner, Model, Progress, Reserving, Variables
 
 _start = jax.jit(Standard.start, static_argnames=("self", "model", "slots"))
 _epoch = jax.jit(Standard.epoch, static_argnames=("self", "model"), donate_argnames=("state",))
@@ -49,7 +49,7 @@ def train_one(
 
     Raises:
         InputError: no members, augmentation of records that are no images, a model that the learner cannot train, or a
-            learner that needs records set aside.
+            learner that needs records set aside or deploys several networks.
     """
     learner = as_learner(recipe)
     check_alone(learner)
@@ -80,8 +80,13 @@ def check_alone(learner: Learner) -> None:
     """Refuse a learner that one victim cannot be trained by.
 
     Raises:
-        InputError: it needs records set aside.
+        InputError: it needs records set aside, or deploys more than one network.
     """
+    if isinstance(learner, Composing):
+        raise InputError(
+            f"{type(learner).__name__} deploys several networks, which a sweep keeps: use jaxattack membership or jaxattack "
+            "matrix, or another learner."
+        )
     if isinstance(learner, Reserving):
         raise InputError(
             f"{type(learner).__name__} needs records set aside, which a sweep does: use jaxattack membership, or another learner."

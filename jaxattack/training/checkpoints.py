@@ -52,7 +52,17 @@ def observe_checkpoints(
     access = sight(dataset, sweep.defences)
     signals = tuple(signal for signal in sweep.signals if sees(signal, access))
     slots = int(member.sum(axis=1).max())
-    work = Work(sweep.model, learner, sweep.queries, signals, slots, sweep.columns, sweep.defences, sweep.reserve)
+    work = Work(
+        sweep.model,
+        learner,
+        sweep.queries,
+        signals,
+        slots,
+        dataset.classes,
+        sweep.columns,
+        sweep.defences,
+        sweep.reserve,
+    )
     model, mesh = network(work), device_mesh()
     count = -(-len(member) // mesh.size) * mesh.size
     numbers = np.resize(np.arange(len(member), dtype=np.uint32), count)

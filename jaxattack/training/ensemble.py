@@ -174,6 +174,7 @@ class Engine:
             sweep.queries,
             self.signals,
             slots,
+            dataset.classes,
             sweep.columns,
             sweep.defences,
             sweep.reserve,
@@ -332,7 +333,7 @@ def train_ensemble(
         placement: how the work is cut.
 
     Returns:
-        The models and what they say.
+        What they learnt, of `jaxattack.types.deployed_model`, and what they say.
 
     Raises:
         InputError: bad input, or a model with members in the reserve.

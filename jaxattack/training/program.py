@@ -21,7 +21,7 @@ from jaxattack.models.conv import Form, using
 from jaxattack.signals import as_signal
 from jaxattack.training.images import Queries
 from jaxattack.training.single import observe, with_reserve
-from jaxattack.types import Defence, Learner, Membership, Model, Signal
+from jaxattack.types import Defence, Learner, Membership, Model, Signal, deployed_model
 
 MODEL, EVERYWHERE = PartitionSpec("model"), PartitionSpec()
 
@@ -35,6 +35,7 @@ class Work(NamedTuple):
         queries: the views that each is asked about.
         signals: what is kept of the answers.
         slots: members that each model has room for.
+        classes: that a model answers with.
         columns: of a table, which each model puts on the scale of its members; none where empty.
         defences: before its answers.
         reserve: how many of the last records are the defender's and members of no model.
@@ -45,6 +46,7 @@ class Work(NamedTuple):
     queries: Queries
     signals: tuple[str | Signal, ...]
     slots: int
+    classes: int
     columns: tuple[bool, ...] = ()
     defences: tuple[Defence, ...] = ()
     reserve: int = 0
@@ -140,7 +142,12 @@ def fixed_kernels(mesh: Mesh) -> dict[str, str | bool]:
 
 
 def network(work: Work) -> Model:
-    """What is trained and asked: the architecture in its precision, on its own scale where columns are given."""
+    """What is asked: what the learner deploys of `architecture`."""
+    return deployed_model(work.learner, architecture(work), work.classes)
+
+
+def architecture(work: Work) -> Model:
+    """What is trained, in its precision, on its own scale where columns are given."""
     model = in_precision(work.model, work.learner.recipe.precision)
     return standardised(model, len(work.columns)) if work.columns else model
 
@@ -171,7 +178,7 @@ def models_at_once(work: Work, group: int, models: int) -> int:
 @lru_cache(maxsize=16)
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes."""
-    model = network(work)
+    start, model = architecture(work), network(work)
     spec = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
     keys = spec((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
     member = Membership(spec((chunk, work.slots), jnp.int32), spec((chunk, work.slots), jnp.float32))
@@ -179,8 +186,8 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
     def train_one(one, x, y):
         key, member = one
         member = with_reserve(member, len(y), work.reserve)
-        start = fitted(model, work.columns, x, member) if work.columns else model
-        return work.learner(start, x, y, member, key)
+        own = fitted(start, work.columns, x, member) if work.columns else start
+        return work.learner(own, x, y, member, key)
 
     def observe_one(one, x, y):
         key, member, variables = one

@@ -24,10 +24,12 @@ from jaxattack.types.extraction import (
 )
 from jaxattack.types.inversion import Frame, Inversion, InversionAttack, WhiteBox
 from jaxattack.types.learner import (
+    Composing,
     Learner,
     Membership,
     Reserving,
     check_reserve,
+    deployed_model,
     gradient_steps,
     reserve_size,
     reserving,
@@ -62,6 +64,7 @@ __all__ = [
     "Answer",
     "Bias",
     "BudgetSpent",
+    "Composing",
     "Dataset",
     "Defence",
     "Distances",
@@ -115,6 +118,7 @@ __all__ = [
     "check_ids",
     "check_reserve",
     "config",
+    "deployed_model",
     "gradient_steps",
     "ids_at",
     "reserve_size",

@@ -80,6 +80,25 @@ class Learner(Protocol):
 
 
 @runtime_checkable
+class Composing(Learner, Protocol):
+    """A learner that deploys something else than the architecture it is handed, as several networks that answer together."""
+
+    def deployed(self, model: Model, classes: int) -> Model:
+        """What is deployed, whose variables a call of the learner returns; the same arguments give the same object.
+
+        Args:
+            model: the architecture.
+            classes: how many it answers with.
+        """
+        ...
+
+
+def deployed_model(learner: Learner, model: Model, classes: int) -> Model:
+    """What a learner deploys: the architecture itself for most."""
+    return learner.deployed(model, classes) if isinstance(learner, Composing) else model
+
+
+@runtime_checkable
 class Reserving(Learner, Protocol):
     """A learner whose defender has records beside the members, as more of the same kind would cost in deployment.
 

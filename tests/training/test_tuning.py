@@ -17,7 +17,7 @@ from jaxattack.types import InputError
 MESH = Mesh(np.array(jax.local_devices()[:1]), ("model",))
 MODEL = build("mlp:4", (5,), 3)
 RECIPE = Recipe(epochs=3, batch=10)
-WORK = Work(MODEL, Standard(recipe=RECIPE), Queries(), ("phi", "correct"), 40)
+WORK = Work(MODEL, Standard(recipe=RECIPE), Queries(), ("phi", "correct"), 40, 3)
 X = jax.ShapeDtypeStruct((10_000, 5), np.float32)
 
 

@@ -13,6 +13,8 @@ distillation   a learner that calls another: the student of a teacher (Hinton et
 dmp            the student of a teacher's answers about records set aside (Shejwalkar and Houmansadr 2021)
 adversarial    training against a network that tells members from records set aside (Nasr et al. 2018)
 pate           the student of a noisy vote of teachers, on records set aside (Papernot et al. 2018)
+deep-ensemble  several networks that answer together (Lakshminarayanan et al. 2017)
+stacking       softmax regression on two models of disjoint members (Salem et al. 2019)
 selena         the student of sub-models that miss what they are asked about (Tang et al. 2022)
 
 Dropout belongs to the architecture (``dropout`` of `jaxattack.models.build`), and so trains under any of them.
@@ -25,6 +27,7 @@ from typing import Any
 
 from jaxattack.training.learners.adversarial import AdversarialRegularisation
 from jaxattack.training.learners.confidence_penalty import ConfidencePenalty
+from jaxattack.training.learners.deep_ensemble import DeepEnsemble
 from jaxattack.training.learners.distillation import Distillation
 from jaxattack.training.learners.dmp import DMP
 from jaxattack.training.learners.dp_sgd import DPSGD
@@ -36,6 +39,7 @@ from jaxattack.training.learners.neuguard import NeuGuard
 from jaxattack.training.learners.pate import PATE
 from jaxattack.training.learners.relaxloss import RelaxLoss
 from jaxattack.training.learners.selena import SELENA
+from jaxattack.training.learners.stacking import Stacking
 from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import Learner
@@ -55,6 +59,8 @@ LEARNERS: dict[str, Learner] = {
     "dmp": DMP(),
     "adversarial": AdversarialRegularisation(),
     "pate": PATE(),
+    "deep-ensemble": DeepEnsemble(),
+    "stacking": Stacking(),
 }
 
 
@@ -103,6 +109,7 @@ __all__ = [
     "AdversarialRegularisation",
     "ConfidencePenalty",
     "CrossEntropy",
+    "DeepEnsemble",
     "Distillation",
     "HighEntropy",
     "LabelSmoothing",
@@ -110,6 +117,7 @@ __all__ = [
     "NeuGuard",
     "Plain",
     "RelaxLoss",
+    "Stacking",
     "Standard",
     "as_learner",
     "identity",

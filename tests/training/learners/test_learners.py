@@ -19,6 +19,7 @@ from jaxattack.training.learners import (
     PATE,
     SELENA,
     AdversarialRegularisation,
+    DeepEnsemble,
     Standard,
     as_learner,
     identity,
@@ -34,6 +35,7 @@ QUICK = LEARNERS | {
     "selena": SELENA(models=4, out=2),
     "adversarial": AdversarialRegularisation(attack_steps=1, attack_batch=16, units=32),
     "pate": PATE(teachers=2, noise=0.5),
+    "deep-ensemble": DeepEnsemble(networks=2),
 }
 EVERY = [dataclasses.replace(learner, recipe=RECIPE) for learner in QUICK.values()]  # pyright: ignore
 named = pytest.mark.parametrize("learner", EVERY, ids=list(LEARNERS))
