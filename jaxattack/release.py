@@ -1,8 +1,9 @@
-"""The versions of packages."""
+"""The versions of packages, and how those of an extra are installed."""
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+import shlex
+from importlib.metadata import PackageNotFoundError, requires, version
 
 
 def release(package: str) -> str:
@@ -11,3 +12,20 @@ def release(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "from source"
+
+
+def installation(extra: str) -> str:
+    """The command that installs the packages of an extra, by their own names: jaxattack itself is not published.
+
+    Args:
+        extra: of this package, as "serve".
+    """
+    try:
+        requirements = requires("jaxattack") or []
+    except PackageNotFoundError:
+        requirements = []
+    parts = [requirement.partition(";") for requirement in requirements]
+    packages = sorted(
+        package.strip() for package, _, marker in parts if f"extra == '{extra}'" in marker.replace('"', "'")
+    )
+    return shlex.join(["pip", "install", *(packages or [f".[{extra}]"])])

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from scipy.stats import binom
 
 from jaxattack.metrics.epsilon import gaussian_epsilon
+from jaxattack.release import installation
 from jaxattack.types import InputError
 
 
@@ -91,9 +92,7 @@ def _accounting():
     try:
         from dp_accounting import dp_event, pld, rdp
     except ImportError as error:
-        raise InputError(
-            "the upper bound on epsilon needs dp-accounting: install it with pip install 'jaxattack[private]'."
-        ) from error
+        raise InputError(f"the upper bound on epsilon needs dp-accounting: {installation('private')}.") from error
     return dp_event, pld, rdp
 
 

@@ -36,6 +36,7 @@ from jaxtyping import Bool
 from jaxattack.audit.environment import device
 from jaxattack.audit.plan import Plan
 from jaxattack.models.source import ModelSource
+from jaxattack.release import installation
 from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep
 from jaxattack.training.ensemble import Chunk
 from jaxattack.training.source import model_for
@@ -214,7 +215,7 @@ def _connected(address: str, records: Dataset) -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise InputError(f"cluster {address} needs Ray: pip install 'jaxattack[cluster]'.") from None
+        raise InputError(f"cluster {address} needs Ray: {installation('cluster')}.") from None
     if ray.is_initialized():
         yield ray
         return

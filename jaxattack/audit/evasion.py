@@ -254,6 +254,7 @@ def _conclude(
             name=attack.name,
             settings=settings(attack),
             white_box=attack.white_box,
+            converged=evasion.converged,
             complete=evasion.complete,
             reason=evasion.reason,
             stolen=None if examples.stolen is None else stolen_findings(examples.stolen),

@@ -53,6 +53,8 @@ def load_victim(folder: Path, *, factory: str | ModelSource | None = None) -> Tr
             not named here.
     """
     file = folder / "model.json"
+    if folder.is_dir() and not file.exists():
+        raise InputError(f"{folder} holds no model{_contents(folder)}: give a folder that `jaxattack train` wrote.")
     description = read_json(file)
     if description.get("format") != FORMAT:
         raise InputError(
@@ -85,6 +87,15 @@ def load_victim(folder: Path, *, factory: str | ModelSource | None = None) -> Tr
             f"members, and {file} tells of {members} members of {records} records: train it again."
         )
     return Trained(model, variables, member, description)
+
+
+def _contents(folder: Path) -> str:
+    """What a folder without a model holds, for a sentence."""
+    if (folder / "run.json").exists():
+        return ", but a run of many (`jaxattack membership`)"
+    if (folder / "cells").is_dir():
+        return ", but a matrix (`jaxattack matrix`)"
+    return ", but a report" if (folder / "report.json").exists() else ""
 
 
 def _source(file: Path, name: str, about: dict[str, Any], factory: str | ModelSource | None) -> ModelSource:

@@ -60,6 +60,7 @@ def attack_findings(
         needs=tuple(NEEDS[need] for need in attack.needs),
         settings=settings(attack),
         question=experiment.question,
+        converged=reconstruction.converged,
         complete=reconstruction.complete,
         reason=reconstruction.reason,
         notes=dict(reconstruction.notes),

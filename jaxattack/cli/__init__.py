@@ -1,7 +1,7 @@
 """The command `jaxattack`: options become configurations, configurations become an audit, an audit becomes a folder.
 
 What is printed for people goes to standard error, so that ``--json`` leaves standard output to programs. Bad input ends
-with one sentence and exit status 2, Ctrl-C with 130 after saying how to go on.
+with one sentence, Ctrl-C after saying how to go on; `jaxattack.cli.status` has the exit statuses.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cyclopts import App, ArgumentCollection, Parameter
 from rich.console import Console
 
 from jaxattack.cli.options import require_whole_numbers
+from jaxattack.cli.status import BAD_INPUT, INTERRUPTED, end, explained_statuses
 from jaxattack.cli.summary import summary
 from jaxattack.error import InputError, InputWarning
 from jaxattack.release import release
@@ -54,11 +55,11 @@ def application(*, listing: bool = False) -> App:
     app = App(
         name="jaxattack",
         version=release("jaxattack"),
-        help="Measure how much a trained model gives away. Start with: jaxattack membership",
+        help=f"Measure how much a trained model gives away. Start with: jaxattack membership\n\n{explained_statuses()}",
         result_action="return_value",
         help_format="markdown",
         default_parameter=Parameter(negative=""),
-        config=(configure, require_whole_numbers),
+        config=(require_whole_numbers, configure),
         suppress_keyboard_interrupt=False,  # `main` ends it
     )
     for name, place in COMMANDS.items():
@@ -101,13 +102,11 @@ def _end_with(sentence: str) -> NoReturn:
     """Say why the input cannot be used, without the secrets that were typed, and exit."""
     from jaxattack.cli.credentials import shown_sentence
 
-    text = shown_sentence(sentence, sys.argv[1:])
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"jaxattack: {text}", markup=False)
-    raise SystemExit(2) from None
+    end(BAD_INPUT, shown_sentence(sentence, sys.argv[1:]))
 
 
 def main() -> None:
-    """Run the command line and exit: 0, or 2 for bad input, or 130 when stopped."""
+    """Run the command line and exit, as `jaxattack.cli.status.STATUSES` says."""
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
     if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["matrix"], ["epsilon"]):
@@ -134,4 +133,4 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stderr.flush()
         # The runtime would finish the chunk it is computing before the interpreter may end.
-        os._exit(130)
+        os._exit(INTERRUPTED)

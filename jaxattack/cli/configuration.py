@@ -38,7 +38,7 @@ _REMEDY = {bool: "true or false", int: "a whole number", float: "a number", str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invocation:
+class Configuration:
     """A command with the value of each option, from the command line, a file or its default.
 
     Attributes:
@@ -53,7 +53,7 @@ class Invocation:
 
 
 ConfigOption = Annotated[
-    Invocation | None,
+    Configuration | None,
     Parameter(
         name=_OPTION,
         accepts_keys=False,
@@ -61,11 +61,11 @@ ConfigOption = Annotated[
         help="a TOML file of options, which those typed here win over; each run leaves its own in its folder, config.toml.",
     ),
 ]
-"""A file on the command line; what a command gets in its place is its own invocation (`read_configuration`)."""
+"""A file on the command line; what a command gets in its place is its own configuration (`read_configuration`)."""
 
 
 def read_configuration(known: Sequence[str], command: str, arguments: ArgumentCollection) -> None:
-    """Give a command the options of its file that were not typed, and all its options as an `Invocation`.
+    """Give a command the options of its file that were not typed, and all its options as an `Configuration`.
 
     Args:
         known: the names of all commands.
@@ -87,11 +87,11 @@ def read_configuration(known: Sequence[str], command: str, arguments: ArgumentCo
     secrets = tuple(name for name, value in values.items() if _is_secret(name, value))
     plain = {name: value for name, value in values.items() if value is not None and name not in secrets}
     config.tokens[:] = [
-        Token(implicit_value=Invocation(command=command, options=plain, secrets=secrets), keyword=_OPTION)
+        Token(implicit_value=Configuration(command=command, options=plain, secrets=secrets), keyword=_OPTION)
     ]
 
 
-def write_configuration(folder: Path, invocation: Invocation) -> Path:
+def write_configuration(folder: Path, configuration: Configuration) -> Path:
     """Write a command's options beside what it made; the tables of other commands that made something there stay.
 
     Raises:
@@ -99,11 +99,11 @@ def write_configuration(folder: Path, invocation: Invocation) -> Path:
     """
     path = folder / NAME
     lines = [
-        f"# jaxattack {release('jaxattack')}. Run it again: jaxattack {invocation.command} --config {NAME}",
+        f"# jaxattack {release('jaxattack')}. Run it again: jaxattack {configuration.command} --config {NAME}",
         "# Paths are relative to where that is typed.",
-        *(f"# {name} held a secret and is left out." for name in invocation.secrets),
+        *(f"# {name} held a secret and is left out." for name in configuration.secrets),
     ]
-    tables = {**_earlier(path), invocation.command: dict(invocation.options)}
+    tables = {**_earlier(path), configuration.command: dict(configuration.options)}
     text = "\n".join([*lines, "", tomli_w.dumps(tables)])
     write_atomically(path, lambda file: file.write(text.encode(errors="replace")))
     return path

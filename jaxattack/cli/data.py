@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxattack.cli.configuration import ConfigOption
-from jaxattack.cli.output import Output, print_json, say
+from jaxattack.cli.output import Printing, print_json, say
 from jaxattack.data import load, names, save
 from jaxattack.types import InputError
 
@@ -49,7 +49,7 @@ def data(
             print(f"{key.replace('_', ' '):18}{value}")
     if out is not None:
         save(dataset, out)
-        say(Output(), f"Wrote {out}")
+        say(Printing(), f"Wrote {out}")
 
 
 def _print_names(as_json: bool) -> None:

@@ -68,6 +68,7 @@ def epsilon(
         out: the run folder, by default one in ./jaxattack-runs named after the settings; or the report's folder, by default
             beside the scores.
     """
+    output.check("epsilon")
     training = (sweep, private, subject, recipe, placement)
     if scores is not None:
         if training != (_SWEEP, _PRIVATE, _SUBJECT, _RECIPE, _PLACEMENT):

@@ -17,6 +17,7 @@ from jaxattack.cli.extraction import CredentialOptions, is_service, named_run, o
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.oracle.remote.address import mask_url
+from jaxattack.serve import require_packages
 from jaxattack.types import InputError, config
 
 
@@ -103,8 +104,11 @@ def evade(
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    output.check("evasion")
     if http and is_service(victim):
         raise InputError(f"http is given and {mask_url(victim)} is asked over HTTP already: leave http out.")
+    if http:
+        require_packages()
     audit = evading.audit
     key = credentials.read() if is_service(victim) else None
     with progress(output) as report:

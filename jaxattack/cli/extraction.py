@@ -14,7 +14,18 @@ from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
+from jaxattack.cli.output import (
+    RUNS,
+    Output,
+    OutputOptions,
+    Printing,
+    PrintingOptions,
+    flat,
+    progress,
+    publish,
+    resumable,
+    say,
+)
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.disk import LARGEST_JSON, decode_json
 from jaxattack.npz import UnreadableError, reason
@@ -22,7 +33,8 @@ from jaxattack.oracle import connect
 from jaxattack.oracle.identity import fingerprint_of, identity
 from jaxattack.oracle.ledger import PRICE, standing_for
 from jaxattack.oracle.remote.address import mask_url
-from jaxattack.serve import Key, Settings, serving
+from jaxattack.release import installation
+from jaxattack.serve import Key, Settings, missing_packages, require_packages, serving
 from jaxattack.serve import serve as run_server
 from jaxattack.types import InputError, config
 
@@ -72,6 +84,7 @@ StealingOptions = Annotated[Stealing, flat("The attack")]
 CredentialOptions = Annotated[Credentials, flat("Who asks")]
 _CREDENTIALS = Credentials()
 _TERMS, _STEALING, _OUTPUT, _LISTENING, _SETTINGS = Terms(), Stealing(), Output(), Listening(), Settings()
+_PRINTING = Printing()
 
 
 @explained
@@ -115,10 +128,12 @@ def extract(
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    output.check("extraction")
     if in_process and is_service(victim):
         raise InputError(f"in-process is given and {mask_url(victim)} is asked over HTTP: leave in-process out.")
     attack = None if stealing.method is None else lookup(stealing.method)
     key = credentials.read() if is_service(victim) else None
+    local = in_process or is_service(victim) or _without_server(output)
     with progress(output) as report:
         target = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision,
@@ -127,7 +142,7 @@ def extract(
         )  # fmt: skip
         folder = out or RUNS / named_run("extract", mask_url(victim), target, terms.settings, asdict(stealing))
         target = on_terms(target, terms, stealing.seed)
-        with resumable(folder), over_http(target, price, enabled=not in_process) as service:
+        with resumable(folder), over_http(target, price, enabled=not local) as service:
             result = run_extraction(
                 service,
                 attack,
@@ -139,6 +154,17 @@ def extract(
                 progress=report,
             )
     publish(folder, result.findings, output, secrets=(key,) if key else ())
+
+
+def _without_server(output: Output) -> bool:
+    """Whether what serves is not installed, which a person is told before anything is trained."""
+    if missing := missing_packages():
+        say(
+            output,
+            f"{' and '.join(missing)} cannot be imported, so the victim is asked in this process and not over HTTP: the answers "
+            f"are the same. To ask it over HTTP: {installation('serve')}",
+        )
+    return bool(missing)
 
 
 def is_service(victim: str) -> bool:
@@ -178,7 +204,7 @@ def serve(
     listening: Annotated[Listening, flat("Where and to whom")] = _LISTENING,
     limits: Annotated[Settings, flat("Limits")] = _SETTINGS,
     terms: TermOptions = _TERMS,
-    output: OutputOptions = _OUTPUT,
+    output: PrintingOptions = _PRINTING,
 ) -> None:
     """Serve a model as a prediction API, until Ctrl-C or SIGTERM.
 
@@ -194,6 +220,7 @@ def serve(
         seed: decides its training and its noise; 0 by default.
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
     """
+    require_packages()
     keys = _keys(listening.keys)
     with progress(output) as report:
         target = open_victim(

@@ -22,6 +22,7 @@ from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.oracle.remote.address import mask_url
+from jaxattack.serve import require_packages
 from jaxattack.types import InputError, InversionAttack, config
 
 
@@ -131,8 +132,11 @@ def invert(
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    output.check("inversion")
     if http and is_service(victim):
         raise InputError(f"http is given and {mask_url(victim)} is asked over HTTP already: leave http out.")
+    if http:
+        require_packages()
     audit = inverting.audit
     key = credentials.read() if is_service(victim) else None
     takes = TAKES[kind_of(victim)]

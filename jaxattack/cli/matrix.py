@@ -191,6 +191,7 @@ def matrix(
         cluster: train on a Ray cluster, as `jaxattack membership` has it; the models are asked and attacked here.
         out: the folder; by default one in ./jaxattack-runs named after the settings.
     """
+    output.check("matrix")
     audit = crossed.audit(subject, recipe)
     # Columns and attacks do not name the folder: with more of them it is gone on with.
     settings = {
@@ -206,5 +207,5 @@ def matrix(
     # Ray prints what happens to its machines on standard output, which is for programs.
     with redirect_stdout(sys.stderr), progress(output) as report_progress, resumable(folder):
         result = run_matrix(folder, audit, placement=placement, cluster=cluster, progress=report_progress)
-    publish(folder, result.findings, output)
     say(output, f"The models are in {folder / 'sweeps'}, what was measured in {folder / 'cells'}: both are used again.")
+    publish(folder, result.findings, output)

@@ -162,6 +162,7 @@ def membership(
             8 bytes for each attack, model and record.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    output.check("membership")
     learner, defences = learning.value(recipe), defending.value()
     audit = attacking.audit(subject, learner, defences, protocol)
     settings = {

@@ -12,7 +12,10 @@ from jaxattack.error import InputError
 
 
 def _split(_: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
-    return tuple(word for token in tokens for word in token.value.split(",") if word)
+    words = tuple(word for token in tokens for word in token.value.split(",") if word.strip())
+    if tokens and not words:
+        raise ValueError(f"{tokens[0].value!r} names nothing: name something, or leave the option out.")
+    return words
 
 
 Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, converter=_split)]

@@ -18,6 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from jaxattack.audit.findings import values
 from jaxattack.cli.configuration import ConfigOption, write_configuration
 from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
+from jaxattack.cli.limits import check_limits, limits_from, violations
+from jaxattack.cli.options import Words
+from jaxattack.cli.status import ABOVE_LIMIT, UNFINISHED, end
 
 if TYPE_CHECKING:
     from jaxattack.audit.record_table import RecordTable
@@ -26,7 +29,7 @@ RUNS = Path("jaxattack-runs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class Printing:
     """What is printed.
 
     Attributes:
@@ -40,12 +43,47 @@ class Output:
     config: ConfigOption = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Output(Printing):
+    """What is printed of a report, and what it may say.
+
+    Attributes:
+        fail_above: end with exit status 3, when all is written, where a figure of the report is above a limit, as
+            tpr@0.001=0.02 auc=0.6. Of a membership audit: tpr@RATE, auc and balanced-accuracy of the attack that the
+            headline speaks of, as estimated; tpr-lower@RATE and auc-lower are the lower ends of its intervals. Of one target
+            also discoveries, the share of the records. Of a matrix:
+            the largest tpr@RATE, auc, agreement and recognition of all defended columns. Of an extraction agreement, of an
+            inversion recognition, of an evasion success, of a reconstruction leak and leak-lower, and epsilon, the lower
+            bound.
+
+    Raises:
+        InputError: a word that is no limit.
+    """
+
+    fail_above: Words = ()
+
+    def __post_init__(self) -> None:
+        limits_from(self.fail_above)
+
+    def check(self, kind: str) -> None:
+        """Refuse, before anything is done, a limit on a figure that a kind of report has not.
+
+        Raises:
+            InputError: it lists those that there are.
+        """
+        if self.fail_above:
+            from jaxattack.report import KINDS
+
+            check_limits(limits_from(self.fail_above), KINDS[kind].measures)
+
+
 def flat(name: str, *, order: int = 0) -> Parameter:
     """A configuration whose fields are options of their own, under a heading; the highest order comes last."""
     return Parameter(name="*", group=Group.create_ordered(name, sort_key=order))
 
 
 OutputOptions = Annotated[Output, flat("Output", order=1)]
+PrintingOptions = Annotated[Printing, flat("Output", order=1)]
 
 
 def print_json(value: Any) -> None:
@@ -53,14 +91,14 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-def say(output: Output, text: str, *, standard_error: bool = True) -> None:
+def say(output: Printing, text: str, *, standard_error: bool = True) -> None:
     """Tell a person something, beside the progress or on standard output."""
     if not output.quiet:
         Console(stderr=standard_error, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
 @contextmanager
-def progress(output: Output) -> Iterator[Any]:
+def progress(output: Printing) -> Iterator[Any]:
     """A bar a phase, with the time that remains; standard error, so that output can be piped."""
     columns = (
         TextColumn("{task.description:>8}"),
@@ -87,11 +125,11 @@ def resumable(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say(Output(), f"Stopped. What was finished is kept in {folder}: the same command goes on from there.")
+        say(Printing(), f"Stopped. What was finished is kept in {folder}: the same command goes on from there.")
         raise
 
 
-def keep_options(folder: Path, output: Output) -> list[Path]:
+def keep_options(folder: Path, output: Printing) -> list[Path]:
     """Write the options of the command beside what it made; nothing where no command line asked for it."""
     return [] if output.config is None else [write_configuration(folder, output.config)]
 
@@ -106,6 +144,9 @@ def publish(
     secrets: Iterable[str] = (),
 ) -> None:
     """Write the report, print what a person reads of it or its JSON on standard output, and say where everything is.
+
+    It is the last that a command does: where a figure is above its limit or the attack stopped early, the command ends here,
+    with the exit status of that.
 
     Args:
         folder: of the report.
@@ -129,3 +170,7 @@ def publish(
     for text in (*document.get("notes", ()), pages.headline(document)):
         say(output, text, standard_error=output.json)
     say(output, f"Wrote {len(files)} files to {folder}; open {folder / 'report.html'}")
+    if above := violations(limits_from(output.fail_above), pages.measures(document)):
+        end(ABOVE_LIMIT, " ".join(above))
+    if reason := pages.unfinished(document):
+        end(UNFINISHED, f"the attack did not finish: {reason}")

@@ -97,6 +97,7 @@ def reconstruct(
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
+    output.check("reconstruction")
     if is_service(victim):
         raise InputError(
             "a service comes without its records, by which a reconstruction is judged: give a model folder."

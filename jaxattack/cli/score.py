@@ -49,6 +49,7 @@ def score(
         target: attack this model alone, its row counted from 0; the others are its references.
         out: the report's folder; by default beside the file.
     """
+    output.check("membership" if target is None else "target")
     _refuse_useless(target, verdicts, all_scores)
     folder = out or observations.with_suffix(".report")
     declared_attacks = attacks_from(attacks, protocol)

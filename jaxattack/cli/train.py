@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from jaxattack.audit import train_victim
-from jaxattack.cli.output import RUNS, Output, OutputOptions, keep_options, print_json, progress, say
+from jaxattack.cli.output import RUNS, Printing, PrintingOptions, keep_options, print_json, progress, say
 from jaxattack.cli.words import Learning, LearningOptions, RecipeOptions, Subject, SubjectOptions, named_learner, slug
 from jaxattack.training import Recipe
 
-_SUBJECT, _RECIPE, _LEARNING, _OUTPUT = Subject(), Recipe(), Learning(), Output()
+_SUBJECT, _RECIPE, _LEARNING, _OUTPUT = Subject(), Recipe(), Learning(), Printing()
 
 
 def train(
@@ -20,7 +20,7 @@ def train(
     learning: LearningOptions = _LEARNING,
     members: int | None = None,
     seed: int = 0,
-    output: OutputOptions = _OUTPUT,
+    output: PrintingOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
     """Train one victim into a model folder: configuration, weights, members, accuracy.

@@ -47,9 +47,10 @@ from jaxattack.npz import printable
 from jaxattack.oracle.identity import of_estimator, of_file
 from jaxattack.oracle.ledger import PRICE, CountingOracle, Tell
 from jaxattack.oracle.skops_safety import refuse_crafted, refuse_promises
+from jaxattack.release import installation
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level
 
-INSTALL = "install it with: pip install 'jaxattack[serve]'"
+INSTALL = f"install it with: {installation('serve')}"
 
 _KNOWN = (
     "sklearn.tree._tree.Tree",

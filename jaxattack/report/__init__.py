@@ -15,6 +15,6 @@ and the keys that the dataclasses of `jaxattack.audit.findings` document, a modu
 
 from __future__ import annotations
 
-from jaxattack.report.folder import headline, read, table, write
+from jaxattack.report.folder import KINDS, headline, measures, read, table, unfinished, write
 
-__all__ = ["headline", "read", "table", "write"]
+__all__ = ["KINDS", "headline", "measures", "read", "table", "unfinished", "write"]

@@ -120,3 +120,15 @@ def headline(findings: Any) -> str:
     """What matters most in the findings, as for `write`, in plain sentences."""
     plain = values(findings)
     return KINDS[plain["kind"]].headline(plain)
+
+
+def measures(findings: Any) -> dict[str, float | None]:
+    """The figures in the findings, as for `write`, that a limit may be set on, what matters most first; None if not measured."""
+    plain = values(findings)
+    return {name: measure(plain) for name, measure in KINDS[plain["kind"]].measures.items()}
+
+
+def unfinished(findings: Any) -> str:
+    """Why the attack of the findings, as for `write`, stopped before its end, in a sentence; empty where it did not."""
+    plain = values(findings)
+    return KINDS[plain["kind"]].unfinished(plain)

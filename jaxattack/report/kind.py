@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 from rich.console import RenderableType
 
+from jaxattack.report.measure import Measure
+from jaxattack.report.measure import Values as Values
 from jaxattack.report.style import Drawing
 
-Values = Mapping[str, Any]
 Pictures = Mapping[int, UInt8[np.ndarray, "height width channel"]]
 
 
@@ -26,6 +28,8 @@ class Kind(NamedTuple):
         files: findings -> further text files, by name.
         table: findings -> what a terminal shows.
         headline: findings -> what matters most, in plain sentences.
+        measures: figures that a limit may be set on, by name, what matters most first.
+        unfinished: findings -> why the attack stopped before its end, in a sentence; empty where it did not.
     """
 
     needed: tuple[str, ...]
@@ -35,3 +39,5 @@ class Kind(NamedTuple):
     files: Callable[[Values], dict[str, str]]
     table: Callable[[Values], RenderableType]
     headline: Callable[[Values], str]
+    measures: Mapping[str, Measure] = MappingProxyType({})
+    unfinished: Callable[[Values], str] = lambda findings: ""  # noqa: ARG005 (most have no end but their own)

@@ -41,17 +41,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from jaxattack.release import installation
 from jaxattack.serve.settings import Key, Settings
 from jaxattack.types import InputError, Oracle
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-__all__ = ["Key", "Settings", "application", "serve", "serving"]
+__all__ = ["Key", "Settings", "application", "missing_packages", "require_packages", "serve", "serving"]
 
 _DEFAULT = Settings()
 
@@ -111,8 +113,21 @@ def serving(oracle: Oracle, *, keys: Sequence[Key] = (), settings: Settings = _D
     return _extra("running").serving(oracle, keys=keys, settings=settings)
 
 
+def missing_packages() -> tuple[str, ...]:
+    """What serving needs and is not installed."""
+    return tuple(package for package in ("starlette", "uvicorn") if find_spec(package) is None)
+
+
+def require_packages() -> None:
+    """Refuse to serve where a package is missing, before anything is trained for it.
+
+    Raises:
+        InputError: it names the package and says how to install it.
+    """
+    if missing := missing_packages():
+        raise InputError(f"serving needs {' and '.join(missing)}: {installation('serve')}.")
+
+
 def _extra(module: str) -> ModuleType:
-    try:
-        return import_module(f"jaxattack.serve.{module}")
-    except ModuleNotFoundError as error:
-        raise InputError(f"serving needs {error.name}: pip install 'jaxattack[serve]'.") from error
+    require_packages()
+    return import_module(f"jaxattack.serve.{module}")

@@ -46,7 +46,8 @@ class Evasion:
         questions: asked of the victim about each record.
         gradients: of a model at one record each; 0 for an attack that only asks.
         cost: what was asked of an oracle; nothing for an attack on weights.
-        complete: whether the attack came to its end and fooled the victim about some record that it labels right.
+        converged: whether the attack came to its end.
+        complete: whether it did and fooled the victim about some record that it labels right.
         reason: why not, in one sentence; empty when complete.
         notes: what else the attack found, name -> number or text.
     """
@@ -59,6 +60,7 @@ class Evasion:
     questions: Int[np.ndarray, "record"]
     gradients: int = 0
     cost: Ledger = field(default_factory=Ledger)
+    converged: bool = True
     complete: bool = True
     reason: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)

@@ -60,6 +60,7 @@ class Reconstruction:
         cost: what was asked of oracles.
         models: how many models the attack trained.
         steps: of gradient descent, those that trained its models included.
+        converged: whether the attack came to its end.
         complete: whether every target was reconstructed.
         reason: why not, in one sentence; empty when complete.
         notes: what else the attack found, name -> number or text.
@@ -73,6 +74,7 @@ class Reconstruction:
     cost: Ledger = field(default_factory=Ledger)
     models: int = 0
     steps: int = 0
+    converged: bool = True
     complete: bool = True
     reason: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)

@@ -397,6 +397,26 @@ def test_the_folder_of_something_else_is_left_alone(tmp_path, no_training):
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["cells/battery.csv"],
+        ["cells/" + "0" * 24 + ".json", "run.json"],
+        ["cells/" + "0" * 24 + ".json", "report.json"],
+        ["cells/", "notes.txt"],
+    ],
+)
+def test_a_folder_with_cells_of_something_else_is_left_alone(files, tmp_path, no_training):
+    (tmp_path / "cells").mkdir()
+    for file in files:
+        if not file.endswith("/"):
+            (tmp_path / file).write_text('{"kind": "membership"}')
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="holds files that are no matrix"):
+        run(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_column_that_is_there_twice_is_there_once():
     assert [column.name for column in settings(columns=(ROUND, ROUND, Column(name="bare"))).columns] == [
         "none",

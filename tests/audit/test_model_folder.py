@@ -43,6 +43,16 @@ def _rewrite(folder, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("run.json", "but a run of many"), ("cells/", "but a matrix"), ("report.json", "but a report"), ("notes", ": ")],
+)
+def test_a_folder_of_something_else_is_named(file, said, tmp_path):
+    (tmp_path / file).mkdir() if file.endswith("/") else (tmp_path / file).write_text("{}")
+    with pytest.raises(InputError, match=rf"holds no model.*{said}.*give a folder that `jaxattack train` wrote"):
+        open_victim(str(tmp_path))
+
+
 def test_a_folder_knows_its_records_and_members(folder):
     victim = open_victim(str(folder))
     records = choose_records(load("iris"), 60, 3)

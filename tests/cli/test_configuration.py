@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxattack.cli import COMMANDS, application
-from jaxattack.cli.configuration import LARGEST, Invocation, write_configuration
+from jaxattack.cli.configuration import LARGEST, Configuration, write_configuration
 from jaxattack.error import InputError
 
 APP = application()
@@ -36,7 +36,7 @@ def parsed(command, *words):
     return bound.arguments
 
 
-def invocation(arguments) -> Invocation:
+def configuration(arguments) -> Configuration:
     """The options that a command was given, however it takes them."""
     return arguments["config"] if "config" in arguments else arguments["output"].config
 
@@ -44,9 +44,9 @@ def invocation(arguments) -> Invocation:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_reads_back_the_options_that_it_wrote(command, tmp_path):
     first = parsed(command, *TYPED[command].split())
-    path = write_configuration(tmp_path, invocation(first))
+    path = write_configuration(tmp_path, configuration(first))
     assert parsed(command, "--config", str(path)) == first
-    assert len(invocation(first).options) > 1
+    assert len(configuration(first).options) > 1
 
 
 def test_every_command_has_a_line_above():
@@ -70,15 +70,15 @@ def test_what_is_typed_wins_over_the_file_and_a_table_over_the_top(tmp_path):
 
 
 def test_tables_of_other_commands_stay_where_a_command_writes_its_own(tmp_path):
-    write_configuration(tmp_path, Invocation(command="membership", options={"models": 8}))
-    path = write_configuration(tmp_path, Invocation(command="report", options={"run": "here"}))
+    write_configuration(tmp_path, Configuration(command="membership", options={"models": 8}))
+    path = write_configuration(tmp_path, Configuration(command="report", options={"run": "here"}))
     assert parsed("membership", "--config", str(path))["attacking"].models == 8
     assert parsed("report", "--config", str(path))["run"] == Path("here")
 
 
 def test_text_of_any_kind_is_kept(tmp_path):
     odd = 'q"\\\n\t\x1b[31m é 漢 \x7f'
-    path = write_configuration(tmp_path, Invocation(command="train", options={"data": odd}))
+    path = write_configuration(tmp_path, Configuration(command="train", options={"data": odd}))
     assert parsed("train", "--config", str(path))["subject"].data == odd
 
 
@@ -87,7 +87,7 @@ def test_text_of_any_kind_is_kept(tmp_path):
     [(["--key", "hunter22"], "key"), (["http://me:hunter22@host/x"], "victim"), (["http://h/?t=hunter22"], "victim")],
 )
 def test_no_secret_is_written_or_read(words, secret, tmp_path):
-    options = invocation(parsed("extract", *words))
+    options = configuration(parsed("extract", *words))
     assert options.secrets == (secret,)
     assert "hunter22" not in write_configuration(tmp_path, options).read_text()
     with pytest.raises(InputError, match=f"holds a secret, {secret}") as refusal:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from cyclopts import CoercionError
 
 from jaxattack.attacks.membership import ATTACKS, LiRA, Threshold
 from jaxattack.cli import application
@@ -104,3 +105,9 @@ def test_words_are_values():
             Attacking(design=design).audit(subject, learner=None, defences=(), protocol="independent")
     with pytest.raises(InputError, match="records is 3"):
         Subject(records=3)
+
+
+@pytest.mark.parametrize("word", ["", ",", " "])
+def test_a_word_that_names_nothing_is_refused(word):
+    with pytest.raises(CoercionError, match="--defend: .* names nothing: name something, or leave the option out"):
+        words("membership", "--defend", word)

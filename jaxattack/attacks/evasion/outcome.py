@@ -92,6 +92,7 @@ def outcome(
         questions=questions,
         gradients=gradients,
         cost=Ledger() if cost is None else cost,
+        converged=not stopped,
         complete=not reason,
         reason=reason,
         notes={} if notes is None else notes,

@@ -188,6 +188,7 @@ def _ask(attack: str, oracle: Oracle, partial: Partial, score: Score) -> Reconst
         value=_likeliest(scores, secret),
         score=scores,
         cost=cost,
+        converged=not reason,
         complete=not reason,
         reason=reason,
     )

@@ -20,6 +20,7 @@ class AttackFindings:
         name: in the registry.
         settings: its fields.
         white_box: whether it had the victim's weights.
+        converged: whether it came to its end.
         complete: whether it came to its end and fooled the victim about some record that it labels right.
         reason: why not, in a sentence; empty when complete.
         stolen: the model that was stolen first and on which examples were made; None where none was.
@@ -29,6 +30,7 @@ class AttackFindings:
     name: str
     settings: Mapping[str, Any]
     white_box: bool
+    converged: bool
     complete: bool
     reason: str
     stolen: StolenFindings | None

@@ -145,6 +145,7 @@ class AttackFindings:
         needs: what it was handed, in words.
         settings: its fields.
         question: what of the records was asked for, in words; empty where the goal says it.
+        converged: whether it came to its end.
         complete: whether every target was reconstructed.
         reason: why not.
         notes: what else it found.
@@ -156,6 +157,7 @@ class AttackFindings:
     needs: tuple[str, ...]
     settings: dict[str, Any]
     question: str
+    converged: bool
     complete: bool
     reason: str
     notes: dict[str, Any]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,21 @@ from jaxattack.metrics import Estimate
 from jaxattack.types import FolderError, InputError, config
 
 FORMAT = 1
+_CELL = re.compile(r"[0-9a-f]{24}\.json|\..*\.partial")
 Measurement = TypeVar("Measurement", bound="MembershipMeasurement | ExtractionMeasurement | InversionMeasurement")
+
+
+def is_matrix(folder: Path) -> bool:
+    """Whether a folder is of a matrix: it has cells and nothing else in their place, and no run or report of its own."""
+    cells = folder / "cells"
+    if not cells.is_dir() or (folder / "run.json").exists():
+        return False
+    if not all(_CELL.fullmatch(path.name) for path in cells.iterdir()):
+        return False
+    try:
+        return read_json(folder / "report.json").get("kind") == "matrix"
+    except InputError:  # it was stopped before its report, or that is damaged: it is written anew
+        return any(cells.iterdir()) or (folder / "sweeps").is_dir() or {*folder.iterdir()} == {cells}
 
 
 def digest(identity: Any) -> str:

@@ -21,7 +21,7 @@ from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.matrix import CostFindings, MatrixFindings, Seconds
-from jaxattack.audit.matrix.cells import CellFolder
+from jaxattack.audit.matrix.cells import CellFolder, is_matrix
 from jaxattack.audit.matrix.columns import ColumnRun, check_column, open_column
 from jaxattack.audit.matrix.findings import ColumnResult, findings_of
 from jaxattack.audit.matrix.membership import cells_of, measure
@@ -151,7 +151,7 @@ def _own(out: Path) -> Path:
     Raises:
         InputError: it holds something else.
     """
-    if out.is_dir() and any(out.iterdir()) and not (out / "cells").is_dir():
+    if out.is_dir() and any(out.iterdir()) and not is_matrix(out):
         raise InputError(f"{out} holds files that are no matrix: give an empty or a new folder.")
     return out
 

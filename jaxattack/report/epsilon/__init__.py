@@ -6,6 +6,7 @@ there are not are left out; an infinite epsilon, which bounds nothing, and a los
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.epsilon.figures import FIGURES, draw
 from jaxattack.report.epsilon.page import render
 from jaxattack.report.epsilon.reading import headline
@@ -20,4 +21,5 @@ EPSILON = Kind(
     files=lambda findings: {"bounds.csv": comma_separated(findings)},
     table=table,
     headline=headline,
+    measures=measure.EPSILON,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.evasion.figures import FIGURES, draw
 from jaxattack.report.evasion.page import render
 from jaxattack.report.evasion.reading import headline
@@ -16,4 +17,6 @@ EVASION = Kind(
     files=lambda findings: {"records.csv": comma_separated(findings)},
     table=table,
     headline=headline,
+    measures=measure.EVASION,
+    unfinished=measure.why_unfinished,
 )

@@ -5,6 +5,7 @@ Findings are `jaxattack.audit.findings.extraction.ExtractionFindings`, whose doc
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.extraction.figures import FIGURES, draw
 from jaxattack.report.extraction.page import render
 from jaxattack.report.extraction.reading import headline
@@ -22,4 +23,6 @@ EXTRACTION = Kind(
     },
     table=table,
     headline=headline,
+    measures=measure.EXTRACTION,
+    unfinished=measure.why_unfinished,
 )

@@ -7,6 +7,7 @@ are left out where there are none.
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.inversion.figures import FIGURES, draw
 from jaxattack.report.inversion.page import render
 from jaxattack.report.inversion.reading import headline
@@ -21,4 +22,6 @@ INVERSION = Kind(
     files=lambda findings: {"targets.csv": comma_separated(findings)},
     table=table,
     headline=headline,
+    measures=measure.INVERSION,
+    unfinished=measure.why_unfinished,
 )

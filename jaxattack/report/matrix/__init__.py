@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.matrix.figures import FIGURES, draw
 from jaxattack.report.matrix.page import render
@@ -16,4 +17,5 @@ MATRIX = Kind(
     files=lambda findings: {"cells.csv": comma_separated(findings)},
     table=table,
     headline=headline,
+    measures=measure.MATRIX,
 )

@@ -6,6 +6,7 @@ out where there is none, and so is the time of training where nothing was traine
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.membership.figures import FIGURES, draw
 from jaxattack.report.membership.page import render
@@ -20,4 +21,5 @@ MEMBERSHIP = Kind(
     files=lambda findings: {"attacks.csv": comma_separated(findings)},
     table=table,
     headline=headline,
+    measures=measure.MEMBERSHIP,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.reconstruction.figures import FIGURES, draw
 from jaxattack.report.reconstruction.page import render
@@ -16,4 +17,6 @@ RECONSTRUCTION = Kind(
     files=lambda findings: {"targets.csv": comma_separated(findings)},
     table=table,
     headline=headline,
+    measures=measure.RECONSTRUCTION,
+    unfinished=measure.why_unfinished,
 )

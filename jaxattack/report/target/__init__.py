@@ -6,6 +6,7 @@ records whose membership is known is null where none is.
 
 from __future__ import annotations
 
+from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.target.figures import FIGURES, draw
 from jaxattack.report.target.page import render
@@ -20,4 +21,5 @@ TARGET = Kind(
     files=lambda findings: {"records.csv": comma_separated(findings)},
     table=table,
     headline=headline,
+    measures=measure.TARGET,
 )
