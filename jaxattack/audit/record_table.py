@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -65,12 +66,12 @@ class RecordTable:
     difficulty: Float[np.ndarray, "record"]
     scores: Mapping[str, Float[np.ndarray, "target record"]]
 
-    @property
+    @cached_property
     def named(self) -> tuple[str, ...]:
         """What to call each record: its id, or its number in the data."""
         return self.ids or tuple(map(str, self.exposure.number.tolist()))
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """What to call the class of each record: its name, or its number."""
         return tuple(self.names[one] if self.names else str(one) for one in self.label.tolist())

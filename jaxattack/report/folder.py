@@ -21,6 +21,7 @@ from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kind import Kind, Pictures
 from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
+from jaxattack.report.membership.listing import list_records
 from jaxattack.report.membership.records import RECORDS, records_csv
 from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.report.target import TARGET
@@ -71,7 +72,8 @@ def write(
         contents |= {RECORDS: records_csv(records), SCORES: partial(write_scores, table=records)}
     for name, drawing in drawings.items():
         contents |= {f"{name}.svg": drawing.svg, f"{name}.png": drawing.png}
-    contents["report.html"] = kind.render(plain, drawings)
+    listing = {} if records is None else {"listing": list_records(records, pictures or {})}
+    contents["report.html"] = kind.render(plain, drawings, **listing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -84,7 +86,7 @@ def write(
             content(folder / name)
     # What an earlier report had and this one lacks would show other findings.
     absent = {f"{name}.{suffix}" for name in set(kind.figures) - set(drawings) for suffix in ("svg", "png")}
-    if kind is MEMBERSHIP:
+    if plain["kind"] == "membership":
         absent |= {RECORDS, SCORES} - set(contents)
     for name in absent:
         (folder / name).unlink(missing_ok=True)

@@ -1,11 +1,14 @@
-"""The page: one HTML file that needs nothing else, neither network nor script, on a screen or on paper.
+"""The page: one HTML file that needs nothing else, on a screen or on paper; where it has a script, all is told without it too.
 
-Text from the findings is escaped by the templates; only this package's own figures and style sheet go in as they are.
+Text from the findings is escaped by the templates; only this package's own figures, style sheets and script go in as they
+are. The page's policy lets no other script run than this one, which it knows by its hash, and nothing be loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -18,13 +21,23 @@ from jaxattack.report.style import Drawing, inline
 _WORDS = ("percent", "points", "rate", "number", "count", "spread", "times", "duration", "size", "small", "dollars")
 
 
-def fill(template: str, findings: Mapping[str, Any], drawings: Mapping[str, Drawing], **values: Any) -> str:
+def fill(
+    template: str,
+    findings: Mapping[str, Any],
+    drawings: Mapping[str, Drawing],
+    *,
+    styles: Sequence[str] = (),
+    script: str | None = None,
+    **values: Any,
+) -> str:
     """A page from its template.
 
     Args:
         template: its path in this package.
         findings: as `jaxattack.report` describes.
         drawings: figures by name; those that are absent are left out.
+        styles: style sheets beside that of all pages, by their paths in this package.
+        script: its script, by its path in this package.
         values: what else the template names.
 
     Returns:
@@ -39,14 +52,22 @@ def fill(template: str, findings: Mapping[str, Any], drawings: Mapping[str, Draw
     )
     environment.globals["zip"] = zip
     environment.filters |= {name: getattr(wording, name) for name in _WORDS}
+    code = None if script is None else _text(script)
     return environment.get_template(template).render(
         findings=findings,
-        style=Markup(_text("page.css")),
+        style=Markup("\n".join(map(_text, ("page.css", *styles)))),
+        script=None if code is None else Markup(code),
+        script_hash=None if code is None else _policy_hash(code),
         figures={name: (Markup(inline(drawing.svg, name)), drawing.alt) for name, drawing in drawings.items()},
         settings=list(_flat(findings["config"])),
         surroundings=list(_flat(findings["environment"])),
         **values,
     )
+
+
+def _policy_hash(code: str) -> str:
+    """By which a page's policy knows a script (Content Security Policy Level 3, section 2.3.1)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
 def _text(name: str) -> str:

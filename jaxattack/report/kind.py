@@ -24,7 +24,7 @@ class Kind(NamedTuple):
         needed: parts of the findings without which there is nothing to show.
         figures: the names of all figures it may draw.
         draw: findings and pictures of records -> the figures there are, by name.
-        render: findings and figures -> a whole HTML document.
+        render: findings and figures, and what is listed of records -> a whole HTML document.
         files: findings -> further text files, by name.
         table: findings -> what a terminal shows.
         headline: findings -> what matters most, in plain sentences.
@@ -35,7 +35,7 @@ class Kind(NamedTuple):
     needed: tuple[str, ...]
     figures: tuple[str, ...]
     draw: Callable[[Values, Pictures], dict[str, Drawing]]
-    render: Callable[[Values, Mapping[str, Drawing]], str]
+    render: Callable[..., str]
     files: Callable[[Values], dict[str, str]]
     table: Callable[[Values], RenderableType]
     headline: Callable[[Values], str]

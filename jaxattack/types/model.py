@@ -44,7 +44,7 @@ def check_ids(ids: Sequence[str], records: int, name: str) -> None:
 
 def ids_at(ids: Sequence[str], rows: Int[np.ndarray, "row"]) -> tuple[str, ...]:
     """The ids of the records in these rows; none where one is there twice, which its id does not tell apart."""
-    return tuple(ids[row] for row in rows) if ids and len(np.unique(rows)) == len(rows) else ()
+    return tuple(ids[int(row)] for row in rows) if ids and len(np.unique(rows)) == len(rows) else ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxattack.report.html import fill, phases
+from jaxattack.report.membership.listing import Listing
 from jaxattack.report.membership.poison import poison_sentence
 from jaxattack.report.membership.reading import (
     attacks_to_draw,
@@ -29,12 +30,13 @@ _PHASES = {
 }
 
 
-def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
+def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing], listing: Listing | None = None) -> str:
     """The page of an audit.
 
     Args:
         findings: the values of `jaxattack.audit.findings.membership.MembershipFindings`.
         drawings: figures by name; those that are absent are left out.
+        listing: of all records, where they are known.
 
     Returns:
         A whole HTML document.
@@ -43,6 +45,9 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         "membership/page.html.jinja",
         findings,
         drawings,
+        styles=() if listing is None else ("membership/records.css",),
+        script=None if listing is None else "membership/records.js",
+        listing=listing,
         headline=sentences(findings),
         poisoned=poison_sentence(findings) if findings.get("poison") else None,
         rates=rates(findings),
