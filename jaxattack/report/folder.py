@@ -18,7 +18,7 @@ from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.evasion import EVASION
 from jaxattack.report.extraction import EXTRACTION
 from jaxattack.report.inversion import INVERSION
-from jaxattack.report.kind import Kind, Pictures
+from jaxattack.report.kind import Kind, Pictures, draw_all
 from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.membership.listing import list_records
@@ -63,7 +63,7 @@ def write(
     """
     plain = values(findings)
     kind = KINDS[plain["kind"]]
-    drawings = kind.draw(plain, pictures or {})
+    drawings = draw_all(kind.figures, plain, pictures or {})
     contents: dict[str, str | bytes | Callable[[Path], None]] = {
         "report.json": json.dumps(plain, indent=1, allow_nan=False),
         **kind.files(plain),

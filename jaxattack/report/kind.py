@@ -8,13 +8,28 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.figure import Figure
 from rich.console import RenderableType
 
 from jaxattack.report.measure import Measure
 from jaxattack.report.measure import Values as Values
-from jaxattack.report.style import Drawing
+from jaxattack.report.style import Drawing, save, styled
 
 Pictures = Mapping[int, UInt8[np.ndarray, "height width channel"]]
+Draw = Callable[[Values, Pictures], tuple[Figure, str] | None]
+"""Findings and pictures of records -> a figure and what it shows, in words; None where there is nothing to draw."""
+
+
+def of_findings(draw: Callable[[Values], tuple[Figure, str] | None]) -> Draw:
+    """A figure that shows no records."""
+    return lambda findings, pictures: draw(findings)  # noqa: ARG005 (as every figure is called)
+
+
+def draw_all(figures: Mapping[str, Draw], findings: Values, pictures: Pictures) -> dict[str, Drawing]:
+    """Every figure that there is something to draw for, by name, in the order of `figures`."""
+    with styled():
+        drawings = {name: draw(findings, pictures) for name, draw in figures.items()}
+        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 class Kind(NamedTuple):
@@ -22,8 +37,7 @@ class Kind(NamedTuple):
 
     Attributes:
         needed: parts of the findings without which there is nothing to show.
-        figures: the names of all figures it may draw.
-        draw: findings and pictures of records -> the figures there are, by name.
+        figures: all that it may draw, by name.
         render: findings and figures, and what is listed of records -> a whole HTML document.
         files: findings -> further text files, by name.
         table: findings -> what a terminal shows.
@@ -33,8 +47,7 @@ class Kind(NamedTuple):
     """
 
     needed: tuple[str, ...]
-    figures: tuple[str, ...]
-    draw: Callable[[Values, Pictures], dict[str, Drawing]]
+    figures: Mapping[str, Draw]
     render: Callable[..., str]
     files: Callable[[Values], dict[str, str]]
     table: Callable[[Values], RenderableType]

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from jaxattack.report import folder, read, write
-from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.membership.tables import comma_separated
 from jaxattack.report.style import Drawing
 from jaxattack.types import InputError
@@ -28,12 +27,13 @@ BLANK = Drawing(svg='<svg width="1pt" height="1pt"></svg>', png=b"", alt="nothin
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures left blank, for tests of the files alone."""
-    blank = MEMBERSHIP._replace(
-        draw=lambda _, pictures: {
-            name: BLANK for name in MEMBERSHIP.figures if name != "poison" and (pictures or name != "vulnerable")
-        }
+    monkeypatch.setattr(
+        folder,
+        "draw_all",
+        lambda figures, findings, pictures: {
+            name: BLANK for name in figures if name != "poison" and (pictures or name != "vulnerable")
+        },
     )
-    monkeypatch.setattr(folder, "KINDS", {"membership": blank})
 
 
 def test_write_returns_what_it_wrote_and_read_gives_the_findings_back(invent, undrawn, tmp_path):

@@ -7,7 +7,7 @@ there are not are left out; an infinite epsilon, which bounds nothing, and a los
 from __future__ import annotations
 
 from jaxattack.report import measure
-from jaxattack.report.epsilon.figures import FIGURES, draw
+from jaxattack.report.epsilon.figures import FIGURES
 from jaxattack.report.epsilon.page import render
 from jaxattack.report.epsilon.reading import headline
 from jaxattack.report.epsilon.tables import comma_separated, table
@@ -16,7 +16,6 @@ from jaxattack.report.kind import Kind
 EPSILON = Kind(
     needed=("experiment", "bounds", "cost"),
     figures=FIGURES,
-    draw=draw,
     render=render,
     files=lambda findings: {"bounds.csv": comma_separated(findings)},
     table=table,

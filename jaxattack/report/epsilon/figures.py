@@ -10,25 +10,19 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from jaxattack.report.kind import Pictures
-from jaxattack.report.style import DASHES, INK, MUTED, SERIES, WIDE, Drawing, save, styled
+from jaxattack.report.kind import Draw, of_findings
+from jaxattack.report.style import DASHES, INK, MUTED, SERIES, WIDE
 from jaxattack.report.wording import number, rate
 
-FIGURES = ("bounds",)
 CLAIMS = {"many_runs": 0, "one_run": 0, "one_run_fdp": 1, "many_runs_gdp": 2, "one_run_gdp": 2, "gaussian": 2}
 WORDS = ("(epsilon, delta)-DP", "Gaussian trade-off", "Gaussian DP")
 
 
-def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:  # noqa: ARG001 (as of every kind)
+def _bounds(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     """The bounds, if any is allowed."""
     rows = [row for row in findings["bounds"] if row["epsilon"] is not None]
     if not rows:
-        return {}
-    with styled():
-        return {"bounds": save(*_bounds(findings, rows))}
-
-
-def _bounds(findings: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> tuple[Figure, str]:
+        return None
     best = findings["headline"]
     uppers = [row for row in findings["upper"] or () if row["epsilon"] is not None]
     names = [row["name"] for row in rows]
@@ -69,3 +63,8 @@ def _bounds(findings: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> tuple
     bounds = ", ".join(f"{name} {number(value, 2)}" for name, value in zip(names, values, strict=True))
     above = "".join(f"; upper bound {row['name']} {number(row['epsilon'], 2)}" for row in uppers)
     return figure, f"Lower bounds on epsilon at {confidence} confidence: {bounds}{above}."
+
+
+FIGURES: Mapping[str, Draw] = {
+    "bounds": of_findings(_bounds),
+}

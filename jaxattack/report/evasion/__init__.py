@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxattack.report import measure
-from jaxattack.report.evasion.figures import FIGURES, draw
+from jaxattack.report.evasion.figures import FIGURES
 from jaxattack.report.evasion.page import render
 from jaxattack.report.evasion.reading import headline
 from jaxattack.report.evasion.tables import comma_separated, table
@@ -12,7 +12,6 @@ from jaxattack.report.kind import Kind
 EVASION = Kind(
     needed=("victim", "attack", "success", "records", "cost"),
     figures=FIGURES,
-    draw=draw,
     render=render,
     files=lambda findings: {"records.csv": comma_separated(findings)},
     table=table,

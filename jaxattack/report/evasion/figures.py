@@ -12,19 +12,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxattack.report.kind import Pictures
+from jaxattack.report.kind import Draw, Pictures, of_findings
 from jaxattack.report.pictures import grid
-from jaxattack.report.style import SERIES, WIDE, Drawing, save, styled
+from jaxattack.report.style import SERIES, WIDE
 from jaxattack.report.wording import percent
-
-FIGURES = ("gallery", "curve")
-
-
-def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
-    """Every figure that there are pictures or figures for, by name, in the order of `FIGURES`."""
-    with styled():
-        drawings = {"gallery": _gallery(findings, pictures), "curve": _curve(findings)}
-        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _gallery(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, str] | None:
@@ -67,3 +58,9 @@ def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
         figure,
         f"Success against distance: {percent(success['among_right'])} of {success['right']} records are fooled.",
     )
+
+
+FIGURES: Mapping[str, Draw] = {
+    "gallery": _gallery,
+    "curve": of_findings(_curve),
+}

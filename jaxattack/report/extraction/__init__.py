@@ -6,7 +6,7 @@ Findings are `jaxattack.audit.findings.extraction.ExtractionFindings`, whose doc
 from __future__ import annotations
 
 from jaxattack.report import measure
-from jaxattack.report.extraction.figures import FIGURES, draw
+from jaxattack.report.extraction.figures import FIGURES
 from jaxattack.report.extraction.page import render
 from jaxattack.report.extraction.reading import headline
 from jaxattack.report.extraction.tables import comma_separated, table
@@ -15,7 +15,6 @@ from jaxattack.report.kind import Kind
 EXTRACTION = Kind(
     needed=("victim", "attack", "fidelity", "cost"),
     figures=FIGURES,
-    draw=draw,
     render=render,
     files=lambda findings: {
         "fidelity.csv": comma_separated(findings),

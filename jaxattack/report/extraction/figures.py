@@ -18,26 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from jaxattack.report.extraction.reading import PLACES
-from jaxattack.report.kind import Pictures
-from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, SERIES, SURFACE, WIDE, Drawing, save, styled
+from jaxattack.report.kind import Draw, of_findings
+from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, SERIES, SURFACE, WIDE
 from jaxattack.report.wording import count, percent, small
 
-FIGURES = ("curve", "errors", "parameters", "weights", "tree")
 _PANELS = 6
 _SIGNED = LinearSegmentedColormap.from_list("signed", [SERIES[1], SURFACE, SERIES[0]])
-
-
-def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:  # noqa: ARG001 - an extraction shows no records
-    """Every figure that the findings have the figures for, by name, in the order of `FIGURES`."""
-    with styled():
-        drawings = {
-            "curve": _curve(findings),
-            "errors": _errors(findings),
-            "parameters": _parameters(findings),
-            "weights": _weights(findings),
-            "tree": _tree(findings),
-        }
-        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
@@ -156,3 +142,12 @@ def _tree(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     axes.set(xlim=(-0.7, leaves - 0.3), ylim=(-depth - 0.5, 0.5))
     axes.xaxis.set_major_locator(NullLocator())
     return figure, f"The recovered tree, {leaves} leaves and {depth} levels deep; its text is below."
+
+
+FIGURES: Mapping[str, Draw] = {
+    "curve": of_findings(_curve),
+    "errors": of_findings(_errors),
+    "parameters": of_findings(_parameters),
+    "weights": of_findings(_weights),
+    "tree": of_findings(_tree),
+}

@@ -8,7 +8,7 @@ are left out where there are none.
 from __future__ import annotations
 
 from jaxattack.report import measure
-from jaxattack.report.inversion.figures import FIGURES, draw
+from jaxattack.report.inversion.figures import FIGURES
 from jaxattack.report.inversion.page import render
 from jaxattack.report.inversion.reading import headline
 from jaxattack.report.inversion.tables import comma_separated, table
@@ -17,7 +17,6 @@ from jaxattack.report.kind import Kind
 INVERSION = Kind(
     needed=("victim", "attack", "recognition", "targets", "cost"),
     figures=FIGURES,
-    draw=draw,
     render=render,
     files=lambda findings: {"targets.csv": comma_separated(findings)},
     table=table,

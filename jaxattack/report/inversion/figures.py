@@ -7,33 +7,25 @@ confidence  the victim's confidence in each target, and how far it is like the m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxattack.report.kind import Pictures
+from jaxattack.report.kind import Draw, Pictures, of_findings
 from jaxattack.report.pictures import grid
-from jaxattack.report.style import COLUMN, SERIES, Drawing, save, styled
+from jaxattack.report.style import COLUMN, SERIES
 from jaxattack.report.wording import number
 
-FIGURES = ("gallery", "steps", "confidence")
+
+def _entries(findings: Mapping[str, Any], pictures: Pictures) -> list[Mapping[str, Any]]:
+    """Those of the gallery whose pictures are there."""
+    return [entry for entry in findings["gallery"] if entry["made"] in pictures]
 
 
-def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
-    """Every figure that there are pictures or figures for, by name, in the order of `FIGURES`."""
-    entries = [entry for entry in findings["gallery"] if entry["made"] in pictures]
-    with styled():
-        drawings = {
-            "gallery": _gallery(entries, pictures, bool(findings["attack"]["updates"])),
-            "steps": _steps(entries, pictures),
-            "confidence": _confidence(findings),
-        }
-        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
-
-
-def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures, updates: bool) -> tuple[Figure, str] | None:
+def _gallery(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, str] | None:
+    entries, updates = _entries(findings, pictures), bool(findings["attack"]["updates"])
     if not entries:
         return None
     beside = (("record", "nearest"),)
@@ -50,7 +42,8 @@ def _gallery(entries: Sequence[Mapping[str, Any]], pictures: Pictures, updates: 
     return figure, f"Reconstructions of the classes {targets} under the victim's own records of them."
 
 
-def _steps(entries: Sequence[Mapping[str, Any]], pictures: Pictures) -> tuple[Figure, str] | None:
+def _steps(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, str] | None:
+    entries = _entries(findings, pictures)
     steps = [step for step, _ in entries[0]["frames"]] if entries else []
     if not steps:
         return None
@@ -84,3 +77,10 @@ def _confidence(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
     mean = float(np.mean([row["score"] for row in rows]))
     return figure, f"The victim's confidence in each reconstruction against its likeness: mean {number(mean, 2)}."
+
+
+FIGURES: Mapping[str, Draw] = {
+    "gallery": _gallery,
+    "steps": _steps,
+    "confidence": of_findings(_confidence),
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxattack.report import measure
 from jaxattack.report.kind import Kind
-from jaxattack.report.matrix.figures import FIGURES, draw
+from jaxattack.report.matrix.figures import FIGURES
 from jaxattack.report.matrix.page import render
 from jaxattack.report.matrix.reading import headline
 from jaxattack.report.matrix.tables import comma_separated, table
@@ -12,7 +12,6 @@ from jaxattack.report.matrix.tables import comma_separated, table
 MATRIX = Kind(
     needed=("columns", "cells", "cost"),
     figures=FIGURES,
-    draw=lambda findings, pictures: draw(findings),  # noqa: ARG005 (a matrix shows no records)
     render=render,
     files=lambda findings: {"cells.csv": comma_separated(findings)},
     table=table,

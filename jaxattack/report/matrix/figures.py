@@ -18,30 +18,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from jaxattack.report.kind import Draw, of_findings
 from jaxattack.report.matrix.labels import put_labels
 from jaxattack.report.matrix.reading import FLOOR, Cell, attacks_of, cells_at, largest_auc, quoted_rate
-from jaxattack.report.style import MUTED, RULE, SERIES, Drawing, save, styled
+from jaxattack.report.style import MUTED, RULE, SERIES
 from jaxattack.report.wording import percent, rate
 
-FIGURES = ("auc", "tpr", "others", "pareto")
 PAGE = 6.2
 _DARK, _LIGHT = "#17191d", "#fdfdfd"  # on colours that stay as they are where the page is dark
 _ROW = 0.165
 _LONGEST = 26
 Shade = Callable[[float], float]
 """From a figure to its place in the colour map, 0 to 1."""
-
-
-def draw(findings: Mapping[str, Any]) -> dict[str, Drawing]:
-    """Every figure that there are cells for, by name, in the order of `FIGURES`."""
-    with styled():
-        drawings = {
-            "auc": _auc(findings),
-            "tpr": _tpr(findings),
-            "others": _others(findings),
-            "pareto": _pareto(findings),
-        }
-        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _auc(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
@@ -248,3 +236,11 @@ def _attacks_panel(axes: Axes, findings: Mapping[str, Any]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     put_labels(axes, labels, markers)
+
+
+FIGURES: Mapping[str, Draw] = {
+    "auc": of_findings(_auc),
+    "tpr": of_findings(_tpr),
+    "others": of_findings(_others),
+    "pareto": of_findings(_pareto),
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from jaxattack.report import measure
 from jaxattack.report.kind import Kind
-from jaxattack.report.membership.figures import FIGURES, draw
+from jaxattack.report.membership.figures import FIGURES
 from jaxattack.report.membership.page import render
 from jaxattack.report.membership.reading import headline
 from jaxattack.report.membership.tables import comma_separated, table
@@ -16,7 +16,6 @@ from jaxattack.report.membership.tables import comma_separated, table
 MEMBERSHIP = Kind(
     needed=("attacks", "claim", "models", "vulnerable", "vulnerability"),
     figures=FIGURES,
-    draw=draw,
     render=render,
     files=lambda findings: {"attacks.csv": comma_separated(findings)},
     table=table,

@@ -20,12 +20,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from jaxattack.report.kind import Draw, of_findings
 from jaxattack.report.membership.poison import draw_poison
 from jaxattack.report.membership.reading import attacks_to_draw, baseline, quoted_rate
-from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, RULE, SERIES, SURFACE, WIDE, Drawing, save, styled
+from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, RULE, SERIES, SURFACE, WIDE
 from jaxattack.report.wording import number, percent, points, rate
 
-FIGURES = ("roc", "tpr_by_models", "poison", "histograms", "vulnerable", "vulnerability")
 LOWEST = 1e-5
 _ACROSS = 8
 _LONGEST = 28
@@ -33,22 +33,6 @@ _LEGEND: dict[str, Any] = {
     "loc": "lower right", "labelcolor": "linecolor", "handlelength": 2.2, "labelspacing": 0.2, "borderaxespad": 0.1,
     "frameon": True, "facecolor": SURFACE, "edgecolor": "none", "framealpha": 0.9,
 }  # fmt: skip
-
-
-def draw(
-    findings: Mapping[str, Any], pictures: Mapping[int, UInt8[np.ndarray, "height width channel"]]
-) -> dict[str, Drawing]:
-    """Every figure that the findings have the figures for, by name, in the order of `FIGURES`."""
-    with styled():
-        drawings = {
-            "roc": _roc(findings),
-            "tpr_by_models": _tpr_by_models(findings),
-            "poison": draw_poison(findings),
-            "histograms": _histograms(findings),
-            "vulnerable": _vulnerable(findings, pictures),
-            "vulnerability": _vulnerability(findings),
-        }
-        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
@@ -287,3 +271,13 @@ def _vulnerability(findings: Mapping[str, Any]) -> tuple[Figure, str]:
         figure,
         f"How vulnerable each record is; {certain} of {counts.sum()} records at 0.9 or above.",
     )
+
+
+FIGURES: Mapping[str, Draw] = {
+    "roc": of_findings(_roc),
+    "tpr_by_models": of_findings(_tpr_by_models),
+    "poison": of_findings(draw_poison),
+    "histograms": of_findings(_histograms),
+    "vulnerable": _vulnerable,
+    "vulnerability": of_findings(_vulnerability),
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxattack.report import measure
 from jaxattack.report.kind import Kind
-from jaxattack.report.reconstruction.figures import FIGURES, draw
+from jaxattack.report.reconstruction.figures import FIGURES
 from jaxattack.report.reconstruction.page import render
 from jaxattack.report.reconstruction.reading import headline
 from jaxattack.report.reconstruction.tables import comma_separated, table
@@ -12,7 +12,6 @@ from jaxattack.report.reconstruction.tables import comma_separated, table
 RECONSTRUCTION = Kind(
     needed=("victim", "attack", "comparisons", "targets", "cost"),
     figures=FIGURES,
-    draw=draw,
     render=render,
     files=lambda findings: {"targets.csv": comma_separated(findings)},
     table=table,

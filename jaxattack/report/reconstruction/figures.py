@@ -15,25 +15,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from jaxattack.report.kind import Pictures
+from jaxattack.report.kind import Draw, Pictures, of_findings
 from jaxattack.report.pictures import grid
-from jaxattack.report.style import COLUMN, MUTED, SERIES, WIDE, Drawing, save, styled
+from jaxattack.report.style import COLUMN, MUTED, SERIES, WIDE
 from jaxattack.report.wording import percent, small
-
-FIGURES = ("gallery", "errors", "shares", "comparisons")
-
-
-def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:
-    """Every figure that there are pictures or figures for, by name, in the order of `FIGURES`."""
-    goal = findings["attack"]["goal"]
-    with styled():
-        drawings = {
-            "gallery": _gallery(findings, pictures),
-            "errors": _errors(findings) if goal in ("record", "records") else None,
-            "shares": _shares(findings) if goal == "property" else None,
-            "comparisons": _comparisons(findings) if goal in ("attribute", "label") else None,
-        }
-        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _gallery(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, str] | None:
@@ -52,6 +37,8 @@ def _gallery(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, s
 
 
 def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    if findings["attack"]["goal"] not in ("record", "records"):
+        return None
     targets = [target for target in findings["targets"] if target["error"] is not None]
     if not targets:
         return None
@@ -86,7 +73,9 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return float(values.min()) / 2, float(values.max()) * 2
 
 
-def _shares(findings: Mapping[str, Any]) -> tuple[Figure, str]:
+def _shares(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    if findings["attack"]["goal"] != "property":
+        return None
     true, value = (np.array([target[key] for target in findings["targets"]], float) for key in ("truth", "value"))
     figure = Figure(figsize=(COLUMN, 2.6))
     axes = figure.add_subplot()
@@ -99,7 +88,9 @@ def _shares(findings: Mapping[str, Any]) -> tuple[Figure, str]:
     return figure, f"Estimated against true shares: mean absolute error {percent(error)} of the records."
 
 
-def _comparisons(findings: Mapping[str, Any]) -> tuple[Figure, str]:
+def _comparisons(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    if findings["attack"]["goal"] not in ("attribute", "label"):
+        return None
     rows = findings["comparisons"]
     figure = Figure(figsize=(WIDE, 0.34 * len(rows) + 0.9))
     axes = figure.add_subplot()
@@ -119,3 +110,11 @@ def _comparisons(findings: Mapping[str, Any]) -> tuple[Figure, str]:
     first = rows[0]
     alt = f"{first['of']}: {percent(first['attack']['value'])} by the attack, {percent(first['baseline']['value'])} by {first['against']}."
     return figure, alt
+
+
+FIGURES: Mapping[str, Draw] = {
+    "gallery": _gallery,
+    "errors": of_findings(_errors),
+    "shares": of_findings(_shares),
+    "comparisons": of_findings(_comparisons),
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from jaxattack.report import measure
 from jaxattack.report.kind import Kind
-from jaxattack.report.target.figures import FIGURES, draw
+from jaxattack.report.target.figures import FIGURES
 from jaxattack.report.target.page import render
 from jaxattack.report.target.reading import headline
 from jaxattack.report.target.tables import comma_separated, table
@@ -16,7 +16,6 @@ from jaxattack.report.target.tables import comma_separated, table
 TARGET = Kind(
     needed=("attacks", "verdicts", "records", "cost"),
     figures=FIGURES,
-    draw=draw,
     render=render,
     files=lambda findings: {"records.csv": comma_separated(findings)},
     table=table,

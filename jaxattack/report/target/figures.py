@@ -12,27 +12,19 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxattack.report.kind import Pictures
+from jaxattack.report.kind import Draw, of_findings
 from jaxattack.report.membership.figures import roc
-from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, SERIES, Drawing, save, styled
+from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, SERIES
 from jaxattack.report.target.reading import claimed
 from jaxattack.report.target.tables import tpr_at
 from jaxattack.report.wording import percent, rate
 
-FIGURES = ("roc", "p_values")
 FLOOR = "loss"
 _SIDES = (
     ("member", "known members", SERIES[0]),
     ("unknown", "not known", SERIES[1]),
     ("non_member", "known non-members", MUTED),
 )
-
-
-def draw(findings: Mapping[str, Any], pictures: Pictures) -> dict[str, Drawing]:  # noqa: ARG001 (as of every kind)
-    """The figures that the findings have the numbers for."""
-    with styled():
-        drawings = {"roc": _roc(findings), "p_values": _p_values(findings)}
-        return {name: save(*drawing) for name, drawing in drawings.items() if drawing is not None}
 
 
 def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
@@ -67,3 +59,9 @@ def _p_values(findings: Mapping[str, Any]) -> tuple[Figure, str]:
     axes.set_ylim(bottom=0)
     axes.legend(loc="upper right")
     return figure, f"Histogram of the p-values, uniform where nothing leaks. {'; '.join(words)}."
+
+
+FIGURES: Mapping[str, Draw] = {
+    "roc": of_findings(_roc),
+    "p_values": of_findings(_p_values),
+}
