@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from jaxattack import training as training
     from jaxattack.audit import Victim as Victim
     from jaxattack.audit import as_observations as as_observations
+    from jaxattack.audit import compare as compare
     from jaxattack.audit import epsilon as epsilon
     from jaxattack.audit import evade as evade
     from jaxattack.audit import extract as extract
@@ -127,6 +128,7 @@ _HOMES = {
     "as_observations": "jaxattack.audit",
     "attacks": "jaxattack",
     "audit": "jaxattack",
+    "compare": "jaxattack.audit",
     "data": "jaxattack",
     "defences": "jaxattack",
     "designs": "jaxattack.data",

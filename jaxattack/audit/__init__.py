@@ -2,6 +2,7 @@
 
 from jaxattack.audit.asking import run_observations
 from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
+from jaxattack.audit.comparison import ComparisonResult, compare
 from jaxattack.audit.epsilon import epsilon
 from jaxattack.audit.epsilon_methods import EpsilonAudit
 from jaxattack.audit.evaluation import evaluate
@@ -28,6 +29,7 @@ __all__ = [
     "CanaryScores",
     "CanarySweep",
     "Column",
+    "ComparisonResult",
     "EpsilonAudit",
     "EvasionAudit",
     "EvasionResult",
@@ -48,6 +50,7 @@ __all__ = [
     "as_victim",
     "audit_gradients",
     "audit_training",
+    "compare",
     "epsilon",
     "evade",
     "evaluate",

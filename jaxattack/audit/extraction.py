@@ -11,7 +11,6 @@ import numpy as np
 
 from jaxattack.attacks.extraction import ATTACKS, uniform
 from jaxattack.attacks.naming import label
-from jaxattack.audit.compare import compare as compare_models
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.extraction import (
     AttackFindings,
@@ -21,6 +20,7 @@ from jaxattack.audit.findings.extraction import (
     Seconds,
 )
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings, VerificationFindings
+from jaxattack.audit.likeness import compare as compare_models
 from jaxattack.audit.session import Session, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.training import check_seed

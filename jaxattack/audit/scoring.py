@@ -61,13 +61,22 @@ def rescore(
         InputError: no run, a damaged one, or fewer than 4 models.
     """
     begin = time.perf_counter()
+    run, models = open_run(folder)
+    return run_result(run, models, attacks, declare, records_of(run), begin, progress, all_scores=all_scores)
+
+
+def open_run(folder: Path) -> tuple[RunFolder, int]:
+    """A run folder to read, and how many models it holds, as far as they follow one another.
+
+    Raises:
+        InputError: no run, a damaged one, or fewer than 4 models.
+    """
     run = RunFolder.existing(folder)
     complete = run.complete_models()
     models = next(count for count in range(len(complete) + 1) if count not in complete)
     _require_enough(run, models)
     _check_description(run)
-    records = _records_of(run)
-    return run_result(run, models, attacks, declare, records, begin, progress, all_scores=all_scores)
+    return run, models
 
 
 def scored_observations(folder: RunFolder, models: int, plan: Plan | None = None) -> Observations:
@@ -105,7 +114,7 @@ def _check_description(run: RunFolder) -> None:
         raise InputError(f"{run.path / 'run.json'} has no {wrong[0]:.80} as a run has it: give another folder.")
 
 
-def _records_of(run: RunFolder) -> Dataset | None:
+def records_of(run: RunFolder) -> Dataset | None:
     """The records of a run, where they can be loaded still and are the same."""
     data = run.identity["data"]
     try:

@@ -3,6 +3,8 @@
 share_interval        Clopper-Pearson of a share
 paired_difference     a - b of two shares over the same trials: hybrid of Wilson intervals (Newcombe 1998, method 10)
 difference            a - b of two shares over different trials: the same without correlation
+interval_difference   a - b of two figures of which the intervals alone are known (Donner and Zou 2012)
+widened               an interval of a share at another confidence
 mean_interval         Student's t of a mean
 """
 
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.special import expit, logit, stdtrit
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -56,6 +59,39 @@ def difference(
 ) -> Interval:
     """How much larger the share of ours is than the share of theirs, over different trials."""
     return _difference(ours, theirs, 0.0, confidence)
+
+
+def interval_difference(ours: Interval, theirs: Interval) -> Interval:
+    """How much larger our figure is than theirs, by the intervals of either, which are independent.
+
+    Each end lies as far from the difference as the ends that it is made of lie from their figures, added in squares.
+    """
+    return Interval(
+        value=ours.value - theirs.value,
+        low=ours.value - theirs.value - _reach(ours.value - ours.low, theirs.high - theirs.value, 0.0),
+        high=ours.value - theirs.value + _reach(ours.high - ours.value, theirs.value - theirs.low, 0.0),
+    )
+
+
+def widened(share: Interval, confidence: float, freedom: float | None = None) -> Interval:
+    """The interval of a share at another confidence than 95%.
+
+    Args:
+        share: 0 to 1, with its 95% interval.
+        confidence: between 0 and 1.
+        freedom: of Student's t on the logit scale, if the interval is that; else it is that of Clopper and Pearson, exactly
+            widened at 0 and 1, and otherwise as the normal distribution widens its logit.
+    """
+    if not 0 < share.value < 1:
+        power = float(np.log((1 - confidence) / 2) / np.log((1 - CONFIDENCE) / 2))
+        low, high = (share.low**power, 1.0) if share.value else (0.0, 1 - (1 - share.high) ** power)
+        return Interval(value=share.value, low=low, high=high)
+    ours, usual = (
+        stdtrit(np.inf if freedom is None else freedom, (1 + level) / 2) for level in (confidence, CONFIDENCE)
+    )
+    centre = logit(share.value)
+    low, high = (float(expit(centre + (logit(end) - centre) * ours / usual)) for end in (share.low, share.high))
+    return Interval(value=share.value, low=low, high=high)
 
 
 def corrected(comparisons: int) -> float:

@@ -67,16 +67,17 @@ def paired_clusters(
         their_clusters: likewise.
 
     Returns:
-        Pairs of labels; none where the records are the same in all models.
+        Pairs of labels, each label in one at most; none where the records are the same in all models.
     """
     both = np.concatenate([ours, theirs])
     varying = both[:, varying_records(both)]
     rows = [row.tobytes() for row in np.packbits(varying ^ varying[:, :1], axis=1)]
     own = dict(zip(rows[: len(ours)], our_clusters.tolist(), strict=True)) if varying.size else {}
-    pairs = {
-        (own[row], label) for row, label in zip(rows[len(ours) :], their_clusters.tolist(), strict=True) if row in own
-    }
-    return np.array(sorted(pairs), int).reshape(-1, 2)
+    pairs: dict[int, int] = {}
+    for row, label in zip(rows[len(ours) :], their_clusters.tolist(), strict=True):
+        if row in own and label not in pairs.values():
+            pairs.setdefault(own[row], label)
+    return np.array(sorted(pairs.items()), int).reshape(-1, 2)
 
 
 def differences(ours: Influences, theirs: Influences, pairing: Pairing | None = None) -> tuple[Difference, ...]:

@@ -124,6 +124,28 @@ class Influences:
     by_record: Float[np.ndarray, "record figure"]
     by_cluster: Float[np.ndarray, "cluster figure"]
 
+    def at(self, fprs: Sequence[float]) -> Influences:
+        """The same at some of the rates alone, and on the AUC.
+
+        Raises:
+            InputError: a rate that is not among them.
+        """
+        if wrong := [fpr for fpr in fprs if fpr not in self.fprs]:
+            raise InputError(f"fprs has {wrong[0]} and the influences are at {self.fprs}: choose from these.")
+        figures = [*map(self.fprs.index, fprs), len(self.fprs)]
+        levels = self.levels._replace(
+            influence=self.levels.influence[:, figures],
+            value=self.levels.value[figures],
+            bound=self.levels.bound[figures],
+        )
+        return Influences(
+            fprs=tuple(fprs),
+            clusters=self.clusters,
+            levels=levels,
+            by_record=self.by_record[:, figures],
+            by_cluster=self.by_cluster[:, figures],
+        )
+
     def groups(self) -> list[Group]:
         """The models of each cluster, beside themselves."""
         return [

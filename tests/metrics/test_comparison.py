@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest as proportion
 
-from jaxattack.metrics.comparison import corrected, difference, mean_interval, paired_difference, share_interval
+from jaxattack.metrics import Estimate
+from jaxattack.metrics.comparison import (
+    Interval,
+    corrected,
+    difference,
+    interval_difference,
+    mean_interval,
+    paired_difference,
+    share_interval,
+    widened,
+)
 
 
 def trials(both, ours, theirs, neither):
@@ -84,3 +95,33 @@ def test_intervals_of_several_comparisons_hold_together():
     alone = difference(*pairs[0])
     assert corrected(1) == pytest.approx(0.95)
     assert leaks[0].low < alone.low < alone.high < leaks[0].high
+
+
+def test_the_difference_of_two_intervals_is_that_of_the_shares_they_are_of():
+    rng = np.random.default_rng(5)
+    a, b = rng.random(60) < 0.7, rng.random(90) < 0.4
+    ours, theirs = (interval_of(*wilson(int(one.sum()), len(one))) for one in (a, b))
+    assert vars(interval_difference(ours, theirs)) == pytest.approx(vars(difference(a, b)))
+
+
+def interval_of(value, low, high):
+    return Interval(value=value, low=low, high=high)
+
+
+def wilson(hits, trials):
+    ends = proportion(hits, trials).proportion_ci(0.95, method="wilson")
+    return hits / trials, ends.low, ends.high
+
+
+def test_a_widened_interval_is_that_of_the_other_confidence():
+    estimate = Estimate(value=0.03, variance=0.01**2, freedom=7.0, trials=100)
+    usual = interval_of(0.03, *estimate.interval())
+    told = widened(usual, 0.999, 7.0)
+    assert (told.low, told.high) == pytest.approx(estimate.interval(0.999))
+    for hits in (0, 40):
+        exact = [proportion(hits, 40).proportion_ci(level, method="exact") for level in (0.95, 0.99)]
+        told = widened(interval_of(hits / 40, exact[0].low, exact[0].high), 0.99)
+        assert (told.low, told.high) == pytest.approx((exact[1].low, exact[1].high))
+    exact = [proportion(130, 400).proportion_ci(level, method="exact") for level in (0.95, 0.999)]
+    told = widened(interval_of(130 / 400, exact[0].low, exact[0].high), 0.999)  # near enough where it is no tail
+    assert (told.low, told.high) == pytest.approx((exact[1].low, exact[1].high), rel=0.01)

@@ -189,3 +189,14 @@ def test_intervals_of_a_difference_cover_and_pairing_narrows_them(models_too):
         widths.append((high - low) / (apart.interval()[1] - apart.interval()[0]))
     assert np.mean(cover) >= 0.88  # 95% less three standard errors
     assert np.median(widths) < 0.9
+
+
+def test_influences_at_some_rates_are_those_that_are_found_at_them_alone(rng):
+    scores = drawn(m := halves(8, 200, rng), 1.0, rng.normal(size=200), rng)
+    some, alone = moves(scores, m, (0.3, 0.1, 0.02)).at((0.02, 0.3)), moves(scores, m, (0.02, 0.3))
+    for one, other in zip(some.estimates()[:2], alone.estimates()[:2], strict=True):
+        assert (one.value, one.freedom) == (other.value, pytest.approx(other.freedom))
+        assert one.variance == pytest.approx(other.variance)
+    assert some.estimates()[-1].value == alone.estimates()[-1].value
+    with pytest.raises(InputError, match="fprs has 0.5"):
+        some.at((0.5,))

@@ -30,6 +30,7 @@ class CellFindings:
         leak: what the cell is drawn by: the AUC, the share of answers that the stolen model agrees on, the share of classes
             that are recognised.
         leak_interval: at 95%.
+        leak_freedom: degrees of freedom of that interval's Student's t on the logit scale; None where it is of a count.
         test_accuracy: of the column.
         auc: of a membership attack, all targets pooled.
         auc_interval: at 95%, for new records and new models.
@@ -57,6 +58,7 @@ class CellFindings:
     reason: str = ""
     leak: float | None = None
     leak_interval: tuple[float, float] | None = None
+    leak_freedom: float | None = None
     test_accuracy: float | None = None
     auc: float | None = None
     auc_interval: tuple[float, float] | None = None

@@ -121,6 +121,7 @@ def _membership(
         about,
         leak=area.value,
         leak_interval=area.interval(),
+        leak_freedom=area.freedom,
         auc=area.value,
         auc_interval=area.interval(),
         tpr={rate: one.value for rate, one in zip(rates, given.tpr, strict=True)},

@@ -1,0 +1,57 @@
+"""In which settings several runs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jaxattack.audit.findings.comparison import ChangeFindings
+
+LONGEST = 200
+"""Letters of a value that are shown."""
+
+
+def changes(configurations: Sequence[Mapping[str, Any]]) -> tuple[ChangeFindings, ...]:
+    """The settings that are not the same everywhere.
+
+    Args:
+        configurations: of each run, as plain values.
+
+    Returns:
+        One for each place at which they differ, in the order in which places are first there. Records of one fingerprint are
+        the same whatever their name.
+
+    Example:
+        >>> [one.name for one in changes([{"recipe": {"epochs": 10}}, {"recipe": {"epochs": 20}, "defences": ["Round"]}])]
+        ['recipe.epochs', 'defences']
+    """
+    flat = [dict(_leaves(configuration)) for configuration in configurations]
+    places = list(dict.fromkeys(place for leaves in flat for place in leaves))
+    if len({leaves.get("data.sha256") for leaves in flat}) == 1 and "data.sha256" in places:
+        places.remove("data.name")
+    rows = [ChangeFindings(name=place, values=tuple(leaves.get(place) for leaves in flat)) for place in places]
+    return tuple(row for row in rows if len(set(row.values)) > 1)
+
+
+def _leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str | None]]:
+    for name, value in values.items():
+        path = f"{place}.{name}" if place else str(name)
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, path)
+        else:
+            yield path, None if value is None else text(value)[:LONGEST]
+
+
+def text(value: Any) -> str:
+    """A plain value as a person writes it: objects that name themselves as calls, lists with commas.
+
+    Example:
+        >>> text([{"name": "Round", "decimals": 2}, {"name": "Label"}])
+        'Round(decimals=2), Label'
+    """
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text, value))
+    if isinstance(value, Mapping):
+        fields = ", ".join(f"{name}={text(part)}" for name, part in value.items() if name != "name")
+        return f"{value.get('name', '')}({fields})" if fields or "name" not in value else str(value["name"])
+    return f"{value:g}" if isinstance(value, float) else str(value)

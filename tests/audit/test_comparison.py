@@ -1,0 +1,253 @@
+"""Audits side by side: against the differences of their scores, where they share everything and where they share nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jaxattack.attacks.membership import lookup
+from jaxattack.audit.comparison import compare
+from jaxattack.audit.comparison.settings import changes, text
+from jaxattack.audit.comparison.side import IDS, LABELS, POSITION
+from jaxattack.audit.findings import values
+from jaxattack.data.designs import Halves
+from jaxattack.metrics import Pairing, differences, influences, model_clusters, paired_clusters, roc_curve
+from jaxattack.metrics.comparison import corrected
+from jaxattack.store import Cost, RunFolder
+from jaxattack.types import InputError, Observations
+
+ATTACKS = tuple(lookup(name) for name in ("lira-online", "loss", "gap"))
+RECORDS = 240
+LABEL = np.random.default_rng(9).integers(0, 3, RECORDS)
+
+
+def observed(leak: float, seed: int, models: int = 8, members: int = 0) -> Observations:
+    """Signals of models that remember their members by so much, of records that are as hard in every audit."""
+    random = np.random.default_rng(seed)
+    hardness = np.random.default_rng(7).normal(size=(1, RECORDS, 1))
+    member = Halves()(models, RECORDS, members)
+    phi = (random.normal(size=(models, RECORDS, 1)) + hardness + leak * member[:, :, None]).astype(np.float32)
+    return Observations(signals={"phi": phi, "correct": (phi > -1).astype(np.float32)}, member=member, label=LABEL)
+
+
+PLAIN, DEFENDED, OTHER_MODELS = observed(1.5, 0), observed(0.7, 1), observed(0.7, 1, members=5)
+
+
+@pytest.fixture(scope="module")
+def findings():
+    return compare(PLAIN, DEFENDED, OTHER_MODELS, names=["plain", "defended", "other"], attacks=ATTACKS).findings
+
+
+def every_contrast(findings):
+    for attack in findings.attacks:
+        for leak in attack.differences:
+            if leak is not None:
+                yield from (leak.auc, *leak.tpr.values())
+    for pair in findings.pairs:
+        yield from (pair.train_accuracy, pair.test_accuracy, pair.strongest.auc, *pair.strongest.tpr.values())
+
+
+def test_an_audit_and_itself_differ_by_exactly_nothing():
+    same = compare(PLAIN, replace(PLAIN), attacks=ATTACKS).findings
+    assert {(one.difference, *one.interval, one.clear) for one in every_contrast(same)} == {(0.0, 0.0, 0.0, False)}
+    assert (same.pairs[0].records, same.pairs[0].models, same.pairs[0].basis) == (RECORDS, 8, LABELS)
+    assert same.changes == ()
+
+
+def test_the_other_order_turns_every_sign():
+    there, back = (compare(*both, attacks=ATTACKS[1:]).findings for both in ((PLAIN, DEFENDED), (DEFENDED, PLAIN)))
+    names = [attack.name for attack in there.attacks]
+    back = replace(back, attacks=tuple(sorted(back.attacks, key=lambda attack: names.index(attack.name))))
+    for one, other in zip(every_contrast(there), every_contrast(back), strict=True):
+        assert one.difference == pytest.approx(-other.difference)
+        assert one.interval == pytest.approx([-end for end in other.interval[::-1]])
+
+
+def test_differences_are_those_of_the_scores_paired_where_they_can_be(findings):
+    lira, rates = ATTACKS[0], (0.1, 0.01)
+    attack = next(one for one in findings.attacks if one.name == "lira-online")
+    every = np.repeat(np.arange(RECORDS)[:, None], 2, axis=1)
+
+    def moves(one):
+        scores = lira(one)
+        return influences(scores, one.member, roc_curve(scores.ravel(), one.member.ravel()), rates)
+
+    for other, told, models in ((DEFENDED, attack.differences[0], 8), (OTHER_MODELS, attack.differences[1], 0)):
+        clusters = paired_clusters(other.member, PLAIN.member, *map(model_clusters, (other.member, PLAIN.member)))
+        found = differences(moves(other), moves(PLAIN), Pairing(records=every, clusters=clusters))
+        assert 2 * len(clusters) == models
+        for contrast, difference in zip((told.tpr["0.1"], told.tpr["0.01"], told.auc), found, strict=True):
+            assert contrast.difference == pytest.approx(difference.value)
+            assert contrast.interval == pytest.approx(difference.interval(corrected(3 * 2)), rel=2e-3)
+            assert contrast.clear == (not contrast.interval[0] <= 0 <= contrast.interval[1])
+    assert attack.differences[0].auc.clear
+    assert attack.differences[0].auc.difference < 0
+    assert [pair.models for pair in findings.pairs] == [8, 0]
+
+
+def test_an_interval_allows_for_every_attack_on_every_run_and_of_a_declared_one_for_the_runs(findings):
+    assert findings.allowance == 3 * 2
+    assert {pair.strongest.allowance for pair in findings.pairs} == {3 * 3 * 2}
+    assert (findings.claim.attack, findings.claim.choices) == (findings.attacks[0].name, 3)
+    declared = compare(PLAIN, DEFENDED, OTHER_MODELS, attacks=ATTACKS, declare=ATTACKS[0]).findings
+    assert (declared.claim.attack, declared.claim.choices, declared.claim.declared) == ("lira-online", 1, True)
+    wide, narrow = (
+        next(one for one in of.attacks if one.name == "lira-online").differences[0].auc.interval
+        for of in (findings, declared)
+    )
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+def test_records_are_the_same_by_their_ids_and_otherwise_nothing_is_paired():
+    ids = tuple(f"r{number}" for number in range(RECORDS))
+    some = np.random.default_rng(3).permutation(RECORDS)[:180]
+    named = replace(PLAIN, ids=ids)
+    part = replace(DEFENDED.take_records(some), ids=tuple(ids[one] for one in some))
+    strangers = replace(DEFENDED, label=LABEL[::-1].copy())
+    by_id, apart = compare(named, part, strangers, attacks=ATTACKS[1:]).findings.pairs
+    assert (by_id.records, by_id.models, by_id.basis) == (180, 8, IDS)
+    assert (apart.records, apart.models, apart.basis) == (0, 0, "")
+
+
+def test_an_attack_that_one_audit_does_not_allow_is_told_of_the_others():
+    label_only = Observations(
+        signals={"correct": DEFENDED.signals["correct"]}, member=DEFENDED.member, label=DEFENDED.label
+    )
+    told = compare(PLAIN, label_only, names=["plain", "labels"], attacks=ATTACKS).findings
+    lira = next(one for one in told.attacks if one.name == "lira-online")
+    assert lira.runs[0] is not None
+    assert (lira.runs[1], lira.differences) == (None, (None,))
+    assert told.pairs[0].strongest.attack == "gap"
+    assert told.notes == ("labels: These attacks are left out, for phi was not observed: lira-online, loss.",)
+    with pytest.raises(InputError, match="no attack can be run on labels"):
+        compare(PLAIN, label_only, names=["plain", "labels"], attacks=ATTACKS[:1])
+    with pytest.raises(InputError, match="the declared attack cannot be run on labels"):
+        compare(label_only, PLAIN, names=["labels", "plain"], attacks=ATTACKS, declare=ATTACKS[0])
+
+
+def write_run(path, observations, **identity):
+    """A run folder that was never trained."""
+    described = {
+        "data": {"name": "digits", "records": RECORDS, "sha256": "ab"},
+        "victim": {"model": "mlp:8"},
+        "recipe": {"epochs": 2, "crop": 0, "flip": False},
+        "queries": 1,
+        "seed": 0,
+        "signals": [*observations.signals],
+    } | identity
+    run = RunFolder.open(path, described, observations.label)
+    cost = Cost(gradient_steps=80, compile=1.0, train=2.0, observe=0.5, device="1 x cpu")
+    run.write(np.arange(observations.models), observations.member, observations.signals, cost=cost)
+    return path
+
+
+def test_run_folders_are_compared_with_what_differs_and_what_they_cost(tmp_path):
+    plain = write_run(tmp_path / "plain", PLAIN)
+    other = write_run(
+        tmp_path / "other",
+        DEFENDED,
+        recipe={"epochs": 4, "crop": 0, "flip": False},
+        defences=[{"name": "Round", "decimals": 2}],
+    )
+    told = compare(plain, str(other), attacks=ATTACKS).findings
+    assert [run.name for run in told.runs] == ["plain", "other"]
+    assert [(row.name, row.values) for row in told.changes] == [
+        ("recipe.epochs", ("2", "4")),
+        ("defences", (None, "Round(decimals=2)")),
+    ]
+    cost = told.runs[1].cost
+    assert (cost.models, cost.gradient_steps, cost.queries) == (8, 80, 8 * RECORDS)
+    assert (cost.train, cost.observe, cost.device) == (3.0, 0.5, "1 x cpu")
+    assert told.pairs[0].basis == POSITION
+    right = PLAIN.signals["correct"][:, :, 0]
+    assert told.runs[0].test_accuracy.value == pytest.approx(right[~PLAIN.member].mean())
+    assert told.pairs[0].test_accuracy.difference == pytest.approx(
+        DEFENDED.signals["correct"][:, :, 0][~DEFENDED.member].mean() - right[~PLAIN.member].mean(), abs=1e-6
+    )
+
+
+def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path):
+    run = write_run(tmp_path / "run", PLAIN)
+    write_run(tmp_path / "poisoned" / "copies-0", PLAIN)
+    (tmp_path / "matrix" / "cells").mkdir(parents=True)
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.json").write_text("{}")
+    for others, message in (
+        ((), "there are 1 audits: give two to 6"),
+        ((tmp_path / "poisoned",), "is of a poisoned audit: give its runs, as .*copies-0"),
+        ((tmp_path / "report",), "holds a report without what its models answered"),
+        ((tmp_path / "nothing",), "is no run: give a run folder, a matrix, or an .npz"),
+        ((tmp_path / "matrix",), "matrix is a matrix and run is none"),
+    ):
+        with pytest.raises(InputError, match=message):
+            compare(run, *others)
+    with pytest.raises(InputError, match="without a report: give its command again with --out"):
+        compare(tmp_path / "matrix", tmp_path / "matrix")
+    for names, message in ((["a"], "one each"), (["a", "a"], "'a' twice"), (["a", "\x1b"], "printable")):
+        with pytest.raises(InputError, match=message):
+            compare(run, run, names=names)
+
+
+def test_settings_that_differ_are_told_and_the_same_records_have_any_name():
+    here = {"data": {"name": "a.npz", "sha256": "1"}, "seed": 0, "lr": 0.1, "x": {}}
+    assert changes([here, here | {"data": {"name": "b.npz", "sha256": "1"}}]) == ()
+    rows = changes([here, here | {"data": {"name": "b.npz", "sha256": "2"}, "lr": 0.25, "ema": None}, here])
+    assert [row.name for row in rows] == ["data.name", "data.sha256", "lr"]
+    assert rows[2].values == ("0.1", "0.25", "0.1")
+    assert text([{"name": "Noise", "scale": 0.1, "steps": [1, 2]}, "x"]) == "Noise(scale=0.1, steps=1, 2), x"
+
+
+def matrix(path, leaks, epochs=2, freedom=5.0):
+    """The folder of a matrix that was never measured."""
+    cells = [
+        {
+            "defence": defence, "attack": attack, "family": "membership", "adaptive": True, "repetitions": 1, "leak": leak,
+            "leak_interval": None if leak is None else [leak - 0.02, leak + 0.02], "leak_freedom": freedom,
+        }
+        for (defence, attack), leak in leaks.items()
+    ]  # fmt: skip
+    columns = [{"name": name, "test_accuracy": {"mean": 0.9, "sd": 0.0}} for name in dict.fromkeys(d for d, _ in leaks)]
+    cost = {
+        "models": 8,
+        "gradient_steps": 80,
+        "device": "cpu",
+        "seconds": {"train": 1.0, "observe": 1.0, "attack": 1.0},
+    }
+    report = {"kind": "matrix", "format": 1, "title": path.name, "columns": columns, "cells": cells, "cost": cost}
+    (path / "cells").mkdir(parents=True)
+    (path / "report.json").write_text(json.dumps(report | {"config": {"recipe": {"epochs": epochs}}}))
+    return path
+
+
+def test_matrices_are_compared_in_the_cells_that_both_have(tmp_path):
+    first = matrix(tmp_path / "first", {("none", "loss"): 0.6, ("none", "gap"): 0.55, ("round:1", "loss"): None})
+    second = matrix(
+        tmp_path / "second", {("none", "loss"): 0.7, ("label", "gap"): 0.5, ("none", "gap"): 0.56}, epochs=9
+    )
+    told = compare(first, second).findings
+    assert [(cell.defence, cell.attack, cell.leaks) for cell in told.cells] == [
+        ("none", "loss", (0.6, 0.7)),
+        ("none", "gap", (0.55, 0.56)),
+    ]
+    assert told.allowance == 2
+    loss, gap = (cell.differences[0] for cell in told.cells)
+    assert loss.difference == pytest.approx(0.1)
+    assert (loss.clear, gap.clear) == (True, False)
+    assert [column.name for column in told.columns] == ["none"]
+    assert [(row.name, row.values) for row in told.changes] == [("recipe.epochs", ("2", "9"))]
+    assert told.notes == ("first lacks 1 of 3 cells, as gap on label.",)
+    assert values(told)["subject"] == "matrix"
+
+
+def test_matrices_without_a_common_cell_or_with_a_damaged_report_are_refused(tmp_path):
+    first = matrix(tmp_path / "first", {("none", "loss"): 0.6})
+    with pytest.raises(InputError, match="have no cell in common"):
+        compare(first, matrix(tmp_path / "second", {("none", "gap"): 0.6}))
+    wrong = matrix(tmp_path / "wrong", {("none", "loss"): 0.6})
+    for damage in ('{"kind": "matrix"}', '{"kind": "matrix", "columns": [], "cells": [1]}', "[]", "{"):
+        (wrong / "report.json").write_text(damage)
+        with pytest.raises(InputError, match="report.json"):
+            compare(first, wrong)
