@@ -41,7 +41,7 @@ def keep_programs() -> None:
         return
     import jax
 
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
     with contextlib.suppress(OSError):  # a user without a folder of one's own compiles anew
         own = open_folder(kept)
