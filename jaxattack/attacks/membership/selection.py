@@ -8,12 +8,9 @@ threshold speaks for a member. What a bound on false positives is worth on the t
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.metrics import roc_curve
 from jaxattack.metrics.roc import allowed
 from jaxattack.types import InputError
 
@@ -44,12 +41,57 @@ def select_threshold(
     Raises:
         InputError: NaN, or only members or only non-members.
     """
-    roc = roc_curve(score, member)
+    require_sides(score, member)
+    return float(_by_group(score, member, np.zeros(len(score), np.intp), alpha)[0])
+
+
+def require_sides(score: Float[np.ndarray, "known"], member: Bool[np.ndarray, "known"]) -> None:
+    """Refuse what selects no threshold.
+
+    Raises:
+        InputError: NaN, or only members or only non-members.
+    """
+    positives = int(member.sum())
+    if not 0 < positives < len(member):
+        raise InputError(
+            f"a threshold of {positives} members and {len(member) - positives} non-members is undefined: give some of both."
+        )
+    if np.isnan(score).any():
+        raise InputError("scores contain NaN: drop these records, or mend the signal.")
+
+
+def _by_group(
+    score: Float[np.ndarray, "known"],
+    member: Bool[np.ndarray, "known"],
+    group: Int[np.ndarray, "known"],
+    alpha: float | None,
+) -> Float[np.ndarray, "group"]:
+    """The threshold of each group, in one pass over all records; every group has members and others, and there is no NaN."""
+    order = np.lexsort((-score, group))
+    score, member, group = score[order], member[order], group[order]
+    start = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    row = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(group))))
+    tp, fp = (_counts(side, start, row) for side in (member, ~member))
+    ends = np.append(start[1:], len(group)) - 1
+    positives, negatives = tp[ends], fp[ends]
+    # Equal scores are called together: a point of the curve is the last of them.
+    point = np.append((score[1:] != score[:-1]) | (row[1:] != row[:-1]), True)
     if alpha is None:
-        # The first point, at infinity, calls nobody a member and would make scores infinite.
-        return float(roc.threshold[1 + int(np.argmax(roc.tpr[1:] - roc.fpr[1:]))])
-    point = int(np.searchsorted(roc.fp, allowed(alpha, roc.negatives), side="right")) - 1
-    return float(roc.threshold[point]) if point else math.nextafter(float(roc.threshold[1]), math.inf)
+        # Nobody called a member, the first point of a curve, would make scores infinite.
+        advantage = np.where(point, tp / positives[row] - fp / negatives[row], -np.inf)
+        best = point & (advantage == np.maximum.reduceat(advantage, start)[row])
+        return score[np.minimum.reduceat(np.where(best, np.arange(len(score)), len(score)), start)]
+    few = point & (fp <= np.array([allowed(alpha, count) for count in negatives.tolist()])[row])
+    last = np.maximum.reduceat(np.where(few, np.arange(len(score)), -1), start)
+    return np.where(last >= 0, score[last], np.nextafter(score[start], np.inf))
+
+
+def _counts(
+    side: Bool[np.ndarray, "known"], start: Int[np.ndarray, "group"], row: Int[np.ndarray, "known"]
+) -> Int[np.ndarray, "known"]:
+    """How many of a side there are from the beginning of the group on."""
+    total = np.cumsum(side)
+    return total - (total[start] - side[start])[row]
 
 
 def class_thresholds(
@@ -68,14 +110,17 @@ def class_thresholds(
         readable: the records whose membership is read.
         alpha: as for `select_threshold`.
     """
-    overall = select_threshold(score[readable], member[readable], alpha)
-    thresholds = []
-    for records in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
-        records = records[readable[records]]
-        truth = member[records]
-        both = truth.any() and not truth.all()
-        thresholds.append(select_threshold(score[records], truth, alpha) if both else overall)
-    return np.array(thresholds)
+    require_sides(score[readable], member[readable])
+    count = int(label.max()) + 1
+    sides = [np.bincount(label[readable & side], minlength=count) for side in (member, ~member)]
+    own = np.minimum(*sides) > 0
+    thresholds = np.empty(count)
+    if not own.all():
+        thresholds[:] = select_threshold(score[readable], member[readable], alpha)
+    records = readable & own[label]
+    if own.any():
+        thresholds[own] = _by_group(score[records], member[records], label[records], alpha)
+    return thresholds
 
 
 def record_thresholds(
