@@ -159,7 +159,8 @@ def choose_references(
     if equal_counts(member):
         # Twins and complements that are left out may leave a record as many in and out already, as in pairs.
         surplus = [abs(int(side[t] + side[row].sum())) for t, row in zip(targets, partners, strict=True)]
-        left_out.extend(draw_opposite(member, targets, partners, surplus))
+        if any(surplus):
+            left_out.extend(draw_opposite(member, targets, partners, surplus))
     return References(targets=targets, left_out=tuple(left_out), exact=True)
 
 
