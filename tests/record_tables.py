@@ -37,10 +37,11 @@ def observed(records: int, *, models: int = 8, **fields: Any) -> Observations:
 
 def table_of(records: int, **fields: Any):
     """The table of such records, phi being the scores."""
+    labels_alone = fields.pop("labels_alone", False)
     observations = observed(records, **fields)
     phi, member = observations.signals["phi"][..., 0], observations.member
     detections = detections_at(phi, member, {"0.001": 3.0, "0.01": 2.0})
-    exposure = exposure_of(phi, member, np.arange(records))
+    exposure = exposure_of(phi, member, np.arange(records), labels_alone=labels_alone)
     return record_table(exposure, observations, "loss", detections, {"loss": phi})
 
 

@@ -83,7 +83,7 @@ def list_records(table: RecordTable, pictures: Mapping[int, Picture]) -> Listing
     order = np.argsort(table.rank)[:LISTED]
     classes, label = np.unique(table.label[order], return_inverse=True)
     sheet = _sheet([pictures[number] for number in exposure.number[order].tolist() if number in pictures])
-    shown = _histograms(exposure.phi[:, order], exposure.member[:, order])
+    shown = _histograms(exposure.phi[:, order], exposure.member[:, order], labels_alone=exposure.labels_alone)
     columns = {
         "vulnerability": exposure.vulnerability,
         "low": table.interval[0],
@@ -137,18 +137,25 @@ def _rounded(values: Float[np.ndarray, "record"]) -> list[float | None]:
     return [float(f"{value:.4g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
-def _histograms(phi: Float[np.ndarray, "model record"], member: Bool[np.ndarray, "model record"]) -> list[list[Any]]:
-    """What models say of each record, from the least to the most that any says: both ends, and the counts of the models that
-    were trained on it and of the others."""
+def _histograms(
+    phi: Float[np.ndarray, "model record"], member: Bool[np.ndarray, "model record"], *, labels_alone: bool
+) -> list[list[Any]]:
+    """What models say of each record, from the least to the most that any says, or from wrong to right: both ends, and the
+    counts of the models that were trained on it and of the others."""
     models, records = phi.shape
     bins = min(max(math.ceil(math.sqrt(models)), BINS[0]), BINS[1])
-    low, high = phi.min(axis=0).astype(np.float64), phi.max(axis=0).astype(np.float64)
-    level = high <= low
-    low, high = np.where(level, low - 0.5, low), np.where(level, high + 0.5, high)
+    low, high = (np.zeros(records), np.ones(records)) if labels_alone else _ends(phi)
     inside = np.minimum((phi - low) / (high - low) * bins, bins - 1).astype(int)
     place = (~member * records + np.arange(records)) * bins + inside
     counts = np.bincount(place.ravel(), minlength=2 * records * bins).reshape(2, records, bins)
     return [list(record) for record in zip(_rounded(low), _rounded(high), *counts.tolist(), strict=True)]
+
+
+def _ends(phi: Float[np.ndarray, "model record"]) -> tuple[Float[np.ndarray, "record"], Float[np.ndarray, "record"]]:
+    """The least and the most of each record; half a nat to either side where all say the same."""
+    low, high = phi.min(axis=0).astype(np.float64), phi.max(axis=0).astype(np.float64)
+    margin = np.where(high > low, 0.0, 0.5)
+    return low - margin, high + margin
 
 
 def _sheet(pictures: Sequence[Picture]) -> dict[str, Any] | None:

@@ -93,8 +93,9 @@
       return `M0 ${base}${steps.join("")}V${base}`;
     };
     const words = data.labels_alone ? ["wrong", "right"] : [number(low), number(high)];
-    const signal = data.labels_alone ? "label" : "phi, in nats";
-    const told = `${signal} of the models trained on it, ${number(data.mean_in[place])} on average, and of the others, ${number(data.mean_out[place])}`;
+    const signal = data.labels_alone ? "share that are right" : "phi, in nats";
+    const means = [data.mean_in, data.mean_out].map((column) => number(column[place]));
+    const told = `${signal}: ${means[0]} of the models trained on it on average, ${means[1]} of the others`;
     const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told });
     svg.append(
       draw("path", { d: outline(shares[1]), class: "out" }),
@@ -104,7 +105,7 @@
       draw("text", { x: 100, y: 12 }, "- - the others"),
       draw("text", { x: 0, y: base + 15 }, words[0]),
       draw("text", { x: width, y: base + 15, "text-anchor": "end" }, words[1]),
-      draw("text", { x: width / 2, y: base + 15, "text-anchor": "middle" }, signal),
+      draw("text", { x: width / 2, y: base + 15, "text-anchor": "middle" }, data.labels_alone ? "" : signal),
     );
     return svg;
   }

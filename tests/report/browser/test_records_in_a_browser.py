@@ -13,7 +13,8 @@ RECORDS = 40
 IDS = (*HOSTILE, *(f"patient {number}" for number in range(len(HOSTILE), RECORDS)))
 NAMES = ("cat", "</script><img src=x onerror=alert(3)>")
 PICTURES = {number: np.full((8, 6, 1), 5 * number, np.uint8) for number in range(RECORDS)}
-TABLE = "#records-table"
+TABLE = table_of(RECORDS, ids=IDS, names=NAMES)
+LIST = "#records-table"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def browser():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(page_of(table_of(RECORDS, ids=IDS, names=NAMES), PICTURES), encoding="utf-8")
+    file.write_text(page_of(TABLE, PICTURES), encoding="utf-8")
     return file.as_uri()
 
 
@@ -64,7 +65,7 @@ def visit(browser, address):
 
 def column(page, place):
     """The texts of a column of the list, without intervals."""
-    cells = page.locator(f"{TABLE} tbody tr[data-place] > :nth-child({place})")
+    cells = page.locator(f"{LIST} tbody tr[data-place] > :nth-child({place})")
     return [text.splitlines()[0] for text in cells.all_inner_texts()]
 
 
@@ -84,7 +85,7 @@ def test_searching_finds_records_by_their_id_and_says_how_many(visit):
 
 def test_a_header_sorts_either_way_by_mouse_and_by_keyboard(visit):
     page = visit[0]()
-    header = page.locator(f"{TABLE} th", has_text="phi with").first
+    header = page.locator(f"{LIST} th", has_text="phi with").first
     header.get_by_role("button").click()
     assert header.get_attribute("aria-sort") == "descending"
     values = [*map(float, column(page, 9))]
@@ -93,7 +94,7 @@ def test_a_header_sorts_either_way_by_mouse_and_by_keyboard(visit):
     assert header.get_attribute("aria-sort") == "ascending"
     assert [*map(float, column(page, 9))] == sorted(map(float, column(page, 9)))
     assert float(column(page, 9)[0]) < values[-1]
-    assert page.locator(f"{TABLE} th[aria-sort]").count() == 1
+    assert page.locator(f"{LIST} th[aria-sort]").count() == 1
 
 
 def test_a_class_is_chosen_by_its_name(visit):
@@ -115,7 +116,9 @@ def test_a_click_shows_the_picture_and_what_models_say_of_the_record(visit):
     assert "class </script><img" in shown.locator("p").inner_text()
     assert "4 models trained on it and the 4 others" in shown.locator("p").inner_text()
     assert shown.locator("svg path.in").get_attribute("d").count("H") == 8
-    assert "phi, in nats of the models trained on it" in shown.get_by_role("img").last.get_attribute("aria-label")
+    means = (TABLE.mean_in[33], TABLE.mean_out[33])
+    told = "phi, in nats: {:.2f} of the models trained on it on average, {:.2f} of the others".format(*means)
+    assert shown.get_by_role("img").last.get_attribute("aria-label") == told
     page.wait_for_function("document.querySelector('canvas').getContext('2d').getImageData(5, 7, 1, 1).data[3] === 255")
     pixel = page.evaluate("[...document.querySelector('canvas').getContext('2d').getImageData(5, 7, 1, 1).data]")
     assert pixel == [int(5 * 33 * 255 / 195)] * 3 + [255]
@@ -137,13 +140,13 @@ def test_pages_are_turned_until_the_last(visit):
 
 def test_without_scripts_the_most_vulnerable_are_there_as_with_them(visit):
     still, moving = visit[0](java_script_enabled=False), visit[0]()
-    rows = f"{TABLE} tbody tr"
+    rows = f"{LIST} tbody tr"
     assert still.locator(rows).all_inner_texts() == moving.locator(rows).all_inner_texts()
     assert still.locator(rows).count() == 15
     assert still.get_by_text("The 15 most vulnerable records.").is_visible()
     assert not still.locator("#records-find").is_visible()
     assert still.locator("a[href='records.csv']").is_visible()
-    assert still.locator(f"{TABLE} button").count() == 0
+    assert still.locator(f"{LIST} button").count() == 0
 
 
 def test_at_400_pixels_nothing_is_wider_than_the_page(visit):

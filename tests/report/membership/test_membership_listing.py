@@ -52,6 +52,17 @@ def test_where_every_model_says_the_same_it_is_one_bin():
     assert sorted(map(bool, ins)) == sorted(map(bool, outs)) == [False] * 7 + [True]
 
 
+def test_where_labels_alone_are_answered_it_is_from_wrong_to_right():
+    table = table_of(6, phi=(np.random.default_rng(1).random((8, 6)) < 0.7).astype(float), labels_alone=True)
+    for place, (low, high, *sides) in enumerate(list_records(table, {}).data["shown"]):
+        member = table.exposure.member[:, np.argsort(table.rank)[place]]
+        assert (low, high) == (0, 1)
+        assert (
+            [sum(side) for side in sides] == [side[0] + side[-1] for side in sides] == [member.sum(), (~member).sum()]
+        )
+    assert "the share of the models without it that are wrong" in page_of(table)
+
+
 def test_unknown_and_infinite_values_are_null():
     table = table_of(5, everywhere=2)
     data = list_records(table, {}).data
