@@ -1,18 +1,115 @@
-"""The tables of a terminal: no rules but the one below the head, words on the left and numbers on the right."""
+"""The tables of a terminal: no rules but the one below the head, words on the left and numbers on the right.
+
+No width breaks a number or a word. A table that is too wide wraps the words of its first column, at spaces and at the marks
+that join an address (``-?&+,/``); then it leaves columns out, from the right, and says below which.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
+
+Cell = str | Text
+_PIECES = re.compile(r"[^\s\-?&+,/]*[\s\-?&+,/]?")
+_SPACE, _NAME = 2, 26
+"""Columns of the terminal between two columns of a table; and how wide the first one stays while another can be left out."""
 
 
-def empty_grid(*columns: str) -> Table:
-    """A table without rows.
+@dataclass(kw_only=True)
+class Grid:
+    """A table that fits the terminal that it is printed on.
 
-    Args:
+    Attributes:
         columns: their heads; the first column holds words, the others numbers.
+        last: heads of those that are left out after all others.
+        caption: what stands below.
+        rows: the cells.
     """
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        grid.add_column(column, justify="right" if index else "left", overflow="fold")
-    return grid
+
+    columns: tuple[str, ...]
+    last: Collection[str] = ()
+    caption: str = ""
+    rows: list[tuple[Text, ...]] = field(default_factory=list)
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self.rows)
+
+    def add_row(self, *cells: Cell) -> None:
+        """Add a row with a cell for each column; words are no markup."""
+        self.rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        needed = [self._needed(at) for at in range(len(self.columns))]
+        shown = self._fitting(needed, options.max_width)
+        room = options.max_width - sum(needed[at] + _SPACE for at in shown[1:])
+        names = [wrapped(row[0], room) for row in self.rows]
+        needed[0] = min(_longest([Text("\n".join(self.columns[0].split())), *names]), room)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for at, width in zip(shown, self._widths(shown, needed, options.max_width), strict=True):
+            table.add_column(Text(self.columns[at]), justify="right" if at else "left", width=width)
+        for name, row in zip(names, self.rows, strict=True):
+            table.add_row(name, *(row[at] for at in shown[1:]))
+        yield table
+        left_out = [head for at, head in enumerate(self.columns) if at not in shown]
+        note = [f"Left out, for want of width: {', '.join(left_out)}."] if left_out else []
+        if self.caption or note:
+            yield Text(" ".join([self.caption, *note]).strip(), style="dim italic")
+
+    def _needed(self, at: int) -> int:
+        """The least width of a column: its longest cell, and the longest word of its head."""
+        return max((len(word) for word in (*self.columns[at].split(), *(row[at].plain for row in self.rows))), default=0)
+
+    def _fitting(self, needed: Sequence[int], width: int) -> list[int]:
+        """The columns that there is room for, the first always among them."""
+        shown = list(range(len(needed)))
+        name = min(needed[0], _NAME)
+        for at in sorted(shown[1:], key=lambda at: (self.columns[at] in self.last, -at)):
+            if name + sum(needed[other] + _SPACE for other in shown[1:]) <= width:
+                break
+            shown.remove(at)
+        return shown
+
+    def _widths(self, shown: Sequence[int], needed: Sequence[int], width: int) -> list[int]:
+        """The width of each column, in which heads stand on one line as far as there is room."""
+        spare = width - sum(needed[at] for at in shown) - _SPACE * (len(shown) - 1)
+        widths = []
+        for at in shown:
+            more = max(min(len(self.columns[at]) - needed[at], spare), 0)
+            widths.append(needed[at] + more)
+            spare -= more
+        return widths
+
+
+def _longest(texts: Sequence[Text]) -> int:
+    return max((len(line) for text in texts for line in text.plain.split("\n")), default=0)
+
+
+def empty_grid(*columns: str, last: Collection[str] = (), caption: str = "") -> Grid:
+    """A table without rows; arguments as the attributes of `Grid`."""
+    return Grid(columns=columns, last=last, caption=caption)
+
+
+def wrapped(words: Text, width: int) -> Text:
+    """Words in lines of a width, broken after spaces and the marks that join an address, and nowhere else where possible.
+
+    Example:
+        >>> wrapped(Text("lira-online?variance=fixed"), 14).plain
+        'lira-online?\\nvariance=fixed'
+    """
+    ends, start = [], 0
+    for piece in _PIECES.finditer(words.plain):
+        while len(words.plain[start : piece.end()].rstrip()) > width:
+            start = piece.start() if piece.start() > start else start + width
+            ends.append(start)
+    lines = words.divide(ends)
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join(lines)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from jaxattack.report.grid import empty_grid
 from jaxattack.report.wording import count, number
@@ -24,7 +25,7 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
             lower.add_row(
                 row["name"], number(row["epsilon"], 2), count(row["trials"]), count(row["errors"]), row["counts"]
             )
-    refused = [f"{row['name']}: {row['why']}" for row in rows if row["epsilon"] is None]
+    refused = [Text(f"{row['name']}: {row['why']}") for row in rows if row["epsilon"] is None]
     upper = empty_grid("upper bound", "epsilon")
     for row in findings["upper"] or ():
         upper.add_row(row["name"], "none" if row["epsilon"] is None else number(row["epsilon"], 2))

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
-from jaxattack.report.grid import empty_grid
+from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.wording import count, dollars, duration, percent, small
 
 COLUMNS = ("record", "label", "right", "success", "answer", "l0", "l1", "l2", "linf", "questions")
@@ -22,7 +21,7 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(_success(findings), *([_distance(findings)] if findings["distance"] else []), _cost(findings))
 
 
-def _success(findings: Mapping[str, Any]) -> Table:
+def _success(findings: Mapping[str, Any]) -> Grid:
     success = findings["success"]
     interval = "–" if success["interval"] is None else " to ".join(map(percent, success["interval"]))
     grid = empty_grid("records", "right before", "fooled", "of those right", "95% interval", "wrong after, of all")
@@ -37,14 +36,14 @@ def _success(findings: Mapping[str, Any]) -> Table:
     return grid
 
 
-def _distance(findings: Mapping[str, Any]) -> Table:
+def _distance(findings: Mapping[str, Any]) -> Grid:
     grid = empty_grid("distance of those fooled", "lower quartile", "median", "upper quartile")
     for norm, words in NORMS:
         grid.add_row(words, *(small(findings["distance"][norm][part]) for part in ("lower", "median", "upper")))
     return grid
 
 
-def _cost(findings: Mapping[str, Any]) -> Table:
+def _cost(findings: Mapping[str, Any]) -> Grid:
     cost = findings["cost"]
     grid = empty_grid("queries", "a record", "price", "gradients", "attack", "in all")
     grid.add_row(

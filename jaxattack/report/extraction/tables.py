@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from jaxattack.report.extraction.reading import PLACES
-from jaxattack.report.grid import empty_grid
+from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.wording import count, dollars, duration, number, percent, size, small
 
 _SIDE_BY_SIDE = 6
@@ -25,7 +24,7 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(*grids, _cost(findings))
 
 
-def _fidelity(findings: Mapping[str, Any]) -> Table:
+def _fidelity(findings: Mapping[str, Any]) -> Grid:
     grid = empty_grid("asked of both", "records", "agreement", "total variation", "outputs apart", "accuracy")
     for part, words in PLACES:
         entry = findings["fidelity"][part]
@@ -43,7 +42,7 @@ def _fidelity(findings: Mapping[str, Any]) -> Table:
     return grid
 
 
-def _verification(findings: Mapping[str, Any]) -> Table:
+def _verification(findings: Mapping[str, Any]) -> Grid:
     """Fresh inputs on which the stolen model was verified, by place."""
     verification = findings["attack"]["verification"]
     grid = empty_grid("verified on", "fresh inputs", "disagreed", "at most (95%)")
@@ -54,7 +53,7 @@ def _verification(findings: Mapping[str, Any]) -> Table:
     return grid
 
 
-def _parameters(parameters: Mapping[str, Any]) -> Table:
+def _parameters(parameters: Mapping[str, Any]) -> Grid:
     """The first parameters, the victim's beside the stolen ones."""
     grid = empty_grid("parameter", "victim", "stolen", "apart")
     for part in parameters["parts"]:
@@ -62,11 +61,11 @@ def _parameters(parameters: Mapping[str, Any]) -> Table:
             if index == _SIDE_BY_SIDE:
                 grid.add_row(f"… {part['name']}", "", "", "")
                 break
-            grid.add_row(f"{part['name']} {index}", f"{true:.9f}", f"{stolen:.9f}", small(abs(true - stolen)))
+            grid.add_row(f"{part['name']} {index}", number(true, 6), number(stolen, 6), small(abs(true - stolen)))
     return grid
 
 
-def _cost(findings: Mapping[str, Any]) -> Table:
+def _cost(findings: Mapping[str, Any]) -> Grid:
     cost = findings["cost"]
     grid = empty_grid("queries", "calls", "sent", "price", "waiting for the victim", "in all")
     grid.add_row(

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
-from jaxattack.report.grid import empty_grid
+from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.wording import MISSING, count, dollars, duration, number, percent, small
 
 COLUMNS = (
@@ -36,7 +35,7 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(*grids) if findings["attack"]["updates"] else Group(_recognition(findings), *grids)
 
 
-def _recognition(findings: Mapping[str, Any]) -> Table:
+def _recognition(findings: Mapping[str, Any]) -> Grid:
     recognition, model = findings["recognition"], findings["evaluation"]
     grid = empty_grid("taken for its class by", "best restart", "any restart", "top 5", "accuracy")
     victim = findings["victim"]["accuracy"] or {}
@@ -58,7 +57,7 @@ def _recognition(findings: Mapping[str, Any]) -> Table:
     return grid
 
 
-def _targets(findings: Mapping[str, Any]) -> Table:
+def _targets(findings: Mapping[str, Any]) -> Grid:
     score = "score" if findings["attack"]["updates"] else "confidence"
     grid = empty_grid("class", score, "passes", "taken for", "rank", "SSIM", "corr. nearest", "corr. mean", "PSNR")
     for row in findings["targets"][:10]:
@@ -76,7 +75,7 @@ def _targets(findings: Mapping[str, Any]) -> Table:
     return grid
 
 
-def _cost(findings: Mapping[str, Any]) -> Table:
+def _cost(findings: Mapping[str, Any]) -> Grid:
     cost = findings["cost"]
     grid = empty_grid("queries", "price", "gradients", "attack", "in all")
     grid.add_row(

@@ -23,7 +23,10 @@ COLUMNS = (
 def table(findings: Mapping[str, Any]) -> RenderableType:
     """Each column in a row, for a terminal of 80 columns."""
     key = quoted_rate(findings)
-    grid = empty_grid("defence", "test acc.", "gap", "static", "adaptive", "TPR" if key is None else f"TPR at {rate(key)}", "stolen", "made")  # fmt: skip
+    grid = empty_grid(
+        "defence", "test acc.", "gap", "static", "adaptive", "TPR" if key is None else f"TPR at {rate(key)}", "stolen", "made",
+        last=("test acc.", "adaptive"),
+    )  # fmt: skip
     for row in rows(findings):
         grid.add_row(
             row["name"],

@@ -7,42 +7,33 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
-from jaxattack.report.membership.reading import ranked, rates
+from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.membership.reading import quoted_rate, ranked, rates
 from jaxattack.report.wording import number, points, rate
 
 FEW = 10
 """False positives below which a true-positive rate is shown with how many there were."""
 
 
-def table(findings: Mapping[str, Any]) -> Table:
-    """The attacks for a terminal of 80 columns, strongest first.
+def table(findings: Mapping[str, Any]) -> Grid:
+    """The attacks for a terminal of 80 columns, strongest first; a narrower one keeps the quoted rate and AUC longest.
 
     Returns:
         One row an attack: AUC, balanced accuracy, and the true-positive rate in percent at each false-positive rate,
         followed by the count of false positives where they are few; "n/r" where the rate is not resolvable.
     """
-    names = rates(findings)
-    grid = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-        caption="bal.: balanced accuracy. @: members found (%), with at most this share of the non-members accused. (n): false positives, where fewer "
-        f"than {FEW}. n/r: not resolvable, the rate allows not one.",
-        caption_justify="left",
-    )
-    grid.add_column("attack", overflow="fold", max_width=26)
-    grid.add_column("AUC", justify="right", no_wrap=True)
-    grid.add_column("bal.", justify="right", no_wrap=True)
-    for name in names:
-        grid.add_column(f"@{rate(name)}", justify="right", no_wrap=True)
+    names, quoted = rates(findings), quoted_rate(findings)
+    grid = empty_grid(
+        "attack", "AUC", "bal.", *(f"@{rate(name)}" for name in names),
+        last=("AUC", *([f"@{rate(quoted)}"] if quoted else [])),
+        caption="bal.: balanced accuracy. @: members found (%), with at most this share of the non-members accused. (n): false "
+        f"positives, where fewer than {FEW}. n/r: not resolvable, the rate allows not one.",
+    )  # fmt: skip
     for attack in ranked(findings):
         cells = [_cell(attack, name) for name in names]
-        grid.add_row(Text(attack["name"]), number(attack["auc"]), number(attack["balanced_accuracy"]), *cells)
+        grid.add_row(attack["name"], number(attack["auc"]), number(attack["balanced_accuracy"]), *cells)
     return grid
 
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
-from jaxattack.report.grid import empty_grid
+from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.wording import count, dollars, duration, number, percent
 
 COLUMNS = ("target", "member", "truth", "value", "score", "error", "baseline", "label", "true_label")
@@ -21,7 +20,7 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     return Group(_comparisons(findings), _cost(findings))
 
 
-def _comparisons(findings: Mapping[str, Any]) -> Table:
+def _comparisons(findings: Mapping[str, Any]) -> Grid:
     grid = empty_grid("of, and against whom", "targets", "attack", "they", "leak", "interval")
     for row in findings["comparisons"]:
         leak = row["leak"]
@@ -36,7 +35,7 @@ def _comparisons(findings: Mapping[str, Any]) -> Table:
     return grid
 
 
-def _cost(findings: Mapping[str, Any]) -> Table:
+def _cost(findings: Mapping[str, Any]) -> Grid:
     cost = findings["cost"]
     grid = empty_grid("queries", "price", "shadow models", "gradient steps", "attack", "in all")
     grid.add_row(
