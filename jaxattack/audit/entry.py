@@ -122,6 +122,9 @@ def attack_findings(
         by_models=growth.models,
         by_queries=growth.queries,
         seconds=seconds,
+        summary=_sentence(attack),
+        paper=getattr(attack, "paper", None),
+        settings=_settings(attack),
     )
 
 
@@ -133,9 +136,18 @@ def band_findings(band: Band) -> BandFindings:
 
 def describe_attack(attack: MembershipAttack) -> str:
     """What the attack is, and its fields."""
-    what = (type(attack).__doc__ or "").strip().splitlines()[0]
-    fields = [f"{field.name} {getattr(attack, field.name)}" for field in dataclasses.fields(cast(Any, attack))]
+    what, fields = _sentence(attack), [f"{name} {value}" for name, value in _settings(attack).items()]
     return f"{what} ({', '.join(fields)})" if fields else what
+
+
+def _sentence(attack: MembershipAttack) -> str:
+    """What an attack is, in a sentence."""
+    return (type(attack).__doc__ or "").strip().partition("\n")[0]
+
+
+def _settings(attack: MembershipAttack) -> dict[str, Any]:
+    """Its fields by name."""
+    return {field.name: getattr(attack, field.name) for field in dataclasses.fields(cast(Any, attack))}
 
 
 def _histogram(

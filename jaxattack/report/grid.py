@@ -65,7 +65,9 @@ class Grid:
 
     def _needed(self, at: int) -> int:
         """The least width of a column: its longest cell, and the longest word of its head."""
-        return max((len(word) for word in (*self.columns[at].split(), *(row[at].plain for row in self.rows))), default=0)
+        return max(
+            (len(word) for word in (*self.columns[at].split(), *(row[at].plain for row in self.rows))), default=0
+        )
 
     def _fitting(self, needed: Sequence[int], width: int) -> list[int]:
         """The columns that there is room for, the first always among them."""

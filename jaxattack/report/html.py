@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,7 +19,9 @@ from markupsafe import Markup
 from jaxattack.report import wording
 from jaxattack.report.style import Drawing, inline
 
-_WORDS = ("percent", "points", "rate", "number", "count", "spread", "times", "duration", "size", "small", "dollars")
+_WORDS = (
+    "percent", "points", "rate", "number", "count", "spread", "times", "duration", "size", "small", "dollars", "words", "shown",
+)  # fmt: skip
 
 
 def fill(
@@ -53,14 +56,13 @@ def fill(
     environment.globals["zip"] = zip
     environment.filters |= {name: getattr(wording, name) for name in _WORDS}
     code = None if script is None else _text(script)
+    environment.filters |= {"rows": lambda values: list(setting_rows(values)), "contents": contents}
     return environment.get_template(template).render(
         findings=findings,
         style=Markup("\n".join(map(_text, ("page.css", *styles)))),
         script=None if code is None else Markup(code),
         script_hash=None if code is None else _policy_hash(code),
         figures={name: (Markup(inline(drawing.svg, name)), drawing.alt) for name, drawing in drawings.items()},
-        settings=list(_flat(findings["config"])),
-        surroundings=list(_flat(findings["environment"])),
         **values,
     )
 
@@ -81,13 +83,55 @@ def phases(seconds: Mapping[str, float | None], names: Mapping[str, str]) -> lis
     return [(name, value, value / longest) for name, value in rows]
 
 
-def _flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str]]:
-    """Nested plain values as rows of dotted name and text."""
+class Contents(NamedTuple):
+    """A page's body with anchors, and the list of them.
+
+    Attributes:
+        body: in which every section with a heading has an anchor.
+        entries: anchor and title of each, in order.
+    """
+
+    body: Markup
+    entries: list[tuple[str, Markup]]
+
+
+_SECTION = re.compile(r"<section(?P<attributes>[^>]*)>(?P<space>\s*)<h2>(?P<title>.*?)</h2>")
+
+
+def contents(body: Markup) -> Contents:
+    """Give the sections of a page's body anchors: the identifier that they have, or their title in lower case."""
+    entries: list[tuple[str, Markup]] = []
+
+    def anchored(section: re.Match[str]) -> str:
+        title = Markup(section["title"])
+        own = re.search(r'\bid="([^"]+)"', section["attributes"])
+        anchor = own[1] if own else re.sub(r"[^a-z0-9]+", "-", title.striptags().lower()).strip("-")
+        entries.append((anchor, title))
+        return section[0] if own else section[0].replace("<section", f'<section id="{anchor}"', 1)
+
+    return Contents(Markup(_SECTION.sub(anchored, body)), entries)
+
+
+class SettingRow(NamedTuple):
+    """A value of a configuration as a page shows it.
+
+    Attributes:
+        name: in words.
+        text: of the value.
+        code: whether it is shown as code: a path, an address, or a name that programs use.
+    """
+
+    name: str
+    text: str
+    code: bool
+
+
+def setting_rows(values: Mapping[str, Any], place: str = "") -> Iterator[SettingRow]:
+    """Nested plain values as rows, each named by the words that lead to it."""
     for name, value in values.items():
-        path = f"{place}.{name}" if place else str(name)
+        words = f"{place} · {wording.words(str(name))}" if place else wording.words(str(name))
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, path)
-        elif isinstance(value, list | tuple):
-            yield path, ", ".join(map(str, value))
+            yield from setting_rows(value, words)
         else:
-            yield path, wording.MISSING if value is None else str(value)
+            text = wording.shown(value)
+            yield SettingRow(words, text, any(mark in text for mark in "_/?="))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 MISSING = "–"
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
@@ -114,3 +116,27 @@ def dollars(value: float | None) -> str:
     if value is None:
         return MISSING
     return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
+
+
+def words(name: str) -> str:
+    """A name that programs use in words: "learning_rate" is "learning rate"."""
+    return name.replace("_", " ").strip()
+
+
+def shown(value: Any) -> str:
+    """A plain value as a person reads it: numbers to six digits, lists by commas, mappings as "name: value; name: value"."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    if isinstance(value, Mapping):
+        return "; ".join(_named(words(str(name)), part) for name, part in value.items()) or MISSING
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value)) or MISSING
+    return str(value)
+
+
+def _named(name: str, value: Any) -> str:
+    return f"{name} ({shown(value)})" if isinstance(value, Mapping) and value else f"{name}: {shown(value)}"

@@ -165,6 +165,9 @@ class AttackFindings(RateFindings):
         by_queries: the same attack with fewer of the views that were asked about, down to the record alone; empty for attacks
             that read one view, and where one was asked about.
         seconds: that it took.
+        summary: what it is, in a sentence.
+        paper: that published it.
+        settings: its fields.
     """
 
     name: str
@@ -189,6 +192,9 @@ class AttackFindings(RateFindings):
     by_models: tuple[ModelsPoint, ...]
     by_queries: tuple[QueriesPoint, ...]
     seconds: float
+    summary: str | None = optional()
+    paper: str | None = optional()
+    settings: Mapping[str, Any] | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,5 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         drawings,
         headline=sentences(findings),
         norms=NORMS,
-        notes=list(findings["attack"]["notes"].items()),
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )

@@ -32,6 +32,5 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         drawings,
         headline=sentences(findings),
         compared=[(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part]],
-        notes=list(findings["attack"]["notes"].items()),
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )

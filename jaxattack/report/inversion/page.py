@@ -36,6 +36,5 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         prior=prior(findings),
         measures=MEASURES,
         drawn=any(entry.get("draw") is not None for entry in findings["gallery"]),
-        notes=list(findings["attack"]["notes"].items()),
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from jaxattack.report.html import fill, phases
 from jaxattack.report.membership.listing import Listing
 from jaxattack.report.membership.poison import poison_sentence
 from jaxattack.report.membership.reading import (
+    about,
     attacks_to_draw,
     beats_chance,
     claimed,
@@ -17,6 +19,7 @@ from jaxattack.report.membership.reading import (
     ranked,
     rates,
     sentences,
+    strongest_by_family,
 )
 from jaxattack.report.style import Drawing
 
@@ -54,6 +57,9 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing], listing
         quoted=quoted_rate(findings),
         best=claimed(findings),
         ranked=ranked(findings),
+        strongest=strongest_by_family(findings),
+        families=Counter(attack["family"] for attack in findings["attacks"]),
+        about=about,
         drawn=attacks_to_draw(findings),
         beats_chance=beats_chance,
         others=findings["attacks"][0]["roc"]["negatives"] / max(findings["models"]["count"], 1),

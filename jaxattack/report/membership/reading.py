@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import count, percent, rate, times
+from jaxattack.report.wording import count, percent, rate, shown, times
 
 QUOTED = "0.001"
 BASELINE = "loss"
@@ -72,6 +72,18 @@ def attacks_to_draw(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return attacks if floor in attacks else [*attacks[: CURVES - 1], floor]
 
 
+def about(attack: Mapping[str, Any]) -> str:
+    """What an attack is, who published it, and its settings, in words; its description where an earlier version wrote it."""
+    if attack.get("summary") is None:
+        return attack["description"]
+    sentences = [attack["summary"]]
+    if attack.get("paper"):
+        sentences.append(f"Source: {attack['paper']}.")
+    if attack.get("settings"):
+        sentences.append(f"Settings: {shown(attack['settings'])}.")
+    return " ".join(sentences)
+
+
 def headline(findings: Mapping[str, Any]) -> str:
     """What the claimed attack finds, for what that holds, and how well it ranks, in plain English."""
     return " ".join(sentences(findings))
@@ -108,8 +120,8 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
 def _holds(findings: Mapping[str, Any], ends: str) -> str:
     """The interval, for what it holds, and what it allows for."""
     choices = findings["claim"]["choices"]
-    choice = f", and for the choice among {choices} attacks" if choices > 1 else ""
-    return f"For new records and new models of the same kind{choice}, the 95% interval is {ends}."
+    choice = f", allowing for the choice among {choices} attacks," if choices > 1 else ""
+    return f"For new records and new models of the same kind the 95% interval{choice} is {ends}."
 
 
 def _name(attack: Mapping[str, Any]) -> str:

@@ -34,7 +34,6 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         findings,
         drawings,
         headline=sentences(findings),
-        notes=list(findings["attack"]["notes"].items()),
         phases=phases(findings["cost"]["seconds"], _PHASES),
         targets=findings["targets"][:SHOWN],
         records=findings["attack"]["goal"] in ("record", "records"),

@@ -91,7 +91,7 @@ def test_pictures_of_any_channels_are_drawn(usual):
 
 
 def test_tables_and_figures_are_numbered_in_order(usual):
-    for kind, expected in (("Figure", 5), ("Table", 8)):
+    for kind, expected in (("Figure", 5), ("Table", 9)):
         found = [int(number) for number in re.findall(rf"<b>{kind} (\d+)\.</b>", usual[1])]
         assert found == list(range(1, expected + 1))
 
@@ -125,7 +125,8 @@ def test_the_page_says_it_all(usual, invent):
         "28,800",
         "1.5 GiB",
         "2 x cpu (invented)",
-        "recipe.epochs",
+        "recipe · epochs",
+        "All 6 attacks",
         "jaxattack membership --models 64",
         "jaxattack report RUN",
         "Not resolvable",
@@ -194,3 +195,37 @@ def test_what_was_left_out_is_told(usual, invent, tmp_path):
     note = "4 of 400 records are left out of every figure."
     assert note not in usual[0].text
     assert note in page(tmp_path, invent(models=16, records=100) | {"notes": [note]}).text
+
+
+def test_the_contents_lead_to_every_section(usual):
+    _, html = usual
+    entries = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a></li>', html)
+    assert len(entries) == len(re.findall("<h2>", html)) >= 7
+    for anchor, title in entries:
+        assert re.search(rf'<section[^>]* id="{anchor}"[^>]*>\s*<h2>{title}</h2>', html)
+
+
+def test_the_best_of_each_family_stand_first_and_all_are_folded_below(invent, tmp_path):
+    findings = invent()
+    write(tmp_path, findings)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    first, folded = html.split("All 6 attacks</summary>")
+    rows = [re.findall(r'<th scope="row">([\w-]+)', part.split('class="attacks"')[1].split("</table>")[0]) for part in (first, folded)]  # fmt: skip
+    assert sorted(rows[1]) == sorted(attack["name"] for attack in findings["attacks"])
+    families = [next(attack["family"] for attack in findings["attacks"] if attack["name"] == name) for name in rows[0]]
+    assert sorted(families) == sorted({attack["family"] for attack in findings["attacks"]})
+    assert "the best of 2 alike" in first
+
+
+def test_what_an_attack_is_stands_in_words(invent, tmp_path):
+    findings = invent()
+    findings["attacks"][0] |= {
+        "summary": "A network.", "paper": "Shokri et al. 2017",
+        "settings": {"learning_rate": 1e-4, "network": {"joint": [64, 32], "biased": False}, "size": None},
+    }  # fmt: skip
+    text = page(tmp_path, findings).text
+    assert (
+        "A network. Source: Shokri et al. 2017. Settings: learning rate: 0.0001; network (joint: 64, 32; biased: no); size: –."
+        in text
+    )
+    assert "The attack loss." in text

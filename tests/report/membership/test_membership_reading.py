@@ -23,8 +23,8 @@ def test_the_headline_says_what_the_strongest_attack_finds(invent):
     said = headline(quoting(invent, 0.0281, [0.026, 0.03]))
     assert said == (
         "lira-online finds 2.8% of the members while falsely accusing 0.1% of the non-members (28 times chance); "
-        "the loss threshold finds 0.095%. For new records and new models of the same kind, and for the choice among 2 "
-        "attacks, the 95% interval is 2.6% to 3.0%. Shown a member and a non-member, lira-online tells which is which 62.0% of the "
+        "the loss threshold finds 0.095%. For new records and new models of the same kind the 95% interval, allowing for the "
+        "choice among 2 attacks, is 2.6% to 3.0%. Shown a member and a non-member, lira-online tells which is which 62.0% of the "
         "time; guessing would be right 50% of the time."
     )
 
