@@ -125,6 +125,14 @@ def test_train_writes_a_model_folder_that_loads(tmp_path):
     assert victim.description == described
     assert victim.member.sum() == 75
     assert described["train_accuracy"] > 0.75
+    same = ("train", "--data", "iris", "--model", "softmax", "--out", "victim")
+    assert "holds this model already" in run(*same, "--epochs", "200", folder=tmp_path).stderr
+    refused = one_sentence(run(*same, "--epochs", "2", folder=tmp_path, expect=2))
+    assert "victim holds another model (recipe" in refused
+    assert "--force" in refused
+    assert load_victim(tmp_path / "victim").description == described
+    run(*same, "--epochs", "2", "--force", folder=tmp_path)
+    assert load_victim(tmp_path / "victim").description["recipe"]["epochs"] == 2
 
 
 def test_a_learner_is_part_of_what_a_run_is(tmp_path):

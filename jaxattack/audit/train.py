@@ -9,7 +9,9 @@ Nothing is pickled.
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from jaxattack.audit.model_source import identity
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns
 from jaxattack.data import fingerprint
 from jaxattack.data.designs import Sized
-from jaxattack.disk import make_folder, write_arrays, write_atomically, write_json
+from jaxattack.disk import make_folder, read_json, write_arrays, write_atomically, write_json
 from jaxattack.models import Architecture, folded
 from jaxattack.models.source import ModelSource, label
 from jaxattack.signals import require_converged
@@ -45,12 +47,13 @@ def train_victim(
     standardise: Standardise = "members",
     members: int | None = None,
     seed: int = 0,
+    replace: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train one model and write its folder.
+    """Train one model and write its folder; the same model that is there already stays as it is.
 
     Args:
-        out: the model folder; a model that is there is replaced.
+        out: the model folder.
         model: what it is, as `jaxattack.models.source` says.
         dataset: the records.
         learner: how it learns.
@@ -58,13 +61,14 @@ def train_victim(
         standardise: what is done to columns far from one scale.
         members: how many records it is trained on, chosen at random; half of them by default.
         seed: decides everything random.
+        replace: train whatever is there, and put it in its place.
         progress: called after each epoch.
 
     Returns:
         The contents of model.json.
 
     Raises:
-        InputError: bad input, more members than records, or a folder that cannot be written to.
+        InputError: bad input, more members than records, a folder that holds another model, or one that cannot be written to.
     """
     check_seed(seed)
     chosen = choose_records(dataset, records, seed)
@@ -76,14 +80,7 @@ def train_victim(
     check_alone(learner)
     learner.check(network)
     check_views(learner.recipe, Queries(), chosen)
-    make_folder(out)
-    (out / "model.json").unlink(missing_ok=True)  # an old description must not stand beside new weights
-    columns = _foldable(scaled_columns(standardise, chosen, learner), model, chosen)
-    variables = train_one(network, learner, chosen, member, columns=columns, seed=seed, progress=progress)
-    variables = folded(variables) if columns else variables
-    observed = observe_one(network, chosen, variables)
-    require_converged(observed["phi"][None], [0])
-    description = {
+    settings = {
         "format": FORMAT,
         "victim": {
             "data": dataset.name,
@@ -98,13 +95,39 @@ def train_victim(
         "shape": list(chosen.shape),
         "classes": chosen.classes,
         "members": count,
-        **_accuracies(observed["correct"][:, 0], member),
-        "environment": environment(),
     }
+    if not replace and (out / "model.json").exists():
+        return _same_model(out, settings)
+    make_folder(out)
+    (out / "model.json").unlink(missing_ok=True)  # an old description must not stand beside new weights
+    columns = _foldable(scaled_columns(standardise, chosen, learner), model, chosen)
+    variables = train_one(network, learner, chosen, member, columns=columns, seed=seed, progress=progress)
+    variables = folded(variables) if columns else variables
+    observed = observe_one(network, chosen, variables)
+    require_converged(observed["phi"][None], [0])
+    accuracies = _accuracies(observed["correct"][:, 0], member)
+    description = {**settings, **accuracies, "environment": environment()}
     write_arrays(out / "weights.npz", leaves_by_path(variables))
     write_atomically(out / "member.npy", lambda file: np.save(file, member, allow_pickle=False))
     write_json(out / "model.json", description)
     return description
+
+
+def _same_model(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of the model that is there.
+
+    Raises:
+        InputError: it is another than these settings ask for.
+    """
+    there = read_json(out / "model.json")
+    asked = json.loads(json.dumps(settings))
+    other = [name for name, value in asked.items() if there.get(name) != value]
+    if other:
+        raise InputError(
+            f"{out} holds another model ({', '.join(other)} differ): give another folder, or replace it (--force, or "
+            "replace=True)."
+        )
+    return there
 
 
 def _foldable(columns: tuple[bool, ...], model: ModelSource, records: Dataset) -> tuple[bool, ...]:

@@ -20,10 +20,13 @@ def train(
     learning: LearningOptions = _LEARNING,
     members: int | None = None,
     seed: int = 0,
+    force: bool = False,
     output: PrintingOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
     """Train one victim into a model folder: configuration, weights, members, accuracy.
+
+    A folder that holds another model is refused, unless --force is given; one that holds the same model is left as it is.
 
     Example:
 
@@ -32,15 +35,18 @@ def train(
     Args:
         members: records it is trained on, chosen at random; half of them by default.
         seed: decides everything random.
+        force: train whatever the folder holds, and replace the model that is there.
         out: the model folder; by default one in ./jaxattack-runs named after the settings.
     """
     learner = learning.value(recipe)
     settings = {**asdict(subject), **asdict(recipe), **named_learner(learner), "members": members, "seed": seed}
     folder = out or RUNS / f"victim-{slug(subject, settings)}"
+    there = (folder / "model.json").exists() and not force
     with progress(output) as report:
         described = train_victim(
             folder, model=subject.source(), dataset=subject.dataset(), records=subject.records,
-            standardise=subject.standardise, learner=learner, members=members, seed=seed, progress=report,
+            standardise=subject.standardise, learner=learner, members=members, seed=seed, replace=force,
+            progress=report,
         )  # fmt: skip
     keep_options(folder, output)
     if output.json:
@@ -52,4 +58,7 @@ def train(
         f"{described['train_accuracy']:.3f} on them"
         + ("." if held_out is None else f", {held_out:.3f} on the others."),
     )
-    say(output, f"Wrote the model to {folder}")
+    say(
+        output,
+        f"{folder} holds this model already: it was not trained again." if there else f"Wrote the model to {folder}",
+    )

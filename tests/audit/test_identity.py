@@ -113,7 +113,7 @@ def test_a_model_folder_is_known_by_its_weights_and_not_by_its_path(tmp_path):
     again = extract(copied, **HOW, out=run).findings
     assert again.cost.kept == again.cost.queries == stolen.cost.queries
     longer = Standard(recipe=Recipe(epochs=3, batch=8))
-    train_victim(tmp_path / "v", model=Architecture(name="softmax"), dataset=load("iris"), learner=longer)
+    train_victim(tmp_path / "v", model=Architecture(name="softmax"), dataset=load("iris"), learner=longer, replace=True)
     retrained = open_victim(str(tmp_path / "v"))
     with pytest.raises(
         InputError, match=r"content\.weights was '[0-9a-f]{12}' and is now '[0-9a-f]{12}'\): give another"

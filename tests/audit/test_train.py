@@ -55,6 +55,20 @@ def test_a_model_folder_says_what_was_trained_on_what(trained):
     assert {"jax", "flax", "numpy", "python"} <= set(description["environment"])
 
 
+def test_a_model_is_replaced_only_by_who_says_so(trained, monkeypatch):
+    folder, description = trained
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    how = {"model": MODEL, "dataset": DATA, "learner": LEARNER}
+    monkeypatch.setattr("jaxattack.audit.train.train_one", lambda *_, **__: pytest.fail("it was trained again"))
+    assert train_victim(folder, **how, seed=5) == description
+    for changes in ({"seed": 6}, {"seed": 5, "members": 4}, {"seed": 5, "learner": Standard(recipe=Recipe(epochs=9))}):
+        with pytest.raises(InputError, match=r"holds another model \(.*differ\): give another folder, or replace it"):
+            train_victim(folder, **how | changes)
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+    with pytest.raises(pytest.fail.Exception, match="trained again"):
+        train_victim(folder.parent / "other", **how, seed=5, replace=True)
+
+
 def test_a_loaded_victim_answers_as_the_one_that_was_trained(trained):
     folder, description = trained
     loaded = load_victim(folder)
@@ -136,7 +150,7 @@ def test_a_model_of_ones_own_is_loaded_where_it_is_given(trained, tmp_path):
 
 
 def test_a_model_folder_that_is_none_is_refused(tmp_path, trained):
-    with pytest.raises(InputError, match=r"model\.json does not exist"):
+    with pytest.raises(InputError, match="holds no model: give a folder that `jaxattack train` wrote"):
         load_victim(tmp_path)
     _folder, description = trained
     for damaged in ({}, description | {"victim": {"data": "digits", "wings": 2}}, description | {"shape": "wide"}):
