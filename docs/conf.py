@@ -17,7 +17,7 @@ extensions = [
     "from_classes",
     "plain_docstrings",
 ]
-exclude_patterns = ["_build", "extensions"]
+exclude_patterns = ["_build", "extensions", "measured"]
 html_theme = "furo"
 html_title = "jaxattack"
 html_show_sphinx = False

@@ -1,8 +1,9 @@
 """Pages in Markdown whose examples run as a reader would run them, one after the other in one folder.
 
-    ```python       runs in the page's namespace
+    ```python       runs in the page's namespace; or, where its first line is the name of a file, is written to that
     ```pycon        runs there too, and answers as the page says
-    ```bash         every line is a command; `jaxattack` runs with fewer models, epochs and records than the page names
+    ```bash         every line is a command; `jaxattack` runs with fewer models, epochs and records than the page names, and of
+                    `pytest FILE` every test is called
     any other       is what something looks like
 
 A comment before a block says what the page does not show:
@@ -18,7 +19,9 @@ from __future__ import annotations
 
 import doctest
 import re
+import runpy
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,12 +113,27 @@ def check(tokens: list[str]) -> None:
     assert name.__name__ == tokens[0]
 
 
+def call_tests(file: Path) -> None:
+    """Call every test of a file, which may import its neighbours."""
+    sys.path.insert(0, str(file.parent))
+    try:
+        tests = {name: value for name, value in runpy.run_path(str(file)).items() if name.startswith("test_")}
+    finally:
+        sys.path.remove(str(file.parent))
+    assert tests
+    for test in tests.values():
+        test()
+
+
 def run_commands(example: Example, folder: Path) -> None:
     """Run the commands of a block; those of other programs must be marked as not run."""
     for program, *tokens in commands(example):
         if program == "jaxattack":
             check(tokens)
         if example.how == "not run":
+            continue
+        if program == "pytest":
+            call_tests(folder / tokens[0])
             continue
         assert program == "jaxattack", f"{program}: say why it is not run"
         status = int(example.what) if example.how == "expect" else 0
@@ -127,8 +145,11 @@ def run_page(path: Path, folder: Path) -> None:
     """Run a page in a folder, which is the working directory."""
     namespace: dict[str, object] = {"__name__": path.stem}
     for example in examples(path):
+        file = re.match(r"# (\w+\.py)\n", example.text)
         if example.language == "bash":
             run_commands(example, folder)
+        elif file:
+            (folder / file[1]).write_text(example.text, encoding="utf-8")
         elif example.language == "pycon":
             test = doctest.DocTestParser().get_doctest(example.text, namespace, path.name, str(path), example.line)
             runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

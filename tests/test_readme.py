@@ -1,4 +1,4 @@
-"""What README shows runs: its Python, its command lines, and its example for other frameworks."""
+"""What README shows runs: its Python, its command lines, and its example for other frameworks; and what it names is there."""
 
 import contextlib
 import re
@@ -13,7 +13,15 @@ from jaxattack import read_observations, score
 from jaxattack.attacks.membership import lookup
 from jaxattack.cli import application
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_file_that_it_points_to_is_there():
+    files = [target for target in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in target]
+    assert len(files) > 15
+    for file in files:
+        assert (ROOT / file).is_file(), file
 
 
 def blocks(language):
@@ -38,12 +46,7 @@ def test_every_command_line_is_understood(line):
 
 def test_the_python_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    extraction, membership = [block for block in blocks("python") if "import jaxattack" in block]
-    exec(compile(extraction, "README.md", "exec"), {})
-    complete, queries, trials, bound, _ = capsys.readouterr().out.split()
-    assert complete == "True"
-    assert int(queries) <= 100 <= int(trials)
-    assert float(bound) < 0.03
+    (membership,) = [block for block in blocks("python") if "import jaxattack" in block]
     exec(compile(membership, "README.md", "exec"), {})
     attack, area = capsys.readouterr().out.splitlines()
     assert attack.startswith("lira-online 0.")
