@@ -11,6 +11,13 @@ from jaxattack.cli.output import Printing, print_json, say
 from jaxattack.data import load, names, save
 from jaxattack.types import InputError
 
+OWN = {
+    "FILE.npz": "your own: x [record, ...], y [record], perhaps classes (how many, or their names) and ids [record]",
+    "FILE.npz?layout=nchw": "the same with pictures whose channels come first; ?scale=1 for pictures from 0 to 1",
+    "FILE.csv, FILE.parquet": "your own table, as records.csv?label=diagnosis&id=patient&drop=date,ward",
+    "FOLDER": "your own pictures, as FOLDER/CLASS/PICTURE.png; FOLDER?size=32 resizes them",
+}
+
 
 def data(
     name: str | None = None,
@@ -23,7 +30,7 @@ def data(
     """List the data sets that are here, or describe one.
 
     Args:
-        name: a data set: one of the list, tfds:NAME or FILE.npz.
+        name: a data set: one of the list, tfds:NAME, FILE.npz, FILE.csv, FILE.parquet or a FOLDER of pictures by class.
         out: write it to this .npz file.
         json: print the description as JSON.
     """
@@ -40,6 +47,7 @@ def data(
         "dtype": str(dataset.x.dtype),
         "classes": dataset.classes,
         **({"names": list(dataset.names)} if dataset.names else {}),
+        **({"first_ids": list(dataset.ids[:3])} if dataset.ids else {}),
         "records_by_class": np.bincount(dataset.y, minlength=dataset.classes).tolist(),
     }
     if json:
@@ -62,4 +70,5 @@ def _print_names(as_json: bool) -> None:
     print(
         f"{'tfds:NAME':26}a data set prepared by tensorflow-datasets, as tfds:cifar10 or tfds:mnist?split=train[:5000]"
     )
-    print(f"{'FILE.npz':26}your own: x [record, ...], y [record], perhaps classes: how many, or their names")
+    for name, line in OWN.items():
+        print(f"{name:26}{line}")

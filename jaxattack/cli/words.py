@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from jaxattack.audit.model_source import is_factory, load_factory
 from jaxattack.audit.records import Standardise
@@ -25,7 +25,10 @@ class Subject:
     """What a model is, and on what it is trained.
 
     Attributes:
-        data: digits, iris, wine, breast_cancer, tfds:NAME, FILE.npz or synthetic:NAME; `jaxattack data` lists them.
+        data: digits, iris, wine, breast_cancer, tfds:NAME, synthetic:NAME, or your own FILE.npz, FILE.csv, FILE.parquet or
+            FOLDER of pictures; `jaxattack data` lists them.
+        layout: nchw for an .npz of pictures whose channels come first.
+        scale: what stands for full brightness in an .npz of pictures that are no bytes, such as 1.
         records: use this many of its records, chosen at random; all by default.
         model: softmax, mlp:256-128, cnn:16-32, lenet:12, resnet:20, wrn:28-2, resnet9:32, or package.module:factory:
             a Flax NNX class that takes rngs, or a function called as factory(shape, classes) for a jaxattack Model.
@@ -39,6 +42,8 @@ class Subject:
     """
 
     data: str = "digits"
+    layout: Literal["nhwc", "nchw"] | None = None
+    scale: float | None = None
     records: int | None = None
     model: str = "mlp:256"
     activation: Activation = "relu"
@@ -68,7 +73,7 @@ class Subject:
         Raises:
             InputError: there is none of that name, or it cannot be read.
         """
-        return load(self.data)
+        return load(self.data, layout=self.layout, scale=self.scale)
 
 
 @config

@@ -16,22 +16,32 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxattack.data.arrays import from_arrays
+from jaxattack.data.arrays import as_bytes, channels_last, from_arrays
 from jaxattack.disk import write_arrays
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
 from jaxattack.types import Dataset, InputError
 
 
-def read(path: str | os.PathLike[str]) -> Dataset:
+def read(
+    path: str | os.PathLike[str], *, layout: str | None = None, scale: str | None = None, name: str | None = None
+) -> Dataset:
     """The data set in a .npz file.
+
+    Args:
+        path: the file.
+        layout: as `jaxattack.data.arrays.channels_last` has it.
+        scale: as `jaxattack.data.arrays.as_bytes` has it.
+        name: what to call the records; the path by default.
 
     Raises:
         InputError: no such file, not an archive or a damaged one, no x or y, Python objects, or arrays that make no
             data set.
     """
-    name = os.fspath(path)
-    arrays = _read_arrays(name)
-    x, y, ids = arrays["x"], arrays["y"], read_ids(arrays.get("ids"), name)
+    name = os.fspath(path) if name is None else name
+    arrays = _read_arrays(os.fspath(path))
+    x = arrays["x"] if layout is None else channels_last(arrays["x"], layout, name)
+    x = x if scale is None else as_bytes(x, scale, name)
+    y, ids = arrays["y"], read_ids(arrays.get("ids"), name)
     classes = arrays.get("classes")
     if classes is None:
         return from_arrays(x, y, ids=ids, name=name)

@@ -14,10 +14,11 @@ Labels may be of any kind that `jaxattack.data.labels` lists.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Shaped, UInt8
 
 from jaxattack.data.labels import read_labels
 from jaxattack.types import Dataset, InputError
@@ -68,6 +69,49 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(f"|{array.dtype.str}{array.shape}|".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def channels_last(x: Shaped[np.ndarray, "record *axis"], layout: str, name: str) -> Shaped[np.ndarray, "record *last"]:
+    """Pictures with their channels last.
+
+    Args:
+        x: pictures.
+        layout: nchw where they have them first, nhwc where they have them last.
+        name: what to call them in messages.
+
+    Raises:
+        InputError: another layout, or no pictures with channels.
+    """
+    if layout not in ("nchw", "nhwc"):
+        raise InputError(f"{name}: layout is {layout!r:.40}: give nchw (channels first) or nhwc (channels last).")
+    if x.ndim != 4:
+        raise InputError(f"{name}: layout is {layout} and x has shape {x.shape}: it is for pictures with channels.")
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)) if layout == "nchw" else x
+
+
+def as_bytes(x: Shaped[np.ndarray, "record *axis"], scale: str, name: str) -> UInt8[np.ndarray, "record *axis"]:
+    """Pictures of another scale as bytes, ``round(x * 255 / scale)``.
+
+    Args:
+        x: pictures, from 0 to the scale.
+        scale: what stands for full brightness: 1, 255, 65535, ...
+        name: what to call them in messages.
+
+    Raises:
+        InputError: a scale that is no number above 0, no pictures, or numbers outside of it.
+    """
+    try:
+        most = float(scale)
+    except ValueError:
+        most = math.nan
+    if not 0 < most < math.inf:
+        raise InputError(f"{name}: scale is {scale!r:.40}: give the number of full brightness, such as 1 or 255.")
+    if x.ndim not in (3, 4) or x.dtype.kind not in "fiu":
+        raise InputError(f"{name}: scale is {scale} and x has shape {x.shape} and dtype {x.dtype}: it is for pictures.")
+    low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+    if not 0 <= low <= high <= most:
+        raise InputError(f"{name}: scale is {scale} and x ranges from {low:g} to {high:g}: give the scale that it has.")
+    return np.rint(x.astype(np.float64) * (255 / most)).astype(np.uint8)
 
 
 def _records(x: np.ndarray, name: str) -> Shaped[np.ndarray, "record *feature"]:

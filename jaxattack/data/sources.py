@@ -1,4 +1,4 @@
-"""`load`: a data set by name.
+"""`load`: a data set by its name, or of an object that has one in it.
 
 | name | what |
 | --- | --- |
@@ -6,24 +6,36 @@
 | ``iris``, ``wine``, ``breast_cancer`` | scikit-learn's tables, float32, every column scaled to mean 0 and variance 1 |
 | ``tfds:NAME[/CONFIG][:VERSION]`` | a set that tensorflow-datasets has prepared; options ``split`` and ``data_dir`` |
 | ``synthetic:gaussian``, ``synthetic:random-labels`` | see `synthetic`; their arguments are options |
-| a path that ends in ``.npz`` | ``x``, ``y`` and perhaps ``classes`` and ``ids``; see `archive` |
+| FILE.npz | ``x``, ``y`` and perhaps ``classes`` and ``ids``; see `archive`; options ``layout`` and ``scale`` |
+| FILE.csv, FILE.parquet | a table; see `tables`; options ``label``, ``id``, ``drop`` and ``categories`` |
+| FOLDER | pictures in folders by class; see `pictures`; option ``size`` |
+| a pandas frame, a Hugging Face set | in Python; see `frames`; options as of a table, and ``size`` of pictures |
 
 Options follow a question mark, as in an address: ``tfds:cifar10?split=train[:5000]``,
-``synthetic:gaussian?records=2000&seed=3``. Everything works without a network.
+``records.csv?label=diagnosis&drop=date,ward``; in values of a table's options ``%26`` stands for ``&``. In Python they are
+arguments too: ``load("records.csv", label="diagnosis", drop=["date", "ward"])``. Everything works without a network.
 
-The tables are standardised over all records, before anybody is chosen to be a member.
+The four tables of scikit-learn are standardised over all records, before anybody is chosen to be a member.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 
 from jaxattack.data import archive, prepared, synthetic
 from jaxattack.data.arrays import from_arrays
+from jaxattack.data.frames import from_frame, from_hugging_face, is_frame, is_hugging_face
+from jaxattack.data.pictures import read_folder
+from jaxattack.data.table_files import read_csv, read_parquet
+from jaxattack.data.tables import Column, Roles, from_columns
 from jaxattack.types import Dataset, InputError
 
 _EMBEDDED = {
@@ -43,33 +55,106 @@ def names() -> dict[str, str]:
     return _EMBEDDED | _SYNTHETIC
 
 
-def load(name: str | os.PathLike[str]) -> Dataset:
-    """A data set by name (see the table above).
+def load(source: str | os.PathLike[str] | Any, **options: Any) -> Dataset:
+    """A data set (see the table above).
 
     Args:
-        name: of an embedded, prepared or synthetic set, or the path of a .npz file.
+        source: the name of an embedded, prepared or synthetic set, the path of a file or a folder, a pandas frame or a
+            Hugging Face set.
+        options: what the table names, as text or in its own type: ``label="y"``, ``drop=["date"]``, ``size=32``.
 
     Raises:
         InputError: an unknown name or option, or a set that cannot be read.
+
+    Example:
+        >>> import jaxattack as ja
+        >>> ja.load("synthetic:gaussian", records=50).shape
+        (20,)
     """
-    name = os.fspath(name)
-    source, options = _parse(name)
-    if source.startswith("tfds:"):
-        _check_options(source, options, ("split", "data_dir"))
-        arrays = prepared.read(source.removeprefix("tfds:"), **options)
+    if isinstance(source, Dataset):
+        raise InputError(f"{source.name} is a data set already: use it as it is.")
+    if is_frame(source) or is_hugging_face(source):
+        return _of_object(source, _texts("the object", options))
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(f"there is no data set in a {type(source).__name__}: give a name, a path or a pandas frame.")
+    name = _with_options(os.fspath(source), options)
+    base, given = _parse(name)
+    if base.startswith("tfds:"):
+        _check_options(base, given, ("split", "data_dir"))
+        arrays = prepared.read(base.removeprefix("tfds:"), **given)
         return from_arrays(arrays.x, arrays.y, classes=arrays.classes, name=name)
-    if name.endswith(".npz"):
-        return archive.read(name)
-    if source in _SYNTHETIC:
-        return replace(_synthetic(source, options), name=name)
-    if source in _EMBEDDED:
-        _check_options(source, options, ())
-        return _embedded(source)
-    near = difflib.get_close_matches(source, names(), n=1)
+    if base in _SYNTHETIC:
+        return replace(_synthetic(base, given), name=name)
+    if base in _EMBEDDED:
+        _check_options(base, given, ())
+        return _embedded(base)
+    if Path(base).suffix in _FILES or (base and Path(base).expanduser().is_dir()):
+        return _of_path(base, given, name)
+    near = difflib.get_close_matches(base, names(), n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise InputError(
-        f"there is no data set {source!r}{hint}: choose from {', '.join(names())}, tfds:NAME, or the path of a .npz file."
+        f"there is no data set {base!r}{hint}: choose from {', '.join(names())}, tfds:NAME, or the path of a .npz, .csv or "
+        ".parquet file, or of a folder of pictures by class."
     )
+
+
+_TABLE = ("label", "id", "drop", "categories")
+_FILES: dict[str, Callable[[Path, str], list[Column]] | None] = {
+    ".npz": None,
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+}
+"""What reads the columns of a file, by its suffix; an .npz has none."""
+
+
+def _of_path(base: str, options: dict[str, str], name: str) -> Dataset:
+    path = Path(base)
+    read = _FILES.get(path.suffix)
+    if read is not None:
+        _check_options(base, options, _TABLE)
+        return from_columns(read(path, name), _roles(options), name=name)
+    if path.suffix == ".npz":
+        _check_options(base, options, ("layout", "scale"))
+        return archive.read(base, layout=options.get("layout"), scale=options.get("scale"), name=name)
+    _check_options(base, options, ("size",))
+    return read_folder(path.expanduser(), name, options.get("size"))
+
+
+def _of_object(source: Any, options: dict[str, str]) -> Dataset:
+    if is_frame(source):
+        _check_options("a pandas frame", options, (*_TABLE, "name"))
+        return from_frame(source, **vars(_roles(options)), name=options.get("name", "frame"))
+    _check_options("a Hugging Face set", options, (*_TABLE, "size", "name"))
+    return from_hugging_face(
+        source, _roles(options), size=options.get("size"), name=options.get("name", "hugging face")
+    )
+
+
+def _roles(options: dict[str, str]) -> Roles:
+    one = {key: unquote(options[key]) for key in ("label", "id") if key in options}
+    several = {key: tuple(map(unquote, options[key].split(","))) for key in ("drop", "categories") if key in options}
+    return Roles(label=one.get("label"), id=one.get("id"), **several)
+
+
+def _with_options(name: str, options: dict[str, Any]) -> str:
+    """A name with its options in it, so that a run's description finds the same records again."""
+    texts = _texts(name, options)
+    pairs = "&".join(f"{key}={value}" for key, value in texts.items())
+    return f"{name}{'&' if '?' in name else '?'}{pairs}" if pairs else name
+
+
+def _texts(name: str, options: dict[str, Any]) -> dict[str, str]:
+    """Options as text; what would end them is written as in an address."""
+    texts = {}
+    for key, value in options.items():
+        if value is None:
+            continue
+        several = isinstance(value, list | tuple)
+        if several and key not in ("drop", "categories"):
+            raise InputError(f"{name}: {key} is {value!r:.60}: give one.")
+        safe = "[]:%+/ ." if key not in _TABLE else " /.:"
+        texts[key] = ",".join(quote(str(one), safe=safe) for one in (value if several else [value]))
+    return {key: text for key, text in texts.items() if text}
 
 
 def load_from_description(name: str) -> Dataset:
@@ -86,6 +171,8 @@ def load_from_description(name: str) -> Dataset:
 
 
 def _parse(name: str) -> tuple[str, dict[str, str]]:
+    if "?" in name and Path(name).suffix in _FILES and Path(name).exists():
+        return name, {}  # a file with a question mark in its name
     source, mark, rest = name.partition("?")
     if not mark:
         return source, {}

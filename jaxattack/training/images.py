@@ -144,7 +144,7 @@ def check_images(dataset: Dataset) -> None:
     if first in CHANNELS and sides[1] not in CHANNELS and min(sides) > max(CHANNELS):
         raise InputError(
             f"{dataset.name} has images of shape {dataset.shape}, whose channels seem to come first: give the layout "
-            "[record, height, width, channel], as x.transpose(0, 2, 3, 1) does; where they are so high and have so many "
+            "[record, height, width, channel], as x.transpose(0, 2, 3, 1) or the file's name with ?layout=nchw does; where they are so high and have so many "
             "channels, exchange height and width."
         )
     if dataset.images:
@@ -153,7 +153,8 @@ def check_images(dataset: Dataset) -> None:
     if max(-low, high) > 1.001:  # arithmetic in float16 rounds 1 to within this
         raise InputError(
             f"{dataset.name} has images of floats from {low:g} to {high:g}, and networks take them on a scale from -1 to "
-            f"1: give bytes (uint8) from 0 to 255, or divide by {max(-low, high):g}."
+            f"1: give bytes (uint8) from 0 to 255, divide by {max(-low, high):g}, or where they "
+            f"begin at 0 name the file with ?scale={max(high, 1):g}."
         )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from cyclopts import CoercionError
 
@@ -105,6 +106,16 @@ def test_words_are_values():
             Attacking(design=design).audit(subject, learner=None, defences=(), protocol="independent")
     with pytest.raises(InputError, match="records is 3"):
         Subject(records=3)
+
+
+def test_a_file_of_pictures_has_a_layout_and_a_scale(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.full((4, 3, 8, 9), 0.5), y=[0, 1, 0, 1])
+    dataset = Subject(data=str(tmp_path / "a.npz"), layout="nchw", scale=1.0).dataset()
+    assert dataset.shape == (8, 9, 3)
+    assert dataset.x.dtype == np.uint8
+    assert (dataset.x == 128).all()
+    with pytest.raises(InputError, match="digits takes no option 'layout'"):
+        Subject(layout="nchw").dataset()
 
 
 @pytest.mark.parametrize("word", ["", ",", " "])

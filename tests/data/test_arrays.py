@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxattack.data import fingerprint, from_arrays
+from jaxattack.data import fingerprint, from_arrays, load
 from jaxattack.types import InputError
 
 Y = np.array([0, 1, 2, 0, 1, 2])
@@ -87,3 +87,32 @@ def test_declared_classes_admit_labels_with_gaps(labels, classes):
             from_arrays(x, y, classes=classes)
     else:
         assert from_arrays(x, y, classes=classes).classes == classes
+
+
+def test_channels_that_come_first_and_scales_of_ones_own_are_options_of_a_file(tmp_path):
+    x = np.random.default_rng(0).integers(0, 17, (6, 3, 4, 5))
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    dataset = load(tmp_path / "a.npz", layout="nchw", scale=16)
+    assert dataset.x.dtype == np.uint8
+    np.testing.assert_array_equal(dataset.x, np.floor(x.transpose(0, 2, 3, 1) * 255 / 16 + 0.5))
+    assert fingerprint(load(f"{tmp_path}/a.npz?layout=nchw&scale=16")) == fingerprint(dataset)
+    assert dataset.name == f"{tmp_path}/a.npz?layout=nchw&scale=16"
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (np.zeros((6, 3, 4, 5)), {"layout": "nchv"}, r"layout is 'nchv': give nchw \(channels first\)"),
+        (np.zeros((6, 3)), {"layout": "nchw"}, r"layout is nchw and x has shape \(6, 3\)"),
+        (np.zeros((6, 3, 4)), {"scale": "bright"}, r"scale is 'bright': give the number of full brightness"),
+        (np.zeros((6, 3, 4)), {"scale": -1}, r"scale is '-1'"),
+        (np.zeros((6, 3)), {"scale": 1}, r"scale is 1 and x has shape \(6, 3\) and dtype float64: it is for pictures"),
+        (np.full((6, 3, 4), 2.0), {"scale": 1}, r"scale is 1 and x ranges from 2 to 2: give the scale that it has"),
+        (np.full((6, 3, 4), np.nan), {"scale": 1}, r"ranges from nan to nan"),
+        (np.zeros((6, 3)), {"label": "y"}, r"takes no option 'label': it takes layout, scale"),
+    ],
+)
+def test_a_layout_or_scale_that_the_arrays_have_not_is_refused(tmp_path, x, options, message):
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / "a.npz", **options)

@@ -1,0 +1,181 @@
+"""Columns to features: the rules of the table in `jaxattack.data.tables`, the same from every source of columns."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from jaxattack.data import from_frame, load
+from jaxattack.data import table_files as files
+from jaxattack.types import InputError
+
+pandas = pytest.importorskip("pandas", reason="the extra tables is not installed")
+pyarrow = pytest.importorskip("pyarrow", reason="the extra tables is not installed")
+parquet = pytest.importorskip("pyarrow.parquet", reason="the extra tables is not installed")
+hugging_face = pytest.importorskip("datasets", reason="the library datasets is not installed")
+
+RANDOM = np.random.default_rng(0)
+FRAME = pandas.DataFrame(
+    {
+        "id": [f"p{number}" for number in range(40)],
+        "age": RANDOM.integers(20, 90, 40),
+        "index": RANDOM.normal(25, 3, 40),
+        "sex": np.where(RANDOM.random(40) < 0.5, "f", "m"),
+        "smokes": RANDOM.random(40) < 0.3,
+        "ward": RANDOM.choice(["b", "a", "c"], 40),
+        "label": RANDOM.choice(["well", "ill"], 40),
+    }
+)
+KINDS = ["frame", "csv", "parquet", "hugging face"]
+
+
+def sources(frame, folder, kind):
+    """The same table in each of its forms."""
+    if kind == "frame":
+        return frame
+    if kind == "hugging face":
+        return hugging_face.Dataset.from_pandas(frame)
+    path = folder / f"records.{kind}"
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_become_features_ids_and_labels_as_pandas_would_make_them(tmp_path, kind):
+    dataset = load(sources(FRAME, tmp_path, kind))
+    naive = pandas.get_dummies(FRAME.drop(columns=["id", "label"])).astype(np.float32)
+    order = ["age", "index", "sex_f", "sex_m", "smokes", "ward_a", "ward_b", "ward_c"]
+    np.testing.assert_array_equal(dataset.x, naive[order].to_numpy())
+    assert dataset.names == ("ill", "well")
+    assert dataset.ids == tuple(FRAME["id"])
+    np.testing.assert_array_equal(np.array(dataset.names)[dataset.y], FRAME["label"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_roles_of_columns_are_options(tmp_path, kind):
+    source = sources(FRAME.rename(columns={"smokes": "smokes, now & then"}), tmp_path, kind)
+    dataset = load(source, label="smokes, now & then", id="id", drop=["ward", "label"], categories=["age"])
+    ages = pandas.get_dummies(FRAME["age"].astype(str)).to_numpy()
+    np.testing.assert_array_equal(dataset.x[:, : ages.shape[1]], ages)
+    np.testing.assert_array_equal(dataset.y, FRAME["smokes"])
+    assert dataset.x.shape[1] == ages.shape[1] + 3
+    if kind in ("csv", "parquet"):
+        again = load(dataset.name)
+        np.testing.assert_array_equal(again.x, dataset.x)
+        assert again.name == dataset.name
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "message"),
+    [
+        (FRAME, {"label": "x"}, r"label is 'x' and there is no such column \(there are id, age, index"),
+        (FRAME, {"id": "x"}, r"id is 'x' and there is no such column"),
+        (FRAME, {"drop": ["x"]}, r"drop is 'x' and there is no such column"),
+        (FRAME, {"size": 3}, r"takes no option 'size'"),
+        (FRAME, {"label": ["age", "sex"]}, r"label is \['age', 'sex'\]: give one"),
+        (FRAME, {"label": "index"}, r"which is no whole number: number the classes from 0"),
+        (FRAME.drop(columns="label"), {}, r"has no column label: say which it is, as label=NAME"),
+        (FRAME.assign(y=1), {}, r"several columns that may be the label \(label, y\): say which"),
+        (FRAME.assign(id="same"), {}, r"the records 0 and 1 have the same id 'same'"),
+        (FRAME[["id", "label"]], {}, r"has no column beside its label and id: give features"),
+        (FRAME.assign(code=FRAME["id"]), {}, r"'code' holds 40 different texts in 40 records: give it as the id, drop"),
+        (FRAME.assign(age=FRAME["age"].where(FRAME["age"] > 30)), {}, r"'age' has no value in \d of 40 records, first in"),
+        (FRAME.assign(sex=FRAME["sex"].where(FRAME["age"] > 30)), {}, r"'sex' has no value in \d of 40 records"),
+        (FRAME.assign(label=FRAME["label"].where(FRAME["age"] > 30)), {}, r"'label' has no value in \d of 40 records"),
+        (FRAME.assign(day=pandas.Timestamp("2020-01-02").date()), {}, r"column 'day' holds (object|date32\[day\]): give"),
+        (FRAME.assign(age=1e300), {}, r"x is NaN or infinite in 40 records"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_that_make_no_data_set_are_refused(tmp_path, frame, options, message, kind):
+    with pytest.raises(InputError, match=message) as caught:
+        load(sources(frame, tmp_path, kind), **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "hugging face"])
+def test_lists_of_one_length_are_features_and_other_lists_are_refused(tmp_path, kind):
+    values = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]
+    frame = pandas.DataFrame({"code": values, "label": [0, 1, 0, 1]})
+    np.testing.assert_array_equal(load(sources(frame, tmp_path, kind)).x, values)
+    frame = pandas.DataFrame({"code": [*values[:3], [1.0]], "label": [0, 1, 0, 1]})
+    with pytest.raises(InputError, match=r"'code' holds lists of double of 2 lengths"):
+        load(sources(frame, tmp_path, kind))
+
+
+def test_types_of_pandas_own_are_what_they_hold():
+    frame = FRAME[["age", "ward", "label"]].astype({"age": "Int64", "ward": "category", "label": "category"})
+    plain = from_frame(FRAME[["age", "ward", "label"]])
+    dataset = from_frame(frame.assign(age=frame["age"].astype(object)), name="clinic")
+    np.testing.assert_array_equal(dataset.x, plain.x)
+    np.testing.assert_array_equal(from_frame(frame).x, plain.x)
+    assert (dataset.name, dataset.names) == ("clinic", plain.names)
+    with pytest.raises(InputError, match="frame has two columns of one name"):
+        from_frame(pandas.concat([FRAME, FRAME], axis=1))
+
+
+def test_a_hugging_face_set_is_one_split_with_the_names_of_its_classes_in_the_order_asked_for():
+    features = hugging_face.Features(
+        {"a": hugging_face.Value("int64"), "y": hugging_face.ClassLabel(names=["no", "yes"])}
+    )
+    source = hugging_face.Dataset.from_dict({"a": [*range(8)], "y": [0, 1] * 4}, features=features)
+    dataset = load(source.select([5, 2, 3]))
+    np.testing.assert_array_equal(dataset.x[:, 0], [5, 2, 3])
+    assert (dataset.y.tolist(), dataset.names) == ([1, 0, 1], ("no", "yes"))
+    for several in (hugging_face.DatasetDict(train=source), source.to_iterable_dataset()):
+        with pytest.raises(InputError, match="give one split of it, loaded without streaming"):
+            load(several)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.csv", b"a,label\n1,2\n3\n", r"cannot be read \(CSV parse error: Expected 2 columns, got 1"),
+        ("a.csv", b"\xff\xfe\x00a\n\n", r"cannot be read \('utf-8' codec"),
+        ("a.csv", b"", r"cannot be read \(Empty CSV file\)"),
+        ("a.csv", b"a,a,label\n1,2,x\n3,4,y\n", r"has two columns of one name: rename one"),
+        ("a.csv", b"a,label\n", r"there are no records"),
+        ("a.csv", b"a,label\nx\x00y,1\n", r"."),
+        ("a.parquet", b"", r"cannot be read \(Parquet file size is 0 bytes"),
+        ("a.parquet", b"PAR1" + bytes(99) + b"PAR1", r"cannot be read \("),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_tables_are_refused(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message) as caught:
+        load(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_files_that_are_missing_pipes_or_too_large_are_refused(tmp_path, monkeypatch, name):
+    with pytest.raises(InputError, match="there is no such file"):
+        load(tmp_path / name)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=r"cannot be read \(it is a pipe or a device, no file\)"):
+        load(tmp_path / name)
+    path = sources(FRAME, tmp_path, name.partition(".")[2])
+    monkeypatch.setattr(files, "free_memory", lambda: 1000)
+    with pytest.raises(InputError, match=r"it takes [\d,]+ bytes and 1,000 bytes of memory are free"):
+        load(path)
+
+
+def test_a_text_that_a_parquet_file_repeats_is_one_in_memory(tmp_path):
+    table = pyarrow.table({"a": ["x" * 10**5, "y" * 10**5], "label": [0, 1]}).take([0, 1] * 200)
+    parquet.write_table(table, tmp_path / "texts.parquet")
+    assert (tmp_path / "texts.parquet").stat().st_size < 10**6
+    begin = pyarrow.default_memory_pool().bytes_allocated()
+    (column, _) = files.read_parquet(tmp_path / "texts.parquet", "texts")
+    assert pyarrow.default_memory_pool().bytes_allocated() - begin < 10**7
+    assert len({id(text) for text in column.values}) == 2
+
+
+def test_a_table_without_pyarrow_is_refused_with_what_to_install(tmp_path, monkeypatch):
+    path = sources(FRAME, tmp_path, "csv")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match="reading it needs pyarrow: pip install pyarrow"):
+        load(path)
+    assert len(from_frame(FRAME)) == 40
