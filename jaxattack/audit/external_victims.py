@@ -146,7 +146,7 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     records = load(data) if data else None
     if records is not None:
         takes = make(level=level).access.inputs
-        records = _in_layout(records, takes.shape)
+        records = in_layout(records, takes.shape)
         _require_whole(path, records, takes)
     shaped = {"inputs": input_ranges(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
@@ -167,7 +167,7 @@ def _require_whole(path: Path, records: Dataset, takes: Inputs) -> None:
         )
 
 
-def _in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
+def in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
     """Images with their channels first, where that is how a file takes them."""
     if len(records.shape) != 3 or shape == records.shape or shape != (records.shape[2], *records.shape[:2]):
         return records

@@ -151,12 +151,9 @@ def _names(where: str, classes: np.ndarray | None, columns: int | None) -> list[
 def _member(where: str, member: np.ndarray, target: int | None) -> np.ndarray:
     if member.ndim != 2 or not member.size or not np.isin(member, (0, 1) if target is None else (-1, 0, 1)).all():
         raise InputError(f"{where}: member has shape {member.shape}: give 0 or 1 for each [model, record].")
-    unknown = (member < 0).any(axis=1)
-    unknown[target if target is not None and 0 <= target < len(member) else slice(0)] = False
-    if unknown.any():
-        raise InputError(
-            f"{where}: member of model {unknown.argmax()} is -1 somewhere and that is no target: give 0 or 1."
-        )
+    unknown = [model for model, row in enumerate(member) if model != target and (row < 0).any()]
+    if unknown:
+        raise InputError(f"{where}: member of model {unknown[0]} is -1 somewhere and that is no target: give 0 or 1.")
     return member > 0
 
 

@@ -1,0 +1,305 @@
+"""What a target answers about the records of an audit: asked of a victim, or read from a file of its answers.
+
+A file is an .npz, without pickled objects, of one of
+
+    logits       Float ["record cls"] or ["record query cls"]
+    probability  Float, of the same shape: rows that sum to 1
+    prediction   Int ["record"] or ["record query"], the class that is answered
+
+and optionally `member` ["record"], 1, 0, or -1 where that is not known, and `classes`, the names of the columns. Its records
+are those of the data, in their order; its views of a record those of `jaxattack.training.Queries`, the record itself first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from jaxattack.audit.columns import UNKNOWN, match_columns, names_of
+from jaxattack.audit.extraction import target_findings
+from jaxattack.audit.findings.target import TargetFindings
+from jaxattack.audit.session import open_session
+from jaxattack.audit.target.terms import Membership
+from jaxattack.audit.victim import Victim
+from jaxattack.npz import UnreadableError, open_arrays, printable, read_npy, reason
+from jaxattack.oracle.identity import fingerprint_of
+from jaxattack.training import Queries
+from jaxattack.training.images import view
+from jaxattack.types import Answer, Dataset, InputError, Ledger, Level, Progress
+
+BLOCK = 1024
+"""Records a target is asked about in one call."""
+
+Scale = Literal["data", "unit", "signed"]
+"""On what scale a target takes pictures: the numbers of the data; bytes as 0 to 1; bytes as -1 to 1."""
+
+_ON_SCALE = {"data": (1.0, 0.0), "unit": (255.0, 0.0), "signed": (127.5, -1.0)}
+_LEVELS: dict[str, Level] = {"logits": "logit", "probability": "probability", "prediction": "label"}
+
+
+class TargetAnswers(NamedTuple):
+    """What a target answers.
+
+    Attributes:
+        name: of the target.
+        answer: to every view of every record, ["record query"] or ["record query cls"]; the columns are the data's classes.
+        level: how much it answers.
+        decimals: to which the service says that it rounds; None where it says nothing.
+        top: it answers so many classes alone; 0 for all.
+        terms: of a victim that was asked; None of a file.
+        cost: of asking.
+        prepaid: queries that an earlier start had paid for.
+        member: what the file says of its members; None where it says nothing.
+        notes: how it is understood, and what is odd, in sentences.
+    """
+
+    name: str
+    answer: Answer
+    level: Level
+    decimals: int | None = None
+    top: int = 0
+    terms: TargetFindings | None = None
+    cost: Ledger = Ledger()
+    prepaid: int = 0
+    member: Membership | None = None
+    notes: tuple[str, ...] = ()
+
+    def take(self, records: Int[np.ndarray, "chosen"]) -> TargetAnswers:
+        """The answers about the chosen records."""
+        member = None if self.member is None else self.member[records]
+        return self._replace(answer=self.answer.take(records), member=member)
+
+
+def ask_victim(
+    victim: Victim,
+    records: Dataset,
+    queries: Queries,
+    *,
+    scale: Scale = "data",
+    budget: int | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> TargetAnswers:
+    """Ask a victim about every view of every record.
+
+    Args:
+        victim: the target.
+        records: as the references are trained on them.
+        queries: the views.
+        scale: on what scale it takes pictures.
+        budget: questions, at most.
+        out: a folder that keeps every answer; those that are there are not paid for again.
+        progress: called as answers come.
+
+    Raises:
+        InputError: records of another shape, or of classes that the victim does not know; a budget below what must be
+            asked; a folder that keeps other answers.
+    """
+    oracle = victim.oracle
+    count = len(records) * queries.count
+    if budget is not None and budget < count:
+        raise InputError(
+            f"budget is {budget:,} and {len(records):,} records in {queries.count} views are {count:,} questions: give as many, or "
+            "fewer records or queries."
+        )
+    order, notes = _column_order(victim, records)
+    shape = oracle.access.inputs.shape
+    parts: list[list[Answer]] = []
+    asked = {"views": queries.count, "scale": scale, "records": fingerprint_of([records.x, records.y])}
+    identity = {} if out is None else victim.identity | asked
+    # Beside the questions, checking asks the first one again.
+    most = None if budget is None else budget + 1
+    with open_session(oracle, kind="target", identity=identity, out=out, budget=most) as session:
+        before = session.oracle.ledger
+        for offset in queries.offsets():
+            answers = []
+            for start in range(0, len(records), BLOCK):
+                x = np.asarray(view(queries, jnp.asarray(records.x[start : start + BLOCK]), jnp.asarray(offset)))
+                answers.append(session.oracle(_as_taken(victim.name, x, shape, scale)))
+                if progress:
+                    progress("answers", len(parts) * len(records) + min(start + BLOCK, len(records)), count)
+            parts.append(answers)
+        cost = session.oracle.ledger - before
+        by_view = [_joined([_with_columns(one, order) for one in answers]) for answers in parts]
+        return TargetAnswers(
+            name=victim.name,
+            answer=_stacked(by_view),
+            level=oracle.access.level,
+            decimals=oracle.access.decimals,
+            top=oracle.access.top,
+            terms=target_findings(victim),
+            cost=cost,
+            prepaid=min(session.prepaid, cost.queries),
+            notes=(*victim.notes, *notes, *session.warnings),
+        )
+
+
+def _as_taken(name: str, x: np.ndarray, shape: tuple[int, ...], scale: Scale) -> Shaped[np.ndarray, "query *feature"]:
+    """Records as a victim takes them: in its layout, on its scale.
+
+    Raises:
+        InputError: they have another size, or are no bytes where a scale of bytes is asked for.
+    """
+    if x.ndim == 4 and shape != x.shape[1:] and shape == (x.shape[3], *x.shape[1:3]):
+        x = x.transpose(0, 3, 1, 2)
+    if x[0].size != int(np.prod(shape)):
+        raise InputError(
+            f"{name} takes records of shape {shape} and the data has {x.shape[1:]}: give the records that it takes."
+        )
+    if scale != "data" and x.dtype != np.uint8:
+        raise InputError(f"target_scale is {scale} and the data has {x.dtype} and no bytes: leave it out.")
+    divisor, shift = _ON_SCALE[scale]
+    return x.reshape(len(x), *shape).astype(np.float64) / divisor + shift
+
+
+def _column_order(victim: Victim, records: Dataset) -> tuple[Int[np.ndarray, "column"], tuple[str, ...]]:
+    """The victim's columns in the order of the data's classes, those of other classes last; and what is to be said of it.
+
+    Raises:
+        InputError: a regressor, or a victim that lacks classes of the data.
+    """
+    classes = victim.oracle.access.classes
+    if classes == 1:
+        raise InputError(f"{victim.name} answers with a number and has no classes: attack a classifier.")
+    if victim.dataset is not None and classes == records.classes:
+        return np.arange(classes), ()
+    columns = match_columns(records, victim.oracle)
+    if columns.of is None or (columns.of == UNKNOWN).any():
+        unknown = names_of(records) if columns.of is None else np.array(names_of(records))[columns.of == UNKNOWN]
+        raise InputError(
+            f"{victim.name} does not know the classes {', '.join(map(str, unknown[:5]))} of {records.name}: leave their records out, "
+            "or name the classes as it does."
+        )
+    others = np.setdiff1d(np.arange(classes), columns.of)
+    return np.concatenate([columns.of, others]), columns.notes
+
+
+def _with_columns(answer: Answer, order: Int[np.ndarray, "column"]) -> Answer:
+    def moved(scores: np.ndarray | None) -> np.ndarray | None:
+        return None if scores is None else scores[:, order]
+
+    return Answer(np.argsort(order)[answer.label], moved(answer.probability), moved(answer.logit))
+
+
+def _joined(answers: Sequence[Answer]) -> Answer:
+    return Answer(*(None if part[0] is None else np.concatenate(part) for part in zip(*answers, strict=True)))  # type: ignore[arg-type]
+
+
+def _stacked(answers: Sequence[Answer]) -> Answer:
+    return Answer(*(None if part[0] is None else np.stack(part, axis=1) for part in zip(*answers, strict=True)))  # type: ignore[arg-type]
+
+
+def read_answers(path: Path, records: Dataset, queries: Queries) -> TargetAnswers:
+    """Answers that other code wrote down, as the module says.
+
+    Args:
+        path: the .npz.
+        records: the whole data that they are about.
+        queries: the views.
+
+    Raises:
+        InputError: it is missing, damaged or lacks answers, or they are about other records, views or classes.
+    """
+    try:
+        with open_arrays(path) as archive:
+            arrays = {name: archive.read(name) for name in archive.names}
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: give an .npz with logits, probability or prediction.") from error
+    except (OSError, UnreadableError) as error:
+        raise InputError(
+            f"{path} cannot be read ({reason(error)}): write it with numpy.savez, without objects."
+        ) from error
+    there = [name for name in _LEVELS if name in arrays]
+    if len(there) != 1:
+        raise InputError(
+            f"{path} holds {printable(arrays) or 'nothing'}: give logits, probability or prediction of one model, and one of them."
+        )
+    name = there[0]
+    values = _by_view(path, name, arrays[name], len(records), queries.count)
+    member = None if "member" not in arrays else membership(arrays["member"], len(records), f"{path}: member")
+    if name == "prediction":
+        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= records.classes:
+            raise InputError(
+                f"{path}: prediction has dtype {values.dtype}: give class numbers, 0 to {records.classes - 1}."
+            )
+        return TargetAnswers(path.name, Answer(values.astype(np.int64)), "label", member=member)
+    order = _file_order(path, arrays.get("classes"), values.shape[-1], records)
+    scores = values[..., order] if values.dtype.kind == "f" else values[..., order].astype(np.float64)
+    label = np.nan_to_num(scores, nan=-np.inf).argmax(axis=-1)
+    answer = Answer(label, scores) if name == "probability" else Answer(label, None, scores)
+    return TargetAnswers(path.name, answer, _LEVELS[name], member=member)
+
+
+def _by_view(path: Path, name: str, values: np.ndarray, records: int, views: int) -> np.ndarray:
+    axes = 1 if name == "prediction" else 2
+    shape = "[record]" if name == "prediction" else "[record, class]"
+    if values.ndim not in (axes, axes + 1) or values.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {name} has dtype {values.dtype} and shape {values.shape}: give numbers {shape}.")
+    by_view = values if values.ndim > axes else values[:, None]
+    if by_view.shape[:2] != (records, views):
+        raise InputError(
+            f"{path}: {name} is of {by_view.shape[0]:,} records in {by_view.shape[1]} views, and the data has {records:,} and queries "
+            f"is {views}: give the answers about the same, record by record."
+        )
+    return by_view
+
+
+def _file_order(path: Path, classes: np.ndarray | None, columns: int, records: Dataset) -> Int[np.ndarray, "column"]:
+    if classes is None:
+        if columns != records.classes:
+            raise InputError(
+                f"{path} has {columns} columns and {records.name} {records.classes} classes: give one a class, or name them in classes."
+            )
+        return np.arange(columns)
+    theirs = [str(one) for one in classes.tolist()] if classes.ndim == 1 else []
+    ours = names_of(records)
+    if len(theirs) != columns or not set(ours) <= set(theirs):
+        raise InputError(
+            f"{path}: classes names {', '.join(theirs[:5])} and the data has {', '.join(ours[:5])}: name each."
+        )
+    return np.array([*(theirs.index(name) for name in ours), *(i for i, name in enumerate(theirs) if name not in ours)])
+
+
+def membership(values: np.ndarray, records: int, where: str) -> Membership:
+    """Who is a member, from a mask or from the numbers of the members.
+
+    Args:
+        values: one entry a record, true or 1 for a member, false or 0 for none, -1 where it is not known; or the numbers of
+            the members, all others being none.
+        records: how many there are.
+        where: it comes from, for messages.
+
+    Raises:
+        InputError: neither.
+    """
+    if values.shape == (records,) and np.isin(values, (-1, 0, 1)).all():
+        return values.astype(np.int8)
+    numbers = values.dtype.kind in "iu" and values.ndim == 1 and len(np.unique(values)) == len(values)
+    if not numbers or not len(values) or values.min() < 0 or values.max() >= records:
+        raise InputError(
+            f"{where} has dtype {values.dtype} and shape {values.shape}: give 1 or 0 for each of the {records:,} records, -1 where it is "
+            "not known, or the numbers of the members."
+        )
+    member = np.zeros(records, np.int8)
+    member[values] = 1
+    return member
+
+
+def read_membership(path: Path, records: int) -> Membership:
+    """The members from a file of numpy.save, as `membership` has them.
+
+    Raises:
+        InputError: it is missing or is none.
+    """
+    try:
+        values = read_npy(path)
+    except (OSError, UnreadableError) as error:
+        raise InputError(
+            f"{path} cannot be read ({reason(error)}): give a mask or numbers, written with numpy.save."
+        ) from error
+    return membership(values, records, str(path))

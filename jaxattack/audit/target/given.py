@@ -1,0 +1,98 @@
+"""References that others trained: a file of observations, put on the footing of a target's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import softmax
+
+from jaxattack.audit.observations import KINDS, read_observations
+from jaxattack.audit.target.footing import signals_of
+from jaxattack.npz import open_arrays
+from jaxattack.types import Answer, Dataset, Defence, InputError, Observations, Signal
+
+
+class Given(NamedTuple):
+    """Models of a file of observations.
+
+    Attributes:
+        observations: of the records that are scored; their signals are not those that are compared.
+        scores: raw outputs or confidences of every class.
+        confidences: whether they are confidences.
+    """
+
+    observations: Observations
+    scores: Float[np.ndarray, "model record query cls"]
+    confidences: bool
+
+    def on_footing(self, defences: Sequence[Defence], signals: Sequence[Signal], *, confidences: bool) -> Observations:
+        """The models with what is read of the target read of them too.
+
+        Args:
+            defences: behind which they are to answer.
+            signals: what is read.
+            confidences: the target answers with confidences, so that raw outputs are read as theirs.
+
+        Raises:
+            InputError: a score is NaN or infinite.
+        """
+        label = self.observations.label
+        rows, unread = [], np.zeros(len(label), bool)
+        for one in self.scores:
+            row, bad = signals_of(self._answer(one, confidences), defences, signals, label)
+            rows.append(row)
+            unread |= bad
+        if unread.any():
+            raise InputError(
+                f"the references' answers are NaN or infinite in {int(unread.sum())} records: leave these out of the data, or mend them."
+            )
+        return replace(
+            self.observations, signals={name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        )
+
+    def _answer(self, scores: np.ndarray, confidences: bool) -> Answer:
+        label = np.nan_to_num(scores, nan=-np.inf).argmax(axis=-1)
+        if self.confidences:
+            return Answer(label, scores)
+        if confidences:
+            return Answer(label, np.asarray(softmax(scores.astype(np.float64), axis=-1)))
+        return Answer(label, None, scores)
+
+
+def given_references(path: Path, records: Dataset, numbers: Int[np.ndarray, "chosen"]) -> Given:
+    """The models of a file of observations.
+
+    Args:
+        path: the file.
+        records: the whole data that it must be about, in this order.
+        numbers: of the records that are scored.
+
+    Raises:
+        InputError: what `read_observations` raises; other records, fewer than four models, or neither logits nor probability.
+    """
+    read = read_observations(path)
+    if read.models < 4:
+        raise InputError(f"{path} has {read.models} models: give at least 4 references.")
+    if read.records != len(records) or not np.array_equal(read.label, records.y):
+        raise InputError(
+            f"{path} has {read.records:,} records and {records.name} {len(records):,}, or other labels: give references of the same "
+            "records in the same order."
+        )
+    with open_arrays(path) as archive:
+        kind = next((name for name in KINDS if name in archive.names), None)
+        if kind is None:
+            raise InputError(
+                f"{path} holds phi alone: give logits or probability, of which the same can be read as of a target."
+            )
+        values = archive.read(kind)[:, numbers]
+    scores = values if values.dtype.kind == "f" else values.astype(np.float64)
+    return Given(
+        read.take_records(numbers),
+        scores if scores.ndim == 4 else scores[:, :, None],
+        confidences=kind == "probability",
+    )

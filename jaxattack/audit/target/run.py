@@ -1,0 +1,358 @@
+"""The audit of one target, end to end: it is asked, references are trained or given, and its records are judged.
+
+    OUT/answers, target.json    every answer of the target, so that a second start pays for none of them again
+    OUT/references              the run folder of the references, which `jaxattack report` attacks one by one
+    OUT/also-ARCHITECTURE       those of references of another architecture
+
+The target's members have no part in how the references are trained: these are trained on random halves of the same records.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jaxattack.attacks.membership import by_label
+from jaxattack.attacks.membership import signals_of as signals_read
+from jaxattack.audit.environment import device, peak_memory
+from jaxattack.audit.findings.target_audit import CostFindings, OtherFindings, Seconds, TargetAuditFindings
+from jaxattack.audit.model_source import ModelSource
+from jaxattack.audit.model_source import label as model_label
+from jaxattack.audit.plan import MembershipAudit
+from jaxattack.audit.records import choose_records, set_aside
+from jaxattack.audit.scoring import scored_observations, training_cost
+from jaxattack.audit.sweep import train_run
+from jaxattack.audit.target.answers import Scale, TargetAnswers, ask_victim, read_answers
+from jaxattack.audit.target.assembly import Occasion, assemble, other
+from jaxattack.audit.target.footing import able_attacks, confident, imitation, readable_signals, signals_of
+from jaxattack.audit.target.given import Given, given_references
+from jaxattack.audit.target.judgement import Judgement, judge
+from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
+from jaxattack.audit.victim import Victim
+from jaxattack.defences import describe
+from jaxattack.signals import Correct, Phi
+from jaxattack.store import Cost
+from jaxattack.training import Placement, Queries
+from jaxattack.types import (
+    Dataset,
+    Defence,
+    InputError,
+    MembershipAttack,
+    Observations,
+    Progress,
+    Signal,
+    reserve_size,
+)
+
+_TERMS = TargetTerms()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TargetResult:
+    """An audit of one target.
+
+    Attributes:
+        findings: what is said of each record, for `jaxattack.report`.
+    """
+
+    findings: TargetAuditFindings
+
+
+class Comparison(NamedTuple):
+    """What a target is compared with, and how.
+
+    Attributes:
+        audit: how references are trained; its attacks are those that the target's answers allow.
+        numbers: of the records that are scored.
+        row: the target, one model.
+        unread: records of which a signal of its is NaN or infinite.
+        known: of its members.
+        terms: of the verdicts.
+        signals: that are read of both.
+        confidences: whether raw outputs of references are read as confidences, as the target's are.
+    """
+
+    audit: MembershipAudit
+    numbers: Int[np.ndarray, "scored"]
+    row: Observations
+    unread: Bool[np.ndarray, "scored"]
+    known: Membership
+    terms: TargetTerms
+    signals: tuple[Signal, ...]
+    confidences: bool
+
+
+def audit_target(
+    out: Path,
+    target: Victim | Path | Observations,
+    audit: MembershipAudit,
+    *,
+    known: Membership | None = None,
+    terms: TargetTerms = _TERMS,
+    scale: Scale = "data",
+    references: Path | None = None,
+    also: Sequence[ModelSource] = (),
+    placement: Placement = Placement(),
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> TargetResult:
+    """Say of each record whether one target was trained on it.
+
+    Args:
+        out: the folder; given again, it goes on where it stopped.
+        target: a victim that is asked, a file of its answers, or one row of observations.
+        audit: how the references are trained, on what records, and which attacks are run.
+        known: of the target's members, of all records of the data; by default what the target itself tells.
+        terms: of the verdicts.
+        scale: on what scale it takes pictures.
+        references: a file of observations of models that others trained, in place of those.
+        also: other architectures, with references of which the attack is run again.
+        placement: how training is cut.
+        cluster: a Ray cluster to train on.
+        progress: called as work is done.
+
+    Raises:
+        InputError: bad input, or answers that no attack can be run on.
+    """
+    begin = time.perf_counter()
+    if audit.background:
+        raise InputError(f"background is {audit.background} and one target is attacked: leave it out.")
+    if references is not None and also:
+        raise InputError("also is given and references too, which are trained already: leave one of them out.")
+    numbers = scored_numbers(audit)
+    scored = audit.dataset.take(numbers)
+    answers = _answers(target, audit, scored, numbers, scale, terms, out, progress)
+    given = None if references is None else given_references(references, audit.dataset, numbers)
+    comparison, notes = _compare(target, answers, audit, scored, numbers, given, known, terms)
+    trained = [_references(out / "references", comparison, given, placement, cluster, progress)]
+    start = time.perf_counter()
+    judgement = _judge(comparison, trained[0].observations, comparison.audit.attacks, progress)
+    claimed = by_label(comparison.audit.attacks)[judgement.attack]
+    others = []
+    for source in also:
+        elsewhere = comparison._replace(audit=replace(comparison.audit, model=source))
+        more = _references(out / f"also-{_slug(source)}", elsewhere, None, placement, cluster, progress)
+        second = _judge(comparison, more.observations, (claimed,), None)
+        others.append(other(judgement, second, more.observations, terms, model_label(source)))
+        trained.append(more)
+    occasion = _occasion(answers, comparison, references, tuple(others), (*(answers.notes if answers else ()), *notes))
+    cost = _cost(answers, trained, begin, start)
+    findings = assemble(judgement, comparison.row, trained[0].observations, terms, occasion, cost, numbers)
+    return TargetResult(findings=findings)
+
+
+def scored_numbers(audit: MembershipAudit) -> Int[np.ndarray, "scored"]:
+    """The numbers, in the data, of the records that are scored, in the order of a run's."""
+    count = len(audit.dataset)
+    counting = replace(audit.dataset, x=np.arange(count)[:, None])
+    records = choose_records(counting, audit.records, audit.seed)
+    reserve = reserve_size(audit.learner, len(records))
+    return set_aside(records, reserve, audit.seed).x[: len(records) - reserve, 0]
+
+
+def _answers(
+    target: Victim | Path | Observations,
+    audit: MembershipAudit,
+    scored: Dataset,
+    numbers: Int[np.ndarray, "scored"],
+    scale: Scale,
+    terms: TargetTerms,
+    out: Path,
+    progress: Progress | None,
+) -> TargetAnswers | None:
+    """What the target answers about the records that are scored; None of one that was observed."""
+    queries = Queries.counting(audit.queries)
+    if isinstance(target, Observations):
+        return None
+    if isinstance(target, Path):
+        return read_answers(target, audit.dataset, queries).take(numbers)
+    return ask_victim(target, scored, queries, scale=scale, budget=terms.budget, out=out, progress=progress)
+
+
+def _compare(
+    target: Victim | Path | Observations,
+    answers: TargetAnswers | None,
+    audit: MembershipAudit,
+    scored: Dataset,
+    numbers: Int[np.ndarray, "scored"],
+    given: Given | None,
+    known: Membership | None,
+    terms: TargetTerms,
+) -> tuple[Comparison, tuple[str, ...]]:
+    """What is read of the target and of its references, on one footing; and what cannot be run, in sentences.
+
+    Raises:
+        InputError: no attack can be run.
+    """
+    named = audit.labelled()
+    if answers is None:
+        row, defences = _observed(target, audit.dataset, numbers), audit.defences
+        able, notes = able_attacks(named, row.signals)
+        own = row.member[0].astype(np.int8) if known is None else known[numbers]
+        unread = np.zeros(len(numbers), bool)
+        read = signals_read(able.values())
+    else:
+        both = given is not None and given.confidences
+        if both and answers.level == "logit":
+            answers = answers._replace(answer=confident(answers.answer), level="probability")
+        defences = audit.defences or imitation(answers, scored.y, given.scores if given and both else None)
+        seen = readable_signals((*signals_read(named.values()), *_ALWAYS), answers.level)
+        able, notes = able_attacks(named, {signal.name for signal in seen})
+        read = tuple(dict.fromkeys(seen))
+        values, unread = signals_of(answers.answer, defences, read, scored.y)
+        row = Observations(signals=values, member=np.zeros((1, len(numbers)), bool), label=scored.y)
+        own = _known(target, answers, known, numbers)
+    if not able:
+        raise InputError(
+            f"no attack can be run: {' '.join(notes).removesuffix('.')}; name gap, which reads labels alone."
+        )
+    if audit.declare is not None and audit.declare not in able.values():
+        raise InputError(f"the declared attack cannot be run. {' '.join(notes)}")
+    told = () if defences == audit.defences else (_told(defences),)
+    audit = replace(audit, attacks=tuple(able.values()), defences=defences)
+    confidences = answers is not None and answers.level == "probability"
+    return Comparison(audit, numbers, row, unread, own, terms, read, confidences), (*told, *notes)
+
+
+_ALWAYS: tuple[Signal, ...] = (Phi(), Correct())
+"""Read of every target that shows them: what its records are judged by, beside the attacks."""
+
+
+def _told(defences: Sequence[Defence]) -> str:
+    names = ", ".join(" ".join(f"{value}" for value in describe(defence).values()) for defence in defences)
+    return f"References answer as the target does ({names}), or what its answers lack would be taken for membership."
+
+
+def _observed(target: Any, records: Dataset, numbers: Int[np.ndarray, "scored"]) -> Observations:
+    """A row of observations, of the records that are scored.
+
+    Raises:
+        InputError: several rows, or other records.
+    """
+    if target.models != 1:
+        raise InputError(
+            f"target is observations of {target.models} models: give one, as observations.take(slice(0, 1))."
+        )
+    if target.records != len(records) or not np.array_equal(target.label, records.y):
+        raise InputError(
+            f"target is observations of {target.records:,} records and {records.name} has {len(records):,}, or other labels: give both "
+            "of the same, in the same order."
+        )
+    return target.take_records(numbers)
+
+
+def _known(
+    target: Any, answers: TargetAnswers, known: Membership | None, numbers: Int[np.ndarray, "scored"]
+) -> Membership:
+    """What is known of the target's members: what was given, or what the target itself tells."""
+    if known is not None:
+        return known[numbers]
+    if answers.member is not None:
+        return answers.member
+    if isinstance(target, Victim) and target.member is not None:
+        return target.member.astype(np.int8)[numbers]
+    return np.full(len(numbers), UNKNOWN, np.int8)
+
+
+class _Trained(NamedTuple):
+    """References, and what training them cost."""
+
+    observations: Observations
+    cost: Cost
+    models: int
+
+
+def _references(
+    out: Path,
+    comparison: Comparison,
+    given: Given | None,
+    placement: Placement,
+    cluster: str | None,
+    progress: Progress | None,
+) -> _Trained:
+    """The references: those that are given, or trained now as far as their folder lacks them."""
+    audit = comparison.audit
+    if given is not None:
+        confidences = comparison.confidences
+        observed = given.on_footing(audit.defences, comparison.signals, confidences=confidences)
+        return _Trained(observed, Cost(0, 0.0, 0.0, 0.0, ""), 0)
+    plan = train_run(out, audit, placement=placement, cluster=cluster, progress=progress)
+    observed = scored_observations(plan.folder, audit.models, plan)
+    return _Trained(observed, training_cost(plan.folder, audit.models), audit.models)
+
+
+def _judge(
+    comparison: Comparison, references: Observations, attacks: Sequence[MembershipAttack], progress: Progress | None
+) -> Judgement:
+    declare = comparison.audit.declare if len(attacks) > 1 else attacks[0]
+    return judge(
+        comparison.row, references, comparison.known, attacks, comparison.terms, declare=declare, unread=comparison.unread,
+        progress=progress,
+    )  # fmt: skip
+
+
+def _slug(source: ModelSource) -> str:
+    return "".join(c if c.isalnum() else "-" for c in model_label(source)).strip("-")
+
+
+def _cost(answers: TargetAnswers | None, trained: Sequence[_Trained], begin: float, start: float) -> CostFindings:
+    """What all of it cost; ``start`` is when the attacks began."""
+    asked = answers is not None and answers.terms is not None
+    now = time.perf_counter()
+    return CostFindings(
+        queries=answers.cost.queries if answers and asked else 0,
+        kept=answers.prepaid if answers else 0,
+        price=answers.cost.price if answers else 0.0,
+        models=sum(one.models for one in trained),
+        gradient_steps=sum(one.cost.gradient_steps for one in trained),
+        seconds=Seconds(
+            victim=answers.cost.seconds if answers and asked else None,
+            train=sum(one.cost.train for one in trained) if any(one.models for one in trained) else None,
+            score=now - start,
+            total=now - begin,
+        ),
+        memory_bytes=peak_memory(),
+        device=device(),
+    )
+
+
+def _occasion(
+    answers: TargetAnswers | None,
+    comparison: Comparison,
+    references: Path | None,
+    others: tuple[OtherFindings, ...],
+    notes: tuple[str, ...],
+) -> Occasion:
+    audit = comparison.audit
+    name = "one model" if answers is None else answers.name
+    learner = type(audit.learner).__name__
+    trained = f"{model_label(audit.model)}, learner {learner}, design {audit.design.describe}"
+    return Occasion(
+        title=f"{name} · {audit.dataset.name}",
+        origin="trained here" if references is None else "given",
+        what=trained if references is None else references.name,
+        target=None if answers is None else answers.terms,
+        others=others,
+        ids=tuple(audit.dataset.ids[number] for number in comparison.numbers) if audit.dataset.ids else (),
+        notes=notes,
+        config={
+            "target": name,
+            "data": audit.dataset.name,
+            "records": len(comparison.numbers),
+            "references": trained if references is None else references.name,
+            "models": audit.models,
+            "queries": audit.queries,
+            "attacks": [*audit.labelled()],
+            "defences": [describe(defence) for defence in audit.defences],
+            "fpr": comparison.terms.fpr,
+            "calibration": comparison.terms.calibration,
+            "budget": comparison.terms.budget,
+            "seed": audit.seed,
+        },
+    )
