@@ -11,6 +11,7 @@ from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extrac
 from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
 from jaxattack.audit.matrix import Column, MatrixAudit, MatrixResult, matrix
+from jaxattack.audit.membership import membership
 from jaxattack.audit.membership_scores import MembershipScores, read_scores
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import as_observations, read_observations, score
@@ -20,7 +21,8 @@ from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
 from jaxattack.audit.reconstruction import ReconstructionResult, reconstruct
 from jaxattack.audit.scoring import MembershipResult, rescore
-from jaxattack.audit.sweep import membership, train_part
+from jaxattack.audit.sweep import train_part
+from jaxattack.audit.target import TargetResult, TargetTerms, score_target
 from jaxattack.audit.train import train_victim
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.audit.victim_names import open_victim
@@ -44,6 +46,8 @@ __all__ = [
     "MembershipScores",
     "Part",
     "ReconstructionResult",
+    "TargetResult",
+    "TargetTerms",
     "Trained",
     "Victim",
     "as_observations",
@@ -68,6 +72,7 @@ __all__ = [
     "rescore",
     "run_observations",
     "score",
+    "score_target",
     "train_part",
     "train_victim",
 ]

@@ -15,88 +15,13 @@ from tempfile import TemporaryDirectory
 
 import jax
 
-from jaxattack.attacks.membership import ATTACKS
 from jaxattack.audit.cluster import train_on_cluster
 from jaxattack.audit.environment import device
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
-from jaxattack.audit.records import Standardise
 from jaxattack.audit.scoring import MembershipResult, run_result
-from jaxattack.data.designs import Design, Halves
-from jaxattack.models.source import ModelSource
 from jaxattack.training import Engine, Placement
-from jaxattack.training.learners import Standard
-from jaxattack.types import Dataset, Defence, InputError, Learner, MembershipAttack, Progress
-
-
-def membership(
-    out: str | Path | None = None,
-    *,
-    model: ModelSource,
-    dataset: Dataset,
-    attacks: tuple[MembershipAttack, ...] = tuple(ATTACKS.values()),
-    learner: Learner = Standard(),
-    defences: tuple[Defence, ...] = (),
-    design: Design = Halves(),
-    models: int = 256,
-    queries: int = 1,
-    declare: MembershipAttack | None = None,
-    seed: int = 0,
-    records: int | None = None,
-    standardise: Standardise = "members",
-    keep_weights: bool | None = None,
-    placement: Placement = Placement(),
-    cluster: str | None = None,
-    all_scores: bool = False,
-    progress: Progress | None = None,
-) -> MembershipResult:
-    """Train the models that the run folder lacks, and attack every model.
-
-    Args:
-        out: the run folder; given again, it goes on where it stopped. Nothing stays on the disk without one.
-        model: what every model is: an `jaxattack.models.Architecture`, a Model, a Flax NNX class, or a function that makes
-            one, as `jaxattack.models.source` says.
-        dataset: the records.
-        attacks: the attacks to run, by default all registered ones that read one answer a view.
-        learner: how every model learns.
-        defences: before every model's answers, the first nearest to the model; attacks that need more than the answers
-            give are not run, and named.
-        design: who is in.
-        models: how many to train; every one plays the target against all the others. At least 4.
-        queries: views a record is asked about, as `MembershipAudit` has it.
-        declare: one of the attacks, chosen before it is known which is the strongest: the headline speaks of it.
-        seed: decides everything random.
-        records: use this many of the records, chosen at random; all by default.
-        standardise: what is done to columns of a table that are far from one scale: "members" or "none".
-        keep_weights: keep every model's weights in the run folder; by default where those of all models fit in 2 GiB.
-        placement: how the work is cut; it does not change the results.
-        cluster: a Ray cluster to train on, as `jaxattack.audit.cluster` has it; by default this process trains.
-        all_scores: whether the scores of every attack are kept, and not of the claimed one alone.
-        progress: called as work is done.
-
-    Raises:
-        InputError: bad input, a foreign or damaged folder, a cluster that cannot be reached, or a full disk; what was
-            finished is kept. Or `jax.distributed` runs several processes, which `train_part` is for.
-    """
-    audit = MembershipAudit(
-        model=model,
-        dataset=dataset,
-        records=records,
-        standardise=standardise,
-        learner=learner,
-        defences=defences,
-        design=design,
-        models=models,
-        queries=queries,
-        attacks=attacks,
-        declare=declare,
-        seed=seed,
-        keep_weights=keep_weights,
-    )
-    with folder_or_none(out) as folder:
-        return run_membership(
-            folder, audit, placement=placement, cluster=cluster, all_scores=all_scores, progress=progress
-        )
+from jaxattack.types import InputError, Progress
 
 
 def run_membership(
@@ -108,7 +33,7 @@ def run_membership(
     all_scores: bool = False,
     progress: Progress | None = None,
 ) -> MembershipResult:
-    """As `membership`, its arguments as one value."""
+    """As `jaxattack.membership`, its arguments as one value."""
     begin = time.perf_counter()
     plan = train_run(out, audit, placement=placement, cluster=cluster, progress=progress)
     return run_result(

@@ -18,9 +18,12 @@ from jaxattack.attacks.membership import ATTACKS, PROTOCOLS
 from jaxattack.audit import MembershipAudit, Part, train_part
 from jaxattack.audit.poisoning import poison as run_poison
 from jaxattack.audit.sweep import run_membership
+from jaxattack.cli.credentials import Credentials
+from jaxattack.cli.extraction import CredentialOptions
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say
 from jaxattack.cli.poison import Poisoned, poisoning_from
+from jaxattack.cli.target import OneTarget, TargetOptions, VerdictOptions, Verdicts, run_target
 from jaxattack.cli.values import Protocol, attacks_from, declared_from
 from jaxattack.cli.words import (
     DefenceOptions,
@@ -120,6 +123,7 @@ PoisonOptions = Annotated[Poisoned, flat("What is poisoned")]
 MachineOptions = Annotated[Machines, flat("Many machines")]
 _SUBJECT, _RECIPE, _ATTACKING, _PLACEMENT, _OUTPUT = Subject(), Recipe(), Attacking(), Placement(), Output()
 _MACHINES, _LEARNING, _DEFENDING, _POISONED = Machines(), Learning(), Defending(), Poisoned()
+_TARGET, _VERDICTS, _CREDENTIALS = OneTarget(), Verdicts(), Credentials()
 
 
 def membership(
@@ -134,6 +138,9 @@ def membership(
     placement: PlacementOptions = _PLACEMENT,
     machines: MachineOptions = _MACHINES,
     all_scores: bool = False,
+    one: TargetOptions = _TARGET,
+    verdicts: VerdictOptions = _VERDICTS,
+    credentials: CredentialOptions = _CREDENTIALS,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -143,7 +150,12 @@ def membership(
 
     The run folder survives a kill: the same command goes on where it stopped, and a finished run is only scored again.
 
+    With --target one model alone is attacked, which exists already: each record gets a score, a p-value and a verdict, and
+    the models that are trained are its references.
+
     Examples:
+
+        jaxattack membership --target model.onnx --data records.npz --members members.npy --model cnn:16 --models 64
 
         jaxattack membership --data tfds:cifar10 --model wrn:28-2 --models 64 --queries 18 --flip --crop 4
 
@@ -175,9 +187,28 @@ def membership(
         "seed": attacking.seed,
         **({"poison": poisoned.poison, "targets": poisoned.targets} if poisoned.poison else {}),
     }
-    folder = out or RUNS / slug(subject, settings)
+    one.refuse_useless(verdicts, {"part": machines.part, "poison": poisoned.poison, "all_scores": all_scores})
     if machines.cluster:
         jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
+    if one.target is not None:
+        run_target(
+            one, verdicts, audit, credentials, settings | {"models": attacking.models}, data=subject.named_data,
+            placement=placement, cluster=machines.cluster, output=output, out=out,
+        )  # fmt: skip
+    else:
+        _run_sweep(audit, poisoned, placement, machines, out or RUNS / slug(subject, settings), output, all_scores)
+
+
+def _run_sweep(
+    audit: MembershipAudit,
+    poisoned: Poisoned,
+    placement: Placement,
+    machines: Machines,
+    folder: Path,
+    output: Output,
+    all_scores: bool,
+) -> None:
+    """Train a sweep or a part of it, attack every model, and write the report or say what is left to do."""
     part = None if machines.part is None else _part(machines.part)
     poisoning = poisoning_from(poisoned, part)
     unfinished: tuple[Part, ...] = ()

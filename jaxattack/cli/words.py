@@ -54,6 +54,11 @@ class Subject:
         if self.records is not None and self.records < 4:
             raise InputError(f"records is {self.records}: give at least 4.")
 
+    @property
+    def named_data(self) -> str | None:
+        """The data set, where somebody named it."""
+        return None if self.data == type(self).data else self.data
+
     def source(self) -> ModelSource:
         """The model.
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import ATTACKS
+from jaxattack.audit.membership import membership
 from jaxattack.audit.plan import MembershipAudit, planned
 from jaxattack.audit.poisoning import Poisoning, poison
 from jaxattack.audit.records import set_aside
 from jaxattack.audit.scoring import rescore
-from jaxattack.audit.sweep import membership
 from jaxattack.audit.train import train_victim
 from jaxattack.data import load, random_labels
 from jaxattack.defences import MemGuard

@@ -221,7 +221,7 @@ def read_answers(path: Path, records: Dataset, queries: Queries) -> TargetAnswer
         )
     name = there[0]
     values = _by_view(path, name, arrays[name], len(records), queries.count)
-    member = None if "member" not in arrays else membership(arrays["member"], len(records), f"{path}: member")
+    member = None if "member" not in arrays else as_membership(arrays["member"], len(records), f"{path}: member")
     if name == "prediction":
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= records.classes:
             raise InputError(
@@ -265,7 +265,7 @@ def _file_order(path: Path, classes: np.ndarray | None, columns: int, records: D
     return np.array([*(theirs.index(name) for name in ours), *(i for i, name in enumerate(theirs) if name not in ours)])
 
 
-def membership(values: np.ndarray, records: int, where: str) -> Membership:
+def as_membership(values: np.ndarray, records: int, where: str) -> Membership:
     """Who is a member, from a mask or from the numbers of the members.
 
     Args:
@@ -291,7 +291,7 @@ def membership(values: np.ndarray, records: int, where: str) -> Membership:
 
 
 def read_membership(path: Path, records: int) -> Membership:
-    """The members from a file of numpy.save, as `membership` has them.
+    """The members from a file of numpy.save, as `as_membership` has them.
 
     Raises:
         InputError: it is missing or is none.
@@ -302,4 +302,4 @@ def read_membership(path: Path, records: int) -> Membership:
         raise InputError(
             f"{path} cannot be read ({reason(error)}): give a mask or numbers, written with numpy.save."
         ) from error
-    return membership(values, records, str(path))
+    return as_membership(values, records, str(path))

@@ -31,6 +31,7 @@ from jaxattack.metrics.uncertainty import CONFIDENCE
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
+STRANGERS = 40  # records from which on two random halves are not the same by chance: 2^-36 for 40
 FEW = 10  # scores above a threshold, below which a rate rests on too few
 
 
@@ -103,7 +104,7 @@ def judge(
         progress: called after each attack.
 
     Raises:
-        InputError: references of other records or views, a declared attack that cannot be run, or none that can.
+        InputError: references of other records or views, or with the target's very members; a declared attack that cannot be run, or none that can.
     """
     if (target.models, target.records) != (1, references.records):
         raise InputError(
@@ -114,6 +115,8 @@ def judge(
     Correction(attacks=tuple(named), declared=declared)
     part = scorable(references.member, named, unread)
     known = known[part.records]
+    if not same_sweep:
+        _require_strangers(references.member[:, part.records], known)
     row = target.member if same_sweep else hidden_row(references.member)
     fprs = tuple(sorted({*FPRS, terms.fpr}, reverse=True))
     best: _Scored | None = None
@@ -154,6 +157,23 @@ def judge(
         attacks=tuple(entry for _, entry in sorted(entries, key=lambda one: one[0], reverse=True)),
         notes=(*part.notes, *refusals),
     )
+
+
+def _require_strangers(member: Bool[np.ndarray, "model record"], known: Membership) -> None:
+    """Refuse references that know a target's members: theirs are the same, or exactly those that it lacks.
+
+    Raises:
+        InputError: it names the first.
+    """
+    if (known == UNKNOWN).any() or len(known) < STRANGERS:
+        return
+    truth = known == MEMBER
+    same = (member == truth).all(axis=1) | (member != truth).all(axis=1)
+    if same.any():
+        raise InputError(
+            f"reference {int(same.argmax())} was trained on exactly the target's members, or on exactly all others, and gives them "
+            "away: leave it out, or train references with another seed."
+        )
 
 
 def hidden_row(member: Bool[np.ndarray, "model record"]) -> Bool[np.ndarray, "1 record"]:

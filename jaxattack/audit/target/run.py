@@ -22,8 +22,6 @@ from jaxattack.attacks.membership import by_label
 from jaxattack.attacks.membership import signals_of as signals_read
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.findings.target_audit import CostFindings, OtherFindings, Seconds, TargetAuditFindings
-from jaxattack.audit.model_source import ModelSource
-from jaxattack.audit.model_source import label as model_label
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records, set_aside
 from jaxattack.audit.scoring import scored_observations, training_cost
@@ -36,6 +34,8 @@ from jaxattack.audit.target.judgement import Judgement, judge
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
 from jaxattack.audit.victim import Victim
 from jaxattack.defences import describe
+from jaxattack.models import ModelSource
+from jaxattack.models import label as model_label
 from jaxattack.signals import Correct, Phi
 from jaxattack.store import Cost
 from jaxattack.training import Placement, Queries
@@ -49,6 +49,9 @@ from jaxattack.types import (
     Signal,
     reserve_size,
 )
+
+APART = 2**31
+"""Is flipped in the seed of references: with one seed, `jaxattack train` and the first pair of halves draw the same members."""
 
 _TERMS = TargetTerms()
 
@@ -98,6 +101,7 @@ def audit_target(
     scale: Scale = "data",
     references: Path | None = None,
     also: Sequence[ModelSource] = (),
+    keep_answers: bool = True,
     placement: Placement = Placement(),
     cluster: str | None = None,
     progress: Progress | None = None,
@@ -113,6 +117,7 @@ def audit_target(
         scale: on what scale it takes pictures.
         references: a file of observations of models that others trained, in place of those.
         also: other architectures, with references of which the attack is run again.
+        keep_answers: whether the target's answers are kept in the folder, so that a second start pays for none of them.
         placement: how training is cut.
         cluster: a Ray cluster to train on.
         progress: called as work is done.
@@ -125,9 +130,10 @@ def audit_target(
         raise InputError(f"background is {audit.background} and one target is attacked: leave it out.")
     if references is not None and also:
         raise InputError("also is given and references too, which are trained already: leave one of them out.")
+    audit = replace(audit, seed=audit.seed ^ APART)
     numbers = scored_numbers(audit)
     scored = audit.dataset.take(numbers)
-    answers = _answers(target, audit, scored, numbers, scale, terms, out, progress)
+    answers = _answers(target, audit, scored, numbers, scale, terms, out if keep_answers else None, progress)
     given = None if references is None else given_references(references, audit.dataset, numbers)
     comparison, notes = _compare(target, answers, audit, scored, numbers, given, known, terms)
     trained = [_references(out / "references", comparison, given, placement, cluster, progress)]
@@ -163,7 +169,7 @@ def _answers(
     numbers: Int[np.ndarray, "scored"],
     scale: Scale,
     terms: TargetTerms,
-    out: Path,
+    out: Path | None,
     progress: Progress | None,
 ) -> TargetAnswers | None:
     """What the target answers about the records that are scored; None of one that was observed."""
@@ -353,6 +359,6 @@ def _occasion(
             "fpr": comparison.terms.fpr,
             "calibration": comparison.terms.calibration,
             "budget": comparison.terms.budget,
-            "seed": audit.seed,
+            "seed": audit.seed ^ APART,
         },
     )
