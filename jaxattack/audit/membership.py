@@ -37,7 +37,7 @@ def membership(
     target: Target | None = None,
     members: ArrayLike | None = None,
     terms: TargetTerms = _TERMS,
-    scale: Scale = "data",
+    scale: Scale = "auto",
     references: str | Path | None = None,
     also: Sequence[ModelSource] = (),
     model: ModelSource,
@@ -69,7 +69,7 @@ def membership(
         members: who is known to be a member: 1 and 0 a record, -1 where it is not known; or the members' numbers. By default
             what the target itself tells.
         terms: of the verdicts.
-        scale: on what scale the target takes pictures: "data", "unit" for bytes as 0 to 1, "signed" for bytes as -1 to 1.
+        scale: on what scale the target takes pictures, as `jaxattack.audit.target.answers.Scale` says.
         references: a file of observations of models that others trained, in place of models trained here.
         also: other architectures, with references of which the attack is run again.
         model: what every model is: an `jaxattack.models.Architecture`, a Model, a Flax NNX class, or a function that makes

@@ -72,7 +72,7 @@ def open_session(
             journal = stack.enter_context(journalled(checked(oracle, repeat=False), out / "answers"))
             prepaid = journal.paid.queries
             if who.elsewhere(oracle):
-                reserve = 2 * QUESTIONS if budget is None else min(2 * QUESTIONS, budget // 20)
+                reserve = recheck_reserve(budget)
                 questions = QUESTIONS if budget is None else (reserve - journal.rechecked) // 2
                 journal.recheck(questions)
                 if prepaid and questions < 1:
@@ -83,6 +83,11 @@ def open_session(
             oracle = journal
         check = checked(oracle if budget is None else budgeted(oracle, budget - reserve))
         yield Session(check, prepaid, check, tuple(doubts))
+
+
+def recheck_reserve(budget: int | None) -> int:
+    """How many queries are set aside to see whether a service is still the one whose answers a folder keeps."""
+    return 2 * QUESTIONS if budget is None else min(2 * QUESTIONS, budget // 20)
 
 
 def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> None:

@@ -59,7 +59,7 @@ class OneTarget:
         also: other architectures: the same attack with references of each, to see what a wrong guess would find.
         level: how much the target answers: label, probability or logit; as fully as it does by default.
         target_scale: on what scale the target takes pictures: data, the numbers as they are; unit, bytes as 0 to 1; signed,
-            bytes as -1 to 1.
+            bytes as -1 to 1; auto: of a file, that on which it fits the records best, and data elsewhere.
         budget: questions to the target, at most.
         price: of a question, in dollars.
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
@@ -70,7 +70,7 @@ class OneTarget:
     references: Path | None = None
     also: Words = ()
     level: Level | None = None
-    target_scale: Scale = "data"
+    target_scale: Scale = "auto"
     budget: int | None = None
     price: float | None = None
     factory: str | None = None

@@ -19,15 +19,17 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Shaped
+from scipy.special import logsumexp
 
 from jaxattack.audit.columns import UNKNOWN, match_columns, names_of
 from jaxattack.audit.extraction import target_findings
 from jaxattack.audit.findings.target import TargetFindings
-from jaxattack.audit.session import open_session
+from jaxattack.audit.session import open_session, recheck_reserve
 from jaxattack.audit.target.terms import Membership
 from jaxattack.audit.victim import Victim
 from jaxattack.npz import UnreadableError, open_arrays, printable, read_npy, reason
-from jaxattack.oracle.identity import fingerprint_of
+from jaxattack.oracle.identity import elsewhere, fingerprint_of
+from jaxattack.signals.scores import TINY
 from jaxattack.training import Queries
 from jaxattack.training.images import view
 from jaxattack.types import Answer, Dataset, InputError, Ledger, Level, Progress
@@ -35,10 +37,14 @@ from jaxattack.types import Answer, Dataset, InputError, Ledger, Level, Progress
 BLOCK = 1024
 """Records a target is asked about in one call."""
 
-Scale = Literal["data", "unit", "signed"]
-"""On what scale a target takes pictures: the numbers of the data; bytes as 0 to 1; bytes as -1 to 1."""
+Scale = Literal["auto", "data", "unit", "signed"]
+"""On what scale a target takes pictures: the numbers of the data; bytes as 0 to 1; bytes as -1 to 1; or, of a file that is here
+and bytes, that on which it fits the records best, and the numbers of the data elsewhere."""
 
-_ON_SCALE = {"data": (1.0, 0.0), "unit": (255.0, 0.0), "signed": (127.5, -1.0)}
+TRIED = 200
+"""Records on which scales are compared, at most; a file answers them at no cost."""
+
+_ON_SCALE: dict[Scale, tuple[float, float]] = {"data": (1.0, 0.0), "unit": (255.0, 0.0), "signed": (127.5, -1.0)}
 _LEVELS: dict[str, Level] = {"logits": "logit", "probability": "probability", "prediction": "label"}
 
 
@@ -80,7 +86,7 @@ def ask_victim(
     records: Dataset,
     queries: Queries,
     *,
-    scale: Scale = "data",
+    scale: Scale = "auto",
     budget: int | None = None,
     out: Path | None = None,
     progress: Progress | None = None,
@@ -102,19 +108,17 @@ def ask_victim(
     """
     oracle = victim.oracle
     count = len(records) * queries.count
-    if budget is not None and budget < count:
-        raise InputError(
-            f"budget is {budget:,} and {len(records):,} records in {queries.count} views are {count:,} questions: give as many, or "
-            "fewer records or queries."
-        )
+    if budget is not None:
+        _require_budget(budget, count, recheck_reserve(budget) if out is not None and elsewhere(oracle) else 0)
     order, notes = _column_order(victim, records)
+    if scale == "auto":
+        scale, told = _best_scale(victim, records, order)
+        notes = (*notes, *told)
     shape = oracle.access.inputs.shape
     parts: list[list[Answer]] = []
     asked = {"views": queries.count, "scale": scale, "records": fingerprint_of([records.x, records.y])}
     identity = {} if out is None else victim.identity | asked
-    # Beside the questions, checking asks the first one again.
-    most = None if budget is None else budget + 1
-    with open_session(oracle, kind="target", identity=identity, out=out, budget=most) as session:
+    with open_session(oracle, kind="target", identity=identity, out=out, budget=budget) as session:
         before = session.oracle.ledger
         for offset in queries.offsets():
             answers = []
@@ -139,6 +143,55 @@ def ask_victim(
         )
 
 
+def _require_budget(budget: int, questions: int, reserve: int) -> None:
+    """Refuse a budget that ends before the questions do; one more sees whether the same one is answered alike.
+
+    Raises:
+        InputError: it says how many there are.
+    """
+    checks = 1 + reserve
+    if budget < questions + checks:
+        raise InputError(
+            f"budget is {budget:,}, and there are {questions:,} questions and {checks} to check the answers: give as many, or fewer "
+            "records or queries."
+        )
+
+
+def _best_scale(victim: Victim, records: Dataset, order: Int[np.ndarray, "column"]) -> tuple[Scale, tuple[str, ...]]:
+    """The scale on which a file fits pictures of bytes best, by its loss, and a sentence that says so."""
+    if (
+        victim.twin is None
+        or victim.dataset is not None
+        or records.x.dtype != np.uint8
+        or victim.oracle.access.inputs.whole
+    ):
+        return "data", ()
+    some = np.linspace(0, len(records) - 1, min(TRIED, len(records))).round().astype(int)
+    shape, y = victim.oracle.access.inputs.shape, records.y[some]
+    losses: dict[Scale, float] = {
+        scale: _loss(_with_columns(victim.twin(_as_taken(victim.name, records.x[some], shape, scale)), order), y)
+        for scale in _ON_SCALE
+    }
+    best = min(losses, key=losses.__getitem__)
+    if best == "data":
+        return "data", ()
+    compared = ", ".join(f"{name} {loss:.3g}" for name, loss in losses.items())
+    return best, (
+        f"{victim.name} is asked about pictures on the scale {best!r}, on which it fits {len(some)} of the records best (mean loss: "
+        f"{compared}); target_scale says otherwise.",
+    )
+
+
+def _loss(answer: Answer, y: Int[np.ndarray, "record"]) -> float:
+    """The mean cross entropy of answers; of labels alone the share that is wrong."""
+    rows = np.arange(len(y))
+    if answer.logit is not None:
+        return float((logsumexp(answer.logit, axis=1) - answer.logit[rows, y]).mean())
+    if answer.probability is not None:
+        return float(-np.log(np.maximum(np.nan_to_num(answer.probability[rows, y]), TINY)).mean())
+    return float((answer.label != y).mean())
+
+
 def _as_taken(name: str, x: np.ndarray, shape: tuple[int, ...], scale: Scale) -> Shaped[np.ndarray, "query *feature"]:
     """Records as a victim takes them: in its layout, on its scale.
 
@@ -153,7 +206,7 @@ def _as_taken(name: str, x: np.ndarray, shape: tuple[int, ...], scale: Scale) ->
         )
     if scale != "data" and x.dtype != np.uint8:
         raise InputError(f"target_scale is {scale} and the data has {x.dtype} and no bytes: leave it out.")
-    divisor, shift = _ON_SCALE[scale]
+    divisor, shift = _ON_SCALE.get(scale, (1.0, 0.0))
     return x.reshape(len(x), *shape).astype(np.float64) / divisor + shift
 
 

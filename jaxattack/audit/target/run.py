@@ -98,7 +98,7 @@ def audit_target(
     *,
     known: Membership | None = None,
     terms: TargetTerms = _TERMS,
-    scale: Scale = "data",
+    scale: Scale = "auto",
     references: Path | None = None,
     also: Sequence[ModelSource] = (),
     keep_answers: bool = True,

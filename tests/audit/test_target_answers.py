@@ -1,0 +1,193 @@
+"""Answers of one target, asked or written down, beside references that others trained: on one footing, and paid for once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from jaxattack.attacks.membership import lookup
+from jaxattack.audit.membership import membership
+from jaxattack.audit.target.answers import as_membership, ask_victim
+from jaxattack.audit.target.terms import TargetTerms
+from jaxattack.audit.victim import Victim, as_victim
+from jaxattack.models import Architecture
+from jaxattack.oracle import from_function
+from jaxattack.training import Queries
+from jaxattack.types import Access, Dataset, InputError, Inputs, Observations
+
+RECORDS, CLASSES, MODELS = 600, 3, 12
+RNG = np.random.default_rng(0)
+LABEL = RNG.integers(0, CLASSES, RECORDS)
+HALVES = [RNG.permuted(np.arange(RECORDS) % 2 == 0) for _ in range(MODELS // 2)]
+MEMBER = np.stack([RNG.random(RECORDS) < 0.5, *(side for half in HALVES for side in (half, ~half))])
+LOGITS = RNG.normal(0, 1.5, (MODELS + 1, RECORDS, CLASSES)) + 3 * (1 + MEMBER[..., None]) * (
+    np.arange(CLASSES) == LABEL[:, None]
+)
+# A record is its number, so that a function can look up what a model that was never trained answers to it.
+DATA = Dataset(
+    x=np.arange(RECORDS, dtype=np.float32)[:, None],
+    y=LABEL,
+    classes=CLASSES,
+    name="invented",
+    names=("ant", "bee", "cow"),
+)
+ATTACKS = tuple(map(lookup, ("lira-offline", "loss", "entropy", "gap")))
+
+
+def oracle(
+    level="probability", *, columns=(0, 1, 2), names=(), change=lambda scores: scores, decimals=None, calls=None
+):
+    def answer(x):
+        if calls is not None:
+            calls.append(len(x))
+        z = LOGITS[0][x[:, 0].astype(int)][:, list(columns)]
+        return z.argmax(axis=1) if level == "label" else change(softmax(z, axis=1))
+
+    access = Access(level=level, classes=CLASSES, inputs=Inputs.box(0, RECORDS, (1,)), decimals=decimals)
+    made = from_function(answer, access, content=lambda: {"version": "1"})
+    made.names = names
+    return made
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    path = tmp_path_factory.mktemp("references") / "models.npz"
+    np.savez(path, logits=LOGITS[1:].astype(np.float32), member=MEMBER[1:], label=LABEL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def audit(references):
+    def run(target, *, out=None, attacks=ATTACKS, members=MEMBER[0], **settings):
+        return membership(
+            out, target=target, members=members, references=references, model=Architecture(name="softmax"), dataset=DATA,
+            models=MODELS, attacks=attacks, **settings,
+        ).findings  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def asked(audit):
+    return audit(oracle())
+
+
+def same(ours, theirs, rtol=1e-3):
+    assert ours.attack == theirs.attack
+    np.testing.assert_allclose(ours.records.score, theirs.records.score, rtol=rtol, atol=1e-4)
+    assert ours.verdicts == theirs.verdicts
+
+
+@pytest.mark.parametrize("kind", ["logits", "probability"])
+def test_answers_that_were_written_down_say_what_an_oracle_says(audit, asked, tmp_path, kind):
+    scores = LOGITS[0] if kind == "logits" else softmax(LOGITS[0], axis=1)
+    np.savez(tmp_path / "target.npz", **{kind: scores, "member": MEMBER[0].astype(int)})
+    same(audit(tmp_path / "target.npz", members=None), asked)
+
+
+def test_columns_in_another_order_are_found_by_their_names(audit, asked, tmp_path):
+    same(audit(oracle(columns=(2, 0, 1), names=("cow", "ant", "bee"))), asked)
+    np.savez(tmp_path / "a.npz", logits=LOGITS[0][:, [2, 0, 1]], classes=np.array(["cow", "ant", "bee"]))
+    same(audit(str(tmp_path / "a.npz")), asked)
+
+
+def test_a_row_of_observations_is_a_target(audit, asked):
+    z, y = LOGITS[:1], LABEL[None, :, None]
+    own = np.take_along_axis(z, y, 2)[..., 0]
+    others = np.where(np.arange(CLASSES) == y, -np.inf, z)
+    phi = own - np.logaddexp.reduce(others, axis=2)
+    signals = {
+        "phi": phi[..., None].astype(np.float32),
+        "correct": (z.argmax(2) == LABEL)[..., None].astype(np.float32),
+    }
+    row = Observations(signals=signals, member=MEMBER[:1], label=LABEL)
+    same(audit(row, members=None, attacks=ATTACKS[:1]), audit(oracle(), attacks=ATTACKS[:1]))
+
+
+def test_labels_alone_run_what_labels_allow_and_name_the_rest(audit):
+    found = audit(oracle("label"))
+    assert [one.name for one in found.attacks] == ["gap"]
+    assert any("do not allow" in note and "lira-offline" in note and "loss" in note for note in found.notes)
+    assert found.target.level == "label"
+    with pytest.raises(InputError, match="no attack can be run"):
+        audit(oracle("label"), attacks=ATTACKS[:1])
+
+
+@pytest.mark.parametrize("stated", [None, 1])
+def test_rounded_answers_have_references_that_are_rounded_too(audit, stated):
+    found = audit(oracle(change=lambda p: p.round(1), decimals=stated), attacks=ATTACKS[:2])
+    assert any("References answer as the target does (Round 1)" in note for note in found.notes)
+    # Beside references that say .9999 members and others look forgotten alike, and no rate would hold.
+    for one in found.calibrations:
+        for rate in (0.1, 0.05):
+            if str(rate) in one.realised_fpr:
+                assert one.realised_fpr[str(rate)] <= rate + 4 * np.sqrt(rate / found.verdicts.non_members)
+
+
+def test_answers_are_paid_for_once_and_within_a_budget(audit, asked, tmp_path):
+    calls = []
+    first = audit(oracle(calls=calls), out=tmp_path / "run", terms=TargetTerms(budget=RECORDS + 1))
+    same(first, asked)
+    assert (first.cost.queries, first.cost.kept) == (RECORDS + 1, 0)
+    paid = sum(calls)
+    again = audit(oracle(calls=calls), out=tmp_path / "run")
+    same(again, first)
+    assert again.cost.kept == RECORDS + 1
+    assert sum(calls) - paid <= 1  # whether it answers the same question alike
+    with pytest.raises(InputError, match="budget is 600, and there are 600 questions and 1 to check"):
+        audit(oracle(), terms=TargetTerms(budget=RECORDS))
+
+
+def test_references_with_the_targets_very_members_are_refused(audit, references):
+    for members in (MEMBER[1], ~MEMBER[4]):
+        with pytest.raises(InputError, match="was trained on exactly the target's members"):
+            audit(oracle(), members=members)
+
+
+def test_members_are_a_mask_or_numbers():
+    np.testing.assert_array_equal(as_membership(np.array([True, False]), 2, "a"), [1, 0])
+    np.testing.assert_array_equal(as_membership(np.array([1, -1, 0]), 3, "a"), [1, -1, 0])
+    np.testing.assert_array_equal(as_membership(np.array([3, 1]), 4, "a"), [0, 1, 0, 1])
+    for bad in (np.array([5]), np.array([2, 2]), np.array([0.5, 0.5]), np.zeros((2, 2))):
+        with pytest.raises(InputError, match="a has dtype"):
+            as_membership(bad, 2, "a")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"phi": np.zeros(RECORDS)}, "give logits, probability or prediction"),
+        ({"logits": LOGITS[0][:5]}, "is of 5 records in 1 views, and the data has 600"),
+        ({"logits": LOGITS[0][:, :2]}, "has 2 columns and invented 3 classes"),
+        ({"prediction": np.full(RECORDS, 7)}, "give class numbers, 0 to 2"),
+        ({"logits": np.full((RECORDS, 3), "a")}, "give numbers"),
+        ({"logits": LOGITS[0], "classes": np.array(["a", "b", "c"])}, "classes names a, b, c and the data has ant"),
+    ],
+)
+def test_files_that_are_no_answers_are_refused(audit, tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(InputError, match=message):
+        audit(tmp_path / "a.npz")
+
+
+def test_pictures_are_asked_about_in_the_layout_and_on_the_scale_that_a_file_fits_best():
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 4, 5, 1), dtype=np.uint8)
+    y = (pictures[:, 0, 0, 0] > 127).astype(int)
+    seen = []
+
+    def answer(x):  # sure of itself from 0 to 1 with its channels first, and wrong on other scales
+        seen.append(x)
+        z = np.stack([np.zeros(len(x)), 20 * (x[:, 0, 0, 0] - 0.5)], axis=1)
+        return np.where((x.max() > 1) | (x.min() < 0), -z, z)
+
+    made = from_function(answer, Access(level="logit", classes=2, inputs=Inputs.box(-1, 1, (1, 4, 5))))
+    victim = Victim(name="cnn.onnx", oracle=made, twin=made)
+    records = Dataset(x=pictures, y=y, classes=2, name="pictures")
+    answers = ask_victim(victim, records, Queries.counting(2))
+    assert answers.answer.logit.shape == (40, 2, 2)
+    np.testing.assert_allclose(seen[-1], pictures[:, :, ::-1].transpose(0, 3, 1, 2) / 255, atol=1e-12)
+    assert any("on the scale 'unit'" in note for note in answers.notes)
+    np.testing.assert_array_equal(answers.answer.label[:, 0], y)
+    with pytest.raises(InputError, match="takes records of shape"):
+        ask_victim(as_victim(oracle()), records, Queries())
