@@ -14,7 +14,7 @@ from command import run
 from prepared import real_mnist, write_tfds
 from sklearn import datasets
 
-from jaxattack.audit import load_victim
+from jaxattack.audit import load_victim, read_scores
 from jaxattack.store import RunFolder
 
 SMALL = ("--models", "8", "--epochs", "4", "--data", "iris", "--model", "mlp:16")
@@ -162,14 +162,26 @@ def test_the_published_protocol_is_asked_for_by_name(tmp_path):
     phi = random.standard_normal((8, 400)).astype(np.float32)
     np.savez(tmp_path / "o.npz", phi=phi, member=np.concatenate([half, ~half]), label=np.zeros(400, int))
     options = ("--attacks", "lira-online", "--attacks", "loss", "--declare", "lira-online", "--json")
-    found = json.loads(run("score", "o.npz", *options, "--protocol", "leave-one-out", folder=tmp_path).stdout)
+    found = json.loads(
+        run("score", "o.npz", *options, "--protocol", "leave-one-out", "--all-scores", folder=tmp_path).stdout
+    )
     assert {attack["name"] for attack in found["attacks"]} == {"lira-online?protocol=leave-one-out", "loss"}
+    assert {*read_scores(tmp_path / "o.report").scores} == {"lira-online?protocol=leave-one-out", "loss"}
     assert found["claim"]["attack"] == "lira-online?protocol=leave-one-out"
     assert {attack["auc"] for attack in found["attacks"]}.isdisjoint(
         attack["auc"]
         for attack in json.loads(run("score", "o.npz", *options, folder=tmp_path).stdout)["attacks"]
         if attack["name"] == "lira-online"
     )
+
+
+def test_scores_do_not_take_the_place_of_the_observations(tmp_path):
+    phi = np.random.default_rng(0).standard_normal((4, 9))
+    np.savez(tmp_path / "scores.npz", phi=phi, member=np.eye(4, 9) > 0, label=np.zeros(9, int))
+    before = (tmp_path / "scores.npz").read_bytes()
+    refusal = one_sentence(run("score", "scores.npz", "--out", ".", folder=tmp_path, expect=2))
+    assert "would overwrite scores.npz: choose another" in refusal
+    assert (tmp_path / "scores.npz").read_bytes() == before
 
 
 def test_report_scores_a_run_again(tmp_path):

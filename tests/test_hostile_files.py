@@ -18,7 +18,14 @@ from oracle.kept import BATCHES, fill, victim
 
 from jaxattack import report
 from jaxattack.attacks.membership import lookup
-from jaxattack.audit import open_victim, read_canary_scores, read_observations, rescore, train_victim
+from jaxattack.audit import (
+    open_victim,
+    read_canary_scores,
+    read_observations,
+    read_scores,
+    rescore,
+    train_victim,
+)
 from jaxattack.cli.extraction import _keys
 from jaxattack.data import design, load
 from jaxattack.disk import read_array, read_arrays, read_json
@@ -77,6 +84,14 @@ def test_scores_of_canaries(tmp_path):
         for name, data in archives(hostile).items():
             path.write_bytes(data)
             refused(f"{hostile}: {name}", lambda: read_canary_scores(path))
+
+
+@pytest.mark.parametrize("hostile", ["member", "record", "scores/loss"])
+def test_scores_of_records(tmp_path, hostile):
+    path = tmp_path / "scores.npz"
+    for name, data in archives(hostile).items():
+        path.write_bytes(data)
+        refused(name, lambda: read_scores(path))
 
 
 def test_scores(tmp_path):

@@ -57,9 +57,12 @@ def test_a_defence_has_records_set_aside_and_so_has_its_undefended_twin(tmp_path
 def test_a_sweep_of_students_who_are_told_nothing_scores_the_other_records_and_finds_nothing(tmp_path):
     learner = PATE(recipe=LEARNER.recipe, teachers=2, noise=1e6, reserve=0.2)
     attacks = (ATTACKS["loss"], ATTACKS["entropy"])
-    findings = membership(
-        tmp_path, dataset=DATA, learner=learner, attacks=attacks, placement=Placement(chunk=4), **SETTINGS
-    ).findings
+    named = dataclasses.replace(DATA, ids=tuple(f"r{record}" for record in range(90)))
+    result = membership(
+        tmp_path, dataset=named, learner=learner, attacks=attacks, placement=Placement(chunk=4), **SETTINGS
+    )
+    assert result.records.ids == set_aside(named, 18, 0).ids[:72]
+    findings = result.findings
     assert findings.cost.queries == 4 * 72
     assert findings.cost.gradient_steps == 4 * 60 * (2 * 1 + 1)
     by_name = {one.name: one for one in findings.attacks}

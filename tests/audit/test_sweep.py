@@ -329,7 +329,7 @@ def test_a_folder_that_is_no_run_or_too_small_is_not_scored(tmp_path):
         rescore(tmp_path / "run")
 
 
-def test_the_most_vulnerable_images_are_pictured_and_weights_kept(tmp_path):
+def test_records_that_are_images_are_pictured_and_weights_kept(tmp_path):
     found = run(
         tmp_path / "run",
         dataset=load("digits"),
@@ -339,7 +339,7 @@ def test_the_most_vulnerable_images_are_pictured_and_weights_kept(tmp_path):
         queries=2,
         keep_weights=True,
     )
-    assert set(found.pictures) == {entry.record for entry in found.findings.vulnerable.records}
+    assert [*found.pictures] == found.records.exposure.number.tolist() == [*range(40)]
     assert all((image.shape, image.dtype) == ((8, 8, 1), np.uint8) for image in found.pictures.values())
     assert found.findings.cost.queries == 4 * 40 * 2
     assert [file.name for file in tmp_path.glob("run/weights-*")] == ["weights-000000-000003.npz"]
