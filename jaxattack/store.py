@@ -133,6 +133,40 @@ def _name(models: Int[np.ndarray, "model"]) -> str:
     return span if contiguous else f"{span}-{zlib.crc32(models.astype('<i8').tobytes()):08x}"
 
 
+def _plain(identity: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps({"format": FORMAT, **identity}))
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse a folder with files and no run.
+
+    Raises:
+        InputError: it holds other files.
+    """
+    # Listed before run.json is looked for: another process may be starting the same run.
+    foreign = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
+    if foreign and not (path / "run.json").exists():
+        raise FolderError(f"{path} holds files that are no run: give an empty or a new folder.")
+
+
+def _require_same(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of a folder as plain values, naming the signals that it has.
+
+    Raises:
+        InputError: it is another one.
+    """
+    plain, stored = _plain(identity), read_json(path / "run.json")
+    plain["signals"] = stored.get("signals", plain.get("signals"))
+    different = [
+        f"{place:.80} is {there!r:.80} there and {here!r:.80} here" for place, there, here in differences(plain, stored)
+    ]
+    if different:
+        raise FolderError(
+            f"{path} holds another run ({'; '.join(different[:3])}): give another folder, or the settings of that run."
+        )
+    return plain
+
+
 class RunFolder:
     """A run folder, opened to be filled or read.
 
@@ -165,30 +199,28 @@ class RunFolder:
         Raises:
             InputError: the folder holds another run or other files, is damaged, or cannot be written to.
         """
-        plain: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **identity}))
         file = path / "run.json"
         make_folder(path)
-        # Listed before run.json is looked for: another process may be starting the same run.
-        foreign = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
-        if foreign and not file.exists():
-            raise FolderError(f"{path} holds files that are no run: give an empty or a new folder.")
+        _refuse_foreign(path)
         # Tried on resuming too: a folder that cannot be written to is refused before any training.
-        write_json_once(file, plain)
-        stored = read_json(file)
-        plain["signals"] = stored.get("signals", plain.get("signals"))
-        different = [
-            f"{place:.80} is {there!r:.80} there and {here!r:.80} here"
-            for place, there, here in differences(plain, stored)
-        ]
-        if different:
-            raise FolderError(
-                f"{path} holds another run ({'; '.join(different[:3])}): "
-                "give another folder, or the settings of that run."
-            )
+        write_json_once(file, _plain(identity))
+        plain = _require_same(path, identity)
         remove_abandoned(path)
         if not _holds(path / "label.npy", label):
             write_atomically(path / "label.npy", lambda file: np.save(file, label, allow_pickle=False))
         return cls(path, plain)
+
+    @classmethod
+    def find(cls, path: Path, identity: Mapping[str, Any]) -> RunFolder | None:
+        """The run folder of an identity as `open` would go on with it, or None where that would start one; nothing is written.
+
+        Raises:
+            InputError: the folder holds another run or other files, or is damaged.
+        """
+        if not path.is_dir() or not any(path.iterdir()):
+            return None
+        _refuse_foreign(path)
+        return cls(path, _require_same(path, identity)) if (path / "run.json").exists() else None
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:

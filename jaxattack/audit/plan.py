@@ -39,7 +39,6 @@ from jaxattack.types import (
     InputWarning,
     Learner,
     MembershipAttack,
-    Model,
     OptimisedSignal,
     Signal,
     at_least,
@@ -252,12 +251,21 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     folder = RunFolder.open(out, identity | {"signals": [*by_name]}, records.y)
     stored = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
     sweep = replace(sweep, signals=(*sweep.signals, *stored))
-    keep = (
-        _fit(deployed_model(sweep.learner, sweep.model, records.classes), audit.models)
-        if audit.keep_weights is None
-        else audit.keep_weights
-    )
+    keep = keeps_weights(audit, weight_bytes(sweep, records.classes))
     return Plan(folder, audit.model, sweep, records, member, slots, keep, bool(audit.keep_weights))
+
+
+def keeps_weights(audit: MembershipAudit, octets: int) -> bool:
+    """Whether a run keeps the weights of its models, each of so many bytes."""
+    return audit.models * octets <= KEPT if audit.keep_weights is None else audit.keep_weights
+
+
+def weight_bytes(sweep: Sweep, classes: int) -> int:
+    """Bytes of what a model of a sweep has learnt."""
+    model = deployed_model(sweep.learner, sweep.model, classes)
+    return sum(
+        leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0)))
+    )
 
 
 def _members(audit: MembershipAudit, records: int) -> Bool[np.ndarray, "model record"]:
@@ -283,12 +291,6 @@ def _visible(audit: MembershipAudit, records: Dataset) -> list[Signal]:
     access = sight(records, audit.defences)
     read = signals_of((*ATTACKS.values(), *audit.attacks))
     return [signal for signal in read if sees(signal, access) and not isinstance(signal, OptimisedSignal)]
-
-
-def _fit(model: Model, models: int) -> bool:
-    """Whether the weights of so many models are kept unless somebody says otherwise."""
-    variables = jax.eval_shape(model.init, jax.random.key(0))
-    return models * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(variables)) <= KEPT
 
 
 def _identity(audit: MembershipAudit, sweep: Sweep, slots: int, records: Dataset) -> dict[str, Any]:

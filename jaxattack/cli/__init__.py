@@ -33,16 +33,20 @@ COMMANDS = {
     "train": "jaxattack.cli.train:train",
     "score": "jaxattack.cli.score:score",
     "report": "jaxattack.cli.report:report",
+    "runs": "jaxattack.cli.runs:runs",
     "data": "jaxattack.cli.data:data",
     "attacks": "jaxattack.cli.attacks:attacks",
 }
 """Where each command is: its module, which imports JAX, is imported when the command runs."""
 
 
-COMPILING = COMMANDS.keys() - {"data", "attacks"}
+COMPILING = COMMANDS.keys() - {"data", "attacks", "runs"}
 """The commands whose programs are worth keeping."""
 
 HELP = frozenset({"--help", "-h"})
+
+COMPLETION = "--install-completion"
+"""The option that writes a script for the TAB key, for which every command is imported; the script itself runs nothing."""
 
 
 def application(*, listing: bool = False) -> App:
@@ -64,6 +68,10 @@ def application(*, listing: bool = False) -> App:
     )
     for name, place in COMMANDS.items():
         app.command(App(name=name, help=summary(place)) if listing else place, name=name)
+    app.register_install_completion_command(
+        name=COMPLETION,
+        help="Let the TAB key complete commands and options in bash, zsh or fish: writes a script for yours.",
+    )
     return app
 
 
@@ -121,7 +129,7 @@ def main() -> None:
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show_warning
     try:
-        application(listing=COMMANDS.keys().isdisjoint(sys.argv[1:]))()
+        application(listing={*COMMANDS, COMPLETION}.isdisjoint(sys.argv[1:]))()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except InputError as error:
         _end_with(str(error))

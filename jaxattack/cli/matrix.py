@@ -16,8 +16,10 @@ from jaxattack.attacks.inversion import lookup as inversion_attack
 from jaxattack.attacks.membership import PROTOCOLS
 from jaxattack.audit import MatrixAudit
 from jaxattack.audit.matrix import run_matrix
+from jaxattack.audit.matrix.forecast import forecast_matrix
 from jaxattack.audit.matrix.plan import NONE
 from jaxattack.cli.columns import columns_from
+from jaxattack.cli.forecast import print_matrix_forecast
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.cli.values import attacks_from
@@ -168,6 +170,7 @@ def matrix(
     placement: PlacementOptions = _PLACEMENT,
     output: OutputOptions = _OUTPUT,
     cluster: str | None = None,
+    dry_run: bool = False,
     out: Path | None = None,
 ) -> None:
     """What does a defence buy, against which attack? Every attack on every defence, on one page.
@@ -189,6 +192,8 @@ def matrix(
 
     Args:
         cluster: train on a Ray cluster, as `jaxattack membership` has it; the models are asked and attacked here.
+        dry_run: say what would be trained, in what memory, disk and time, and end. A chunk of each learner's models is
+            trained for an epoch for it.
         out: the folder; by default one in ./jaxattack-runs named after the settings.
     """
     output.check("matrix")
@@ -202,6 +207,11 @@ def matrix(
         "seed": crossed.seed,
     }
     folder = out or RUNS / f"matrix-{slug(subject, settings)}"
+    if dry_run:
+        if cluster:
+            raise InputError(f"cluster is {cluster} and dry-run measures this machine: leave one out.")
+        print_matrix_forecast(forecast_matrix(folder, audit, placement=placement), output)
+        return
     if cluster:
         jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
     # Ray prints what happens to its machines on standard output, which is for programs.

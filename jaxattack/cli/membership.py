@@ -16,10 +16,12 @@ from cyclopts import Parameter
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS
 from jaxattack.audit import MembershipAudit, Part, train_part
+from jaxattack.audit.forecast import forecast_membership
 from jaxattack.audit.poisoning import poison as run_poison
 from jaxattack.audit.sweep import run_membership
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.extraction import CredentialOptions
+from jaxattack.cli.forecast import print_forecast
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say
 from jaxattack.cli.poison import Poisoned, poisoning_from
@@ -141,6 +143,7 @@ def membership(
     one: TargetOptions = _TARGET,
     verdicts: VerdictOptions = _VERDICTS,
     credentials: CredentialOptions = _CREDENTIALS,
+    dry_run: bool = False,
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
@@ -172,9 +175,10 @@ def membership(
             other models, as published, for comparison with papers that left the target's complement in.
         all_scores: write what every attack says of every record to scores.npz, and not only what the claimed one says:
             8 bytes for each attack, model and record.
+        dry_run: say what would be trained, in what memory, disk and time, and end. A chunk is trained for an epoch for it.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
-    output.check("membership")
+    output.check("membership" if one.target is None else "target")
     learner, defences = learning.value(recipe), defending.value()
     audit = attacking.audit(subject, learner, defences, protocol)
     settings = {
@@ -187,7 +191,11 @@ def membership(
         "seed": attacking.seed,
         **({"poison": poisoned.poison, "targets": poisoned.targets} if poisoned.poison else {}),
     }
-    one.refuse_useless(verdicts, {"part": machines.part, "poison": poisoned.poison, "all_scores": all_scores})
+    one.refuse_useless(
+        verdicts,
+        {"part": machines.part, "poison": poisoned.poison, "all_scores": all_scores, "dry_run": dry_run},
+    )
+    folder = out or RUNS / slug(subject, settings)
     if machines.cluster:
         jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
     if one.target is not None:
@@ -195,8 +203,10 @@ def membership(
             one, verdicts, audit, credentials, settings | {"models": attacking.models}, data=subject.named_data,
             placement=placement, cluster=machines.cluster, output=output, out=out,
         )  # fmt: skip
+    elif dry_run:
+        _say_forecast(folder, audit, placement, machines, poisoned, output)
     else:
-        _run_sweep(audit, poisoned, placement, machines, out or RUNS / slug(subject, settings), output, all_scores)
+        _run_sweep(audit, poisoned, placement, machines, folder, output, all_scores)
 
 
 def _run_sweep(
@@ -233,6 +243,30 @@ def _run_sweep(
         publish(folder, result.findings, output, pictures=result.pictures, records=result.records)
     elif part:
         _tell(folder, part, unfinished, tuple(audit.labelled()), output)
+
+
+def _say_forecast(
+    folder: Path,
+    audit: MembershipAudit,
+    placement: Placement,
+    machines: Machines,
+    poisoned: Poisoned,
+    output: Output,
+) -> None:
+    """Say what the command would do.
+
+    Raises:
+        InputError: on a cluster, which is not measured, or with poison, where several runs would be.
+    """
+    if machines.cluster:
+        raise InputError(f"cluster is {machines.cluster} and dry-run measures this machine: leave one out.")
+    part = None if machines.part is None else _part(machines.part)
+    if poisoning_from(poisoned, part):
+        raise InputError(
+            f"poison is {poisoned.poison} and dry-run is of one run: leave poison out; each of its runs takes as much."
+        )
+    models = None if part is None else part.models(audit.models)
+    print_forecast(forecast_membership(folder, audit, placement=placement, models=models, attack=part is None), output)
 
 
 def _part(text: str) -> Part:

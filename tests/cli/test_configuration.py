@@ -23,6 +23,7 @@ TYPED = {
     "train": "--model cnn:4-8 --learner relaxloss?alpha=0.5 --members 50",
     "score": "observations.npz --attacks loss --protocol leave-one-out --json",
     "report": "run --declare loss --out elsewhere --quiet",
+    "runs": "elsewhere --json",
     "data": "digits --out here.npz",
     "attacks": "evasion inversion --json",
 }

@@ -40,6 +40,16 @@ def is_matrix(folder: Path) -> bool:
         return any(cells.iterdir()) or (folder / "sweeps").is_dir() or {*folder.iterdir()} == {cells}
 
 
+def require_matrix(out: Path) -> None:
+    """Refuse a folder that is neither empty nor of a matrix: the report of something else would be overwritten.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if out.is_dir() and any(out.iterdir()) and not is_matrix(out):
+        raise InputError(f"{out} holds files that are no matrix: give an empty or a new folder.")
+
+
 def digest(identity: Any) -> str:
     """What a file or a folder is called by: a digest of plain values."""
     return _sha256(identity)[:24]

@@ -21,7 +21,7 @@ from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.matrix import CostFindings, MatrixFindings, Seconds
-from jaxattack.audit.matrix.cells import CellFolder, is_matrix
+from jaxattack.audit.matrix.cells import CellFolder, require_matrix
 from jaxattack.audit.matrix.columns import ColumnRun, check_column, open_column
 from jaxattack.audit.matrix.findings import ColumnResult, findings_of
 from jaxattack.audit.matrix.membership import cells_of, measure
@@ -35,7 +35,7 @@ from jaxattack.models.source import ModelSource
 from jaxattack.models.source import label as model_label
 from jaxattack.training import Placement
 from jaxattack.training.learners import Standard
-from jaxattack.types import Dataset, ExtractionAttack, InputError, InversionAttack, Learner, MembershipAttack, Progress
+from jaxattack.types import Dataset, ExtractionAttack, InversionAttack, Learner, MembershipAttack, Progress
 
 Outcome = TypeVar("Outcome")
 
@@ -122,7 +122,8 @@ def run_matrix(
     begin = time.perf_counter()
     for column in audit.columns:
         check_column(audit, column)
-    folder = CellFolder(_own(out) / "cells")
+    require_matrix(out)
+    folder = CellFolder(out / "cells")
     runs: list[ColumnRun] = []
     for column in audit.columns:
         runs.append(open_column(out, audit, column, placement=placement, cluster=cluster, progress=progress))
@@ -143,17 +144,6 @@ def run_matrix(
         for run, part, of_column in zip(runs, parts, cells, strict=True)
     ]
     return MatrixResult(findings=_findings(results, audit, folder.new_cells, begin))
-
-
-def _own(out: Path) -> Path:
-    """The folder, where it is empty or of a matrix: the report of something else would be overwritten.
-
-    Raises:
-        InputError: it holds something else.
-    """
-    if out.is_dir() and any(out.iterdir()) and not is_matrix(out):
-        raise InputError(f"{out} holds files that are no matrix: give an empty or a new folder.")
-    return out
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[Outcome], Outcome]:
