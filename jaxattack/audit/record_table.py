@@ -67,12 +67,12 @@ class RecordTable:
     scores: Mapping[str, Float[np.ndarray, "target record"]]
 
     @cached_property
-    def named(self) -> tuple[str, ...]:
+    def record_names(self) -> tuple[str, ...]:
         """What to call each record: its id, or its number in the data."""
         return self.ids or tuple(map(str, self.exposure.number.tolist()))
 
     @cached_property
-    def classes(self) -> tuple[str, ...]:
+    def class_names(self) -> tuple[str, ...]:
         """What to call the class of each record: its name, or its number."""
         return tuple(self.names[one] if self.names else str(one) for one in self.label.tolist())
 

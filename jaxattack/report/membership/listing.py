@@ -20,9 +20,9 @@ from jaxattack.audit.record_table import RecordTable
 
 Picture = UInt8[np.ndarray, "height width channel"]
 
-LISTED = 5_000
+MOST = 5_000
 """Records on a page: about 200 bytes each."""
-STATIC = 15
+FIRST = 15
 """Records that are there without a script, and on each page of the list."""
 BINS = 8, 32
 """Fewest and most bins of a record's histogram; between, the square root of the number of models."""
@@ -53,8 +53,8 @@ class Listing(NamedTuple):
 
     Attributes:
         records: how many there are.
-        listed: how many the page has.
-        pictured: how many of them have a picture.
+        count: how many the page has.
+        pictures: how many of them have a picture.
         attack: whose rates they are.
         rates: the false-positive rates that the columns are for.
         labels_alone: whether what is shown is 1 where a model is right, and 0 else.
@@ -63,8 +63,8 @@ class Listing(NamedTuple):
     """
 
     records: int
-    listed: int
-    pictured: int
+    count: int
+    pictures: int
     attack: str
     rates: tuple[str, ...]
     labels_alone: bool
@@ -80,10 +80,10 @@ def list_records(table: RecordTable, pictures: Mapping[int, Picture]) -> Listing
         pictures: by number; of no record, or of each.
     """
     exposure = table.exposure
-    order = np.argsort(table.rank)[:LISTED]
+    order = np.argsort(table.rank)[:MOST]
     classes, label = np.unique(table.label[order], return_inverse=True)
     sheet = _sheet([pictures[number] for number in exposure.number[order].tolist() if number in pictures])
-    shown = _histograms(exposure.phi[:, order], exposure.member[:, order], labels_alone=exposure.labels_alone)
+    histograms = _histograms(exposure.phi[:, order], exposure.member[:, order], labels_alone=exposure.labels_alone)
     columns = {
         "vulnerability": exposure.vulnerability,
         "low": table.interval[0],
@@ -97,25 +97,26 @@ def list_records(table: RecordTable, pictures: Mapping[int, Picture]) -> Listing
     rates |= {f"fpr@{rate}": share.fpr for rate, share in table.detections.items()}
     data = {
         "records": len(table.label),
+        "page": FIRST,
         "attack": table.attack,
         "labels_alone": exposure.labels_alone,
         "rates": [*table.detections],
         "classes": [table.names[one] if table.names else str(one) for one in classes.tolist()],
-        "id": [table.named[record] for record in order],
+        "id": [table.record_names[record] for record in order],
         "label": label.tolist(),
         "beyond": exposure.beyond[order].astype(int).tolist(),
         **{name: _rounded(values[order]) for name, values in (columns | rates).items()},
-        "shown": shown,
+        "histogram": histograms,
         "pictures": sheet,
     }
     return Listing(
         records=len(table.label),
-        listed=len(order),
-        pictured=0 if sheet is None else sheet["count"],
+        count=len(order),
+        pictures=0 if sheet is None else sheet["count"],
         attack=table.attack,
         rates=tuple(table.detections),
         labels_alone=exposure.labels_alone,
-        rows=tuple(_row(data, place) for place in range(min(STATIC, len(order)))),
+        rows=tuple(_row(data, place) for place in range(min(FIRST, len(order)))),
         data=data,
     )
 

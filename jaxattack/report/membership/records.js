@@ -1,18 +1,18 @@
 // Searches, sorts and turns the pages of the list of records, and shows what models say of one. Text is only ever set as text.
 "use strict";
 (() => {
-  const PAGE = 15;
   const MISSING = "–";
   const SVG = "http://www.w3.org/2000/svg";
   const element = (name) => document.getElementById(`records-${name}`);
   const data = JSON.parse(element("data").textContent);
+  const PAGE = data.page;
   const table = element("table");
   const body = table.tBodies[0];
   const headers = [...table.tHead.rows[0].cells];
   const search = element("search");
   const classes = element("class");
   const collator = new Intl.Collator(undefined, { numeric: true });
-  const listed = data.id.length;
+  const count = data.id.length;
   const sheet = new Image();
   const open = new Set();
   let key = "rank";
@@ -34,25 +34,25 @@
   }
 
   function make(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-    made.append(...children);
-    return made;
+    const node = document.createElement(name);
+    for (const [attribute, value] of Object.entries(attributes)) node.setAttribute(attribute, value);
+    node.append(...children);
+    return node;
   }
 
   function draw(name, attributes, text = "") {
-    const drawn = document.createElementNS(SVG, name);
-    for (const [attribute, value] of Object.entries(attributes)) drawn.setAttribute(attribute, value);
-    drawn.textContent = text;
-    return drawn;
+    const node = document.createElementNS(SVG, name);
+    for (const [attribute, value] of Object.entries(attributes)) node.setAttribute(attribute, value);
+    node.textContent = text;
+    return node;
   }
 
-  const named = (text) => make("bdi", { title: text }, text);
+  const isolate = (text) => make("bdi", { title: text }, text);
   const cell = (...children) => make("td", {}, ...children);
 
   function row(place) {
     const isOpen = open.has(place);
-    const button = make("button", { type: "button", "aria-expanded": isOpen }, named(data.id[place]));
+    const button = make("button", { type: "button", "aria-expanded": isOpen }, isolate(data.id[place]));
     const vulnerability = cell(number(data.vulnerability[place]) + (data.beyond[place] ? "*" : ""));
     if (data.low[place] !== null) {
       vulnerability.append(make("small", {}, `${number(data.low[place])}–${number(data.high[place])}`));
@@ -63,7 +63,7 @@
       { "data-place": place, class: isOpen ? "open" : "" },
       make("th", { scope: "row" }, button),
       cell(whole(place + 1)),
-      cell(named(data.classes[data.label[place]])),
+      cell(isolate(data.classes[data.label[place]])),
       vulnerability,
       ...shares.map((name) => cell(percent(data[name][place]))),
       ...["mean_in", "mean_out", "difficulty"].map((name) => cell(number(data[name][place]))),
@@ -81,7 +81,7 @@
   // The models that were trained on the record against the others, each side in shares of its own.
   function histogram(place) {
     const [width, height, base] = [360, 138, 120];
-    const [low, high, ...sides] = data.shown[place];
+    const [low, high, ...sides] = data.histogram[place];
     const shares = sides.map((counts) => {
       const total = counts.reduce((sum, count) => sum + count, 0);
       return counts.map((count) => count / Math.max(total, 1));
@@ -95,8 +95,8 @@
     const words = data.labels_alone ? ["wrong", "right"] : [number(low), number(high)];
     const signal = data.labels_alone ? "share that are right" : "phi, in nats";
     const means = [data.mean_in, data.mean_out].map((column) => number(column[place]));
-    const told = `${signal}: ${means[0]} of the models trained on it on average, ${means[1]} of the others`;
-    const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told });
+    const description = `${signal}: ${means[0]} of the models trained on it on average, ${means[1]} of the others`;
+    const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description });
     svg.append(
       draw("path", { d: outline(shares[1]), class: "out" }),
       draw("path", { d: outline(shares[0]), class: "in" }),
@@ -113,24 +113,24 @@
   function sentences(place) {
     const interval = data.low[place] === null ? "" : ` (95% interval ${number(data.low[place])} to ${number(data.high[place])})`;
     const spread = data.sensitivity[place] === null ? "" : `, ${number(data.sensitivity[place])} standard deviations apart`;
-    const counts = data.shown[place].slice(2).map((side) => side.reduce((sum, count) => sum + count, 0));
-    const called = data.rates.map((rate) => {
-      const [found, accused] = [percent(data[`tpr@${rate}`][place]), percent(data[`fpr@${rate}`][place])];
-      return `at ${Number((100 * rate).toPrecision(6))}% false positives ${found} and ${accused}`;
+    const counts = data.histogram[place].slice(2).map((side) => side.reduce((sum, count) => sum + count, 0));
+    const rates = data.rates.map((rate) => {
+      const [tpr, fpr] = [percent(data[`tpr@${rate}`][place]), percent(data[`fpr@${rate}`][place])];
+      return `at ${Number((100 * rate).toPrecision(6))}% false positives ${tpr} and ${fpr}`;
     });
     return [
       `Record ${data.id[place]}, class ${data.classes[data.label[place]]}: rank ${whole(place + 1)} of ${whole(data.records)}. `,
       `Vulnerability ${number(data.vulnerability[place])}${interval}${spread}${data.beyond[place] ? ", beyond chance" : ""}. `,
       `Of the ${whole(counts[0])} models trained on it and the ${whole(counts[1])} others, ${data.attack} calls it a member under: `,
-      `${called.join("; ")}.`,
+      `${rates.join("; ")}.`,
     ].join("");
   }
 
   function detail(place) {
-    const shown = make("div", { class: "record" });
-    if (data.pictures && place < data.pictures.count) shown.append(picture(place));
-    shown.append(histogram(place), make("p", {}, sentences(place)));
-    return make("tr", { class: "detail" }, make("td", { colspan: headers.length }, shown));
+    const panel = make("div", { class: "record" });
+    if (data.pictures && place < data.pictures.count) panel.append(picture(place));
+    panel.append(histogram(place), make("p", {}, sentences(place)));
+    return make("tr", { class: "detail" }, make("td", { colspan: headers.length }, panel));
   }
 
   function show() {
@@ -142,7 +142,7 @@
       if (header.dataset.key === key) header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
       else header.removeAttribute("aria-sort");
     }
-    element("status").textContent = `${whole(places.length)} of ${whole(listed)} records`;
+    element("status").textContent = `${whole(places.length)} of ${whole(count)} records`;
     element("place").textContent = `page ${whole(page + 1)} of ${whole(pages)}`;
     element("previous").setAttribute("aria-disabled", page === 0);
     element("next").setAttribute("aria-disabled", page === pages - 1);
@@ -161,20 +161,20 @@
 
   function select() {
     const text = search.value.trim().toLowerCase();
-    const chosen = classes.value === "" ? null : Number(classes.value);
+    const only = classes.value === "" ? null : Number(classes.value);
     places = [...data.id.keys()].filter((place) => {
       const label = data.label[place];
       const fits = data.id[place].toLowerCase().includes(text) || data.classes[label].toLowerCase().includes(text);
-      return fits && (chosen === null || label === chosen);
+      return fits && (only === null || label === only);
     });
     places.sort(compare);
     page = 0;
     show();
   }
 
-  function sort(chosen) {
-    ascending = chosen === key ? !ascending : ["id", "rank", "label"].includes(chosen);
-    key = chosen;
+  function sort(column) {
+    ascending = column === key ? !ascending : ["id", "rank", "label"].includes(column);
+    key = column;
     places.sort(compare);
     page = 0;
     show();
@@ -197,8 +197,9 @@
   classes.addEventListener("change", select);
   element("find").addEventListener("submit", (event) => event.preventDefault());
   body.addEventListener("click", (event) => {
-    const clicked = event.target.closest("tr[data-place]");
-    if (clicked && String(getSelection()) === "") toggle(Number(clicked.dataset.place));
+    const target = event.target.closest("tr[data-place]");
+    const whileSelecting = !event.target.closest("button") && String(getSelection()) !== "";
+    if (target && !whileSelecting) toggle(Number(target.dataset.place));
   });
   for (const [name, step] of [["previous", -1], ["next", 1]]) {
     element(name).addEventListener("click", () => {
@@ -208,6 +209,6 @@
   }
   element("first").hidden = true;
   element("find").hidden = false;
-  element("pager").hidden = listed <= PAGE;
+  element("pager").hidden = count <= PAGE;
   select();
 })();

@@ -30,10 +30,10 @@ def records_csv(table: RecordTable) -> str:
     """
     exposure, count = table.exposure, len(table.label)
     columns: dict[str, Any] = {
-        "id": table.named,
+        "id": table.record_names,
         "record": exposure.number.tolist(),
         "label": table.label.tolist(),
-        "class": table.classes,
+        "class": table.class_names,
         "rank": table.rank.tolist(),
         "vulnerability": exposure.vulnerability,
         "vulnerability_low": table.interval[0],
@@ -53,11 +53,11 @@ def records_csv(table: RecordTable) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(map(_shown, row) for row in zip(*columns.values(), strict=True))
+    writer.writerows(map(_cell, row) for row in zip(*columns.values(), strict=True))
     return text.getvalue()
 
 
-def _shown(value: Any) -> Any:
+def _cell(value: Any) -> Any:
     """Six digits of a fraction, which is more than models resolve; what is unknown is empty."""
     if not isinstance(value, float) or math.isinf(value):
         return value

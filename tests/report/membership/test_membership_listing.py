@@ -27,8 +27,8 @@ def test_every_record_is_listed_in_the_order_of_rank():
     table = table_of(40)
     data = list_records(table, {}).data
     order = np.argsort(table.rank)
-    assert data["id"] == [table.named[record] for record in order]
-    assert [data["classes"][label] for label in data["label"]] == [table.classes[record] for record in order]
+    assert data["id"] == [table.record_names[record] for record in order]
+    assert [data["classes"][label] for label in data["label"]] == [table.class_names[record] for record in order]
     assert data["mean_in"] == pytest.approx(table.mean_in[order].tolist(), rel=1e-3)
     assert data["pictures"] is None
 
@@ -38,7 +38,7 @@ def test_a_histogram_counts_each_model_once_between_the_ends_of_what_is_said():
     data = list_records(table, {}).data
     for place, record in enumerate(np.argsort(table.rank)):
         phi, member = table.exposure.phi[:, record], table.exposure.member[:, record]
-        low, high, *sides = data["shown"][place]
+        low, high, *sides = data["histogram"][place]
         assert (low, high) == pytest.approx((phi.min(), phi.max()), rel=1e-3)
         for side, counts in zip((member, ~member), sides, strict=True):
             naive, _ = np.histogram(phi[side], bins=len(counts), range=(phi.min(), phi.max()))
@@ -47,14 +47,14 @@ def test_a_histogram_counts_each_model_once_between_the_ends_of_what_is_said():
 
 def test_where_every_model_says_the_same_it_is_one_bin():
     data = list_records(table_of(3, phi=np.ones((8, 3))), {}).data
-    low, high, ins, outs = data["shown"][0]
+    low, high, ins, outs = data["histogram"][0]
     assert low < 1 < high
     assert sorted(map(bool, ins)) == sorted(map(bool, outs)) == [False] * 7 + [True]
 
 
 def test_where_labels_alone_are_answered_it_is_from_wrong_to_right():
     table = table_of(6, phi=(np.random.default_rng(1).random((8, 6)) < 0.7).astype(float), labels_alone=True)
-    for place, (low, high, *sides) in enumerate(list_records(table, {}).data["shown"]):
+    for place, (low, high, *sides) in enumerate(list_records(table, {}).data["histogram"]):
         member = table.exposure.member[:, np.argsort(table.rank)[place]]
         assert (low, high) == (0, 1)
         assert (
@@ -66,14 +66,14 @@ def test_where_labels_alone_are_answered_it_is_from_wrong_to_right():
 def test_unknown_and_infinite_values_are_null():
     table = table_of(5, everywhere=2)
     data = list_records(table, {}).data
-    last = data["id"].index(table.named[2])
+    last = data["id"].index(table.record_names[2])
     assert last == 4  # nothing is known of a record that is in every model
     assert data["mean_out"][last] is data["vulnerability"][last] is None
     assert "NaN" not in json.dumps(data, allow_nan=False)
 
 
 def test_beyond_the_limits_the_page_says_what_it_leaves_out(monkeypatch):
-    monkeypatch.setattr(listing, "LISTED", 12)
+    monkeypatch.setattr(listing, "MOST", 12)
     monkeypatch.setattr(listing, "PIXELS", 5 * 6 * 4)
     pictures = {number: np.full((6, 4, 1), number, np.uint8) for number in range(30)}
     page = page_of(table_of(30), pictures)
@@ -84,7 +84,7 @@ def test_beyond_the_limits_the_page_says_what_it_leaves_out(monkeypatch):
 
 
 def test_a_page_of_many_records_stays_small():
-    page = page_of(table_of(listing.LISTED + 1000))
+    page = page_of(table_of(listing.MOST + 1000))
     assert len(page) < 2_000_000
 
 
