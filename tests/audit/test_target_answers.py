@@ -110,6 +110,8 @@ def test_labels_alone_run_what_labels_allow_and_name_the_rest(audit):
     assert [one.name for one in found.attacks] == ["gap"]
     assert any("do not allow" in note and "lira-offline" in note and "loss" in note for note in found.notes)
     assert found.target.level == "label"
+    assert found.verdicts.called == 0
+    assert any("the highest score of gap is reached by" in note for note in found.notes)
     with pytest.raises(InputError, match="no attack can be run"):
         audit(oracle("label"), attacks=ATTACKS[:1])
 

@@ -242,4 +242,9 @@ def _doubts(judgement: Judgement, fit: ReferenceFindings, target: Observations, 
             f"No record can be called a member: the smallest p-value of {calibration.scores} {judgement.used} is "
             f"{calibration.smallest:.2g}, above {rate_key(terms.fpr)}. Give more of them, or a higher rate."
         )
+    elif (least := judgement.p_value.min()) > terms.fpr:
+        notes.append(
+            f"No record can be called a member: the highest score of {judgement.attack} is reached by {100 * least:.3g}% of the scores "
+            f"that it is compared with, and verdicts are at {100 * terms.fpr:g}%."
+        )
     return notes

@@ -139,16 +139,19 @@ def audit_target(
     trained = [_references(out / "references", comparison, given, placement, cluster, progress)]
     start = time.perf_counter()
     judgement = _judge(comparison, trained[0].observations, comparison.audit.attacks, progress)
+    scoring = time.perf_counter() - start
     claimed = by_label(comparison.audit.attacks)[judgement.attack]
     others = []
     for source in also:
         elsewhere = comparison._replace(audit=replace(comparison.audit, model=source))
         more = _references(out / f"also-{_slug(source)}", elsewhere, None, placement, cluster, progress)
+        start = time.perf_counter()
         second = _judge(comparison, more.observations, (claimed,), None)
+        scoring += time.perf_counter() - start
         others.append(other(judgement, second, more.observations, terms, model_label(source)))
         trained.append(more)
     occasion = _occasion(answers, comparison, references, tuple(others), (*(answers.notes if answers else ()), *notes))
-    cost = _cost(answers, trained, begin, start)
+    cost = _cost(answers, trained, scoring, time.perf_counter() - begin)
     findings = assemble(judgement, comparison.row, trained[0].observations, terms, occasion, cost, numbers)
     return TargetResult(findings=findings)
 
@@ -307,10 +310,9 @@ def _slug(source: ModelSource) -> str:
     return "".join(c if c.isalnum() else "-" for c in model_label(source)).strip("-")
 
 
-def _cost(answers: TargetAnswers | None, trained: Sequence[_Trained], begin: float, start: float) -> CostFindings:
-    """What all of it cost; ``start`` is when the attacks began."""
+def _cost(answers: TargetAnswers | None, trained: Sequence[_Trained], scoring: float, total: float) -> CostFindings:
+    """What all of it cost, with the seconds of attacking and of everything."""
     asked = answers is not None and answers.terms is not None
-    now = time.perf_counter()
     return CostFindings(
         queries=answers.cost.queries if answers and asked else 0,
         kept=answers.prepaid if answers else 0,
@@ -320,8 +322,8 @@ def _cost(answers: TargetAnswers | None, trained: Sequence[_Trained], begin: flo
         seconds=Seconds(
             victim=answers.cost.seconds if answers and asked else None,
             train=sum(one.cost.train for one in trained) if any(one.models for one in trained) else None,
-            score=now - start,
-            total=now - begin,
+            score=scoring,
+            total=total,
         ),
         memory_bytes=peak_memory(),
         device=device(),
