@@ -15,6 +15,12 @@ class InputError(ValueError):
     """What the caller asked for cannot be done; the message names the field, the value and the remedy.
 
     The command line prints the message as one sentence and exits with status 2.
+
+    Example:
+        >>> ja.Recipe(epochs=0)
+        Traceback (most recent call last):
+        ...
+        jaxattack.error.InputError: epochs is 0: ...
     """
 
 

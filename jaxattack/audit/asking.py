@@ -24,6 +24,21 @@ def run_observations(out: str | Path, audit: MembershipAudit) -> Observations:
 
     Raises:
         InputError: another run, or one that lacks models.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> settings = {
+        ...     "model": ja.models.Architecture(name="softmax"),
+        ...     "dataset": ja.load("iris"),
+        ...     "learner": ja.learners.Standard(recipe=ja.Recipe(epochs=2)),
+        ...     "attacks": (ja.attacks.Gap(),),
+        ...     "models": 4,
+        ... }
+        >>> with TemporaryDirectory() as run:
+        ...     audit = ja.membership(run, **settings)
+        ...     norms = ja.run_observations(run, ja.audit.MembershipAudit(**settings)).of(ja.signals.GradientNorm())
+        >>> norms.shape
+        (4, 150, 1)
     """
     return of_plan(planned(Path(out), audit))
 

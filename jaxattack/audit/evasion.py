@@ -131,6 +131,11 @@ def evade(
 
     Raises:
         InputError: bad input, no records, a foreign folder, or a victim that cannot be believed or reached.
+
+    Example:
+        >>> changed = ja.evade(ja.open_victim("tree", data="iris"), ja.attacks.evasion.HopSkipJump(queries=50), records=5)
+        >>> changed.findings.attack.name
+        'hopskipjump'
     """
     begin = time.perf_counter()
     audit = EvasionAudit(attack=attack, extract=extract, records=records, budget=budget, seed=seed)

@@ -133,6 +133,11 @@ def extract(
 
     Raises:
         InputError: bad input, a foreign folder, or a victim that cannot be believed or reached.
+
+    Example:
+        >>> stolen = ja.extract(ja.open_victim("logistic", data="iris"), ja.attacks.extraction.Softmax())
+        >>> stolen.extraction.complete
+        True
     """
     begin = time.perf_counter()
     audit = ExtractionAudit(attack=attack, budget=budget, seed=seed, compare=compare, trials=trials)

@@ -163,6 +163,11 @@ def invert(
 
     Raises:
         InputError: bad input, a foreign folder, or a victim that cannot be believed or reached.
+
+    Example:
+        >>> inverted = ja.invert(ja.open_victim("softmax", data="iris"), ja.attacks.inversion.MiFace(restarts=1, steps=20))
+        >>> inverted.findings.attack.name
+        'mi-face'
     """
     begin = time.perf_counter()
     audit = InversionAudit(

@@ -95,6 +95,17 @@ def membership(
     Raises:
         InputError: bad input, a foreign or damaged folder, a cluster that cannot be reached, or a full disk; what was
             finished is kept. Or `jax.distributed` runs several processes, which `train_part` is for.
+
+    Example:
+        >>> audit = ja.membership(
+        ...     model=ja.models.Architecture(name="softmax"),
+        ...     dataset=ja.load("iris"),
+        ...     attacks=(ja.attacks.LiRA(online=True),),
+        ...     learner=ja.learners.Standard(recipe=ja.Recipe(epochs=2)),
+        ...     models=8,
+        ... )
+        >>> audit.findings.attacks[0].name, audit.findings.models.count
+        ('lira-online', 8)
     """
     audit = MembershipAudit(
         model=model,

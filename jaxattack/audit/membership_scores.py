@@ -83,6 +83,21 @@ def read_scores(path: str | Path) -> MembershipScores:
 
     Raises:
         InputError: it is missing, damaged, or lacks an array; shapes that disagree, or scores that are no numbers.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> audit = ja.membership(
+        ...     model=ja.models.Architecture(name="softmax"),
+        ...     dataset=ja.load("iris"),
+        ...     learner=ja.learners.Standard(recipe=ja.Recipe(epochs=2)),
+        ...     attacks=(ja.attacks.Gap(),),
+        ...     models=4,
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     files = ja.report.write(Path(folder), audit.findings, records=audit.records)
+        ...     scores = ja.read_scores(folder)
+        >>> scores.scores["gap"].shape
+        (4, 150)
     """
     file = Path(path) / SCORES if Path(path).is_dir() else Path(path)
     try:

@@ -58,6 +58,14 @@ def read_observations(
 
     Raises:
         InputError: it is missing, damaged, or lacks an array; or what `as_observations` refuses.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/o.npz", logits=np.zeros((4, 6, 3)), member=np.eye(4, 6), label=[0, 1, 2] * 2)
+        ...     observations = ja.read_observations(f"{folder}/o.npz")
+        >>> observations.models, observations.records
+        (4, 6)
     """
     try:
         with open_arrays(Path(path)) as archive:
@@ -255,7 +263,16 @@ def score(
     name: str = "observations",
     progress: Progress | None = None,
 ) -> MembershipFindings:
-    """The findings of `score_records`, which has the same arguments and keeps scores too."""
+    """The findings of `score_records`, which has the same arguments and keeps scores too.
+
+    Example:
+        >>> random = np.random.default_rng(0)
+        >>> member = ja.designs.Halves()(models=8, records=40, seed=0)
+        >>> phi = (member * 3 + random.normal(size=member.shape))[:, :, None]
+        >>> observations = ja.Observations(signals={"phi": phi}, member=member, label=np.zeros(40, int))
+        >>> ja.score(observations, (ja.attacks.LiRA(online=True),)).attacks[0].auc > 0.8
+        True
+    """
     return score_records(observations, attacks, declare=declare, name=name, progress=progress).findings
 
 

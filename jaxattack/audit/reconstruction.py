@@ -126,6 +126,11 @@ def reconstruct(
     Raises:
         InputError: a word where an object is due, a victim that the attack cannot read, or without records; a foreign
             folder; a budget that ends before the first target.
+
+    Example:
+        >>> victim = ja.open_victim("newton", data="iris")
+        >>> ja.reconstruct(victim, ja.attacks.reconstruction.Convex(), targets=5).findings.attack.name
+        'convex'
     """
     question = Question(
         targets=targets, secret=secret, has=has, recipe=recipe, update=update, defences=defences

@@ -59,6 +59,21 @@ def rescore(
 
     Raises:
         InputError: no run, a damaged one, or fewer than 4 models.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as run:
+        ...     first = ja.membership(
+        ...         run,
+        ...         model=ja.models.Architecture(name="softmax"),
+        ...         dataset=ja.load("iris"),
+        ...         learner=ja.learners.Standard(recipe=ja.Recipe(epochs=2)),
+        ...         attacks=(ja.attacks.Gap(),),
+        ...         models=8,
+        ...     )
+        ...     again = ja.rescore(Path(run), (ja.attacks.LiRA(online=True),))
+        >>> again.findings.attacks[0].name
+        'lira-online'
     """
     begin = time.perf_counter()
     run, models = open_run(folder)

@@ -59,6 +59,12 @@ class Victim:
         member: which of them it was trained on.
         names: of its classes as it has them itself, in the order of its columns; empty where it has none.
         notes: how it and its data are understood, in sentences.
+
+    Example:
+        >>> victim = ja.open_victim("tree", data="iris")
+        >>> behind = victim.behind([ja.defences.LabelOnly()])
+        >>> victim.oracle.access.level, behind.oracle.access.level
+        ('probability', 'label')
     """
 
     name: str

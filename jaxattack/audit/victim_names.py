@@ -134,6 +134,11 @@ def open_victim(
 
     Raises:
         InputError: no such victim, something that its kind has no use for, or a level or data that do not fit it.
+
+    Example:
+        >>> victim = ja.open_victim("logistic", data="iris", members=100)
+        >>> victim.oracle.access.classes, int(victim.member.sum())
+        (3, 100)
     """
     kind = kind_of(name)
     if kind in ("relu", "head"):

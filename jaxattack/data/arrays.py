@@ -46,6 +46,10 @@ def from_arrays(
     Raises:
         InputError: arrays of another kind or shape, of unequal lengths, or with NaN; labels of another kind, or of more
             classes than declared; fewer than two classes; ids that `jaxattack.types.check_ids` refuses.
+
+    Example:
+        >>> from_arrays(np.zeros((4, 2)), np.asarray(["well", "ill", "well", "ill"])).names
+        ('ill', 'well')
     """
     labels = read_labels(y, f"{name}: y", classes=classes, names=names)
     return Dataset(

@@ -70,7 +70,13 @@ class Design(Protocol):
 
 @config
 class Halves:
-    """Complementary halves: model 2k has ``records // 2`` records at random, model 2k + 1 all the others."""
+    """Complementary halves: model 2k has ``records // 2`` records at random, model 2k + 1 all the others.
+
+    Example:
+        >>> member = Halves()(models=2, records=5, seed=0)
+        >>> bool((member[0] ^ member[1]).all())
+        True
+    """
 
     extendable: ClassVar[bool] = True
 

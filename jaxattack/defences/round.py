@@ -17,6 +17,10 @@ class Round:
 
     Raises:
         InputError: decimals out of range.
+
+    Example:
+        >>> Round(decimals=2).resolution
+        0.005
     """
 
     paper = "Shokri et al. 2017, arXiv 1610.05820"

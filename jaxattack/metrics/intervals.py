@@ -29,6 +29,11 @@ def clopper_pearson(
 
     Raises:
         InputError: a confidence outside 0..1, or more successes than trials.
+
+    Example:
+        >>> low, high = clopper_pearson(0, 30)  # the rule of three: none in 30 is at most about 1 in 10
+        >>> float(low), round(float(high), 3)
+        (0.0, 0.116)
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95.")

@@ -84,6 +84,11 @@ def roc_curve(scores: Float[np.ndarray, "record"], member: Bool[np.ndarray, "rec
 
     Raises:
         InputError: unequal lengths, NaN, or only members or only non-members.
+
+    Example:
+        >>> curve = roc_curve(np.asarray([3.0, 2.0, 1.0, 0.0]), np.asarray([True, False, True, False]))
+        >>> float(auc(curve))
+        0.75
     """
     scores, member = np.asarray(scores), np.asarray(member, bool)
     if scores.ndim != 1 or scores.shape != member.shape:

@@ -52,6 +52,12 @@ def rounded(oracle: Oracle, decimals: int) -> Oracle:
 
     Raises:
         InputError: decimals out of 0 to 17, or labels alone are answered.
+
+    Example:
+        >>> terms = ja.Access(level="logit", classes=2, inputs=ja.Inputs.box(-1, 1, (2,)))
+        >>> coarse = rounded(ja.oracle.from_function(lambda x: x, terms), 1)
+        >>> coarse(np.asarray([[0.26, -0.11]])).logit.tolist()
+        [[0.3, -0.1]]
     """
     return _Defended(oracle, Round(decimals=decimals), (), 0, {"decimals": decimals})
 

@@ -118,6 +118,10 @@ def lookup(name: str) -> Signal:
 
     Raises:
         InputError: there is no such signal.
+
+    Example:
+        >>> lookup("softmax_t2")
+        SoftmaxConfidence(temperature=2.0)
     """
     if name in SIGNALS:
         return SIGNALS[name]

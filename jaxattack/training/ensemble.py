@@ -337,6 +337,15 @@ def train_ensemble(
 
     Raises:
         InputError: bad input, or a model with members in the reserve.
+
+    Example:
+        >>> iris = ja.load("iris")
+        >>> member = ja.designs.Halves()(models=4, records=len(iris), seed=0)
+        >>> models, observations = ja.train_ensemble(
+        ...     ja.models.build("softmax", iris.shape, iris.classes), ja.Recipe(epochs=2), iris, member
+        ... )
+        >>> observations.signal("phi").shape
+        (4, 150, 1)
     """
     if reserve and member[:, -reserve:].any():
         raise InputError(f"reserve is {reserve} and some of the last {reserve} records are members: set others aside.")

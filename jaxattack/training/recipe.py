@@ -43,6 +43,10 @@ class Recipe:
 
     Raises:
         InputError: a value outside its range.
+
+    Example:
+        >>> ja.Recipe(epochs=10, batch=50).steps(120)  # gradient steps of a model with so many members
+        20
     """
 
     epochs: int = 30

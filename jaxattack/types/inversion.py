@@ -26,6 +26,12 @@ class WhiteBox:
 
     Raises:
         InputError: fewer than 2 classes.
+
+    Example:
+        >>> model = ja.models.build("softmax", (4,), 3)
+        >>> box = ja.WhiteBox(model=model, variables=model.init(jax.random.key(0)), inputs=ja.Inputs.box(-1, 1, (4,)), classes=3)
+        >>> ja.evade(box, ja.attacks.evasion.FGSM(), x=np.zeros((2, 4)), y=np.asarray([0, 1]), records=2).findings.attack.name
+        'fgsm'
     """
 
     model: Model

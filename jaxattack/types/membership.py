@@ -33,6 +33,13 @@ class Observations:
 
     Raises:
         InputError: shapes that disagree, labels that are no class numbers, or ids that `jaxattack.types.check_ids` refuses.
+
+    Example:
+        >>> member = np.asarray([[True, False, True], [False, True, False]])
+        >>> phi = np.zeros((2, 3, 1), np.float32)
+        >>> observations = ja.Observations(signals={"phi": phi}, member=member, label=np.asarray([0, 1, 1]))
+        >>> observations.models, observations.records
+        (2, 3)
     """
 
     signals: Mapping[str, np.ndarray]

@@ -61,6 +61,13 @@ class Dataset:
 
     Raises:
         InputError: unequal lengths, no records, ids that `check_ids` refuses, NaN or infinity, labels out of range, or fewer than two classes present.
+
+    Example:
+        >>> iris = ja.load("iris")
+        >>> len(iris), iris.shape, iris.classes
+        (150, (4,), 3)
+        >>> ja.Dataset(x=np.zeros((4, 2), np.float32), y=np.asarray([0, 1, 1, 0]), classes=2, name="four").classes
+        2
     """
 
     x: Shaped[np.ndarray, "record *feature"]
@@ -145,6 +152,11 @@ class Variables(NamedTuple):
     Attributes:
         params: a pytree of arrays, differentiated.
         rest: a pytree of arrays never differentiated (batch statistics).
+
+    Example:
+        >>> variables = ja.models.build("softmax", (4,), 3).init(jax.random.key(0))
+        >>> sum(leaf.size for leaf in jax.tree.leaves(variables.params))  # a weight for each feature and class, and biases
+        15
     """
 
     params: Any
@@ -158,6 +170,12 @@ class Model(NamedTuple):
         init: key -> Variables.
         apply: (Variables, x["query *feature"]) -> logits["query cls"], as deployed.
         forward: (Variables, x["query *feature"], key) -> (logits["query cls"], rest), as trained.
+
+    Example:
+        >>> model = ja.models.build("softmax", (4,), 3)
+        >>> variables = model.init(jax.random.key(0))
+        >>> model.apply(variables, np.zeros((5, 4), np.float32)).shape
+        (5, 3)
     """
 
     init: Callable[[PRNGKeyArray], Variables]

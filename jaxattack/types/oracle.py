@@ -29,6 +29,12 @@ class Answer(NamedTuple):
             service answers with its k most likely classes.
         logit: Float["query cls"], raw outputs (a regressor's value is its one output); None where withheld, and NaN
             below the top k.
+
+    Example:
+        >>> terms = ja.Access(level="label", classes=2, inputs=ja.Inputs.box(-1, 1, (2,)))
+        >>> answer = ja.oracle.from_function(lambda x: x.argmax(axis=1), terms)(np.asarray([[0.2, 0.7]]))
+        >>> answer.label.tolist(), answer.logit
+        ([1], None)
     """
 
     label: np.ndarray
@@ -58,6 +64,10 @@ class Inputs:
 
     Raises:
         InputError: shapes that disagree, or a range that is empty.
+
+    Example:
+        >>> ja.Inputs.box(-1, 1, (28, 28, 1)).high.shape
+        (28, 28, 1)
     """
 
     low: Float[np.ndarray, "*feature"]
@@ -111,6 +121,11 @@ class Access:
 
     Raises:
         InputError: a value out of range.
+
+    Example:
+        >>> terms = ja.Access(level="probability", classes=3, inputs=ja.Inputs.box(0, 1, (4,)), decimals=2)
+        >>> terms.level, terms.classes, terms.inputs.low.shape
+        ('probability', 3, (4,))
     """
 
     level: Level
@@ -187,12 +202,29 @@ class BudgetSpent(InputError):
 
 
 class OracleError(InputError):
-    """A victim that cannot be believed or reached: it times out, or its answers are no answers."""
+    """A victim that cannot be believed or reached: it times out, or its answers are no answers.
+
+    Example:
+        >>> terms = ja.Access(level="logit", classes=2, inputs=ja.Inputs.box(-1, 1, (2,)))
+        >>> oracle = ja.oracle.from_function(lambda x: x[:, :1], terms)  # one output, where two are promised
+        >>> oracle(np.zeros((5, 2)))
+        Traceback (most recent call last):
+        ...
+        jaxattack.types.oracle.OracleError: ...
+    """
 
 
 @runtime_checkable
 class Oracle(Protocol):
-    """A victim seen from outside: called with a batch, it answers what its access level lets through, and counts."""
+    """A victim seen from outside: called with a batch, it answers what its access level lets through, and counts.
+
+    Example:
+        >>> terms = ja.Access(level="logit", classes=2, inputs=ja.Inputs.box(-1, 1, (2,)))
+        >>> oracle = ja.oracle.from_function(lambda x: 3 * x, terms)
+        >>> answer = oracle(np.zeros((5, 2)))
+        >>> oracle.ledger.queries
+        5
+    """
 
     @property
     def access(self) -> Access: ...

@@ -65,6 +65,10 @@ def lookup(name: str) -> ExtractionAttack:
 
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
+
+    Example:
+        >>> lookup("softmax?queries=200").queries
+        200
     """
     return named(name, ATTACKS, "extraction attack")
 

@@ -113,6 +113,10 @@ def lookup(name: str) -> MembershipAttack:
 
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
+
+    Example:
+        >>> lookup("rmia-offline?gamma=1.5").gamma
+        1.5
     """
     return named(name, REGISTRY, "membership attack")
 

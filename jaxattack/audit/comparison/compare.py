@@ -48,6 +48,16 @@ def compare(
     Raises:
         InputError: one audit or too many, names that are not one each, what is no audit or a damaged one, audits of
             different kinds, or attacks that cannot be run.
+
+    Example:
+        >>> member = ja.designs.Halves()(models=8, records=40, seed=0)
+        >>> noise = np.random.default_rng(0).normal(size=(*member.shape, 1))
+        >>> def observe(leak):
+        ...     phi = noise + leak * member[:, :, None]
+        ...     return ja.Observations(signals={"phi": phi}, member=member, label=np.zeros(40, int))
+        >>> both = ja.compare(observe(0.5), observe(3.0), names=("little", "much"), attacks=(ja.attacks.LiRA(online=True),))
+        >>> both.findings.kind
+        'compare'
     """
     if not 2 <= len(audits) <= MOST:
         raise InputError(f"there are {len(audits)} audits: give two to {MOST}.")

@@ -100,6 +100,21 @@ def matrix(
     Raises:
         InputError: bad input, a foreign or damaged folder, a cluster that cannot be reached, or a full disk; what was
             finished is kept.
+
+    Example:
+        >>> crossed = ja.matrix(
+        ...     model=ja.models.Architecture(name="softmax"),
+        ...     dataset=ja.load("iris"),
+        ...     columns=(ja.audit.Column(name="label", defences=(ja.defences.LabelOnly(),)),),
+        ...     learner=ja.learners.Standard(recipe=ja.Recipe(epochs=2)),
+        ...     attacks=(ja.attacks.Gap(),),
+        ...     extractions=(),
+        ...     inversions=(),
+        ...     models=4,
+        ...     targets=2,
+        ... )
+        >>> [column.name for column in crossed.findings.columns]
+        ['none', 'label']
     """
     audit = MatrixAudit(
         model=model, dataset=dataset, columns=columns, attacks=attacks, extractions=extractions, inversions=inversions,
