@@ -12,8 +12,8 @@ from sphinx.application import Sphinx
 MARKS = re.compile(r"(`+[^`]*`+)|([*|\\]|(?<=\w)_(?!\w))")
 """Something in backticks, or a character that reStructuredText would read as a mark."""
 
-COLUMNS = re.compile(r"\S {3,}\S")
-"""Words set in columns."""
+COLUMNS = re.compile(r"^(?! *(?:>>>|\.\.\.) ).*\S {3,}\S")
+"""Words set in columns, but for Python."""
 
 
 def escape(line: str) -> str:
@@ -38,7 +38,7 @@ def plain(lines: Iterable[str]) -> Iterator[str]:
             yield from paragraph
             continue
         indent = indent_of(paragraph[0])
-        if indent > around or any(map(COLUMNS.search, paragraph)):
+        if indent > around or any(map(COLUMNS.match, paragraph)):
             yield from (f"{' ' * around}::", "", *(f"    {line}" for line in paragraph))
         else:
             yield from map(escape, paragraph)
