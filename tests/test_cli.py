@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from command import run
 from prepared import real_mnist, write_tfds
+from report.readable import check_report
 from sklearn import datasets
 
 from jaxattack.audit import load_victim, read_scores
@@ -51,6 +52,7 @@ def test_a_sweep_writes_a_report_and_a_second_call_only_scores(tmp_path):
     assert findings["cost"]["queries"] == 8 * 150
     assert json.loads((tmp_path / "run/report.json").read_text())["title"] == findings["title"]
     assert (tmp_path / "run/report.html").read_text().startswith("<!doctype html>")
+    check_report(tmp_path / "run")
 
     chunks = {file: file.stat().st_mtime_ns for file in (tmp_path / "run").glob("chunk-*")}
     again = json.loads(run("membership", *SMALL, "--out", "run", "--json", folder=tmp_path).stdout)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from command import run
+from report.readable import check_report
 
 
 def test_scores_become_a_report_beside_the_file(tmp_path):
@@ -38,6 +39,7 @@ def test_gradient_canaries_come_near_the_accountant(tmp_path):
     upper = min(row["epsilon"] for row in values["upper"])
     assert 0.8 * upper < values["headline"]["epsilon"] < upper
     assert "12 gradients (random), beside 150" in (tmp_path / "run" / "report.html").read_text()
+    check_report(tmp_path / "run")
 
 
 def test_scores_and_training_are_not_asked_for_at_once(tmp_path):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from command import run
+from report.readable import check_report
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,7 @@ def test_without_options_digits_are_moved_just_over_a_boundary(tmp_path):
     assert found["success"]["records"] == len(found["records"]) == 100
     names = {path.name for path in (tmp_path / "made").iterdir()}
     assert {"report.html", "gallery.png", "curve.svg", "records.csv", "examples.npz"} <= names
+    check_report(tmp_path / "made")
 
 
 def test_the_chain_of_a_thief_is_one_command(tmp_path):

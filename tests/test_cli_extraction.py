@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 from command import run
+from report.readable import check_report
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,7 @@ def test_without_options_a_softmax_is_stolen_over_http_and_a_second_call_pays_no
     assert found["attack"]["complete"], found["attack"]["reason"]
     assert "over HTTP" in found["victim"]["transport"]
     assert (tmp_path / "stolen" / "report.html").exists()
+    check_report(tmp_path / "stolen")
     again = json.loads(_extract("--out", "stolen", "--json", "--compare", "500", folder=tmp_path).stdout)
     assert again["cost"]["kept"] == again["cost"]["queries"] == found["cost"]["queries"]
 

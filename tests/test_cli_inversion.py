@@ -6,6 +6,7 @@ import json
 
 import pytest
 from command import run
+from report.readable import check_report
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +25,7 @@ def test_without_options_ten_digits_are_made_from_a_softmax(tmp_path):
     control = found["appearance"]["control"]
     assert control["of_any"] > control["of_class"] + 0.1
     assert "comes mostly from the generator" in (tmp_path / "made" / "report.html").read_text(encoding="utf-8")
+    check_report(tmp_path / "made")
     assert {"report.html", "gallery.png", "reconstructions.npz"} <= {
         path.name for path in (tmp_path / "made").iterdir()
     }

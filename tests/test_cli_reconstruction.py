@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from command import run
+from report.readable import check_report
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,7 @@ def test_records_of_a_regression_are_solved_for(tmp_path):
     assert found["comparisons"][0]["attack"]["value"] > 0.9
     files = {path.name for path in (tmp_path / "made").iterdir()}
     assert {"report.html", "errors.png", "targets.csv", "reconstructions.npz"} <= files
+    check_report(tmp_path / "made")
 
 
 def test_an_attribute_is_guessed_behind_defences_and_answers_are_kept(tmp_path):

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 COLUMN = 3.4
 WIDE = 5.0
 SCALE = 2.25
 """Pixels a point on the page, at most, so that letters are of one size in all figures."""
+LEAST_SCALE = 1.25
+"""And at least, so that letters stay readable on a telephone: a wider figure is scrolled."""
+_FEW = 2.5
+"""Decades below which a logarithmic axis has ticks within them."""
 INK, MUTED, RULE, SURFACE = "#1d2126", "#666d75", "#d4d8dc", "#ffffff"
 SERIES = ("#0072b2", "#d55e00", "#008a64", "#b85c93", "#b87a00", "#3a97cf")
 DASHES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)), (0, (1.2, 0.9)), (0, (7, 1.2, 1, 1.2, 1, 1.2)), (0, (2.5, 1)))
@@ -95,6 +101,24 @@ def styled() -> Iterator[None]:
         yield
 
 
+def label_logarithmic(axis: Axis, words: Callable[[float], str], decades: float) -> None:
+    """Name the ticks of a logarithmic axis: whole decades, and 2 and 5 of each where there are few.
+
+    Args:
+        axis: of a figure.
+        words: what stands at a value.
+        decades: that it spans.
+    """
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < _FEW else (1.0,), numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def power(exponent: float) -> str:
+    """A power of ten as text: "10⁻¹⁵"."""
+    return "10" + f"{exponent:g}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
 def save(figure: Figure, alt: str) -> Drawing:
     """A figure in both formats, the same bytes each time; to be called where it was drawn, within `styled`."""
     svg, png = io.StringIO(), io.BytesIO()
@@ -113,7 +137,10 @@ def inline(svg: str, prefix: str) -> str:
     width = re.search(r'<svg[^>]*? width="([\d.]+)pt" height="[^"]*"', body)
     assert width is not None
     body = body.replace(
-        width[0], width[0].partition(" width=")[0] + f' style="max-width:{SCALE * float(width[1]):.0f}px"', 1
+        width[0],
+        width[0].partition(" width=")[0]
+        + f' style="max-width:{SCALE * float(width[1]):.0f}px;min-width:{LEAST_SCALE * float(width[1]):.0f}px"',
+        1,
     )
     # Only identifiers that are referred to stay: Matplotlib gives two equal pictures the same one.
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))

@@ -108,7 +108,7 @@ def small(value: float | None) -> str:
         return f"{float(f'{value:.3g}'):,.0f}"
     if value == 0 or 1e-3 <= abs(value) < 1e3:
         return f"{value:.3g}"
-    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def dollars(value: float | None) -> str:

@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from report.readable import check_report
 
 from jaxattack.cli import application
 from jaxattack.cli.report import report
@@ -34,6 +35,7 @@ def test_a_matrix_is_written_printed_and_gone_on_with(tmp_path, monkeypatch, cap
     assert str(tmp_path / "run" / "cells") in told.err.replace("\n", "")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"report.json", "report.html", "cells.csv", "auc.svg", "pareto.png", "sweeps", "cells"} <= names
+    check_report(tmp_path / "run")
 
     command(*words, "--defend", "round:1", "--defend", "label", monkeypatch=monkeypatch)
     more = json.loads(capsys.readouterr().out)

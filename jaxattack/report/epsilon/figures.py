@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from jaxattack.report.kind import Draw, of_findings
 from jaxattack.report.style import DASHES, INK, MUTED, SERIES, WIDE
-from jaxattack.report.wording import number, rate
+from jaxattack.report.wording import number, rate, words
 
 CLAIMS = {"many_runs": 0, "one_run": 0, "one_run_fdp": 1, "many_runs_gdp": 2, "one_run_gdp": 2, "gaussian": 2}
 WORDS = ("(epsilon, delta)-DP", "Gaussian trade-off", "Gaussian DP")
@@ -25,14 +25,14 @@ def _bounds(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
         return None
     best = findings["headline"]
     uppers = [row for row in findings["upper"] or () if row["epsilon"] is not None]
-    names = [row["name"] for row in rows]
+    names = [words(row["name"]) for row in rows]
     values = [row["epsilon"] for row in rows]
-    kinds = [CLAIMS.get(name, 0) for name in names]
+    kinds = [CLAIMS.get(row["name"], 0) for row in rows]
     figure = Figure(figsize=(WIDE, 0.9 + 0.26 * (len(rows) + 1) + 0.15 * len(uppers)))
     axes = figure.add_subplot()
     places = list(range(1, len(rows) + 1))
     end = max([*values, *(row["epsilon"] for row in uppers), best["epsilon"] if best else 0, 0.1]) * 1.12
-    for kind, words in enumerate(WORDS):
+    for kind, claim in enumerate(WORDS):
         at = [index for index in range(len(rows)) if kinds[index] == kind]
         if at:
             axes.barh(
@@ -40,7 +40,7 @@ def _bounds(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
                 [values[index] for index in at],
                 height=0.62,
                 color=SERIES[kind],
-                label=f"refutes {words}",
+                label=f"refutes {claim}",
             )
     if best:
         axes.barh([0], [best["epsilon"]], height=0.62, color=INK, label="headline")

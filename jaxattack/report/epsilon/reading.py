@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import number, quantity, rate, small
+from jaxattack.report.wording import number, quantity, rate, small, words
 
 
 def headline(findings: Mapping[str, Any]) -> str:
@@ -56,7 +56,7 @@ def _beside(findings: Mapping[str, Any]) -> str:
         if len(best["tried"]) > 1
         else "the only one of its claim"
     )
-    text = f"The bound is {best['name']}, {origin}, from {size(findings)}."
+    text = f"The bound is {words(best['name'])}, {origin}, from {size(findings)}."
     uppers = [row for row in findings["upper"] or () if row["epsilon"] is not None]
     if not uppers:
         noise = findings["training"] and findings["training"]["private"]["noise"]

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from jaxattack.report.grid import empty_grid
-from jaxattack.report.wording import count, number
+from jaxattack.report.wording import count, number, words
 
 COLUMNS = ("name", "epsilon", "claim", "assumes", "counts", "trials", "errors", "why")
 
@@ -23,9 +23,9 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     for row in rows:
         if row["epsilon"] is not None:
             lower.add_row(
-                row["name"], number(row["epsilon"], 2), count(row["trials"]), count(row["errors"]), row["counts"]
+                words(row["name"]), number(row["epsilon"], 2), count(row["trials"]), count(row["errors"]), row["counts"]
             )
-    refused = [Text(f"{row['name']}: {row['why']}") for row in rows if row["epsilon"] is None]
+    refused = [Text(words(f"{row['name']}: {row['why']}")) for row in rows if row["epsilon"] is None]
     upper = empty_grid("upper bound", "epsilon")
     for row in findings["upper"] or ():
         upper.add_row(row["name"], "none" if row["epsilon"] is None else number(row["epsilon"], 2))

@@ -9,17 +9,28 @@ tree         the recovered tree, where it fits
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from jaxattack.report.extraction.reading import PLACES
 from jaxattack.report.kind import Draw, of_findings
-from jaxattack.report.style import COLUMN, DASHES, INK, MUTED, SERIES, SURFACE, WIDE
+from jaxattack.report.style import (
+    COLUMN,
+    DASHES,
+    INK,
+    MUTED,
+    SERIES,
+    SURFACE,
+    WIDE,
+    label_logarithmic,
+    power,
+)
 from jaxattack.report.wording import count, percent, small
 
 _PANELS = 6
@@ -46,10 +57,10 @@ def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
         )  # fmt: skip
         ends.append(f"{percent(1 - y[-1], 4)} agreement on {words} after {count(x[-1])}")
     axes.set(xscale="log", yscale="log", ylim=(floor, 1), xlabel="queries", ylabel="labels that differ (%)")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.legend(loc="best", handlelength=2.2)
+    asked = [point["queries"] for point in curve]
+    label_logarithmic(axes.yaxis, lambda share: f"{100 * share:.3g}", math.log10(1 / floor))
+    label_logarithmic(axes.xaxis, lambda queries: f"{queries:,.0f}", math.log10(max(asked) / max(min(asked), 1)))
+    figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
     return figure, f"Disagreement with the victim against queries, logarithmic: {'; '.join(ends)}."
 
 
@@ -63,7 +74,7 @@ def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     axes.stairs(counts, edges, fill=True, color=SERIES[0], alpha=0.3)
     axes.stairs(counts, edges, color=SERIES[0], linewidth=1.0)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"1e{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
     axes.set(xlabel=errors["of"], ylabel="records")
     largest = 10.0 ** edges[np.flatnonzero(counts)[-1] + 1]
     return (

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 
 from jaxattack.report.extraction.reading import PLACES
 from jaxattack.report.grid import Grid, empty_grid
-from jaxattack.report.wording import count, dollars, duration, number, percent, size, small
+from jaxattack.report.wording import count, dollars, duration, number, percent, shown, size, small
 
 _SIDE_BY_SIDE = 6
 
@@ -61,7 +61,7 @@ def _parameters(parameters: Mapping[str, Any]) -> Grid:
             if index == _SIDE_BY_SIDE:
                 grid.add_row(f"… {part['name']}", "", "", "")
                 break
-            grid.add_row(f"{part['name']} {index}", number(true, 6), number(stolen, 6), small(abs(true - stolen)))
+            grid.add_row(f"{part['name']} {index}", shown(true), shown(stolen), small(abs(true - stolen)))
     return grid
 
 

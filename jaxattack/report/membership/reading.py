@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import count, percent, rate, shown, times
+from jaxattack.report.wording import count, percent, rate, shown, times, words
 
 QUOTED = "0.001"
 BASELINE = "loss"
@@ -80,7 +80,7 @@ def about(attack: Mapping[str, Any]) -> str:
     if attack.get("paper"):
         sentences.append(f"Source: {attack['paper']}.")
     if attack.get("settings"):
-        sentences.append(f"Settings: {shown(attack['settings'])}.")
+        sentences.append(f"Settings: {words(shown(attack['settings']))}.")
     return " ".join(sentences)
 
 

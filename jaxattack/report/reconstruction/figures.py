@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from jaxattack.report.kind import Draw, Pictures, of_findings
 from jaxattack.report.pictures import grid
-from jaxattack.report.style import COLUMN, MUTED, SERIES, WIDE
+from jaxattack.report.style import COLUMN, MUTED, SERIES, WIDE, label_logarithmic
 from jaxattack.report.wording import percent, small
 
 
@@ -59,11 +58,10 @@ def _errors(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
             )
     unit = "1 - correlation" if alike else "mean square error"
     axes.set(xscale="log", yscale="log", xlim=across, ylim=up)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: small(value)))
-        axis.set_minor_formatter(NullFormatter())
+    for axis, (low, high) in ((axes.xaxis, across), (axes.yaxis, up)):
+        label_logarithmic(axis, small, np.log10(high / low))
     axes.set(xlabel=f"{unit}, nearest other record", ylabel=f"{unit}, reconstruction")
-    axes.legend(loc="best")
+    figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
     closer = float((error < other).mean())
     return figure, f"Reconstructions against nearest other records: {percent(closer)} lie below the diagonal."
 
@@ -83,7 +81,7 @@ def _shares(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     axes.axhline(0.5, color=SERIES[1], linewidth=0.8, linestyle=(0, (5, 1.2)), label="guess without the model")
     axes.plot(true, value, "o", color=SERIES[0], markersize=3, linestyle="none", label="attack", alpha=0.8)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="true share", ylabel="estimated share")
-    axes.legend(loc="upper left")
+    figure.legend(loc="outside upper left", ncols=2)
     error = findings["comparisons"][0]["attack"]["value"]
     return figure, f"Estimated against true shares: mean absolute error {percent(error)} of the records."
 

@@ -37,7 +37,7 @@ def test_the_page_is_escaped_and_gives_each_bound_or_its_reason(written):
     page = (written[0] / "report.html").read_text()
     assert "a &lt;b&gt;" in page
     assert "a <b>" not in page
-    for name in ("one_run_fdp", "many_runs_gdp", "gaussian"):
+    for name in ("one run fdp", "many runs gdp", "gaussian"):
         assert name in page
     assert "Independent runs: 1" in page
 
@@ -71,6 +71,6 @@ def test_the_terminal_shows_what_is_allowed_and_what_is_not(written):
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(table(written[1]))
     text = console.export_text()
-    assert "one_run_fdp" in text
+    assert "one run fdp" in text
     assert "gaussian: It needs canaries" in text
     assert "from elsewhere" in text
