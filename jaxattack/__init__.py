@@ -63,7 +63,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jaxattack.lazy import attributes
+from jaxattack.lazy import attributes, bind
 
 if TYPE_CHECKING:
     from jaxattack import attacks as attacks
@@ -157,6 +157,8 @@ _HOMES = {
     "train_ensemble": "jaxattack.training",
     "training": "jaxattack",
 }
+
+bind(report="jaxattack.report")
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__, __dir__ = attributes(__name__, _HOMES)

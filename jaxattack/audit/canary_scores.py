@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
-from jaxattack.types import InputError
+from jaxattack.types import InputError, check_arguments
 
 NAMES = ("score", "member", "canary", "model")
 
@@ -37,7 +37,8 @@ class CanaryScores(NamedTuple):
     member: Bool[np.ndarray, "model canary"]
 
 
-def read_canary_scores(path: Path) -> CanaryScores:
+@check_arguments("path")
+def read_canary_scores(path: str | Path) -> CanaryScores:
     """Scores from a file that any framework may have written.
 
     Args:
@@ -47,6 +48,7 @@ def read_canary_scores(path: Path) -> CanaryScores:
         InputError: it is missing, damaged, or lacks an array; shapes that disagree, or a canary with no score or several
             of one model.
     """
+    path = Path(path)
     try:
         with open_arrays(path) as archive:
             arrays = {name: archive.read(name) for name in NAMES if name in archive.names}

@@ -31,6 +31,7 @@ from jaxattack.audit.evasion_findings import (
 from jaxattack.audit.examples import Examples, Records, from_answers, from_weights
 from jaxattack.audit.extraction import stolen_findings, target_findings
 from jaxattack.audit.findings.evasion import AttackFindings, CostFindings, EvasionFindings, Seconds
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.session import claim, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
@@ -45,6 +46,7 @@ from jaxattack.types import (
     Progress,
     WhiteBox,
     at_least,
+    check_arguments,
     config,
 )
 
@@ -84,8 +86,8 @@ class EvasionAudit:
         at_least(1, records=self.records, budget=self.budget)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EvasionResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EvasionResult(Shown):
     """An evasion with its findings.
 
     Attributes:
@@ -99,6 +101,7 @@ class EvasionResult:
     pictures: Mapping[int, np.ndarray]
 
 
+@check_arguments("out", "progress")
 def evade(
     victim: Victim | Oracle | WhiteBox,
     attack: EvasionAttack | None = None,
@@ -110,7 +113,7 @@ def evade(
     records: int = 100,
     budget: int | None = None,
     seed: int = 0,
-    out: Path | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> EvasionResult:
     """Change records so that a victim labels them otherwise, and say how many, how far, and at what cost.
@@ -137,6 +140,7 @@ def evade(
         >>> changed.findings.attack.name
         'hopskipjump'
     """
+    out = None if out is None else Path(out)
     begin = time.perf_counter()
     audit = EvasionAudit(attack=attack, extract=extract, records=records, budget=budget, seed=seed)
     target = as_victim(victim)

@@ -19,6 +19,7 @@ from jaxattack.audit.findings.extraction import (
     ExtractionFindings,
     Seconds,
 )
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings, VerificationFindings
 from jaxattack.audit.likeness import compare as compare_models
 from jaxattack.audit.session import Session, open_session, settings, terms
@@ -34,6 +35,7 @@ from jaxattack.types import (
     Verification,
     WhiteBox,
     at_least,
+    check_arguments,
     config,
 )
 
@@ -73,8 +75,8 @@ class ExtractionAudit:
         at_least(0, trials=self.trials)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExtractionResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ExtractionResult(Shown):
     """An extraction with its findings.
 
     Attributes:
@@ -108,6 +110,7 @@ class Theft(NamedTuple):
     warnings: tuple[str, ...]
 
 
+@check_arguments("out", "progress")
 def extract(
     victim: Victim | Oracle | WhiteBox,
     attack: ExtractionAttack | None = None,
@@ -116,7 +119,7 @@ def extract(
     seed: int = 0,
     compare: int | None = None,
     trials: int = 500,
-    out: Path | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ExtractionResult:
     """Steal a model and compare it with its victim.
@@ -139,6 +142,7 @@ def extract(
         >>> stolen.extraction.complete
         True
     """
+    out = None if out is None else Path(out)
     begin = time.perf_counter()
     audit = ExtractionAudit(attack=attack, budget=budget, seed=seed, compare=compare, trials=trials)
     target = as_victim(victim)

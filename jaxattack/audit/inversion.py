@@ -31,6 +31,7 @@ from jaxattack.audit.findings.inversion import (
     UpdateFindings,
     VictimFindings,
 )
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.judge import Evaluation, evaluation_model, gallery, judge
 from jaxattack.audit.model_source import EXAMPLE
 from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
@@ -50,6 +51,7 @@ from jaxattack.types import (
     Progress,
     WhiteBox,
     at_least,
+    check_arguments,
     config,
 )
 
@@ -111,8 +113,8 @@ def attack_label(attack: InversionAttack | GradientAttack) -> str:
     return label(attack, {**ATTACKS, **GRADIENT_ATTACKS})
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class InversionResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class InversionResult(Shown):
     """An inversion with its findings.
 
     Attributes:
@@ -126,6 +128,7 @@ class InversionResult:
     pictures: Mapping[int, np.ndarray]
 
 
+@check_arguments("out", "progress")
 def invert(
     victim: Victim | Oracle | WhiteBox,
     attack: InversionAttack | GradientAttack | None = None,
@@ -139,7 +142,7 @@ def invert(
     batch: int = 1,
     trained: bool = False,
     evaluator: Evaluation | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> InversionResult:
     """Make a record of each class and judge it.
@@ -169,6 +172,7 @@ def invert(
         >>> inverted.findings.attack.name
         'mi-face'
     """
+    out = None if out is None else Path(out)
     begin = time.perf_counter()
     audit = InversionAudit(
         attack=attack, targets=targets, extract=extract, budget=budget, seed=seed, evaluation=evaluation, users=users,

@@ -22,7 +22,17 @@ from jaxattack.data.designs import Design, Halves
 from jaxattack.models.source import ModelSource
 from jaxattack.training import Placement
 from jaxattack.training.learners import Standard
-from jaxattack.types import Dataset, Defence, Learner, MembershipAttack, Observations, Oracle, Progress, WhiteBox
+from jaxattack.types import (
+    Dataset,
+    Defence,
+    Learner,
+    MembershipAttack,
+    Observations,
+    Oracle,
+    Progress,
+    WhiteBox,
+    check_arguments,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,6 +41,7 @@ Target = Victim | Oracle | WhiteBox | Observations | str | Path
 _TERMS = TargetTerms()
 
 
+@check_arguments("placement", "cluster", "all_scores", "progress")
 def membership(
     out: str | Path | None = None,
     *,

@@ -20,7 +20,7 @@ from jaxattack.models import Architecture
 from jaxattack.models.source import ModelSource, label, model_of, reason_of
 from jaxattack.npz import Archive
 from jaxattack.store import FORMAT, read_leaves
-from jaxattack.types import InputError, Model, Variables
+from jaxattack.types import InputError, Model, Variables, check_arguments
 
 
 class Trained(NamedTuple):
@@ -39,7 +39,8 @@ class Trained(NamedTuple):
     description: dict[str, Any]
 
 
-def load_victim(folder: Path, *, factory: str | ModelSource | None = None) -> Trained:
+@check_arguments("folder")
+def load_victim(folder: str | Path, *, factory: str | ModelSource | None = None) -> Trained:
     """A trained victim from its folder, which may come from anybody: nothing in it is run or imported.
 
     Args:
@@ -52,6 +53,7 @@ def load_victim(folder: Path, *, factory: str | ModelSource | None = None) -> Tr
         InputError: no model folder, a damaged one, one that promises what its files do not hold, or a factory that is
             not named here.
     """
+    folder = Path(folder)
     file = folder / "model.json"
     if folder.is_dir() and not file.exists():
         raise InputError(f"{folder} holds no model{_contents(folder)}: give a folder that `jaxattack train` wrote.")

@@ -40,7 +40,7 @@ from jaxattack.audit.scoring import MembershipResult
 from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
-from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_ids
+from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_arguments, check_ids
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
 _SHAPED = ("member", "label", "classes", "ids", *KINDS)
@@ -276,6 +276,7 @@ def score(
     return score_records(observations, attacks, declare=declare, name=name, progress=progress).findings
 
 
+@check_arguments("progress")
 def score_records(
     observations: Observations,
     attacks: Sequence[MembershipAttack] | None = None,

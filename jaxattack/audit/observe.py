@@ -27,7 +27,7 @@ from jaxattack.disk import write_stream
 from jaxattack.npz import Header
 from jaxattack.oracle.answering import answering, is_classifier
 from jaxattack.oracle.foreign import class_name
-from jaxattack.types import Dataset, InputError, Observations, Progress, at_least, check_ids
+from jaxattack.types import Dataset, InputError, Observations, Progress, at_least, check_arguments, check_ids
 
 Layout = Literal["nhwc", "nchw"]
 """Where a picture has its channels: last, as data sets here have them, or first, as torch takes them."""
@@ -66,11 +66,12 @@ def observe(
     layout: Layout = "nhwc",
     transform: Callable[[Any], Any] | None = None,
     batch: int = 256,
-    out: str | os.PathLike[str],
+    out: str | Path,
     progress: Progress | None = None,
 ) -> Path: ...
 
 
+@check_arguments("batch", "transform", "out", "progress")
 def observe(
     models: Iterable[Any],
     x: Any,
@@ -83,7 +84,7 @@ def observe(
     layout: Layout = "nhwc",
     transform: Callable[[Any], Any] | None = None,
     batch: int = 256,
-    out: str | os.PathLike[str] | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Observations | Path:
     """Ask models about all records.

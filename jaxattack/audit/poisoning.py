@@ -24,7 +24,15 @@ from jaxattack.audit.scoring import MembershipResult, run_result, scored_observa
 from jaxattack.audit.sweep import train_run
 from jaxattack.data.poison import choose_targets, relabel_copies
 from jaxattack.training import Placement
-from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, config, reserving
+from jaxattack.types import (
+    Dataset,
+    InputError,
+    MembershipAttack,
+    Observations,
+    Progress,
+    config,
+    reserving,
+)
 
 DECLARED = LiRA(online=True)  # of Tramèr et al.: the attack whose curve is drawn where none is declared
 

@@ -42,7 +42,7 @@ from jaxattack.training import Placement, Queries, Recipe, Sweep, check_seed, le
 from jaxattack.training.gradient_canaries import Directions
 from jaxattack.training.images import check_views
 from jaxattack.training.source import model_for
-from jaxattack.types import Dataset, InputError, Progress, at_least, config
+from jaxattack.types import Dataset, InputError, Progress, at_least, check_arguments, config
 
 SILENT = 1e-6
 """A loss in nats below which a record's gradient is that share of what a wrong answer's is: it leaves no trace to find."""
@@ -72,8 +72,9 @@ class CanarySweep:
         check_seed(self.seed)
 
 
+@check_arguments("out", "placement", "progress")
 def audit_training(
-    out: Path,
+    out: str | Path,
     *,
     model: ModelSource,
     dataset: Dataset,
@@ -104,6 +105,7 @@ def audit_training(
     Raises:
         InputError: bad input, a foreign or damaged folder, a full disk, canaries without a loss, or no accountant.
     """
+    out = Path(out)
     begin = time.perf_counter()
     if sweep.kind not in canary.MAKERS:
         raise InputError(f"kind is {sweep.kind}: give {', '.join(canary.MAKERS)} for canaries that are records.")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -35,6 +35,7 @@ from jaxattack.audit.findings.reconstruction import (
     ReconstructionFindings,
     Seconds,
 )
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.reconstruction_findings import attack_findings, cost_findings, gallery, victim_findings
 from jaxattack.audit.session import Session, claim, open_session
 from jaxattack.audit.victim import Victim, as_victim
@@ -49,11 +50,13 @@ from jaxattack.types import (
     ReconstructionAttack,
     WhiteBox,
     at_least,
+    check_arguments,
     config,
 )
 
 
-class ReconstructionResult(NamedTuple):
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ReconstructionResult(Shown):
     """A reconstruction with its findings.
 
     Attributes:
@@ -91,6 +94,7 @@ class ReconstructionAudit:
         at_least(1, budget=self.budget)
 
 
+@check_arguments("out", "progress")
 def reconstruct(
     victim: Victim | Oracle | WhiteBox,
     attack: ReconstructionAttack | None = None,
@@ -103,7 +107,7 @@ def reconstruct(
     defences: tuple[Defence, ...] = (),
     seed: int = 0,
     budget: int | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ReconstructionResult:
     """Reconstruct records, attributes or properties of a victim's training set, and judge them.
@@ -132,6 +136,7 @@ def reconstruct(
         >>> ja.reconstruct(victim, ja.attacks.reconstruction.Convex(), targets=5).findings.attack.name
         'convex'
     """
+    out = None if out is None else Path(out)
     question = Question(
         targets=targets, secret=secret, has=has, recipe=recipe, update=update, defences=defences
     )  # fmt: skip
@@ -191,7 +196,7 @@ def _conclude(
         | values(case.question),
         environment=environment(),
     )
-    return ReconstructionResult(reconstruction, findings, pictures)
+    return ReconstructionResult(reconstruction=reconstruction, findings=findings, pictures=pictures)
 
 
 def usual_attack(victim: Victim) -> ReconstructionAttack:

@@ -15,6 +15,7 @@ from jaxattack.audit.asking import of_plan
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.audit.records import choose_records, set_aside, unscored
@@ -22,11 +23,11 @@ from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries
-from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress
+from jaxattack.types import Dataset, InputError, MembershipAttack, Observations, Progress, check_arguments
 
 
-@dataclass(frozen=True, kw_only=True)
-class MembershipResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MembershipResult(Shown):
     """The findings of a run, record by record too, and pictures.
 
     Attributes:
@@ -40,8 +41,9 @@ class MembershipResult:
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
+@check_arguments("folder", "attacks", "all_scores", "progress")
 def rescore(
-    folder: Path,
+    folder: str | Path,
     attacks: Sequence[MembershipAttack] = tuple(ATTACKS.values()),
     *,
     declare: MembershipAttack | None = None,
@@ -75,6 +77,7 @@ def rescore(
         >>> again.findings.attacks[0].name
         'lira-online'
     """
+    folder = Path(folder)
     begin = time.perf_counter()
     run, models = open_run(folder)
     return run_result(run, models, attacks, declare, records_of(run), begin, progress, all_scores=all_scores)

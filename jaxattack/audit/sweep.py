@@ -21,7 +21,7 @@ from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
 from jaxattack.audit.scoring import MembershipResult, run_result
 from jaxattack.training import Engine, Placement
-from jaxattack.types import InputError, Progress
+from jaxattack.types import InputError, Progress, check_arguments
 
 
 def run_membership(
@@ -87,8 +87,9 @@ def train_run(
     return plan
 
 
+@check_arguments("out", "placement", "progress")
 def train_part(
-    out: Path,
+    out: str | Path,
     audit: MembershipAudit,
     part: Part | None = None,
     *,
@@ -112,6 +113,7 @@ def train_part(
     Raises:
         InputError: as `membership`.
     """
+    out = Path(out)
     part = part or Part.of_process()
     plan = planned(out, audit)
     train_missing(plan, part.models(audit.models), placement, progress)

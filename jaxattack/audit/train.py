@@ -34,11 +34,12 @@ from jaxattack.training.alone import check_alone
 from jaxattack.training.images import check_views
 from jaxattack.training.learners import Standard
 from jaxattack.training.source import model_for
-from jaxattack.types import Dataset, InputError, InputWarning, Learner, Progress
+from jaxattack.types import Dataset, InputError, InputWarning, Learner, Progress, check_arguments
 
 
+@check_arguments("out", "dataset", "learner", "records", "standardise", "members", "seed", "progress")
 def train_victim(
-    out: Path,
+    out: str | Path,
     *,
     model: ModelSource,
     dataset: Dataset,
@@ -70,6 +71,7 @@ def train_victim(
     Raises:
         InputError: bad input, more members than records, a folder that holds another model, or one that cannot be written to.
     """
+    out = Path(out)
     check_seed(seed)
     chosen = choose_records(dataset, records, seed)
     count = len(chosen) // 2 if members is None else members

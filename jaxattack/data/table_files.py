@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxattack.data.tables import Column
 from jaxattack.npz import UnreadableError, free_memory, open_regular, reason
+from jaxattack.release import installation
 from jaxattack.types import InputError
 
 TEXT_TO_MEMORY = 8
@@ -54,7 +55,7 @@ def _read(path: Path, name: str, read: Callable[[IO[bytes]], Any]) -> list[Colum
     try:
         import pyarrow
     except ImportError as error:
-        raise InputError(f"{name}: reading it needs pyarrow: pip install pyarrow.") from error
+        raise InputError(f"{name}: reading it needs pyarrow: {installation('tables')}.") from error
     try:
         with open_regular(path.expanduser()) as file:
             return columns_of(read(file), name)

@@ -41,12 +41,13 @@ from jaxattack.oracle.frames import HEAD, SEAL, damaged, frame, lock_file, open_
 from jaxattack.oracle.identity import content, defences, terms
 from jaxattack.oracle.ledger import OracleWrapper, allowed, digest, nothing
 from jaxattack.oracle.recheck import is_another, spread
-from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
+from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle, check_arguments
 
 FORMAT = 2
 
 
-def journalled(oracle: Oracle, folder: Path, *, identity: Mapping[str, Any] | None = None) -> Journalled:
+@check_arguments("folder")
+def journalled(oracle: Oracle, folder: str | Path, *, identity: Mapping[str, Any] | None = None) -> Journalled:
     """Keep every answer in a folder, and answer from it what was asked before.
 
     Args:
@@ -59,6 +60,7 @@ def journalled(oracle: Oracle, folder: Path, *, identity: Mapping[str, Any] | No
         InputError: the folder holds the answers of another victim, is damaged, in use by another process, or cannot be
             written to.
     """
+    folder = Path(folder)
     return Journalled(oracle, Path(folder), identity or {})
 
 

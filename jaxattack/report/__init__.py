@@ -15,6 +15,6 @@ and the keys that the dataclasses of `jaxattack.audit.findings` document, a modu
 
 from __future__ import annotations
 
-from jaxattack.report.folder import KINDS, headline, measures, read, table, unfinished, write
+from jaxattack.report.folder import KINDS, fragment, frame, headline, measures, read, table, unfinished, write
 
-__all__ = ["KINDS", "headline", "measures", "read", "table", "unfinished", "write"]
+__all__ = ["KINDS", "fragment", "frame", "headline", "measures", "read", "table", "unfinished", "write"]

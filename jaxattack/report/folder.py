@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 
 from jaxattack.audit.findings import values
 from jaxattack.audit.membership_scores import SCORES, write_scores
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.disk import read_json, write_atomically
+from jaxattack.release import installation
 from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.evasion import EVASION
 from jaxattack.report.extraction import EXTRACTION
@@ -41,7 +45,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def write(
-    folder: Path,
+    folder: str | os.PathLike[str],
     findings: Any,
     pictures: Pictures | None = None,
     records: RecordTable | None = None,
@@ -61,7 +65,7 @@ def write(
     Raises:
         InputError: the folder cannot be written to, or the disk is full; no file is left half written.
     """
-    plain = values(findings)
+    folder, plain = Path(folder), values(findings)
     kind = KINDS[plain["kind"]]
     drawings = draw_all(kind.figures, plain, pictures or {})
     contents: dict[str, str | bytes | Callable[[Path], None]] = {
@@ -93,7 +97,7 @@ def write(
     return [folder / name for name in contents]
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The findings of a report.
 
     Args:
@@ -102,6 +106,7 @@ def read(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: there is no report, or it is damaged or of another version.
     """
+    folder = Path(folder)
     findings = read_json(folder / "report.json")
     kind = KINDS.get(str(findings.get("kind")))
     if findings.get("format") != FORMAT or kind is None or not all(findings.get(part) for part in kind.needed):
@@ -116,6 +121,35 @@ def table(findings: Any) -> RenderableType:
     """The findings, as for `write`, for a terminal of 80 columns."""
     plain = values(findings)
     return KINDS[plain["kind"]].table(plain)
+
+
+def fragment(findings: Any, *, width: int = 100) -> str:
+    """The findings, as for `write`, as a piece of HTML for a notebook: the headline, and the table of a terminal.
+
+    Args:
+        findings: as for `write`.
+        width: of the table, in characters.
+    """
+    console = Console(record=True, file=io.StringIO(), width=width, color_system="truecolor", force_jupyter=False)
+    console.print(table(findings))
+    rows = console.export_html(inline_styles=True, code_format="{code}")
+    return f"<p>{escape(headline(findings))}</p>\n<pre>{rows}</pre>"
+
+
+def frame(findings: Any) -> Any:
+    """The main table of the findings, as for `write`, as a pandas frame: what the report's first CSV file holds.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise InputError(f"a frame needs pandas: {installation('tables')}.") from error
+    plain = values(findings)
+    files = KINDS[plain["kind"]].files(plain)
+    text = next(text for name, text in files.items() if name.endswith(".csv"))
+    return pandas.read_csv(io.StringIO(text))
 
 
 def headline(findings: Any) -> str:

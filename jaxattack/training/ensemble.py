@@ -54,6 +54,7 @@ from jaxattack.types import (
     Signal,
     Variables,
     at_least,
+    check_arguments,
     reserving,
     sees,
 )
@@ -302,6 +303,7 @@ def _finish(tree: Any) -> Any:
     return jax.block_until_ready(tree)
 
 
+@check_arguments("seed", "queries", "reserve", "placement")
 def train_ensemble(
     model: ModelSource,
     recipe: Recipe | Learner,

@@ -9,6 +9,7 @@ through an oracle that counts what is asked of it.
 from __future__ import annotations
 
 from jaxattack.error import FolderError, InputError, InputWarning, Progress, above_zero, at_least, within_memory
+from jaxattack.types.arguments import check_arguments
 from jaxattack.types.config import config
 from jaxattack.types.defence import Defence, Endpoint, ReservingDefence
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
@@ -115,6 +116,7 @@ __all__ = [
     "WhiteBox",
     "above_zero",
     "at_least",
+    "check_arguments",
     "check_ids",
     "check_reserve",
     "config",

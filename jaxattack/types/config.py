@@ -122,6 +122,8 @@ def holds(value: Any, annotation: Any) -> bool:
             return False
         each = parts[:1] * len(value) if parts[-1:] == (...,) else parts
         return len(each) == len(value) and all(map(holds, value, each))
+    if origin is Callable:
+        return callable(value)
     if hasattr(annotation, "array_type"):
         return True  # an array says more by its shape than a test of its type would
     if isinstance(value, type) and getattr(annotation, "_is_protocol", False):
@@ -143,7 +145,7 @@ def describe(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(map(describe, parts)))
     if origin is tuple:
         return f"a tuple, each {describe(parts[0])}"
-    if annotation is Callable:
+    if Callable in (annotation, origin):
         return "a function"
     name = getattr(annotation, "__name__", f"{annotation}")
     return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"

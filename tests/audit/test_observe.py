@@ -156,6 +156,8 @@ def loading():
         (MODELS, {"classes": ["a", "b", "c", "d"]}, "classes names 4 and the models answer with 3"),
         (MODELS, {"layout": "nchw"}, r"layout is nchw and a batch has shape \(30, 4\)"),
         (MODELS, {"batch": 0}, "batch is 0: give at least 1"),
+        (MODELS, {"out": 3}, "out is 3: give the path of a folder or a file, or none"),
+        (MODELS, {"progress": 3}, "progress is 3: give a function or none"),
         (MODELS, {"out": "said.npy"}, "out is 'said.npy': give a name that ends in .npz"),
         (MODELS, {"member": MEMBER[0]}, r"member has shape \(30,\): give 0 or 1 for each"),
         (MODELS, {"member": MEMBER[:, :9]}, "x has 30 records and member 9"),

@@ -11,14 +11,15 @@ from jaxattack.audit.comparison.matrices import compare_matrices, is_matrix, sid
 from jaxattack.audit.comparison.runs import compare_runs
 from jaxattack.audit.comparison.side import Side, side_of_observations, side_of_path
 from jaxattack.audit.findings.comparison import ComparisonFindings
-from jaxattack.types import InputError, MembershipAttack, Observations, Progress
+from jaxattack.audit.findings.shown import Shown
+from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_arguments
 
 MOST = 6
 """Audits at once: as many curves as can be told apart."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparisonResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ComparisonResult(Shown):
     """A comparison.
 
     Attributes:
@@ -28,6 +29,7 @@ class ComparisonResult:
     findings: ComparisonFindings
 
 
+@check_arguments("attacks", "progress")
 def compare(
     *audits: str | Path | Observations,
     names: Sequence[str] = (),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings.membership import BandFindings, ClaimFindings, CurveFindings, RateFindings
+from jaxattack.audit.findings.shown import Shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +217,8 @@ class CostFindings:
     device: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparisonFindings:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ComparisonFindings(Shown):
     """What every comparison has.
 
     Attributes:
@@ -244,7 +245,7 @@ class ComparisonFindings:
     kind: Literal["compare"] = "compare"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RunComparison(ComparisonFindings):
     """Membership runs side by side.
 
@@ -316,7 +317,7 @@ class ColumnComparison:
     test_accuracy: tuple[float | None, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MatrixComparison(ComparisonFindings):
     """Matrices side by side. Nothing is paired: a matrix keeps figures and no scores.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
+from jaxattack.audit.findings.shown import Shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,8 +201,8 @@ class CostFindings:
     gradient_steps: int | None = optional()
 
 
-@dataclass(frozen=True, kw_only=True)
-class EpsilonFindings:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EpsilonFindings(Shown):
     """All that a privacy audit found.
 
     Attributes:

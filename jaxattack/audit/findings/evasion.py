@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings
 
 
@@ -208,8 +209,8 @@ class CostFindings:
     device: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvasionFindings:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EvasionFindings(Shown):
     """An evasion audit.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.findings.target import TargetFindings, VerificationFindings
 
 
@@ -275,8 +276,8 @@ class CostFindings:
     device: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExtractionFindings(ComparisonFindings):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ExtractionFindings(Shown, ComparisonFindings):
     """All that an extraction audit found.
 
     Attributes:

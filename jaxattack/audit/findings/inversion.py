@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings
 
 
@@ -280,8 +281,8 @@ class CostFindings:
     device: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class InversionFindings(JudgementFindings):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class InversionFindings(Shown, JudgementFindings):
     """All that an inversion audit found.
 
     Attributes:

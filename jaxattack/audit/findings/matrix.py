@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.metrics import Spread
 
 Family = Literal["membership", "extraction", "inversion"]
@@ -186,8 +187,8 @@ class CostFindings:
     device: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class MatrixFindings:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MatrixFindings(Shown):
     """All that a matrix found.
 
     Attributes:

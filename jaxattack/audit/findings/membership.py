@@ -7,10 +7,11 @@ Intervals are at 95%, for new records and new models (`jaxattack.metrics.uncerta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.metrics import OwnRates, Spread
 
 
@@ -182,15 +183,15 @@ class AttackFindings(RateFindings):
     false_positives: Mapping[str, int]
     resolvable: Mapping[str, bool]
     tied: float
-    per_target: TargetFindings
-    per_record: Mapping[str, OwnRates]
-    transferred: Mapping[str, TransferFindings]
-    ppv: Mapping[str, Mapping[str, float]]
-    roc: CurveFindings
-    band: BandFindings
-    histogram: HistogramFindings
-    by_models: tuple[ModelsPoint, ...]
-    by_queries: tuple[QueriesPoint, ...]
+    per_target: TargetFindings = field(repr=False)
+    per_record: Mapping[str, OwnRates] = field(repr=False)
+    transferred: Mapping[str, TransferFindings] = field(repr=False)
+    ppv: Mapping[str, Mapping[str, float]] = field(repr=False)
+    roc: CurveFindings = field(repr=False)
+    band: BandFindings = field(repr=False)
+    histogram: HistogramFindings = field(repr=False)
+    by_models: tuple[ModelsPoint, ...] = field(repr=False)
+    by_queries: tuple[QueriesPoint, ...] = field(repr=False)
     seconds: float
     summary: str | None = optional()
     paper: str | None = optional()
@@ -441,8 +442,8 @@ class EvaluationFindings:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class MembershipFindings(EvaluationFindings):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MembershipFindings(Shown, EvaluationFindings):
     """All that a membership audit found.
 
     Attributes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.metrics.comparison import Interval
 
 
@@ -209,8 +210,8 @@ class Cost:
     seconds: Seconds
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReconstructionFindings:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ReconstructionFindings(Shown):
     """What an audit of a reconstruction found.
 
     Attributes:

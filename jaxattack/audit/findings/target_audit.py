@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
 from jaxattack.audit.findings.membership import BandFindings, CurveFindings
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.findings.target import TargetFindings
 from jaxattack.metrics import Spread
 
@@ -254,8 +255,8 @@ class CostFindings:
     device: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class TargetAuditFindings:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TargetAuditFindings(Shown):
     """All that an audit of one target found.
 
     Attributes:

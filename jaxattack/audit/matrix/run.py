@@ -21,6 +21,7 @@ from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.matrix import CostFindings, MatrixFindings, Seconds
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.matrix.cells import CellFolder, require_matrix
 from jaxattack.audit.matrix.columns import ColumnRun, check_column, open_column
 from jaxattack.audit.matrix.findings import ColumnResult, findings_of
@@ -35,13 +36,21 @@ from jaxattack.models.source import ModelSource
 from jaxattack.models.source import label as model_label
 from jaxattack.training import Placement
 from jaxattack.training.learners import Standard
-from jaxattack.types import Dataset, ExtractionAttack, InversionAttack, Learner, MembershipAttack, Progress
+from jaxattack.types import (
+    Dataset,
+    ExtractionAttack,
+    InversionAttack,
+    Learner,
+    MembershipAttack,
+    Progress,
+    check_arguments,
+)
 
 Outcome = TypeVar("Outcome")
 
 
-@dataclass(frozen=True, kw_only=True)
-class MatrixResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MatrixResult(Shown):
     """A matrix.
 
     Attributes:
@@ -51,6 +60,7 @@ class MatrixResult:
     findings: MatrixFindings
 
 
+@check_arguments("placement", "cluster", "progress")
 def matrix(
     out: str | Path | None = None,
     *,

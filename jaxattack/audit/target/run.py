@@ -21,6 +21,7 @@ from jaxtyping import Bool, Int
 from jaxattack.attacks.membership import by_label
 from jaxattack.attacks.membership import signals_of as signals_read
 from jaxattack.audit.environment import device, peak_memory
+from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.findings.target_audit import CostFindings, OtherFindings, Seconds, TargetAuditFindings
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records, set_aside
@@ -56,8 +57,8 @@ APART = 2**31
 _TERMS = TargetTerms()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TargetResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TargetResult(Shown):
     """An audit of one target.
 
     Attributes:
