@@ -236,7 +236,7 @@ PROTECTED = {
     "temperature": (Temperature(temperature=20.0), gap),
     "noise": (Noise(scale=0.2), leak),
     "hamp": (HAMP(), surest),
-    "memguard": (MemGuard(epsilon=2.0), surest),
+    "memguard": (MemGuard(epsilon=2.0, passes=200, learning_rate=0.03), surest),
     "reverse-sigmoid": (ReverseSigmoid(), gap),
     "mad": (PredictionPoisoning(argmax=True), gap),
     "purifier": (Purifier(swap=False), surest),

@@ -15,8 +15,9 @@ that belongs to the record, so that repetitions tell nothing.
 | the answer | is a confidence vector: not negative, sums to 1 |
 | epsilon | bounds the expected distance of each answer in L1 |
 
-The authors train g by SGD at rate 1e-3 in 400 passes of batches of 64; here it takes ``passes`` steps of Adam at that rate on
-all records at once, which a sweep can map.
+g learns as the authors' does, by SGD at rate 1e-3 in 400 passes of batches of 64, each half members and half of the reserve. One
+that is trained further falls again towards confidence 1, and the walk ends there: by 400 steps of Adam on all records it left
+two thirds of Location-30's members where they were, and the highest confidence an AUC of .81 at epsilon 1.
 
 The reserve is records that the sweep sets aside, members of no model and not scored, where ``reserve`` says how many.
 Without it, and in front of one victim, it is half of a model's non-members, drawn by key, on which the audit also measures:
@@ -31,17 +32,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from jaxattack.defences import by_record, network
 from jaxattack.defences.reserve import reserve_weight
 from jaxattack.defences.scores import require_confidences
-from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, check_reserve, config
+from jaxattack.types import Access, Answer, Endpoint, InputError, above_zero, at_least, check_reserve, config
 
 WIDTHS = (256, 128, 64, 1)
 WEIGHTS = tuple(10.0**power for power in range(-1, 6))
 STEPS, LENGTH, KEEP = 300, 0.1, 10.0
 UNDECIDED = 1e-5
+BATCH = 64
 TINY = float(jnp.finfo(jnp.float32).tiny)
 
 Sorted = Float[jax.Array, "query cls"]
@@ -53,7 +55,8 @@ class MemGuard:
 
     Attributes:
         epsilon: the expected distance of an answer from the model's, in L1, at least 0; 2 is no bound.
-        passes: training steps of the classifier, at least 1.
+        passes: of the classifier over members and reserve, at least 1.
+        learning_rate: of the classifier, above 0.
         reserve: the share of all records that a sweep sets aside for it, from 0 to below 1.
 
     Raises:
@@ -66,10 +69,12 @@ class MemGuard:
 
     epsilon: float = 1.0
     passes: int = 400
+    learning_rate: float = 1e-3
     reserve: float = 0.0
 
     def __post_init__(self) -> None:
         at_least(1, passes=self.passes)
+        above_zero(learning_rate=self.learning_rate)
         check_reserve(self.reserve, optional=True)
         if not 0 <= self.epsilon < float("inf"):
             raise InputError(f"epsilon is {self.epsilon}: give a distance from 0.")
@@ -87,20 +92,7 @@ class MemGuard:
         reserve_key, start_key, coin_key = jax.random.split(key, 3)
         confidences = -jnp.sort(-jnp.asarray(endpoint.answer(endpoint.records()).probability), axis=1)
         reserve = reserve_weight(reserve_key, endpoint, member)
-        weight = member / jnp.maximum(member.sum(), 1) + reserve / jnp.maximum(reserve.sum(), 1)
-
-        def loss(layers):
-            return jnp.sum(weight * optax.sigmoid_binary_cross_entropy(verdict(layers, confidences), member)) / 2
-
-        change = optax.adam(1e-3)
-        layers = network.start(start_key, (confidences.shape[1], *WIDTHS))
-
-        def step(state, _):
-            layers, moments = state
-            updates, moments = change.update(jax.grad(loss)(layers), moments)
-            return (optax.apply_updates(layers, updates), moments), None
-
-        (layers, _), _ = jax.lax.scan(step, (layers, change.init(layers)), length=self.passes)
+        layers = learn(start_key, confidences, jnp.asarray(member), reserve, self.passes, self.learning_rate)
         return layers, jax.random.bits(coin_key)
 
     def answer(self, state, answer: Answer, x, key) -> Answer:  # noqa: ARG002 (its coins belong to the records)
@@ -116,6 +108,44 @@ class MemGuard:
         replaced = coin * distance <= self.epsilon if self.epsilon else jnp.zeros(len(p), bool)
         probability: Any = jnp.where(replaced[:, None], noisy, p)
         return Answer(answer.label, probability)
+
+
+def learn(
+    key: PRNGKeyArray,
+    confidences: Sorted,
+    member: Float[jax.Array, "query"],
+    reserve: Float[jax.Array, "query"],
+    passes: int,
+    learning_rate: float,
+) -> Any:
+    """The layers of a classifier of members, as the module says.
+
+    Args:
+        key: everything random about it.
+        confidences: sorted, of all records.
+        member: 1 for members.
+        reserve: 1 for the reserve.
+        passes: over both.
+        learning_rate: of SGD.
+    """
+    start_key, draw_key = jax.random.split(key)
+    sides = [(jnp.argsort(-mask), jnp.maximum(mask.sum().astype(jnp.int32), 1)) for mask in (member, reserve)]
+    target = jnp.repeat(jnp.asarray([1.0, 0.0], confidences.dtype), BATCH // 2)
+
+    def draw(key, order, count):
+        return confidences[order[jax.random.randint(key, (BATCH // 2,), 0, count)]]
+
+    def step(number, layers):
+        keys = jax.random.split(jax.random.fold_in(draw_key, number))
+        rows = jnp.concatenate([draw(key, *side) for key, side in zip(keys, sides, strict=True)])
+
+        def loss(layers):
+            return optax.sigmoid_binary_cross_entropy(verdict(layers, rows), target).mean()
+
+        return jax.tree.map(lambda now, slope: now - learning_rate * slope, layers, jax.grad(loss)(layers))
+
+    steps = passes * -(-(sides[0][1] + sides[1][1]) // BATCH)
+    return jax.lax.fori_loop(0, steps, step, network.start(start_key, (confidences.shape[1], *WIDTHS)))
 
 
 def verdict(layers: Any, confidences: Sorted) -> Float[jax.Array, "query"]:

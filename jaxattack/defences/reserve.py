@@ -11,10 +11,15 @@ from jaxtyping import Float, PRNGKeyArray
 from jaxattack.types import Endpoint
 
 
-def reserve_weight(
-    key: PRNGKeyArray, endpoint: Endpoint, member: Float[jax.Array, "record"]
-) -> Float[jax.Array, "record"]:
-    """1 for the records set aside, 0 for the others; where none are, 1 for half of the non-members, drawn by key."""
+def reserve_weight(key: PRNGKeyArray, endpoint: Endpoint, member: Any) -> Float[jax.Array, "record"]:
+    """1 for the records set aside, 0 for the others; where none are, 1 for half of the non-members, drawn by key.
+
+    Args:
+        key: of the draw.
+        endpoint: the model, and the records set aside.
+        member: Float["record"], 1 for its members; of NumPy or of JAX.
+    """
+    member = jnp.asarray(member)
     if endpoint.reserve is not None:
         return jnp.zeros_like(member).at[endpoint.reserve].set(1)
     drawn: Any = jax.random.bernoulli(key, 0.5, member.shape)

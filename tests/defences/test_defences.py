@@ -144,6 +144,7 @@ def test_repetition_averages_fresh_noise_away_and_leaves_a_records_own():
         (lambda: Noise(scale=-1.0), "scale is -1.0"),
         (lambda: MemGuard(epsilon=-1.0), "epsilon is -1.0"),
         (lambda: MemGuard(passes=0), "passes is 0"),
+        (lambda: MemGuard(learning_rate=0.0), "learning_rate is 0.0"),
         (
             lambda: MemGuard().access(Access(level="logit", classes=6, inputs=ACCESS.inputs)),
             "MemGuard moves confidences",

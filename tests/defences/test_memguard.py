@@ -16,7 +16,7 @@ SURE = (np.arange(80) < 40)[:, None]
 P = softmax(RNG.standard_normal((80, 5)) * np.where(SURE, 6.0, 1.0), axis=1).astype(np.float32)
 X = RNG.standard_normal((80, 3)).astype(np.float32)
 MEMBER = jnp.asarray(SURE[:, 0], jnp.float32)
-GUARD = MemGuard(epsilon=0.4, passes=300)
+GUARD = MemGuard(epsilon=0.4, passes=150, learning_rate=0.05)
 ANSWER = Answer(P.argmax(1), P)
 
 
