@@ -69,6 +69,7 @@ MOVED = {"translation_correct_1": 1}
 PICTURES = dataclasses.replace(DATA, x=np.tanh(DATA.x).reshape(-1, 2, 4, 1))
 # Not asked while models are trained: tests/audit/test_optimising.py.
 OPTIMISED = {registry.YoqoQuery, registry.OsloQueries, registry.CanaryQueries}
+DISTILLED = {registry.Trajectory}  # tests/audit/test_trajectories.py
 named = pytest.mark.parametrize("name", [*DIRECTIONS, *MOVED])
 
 
@@ -131,7 +132,7 @@ def test_every_kind_of_signal_has_a_direction():
     public = [getattr(registry, name) for name in registry.__all__]
     kinds = {kind for kind in public if isinstance(kind, type)} - {registry.Outputs}
     assert {*SIGNALS} <= {*DIRECTIONS}
-    assert {type(lookup(name)) for name in DIRECTIONS | MOVED} == kinds - OPTIMISED
+    assert {type(lookup(name)) for name in DIRECTIONS | MOVED} == kinds - OPTIMISED - DISTILLED
 
 
 def test_what_is_tried_on_has_learnt_its_members_and_nothing_else(by_heart, elsewhere):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxattack.types import InputError, MembershipAttack, OptimisedSignal, Signal
+from jaxattack.signals import Phi
+from jaxattack.types import DistilledSignal, InputError, MembershipAttack, OptimisedSignal, Signal
 
 
 class Answerable(NamedTuple):
@@ -54,5 +55,7 @@ def answerable(
 
 
 def _read(signal: Signal) -> Signal:
-    """What is read of an answer: of queries that are optimised first, what is read of each."""
+    """What is read of an answer: of queries that are optimised first, what is read of each; of a student's teacher, phi."""
+    if isinstance(signal, DistilledSignal):
+        return Phi()
     return signal.reads if isinstance(signal, OptimisedSignal) else signal

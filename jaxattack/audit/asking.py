@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxattack.audit.optimising import ask_optimised, read_variables, work_of
-from jaxattack.audit.plan import MembershipAudit, Plan, planned
+from jaxattack.audit.plan import MembershipAudit, Plan, planned, require_reserve
 from jaxattack.training.afterwards import ask_afterwards
 from jaxattack.training.view import sight
 from jaxattack.types import InputError, Observations, OptimisedSignal, Signal, sees
@@ -63,6 +63,8 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
 
     if isinstance(signal, OptimisedSignal):
         return ask_optimised(plan, signal)
+
+    require_reserve((signal,), plan.sweep.reserve)
 
     def of_chunk(models: np.ndarray, weights: Path) -> np.ndarray:
         return ask_chunk(plan, (signal,), models, weights)[signal.name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ from jaxattack.training.view import sight
 from jaxattack.types import (
     Dataset,
     Defence,
+    DistilledSignal,
     InputError,
     InputWarning,
     Learner,
@@ -214,6 +215,7 @@ def prepare(audit: MembershipAudit) -> Preparation:
     reserve = reserve_size(audit.learner, len(records), audit.defences, audit.reserve)
     records = set_aside(records, reserve, audit.seed)
     member = _members(audit, len(records) - audit.background - reserve)
+    require_reserve(signals_of(audit.attacks), reserve)
     visible = _visible(audit, records)
     part = scorable(member, answerable(audit.labelled(), [signal.name for signal in visible], audit.defences).attacks)
     Correction(attacks=tuple(part.attacks), declared=audit.declared)
@@ -268,6 +270,20 @@ def weight_bytes(sweep: Sweep, classes: int) -> int:
     )
 
 
+def require_reserve(read: Iterable[Signal], reserve: int) -> None:
+    """Refuse signals of students where no records are set aside to teach them.
+
+    Raises:
+        InputError: one that is.
+    """
+    for signal in read:
+        if isinstance(signal, DistilledSignal) and not reserve:
+            raise InputError(
+                f"{signal.name} teaches students on records that are members of no model, and none are set aside: "
+                "give reserve, the share of all records."
+            )
+
+
 def _members(audit: MembershipAudit, records: int) -> Bool[np.ndarray, "model record"]:
     """Who is in, of the records that are scored.
 
@@ -286,11 +302,11 @@ def _members(audit: MembershipAudit, records: int) -> Bool[np.ndarray, "model re
 def _visible(audit: MembershipAudit, records: Dataset) -> list[Signal]:
     """The signals of the registered attacks and of those that are run, as far as the answers allow them.
 
-    Queries that are optimised wait for models to be kept.
+    Queries that are optimised, and students, wait for models to be kept.
     """
     access = sight(records, audit.defences)
-    read = signals_of((*ATTACKS.values(), *audit.attacks))
-    return [signal for signal in read if sees(signal, access) and not isinstance(signal, OptimisedSignal)]
+    read, later = signals_of((*ATTACKS.values(), *audit.attacks)), (OptimisedSignal, DistilledSignal)
+    return [signal for signal in read if sees(signal, access) and not isinstance(signal, later)]
 
 
 def _identity(audit: MembershipAudit, sweep: Sweep, slots: int, records: Dataset) -> dict[str, Any]:

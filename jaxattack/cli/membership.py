@@ -79,6 +79,8 @@ class Attacking:
             boundary-distance, which ask more, are run where they are named. A name may set fields, as rmia-offline?a=tuned&gamma=1.5.
         declare: one of the attacks, named before it is known which is the strongest: the headline speaks of it, and its
             interval need not allow for the choice among all.
+        reserve: the share of all records that is set aside at least, in no model and not scored: what loss-trajectory teaches
+            its students on.
         seed: decides everything random.
         keep_weights: keep every model's weights in the run folder, so that they can be asked for more afterwards; by
             default where those of all models fit in 2 GiB.
@@ -89,6 +91,7 @@ class Attacking:
     queries: int = 1
     attacks: Words = tuple(ATTACKS)
     declare: str | None = None
+    reserve: float = 0.0
     seed: int = 0
     keep_weights: bool | None = None
 
@@ -112,6 +115,7 @@ class Attacking:
             queries=self.queries,
             attacks=attacks_from(self.attacks, protocol),
             declare=declared_from(self.declare, protocol),
+            reserve=self.reserve,
             seed=self.seed,
             keep_weights=self.keep_weights,
         )
@@ -189,6 +193,7 @@ def membership(
         "design": attacking.design,
         "queries": attacking.queries,
         "seed": attacking.seed,
+        **({"reserve": attacking.reserve} if attacking.reserve else {}),
         **({"poison": poisoned.poison, "targets": poisoned.targets} if poisoned.poison else {}),
     }
     one.refuse_useless(

@@ -15,6 +15,7 @@
     layer_gradient_norms   of every layer; several numbers a record
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
     boundary_distance    to the nearest point that is labelled otherwise, from labels alone
+    trajectory_100       five numbers of a student's answers after each of 100 passes, and of the model's
     phi_mean16           any of these that see answers, of the mean of so many answers to each question
 
 A signal is a value; it is traced inside the program that observes a model and sees the answers behind its defences. By
@@ -49,8 +50,9 @@ from jaxattack.signals.oslo import OsloQueries
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
 from jaxattack.signals.scores import TINY, Labels, Logits
+from jaxattack.signals.trajectory import METRICS, Trajectory
 from jaxattack.signals.yoqo import YoqoQuery
-from jaxattack.types import Answer, InputError, Model, OptimisedSignal, Signal, Variables
+from jaxattack.types import Answer, DistilledSignal, InputError, Model, OptimisedSignal, Signal, Variables
 
 ALWAYS = ("phi", "correct")
 
@@ -86,6 +88,7 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
         growth=int(parts), steps=int(steps), largest=float(size), thresholds=int(n)
     ),
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
+    r"trajectory_(\d+)": lambda passes: Trajectory(passes=int(passes)),
 }
 """How a name with settings is read back."""
 
@@ -178,7 +181,11 @@ def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Float[jax
         InputError: an unknown signal, one that sees weights, or one that asks more than once or something else.
     """
     kept = {name: lookup(name) for name in names}
-    asking = [name for name, signal in kept.items() if signal.queries > 1 or isinstance(signal, OptimisedSignal)]
+    asking = [
+        name
+        for name, signal in kept.items()
+        if signal.queries > 1 or isinstance(signal, OptimisedSignal | DistilledSignal)
+    ]
     if asking:
         raise InputError(f"only raw outputs were written down: {asking[0]} must ask the models again.")
     return {name: signal(Outputs(z), z, y, None) for name, signal in kept.items()}
@@ -204,6 +211,7 @@ def require_converged(phi: Float[np.ndarray, "model record query"], models: Sequ
 
 __all__ = [
     "ALWAYS",
+    "METRICS",
     "SIGNALS",
     "WITH_SETTINGS",
     "AugmentedCorrectness",
@@ -229,6 +237,7 @@ __all__ = [
     "Posterior",
     "SoftmaxConfidence",
     "TaylorConfidence",
+    "Trajectory",
     "ViewCorrectness",
     "YoqoQuery",
     "as_signal",

@@ -25,7 +25,8 @@ from jaxattack.training.program import (
     network,
 )
 from jaxattack.training.single import memberships, observe, with_reserve
-from jaxattack.types import Dataset, Membership, Model, OptimisedSignal, Surrogates, Variables
+from jaxattack.training.trajectories import trajectory
+from jaxattack.types import Dataset, DistilledSignal, Membership, Model, OptimisedSignal, Surrogates, Variables
 
 
 def blank(work: Work, models: int) -> Variables:
@@ -46,7 +47,7 @@ def ask_afterwards(
     """What kept models say, as they would have said it when they were trained, beyond rounding; on all local devices.
 
     Args:
-        work: what is asked of them, and behind which defences they answer.
+        work: what is asked of them, distilled signals alone or none, and behind which defences they answer.
         seed: of the sweep.
         dataset: the records.
         models: their numbers in the run.
@@ -78,6 +79,8 @@ def _observer(work: Work, mesh: Mesh, models: int, *records: jax.ShapeDtypeStruc
     def one(each, x, y, inputs=None):
         key, member, variables = each
         member = with_reserve(member, len(y), work.reserve)
+        if distilled := [signal for signal in work.signals if isinstance(signal, DistilledSignal)]:
+            return {signal.name: trajectory(work, signal, x, y, variables, key, member) for signal in distilled}
         return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member, inputs)
 
     def spec(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:

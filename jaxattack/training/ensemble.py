@@ -45,6 +45,7 @@ from jaxattack.training.view import sight
 from jaxattack.types import (
     Dataset,
     Defence,
+    DistilledSignal,
     Ensemble,
     InputError,
     Learner,
@@ -98,9 +99,9 @@ class Sweep:
             raise InputError(f"reserve is 0 and {type(part).__name__} needs records set aside: mend the number.")
         by_name = {signal.name: signal for signal in map(as_signal, (*ALWAYS, *self.signals))}
         for signal in by_name.values():
-            if isinstance(signal, OptimisedSignal):
+            if isinstance(signal, OptimisedSignal | DistilledSignal):
                 raise InputError(
-                    f"signal is {signal.name!r}, whose queries are found on models that are trained: ask kept models for it."
+                    f"signal is {signal.name!r}, which is found of models that are trained: ask kept models for it."
                 )
         object.__setattr__(self, "signals", tuple(by_name.values()))
 

@@ -53,7 +53,7 @@ from jaxattack.types.oracle import (
     Precision,
 )
 from jaxattack.types.reconstruction import GOALS, NEEDS, Goal, Need, Reconstruction, ReconstructionAttack
-from jaxattack.types.signal import SIGHTS, OptimisedSignal, Sight, Signal, Surrogates, View, sees
+from jaxattack.types.signal import SIGHTS, DistilledSignal, OptimisedSignal, Sight, Signal, Surrogates, View, sees
 
 __all__ = [
     "EVERY_LEVEL",
@@ -69,6 +69,7 @@ __all__ = [
     "Dataset",
     "Defence",
     "Distances",
+    "DistilledSignal",
     "Draft",
     "Endpoint",
     "Ensemble",

@@ -99,6 +99,22 @@ class Surrogates(NamedTuple):
 
 
 @runtime_checkable
+class DistilledSignal(Signal, Protocol):
+    """A signal of a model and of a student that learns its answers, after each of the student's passes.
+
+    Called, it reads one answer: ["record value"]. Observed, it has those of the student after each pass and of the model, one
+    after another. It cannot be observed while models are trained: students learn from records set aside
+    (`jaxattack.training.trajectories`).
+
+    Attributes:
+        passes: of the student.
+    """
+
+    @property
+    def passes(self) -> int: ...
+
+
+@runtime_checkable
 class OptimisedSignal(Signal, Protocol):
     """A signal of the answers to queries that were optimised on other models; called, it reads the answer to one of them.
 

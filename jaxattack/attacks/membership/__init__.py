@@ -19,6 +19,7 @@ from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
 from jaxattack.attacks.membership.learned import transfer_scores
 from jaxattack.attacks.membership.lira import LiRA
+from jaxattack.attacks.membership.loss_trajectory import LossTrajectory
 from jaxattack.attacks.membership.ml_leaks import MLLeaks1, MLLeaks3, random_threshold
 from jaxattack.attacks.membership.morgan import Morgan
 from jaxattack.attacks.membership.nasr import Nasr
@@ -97,6 +98,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     NSH(network=JOINED),
     Nasr(),
     RAPID(),
+    LossTrajectory(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -179,6 +181,7 @@ __all__ = [
     "LabelOnlyNoise",
     "LearnedAugmentation",
     "LiRA",
+    "LossTrajectory",
     "MLLeaks1",
     "MLLeaks3",
     "Morgan",

@@ -52,10 +52,29 @@ def learn_answers(
         answers: to each slot's record, each a distribution.
         key: everything random about the student.
     """
+    return single.train(*_training(model, recipe, x, index, weight, answers, key))
+
+
+def answer_checkpoints(
+    model: Model,
+    recipe: Recipe,
+    x: Shaped[jax.Array, "record *feature"],
+    index: Int[jax.Array, "slot"],
+    weight: Float[jax.Array, "slot"],
+    answers: Float[jax.Array, "slot cls"],
+    key: PRNGKeyArray,
+) -> Variables:
+    """The same student after each of the recipe's passes: every leaf leads with ``checkpoint``."""
+    epochs = range(1, recipe.epochs + 1)
+    return single.train_checkpoints(*_training(model, recipe, x, index, weight, answers, key), epochs=epochs)
+
+
+def _training(model, recipe, x, index, weight, answers, key) -> tuple[Any, ...]:
+    """The arguments of a training by answers."""
     slots = jnp.arange(index.shape[0], dtype=jnp.int32)
     objective = partial(_objective, model, recipe, x, index, answers)
     # A step is handed places among the slots, by which it finds the records and their answers.
-    return single.train(model, recipe, Plain(), objective, slots, slots, Membership(slots, weight), key)
+    return model, recipe, Plain(), objective, slots, slots, Membership(slots, weight), key
 
 
 def _objective(model, recipe, x, index, answers, variables, slot, _, weight, key, epoch) -> tuple[jax.Array, Any]:  # noqa: ARG001
