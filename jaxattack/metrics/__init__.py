@@ -9,6 +9,7 @@ from __future__ import annotations
 from jaxattack.metrics.accuracy import accuracy_influences
 from jaxattack.metrics.calibration import OwnRates, calibrated, own_rates
 from jaxattack.metrics.clusters import model_clusters, varying_records
+from jaxattack.metrics.decomposition import Decomposition, decompose
 from jaxattack.metrics.differences import Difference, Pairing, differences, paired_clusters
 from jaxattack.metrics.divergence import Bins, Distance, jensen_shannon, risk_distance
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
@@ -39,6 +40,7 @@ from jaxattack.metrics.vulnerability import (
 __all__ = [
     "Band",
     "Bins",
+    "Decomposition",
     "Difference",
     "Distance",
     "Estimate",
@@ -61,6 +63,7 @@ __all__ = [
     "calibrated",
     "clopper_pearson",
     "correlation",
+    "decompose",
     "differences",
     "exposure_p_values",
     "fidelity",
