@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from cyclopts import App, ArgumentCollection, Parameter
 from rich.console import Console
 
-from jaxattack.cli.options import require_whole_numbers
+from jaxattack.cli.options import require_whole_numbers, require_words
 from jaxattack.cli.status import BAD_INPUT, INTERRUPTED, end, explained_statuses
 from jaxattack.cli.summary import summary
 from jaxattack.error import InputError, InputWarning
@@ -63,7 +63,7 @@ def application(*, listing: bool = False) -> App:
         result_action="return_value",
         help_format="markdown",
         default_parameter=Parameter(negative=""),
-        config=(require_whole_numbers, configure),
+        config=(require_words, require_whole_numbers, configure),
         suppress_keyboard_interrupt=False,  # `main` ends it
     )
     for name, place in COMMANDS.items():

@@ -37,6 +37,20 @@ Numbers = Annotated[tuple[int, ...], Parameter(consume_multiple=True, converter=
 """Several whole numbers of one option: ``--poison 1 4``, ``--poison 1,4`` or ``--poison 1 --poison 4``."""
 
 
+def require_words(app: Any, commands: Any, arguments: Iterable[Argument]) -> None:  # noqa: ARG001 (as cyclopts calls it)
+    """Refuse an option that takes words and stands without one, as where a script's variable is empty.
+
+    Raises:
+        InputError: it names the option.
+    """
+    for argument in arguments:
+        if any(
+            isinstance(token.implicit_value, tuple | list) and not token.implicit_value for token in argument.tokens
+        ):
+            name = argument.name.lstrip("-")
+            raise InputError(f"{name} is given without a word: give one, or leave {name} out.")
+
+
 def require_whole_numbers(app: Any, commands: Any, arguments: Iterable[Argument]) -> None:  # noqa: ARG001 (as cyclopts calls it)
     """Refuse a number with a point where a whole number is due, which would be rounded.
 

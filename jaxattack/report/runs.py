@@ -79,7 +79,7 @@ def describe_run(place: Path) -> Run | None:
     if not state:
         return None
     files = [file for file in _files(place) if file.is_file() and not file.is_symlink()]
-    changed = report.stat().st_mtime if report.exists() else max((file.stat().st_mtime for file in files), default=0.0)
+    changed = report.stat().st_mtime if report.exists() else max(file.stat().st_mtime for file in (place, *files))
     return Run(
         name=place.name, kind=kind, title=title, state=state, reason=reason, figure=figure, value=value,
         changed=datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds"),

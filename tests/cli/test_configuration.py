@@ -42,7 +42,7 @@ def configuration(arguments) -> Configuration:
     return arguments["config"] if "config" in arguments else arguments["output"].config
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", TYPED)
 def test_a_command_reads_back_the_options_that_it_wrote(command, tmp_path):
     first = parsed(command, *TYPED[command].split())
     path = write_configuration(tmp_path, configuration(first))
@@ -50,8 +50,9 @@ def test_a_command_reads_back_the_options_that_it_wrote(command, tmp_path):
     assert len(configuration(first).options) > 1
 
 
-def test_every_command_has_a_line_above():
-    assert TYPED.keys() == COMMANDS.keys()
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_a_file(command):
+    assert "--config" in {argument.name for argument in APP[command].assemble_argument_collection()}
 
 
 def written(folder: Path, text: str | bytes) -> str:

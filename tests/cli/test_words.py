@@ -122,3 +122,11 @@ def test_a_file_of_pictures_has_a_layout_and_a_scale(tmp_path):
 def test_a_word_that_names_nothing_is_refused(word):
     with pytest.raises(CoercionError, match="--defend: .* names nothing: name something, or leave the option out"):
         words("membership", "--defend", word)
+
+
+@pytest.mark.parametrize("option", ["defend", "attacks", "poison", "fail-above"])
+def test_an_option_without_a_word_is_refused(option):
+    with pytest.raises(InputError, match=f"^{option} is given without a word"):
+        words("membership", f"--{option}")
+    with pytest.raises(InputError, match=f"^{option} is given without a word"):
+        words("membership", f"--{option}", "--models", "8")
