@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 import warnings
 from typing import Any, NoReturn
 
@@ -45,6 +46,9 @@ COMPILING = COMMANDS.keys() - {"data", "attacks", "runs"}
 
 HELP = frozenset({"--help", "-h"})
 
+DEBUG = "--debug"
+"""The word with which any command that ends with a sentence shows the code that led to it first, a user's own included."""
+
 COMPLETION = "--install-completion"
 """The option that writes a script for the TAB key, for which every command is imported; the script itself runs nothing."""
 
@@ -59,7 +63,8 @@ def application(*, listing: bool = False) -> App:
     app = App(
         name="jaxattack",
         version=release("jaxattack"),
-        help=f"Measure how much a trained model gives away. Start with: jaxattack membership\n\n{explained_statuses()}",
+        help=f"Measure how much a trained model gives away. Start with: jaxattack membership\n\nEvery command takes `{DEBUG}`, and "
+        f"then shows the code, yours too, that led to the sentence with which it ends.\n\n{explained_statuses()}",
         result_action="return_value",
         help_format="markdown",
         default_parameter=Parameter(negative=""),
@@ -106,15 +111,19 @@ def show_warning(message: Warning | str, category: type[Warning], *place: Any) -
         sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 
 
-def _end_with(sentence: str) -> NoReturn:
+def _end_with(sentence: str, error: Exception, *, debug: bool) -> NoReturn:
     """Say why the input cannot be used, without the secrets that were typed, and exit."""
     from jaxattack.cli.credentials import shown_sentence
 
+    if debug:
+        sys.stderr.write(shown_sentence("".join(traceback.format_exception(error)), sys.argv[1:]))
     end(BAD_INPUT, shown_sentence(sentence, sys.argv[1:]))
 
 
 def main() -> None:
     """Run the command line and exit, as `jaxattack.cli.status.STATUSES` says."""
+    debug = DEBUG in sys.argv
+    sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
     if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["matrix"], ["epsilon"]):
@@ -132,11 +141,12 @@ def main() -> None:
         application(listing={*COMMANDS, COMPLETION}.isdisjoint(sys.argv[1:]))()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except InputError as error:
-        _end_with(str(error))
+        _end_with(str(error), error, debug=debug)
     except MemoryError as error:
-        _end_with(
+        sentence = (
             f"there is not enough memory ({f'{error}' or 'nothing is free'}): give less data, or a smaller model."
         )
+        _end_with(sentence, error, debug=debug)
     except KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stderr.flush()

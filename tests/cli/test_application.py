@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 
 import pytest
+from command import free_port, run
 
 from jaxattack.cli import COMMANDS, application
 from jaxattack.cli.summary import summary
@@ -48,3 +49,33 @@ def test_a_summary_is_the_first_line_of_the_command(name):
     command = getattr(import_module(module), function)
     assert summary(COMMANDS[name]) == inspect.getdoc(command).partition("\n")[0]
     assert application()[name].default_command is command
+
+
+BROKEN = """
+def network(shape, classes):
+    return layers_of(shape)
+
+
+def layers_of(shape):
+    raise KeyError("no layer")
+"""
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_code_that_led_to_a_sentence_is_shown_where_it_is_asked_for_and_no_secret_of_it(tmp_path, before):
+    (tmp_path / "nets.py").write_text(BROKEN)
+    words = ["membership", "--data", "iris", "--model", "nets:network"]
+    plain = run(*words, folder=tmp_path, expect=2).stderr
+    assert "Traceback" not in plain
+    shown = run(*(["--debug", *words] if before else [*words, "--debug"]), folder=tmp_path, expect=2).stderr
+    assert "in layers_of" in shown
+    assert "KeyError: 'no layer'" in shown
+    assert shown.endswith(plain)
+
+
+def test_a_traceback_has_no_secret_of_the_command(tmp_path):
+    words = ["extract", f"http://somebody:secret@localhost:{free_port()}/", "--key", "hidden-word"]
+    shown = run("--debug", *words, folder=tmp_path, expect=2).stderr
+    assert "Traceback" in shown
+    assert "secret" not in shown
+    assert "hidden-word" not in shown
