@@ -35,6 +35,7 @@ COMMANDS = {
     "score": "jaxattack.cli.score:score",
     "report": "jaxattack.cli.report:report",
     "runs": "jaxattack.cli.runs:runs",
+    "compare": "jaxattack.cli.compare:compare",
     "data": "jaxattack.cli.data:data",
     "attacks": "jaxattack.cli.attacks:attacks",
 }

@@ -22,6 +22,10 @@ Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, converter=_s
 """Several words of one option: ``--attacks a b``, ``--attacks a,b`` or ``--attacks a --attacks b``."""
 
 
+Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+"""Several names of one option, in which commas and spaces may be: ``--names LiRA "loss, one model"``."""
+
+
 def _integer(word: str) -> int:
     try:
         return int(word)

@@ -163,13 +163,27 @@ def publish(
     document |= {"command": shown_command(arguments)}
     files = pages.write(folder, document, pictures, records)
     files += keep_options(folder, output)
+    show(folder, document, len(files), output)
+
+
+def show(folder: Path, document: Mapping[str, Any], files: int, output: Output) -> None:
+    """Print a report that was written, and end as `publish` says.
+
+    Args:
+        folder: of the report.
+        document: its findings.
+        files: how many were written.
+        output: what is printed.
+    """
+    from jaxattack import report as pages  # as above
+
     if output.json:
         print_json(pages.read(folder))
     elif not output.quiet:
         Console().print(pages.table(document))
     for text in (*document.get("notes", ()), pages.headline(document)):
         say(output, text, standard_error=output.json)
-    say(output, f"Wrote {len(files)} files to {folder}; open {folder / 'report.html'}")
+    say(output, f"Wrote {files} files to {folder}; open {folder / 'report.html'}")
     if above := violations(limits_from(output.fail_above), pages.measures(document)):
         end(ABOVE_LIMIT, " ".join(above))
     if reason := pages.unfinished(document):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -18,11 +18,13 @@ from jaxattack.audit.membership_scores import SCORES, write_scores
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.disk import read_json, write_atomically
 from jaxattack.release import installation
+from jaxattack.report.compare import COMPARE
 from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.evasion import EVASION
 from jaxattack.report.extraction import EXTRACTION
 from jaxattack.report.inversion import INVERSION
-from jaxattack.report.kind import Kind, Pictures, draw_all
+from jaxattack.report.kept_pictures import PICTURES, write_pictures
+from jaxattack.report.kind import FORMATS, Choice, Kind, Pictures, draw_all, draw_alone
 from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.membership.listing import list_records
@@ -41,6 +43,7 @@ KINDS: Mapping[str, Kind] = {
     "evasion": EVASION,
     "reconstruction": RECONSTRUCTION,
     "target": TARGET,
+    "compare": COMPARE,
 }
 
 
@@ -49,6 +52,8 @@ def write(
     findings: Any,
     pictures: Pictures | None = None,
     records: RecordTable | None = None,
+    *,
+    lossless: bool = False,
 ) -> list[Path]:
     """Write the report of an audit, in the place of an earlier one.
 
@@ -57,13 +62,15 @@ def write(
         findings: the dataclass that an audit returns, or values as `jaxattack.report` describes.
         pictures: record -> its image, where records are images.
         records: of a membership audit, for records.csv, scores.npz and the page's table of all records.
+        lossless: refuse to remove what an earlier report had and this one lacks.
 
     Returns:
-        What was written: report.json, the kind's own files, records.csv, scores.npz, each figure as .svg and .png, and last
-        report.html.
+        What was written: report.json, the kind's own files, records.csv, scores.npz, pictures.npz, each figure as .svg and .png,
+        and last report.html.
 
     Raises:
-        InputError: the folder cannot be written to, or the disk is full; no file is left half written.
+        InputError: the folder cannot be written to, or the disk is full; no file is left half written. Or something would be
+            lost.
     """
     folder, plain = Path(folder), values(findings)
     kind = KINDS[plain["kind"]]
@@ -74,10 +81,23 @@ def write(
     }
     if records is not None:
         contents |= {RECORDS: records_csv(records), SCORES: partial(write_scores, table=records)}
+    elif pictures:
+        contents[PICTURES] = partial(write_pictures, pictures=pictures)
     for name, drawing in drawings.items():
         contents |= {f"{name}.svg": drawing.svg, f"{name}.png": drawing.png}
     listing = {} if records is None else {"listing": list_records(records, pictures or {})}
     contents["report.html"] = kind.render(plain, drawings, **listing)
+    # What an earlier report had and this one lacks would show other findings.
+    absent = {f"{name}.{suffix}" for name in set(kind.figures) - set(drawings) for suffix in ("svg", "png")}
+    absent |= {PICTURES} - set(contents)
+    if plain["kind"] == "membership":
+        absent |= {RECORDS, SCORES} - set(contents)
+    lost = sorted(name for name in absent if (folder / name).exists())
+    if lossless and lost:
+        raise InputError(
+            f"{folder} has {' and '.join(lost)}, which cannot be made again from its report.json alone: give another folder with "
+            "--out."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -88,13 +108,53 @@ def write(
             write_atomically(folder / name, lambda file, octets=octets: file.write(octets) and None)
         else:
             content(folder / name)
-    # What an earlier report had and this one lacks would show other findings.
-    absent = {f"{name}.{suffix}" for name in set(kind.figures) - set(drawings) for suffix in ("svg", "png")}
-    if plain["kind"] == "membership":
-        absent |= {RECORDS, SCORES} - set(contents)
-    for name in absent:
+    for name in lost:
         (folder / name).unlink(missing_ok=True)
     return [folder / name for name in contents]
+
+
+def draw(
+    findings: Any,
+    figure: str,
+    *,
+    form: str = "pdf",
+    attacks: Sequence[str] = (),
+    names: Sequence[str] = (),
+    pictures: Pictures | None = None,
+) -> bytes:
+    """One figure of a report as a file of its own, for print.
+
+    Args:
+        findings: as for `write`.
+        figure: its name.
+        form: pdf, svg or png; letters stay letters in pdf and svg.
+        attacks: those that are drawn, where attacks are; of a comparison, the first is the one whose curves are.
+        names: of the curves, in the legend; of attacks, and of runs in a comparison.
+        pictures: record -> its image, where records are images.
+
+    Raises:
+        InputError: an unknown figure, form or attack, nothing to draw, or not one name each.
+    """
+    plain = values(findings)
+    kind = KINDS[plain["kind"]]
+    check_figure(plain["kind"], figure)
+    if form not in FORMATS:
+        raise InputError(f"format is {form!r:.60}: choose from {', '.join(FORMATS)}.")
+    chosen = kind.choose(plain, Choice(attacks=tuple(attacks), names=tuple(names)))
+    drawing = draw_alone(kind.figures[figure], chosen, pictures or {}, form)
+    if drawing is None:
+        raise InputError(f"figure is {figure}, and these findings have nothing to draw in it: choose another.")
+    return drawing
+
+
+def check_figure(kind: str, figure: str) -> None:
+    """Refuse a figure that a kind of report has not.
+
+    Raises:
+        InputError: it lists those that there are.
+    """
+    if figure not in KINDS[kind].figures:
+        raise InputError(f"figure is {figure!r:.60}: a report on {kind} has {', '.join(KINDS[kind].figures)}.")
 
 
 def read(folder: str | os.PathLike[str]) -> dict[str, Any]:

@@ -7,33 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from paired import ATTACKS, DEFENDED, LABEL, OTHER_MODELS, PLAIN, RECORDS, write_run
 
-from jaxattack.attacks.membership import lookup
 from jaxattack.audit.comparison import compare
 from jaxattack.audit.comparison.settings import changes, text
 from jaxattack.audit.comparison.side import IDS, LABELS, POSITION
 from jaxattack.audit.findings import values
-from jaxattack.data.designs import Halves
 from jaxattack.metrics import Pairing, differences, influences, model_clusters, paired_clusters, roc_curve
 from jaxattack.metrics.comparison import corrected
-from jaxattack.store import Cost, RunFolder
 from jaxattack.types import InputError, Observations
-
-ATTACKS = tuple(lookup(name) for name in ("lira-online", "loss", "gap"))
-RECORDS = 240
-LABEL = np.random.default_rng(9).integers(0, 3, RECORDS)
-
-
-def observed(leak: float, seed: int, models: int = 8, members: int = 0) -> Observations:
-    """Signals of models that remember their members by so much, of records that are as hard in every audit."""
-    random = np.random.default_rng(seed)
-    hardness = np.random.default_rng(7).normal(size=(1, RECORDS, 1))
-    member = Halves()(models, RECORDS, members)
-    phi = (random.normal(size=(models, RECORDS, 1)) + hardness + leak * member[:, :, None]).astype(np.float32)
-    return Observations(signals={"phi": phi, "correct": (phi > -1).astype(np.float32)}, member=member, label=LABEL)
-
-
-PLAIN, DEFENDED, OTHER_MODELS = observed(1.5, 0), observed(0.7, 1), observed(0.7, 1, members=5)
 
 
 @pytest.fixture(scope="module")
@@ -128,22 +110,6 @@ def test_an_attack_that_one_audit_does_not_allow_is_told_of_the_others():
         compare(label_only, PLAIN, names=["labels", "plain"], attacks=ATTACKS, declare=ATTACKS[0])
 
 
-def write_run(path, observations, **identity):
-    """A run folder that was never trained."""
-    described = {
-        "data": {"name": "digits", "records": RECORDS, "sha256": "ab"},
-        "victim": {"model": "mlp:8"},
-        "recipe": {"epochs": 2, "crop": 0, "flip": False},
-        "queries": 1,
-        "seed": 0,
-        "signals": [*observations.signals],
-    } | identity
-    run = RunFolder.open(path, described, observations.label)
-    cost = Cost(gradient_steps=80, compile=1.0, train=2.0, observe=0.5, device="1 x cpu")
-    run.write(np.arange(observations.models), observations.member, observations.signals, cost=cost)
-    return path
-
-
 def test_run_folders_are_compared_with_what_differs_and_what_they_cost(tmp_path):
     plain = write_run(tmp_path / "plain", PLAIN)
     other = write_run(
@@ -176,7 +142,7 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "report.json").write_text("{}")
     for others, message in (
-        ((), "there are 1 audits: give two to 6"),
+        ((), "audits has 1: give two to 6"),
         ((tmp_path / "poisoned",), "is of a poisoned audit: give its runs, as .*copies-0"),
         ((tmp_path / "report",), "holds a report without what its models answered"),
         ((tmp_path / "nothing",), "is no run: give a run folder, a matrix, or an .npz"),

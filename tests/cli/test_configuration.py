@@ -24,6 +24,7 @@ TYPED = {
     "score": "observations.npz --attacks loss --protocol leave-one-out --json",
     "report": "run --declare loss --out elsewhere --quiet",
     "runs": "elsewhere --json",
+    "compare": "plain defended other --names none, some all --declare loss --figure roc --format svg",
     "data": "digits --out here.npz",
     "attacks": "evasion inversion --json",
 }

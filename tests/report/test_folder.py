@@ -16,7 +16,7 @@ from jaxattack.report.membership.tables import comma_separated
 from jaxattack.report.style import Drawing
 from jaxattack.types import InputError
 
-FILES = {"report.json", "attacks.csv", "report.html"} | {
+FILES = {"report.json", "attacks.csv", "attacks.tex", "report.html"} | {
     f"{name}.{suffix}" for name in ("roc", "tpr_by_models", "histograms", "vulnerability") for suffix in ("svg", "png")
 }
 
@@ -89,7 +89,7 @@ def test_a_report_is_the_same_to_the_byte_whatever_the_users_settings_which_are_
         before = dict(matplotlib.rcParams)
         second = write(tmp_path / "second", invent(), pictures)
         assert dict(matplotlib.rcParams) == before
-    assert len(first) == len(FILES) + 2
+    assert len(first) == len(FILES) + 3  # the records as figures and as pictures
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
 

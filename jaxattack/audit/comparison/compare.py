@@ -62,7 +62,7 @@ def compare(
         'compare'
     """
     if not 2 <= len(audits) <= MOST:
-        raise InputError(f"there are {len(audits)} audits: give two to {MOST}.")
+        raise InputError(f"audits has {len(audits)}: give two to {MOST}.")
     called = names_of(audits, names)
     matrices = [not isinstance(audit, Observations) and is_matrix(Path(audit)) for audit in audits]
     if all(matrices):

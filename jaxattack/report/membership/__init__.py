@@ -10,15 +10,16 @@ from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.membership.figures import FIGURES
 from jaxattack.report.membership.page import render
-from jaxattack.report.membership.reading import headline
-from jaxattack.report.membership.tables import comma_separated, table
+from jaxattack.report.membership.reading import choose, headline
+from jaxattack.report.membership.tables import comma_separated, latex, table
 
 MEMBERSHIP = Kind(
     needed=("attacks", "claim", "models", "vulnerable", "vulnerability"),
     figures=FIGURES,
     render=render,
-    files=lambda findings: {"attacks.csv": comma_separated(findings)},
+    files=lambda findings: {"attacks.csv": comma_separated(findings), "attacks.tex": latex(findings)},
     table=table,
     headline=headline,
+    choose=choose,
     measures=measure.MEMBERSHIP,
 )

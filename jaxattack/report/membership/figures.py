@@ -37,41 +37,57 @@ _LEGEND: dict[str, Any] = {
 
 def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
     attacks = attacks_to_draw(findings)
-    figure = roc(attacks)
-    _own_thresholds(figure.axes[0], findings["calibration"]["roc"])
+    figure = roc(attacks, whole="chosen" in findings)
+    if "chosen" in findings:
+        return figure, _roc_in_words(findings, attacks)
+    _own_thresholds(figure.axes[0], findings["calibration"])
     return figure, _roc_in_words(findings, attacks)
 
 
-def _own_thresholds(axes: Axes, curve: Mapping[str, Any]) -> None:
+def _own_thresholds(axes: Axes, calibration: Mapping[str, Any]) -> None:
     """What a threshold a record finds, from the lowest rate that it resolves."""
-    x, y = _steps(curve, axes.get_xlim()[0])
+    area = calibration["auc"]
+    x, y = _steps(calibration["roc"], axes.get_xlim()[0])
     resolved = slice(1, None)
     axes.plot(
-        x[resolved], y[resolved], color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label="phi, a threshold a record"
+        x[resolved],
+        y[resolved],
+        color=INK,
+        linewidth=0.8,
+        linestyle=(0, (1, 1)),
+        label=f"phi, a threshold a record (AUC {area:.3f})",
     )
     axes.legend(**_LEGEND)
 
 
-def roc(attacks: Sequence[Mapping[str, Any]]) -> Figure:
-    """ROC curves on logarithmic axes, the first with the band of 95% intervals over records and models.
+def roc(attacks: Sequence[Mapping[str, Any]], *, bands: int = 1, whole: bool = False) -> Figure:
+    """ROC curves on logarithmic axes, the first of them with the band of 95% intervals over records and models.
 
     To be called, and saved, within `jaxattack.report.style.styled`.
 
     Args:
         attacks: one to six entries of the findings' ``attacks``, the most important first.
+        bands: how many of them have their band drawn.
+        whole: whether long names are written out.
 
     Returns:
         A figure of a paper's column; its only axes show rates as shares.
     """
-    negatives = attacks[0]["roc"]["negatives"]
+    negatives = max(attack["roc"]["negatives"] for attack in attacks)
     left = min(max(LOWEST, 10.0 ** math.floor(math.log10(1 / negatives) + 1e-9)), 0.1)
     figure = Figure(figsize=(COLUMN, 3.25))
     axes = figure.add_subplot()
     for index, (attack, line) in enumerate(zip(attacks, _lines(attacks), strict=True)):
         x, y = _steps(attack["roc"], left)
-        if index == 0:
+        if index < bands:
             _band(axes, attack, line["color"], left)
-        axes.plot(x, y, drawstyle="steps-post", label=_short(attack["name"]), **line)
+        axes.plot(
+            x,
+            y,
+            drawstyle="steps-post",
+            label=f"{attack['name'] if whole else _short(attack['name'])} (AUC {attack['auc']:.3f})",
+            **line,
+        )
     axes.plot([left, 1], [left, 1], label="guessing", color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
     _mark_unresolvable(axes, left, 1 / negatives)
     axes.set(xscale="log", yscale="log", xlim=(left, 1), ylim=(left, 1), box_aspect=1)
@@ -187,9 +203,11 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> No
 
 
 def _histograms(findings: Mapping[str, Any]) -> tuple[Figure, str]:
-    attacks = attacks_to_draw(findings)[:2]
+    attacks = attacks_to_draw(findings)
     floor = baseline(findings)
-    if floor is not None and floor not in attacks:
+    if "chosen" not in findings:
+        attacks = attacks[:2]
+    if "chosen" not in findings and floor is not None and floor not in attacks:
         attacks = [*attacks, floor]
     figure = Figure(figsize=(WIDE if len(attacks) > 1 else COLUMN, 2.0))
     panels = figure.subplots(1, len(attacks), sharey=True, squeeze=False)[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jaxattack.report.kind import Choice, check_choice
 from jaxattack.report.wording import count, percent, rate, shown, times, words
+from jaxattack.types import InputError
 
 QUOTED = "0.001"
 BASELINE = "loss"
@@ -59,11 +61,30 @@ def strongest_by_family(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(strongest.values())
 
 
+def choose(findings: Mapping[str, Any], choice: Choice) -> Mapping[str, Any]:
+    """The findings with some attacks alone, in that order and under other names, all of which are drawn.
+
+    Raises:
+        InputError: an attack that is not there, too many, or not one name each.
+    """
+    by_name = {attack["name"]: attack for attack in findings["attacks"]}
+    chosen = choice.attacks or tuple(attack["name"] for attack in attacks_to_draw(findings))
+    for name in chosen:
+        if name not in by_name:
+            raise InputError(f"attacks has {name!r:.60} and the report {', '.join(by_name)}: choose from these.")
+    check_choice("attacks", chosen, choice.names)
+    names = choice.names or chosen
+    attacks = [{**by_name[name], "name": shown} for name, shown in zip(chosen, names, strict=True)]
+    return {**findings, "attacks": attacks, "chosen": [*names]} if choice.attacks or choice.names else findings
+
+
 def attacks_to_draw(findings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The attacks to draw: the strongest of each family, and always the loss threshold, which stands for its own.
 
-    The strongest of all is drawn even where it is of the loss threshold's family.
+    The strongest of all is drawn even where it is of the loss threshold's family. Where attacks were chosen, these.
     """
+    if "chosen" in findings:
+        return list(findings["attacks"])
     first, *others = strongest_by_family(findings)
     floor = baseline(findings)
     if floor is None or floor is first:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.text import Text
 
 from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.latex import booktabs
 from jaxattack.report.membership.reading import quoted_rate, ranked, rates
-from jaxattack.report.wording import number, points, rate
+from jaxattack.report.wording import MISSING, number, points, rate
 
 FEW = 10
 """False positives below which a true-positive rate is shown with how many there were."""
@@ -55,6 +56,35 @@ def comma_separated(findings: Mapping[str, Any]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def latex(findings: Mapping[str, Any]) -> str:
+    """The attacks for a paper, strongest first: what is found in percent at each rate that is resolved, with its 95% interval."""
+    names = [name for name in rates(findings) if any(attack["resolvable"][name] for attack in findings["attacks"])]
+    heads = ["Attack", "AUC", *(f"TPR at {rate(name)} (%)" for name in names)]
+    rows = [
+        [
+            attack["name"],
+            _with_interval(number(attack["auc"]), map(number, attack["auc_interval"])),
+            *(
+                _with_interval(points(attack["tpr"][name]), map(points, attack["tpr_interval"][name]))
+                if attack["resolvable"][name]
+                else MISSING
+                for name in names
+            ),
+        ]
+        for attack in ranked(findings)
+    ]
+    caption = (
+        f"{findings['title']}: members found with at most the given share of non-members accused, all targets pooled; 95% "
+        "intervals for new records and new models."
+    )
+    return booktabs(heads, rows, caption=caption, label="attacks")
+
+
+def _with_interval(text: str, ends: Iterable[str]) -> str:
+    low, high = ends
+    return f"{text} [{low}, {high}]"
 
 
 def _row(attack: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""The report of a comparison: whole, escaped, in the findings' figures, and in words that say what they say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from paired import ATTACKS, DEFENDED, OTHER_MODELS, PLAIN
+from rich.console import Console
+
+from jaxattack.attacks.membership import lookup
+from jaxattack.audit.comparison import compare
+from jaxattack.audit.findings import values
+from jaxattack.audit.findings.comparison import (
+    CellComparison,
+    ChangeFindings,
+    ColumnComparison,
+    Contrast,
+    MatrixComparison,
+    MatrixFindings,
+)
+from jaxattack.report import draw, headline, read, table, write
+from jaxattack.report.compare.reading import choose, pairing_in_words, signed, signed_points
+from jaxattack.report.kind import Choice
+from jaxattack.types import InputError
+
+NAMES = ("plain", "<defended>", "other_models")
+
+
+@pytest.fixture(scope="module")
+def findings():
+    found = compare(PLAIN, DEFENDED, OTHER_MODELS, names=NAMES, attacks=ATTACKS).findings
+    row = ChangeFindings(name="recipe.epochs", values=("<2>", None, "4"))
+    return values(replace(found, changes=(row,), notes=("Something is left out.",)))
+
+
+@pytest.fixture(scope="module")
+def matrices():
+    found = compare(PLAIN, DEFENDED, attacks=ATTACKS[2:]).findings
+    shared = {name: getattr(found, name) for name in ("title", "changes", "notes", "cost", "config", "environment")}
+    clear = Contrast(difference=0.1, interval=(0.02, 0.18), clear=True)
+    cells = [
+        CellComparison(
+            defence=defence, attack="loss", family="membership", adaptive=adaptive, repetitions=1, leaks=(0.6, leak),
+            intervals=((0.5, 0.7), None), differences=(contrast,),
+        )
+        for defence, adaptive, leak, contrast in (("none", True, 0.7, clear), ("round:<1>", False, None, None))
+    ]  # fmt: skip
+    columns = (ColumnComparison(name="none", test_accuracy=(0.9, None)),)
+    runs = tuple(MatrixFindings(name=run.name, title=run.title, cost=run.cost) for run in found.runs)
+    return values(MatrixComparison(**shared, allowance=2, runs=runs, columns=columns, cells=tuple(cells)))
+
+
+def shown(findings, width=80):
+    console = Console(width=width, file=io.StringIO())
+    console.print(table(findings))
+    return console.file.getvalue()
+
+
+def test_the_folder_is_whole_and_gives_the_findings_back(findings, tmp_path):
+    names = {path.name for path in write(tmp_path, findings)}
+    figures = {f"{name}.{suffix}" for name in ("roc", "differences") for suffix in ("svg", "png")}
+    assert names == {"report.json", "report.html", "differences.csv", "settings.csv", "attacks.tex"} | figures
+    assert read(tmp_path) == findings
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;defended&gt;" in page
+    assert "<defended>" not in page
+    assert "&lt;2&gt;" in page
+    assert page.count("<figure ") == page.count("</figure>") == 2
+    assert "Something is left out." in page
+    body = page[page.index("Every attack on every run") : page.index("</table>")]
+    bold = sum(
+        c["clear"] for a in findings["attacks"] for leak in a["differences"] for c in (leak["auc"], leak["tpr"]["0.1"])
+    )
+    assert 0 < body.count("<b>") == bold < 2 * 2 * len(findings["attacks"])
+
+
+def test_the_headline_says_the_difference_its_interval_and_for_how_many_it_allows(findings):
+    text = headline(findings)
+    attack = findings["attacks"][0]
+    contrast = attack["differences"][0]["tpr"]["0.1"]
+    assert f"At 10% false positives {attack['name']} finds" in text
+    low, high = (signed_points(end) for end in contrast["interval"])
+    assert f"{signed_points(contrast['difference'])} points ({low} to {high})" in text
+    assert "allow for 6 such differences" in text
+    assert "finds clearly less than the strongest on plain" in text
+    assert pairing_in_words(findings["pairs"][0], "plain").startswith(
+        "<defended> and plain share 240 records and 8 models"
+    )
+    assert "no model with the same members" in pairing_in_words(findings["pairs"][1], "plain")
+    assert "unpaired" in pairing_in_words({"records": 0, "run": "a"}, "b")
+
+
+@pytest.mark.parametrize("width", [80, 50])
+def test_the_terminal_stars_what_is_clear(findings, width):
+    text = shown(findings, width)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "lira-online" in text
+    assert f"{findings['attacks'][0]['runs'][1]['auc']:.3f}*" in text or width == 50
+    assert "leaves 0 out" in " ".join(text.split())
+
+
+def test_csv_has_a_row_an_attack_and_run(findings, tmp_path):
+    write(tmp_path, findings)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "differences.csv").read_text())))
+    assert [(row["attack"], row["run"]) for row in rows[:2]] == [
+        (findings["attacks"][0]["name"], name) for name in NAMES[1:]
+    ]
+    contrast = findings["attacks"][0]["differences"][0]
+    assert float(rows[0]["auc_difference"]) == contrast["auc"]["difference"]
+    assert [float(rows[0][f"tpr_{end}@0.01"]) for end in ("low", "high")] == contrast["tpr"]["0.01"]["interval"]
+    assert float(rows[0]["auc"]) - float(rows[0]["auc_than"]) == pytest.approx(contrast["auc"]["difference"])
+    assert (rows[0]["common_records"], rows[1]["common_models"]) == ("240", "0")
+    settings = list(csv.reader(io.StringIO((tmp_path / "settings.csv").read_text())))
+    assert settings == [["setting", *NAMES], ["recipe.epochs", "<2>", "", "4"]]
+
+
+def test_an_attack_that_cannot_be_run_somewhere_is_shown_by_a_dash(tmp_path):
+    labels = replace(DEFENDED, signals={"correct": DEFENDED.signals["correct"]})
+    found = values(compare(PLAIN, labels, names=["plain", "labels"], attacks=ATTACKS, declare=lookup("loss")).findings)
+    write(tmp_path, found)
+    assert "it cannot be run on labels" in headline(found)
+    assert re.search(r"loss +0\.\d+ +[\d.]+ +– +–", shown(found))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "differences.csv").read_text())))
+    assert {row["attack"]: row["auc_clear"] for row in rows} == {"loss": "", "lira-online": "", "gap": "true"}
+
+
+def test_attacks_and_names_of_a_figure_are_chosen(findings):
+    chosen = choose(findings, Choice(attacks=("gap", "loss"), names=("a", "b, c", "d")))
+    assert [attack["name"] for attack in chosen["attacks"]] == ["gap", "loss"]
+    assert chosen["claim"]["attack"] == "gap"
+    svg = draw(findings, "roc", form="svg", attacks=["loss"], names=["a", "b, c", "d"]).decode()
+    assert "b, c (AUC" in svg
+    assert "defended" not in svg
+    for choice, message in (
+        (Choice(attacks=("liar",)), "attacks has 'liar'"),
+        (Choice(names=("a",)), "names has 1 and runs 3"),
+        (Choice(names=("a", "", "c")), "give printable names"),
+    ):
+        with pytest.raises(InputError, match=message):
+            choose(findings, choice)
+
+
+def test_matrices_are_shown_cell_by_cell(matrices, tmp_path):
+    names = {path.name for path in write(tmp_path, matrices)}
+    assert names == {"report.json", "report.html", "cells.csv", "cells.svg", "cells.png", "settings.csv"}
+    assert "1 of 1 cell differ clearly" in headline(matrices)
+    assert "of loss on none in observations 2, +0.100 (+0.020 to +0.180)" in headline(matrices)
+    page = (tmp_path / "report.html").read_text()
+    assert "round:&lt;1&gt;" in page
+    assert "<b>+0.100</b>" in page
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "cells.csv").read_text())))
+    assert (rows[0]["leak_difference"], rows[1]["leak_difference"], rows[1]["adaptive"]) == ("0.1", "", "false")
+    assert "0.700*" in shown(matrices)
+    with pytest.raises(InputError, match="shows every cell"):
+        choose(matrices, Choice(attacks=("loss",)))
+
+
+@pytest.mark.parametrize(
+    ("value", "points", "number"),
+    [(0.021, "+2.1", "+0.021"), (-0.5, "−50", "−0.500"), (0.0, "0", "0.000"), (-0.0001, "−0.010", "0.000")],
+)
+def test_a_difference_has_its_sign(value, points, number):
+    assert signed_points(value) == points
+    assert signed(value) == number
