@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.membership import membership
-from jaxattack.audit.target.answers import as_membership, ask_victim
+from jaxattack.audit.target.answers import More, as_membership, ask_victim
+from jaxattack.audit.target.questions import ask_more
 from jaxattack.audit.target.terms import TargetTerms
 from jaxattack.audit.victim import Victim, as_victim
-from jaxattack.models import Architecture
-from jaxattack.oracle import from_function
+from jaxattack.defences import LabelOnly
+from jaxattack.models import Architecture, build
+from jaxattack.oracle import from_function, from_model
+from jaxattack.signals import AugmentedCorrectness, NoiseRobustness
 from jaxattack.training import Queries
+from jaxattack.training.single import observe
 from jaxattack.types import Access, Dataset, InputError, Inputs, Observations
 
 RECORDS, CLASSES, MODELS = 600, 3, 12
@@ -193,3 +199,31 @@ def test_pictures_are_asked_about_in_the_layout_and_on_the_scale_that_a_file_fit
     np.testing.assert_array_equal(answers.answer.label[:, 0], y)
     with pytest.raises(InputError, match="takes records of shape"):
         ask_victim(as_victim(oracle()), records, Queries())
+
+
+def test_what_is_asked_more_than_once_is_read_of_a_target_as_of_a_network():
+    rng = np.random.default_rng(0)
+    records = Dataset(
+        x=rng.integers(0, 256, (20, 5, 4, 1), dtype=np.uint8), y=rng.integers(0, 2, 20), classes=2, name="pictures"
+    )
+    network = build("softmax", records.shape, 2)
+    variables = network.init(jax.random.key(1))
+    victim = as_victim(
+        from_model(network, variables, inputs=Inputs.box(0, 255, records.shape), classes=2, level="label", images=True)
+    )
+    queries = Queries.counting(2)
+    asking = (AugmentedCorrectness(kind="translation", size=1), NoiseRobustness(copies=4, sigma=0.5))
+    more = More(
+        sum(signal.queries for signal in asking),
+        lambda ask, answers: ask_more(ask, answers, asking, records, queries, (LabelOnly(),)),
+    )
+    budget = 20 * 2 * (1 + 5 + 5)
+    asked = ask_victim(victim, records, queries, more=more, budget=budget + 1)
+    assert asked.cost.queries == budget + 1
+    x, y = jnp.asarray(records.x), jnp.asarray(records.y)
+    expected = observe(network, asking, queries, 20, x, y, variables)
+    for signal in asking:
+        np.testing.assert_array_equal(asked.more[signal.name][0], expected[signal.name])
+    with pytest.raises(InputError, match="budget is 440, and there are 440 questions and 1 to check"):
+        ask_victim(victim, records, queries, more=more, budget=budget)
+    assert victim.oracle.ledger.queries == budget + 1

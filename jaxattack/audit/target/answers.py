@@ -12,13 +12,14 @@ are those of the data, in their order; its views of a record those of `jaxattack
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from scipy.special import logsumexp
 
 from jaxattack.audit.columns import UNKNOWN, match_columns, names_of
@@ -48,6 +49,18 @@ _ON_SCALE: dict[Scale, tuple[float, float]] = {"data": (1.0, 0.0), "unit": (255.
 _LEVELS: dict[str, Level] = {"logits": "logit", "probability": "probability", "prediction": "label"}
 
 
+class More(NamedTuple):
+    """What is asked of a target beside its records.
+
+    Attributes:
+        questions: how many for each view of a record.
+        ask: is handed the target, in the units of the data, and its answers to the records; gives signals by name.
+    """
+
+    questions: int
+    ask: Callable[[Callable[[np.ndarray], Answer], TargetAnswers], Mapping[str, np.ndarray]]
+
+
 class TargetAnswers(NamedTuple):
     """What a target answers.
 
@@ -62,6 +75,7 @@ class TargetAnswers(NamedTuple):
         prepaid: queries that an earlier start had paid for.
         member: what the file says of its members; None where it says nothing.
         notes: how it is understood, and what is odd, in sentences.
+        more: signals that asked it more than once a record, by name.
     """
 
     name: str
@@ -74,6 +88,7 @@ class TargetAnswers(NamedTuple):
     prepaid: int = 0
     member: Membership | None = None
     notes: tuple[str, ...] = ()
+    more: Mapping[str, Float[np.ndarray, "1 record view *value"]] = MappingProxyType({})
 
     def take(self, records: Int[np.ndarray, "chosen"]) -> TargetAnswers:
         """The answers about the chosen records."""
@@ -89,6 +104,7 @@ def ask_victim(
     scale: Scale = "auto",
     budget: int | None = None,
     out: Path | None = None,
+    more: More | None = None,
     progress: Progress | None = None,
 ) -> TargetAnswers:
     """Ask a victim about every view of every record.
@@ -100,6 +116,7 @@ def ask_victim(
         scale: on what scale it takes pictures.
         budget: questions, at most.
         out: a folder that keeps every answer; those that are there are not paid for again.
+        more: what else is asked, once the records themselves are answered.
         progress: called as answers come.
 
     Raises:
@@ -109,37 +126,50 @@ def ask_victim(
     oracle = victim.oracle
     count = len(records) * queries.count
     if budget is not None:
-        _require_budget(budget, count, recheck_reserve(budget) if out is not None and elsewhere(oracle) else 0)
+        _require_budget(
+            budget,
+            count * (1 + (more.questions if more else 0)),
+            recheck_reserve(budget) if out is not None and elsewhere(oracle) else 0,
+        )
     order, notes = _column_order(victim, records)
+    if scale not in ("auto", "data") and records.x.dtype != np.uint8:
+        raise InputError(f"target_scale is {scale} and the data has {records.x.dtype} and no bytes: leave it out.")
     if scale == "auto":
-        scale, told = _best_scale(victim, records, order)
-        notes = (*notes, *told)
+        scale, sentences = _best_scale(victim, records, order)
+        notes = (*notes, *sentences)
     shape = oracle.access.inputs.shape
     parts: list[list[Answer]] = []
     asked = {"views": queries.count, "scale": scale, "records": fingerprint_of([records.x, records.y])}
     identity = {} if out is None else victim.identity | asked
     with open_session(oracle, kind="target", identity=identity, out=out, budget=budget) as session:
         before = session.oracle.ledger
+
+        def ask(x: np.ndarray) -> Answer:
+            return _with_columns(session.oracle(_as_taken(victim.name, x, shape, scale)), order)
+
         for offset in queries.offsets():
             answers = []
             for start in range(0, len(records), BLOCK):
-                x = np.asarray(view(queries, jnp.asarray(records.x[start : start + BLOCK]), jnp.asarray(offset)))
-                answers.append(session.oracle(_as_taken(victim.name, x, shape, scale)))
+                seen = view(queries, jnp.asarray(records.x[start : start + BLOCK]), jnp.asarray(offset))
+                answers.append(ask(np.asarray(seen)))
                 if progress:
                     progress("answers", len(parts) * len(records) + min(start + BLOCK, len(records)), count)
             parts.append(answers)
-        cost = session.oracle.ledger - before
-        by_view = [_joined([_with_columns(one, order) for one in answers]) for answers in parts]
-        return TargetAnswers(
+        told = TargetAnswers(
             name=victim.name,
-            answer=_stacked(by_view),
+            answer=_stacked([_joined(answers) for answers in parts]),
             level=oracle.access.level,
             decimals=oracle.access.decimals,
             top=oracle.access.top,
             terms=target_findings(victim),
+        )
+        found = more.ask(ask, told) if more else {}
+        cost = session.oracle.ledger - before
+        return told._replace(
             cost=cost,
             prepaid=min(session.prepaid, cost.queries),
             notes=(*victim.notes, *notes, *session.warnings),
+            more=found,
         )
 
 
@@ -196,7 +226,7 @@ def _as_taken(name: str, x: np.ndarray, shape: tuple[int, ...], scale: Scale) ->
     """Records as a victim takes them: in its layout, on its scale.
 
     Raises:
-        InputError: they have another size, or are no bytes where a scale of bytes is asked for.
+        InputError: they have another size.
     """
     if x.ndim == 4 and shape != x.shape[1:] and shape == (x.shape[3], *x.shape[1:3]):
         x = x.transpose(0, 3, 1, 2)
@@ -204,8 +234,6 @@ def _as_taken(name: str, x: np.ndarray, shape: tuple[int, ...], scale: Scale) ->
         raise InputError(
             f"{name} takes records of shape {shape} and the data has {x.shape[1:]}: give the records that it takes."
         )
-    if scale != "data" and x.dtype != np.uint8:
-        raise InputError(f"target_scale is {scale} and the data has {x.dtype} and no bytes: leave it out.")
     divisor, shift = _ON_SCALE.get(scale, (1.0, 0.0))
     return x.reshape(len(x), *shape).astype(np.float64) / divisor + shift
 

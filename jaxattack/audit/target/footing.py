@@ -28,7 +28,7 @@ from scipy.special import softmax
 from jaxattack.audit.confidences import read_confidences
 from jaxattack.audit.target.answers import TargetAnswers
 from jaxattack.defences import LabelOnly, Round, TopK
-from jaxattack.signals import Outputs
+from jaxattack.signals import Correct, Outputs
 from jaxattack.signals.scores import TINY
 from jaxattack.types import (
     Answer,
@@ -138,12 +138,12 @@ def signals_of(
     Returns:
         The signals, and the records of which one is NaN or infinite.
     """
-    floor = max([TINY, *(defence.resolution for defence in defences)])
+    floor = floor_of(defences)
     views = answer.label.shape[1]
-    by_view = [
-        _read(_cut(answer.take(np.s_[:, view]), defences), floor, tuple(signals), label) for view in range(views)
-    ]
+    by_view = [_read(cut(answer.take(np.s_[:, view]), defences), floor, tuple(signals), label) for view in range(views)]
     stacked = {name: np.stack([one[name] for one in by_view], axis=1)[None] for name in by_view[0]}
+    if Correct().name in stacked:
+        stacked[Correct().name] = stacked[Correct().name][:, :, :1]  # of the record itself, as a sweep keeps it
     bad = np.zeros(len(label), bool)
     for values in stacked.values():
         bad |= ~np.isfinite(values[0]).reshape(len(label), -1).all(axis=1)
@@ -157,7 +157,12 @@ def confident(answer: Answer) -> Answer:
     return Answer(answer.label, np.asarray(softmax(answer.logit.astype(np.float64), axis=-1)))
 
 
-def _cut(answer: Answer, defences: Sequence[Defence]) -> Answer:
+def floor_of(defences: Iterable[Defence]) -> float:
+    """The smallest confidence that answers behind defences tell from 0."""
+    return max([TINY, *(defence.resolution for defence in defences)])
+
+
+def cut(answer: Answer, defences: Sequence[Defence]) -> Answer:
     """Answers behind defences, which are handed confidences."""
     return reduce(
         lambda one, defence: defence.answer((), one, None, None), defences, confident(answer) if defences else answer

@@ -10,7 +10,7 @@ The target's members have no part in how the references are trained: these are t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxattack.attacks.membership import by_label
+from jaxattack.attacks.membership import REGISTRY, by_label
 from jaxattack.attacks.membership import signals_of as signals_read
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.findings.shown import Shown
@@ -27,11 +27,12 @@ from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records, set_aside
 from jaxattack.audit.scoring import scored_observations, training_cost
 from jaxattack.audit.sweep import train_run
-from jaxattack.audit.target.answers import Scale, TargetAnswers, ask_victim, read_answers
+from jaxattack.audit.target.answers import More, Scale, TargetAnswers, ask_victim, read_answers
 from jaxattack.audit.target.assembly import Occasion, assemble, other
 from jaxattack.audit.target.footing import able_attacks, confident, imitation, readable_signals, signals_of
 from jaxattack.audit.target.given import Given, given_references
 from jaxattack.audit.target.judgement import Judgement, judge
+from jaxattack.audit.target.questions import Ask, ask_more, asking_signals
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
 from jaxattack.audit.victim import Victim
 from jaxattack.defences import describe
@@ -134,8 +135,8 @@ def audit_target(
     audit = replace(audit, seed=audit.seed ^ APART)
     numbers = scored_numbers(audit)
     scored = audit.dataset.take(numbers)
-    answers = _answers(target, audit, scored, numbers, scale, terms, out if keep_answers else None, progress)
     given = None if references is None else given_references(references, audit.dataset, numbers)
+    answers = _answers(target, audit, scored, numbers, scale, terms, given, out if keep_answers else None, progress)
     comparison, notes = _compare(target, answers, audit, scored, numbers, given, known, terms)
     trained = [_references(out / "references", comparison, given, placement, cluster, progress)]
     start = time.perf_counter()
@@ -173,6 +174,7 @@ def _answers(
     numbers: Int[np.ndarray, "scored"],
     scale: Scale,
     terms: TargetTerms,
+    given: Given | None,
     out: Path | None,
     progress: Progress | None,
 ) -> TargetAnswers | None:
@@ -182,7 +184,16 @@ def _answers(
         return None
     if isinstance(target, Path):
         return read_answers(target, audit.dataset, queries).take(numbers)
-    return ask_victim(target, scored, queries, scale=scale, budget=terms.budget, out=out, progress=progress)
+    asking = () if given else asking_signals(signals_read(audit.labelled().values()), target.oracle.access.level)
+
+    def more(ask: Ask, answers: TargetAnswers) -> Mapping[str, np.ndarray]:
+        return ask_more(ask, answers, asking, scored, queries, audit.defences or imitation(answers, scored.y))
+
+    questions = sum(signal.queries for signal in asking)
+    return ask_victim(
+        target, scored, queries, scale=scale, budget=terms.budget, out=out, more=More(questions, more) if asking else None,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _compare(
@@ -213,10 +224,10 @@ def _compare(
             answers = answers._replace(answer=confident(answers.answer), level="probability")
         defences = audit.defences or imitation(answers, scored.y, given.scores if given and both else None)
         seen = readable_signals((*signals_read(named.values()), *_ALWAYS), answers.level)
-        able, notes = able_attacks(named, {signal.name for signal in seen})
+        able, notes = able_attacks(named, {signal.name for signal in seen} | answers.more.keys())
         read = tuple(dict.fromkeys(seen))
         values, unread = signals_of(answers.answer, defences, read, scored.y)
-        row = Observations(signals=values, member=np.zeros((1, len(numbers)), bool), label=scored.y)
+        row = Observations(signals={**values, **answers.more}, member=np.zeros((1, len(numbers)), bool), label=scored.y)
         own = _known(target, answers, known, numbers)
     if not able:
         raise InputError(
@@ -225,9 +236,18 @@ def _compare(
     if audit.declare is not None and audit.declare not in able.values():
         raise InputError(f"the declared attack cannot be run. {' '.join(notes)}")
     told = () if defences == audit.defences else (_told(defences),)
+    if answers is not None and answers.level == "label" and not answers.more:
+        told = (*told, f"Attacks that ask for more labels are run where they are named: {', '.join(_label_attacks())}.")
     audit = replace(audit, attacks=tuple(able.values()), defences=defences)
     confidences = answers is not None and answers.level == "probability"
     return Comparison(audit, numbers, row, unread, own, terms, read, confidences), (*told, *notes)
+
+
+def _label_attacks() -> list[str]:
+    """Those that ask for several labels a record."""
+    return [
+        name for name, attack in REGISTRY.items() if len(asking_signals(attack.signals, "label")) == len(attack.signals)
+    ]
 
 
 _ALWAYS: tuple[Signal, ...] = (Phi(), Correct())
