@@ -140,11 +140,17 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path):
     write_run(tmp_path / "poisoned" / "copies-0", PLAIN)
     (tmp_path / "matrix" / "cells").mkdir(parents=True)
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "report.json").write_text("{}")
+    (tmp_path / "report" / "report.json").write_text('{"kind": "membership"}')
+    (tmp_path / "stolen").mkdir()
+    (tmp_path / "stolen" / "report.json").write_text('{"kind": "extraction"}')
     for others, message in (
         ((), "audits has 1: give two to 6"),
         ((tmp_path / "poisoned",), "is of a poisoned audit: give its runs, as .*copies-0"),
         ((tmp_path / "report",), "holds a report without what its models answered"),
+        (
+            (tmp_path / "stolen",),
+            "holds a report on extraction: membership runs, files of observations and matrices can",
+        ),
         ((tmp_path / "nothing",), "is no run: give a run folder, a matrix, or an .npz"),
         ((tmp_path / "matrix",), "matrix is a matrix and run is none"),
     ):

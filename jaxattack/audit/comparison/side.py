@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int
 from jaxattack.audit.findings.comparison import RunCost
 from jaxattack.audit.observations import read_observations, unread_records
 from jaxattack.audit.scoring import open_run, records_of, scored_observations, training_cost
+from jaxattack.disk import read_json
 from jaxattack.types import InputError, MembershipAttack, Observations
 
 POSITION, IDS, LABELS = (
@@ -123,6 +124,12 @@ def side_of_path(path: Path, name: str, attacks: tuple[MembershipAttack, ...]) -
     if copies:
         raise InputError(f"{path} is of a poisoned audit: give its runs, as {path / copies[0]}.")
     if (path / "report.json").exists():
+        kind = read_json(path / "report.json").get("kind")
+        if kind != "membership":
+            raise InputError(
+                f"{path} holds a report on {kind!s:.40}: membership runs, files of observations and matrices can be compared; "
+                "of others, read their report.json side by side."
+            )
         raise InputError(
             f"{path} holds a report without what its models answered: give the run folder or the observations that it was "
             "made of."

@@ -110,7 +110,7 @@ def _of_claim(findings: Mapping[str, Any]) -> str:
         apart = _auc_words(contrast) if quoted is None else contrast_in_points(contrast)
         parts.append(f"{figure(entry)} in {run['name']}, {apart}")
     allowance = findings["claim"]["choices"] * len(others)
-    allowing = f" and allow for {allowance} such differences" if allowance > 1 else ""
+    allowing = f", and allow for {allowance} such differences" if allowance > 1 else ""
     return f"{words} {'; '.join(parts)}. Intervals are at 95%, for new records and new models{allowing}."
 
 
