@@ -147,7 +147,7 @@ def reports_equal(place: Path, leave_out: tuple[str, ...] = ()) -> Callable[[Pat
     def check(folder: Path, _: int) -> list[str]:
         reports = [json.loads((one / "report.json").read_text()) for one in (place / "alone", folder)]
         reports = [{key: part for key, part in report.items() if key not in leave_out} for report in reports]
-        return [f"{folder.name}: {difference}" for difference in differences(*reports)][:3]
+        return [f"{folder.name}: {difference}" for difference in differences(reports[0], reports[1])][:3]
 
     return check
 
