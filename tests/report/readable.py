@@ -38,9 +38,16 @@ class _Prose(HTMLParser):
             self.parts.append(data)
 
 
-def check_page(html):
-    """No name of a field and no number of more than six digits after its leading zeros stands in a page's prose, but of files and papers."""
+def check_page(html, names=()):
+    """No name of a field and no number of more than six digits stands in a page's prose, but those of files and papers.
+
+    Args:
+        html: of the page.
+        names: that the user gave, which may be of any form.
+    """
     prose = " ".join(_Prose(html).parts)
+    for name in names:
+        prose = prose.replace(name, "")
     prose = re.sub(r"\S+\.(json|csv|npz|txt|html|toml)\b|arXiv \S+", "", prose)
     assert not _FIELD.findall(prose)
     long = [number for number in _DIGITS.findall(prose) if len(number.replace(".", "").lstrip("0")) > 6]
@@ -67,7 +74,7 @@ def check_table(findings):
             assert whole, (width, word, text)
 
 
-def check_report(folder):
-    """A folder that a command wrote: its page and its table."""
-    check_page((folder / "report.html").read_text(encoding="utf-8"))
+def check_report(folder, names=()):
+    """The page and the table of a report's folder; names as in `check_page`."""
+    check_page((folder / "report.html").read_text(encoding="utf-8"), names)
     check_table(json.loads((folder / "report.json").read_text(encoding="utf-8")))

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from paired import ATTACKS, DEFENDED, OTHER_MODELS, PLAIN
+from report.readable import check_report
 from rich.console import Console
 
 from jaxattack.attacks.membership import lookup
@@ -71,6 +72,7 @@ def test_the_folder_is_whole_and_gives_the_findings_back(findings, tmp_path):
     assert "&lt;2&gt;" in page
     assert page.count("<figure ") == page.count("</figure>") == 2
     assert "Something is left out." in page
+    check_report(tmp_path, NAMES)
     body = page[page.index("Every attack on every run") : page.index("</table>")]
     bold = sum(
         c["clear"] for a in findings["attacks"] for leak in a["differences"] for c in (leak["auc"], leak["tpr"]["0.1"])
@@ -152,6 +154,7 @@ def test_matrices_are_shown_cell_by_cell(matrices, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "round:&lt;1&gt;" in page
     assert "<b>+0.100</b>" in page
+    check_report(tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "cells.csv").read_text())))
     assert (rows[0]["leak_difference"], rows[1]["leak_difference"], rows[1]["adaptive"]) == ("0.1", "", "false")
     assert "0.700*" in shown(matrices)

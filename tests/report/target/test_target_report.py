@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pytest
+from report.readable import check_report
 from rich.console import Console
 
 from jaxattack.attacks.membership import lookup
@@ -49,6 +50,7 @@ def test_every_file_is_there_and_the_findings_come_back(written):
     assert "a &lt;b&gt;" in page
     assert "&lt;b&gt;cat&lt;/b&gt;" in page
     assert "<b>cat" not in page
+    check_report(folder)
 
 
 def test_every_record_is_a_row(written):
