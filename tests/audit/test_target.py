@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -11,6 +13,7 @@ from jaxattack.audit import read_observations
 from jaxattack.audit.target import TargetTerms, score_target
 from jaxattack.audit.target.judgement import hidden_row, judge
 from jaxattack.audit.target.scoring import read_known
+from jaxattack.report import headline
 from jaxattack.types import InputError, Observations
 
 RECORDS, SHIFT = 3000, 1.0
@@ -109,6 +112,22 @@ def test_where_no_member_is_known_the_references_calibrate_and_nothing_is_judged
     called = np.array(found.records.verdict) == "member"
     assert abs(called[~member].mean() - 0.01) < 4 * np.sqrt(0.01 * 0.99 / (~member).sum())
     assert called[member].mean() > 0.04
+
+
+def test_references_that_are_not_trained_alike_are_told(observations, findings):
+    assert findings.references.alike
+    assert not any("trained alike" in note for note in findings.notes)
+    signals = {"phi": observations.signal("phi") + 3 * (np.arange(17) == 0)[:, None, None].astype(np.float32)}
+    surer = replace(observations, signals=signals)
+    unknown = score_target(surer, 0, ATTACKS[:2], known=np.full(RECORDS, -1, np.int8))
+    assert unknown.references.alike is False
+    assert any("these p-values do not hold" in note for note in unknown.notes)
+    assert headline(unknown).endswith("not trained alike: these p-values do not hold.")
+    # Known non-members hold all the same.
+    known = score_target(surer, 0, ATTACKS[:2])
+    assert abs(known.calibration.realised_fpr["0.01"] - 0.01) < 0.01
+    assert known.calibrations[1].realised_fpr["0.01"] > 0.1
+    assert headline(known).endswith("This holds for this one model.")
 
 
 def test_too_few_known_non_members_give_way_to_references_and_are_refused_by_name(observations):

@@ -78,6 +78,10 @@ class ReferenceFindings:
         target_train_accuracy: of the target on its known members; None where there are none.
         target_test_accuracy: on its known non-members.
         target_accuracy: on all records.
+        median_phi: of phi over all records, in nats, over the references; None where labels alone are answered.
+        target_median_phi: of the target.
+        alike: whether the target's may be one more of these; where it is not, target and references were not trained alike,
+            and p-values by references do not hold. None where there is no phi.
     """
 
     models: int
@@ -88,6 +92,9 @@ class ReferenceFindings:
     target_train_accuracy: float | None
     target_test_accuracy: float | None
     target_accuracy: float | None
+    median_phi: Spread | None
+    target_median_phi: float | None
+    alike: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,4 +51,6 @@ def _grounds(findings: Mapping[str, Any]) -> str:
     if calibration["smallest"] is not None:
         text += f" ({calibration['scores']:,}; none is below {small(calibration['smallest'])})"
     text += f". With at most 5% of them false, {quantity(verdicts['discoveries'], 'record')} {'is a member' if verdicts['discoveries'] == 1 else 'are members'}."
+    if findings["references"]["alike"] is False and calibration["name"] != "non-members":
+        return f"{text} But target and references are not trained alike: these p-values do not hold."
     return f"{text} This holds for this one model."
