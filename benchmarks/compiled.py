@@ -1,6 +1,6 @@
 """What a training step and its questions move through the memory of an H100, read off the programs compiled for one.
 
-    pip install "jaxattack[cuda]"                  or only jax-cuda13-plugin, jax-cuda13-pjrt, nvidia-cuda-nvcc and nvidia-nvvm
+    pip install '.[cuda]'                          or only jax-cuda13-plugin, jax-cuda13-pjrt, nvidia-cuda-nvcc and nvidia-nvvm
     JAX_PLATFORMS=cpu python benchmarks/compiled.py                no GPU is needed: XLA compiles for the chip described here
 
 The residual network of the CIFAR-10 sweep is compiled three times: as this package has it, with patches for convolutions, and
@@ -138,7 +138,7 @@ def for_h100(work: Work, way: Way, x: Any) -> Program:
         chip = topologies.get_topology_desc("h100", "cuda", target_config=H100, topology="1x1x1")
     except Exception as error:
         raise InputError(
-            f"JAX cannot compile for CUDA here: install jaxattack[cuda] and set JAX_PLATFORMS=cpu ({error})."
+            f"JAX cannot compile for CUDA here: pip install '.[cuda]', and set JAX_PLATFORMS=cpu ({error})."
         ) from error
     mesh = Mesh(np.array(chip.devices), ("model",))
     shared = NamedSharding(mesh, EVERYWHERE)

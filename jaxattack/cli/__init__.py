@@ -17,7 +17,7 @@ from cyclopts import App, ArgumentCollection, Parameter
 from rich.console import Console
 
 from jaxattack.cli.options import require_whole_numbers, require_words
-from jaxattack.cli.status import BAD_INPUT, INTERRUPTED, end, explained_statuses
+from jaxattack.cli.status import BAD_INPUT, INTERRUPTED, end, status_help
 from jaxattack.cli.summary import summary
 from jaxattack.error import InputError, InputWarning
 from jaxattack.release import release
@@ -65,7 +65,7 @@ def application(*, listing: bool = False) -> App:
         name="jaxattack",
         version=release("jaxattack"),
         help=f"Measure how much a trained model gives away. Start with: jaxattack membership\n\nEvery command takes `{DEBUG}`, and "
-        f"then shows the code, yours too, that led to the sentence with which it ends.\n\n{explained_statuses()}",
+        f"then shows the code, yours too, that led to the sentence with which it ends.\n\n{status_help()}",
         result_action="return_value",
         help_format="markdown",
         default_parameter=Parameter(negative=""),

@@ -65,7 +65,7 @@ ConfigOption = Annotated[
 
 
 def read_configuration(known: Sequence[str], command: str, arguments: ArgumentCollection) -> None:
-    """Give a command the options of its file that were not typed, and all its options as an `Configuration`.
+    """Give a command the options of its file that were not typed, and all its options as a `Configuration`.
 
     Args:
         known: the names of all commands.
@@ -110,11 +110,13 @@ def write_configuration(folder: Path, configuration: Configuration) -> Path:
 
 
 def _earlier(path: Path) -> dict[str, Any]:
-    """The tables of a file in the place of which another is written; none where it cannot be read."""
+    """The tables of a file in the place of which another is written; none where it cannot be read or written again."""
     try:
-        return {name: table for name, table in _document(path).items() if isinstance(table, dict)}
-    except InputError:
+        tables = {name: table for name, table in _document(path).items() if isinstance(table, dict)}
+        tomli_w.dumps(tables)
+    except (InputError, ValueError, RecursionError):  # the last two of numbers and brackets that cannot be printed
         return {}
+    return tables
 
 
 def _options_of(arguments: Iterable[Argument]) -> dict[str, Argument]:
@@ -167,10 +169,10 @@ def _table(path: Path, command: str, known: Sequence[str]) -> dict[str, Any]:
         )
     top = {name: value for name, value in document.items() if name not in tables}
     options = {**top, **tables.get(command, {})}
-    named = {name.replace("_", "-"): value for name, value in options.items()}
-    if len(named) < len(options):
+    spellings = {name.replace("_", "-"): value for name, value in options.items()}
+    if len(spellings) < len(options):
         raise InputError(f"{path} has an option twice, with _ and with -: write it once, with -.")
-    return named
+    return spellings
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -238,10 +240,10 @@ def _check(argument: Argument, path: Path, key: str, value: Any) -> None:
         raise InputError(f"{path}: {key} is a list: give one value, {due}.")
     for part in value if isinstance(value, list) else [value]:
         if not _fits(part, kinds):
-            raise InputError(f"{path}: {key} is {_shown(part)}: give {due}.")
+            raise InputError(f"{path}: {key} is {_in_words(part)}: give {due}.")
 
 
-def _shown(value: Any) -> str:
+def _in_words(value: Any) -> str:
     """A value of a file in a sentence."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -73,11 +73,11 @@ def violations(limits: Iterable[Limit], figures: Mapping[str, float | None]) -> 
     Raises:
         InputError: a limit on a figure that was not measured: nothing says that it holds.
     """
-    measured = {name: value for name, value in figures.items() if value is not None}
+    finite = {name: value for name, value in figures.items() if value is not None}
     bounds = tuple(limits)
-    check_limits(bounds, measured)
+    check_limits(bounds, finite)
     return [
-        f"{limit.name} is {measured[limit.name]:.4g}, above its limit of {limit.most:g}."
+        f"{limit.name} is {finite[limit.name]:.4g}, above its limit of {limit.most:g}."
         for limit in bounds
-        if measured[limit.name] > limit.most
+        if finite[limit.name] > limit.most
     ]

@@ -49,12 +49,11 @@ class Output(Printing):
 
     Attributes:
         fail_above: end with exit status 3, when all is written, where a figure of the report is above a limit, as
-            tpr@0.001=0.02 auc=0.6. Of a membership audit: tpr@RATE, auc and balanced-accuracy of the attack that the
-            headline speaks of, as estimated; tpr-lower@RATE and auc-lower are the lower ends of its intervals. Of one target
-            also discoveries, the share of the records. Of a matrix:
-            the largest tpr@RATE, auc, agreement and recognition of all defended columns. Of an extraction agreement, of an
-            inversion recognition, of an evasion success, of a reconstruction leak and leak-lower, and epsilon, the lower
-            bound.
+            tpr@0.001=0.02 auc=0.6. Of a membership audit tpr@RATE, auc and balanced-accuracy of the attack that the
+            headline speaks of, as estimated; tpr-lower@RATE and auc-lower are the lower ends of its intervals. Of one
+            target discoveries too, as a share of the records. Of a matrix the largest tpr@RATE, auc, agreement and
+            recognition of all defended columns. Of an extraction agreement, of an inversion recognition, of an evasion
+            success, of a reconstruction leak and leak-lower, and epsilon, the lower bound.
 
     Raises:
         InputError: a word that is no limit.

@@ -19,7 +19,7 @@ STATUSES = {
 """What each exit status means."""
 
 
-def explained_statuses() -> str:
+def status_help() -> str:
     """The exit statuses for the help, in Markdown."""
     return "Exit status:\n\n" + "\n".join(f"- **{number}**: {meaning}" for number, meaning in STATUSES.items())
 

@@ -79,6 +79,15 @@ def test_tables_of_other_commands_stay_where_a_command_writes_its_own(tmp_path):
     assert parsed("report", "--config", str(path))["run"] == Path("here")
 
 
+@pytest.mark.parametrize(
+    "text", [b"[report]\nx = 0x" + b"f" * 9_000, b"\0", b"[report]\nx = " + b"[" * 900 + b"]" * 900]
+)
+def test_a_hostile_file_there_is_replaced(text, tmp_path):
+    (tmp_path / "config.toml").write_bytes(text)
+    path = write_configuration(tmp_path, Configuration(command="membership", options={"models": 8}))
+    assert parsed("membership", "--config", str(path))["attacking"].models == 8
+
+
 def test_text_of_any_kind_is_kept(tmp_path):
     odd = 'q"\\\n\t\x1b[31m é 漢 \x7f'
     path = write_configuration(tmp_path, Configuration(command="train", options={"data": odd}))
