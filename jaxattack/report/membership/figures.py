@@ -29,6 +29,8 @@ from jaxattack.report.wording import number, percent, points, rate
 LOWEST = 1e-5
 _ACROSS = 8
 _LONGEST = 28
+INSIDE = 5
+"""Lines of a legend that has room within the axes."""
 _LEGEND: dict[str, Any] = {
     "loc": "lower right", "labelcolor": "linecolor", "handlelength": 2.2, "labelspacing": 0.2, "borderaxespad": 0.1,
     "frameon": True, "facecolor": SURFACE, "edgecolor": "none", "framealpha": 0.9,
@@ -36,31 +38,32 @@ _LEGEND: dict[str, Any] = {
 
 
 def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str]:
-    attacks = attacks_to_draw(findings)
-    figure = roc(attacks, whole="chosen" in findings)
-    if "chosen" in findings:
-        return figure, _roc_in_words(findings, attacks)
-    _own_thresholds(figure.axes[0], findings["calibration"])
+    attacks, chosen = attacks_to_draw(findings), "chosen" in findings
+    figure = roc(attacks, whole=chosen, own=None if chosen else findings["calibration"])
     return figure, _roc_in_words(findings, attacks)
 
 
-def _own_thresholds(axes: Axes, calibration: Mapping[str, Any]) -> None:
+def _own_thresholds(axes: Axes, calibration: Mapping[str, Any], left: float) -> None:
     """What a threshold a record finds, from the lowest rate that it resolves."""
-    area = calibration["auc"]
-    x, y = _steps(calibration["roc"], axes.get_xlim()[0])
-    resolved = slice(1, None)
-    axes.plot(
-        x[resolved],
-        y[resolved],
-        color=INK,
-        linewidth=0.8,
-        linestyle=(0, (1, 1)),
-        label=f"phi, a threshold a record (AUC {area:.3f})",
-    )
-    axes.legend(**_LEGEND)
+    label = f"phi, a threshold a record (AUC {calibration['auc']:.3f})"
+    x, y = (curve[1:] for curve in _steps(calibration["roc"], left))
+    axes.plot(x, y, color=INK, linewidth=0.8, linestyle=(0, (1, 1)), label=label)
 
 
-def roc(attacks: Sequence[Mapping[str, Any]], *, bands: int = 1, whole: bool = False) -> Figure:
+def _put_legend(figure: Figure, axes: Axes) -> None:
+    """In the corner that curves leave free; below the axes where so many lines would cover some of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    if len(labels) <= INSIDE:
+        axes.legend(**_LEGEND)
+        return
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.125 * len(labels))
+    figure.legend(handles, labels, **{**_LEGEND, "loc": "outside lower left", "borderaxespad": 0.4})
+
+
+def roc(
+    attacks: Sequence[Mapping[str, Any]], *, bands: int = 1, whole: bool = False, own: Mapping[str, Any] | None = None
+) -> Figure:
     """ROC curves on logarithmic axes, the first of them with the band of 95% intervals over records and models.
 
     To be called, and saved, within `jaxattack.report.style.styled`.
@@ -69,6 +72,7 @@ def roc(attacks: Sequence[Mapping[str, Any]], *, bands: int = 1, whole: bool = F
         attacks: one to six entries of the findings' ``attacks``, the most important first.
         bands: how many of them have their band drawn.
         whole: whether long names are written out.
+        own: what a threshold of each record's own finds (`jaxattack.audit.findings.membership.CalibrationFindings`).
 
     Returns:
         A figure of a paper's column; its only axes show rates as shares.
@@ -89,13 +93,15 @@ def roc(attacks: Sequence[Mapping[str, Any]], *, bands: int = 1, whole: bool = F
             **line,
         )
     axes.plot([left, 1], [left, 1], label="guessing", color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
+    if own is not None:
+        _own_thresholds(axes, own, left)
     _mark_unresolvable(axes, left, 1 / negatives)
     axes.set(xscale="log", yscale="log", xlim=(left, 1), ylim=(left, 1), box_aspect=1)
     axes.set(xlabel="false-positive rate (%)", ylabel="true-positive rate (%)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
         axis.set_minor_formatter(NullFormatter())
-    axes.legend(**_LEGEND)
+    _put_legend(figure, axes)
     return figure
 
 
