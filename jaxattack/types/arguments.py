@@ -45,7 +45,7 @@ def check_arguments(*names: str) -> Callable[[Function], Function]:
         @functools.cache
         def hints() -> dict[str, Any]:  # at the first call: a module may name what it defines below
             annotations = SimpleNamespace(__annotations__={name: function.__annotations__[name] for name in names})
-            return typing.get_type_hints(annotations, function.__globals__)
+            return typing.get_type_hints(annotations, inspect.unwrap(function).__globals__)
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
