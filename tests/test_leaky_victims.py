@@ -44,6 +44,8 @@ from jaxattack.training.learners import (
     LabelSmoothing,
     Mixup,
     NeuGuard,
+    ParameterNoise,
+    Pruning,
     RelaxLoss,
     Stacking,
     Standard,
@@ -61,7 +63,7 @@ DIRECTIONS = {
     "gradient_norm": -1, "input_gradient_norm": -1, "view_correct": 1, "max_confidence": 1,
     "softmax_t2": 1, "taylor_t2": 1, "posterior_3": 1, "confidence_vector": 1, "gradient_norm_0": -1,
     "layer_gradient_norms": -1,
-    "noise_robustness_10_0.3": 1, "merlin_10_0.1": 1, "boundary_distance_60": 1, "flip_robustness_10_0.03": 1,
+    "noise_robustness_10_0.3": 1, "merlin_10_0.1": 1, "boundary_distance_60": 1, "flip_robustness_10_0.03": 1, "sensitivity_10_0.001": 1,
     "phi_mean2": 1,
 }  # fmt: skip
 # Of pictures alone.
@@ -107,8 +109,8 @@ def area(observed, name, direction=1) -> float:
     values = observed.signal(name)[:, :, 0]
     if name in MOVED:  # how many copies are right
         values = values.mean(axis=2)
-    elif values.ndim == 3:  # the last layer's norm; the label's own confidence, which is the last of a posterior
-        own = DATA.y if name == "confidence_vector" else np.full(len(DATA), -1)
+    elif values.ndim == 3:  # the last layer's norm; the label's own confidence, the last of a posterior
+        own = DATA.y if name.startswith(("confidence_vector", "sensitivity")) else np.full(len(DATA), -1)
         values = values[:, np.arange(len(DATA)), own]
     return auc(roc_curve(direction * values.astype(np.float64).ravel(), MEMBER.ravel()))
 
@@ -160,6 +162,7 @@ LESS = {
     "relaxloss": 0.1, "hamp": 0.0, "dp-sgd": 0.1, "distillation": -0.01, "l2": 0.03, "label-smoothing": 0.02,
     "confidence-penalty": -0.01, "mixup": -0.01, "neuguard": 0.03, "selena": 0.1,
     "dmp": 0.1, "pate": 0.1, "adversarial": 0.02, "deep-ensemble": 0.02, "stacking": 0.05,
+    "pruning": 0.01, "parameter-noise": 0.02,
 }  # fmt: skip
 PRIVATE = {
     "l2": L2(recipe=RECIPE, strength=0.03),
@@ -176,6 +179,8 @@ PRIVATE = {
     "pate": PATE(recipe=RECIPE, teachers=2),
     "deep-ensemble": DeepEnsemble(recipe=RECIPE, networks=4, share=0.25),
     "stacking": Stacking(recipe=RECIPE),
+    "parameter-noise": ParameterNoise(recipe=RECIPE, scale=0.3),
+    "pruning": Pruning(recipe=RECIPE, share=0.6, epochs=0),
     "adversarial": AdversarialRegularisation(
         recipe=RECIPE, strength=5.0, attack_steps=2, attack_batch=16, units=32, attack_rate=1e-3
     ),

@@ -14,6 +14,7 @@
     gradient_norm        of the loss in the weights, all or a layer's; input_gradient_norm: in the record
     layer_gradient_norms   of every layer; several numbers a record
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
+    sensitivity          the confidences, and how they move with the record; several numbers a record
     boundary_distance    to the nearest point that is labelled otherwise, from labels alone
     trajectory_100       five numbers of a student's answers after each of 100 passes, and of the model's
     phi_mean16           any of these that see answers, of the mean of so many answers to each question
@@ -50,6 +51,7 @@ from jaxattack.signals.oslo import OsloQueries
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
 from jaxattack.signals.scores import TINY, Labels, Logits
+from jaxattack.signals.sensitivity import Sensitivity
 from jaxattack.signals.trajectory import METRICS, Trajectory
 from jaxattack.signals.yoqo import YoqoQuery
 from jaxattack.types import Answer, DistilledSignal, InputError, Model, OptimisedSignal, Signal, Variables
@@ -88,6 +90,7 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
         growth=int(parts), steps=int(steps), largest=float(size), thresholds=int(n)
     ),
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
+    rf"sensitivity_(\d+)_{_NUMBER}": lambda n, size: Sensitivity(copies=int(n), size=float(size)),
     r"trajectory_(\d+)": lambda passes: Trajectory(passes=int(passes)),
 }
 """How a name with settings is read back."""
@@ -105,6 +108,7 @@ WITH_SETTINGS: dict[str, Signal] = {
         AugmentedCorrectness(kind="translation", size=1),
         MerlinRatio(),
         BoundaryDistance(),
+        Sensitivity(),
         Averaged(),
     )
 }
@@ -235,6 +239,7 @@ __all__ = [
     "Outputs",
     "Phi",
     "Posterior",
+    "Sensitivity",
     "SoftmaxConfidence",
     "TaylorConfidence",
     "Trajectory",

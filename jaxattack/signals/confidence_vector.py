@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from jaxattack.signals.posterior import softmax_of
-from jaxattack.signals.scores import Labels
+from jaxattack.signals.scores import Labels, Logits
 from jaxattack.types import InputError, Sight, View, config
 
 CLASSES = 256
@@ -31,10 +31,18 @@ class ConfidenceVector:
         Raises:
             InputError: too many classes.
         """
-        p = softmax_of(view.answer(x))
-        if p.shape[1] > CLASSES:
-            raise InputError(
-                f"the model has {p.shape[1]} classes and confidence_vector keeps at most {CLASSES} a record: choose an attack "
-                "that reads the highest confidences, such as ml-leaks-1."
-            )
-        return p
+        return require_few_classes(softmax_of(view.answer(x)), self.name)
+
+
+def require_few_classes(p: Logits, name: str) -> Logits:
+    """Confidences of which a sweep may keep every class.
+
+    Raises:
+        InputError: too many classes for a signal of that name.
+    """
+    if p.shape[1] > CLASSES:
+        raise InputError(
+            f"the model has {p.shape[1]} classes and {name} keeps at most {CLASSES} a record: choose an attack "
+            "that reads the highest confidences, such as ml-leaks-1."
+        )
+    return p

@@ -22,7 +22,7 @@ from jaxattack.signals import compute
 from jaxattack.types import Access, InputError, Inputs, Observations
 
 MODELS, RECORDS, CLASSES = 8, 240, 4
-PLANTED = ("phi", "posterior_3", "confidence_vector", "layer_gradient_norms")
+PLANTED = ("phi", "posterior_3", "confidence_vector", "layer_gradient_norms", "sensitivity_10_0.001")
 QUICK = {
     "nsh": {"branches": ((16,), (8,)), "joint": (16,)},
     "nasr": {"branches": (), "joint": (16,)},
@@ -57,6 +57,9 @@ def observations(z: np.ndarray, member: np.ndarray, y: np.ndarray) -> Observatio
     signals = {name: np.stack([np.asarray(one[name]) for one in of_model])[:, :, None] for name in of_model[0]}
     # Of two layers: both are large where the label's confidence is small.
     signals["layer_gradient_norms"] = np.stack([1 / (1 + np.exp(signals["phi"])), np.exp(-signals["phi"])], axis=3)
+    # Confidences that are sure move little.
+    p = signals["confidence_vector"]
+    signals["sensitivity_10_0.001"] = np.concatenate([p, p * (1 - p)], axis=3)
     return Observations(signals=signals, member=member, label=y)
 
 

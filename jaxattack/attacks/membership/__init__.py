@@ -33,6 +33,7 @@ from jaxattack.attacks.membership.reference import AttackP, AttackR, Calibration
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
 from jaxattack.attacks.membership.rmia import RMIA, dominance
+from jaxattack.attacks.membership.samia import SAMIA
 from jaxattack.attacks.membership.shokri import Shokri
 from jaxattack.attacks.membership.synthesis import HillClimb
 from jaxattack.attacks.membership.threshold import Gap, Threshold
@@ -99,6 +100,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     Nasr(),
     RAPID(),
     LossTrajectory(),
+    SAMIA(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -165,6 +167,7 @@ __all__ = [
     "RAPID",
     "REGISTRY",
     "RMIA",
+    "SAMIA",
     "YOQO",
     "AttackP",
     "AttackR",

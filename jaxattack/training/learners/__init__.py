@@ -14,6 +14,8 @@ dmp            the student of a teacher's answers about records set aside (Shejw
 adversarial    training against a network that tells members from records set aside (Nasr et al. 2018)
 pate           the student of a noisy vote of teachers, on records set aside (Papernot et al. 2018)
 deep-ensemble  several networks that answer together (Lakshminarayanan et al. 2017)
+parameter-noise  noise on what is deployed (Chaudhuri et al. 2011)
+pruning        the smallest weights taken out, the others trained further (Han et al. 2015)
 stacking       softmax regression on two models of disjoint members (Salem et al. 2019)
 selena         the student of sub-models that miss what they are asked about (Tang et al. 2022)
 
@@ -36,7 +38,9 @@ from jaxattack.training.learners.l2 import L2
 from jaxattack.training.learners.label_smoothing import LabelSmoothing
 from jaxattack.training.learners.mixup import Mixup
 from jaxattack.training.learners.neuguard import NeuGuard
+from jaxattack.training.learners.parameter_noise import ParameterNoise
 from jaxattack.training.learners.pate import PATE
+from jaxattack.training.learners.pruning import Pruning
 from jaxattack.training.learners.relaxloss import RelaxLoss
 from jaxattack.training.learners.selena import SELENA
 from jaxattack.training.learners.stacking import Stacking
@@ -61,6 +65,8 @@ LEARNERS: dict[str, Learner] = {
     "pate": PATE(),
     "deep-ensemble": DeepEnsemble(),
     "stacking": Stacking(),
+    "pruning": Pruning(),
+    "parameter-noise": ParameterNoise(),
 }
 
 
@@ -115,7 +121,9 @@ __all__ = [
     "LabelSmoothing",
     "Mixup",
     "NeuGuard",
+    "ParameterNoise",
     "Plain",
+    "Pruning",
     "RelaxLoss",
     "Stacking",
     "Standard",
