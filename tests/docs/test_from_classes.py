@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal
 
 import from_classes
@@ -11,10 +14,12 @@ import numpy as np
 import plain_docstrings
 import pytest
 from jaxtyping import Float
+from pages import ROOT
 
 from jaxattack.attacks.methods import FAMILIES, catalogue
 from jaxattack.audit.findings import optional
 from jaxattack.cli import COMMANDS
+from jaxattack.report.folder import KINDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,3 +126,15 @@ def test_docstrings_are_read_as_they_are_written():
         "    6",
         "",
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_report_has_a_page_of_its_keys(kind):
+    page = (ROOT / "docs" / "formats" / f"{kind}.md").read_text(encoding="utf-8")
+    for module, name in re.findall(r"\{keys\} ([\w.]+):(\w+)", page):
+        root = getattr(import_module(module), name)
+        (field,) = [part for part in dataclasses.fields(root) if part.name == "kind"]
+        assert field.default == kind
+        for part in from_classes.dataclasses_in(root):
+            assert all(words for _, _, words in from_classes.key_rows(part, root))
+    assert f"\n{kind}\n" in (ROOT / "docs" / "formats" / "index.md").read_text(encoding="utf-8")
