@@ -65,15 +65,20 @@ def prior(findings: Mapping[str, Any]) -> str:
         text += "; which class they show comes from the victim. "
     else:
         text += ", and the victim adds nothing to which class they show. "
-    own = number(control["own"], 2)
-    if appearance["nearest"] - control["own"] <= _ALIKE:
+    own, member = (number(value, 2) for value in (control["own"], appearance["nearest"]))
+    ahead = appearance["nearest"] - control["own"]
+    if ahead > _ALIKE:
         return text + (
-            f"The reconstructions are as like a record of the attacker's own ({own}) as they are like a member "
-            f"({number(appearance['nearest'], 2)}): they show what a class looks like, and no one member of it."
+            f"The reconstructions are more like a member ({member}) than like any record of the attacker's own ({own})."
+        )
+    if ahead < -_ALIKE:
+        return text + (
+            f"The reconstructions are more like a record of the attacker's own ({own}) than like any member ({member}): much of "
+            "them is what the generator learnt."
         )
     return text + (
-        f"The reconstructions are more like a member ({number(appearance['nearest'], 2)}) than like any record of the "
-        f"attacker's own ({own})."
+        f"The reconstructions are as like a record of the attacker's own ({own}) as they are like a member ({member}): they "
+        "show what a class looks like, and no one member of it."
     )
 
 

@@ -8,9 +8,11 @@ import re
 
 import numpy as np
 import pytest
+from report.readable import check_report
 from rich.console import Console
 
 from jaxattack.report import headline, read, table, write
+from jaxattack.report.inversion.reading import looks, prior
 
 PICTURES = {number: np.full((6, 5, 1), 20 * number, np.uint8) for number in range(8)}
 
@@ -106,6 +108,45 @@ def test_findings_without_pictures_members_or_evaluation_still_make_a_report(tmp
     assert not {name for name in names if name.endswith(".svg")}
     assert "The budget is spent." in headline(bare)
     assert "by softmax, 65 queries" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def seen(nearest, own, of_any=0.86, of_class=0.7, passes=(True, False)):
+    """Findings with members at hand and an attack that has a generator."""
+    found = findings()
+    for row, passing in zip(found["targets"], passes, strict=True):
+        row["passes"] = passing
+    control = {"records": 300, "draws": 64, "of_class": of_class, "of_any": of_any, "own": own}
+    found["appearance"] = {"measure": "ssim", "nearest": nearest, "members": 0.91, "share": 0.5, "control": control}
+    return found | {"extent": 255.0}
+
+
+def test_the_page_says_what_a_person_would_see_and_what_of_it_is_the_generators(tmp_path):
+    found = seen(0.93, 0.92)
+    assert looks(found).startswith("1 of 2 would pass for a record of its class to the eye")
+    assert "None would pass for a record of its class" in looks(seen(0.47, 0.4, passes=(False, False)))
+    assert looks(findings()) == prior(findings()) == ""
+    assert looks(found) in headline(found)
+    write(tmp_path, found, PICTURES)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert looks(found) in page
+    assert prior(found).replace("'", "&#39;") in page
+    assert "have a range of 255 at most" in page
+    check_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (seen(0.93, 0.92), "as like a record of the attacker's own (0.92) as they are like a member (0.93)"),
+        (seen(0.93, 0.6), "more like a member (0.93) than like any record of the attacker's own (0.60)"),
+        (seen(0.45, 0.67), "more like a record of the attacker's own (0.67) than like any member (0.45)"),
+        (seen(0.93, 0.92), "comes mostly from the generator; which class they show comes from the victim"),
+        (seen(0.93, 0.92, of_any=0.5), "comes in part from the generator"),
+        (seen(0.72, 0.72), "the victim adds nothing to which class they show"),
+    ],
+)
+def test_what_the_victim_adds_is_read_off_the_controls(found, sentence):
+    assert sentence in prior(found)
 
 
 def test_gradients_of_users_are_told_as_such(tmp_path):

@@ -24,8 +24,8 @@ from jaxattack.types import InputError, Inversion, Progress, WhiteBox, above_zer
 _FRAMES, _SHIFTS = (1, 10, 30), ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 _PRIOR = Prior(steps=500)
 """Of 300, 500 and 1500 steps, ten of ten, ten and eight of scikit-learn's digits would pass for records of their class to the
-eye (`jaxattack.audit.appearance`) and six, eight and six of MNIST's, whose victim saw 2000: longer, a generator learns its few
-records by heart."""
+eye (`jaxattack.audit.appearance`) and six, eight and six of MNIST's, whose victim saw 2000; of 40 faces that AT&T took, at half
+their size, an independent model recognises 37 after 500 and 35 after 1500. Longer, a generator learns its few records by heart."""
 _PART = 16
 """Views are shifted by the height over this, at least a pixel."""
 
