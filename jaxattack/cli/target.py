@@ -35,7 +35,7 @@ class Verdicts:
         fpr: the false-positive rate of the verdicts: a record is called a member where its p-value is at most this.
         calibrate: with what scores are compared: non-members, those of the target's known non-members; references, those of
             references on records that they were not trained on; record, phi of each record's own references. auto: the
-            first where there are enough for the rate, else the second.
+            first where there are enough for the rate, or references that are not like the target; else the second.
     """
 
     fpr: float = 0.01

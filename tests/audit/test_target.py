@@ -128,6 +128,10 @@ def test_references_that_are_not_trained_alike_are_told(observations, findings):
     assert abs(known.calibration.realised_fpr["0.01"] - 0.01) < 0.01
     assert known.calibrations[1].realised_fpr["0.01"] > 0.1
     assert headline(known).endswith("This holds for this one model.")
+    # Too few of them say nothing, rather than what such references would.
+    few = np.where(observations.member[0] | (np.arange(RECORDS) < RECORDS - 60), -1, 0).astype(np.int8)
+    assert (found := score_target(surer, 0, ATTACKS[:2], known=few)).calibration.name == "non-members"
+    assert found.verdicts.called == 0
 
 
 def test_too_few_known_non_members_give_way_to_references_and_are_refused_by_name(observations):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy.special import stdtrit
 from scipy.stats import false_discovery_control, rankdata
 
 from jaxattack.audit.curves import rate_key
@@ -33,11 +32,6 @@ DISCOVERY = (
     0.05  # of the records that are called members by Benjamini and Hochberg, the share that chance may account for
 )
 BINS = 20
-STRANGE = 0.001
-"""The probability of so extreme a median of phi, were the target one of the references, below which they are not trained alike.
-On digits references of 10 epochs are 19 standard deviations from a target of 30, and call 75% of its non-members members at a
-nominal 1%; those of 30 epochs .2, and call 1.6%."""
-
 UNLIKE = 0.05
 """How far the accuracy of target and references on records they were not trained on may differ before that is told: on digits
 references of half the width are within .01 of the target's, such as learnt nothing are .8 away."""
@@ -210,7 +204,7 @@ def _accuracies(references: Observations, records: Int[np.ndarray, "scored"]) ->
 def _fit(judgement: Judgement, target: Observations, references: Observations, occasion: Occasion) -> ReferenceFindings:
     right = _right(target, judgement.number)
     train, test = _accuracies(references, judgement.number)
-    own, theirs = _median_phi(target, judgement.number), _median_phi(references, judgement.number)
+    likeness = judgement.likeness
 
     def share(side: Bool[np.ndarray, "scored"]) -> float | None:
         return None if right is None or not side.any() else float(right[0, side].mean())
@@ -224,24 +218,10 @@ def _fit(judgement: Judgement, target: Observations, references: Observations, o
         target_train_accuracy=share(judgement.known == MEMBER),
         target_test_accuracy=share(judgement.known == NON_MEMBER),
         target_accuracy=share(judgement.known == judgement.known),
-        median_phi=theirs,
-        target_median_phi=None if own is None else own.mean,
-        alike=None if own is None or theirs is None else _alike(own.mean, theirs, references.models),
+        median_phi=None if likeness is None else likeness.references,
+        target_median_phi=None if likeness is None else likeness.target,
+        alike=None if likeness is None else likeness.alike,
     )
-
-
-def _median_phi(observations: Observations, records: Int[np.ndarray, "scored"]) -> Spread | None:
-    """Of phi over the records, over the models."""
-    if "phi" not in observations.signals:
-        return None
-    medians = np.median(observations.signal("phi")[:, records, 0], axis=1).astype(np.float64)
-    return Spread(mean=float(medians.mean()), sd=float(medians.std(ddof=1)) if len(medians) > 1 else np.nan)
-
-
-def _alike(own: float, theirs: Spread, models: int) -> bool:
-    """Whether a target's median of phi may be one more of the references', as Student's t predicts another of a sample."""
-    scale = theirs.sd * np.sqrt(1 + 1 / models)
-    return bool(abs(own - theirs.mean) <= scale * stdtrit(models - 1, 1 - STRANGE / 2))
 
 
 def _doubts(judgement: Judgement, fit: ReferenceFindings, target: Observations, terms: TargetTerms) -> Sequence[str]:
