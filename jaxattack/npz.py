@@ -97,10 +97,16 @@ def free_memory() -> int:
     return max(0, min(rooms))
 
 
+def one_line(text: str, most: int = 300) -> str:
+    """Text of unknown origin for a sentence: its first line, not too long, with a question mark for what does not print."""
+    first = next(iter(text.strip().splitlines()), "")[:most]
+    return "".join(letter if letter.isprintable() else "?" for letter in first)
+
+
 def printable(names: Iterable[str], most: int = 8) -> str:
     """Names of unknown origin for a sentence: the first few, each on one line and not too long."""
     names = list(names)
-    words = ["".join(letter if letter.isprintable() else "?" for letter in name[:60]) for name in names[:most]]
+    words = [one_line(name, 60) for name in names[:most]]
     return ", ".join(words) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

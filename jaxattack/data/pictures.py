@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from jaxattack.data.arrays import from_arrays
-from jaxattack.npz import free_memory, open_regular, printable
+from jaxattack.npz import free_memory, one_line, open_regular, printable
 from jaxattack.types import Dataset, InputError, InputWarning
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".webp": "WEBP"}
@@ -121,10 +121,8 @@ def _opened(pictures: list[tuple[int, Path]], ids: list[str], name: str) -> Iter
         except UnidentifiedImageError as error:
             raise InputError(f"{name}: {printable([which])} is no picture of its kind: remove it.") from error
         except Exception as error:  # any byte of a picture may be wrong, and each is another decoder's to notice
-            line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(
-                f"{name}: {printable([which])} cannot be read ({line:.200}): remove or mend it."
-            ) from error
+            why = one_line(str(error)) or type(error).__name__
+            raise InputError(f"{name}: {printable([which])} cannot be read ({why}): remove or mend it.") from error
 
 
 def _bytes(image: Image.Image, size: tuple[int, int] | None, which: str) -> UInt8[np.ndarray, "height width channel"]:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from jaxattack.data.tables import Column
-from jaxattack.npz import UnreadableError, free_memory, open_regular, reason
+from jaxattack.npz import UnreadableError, free_memory, one_line, open_regular, reason
 from jaxattack.release import installation
 from jaxattack.types import InputError
 
@@ -64,8 +64,8 @@ def _read(path: Path, name: str, read: Callable[[IO[bytes]], Any]) -> list[Colum
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such file: check the path.") from error
     except (OSError, UnreadableError, pyarrow.ArrowException, MemoryError, ValueError, KeyError) as error:
-        line = reason(error).strip().splitlines()[0:1] or [type(error).__name__]
-        raise InputError(f"{name}: it cannot be read ({line[0]:.300}): write it again.") from error
+        why = one_line(reason(error)) or type(error).__name__
+        raise InputError(f"{name}: it cannot be read ({why}): write it again.") from error
 
 
 def _require_room(size: int) -> None:
@@ -122,7 +122,7 @@ def _column(where: str, name: str, chunks: Any) -> Column:
         values = _lists(where, name, chunks)
     else:
         raise InputError(
-            f"{where}: column {name!r:.80} holds {kind!s:.60}: give numbers or text, or leave the column out, as drop={name:.80}."
+            f"{where}: column {name!r:.80} holds {kind!s:.60}: give numbers or text, or leave the column out, as drop={one_line(name, 80)}."
         )
     return Column(name, values, missing)
 

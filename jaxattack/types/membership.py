@@ -17,7 +17,7 @@ Side = Literal["in", "out"]
 """Which models of a record: those that were trained on it, or the others."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Observations:
     """What every model says of every record: the hub between training and the attacks.
 
@@ -65,6 +65,9 @@ class Observations:
                 "that answer with one of several classes, not on regressions."
             )
         check_ids(self.ids, self.records, "observations")
+
+    def __repr__(self) -> str:
+        return f"<Observations: {self.models:,} models, {self.records:,} records; {', '.join(sorted(self.signals))}>"
 
     @property
     def models(self) -> int:

@@ -47,7 +47,7 @@ def ids_at(ids: Sequence[str], rows: Int[np.ndarray, "row"]) -> tuple[str, ...]:
     return tuple(ids[int(row)] for row in rows) if ids and len(np.unique(rows)) == len(rows) else ()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Dataset:
     """Records with labels.
 
@@ -105,6 +105,12 @@ class Dataset:
             raise InputError(
                 f"{self.name}: every record has the label {self.y[0]}: a classifier needs at least two classes."
             )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Dataset {self.name}: {len(self):,} records of {' x '.join(map(str, self.shape))} ({self.x.dtype}), "
+            f"{self.classes} classes>"
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:

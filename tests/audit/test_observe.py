@@ -36,6 +36,8 @@ def test_answers_are_those_of_the_models_in_memory_and_in_a_file(tmp_path):
     ids = [str(number) for number in range(100, 130)]
     observations = ja.observe(MODELS, X, Y, member=MEMBER, ids=ids, batch=7, progress=lambda *done: told.append(done))
     same(observations, naive)
+    assert repr(observations).startswith("<Observations: 4 models, 30 records; ")
+    assert len(repr(observations).splitlines()) == 1
     assert told == [("models", model, 4) for model in (1, 2, 3, 4)]
     path = ja.observe(iter(MODELS), X, Y, member=MEMBER.astype(int), ids=ids, out=str(tmp_path / "said.npz"), batch=7)
     same(ja.read_observations(path), naive)

@@ -55,6 +55,10 @@ def test_ids_that_tell_no_record_are_refused(tmp_path, ids, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_data_set_is_a_line_to_print():
+    assert repr(records()) == "<Dataset arrays: 6 records of 4 (float32), 3 classes>"
+
+
 def test_an_id_is_no_part_of_what_a_run_is():
     assert fingerprint(records()) == fingerprint(from_arrays(X, Y))
 

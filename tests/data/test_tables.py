@@ -173,6 +173,23 @@ def test_a_text_that_a_parquet_file_repeats_is_one_in_memory(tmp_path):
     assert len({id(text) for text in column.values}) == 2
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_damage_anywhere_in_a_table_ends_in_a_sentence_or_a_data_set(tmp_path, kind):
+    path = sources(FRAME, tmp_path, kind)
+    data, random, sentences = path.read_bytes(), np.random.default_rng(0), []
+    for _ in range(60):
+        wrong = bytearray(data)
+        for at in random.integers(len(data), size=3):
+            wrong[at] = random.integers(256)
+        path.write_bytes(wrong)
+        try:
+            load(path)
+        except InputError as error:
+            sentences.append(str(error))
+    assert len(sentences) > 10
+    assert all(map(str.isprintable, sentences))
+
+
 def test_a_table_without_pyarrow_is_refused_with_what_to_install(tmp_path, monkeypatch):
     path = sources(FRAME, tmp_path, "csv")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
