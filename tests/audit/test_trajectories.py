@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from jaxattack.attacks.membership import LossTrajectory, lookup
+from jaxattack.attacks.membership import LossTrajectory, SeqMIA, lookup
 from jaxattack.attacks.membership.attack_network import AttackNetwork
 from jaxattack.audit import MembershipAudit, run_observations
 from jaxattack.audit.asking import of_plan
@@ -52,6 +52,14 @@ def test_a_run_with_records_set_aside_is_attacked_by_its_students(finished):
     assert found.name.partition("?")[0] == "loss-trajectory"
     assert found.auc > 0.7  # random labels are remembered or guessed
     assert found.roc.negatives == 6 * 30
+
+
+def test_a_sequence_is_read_in_the_order_of_time_and_finds_the_leak(finished):
+    attack = SeqMIA(passes=PASSES, network=replace(SeqMIA().network, recurrent=8, epochs=40), shadows=3)
+    observations = run_observations(finished[0], AUDIT).only(attack.signals).take_records(np.arange(60))
+    scores = attack(observations, [0, 1])
+    assert auc(roc_curve(scores.ravel(), observations.member[:2].ravel())) > 0.7
+    np.testing.assert_array_equal(attack(observations, [1])[0], scores[1])
 
 
 def test_values_are_those_of_students_trained_alone(finished):

@@ -34,6 +34,7 @@ from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
 from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.samia import SAMIA
+from jaxattack.attacks.membership.seqmia import SeqMIA
 from jaxattack.attacks.membership.shokri import Shokri
 from jaxattack.attacks.membership.synthesis import HillClimb
 from jaxattack.attacks.membership.threshold import Gap, Threshold
@@ -100,6 +101,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     Nasr(),
     RAPID(),
     LossTrajectory(),
+    SeqMIA(),
     SAMIA(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
@@ -191,6 +193,7 @@ __all__ = [
     "Nasr",
     "QuantileRegression",
     "RiskScore",
+    "SeqMIA",
     "Shokri",
     "Threshold",
     "by_label",

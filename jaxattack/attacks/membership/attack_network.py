@@ -22,6 +22,7 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float, Shaped
 
+from jaxattack.attacks.membership import recurrent
 from jaxattack.types import InputError, at_least, config
 
 LANES = {"cpu": 4}
@@ -37,6 +38,9 @@ class AttackNetwork:
 
     Attributes:
         joint: widths of its hidden layers, ReLU; none makes logistic regression.
+        recurrent: units of an LSTM that reads the features as a sequence and hands two numbers a unit to the joint layers
+            (`jaxattack.attacks.membership.recurrent`); 0 for none.
+        per_time: features of each time of the sequence.
         branches: of each part of the features the widths of hidden layers of its own, before the parts are joined; none
             joins them as they are.
         loss: "cross-entropy", or the "squared" error of the confidence of membership.
@@ -52,6 +56,8 @@ class AttackNetwork:
 
     joint: tuple[int, ...] = (64,)
     branches: tuple[tuple[int, ...], ...] = ()
+    recurrent: int = 0
+    per_time: int = 1
     loss: Literal["cross-entropy", "squared"] = "cross-entropy"
     dropout: float = 0.0
     learning_rate: float = 0.003
@@ -60,7 +66,12 @@ class AttackNetwork:
     batch: int = 100
 
     def __post_init__(self) -> None:
-        at_least(1, epochs=self.epochs, batch=self.batch)
+        at_least(1, epochs=self.epochs, batch=self.batch, per_time=self.per_time)
+        at_least(0, recurrent=self.recurrent)
+        if self.recurrent and self.branches:
+            raise InputError(
+                f"recurrent is {self.recurrent} and branches {self.branches}: a sequence has no parts; give one."
+            )
         for widths in (self.joint, *self.branches):
             if min(widths, default=1) < 1:
                 raise InputError(f"a hidden layer has {min(widths)} units: give each at least 1.")
@@ -183,8 +194,15 @@ def train_network(
 
 
 def initial(network: AttackNetwork, parts: tuple[int, ...], key: jax.Array, outputs: int = 1) -> Any:
-    """Weights and biases before training: of each branch's layers, then of the joint ones and the outputs'."""
+    """Weights and biases before training: of what is before the joint layers, then of those and the outputs'."""
     draw = jax.nn.initializers.glorot_uniform()
+    if network.recurrent:
+        layers = recurrent.shapes(network.per_time, network.recurrent)
+        own = jax.random.split(jax.random.fold_in(key, 0), len(layers))
+        reading = [(draw(k, shape), jnp.zeros(shape[1])) for k, shape in zip(own, layers, strict=True)]
+        joint = pairwise((2 * network.recurrent, *network.joint, outputs))
+        keys = jax.random.split(jax.random.fold_in(key, 1), len(network.joint) + 1)
+        return [reading, [(draw(k, shape), jnp.zeros(shape[1])) for k, shape in zip(keys, joint, strict=True)]]
     widths = [(part, *hidden) for part, hidden in zip(parts, network.branches, strict=True)] if network.branches else []
     joined = sum(branch[-1] for branch in widths) if widths else sum(parts)
     stacks = [*widths, (joined, *network.joint, outputs)]
@@ -225,7 +243,9 @@ def outputs_of(
         return h
 
     *branches, joint = parameters
-    if branches:
+    if network.recurrent:
+        x = recurrent.encode(branches[0], x)
+    elif branches:
         ends = np.cumsum(parts)[:-1]
         x = jnp.concatenate(
             [hidden(h, own) for h, own in zip(jnp.split(x, ends, axis=1), branches, strict=True)], axis=1
