@@ -39,7 +39,8 @@ def compare(
         jaxattack compare plain defended --figure roc --attacks lira-online --format pdf
 
     Args:
-        first: what the others are compared with: a run folder, an .npz of observations, or the folder of a matrix.
+        first: what the others are compared with: a run folder, an .npz of observations, or the folder of a matrix or of any
+            other report, of which only figures can be compared.
         others: up to five of the same kind.
         attacks: the attacks to run on each; all by default.
         declare: one of them, named before it is known which is the strongest, for the headline and the curves to be of.

@@ -14,7 +14,7 @@ from jaxattack.audit.comparison.settings import changes, text
 from jaxattack.audit.comparison.side import IDS, LABELS, POSITION
 from jaxattack.audit.findings import values
 from jaxattack.metrics import Pairing, differences, influences, model_clusters, paired_clusters, roc_curve
-from jaxattack.metrics.comparison import corrected
+from jaxattack.metrics.comparison import Interval, corrected, interval_difference
 from jaxattack.types import InputError, Observations
 
 
@@ -149,7 +149,7 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path):
         ((tmp_path / "report",), "holds a report without what its models answered"),
         (
             (tmp_path / "stolen",),
-            "holds a report on extraction: membership runs, files of observations and matrices can",
+            "holds a report on extraction: compare membership runs and files of observations with one another",
         ),
         ((tmp_path / "nothing",), "is no run: give a run folder, a matrix, or an .npz"),
         ((tmp_path / "matrix",), "matrix is a matrix and run is none"),
@@ -223,3 +223,38 @@ def test_matrices_without_a_common_cell_or_with_a_damaged_report_are_refused(tmp
         (wrong / "report.json").write_text(damage)
         with pytest.raises(InputError, match="report.json"):
             compare(first, wrong)
+
+
+def evasion(path, share, interval, kind="evasion", queries=10):
+    """The folder of an evasion that was never run."""
+    path.mkdir()
+    cost = {"queries": queries, "seconds": {"total": 1.5}}
+    report = {"kind": kind, "title": path.name, "success": {"among_right": share, "interval": interval}, "cost": cost}
+    (path / "report.json").write_text(json.dumps(report | {"config": {"queries": queries}}))
+    return path
+
+
+def test_reports_of_another_kind_are_compared_by_their_figures_unpaired(tmp_path):
+    first, second, third = (
+        evasion(tmp_path / name, share, interval, queries=queries)
+        for name, share, interval, queries in (
+            ("a", 0.2, [0.15, 0.26], 10), ("b", 0.6, [0.5, 0.7], 20), ("c", None, None, 10)
+        )
+    )  # fmt: skip
+    told = compare(first, second, third).findings
+    (row,) = told.figures
+    assert (told.subject, told.of, row.values) == ("report", "evasion", (0.2, 0.6, None))
+    assert row.differences == (pytest.approx(0.4), None)
+    assert row.contrasts[0].clear
+    apart = interval_difference(Interval(value=0.6, low=0.5, high=0.7), Interval(value=0.2, low=0.15, high=0.26))
+    assert row.contrasts[0].interval == pytest.approx((apart.low, apart.high))
+    assert [(one.name, one.values) for one in told.costs][:1] == [("queries", ("10", "20", "10"))]
+    assert [(one.name, one.values) for one in told.changes] == [("queries", ("10", "20", "10"))]
+    other = evasion(tmp_path / "other", 0.2, [0.1, 0.3], kind="epsilon")
+    with pytest.raises(InputError, match="other/report.json is no report as this version writes it"):
+        compare(first, other)
+    (other / "report.json").write_text(
+        json.dumps({"kind": "epsilon", "title": "e", "headline": None, "cost": {}, "config": {}})
+    )
+    with pytest.raises(InputError, match="a is of an audit of the kind evasion and other of epsilon"):
+        compare(first, other)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jaxattack.attacks.membership import ATTACKS
 from jaxattack.audit.comparison.matrices import compare_matrices, is_matrix, side_of_matrix
+from jaxattack.audit.comparison.reports import compare_reports, is_report, side_of_report
 from jaxattack.audit.comparison.runs import compare_runs
 from jaxattack.audit.comparison.side import Side, side_of_observations, side_of_path
 from jaxattack.audit.findings.comparison import ComparisonFindings
@@ -40,7 +41,8 @@ def compare(
     """Compare audits with the first of them; nothing is trained.
 
     Args:
-        audits: two to six: run folders, .npz files of observations or observations; or the folders of matrices.
+        audits: two to six: run folders, .npz files of observations or observations; or the folders of matrices; or of reports of
+            one other kind, whose figures are compared without pairing.
         names: of each; by default those of the folders and files.
         attacks: on membership, that are run on each.
         declare: one of them, chosen before it is known which is the strongest: the headline speaks of it, and its interval
@@ -73,6 +75,12 @@ def compare(
         raise InputError(
             f"{called[matrices.index(True)]} is a matrix and {called[matrices.index(False)]} is none: compare runs with runs and "
             "matrices with matrices."
+        )
+    reports = [not isinstance(audit, Observations) and is_report(Path(audit)) for audit in audits]
+    if all(reports):
+        folders = [Path(audit) for audit in audits if not isinstance(audit, Observations)]
+        return ComparisonResult(
+            findings=compare_reports([side_of_report(*one) for one in zip(folders, called, strict=True)])
         )
     sides = [_side(audit, name, tuple(attacks)) for audit, name in zip(audits, called, strict=True)]
     return ComparisonResult(findings=compare_runs(sides, attacks, declare=declare, progress=progress))

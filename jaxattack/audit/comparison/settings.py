@@ -25,19 +25,20 @@ def changes(configurations: Sequence[Mapping[str, Any]]) -> tuple[ChangeFindings
         >>> [one.name for one in changes([{"recipe": {"epochs": 10}}, {"recipe": {"epochs": 20}, "defences": ["Round"]}])]
         ['recipe.epochs', 'defences']
     """
-    flat = [dict(_leaves(configuration)) for configuration in configurations]
-    places = list(dict.fromkeys(place for leaves in flat for place in leaves))
-    if len({leaves.get("data.sha256") for leaves in flat}) == 1 and "data.sha256" in places:
+    flat = [dict(leaves(configuration)) for configuration in configurations]
+    places = list(dict.fromkeys(place for one in flat for place in one))
+    if len({one.get("data.sha256") for one in flat}) == 1 and "data.sha256" in places:
         places.remove("data.name")
-    rows = [ChangeFindings(name=place, values=tuple(leaves.get(place) for leaves in flat)) for place in places]
+    rows = [ChangeFindings(name=place, values=tuple(one.get(place) for one in flat)) for place in places]
     return tuple(row for row in rows if len(set(row.values)) > 1)
 
 
-def _leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str | None]]:
+def leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str | None]]:
+    """Nested plain values as their places, joined by points, and what is there as text."""
     for name, value in values.items():
         path = f"{place}.{name}" if place else str(name)
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, path)
+            yield from leaves(value, path)
         else:
             yield path, None if value is None else text(value)[:LONGEST]
 

@@ -127,8 +127,8 @@ def side_of_path(path: Path, name: str, attacks: tuple[MembershipAttack, ...]) -
         kind = read_json(path / "report.json").get("kind")
         if kind != "membership":
             raise InputError(
-                f"{path} holds a report on {kind!s:.40}: membership runs, files of observations and matrices can be compared; "
-                "of others, read their report.json side by side."
+                f"{path} holds a report on {kind!s:.40}: compare membership runs and files of observations with one another, and "
+                "any other report with reports of its own kind."
             )
         raise InputError(
             f"{path} holds a report without what its models answered: give the run folder or the observations that it was "

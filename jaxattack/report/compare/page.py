@@ -36,6 +36,8 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
     }
     if findings["subject"] == "matrix":
         return fill("compare/matrices.html.jinja", findings, drawings, **shared)
+    if findings["subject"] == "report":
+        return fill("compare/reports.html.jinja", findings, drawings, **shared)
     return fill(
         "compare/runs.html.jinja",
         findings,

@@ -61,9 +61,9 @@ def choose(findings: Mapping[str, Any], choice: Choice) -> Mapping[str, Any]:
     renamed = [
         {**run, "name": name} for run, name in zip(runs, choice.names or [run["name"] for run in runs], strict=True)
     ]
-    if findings["subject"] == "matrix":
+    if findings["subject"] != "membership":
         if choice.attacks:
-            raise InputError("the figure of matrices shows every cell: leave attacks out.")
+            raise InputError("the figures of runs alone are of chosen attacks: leave attacks out.")
         return {**findings, "runs": renamed}
     by_name = {attack["name"]: attack for attack in findings["attacks"]}
     for name in choice.attacks:
@@ -90,6 +90,8 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     """The headline: the same attack on every run, and the strongest on each; or the cells of matrices."""
     if findings["subject"] == "matrix":
         return _of_matrices(findings)
+    if findings["subject"] == "report":
+        return _of_reports(findings)
     return _of_claim(findings), " ".join(_of_pair(findings, at) for at in range(len(findings["pairs"])))
 
 
@@ -169,4 +171,19 @@ def _of_matrices(findings: Mapping[str, Any]) -> tuple[str, str]:
     return (
         f"{sentence}.",
         f"Matrices keep no scores: differences are unpaired, and each interval allows for {findings['allowance']} of them.",
+    )
+
+
+def _of_reports(findings: Mapping[str, Any]) -> tuple[str, str]:
+    """The first figure that was measured in the first report, and what the intervals are worth."""
+    first, *others = findings["runs"]
+    row = next((row for row in findings["figures"] if row["values"][0] is not None), findings["figures"][0])
+    parts = [f"{number(row['values'][0])} in {first['name']}"]
+    for at, run in enumerate(others):
+        contrast, difference = row["contrasts"][at], row["differences"][at]
+        apart = "" if difference is None else f", {_auc_words(contrast) if contrast else signed(difference)}"
+        parts.append(f"{number(row['values'][at + 1])} in {run['name']}{apart}")
+    return (
+        f"{row['name'][0].upper()}{row['name'][1:]}: {'; '.join(parts)}.",
+        "Reports keep figures alone: differences are unpaired, and those without an interval say nothing of chance.",
     )

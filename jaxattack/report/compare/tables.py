@@ -19,7 +19,8 @@ BOTH = 3
 
 def table(findings: Mapping[str, Any]) -> Grid:
     """The strongest attack of each family on every run, for a terminal of 80 columns; or every cell of matrices."""
-    return _matrices(findings) if findings["subject"] == "matrix" else _runs(findings)
+    shown = {"membership": _runs, "matrix": _matrices, "report": _reports}
+    return shown[findings["subject"]](findings)
 
 
 def _caption(findings: Mapping[str, Any]) -> str:
@@ -59,8 +60,18 @@ def _matrices(findings: Mapping[str, Any]) -> Grid:
     return grid
 
 
+def _reports(findings: Mapping[str, Any]) -> Grid:
+    grid = empty_grid("figure", *(run["name"] for run in findings["runs"]), caption=_caption(findings))
+    for row in findings["figures"]:
+        values = zip(row["values"], (None, *row["contrasts"]), strict=True)
+        grid.add_row(row["name"], *(_figure(None if value is None else number(value), one) for value, one in values))
+    return grid
+
+
 def files(findings: Mapping[str, Any]) -> dict[str, str]:
     """The differences as CSV; of runs also as a table for a paper, and the settings that differ."""
+    if findings["subject"] == "report":
+        return {"figures.csv": _written(_figure_rows(findings)), "settings.csv": settings(findings)}
     if findings["subject"] == "matrix":
         return {"cells.csv": _written(_cell_rows(findings)), "settings.csv": settings(findings)}
     return {
@@ -110,6 +121,17 @@ def _cell_rows(findings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 **_flat("leak", cell["differences"][at]),
             }
             yield row
+
+
+def _figure_rows(findings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    first, *others = findings["runs"]
+    for row in findings["figures"]:
+        for at, run in enumerate(others):
+            flat = _flat("value", row["contrasts"][at]) | {"value_difference": row["differences"][at]}
+            yield {
+                "run": run["name"], "than": first["name"], "figure": row["name"], "value": row["values"][at + 1],
+                "value_than": row["values"][0], **flat,
+            }  # fmt: skip
 
 
 def _flat(name: str, contrast: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -20,8 +20,12 @@ from jaxattack.audit.findings.comparison import (
     ChangeFindings,
     ColumnComparison,
     Contrast,
+    CostRow,
+    FigureComparison,
     MatrixComparison,
     MatrixFindings,
+    ReportComparison,
+    ReportFindings,
 )
 from jaxattack.report import draw, headline, read, table, write
 from jaxattack.report.compare.reading import choose, pairing_in_words, signed, signed_points
@@ -158,7 +162,7 @@ def test_matrices_are_shown_cell_by_cell(matrices, tmp_path):
     rows = list(csv.DictReader(io.StringIO((tmp_path / "cells.csv").read_text())))
     assert (rows[0]["leak_difference"], rows[1]["leak_difference"], rows[1]["adaptive"]) == ("0.1", "", "false")
     assert "0.700*" in shown(matrices)
-    with pytest.raises(InputError, match="shows every cell"):
+    with pytest.raises(InputError, match="leave attacks out"):
         choose(matrices, Choice(attacks=("loss",)))
 
 
@@ -169,3 +173,31 @@ def test_matrices_are_shown_cell_by_cell(matrices, tmp_path):
 def test_a_difference_has_its_sign(value, points, number):
     assert signed_points(value) == points
     assert signed(value) == number
+
+
+def test_reports_of_another_kind_are_shown_by_their_figures(matrices, tmp_path):
+    shared = {name: matrices[name] for name in ("title", "changes", "notes", "cost", "config", "environment")}
+    runs = tuple(ReportFindings(name=name, title=name) for name in ("<a>", "b"))
+    clear = Contrast(difference=0.25, interval=(0.1, 0.4), clear=True)
+    rows = [
+        FigureComparison(
+            name=name, values=values_, intervals=(None, None), differences=(difference,), contrasts=(contrast,)
+        )
+        for name, values_, difference, contrast in (
+            ("agreement", (0.5, 0.75), 0.25, clear), ("other", (None, 0.1), None, None), ("third", (0.2, 0.1), -0.1, None)
+        )
+    ]  # fmt: skip
+    costs = (CostRow(name="queries", values=("10", None)),)
+    found = values(
+        ReportComparison(**shared, allowance=1, of="extraction", runs=runs, figures=tuple(rows), costs=costs)
+    )
+    names = {path.name for path in write(tmp_path, found)}
+    assert names == {"report.json", "report.html", "figures.csv", "settings.csv"}
+    page = (tmp_path / "report.html").read_text()
+    assert "<b>+0.250</b>" in page
+    assert "&lt;a&gt;" in page
+    assert "−0.100" in page
+    assert headline(found).startswith("Agreement: 0.500 in <a>; 0.750 in b, +0.250 (+0.100 to +0.400).")
+    assert "0.750*" in shown(found)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "figures.csv").read_text())))
+    assert [(row["value_difference"], row["value_clear"]) for row in rows] == [("0.25", "true"), ("", ""), ("-0.1", "")]

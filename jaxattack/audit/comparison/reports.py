@@ -1,0 +1,210 @@
+"""Reports of any other kind side by side: the figures that matter most, unpaired, the settings that differ, and the cost.
+
+Of these audits the report is all that is kept. Where both reports have a 95% interval of a figure, that of the difference is
+recovered from them (`jaxattack.metrics.comparison`), widened for as many differences as there are (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxattack.audit.comparison.settings import changes, leaves
+from jaxattack.audit.environment import device, environment, peak_memory
+from jaxattack.audit.findings.comparison import (
+    Contrast,
+    CostFindings,
+    CostRow,
+    FigureComparison,
+    ReportComparison,
+    ReportFindings,
+    Seconds,
+)
+from jaxattack.disk import read_json
+from jaxattack.metrics.comparison import Interval, corrected, interval_difference, widened
+from jaxattack.types import InputError
+
+Report = Mapping[str, Any]
+
+
+class Figure(NamedTuple):
+    """A figure of a report, with its 95% interval where there is one."""
+
+    value: float
+    interval: tuple[float, float] | None = None
+
+
+Read = Callable[[Report], Figure | None]
+"""A report to one of its figures; None where it was not measured."""
+
+
+def _share(part: Mapping[str, Any] | None, value: str, interval: str | None = None) -> Figure | None:
+    """A figure of a part of a report, which may be missing."""
+    if part is None or part[value] is None:
+        return None
+    low, high = (None, None) if interval is None else part[interval]
+    return Figure(float(part[value]), None if low is None or high is None else (float(low), float(high)))
+
+
+def _known(report: Report) -> Mapping[str, Any] | None:
+    """What the claimed attack on a target gets, where its members are known."""
+    return next(attack["known"] for attack in report["attacks"] if attack["name"] == report["attack"])
+
+
+def _known_tpr(report: Report) -> Figure | None:
+    known = _known(report)
+    if known is None:
+        return None
+    return _share({"tpr": known["tpr"]["0.01"], "ends": known["tpr_interval"]["0.01"]}, "tpr", "ends")
+
+
+def _called(report: Report) -> Figure:
+    return Figure(report["verdicts"]["called"] / report["verdicts"]["records"])
+
+
+def _leak(report: Report) -> Figure:
+    leak = report["comparisons"][0]["leak"]
+    return Figure(float(leak["value"]), (float(leak["low"]), float(leak["high"])))
+
+
+FIGURES: Mapping[str, Mapping[str, Read]] = {
+    "target": {
+        "AUC of the claimed attack": lambda report: _share(_known(report), "auc", "auc_interval"),
+        "TPR of the claimed attack at 1% false positives": _known_tpr,
+        "records called members, share": _called,
+    },
+    "extraction": {
+        "agreement on records held out": lambda report: _share(report["fidelity"]["held_out"], "agreement", "interval"),
+        "agreement on random inputs": lambda report: _share(report["fidelity"]["uniform"], "agreement", "interval"),
+    },
+    "inversion": {
+        "classes recognised by an independent model, share": lambda report: _share(report["recognition"], "top1"),
+        "classes recognised by the victim, share": lambda report: _share(report["recognition"], "victim"),
+    },
+    "evasion": {
+        "fooled, share of the records that were right": lambda report: _share(
+            report["success"], "among_right", "interval"
+        )
+    },
+    "reconstruction": {"leak": _leak},
+    "epsilon": {"epsilon, lower bound": lambda report: _share(report["headline"], "epsilon")},
+}
+"""The figures of each kind of report that are compared, by what they are called."""
+
+
+class ReportSide(NamedTuple):
+    """A report to be compared.
+
+    Attributes:
+        name: by which it is told from the others.
+        kind: of report.
+        title: one line.
+        figures: by what they are called.
+        cost: as text, by place.
+        settings: what was asked for.
+    """
+
+    name: str
+    kind: str
+    title: str
+    figures: Mapping[str, Figure | None]
+    cost: Mapping[str, str | None]
+    settings: Mapping[str, Any]
+
+
+def is_report(path: Path) -> bool:
+    """Whether a folder holds a report of which the figures alone can be compared."""
+    return (path / "report.json").exists() and not (path / "run.json").exists() and (
+        read_json(path / "report.json").get("kind") in FIGURES
+    )  # fmt: skip
+
+
+def side_of_report(folder: Path, name: str) -> ReportSide:
+    """A report that `is_report` recognises.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    report = read_json(folder / "report.json")
+    try:
+        kind = str(report["kind"])
+        figures = {figure: read(report) for figure, read in FIGURES[kind].items()}
+        cost = dict(leaves(report["cost"]))
+        return ReportSide(name, kind, str(report["title"]), figures, cost, dict(report["config"]))
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, StopIteration, AttributeError) as error:
+        raise InputError(
+            f"{folder / 'report.json'} is no report as this version writes it ({error!r:.60}): make it again."
+        ) from error
+
+
+def compare_reports(sides: Sequence[ReportSide]) -> ReportComparison:
+    """Compare every report with the first.
+
+    Args:
+        sides: at least two.
+
+    Raises:
+        InputError: reports of different kinds.
+    """
+    begin = time.perf_counter()
+    first, *others = sides
+    for side in others:
+        if side.kind != first.kind:
+            raise InputError(
+                f"{first.name} is of an audit of the kind {first.kind} and {side.name} of {side.kind}: compare audits of one kind."
+            )
+    pairs = [
+        (name, side)
+        for name, figure in first.figures.items()
+        for side in others
+        if _interval(figure, side.figures[name])
+    ]
+    allowance = max(len(pairs), 1)
+    return ReportComparison(
+        title=" against ".join([", ".join(side.name for side in others), first.name]),
+        of=first.kind,
+        runs=tuple(ReportFindings(name=side.name, title=side.title) for side in sides),
+        figures=tuple(_figure(name, sides, allowance) for name in first.figures),
+        costs=tuple(
+            CostRow(name=place, values=tuple(side.cost.get(place) for side in sides))
+            for place in dict.fromkeys(place for side in sides for place in side.cost)
+        ),
+        allowance=allowance,
+        changes=changes([side.settings for side in sides]),
+        notes=(),
+        cost=CostFindings(
+            seconds=Seconds(score=0.0, total=time.perf_counter() - begin), memory_bytes=peak_memory(), device=device()
+        ),
+        config={"reports": [side.title for side in sides]},
+        environment=environment(),
+    )
+
+
+def _figure(name: str, sides: Sequence[ReportSide], allowance: int) -> FigureComparison:
+    first, *others = (side.figures[name] for side in sides)
+    return FigureComparison(
+        name=name,
+        values=tuple(None if one is None else one.value for one in (first, *others)),
+        intervals=tuple(None if one is None else one.interval for one in (first, *others)),
+        differences=tuple(None if one is None or first is None else one.value - first.value for one in others),
+        contrasts=tuple(_contrast(one, first, allowance) for one in others),
+    )
+
+
+def _interval(first: Figure | None, other: Figure | None) -> bool:
+    """Whether both have an interval."""
+    return None not in (first, other) and None not in (first and first.interval, other and other.interval)
+
+
+def _contrast(figure: Figure | None, first: Figure | None, allowance: int) -> Contrast | None:
+    if figure is None or first is None or figure.interval is None or first.interval is None:
+        return None
+    ours, theirs = (
+        widened(Interval(value=one.value, low=ends[0], high=ends[1]), corrected(allowance))
+        for one, ends in ((figure, figure.interval), (first, first.interval))
+    )
+    difference = interval_difference(ours, theirs)
+    low, high = max(difference.low, -1.0), min(difference.high, 1.0)
+    return Contrast(difference=difference.value, interval=(low, high), clear=low > 0 or high < 0)
