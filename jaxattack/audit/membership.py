@@ -13,7 +13,8 @@ from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import Standardise
 from jaxattack.audit.scoring import MembershipResult
 from jaxattack.audit.sweep import folder_or_none, run_membership
-from jaxattack.audit.target.answers import Scale, as_membership
+from jaxattack.audit.target.answer_files import as_membership
+from jaxattack.audit.target.answers import Scale
 from jaxattack.audit.target.run import TargetResult, audit_target
 from jaxattack.audit.target.terms import TargetTerms
 from jaxattack.audit.victim import Victim, as_victim
@@ -75,7 +76,7 @@ def membership(
         out: the run folder; given again, it goes on where it stopped. Nothing stays on the disk without one.
         target: attack this model alone: a victim, an oracle, a WhiteBox, one row of observations (``observations.take(slice(0,
             1))``), the name of any victim that `jaxattack.open_victim` opens, or an .npz of its answers
-            (`jaxattack.audit.target.answers`). The models that are trained are its references; each record gets a score, a
+            (`jaxattack.audit.target.answer_files`). The models that are trained are its references; each record gets a score, a
             p-value and a verdict. The next five are of a target alone.
         members: who is known to be a member: 1 and 0 a record, -1 where it is not known; or the members' numbers. By default
             what the target itself tells.

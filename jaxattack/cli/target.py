@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from jaxattack.audit import MembershipAudit, Victim, open_victim
 from jaxattack.audit.model_source import source_of
 from jaxattack.audit.target import TargetTerms
-from jaxattack.audit.target.answers import Scale, read_membership
+from jaxattack.audit.target.answer_files import read_membership
+from jaxattack.audit.target.answers import Scale
 from jaxattack.audit.target.run import audit_target
 from jaxattack.audit.target.terms import Calibration
 from jaxattack.audit.victim_names import TAKES, kind_of

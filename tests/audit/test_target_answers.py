@@ -10,7 +10,8 @@ from scipy.special import softmax
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.membership import membership
-from jaxattack.audit.target.answers import More, as_membership, ask_victim
+from jaxattack.audit.target.answer_files import as_membership
+from jaxattack.audit.target.answers import More, ask_victim
 from jaxattack.audit.target.questions import ask_more
 from jaxattack.audit.target.terms import TargetTerms
 from jaxattack.audit.victim import Victim, as_victim

@@ -13,12 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
-from jaxattack.attacks.membership import REGISTRY, by_label
+from jaxattack.attacks.membership import by_label
 from jaxattack.attacks.membership import signals_of as signals_read
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.findings.shown import Shown
@@ -27,28 +27,27 @@ from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records, set_aside
 from jaxattack.audit.scoring import scored_observations, training_cost
 from jaxattack.audit.sweep import train_run
-from jaxattack.audit.target.answers import More, Scale, TargetAnswers, ask_victim, read_answers
+from jaxattack.audit.target.answer_files import read_answers
+from jaxattack.audit.target.answers import More, Scale, TargetAnswers, ask_victim
 from jaxattack.audit.target.assembly import Occasion, assemble, other
-from jaxattack.audit.target.footing import able_attacks, confident, imitation, readable_signals, signals_of
+from jaxattack.audit.target.comparison import Comparison, compare_on_footing
+from jaxattack.audit.target.footing import imitation
 from jaxattack.audit.target.given import Given, given_references
 from jaxattack.audit.target.judgement import Judgement, judge
 from jaxattack.audit.target.questions import Ask, ask_more, asking_signals
-from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
+from jaxattack.audit.target.terms import Membership, TargetTerms
 from jaxattack.audit.victim import Victim
 from jaxattack.defences import describe
 from jaxattack.models import ModelSource
 from jaxattack.models import label as model_label
-from jaxattack.signals import Correct, Phi
 from jaxattack.store import Cost
 from jaxattack.training import Placement, Queries
 from jaxattack.types import (
     Dataset,
-    Defence,
     InputError,
     MembershipAttack,
     Observations,
     Progress,
-    Signal,
     reserve_size,
 )
 
@@ -67,30 +66,6 @@ class TargetResult(Shown):
     """
 
     findings: TargetAuditFindings
-
-
-class Comparison(NamedTuple):
-    """What a target is compared with, and how.
-
-    Attributes:
-        audit: how references are trained; its attacks are those that the target's answers allow.
-        numbers: of the records that are scored.
-        row: the target, one model.
-        unread: records of which a signal of its is NaN or infinite.
-        known: of its members.
-        terms: of the verdicts.
-        signals: that are read of both.
-        confidences: whether raw outputs of references are read as confidences, as the target's are.
-    """
-
-    audit: MembershipAudit
-    numbers: Int[np.ndarray, "scored"]
-    row: Observations
-    unread: Bool[np.ndarray, "scored"]
-    known: Membership
-    terms: TargetTerms
-    signals: tuple[Signal, ...]
-    confidences: bool
 
 
 def audit_target(
@@ -137,7 +112,7 @@ def audit_target(
     scored = audit.dataset.take(numbers)
     given = None if references is None else given_references(references, audit.dataset, numbers)
     answers = _answers(target, audit, scored, numbers, scale, terms, given, out if keep_answers else None, progress)
-    comparison, notes = _compare(target, answers, audit, scored, numbers, given, known, terms)
+    comparison, notes = compare_on_footing(target, answers, audit, scored, numbers, given, known, terms)
     trained = [_references(out / "references", comparison, given, placement, cluster, progress)]
     start = time.perf_counter()
     judgement = _judge(comparison, trained[0].observations, comparison.audit.attacks, progress)
@@ -194,100 +169,6 @@ def _answers(
         target, scored, queries, scale=scale, budget=terms.budget, out=out, more=More(questions, more) if asking else None,
         progress=progress,
     )  # fmt: skip
-
-
-def _compare(
-    target: Victim | Path | Observations,
-    answers: TargetAnswers | None,
-    audit: MembershipAudit,
-    scored: Dataset,
-    numbers: Int[np.ndarray, "scored"],
-    given: Given | None,
-    known: Membership | None,
-    terms: TargetTerms,
-) -> tuple[Comparison, tuple[str, ...]]:
-    """What is read of the target and of its references, on one footing; and what cannot be run, in sentences.
-
-    Raises:
-        InputError: no attack can be run.
-    """
-    named = audit.labelled()
-    if answers is None:
-        row, defences = _observed(target, audit.dataset, numbers), audit.defences
-        able, notes = able_attacks(named, row.signals)
-        own = row.member[0].astype(np.int8) if known is None else known[numbers]
-        unread = np.zeros(len(numbers), bool)
-        read = signals_read(able.values())
-    else:
-        both = given is not None and given.confidences
-        if both and answers.level == "logit":
-            answers = answers._replace(answer=confident(answers.answer), level="probability")
-        defences = audit.defences or imitation(answers, scored.y, given.scores if given and both else None)
-        seen = readable_signals((*signals_read(named.values()), *_ALWAYS), answers.level)
-        able, notes = able_attacks(named, {signal.name for signal in seen} | answers.more.keys())
-        read = tuple(dict.fromkeys(seen))
-        values, unread = signals_of(answers.answer, defences, read, scored.y)
-        row = Observations(signals={**values, **answers.more}, member=np.zeros((1, len(numbers)), bool), label=scored.y)
-        own = _known(target, answers, known, numbers)
-    if not able:
-        raise InputError(
-            f"no attack can be run: {' '.join(notes).removesuffix('.')}; name gap, which reads labels alone."
-        )
-    if audit.declare is not None and audit.declare not in able.values():
-        raise InputError(f"the declared attack cannot be run. {' '.join(notes)}")
-    told = () if defences == audit.defences else (_told(defences),)
-    if answers is not None and answers.level == "label" and not answers.more:
-        told = (*told, f"Attacks that ask for more labels are run where they are named: {', '.join(_label_attacks())}.")
-    audit = replace(audit, attacks=tuple(able.values()), defences=defences)
-    confidences = answers is not None and answers.level == "probability"
-    return Comparison(audit, numbers, row, unread, own, terms, read, confidences), (*told, *notes)
-
-
-def _label_attacks() -> list[str]:
-    """Those that ask for several labels a record."""
-    return [
-        name for name, attack in REGISTRY.items() if len(asking_signals(attack.signals, "label")) == len(attack.signals)
-    ]
-
-
-_ALWAYS: tuple[Signal, ...] = (Phi(), Correct())
-"""Read of every target that shows them: what its records are judged by, beside the attacks."""
-
-
-def _told(defences: Sequence[Defence]) -> str:
-    names = ", ".join(" ".join(f"{value}" for value in describe(defence).values()) for defence in defences)
-    return f"References answer as the target does ({names}), or what its answers lack would be taken for membership."
-
-
-def _observed(target: Any, records: Dataset, numbers: Int[np.ndarray, "scored"]) -> Observations:
-    """A row of observations, of the records that are scored.
-
-    Raises:
-        InputError: several rows, or other records.
-    """
-    if target.models != 1:
-        raise InputError(
-            f"target is observations of {target.models} models: give one, as observations.take(slice(0, 1))."
-        )
-    if target.records != len(records) or not np.array_equal(target.label, records.y):
-        raise InputError(
-            f"target is observations of {target.records:,} records and {records.name} has {len(records):,}, or other labels: give both "
-            "of the same, in the same order."
-        )
-    return target.take_records(numbers)
-
-
-def _known(
-    target: Any, answers: TargetAnswers, known: Membership | None, numbers: Int[np.ndarray, "scored"]
-) -> Membership:
-    """What is known of the target's members: what was given, or what the target itself tells."""
-    if known is not None:
-        return known[numbers]
-    if answers.member is not None:
-        return answers.member
-    if isinstance(target, Victim) and target.member is not None:
-        return target.member.astype(np.int8)[numbers]
-    return np.full(len(numbers), UNKNOWN, np.int8)
 
 
 class _Trained(NamedTuple):

@@ -18,7 +18,7 @@ that reason the record's own are not the default; nor do they rank by the attack
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int8
@@ -96,21 +96,23 @@ class TargetTerms:
         return self.calibration
 
 
-class Null:
+class Null(NamedTuple):
     """What scores are compared with, and the p-values that follow.
 
     Attributes:
-        p_values: Float["record"].
+        p_values: of the records.
         scores: with how many each is compared, at least.
+        ranks: whether p-values are ranks, which have a smallest.
     """
 
-    def __init__(self, p_values: Float[np.ndarray, "record"], scores: int, *, ranks: bool = True):
-        self.p_values, self.scores, self._ranks = p_values, scores, ranks
+    p_values: Float[np.ndarray, "record"]
+    scores: int
+    ranks: bool = True
 
     @property
     def smallest(self) -> float:
         """The smallest p-value that there can be; 0 where nothing bounds it."""
-        return 1 / (self.scores + 1) if self._ranks else 0.0
+        return 1 / (self.scores + 1) if self.ranks else 0.0
 
 
 def nulls(
