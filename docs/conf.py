@@ -26,6 +26,7 @@ myst_enable_extensions = ["attrs_block"]
 myst_heading_anchors = 3
 
 default_role = "code"
+smartquotes = False  # which make a dash of the two hyphens of an option
 autodoc_default_options = {"members": True, "no-value": True}
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"

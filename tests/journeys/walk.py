@@ -2,7 +2,7 @@
 
     python tests/journeys/walk.py [--brief] [NAME ...]
 
-A script ends with status 77 where what it needs is not there, and says on its last line what that is.
+One that needs a package which is not installed, such as torch, is told apart from one that fails.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).parent
-LACKING = 77
-"""The exit status of a script that cannot be run here."""
+LACKING = "ModuleNotFoundError: "
+"""How the last line of a script begins that needs another package."""
 
 
 class Walk(NamedTuple):
@@ -37,7 +37,8 @@ class Walk(NamedTuple):
 
 def journeys() -> list[Path]:
     """The scripts."""
-    return sorted(path for path in FOLDER.iterdir() if path.suffix in (".sh", ".py") and path != Path(__file__))
+    scripts = {*FOLDER.glob("*.sh"), *FOLDER.glob("*.py")} - {*FOLDER.glob("test_*"), Path(__file__)}
+    return sorted(scripts)
 
 
 def walk(script: Path, folder: Path, *, brief: bool) -> Walk:
@@ -71,9 +72,11 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             done = walk(script, Path(folder), brief=options.brief)
-        words = {0: "done", LACKING: f"not here: {done.output.strip().rpartition(chr(10))[2]}"}
-        sys.stdout.write(f"{script.stem:12} {done.seconds:6.1f} s  {words.get(done.status, 'failed')}\n")
-        if done.status not in words:
+        last = (done.output.strip().splitlines() or [""])[-1]
+        lacking = done.status != 0 and last.startswith(LACKING)
+        outcome = "done" if done.status == 0 else f"not here: {last.removeprefix(LACKING)}" if lacking else "failed"
+        sys.stdout.write(f"{script.stem:18} {done.seconds:6.1f} s  {outcome}\n")
+        if outcome == "failed":
             failed = True
             sys.stdout.write(done.output)
     sys.exit(failed)
