@@ -129,7 +129,6 @@ def test_compare_writes_a_report_or_one_figure(run, tmp_path, monkeypatch):
     (folder,) = (tmp_path / "jaxattack-runs").iterdir()
     assert folder.name.startswith("compare-none-some--of-all-")
     assert [one["name"] for one in read(folder)["runs"]] == ["none", "some, of all"]
-    report(folder, output=QUIET)
     compare(run, other, alone=Alone(figure="roc", format="svg"), **options)
     assert "plain (AUC" in (tmp_path / "roc.svg").read_text()
     with pytest.raises(InputError, match="figure is 'rox': a report on compare has roc, differences, cells"):

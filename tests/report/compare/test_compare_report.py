@@ -29,6 +29,7 @@ from jaxattack.audit.findings.comparison import (
 )
 from jaxattack.report import draw, headline, read, table, write
 from jaxattack.report.compare.reading import choose, pairing_in_words, signed, signed_points
+from jaxattack.report.compare.tables import files
 from jaxattack.report.kind import Choice
 from jaxattack.types import InputError
 
@@ -109,9 +110,9 @@ def test_the_terminal_stars_what_is_clear(findings, width):
     assert "leaves 0 out" in " ".join(text.split())
 
 
-def test_csv_has_a_row_an_attack_and_run(findings, tmp_path):
-    write(tmp_path, findings)
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "differences.csv").read_text())))
+def test_csv_has_a_row_an_attack_and_run(findings):
+    text = files(findings)
+    rows = list(csv.DictReader(io.StringIO(text["differences.csv"])))
     assert [(row["attack"], row["run"]) for row in rows[:2]] == [
         (findings["attacks"][0]["name"], name) for name in NAMES[1:]
     ]
@@ -120,17 +121,16 @@ def test_csv_has_a_row_an_attack_and_run(findings, tmp_path):
     assert [float(rows[0][f"tpr_{end}@0.01"]) for end in ("low", "high")] == contrast["tpr"]["0.01"]["interval"]
     assert float(rows[0]["auc"]) - float(rows[0]["auc_than"]) == pytest.approx(contrast["auc"]["difference"])
     assert (rows[0]["common_records"], rows[1]["common_models"]) == ("240", "0")
-    settings = list(csv.reader(io.StringIO((tmp_path / "settings.csv").read_text())))
+    settings = list(csv.reader(io.StringIO(text["settings.csv"])))
     assert settings == [["setting", *NAMES], ["recipe.epochs", "<2>", "", "4"]]
 
 
-def test_an_attack_that_cannot_be_run_somewhere_is_shown_by_a_dash(tmp_path):
+def test_an_attack_that_cannot_be_run_somewhere_is_shown_by_a_dash():
     labels = replace(DEFENDED, signals={"correct": DEFENDED.signals["correct"]})
     found = values(compare(PLAIN, labels, names=["plain", "labels"], attacks=ATTACKS, declare=lookup("loss")).findings)
-    write(tmp_path, found)
     assert "it cannot be run on labels" in headline(found)
     assert re.search(r"loss +0\.\d+ +[\d.]+ +– +–", shown(found))
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "differences.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO(files(found)["differences.csv"])))
     assert {row["attack"]: row["auc_clear"] for row in rows} == {"loss": "", "lira-online": "", "gap": "true"}
 
 
