@@ -58,13 +58,19 @@ def _recognition(findings: Mapping[str, Any]) -> Grid:
 
 
 def _targets(findings: Mapping[str, Any]) -> Grid:
-    score = "score" if findings["attack"]["updates"] else "confidence"
-    grid = empty_grid("class", score, "passes", "taken for", "rank", "SSIM", "corr. nearest", "corr. mean", "PSNR")
+    looks = bool(findings.get("appearance"))
+    beside = "the user's own record" if findings["attack"]["updates"] else "the nearest member of the class"
+    grid = empty_grid(
+        "class", "score" if findings["attack"]["updates"] else "confidence", *(["passes"] if looks else []), "taken for", "rank",
+        "SSIM", "corr.", "corr. mean", "PSNR",
+        caption=f"{'passes: would pass for a record of its class to the eye. ' if looks else ''}SSIM, corr., PSNR: with {beside}; "
+        "corr. mean: with the mean member.",
+    )  # fmt: skip
     for row in findings["targets"][:10]:
         grid.add_row(
             str(row.get("name", row["target"])),
             small(row["score"]),
-            _ANSWERS[row.get("passes")],
+            *([_ANSWERS[row.get("passes")]] if looks else []),
             count(row["victim"]),
             MISSING if row["rank"] is None else str(row["rank"] + 1),
             number(row.get("ssim"), 2),
