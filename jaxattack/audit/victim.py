@@ -25,6 +25,7 @@ from jaxtyping import Bool, Int, Shaped
 from jaxattack.attacks.extraction import Hypotheses, Retraining
 from jaxattack.data import fingerprint
 from jaxattack.oracle import defended, from_model
+from jaxattack.oracle.answering import is_classifier
 from jaxattack.oracle.identity import content, fingerprint_of, probes
 from jaxattack.types import (
     Dataset,
@@ -192,7 +193,11 @@ def as_victim(target: Victim | Oracle | WhiteBox) -> Victim:
             "inputs=jaxattack.Inputs.box(low, high, shape), classes=...)."
         )
     if not isinstance(target, Oracle):
-        raise InputError(f"victim is a {type(target).__name__}: give a Victim, an oracle or a WhiteBox.")
+        door = (
+            "from_estimator(it)" if is_classifier(target) else "from_function(it, access)" if callable(target) else ""
+        )
+        hint = f", as jaxattack.oracle.{door} makes of it" if door else ""
+        raise InputError(f"victim is a {type(target).__name__}: give a Victim, an oracle or a WhiteBox{hint}.")
     url = getattr(target, "url", None)
     return Victim(
         name=url or "an oracle",

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from sklearn.linear_model import LogisticRegression
 
 from jaxattack import audit
 from jaxattack.audit.model_source import identity, source_of
@@ -147,6 +148,10 @@ def test_a_module_is_a_victim_as_it_is():
             InputError, match="model is a .*: give a Flax NNX module alone, or a jaxattack Model and its"
         ):
             from_model(*wrong, **terms)
+    with pytest.raises(InputError, match=r"WhiteBox, as jaxattack\.oracle\.from_function\(it, access\) makes of it"):
+        audit.extract(lambda x: x)
+    with pytest.raises(InputError, match=r"WhiteBox, as jaxattack\.oracle\.from_estimator\(it\) makes of it"):
+        audit.extract(LogisticRegression().fit(DATA.x, DATA.y))
     with pytest.raises(InputError, match=r"victim is a Fixed, whose inputs nothing tells: give jaxattack\.oracle"):
         audit.extract(module)
 
