@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import TemplateError
 
 from jaxattack.attacks.membership import ATTACKS, PROTOCOLS, by_label
 from jaxattack.audit import rescore
@@ -55,7 +57,8 @@ def report(
     """
     if alone.figure is not None:
         document = _document(run)
-        write_alone(alone, document, attacks, out, output, _pictures(run, document))
+        with _as_written(run):
+            write_alone(alone, document, attacks, out, output, _pictures(run, document))
         return
     if alone.names:
         raise InputError(f"names is {' '.join(alone.names)} and no figure is named: name one, as --figure roc.")
@@ -102,8 +105,34 @@ def _draw_anew(folder: Path, out: Path, output: Output) -> None:
 
     document = _document(folder)
     output.check(document["kind"])
-    files = pages.write(out, document, pages.read_pictures(folder), lossless=out.resolve() == folder.resolve())
-    show(out, document, len(files) + len(keep_options(out, output)), output)
+    with _as_written(folder):
+        files = pages.write(out, document, pages.read_pictures(folder), lossless=out.resolve() == folder.resolve())
+        show(out, document, len(files) + len(keep_options(out, output)), output)
+
+
+@contextmanager
+def _as_written(folder: Path) -> Iterator[None]:
+    """Refuse findings that lack what is drawn of them, or have something else in its place.
+
+    Raises:
+        InputError: it says what is wrong.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        AssertionError,
+        ArithmeticError,
+        TemplateError,
+    ) as error:
+        raise InputError(
+            f"{folder / 'report.json'} is not as this version writes it ({error!r:.60}): make it again with the command that did."
+        ) from error
 
 
 def _refuse_loss(folder: Path, attacks: tuple[MembershipAttack, ...]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from paired import DEFENDED, PLAIN, write_run
@@ -92,6 +94,16 @@ def test_other_folders_are_drawn_anew_from_their_findings_and_pictures(tmp_path)
         report(folder, attacks=("loss",), output=QUIET)
     with pytest.raises(InputError, match="holds neither a run nor a report"):
         report(tmp_path / "nothing", output=QUIET)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"victim": 1}, {"curve": 1}, {"gallery": [{}]}, {"success": {"records": "x"}}, {"cost": {"seconds": 3}}]
+)
+def test_damaged_findings_are_refused_in_one_sentence_and_nothing_is_written(damage, tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(evasion() | damage))
+    with pytest.raises(InputError, match=r"report.json is not as this version writes it \(.*: make it again"):
+        report(tmp_path, output=QUIET)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def evasion():
