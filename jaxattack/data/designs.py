@@ -102,7 +102,13 @@ class Halves:
 
 @config
 class Exact:
-    """Every record is in exactly half of the models, at random. Models cannot be added later."""
+    """Every record is in exactly half of the models, at random. Models cannot be added later.
+
+    Example:
+        >>> member = Exact()(models=4, records=6, seed=0)
+        >>> member.sum(axis=0).tolist()  # each record is in half of the models
+        [2, 2, 2, 2, 2, 2]
+    """
 
     extendable: ClassVar[bool] = False
 
@@ -135,6 +141,10 @@ class Poisson:
 
     Attributes:
         rate: the probability of being in, between 0 and 1.
+
+    Example:
+        >>> Poisson(rate=0.5)(models=2, records=1000, seed=0).shape
+        (2, 1000)
     """
 
     rate: float = 0.5
@@ -168,6 +178,10 @@ class Sized:
 
     Attributes:
         members: how many, at least 1 and at most the number of records.
+
+    Example:
+        >>> Sized(members=3)(models=2, records=6, seed=0).sum(axis=1).tolist()
+        [3, 3]
     """
 
     members: int

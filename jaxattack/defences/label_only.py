@@ -9,7 +9,13 @@ from jaxattack.types import Access, Answer, InputError, config
 
 @config
 class LabelOnly:
-    """The label alone."""
+    """The label alone.
+
+    Example:
+        >>> terms = ja.Access(level="probability", classes=2, inputs=ja.Inputs.box(0, 1, (2,)))
+        >>> LabelOnly().access(terms).level
+        'label'
+    """
 
     paper = "Shokri et al. 2017, arXiv 1610.05820"
     resolution = 0.0

@@ -20,6 +20,12 @@ class Temperature:
 
     Raises:
         InputError: a temperature not above 0.
+
+    Example:
+        >>> terms = ja.Access(level="probability", classes=2, inputs=ja.Inputs.box(0, 1, (2,)))
+        >>> softer = ja.oracle.defended(ja.oracle.from_function(lambda x: x, terms), Temperature(temperature=2.0))
+        >>> softer(np.asarray([[0.8, 0.2]])).probability.round(3).tolist()
+        [[0.667, 0.333]]
     """
 
     paper = "Shokri et al. 2017, arXiv 1610.05820"

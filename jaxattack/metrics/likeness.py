@@ -24,7 +24,12 @@ _BLOCK = 1 << 24
 def mse(
     a: Shaped[np.ndarray, "record *feature"], b: Shaped[np.ndarray, "record *feature"]
 ) -> Float[np.ndarray, "record"]:
-    """Mean squared error of each record."""
+    """Mean squared error of each record.
+
+    Example:
+        >>> float(np.squeeze(mse(np.zeros((1, 4)), np.full((1, 4), 0.5))))
+        0.25
+    """
     return ((a.astype(float) - b) ** 2).reshape(len(a), -1).mean(axis=1)
 
 

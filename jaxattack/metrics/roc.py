@@ -153,7 +153,12 @@ class Ranked(NamedTuple):
 
 
 def auc(roc: Roc) -> float:
-    """Area under the curve: the chance that a member outscores a non-member, ties counting one half."""
+    """Area under the curve: the chance that a member outscores a non-member, ties counting one half.
+
+    Example:
+        >>> float(auc(roc_curve(np.asarray([1.0, 0.0]), np.asarray([True, False]))))
+        1.0
+    """
     twice = np.dot(np.diff(roc.fp), roc.tp[1:] + roc.tp[:-1])
     return float(twice / (2 * roc.positives * roc.negatives))
 

@@ -17,6 +17,10 @@ class Architecture:
 
     Raises:
         InputError: an unknown name, sizes that do not fit it, or a share out of range.
+
+    Example:
+        >>> Architecture(name="mlp:64-32", activation="tanh").activation
+        'tanh'
     """
 
     name: str = "mlp:256"

@@ -67,6 +67,12 @@ def top_k(oracle: Oracle, k: int) -> Oracle:
 
     Raises:
         InputError: k out of 1 to classes, or labels alone are answered.
+
+    Example:
+        >>> terms = ja.Access(level="probability", classes=3, inputs=ja.Inputs.box(0, 1, (3,)))
+        >>> two = top_k(ja.oracle.from_function(lambda x: x, terms), 2)
+        >>> two(np.asarray([[0.2, 0.5, 0.3]])).probability.tolist()
+        [[nan, 0.5, 0.3]]
     """
     return _Defended(oracle, TopK(k=k), (), 0, {"top": k})
 
@@ -76,6 +82,12 @@ def label_only(oracle: Oracle) -> Oracle:
 
     Raises:
         InputError: a regressor, which has no labels.
+
+    Example:
+        >>> terms = ja.Access(level="probability", classes=3, inputs=ja.Inputs.box(0, 1, (3,)))
+        >>> answer = label_only(ja.oracle.from_function(lambda x: x, terms))(np.asarray([[0.2, 0.5, 0.3]]))
+        >>> answer.label.tolist(), answer.probability
+        ([1], None)
     """
     return _Defended(oracle, LabelOnly(), (), 0, {"level": "label"})
 

@@ -36,6 +36,10 @@ class Placement:
 
     Raises:
         InputError: less than 1, or an unknown form.
+
+    Example:
+        >>> Placement(chunk=16, vmap=2).chunk
+        16
     """
 
     chunk: int | None = None

@@ -36,6 +36,10 @@ def lookup(name: str) -> EvasionAttack:
 
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
+
+    Example:
+        >>> lookup("hopskipjump?queries=300").queries
+        300
     """
     return named(name, ATTACKS, "evasion attack")
 

@@ -37,6 +37,10 @@ def lookup(name: str) -> InversionAttack:
 
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
+
+    Example:
+        >>> lookup("mi-face?restarts=2").restarts
+        2
     """
     return named(name, ATTACKS, "inversion attack")
 

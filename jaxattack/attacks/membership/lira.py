@@ -53,6 +53,10 @@ class LiRA:
 
     Raises:
         InputError: an unknown choice, or bayes with reference_code.
+
+    Example:
+        >>> LiRA(online=False, variance="record").name
+        'lira-offline-record'
     """
 
     signals = (Phi(),)

@@ -66,6 +66,10 @@ class RMIA:
 
     Raises:
         InputError: a value outside its range.
+
+    Example:
+        >>> RMIA(online=True, counting=False).name
+        'rmia-online-log'
     """
 
     family = "rmia"

@@ -72,6 +72,10 @@ class Threshold:
 
     Raises:
         InputError: an unknown quantity or protocol, another protocol without a shadow, or a rate outside 0 to 1.
+
+    Example:
+        >>> Threshold(quantity="entropy", classwise=True).name
+        'entropy-classwise'
     """
 
     quantity: str

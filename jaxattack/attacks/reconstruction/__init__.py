@@ -39,6 +39,10 @@ def lookup(name: str) -> ReconstructionAttack:
 
     Raises:
         InputError: an unknown name or field, or a value outside a field's range.
+
+    Example:
+        >>> lookup("convex").name
+        'convex'
     """
     return named(name, ATTACKS, "reconstruction attack")
 

@@ -119,6 +119,10 @@ class Standard:
         recipe: how the members are gone through.
         loss: what a batch costs.
         gradient: which records a step reads, and what direction it takes from them.
+
+    Example:
+        >>> Standard(recipe=Recipe(epochs=10, batch=50), loss=CrossEntropy()).steps(100)
+        20
     """
 
     recipe: Recipe = field(default_factory=Recipe)
