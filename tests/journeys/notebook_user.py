@@ -23,7 +23,7 @@ class Net(nnx.Module):
 # %% Who was in the training set?
 learner = ja.learners.Standard(recipe=ja.Recipe(epochs=20, learning_rate=0.01))
 attacks = (ja.attacks.LiRA(online=True), ja.attacks.Threshold(quantity="loss"))
-result = ja.membership(model=Net, dataset=iris, models=12, learner=learner, attacks=attacks)
+result = ja.membership(model=Net, dataset=iris, models=8, learner=learner, attacks=attacks)
 
 # %% Its last line, as the notebook shows it, and as a terminal does
 shown = result._repr_html_()

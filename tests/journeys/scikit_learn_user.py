@@ -18,9 +18,9 @@ frame = cancer.data[cancer.feature_names[:10]].assign(
     diagnosis=cancer.target_names[cancer.target],
 )
 patients = ja.load(frame, label="diagnosis", id="patient")
-member = ja.designs.Halves()(models=12, records=len(patients), seed=0)
+member = ja.designs.Halves()(models=8, records=len(patients), seed=0)
 models = [
-    RandomForestClassifier(25, random_state=seed).fit(patients.x[row], patients.y[row])
+    RandomForestClassifier(10, random_state=seed).fit(patients.x[row], patients.y[row])
     for seed, row in enumerate(member)
 ]
 
