@@ -237,7 +237,7 @@ def sweep(
     """
     setting, folder = run.setting, folder or sweep_folder(run)
     with progress(Output()) as shown, resumable(folder):
-        return membership(
+        result = membership(
             folder,
             model=Architecture(name=setting.model),
             dataset=run.dataset,
@@ -250,6 +250,8 @@ def sweep(
             placement=run.placement,
             progress=shown,
         )
+    assert isinstance(result, MembershipResult)  # of a sweep, not of one target
+    return result
 
 
 def phi_of(folder: Path, models: int) -> Observations:

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from jaxattack import Recipe, load, membership
 from jaxattack.attacks.membership import lookup
+from jaxattack.audit import MembershipResult
 from jaxattack.models import Architecture
 from jaxattack.training.learners import Standard
 
@@ -47,6 +48,7 @@ def figures(options: argparse.Namespace, out: Path, seed: int) -> dict[str, np.n
         attacks=tuple(map(lookup, (*EXPECTED, *OPTIMISED))),
     )
     measured = {}
+    assert isinstance(result, MembershipResult)  # of a sweep, not of one target
     for attack in result.findings.attacks:
         one = attack.per_target
         measured[attack.name] = np.array([one.auc.mean, one.balanced_accuracy.mean, one.tpr["0.01"].mean])

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from jaxattack import Recipe, load, membership
 from jaxattack.attacks.membership import lookup
+from jaxattack.audit import MembershipResult
 from jaxattack.models import Architecture
 from jaxattack.training.learners import Standard
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("jaxattack-runs/location30"))
     options = parser.parse_args()
-    found = membership(
+    result = membership(
         options.out,
         model=Architecture(name="mlp:128", activation="tanh"),
         dataset=load(str(options.data)),
@@ -46,7 +47,8 @@ def main() -> None:
     table = Table(title="Location-30, mean over targets", title_justify="left")
     for column in ("attack", "AUC", "expected", "TPR at 1% FPR", "expected"):
         table.add_column(column, justify="left" if column == "attack" else "right")
-    for attack in found.findings.attacks:
+    assert isinstance(result, MembershipResult)  # of a sweep, not of one target
+    for attack in result.findings.attacks:
         area, rate = attack.per_target.auc, attack.per_target.tpr["0.01"]
         expected = EXPECTED.get(attack.name)
         table.add_row(
