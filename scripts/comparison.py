@@ -202,9 +202,10 @@ def roc_figure(entries: Mapping[str, Entry], labels: Mapping[str, str], publishe
         published: rows of papers.
     """
     shown = [{**entries[name], "name": label} for name, label in labels.items()]
-    figure = roc(sorted(shown, key=lambda entry: entry["tpr"][QUOTED], reverse=True))
+    shown = sorted(shown, key=lambda entry: entry["tpr"][QUOTED], reverse=True)
+    figure = roc(shown)
     axes = figure.axes[0]
-    colours = {line.get_label(): line.get_color() for line in axes.lines}
+    colours = {entry["name"]: line.get_color() for entry, line in zip(shown, axes.lines, strict=False)}
     for row in published:
         if row.attack in labels:
             rates = {

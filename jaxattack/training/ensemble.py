@@ -101,7 +101,7 @@ class Sweep:
         for signal in by_name.values():
             if isinstance(signal, OptimisedSignal | DistilledSignal):
                 raise InputError(
-                    f"signal is {signal.name!r}, which is found of models that are trained: ask kept models for it."
+                    f"signal is {signal.name!r}, which is read of models when they are trained, not on the way: ask kept models for it."
                 )
         object.__setattr__(self, "signals", tuple(by_name.values()))
 

@@ -70,5 +70,5 @@ def test_without_noise_there_is_no_bound_and_nonsense_is_refused():
 
 def test_without_the_library_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    with pytest.raises(InputError, match=r"jaxattack\[private\]"):
+    with pytest.raises(InputError, match=r"needs dp-accounting: pip install "):
         accountant.require_accountant()

@@ -121,6 +121,7 @@ OF_A_SWEEP = {
     ),
     "background": ({"background": 2}, {"background": 4}, {"background"}),
     "no background": ({}, {"background": 4}, {"background"}),
+    "reserve": ({"reserve": 0.2}, {"reserve": 0.4}, {"reserve", "data.sha256"}),
 }  # fmt: skip
 NO_PART = {
     "models": 6,

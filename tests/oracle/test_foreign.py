@@ -367,7 +367,7 @@ def test_what_is_no_skops_file_is_refused(skops, tmp_path):
 
 def test_a_missing_skops_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "skops", None)
-    with pytest.raises(InputError, match=r"pip install 'jaxattack\[serve\]'"):
+    with pytest.raises(InputError, match=r"needs skops: install it with: pip install "):
         from_skops(tmp_path / "model.skops")
 
 

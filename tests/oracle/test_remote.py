@@ -146,10 +146,13 @@ def test_a_budget_that_is_too_small_refuses_the_whole_batch_before_any_part():
 
 
 def test_an_unknown_key_is_one_sentence():
-    with serving(victim(), keys=[Key(name="k", secret="s")]) as place, connect(place, key="wrong") as oracle:
-        with pytest.raises(InputError, match=r"refuses the key: the key is unknown") as caught:
-            oracle(queries(1))
-        assert "wrong" not in str(caught.value)
+    keys = [Key(name="k", secret="s")]
+    for terms in (False, True):
+        with serving(victim(), keys=keys, settings=Settings(open_terms=terms)) as place:
+            refused = pytest.raises(InputError, match=r"refuses the key: the key is unknown")
+            with refused as caught, connect(place, key="wrong") as oracle:
+                oracle(queries(1))
+            assert "wrong" not in str(caught.value)
 
 
 def test_a_rate_is_waited_for_as_long_as_the_service_asks():

@@ -48,7 +48,7 @@ def test_its_name_says_everything_and_no_sweep_observes_it(signal):
     assert isinstance(signal, OptimisedSignal)
     assert lookup(signal.name) == signal
     assert sees(signal, "probability" if signal is CANARY else "label")
-    with pytest.raises(InputError, match=f"signal is '{signal.name}', whose queries are found on models"):
+    with pytest.raises(InputError, match=f"signal is '{signal.name}', which is read of models when they are trained"):
         Sweep(model=LINEAR, recipe=Recipe(), signals=(signal,))
 
 

@@ -187,8 +187,6 @@ class Remote:
             raise BudgetSpent(f"{url}: {reply.sentence()}", left=left)
         if reply.status in (400, 413, 422):
             raise InputError(f"{url} refuses the queries: {reply.sentence()}")
-        if reply.status in (401, 403):
-            raise InputError(f"{url} refuses the key: {reply.sentence()}")
         _expect(reply, self._media, url)
         try:
             return read_answer(reply.body, self._media, self.access, queries)
@@ -197,6 +195,8 @@ class Remote:
 
 
 def _expect(reply: Reply, media: Media, url: str) -> None:
+    if reply.status in (401, 403):
+        raise InputError(f"{url} refuses the key: {reply.sentence()}")
     if reply.status != 200:
         raise OracleError(f"{url} does not answer as a prediction API: {reply.sentence()}")
     if reply.media() != media:
