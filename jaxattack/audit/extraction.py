@@ -202,6 +202,7 @@ def _attack_findings(attack: ExtractionAttack, extraction: Extraction) -> Attack
         name=attack.name,
         settings=settings(attack),
         converged=extraction.converged,
+        exact=extraction.exact,
         complete=extraction.complete,
         reason=extraction.reason,
         verification=verification_findings(extraction.verdict),

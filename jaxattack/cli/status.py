@@ -13,7 +13,7 @@ STATUSES = {
     BAD_INPUT: "the input cannot be used: one sentence says why",
     ABOVE_LIMIT: "all is written, and a figure is above its limit (`--fail-above`)",
     UNFINISHED: "all is written, and the attack stopped before its end, as where its budget was gone; an attack that came to its "
-    "end and found little, or that nothing verifies, is done",
+    "end and found little, or that nothing verifies, is done, and so is a theft that trains a substitute on as many answers as it gets",
     INTERRUPTED: "stopped by Ctrl-C: the same command goes on",
 }
 """What each exit status means."""

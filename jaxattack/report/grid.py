@@ -17,8 +17,9 @@ from rich.text import Text
 
 Cell = str | Text
 _PIECES = re.compile(r"[^\s\-?&+,/]*[\s\-?&+,/]?")
-_SPACE, _NAME = 2, 26
-"""Columns of the terminal between two columns of a table; and how wide the first one stays while another can be left out."""
+_SPACES, _NAME = (2, 1), 26
+"""Columns of the terminal between two columns of a table, the fewer where more columns fit so; and how wide the first one
+stays while another can be left out."""
 
 
 @dataclass(kw_only=True)
@@ -48,12 +49,13 @@ class Grid:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         needed = [self._needed(at) for at in range(len(self.columns))]
-        shown = self._fitting(needed, options.max_width)
-        room = options.max_width - sum(needed[at] + _SPACE for at in shown[1:])
+        space = max(_SPACES, key=lambda space: (len(self._fitting(needed, options.max_width, space)), space))
+        shown = self._fitting(needed, options.max_width, space)
+        room = options.max_width - sum(needed[at] + space for at in shown[1:])
         names = [wrapped(row[0], room) for row in self.rows]
         needed[0] = min(_longest([Text("\n".join(self.columns[0].split())), *names]), room)
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        for at, width in zip(shown, self._widths(shown, needed, options.max_width), strict=True):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, space - 1, 0, 0), pad_edge=False, show_edge=False)
+        for at, width in zip(shown, self._widths(shown, needed, options.max_width, space), strict=True):
             table.add_column(Text(self.columns[at]), justify="right" if at else "left", width=width)
         for name, row in zip(names, self.rows, strict=True):
             table.add_row(name, *(row[at] for at in shown[1:]))
@@ -69,19 +71,19 @@ class Grid:
             (len(word) for word in (*self.columns[at].split(), *(row[at].plain for row in self.rows))), default=0
         )
 
-    def _fitting(self, needed: Sequence[int], width: int) -> list[int]:
+    def _fitting(self, needed: Sequence[int], width: int, space: int) -> list[int]:
         """The columns that there is room for, the first always among them."""
         shown = list(range(len(needed)))
         name = min(needed[0], _NAME)
         for at in sorted(shown[1:], key=lambda at: (self.columns[at] in self.last, -at)):
-            if name + sum(needed[other] + _SPACE for other in shown[1:]) <= width:
+            if name + sum(needed[other] + space for other in shown[1:]) <= width:
                 break
             shown.remove(at)
         return shown
 
-    def _widths(self, shown: Sequence[int], needed: Sequence[int], width: int) -> list[int]:
+    def _widths(self, shown: Sequence[int], needed: Sequence[int], width: int, space: int) -> list[int]:
         """The width of each column, in which heads stand on one line as far as there is room."""
-        spare = width - sum(needed[at] for at in shown) - _SPACE * (len(shown) - 1)
+        spare = width - sum(needed[at] for at in shown) - space * (len(shown) - 1)
         widths = []
         for at in shown:
             more = max(min(len(self.columns[at]) - needed[at], spare), 0)

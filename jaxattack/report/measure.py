@@ -121,7 +121,9 @@ RECONSTRUCTION: Mapping[str, Measure] = {
 def why_unfinished(findings: Values) -> str:
     """Why an attack stopped before the end of its own procedure; empty where it did not.
 
-    An attack that came to its end and found little, or that nothing verifies, has finished.
+    An attack that came to its end and found little, or that nothing verifies, has finished. So has a theft that trains a
+    substitute: it learns as many answers as the budget allows.
     """
     attack = findings["attack"]
-    return "" if attack.get("converged", attack["complete"]) else attack["reason"]
+    ended = attack.get("converged", attack["complete"]) or not attack.get("exact", True)
+    return "" if ended else attack["reason"]

@@ -42,7 +42,7 @@ def test_columns_go_from_the_right_and_those_that_matter_last():
     grid = empty_grid("attack", "AUC", "balanced", "@1%", "@0.1%", last=("AUC", "@0.1%"), caption="Shares.")
     grid.add_row("lira-online-fixed-variance", "0.567", "0.560", "2.30", "1.10")
     assert "Left out" not in printed(grid, 70)
-    for width, gone in ((52, "@1%"), (45, "balanced, @1%"), (38, "balanced, @1%, @0.1%")):
+    for width, gone in ((51, "@1%"), (44, "balanced, @1%"), (36, "balanced, @1%, @0.1%")):
         text = " ".join(printed(grid, width).split())
         assert f"Shares. Left out, for want of width: {gone}." in text
         assert "lira-online-fixed-variance" in text

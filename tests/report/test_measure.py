@@ -108,6 +108,7 @@ def test_of_other_kinds_the_figure_of_the_headline_counts(kind, findings, measur
     [
         ("extraction", {"converged": True, "complete": False, "reason": "not verified."}, ""),
         ("extraction", {"converged": False, "complete": False, "reason": "the budget is gone."}, "the budget is gone."),
+        ("extraction", {"converged": False, "exact": False, "complete": False, "reason": "the budget is gone."}, ""),
         ("evasion", {"converged": True, "complete": False, "reason": "nobody is fooled."}, ""),
         ("inversion", {"complete": True, "reason": ""}, ""),
         ("inversion", {"complete": False, "reason": "the budget is gone."}, "the budget is gone."),

@@ -213,6 +213,7 @@ class AttackFindings:
         name: of the attack.
         settings: its fields.
         converged: whether its own procedure came to its end.
+        exact: whether the victim's numbers are to come out; else a substitute learns as many answers as it gets.
         complete: whether it did, and the stolen model then disagreed with the victim on no fresh input.
         reason: why it is not complete, in one sentence; empty where it is.
         verification: on fresh inputs.
@@ -222,6 +223,7 @@ class AttackFindings:
     name: str
     settings: Mapping[str, Any]
     converged: bool
+    exact: bool
     complete: bool
     reason: str
     verification: VerificationFindings
