@@ -110,7 +110,7 @@ def test_credentials_are_sent_and_neither_logged_nor_told_even_where_the_service
             ("/api/describe?token=t0p%2Bsecret", "Bearer sk-secret-1"),
         ),
     ):
-        with pytest.raises(OracleError) as caught:
+        with pytest.raises(InputError, match="refuses the key") as caught:
             connect(url, key=key, retries=0)
         assert asked[-1] == sent
         told = str(caught.value) + caplog.text
