@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +30,8 @@ LARGEST_JSON = 1 << 26
 
 DEEPEST_JSON = 64
 """Levels of brackets; Python's own limit is a thousand, and whatever walks through the values meets it again."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 ABANDONED = 3600.0
 """Seconds without a change after which a half-written file has no writer any more."""
@@ -163,7 +166,7 @@ def _refuse_link(path: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file of a folder.
+    """Read a JSON object from a file of a folder; what would command a terminal that shows it is a question mark.
 
     Raises:
         InputError: it is missing or damaged, or refused as the module says.
@@ -171,13 +174,24 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         _refuse_link(path)
         with open_regular(path) as file:
-            value = decode_json(file.read(LARGEST_JSON + 1))
+            value = _without_controls(decode_json(file.read(LARGEST_JSON + 1)))
     except FileNotFoundError as error:
         raise FolderError(f"{path} does not exist: give the folder of a run.") from error
     except (OSError, UnreadableError) as error:
         raise FolderError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
     if not isinstance(value, dict):
         raise FolderError(f"{path} is no description of a run: give another folder.")
+    return value
+
+
+def _without_controls(value: Any) -> Any:
+    """Plain values without control characters in their text, but for line ends and tabs."""
+    if isinstance(value, str):
+        return _CONTROLS.sub("?", value)
+    if isinstance(value, list):
+        return [_without_controls(part) for part in value]
+    if isinstance(value, dict):
+        return {_CONTROLS.sub("?", key): _without_controls(part) for key, part in value.items()}
     return value
 
 

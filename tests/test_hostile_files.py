@@ -462,3 +462,10 @@ def test_an_archive_is_opened_without_reading_its_arrays(tmp_path):
         assert archive.header("x").shape == (5, 2)
         with pytest.raises(UnreadableError, match="z: there is no such array"):
             archive.read("z")
+
+
+def test_text_of_a_file_commands_no_terminal(tmp_path):
+    (tmp_path / "a.json").write_text(
+        json.dumps({"a\x1b": ["\x1b[31mred\x9b0m\r", {"b": "two\nlines\t\u00e9"}], "n": 1.5})
+    )
+    assert read_json(tmp_path / "a.json") == {"a?": ["?[31mred?0m?", {"b": "two\nlines\t\u00e9"}], "n": 1.5}
