@@ -50,7 +50,8 @@ class Answering:
             oracle: what is asked.
             records: queries in one request, at most, and in one call for several.
             settings: limits of a request.
-            spend: told the queries that are answered, by the name of the key, before the answers are sent.
+            spend: told the queries that are answered, by the name of the key, before the answers are sent; where it raises
+                OSError none is sent, and none counted.
         """
         self._oracle, self._access, self._settings = oracle, oracle.access, settings
         self._records, self._spend = records, spend
@@ -68,14 +69,24 @@ class Answering:
         for group in self._groups(questions):
             replies |= self._answer(group)
         answered = [one for one in questions if isinstance(replies[one.place], bytes)]
+        if refusal := self._keep(answered):
+            replies |= {one.place: refusal for one in answered}
         for one in questions:
             one.prediction.account.settle(len(one.x), answered=isinstance(replies[one.place], bytes))
-        if self._spend and answered:
-            spent: Counter[str] = Counter()
-            for one in answered:
-                spent[one.prediction.account.name] += len(one.x)
-            self._spend(spent)
         return [replies[place] for place in range(len(predictions))]
+
+    def _keep(self, answered: Sequence[Question]) -> Refusal | None:
+        """Keep what was spent; where that cannot be done, nothing may be answered."""
+        if self._spend is None or not answered:
+            return None
+        spent: Counter[str] = Counter()
+        for one in answered:
+            spent[one.prediction.account.name] += len(one.x)
+        try:
+            self._spend(spent)
+        except OSError as error:
+            return Refusal(503, f"what keys have spent cannot be kept ({error.strerror or error}): ask again later.")
+        return None
 
     def _read(self, place: int, prediction: Prediction) -> Question | Refusal:
         try:

@@ -87,10 +87,16 @@ class Batching:
                 await self._wait()
                 batch = self._next()
                 self._last = len(batch)
-                # Abandoned only where the server stops, and its grace has passed.
-                replies = await anyio.to_thread.run_sync(
-                    self._answer, [prediction for prediction, _ in batch], limiter=self._worker, abandon_on_cancel=True
-                )
+                try:
+                    # Abandoned only where the server stops, and its grace has passed.
+                    replies = await anyio.to_thread.run_sync(
+                        self._answer,
+                        [prediction for prediction, _ in batch],
+                        limiter=self._worker,
+                        abandon_on_cancel=True,
+                    )
+                except Exception as error:  # whoever waits is told, and the next batch is answered
+                    replies = [error] * len(batch)
                 for (_, future), reply in zip(batch, replies, strict=True):
                     if future.done():  # nobody waits any more
                         continue

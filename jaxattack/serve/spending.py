@@ -8,6 +8,7 @@ its own time: a power failure may lose the last seconds.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -61,9 +62,10 @@ class Spending:
             OSError: the disk is full.
         """
         lines = "".join(f"{name} {count}\n" for name, count in queries.items()).encode()
-        written = os.write(self._file, lines)
-        if written != len(lines):
-            raise OSError(f"{self._path} takes no more")
+        size = os.fstat(self._file).st_size
+        if os.write(self._file, lines) != len(lines):
+            os.ftruncate(self._file, size)  # half a line would join the next one
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +94,37 @@ def test_what_fails_for_one_is_refused_to_that_one_alone():
     assert [reply.status if isinstance(reply, Refusal) else 200 for reply in replies] == [200, 503, 400, 200, 402]
     assert account.queries == oracle.ledger.queries == 4
     account.charge(1, 0)  # what failed was given back
+
+
+def test_nothing_is_answered_where_what_is_spent_cannot_be_kept():
+    def spend(_):
+        raise OSError(28, "No space left on device")
+
+    account = Account("a", Settings(), Key(name="a", secret="s", queries=5))
+    (reply,) = Answering(victim(), 100, Settings(), spend)([prediction(queries(5), account)])
+    assert isinstance(reply, Refusal)
+    assert reply.status == 503
+    assert "No space left" in str(reply)
+    assert account.queries == 0
+    account.charge(5, 0)  # they were given back
+
+
+def test_a_fault_while_answering_leaves_nobody_waiting_and_the_next_is_answered():
+    faults = [RuntimeError("a fault"), None]
+
+    def answer(batch) -> list[Reply]:
+        if fault := faults.pop(0):
+            raise fault
+        return [b"answered" for _ in batch]
+
+    async def ask() -> bytes:
+        batching = Batching(answer, most=10, patience=0.0)
+        asked = prediction(queries(1), Account("anyone", Settings()))
+        with pytest.raises(RuntimeError, match="a fault"):
+            await batching(asked)
+        return await batching(asked)
+
+    assert asyncio.run(asyncio.wait_for(ask(), 20)) == b"answered"
 
 
 def test_callers_at_the_same_time_share_calls_and_budgets_are_exact():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -53,6 +54,19 @@ def test_a_half_written_line_is_left_out_and_does_not_join_the_next(tmp_path):
         file.add(Counter(bob=2))
     with Spending(path) as file:
         assert file.total == {"alice": 5, "bob": 2}
+
+
+def test_a_line_that_finds_no_room_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    with Spending(tmp_path / "spent") as file:
+        file.add(Counter(alice=5))
+        write = os.write
+        monkeypatch.setattr("os.write", lambda descriptor, text: write(descriptor, text[:3]))
+        with pytest.raises(OSError, match="No space left"):
+            file.add(Counter(alice=7))
+        monkeypatch.undo()
+        file.add(Counter(bob=1))
+    with Spending(tmp_path / "spent") as file:
+        assert file.total == {"alice": 5, "bob": 1}
 
 
 @pytest.mark.parametrize("content", [b"\x00\n", b"alice\n", b"alice -5\n", b"alice 5 6\n", b'{"alice": 5}\n'])
