@@ -14,16 +14,15 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import LearnedAttack
-from jaxattack.attacks.membership.observed import read_values
-from jaxattack.signals import METRICS, Trajectory
-from jaxattack.types import InputError, Observations, Signal, at_least, config
+from jaxattack.attacks.membership.trajectory import TrajectoryAttack
+from jaxattack.signals import METRICS
+from jaxattack.types import Observations, config
 
 PUBLISHED = AttackNetwork(joint=(512, 128, 32), learning_rate=1e-3, decay=1e-4, epochs=100)
 
 
 @config
-class LossTrajectory(LearnedAttack):
+class LossTrajectory(TrajectoryAttack):
     """An attack network over the losses of a student after each of its passes, and of the target.
 
     Attributes:
@@ -44,34 +43,10 @@ class LossTrajectory(LearnedAttack):
     network: AttackNetwork = PUBLISHED
     passes: int = 100
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(1, passes=self.passes)
-
-    @property
-    def signals(self) -> tuple[Signal, ...]:
-        """The trajectory of so many passes."""
-        return (Trajectory(passes=self.passes),)
-
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record time"], ...]:
         """The losses, in the order of time.
 
         Raises:
-            InputError: as `jaxattack.attacks.membership.observed.read_values`, or values of another number of passes.
+            InputError: as `TrajectoryAttack.trajectory`.
         """
-        return (read_trajectory(observations, self.passes)[..., METRICS.index("loss")],)
-
-
-def read_trajectory(observations: Observations, passes: int) -> Float[np.ndarray, "model record time metric"]:
-    """What is read of every answer on the way, of the record itself.
-
-    Raises:
-        InputError: as `jaxattack.attacks.membership.observed.read_values`, or values of another number of passes.
-    """
-    values = read_values(observations, Trajectory(passes=passes))[:, :, 0]
-    if values.shape[2] != (passes + 1) * len(METRICS):
-        raise InputError(
-            f"{Trajectory(passes=passes).name} has {values.shape[2]} values a record: give {len(METRICS)} of the model and of its "
-            f"student after each of {passes} passes."
-        )
-    return values.reshape(*values.shape[:2], passes + 1, len(METRICS))
+        return (self.trajectory(observations)[..., METRICS.index("loss")],)

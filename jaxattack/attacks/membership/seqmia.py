@@ -12,16 +12,15 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.attack_network import AttackNetwork
-from jaxattack.attacks.membership.learned import LearnedAttack
-from jaxattack.attacks.membership.loss_trajectory import read_trajectory
-from jaxattack.signals import METRICS, Trajectory
-from jaxattack.types import Observations, Signal, at_least, config
+from jaxattack.attacks.membership.trajectory import TrajectoryAttack
+from jaxattack.signals import METRICS
+from jaxattack.types import Observations, config
 
 PUBLISHED = AttackNetwork(joint=(), recurrent=50, per_time=len(METRICS), learning_rate=0.01)
 
 
 @config
-class SeqMIA(LearnedAttack):
+class SeqMIA(TrajectoryAttack):
     """An LSTM with attention over what is read of a student after each of its passes, and of the target.
 
     Attributes:
@@ -42,20 +41,11 @@ class SeqMIA(LearnedAttack):
     network: AttackNetwork = PUBLISHED
     passes: int = 50
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(1, passes=self.passes)
-
-    @property
-    def signals(self) -> tuple[Signal, ...]:
-        """The trajectory of so many passes."""
-        return (Trajectory(passes=self.passes),)
-
     def features(self, observations: Observations) -> tuple[Float[np.ndarray, "model record value"], ...]:
         """All numbers, in the order of time.
 
         Raises:
-            InputError: as `jaxattack.attacks.membership.loss_trajectory.read_trajectory`.
+            InputError: as `TrajectoryAttack.trajectory`.
         """
-        values = read_trajectory(observations, self.passes)
+        values = self.trajectory(observations)
         return (values.reshape(*values.shape[:2], -1),)
