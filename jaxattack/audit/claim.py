@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jaxattack.audit.findings.membership import ComparisonFindings, DifferenceFindings
+from jaxattack.audit.findings.membership_attack import ComparisonFindings, DifferenceFindings
 from jaxattack.metrics.differences import Difference, differences
 from jaxattack.metrics.roc import allowed
 from jaxattack.metrics.uncertainty import CONFIDENCE, Influences

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
-from jaxattack.audit.findings.membership import ModelsPoint, PooledFindings, QueriesPoint, RateFindings
+from jaxattack.audit.findings.membership_attack import ModelsPoint, QueriesPoint
+from jaxattack.audit.findings.rates import PooledFindings, RateFindings
 from jaxattack.metrics import auc, influences, roc_curve
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations

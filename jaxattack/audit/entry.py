@@ -10,17 +10,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.audit.curves import rate_key
-from jaxattack.audit.findings.membership import (
+from jaxattack.audit.findings.membership_attack import (
     AttackFindings,
-    BandFindings,
-    CurveFindings,
     HistogramFindings,
     ModelsPoint,
-    PooledFindings,
     QueriesPoint,
     TargetFindings,
     TransferFindings,
 )
+from jaxattack.audit.findings.rates import BandFindings, CurveFindings, PooledFindings, RocFindings
 from jaxattack.metrics import Band, OwnRates, Roc, Summary, thin
 from jaxattack.metrics.uncertainty import CONFIDENCE
 from jaxattack.types import MembershipAttack
@@ -62,6 +60,21 @@ def curve_findings(roc: Roc) -> CurveFindings:
     )
 
 
+def roc_findings(summary: Summary) -> RocFindings:
+    """The pooled curve of a summary, with the figures read from it."""
+    points = {rate_key(point.fpr): point for point in summary.tpr}
+    return RocFindings(
+        auc=summary.auc,
+        auc_interval=summary.auc_estimate.interval(),
+        tpr={rate: point.tpr for rate, point in points.items()},
+        tpr_interval=tpr_intervals(summary, CONFIDENCE),
+        false_positives={rate: point.false_positives for rate, point in points.items()},
+        resolvable={rate: point.resolvable for rate, point in points.items()},
+        roc=curve_findings(summary.roc),
+        band=band_findings(summary.band),
+    )
+
+
 def attack_findings(
     name: str,
     attack: MembershipAttack,
@@ -88,22 +101,16 @@ def attack_findings(
         seconds: that scoring took.
     """
     rates = [rate_key(point.fpr) for point in summary.tpr]
-    pooled = pooled_of(summary)
     return AttackFindings(
+        **vars(roc_findings(summary)),
         name=name,
         family=attack.family,
         description=describe_attack(attack),
         references=attack.references,
         records=scores.shape[1],
-        auc=pooled.auc,
-        auc_interval=summary.auc_estimate.interval(),
         balanced_accuracy=summary.balanced_accuracy,
         advantage=summary.advantage,
-        tpr=pooled.tpr,
-        tpr_interval=pooled.tpr_interval,
         tpr_interval_corrected=tpr_intervals(summary, confidence),
-        false_positives={rate: point.false_positives for rate, point in zip(rates, summary.tpr, strict=True)},
-        resolvable={rate: point.resolvable for rate, point in zip(rates, summary.tpr, strict=True)},
         tied=summary.tied,
         per_target=TargetFindings(
             auc=summary.target_auc,
@@ -116,8 +123,6 @@ def attack_findings(
             rate_key(prior): {rate_key(fpr): float(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
             for prior in next(iter(summary.ppv.values()))
         },
-        roc=curve_findings(summary.roc),
-        band=band_findings(summary.band),
         histogram=_histogram(scores, member),
         by_models=growth.models,
         by_queries=growth.queries,

@@ -19,14 +19,8 @@ from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, by_queries, rate_key
 from jaxattack.audit.entry import Growth, attack_findings, pooled_of
-from jaxattack.audit.findings.membership import (
-    AttackFindings,
-    ClaimFindings,
-    ComparisonFindings,
-    EvaluationFindings,
-    ModelsPoint,
-    VulnerableFindings,
-)
+from jaxattack.audit.findings.membership import EvaluationFindings, VulnerableFindings
+from jaxattack.audit.findings.membership_attack import AttackFindings, ClaimFindings, ComparisonFindings, ModelsPoint
 from jaxattack.audit.learning import doubts, fit_of_models
 from jaxattack.audit.per_record import (
     Exposure,

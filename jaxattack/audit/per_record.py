@@ -11,12 +11,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import false_discovery_control
 
 from jaxattack.audit.entry import curve_findings
-from jaxattack.audit.findings.membership import (
-    CalibrationFindings,
-    RecordFindings,
-    VulnerabilityFindings,
-    VulnerableFindings,
-)
+from jaxattack.audit.findings.membership import RecordFindings, VulnerabilityFindings, VulnerableFindings
+from jaxattack.audit.findings.membership_attack import CalibrationFindings
 from jaxattack.metrics import (
     OwnRates,
     calibrated,

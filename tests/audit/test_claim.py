@@ -9,7 +9,7 @@ from jaxattack.attacks.membership import lookup
 from jaxattack.audit import MembershipAudit, evaluate
 from jaxattack.audit.claim import Correction, claimed_rate
 from jaxattack.audit.findings import values
-from jaxattack.audit.findings.membership import ClaimFindings
+from jaxattack.audit.findings.membership_attack import ClaimFindings
 from jaxattack.data import load
 from jaxattack.data.designs import Halves
 from jaxattack.metrics import differences, influences, roc_curve

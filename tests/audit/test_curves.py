@@ -11,7 +11,7 @@ from jaxattack.attacks.membership import lookup
 from jaxattack.audit import curves, evaluate
 from jaxattack.audit.curves import by_models, by_queries, of_views, pooled
 from jaxattack.audit.findings import values
-from jaxattack.audit.findings.membership import ModelsPoint, QueriesPoint
+from jaxattack.audit.findings.membership_attack import ModelsPoint, QueriesPoint
 from jaxattack.training import Queries
 from jaxattack.types import InputError, Observations
 

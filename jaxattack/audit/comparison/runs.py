@@ -22,11 +22,10 @@ from jaxattack.audit.claim import Correction, claimed_rate
 from jaxattack.audit.comparison.settings import changes
 from jaxattack.audit.comparison.side import Side, common_records
 from jaxattack.audit.curves import FPRS, rate_key
-from jaxattack.audit.entry import band_findings, curve_findings
+from jaxattack.audit.entry import roc_findings
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.comparison import (
     AttackComparison,
-    AttackOnRun,
     Contrast,
     CostFindings,
     LeakContrast,
@@ -37,13 +36,13 @@ from jaxattack.audit.findings.comparison import (
     ShareFindings,
     StrongestContrast,
 )
-from jaxattack.audit.findings.membership import ClaimFindings
+from jaxattack.audit.findings.membership_attack import ClaimFindings
+from jaxattack.audit.findings.rates import RocFindings
 from jaxattack.audit.scorable import Scorable, scorable
 from jaxattack.metrics import (
     Difference,
     Influences,
     Pairing,
-    Summary,
     accuracy_influences,
     differences,
     model_clusters,
@@ -129,7 +128,7 @@ class _Scored(NamedTuple):
     """An attack on a run."""
 
     name: str
-    findings: AttackOnRun
+    findings: RocFindings
     influences: Influences
     strength: tuple[float, float]
 
@@ -179,7 +178,7 @@ class _Run:
             return None
         summary = summarise(scores, self.member, FPRS, clusters=self.clusters)
         strength = 0.0 if rate is None else summary.tpr[FPRS.index(rate)].tpr
-        scored = _Scored(name, _on_run(summary), summary.influences.at(FPRS), (strength, summary.auc))
+        scored = _Scored(name, roc_findings(summary), summary.influences.at(FPRS), (strength, summary.auc))
         if self._strongest is None or scored.strength > self._strongest.strength:
             self._strongest = scored
         return scored
@@ -273,18 +272,4 @@ def _beside(first: _Run, run: _Run, pair: _Pair, pairs: int) -> PairFindings:
         strongest=StrongestContrast(
             attack=run.best.name, than=first.best.name, allowance=allowance, auc=leak.auc, tpr=leak.tpr
         ),
-    )
-
-
-def _on_run(summary: Summary) -> AttackOnRun:
-    rates = [rate_key(point.fpr) for point in summary.tpr]
-    return AttackOnRun(
-        auc=summary.auc,
-        auc_interval=summary.auc_estimate.interval(),
-        tpr={rate: point.tpr for rate, point in zip(rates, summary.tpr, strict=True)},
-        tpr_interval={rate: one.interval() for rate, one in zip(rates, summary.tpr_estimate, strict=True)},
-        false_positives={rate: point.false_positives for rate, point in zip(rates, summary.tpr, strict=True)},
-        resolvable={rate: point.resolvable for rate, point in zip(rates, summary.tpr, strict=True)},
-        roc=curve_findings(summary.roc),
-        band=band_findings(summary.band),
     )

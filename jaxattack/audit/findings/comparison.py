@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jaxattack.audit.findings.membership import BandFindings, ClaimFindings, CurveFindings, RateFindings
+from jaxattack.audit.findings.membership_attack import ClaimFindings
+from jaxattack.audit.findings.rates import RocFindings
 from jaxattack.audit.findings.shown import Shown
 
 
@@ -141,25 +142,6 @@ class PairFindings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackOnRun(RateFindings):
-    """An attack on a run, all targets pooled.
-
-    Attributes:
-        auc_interval: of the AUC.
-        false_positives: how many non-members were accused, by false-positive rate.
-        resolvable: whether the rate allows one false positive at all.
-        roc: the curve.
-        band: its interval.
-    """
-
-    auc_interval: tuple[float, float]
-    false_positives: Mapping[str, int]
-    resolvable: Mapping[str, bool]
-    roc: CurveFindings
-    band: BandFindings
-
-
-@dataclass(frozen=True, kw_only=True)
 class AttackComparison:
     """An attack on all runs.
 
@@ -172,7 +154,7 @@ class AttackComparison:
 
     name: str
     family: str
-    runs: tuple[AttackOnRun | None, ...]
+    runs: tuple[RocFindings | None, ...]
     differences: tuple[LeakContrast | None, ...]
 
 

@@ -11,35 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
-from jaxattack.audit.findings.membership import BandFindings, CurveFindings
+from jaxattack.audit.findings.rates import RocFindings
 from jaxattack.audit.findings.shown import Shown
 from jaxattack.audit.findings.target import TargetFindings
 from jaxattack.metrics import Spread
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownFindings:
-    """What an attack gets of the records of which it is known whether they are members.
-
-    Attributes:
-        auc: the area under the curve.
-        auc_interval: its interval.
-        tpr: the true-positive rate, by false-positive rate.
-        tpr_interval: its interval.
-        false_positives: how many non-members are accused then.
-        resolvable: whether the rate allows one false positive at all.
-        roc: the curve.
-        band: its interval.
-    """
-
-    auc: float
-    auc_interval: tuple[float, float]
-    tpr: Mapping[str, float]
-    tpr_interval: Mapping[str, tuple[float, float]]
-    false_positives: Mapping[str, int]
-    resolvable: Mapping[str, bool]
-    roc: CurveFindings
-    band: BandFindings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +37,7 @@ class TargetAttackFindings:
     references: bool
     reference_auc: float
     reference_tpr: float
-    known: KnownFindings | None
+    known: RocFindings | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,13 @@ from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.curves import FPRS, rate_key
-from jaxattack.audit.entry import band_findings, curve_findings, describe_attack, tpr_intervals
+from jaxattack.audit.entry import describe_attack, roc_findings
 from jaxattack.audit.evaluation import by_signals
-from jaxattack.audit.findings.target_audit import CalibrationFindings, KnownFindings, TargetAttackFindings
+from jaxattack.audit.findings.rates import RocFindings
+from jaxattack.audit.findings.target_audit import CalibrationFindings, TargetAttackFindings
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.target.terms import ASSUMES, MEMBER, NON_MEMBER, UNKNOWN, Membership, Null, TargetTerms, nulls
 from jaxattack.metrics import Spread, Summary, auc, roc_curve, summarise, tpr_at_fpr
-from jaxattack.metrics.uncertainty import CONFIDENCE
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
@@ -85,7 +85,7 @@ class Judgement(NamedTuple):
     notes: tuple[str, ...]
 
     @property
-    def summary(self) -> KnownFindings | None:
+    def summary(self) -> RocFindings | None:
         """What its attack gets of the records that are known."""
         return next(one.known for one in self.attacks if one.name == self.attack)
 
@@ -281,21 +281,9 @@ def summary_of(score: Float[np.ndarray, "record"], known: Membership, fprs: tupl
     return summarise(score[None, judged], truth[None], fprs)
 
 
-def _known(score: Float[np.ndarray, "record"], known: Membership, fprs: tuple[float, ...]) -> KnownFindings | None:
+def _known(score: Float[np.ndarray, "record"], known: Membership, fprs: tuple[float, ...]) -> RocFindings | None:
     summary = summary_of(score, known, fprs)
-    if summary is None:
-        return None
-    points = {rate_key(point.fpr): point for point in summary.tpr}
-    return KnownFindings(
-        auc=summary.auc,
-        auc_interval=summary.auc_estimate.interval(),
-        tpr={rate: point.tpr for rate, point in points.items()},
-        tpr_interval=tpr_intervals(summary, CONFIDENCE),
-        false_positives={rate: point.false_positives for rate, point in points.items()},
-        resolvable={rate: point.resolvable for rate, point in points.items()},
-        roc=curve_findings(summary.roc),
-        band=band_findings(summary.band),
-    )
+    return None if summary is None else roc_findings(summary)
 
 
 def _calibration(name: str, null: Null, known: Membership, fprs: tuple[float, ...]) -> CalibrationFindings:

@@ -72,7 +72,7 @@ def roc(
         attacks: one to six entries of the findings' ``attacks``, the most important first.
         bands: how many of them have their band drawn.
         whole: whether long names are written out.
-        own: what a threshold of each record's own finds (`jaxattack.audit.findings.membership.CalibrationFindings`).
+        own: what a threshold of each record's own finds (`jaxattack.audit.findings.membership_attack.CalibrationFindings`).
 
     Returns:
         A figure of a paper's column; its only axes show rates as shares.
