@@ -29,6 +29,7 @@ from jaxattack.types import (
     Inputs,
     Level,
     Model,
+    Oracle,
     Precision,
     Variables,
     WhiteBox,

@@ -28,6 +28,7 @@ from jaxattack.oracle import defended, from_model
 from jaxattack.oracle.answering import is_classifier
 from jaxattack.oracle.identity import content, fingerprint_of, probes
 from jaxattack.types import (
+    Answer,
     Dataset,
     Defence,
     Endpoint,
