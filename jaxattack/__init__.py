@@ -63,7 +63,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jaxattack.lazy import attributes, bind
+from jaxattack.lazy import attributes
+from jaxattack.providers import provide
 
 if TYPE_CHECKING:
     from jaxattack import attacks as attacks
@@ -158,7 +159,7 @@ _HOMES = {
     "training": "jaxattack",
 }
 
-bind(report="jaxattack.report")
+provide(report="jaxattack.report")
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__, __dir__ = attributes(__name__, _HOMES)

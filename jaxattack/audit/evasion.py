@@ -31,7 +31,7 @@ from jaxattack.audit.evasion_findings import (
 from jaxattack.audit.examples import Examples, Records, from_answers, from_weights
 from jaxattack.audit.extraction import stolen_findings, target_findings
 from jaxattack.audit.findings.evasion import AttackFindings, CostFindings, EvasionFindings, Seconds
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.session import claim, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
@@ -87,7 +87,7 @@ class EvasionAudit:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class EvasionResult(Shown):
+class EvasionResult(Reportable):
     """An evasion with its findings.
 
     Attributes:

@@ -19,7 +19,7 @@ from jaxattack.audit.findings.extraction import (
     ExtractionFindings,
     Seconds,
 )
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings, VerificationFindings
 from jaxattack.audit.likeness import compare as compare_models
 from jaxattack.audit.session import Session, open_session, settings, terms
@@ -76,7 +76,7 @@ class ExtractionAudit:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ExtractionResult(Shown):
+class ExtractionResult(Reportable):
     """An extraction with its findings.
 
     Attributes:

@@ -31,7 +31,7 @@ from jaxattack.audit.findings.inversion import (
     UpdateFindings,
     VictimFindings,
 )
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.judge import Evaluation, evaluation_model, gallery, judge
 from jaxattack.audit.model_source import EXAMPLE
 from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
@@ -114,7 +114,7 @@ def attack_label(attack: InversionAttack | GradientAttack) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class InversionResult(Shown):
+class InversionResult(Reportable):
     """An inversion with its findings.
 
     Attributes:

@@ -35,7 +35,7 @@ from jaxattack.audit.findings.reconstruction import (
     ReconstructionFindings,
     Seconds,
 )
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.reconstruction_findings import attack_findings, cost_findings, gallery, victim_findings
 from jaxattack.audit.session import Session, claim, open_session
 from jaxattack.audit.victim import Victim, as_victim
@@ -56,7 +56,7 @@ from jaxattack.types import (
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ReconstructionResult(Shown):
+class ReconstructionResult(Reportable):
     """A reconstruction with its findings.
 
     Attributes:

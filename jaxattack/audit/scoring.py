@@ -15,7 +15,7 @@ from jaxattack.audit.asking import of_plan
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.audit.records import choose_records, set_aside, unscored
@@ -27,7 +27,7 @@ from jaxattack.types import Dataset, InputError, MembershipAttack, Observations,
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MembershipResult(Shown):
+class MembershipResult(Reportable):
     """The findings of a run, record by record too, and pictures.
 
     Attributes:

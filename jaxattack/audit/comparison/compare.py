@@ -12,7 +12,7 @@ from jaxattack.audit.comparison.reports import compare_reports, is_report, side_
 from jaxattack.audit.comparison.runs import compare_runs
 from jaxattack.audit.comparison.side import Side, side_of_observations, side_of_path
 from jaxattack.audit.findings.comparison import ComparisonFindings
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_arguments
 
 MOST = 6
@@ -20,7 +20,7 @@ MOST = 6
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ComparisonResult(Shown):
+class ComparisonResult(Reportable):
     """A comparison.
 
     Attributes:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from jaxattack.audit.findings.membership_attack import ClaimFindings
 from jaxattack.audit.findings.rates import RocFindings
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +200,7 @@ class CostFindings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ComparisonFindings(Shown):
+class ComparisonFindings(Reportable):
     """What every comparison has.
 
     Attributes:

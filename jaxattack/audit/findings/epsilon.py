@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +202,7 @@ class CostFindings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class EpsilonFindings(Shown):
+class EpsilonFindings(Reportable):
     """All that a privacy audit found.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import TargetFindings, VerificationFindings
 
 
@@ -279,7 +279,7 @@ class CostFindings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ExtractionFindings(Shown, ComparisonFindings):
+class ExtractionFindings(Reportable, ComparisonFindings):
     """All that an extraction audit found.
 
     Attributes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings
 
 
@@ -282,7 +282,7 @@ class CostFindings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class InversionFindings(Shown, JudgementFindings):
+class InversionFindings(Reportable, JudgementFindings):
     """All that an inversion audit found.
 
     Attributes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.metrics import Spread
 
 Family = Literal["membership", "extraction", "inversion"]
@@ -188,7 +188,7 @@ class CostFindings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MatrixFindings(Shown):
+class MatrixFindings(Reportable):
     """All that a matrix found.
 
     Attributes:

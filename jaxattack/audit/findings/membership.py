@@ -18,7 +18,7 @@ from jaxattack.audit.findings.membership_attack import (
     ComparisonFindings,
 )
 from jaxattack.audit.findings.rates import PooledFindings
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.metrics import Spread
 
 
@@ -197,7 +197,7 @@ class EvaluationFindings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MembershipFindings(Shown, EvaluationFindings):
+class MembershipFindings(Reportable, EvaluationFindings):
     """All that a membership audit found.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.metrics.comparison import Interval
 
 
@@ -211,7 +211,7 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ReconstructionFindings(Shown):
+class ReconstructionFindings(Reportable):
     """What an audit of a reconstruction found.
 
     Attributes:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
 from jaxattack.audit.findings.rates import RocFindings
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import TargetFindings
 from jaxattack.metrics import Spread
 
@@ -238,7 +238,7 @@ class CostFindings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class TargetAuditFindings(Shown):
+class TargetAuditFindings(Reportable):
     """All that an audit of one target found.
 
     Attributes:

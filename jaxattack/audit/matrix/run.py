@@ -21,7 +21,7 @@ from jaxattack.attacks.membership import ATTACKS, by_label
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.matrix import CostFindings, MatrixFindings, Seconds
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.matrix.cells import CellFolder, require_matrix
 from jaxattack.audit.matrix.columns import ColumnRun, check_column, open_column
 from jaxattack.audit.matrix.findings import ColumnResult, findings_of
@@ -50,7 +50,7 @@ Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MatrixResult(Shown):
+class MatrixResult(Reportable):
     """A matrix.
 
     Attributes:

@@ -21,7 +21,7 @@ from jaxtyping import Int
 from jaxattack.attacks.membership import by_label
 from jaxattack.attacks.membership import signals_of as signals_read
 from jaxattack.audit.environment import device, peak_memory
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target_audit import CostFindings, OtherFindings, Seconds, TargetAuditFindings
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records, set_aside
@@ -58,7 +58,7 @@ _TERMS = TargetTerms()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class TargetResult(Shown):
+class TargetResult(Reportable):
     """An audit of one target.
 
     Attributes:

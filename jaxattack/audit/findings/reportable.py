@@ -1,7 +1,7 @@
 """What a person gets of findings without asking for a part of them: in a terminal, in a notebook, in a folder.
 
 Reports are made of audits and not the other way round: nothing here imports them. The package itself, which knows all of its
-parts, says in `jaxattack/__init__` what makes a report, and `jaxattack.lazy.bound` asks it.
+parts, says in `jaxattack/__init__` what makes a report, and `jaxattack.providers` asks it.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxattack.lazy import bound
+from jaxattack.providers import provider
 
 
-class Shown:
+class Reportable:
     """Findings, or a result that has findings: short to print, a table in a notebook, a folder on disk, a frame for pandas."""
 
     def __repr__(self) -> str:
         """Its title and what matters most, on two lines."""
-        findings = self._reported()["findings"]
+        findings = self._report_parts()["findings"]
         name, title = type(self).__name__, getattr(findings, "title", "")
         try:
-            first = bound("report").headline(findings).partition(". ")[0].rstrip(".")
+            first = provider("report").headline(findings).partition(". ")[0].rstrip(".")
         except Exception:  # findings may be partial, or made up in a test: whatever they lack, they print
             return f"<{name}: {title}>"
         return f"<{name}: {title}\n {first}.>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the headline, and the table of the terminal. All text of the findings is escaped."""
-        return bound("report").fragment(self._reported()["findings"])
+        return provider("report").fragment(self._report_parts()["findings"])
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the report: the page, its figures, JSON, CSV.
@@ -42,7 +42,7 @@ class Shown:
         Raises:
             InputError: the folder cannot be written to.
         """
-        return bound("report").write(Path(folder), **self._reported())
+        return provider("report").write(Path(folder), **self._report_parts())
 
     def to_frame(self) -> Any:
         """The main table of the report, such as an attack a row, as a pandas frame.
@@ -50,9 +50,9 @@ class Shown:
         Raises:
             InputError: pandas is not installed.
         """
-        return bound("report").frame(self._reported()["findings"])
+        return provider("report").frame(self._report_parts()["findings"])
 
-    def _reported(self) -> dict[str, Any]:
+    def _report_parts(self) -> dict[str, Any]:
         """The findings, and of a result what the report shows beside them."""
         findings = getattr(self, "findings", None)
         if findings is None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import jaxattack as ja
-from jaxattack import audit, lazy
+from jaxattack import audit, providers
 from jaxattack.audit import findings as families
 from jaxattack.audit.comparison.compare import ComparisonResult
-from jaxattack.audit.findings.shown import Shown
+from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.observations import score_records
 from jaxattack.audit.target.run import TargetResult
 from jaxattack.types import InputError
@@ -45,8 +45,8 @@ def reported():
 
 @pytest.mark.parametrize("kind", [*dict.fromkeys(reported()), *RESULTS, ComparisonResult, TargetResult])
 def test_every_result_and_all_findings_of_a_report_show_themselves(kind):
-    assert issubclass(kind, Shown)
-    assert kind.__repr__ is Shown.__repr__
+    assert issubclass(kind, Reportable)
+    assert kind.__repr__ is Reportable.__repr__
 
 
 def test_findings_are_a_few_words_in_a_terminal(result):
@@ -60,7 +60,7 @@ def test_findings_are_a_few_words_in_a_terminal(result):
 
 
 def test_findings_that_lack_something_still_print():
-    class Partial(Shown):
+    class Partial(Reportable):
         title = "half of it"
 
     assert repr(Partial()) == "<Partial: half of it>"
@@ -101,4 +101,4 @@ def test_a_frame_has_a_row_an_attack(result, monkeypatch):
 
 
 def test_the_package_says_what_makes_a_report():
-    assert lazy.bound("report") is ja.report
+    assert providers.provider("report") is ja.report
