@@ -126,39 +126,49 @@ def ask_victim(
         scale, sentences = _best_scale(victim, records, order)
         notes = (*notes, *sentences)
     shape = oracle.access.inputs.shape
-    parts: list[list[Answer]] = []
-    asked = {"views": queries.count, "scale": scale, "records": fingerprint_of([records.x, records.y])}
-    identity = {} if out is None else victim.identity | asked
+    questions = {"views": queries.count, "scale": scale, "records": fingerprint_of([records.x, records.y])}
+    identity = {} if out is None else victim.identity | questions
     with open_session(oracle, kind="target", identity=identity, out=out, budget=budget) as session:
         before = session.oracle.ledger
 
         def ask(x: np.ndarray) -> Answer:
             return _with_columns(session.oracle(_as_taken(victim.name, x, shape, scale)), order)
 
-        for offset in queries.offsets():
-            answers = []
-            for start in range(0, len(records), BLOCK):
-                seen = view(queries, jnp.asarray(records.x[start : start + BLOCK]), jnp.asarray(offset))
-                answers.append(ask(np.asarray(seen)))
-                if progress:
-                    progress("answers", len(parts) * len(records) + min(start + BLOCK, len(records)), count)
-            parts.append(answers)
-        told = TargetAnswers(
+        answers = TargetAnswers(
             name=victim.name,
-            answer=_stacked([_joined(answers) for answers in parts]),
+            answer=_ask_views(ask, queries, records.x, progress),
             level=oracle.access.level,
             decimals=oracle.access.decimals,
             top=oracle.access.top,
             terms=target_findings(victim),
         )
-        found = more.ask(ask, told) if more else {}
+        signals = more.ask(ask, answers) if more else {}
         cost = session.oracle.ledger - before
-        return told._replace(
+        return answers._replace(
             cost=cost,
             prepaid=min(session.prepaid, cost.queries),
             notes=(*victim.notes, *notes, *session.warnings),
-            more=found,
+            more=signals,
         )
+
+
+def _ask_views(
+    ask: Callable[[np.ndarray], Answer],
+    queries: Queries,
+    x: Shaped[np.ndarray, "record *feature"],
+    progress: Progress | None,
+) -> Answer:
+    """The answers about every view of every record, a view after the other, in blocks of records."""
+    by_view: list[Answer] = []
+    for offset in queries.offsets():
+        blocks = []
+        for start in range(0, len(x), BLOCK):
+            views = view(queries, jnp.asarray(x[start : start + BLOCK]), jnp.asarray(offset))
+            blocks.append(ask(np.asarray(views)))
+            if progress:
+                progress("answers", len(by_view) * len(x) + min(start + BLOCK, len(x)), len(x) * queries.count)
+        by_view.append(_joined(blocks))
+    return _stacked(by_view)
 
 
 def _require_budget(budget: int, questions: int, reserve: int) -> None:

@@ -14,9 +14,9 @@ from jaxattack.attacks.membership import REGISTRY
 from jaxattack.attacks.membership import signals_of as signals_read
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.target.answers import TargetAnswers
-from jaxattack.audit.target.footing import able_attacks, confident, imitation, readable_signals, signals_of
-from jaxattack.audit.target.given import Given
+from jaxattack.audit.target.comparability import able_attacks, as_confidences, imitation, readable_signals, signals_of
 from jaxattack.audit.target.questions import asking_signals
+from jaxattack.audit.target.reference_file import FileReferences
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
 from jaxattack.audit.victim import Victim
 from jaxattack.defences import describe
@@ -51,17 +51,17 @@ class Comparison(NamedTuple):
     confidences: bool
 
 
-def compare_on_footing(
+def compare_target(
     target: Victim | Path | Observations,
     answers: TargetAnswers | None,
     audit: MembershipAudit,
     scored: Dataset,
     numbers: Int[np.ndarray, "scored"],
-    given: Given | None,
+    references: FileReferences | None,
     known: Membership | None,
     terms: TargetTerms,
 ) -> tuple[Comparison, tuple[str, ...]]:
-    """What is read of the target and of its references, on one footing; and what cannot be run, in sentences.
+    """What is read of the target and of its references, made comparable; and what cannot be run, in sentences.
 
     Raises:
         InputError: no attack can be run.
@@ -74,13 +74,13 @@ def compare_on_footing(
         unread = np.zeros(len(numbers), bool)
         read = signals_read(able.values())
     else:
-        both = given is not None and given.confidences
+        both = references is not None and references.confidences
         if both and answers.level == "logit":
-            answers = answers._replace(answer=confident(answers.answer), level="probability")
-        defences = audit.defences or imitation(answers, scored.y, given.scores if given and both else None)
-        seen = readable_signals((*signals_read(named.values()), *_ALWAYS), answers.level)
-        able, notes = able_attacks(named, {signal.name for signal in seen} | answers.more.keys())
-        read = tuple(dict.fromkeys(seen))
+            answers = answers._replace(answer=as_confidences(answers.answer), level="probability")
+        defences = audit.defences or imitation(answers, scored.y, references.scores if references and both else None)
+        readable = readable_signals((*signals_read(named.values()), *_ALWAYS), answers.level)
+        able, notes = able_attacks(named, {signal.name for signal in readable} | answers.more.keys())
+        read = tuple(dict.fromkeys(readable))
         values, unread = signals_of(answers.answer, defences, read, scored.y)
         row = Observations(signals={**values, **answers.more}, member=np.zeros((1, len(numbers)), bool), label=scored.y)
         own = _known(target, answers, known, numbers)
@@ -90,12 +90,15 @@ def compare_on_footing(
         )
     if audit.declare is not None and audit.declare not in able.values():
         raise InputError(f"the declared attack cannot be run. {' '.join(notes)}")
-    told = () if defences == audit.defences else (_told(defences),)
+    sentences = () if defences == audit.defences else (_imitation_sentence(defences),)
     if answers is not None and answers.level == "label" and not answers.more:
-        told = (*told, f"Attacks that ask for more labels are run where they are named: {', '.join(_label_attacks())}.")
+        sentences = (
+            *sentences,
+            f"Attacks that ask for more labels are run where they are named: {', '.join(_label_attacks())}.",
+        )
     audit = replace(audit, attacks=tuple(able.values()), defences=defences)
     confidences = answers is not None and answers.level == "probability"
-    return Comparison(audit, numbers, row, unread, own, terms, read, confidences), (*told, *notes)
+    return Comparison(audit, numbers, row, unread, own, terms, read, confidences), (*sentences, *notes)
 
 
 def _label_attacks() -> list[str]:
@@ -105,7 +108,7 @@ def _label_attacks() -> list[str]:
     ]
 
 
-def _told(defences: Sequence[Defence]) -> str:
+def _imitation_sentence(defences: Sequence[Defence]) -> str:
     names = ", ".join(" ".join(f"{value}" for value in describe(defence).values()) for defence in defences)
     return f"References answer as the target does ({names}), or what its answers lack would be taken for membership."
 

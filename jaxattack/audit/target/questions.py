@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.audit.target.answers import BLOCK, TargetAnswers
-from jaxattack.audit.target.footing import cut, floor_of
+from jaxattack.audit.target.comparability import defend, floor_of
 from jaxattack.training import Queries
 from jaxattack.training.images import as_input, view
 from jaxattack.training.single import keys_of
@@ -34,7 +34,7 @@ def asking_signals(signals: Iterable[Signal], level: Level) -> tuple[Signal, ...
     )
 
 
-class _Asking:
+class _TargetView:
     """A target as traced code sees it: `jaxattack.types.View`, without anything inside."""
 
     model: Any = None
@@ -52,13 +52,14 @@ class _Asking:
             scores if self._level == "probability" else None,  # pyright: ignore[reportArgumentType]
             scores if self._level == "logit" else None,  # pyright: ignore[reportArgumentType]
         )
-        return jax.pure_callback(self._answered, shapes, x)
+        return jax.pure_callback(self._from_outside, shapes, x)
 
-    def _answered(self, x: Any) -> Answer:
-        asked = np.asarray(x, np.float64)
-        answer = cut(self._ask((asked + 1) * 127.5 if self._bytes else asked), self._defences)
-        kept = (None if part is None else np.asarray(part, np.float32) for part in (answer.probability, answer.logit))
-        probability, logit = kept
+    def _from_outside(self, x: Any) -> Answer:
+        inputs = np.asarray(x, np.float64)
+        answer = defend(self._ask((inputs + 1) * 127.5 if self._bytes else inputs), self._defences)
+        probability, logit = (
+            None if part is None else np.asarray(part, np.float32) for part in (answer.probability, answer.logit)
+        )
         return Answer(
             answer.label.astype(np.int32),
             probability if self._level == "probability" else None,
@@ -86,8 +87,8 @@ def ask_more(
     """
     scores = answers.answer.probability if answers.level == "probability" else answers.answer.logit
     classes = records.classes if scores is None else scores.shape[-1]
-    target = _Asking(ask, answers.level, classes, defences, records.x.dtype == np.uint8)
-    found: dict[str, list[np.ndarray]] = {signal.name: [] for signal in signals}
+    target = _TargetView(ask, answers.level, classes, defences, records.x.dtype == np.uint8)
+    by_signal: dict[str, list[np.ndarray]] = {signal.name: [] for signal in signals}
     for number, offset in enumerate(queries.offsets()):
         by_block: dict[str, list[np.ndarray]] = {signal.name: [] for signal in signals}
         for start in range(0, len(records), BLOCK):
@@ -100,5 +101,5 @@ def ask_more(
             for signal in signals:
                 by_block[signal.name].append(np.asarray(signal(target, x, y, keys)))
         for name, parts in by_block.items():
-            found[name].append(np.concatenate(parts))
-    return {name: np.stack(views, axis=1)[None] for name, views in found.items()}
+            by_signal[name].append(np.concatenate(parts))
+    return {name: np.stack(views, axis=1)[None] for name, views in by_signal.items()}

@@ -30,11 +30,11 @@ from jaxattack.audit.sweep import train_run
 from jaxattack.audit.target.answer_files import read_answers
 from jaxattack.audit.target.answers import More, Scale, TargetAnswers, ask_victim
 from jaxattack.audit.target.assembly import Occasion, assemble, other
-from jaxattack.audit.target.comparison import Comparison, compare_on_footing
-from jaxattack.audit.target.footing import imitation
-from jaxattack.audit.target.given import Given, given_references
+from jaxattack.audit.target.comparability import imitation
+from jaxattack.audit.target.comparison import Comparison, compare_target
 from jaxattack.audit.target.judgement import Judgement, judge
 from jaxattack.audit.target.questions import Ask, ask_more, asking_signals
+from jaxattack.audit.target.reference_file import FileReferences, read_references
 from jaxattack.audit.target.terms import Membership, TargetTerms
 from jaxattack.audit.victim import Victim
 from jaxattack.defences import describe
@@ -110,10 +110,10 @@ def audit_target(
     audit = replace(audit, seed=audit.seed ^ APART)
     numbers = scored_numbers(audit)
     scored = audit.dataset.take(numbers)
-    given = None if references is None else given_references(references, audit.dataset, numbers)
-    answers = _answers(target, audit, scored, numbers, scale, terms, given, out if keep_answers else None, progress)
-    comparison, notes = compare_on_footing(target, answers, audit, scored, numbers, given, known, terms)
-    trained = [_references(out / "references", comparison, given, placement, cluster, progress)]
+    from_file = None if references is None else read_references(references, audit.dataset, numbers)
+    answers = _answers(target, audit, scored, numbers, scale, terms, from_file, out if keep_answers else None, progress)
+    comparison, notes = compare_target(target, answers, audit, scored, numbers, from_file, known, terms)
+    trained = [_references(out / "references", comparison, from_file, placement, cluster, progress)]
     start = time.perf_counter()
     judgement = _judge(comparison, trained[0].observations, comparison.audit.attacks, progress)
     scoring = time.perf_counter() - start
@@ -149,7 +149,7 @@ def _answers(
     numbers: Int[np.ndarray, "scored"],
     scale: Scale,
     terms: TargetTerms,
-    given: Given | None,
+    from_file: FileReferences | None,
     out: Path | None,
     progress: Progress | None,
 ) -> TargetAnswers | None:
@@ -159,7 +159,7 @@ def _answers(
         return None
     if isinstance(target, Path):
         return read_answers(target, audit.dataset, queries).take(numbers)
-    asking = () if given else asking_signals(signals_read(audit.labelled().values()), target.oracle.access.level)
+    asking = () if from_file else asking_signals(signals_read(audit.labelled().values()), target.oracle.access.level)
 
     def more(ask: Ask, answers: TargetAnswers) -> Mapping[str, np.ndarray]:
         return ask_more(ask, answers, asking, scored, queries, audit.defences or imitation(answers, scored.y))
@@ -182,16 +182,16 @@ class _Trained(NamedTuple):
 def _references(
     out: Path,
     comparison: Comparison,
-    given: Given | None,
+    from_file: FileReferences | None,
     placement: Placement,
     cluster: str | None,
     progress: Progress | None,
 ) -> _Trained:
     """The references: those that are given, or trained now as far as their folder lacks them."""
     audit = comparison.audit
-    if given is not None:
+    if from_file is not None:
         confidences = comparison.confidences
-        observed = given.on_footing(audit.defences, comparison.signals, confidences=confidences)
+        observed = from_file.observe(audit.defences, comparison.signals, confidences=confidences)
         return _Trained(observed, Cost(0, 0.0, 0.0, 0.0, ""), 0)
     plan = train_run(out, audit, placement=placement, cluster=cluster, progress=progress)
     observed = scored_observations(plan.folder, audit.models, plan)

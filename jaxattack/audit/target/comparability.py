@@ -1,4 +1,4 @@
-"""Target and references on one footing: both answer on the same terms, and the same is read of both.
+"""What makes target and references comparable: both answer on the same terms, and the same is read of both.
 
 What a service cut of its answers its references must lack too, or the cut is taken for membership: a confidence rounded to
 1 beside references that say .999999 makes every well-learnt record look forgotten. So references answer behind the defences
@@ -51,18 +51,18 @@ def imitation(
     Args:
         answers: of the target.
         label: the true class of each record.
-        references: confidences of references that are given; None where they are trained or give raw outputs.
+        references: confidences of references; None where they are trained or give raw outputs.
 
     Raises:
         InputError: confidences are none.
     """
     if answers.level == "label":
         return (LabelOnly(),)
-    known = [] if references is None else [shown_decimals("the references", references, label)]
+    known = [] if references is None else [decimals_of("the references", references, label)]
     probability = answers.answer.probability
     if answers.level == "probability" and probability is not None:
-        shown = shown_decimals(answers.name, probability[None], label)
-        known.append(shown if answers.decimals is None else answers.decimals)
+        own = decimals_of(answers.name, probability[None], label)
+        known.append(own if answers.decimals is None else answers.decimals)
     decimals = min((one for one in known if one is not None), default=None)
     return (
         *(() if decimals is None else (Round(decimals=decimals),)),
@@ -70,7 +70,7 @@ def imitation(
     )
 
 
-def shown_decimals(
+def decimals_of(
     name: str, probability: Float[np.ndarray, "model record query cls"], label: Int[np.ndarray, "record"]
 ) -> int | None:
     """To how many decimals confidences are known, by themselves; None where nothing cut them.
@@ -84,7 +84,7 @@ def shown_decimals(
     return min(math.ceil(-math.log10(read.step)), 17)
 
 
-class Answered(Outputs):
+class AnswerView(Outputs):
     """Answers that were written down, as a view of the model that gave them."""
 
     def __init__(self, answer: Answer, floor: float):
@@ -140,7 +140,9 @@ def signals_of(
     """
     floor = floor_of(defences)
     views = answer.label.shape[1]
-    by_view = [_read(cut(answer.take(np.s_[:, view]), defences), floor, tuple(signals), label) for view in range(views)]
+    by_view = [
+        _read(defend(answer.take(np.s_[:, view]), defences), floor, tuple(signals), label) for view in range(views)
+    ]
     stacked = {name: np.stack([one[name] for one in by_view], axis=1)[None] for name in by_view[0]}
     if Correct().name in stacked:
         stacked[Correct().name] = stacked[Correct().name][:, :, :1]  # of the record itself, as a sweep keeps it
@@ -150,7 +152,7 @@ def signals_of(
     return stacked, bad
 
 
-def confident(answer: Answer) -> Answer:
+def as_confidences(answer: Answer) -> Answer:
     """Answers whose raw outputs are told as confidences."""
     if answer.probability is not None or answer.logit is None:
         return Answer(answer.label, answer.probability)
@@ -162,10 +164,12 @@ def floor_of(defences: Iterable[Defence]) -> float:
     return max([TINY, *(defence.resolution for defence in defences)])
 
 
-def cut(answer: Answer, defences: Sequence[Defence]) -> Answer:
+def defend(answer: Answer, defences: Sequence[Defence]) -> Answer:
     """Answers behind defences, which are handed confidences."""
     return reduce(
-        lambda one, defence: defence.answer((), one, None, None), defences, confident(answer) if defences else answer
+        lambda one, defence: defence.answer((), one, None, None),
+        defences,
+        as_confidences(answer) if defences else answer,
     )
 
 
@@ -173,6 +177,6 @@ def _read(
     answer: Answer, floor: float, signals: tuple[Signal, ...], label: Int[np.ndarray, "record"]
 ) -> dict[str, np.ndarray]:
     traced: Any = Answer(*(None if part is None else jnp.asarray(part) for part in answer))  # type: ignore[arg-type]
-    view = Answered(traced, floor)
+    view = AnswerView(traced, floor)
     y = jnp.asarray(label)
     return {signal.name: np.asarray(signal(view, y, y, None)) for signal in signals}

@@ -1,4 +1,4 @@
-"""References that others trained: a file of observations, put on the footing of a target's answers."""
+"""References that others trained: a file of observations, observed as a target's answers are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jaxtyping import Float, Int
 from scipy.special import softmax
 
 from jaxattack.audit.observations import KINDS, read_observations
-from jaxattack.audit.target.footing import signals_of
+from jaxattack.audit.target.comparability import signals_of
 from jaxattack.npz import open_arrays
 from jaxattack.types import Answer, Dataset, Defence, InputError, Observations, Signal
 
 
-class Given(NamedTuple):
+class FileReferences(NamedTuple):
     """Models of a file of observations.
 
     Attributes:
@@ -30,7 +30,7 @@ class Given(NamedTuple):
     scores: Float[np.ndarray, "model record query cls"]
     confidences: bool
 
-    def on_footing(self, defences: Sequence[Defence], signals: Sequence[Signal], *, confidences: bool) -> Observations:
+    def observe(self, defences: Sequence[Defence], signals: Sequence[Signal], *, confidences: bool) -> Observations:
         """The models with what is read of the target read of them too.
 
         Args:
@@ -64,7 +64,7 @@ class Given(NamedTuple):
         return Answer(label, None, scores)
 
 
-def given_references(path: Path, records: Dataset, numbers: Int[np.ndarray, "chosen"]) -> Given:
+def read_references(path: Path, records: Dataset, numbers: Int[np.ndarray, "chosen"]) -> FileReferences:
     """The models of a file of observations.
 
     Args:
@@ -91,7 +91,7 @@ def given_references(path: Path, records: Dataset, numbers: Int[np.ndarray, "cho
             )
         values = archive.read(kind)[:, numbers]
     scores = values if values.dtype.kind == "f" else values.astype(np.float64)
-    return Given(
+    return FileReferences(
         read.take_records(numbers),
         scores if scores.ndim == 4 else scores[:, :, None],
         confidences=kind == "probability",
