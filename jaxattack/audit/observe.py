@@ -10,7 +10,7 @@ after the other.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -135,20 +135,20 @@ def observe(
     if out is not None and Path(out).suffix != ".npz":
         raise InputError(f"out is {os.fspath(out)!r}: give a name that ends in .npz.")
     check_ids(ids, truth.shape[1], NAME)
-    asking = _Asking(truth.astype(bool), np.asarray(y), tuple(classes), _view(layout, transform), batch, progress)
-    labels, kind, said = _said(asking, models, _records(x, truth.shape), answers)
-    arrays = {"member": asking.member, "label": labels.number}
+    request = _Request(truth.astype(bool), np.asarray(y), tuple(classes), _view(layout, transform), batch, progress)
+    labels, kind, rows = _answer_rows(request, models, _records(x, truth.shape), answers)
+    arrays = {"member": request.member, "label": labels.number}
     arrays |= {"classes": np.array(labels.names)} if labels.names else {}
     arrays |= {"ids": np.array(ids)} if ids else {}
     if out is None:
-        return as_observations(arrays | {kind: np.stack([*said])})
-    first = next(said)
+        return as_observations(arrays | {kind: np.stack([*rows])})
+    first = next(rows)
     promise = Header((len(truth), *first.shape), first.dtype)
-    write_stream(Path(out), arrays, kind, promise, chain([first], said))
+    write_stream(Path(out), arrays, kind, promise, chain([first], rows))
     return Path(out)
 
 
-class _Asking(NamedTuple):
+class _Request(NamedTuple):
     """How models are asked: the members, labels and names given; what is done to a batch, how long it is, and who is told."""
 
     member: Bool[np.ndarray, "model record"]
@@ -185,19 +185,20 @@ def _records(x: Any, shape: tuple[int, ...]) -> Callable[[int], Any]:
     return lambda model: every[model if own else 0]
 
 
-def _said(
-    asking: _Asking, models: Iterable[Any], records: Callable[[int], Any], answers: Kind | None
+def _answer_rows(
+    request: _Request, models: Iterable[Any], records: Callable[[int], Any], answers: Kind | None
 ) -> tuple[Labels, Kind, Iterator[Float[np.ndarray, "record cls"]]]:
     """The labels, what the answers are, and the answers of one model after the other: the first one tells of the others."""
     if answers not in (None, *KINDS):
         raise InputError(f"answers is {answers!r}: give logits or probability.")
-    every = _loaded(models)
+    every = _load_each(models)
     first = next(every, None)
     if first is None:
         raise InputError("models are none: give at least one.")
-    labels = _read_labels(asking, None) if is_classifier(first) else None
-    one = _ask(asking, first, 0, records(0), labels)
-    labels = labels or _read_labels(asking, one.shape[1])
+    labels = _read_labels(request, None) if is_classifier(first) else None
+    one = _ask(request, first, 0, records(0), labels, _numbers(request.y, labels) if labels else {})
+    labels = labels or _read_labels(request, one.shape[1])
+    numbers = _numbers(request.y, labels)
     kind = answers or recognise_kind(one)
 
     def others() -> Iterator[Float[np.ndarray, "record cls"]]:
@@ -205,19 +206,19 @@ def _said(
         yield one
         count = 1
         for count, model in enumerate(every, start=2):
-            if count > len(asking.member):
+            if count > len(request.member):
                 break
-            answer = _ask(asking, model, count - 1, records(count - 1), labels).astype(one.dtype)
+            answer = _ask(request, model, count - 1, records(count - 1), labels, numbers).astype(one.dtype)
             check_kind(NAME, kind, answer, count - 1)
             yield answer
-        if count != len(asking.member):
-            number = "more" if count > len(asking.member) else f"{count}"
-            raise InputError(f"models are {number} and member has {len(asking.member)} rows: give one model a row.")
+        if count != len(request.member):
+            number = "more" if count > len(request.member) else f"{count}"
+            raise InputError(f"models are {number} and member has {len(request.member)} rows: give one model a row.")
 
     return labels, kind, others()
 
 
-def _loaded(models: Iterable[Any]) -> Iterator[Any]:
+def _load_each(models: Iterable[Any]) -> Iterator[Any]:
     """The models, where those of a generator may fail to load."""
     count = 0
     try:
@@ -229,12 +230,12 @@ def _loaded(models: Iterable[Any]) -> Iterator[Any]:
         raise InputError(f"models: making model {count} failed ({reason}): mend what makes them.") from error
 
 
-def _read_labels(asking: _Asking, columns: int | None) -> Labels:
-    classes = None if asking.classes else columns
-    labels = read_labels(asking.y, "y", classes=classes, names=asking.classes)
-    if labels.number.shape != asking.member.shape[1:]:
+def _read_labels(request: _Request, columns: int | None) -> Labels:
+    classes = None if request.classes else columns
+    labels = read_labels(request.y, "y", classes=classes, names=request.classes)
+    if labels.number.shape != request.member.shape[1:]:
         raise InputError(
-            f"y has {len(labels.number)} labels and member {asking.member.shape[1]} records: give one label a record."
+            f"y has {len(labels.number)} labels and member {request.member.shape[1]} records: give one label a record."
         )
     if columns not in (None, labels.classes):
         raise InputError(f"classes names {labels.classes} and the models answer with {columns} numbers: name each.")
@@ -252,27 +253,28 @@ def _numbers(y: Shaped[np.ndarray, "record *cls"], labels: Labels) -> dict[str, 
     return every | by_name | by_label
 
 
-def _ask(asking: _Asking, model: Any, number: int, x: Any, labels: Labels | None) -> Float[np.ndarray, "record cls"]:
+def _ask(
+    request: _Request, model: Any, number: int, x: Any, labels: Labels | None, numbers: Mapping[str, int]
+) -> Float[np.ndarray, "record cls"]:
     """What one model says of every record."""
     who = f"model {number} ({getattr(model, '__name__', type(model).__name__)})"
-    numbers = {} if labels is None else _numbers(asking.y, labels)
     parts: list[np.ndarray] = []
     with ExitStack() as stack:
         try:
             ask = stack.enter_context(answering(model, numbers, labels.classes if labels else 0))
         except InputError as error:
             raise InputError(f"{who}: {error}") from error
-        for begin in range(0, len(x), asking.batch):
-            rows = slice(begin, begin + asking.batch)
+        for begin in range(0, len(x), request.batch):
+            rows = slice(begin, begin + request.batch)
             chunk = x.iloc[rows] if hasattr(x, "iloc") else x[rows]
-            parts.append(_answer(ask, asking.view(chunk), f"{who} of records {begin} to {begin + len(chunk) - 1}"))
+            parts.append(_answer(ask, request.view(chunk), f"{who} of records {begin} to {begin + len(chunk) - 1}"))
             if labels and parts[-1].shape[1] != labels.classes:
                 raise InputError(
                     f"{who} answers with {parts[-1].shape[1]} numbers and there are {labels.classes} classes: give models of "
                     "the same classes."
                 )
-    if asking.progress:
-        asking.progress("models", number + 1, len(asking.member))
+    if request.progress:
+        request.progress("models", number + 1, len(request.member))
     return np.concatenate(parts)
 
 
