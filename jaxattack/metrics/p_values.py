@@ -53,14 +53,16 @@ def predictive_p_values(
         0 to 1; 1 where fewer than two references are out.
     """
     count = out.sum(axis=0)
-    largest = np.where(out, references, -np.inf).max(axis=0)
-    numbers = np.where(out, references, 0.0).astype(np.float64)
-    mean = numbers.sum(axis=0) / np.maximum(count, 1)
-    squares = np.where(out, (numbers - mean) ** 2, 0.0).sum(axis=0)
+    largest = np.where(out, references, -np.inf).max(axis=0).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of a record without references there is no largest, and its p-value is 1
+        below = np.where(out, references - largest, 0.0)  # so that those that are all the same are exactly 0
+        above = value - largest
+    mean = below.sum(axis=0) / np.maximum(count, 1)
+    squares = np.where(out, (below - mean) ** 2, 0.0).sum(axis=0)
     freedom = np.maximum(count - 1, 1)
     scale = np.sqrt(squares / freedom * (1 + 1 / np.maximum(count, 1)))
     varying = (scale > 0) & (count > 1)
-    t = np.divide(value - mean, scale, out=np.zeros(len(value)), where=varying)
+    t = np.divide(above - mean, scale, out=np.zeros(len(value)), where=varying)
     rank = np.where(value > largest, 1 / (count + 1), 1.0)
     return np.where(varying, stdtr(freedom, -t), np.where(count > 1, rank, 1.0))
 

@@ -56,3 +56,10 @@ def test_a_predictive_p_value_without_spread_is_a_rank_and_without_references_on
     np.testing.assert_array_equal(
         predictive_p_values(np.array([1.0, 0.0, 1.0, 1.0]), still, out), [0.25, 1.0, 1.0, 1.0]
     )
+
+
+@given(st.floats(-50, 50), st.integers(2, 9))
+def test_references_that_are_all_the_same_do_not_vary_by_rounding(level, count):
+    still, out = np.full((count, 3), level), np.ones((count, 3), bool)
+    value = np.array([np.nextafter(level, -np.inf), level, np.nextafter(level, np.inf)])
+    np.testing.assert_array_equal(predictive_p_values(value, still, out), [1.0, 1.0, 1 / (count + 1)])
