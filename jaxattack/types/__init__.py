@@ -52,6 +52,7 @@ from jaxattack.types.oracle import (
     OracleError,
     Precision,
 )
+from jaxattack.types.ownership import Evidence, MarkingTest, Owner, OwnershipTest, Proof
 from jaxattack.types.reconstruction import GOALS, NEEDS, Goal, Need, Reconstruction, ReconstructionAttack
 from jaxattack.types.signal import SIGHTS, DistilledSignal, OptimisedSignal, Sight, Signal, Surrogates, View, sees
 
@@ -75,6 +76,7 @@ __all__ = [
     "Ensemble",
     "Evasion",
     "EvasionAttack",
+    "Evidence",
     "Extraction",
     "ExtractionAttack",
     "FolderError",
@@ -88,6 +90,7 @@ __all__ = [
     "Learner",
     "Ledger",
     "Level",
+    "MarkingTest",
     "Membership",
     "MembershipAttack",
     "Model",
@@ -97,8 +100,11 @@ __all__ = [
     "OptimisedSignal",
     "Oracle",
     "OracleError",
+    "Owner",
+    "OwnershipTest",
     "Precision",
     "Progress",
+    "Proof",
     "Reconstruction",
     "ReconstructionAttack",
     "Reserving",
