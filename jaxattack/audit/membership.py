@@ -18,7 +18,7 @@ from jaxattack.audit.target.answers import Scale
 from jaxattack.audit.target.run import TargetResult, audit_target
 from jaxattack.audit.target.terms import TargetTerms
 from jaxattack.audit.victim import Victim, as_victim
-from jaxattack.audit.victim_names import open_victim
+from jaxattack.audit.victim_names import open_victim, require_trained
 from jaxattack.data.designs import Design, Halves
 from jaxattack.models.source import ModelSource
 from jaxattack.training import Placement
@@ -160,5 +160,8 @@ def _opened(target: Target) -> Victim | Path | Observations:
     if isinstance(target, Observations):
         return target
     if isinstance(target, str | Path):
-        return Path(target) if Path(target).suffix == ".npz" else open_victim(str(target))
+        if Path(target).suffix == ".npz":
+            return Path(target)
+        require_trained(str(target))
+        return open_victim(str(target))
     return as_victim(target)

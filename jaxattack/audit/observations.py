@@ -192,7 +192,14 @@ def _by_query(
 def _by_class(
     where: str, name: str, values: np.ndarray, member: np.ndarray
 ) -> Float[np.ndarray, "model record *query cls"]:
-    if values.ndim not in (3, 4) or values.shape[:2] != member.shape or values.shape[-1] < 2:
+    if values.ndim in (3, 4) and values.shape[:2] == member.shape and values.shape[-1] < 2:
+        columns = "0 and z" if name == "logits" else "1 - p and p"
+        output = "z" if name == "logits" else "p"
+        raise InputError(
+            f"{where}: {name} has shape {values.shape}, which is {values.shape[-1]} class: give a column a class, of a model with "
+            f"one output {output} for two classes {columns}."
+        )
+    if values.ndim not in (3, 4) or values.shape[:2] != member.shape:
         raise InputError(
             f"{where}: {name} has shape {values.shape} and member {member.shape}: give [model, record, cls] or "
             "[model, record, query, cls]."

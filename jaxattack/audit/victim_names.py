@@ -100,6 +100,19 @@ def kind_of(name: str) -> Kind:
     return "estimator" if name in ESTIMATORS else "network"
 
 
+def require_trained(name: str) -> None:
+    """Refuse the name of a victim that would be trained here, where a model is audited that exists already.
+
+    Raises:
+        InputError: it is no folder, no file of a model and no address.
+    """
+    if kind_of(name) not in ("folder", "file", "service"):
+        raise InputError(
+            f"target is {name!r}, which is no model that is trained already: give a folder of jaxattack train, a .skops or .onnx "
+            "file, a prediction API's address, or an .npz of its answers."
+        )
+
+
 def open_victim(
     name: str,
     *,

@@ -16,7 +16,7 @@ from jaxattack.audit.target.answer_files import read_membership
 from jaxattack.audit.target.answers import Scale
 from jaxattack.audit.target.run import audit_target
 from jaxattack.audit.target.terms import Calibration
-from jaxattack.audit.victim_names import TAKES, kind_of
+from jaxattack.audit.victim_names import TAKES, kind_of, require_trained
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, flat, progress, publish, resumable
@@ -163,6 +163,7 @@ def _opened(one: OneTarget, audit: MembershipAudit, data: str | None, key: str |
     assert one.target is not None
     if Path(one.target).suffix == ".npz":
         return Path(one.target)
+    require_trained(one.target)
     kind = kind_of(one.target)
     return open_victim(
         one.target,

@@ -147,7 +147,10 @@ BAD = {
     "sigmoids": (replaced(logits=None, probability=expit(LOGITS)), "give one probability a class, which sum to 1"),
     "both": (replaced(probability=softmax(LOGITS, axis=-1)), "keep one of them"),
     "few models": (replaced(logits=LOGITS[:-1]), r"logits has shape \(5, 40, 3\) and member \(6, 40\)"),
-    "one class": (replaced(logits=LOGITS[..., :1]), "logits has shape"),
+    "one class": (
+        replaced(logits=LOGITS[..., :1]),
+        "which is 1 class: give a column a class, .* for two classes 0 and z",
+    ),
     "flat logits": (replaced(logits=LOGITS[..., 0]), "logits has shape"),
     "text": (replaced(logits=None, phi=np.full((MODELS, RECORDS), "a")), "phi has dtype"),
     "unknown signal": (replaced(margin=LOGITS[..., 0]), "margin"),

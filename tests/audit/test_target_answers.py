@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from jaxattack.audit.membership import membership
 from jaxattack.audit.target.answer_files import as_membership
 from jaxattack.audit.target.answers import More, ask_victim
 from jaxattack.audit.target.questions import ask_more
+from jaxattack.audit.target.reference_file import read_references
 from jaxattack.audit.target.terms import TargetTerms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.defences import LabelOnly
@@ -39,6 +42,7 @@ DATA = Dataset(
     name="invented",
     names=("ant", "bee", "cow"),
 )
+IDS = tuple(f"a{n}" for n in range(RECORDS))
 ATTACKS = tuple(map(lookup, ("lira-offline", "loss", "entropy", "gap")))
 
 
@@ -168,6 +172,7 @@ def test_members_are_a_mask_or_numbers():
     [
         ({"phi": np.zeros(RECORDS)}, "give logits, probability or prediction"),
         ({"logits": LOGITS[0][:5]}, "is of 5 records in 1 views, and the data has 600"),
+        ({"logits": LOGITS, "member": MEMBER}, "is of 13 models: audit one of them with jaxattack score"),
         ({"logits": LOGITS[0][:, :2]}, "has 2 columns and invented 3 classes"),
         ({"prediction": np.full(RECORDS, 7)}, "give class numbers, 0 to 2"),
         ({"logits": np.full((RECORDS, 3), "a")}, "give numbers"),
@@ -178,6 +183,23 @@ def test_files_that_are_no_answers_are_refused(audit, tmp_path, arrays, message)
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(InputError, match=message):
         audit(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": np.roll(LABEL, 1)}, "has other labels than invented in"),
+        ({"ids": np.array([f"b{n}" for n in range(RECORDS)])}, "has the id 'b0' where invented has 'a0', in record 0"),
+    ],
+)
+def test_references_of_other_records_are_refused(tmp_path, change, message):
+    arrays = {"logits": LOGITS[1:], "member": MEMBER[1:], "label": LABEL, "ids": np.array(IDS)}
+    np.savez(tmp_path / "models.npz", **arrays)
+    data = replace(DATA, ids=IDS)
+    assert read_references(tmp_path / "models.npz", data, np.arange(RECORDS)).scores.shape[1] == RECORDS
+    np.savez(tmp_path / "models.npz", **arrays | change)
+    with pytest.raises(InputError, match=message):
+        read_references(tmp_path / "models.npz", data, np.arange(RECORDS))
 
 
 def test_pictures_are_asked_about_in_the_layout_and_on_the_scale_that_a_file_fits_best():

@@ -59,6 +59,11 @@ def test_references_are_trained_for_a_target_and_kept(tmp_path, monkeypatch, cap
         (("membership", "--target", "none.npz", "--data", "iris"), "none.npz does not exist"),
         (("membership", "--target", "none.npz", "--data", "iris", "--members", "no.npy"), "no.npy cannot be read"),
         (("membership", "--target", "a.npz", "--fpr", "0"), "fpr is 0.0: give a number between 0 and 1"),
+        (
+            ("membership", "--target", "a.npy", "--data", "iris"),
+            "target is 'a.npy', which is no model that is trained already",
+        ),
+        (("membership", "--target", "a.npz", "--data", "iris", "--also", "cnn:4"), "model 'cnn:4' needs images"),
         (("score", "a.npz", "--calibrate", "record"), "fpr or calibrate is given"),
         (("score", "a.npz", "--target", "0", "--all-scores"), "all_scores is given and target too"),
     ],

@@ -49,6 +49,11 @@ def read_answers(path: Path, records: Dataset, queries: Queries) -> TargetAnswer
             f"{path} cannot be read ({reason(error)}): write it with numpy.savez, without objects."
         ) from error
     there = [name for name in LEVELS if name in arrays]
+    if arrays.get("member", np.zeros(0)).ndim == 2:
+        raise InputError(
+            f"{path} is of {len(arrays['member'])} models: audit one of them with jaxattack score {path} --target 0, or give "
+            "the answers of one."
+        )
     if len(there) != 1:
         raise InputError(
             f"{path} holds {printable(arrays) or 'nothing'}: give logits, probability or prediction of one model, and one of them."

@@ -147,7 +147,7 @@ def ask_victim(
         return answers._replace(
             cost=cost,
             prepaid=min(session.prepaid, cost.queries),
-            notes=(*victim.notes, *notes, *session.warnings),
+            notes=tuple(dict.fromkeys((*victim.notes, *notes, *session.warnings))),
             more=signals,
         )
 

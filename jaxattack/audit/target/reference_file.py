@@ -78,11 +78,7 @@ def read_references(path: Path, records: Dataset, numbers: Int[np.ndarray, "chos
     read = read_observations(path)
     if read.models < 4:
         raise InputError(f"{path} has {read.models} models: give at least 4 references.")
-    if read.records != len(records) or not np.array_equal(read.label, records.y):
-        raise InputError(
-            f"{path} has {read.records:,} records and {records.name} {len(records):,}, or other labels: give references of the same "
-            "records in the same order."
-        )
+    _require_same_records(path, read, records)
     with open_arrays(path) as archive:
         kind = next((name for name in KINDS if name in archive.names), None)
         if kind is None:
@@ -96,3 +92,24 @@ def read_references(path: Path, records: Dataset, numbers: Int[np.ndarray, "chos
         scores if scores.ndim == 4 else scores[:, :, None],
         confidences=kind == "probability",
     )
+
+
+def _require_same_records(path: Path, read: Observations, records: Dataset) -> None:
+    """Refuse references of records that differ in their number, labels or, where both name them, ids.
+
+    Raises:
+        InputError: they differ.
+    """
+    remedy = "give references of the same records in the same order."
+    if read.records != len(records):
+        raise InputError(f"{path} has {read.records:,} records and {records.name} {len(records):,}: {remedy}")
+    other = np.flatnonzero(read.label != records.y)
+    if len(other):
+        raise InputError(
+            f"{path} has other labels than {records.name} in {len(other):,} records, the first being record {other[0]}: {remedy}"
+        )
+    if read.ids and records.ids and read.ids != records.ids:
+        first = next(n for n, ids in enumerate(zip(read.ids, records.ids, strict=True)) if ids[0] != ids[1])
+        raise InputError(
+            f"{path} has the id {read.ids[first]!r} where {records.name} has {records.ids[first]!r}, in record {first}: {remedy}"
+        )

@@ -42,6 +42,7 @@ from jaxattack.models import ModelSource
 from jaxattack.models import label as model_label
 from jaxattack.store import Cost
 from jaxattack.training import Placement, Queries
+from jaxattack.training.source import model_for
 from jaxattack.types import (
     Dataset,
     InputError,
@@ -107,6 +108,8 @@ def audit_target(
         raise InputError(f"background is {audit.background} and one target is attacked: leave it out.")
     if references is not None and also:
         raise InputError("also is given and references too, which are trained already: leave one of them out.")
+    for source in also if references is not None else (audit.model, *also):
+        model_for(source, audit.dataset)  # one that does not fit is refused before hours of training
     audit = replace(audit, seed=audit.seed ^ APART)
     numbers = scored_numbers(audit)
     scored = audit.dataset.take(numbers)
