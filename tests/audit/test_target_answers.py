@@ -88,6 +88,11 @@ def same(ours, theirs, rtol=1e-3):
     assert ours.attack == theirs.attack
     np.testing.assert_allclose(ours.records.score, theirs.records.score, rtol=rtol, atol=1e-4)
     assert ours.verdicts == theirs.verdicts
+    # Not that of the strongest alone: entropy is the same whatever the order of the columns.
+    assert [one.name for one in ours.attacks] == [one.name for one in theirs.attacks]
+    np.testing.assert_allclose(
+        [one.known.auc for one in ours.attacks], [one.known.auc for one in theirs.attacks], rtol=rtol
+    )
 
 
 @pytest.mark.parametrize("kind", ["logits", "probability"])
