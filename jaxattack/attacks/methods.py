@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jaxattack.attacks import evasion, extraction, inversion, membership, reconstruction
+from jaxattack.attacks import evasion, extraction, inversion, membership, ownership, reconstruction
 from jaxattack.attacks.inversion import gradient
 from jaxattack.defences import DEFENCES
 from jaxattack.signals import SIGNALS, WITH_SETTINGS
@@ -69,6 +69,10 @@ def _evasion(attack: Any) -> dict[str, Any]:
     return {**_of_victim(attack), "queries": getattr(attack, "queries", 0), "models": int(attack.surrogate)}
 
 
+def _ownership(test: Any) -> dict[str, Any]:
+    return {**_of_victim(test), "queries": getattr(test, "queries", None), "models": getattr(test, "models", 0)}
+
+
 def _signal(signal: Any) -> dict[str, Any]:
     return {"sees": signal.sees, "queries": signal.queries}
 
@@ -83,6 +87,7 @@ FAMILIES: Mapping[str, tuple[tuple[Mapping[str, Any], Callable[[Any], dict[str, 
     "inversion": ((inversion.ATTACKS, _of_victim), (gradient.ATTACKS, _of_updates)),
     "reconstruction": ((reconstruction.ATTACKS, _reconstruction),),
     "evasion": ((evasion.ATTACKS, _evasion),),
+    "ownership": ((ownership.ATTACKS, _ownership),),
     "signals": ((SIGNALS | WITH_SETTINGS, _signal),),
     "defences": ((DEFENCES, _no_attack),),
     "learners": ((LEARNERS, _no_attack),),

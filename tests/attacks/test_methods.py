@@ -50,6 +50,8 @@ def test_a_row_says_what_its_attack_sees_asks_and_trains():
         ("reconstruction", "property", "weights", 0, 200),
         ("evasion", "hopskipjump", "label", 1000, 0),
         ("evasion", "transfer-bim", "label", 2, 1),
+        ("ownership", "rank-lira", "probability", 1, 19),
+        ("ownership", "rank-label", "label", 1, 19),
         ("signals", "taylor_t1", "logit", 1, None),
         ("defences", "round", None, None, None),
         ("learners", "dp-sgd", None, None, None),
