@@ -1,4 +1,4 @@
-"""What a network's dense layers are given by the layers before them, whoever wrote it: read off its training pass.
+"""What a network's dense layers are given by the layers before them, and which is the last, whoever wrote it: read off its trace.
 
 A hidden activation is the operand ["record unit"] of a product with a matrix of parameters, where earlier parameters have
 made it what it is. So a multilayer perceptron has one for each hidden layer, after activation and dropout, and a
@@ -15,7 +15,7 @@ import jax
 from jax.extend.core import Literal, jaxpr_as_fun
 from jaxtyping import Float, PRNGKeyArray
 
-from jaxattack.types import Model, Variables
+from jaxattack.types import InputError, Model, Variables
 
 Activation = Float[jax.Array, "batch unit"]
 
@@ -60,3 +60,38 @@ def _hidden(jaxpr: Any, leaves: int) -> Iterator[Any]:
             matrices.update(equation.outvars)
         elif equation.primitive.name == "dot_general" and operands[1] in matrices and operands[0] in learnt:
             yield operands[0]
+
+
+def last_layer(model: Model, variables: Variables, x: Float[jax.Array, "record *feature"]) -> Any:
+    """Which parameters belong to the layer that makes the logits: those beside the last matrix that something is multiplied by.
+
+    Args:
+        model: the network, as deployed.
+        variables: what it has learnt.
+        x: some records, for their shape.
+
+    Returns:
+        A pytree as the parameters, of True and False.
+
+    Raises:
+        InputError: nothing is multiplied by a matrix of parameters.
+    """
+    paths, tree = jax.tree_util.tree_flatten_with_path(variables.params)
+
+    def logits(leaves, x):
+        return model.apply(variables._replace(params=jax.tree.unflatten(tree, leaves)), x)
+
+    jaxpr = jax.make_jaxpr(logits)([leaf for _, leaf in paths], x).jaxpr
+    place = {leaf: number for number, leaf in enumerate(jaxpr.invars[: len(paths)]) if leaf.aval.ndim == 2}
+    last = None
+    for equation in jaxpr.eqns:
+        operands = [each for each in equation.invars if not isinstance(each, Literal)]
+        if equation.primitive.name == "convert_element_type" and operands and operands[0] in place:
+            place[equation.outvars[0]] = place[operands[0]]
+        elif equation.primitive.name == "dot_general" and len(operands) > 1 and operands[1] in place:
+            last = paths[place[operands[1]]][0]
+    if last is None:
+        raise InputError(
+            "the network multiplies by no matrix of parameters: its last layer cannot be told from the others."
+        )
+    return jax.tree.unflatten(tree, [path[:-1] == last[:-1] for path, _ in paths])

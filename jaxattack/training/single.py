@@ -90,7 +90,7 @@ class Gradient(Protocol):
         ...
 
 
-def start(model: Model, recipe: Recipe, key: PRNGKeyArray, slots: int) -> State:
+def start(model: Model, recipe: Recipe, key: PRNGKeyArray, slots: int, init: Variables | None = None) -> State:
     """A model before its first step.
 
     Args:
@@ -98,8 +98,9 @@ def start(model: Model, recipe: Recipe, key: PRNGKeyArray, slots: int) -> State:
         recipe: how it is trained.
         key: everything random about this model.
         slots: how many places its members have.
+        init: what it starts from, as another's weights that are fine-tuned; at random by default.
     """
-    variables = model.init(jax.random.fold_in(key, 0))
+    variables = model.init(jax.random.fold_in(key, 0)) if init is None else init
     change = optimizer(recipe, recipe.steps(slots))
     return State(variables, change.init(variables.params), variables if recipe.ema else None)
 
@@ -183,13 +184,14 @@ def train(
     y: Int[jax.Array, "record"],
     member: Membership,
     key: PRNGKeyArray,
+    init: Variables | None = None,
 ) -> Variables:
-    """Train one model from scratch, as one traceable function (arguments as in `start` and `epoch`)."""
+    """Train one model, as one traceable function (arguments as in `start` and `epoch`)."""
 
     def one(state, number):
         return epoch(recipe, gradient, objective, x, y, member, key, state, number), None
 
-    state = start(model, recipe, key, member.index.shape[0])
+    state = start(model, recipe, key, member.index.shape[0], init)
     return deployed(jax.lax.scan(one, state, jnp.arange(recipe.epochs))[0])
 
 

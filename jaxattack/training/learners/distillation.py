@@ -66,8 +66,12 @@ class Distillation:
         """As `Learner`."""
         teacher_key, student_key = jax.random.split(key)
         teacher = Standard(recipe=self.recipe)(model, x, y, member, teacher_key)
+        return self.student(model, teacher, x, y, member, student_key)
+
+    def student(self, model: Model, teacher: Variables, x, y, member, key) -> Variables:
+        """A student of a teacher of the same architecture, from scratch; the other arguments are those of a `Learner`."""
         objective = partial(self.objective, model, teacher)
-        return single.train(model, self.recipe, Plain(), objective, x, y, member, student_key)
+        return single.train(model, self.recipe, Plain(), objective, x, y, member, key)
 
     def objective(
         self, model: Model, teacher: Variables, variables: Variables, x, y, weight, key, epoch

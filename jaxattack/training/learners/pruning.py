@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Int, PRNGKeyArray, Shaped
 
 from jaxattack.training.learners.standard import Standard
 from jaxattack.training.recipe import Recipe
-from jaxattack.types import InputError, Model, Variables, at_least, config
+from jaxattack.types import InputError, Membership, Model, Variables, at_least, config
 
 
 @config
@@ -63,13 +64,38 @@ class Pruning:
         whole = Standard(recipe=self.recipe)(model, x, y, member, key)
         if not self.share and not self.epochs:
             return whole
-        mask = keep_largest(whole.params, 1 - self.share)
-        pruned = whole._replace(params=masked(whole.params, mask))
         if not self.epochs:
-            return pruned
+            return whole._replace(params=masked(whole.params, keep_largest(whole.params, 1 - self.share)))
         recipe = replace(self.recipe, epochs=self.epochs)
-        tuned = Standard(recipe=recipe)(cut(model, pruned, mask), x, y, member, jax.random.fold_in(key, 6))
-        return tuned._replace(params=masked(tuned.params, mask))
+        return prune_and_tune(model, whole, self.share, recipe, x, y, member, jax.random.fold_in(key, 6))
+
+
+def prune_and_tune(
+    model: Model,
+    variables: Variables,
+    share: float,
+    recipe: Recipe,
+    x: Shaped[jax.Array, "record *feature"],
+    y: Int[jax.Array, "record"],
+    member: Membership,
+    key: PRNGKeyArray,
+) -> Variables:
+    """A trained model without its smallest weights, the others trained further; traced.
+
+    Args:
+        model: the architecture.
+        variables: what it has learnt.
+        share: of the weights that are taken out.
+        recipe: by which the others are fine-tuned, started anew.
+        x: all records.
+        y: all labels.
+        member: those that it is tuned on.
+        key: everything random about the tuning.
+    """
+    mask = keep_largest(variables.params, 1 - share)
+    pruned = variables._replace(params=masked(variables.params, mask))
+    tuned = Standard(recipe=recipe)(cut(model, pruned, mask), x, y, member, key)
+    return tuned._replace(params=masked(tuned.params, mask))
 
 
 def keep_largest(params: Any, share: float) -> Any:
