@@ -24,6 +24,9 @@ from jaxattack.audit.findings.target import StolenFindings, TargetFindings, Veri
 from jaxattack.audit.likeness import compare as compare_models
 from jaxattack.audit.session import Session, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
+from jaxattack.audit.watch import watch_findings
+from jaxattack.oracle import DETECTORS, PRADA
+from jaxattack.oracle.prada import Watch
 from jaxattack.training import check_seed
 from jaxattack.types import (
     Extraction,
@@ -56,6 +59,7 @@ class ExtractionAudit:
             where there are some, within the budget and asked when the attack and its verification have ended.
         trials: inputs on which the stolen model is verified, `jaxattack.types.Verification`; they are paid for by the
             attacker, within the budget. 0 for none, and then nothing is complete.
+        watch: what watches the questions for the owner; None for nothing. It changes no answer.
 
     Raises:
         InputError: a value out of range, or a word where an attack is due.
@@ -68,6 +72,7 @@ class ExtractionAudit:
     seed: int = 0
     compare: int | None = None
     trials: int = 500
+    watch: PRADA | None = field(default=None, metadata={"example": "jaxattack.oracle.PRADA()"})
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -99,6 +104,7 @@ class Theft(NamedTuple):
         seconds: of the attack, waiting for answers included.
         prepaid: queries that an earlier start had paid for.
         warnings: what is odd about the answers.
+        watch: what the owner saw of the attack; None where nobody watched.
     """
 
     extraction: Extraction
@@ -108,6 +114,7 @@ class Theft(NamedTuple):
     seconds: float
     prepaid: int
     warnings: tuple[str, ...]
+    watch: Watch | None
 
 
 @check_arguments("out", "progress")
@@ -119,6 +126,7 @@ def extract(
     seed: int = 0,
     compare: int | None = None,
     trials: int = 500,
+    watch: PRADA | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ExtractionResult:
@@ -131,6 +139,7 @@ def extract(
         seed: decides everything random.
         compare: inputs to compare on.
         trials: inputs to verify on.
+        watch: what watches the questions for the owner; None for nothing.
         out: a folder that keeps every answer. Given again, answers that are there are not paid for again.
         progress: called as queries are answered.
 
@@ -144,7 +153,7 @@ def extract(
     """
     out = None if out is None else Path(out)
     begin = time.perf_counter()
-    audit = ExtractionAudit(attack=attack, budget=budget, seed=seed, compare=compare, trials=trials)
+    audit = ExtractionAudit(attack=attack, budget=budget, seed=seed, compare=compare, trials=trials, watch=watch)
     target = as_victim(victim)
     method = audit.attack or target.usual_attack
     audit = replace(audit, attack=method)
@@ -157,6 +166,7 @@ def extract(
         warnings=theft.warnings,
         notes=target.notes,
         cost=_cost(target, theft, begin),
+        watch=None if theft.watch is None or watch is None else watch_findings(watch, theft.watch),
         config=_config(target, audit),
         environment=environment(),
     )
@@ -168,7 +178,9 @@ def _steal(
 ) -> Theft:
     questions = {"method": label(attack, ATTACKS), "seed": audit.seed, "trials": audit.trials}
     identity = {} if out is None else victim.identity | questions
-    with open_session(victim.oracle, kind="extraction", identity=identity, out=out, budget=audit.budget) as session:
+    with open_session(
+        victim.oracle, kind="extraction", identity=identity, out=out, budget=audit.budget, detector=audit.watch
+    ) as session:
         begin, before = time.perf_counter(), session.oracle.ledger
         extraction = attack(
             session.oracle,
@@ -178,9 +190,10 @@ def _steal(
             verification=Verification(trials=audit.trials),
         )
         seconds, after = time.perf_counter() - begin, session.oracle.ledger
+        watch = None if session.watched is None else session.watched.watch
         comparison = _compare(victim, extraction, audit, session)
         cost, comparison_cost = session.oracle.ledger - before, session.oracle.ledger - after
-        return Theft(extraction, comparison, cost, comparison_cost, seconds, session.prepaid, session.warnings)
+        return Theft(extraction, comparison, cost, comparison_cost, seconds, session.prepaid, session.warnings, watch)
 
 
 def _compare(victim: Victim, extraction: Extraction, audit: ExtractionAudit, session: Session) -> ComparisonFindings:
@@ -192,8 +205,9 @@ def _compare(victim: Victim, extraction: Extraction, audit: ExtractionAudit, ses
 
 
 def _config(victim: Victim, audit: ExtractionAudit) -> dict[str, Any]:
-    plain = asdict(replace(audit, attack=None)) | {"access": terms(victim.oracle)}
+    plain = asdict(replace(audit, attack=None, watch=None)) | {"access": terms(victim.oracle)}
     del plain["attack"]
+    plain["watch"] = None if audit.watch is None else label(audit.watch, DETECTORS)
     return {"victim": victim.name, "method": label(audit.attack, ATTACKS), **plain}
 
 

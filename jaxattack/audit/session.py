@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jaxattack.audit.findings import values
 from jaxattack.disk import make_folder, read_json, write_json
-from jaxattack.oracle import budgeted, checked, journalled
+from jaxattack.oracle import PRADA, Watched, budgeted, checked, journalled, watched
 from jaxattack.oracle import identity as who
 from jaxattack.oracle.check import Checked
 from jaxattack.oracle.recheck import QUESTIONS
@@ -30,12 +30,14 @@ class Session(NamedTuple):
         prepaid: queries that an earlier start had paid for.
         check: reads every answer.
         doubts: what is not known about the answers that were kept, in sentences.
+        watched: sees every question as the victim would; None where nobody watches.
     """
 
     oracle: Oracle
     prepaid: int
     check: Checked
     doubts: tuple[str, ...] = ()
+    watched: Watched | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -45,7 +47,13 @@ class Session(NamedTuple):
 
 @contextmanager
 def open_session(
-    oracle: Oracle, *, kind: str, identity: Mapping[str, Any], out: Path | None, budget: int | None
+    oracle: Oracle,
+    *,
+    kind: str,
+    identity: Mapping[str, Any],
+    out: Path | None,
+    budget: int | None,
+    detector: PRADA | None = None,
 ) -> Iterator[Session]:
     """Open a session with an oracle.
 
@@ -59,6 +67,7 @@ def open_session(
         identity: what must be the same when a folder is used again.
         out: a folder that keeps every answer; answers that are there are not paid for again.
         budget: queries, at most, the one that the check asks among them.
+        detector: watches the questions, those too that an earlier start had paid for; None for nobody.
 
     Raises:
         InputError: a folder that keeps the answers of something else.
@@ -81,8 +90,11 @@ def open_session(
                         f"{out} keeps: they are taken as they are."
                     )
             oracle = journal
-        check = checked(oracle if budget is None else budgeted(oracle, budget - reserve))
-        yield Session(check, prepaid, check, tuple(doubts))
+        if budget is not None:
+            oracle = budgeted(oracle, budget - reserve)
+        watch = None if detector is None else watched(oracle, detector)
+        check = checked(watch or oracle)
+        yield Session(check, prepaid, check, tuple(doubts), watch)
 
 
 def recheck_reserve(budget: int | None) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from jaxattack.attacks.extraction import lookup
+from jaxattack.attacks.naming import named
 from jaxattack.audit import Victim, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.victim_names import TAKES, kind_of
@@ -29,7 +30,7 @@ from jaxattack.cli.output import (
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.disk import LARGEST_JSON, decode_json
 from jaxattack.npz import UnreadableError, reason
-from jaxattack.oracle import connect
+from jaxattack.oracle import DETECTORS, connect
 from jaxattack.oracle.identity import fingerprint_of, identity
 from jaxattack.oracle.ledger import PRICE, standing_for
 from jaxattack.oracle.remote.address import mask_url
@@ -71,6 +72,8 @@ class Stealing:
             held out where there are some, within the budget and asked when the attack and its verification have ended.
         trials: inputs on which the stolen model is verified; they are paid for by the attacker, within the budget. 0 for
             none, and then nothing is complete.
+        watch: prada, and the report says at which question an owner who watches the distances between questions would have
+            raised the alarm. The name may set fields, as "prada?delta=0.95". Watching changes no answer.
     """
 
     method: str | None = None
@@ -78,6 +81,14 @@ class Stealing:
     seed: int = 0
     compare: int | None = None
     trials: int = 500
+    watch: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the questions, for the name of a run's folder."""
+        words = asdict(self)
+        del words["watch"]
+        return words
 
 
 StealingOptions = Annotated[Stealing, flat("The attack")]
@@ -118,6 +129,8 @@ def extract(
 
         jaxattack extract model.skops --data records.npz --method softmax
 
+        jaxattack extract softmax --method uniform-retraining --budget 400 --watch prada
+
         JAXATTACK_KEY=... jaxattack extract https://api.example.org --budget 5000 --out stolen
 
     Args:
@@ -132,6 +145,7 @@ def extract(
     if in_process and is_service(victim):
         raise InputError(f"in-process is given and {mask_url(victim)} is asked over HTTP: leave in-process out.")
     attack = None if stealing.method is None else lookup(stealing.method)
+    watch = None if stealing.watch is None else named(stealing.watch, DETECTORS, "detector")
     key = credentials.read() if is_service(victim) else None
     local = in_process or is_service(victim) or _without_server(output)
     with progress(output) as report:
@@ -140,7 +154,7 @@ def extract(
             seed=stealing.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
             progress=report,
         )  # fmt: skip
-        folder = out or RUNS / named_run("extract", mask_url(victim), target, terms.settings, asdict(stealing))
+        folder = out or RUNS / named_run("extract", mask_url(victim), target, terms.settings, stealing.settings)
         target = on_terms(target, terms, stealing.seed)
         with resumable(folder), over_http(target, price, enabled=not local) as service:
             result = run_extraction(
@@ -150,6 +164,7 @@ def extract(
                 seed=stealing.seed,
                 compare=stealing.compare,
                 trials=stealing.trials,
+                watch=watch,
                 out=folder,
                 progress=report,
             )

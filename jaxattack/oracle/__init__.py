@@ -11,16 +11,20 @@ from jaxattack.oracle.ledger import PRICE, CountingOracle
 from jaxattack.oracle.local import from_function, from_model
 from jaxattack.oracle.onnx import from_onnx
 from jaxattack.oracle.pipeline import BinnedLogistic
+from jaxattack.oracle.prada import DETECTORS, PRADA, Watched, watched
 from jaxattack.oracle.quota import Budgeted, budgeted, cached, limited
 from jaxattack.oracle.remote import connect
 
 __all__ = [
+    "DETECTORS",
+    "PRADA",
     "PRICE",
     "BinnedLogistic",
     "Budgeted",
     "Checked",
     "CountingOracle",
     "Journalled",
+    "Watched",
     "budgeted",
     "cached",
     "checked",
@@ -40,4 +44,5 @@ __all__ = [
     "rounded",
     "tempered",
     "top_k",
+    "watched",
 ]

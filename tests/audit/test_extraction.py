@@ -10,10 +10,12 @@ import pytest
 
 from jaxattack.attacks.extraction import Retraining, Softmax, lookup
 from jaxattack.audit import ExtractionAudit, Victim, extract, open_victim
+from jaxattack.audit.findings import values
 from jaxattack.audit.findings.extraction import FidelityFindings
 from jaxattack.defences import MemGuard, Round, TopK
-from jaxattack.oracle import from_function, label_only
+from jaxattack.oracle import PRADA, from_function, label_only
 from jaxattack.report import headline, write
+from jaxattack.report.extraction.reading import noticed
 from jaxattack.serve import Key, serving
 from jaxattack.types import Access, Answer, InputError, Inputs, OracleError
 
@@ -117,6 +119,33 @@ def test_settings_out_of_range_are_refused(wrong):
         with pytest.raises(InputError, match=f"^{next(iter(wrong))} is ") as caught:
             refuse()
         assert "\n" not in str(caught.value)
+
+
+def test_a_watching_owner_sees_the_attack_and_its_verification_and_pays_for_nothing(tmp_path):
+    victim = open_victim("logistic", data="digits")
+    plain = extract(victim, Softmax(), budget=520, compare=50, out=tmp_path).findings
+    found = extract(victim, Softmax(), budget=520, compare=50, watch=PRADA(delta=0.97), out=tmp_path).findings
+    assert plain.watch is None
+    assert (found.cost.queries, found.cost.kept) == (plain.cost.queries, plain.cost.queries)
+    assert found.parameters == plain.parameters
+    watch = found.watch
+    assert watch.questions == found.cost.queries
+    assert watch.repeats >= 1  # the check asks the first question twice
+    assert 100 < watch.alarm <= watch.questions
+    assert (watch.curve[-1].question, watch.curve[-1].statistic) == (watch.alarm, watch.lowest)
+    assert watch.lowest < watch.delta
+    assert found.config["watch"] == "prada?delta=0.97"
+    assert f"at question {watch.alarm}" in noticed(values(found))
+    page = {path.name: path for path in write(tmp_path / "report", found)}["report.html"].read_text()
+    assert "Would the owner have noticed?" in page
+
+
+def test_an_attack_of_few_questions_is_not_tested():
+    found = extract(_linear(), compare=50, trials=10, watch=PRADA()).findings
+    assert (found.watch.alarm, found.watch.lowest, found.watch.curve) == (None, None, ())
+    assert "too few distances" in noticed(values(found))
+    with pytest.raises(InputError, match=r"^watch is 'prada': give .* as jaxattack\.oracle\.PRADA\(\)"):
+        extract(_linear(), watch="prada")
 
 
 def test_the_folder_says_whose_answers_it_keeps(tmp_path):

@@ -278,6 +278,42 @@ class CostFindings:
     device: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchPoint:
+    """A test of the distances between questions.
+
+    Attributes:
+        question: after so many.
+        statistic: W of Shapiro and Wilk.
+    """
+
+    question: int
+    statistic: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchFindings:
+    """What an owner who watches the questions would have seen of the attack, as `jaxattack.oracle.PRADA` has it.
+
+    Attributes:
+        detector: its name.
+        delta: an alarm is raised where W is below.
+        questions: of the attack and its verification.
+        repeats: how many of them, up to the alarm, were at distance 0 from earlier ones.
+        alarm: the number of the question at which it was raised; None where it was not.
+        lowest: the lowest W; None where there were too few distances to test.
+        curve: W by questions, thinned evenly; the last is that of the alarm, where there is one.
+    """
+
+    detector: str
+    delta: float
+    questions: int
+    repeats: int
+    alarm: int | None
+    lowest: float | None
+    curve: tuple[WatchPoint, ...]
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ExtractionFindings(Reportable, ComparisonFindings):
     """All that an extraction audit found.
@@ -289,6 +325,7 @@ class ExtractionFindings(Reportable, ComparisonFindings):
         warnings: what is odd about the victim's answers, in sentences.
         notes: how the victim and its data are understood, in sentences.
         cost: what all of it cost.
+        watch: whether a watching owner would have noticed; None where nobody watched.
         config: what was asked for.
         environment: versions.
         format: of the findings.
@@ -301,6 +338,7 @@ class ExtractionFindings(Reportable, ComparisonFindings):
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     cost: CostFindings
+    watch: WatchFindings | None
     config: Mapping[str, Any]
     environment: Mapping[str, str]
     format: int = 1

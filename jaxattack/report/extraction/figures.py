@@ -5,6 +5,7 @@ errors       how far the two models' answers are apart
 parameters   the victim's parameters against the stolen ones
 weights      a linear victim's weights as pictures, above the stolen ones
 tree         the recovered tree, where it fits
+watch        W of the distances between questions, where the owner watched
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from jaxattack.report.style import (
     label_logarithmic,
     power,
 )
-from jaxattack.report.wording import count, percent, small
+from jaxattack.report.wording import count, number, percent, small
 
 _PANELS = 6
 _SIGNED = LinearSegmentedColormap.from_list("signed", [SERIES[1], SURFACE, SERIES[0]])
@@ -155,10 +156,29 @@ def _tree(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     return figure, f"The recovered tree, {leaves} leaves and {depth} levels deep; its text is below."
 
 
+def _watch(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    watch = findings.get("watch")
+    if not watch or len(watch["curve"]) < 2:
+        return None
+    figure = Figure(figsize=(COLUMN, 2.0))
+    axes = figure.add_subplot()
+    question, statistic = np.array([(point["question"], point["statistic"]) for point in watch["curve"]]).T
+    axes.plot(question, statistic, color=SERIES[0], linewidth=1.2)
+    axes.axhline(watch["delta"], color=MUTED, linewidth=0.7, dashes=(1, 1.5))
+    if watch["alarm"] is not None:
+        axes.plot(question[-1:], statistic[-1:], "o", color=SERIES[1], markersize=4)
+    axes.set(xlabel="questions", ylabel="W", ylim=(min(statistic.min(), watch["delta"]) - 0.02, 1.0))
+    return (
+        figure,
+        f"W by questions, from {number(statistic[0])} to {number(statistic[-1])}; the alarm is below {number(watch['delta'])}.",
+    )
+
+
 FIGURES: Mapping[str, Draw] = {
     "curve": of_findings(_curve),
     "errors": of_findings(_errors),
     "parameters": of_findings(_parameters),
     "weights": of_findings(_weights),
     "tree": of_findings(_tree),
+    "watch": of_findings(_watch),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.extraction.reading import PLACES, sentences
+from jaxattack.report.extraction.reading import PLACES, noticed, sentences
 from jaxattack.report.html import fill, phases
 from jaxattack.report.style import Drawing
 
@@ -32,5 +32,6 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         drawings,
         headline=sentences(findings),
         compared=[(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part]],
+        noticed=noticed(findings),
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )

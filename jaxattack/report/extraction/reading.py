@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.report.wording import count, dollars, duration, percent, quantity, small
+from jaxattack.report.wording import count, dollars, duration, number, percent, quantity, small
 
 EXACT = 1e-9
 """Total variation below which two models are called the same."""
@@ -39,6 +39,26 @@ def verified(verification: Mapping[str, Any]) -> str:
         return "It was verified on nothing."
     apart = f"disagreed with the victim on {count(wrong)} of" if wrong else "never disagreed with the victim on"
     return f"It {apart} {quantity(trials, 'fresh input')}: on such, they differ in at most {percent(verification['bound'], 2)} (95%)."
+
+
+def noticed(findings: Mapping[str, Any]) -> str:
+    """Whether an owner who watched would have raised the alarm, in sentences; nothing where nobody watched."""
+    watch = findings.get("watch")
+    if not watch:
+        return ""
+    repeats = f" {count(watch['repeats'])} of the questions were repeated." if watch["repeats"] else ""
+    if watch["lowest"] is None:
+        return f"{watch['detector'].upper()} had too few distances between the {quantity(watch['questions'], 'question')} to test them.{repeats}"
+    if watch["alarm"] is None:
+        return (
+            f"{watch['detector'].upper()} raised no alarm in {quantity(watch['questions'], 'question')}: the distances between them had a W "
+            f"of {number(watch['lowest'])} at the lowest, and the alarm is raised below {number(watch['delta'])}.{repeats}"
+        )
+    share = percent(watch["alarm"] / watch["questions"])
+    return (
+        f"{watch['detector'].upper()} raised the alarm at question {count(watch['alarm'])}, after {share} of the {count(watch['questions'])}: "
+        f"the distances between them had a W of {number(watch['lowest'])}, below {number(watch['delta'])}.{repeats}"
+    )
 
 
 def _outcome(findings: Mapping[str, Any]) -> str:

@@ -21,6 +21,8 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
     grids = [_fidelity(findings), _verification(findings)]
     if findings["parameters"]:
         grids.append(_parameters(findings["parameters"]))
+    if findings.get("watch"):
+        grids.append(_watch(findings["watch"]))
     return Group(*grids, _cost(findings))
 
 
@@ -62,6 +64,17 @@ def _parameters(parameters: Mapping[str, Any]) -> Grid:
                 grid.add_row(f"… {part['name']}", "", "", "")
                 break
             grid.add_row(f"{part['name']} {index}", shown(true), shown(stolen), small(abs(true - stolen)))
+    return grid
+
+
+def _watch(watch: Mapping[str, Any]) -> Grid:
+    """Whether the owner would have noticed."""
+    grid = empty_grid("watched by", "questions", "alarm at question", "lowest W", "alarm below", "repeated")
+    alarm = "none" if watch["alarm"] is None else count(watch["alarm"])
+    grid.add_row(
+        watch["detector"], count(watch["questions"]), alarm, number(watch["lowest"]), number(watch["delta"]),
+        count(watch["repeats"]),
+    )  # fmt: skip
     return grid
 
 
