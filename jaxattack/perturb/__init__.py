@@ -4,6 +4,9 @@ box                 what a record may become, and the units in which it is moved
 norms               the ball in which a change stays, and the steepest step in it
 losses              what an attack on a model raises
 signs               steps along the sign of the gradient (Goodfellow et al. 2015, Kurakin et al. 2017)
+ascent              what ascents of a loss within a ball have in common
+projected           projected gradient ascent (Madry et al. 2018), with momentum (Dong et al. 2018)
+auto_projected      the same with steps that need no tuning (Croce and Hein 2020)
 deepfool            the nearest boundary of the model, linearised again and again (Moosavi-Dezfooli et al. 2016)
 featurefool         the smallest change that makes the model see another record (Yu et al. 2020)
 hop_skip_jump       the nearest point of another label, from labels alone (Chen et al. 2020)

@@ -19,6 +19,10 @@ from jaxattack.types import Inputs
 BLOCK = 1024
 """Records moved at once."""
 
+NUMBERS = 2**20
+"""Numbers of them at once, where each is moved in several attempts: what a network keeps of them on the way back is some
+hundred times as much."""
+
 Box = tuple[np.ndarray, np.ndarray, np.ndarray]
 """The smallest value of each feature, the largest, and how far apart they are, in float32."""
 
@@ -34,21 +38,36 @@ def span_of(inputs: Inputs) -> Float[np.ndarray, "*feature"]:
     return np.where(span > 0, span, 1.0)
 
 
-def in_blocks(function: Callable[[Any, Any], Any], x: np.ndarray, beside: np.ndarray) -> Any:
+def free_of(inputs: Inputs) -> Float[np.ndarray, "*feature"]:
+    """1 where a feature may change, 0 where it is a category and stays as it is."""
+    return (inputs.categories == 0).astype(np.float32)
+
+
+def block_of(features: int, attempts: int) -> int:
+    """How many records are moved at once, a power of two, where each is moved in so many attempts."""
+    rows = max(1, min(BLOCK, NUMBERS // features) // attempts)
+    return 1 << (rows.bit_length() - 1)
+
+
+def in_blocks(function: Callable[..., Any], x: np.ndarray, *beside: np.ndarray, block: int = BLOCK) -> Any:
     """A function of records and of something beside each, a block at a time, in float32.
 
     Args:
         function: (records, what is beside them) -> an array that leads with ``record``, or a tuple of such.
         x: records, at least one.
         beside: whole numbers or reals, one entry a record.
+        block: records at once, a power of two.
 
     Returns:
         What the function returns for all records, in float64.
     """
-    kind = np.float32 if np.issubdtype(beside.dtype, np.floating) else np.int32
     parts = []
-    for start in range(0, max(len(x), 1), BLOCK):
-        block = slice(start, start + BLOCK)
-        results = function(pad_batch(x[block].astype(np.float32)), pad_batch(beside[block].astype(kind)))
-        parts.append(jax.tree.map(lambda part: np.asarray(part, np.float64)[: len(x[block])], results))  # noqa: B023
+    for start in range(0, max(len(x), 1), block):
+        rows = slice(start, start + block)
+        results = function(*(pad_batch(each[rows].astype(_kind(each, x))) for each in (x, *beside)))
+        parts.append(jax.tree.map(lambda part: np.asarray(part, np.float64)[: len(x[rows])], results))  # noqa: B023
     return jax.tree.map(lambda *blocks: np.concatenate(blocks), *parts)
+
+
+def _kind(each: np.ndarray, x: np.ndarray) -> type:
+    return np.float32 if each is x or np.issubdtype(each.dtype, np.floating) else np.int32

@@ -25,6 +25,7 @@ def sign_steps(
     *,
     size: float,
     steps: int = 1,
+    toward: bool = False,
 ) -> Float[np.ndarray, "record *feature"]:
     """Records moved up the loss of their labels, each feature by at most a share of its range.
 
@@ -38,8 +39,11 @@ def sign_steps(
         inputs: the range to stay in.
         size: the largest change of a feature, as a share of its range.
         steps: 1 for the fast gradient sign method, more for the iterative one.
+        toward: move down the loss instead, to the labels.
     """
     rate = size if steps == 1 else min(size, 2.5 * size / steps)
+    if toward:
+        rate = -rate
 
     def block(x, y):
         return _sign_steps(model, steps, variables, x, y, box_of(inputs), size, rate)

@@ -118,7 +118,7 @@ def test_a_budget_that_ends_is_told():
         ({"budget": 0}, "budget is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"x": np.zeros((2, FEATURES + 1)), "y": np.zeros(2, int)}, "give records of shape"),
-        ({"y": np.full(4, CLASSES)}, "y ranges from 3 to 3"),
+        ({"y": np.full(4, CLASSES)}, "y ranges from 4 to 4"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(options, message):

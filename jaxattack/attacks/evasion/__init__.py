@@ -1,6 +1,7 @@
 """Evasion attacks: configurations called with a victim and records, and their registry by name.
 
 sign_steps      one step along the sign of the gradient, or several (Goodfellow et al. 2015, Kurakin et al. 2017)
+projected       ascents within a ball: PGD, MI-FGSM, APGD (Madry et al. 2018, Dong et al. 2018, Croce and Hein 2020)
 deepfool        the nearest boundary, linearised (Moosavi-Dezfooli et al. 2016)
 hop_skip_jump   the nearest boundary from labels alone (Chen et al. 2020)
 transfer        examples made on a model at hand and tried on the victim (Papernot et al. 2017)
@@ -14,18 +15,28 @@ from __future__ import annotations
 
 from jaxattack.attacks.evasion.deepfool import DeepFool
 from jaxattack.attacks.evasion.hop_skip_jump import HopSkipJump
-from jaxattack.attacks.evasion.sign_steps import BIM, FGSM
+from jaxattack.attacks.evasion.projected import APGD, MIFGSM, PGD
+from jaxattack.attacks.evasion.sign_steps import BIM, FGSM, LeastLikely
 from jaxattack.attacks.evasion.transfer import Transfer
 from jaxattack.attacks.naming import named
+from jaxattack.perturb.losses import DLR, CrossEntropy, Margin, Penalised
 from jaxattack.types import EvasionAttack
 
 _DEFAULTS: tuple[EvasionAttack, ...] = (
     FGSM(),
     BIM(),
+    LeastLikely(),
+    PGD(),
+    MIFGSM(),
+    APGD(),
+    APGD(loss=DLR()),
+    APGD(loss=DLR(), targets=3),
     DeepFool(),
     HopSkipJump(),
     Transfer(craft=FGSM()),
     Transfer(craft=BIM()),
+    Transfer(craft=PGD()),
+    Transfer(craft=MIFGSM()),
     Transfer(craft=DeepFool()),
 )
 ATTACKS: dict[str, EvasionAttack] = {attack.name: attack for attack in _DEFAULTS}
@@ -44,4 +55,20 @@ def lookup(name: str) -> EvasionAttack:
     return named(name, ATTACKS, "evasion attack")
 
 
-__all__ = ["ATTACKS", "BIM", "FGSM", "DeepFool", "HopSkipJump", "Transfer", "lookup"]
+__all__ = [
+    "APGD",
+    "ATTACKS",
+    "BIM",
+    "DLR",
+    "FGSM",
+    "MIFGSM",
+    "PGD",
+    "CrossEntropy",
+    "DeepFool",
+    "HopSkipJump",
+    "LeastLikely",
+    "Margin",
+    "Penalised",
+    "Transfer",
+    "lookup",
+]

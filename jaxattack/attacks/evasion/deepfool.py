@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.evasion.white_box import Examples, WhiteBoxAttack
+from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
 from jaxattack.perturb.deepfool import OVERSHOOT, deepfool
 from jaxattack.types import WhiteBox, above_zero, at_least, config
 
@@ -35,7 +35,13 @@ class DeepFool(WhiteBoxAttack):
         at_least(1, steps=self.steps)
         above_zero(overshoot=self.overshoot)
 
-    def craft(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]) -> Examples:  # noqa: ARG002 (it leaves what the model says)
+    def craft(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],  # noqa: ARG002 (it leaves what the model says)
+        draw: Draw,  # noqa: ARG002 (nothing is random)
+    ) -> Examples:
         """As `WhiteBoxAttack`; a step takes a gradient of every class."""
         result = deepfool(box.model, box.variables, x, box.inputs, steps=self.steps, overshoot=self.overshoot)
         return Examples(result.example, int(result.steps.sum()) * box.classes)

@@ -1,9 +1,10 @@
 """Steps along the sign of the gradient of the loss, of at most one size in each feature.
 
-    FGSM    one step                       Goodfellow et al. 2015
-    BIM     several within the same size   Kurakin et al. 2017
+    FGSM           one step                                                         Goodfellow et al. 2015
+    BIM            several within the same size                                     Kurakin et al. 2017
+    LeastLikely    as many, down the loss of the class that was least likely first   Kurakin et al. 2017
 
-On a linear model of two classes both are optimal in the max norm: a record is fooled where size exceeds margin / |w|_1.
+On a linear model of two classes all are optimal in the max norm: a record is fooled where size exceeds margin / |w|_1.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.evasion.white_box import Examples, WhiteBoxAttack, labels_of
+from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack, labels_of, least_likely
 from jaxattack.perturb.signs import sign_steps
 from jaxattack.types import InputError, WhiteBox, at_least, config
 
@@ -41,7 +42,13 @@ class BIM(WhiteBoxAttack):
             raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
         at_least(1, steps=self.steps, sizes=self.sizes)
 
-    def craft(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]) -> Examples:
+    def craft(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        draw: Draw,  # noqa: ARG002 (nothing is random)
+    ) -> Examples:
         """As `WhiteBoxAttack`."""
         return _smallest(box, x, y, self.size, self.steps, self.sizes)
 
@@ -69,18 +76,66 @@ class FGSM(WhiteBoxAttack):
             raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
         at_least(1, sizes=self.sizes)
 
-    def craft(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]) -> Examples:
+    def craft(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        draw: Draw,  # noqa: ARG002 (nothing is random)
+    ) -> Examples:
         """As `WhiteBoxAttack`."""
         return _smallest(box, x, y, self.size, 1, self.sizes)
 
 
-def _smallest(box: WhiteBox, x: np.ndarray, y: np.ndarray, largest: float, steps: int, sizes: int) -> Examples:
+@config
+class LeastLikely(BIM):
+    """Several steps toward the class that the model finds least likely of the record.
+
+    Attributes:
+        size: the largest change of a feature, as a share of its range.
+        steps: each of size 2.5 size / steps, at most size.
+        sizes: that are tried, equally far apart up to ``size``; the smallest that fools the model is kept.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    name = "least-likely"
+
+    def craft(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        draw: Draw,  # noqa: ARG002 (nothing is random)
+    ) -> Examples:
+        """As `WhiteBoxAttack`."""
+        return _smallest(box, x, y, self.size, self.steps, self.sizes, least_likely(box, x))
+
+
+def _smallest(
+    box: WhiteBox,
+    x: np.ndarray,
+    y: np.ndarray,
+    largest: float,
+    steps: int,
+    sizes: int,
+    toward: np.ndarray | None = None,
+) -> Examples:
     """The example of the smallest size that fools the model; of the largest where none does."""
     example, pending, gradients = x.copy(), np.arange(len(x)), 0
+    label = y if toward is None else toward
     for number in range(1, sizes + 1):
         size = largest * number / sizes
         example[pending] = sign_steps(
-            box.model, box.variables, x[pending], y[pending], box.inputs, size=size, steps=steps
+            box.model,
+            box.variables,
+            x[pending],
+            label[pending],
+            box.inputs,
+            size=size,
+            steps=steps,
+            toward=toward is not None,
         )
         gradients += steps * len(pending)
         pending = pending[labels_of(box, example[pending]) == y[pending]]

@@ -9,7 +9,7 @@ from jaxtyping import Int, Shaped
 
 from jaxattack.attacks.evasion.outcome import outcome, take_records
 from jaxattack.attacks.evasion.sign_steps import FGSM
-from jaxattack.attacks.evasion.white_box import WhiteBoxAttack, labels_of
+from jaxattack.attacks.evasion.white_box import Draw, WhiteBoxAttack, labels_of
 from jaxattack.types import EVERY_LEVEL, Evasion, InputError, Oracle, Progress, WhiteBox, config
 
 
@@ -18,7 +18,7 @@ class Transfer:
     """Examples of another attack, made on a surrogate.
 
     Attributes:
-        craft: the attack on the surrogate's weights.
+        craft: the attack on the surrogate's weights; one that stops at a boundary goes on, for the victim's may be elsewhere.
     """
 
     craft: WhiteBoxAttack = FGSM()
@@ -40,7 +40,7 @@ class Transfer:
         x: Shaped[np.ndarray, "record *feature"],
         y: Int[np.ndarray, "record"],
         *,
-        seed: int = 0,  # noqa: ARG002 (nothing is random)
+        seed: int = 0,
         surrogate: WhiteBox | None = None,
         progress: Progress | None = None,
     ) -> Evasion:
@@ -61,7 +61,8 @@ class Transfer:
                 f"the surrogate takes records of shape {surrogate.inputs.shape} and has {surrogate.classes} classes, and the "
                 f"victim {inputs.shape} and {classes}: give one of the same task."
             )
-        examples = self.craft.craft(surrogate, x, y)
+        self.craft.check(classes)
+        examples = self.craft.for_transfer().craft(surrogate, x, y, Draw(seed))
         example = np.clip(examples.x, inputs.low, inputs.high)
         before = victim.ledger
         label = np.asarray(victim(np.concatenate([x, example])).label)
@@ -72,6 +73,7 @@ class Transfer:
         notes: dict[str, Any] = {
             "surrogate labels as the victim": float((labels_of(surrogate, x) == label[: len(x)]).mean()),
             "surrogate fooled": float(at_home.mean()),
+            **examples.notes,
         }
         return outcome(
             self.name, inputs, x, example, right=right, success=label[len(x) :] != y,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,10 +21,24 @@ class Examples(NamedTuple):
     Attributes:
         x: the examples.
         gradients: that it took of the model at one record each.
+        notes: what else it found, name -> number or text.
     """
 
     x: Float[np.ndarray, "record *feature"]
     gradients: int
+    notes: Mapping[str, Any] = {}
+
+
+class Draw(NamedTuple):
+    """What decides what is random about records.
+
+    Attributes:
+        seed: of all of them.
+        record: the number of each; its place where there are none.
+    """
+
+    seed: int = 0
+    record: Int[np.ndarray, "record"] | None = None
 
 
 class WhiteBoxAttack:
@@ -34,9 +49,33 @@ class WhiteBoxAttack:
     surrogate = False
     name: str
 
-    def craft(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]) -> Examples:
-        """Move every record away from its label, whatever the model says of it."""
+    def craft(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        draw: Draw,
+    ) -> Examples:
+        """Move every record away from its label, whatever the model says of it.
+
+        Args:
+            box: the model.
+            x: records.
+            y: their labels.
+            draw: decides everything random.
+        """
         raise NotImplementedError
+
+    def for_transfer(self) -> WhiteBoxAttack:
+        """The attack as it makes examples for another model: one that stops at the boundary of its own goes on."""
+        return self
+
+    def check(self, classes: int) -> None:
+        """Refuse a model of too few classes.
+
+        Raises:
+            InputError: it has fewer than the formula needs.
+        """
 
     def __call__(
         self,
@@ -44,28 +83,38 @@ class WhiteBoxAttack:
         x: Shaped[np.ndarray, "record *feature"],
         y: Int[np.ndarray, "record"],
         *,
-        seed: int = 0,  # noqa: ARG002 (nothing is random)
+        seed: int = 0,
         surrogate: WhiteBox | None = None,  # noqa: ARG002 (the victim itself is at hand)
         progress: Progress | None = None,
     ) -> Evasion:
         """As `jaxattack.types.EvasionAttack`."""
         x, y = take_records(victim.inputs, victim.classes, x, y)
         right = labels_of(victim, x) == y
-        examples = self.craft(victim, x, y)
+        self.check(victim.classes)
+        examples = self.craft(victim, x, y, Draw(seed))
         if progress:
             progress("records", len(x), len(x))
         return outcome(
             self.name, victim.inputs, x, examples.x, right=right, success=labels_of(victim, examples.x) != y,
-            questions=np.zeros(len(x), int), gradients=examples.gradients,
+            questions=np.zeros(len(x), int), gradients=examples.gradients, notes=examples.notes,
         )  # fmt: skip
 
 
 def labels_of(box: WhiteBox, x: Float[np.ndarray, "record *feature"]) -> Int[np.ndarray, "record"]:
     """What a model at hand labels records, in float32."""
-    label = in_blocks(lambda x, _: _labels(box.model, box.variables, x), x, np.zeros(len(x), int))
-    return label.astype(int)
+    return _ends(box, x)[0].astype(int)
+
+
+def least_likely(box: WhiteBox, x: Float[np.ndarray, "record *feature"]) -> Int[np.ndarray, "record"]:
+    """The class of each record's smallest logit, in float32."""
+    return _ends(box, x)[1].astype(int)
+
+
+def _ends(box: WhiteBox, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return in_blocks(lambda x: _largest_and_smallest(box.model, box.variables, x), x)
 
 
 @partial(jax.jit, static_argnames="model")
-def _labels(model: Model, variables: Variables, x: jax.Array) -> jax.Array:
-    return model.apply(variables, x).argmax(axis=1)
+def _largest_and_smallest(model: Model, variables: Variables, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    z = model.apply(variables, x)
+    return z.argmax(axis=1), z.argmin(axis=1)

@@ -1,4 +1,4 @@
-"""Linear victims of three classes, from outside and from within, whose nearest boundaries are known; and one that never wavers."""
+"""Linear victims of four classes, from outside and from within, whose nearest boundaries are known; and one that never wavers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxattack.oracle import CountingOracle, from_function
 from jaxattack.types import Access, Inputs, Model, Variables, WhiteBox
 
-FEATURES, CLASSES = 6, 3
+FEATURES, CLASSES = 6, 4
 INPUTS = Inputs(low=np.full(FEATURES, -2.0), high=np.full(FEATURES, 6.0), categories=np.zeros(FEATURES, int))
 SPAN = 8.0
 
@@ -58,9 +58,9 @@ def victim(weight, bias, inputs=INPUTS, level="label"):
 
 
 def leaky(seed=0, **options):
-    """A victim that can be fooled."""
-    rng = np.random.default_rng(seed)
-    return victim(rng.standard_normal((FEATURES, CLASSES)), np.zeros(CLASSES), **options)
+    """A victim that can be fooled: its boundaries meet in the middle of the box, where `records` are."""
+    weight = np.random.default_rng(seed).standard_normal((FEATURES, CLASSES))
+    return victim(weight, -2 * weight.sum(axis=0), **options)
 
 
 def constant(**options):

@@ -8,12 +8,24 @@ import numpy as np
 import pytest
 from attacks.evasion.linear_victims import CLASSES, FEATURES, INPUTS, SPAN, constant, leaky, records, victim
 
-from jaxattack.attacks.evasion import ATTACKS, BIM, FGSM, DeepFool, HopSkipJump, Transfer, lookup
+from jaxattack.attacks.evasion import (
+    ATTACKS,
+    BIM,
+    FGSM,
+    DeepFool,
+    HopSkipJump,
+    LeastLikely,
+    Transfer,
+    lookup,
+)
 from jaxattack.attacks.naming import label
 from jaxattack.oracle import budgeted
 from jaxattack.types import BudgetSpent, EvasionAttack, InputError, Inputs
 
-QUICK = {"hopskipjump": HopSkipJump(queries=150)}
+QUICK = {
+    "hopskipjump": HopSkipJump(queries=150),
+    **{name: replace(lookup(name), steps=20) for name in ("apgd-ce", "apgd-dlr", "apgd-t")},
+}
 ATTACKS_HERE = {name: QUICK.get(name, attack) for name, attack in ATTACKS.items()}
 EVERY = pytest.mark.parametrize("attack", ATTACKS_HERE.values(), ids=ATTACKS_HERE.keys())
 
@@ -92,7 +104,7 @@ def test_the_same_seed_makes_the_same_examples(attack):
         (np.zeros((0, FEATURES)), np.zeros(0, int), "at least one"),
         (np.zeros((2, FEATURES)), np.zeros(3, int), "give one label a record"),
         (np.zeros((2, FEATURES)), np.zeros(2), "y has dtype float64"),
-        (np.zeros((2, FEATURES)), np.array([0, CLASSES]), "y ranges from 0 to 3: the victim has classes 0 to 2"),
+        (np.zeros((2, FEATURES)), np.array([0, CLASSES]), "y ranges from 0 to 4: the victim has classes 0 to 3"),
         (np.array([[np.nan] * FEATURES, [0.0] * FEATURES]), np.zeros(2, int), "1 of 2 records in x are NaN or outside"),
         (np.full((2, FEATURES), 7.0), np.zeros(2, int), "2 of 2 records in x are NaN or outside"),
     ],
@@ -132,7 +144,7 @@ def test_deepfool_goes_to_the_nearest_boundary_of_a_linear_victim_in_one_step():
     np.testing.assert_allclose(evasion.distance.l2 / 1.001, margins(both, x)[0], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("attack", [FGSM(size=0.06), BIM(size=0.06), BIM(size=0.06, steps=40)])
+@pytest.mark.parametrize("attack", [FGSM(size=0.06), BIM(size=0.06), BIM(size=0.06, steps=40), LeastLikely(size=0.06)])
 def test_signs_fool_a_linear_victim_of_two_classes_exactly_where_the_max_norm_says(attack):
     both = victim(np.random.default_rng(3).standard_normal((FEATURES, 2)), np.zeros(2))
     x = np.random.default_rng(4).uniform(-0.2, 4.2, (200, FEATURES))

@@ -1,0 +1,220 @@
+"""Auto-PGD: projected ascent that chooses its step sizes itself (Croce and Hein 2020, arXiv 2003.01690, Algorithm 1).
+
+    z <- project(x_k + rate steepest(grad))
+    x_{k+1} <- project(x_k + .75 (z - x_k) + .25 (x_k - x_{k-1}))
+
+The rate is twice the size of the ball at first. At each checkpoint it is halved, and the row goes back to its best place, where
+fewer than .75 of the steps since the last one raised the loss, or where neither the rate nor the best loss changed.
+Checkpoints are at the shares p_0 = 0, p_1 = .22, p_{j+1} = p_j + max(p_j - p_{j-1} - .03, .06) of all steps; windows between
+them are rounded down as the authors' code does. Rises are counted as in the paper: the first step after a return rises where it
+is above the best place, which the code compares with the place before the return.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.perturb.ascent import (
+    Ascent,
+    Best,
+    Ground,
+    ascend,
+    best_attempt,
+    better,
+    likeliest_others,
+    random_changes,
+    repeated,
+    slopes,
+    without_slope,
+)
+from jaxattack.perturb.losses import Loss
+from jaxattack.perturb.norms import BALLS, Norm, per_record
+from jaxattack.types import Inputs, Model, Variables
+
+MOMENTUM, RISES = 0.75, 0.75
+"""The weight of the new step, and the share of steps that must raise the loss: the paper's alpha and rho."""
+
+_TINY = 1e-12
+
+
+def checkpoints(steps: int) -> Int[np.ndarray, "step"]:
+    """How many steps a checkpoint after each step looks back on; 0 where there is none."""
+    window, least, less = (max(int(share * steps), 1) for share in (0.22, 0.06, 0.03))
+    looks, since = np.zeros(steps, np.int32), 0
+    for step in range(steps):
+        since += 1
+        if since == window:
+            looks[step], since, window = window, 0, max(window - less, least)
+    return looks
+
+
+def auto_projected_steps(
+    model: Model,
+    variables: Variables,
+    x: Float[np.ndarray, "record *feature"],
+    y: Int[np.ndarray, "record"],
+    inputs: Inputs,
+    *,
+    loss: Loss,
+    norm: Norm,
+    size: float,
+    steps: int = 100,
+    attempts: int = 1,
+    targeted: bool = False,
+    early: bool = True,
+    seed: int = 0,
+    record: Int[np.ndarray, "record"] | None = None,
+) -> Ascent:
+    """Records moved up a loss within a ball, by steps that need no tuning.
+
+    Args:
+        model: with gradients.
+        variables: of the model.
+        x: records.
+        y: the labels to move away from.
+        inputs: the range to stay in; categories stay as they are.
+        loss: what to raise.
+        norm: of the ball.
+        size: of the ball, in shares of the ranges.
+        steps: of every attempt.
+        attempts: random starts on the ball's surface; or targets, the likeliest classes first.
+        targeted: whether attempts are targets.
+        early: leave a record alone once one of its attempts fools the model.
+        seed: decides the random starts.
+        record: the number of each, which decides its random starts.
+    """
+    looks = checkpoints(steps)
+
+    def program(x, y, number, box, free):
+        return _auto_projected(
+            model, loss, norm, attempts, targeted, early, variables, x, y, number, box, free, size, looks, seed
+        )
+
+    return ascend(program, x, y, inputs, attempts, record)
+
+
+class _Walk(NamedTuple):
+    """Rows on their way.
+
+    Attributes:
+        step: taken until now.
+        share: where each row is.
+        before: where it was a step ago.
+        slope: of the loss at ``share``.
+        value: of the loss at ``share``.
+        rate: of its next step.
+        peak: where its loss was highest.
+        peak_slope: there.
+        peak_value: there.
+        rises: how many steps since the last checkpoint raised the loss.
+        halved: whether the last checkpoint halved the rate.
+        marked: the highest loss at the last checkpoint.
+        best: the best place to hand back.
+        gradients: taken of each record's attempts.
+    """
+
+    step: jax.Array | int
+    share: Float[jax.Array, "row *feature"]
+    before: Float[jax.Array, "row *feature"]
+    slope: Float[jax.Array, "row *feature"]
+    value: Float[jax.Array, "row"]
+    rate: Float[jax.Array, "row"]
+    peak: Float[jax.Array, "row *feature"]
+    peak_slope: Float[jax.Array, "row *feature"]
+    peak_value: Float[jax.Array, "row"]
+    rises: Int[jax.Array, "row"]
+    halved: Bool[jax.Array, "row"]
+    marked: Float[jax.Array, "row"]
+    best: Best
+    gradients: Int[jax.Array, "record"]
+
+
+@partial(jax.jit, static_argnames=("model", "loss", "norm", "attempts", "targeted", "early"))
+def _auto_projected(
+    model, loss, norm, attempts, targeted, early, variables, x, y, number, box, free, size, looks, seed
+):
+    low, high, span = (part[None] for part in box)
+    ball, count = BALLS[norm], len(x)
+    target = likeliest_others(model, variables, x, y, attempts).reshape(-1) if targeted else None
+    ground = Ground(repeated(x / span, attempts), low / span, high / span, free[None], size)
+    at = slopes(model, loss, variables, span, repeated(y, attempts), target)
+    change = random_changes(ball, seed, number, attempts, x.shape[1:])
+    change = change / per_record(jnp.maximum(ball.length(change), _TINY), change)
+    start = ground.inside(ground.start + size * change, ball)
+    value, slope, reached = at(start)
+    flat = without_slope(slope, reached, attempts)
+
+    def through(best):
+        return best.reached.reshape(attempts, count).any(axis=0)
+
+    def unfinished(walk):
+        return (walk.step < len(looks)) & ~(early & through(walk.best).all())
+
+    def move(walk):
+        fresh = jnp.where(walk.step == 0, 1.0, MOMENTUM)
+        reach = walk.share + per_record(walk.rate, start) * ball.steepest(ground.free * walk.slope)
+        reach = ground.inside(reach, ball)
+        stepped = walk.share + fresh * (reach - walk.share) + (1 - fresh) * (walk.share - walk.before)
+        done = through(walk.best) if early else jnp.zeros(count, bool)
+        share = jnp.where(per_record(repeated(done, attempts), start), walk.share, ground.inside(stepped, ball))
+        value, slope, reached = at(share)
+        higher = value > walk.peak_value
+        moved = _Walk(
+            step=walk.step + 1,
+            share=share,
+            before=walk.share,
+            slope=slope,
+            value=value,
+            rate=walk.rate,
+            peak=jnp.where(per_record(higher, share), share, walk.peak),
+            peak_slope=jnp.where(per_record(higher, slope), slope, walk.peak_slope),
+            peak_value=jnp.maximum(value, walk.peak_value),
+            rises=walk.rises + (value > walk.value).astype(jnp.int32),
+            halved=walk.halved,
+            marked=walk.marked,
+            best=better(walk.best, share, value, reached),
+            gradients=walk.gradients + (~done).astype(jnp.int32),
+        )
+        window = jnp.asarray(looks)[walk.step]
+        return jax.lax.cond(window > 0, _check, lambda walk, _: walk, moved, window)
+
+    walk = _Walk(
+        step=0,
+        share=start,
+        before=start,
+        slope=slope,
+        value=value,
+        rate=jnp.full(len(start), 2.0 * size, start.dtype),
+        peak=start,
+        peak_slope=slope,
+        peak_value=value,
+        rises=jnp.zeros(len(start), jnp.int32),
+        halved=jnp.ones(len(start), bool),
+        marked=value,
+        best=Best(start, value, reached),
+        gradients=jnp.ones(count, jnp.int32),
+    )
+    walk = jax.lax.while_loop(unfinished, move, walk)
+    return *best_attempt(walk.best, attempts), walk.gradients * attempts, flat
+
+
+def _check(walk: _Walk, window: jax.Array) -> _Walk:
+    """A checkpoint: rows that swing or stand still go back to their best places with half the rate."""
+    halve = (walk.rises.astype(jnp.float32) < RISES * window.astype(jnp.float32)) | (
+        ~walk.halved & (walk.marked >= walk.peak_value)
+    )
+    return walk._replace(
+        share=jnp.where(per_record(halve, walk.share), walk.peak, walk.share),
+        slope=jnp.where(per_record(halve, walk.slope), walk.peak_slope, walk.slope),
+        value=jnp.where(halve, walk.peak_value, walk.value),
+        rate=jnp.where(halve, walk.rate / 2, walk.rate),
+        rises=jnp.zeros_like(walk.rises),
+        halved=halve,
+        marked=walk.peak_value,
+    )
