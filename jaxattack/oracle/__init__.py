@@ -12,6 +12,7 @@ from jaxattack.oracle.local import from_function, from_model
 from jaxattack.oracle.onnx import from_onnx
 from jaxattack.oracle.pipeline import BinnedLogistic
 from jaxattack.oracle.prada import DETECTORS, PRADA, Watched, watched
+from jaxattack.oracle.proof_of_work import Expected, NeighbourVotes, ProofOfWork, calibrate_work, priced
 from jaxattack.oracle.quota import Budgeted, budgeted, cached, limited
 from jaxattack.oracle.remote import connect
 
@@ -23,10 +24,14 @@ __all__ = [
     "Budgeted",
     "Checked",
     "CountingOracle",
+    "Expected",
     "Journalled",
+    "NeighbourVotes",
+    "ProofOfWork",
     "Watched",
     "budgeted",
     "cached",
+    "calibrate_work",
     "checked",
     "connect",
     "defended",
@@ -40,6 +45,7 @@ __all__ = [
     "label_only",
     "limited",
     "noisy",
+    "priced",
     "random_head",
     "rounded",
     "tempered",
