@@ -36,6 +36,7 @@ CHECKED = tuple(
         "training",
         "attacks.membership",
         "attacks.evasion",
+        "attacks.poisoning",
         "report",
     )
 )

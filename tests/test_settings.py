@@ -13,7 +13,7 @@ from attacks.inversion.white_boxes import digits
 from attacks.planted import complementary, observe
 
 from jaxattack import Recipe, load
-from jaxattack.attacks import evasion, extraction, inversion, membership
+from jaxattack.attacks import evasion, extraction, inversion, membership, poisoning
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
 from jaxattack.audit import (
@@ -51,7 +51,11 @@ QUICK = {
 
 AUDIT = MembershipAudit(model=Architecture(), dataset=load("iris"))
 CONFIGS = [
-    *(attack for room in (membership, extraction, inversion, gradient, evasion) for attack in room.ATTACKS.values()),
+    *(
+        attack
+        for room in (membership, extraction, inversion, gradient, evasion, poisoning)
+        for attack in room.ATTACKS.values()
+    ),
     *(
         Recipe(),
         Placement(),

@@ -4,6 +4,7 @@ membership       who was in the training set: Observations -> scores
 extraction       what the weights are: an Oracle -> a stolen model
 inversion        what the records of a class look like: an Oracle, weights or gradients -> records
 evasion          the change of a record that makes a model answer otherwise
+poisoning        records put into a training set that make what is trained on it err: a Dataset -> a Poison
 ownership        whether a suspect was made from somebody's model or records: an Oracle or weights -> a proof
 reconstruction   records, attributes and shares of the training set from what a model became
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jaxattack.attacks import inversion as inversion
     from jaxattack.attacks import membership as membership
     from jaxattack.attacks import ownership as ownership
+    from jaxattack.attacks import poisoning as poisoning
     from jaxattack.attacks import reconstruction as reconstruction
     from jaxattack.attacks.membership import RMIA as RMIA
     from jaxattack.attacks.membership import AttackP as AttackP
@@ -49,6 +51,7 @@ _HOMES = {
     "inversion": "jaxattack.attacks",
     "membership": "jaxattack.attacks",
     "ownership": "jaxattack.attacks",
+    "poisoning": "jaxattack.attacks",
     "reconstruction": "jaxattack.attacks",
 }
 

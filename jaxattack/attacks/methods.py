@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jaxattack.attacks import evasion, extraction, inversion, membership, ownership, reconstruction
+from jaxattack.attacks import evasion, extraction, inversion, membership, ownership, poisoning, reconstruction
 from jaxattack.attacks.inversion import gradient
 from jaxattack.defences import DEFENCES
 from jaxattack.signals import SIGNALS, WITH_SETTINGS
@@ -25,7 +25,7 @@ class Method:
         family: a key of `FAMILIES`.
         name: in its registry, as the command line takes it.
         paper: that published it; "this project", or "common practice", where none did.
-        sees: the least that it must see of a model; None for what changes a model or its answers.
+        sees: the least that it must see of a model; None for what changes a model, its answers or its training set.
         queries: asked about a record and a view of it; 0 for who holds the weights, None where the victim decides how many, or
             nothing is asked.
         models: the fewest that the attacker trains as the victim was trained: references, shadows or a surrogate; None for what
@@ -73,6 +73,11 @@ def _ownership(test: Any) -> dict[str, Any]:
     return {**_of_victim(test), "queries": getattr(test, "queries", None), "models": getattr(test, "models", 0)}
 
 
+def _poisoning(attack: Any) -> dict[str, Any]:
+    """Of the victim an attacker sees nothing: it has the training set, and models of its own."""
+    return {"queries": 0, "models": attack.surrogates}
+
+
 def _signal(signal: Any) -> dict[str, Any]:
     return {"sees": signal.sees, "queries": signal.queries}
 
@@ -88,6 +93,7 @@ FAMILIES: Mapping[str, tuple[tuple[Mapping[str, Any], Callable[[Any], dict[str, 
     "reconstruction": ((reconstruction.ATTACKS, _reconstruction),),
     "evasion": ((evasion.ATTACKS, _evasion),),
     "ownership": ((ownership.ATTACKS, _ownership),),
+    "poisoning": ((poisoning.ATTACKS, _poisoning),),
     "signals": ((SIGNALS | WITH_SETTINGS, _signal),),
     "defences": ((DEFENCES, _no_attack),),
     "learners": ((LEARNERS, _no_attack),),

@@ -53,6 +53,7 @@ from jaxattack.types.oracle import (
     Precision,
 )
 from jaxattack.types.ownership import Evidence, MarkingTest, Owner, OwnershipTest, Proof
+from jaxattack.types.poisoning import BackdoorAttack, Poison, PoisonAttack, PoisonGoal, Surrogate, Target
 from jaxattack.types.reconstruction import GOALS, NEEDS, Goal, Need, Reconstruction, ReconstructionAttack
 from jaxattack.types.signal import SIGHTS, DistilledSignal, OptimisedSignal, Sight, Signal, Surrogates, View, sees
 
@@ -64,6 +65,7 @@ __all__ = [
     "SIGHTS",
     "Access",
     "Answer",
+    "BackdoorAttack",
     "Bias",
     "BudgetSpent",
     "Composing",
@@ -102,6 +104,9 @@ __all__ = [
     "OracleError",
     "Owner",
     "OwnershipTest",
+    "Poison",
+    "PoisonAttack",
+    "PoisonGoal",
     "Precision",
     "Progress",
     "Proof",
@@ -113,8 +118,10 @@ __all__ = [
     "Sight",
     "Signal",
     "Snapshot",
+    "Surrogate",
     "Surrogates",
     "Tally",
+    "Target",
     "Trial",
     "Variables",
     "Verdict",

@@ -52,6 +52,8 @@ def test_a_row_says_what_its_attack_sees_asks_and_trains():
         ("evasion", "transfer-bim", "label", 2, 1),
         ("ownership", "rank-lira", "probability", 1, 19),
         ("ownership", "rank-label", "label", 1, 19),
+        ("poisoning", "flip-influence", None, 0, 0),
+        ("poisoning", "gradient-matching", None, 0, 4),
         ("signals", "taylor_t1", "logit", 1, None),
         ("defences", "round", None, None, None),
         ("learners", "dp-sgd", None, None, None),
@@ -62,7 +64,7 @@ def test_a_row_says_what_its_attack_sees_asks_and_trains():
 
 def test_what_an_attack_sees_is_a_degree_of_sight_and_what_changes_a_model_sees_nothing():
     for method in ALL:
-        assert (method.sees is None) == (method.family in ("defences", "learners"))
+        assert (method.sees is None) == (method.family in ("defences", "learners", "poisoning"))
         assert method.sees in (None, *SIGHTS)
 
 
@@ -93,5 +95,5 @@ def test_attacks_that_differ_in_details_alone_are_one_family():
 
 
 def test_an_unknown_family_is_refused_in_one_sentence():
-    with pytest.raises(InputError, match="family is 'poisoning': choose from membership, extraction"):
-        attacks.catalogue(["poisoning"])
+    with pytest.raises(InputError, match="family is 'hypnosis': choose from membership, extraction"):
+        attacks.catalogue(["hypnosis"])
