@@ -2,6 +2,8 @@
 
     GET  /, /describe   the terms: access level, classes, inputs, precision, price, limits; where there are keys, to who
                         has one, or to all with `Settings.open_terms`
+    GET  /puzzle        where `Settings.puzzle` asks for work before an answer: a puzzle for the queries of one request, as
+                        `jaxattack.oracle.remote.puzzle` has it; for this key, a limited time and one use
     POST /predict       a batch as JSON or .npy, answered as ``Accept`` says: what the access level lets through
     GET  /metrics       requests by status, queries answered, requests replayed, seconds of the model, in Prometheus's text
                         format: those of the key that asks, and the requests of unknown keys (named ""); where there are
@@ -22,6 +24,7 @@ Refusals are JSON, {"error": one sentence}:
     404  405  406  415  path, method, Accept or content type    408  the request arrives too slowly
     413  too many records or bytes, refused by what is declared or as soon as it has arrived
     422  an identity used for another request
+    428  no proof of work where one is asked for, or one that is not solved, another key's, too old, used, or for fewer queries
     429  too fast ("retry_after" and Retry-After say how long to wait)
     503  the model failed, or too many connections
 
@@ -31,6 +34,9 @@ client's ledger agree whatever the network drops. As many answers are kept for e
 always. A ``Batch-Queries`` header announces how many queries follow in the same batch, and the first request is refused
 where the budget is less than that. Counts and budgets live as long as the server, or as long as the file of `spending` that
 it is given: what is answered is written there before it is sent.
+
+Work. A puzzle is used up by an answer, and not by a refusal; a request that is answered again from what is kept needs none. What it
+costs a caller is time: nobody's answers get worse. 20 bits are a second of one core and nothing to a farm of them.
 
 Several at once. Small requests that wait at the same time are one batch of the model; where a batch fails each is asked alone.
 A network may answer a batch with other roundings in the last digits than each of its records alone.

@@ -93,6 +93,11 @@ class Answering:
             x, bias = reading.queries(
                 prediction.body, prediction.media, self._access, self._records, self._settings.largest
             )
+            if prediction.worked is not None and len(x) > prediction.worked:
+                raise Refusal(
+                    428,
+                    f"the puzzle was for {prediction.worked:,} queries and {len(x):,} are asked: ask GET /puzzle for that many.",
+                )
             prediction.account.charge(len(x), prediction.coming)
         except Exception as error:  # a body is the caller's, and the server outlives it
             return _refusal(error)

@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jaxattack.oracle.remote.puzzle import PROOF
 from jaxattack.oracle.remote.wire import (
     BATCH,
     IDENTITY,
@@ -36,6 +37,7 @@ from jaxattack.serve import reading
 from jaxattack.serve.account import Account
 from jaxattack.serve.answering import Answering
 from jaxattack.serve.batching import Batching, Prediction
+from jaxattack.serve.puzzle import Puzzles
 from jaxattack.serve.refusal import Refusal
 from jaxattack.serve.settings import Key, Settings
 from jaxattack.serve.spending import Spending
@@ -67,13 +69,31 @@ class Service:
         self._anyone = None if keys else Account(ANYONE, settings, spent=spent.get(ANYONE, 0))
         self._requests: Counter[tuple[str, int]] = Counter()
         limits = {"records": self._records, "bytes": settings.bytes}
-        self._terms = write_json({"access": write_access(oracle.access), "price": settings.price, "limits": limits})
+        self._puzzles = Puzzles(settings.puzzle, settings.puzzle_seconds) if settings.puzzle else None
+        puzzle = {"puzzle": {"bits": settings.puzzle, "seconds": settings.puzzle_seconds}} if settings.puzzle else {}
+        self._terms = write_json(
+            {"access": write_access(oracle.access), "price": settings.price, "limits": limits, **puzzle}
+        )
 
     async def describe(self, request: Request) -> Response:
         """The terms."""
         if not self._settings.open_terms:
             request.scope[_ACCOUNT] = self._account(request.headers.get("authorization", "")).name
         return Response(self._terms, media_type=JSON)
+
+    async def puzzle(self, request: Request) -> Response:
+        """A puzzle for as many queries as are announced."""
+        account = self._account(request.headers.get("authorization", ""))
+        request.scope[_ACCOUNT] = account.name
+        if self._puzzles is None:
+            raise Refusal(404, "this service asks for no work: ask POST /predict.")
+        queries = reading.batch_coming(request.headers.get(BATCH))
+        if not 1 <= queries <= self._records:
+            raise Refusal(
+                400, f"{BATCH} is {queries:,}: give the 1 to {self._records:,} queries of the request to come."
+            )
+        puzzle = self._puzzles.issue(account.name, queries)
+        return Response(write_json(puzzle._asdict()), media_type=JSON, headers={"Cache-Control": "no-store"})
 
     async def health(self, _: Request) -> Response:
         """That the server is there."""
@@ -113,7 +133,10 @@ class Service:
             raise Refusal(400, str(error)) from error
 
         async def answer() -> bytes:
-            return await self._batching(Prediction(account, body, sent, reply_media, coming))
+            if self._puzzles is None:
+                return await self._batching(Prediction(account, body, sent, reply_media, coming))
+            with self._puzzles.spend(account.name, headers.get(PROOF)) as worked:
+                return await self._batching(Prediction(account, body, sent, reply_media, coming, worked))
 
         if identity is None:
             return Response(await answer(), media_type=reply_media)
@@ -198,6 +221,7 @@ def application(
     routes = [
         Route("/", service.describe),
         Route("/describe", service.describe),
+        Route("/puzzle", service.puzzle),
         Route("/health", service.health),
         Route("/metrics", service.metrics),
         Route("/predict", service.predict, methods=["POST"]),

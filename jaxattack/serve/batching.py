@@ -32,6 +32,7 @@ class Prediction(NamedTuple):
         media: of the body.
         reply_media: of the answer.
         coming: queries announced of the batch that it begins.
+        worked: queries that the caller has worked for; None where no work is asked for.
     """
 
     account: Account
@@ -39,6 +40,7 @@ class Prediction(NamedTuple):
     media: Media
     reply_media: Media
     coming: int
+    worked: int | None = None
 
 
 Reply = bytes | Exception

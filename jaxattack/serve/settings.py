@@ -9,6 +9,9 @@ from dataclasses import field
 from jaxattack.oracle.ledger import PRICE
 from jaxattack.types import InputError, at_least, config
 
+MOST_BITS = 32
+"""Of the work for one query: an hour."""
+
 
 @config
 class Key:
@@ -59,6 +62,9 @@ class Settings:
         kept: answers kept for each key, so that a repeated request is answered again and counted once.
         kept_bytes: how much those may take; the newest is always kept.
         grace: seconds that requests in flight have to finish when the server stops.
+        puzzle: bits of work for a query: a caller tries 2^puzzle hashes on average before it is answered, and twice as many for
+            two queries. 0 for none. A second of one core is about 20.
+        puzzle_seconds: within which a caller solves a puzzle and uses it.
 
     Raises:
         InputError: a value out of range.
@@ -75,6 +81,8 @@ class Settings:
     kept: int = 256
     kept_bytes: int = 1 << 26
     grace: int = 30
+    puzzle: int = 0
+    puzzle_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         at_least(
@@ -85,7 +93,9 @@ class Settings:
             kept=self.kept,
             kept_bytes=self.kept_bytes,
         )
-        for name in ("largest", "seconds", "grace"):
+        if not 0 <= self.puzzle <= MOST_BITS:
+            raise InputError(f"puzzle is {self.puzzle}: give 0 to {MOST_BITS} bits.")
+        for name in ("largest", "seconds", "grace", "puzzle_seconds"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InputError(f"{name} is {getattr(self, name)}: give more than 0.")
         if not (math.isfinite(self.patience) and 0 <= self.patience <= 1):

@@ -8,6 +8,8 @@ A batch larger than the service takes at once is sent in parts; the first announ
 too small refuses the whole batch before anything is answered. (Where someone else spends the same key's budget at the
 same time, a later part may still be refused.)
 
+Where the service asks for work before an answer (`puzzle`), it is done, part by part, and its time is on the ledger.
+
 The ledger counts requests as calls, and the bodies of both directions as bytes.
 """
 
@@ -26,6 +28,7 @@ from jaxtyping import Shaped
 
 from jaxattack.oracle.ledger import allowed, concatenate, digest, nothing
 from jaxattack.oracle.remote.exchange import Exchange, Reply
+from jaxattack.oracle.remote.puzzle import MOST, PART, PROOF, proof, read_puzzle, solve
 from jaxattack.oracle.remote.wire import (
     BATCH,
     DAMAGE,
@@ -44,6 +47,7 @@ _WIDEST = {NPY: 8, JSON: 28}  # bytes that a number takes at most, with its comm
 _ENVELOPE = 1 << 16  # bytes for what is around the numbers, and for a refusal
 _LARGEST_TERMS = 1 << 26
 _LARGEST_ANSWER = 1 << 31
+_PUZZLES = 5  # in a row that a service may take for none before it is not believed
 _MOST_CLASSES = 1 << 24  # several times the largest published label sets; what attacks it takes arrays of so many rows
 
 
@@ -115,7 +119,7 @@ class Remote:
         self._session, self._count = secrets.token_hex(12), itertools.count()
         self._ledger, self._lock = Ledger(), threading.Lock()
         self._unfinished: dict[bytes, _Batch] = {}
-        self.access, documented, self._records, self._bytes = _terms(exchange)
+        self.access, documented, self._records, self._bytes, self._bits = _terms(exchange)
         self._price = documented if price is None else price
 
     @property
@@ -158,6 +162,7 @@ class Remote:
             return unfinished
         numbers = x[0].size + sum(array[0].size for array in bias or ())
         most = max(1, min(self._records, (self._bytes - 2048) // (numbers * _WIDEST[self._media] + 32)))
+        most = most if self._bits is None else max(1, min(most, PART >> self._bits))
         parts = [slice(begin, begin + most) for begin in range(0, len(x), most)]
         return _Batch(parts, [f"{self._session}-{next(self._count)}" for _ in parts], {})
 
@@ -168,7 +173,7 @@ class Remote:
         headers = {"Content-Type": self._media, "Accept": self._media, IDENTITY: identity}
         headers[BATCH] = str(len(x) - part.start)
         most = min(_ENVELOPE + queries * (self.access.classes + 1) * _WIDEST[self._media], _LARGEST_ANSWER)
-        reply = self._exchange.ask("POST", "/predict", most=most, body=body, headers=headers)
+        reply = self._predict(body, headers, queries, most)
         answer = self._read(reply, queries)
         cost = Ledger(
             queries=queries,
@@ -180,6 +185,23 @@ class Remote:
         with self._lock:
             self._ledger += cost
         return answer
+
+    def _predict(self, body: bytes, headers: dict[str, str], queries: int, most: int) -> Reply:
+        """Ask, with a solved puzzle where the service wants one; another where it has expired meanwhile."""
+        for _ in range(_PUZZLES):
+            if self._bits is not None:
+                headers = headers | {PROOF: self._work(queries)}
+            reply = self._exchange.ask("POST", "/predict", most=most, body=body, headers=headers)
+            if self._bits is None or reply.status != 428:
+                return reply
+        raise OracleError(f"{self.url} takes no proof of work, of {_PUZZLES} that it was sent: {reply.sentence()}")
+
+    def _work(self, queries: int) -> str:
+        """A puzzle for so many queries, solved."""
+        reply = self._exchange.ask("GET", "/puzzle", most=_ENVELOPE, headers={BATCH: str(queries)})
+        _expect(reply, JSON, self.url)
+        puzzle = read_puzzle(reply.body, self.url)
+        return proof(puzzle, solve(puzzle))
 
     def _read(self, reply: Reply, queries: int) -> Answer:
         url, left = self._exchange.url, reply.detail().get("left") if reply.status == 402 else None
@@ -203,8 +225,8 @@ def _expect(reply: Reply, media: Media, url: str) -> None:
         raise OracleError(f"{url} does not answer as a prediction API: {reply.media()!r:.80} came for {media}.")
 
 
-def _terms(exchange: Exchange) -> tuple[Access, float, int, int]:
-    """The terms, the price, and the most records and bytes of a request."""
+def _terms(exchange: Exchange) -> tuple[Access, float, int, int, int | None]:
+    """The terms, the price, the most records and bytes of a request, and the bits of work for a query, if any."""
     reply = exchange.ask("GET", "/describe", most=_LARGEST_TERMS)
     _expect(reply, JSON, exchange.url)
     try:
@@ -218,6 +240,9 @@ def _terms(exchange: Exchange) -> tuple[Access, float, int, int]:
         access = read_access(terms["access"])
         if access.classes > _MOST_CLASSES:
             raise InputError(f"classes is {access.classes}.")
-        return access, float(price), records, size
+        bits = terms["puzzle"]["bits"] if "puzzle" in terms else None
+        if bits is not None and (type(bits) is not int or not 1 <= bits <= MOST.bit_length()):
+            raise InputError(f"puzzle is {terms['puzzle']!r:.80}.")
+        return access, float(price), records, size, bits
     except DAMAGE as error:
         raise OracleError(f"{exchange.url} does not describe itself as a prediction API: {error}") from error
