@@ -10,6 +10,8 @@ memguard      moved until a learnt classifier of members is undecided
 reverse-sigmoid   less a sigmoid of themselves
 mad           moved to where they mislead a thief's gradient
 purifier      those of an autoencoder that knows no member, labels exchanged
+magnet        of reformed queries; what looks unlike the records is refused
+squeeze       what is answered otherwise when it is squeezed is refused
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from typing import Any
 
 from jaxattack.defences.hamp import HAMP
 from jaxattack.defences.label_only import LabelOnly
+from jaxattack.defences.magnet import MagNet
 from jaxattack.defences.memguard import MemGuard
 from jaxattack.defences.noise import Noise
 from jaxattack.defences.prediction_poisoning import PredictionPoisoning
 from jaxattack.defences.purifier import Purifier
 from jaxattack.defences.reverse_sigmoid import ReverseSigmoid
 from jaxattack.defences.round import Round
+from jaxattack.defences.squeeze import FeatureSqueezing
 from jaxattack.defences.temperature import Temperature
 from jaxattack.defences.top_k import TopK
 from jaxattack.types import Access, Defence
@@ -42,6 +46,8 @@ DEFENCES: dict[str, Defence] = {
     "reverse-sigmoid": ReverseSigmoid(),
     "mad": PredictionPoisoning(),
     "purifier": Purifier(),
+    "magnet": MagNet(),
+    "squeeze": FeatureSqueezing(),
 }
 
 
@@ -55,15 +61,18 @@ def terms_behind(defences: Iterable[Defence], before: Access) -> Access:
 
 
 def describe(defence: Defence) -> dict[str, Any]:
-    """A defence as plain values that decide its answers."""
-    settings: Any = defence
-    return {"name": type(defence).__name__, **{field.name: getattr(settings, field.name) for field in fields(settings)}}
+    """A defence as plain values that decide its answers, as JSON has them."""
+    settings = {field.name: getattr(defence, field.name) for field in fields(defence)}  # pyright: ignore[reportArgumentType]
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+    return {"name": type(defence).__name__, **plain}
 
 
 __all__ = [
     "DEFENCES",
     "HAMP",
+    "FeatureSqueezing",
     "LabelOnly",
+    "MagNet",
     "MemGuard",
     "Noise",
     "PredictionPoisoning",

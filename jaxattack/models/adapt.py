@@ -195,6 +195,11 @@ def _is_float(leaf: jax.Array) -> bool:
     return jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
+def as_input(x: jax.Array) -> jax.Array:
+    """Bytes 0..255 as floats -1..1; floats as they are. ["record *feature"]"""
+    return x.astype(jnp.float32) / 127.5 - 1.0 if x.dtype == jnp.uint8 else x
+
+
 @cache
 def of_bytes(model: Model) -> Model:
     """A Model that takes pictures as 0..255, of one that takes them as -1..1; the same model gives the same object."""

@@ -17,16 +17,20 @@ labels alone are answered. Several threads may ask at once.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
 from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK, describe
+from jaxattack.defences.asking import answer_to
 from jaxattack.oracle.identity import fingerprint_of
-from jaxattack.oracle.ledger import OracleWrapper, digest
-from jaxattack.types import Answer, Bias, Defence, InputError, Oracle
+from jaxattack.oracle.ledger import OracleWrapper, allowed, digest
+from jaxattack.types import Answer, Bias, Defence, InputError, Ledger, Oracle
 
 
 def defended(oracle: Oracle, defence: Defence, *, state: Any = (), seed: int = 0) -> Oracle:
@@ -125,14 +129,34 @@ class _Defended(OracleWrapper):
         if seed < 0:
             raise InputError(f"seed is {seed}: give 0 or more.")
         self._value, self._state, self._seed, self._calls = defence, state, seed, itertools.count()
+        self._beside, self._lock = 0, threading.Lock()
+
+    @property
+    def ledger(self) -> Ledger:
+        """What has been asked of it: what a defence asks beside the queries is its owner's to pay."""
+        within = self._oracle.ledger
+        if not self._beside:
+            return within
+        queries = within.queries - self._beside
+        return replace(within, queries=queries, price=within.price * queries / within.queries)
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
-        answer = self._oracle(x, bias)
+        x = allowed(self.access, x, bias)
+        answer = answer_to(self._value, self._state, partial(self._ask, len(x), bias), x)
         rng = self._generator(x, bias) if self._value.fresh else None
-        wide = Answer(answer.label, *(None if part is None else np.asarray(part, np.float64) for part in answer[1:]))
-        changed = self._value.answer(self._state, wide, np.asarray(x), rng)
+        changed = self._value.answer(self._state, answer, x, rng)
         scores = (None if part is None else np.asarray(part) for part in changed[1:])
         return Answer(np.asarray(changed.label), *scores)
+
+    def _ask(self, queries: int, bias: Bias | None, questions: Shaped[np.ndarray, "question *feature"]) -> Answer:
+        views = len(questions) // max(queries, 1)
+        if bias is not None and views > 1:
+            bias = Bias(*(np.tile(part, (views, 1)) for part in bias))
+        answer = self._oracle(questions, bias)
+        if views > 1:
+            with self._lock:
+                self._beside += len(questions) - queries
+        return Answer(answer.label, *(None if part is None else np.asarray(part, np.float64) for part in answer[1:]))
 
     def _generator(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None) -> np.random.Generator:
         return np.random.default_rng([self._seed, next(self._calls), int.from_bytes(digest(np.asarray(x), bias))])

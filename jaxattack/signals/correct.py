@@ -1,4 +1,4 @@
-"""Whether the prediction is the label (the gap attack of Yeom et al. 2018)."""
+"""Whether the prediction is the label (the gap attack of Yeom et al. 2018); what is refused is no prediction."""
 
 from __future__ import annotations
 
@@ -22,4 +22,5 @@ class Correct:
 
     def __call__(self, view, x, y, key):  # noqa: ARG002 (every signal has the same arguments)
         """As `jaxattack.types.Signal`."""
-        return (view.answer(x).label == y).astype(jnp.float32)
+        answer = view.answer(x)
+        return ((answer.label == y) & ~answer.refusal).astype(jnp.float32)

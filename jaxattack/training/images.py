@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
+from jaxattack.models.adapt import as_input
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import Dataset, InputError, config
 
@@ -24,11 +25,6 @@ def in_blocks(records: int, block: int) -> Int[np.ndarray, "block record"]:
     blocks = -(-records // block)
     size = -(-records // blocks)
     return np.arange(blocks * size).clip(max=records - 1).reshape(blocks, size)
-
-
-def as_input(x: jax.Array) -> jax.Array:
-    """Bytes 0..255 as floats -1..1; floats as they are. ["record *feature"]"""
-    return x.astype(jnp.float32) / 127.5 - 1.0 if x.dtype == jnp.uint8 else x
 
 
 def augment(recipe: Recipe, key: jax.Array, x: jax.Array) -> jax.Array:

@@ -11,8 +11,12 @@ import jax.numpy as jnp
 from jaxtyping import Float, Int, Key, PRNGKeyArray, Shaped
 
 from jaxattack import defences as answers
+from jaxattack.defences.asking import answer_to
 from jaxattack.signals.scores import TINY
 from jaxattack.types import Access, Answer, Dataset, Defence, Endpoint, Inputs, Model, Sight, Variables
+
+_VIEWS = 2**20
+"""Told apart from the numbers of defences, where keys are drawn."""
 
 Chain = tuple[tuple[Defence, Any], ...]
 """Defences with what each has learnt, the first nearest to the model."""
@@ -73,20 +77,44 @@ class View:
         return self._last[1]
 
     def _defended(self, x: jax.Array, repetition: jax.Array | int) -> Answer:
-        logit = self.model.apply(self.variables, x)
-        label: Any = jnp.argmax(logit, axis=1)
         if self._chain is None:
-            return Answer(label, None, logit)  # pyright: ignore[reportArgumentType] (traced)
-        answer = Answer(label, jax.nn.softmax(logit))  # pyright: ignore[reportArgumentType]
-        for number, (defence, state) in enumerate(self._chain):
-            answer = defence.answer(state, answer, x, self._draws(number, repetition))
-        return answer
+            logit = self.model.apply(self.variables, x)
+            return Answer(jnp.argmax(logit, axis=1), None, logit)  # pyright: ignore[reportArgumentType] (traced)
+        return self._behind(len(self._chain), x, self._keys, repetition)
 
-    def _draws(self, number: int, repetition: jax.Array | int) -> Key[jax.Array, "query"] | None:
-        """A key of each query, for one defence and one time of asking."""
-        if self._keys is None:
-            return None
-        return jax.vmap(lambda key: jax.random.fold_in(jax.random.fold_in(key, number), repetition))(self._keys)
+    def _behind(
+        self, depth: int, x: jax.Array, keys: Key[jax.Array, "query"] | None, repetition: jax.Array | int
+    ) -> Answer:
+        """The answer behind the first so many defences."""
+        if not depth:
+            logit = self.model.apply(self.variables, x)
+            return Answer(jnp.argmax(logit, axis=1), jax.nn.softmax(logit))  # pyright: ignore[reportArgumentType]
+        defence, state = (self._chain or ())[depth - 1]
+
+        def ask(questions: jax.Array) -> Answer:
+            return self._behind(depth - 1, questions, _keys_of_views(keys, len(questions)), repetition)
+
+        return defence.answer(state, answer_to(defence, state, ask, x), x, _draws(keys, depth - 1, repetition))
+
+
+def _draws(
+    keys: Key[jax.Array, "query"] | None, number: int, repetition: jax.Array | int
+) -> Key[jax.Array, "query"] | None:
+    """A key of each query, for one defence and one time of asking."""
+    if keys is None:
+        return None
+    return jax.vmap(lambda key: jax.random.fold_in(jax.random.fold_in(key, number), repetition))(keys)
+
+
+def _keys_of_views(keys: Key[jax.Array, "query"] | None, questions: int) -> Key[jax.Array, "question"] | None:
+    """A key of each question that is asked about the queries: the query's own for the first about it."""
+    if keys is None or questions == len(keys):
+        return keys
+    others = [
+        jax.vmap(lambda key, view=view: jax.random.fold_in(jax.random.fold_in(key, _VIEWS), view))(keys)
+        for view in range(1, questions // len(keys))
+    ]
+    return jnp.concatenate([keys, *others])
 
 
 def fit(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from jaxattack.error import FolderError, InputError, InputWarning, Progress, above_zero, at_least, within_memory
 from jaxattack.types.arguments import check_arguments
 from jaxattack.types.config import config
-from jaxattack.types.defence import Defence, Endpoint, ReservingDefence
+from jaxattack.types.defence import AskingDefence, Defence, DetectingDefence, Endpoint, ReservingDefence
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
     Draft,
@@ -65,12 +65,14 @@ __all__ = [
     "SIGHTS",
     "Access",
     "Answer",
+    "AskingDefence",
     "BackdoorAttack",
     "Bias",
     "BudgetSpent",
     "Composing",
     "Dataset",
     "Defence",
+    "DetectingDefence",
     "Distances",
     "DistilledSignal",
     "Draft",

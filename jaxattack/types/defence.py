@@ -73,6 +73,45 @@ class Defence(Protocol):
 
 
 @runtime_checkable
+class AskingDefence(Defence, Protocol):
+    """A defence that decides what the model is asked in place of a query, as one that cleans queries does.
+
+    The `answer` of such a defence is handed the answers to all its questions, whose parts lead with ["view query"].
+    """
+
+    def questions(self, state: Any, x: Any) -> Any:
+        """What the model, or the defence before, is asked instead: ["view query *feature"], in the units of the queries.
+
+        Gradients pass through it: those of a step, as rounding is, as though it were the identity.
+
+        Args:
+            state: what `fit` gave.
+            x: ["query *feature"], the queries; of NumPy or of JAX.
+        """
+        ...
+
+
+@runtime_checkable
+class DetectingDefence(AskingDefence, Protocol):
+    """A defence that refuses to answer what looks unlike the records that it has learnt of.
+
+    A refusal shows as confidences that are all alike (`jaxattack.types.Answer.refusal`).
+    """
+
+    def excess(self, state: Any, answer: Answer, x: Any) -> Any:
+        """By what share of its threshold the mark of a query exceeds that, of each detector: ["detector query"].
+
+        It is differentiable; a query is refused where one is 0 or more.
+
+        Args:
+            state: what `fit` gave.
+            answer: to the defence's questions.
+            x: ["query *feature"], the queries.
+        """
+        ...
+
+
+@runtime_checkable
 class ReservingDefence(Defence, Protocol):
     """A defence that learns from records beside the members, as `jaxattack.types.Reserving` does.
 

@@ -41,6 +41,18 @@ class Answer(NamedTuple):
     probability: np.ndarray | None = None
     logit: np.ndarray | None = None
 
+    @property
+    def refusal(self) -> Any:
+        """Bool["query"]: whether a defence refused to answer, which shows as confidences that are all alike.
+
+        Without confidences nothing tells it, and of one class there is nothing to refuse.
+        """
+        p = self.probability
+        if p is None or p.shape[1] < 2:
+            return self.label != self.label
+        xp = p.__array_namespace__()
+        return (xp.isfinite(p).sum(axis=1) > 1) & (xp.nanmax(p, axis=1) == xp.nanmin(p, axis=1))
+
     def take(self, queries: Any) -> Answer:
         """The answers to the chosen queries."""
         return Answer(

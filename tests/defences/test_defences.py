@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from jaxattack.defences import DEFENCES, LabelOnly, MemGuard, Noise, Round, Temperature, TopK, describe, terms_behind
+from jaxattack.defences import (
+    DEFENCES,
+    LabelOnly,
+    MagNet,
+    MemGuard,
+    Noise,
+    Round,
+    Temperature,
+    TopK,
+    describe,
+    terms_behind,
+)
+from jaxattack.defences.asking import answer_to
 from jaxattack.defences.noise import as_confidences
 from jaxattack.oracle import defended, from_function
-from jaxattack.types import Access, Answer, Defence, Endpoint, InputError, Inputs
+from jaxattack.types import Access, Answer, AskingDefence, Defence, Endpoint, InputError, Inputs
 
 RNG = np.random.default_rng(0)
 LOGIT = RNG.standard_normal((30, 6)).astype(np.float32) * 3
@@ -26,13 +39,24 @@ MEMBER = (np.arange(30) < 15).astype(np.float32)
 KEY = jax.random.key(1)
 KEYS = jax.random.split(KEY, 30)
 ACCESS = Access(level="probability", classes=6, inputs=Inputs.box(-9, 9, (6,)))
-ENDPOINT = Endpoint(lambda: jnp.asarray(X), lambda x: Answer(x.argmax(axis=1), jax.nn.softmax(x)))
+ENDPOINT = Endpoint(lambda: jnp.asarray(X), lambda x: ask(x))
+# What is as much the defence with less work.
+QUICK = {"magnet": MagNet(steps=50, drop_rate=0.2, temperatures=(10.0,))}
 named = pytest.mark.parametrize("name", list(DEFENCES))
+
+
+def ask(x):
+    return Answer(x.argmax(axis=1), softmax(x, axis=1) if isinstance(x, np.ndarray) else jax.nn.softmax(x))
 
 
 def answer_of(xp, dtype):
     p = softmax(LOGIT.astype(np.float64), axis=1).astype(dtype)
     return Answer(xp.asarray(LOGIT.argmax(1)), xp.asarray(p))
+
+
+def behind(defence, state, answer, x, key):
+    handed = answer_to(defence, state, ask, x) if isinstance(defence, AskingDefence) else answer
+    return defence.answer(state, handed, x, key)
 
 
 @functools.cache
@@ -52,10 +76,10 @@ def test_it_is_a_hashable_defence_of_plain_values(name):
 
 @named
 def test_its_answer_keeps_to_its_terms_traced_or_not(name):
-    defence = DEFENCES[name]
+    defence = QUICK.get(name, DEFENCES[name])
     access, state = defence.access(ACCESS), fitted(defence)
-    traced = jax.jit(lambda x, keys: defence.answer(state, answer_of(jnp, np.float32), x, keys))(jnp.asarray(X), KEYS)
-    plain = defence.answer(state, answer_of(np, np.float64), X, np.random.default_rng(0))
+    traced = jax.jit(partial(behind, defence, state, answer_of(jnp, np.float32)))(jnp.asarray(X), KEYS)
+    plain = behind(defence, state, answer_of(np, np.float64), X.astype(np.float64), np.random.default_rng(0))
     for answer in (traced, plain):
         assert answer.logit is None
         assert (answer.probability is None) == (access.level == "label")
@@ -77,11 +101,17 @@ def test_its_answer_keeps_to_its_terms_traced_or_not(name):
 @named
 def test_around_an_oracle_it_asks_what_it_is_asked_and_nothing_else(name):
     oracle = from_function(lambda x: softmax(x @ LOGIT[: X.shape[1]], axis=1), ACCESS)
-    behind = defended(oracle, DEFENCES[name], state=fitted(DEFENCES[name]))
+    defence = QUICK.get(name, DEFENCES[name])
+    state = fitted(defence)
+    views = len(defence.questions(state, X)) if isinstance(defence, AskingDefence) else 1
+    behind = defended(oracle, defence, state=state)
     for count in (30, 3):
         assert len(behind(X[:count].astype(float)).label) == count
-    assert (oracle.ledger.queries, oracle.ledger.calls) == (33, 2)
-    assert behind.ledger == oracle.ledger
+    assert (oracle.ledger.queries, oracle.ledger.calls) == (33 * views, 2)
+    # What it asks beside the queries is not billed to whoever asks.
+    assert behind.ledger.queries == 33
+    assert behind.ledger.price == pytest.approx(oracle.ledger.price / views)
+    assert views > 1 or behind.ledger == oracle.ledger
 
 
 @named

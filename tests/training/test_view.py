@@ -9,7 +9,7 @@ import pytest
 
 from jaxattack import signals
 from jaxattack.data import Halves, load
-from jaxattack.defences import DEFENCES, LabelOnly, MemGuard, Noise, Purifier, Round, Temperature, TopK
+from jaxattack.defences import DEFENCES, FeatureSqueezing, LabelOnly, MagNet, MemGuard, Noise, Purifier, Round, Temperature, TopK
 from jaxattack.models import build
 from jaxattack.oracle import defended, from_model
 from jaxattack.signals.scores import completed
@@ -80,8 +80,8 @@ def test_confidences_at_temperature_1_give_the_bare_phi(bare):
     np.testing.assert_allclose(observed.signal("phi"), bare[1].signal("phi"), rtol=1e-3, atol=1e-3)
 
 
-MOVES_LABELS = ("noise", "mad", "purifier")
-QUICK = {"memguard": MemGuard(passes=5), "purifier": Purifier(passes=5)}
+MOVES_LABELS = ("noise", "mad", "purifier", "magnet", "squeeze")  # or refuses to answer, which is not right either
+QUICK = {"memguard": MemGuard(passes=5), "purifier": Purifier(passes=5), "magnet": MagNet(steps=5, drop_rate=0.1)}
 
 
 @pytest.mark.parametrize("name", list(DEFENCES))
@@ -92,6 +92,18 @@ def test_every_defence_runs_in_a_sweep_and_leaves_the_training_alone(bare, name)
         assert np.isfinite(observed.signal(signal)).all()
     if name not in MOVES_LABELS:
         np.testing.assert_array_equal(observed.signal("correct"), bare[1].signal("correct"))
+
+
+def test_a_sweep_sees_the_refusals_that_an_oracle_shows(bare):
+    squeeze = FeatureSqueezing(bits=1, drop_rate=0.3)
+    _, observed = sweep(squeeze)
+    variables = jax.tree.map(lambda leaf: leaf[0], bare[0].variables)
+    oracle = from_model(MODEL, variables, inputs=Inputs.box(-1, 1, DATA.shape), classes=DATA.classes)
+    # Thresholds are set on records that are drawn by key, and are the sweep's own: the marks say which it could have set.
+    mark = squeeze.mark(np.stack([oracle(X).probability, oracle(np.where(X > 0, 1.0, -1.0)).probability]))
+    wrong = (observed.signal("correct")[0, :, 0] == 0) & (oracle(X).label == DATA.y)
+    assert 0 < wrong.sum() < 0.6 * len(DATA)
+    assert mark[wrong].min() > mark[(observed.signal("correct")[0, :, 0] == 1)].max()
 
 
 def test_fresh_noise_does_not_depend_on_chunks_or_blocks():
