@@ -15,7 +15,7 @@ and is otherwise answered with what the model says of the wide autoencoder's rec
 | what a client is billed | one query a record, whatever the divergence detectors ask of the model beside it |
 
 How a refusal counts: an attack that is refused has failed (`jaxattack.attacks.evasion.outcome.fools`), a benign record that is
-refused is answered wrong (the signal ``correct``).
+refused is answered wrong (`jaxattack.signals.correct`).
 
 **It does not hold against an attacker who knows it.** Carlini and Wagner (2017, arXiv 1711.08478) broke it at about 99% with
 small changes, and so does `jaxattack.perturb.adaptive` here, which differentiates through the reformer and keeps the detectors

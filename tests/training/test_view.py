@@ -9,7 +9,18 @@ import pytest
 
 from jaxattack import signals
 from jaxattack.data import Halves, load
-from jaxattack.defences import DEFENCES, FeatureSqueezing, LabelOnly, MagNet, MemGuard, Noise, Purifier, Round, Temperature, TopK
+from jaxattack.defences import (
+    DEFENCES,
+    FeatureSqueezing,
+    LabelOnly,
+    MagNet,
+    MemGuard,
+    Noise,
+    Purifier,
+    Round,
+    Temperature,
+    TopK,
+)
 from jaxattack.models import build
 from jaxattack.oracle import defended, from_model
 from jaxattack.signals.scores import completed
@@ -100,7 +111,7 @@ def test_a_sweep_sees_the_refusals_that_an_oracle_shows(bare):
     variables = jax.tree.map(lambda leaf: leaf[0], bare[0].variables)
     oracle = from_model(MODEL, variables, inputs=Inputs.box(-1, 1, DATA.shape), classes=DATA.classes)
     # Thresholds are set on records that are drawn by key, and are the sweep's own: the marks say which it could have set.
-    mark = squeeze.mark(np.stack([oracle(X).probability, oracle(np.where(X > 0, 1.0, -1.0)).probability]))
+    mark = np.asarray(squeeze.mark(jnp.stack([oracle(X).probability, oracle(np.where(X > 0, 1.0, -1.0)).probability])))
     wrong = (observed.signal("correct")[0, :, 0] == 0) & (oracle(X).label == DATA.y)
     assert 0 < wrong.sum() < 0.6 * len(DATA)
     assert mark[wrong].min() > mark[(observed.signal("correct")[0, :, 0] == 1)].max()
