@@ -123,8 +123,7 @@ class Margin(_OfLogits):
 
     def __call__(self, z, y, target, x, variables) -> Float[jax.Array, "record"]:  # noqa: ARG002
         """As `Loss`."""
-        ahead = largest_other(z, y) - at(z, y) if target is None else at(z, target) - largest_other(z, target)
-        return jnp.minimum(ahead, self.kappa)
+        return margin(z, y, target, self.kappa)
 
 
 class Penalty(Protocol):
@@ -174,6 +173,17 @@ class Penalised:
     def reached(self, z, y, target, x, variables) -> Bool[jax.Array, "record"]:
         """As `Loss`."""
         return self.loss.reached(z, y, target, x, variables) & (self.penalty(variables, x) <= 0)
+
+
+def margin(
+    z: Float[jax.Array, "record cls"],
+    y: Int[jax.Array, "record"],
+    target: Int[jax.Array, "record"] | None,
+    kappa: jax.Array | float,
+) -> Float[jax.Array, "record"]:
+    """How far another logit, or the target's, is above the label's, or all others; kappa at most."""
+    ahead = largest_other(z, y) - at(z, y) if target is None else at(z, target) - largest_other(z, target)
+    return jnp.minimum(ahead, kappa)
 
 
 def at(values: Float[jax.Array, "record cls"], cls: Int[jax.Array, "record"]) -> Float[jax.Array, "record"]:

@@ -3,6 +3,8 @@
 sign_steps      one step along the sign of the gradient, or several (Goodfellow et al. 2015, Kurakin et al. 2017)
 projected       ascents within a ball: PGD, MI-FGSM, APGD (Madry et al. 2018, Dong et al. 2018, Croce and Hein 2020)
 deepfool        the nearest boundary, linearised (Moosavi-Dezfooli et al. 2016)
+carlini_wagner  the nearest example in the 2-norm (Carlini and Wagner 2017)
+saliency        few features (Papernot et al. 2016)
 hop_skip_jump   the nearest boundary from labels alone (Chen et al. 2020)
 transfer        examples made on a model at hand and tried on the victim (Papernot et al. 2017)
 white_box       what every attack on weights does around its formula
@@ -13,9 +15,11 @@ All are untargeted: an example is a success where the victim labels it otherwise
 
 from __future__ import annotations
 
+from jaxattack.attacks.evasion.carlini_wagner import CarliniWagner
 from jaxattack.attacks.evasion.deepfool import DeepFool
 from jaxattack.attacks.evasion.hop_skip_jump import HopSkipJump
 from jaxattack.attacks.evasion.projected import APGD, MIFGSM, PGD
+from jaxattack.attacks.evasion.saliency import JSMA
 from jaxattack.attacks.evasion.sign_steps import BIM, FGSM, LeastLikely
 from jaxattack.attacks.evasion.transfer import Transfer
 from jaxattack.attacks.naming import named
@@ -32,6 +36,8 @@ _DEFAULTS: tuple[EvasionAttack, ...] = (
     APGD(loss=DLR()),
     APGD(loss=DLR(), targets=3),
     DeepFool(),
+    CarliniWagner(),
+    JSMA(),
     HopSkipJump(),
     Transfer(craft=FGSM()),
     Transfer(craft=BIM()),
@@ -61,8 +67,10 @@ __all__ = [
     "BIM",
     "DLR",
     "FGSM",
+    "JSMA",
     "MIFGSM",
     "PGD",
+    "CarliniWagner",
     "CrossEntropy",
     "DeepFool",
     "HopSkipJump",

@@ -12,6 +12,7 @@ from jaxattack.attacks.evasion import (
     ATTACKS,
     BIM,
     FGSM,
+    CarliniWagner,
     DeepFool,
     HopSkipJump,
     LeastLikely,
@@ -25,6 +26,7 @@ from jaxattack.types import BudgetSpent, EvasionAttack, InputError, Inputs
 QUICK = {
     "hopskipjump": HopSkipJump(queries=150),
     **{name: replace(lookup(name), steps=20) for name in ("apgd-ce", "apgd-dlr", "apgd-t")},
+    "carlini-wagner": CarliniWagner(steps=200, rate=0.05),
 }
 ATTACKS_HERE = {name: QUICK.get(name, attack) for name, attack in ATTACKS.items()}
 EVERY = pytest.mark.parametrize("attack", ATTACKS_HERE.values(), ids=ATTACKS_HERE.keys())

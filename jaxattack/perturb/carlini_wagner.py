@@ -1,0 +1,194 @@
+"""The nearest example in the 2-norm by Carlini and Wagner 2017, arXiv 1608.04644: a penalty that a search weighs for each record.
+
+    minimise |x' - x|^2 + c max(z_y - max_{i!=y} z_i, -kappa),    x' = (tanh w + 1) / 2 in the box, by Adam on w
+
+Toward a target t the margin is max_{i!=t} z_i - z_t. Away from the label the descent follows whichever other class is ahead, which on
+a linear model of several classes need not be the one with the nearest boundary; trying targets finds that.
+
+c grows tenfold until an example is found and is then halved in its bracket. Every search starts at the record; a record whose
+objective has not fallen by a ten thousandth since the last look rests until the next search, as in the authors' code, though here
+each for itself: what happens to it does not depend on the others.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Bool, Float, Int
+
+from jaxattack.perturb.ascent import Ascent, ascend, likeliest_others, repeated
+from jaxattack.perturb.losses import at, largest_other, margin
+from jaxattack.perturb.norms import per_record
+from jaxattack.types import Inputs, Model, Variables
+
+FIRST, TENFOLD, LOOKS, LESS = 1e-3, 10.0, 10, 0.9999
+"""The first c, how it grows, how often a search looks whether it still gains, and what it must: the authors' code."""
+
+_EDGE = 1 - 1e-6
+"""Within the box, where tanh has a slope: the authors' code, too."""
+
+
+def carlini_wagner(
+    model: Model,
+    variables: Variables,
+    x: Float[np.ndarray, "record *feature"],
+    y: Int[np.ndarray, "record"],
+    inputs: Inputs,
+    *,
+    kappa: float = 0.0,
+    searches: int = 9,
+    steps: int = 1000,
+    rate: float = 0.01,
+    targets: int = 0,
+) -> Ascent:
+    """The nearest example of each record, by distances in shares of the ranges.
+
+    Args:
+        model: with gradients.
+        variables: of the model.
+        x: records.
+        y: the labels to move away from.
+        inputs: the range to stay in; categories stay as they are.
+        kappa: how far another logit must be above the label's.
+        searches: over c.
+        steps: of each.
+        rate: of Adam.
+        targets: the likeliest other classes that are each moved to, for the nearest of all; 0 to move away from the label.
+    """
+
+    def program(x, y, number, box, free):  # noqa: ARG001 (nothing is random)
+        return _carlini_wagner(model, targets, variables, x, y, box, free, kappa, searches, steps, rate)
+
+    return ascend(program, x, y, inputs, max(targets, 1), None)
+
+
+class _Search(NamedTuple):
+    """The search over c.
+
+    Attributes:
+        number: of it.
+        c: of each record.
+        low: the largest c that found nothing.
+        high: the smallest that found an example; infinite where none did.
+        share: the nearest example.
+        squared: its squared distance; infinite where there is none.
+        gradients: taken.
+    """
+
+    number: jax.Array | int
+    c: Float[jax.Array, "record"]
+    low: Float[jax.Array, "record"]
+    high: Float[jax.Array, "record"]
+    share: Float[jax.Array, "record *feature"]
+    squared: Float[jax.Array, "record"]
+    gradients: Int[jax.Array, "record"]
+
+
+class _Descent(NamedTuple):
+    """The descent of one search.
+
+    Attributes:
+        step: taken.
+        w: the place.
+        moments: Adam's.
+        share: the nearest example until now, of all searches.
+        squared: its squared distance.
+        through: whether this search has found an example.
+        objective: at the last look.
+        moving: whether a record has not come to rest.
+        gradients: taken.
+    """
+
+    step: jax.Array | int
+    w: Float[jax.Array, "record *feature"]
+    moments: optax.OptState
+    share: Float[jax.Array, "record *feature"]
+    squared: Float[jax.Array, "record"]
+    through: Bool[jax.Array, "record"]
+    objective: Float[jax.Array, "record"]
+    moving: Bool[jax.Array, "record"]
+    gradients: Int[jax.Array, "record"]
+
+
+@partial(jax.jit, static_argnames=("model", "targets"))
+def _carlini_wagner(model, targets, variables, x, y, box, free, kappa, searches, steps, rate):
+    low, high, span = (part[None] for part in box)
+    records, attempts = len(x), max(targets, 1)
+    target = likeliest_others(model, variables, x, y, targets).reshape(-1) if targets else None
+    x, y = repeated(x, attempts), repeated(y, attempts)
+    start = x / span
+    middle, half = (high + low) / span / 2, (high - low) / span / 2
+    free = (free[None] > 0) & (half > 0)
+    adam = optax.adam(rate)
+    unit = jnp.where(free, (start - middle) / jnp.where(half > 0, half, 1.0), 0.0)
+    origin = jnp.arctanh(jnp.clip(unit, -1, 1) * _EDGE)
+    look = jnp.maximum(steps // LOOKS, 1)
+
+    def place(w):
+        return jnp.where(free, middle + half * jnp.tanh(w), start)
+
+    def objective(w, c):
+        share = place(w)
+        z = model.apply(variables, share * span)
+        squared = ((share - start).reshape(len(x), -1) ** 2).sum(axis=1)
+        value = squared - c * margin(z, y, target, kappa)
+        fooled = (z.argmax(axis=1) != y) & (largest_other(z, y) - at(z, y) >= kappa)
+        return value.sum(), (value, share, squared, fooled)
+
+    def descend(c, descent):
+        slope, (value, share, squared, fooled) = jax.grad(objective, has_aux=True)(descent.w, c)
+        nearer = fooled & (squared < descent.squared) & descent.moving
+        updates, moments = adam.update(jnp.where(jnp.isfinite(slope), slope, 0.0), descent.moments)
+        w = jnp.where(per_record(descent.moving, x), optax.apply_updates(descent.w, updates), descent.w)
+        looking = descent.step % look == 0
+        gains = value < LESS * descent.objective
+        return _Descent(
+            step=descent.step + 1,
+            w=w,
+            moments=moments,
+            share=jnp.where(per_record(nearer, x), share, descent.share),
+            squared=jnp.where(nearer, squared, descent.squared),
+            through=descent.through | (fooled & descent.moving),
+            objective=jnp.where(looking, value, descent.objective),
+            moving=descent.moving & (gains | ~looking),
+            gradients=descent.gradients + descent.moving.astype(jnp.int32),
+        )
+
+    def search(state):
+        descent = _Descent(
+            step=0,
+            w=origin,
+            moments=adam.init(origin),
+            share=state.share,
+            squared=state.squared,
+            through=jnp.zeros(len(x), bool),
+            objective=jnp.full(len(x), jnp.inf, x.dtype),
+            moving=jnp.ones(len(x), bool),
+            gradients=state.gradients,
+        )
+        descent = jax.lax.while_loop(
+            lambda descent: (descent.step < steps) & descent.moving.any(), partial(descend, state.c), descent
+        )
+        high = jnp.where(descent.through, jnp.minimum(state.high, state.c), state.high)
+        low = jnp.where(descent.through, state.low, jnp.maximum(state.low, state.c))
+        c = jnp.where(jnp.isfinite(high), (low + high) / 2, state.c * TENFOLD)
+        return _Search(state.number + 1, c, low, high, descent.share, descent.squared, descent.gradients)
+
+    state = _Search(
+        number=0,
+        c=jnp.full(len(x), FIRST, x.dtype),
+        low=jnp.zeros(len(x), x.dtype),
+        high=jnp.full(len(x), jnp.inf, x.dtype),
+        share=start,
+        squared=jnp.full(len(x), jnp.inf, x.dtype),
+        gradients=jnp.zeros(len(x), jnp.int32),
+    )
+    state = jax.lax.while_loop(lambda state: state.number < searches, search, state)
+    squared, gradients = (part.reshape(attempts, records) for part in (state.squared, state.gradients))
+    share = state.share.reshape(attempts, records, *x.shape[1:])[squared.argmin(axis=0), jnp.arange(records)]
+    return share, jnp.isfinite(squared).any(axis=0), gradients.sum(axis=0), jnp.zeros(records, bool)
