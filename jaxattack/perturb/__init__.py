@@ -1,6 +1,7 @@
 """Steps on inputs: pure functions of records and of a model, or of its answers, that attacks of several families take.
 
 box                 what a record may become, and the units in which it is moved
+labels              what a model labels records
 norms               the ball in which a change stays, and the steepest step in it
 losses              what an attack on a model raises
 signs               steps along the sign of the gradient (Goodfellow et al. 2015, Kurakin et al. 2017)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack, labels_of, least_likely
+from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
+from jaxattack.perturb.labels import labels_of, least_likely
 from jaxattack.perturb.signs import sign_steps
 from jaxattack.types import InputError, WhiteBox, at_least, config
 

@@ -9,7 +9,8 @@ from jaxtyping import Int, Shaped
 
 from jaxattack.attacks.evasion.outcome import outcome, take_records
 from jaxattack.attacks.evasion.sign_steps import FGSM
-from jaxattack.attacks.evasion.white_box import Draw, WhiteBoxAttack, labels_of
+from jaxattack.attacks.evasion.white_box import Draw, WhiteBoxAttack
+from jaxattack.perturb.labels import labels_of
 from jaxattack.types import EVERY_LEVEL, Evasion, InputError, Oracle, Progress, WhiteBox, config
 
 

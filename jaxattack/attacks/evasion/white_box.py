@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.evasion.outcome import outcome, take_records
-from jaxattack.perturb.box import in_blocks
-from jaxattack.types import Evasion, Level, Model, Progress, Variables, WhiteBox
+from jaxattack.perturb.labels import labels_of
+from jaxattack.types import Evasion, Level, Progress, WhiteBox
 
 
 class Examples(NamedTuple):
@@ -98,23 +96,3 @@ class WhiteBoxAttack:
             self.name, victim.inputs, x, examples.x, right=right, success=labels_of(victim, examples.x) != y,
             questions=np.zeros(len(x), int), gradients=examples.gradients, notes=examples.notes,
         )  # fmt: skip
-
-
-def labels_of(box: WhiteBox, x: Float[np.ndarray, "record *feature"]) -> Int[np.ndarray, "record"]:
-    """What a model at hand labels records, in float32."""
-    return _ends(box, x)[0].astype(int)
-
-
-def least_likely(box: WhiteBox, x: Float[np.ndarray, "record *feature"]) -> Int[np.ndarray, "record"]:
-    """The class of each record's smallest logit, in float32."""
-    return _ends(box, x)[1].astype(int)
-
-
-def _ends(box: WhiteBox, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return in_blocks(lambda x: _largest_and_smallest(box.model, box.variables, x), x)
-
-
-@partial(jax.jit, static_argnames="model")
-def _largest_and_smallest(model: Model, variables: Variables, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    z = model.apply(variables, x)
-    return z.argmax(axis=1), z.argmin(axis=1)
