@@ -25,6 +25,7 @@ from jaxattack.audit.evasion_findings import (
     curve_findings,
     distance_findings,
     gallery,
+    question_findings,
     record_findings,
     success_findings,
 )
@@ -272,6 +273,7 @@ def _conclude(
         success=success_findings(evasion),
         distance=distance_findings(evasion),
         curve=curve_findings(evasion),
+        questions=question_findings(evasion),
         records=record_findings(evasion, own.y, answer),
         gallery=entries,
         warnings=(*examples.warnings, *([_CONTRADICTED.format(again)] if again else [])),
@@ -300,5 +302,5 @@ def _cost(examples: Examples, total: float) -> CostFindings:
 
 def _write(out: Path, own: Records, evasion: Evasion) -> None:
     make_folder(out)
-    arrays = {name: getattr(evasion, name) for name in ("example", "right", "success", "questions")}
+    arrays = {name: getattr(evasion, name) for name in ("example", "right", "success", "questions", "first")}
     write_arrays(out / "examples.npz", {"x": own.x, "y": own.y, **arrays, **evasion.distance._asdict()})

@@ -11,6 +11,7 @@ from jaxattack.audit.findings.evasion import (
     DistanceFindings,
     GalleryEntry,
     Quartiles,
+    QuestionFindings,
     RecordFindings,
     SuccessFindings,
 )
@@ -62,8 +63,29 @@ def curve_findings(evasion: Evasion) -> CurveFindings | None:
 def _curve(evasion: Evasion, distance: Float[np.ndarray, "record"]) -> Curve:
     far = np.sort(distance[evasion.right & evasion.success])
     share = np.arange(1, len(far) + 1) / evasion.right.sum()
-    places = np.unique(np.linspace(0, len(far) - 1, min(POINTS, len(far))).astype(int)) if len(far) else []
+    places = _places(len(far))
     return Curve(distance=(0.0, *far[places].tolist()), share=(0.0, *share[places].tolist()))
+
+
+def _places(count: int) -> Int[np.ndarray, "place"]:
+    """Where a curve of so many points is shown."""
+    return np.unique(np.linspace(0, max(count - 1, 0), min(POINTS, count)).astype(int))
+
+
+def question_findings(evasion: Evasion) -> QuestionFindings | None:
+    """Success against questions; None where no record was right, or nothing was asked."""
+    if not evasion.right.any() or not evasion.questions.any():
+        return None
+    first = np.sort(evasion.first[evasion.right & evasion.success])
+    number, last = np.unique(first, return_index=True)
+    share = np.append(last[1:], len(first))[: len(number)] / evasion.right.sum()
+    places = _places(len(number))
+    return QuestionFindings(
+        questions=(0, *number[places].tolist()),
+        share=(0.0, *share[places].tolist()),
+        median=float(np.median(first)) if len(first) else None,
+        most=int(evasion.questions[evasion.right].max()),
+    )
 
 
 def record_findings(
@@ -88,6 +110,7 @@ def record_findings(
             l2=float(evasion.distance.l2[record]),
             linf=float(evasion.distance.linf[record]),
             questions=int(evasion.questions[record]),
+            first=int(evasion.first[record]),
         )
         for record in range(len(label))
     )

@@ -13,6 +13,13 @@ saliency            pairs of features that a saliency map picks (Papernot et al.
 deepfool            the nearest boundary of the model, linearised again and again (Moosavi-Dezfooli et al. 2016)
 featurefool         the smallest change that makes the model see another record (Yu et al. 2020)
 hop_skip_jump       the nearest point of another label, from labels alone (Chen et al. 2020)
+ask                 searches that only ask: pure functions of named state, and the loop that drives them
+boundary            a walk along the boundary, from labels alone (Brendel et al. 2018)
+nes                 signs of a gradient from pairs of normal steps (Ilyas et al. 2018)
+spsa                Adam on a gradient from pairs of steps of random signs (Uesato et al. 2018)
+zoo                 differences along a few coordinates at a time (Chen et al. 2017)
+square              a random search over squares (Andriushchenko et al. 2020)
+one_pixel           differential evolution over a place and a colour (Su et al. 2019)
 
 Nothing here counts queries or knows what it is for: that is the affair of the attacks that take these steps.
 """

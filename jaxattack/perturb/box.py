@@ -6,6 +6,7 @@ stay as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.models.batches import pad_batch
-from jaxattack.types import Inputs
+from jaxattack.types import InputError, Inputs
 
 BLOCK = 1024
 """Records moved at once."""
@@ -47,6 +48,22 @@ def block_of(features: int, attempts: int) -> int:
     """How many records are moved at once, a power of two, where each is moved in so many attempts."""
     rows = max(1, min(BLOCK, NUMBERS // features) // attempts)
     return 1 << (rows.bit_length() - 1)
+
+
+def picture(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """The shape of a record as rows, columns and channels: one column and one channel where it is no picture."""
+    return shape if len(shape) == 3 else (math.prod(shape), 1, 1)
+
+
+def share_of_range(**fields: float) -> None:
+    """Refuse a field that is no share of the range, above 0 and at most 1.
+
+    Raises:
+        InputError: it names the first.
+    """
+    for name, value in fields.items():
+        if not 0 < value <= 1:
+            raise InputError(f"{name} is {value}: give a share of the range above 0, at most 1.")
 
 
 def in_blocks(function: Callable[..., Any], x: np.ndarray, *beside: np.ndarray, block: int = BLOCK) -> Any:

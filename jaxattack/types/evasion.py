@@ -44,6 +44,7 @@ class Evasion:
         success: whether it labels the example wrong.
         distance: of each example.
         questions: asked of the victim about each record.
+        first: of them, those until the first example that fooled it; all where none did.
         gradients: of a model at one record each; 0 for an attack that only asks.
         cost: what was asked of an oracle; nothing for an attack on weights.
         converged: whether the attack came to its end.
@@ -58,6 +59,7 @@ class Evasion:
     success: Bool[np.ndarray, "record"]
     distance: Distances
     questions: Int[np.ndarray, "record"]
+    first: Int[np.ndarray, "record"]
     gradients: int = 0
     cost: Ledger = field(default_factory=Ledger)
     converged: bool = True

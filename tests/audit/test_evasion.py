@@ -31,6 +31,7 @@ def test_a_victim_with_weights_is_moved_over_its_nearest_boundaries(digits, tmp_
     assert findings.attack.white_box
     assert findings.success.among_right == 1
     assert findings.cost.queries == 0 < findings.cost.gradients
+    assert findings.questions is None
     assert [row.record for row in findings.records] == list(range(40))
     assert all(row.answer != row.label for row in findings.records if row.right)
     assert not findings.warnings
@@ -60,6 +61,13 @@ def test_an_oracle_is_asked_and_counts():
     assert first.findings.cost.questions == first.evasion.questions.sum()
     assert first.findings.cost.queries == first.findings.cost.questions + CHECK == both.oracle.ledger.queries
     assert first.findings.records[3].answer is None  # asking would cost
+    curve, right = first.findings.questions, first.evasion.right
+    assert curve is not None
+    until = np.array([row.first for row in first.findings.records])
+    shares = [(first.evasion.success & (until <= number))[right].mean() for number in curve.questions]
+    np.testing.assert_allclose(curve.share, shares)
+    assert curve.most == first.evasion.questions.max()
+    assert curve.median == np.median(until[right & first.evasion.success])
     usual = evade(both.oracle, x=x[:2], y=y[:2])
     assert usual.findings.attack.name == "hopskipjump"
 

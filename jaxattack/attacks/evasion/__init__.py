@@ -6,7 +6,15 @@ deepfool        the nearest boundary, linearised (Moosavi-Dezfooli et al. 2016)
 carlini_wagner  the nearest example in the 2-norm (Carlini and Wagner 2017)
 saliency        few features (Papernot et al. 2016)
 hop_skip_jump   the nearest boundary from labels alone (Chen et al. 2020)
+boundary        a walk along it from labels alone (Brendel et al. 2018)
+nes             signs of a gradient that is asked for (Ilyas et al. 2018)
+spsa            Adam on such a gradient (Uesato et al. 2018)
+zoo             the nearest boundary by differences along coordinates (Chen et al. 2017)
+square          a random search over squares (Andriushchenko et al. 2020)
+one_pixel       differential evolution over a place and a colour (Su et al. 2019)
 transfer        examples made on a model at hand and tried on the victim (Papernot et al. 2017)
+questions       what every attack that only asks does around its search
+shares          records as shares of each feature's range
 white_box       what every attack on weights does around its formula
 outcome         what every attack does before and after it
 
@@ -15,13 +23,19 @@ All are untargeted: an example is a success where the victim labels it otherwise
 
 from __future__ import annotations
 
+from jaxattack.attacks.evasion.boundary import Boundary
 from jaxattack.attacks.evasion.carlini_wagner import CarliniWagner
 from jaxattack.attacks.evasion.deepfool import DeepFool
 from jaxattack.attacks.evasion.hop_skip_jump import HopSkipJump
+from jaxattack.attacks.evasion.nes import NES
+from jaxattack.attacks.evasion.one_pixel import OnePixel
 from jaxattack.attacks.evasion.projected import APGD, MIFGSM, PGD
 from jaxattack.attacks.evasion.saliency import JSMA
 from jaxattack.attacks.evasion.sign_steps import BIM, FGSM, LeastLikely
+from jaxattack.attacks.evasion.spsa import SPSA
+from jaxattack.attacks.evasion.square import Square
 from jaxattack.attacks.evasion.transfer import Transfer
+from jaxattack.attacks.evasion.zoo import ZOO
 from jaxattack.attacks.naming import named
 from jaxattack.perturb.losses import DLR, CrossEntropy, Margin, Penalised
 from jaxattack.types import EvasionAttack
@@ -39,6 +53,12 @@ _DEFAULTS: tuple[EvasionAttack, ...] = (
     CarliniWagner(),
     JSMA(),
     HopSkipJump(),
+    Boundary(),
+    NES(),
+    SPSA(),
+    ZOO(),
+    Square(),
+    OnePixel(),
     Transfer(craft=FGSM()),
     Transfer(craft=BIM()),
     Transfer(craft=PGD()),
@@ -69,14 +89,20 @@ __all__ = [
     "FGSM",
     "JSMA",
     "MIFGSM",
+    "NES",
     "PGD",
+    "SPSA",
+    "ZOO",
+    "Boundary",
     "CarliniWagner",
     "CrossEntropy",
     "DeepFool",
     "HopSkipJump",
     "LeastLikely",
     "Margin",
+    "OnePixel",
     "Penalised",
+    "Square",
     "Transfer",
     "lookup",
 ]

@@ -10,14 +10,13 @@ the nearest of the other records that the victim labels otherwise: its answer to
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Key, Shaped
 
 from jaxattack.attacks.evasion.outcome import outcome, take_records
-from jaxattack.perturb.box import span_of
+from jaxattack.attacks.evasion.shares import bounds_of, keys_of, nearest_others, share_of, units_of
 from jaxattack.perturb.hop_skip_jump import Plan, Region, Search, plan, rounds
-from jaxattack.types import EVERY_LEVEL, BudgetSpent, Evasion, Inputs, Oracle, Progress, WhiteBox, at_least, config
+from jaxattack.types import EVERY_LEVEL, BudgetSpent, Evasion, Oracle, Progress, WhiteBox, at_least, config
 
 
 @config
@@ -66,21 +65,19 @@ class HopSkipJump:
         right = label == y
         rows = np.flatnonzero(right)
         questions, example, success, stopped = np.ones(len(x), int), x.copy(), ~right, ""
+        first = questions.copy()
         if len(rows):
             asking = _Asking(victim, x[rows], y[rows], progress, total=len(rows) * (steps.queries - 1))
-            other = _nearest_others(x[rows], y[rows], x, label, inputs)
-            search, stopped = asking.run(_keys(seed, rows), steps, other)
-            example[rows] = asking.units(np.arange(len(rows)), np.asarray(search.point))
+            other = nearest_others(x[rows], y[rows], x, label, inputs)
+            search, stopped = asking.run(keys_of(seed, rows), steps, share_of(other, inputs))
+            example[rows] = units_of(np.asarray(search.point), x[rows], inputs)
             success[rows] = np.asarray(search.adversarial)
             questions[rows] += asking.count
+            first[rows] += np.where(success[rows], asking.first, asking.count)
         return outcome(
-            self.name, inputs, x, example, right=right, success=success, questions=questions,
+            self.name, inputs, x, example, right=right, success=success, questions=questions, first=first,
             cost=victim.ledger - before, stopped=stopped,
         )  # fmt: skip
-
-
-def _keys(seed: int, records: Int[np.ndarray, "record"]) -> Key[jax.Array, "record"]:
-    return jax.vmap(lambda record: jax.random.fold_in(jax.random.key(seed), record))(jnp.asarray(records))
 
 
 class _Asking:
@@ -89,59 +86,27 @@ class _Asking:
     def __init__(self, victim: Oracle, x: np.ndarray, y: np.ndarray, progress: Progress | None, total: int):
         self._victim, self._x, self._y = victim, x, y
         self._progress, self._total = progress, total
-        self.count = np.zeros(len(x), int)
+        self.count, self.first = (np.zeros(len(x), int) for _ in range(2))
 
     def run(
-        self, keys: Key[jax.Array, "record"], steps: Plan, other: Float[np.ndarray, "record *feature"]
+        self, keys: Key[jax.Array, "record"], steps: Plan, other: Float[jax.Array, "record *feature"]
     ) -> tuple[Search, str]:
         """The search, and why it stopped before its end; empty where it did not."""
-        share, region = _shares(self._x, self._victim.access.inputs)
-        asking, answer = rounds(keys, share, region, steps, _share(other, self._victim.access.inputs)), None
+        inputs = self._victim.access.inputs
+        share = share_of(self._x, inputs)
+        asking, answer = rounds(keys, share, Region(*bounds_of(share, inputs), 1.0), steps, other), None
         while True:
             try:
                 batch = asking.send(answer)  # pyright: ignore[reportArgumentType] (a generator is started with None)
             except StopIteration as end:
                 return end.value, ""
             try:
-                label = np.asarray(self._victim(self.units(batch.record, batch.points)).label)
+                label = np.asarray(self._victim(units_of(batch.points, self._x[batch.record], inputs)).label)
             except BudgetSpent as spent:
                 return batch.search, f"the budget ended before the search did: {spent}"
             answer = label != self._y[batch.record]
             self.count += np.bincount(batch.record, minlength=len(self._x))
+            outside = np.bincount(batch.record, answer, minlength=len(self._x)) > 0
+            self.first = np.where(outside & (self.first == 0), self.count, self.first)
             if self._progress:
                 self._progress("questions", int(self.count.sum()), self._total)
-
-    def units(
-        self, record: Int[np.ndarray, "query"], share: Float[np.ndarray, "query *feature"]
-    ) -> Float[np.ndarray, "query *feature"]:
-        """Points in the units of the victim, categories as their records have them."""
-        inputs = self._victim.access.inputs
-        points = np.clip(inputs.low + share.astype(np.float64) * span_of(inputs), inputs.low, inputs.high)
-        return np.where(inputs.categories > 0, self._x[record], points)
-
-
-def _nearest_others(
-    x: np.ndarray, y: np.ndarray, others: np.ndarray, label: np.ndarray, inputs: Inputs
-) -> Float[np.ndarray, "record *feature"]:
-    """For each record the nearest that the victim labels otherwise; the record itself where there is none."""
-    share, others_share = (np.asarray(_share(each, inputs)).reshape(len(each), -1) for each in (x, others))
-    nearest = x.copy()
-    for own in np.unique(y):
-        rows, apart = np.flatnonzero(y == own), np.flatnonzero(label != own)
-        if len(apart):
-            far = (others_share[apart] ** 2).sum(axis=1)[None] - 2 * share[rows] @ others_share[apart].T
-            nearest[rows] = others[apart[far.argmin(axis=1)]]
-    return nearest
-
-
-def _share(x: np.ndarray, inputs: Inputs) -> jax.Array:
-    return jnp.asarray(((x - inputs.low) / span_of(inputs)).astype(np.float32))
-
-
-def _shares(x: np.ndarray, inputs: Inputs) -> tuple[jax.Array, Region]:
-    """Records as shares of the range, and where points may lie."""
-    share = _share(x, inputs)
-    fixed = inputs.categories > 0
-    low = np.where(fixed, share, np.float32(0))
-    high = np.where(fixed, share, ((inputs.high - inputs.low) / span_of(inputs)).astype(np.float32))
-    return share, Region(jnp.asarray(low), jnp.asarray(high), 1.0)

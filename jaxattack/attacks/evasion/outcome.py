@@ -60,6 +60,7 @@ def outcome(
     right: Bool[np.ndarray, "record"],
     success: Bool[np.ndarray, "record"],
     questions: Int[np.ndarray, "record"],
+    first: Int[np.ndarray, "record"] | None = None,
     gradients: int = 0,
     cost: Ledger | None = None,
     stopped: str = "",
@@ -75,6 +76,7 @@ def outcome(
         right: whether the victim labels the record right.
         success: whether it labels the example wrong, where the record is right.
         questions: asked about each record.
+        first: of them, those until the first example; None where examples come with the last.
         gradients: taken.
         cost: of the questions.
         stopped: why it did not come to its end; empty where it did.
@@ -90,6 +92,7 @@ def outcome(
         success=success,
         distance=distances(x, example, inputs),
         questions=questions,
+        first=questions if first is None else first,
         gradients=gradients,
         cost=Ledger() if cost is None else cost,
         converged=not stopped,

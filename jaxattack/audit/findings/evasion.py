@@ -118,6 +118,23 @@ class CurveFindings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuestionFindings:
+    """Success against questions: the share of the records labelled right that are fooled once so many were asked about each.
+
+    Attributes:
+        questions: about a record, the one about itself among them; from 0, increasing.
+        share: 0 to 1, of the same length.
+        median: questions until half of the records that are fooled were; None where none is.
+        most: asked about a record.
+    """
+
+    questions: tuple[int, ...]
+    share: tuple[float, ...]
+    median: float | None
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordFindings:
     """One record.
 
@@ -132,6 +149,7 @@ class RecordFindings:
         l2: as `DistanceFindings`.
         linf: as `DistanceFindings`.
         questions: asked of the victim about it.
+        first: of them, those until the first example that fooled it; all where none did.
     """
 
     record: int
@@ -144,6 +162,7 @@ class RecordFindings:
     l2: float
     linf: float
     questions: int
+    first: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +239,7 @@ class EvasionFindings(Reportable):
         success: among the records that were right and among all.
         distance: of the examples that fool it; None where none does.
         curve: success against distance; None where no record was right.
+        questions: success against questions; None where no record was right, or nothing was asked.
         records: each of them.
         gallery: the first that were fooled, by the numbers of their pictures; empty where records are no pictures.
         warnings: what is odd about the victim's answers, in sentences.
@@ -237,6 +257,7 @@ class EvasionFindings(Reportable):
     success: SuccessFindings
     distance: DistanceFindings | None
     curve: CurveFindings | None
+    questions: QuestionFindings | None
     records: tuple[RecordFindings, ...]
     gallery: tuple[GalleryEntry, ...]
     warnings: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 gallery     records, the examples made of them, and what was changed
 curve       the share of the records that are fooled within a distance
+questions   and with so many questions
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from matplotlib.figure import Figure
 
 from jaxattack.report.kind import Draw, Pictures, of_findings
 from jaxattack.report.pictures import grid
-from jaxattack.report.style import SERIES, WIDE
-from jaxattack.report.wording import percent
+from jaxattack.report.style import COLUMN, SERIES, WIDE
+from jaxattack.report.wording import count, percent
+
+MANY = 3
+"""Questions about a record that make a curve, at least: itself and one example make a step."""
 
 
 def _gallery(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, str] | None:
@@ -60,7 +64,23 @@ def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     )
 
 
+def _questions(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
+    curve = findings.get("questions")
+    if not curve or curve["most"] < MANY:
+        return None
+    figure = Figure(figsize=(COLUMN, 2.2))
+    axes = figure.add_subplot()
+    x, y = (np.array(curve[key]) for key in ("questions", "share"))
+    end = max(curve["most"], x[-1])
+    axes.step([*np.maximum(x, 1), end], [*y, y[-1]], where="post", color=SERIES[0], linewidth=1.2, clip_on=False)
+    axes.set_xscale("log")
+    axes.set(xlim=(1, end), ylim=(0, 1), xlabel="questions about a record", ylabel="share of records fooled")
+    half = "" if curve["median"] is None else f"; half of those fooled by question {count(curve['median'])}"
+    return figure, f"Success against questions, of at most {count(curve['most'])} about a record{half}."
+
+
 FIGURES: Mapping[str, Draw] = {
     "gallery": _gallery,
     "curve": of_findings(_curve),
+    "questions": of_findings(_questions),
 }

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.wording import count, dollars, duration, percent, small
 
-COLUMNS = ("record", "label", "right", "success", "answer", "l0", "l1", "l2", "linf", "questions")
+COLUMNS = ("record", "label", "right", "success", "answer", "l0", "l1", "l2", "linf", "questions", "first")
 NORMS = (("l0", "features changed"), ("l1", "1-norm"), ("l2", "2-norm"), ("linf", "max norm"))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from attacks.evasion.by_questions import BY_QUESTIONS
 from attacks.evasion.linear_victims import CLASSES, FEATURES, INPUTS, SPAN, constant, leaky, records, victim
 
 from jaxattack.attacks.evasion import (
@@ -21,12 +22,13 @@ from jaxattack.attacks.evasion import (
 )
 from jaxattack.attacks.naming import label
 from jaxattack.oracle import budgeted
-from jaxattack.types import BudgetSpent, EvasionAttack, InputError, Inputs
+from jaxattack.types import EVERY_LEVEL, BudgetSpent, EvasionAttack, InputError, Inputs
 
 QUICK = {
     "hopskipjump": HopSkipJump(queries=150),
     **{name: replace(lookup(name), steps=20) for name in ("apgd-ce", "apgd-dlr", "apgd-t")},
     "carlini-wagner": CarliniWagner(steps=200, rate=0.05),
+    **BY_QUESTIONS,
 }
 ATTACKS_HERE = {name: QUICK.get(name, attack) for name, attack in ATTACKS.items()}
 EVERY = pytest.mark.parametrize("attack", ATTACKS_HERE.values(), ids=ATTACKS_HERE.keys())
@@ -36,11 +38,16 @@ def run(attack, both, x, y, **options):
     return attack(both.box if attack.white_box else both.oracle, x, y, surrogate=both.box, **options)
 
 
+def sight(attack):
+    """The least that an attack must see."""
+    return min(attack.levels, key=EVERY_LEVEL.index, default="label")
+
+
 @EVERY
 def test_each_fools_a_victim_that_can_be_fooled_and_counts_what_it_asks(attack):
     assert isinstance(attack, EvasionAttack)
-    both = leaky()
-    x, y = records(both, wrong=3)
+    both = leaky(level=sight(attack))
+    x, y = records(both, 11, wrong=3)
     evasion = run(attack, both, x, y)
     assert evasion.attack == attack.name
     assert evasion.complete, evasion.reason
@@ -50,6 +57,7 @@ def test_each_fools_a_victim_that_can_be_fooled_and_counts_what_it_asks(attack):
     assert evasion.among_all == pytest.approx((evasion.among_right * evasion.right.sum() + 3) / len(x))
     assert evasion.cost.queries == both.oracle.ledger.queries == evasion.questions.sum()
     assert (evasion.questions > 0).all() or attack.white_box
+    assert (evasion.first <= evasion.questions).all()
     assert (evasion.gradients > 0) == (attack.white_box or attack.surrogate)
     assert (evasion.example >= INPUTS.low).all()
     assert (evasion.example <= INPUTS.high).all()
@@ -58,7 +66,7 @@ def test_each_fools_a_victim_that_can_be_fooled_and_counts_what_it_asks(attack):
 
 @EVERY
 def test_distances_are_those_of_the_examples_in_shares_of_the_range(attack):
-    both = leaky()
+    both = leaky(level=sight(attack))
     x, y = records(both, 5)
     evasion = run(attack, both, x, y)
     share = np.abs(evasion.example - x) / SPAN
@@ -70,7 +78,7 @@ def test_distances_are_those_of_the_examples_in_shares_of_the_range(attack):
 
 @EVERY
 def test_each_owns_up_where_nothing_can_be_fooled(attack):
-    both = constant()
+    both = constant(level=sight(attack))
     x, y = records(both, 8)
     evasion = run(attack, both, x, y)
     assert not evasion.success.any()
@@ -81,7 +89,7 @@ def test_each_owns_up_where_nothing_can_be_fooled(attack):
 
 @EVERY
 def test_a_victim_that_is_always_wrong_leaves_nothing_to_fool(attack):
-    both = constant()
+    both = constant(level=sight(attack))
     x, y = records(both, 8)
     evasion = run(attack, both, x, y + 1)
     assert evasion.among_all == 1
@@ -94,7 +102,7 @@ def test_a_victim_that_is_always_wrong_leaves_nothing_to_fool(attack):
 @EVERY
 def test_the_same_seed_makes_the_same_examples(attack):
     x, y = records(leaky(), 6)
-    first, second = (run(attack, leaky(), x, y, seed=2).example for _ in range(2))
+    first, second = (run(attack, leaky(level=sight(attack)), x, y, seed=2).example for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -112,7 +120,7 @@ def test_the_same_seed_makes_the_same_examples(attack):
     ],
 )
 def test_records_that_the_victim_does_not_take_are_refused(attack, x, y, message):
-    both = leaky()
+    both = leaky(level=sight(attack))
     with pytest.raises(InputError, match=message):
         run(attack, both, x, y)
     assert both.oracle.ledger.queries == 0

@@ -19,7 +19,7 @@ QUARTILES = {"lower": 0.1, "median": 0.25, "upper": 0.4}
 def _record(number, *, right, success):
     return {
         "record": number, "label": 3, "right": right, "success": success, "answer": 8 if success else 3, "l0": 30, "l1": 1.5,
-        "l2": 0.25, "linf": 0.1, "questions": 900,
+        "l2": 0.25, "linf": 0.1, "questions": 900, "first": 2,
     }  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def findings():
         },
         "distance": {"l0": {"lower": 28, "median": 30, "upper": 30}, "l1": QUARTILES, "l2": QUARTILES, "linf": QUARTILES},
         "curve": {norm: {"distance": [0.0, 0.1, 0.4], "share": [0.0, 1 / 3, 2 / 3]} for norm in ("l2", "linf")},
+        "questions": {"questions": [0, 2, 40], "share": [0.0, 1 / 3, 2 / 3], "median": 21.0, "most": 900},
         "records": [
             _record(0, right=True, success=True), _record(1, right=True, success=True), _record(2, right=True, success=False),
             _record(3, right=False, success=True),
@@ -64,18 +65,19 @@ def written(tmp_path_factory):
 
 def test_every_figure_is_there_and_the_findings_come_back(written):
     folder, names = written
-    assert {name.removesuffix(".svg") for name in names if name.endswith(".svg")} == {"gallery", "curve"}
+    assert {name.removesuffix(".svg") for name in names if name.endswith(".svg")} == {"gallery", "curve", "questions"}
     assert read(folder) == findings()
 
 
 def test_the_page_is_whole_escaped_and_needs_nothing_else(written):
     html = (written[0] / "report.html").read_text(encoding="utf-8")
-    assert html.count("<figure ") == html.count("</figure>") == 2
+    assert html.count("<figure ") == html.count("</figure>") == 3
     assert "softmax on &lt;digits&gt;" in html
     assert "<script" not in html
     assert not re.search(r'(src|href)="(?!#|data:)', html)
     assert "2 of the 3 records that the victim labels right" in html
     assert "hopskipjump: queries" in html
+    assert "half of those fooled by question 21" in html
 
 
 def test_the_records_are_a_table_of_their_own(written):
@@ -98,7 +100,7 @@ def test_the_terminal_and_the_headline_say_who_is_fooled_and_how_far():
 
 
 def test_findings_without_pictures_or_success_still_make_a_report(tmp_path):
-    bare = findings() | {"gallery": [], "distance": None, "curve": None}
+    bare = findings() | {"gallery": [], "distance": None, "curve": None, "questions": None}
     bare["success"] |= {"right": 0, "fooled": 0, "among_right": None, "interval": None, "among_all": 1.0}
     bare["attack"] |= {
         "complete": False, "reason": "the budget ended.",
