@@ -316,13 +316,13 @@ def local(method: Method, model: Model, variables: Variables, box: Box) -> Round
 def _rounds(
     method: Method, model: Model, variables: Variables, box: Box, search: Search, records: Record, number: Any, end: Any
 ) -> Search:
-    low, _, span = box
+    low, span = jnp.asarray(box[0])[None], jnp.asarray(box[2])[None]
 
     def step(turn):
         number, search = turn
         query = ask(method, search, records, number)
         points = query.points.reshape(-1, *query.points.shape[2:])
-        scores = model.apply(variables, low[None] + span[None] * points)
+        scores = model.apply(variables, low + span * points)
         label = jnp.broadcast_to(records.label[:, None], query.points.shape[:2])
         reply = reply_of(scores.reshape(*query.points.shape[:2], -1), label)
         return number + 1, tell(method, search, records, number, query, reply)

@@ -82,7 +82,8 @@ class SignDifferences:
         """Step against the gradient."""
         slope = gradient(query.draws, reply.margin, self.scale)
         change, adam = optax.adam(self.rate).update(slope, state.adam)
-        return State(jnp.clip(state.point + change, *within(record, self.size)), adam)
+        point = jnp.asarray(optax.apply_updates(state.point, change))
+        return State(jnp.clip(point, *within(record, self.size)), adam)
 
     def through(self, state: State) -> Bool[jax.Array, ""]:  # noqa: ARG002 (as all methods)
         """Never."""

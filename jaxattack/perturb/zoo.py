@@ -64,7 +64,7 @@ class CoordinateDifferences:
         coordinates: moved in a step, at most as many as there are features.
         steps: of a search.
         searches: of c.
-        weight: the first c.
+        weight: the first c: the paper's. A large one steps to and fro over the boundary.
         kappa: how negative a margin is worth anything.
         scale: h.
         rate: of Adam.
@@ -76,7 +76,7 @@ class CoordinateDifferences:
     coordinates: int = 128
     steps: int = 100
     searches: int = 4
-    weight: float = 1.0
+    weight: float = 0.01
     kappa: float = 0.0
     scale: float = 1e-4
     rate: float = 0.01

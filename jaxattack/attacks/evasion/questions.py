@@ -7,7 +7,7 @@ where every question is counted as an oracle counts it.
 from __future__ import annotations
 
 from functools import partial
-from typing import Self
+from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -44,9 +44,9 @@ class QuestionAttack:
     surrogate = False
     name: str
 
-    def on_records(self, shape: tuple[int, ...]) -> Self:  # noqa: ARG002 (most take records of any shape)
+    def on_records(self, shape: tuple[int, ...]) -> Method:  # noqa: ARG002 (most take records of any shape)
         """The search on records of a shape."""
-        return self
+        return cast(Method, self)
 
     def __call__(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import Self
 
 from jaxattack.attacks.evasion.questions import QuestionAttack
+from jaxattack.perturb.ask import Method
 from jaxattack.perturb.zoo import CoordinateDifferences
 from jaxattack.types import config
 
@@ -22,6 +22,6 @@ class ZOO(QuestionAttack, CoordinateDifferences):
     name = "zoo"
     paper = "Chen et al. 2017"
 
-    def on_records(self, shape: tuple[int, ...]) -> Self:
+    def on_records(self, shape: tuple[int, ...]) -> Method:
         """No more coordinates than features."""
         return replace(self, coordinates=min(self.coordinates, prod(shape)))

@@ -8,7 +8,7 @@ BY_QUESTIONS = {
     "boundary": Boundary(queries=300),
     "nes": NES(steps=40, pairs=8, size=0.1),
     "spsa": SPSA(steps=40, pairs=8, size=0.1),
-    "zoo": ZOO(steps=60, searches=3),
+    "zoo": ZOO(steps=60, searches=4, rate=0.003),
     "square": Square(queries=150, size=0.1),
     "one-pixel": OnePixel(population=12, generations=9),
 }

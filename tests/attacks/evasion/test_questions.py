@@ -17,7 +17,7 @@ FORMULA = {
     "boundary": 1 + 10,  # no try is outside
     "nes": 1 + 40 * 2 * 8,
     "spsa": 1 + 40 * 2 * 8,
-    "zoo": 1 + 3 * 60 * 2 * FEATURES,
+    "zoo": 1 + 4 * 60 * 2 * FEATURES,
     "square": 150,
     "one-pixel": 1 + 12 * (1 + 9),
 }
@@ -33,7 +33,7 @@ def test_the_ledger_is_the_formula_where_nobody_is_fooled(name):
     assert both.oracle.ledger.queries == 6 * FORMULA[name]
 
 
-@pytest.mark.parametrize("name", ["square", "zoo"])
+@pytest.mark.parametrize("name", ["square", "nes"])
 def test_a_model_at_hand_is_asked_the_same_as_a_service(name):
     both = leaky(level="logit")
     x, y = records(both, 11, wrong=3)
@@ -75,10 +75,10 @@ def test_the_nearest_boundary_of_a_linear_victim_is_met():
     both = leaky(level="logit")
     x, y = records(both, 8)
     away = both.weight[:, y].T[:, :, None] - both.weight[None]
-    z = x @ both.weight
+    z = x @ both.weight + both.bias
     with np.errstate(invalid="ignore", divide="ignore"):
         far = np.nanmin((z.max(axis=1, keepdims=True) - z) / np.linalg.norm(away, axis=1), axis=1) / 8.0
-    for name, excess in (("zoo", 0.1), ("boundary", 0.1)):
+    for name, excess in (("zoo", 0.1), ("boundary", 0.3)):
         evasion = BY_QUESTIONS[name](both.oracle, x, y)
         assert evasion.success.all()
         assert np.median(evasion.distance.l2 / far - 1) < excess
@@ -100,7 +100,7 @@ def test_confidences_say_as_much_as_logits_and_the_likeliest_alone_nearly_so():
     x, y = records(both, 8)
 
     def softmax(x):
-        z = x @ both.weight
+        z = x @ both.weight + both.bias
         p = np.exp(z - z.max(axis=1, keepdims=True))
         return p / p.sum(axis=1, keepdims=True)
 
