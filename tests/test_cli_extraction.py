@@ -7,11 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from command import run
 from report.readable import check_report
+
+from jaxattack.audit.encryption import NOTE
 
 
 @pytest.fixture(autouse=True)
@@ -65,12 +68,27 @@ def test_a_served_tree_is_stolen_from_another_process(tmp_path):
         (("http://127.0.0.1:9",), "does not answer"),
         (("http://127.0.0.1:9", "--in-process"), "is asked over HTTP: leave in-process out"),
         (("tree", "--defend", "rond:2"), "did you mean 'round'"),
+        (("softmax", "--encrypted", "--decimals", "2"), "does not change answers that it cannot read"),
+        (("softmax", "--watch", "prda"), "did you mean 'prada'"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, sentence, tmp_path):
     done = _extract(*arguments, folder=tmp_path, expect=2)
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(find_spec("tenseal") is None, reason="tenseal, of the extra encrypted, is not installed")
+def test_a_model_is_stolen_through_ciphertexts_and_the_page_says_what_they_hide(tmp_path):
+    done = _extract(
+        "logistic", "--data", "iris", "--encrypted", "--trials", "0", "--compare", "50", "--json", "--out", "o",
+        folder=tmp_path,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["parameters"]["max"] < 1e-3
+    assert found["cost"]["bytes"] > 10**6
+    assert "under encryption" in found["victim"]["transport"]
+    assert NOTE in (tmp_path / "o" / "report.html").read_text()
 
 
 def test_the_help_lists_victims_and_methods(tmp_path):

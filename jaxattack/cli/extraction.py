@@ -12,6 +12,7 @@ from jaxattack.attacks.extraction import lookup
 from jaxattack.attacks.naming import named
 from jaxattack.audit import Victim, open_victim
 from jaxattack.audit import extract as run_extraction
+from jaxattack.audit.encryption import under_encryption
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
@@ -105,6 +106,7 @@ def extract(
     *,
     data: str | None = None,
     in_process: bool = False,
+    encrypted: bool = False,
     price: float | None = None,
     factory: str | None = None,
     credentials: CredentialOptions = _CREDENTIALS,
@@ -129,6 +131,8 @@ def extract(
 
         jaxattack extract model.skops --data records.npz --method softmax
 
+        jaxattack extract logistic --encrypted
+
         jaxattack extract softmax --method uniform-retraining --budget 400 --watch prada
 
         JAXATTACK_KEY=... jaxattack extract https://api.example.org --budget 5000 --out stolen
@@ -137,6 +141,8 @@ def extract(
         victim: one of the list above.
         data: the records it is trained on, or to compare on: as `jaxattack data` lists them; digits by default.
         in_process: ask the victim in this process, not over HTTP.
+        encrypted: ask a linear victim under encryption (CKKS; the extra `encrypted`), in this process: the service computes on
+            what it cannot read, and the ledger has the bytes of ciphertexts.
         price: of a query, in dollars; by default what a service documents, and 0.0001 elsewhere.
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
@@ -144,16 +150,20 @@ def extract(
     output.check("extraction")
     if in_process and is_service(victim):
         raise InputError(f"in-process is given and {mask_url(victim)} is asked over HTTP: leave in-process out.")
+    if encrypted and terms != _TERMS:
+        raise InputError("encrypted is given and so are terms: a service does not change answers that it cannot read.")
     attack = None if stealing.method is None else lookup(stealing.method)
     watch = None if stealing.watch is None else named(stealing.watch, DETECTORS, "detector")
     key = credentials.read() if is_service(victim) else None
-    local = in_process or is_service(victim) or _without_server(output)
+    local = in_process or encrypted or is_service(victim) or _without_server(output)
     with progress(output) as report:
         target = open_victim(
             victim, data=data, level=terms.level, precision=terms.precision,
             seed=stealing.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
             progress=report,
         )  # fmt: skip
+        if encrypted:
+            target = under_encryption(target, price=PRICE if price is None else price)
         folder = out or RUNS / named_run("extract", mask_url(victim), target, terms.settings, stealing.settings)
         target = on_terms(target, terms, stealing.seed)
         with resumable(folder), over_http(target, price, enabled=not local) as service:

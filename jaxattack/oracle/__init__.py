@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxattack.oracle.check import Checked, checked
 from jaxattack.oracle.defend import defended, label_only, noisy, rounded, tempered, top_k
+from jaxattack.oracle.encryption import CKKS, encrypted
 from jaxattack.oracle.foreign import from_estimator, from_skops
 from jaxattack.oracle.journal import Journalled, journalled
 from jaxattack.oracle.language import from_head, random_head
@@ -17,6 +18,7 @@ from jaxattack.oracle.quota import Budgeted, budgeted, cached, limited
 from jaxattack.oracle.remote import connect
 
 __all__ = [
+    "CKKS",
     "DETECTORS",
     "PRADA",
     "PRICE",
@@ -35,6 +37,7 @@ __all__ = [
     "checked",
     "connect",
     "defended",
+    "encrypted",
     "from_estimator",
     "from_function",
     "from_head",

@@ -96,12 +96,16 @@ class CountingOracle:
             queries=len(x),
             calls=1,
             seconds=time.perf_counter() - begin,
-            bytes=sum(part.nbytes for part in (x, *(bias or ()), *answer) if part is not None),
+            bytes=self._bytes(x, bias, answer),
         )
         with self._lock:
             total = self._ledger + cost
             self._ledger = replace(total, price=self._price * total.queries)  # a sum would gather rounding errors
         return answer
+
+    def _bytes(self, x: np.ndarray, bias: Bias | None, answer: Answer) -> int:
+        """How many were handed over and came back."""
+        return sum(part.nbytes for part in (x, *(bias or ()), *answer) if part is not None)
 
 
 class OracleWrapper:
