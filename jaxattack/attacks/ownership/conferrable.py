@@ -169,7 +169,7 @@ class Conferrable(Fingerprint):
         score = examples.score[best]
         return Evidence(
             test=self.name,
-            arrays={"x": points, "y": examples.target[best]},
+            arrays={"x": points, "y": examples.target[best], "classes": np.asarray(box.classes)},
             gradients=gradients,
             notes={
                 "size": size,

@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from jaxattack.attacks.ownership.blind_walk import Ask, Rays, blind_walk
 from jaxattack.attacks.ownership.min_gd import min_gd
 from jaxattack.attacks.ownership.regressor import fit, outputs
-from jaxattack.attacks.ownership.suspects import labels_asked, require_task
+from jaxattack.attacks.ownership.suspects import labels_asked, oracle_of, weights_of
 from jaxattack.attacks.ownership.two_samples import combined_p_value, welch
 from jaxattack.perturb.labels import labels_of
 from jaxattack.types import (
@@ -82,6 +82,7 @@ class DatasetInference:
     paper = "Maini et al. 2021, arXiv 2104.10706"
     surrogates = False
     name: ClassVar[str]
+    white_box: ClassVar[bool]
 
     def __post_init__(self) -> None:
         at_least(LEAST, training=self.training, records=self.records)
@@ -112,7 +113,7 @@ class DatasetInference:
         Raises:
             InputError: fewer than eight members or held-out records.
         """
-        rng = np.random.default_rng(seed)
+        rng, classes = np.random.default_rng(seed), np.asarray(owner.victim.classes)
         both = {"members": owner.members, "held_out": owner.held_out}
         sides = [_halves(dataset, name, self.training, self.records, rng) for name, dataset in both.items()]
         (x, y, member), shown = (_joined(*half) for half in zip(*sides, strict=True))
@@ -128,14 +129,14 @@ class DatasetInference:
         notes |= {name: float(value) for name, value in settings.items() if name != "seed"}
         return Evidence(
             test=self.name,
-            arrays={**shown._asdict(), "number": np.asarray(len(x)), **settings, **regressor},
+            arrays={**shown._asdict(), "number": np.asarray(len(x)), "classes": classes, **settings, **regressor},
             gradients=learnt.gradients + own.gradients,
             notes={"p-value of the owner's model": p, **notes},
         )
 
     def __call__(self, suspect: Oracle | WhiteBox, evidence: Evidence, *, seed: int = 0) -> Proof:
         """As `jaxattack.types.OwnershipTest`; the seed draws the records that the p-value exposes."""
-        require_task(suspect, evidence, self.name)
+        (weights_of if self.white_box else oracle_of)(suspect, evidence, self.name)
         arrays = evidence.arrays
         before = _ledger(suspect)
         features = self.features(suspect, arrays["x"], arrays["y"], int(arrays["number"]), arrays)
@@ -244,6 +245,13 @@ class BlindWalk(DatasetInference):
         )
 
 
+class _Records(NamedTuple):
+    """Some records of one kind."""
+
+    x: Shaped[np.ndarray, "record *feature"]
+    y: Int[np.ndarray, "record"]
+
+
 class _Shown(NamedTuple):
     """Records of both kinds, and which are members."""
 
@@ -254,17 +262,19 @@ class _Shown(NamedTuple):
 
 def _halves(
     dataset: Dataset, name: str, training: int, records: int, rng: np.random.Generator
-) -> tuple[Dataset, Dataset]:
+) -> tuple[_Records, _Records]:
     """Records that a regressor learns from, and others for suspects."""
     if len(dataset) < 2 * LEAST:
         raise InputError(f"{name} has {len(dataset)} records: dataset inference needs at least {2 * LEAST}.")
     order, training = rng.permutation(len(dataset)), min(training, len(dataset) // 2)
-    return dataset.take(order[:training]), dataset.take(order[training : training + records])
+    halves = order[:training], order[training : training + records]
+    learning, exposing = (_Records(dataset.x[rows], dataset.y[rows]) for rows in halves)
+    return learning, exposing
 
 
-def _joined(member: Dataset, other: Dataset) -> _Shown:
-    x, y = (np.concatenate([getattr(side, name) for side in (member, other)]) for name in "xy")
-    return _Shown(x, y, np.arange(len(y)) < len(member))
+def _joined(member: _Records, other: _Records) -> _Shown:
+    x, y = (np.concatenate(both) for both in zip(member, other, strict=True))
+    return _Shown(x, y, np.arange(len(y)) < len(member.y))
 
 
 def _ledger(suspect: Oracle | WhiteBox) -> Ledger:

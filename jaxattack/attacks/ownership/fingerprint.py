@@ -6,8 +6,8 @@ is the affair of the tests: `jaxattack.attacks.ownership.ipguard`, `...conferrab
 
 from __future__ import annotations
 
-from jaxattack.attacks.ownership.suspects import labels_asked, require_task
-from jaxattack.types import EVERY_LEVEL, Evidence, InputError, Oracle, Proof, WhiteBox
+from jaxattack.attacks.ownership.suspects import labels_asked, oracle_of
+from jaxattack.types import EVERY_LEVEL, Evidence, Oracle, Proof, WhiteBox
 
 
 class Fingerprint:
@@ -26,16 +26,12 @@ class Fingerprint:
 
     def __call__(self, suspect: Oracle | WhiteBox, evidence: Evidence, *, seed: int = 0) -> Proof:  # noqa: ARG002 (nothing is random)
         """As `jaxattack.types.OwnershipTest`; each point is asked about once."""
-        if isinstance(suspect, WhiteBox):
-            raise InputError(
-                f"{self.name} asks a suspect: give an oracle of it, as jaxattack.oracle.from_model makes one."
-            )
-        require_task(suspect, evidence, self.name)
-        before, y = suspect.ledger, evidence.arrays["y"]
-        hits = int((labels_asked(suspect, evidence.arrays["x"]) == y).sum())
+        oracle = oracle_of(suspect, evidence, self.name)
+        before, y = oracle.ledger, evidence.arrays["y"]
+        hits = int((labels_asked(oracle, evidence.arrays["x"]) == y).sum())
         return Proof(
             score=hits / len(y),
             p_value=self.p_value(hits, evidence),
-            cost=suspect.ledger - before,
+            cost=oracle.ledger - before,
             notes={"matches": hits, "points": len(y)},
         )

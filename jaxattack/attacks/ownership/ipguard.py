@@ -163,7 +163,7 @@ class IPGuard(Fingerprint):
         points = moved.x[best].astype(np.float32)
         return Evidence(
             test=self.name,
-            arrays={"x": points, "y": labels_of(box, points)},
+            arrays={"x": points, "y": labels_of(box, points), "classes": np.asarray(box.classes)},
             gradients=int(moved.steps.sum()),
             notes={"candidates over the boundary": float(over.mean())},
         )

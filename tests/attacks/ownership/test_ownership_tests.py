@@ -33,10 +33,10 @@ from jaxattack.attacks.ownership import (
     Watermark,
     lookup,
 )
-from jaxattack.oracle import budgeted
+from jaxattack.oracle import budgeted, from_function
 from jaxattack.perturb.labels import labels_of
 from jaxattack.training import train_ensemble
-from jaxattack.types import BudgetSpent, Dataset, InputError, MarkingTest, Owner, OwnershipTest, Variables
+from jaxattack.types import Access, BudgetSpent, Dataset, InputError, MarkingTest, Owner, OwnershipTest, Variables
 
 FEW = {"training": 30, "records": 30, "exposed": 20}
 QUICK = {
@@ -145,6 +145,18 @@ def test_evidence_of_another_test_is_refused(test):
     other = OURS[OURS.index(test) - 1]
     with pytest.raises(InputError, match=f"the evidence is of the test '{other.name}'"):
         test(suspect(test, independents()[0]), evidence(other))
+
+
+@pytest.mark.parametrize("test", OURS, ids=lambda test: test.name)
+def test_a_suspect_by_the_wrong_door_or_of_another_task_is_refused(test):
+    prepared, variables = evidence(test), independents()[0]
+    asked, opened = answering(variables, level="label"), box(variables)
+    with pytest.raises(InputError, match=f"{test.name} (reads the weights of|asks) a suspect: give"):
+        test(asked if test.white_box else opened, prepared)
+    other = replace(opened, classes=CLASSES + 1)
+    stranger = other if test.white_box else from_function(len, Access(level="label", classes=2, inputs=INPUTS))
+    with pytest.raises(InputError, match="give a suspect of the same task"):
+        test(stranger, prepared)
 
 
 @pytest.mark.parametrize("test", [QUICK["dataset-inference"], QUICK["blind-walk"]], ids=lambda test: test.name)
