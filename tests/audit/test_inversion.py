@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.extraction import PathFinding, Softmax
-from jaxattack.attacks.inversion import LEAST, MiFace, Numeric, Ppa
+from jaxattack.attacks.inversion import LEAST, Boundary, MiFace, Numeric, Ppa
 from jaxattack.attacks.inversion.gradient import DLG, Analytic
 from jaxattack.audit import invert, open_victim
 from jaxattack.audit.findings import values
@@ -106,10 +106,11 @@ def test_users_records_are_made_back_from_their_gradients():
 
 
 def test_the_default_is_what_the_victim_allows(softmax):
-    how = {"targets": (1,), "evaluation": Architecture(name="softmax")}
-    labels = invert(open_victim("svm", data="iris"), **how).findings
-    assert labels.config["method"] == labels.attack.name == "boundary"
-    assert invert(open_victim("logistic", data="iris"), **how).inversion.attack == "numeric"
+    assert usual_attack(open_victim("svm", data="iris"), None) == Boundary()
+    numeric = invert(
+        open_victim("logistic", data="iris"), targets=(1,), evaluation=Architecture(name="softmax")
+    ).findings
+    assert numeric.config["method"] == numeric.attack.name == "numeric"
     assert usual_attack(softmax, None) == usual_attack(softmax, Softmax()) == Ppa()
     for pool in (None, softmax.pool[: LEAST - 1]):
         assert usual_attack(replace(softmax, pool=pool), None) == MiFace()

@@ -23,13 +23,13 @@ LINE = np.outer(RNG.random(200), np.tile([1.0, 0.5, 0.0], 20)).astype(np.float32
 
 @pytest.fixture(scope="module")
 def vae():
-    return learn("vae", LINE, 2, 1500, 0, None)
+    return learn("vae", LINE, 2, 900, 0, None)
 
 
 @pytest.mark.parametrize("kind", ["vae", "dae"])
 def test_an_autoencoder_makes_records_like_those_it_learnt_from_and_finds_them_more_real(kind, vae):
     # One number is all that a line has: of two, most codes would be those of no record.
-    vae = vae if kind == "vae" else learn(kind, LINE, 1, 1500, 0, None)
+    vae = vae if kind == "vae" else learn(kind, LINE, 1, 900, 0, None)
     z = np.random.default_rng(1).normal(size=(500, vae.networks.latent)).clip(-1.5, 1.5).astype(np.float32)
     u = np.asarray(decode(vae.networks, vae.variables, z))
     assert u.min() >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,7 +21,12 @@ from jaxattack.metrics import fidelity
 from jaxattack.oracle import budgeted, from_estimator, from_function, label_only
 from jaxattack.types import Access, InputError, Inputs
 
-SETS = {"iris": load_iris, "wine": load_wine, "digits": load_digits, "breast_cancer": load_breast_cancer}
+SETS = {
+    "iris": load_iris,
+    "wine": load_wine,
+    "digits": partial(load_digits, n_class=5),
+    "breast_cancer": load_breast_cancer,
+}
 
 
 def _own(link, *, features=6, classes=4, seed=0):
