@@ -13,7 +13,7 @@ from attacks.inversion.white_boxes import digits
 from attacks.planted import complementary, observe
 
 from jaxattack import Recipe, load
-from jaxattack.attacks import evasion, extraction, inversion, membership, poisoning
+from jaxattack.attacks import evasion, extraction, inversion, membership, ownership, poisoning
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
 from jaxattack.audit import (
@@ -23,6 +23,7 @@ from jaxattack.audit import (
     InversionAudit,
     MatrixAudit,
     MembershipAudit,
+    OwnershipAudit,
     open_victim,
 )
 from jaxattack.cli.membership import Attacking
@@ -32,6 +33,7 @@ from jaxattack.data.designs import Exact, Halves, Poisson, Sized
 from jaxattack.models import Architecture
 from jaxattack.oracle import budgeted
 from jaxattack.training import Placement, Queries
+from jaxattack.training.copies import COPIES
 from jaxattack.types import InputError
 
 HUGE = (10**9, 10**30)
@@ -53,7 +55,7 @@ AUDIT = MembershipAudit(model=Architecture(), dataset=load("iris"))
 CONFIGS = [
     *(
         attack
-        for room in (membership, extraction, inversion, gradient, evasion, poisoning)
+        for room in (membership, extraction, inversion, gradient, evasion, poisoning, ownership)
         for attack in room.ATTACKS.values()
     ),
     *(
@@ -64,6 +66,8 @@ CONFIGS = [
         ExtractionAudit(),
         InversionAudit(),
         EvasionAudit(),
+        OwnershipAudit(model=Architecture(), dataset=load("iris")),
+        *COPIES.values(),
         MatrixAudit(model=Architecture(), dataset=load("iris")),
         Column(name="none"),
         Subject(),

@@ -16,6 +16,7 @@ from jaxattack.audit.membership_scores import MembershipScores, read_scores
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.observations import as_observations, read_observations, score
 from jaxattack.audit.observe import observe
+from jaxattack.audit.ownership import OwnershipAudit, OwnershipResult, own
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
@@ -44,6 +45,8 @@ __all__ = [
     "MembershipAudit",
     "MembershipResult",
     "MembershipScores",
+    "OwnershipAudit",
+    "OwnershipResult",
     "Part",
     "ReconstructionResult",
     "TargetResult",
@@ -65,6 +68,7 @@ __all__ = [
     "membership",
     "observe",
     "open_victim",
+    "own",
     "read_canary_scores",
     "read_observations",
     "read_scores",

@@ -28,6 +28,7 @@ COMMANDS = {
     "extract": "jaxattack.cli.extraction:extract",
     "invert": "jaxattack.cli.inversion:invert",
     "evade": "jaxattack.cli.evasion:evade",
+    "own": "jaxattack.cli.ownership:own",
     "reconstruct": "jaxattack.cli.reconstruction:reconstruct",
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
@@ -127,7 +128,7 @@ def main() -> None:
     sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
-    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["matrix"], ["epsilon"]):
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["matrix"], ["epsilon"], ["own"]):
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
         import jax
 

@@ -29,6 +29,7 @@ from jaxattack.report.matrix import MATRIX
 from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.membership.listing import list_records
 from jaxattack.report.membership.records import RECORDS, records_csv
+from jaxattack.report.ownership import OWNERSHIP
 from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.report.target import TARGET
 from jaxattack.types import InputError
@@ -41,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
     "inversion": INVERSION,
     "epsilon": EPSILON,
     "evasion": EVASION,
+    "ownership": OWNERSHIP,
     "reconstruction": RECONSTRUCTION,
     "target": TARGET,
     "compare": COMPARE,

@@ -112,6 +112,9 @@ EXTRACTION: Mapping[str, Measure] = {"agreement": _agreement}
 INVERSION: Mapping[str, Measure] = {"recognition": _recognition}
 EVASION: Mapping[str, Measure] = {"success": lambda findings: findings["success"]["among_right"]}
 EPSILON: Mapping[str, Measure] = {"epsilon": lambda findings: findings["headline"] and findings["headline"]["epsilon"]}
+OWNERSHIP: Mapping[str, Measure] = {
+    "false-accusations": lambda findings: _largest(test["false"]["rate"] for test in findings["tests"] if test["false"])
+}
 RECONSTRUCTION: Mapping[str, Measure] = {
     "leak": lambda findings: findings["comparisons"][0]["leak"]["value"],
     "leak-lower": lambda findings: findings["comparisons"][0]["leak"]["low"],

@@ -1,6 +1,6 @@
 """From a Model, a Dataset and a member matrix to trained models and their Observations."""
 
-from jaxattack.training import learners
+from jaxattack.training import copies, learners
 from jaxattack.training.alone import observe_one, train_one
 from jaxattack.training.checkpoints import observe_checkpoints
 from jaxattack.training.denoising import denoising_start
@@ -17,6 +17,7 @@ __all__ = [
     "Recipe",
     "Sweep",
     "check_seed",
+    "copies",
     "denoising_start",
     "draw_directions",
     "learners",

@@ -65,6 +65,11 @@ class Copy(Protocol):
     @property
     def random(self) -> bool: ...
 
+    @property
+    def formula(self) -> Copy:
+        """What of it decides the computation: copies that differ elsewhere, as in whose records they take, share a program."""
+        ...
+
     def architecture(self, source: ModelSource) -> ModelSource:
         """What a copy of a victim of some architecture is."""
         ...

@@ -83,7 +83,7 @@ def make_copies(
     member = Membership(np.arange(len(records), dtype=np.int32), np.ones(len(records), np.float32))
     each = jax.device_put(keys, NamedSharding(mesh, MODEL))
     shared = jax.device_put((held, member), NamedSharding(mesh, EVERYWHERE))
-    program = _program(copy, model, recipe, mesh, *_shapes((each, shared)))
+    program = _program(copy.formula, model, recipe, mesh, *_shapes((each, shared)))
     begin = time.perf_counter()
     variables = jax.block_until_ready(program(each, shared))
     seconds = time.perf_counter() - begin
@@ -107,5 +107,6 @@ def _program(copy: Copy, model: Model, recipe: Recipe, mesh: Mesh, leaves: tuple
         holding, member = shared
         return copy(model, recipe, holding, member, key)
 
-    group = 1 if convolves(model) else 2
+    # All of a device's share at once: another size would be a second program for what is left over.
+    group = 1 if convolves(model) else leaves[0].shape[0] // mesh.size
     return mapped(one, mesh, group).lower(*jax.tree.unflatten(tree, leaves)).compile(fixed_kernels(mesh))

@@ -10,6 +10,7 @@ retrain-other    the same, of another architecture
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 from jaxattack.models import Architecture, ModelSource
@@ -74,6 +75,11 @@ class Distilled(FromScratch):
         return f"distil-{self.of}"
 
     @property
+    def formula(self) -> Distilled:
+        """Whose records are learnt from does not matter."""
+        return dataclasses.replace(self, of="public")
+
+    @property
     def records(self) -> Records:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The thief's own, or the victim's."""
         return "own" if self.of == "public" else "victim"
@@ -110,6 +116,11 @@ class Extracted(FromScratch):
         return f"extract-{self.answers}"
 
     @property
+    def formula(self) -> Extracted:
+        """Answers are distributions, whatever was answered."""
+        return Extracted()
+
+    @property
     def level(self) -> Level:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Labels, or confidences."""
         return "label" if self.answers == "label" else "probability"
@@ -144,6 +155,11 @@ class Retrained(FromScratch):
     def name(self) -> str:
         """``retrain`` or ``retrain-other``."""
         return "retrain-other" if self.network else "retrain"
+
+    @property
+    def formula(self) -> Retrained:
+        """The network is handed over."""
+        return Retrained()
 
     @property
     def records(self) -> Records:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -33,6 +33,11 @@ class OfWeights:
     questions: int = 0
     random: bool = True
 
+    @property
+    def formula(self) -> Any:
+        """All of it."""
+        return self
+
     def architecture(self, source: Any) -> Any:
         """The victim's."""
         return source

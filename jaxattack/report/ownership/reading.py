@@ -1,0 +1,101 @@
+"""What the findings say: the tests in order of what they prove, and the headline in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jaxattack.report.wording import number, percent, quantity
+
+POWER = 0.95
+"""AUC of the victim itself from which a test knows it: at most one in twenty independent models scores as high."""
+
+
+class Summary(NamedTuple):
+    """What one test proves.
+
+    Attributes:
+        test: its findings.
+        victim: its cell of the victim itself; None where it was not run.
+        stolen: its cells of copies.
+        independent: its cell of the independent models that it is calibrated on; None where it was not run.
+    """
+
+    test: Mapping[str, Any]
+    victim: Mapping[str, Any] | None
+    stolen: list[Mapping[str, Any]]
+    independent: Mapping[str, Any] | None
+
+    @property
+    def worst(self) -> Mapping[str, Any] | None:
+        """The copies that it tells least from independent models."""
+        return min(self.stolen, key=lambda cell: cell["auc"], default=None)
+
+    @property
+    def power(self) -> bool:
+        """Whether it knows the victim itself."""
+        return self.victim is not None and self.victim["auc"] >= POWER
+
+
+def summaries(findings: Mapping[str, Any]) -> list[Summary]:
+    """Every test, in their order."""
+    return [_summary(findings, test) for test in findings["tests"]]
+
+
+def _summary(findings: Mapping[str, Any], test: Mapping[str, Any]) -> Summary:
+    cells = [cell for cell in findings["cells"] if cell["test"] == test["name"]]
+
+    def first(kind: str) -> Mapping[str, Any] | None:
+        return next((cell for cell in cells if cell["kind"] == kind), None)
+
+    return Summary(
+        test, first("victim"), [cell for cell in cells if cell["relation"] == "stolen"], first("independent")
+    )
+
+
+def best(findings: Mapping[str, Any]) -> Summary | None:
+    """The test whose hardest copies it tells best, the fewer questions the better; None where none was run."""
+    ran = [summary for summary in summaries(findings) if summary.worst is not None]
+    return max(ran, key=lambda summary: (summary.worst["auc"], -summary.victim["queries"]), default=None)  # pyright: ignore[reportOptionalSubscript]
+
+
+def headline(findings: Mapping[str, Any]) -> str:
+    """What is proved, and of whom it is not."""
+    return " ".join(sentences(findings))
+
+
+def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
+    """The headline in two parts: power on the victim itself first."""
+    if not findings["cells"]:
+        return "No test could be run.", " ".join(f"{test['name']}: {test['reason']}" for test in findings["tests"])
+    return _power(findings), f"{_best(findings)} {_false(findings)}".strip()
+
+
+def _power(findings: Mapping[str, Any]) -> str:
+    ran = [summary for summary in summaries(findings) if summary.victim]
+    weak = [summary for summary in ran if not summary.power]
+    text = f"{len(ran) - len(weak)} of {quantity(len(ran), 'test')} tell the owner's own model from independent ones"
+    if not weak:
+        return f"{text}."
+    named = ", ".join(f"{summary.test['name']} (AUC {number(summary.victim['auc'])})" for summary in weak)  # pyright: ignore[reportOptionalSubscript]
+    return f"{text}; without power on it: {named}."
+
+
+def _best(findings: Mapping[str, Any]) -> str:
+    summary = best(findings)
+    if summary is None:
+        return ""
+    worst, asked = summary.worst, summary.victim["queries"]  # pyright: ignore[reportOptionalSubscript]
+    effort = quantity(asked, "question") if asked else "the suspect's weights"
+    return (
+        f"The best of them, {summary.test['name']}, tells all {quantity(len(summary.stolen), 'kind')} of copies from independent "
+        f"models with an AUC of {number(worst['auc'])} or more ({worst['kind']} is the hardest), with {effort}."  # pyright: ignore[reportOptionalSubscript]
+    )
+
+
+def _false(findings: Mapping[str, Any]) -> str:
+    rates = [test for test in findings["tests"] if test["false"]]
+    if not rates:
+        return ""
+    parts = ", ".join(f"{test['name']} {percent(test['false']['rate'])}" for test in rates)
+    return f"Of {quantity(rates[0]['false']['models'], 'independent model')} p-values at 5% accuse: {parts}."

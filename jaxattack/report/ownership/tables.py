@@ -1,0 +1,93 @@
+"""Tests and suspects as rows: for the terminal, and every cell flat for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.ownership.reading import summaries
+from jaxattack.report.wording import MISSING, count, duration, number, percent, points, small
+
+CELLS = (
+    "test", "kind", "victim", "relation", "models", "auc", "score", "p_value", "accused", "rank_p_value", "rank_accused",
+    "normal_p_value", "normal_accused", "queries", "price", "gradients", "seconds",
+)  # fmt: skip
+SUSPECTS = (
+    "kind", "victim", "relation", "access", "models", "accuracy", "accuracy_loss", "agreement", "variation_mean",
+    "variation_max", "queries", "steps", "seconds", "price", "paper",
+)  # fmt: skip
+
+
+def table(findings: Mapping[str, Any]) -> RenderableType:
+    """What each test says of the victim first, then of copies and of independent models; and what copies are worth."""
+    return Group(_tests(findings), _suspects(findings))
+
+
+def _tests(findings: Mapping[str, Any]) -> Grid:
+    grid = empty_grid(
+        "test", "sees", "victim p", "rank p", "worst AUC", "false", "of", "questions", "each",
+        last=("each", "sees"),
+    )  # fmt: skip
+    for summary in summaries(findings):
+        test, victim, worst = summary.test, summary.victim, summary.worst
+        if victim is None:
+            grid.add_row(test["name"], test["sees"], *[MISSING] * 7)
+            continue
+        false = test["false"]
+        grid.add_row(
+            test["name"],
+            test["sees"],
+            small(victim["p_value"]),
+            small(victim["rank_p_value"]),
+            MISSING if worst is None else number(worst["auc"]),
+            MISSING if false is None else count(false["accused"]),
+            MISSING if false is None else count(false["models"]),
+            count(victim["queries"]),
+            duration(victim["seconds"]),
+        )
+    return grid
+
+
+def _suspects(findings: Mapping[str, Any]) -> Grid:
+    grid = empty_grid(
+        "suspect", "models", "accuracy", "points lost", "agreement", "variation", "largest", "queries", "steps", "time",
+        last=("time", "steps", "largest"),
+    )  # fmt: skip
+    for row in findings["suspects"]:
+        kind = f"{row['kind']} ({row['victim']})" if row["victim"] else row["kind"]
+        grid.add_row(
+            kind,
+            count(row["models"]),
+            percent(row["accuracy"]),
+            points(row["accuracy_loss"]),
+            percent(row["agreement"]),
+            number(row["variation_mean"]),
+            number(row["variation_max"]),
+            count(row["queries"]),
+            count(row["steps"]),
+            duration(row["seconds"]),
+        )
+    return grid
+
+
+def comma_separated(findings: Mapping[str, Any]) -> str:
+    """Every cell as CSV; unknown values are empty."""
+    return _csv(CELLS, findings["cells"])
+
+
+def suspects_comma_separated(findings: Mapping[str, Any]) -> str:
+    """Models of each kind as CSV."""
+    return _csv(SUSPECTS, findings["suspects"])
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer: csv.DictWriter[str] = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

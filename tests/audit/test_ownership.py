@@ -1,0 +1,170 @@
+"""An audit of ownership: copies are told, the innocent are judged as they should be, and nothing that is there is made again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from attacks.ownership.owners import RECIPE, recordings
+
+from jaxattack import load
+from jaxattack.attacks.ownership import Rank
+from jaxattack.audit.ownership import OwnershipAudit, run_ownership, suspects
+from jaxattack.audit.ownership.judgement import area, calibrated, calibrated_among
+from jaxattack.audit.ownership.split import split
+from jaxattack.models import Architecture
+from jaxattack.training.copies import Extracted, Quantised, Retrained
+from jaxattack.training.learners import Standard
+from jaxattack.types import Dataset, InputError
+
+AUDIT = OwnershipAudit(
+    model=Architecture(name="mlp:24"),
+    dataset=recordings(),
+    learner=Standard(recipe=RECIPE),
+    tests=(Rank(statistic="lira"), Rank(statistic="label")),
+    copies=(Quantised(), Extracted(budget=50), Retrained()),
+    seeds=2,
+    independents=8,
+    others=2,
+    other="softmax",
+    overlapping=2,
+    overlap=0.9,
+    references=19,
+    members=60,
+    held_out=60,
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("owner") / "run"
+    return out, run_ownership(out, AUDIT).findings
+
+
+def cells(findings, test="rank-lira"):
+    return {cell.kind: cell for cell in findings.cells if cell.test == test}
+
+
+def test_copies_of_the_records_and_of_the_model_are_told_from_independent_models(finished):
+    rows = cells(finished[1])
+    assert list(rows) == [
+        "victim", "int8", "extract-logit?budget=50", "retrain", "independent", "90% shared records", "independent softmax",
+    ]  # fmt: skip
+    for kind in ("victim", "int8", "retrain", "90% shared records"):
+        assert rows[kind].auc == 1
+        assert rows[kind].rank_p_value == pytest.approx(1 / 9)  # the least that eight independent models allow
+        assert rows[kind].p_value == pytest.approx(1 / 20)
+        assert rows[kind].accused == rows[kind].models
+    assert rows["independent"].auc is None
+    assert rows["independent"].relation == rows["independent softmax"].relation == "independent"
+    assert rows["90% shared records"].relation == "overlapping"
+
+
+def test_what_a_copy_is_worth_and_costs_is_told(finished):
+    by_kind = {row.kind: row for row in finished[1].suspects}
+    assert by_kind["victim"].agreement == 1
+    assert by_kind["victim"].variation_max == 0
+    assert by_kind["int8"].variation_mean < 0.05
+    assert (by_kind["int8"].models, by_kind["retrain"].models) == (1, 2)
+    assert (by_kind["extract-logit?budget=50"].queries, by_kind["extract-logit?budget=50"].price) == (
+        50,
+        pytest.approx(0.005),
+    )
+    assert by_kind["retrain"].steps == RECIPE.steps(60)
+    assert by_kind["retrain"].access == "the records"
+    assert by_kind["int8"].access == "the model"
+    victim = finished[1].victims[0]
+    assert victim.train_accuracy - victim.test_accuracy > 0.1
+    assert by_kind["victim"].accuracy == victim.test_accuracy
+
+
+def test_a_run_goes_on_and_one_more_test_or_copy_costs_itself_alone(finished, monkeypatch):
+    out, before = finished
+
+    def train(*_, **__):
+        raise AssertionError("what is there is trained again")
+
+    monkeypatch.setattr(suspects, "train_ensemble", train)
+    again = run_ownership(out, AUDIT).findings
+    assert again.cells == before.cells
+    assert again.suspects == before.suspects
+    more = replace(AUDIT, tests=(*AUDIT.tests, Rank(statistic="loss")), copies=(*AUDIT.copies, Quantised(bits=4)))
+    longer = run_ownership(out, more).findings
+    assert cells(longer, "rank-loss")["int8?bits=4"].auc == 1
+    assert cells(longer)["retrain"] == cells(before)["retrain"]
+
+
+def test_a_folder_of_something_else_is_refused_and_damage_named(finished, tmp_path):
+    out, _ = finished
+    with pytest.raises(InputError, match="is of another owner \\(seed was 0 and is now 1\\)"):
+        run_ownership(out, replace(AUDIT, seed=1))
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds files that are no run of ownership"):
+        run_ownership(tmp_path, AUDIT)
+    proofs = next((out / "proofs").glob("rank-label-retrain*.json"))
+    kept = proofs.read_text()
+    for text in ("{}", '{"proofs": [{}], "seconds": 1}', '{"proofs": 1, "seconds": 1}'):
+        proofs.write_text(text)
+        with pytest.raises(InputError, match="is damaged"):
+            run_ownership(out, AUDIT)
+    proofs.write_text(kept)
+    assert json.loads(kept)["proofs"][0]["cost"]["queries"] == 120
+
+
+def test_a_test_that_cannot_be_run_says_why_and_the_others_are(tmp_path):
+    lean = replace(
+        AUDIT,
+        references=18,
+        independents=2,
+        others=0,
+        overlapping=0,
+        tests=(Rank(statistic="label"),),
+        copies=(Quantised(),),
+    )
+    findings = run_ownership(tmp_path / "run", lean).findings
+    assert findings.tests[0].reason == "there are 18 references: give 19 or more, so that a rank can be one in 20."
+    assert findings.cells == ()
+
+
+def test_p_values_and_areas_are_those_counted_by_hand():
+    null, scores = np.asarray([0.0, 1.0, 1.0, 3.0]), np.asarray([1.0, 4.0])
+    assert area(scores, null) == ((1 + 0.5 + 0.5 + 0) + 4) / 8
+    assert calibrated(scores, null).rank.tolist() == [4 / 5, 1 / 5]
+    among = calibrated_among(null)
+    assert among.rank.tolist() == [1, 3 / 4, 3 / 4, 1 / 4]
+    for number in range(4):
+        rest = np.delete(null, number)
+        assert among.normal[number] == pytest.approx(calibrated(null[[number]], rest).normal[0])
+
+
+def test_records_are_dealt_out_once_and_scaled_by_those_of_the_public():
+    rng = np.random.default_rng(0)
+    table = Dataset(
+        x=np.stack([rng.normal(size=40), 100 + 50 * np.arange(40)], axis=1).astype(np.float32), y=np.arange(40) % 2, classes=2,
+        name="table",
+    )  # fmt: skip
+    parts = split(replace(AUDIT, dataset=table, members=10, held_out=8))
+    assert [len(part) for part in (parts.members, parts.held_out, parts.public)] == [10, 8, 22]
+    assert len(np.unique(parts.every.x[:, 1])) == 40
+    assert parts.public.x[:, 1].mean() == pytest.approx(0, abs=1e-5)
+    assert parts.public.x[:, 1].std() == pytest.approx(1, abs=1e-5)
+    pictures = split(replace(AUDIT, dataset=load("digits"), members=None, held_out=None, records=100))
+    assert (pictures.every.x.min(), pictures.every.x.max()) == (-1, 1)
+    assert [len(part) for part in (pictures.members, pictures.held_out, pictures.public)] == [25, 20, 55]
+    with pytest.raises(InputError, match="of 40 records 30 are the owner's and 8 held out, which leaves 2 for others"):
+        split(replace(AUDIT, dataset=table, members=30, held_out=8))
+
+
+def test_settings_out_of_range_are_one_sentence():
+    for field, value in (
+        ("overlap", 0.0),
+        ("tests", ()),
+        ("copies", ()),
+        ("independents", 1),
+        ("seeds", 0),
+        ("other", "mlp"),
+    ):
+        with pytest.raises(InputError, match=r"\.$"):
+            replace(AUDIT, **{field: value})

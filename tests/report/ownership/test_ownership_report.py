@@ -1,0 +1,129 @@
+"""The report of an audit of ownership: power on the victim first, every test and suspect, escaped, whole, and what it says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from jaxattack.report import headline, measures, read, table, write
+
+
+def _cell(test, kind, relation, auc, *, own=None):
+    return {
+        "test": test, "kind": kind, "victim": "", "relation": relation, "models": 3, "auc": auc, "score": 0.5,
+        "p_value": own, "accused": None if own is None else 3 * (own <= 0.05), "rank_p_value": 1 / 31 if auc == 1 else 0.6,
+        "rank_accused": 3 if auc == 1 else 0, "normal_p_value": 1e-7, "normal_accused": 3, "queries": 1000, "price": 0.1,
+        "gradients": 0, "seconds": 0.01,
+    }  # fmt: skip
+
+
+def _rate(accused):
+    return {"accused": accused, "models": 30, "rate": accused / 30, "interval": [0.0, 0.2]}
+
+
+def _test(name, own, reason=""):
+    ran = not reason
+    return {
+        "name": name, "paper": "Somebody 2021", "settings": {}, "sees": "label", "victim": "", "false": own,
+        "rank_false": _rate(1) if ran else None, "normal_false": _rate(2) if ran else None, "gradients": 0, "seconds": 1.0,
+        "notes": {"scale of the noise": 2.0} if ran else {}, "reason": reason,
+    }  # fmt: skip
+
+
+def _suspect(kind, relation, loss):
+    return {
+        "kind": kind, "victim": "", "relation": relation, "access": "the <model>", "paper": "", "models": 3, "accuracy": 0.9,
+        "accuracy_loss": loss, "agreement": 0.95, "variation_mean": 0.02, "variation_max": 0.4, "queries": 0, "steps": 70,
+        "seconds": 0.2, "price": 0.0,
+    }  # fmt: skip
+
+
+def findings():
+    cells = [
+        _cell("rank", "victim", "victim", 1.0, own=0.025), _cell("rank", "prune", "stolen", 0.97, own=0.2),
+        _cell("rank", "int8", "stolen", 1.0, own=0.025), _cell("rank", "independent", "independent", None, own=0.5),
+        _cell("rank", "independent mlp:8", "independent", 0.4, own=0.5), _cell("walk", "victim", "victim", 0.43),
+        _cell("walk", "prune", "stolen", 0.5), _cell("walk", "independent", "independent", None),
+    ]  # fmt: skip
+    return {
+        "format": 1, "kind": "ownership", "title": "digits <b> · mlp:8",
+        "split": {"members": 449, "held_out": 359, "public": 989, "features": 64, "classes": 10},
+        "victims": [
+            {"name": "", "train_accuracy": 1.0, "test_accuracy": 0.95},
+            {"name": "marks", "train_accuracy": 1.0, "test_accuracy": 0.94},
+        ],
+        "suspects": [_suspect("victim", "victim", 0.0), _suspect("prune", "stolen", 0.02)],
+        "tests": [_test("rank", _rate(2)), _test("walk", None), _test("marked", None, reason="it has <no> marks.")],
+        "cells": cells, "notes": ["All copies are of one model."],
+        "cost": {
+            "models": 90, "queries": 12000, "price": 1.2, "memory_bytes": 1 << 28, "device": "1 x cpu",
+            "seconds": {"models": 3.0, "evidence": 1.0, "proofs": 2.0, "total": 6.5},
+        },
+        "config": {"seed": 0}, "environment": {"jax": "0"},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ownership")
+    return folder, {path.name for path in write(folder, findings())}
+
+
+def test_every_figure_and_table_is_there_and_the_findings_come_back(written):
+    folder, names = written
+    assert {name.removesuffix(".svg") for name in names if name.endswith(".svg")} == {"auc", "accusations"}
+    assert read(folder) == findings()
+    rows = list(csv.DictReader(io.StringIO((folder / "cells.csv").read_text())))
+    assert [row["auc"] for row in rows] == ["1.0", "0.97", "1.0", "", "0.4", "0.43", "0.5", ""]
+    assert [row["accuracy_loss"] for row in csv.DictReader(io.StringIO((folder / "suspects.csv").read_text()))] == [
+        "0.0",
+        "0.02",
+    ]
+
+
+def test_the_page_is_whole_and_escaped_and_power_on_the_victim_comes_first(written):
+    html = (written[0] / "report.html").read_text(encoding="utf-8")
+    assert html.count("<figure ") == html.count("</figure>") == 2
+    assert "digits &lt;b&gt;" in html
+    assert "the &lt;model&gt;" in html
+    assert "cannot be run: it has &lt;no&gt; marks." in html
+    assert not re.search(r'(src|href)="(?!#|data:)', html)
+    assert html.index("Power on the victim itself") < html.index("Which copies are told")
+    assert re.search(r"2 of 30<small><span>0% to 20.0%", html)
+
+
+def test_the_headline_names_what_has_no_power_and_the_hardest_copies():
+    text = headline(findings())
+    assert (
+        "1 of 2 tests tell the owner's own model from independent ones; without power on it: walk (AUC 0.430)." in text
+    )
+    assert (
+        "rank, tells all 2 kinds of copies from independent models with an AUC of 0.970 or more (prune is the hardest)"
+        in text
+    )
+    assert "Of 30 independent models p-values at 5% accuse: rank 6.67%." in text
+    assert measures(findings()) == {"false-accusations": 2 / 30}
+
+
+def test_the_terminal_shows_every_test_and_suspect():
+    console = Console(file=io.StringIO(), width=80)
+    console.print(table(findings()))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for text in ("rank", "walk", "marked", "0.0323", "0.970", "prune", "2.00"):
+        assert text in shown
+
+
+def test_findings_of_which_no_test_was_run_still_make_a_report(tmp_path):
+    bare = findings() | {
+        "cells": [],
+        "tests": [_test("marked", None, reason="it has no marks.")],
+        "victims": findings()["victims"][:1],
+    }
+    names = {path.name for path in write(tmp_path, bare)}
+    assert not {name for name in names if name.endswith(".svg")}
+    assert headline(bare) == "No test could be run. marked: it has no marks."
+    assert measures(bare) == {"false-accusations": None}
