@@ -112,6 +112,17 @@ def test_distances_of_linear_models_are_as_near_as_measured(queries, error):
     assert np.median(excess) < 1.3 * error
 
 
+def test_in_the_max_norm_points_are_near_the_closed_form_and_nearer_than_by_the_2_norm():
+    w, x, _ = linear(40, 16)
+    far = np.abs((w * x).sum(axis=1)) / np.abs(w).sum(axis=1)
+    search = search_traced(w, x, FREE, plan(1500, 16, "linf"))
+    excess = np.asarray(distance(search, "linf")) / far - 1
+    assert search.adversarial.all()
+    assert (excess > -1e-3).all()
+    assert np.median(excess) < 0.1
+    assert np.median(np.asarray(distance(search_traced(w, x, FREE, plan(1500, 16)), "linf")) / far - 1) > 0.4
+
+
 def test_the_result_does_not_depend_on_how_many_probes_are_asked_at_once(monkeypatch):
     w, x, _ = linear(4, 6)
     whole, count, calls = search_outside(w, x, FREE, plan(200, 6))

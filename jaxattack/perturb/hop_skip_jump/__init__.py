@@ -14,7 +14,8 @@ All records are at the same place of the same plan, so that a round is one batch
 within a program, where every record is asked at every place of the plan; `rounds` asks somebody outside, and only about
 records that still have to know. Both find the same points of the same keys.
 
-Distances are 2-norms in whatever units the records have. A record for which no start is found stays at its last try.
+In the max norm theta = d^(-2), a step follows the signs of v, and a bisection moves the point outside to a smaller ball of that norm
+around x. Distances are in whatever units the records have. A record for which no start is found stays at its last try.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -27,6 +28,7 @@ from jaxattack.perturb.hop_skip_jump.steps import (
     probe,
     start,
 )
+from jaxattack.perturb.norms import Norm
 
 NUMBERS = 1 << 23
 """Numbers that the probes of one round outside may hold."""
@@ -41,6 +43,7 @@ def traced(
     x: Float[jax.Array, "record *feature"],
     region: Region,
     plan: Plan,
+    last: Float[jax.Array, "record *feature"] | None = None,
 ) -> Search:
     """The whole plan within a program: a probe of each record is in memory at a time.
 
@@ -50,19 +53,22 @@ def traced(
         x: the records.
         region: where points may lie.
         plan: what is asked, after the record itself.
+        last: what the last try is, instead of noise.
     """
 
-    def within(search, point, number):
+    def adversarial(search, point, number):
         return outside(point, number) & search.adversarial
 
     def trial(number, search):
         point = attempt(keys, number, x, region)
-        return start(search, point, outside(point, number))
+        if last is not None:
+            point = jnp.where(number == plan.tries, jnp.clip(last, region.low, region.high), point)
+        return start(search, point, outside(point, number), number)
 
     def bisect(first, search):
         def narrow(number, search):
-            point = middle(search)
-            return halve(search, point, within(search, point, first + number))
+            point = middle(search, plan.within)
+            return halve(search, point, adversarial(search, point, first + number))
 
         return jax.lax.fori_loop(0, plan.bisections, narrow, search)
 
@@ -70,13 +76,13 @@ def traced(
         iteration, probes, first = place
 
         def sound(number, tally):
-            point = probe(keys, first + number, search, region)
-            return count(tally, search, point, within(search, point, first + number))
+            point = probe(keys, first + number, search, region, plan.within)
+            return count(tally, search, point, adversarial(search, point, first + number), plan.within)
 
         def shorten(halving, state):
             point, accepted = state
-            nearer = candidate(search, tally, probes, iteration, halving, region)
-            now = within(search, nearer, first + probes + halving) & ~accepted
+            nearer = candidate(search, tally, probes, iteration, halving, region, plan.within)
+            now = adversarial(search, nearer, first + probes + halving) & ~accepted
             return jnp.where(by_record(now, point), nearer, point), accepted | now
 
         tally = jax.lax.fori_loop(0, probes, sound, no_probes(search))
@@ -136,7 +142,7 @@ def rounds(
 
     def bisect(search):
         for _ in range(plan.bisections):
-            point = _middle(search)
+            point = _middle(search, plan.within)
             search = _halve(search, point, (yield from ask(search, point, search.adversarial)))
         return search
 
@@ -146,20 +152,22 @@ def rounds(
             point = jnp.clip(last, region.low, region.high)
         else:
             point = _attempt(keys, number, x, region)
-        search = start(search, point, (yield from ask(search, point, ~search.adversarial)))
+        search = start(search, point, (yield from ask(search, point, ~search.adversarial)), number)
     search = yield from bisect(open_bracket(search, search.point))
     for iteration, (probes, first) in enumerate(zip(plan.probes, plan.begins, strict=True), start=1):
-        tally = yield from _probed(keys, search, region, probes, first)
+        tally = yield from _probed(keys, search, region, probes, first, plan.within)
         point, pending = search.point, search.adversarial
         for halving in range(plan.halvings):
-            nearer = _candidate(search, tally, probes, iteration, halving, region)
+            nearer = _candidate(search, tally, probes, iteration, halving, region, plan.within)
             now = yield from ask(search, nearer, pending)
             point, pending = jnp.where(by_record(now, point), nearer, point), pending & ~now
         search = yield from bisect(open_bracket(search, point))
     return search
 
 
-def _probed(keys, search: Search, region: Region, probes: int, first: int) -> Generator[Round, np.ndarray, Tally]:
+def _probed(
+    keys, search: Search, region: Region, probes: int, first: int, within: Norm
+) -> Generator[Round, np.ndarray, Tally]:
     """The tally of an iteration, asked in as few batches as memory allows."""
     record, most = np.flatnonzero(search.adversarial), max(NUMBERS // search.x.size, 1)
     size = min(TOGETHER, 1 << (most.bit_length() - 1))
@@ -167,31 +175,34 @@ def _probed(keys, search: Search, region: Region, probes: int, first: int) -> Ge
     for number in range(0, probes, most // size * size):
         end = min(number + most // size * size, probes)
         begins = range(number, end, size)
-        points = [_probes(keys, first + at + jnp.arange(size), search, region) for at in begins]
+        points = [_probes(keys, first + at + jnp.arange(size), search, region, within) for at in begins]
         outside = np.zeros((len(begins) * size, len(search.x)), bool)
         if len(record):
             batch = np.concatenate([np.asarray(part)[:, record] for part in points])[: end - number]
             answers = yield Round(np.tile(record, end - number), batch.reshape(-1, *search.x.shape[1:]), search)
             outside[: end - number, record] = answers.reshape(end - number, -1)
         for at, part in zip(begins, points, strict=True):
-            within = outside[at - number : at - number + size]
-            tally = _count_block(tally, search, part, within, min(size, end - at))
+            block = outside[at - number : at - number + size]
+            tally = _count_block(tally, search, part, block, min(size, end - at), within)
     return tally
 
 
-_attempt, _middle, _halve, _candidate = map(jax.jit, (attempt, middle, halve, candidate))
+_attempt, _halve = jax.jit(attempt), jax.jit(halve)
+_middle, _candidate = (jax.jit(step, static_argnames="within") for step in (middle, candidate))
 
 
-@jax.jit
-def _probes(keys: Key[jax.Array, "record"], numbers: jax.Array, search: Search, region: Region) -> jax.Array:
-    return jax.lax.map(lambda number: probe(keys, number, search, region), numbers)
+@partial(jax.jit, static_argnames="within")
+def _probes(
+    keys: Key[jax.Array, "record"], numbers: jax.Array, search: Search, region: Region, within: Norm
+) -> jax.Array:
+    return jax.lax.map(lambda number: probe(keys, number, search, region, within), numbers)
 
 
-@jax.jit
-def _count_block(tally: Tally, search: Search, points: jax.Array, outside: jax.Array, size: Any) -> Tally:
+@partial(jax.jit, static_argnames="within")
+def _count_block(tally: Tally, search: Search, points: jax.Array, outside: jax.Array, size: Any, within: Norm) -> Tally:
     """The first so many probes more, one after the other as `traced` adds them."""
 
     def add(number, tally):
-        return count(tally, search, points[number], outside[number])
+        return count(tally, search, points[number], outside[number], within)
 
     return jax.lax.fori_loop(0, size, add, tally)

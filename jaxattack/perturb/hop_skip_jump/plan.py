@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from jaxattack.perturb.norms import Norm
 from jaxattack.types import InputError
 
 TRIES, GROWTH, FIRST = 10, 8.0, 0.125
@@ -31,12 +32,14 @@ class Plan(NamedTuple):
         bisections: steps of a bisection.
         probes: of each iteration.
         halvings: of a step, at most.
+        within: the norm of distances.
     """
 
     tries: int
     bisections: int
     probes: tuple[int, ...]
     halvings: int
+    within: Norm = "l2"
 
     @property
     def queries(self) -> int:
@@ -55,7 +58,7 @@ class Plan(NamedTuple):
         return tuple(1 + self.tries + self.bisections + sum(sizes[:n]) for n in range(len(sizes)))
 
 
-def plan(queries: int, features: int) -> Plan:
+def plan(queries: int, features: int, within: Norm = "l2") -> Plan:
     """The plan that spends so many queries on a record.
 
     The first iteration probes B_1 = 2 sqrt(queries) times: the paper's 100 where there are 2,500 queries. What is left
@@ -70,13 +73,14 @@ def plan(queries: int, features: int) -> Plan:
     Args:
         queries: exactly, the record itself among them.
         features: of a record.
+        within: the norm.
 
     Raises:
         InputError: too few queries for one iteration, or more than can be numbered.
     """
     if queries > MOST:
         raise InputError(f"queries is {queries}: give at most {MOST:,} of each record.")
-    bisections = max(math.ceil(1.5 * math.log2(features)), FINEST)
+    bisections = max(math.ceil((1.5 if within == "l2" else 2) * math.log2(features)), FINEST)
     beyond, left = HALVINGS + bisections, queries - 1 - TRIES - bisections
     if left <= beyond:
         raise InputError(
@@ -91,4 +95,4 @@ def plan(queries: int, features: int) -> Plan:
         probes.append(left - beyond)
     else:
         probes[-1] += left
-    return Plan(TRIES, bisections, tuple(probes), HALVINGS)
+    return Plan(TRIES, bisections, tuple(probes), HALVINGS, within)

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, Key
+from jaxtyping import Bool, Float, Int, Key
 
 from jaxattack.perturb.hop_skip_jump.plan import FIRST, GROWTH
+from jaxattack.perturb.norms import Norm
 
 TINY = 1e-30
 """Keeps a direction of length 0 from dividing by it."""
@@ -29,19 +30,21 @@ class Region(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Where the search stands.
+    """Where the search stands; in which norm it is, the steps are told.
 
     Attributes:
         x: the records.
         point: the last point outside that was asked about; the last try where there is none.
         inside: the other end of the bisection.
         adversarial: whether a point outside is known.
+        first: the number of the try that was the first one; 0 while there is none.
     """
 
     x: Float[jax.Array, "record *feature"]
     point: Float[jax.Array, "record *feature"]
     inside: Float[jax.Array, "record *feature"]
     adversarial: Bool[jax.Array, "record"]
+    first: Int[jax.Array, "record"]
 
 
 class Tally(NamedTuple):
@@ -60,7 +63,7 @@ class Tally(NamedTuple):
 
 def begin(x: Float[jax.Array, "record *feature"]) -> Search:
     """Nothing is known but the records."""
-    return Search(x, x, x, jnp.zeros(len(x), bool))
+    return Search(x, x, x, jnp.zeros(len(x), bool), jnp.zeros(len(x), jnp.int32))
 
 
 def noise(keys: Key[jax.Array, "record"], number: Any, shape: tuple[int, ...]) -> Float[jax.Array, "record *feature"]:
@@ -80,25 +83,26 @@ def attempt(
     return jnp.clip(x + size * noise(keys, pair, x.shape[1:]), region.low, region.high)
 
 
-def start(search: Search, point: jax.Array, outside: jax.Array) -> Search:
-    """Take a try where it is the first one outside."""
+def start(search: Search, point: jax.Array, outside: jax.Array, number: Any) -> Search:
+    """Take try ``number`` where it is the first one outside."""
     place = jnp.where(by_record(search.adversarial, point), search.point, point)
-    return search._replace(point=place, adversarial=search.adversarial | outside)
+    first = jnp.where(outside & ~search.adversarial, jnp.asarray(number, jnp.int32), search.first)
+    return search._replace(point=place, adversarial=search.adversarial | outside, first=first)
 
 
-def radius(search: Search) -> Float[jax.Array, "record"]:
-    """How far from its point a record is probed."""
+def radius(search: Search, within: Norm) -> Float[jax.Array, "record"]:
+    """How far from its point a record is probed: sqrt(d) theta times its distance, theta = d^(-3/2), or d^(-2) in the max norm."""
     features = search.x[0].size
-    return norm(search.point - search.x) / features
+    return distance(search, within) / (features if within == "l2" else features**1.5)
 
 
 def probe(
-    keys: Key[jax.Array, "record"], number: Any, search: Search, region: Region
+    keys: Key[jax.Array, "record"], number: Any, search: Search, region: Region, within: Norm
 ) -> Float[jax.Array, "record *feature"]:
     """A point on the sphere around each record's point, clipped."""
     draws = noise(keys, number, search.x.shape[1:])
     unit = draws / by_record(norm(draws), draws)
-    return jnp.clip(search.point + by_record(radius(search), unit) * unit, region.low, region.high)
+    return jnp.clip(search.point + by_record(radius(search, within), unit) * unit, region.low, region.high)
 
 
 def no_probes(search: Search) -> Tally:
@@ -106,17 +110,17 @@ def no_probes(search: Search) -> Tally:
     return Tally(jnp.zeros_like(search.x), jnp.zeros_like(search.x), jnp.zeros(len(search.x)))
 
 
-def count(tally: Tally, search: Search, point: jax.Array, outside: jax.Array) -> Tally:
+def count(tally: Tally, search: Search, point: jax.Array, outside: jax.Array, within: Norm) -> Tally:
     """One probe of each record more."""
-    unit = (point - search.point) / by_record(jnp.maximum(radius(search), TINY), point)
+    unit = (point - search.point) / by_record(jnp.maximum(radius(search, within), TINY), point)
     sign = by_record(jnp.where(outside, 1.0, -1.0), unit)
     return Tally(tally.signed + sign * unit, tally.plain + unit, tally.outside + outside.astype(tally.outside.dtype))
 
 
 def candidate(
-    search: Search, tally: Tally, probes: Any, iteration: Any, halving: Any, region: Region
+    search: Search, tally: Tally, probes: Any, iteration: Any, halving: Any, region: Region, within: Norm
 ) -> Float[jax.Array, "record *feature"]:
-    """A step along the estimated direction, halved so many times.
+    """A step along the estimated direction, or its signs in the max norm, halved so many times.
 
     Args:
         search: before the step.
@@ -125,13 +129,15 @@ def candidate(
         iteration: its number, from 1.
         halving: how often the step was halved.
         region: where points may lie.
+        within: the norm.
     """
     mean = 2 * tally.outside / jnp.asarray(probes, tally.outside.dtype) - 1
     agree = jnp.abs(mean) == 1
     baseline = by_record(jnp.where(agree, 0.0, mean), tally.plain)
     direction = tally.signed - baseline * tally.plain
     unit = direction / by_record(jnp.maximum(norm(direction), TINY), direction)
-    length = norm(search.point - search.x) / jnp.sqrt(iteration) * 2.0**-halving
+    unit = unit if within == "l2" else jnp.sign(direction)
+    length = distance(search, within) / jnp.sqrt(iteration) * 2.0**-halving
     return jnp.clip(search.point + by_record(length, unit) * unit, region.low, region.high)
 
 
@@ -140,9 +146,12 @@ def open_bracket(search: Search, point: jax.Array) -> Search:
     return search._replace(point=point, inside=search.x)
 
 
-def middle(search: Search) -> Float[jax.Array, "record *feature"]:
-    """Between the ends of the bisection."""
-    return (search.point + search.inside) / 2
+def middle(search: Search, within: Norm) -> Float[jax.Array, "record *feature"]:
+    """Between the ends of the bisection; in the max norm the point outside, as far from the record as halfway between both."""
+    if within == "l2":
+        return (search.point + search.inside) / 2
+    far = by_record((distance(search, within) + largest(search.inside - search.x)) / 2, search.x)
+    return search.x + jnp.clip(search.point - search.x, -far, far)
 
 
 def halve(search: Search, point: jax.Array, outside: jax.Array) -> Search:
@@ -151,9 +160,14 @@ def halve(search: Search, point: jax.Array, outside: jax.Array) -> Search:
     return search._replace(point=jnp.where(side, point, search.point), inside=jnp.where(side, search.inside, point))
 
 
-def distance(search: Search) -> Float[jax.Array, "record"]:
+def distance(search: Search, within: Norm = "l2") -> Float[jax.Array, "record"]:
     """From each record to its point."""
-    return norm(search.point - search.x)
+    return (norm if within == "l2" else largest)(search.point - search.x)
+
+
+def largest(x: jax.Array) -> Float[jax.Array, "record"]:
+    """The max norm of each record."""
+    return jnp.abs(x.reshape(len(x), -1)).max(axis=1)
 
 
 def norm(x: jax.Array) -> Float[jax.Array, "record"]:

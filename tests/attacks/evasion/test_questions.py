@@ -9,7 +9,7 @@ import pytest
 from attacks.evasion.by_questions import BY_QUESTIONS
 from attacks.evasion.linear_victims import CLASSES, FEATURES, constant, leaky, records
 
-from jaxattack.attacks.evasion import NES, SPSA, ZOO, Boundary, OnePixel, Square
+from jaxattack.attacks.evasion import NES, SPSA, ZOO, Boundary, HopSkipJump, OnePixel, Square
 from jaxattack.oracle import budgeted, from_function
 from jaxattack.types import InputError
 
@@ -41,6 +41,19 @@ def test_a_model_at_hand_is_asked_the_same_as_a_service(name):
     np.testing.assert_allclose(near.example, far.example, atol=1e-4)
     for one, other in ((near.questions, far.questions), (near.first, far.first), (near.success, far.success)):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_hopskipjump_finds_the_same_of_a_model_at_hand_at_every_place_of_its_plan(norm):
+    both = leaky()
+    x, y = records(both, 11, wrong=3)
+    attack = HopSkipJump(queries=150, norm=norm)
+    far, near = attack(both.oracle, x, y), attack(both.box, x, y)
+    np.testing.assert_array_equal(near.success, far.success)
+    np.testing.assert_array_equal(near.first, far.first)
+    np.testing.assert_allclose(getattr(near.distance, norm), getattr(far.distance, norm), atol=2e-3)
+    assert (near.questions[near.right] == 150).all()
+    assert (far.questions[far.right] <= 150).all()
 
 
 def test_what_happens_to_a_record_does_not_depend_on_the_others():
