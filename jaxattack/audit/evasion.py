@@ -276,7 +276,7 @@ def _conclude(
         questions=question_findings(evasion),
         records=record_findings(evasion, own.y, answer),
         gallery=entries,
-        warnings=(*examples.warnings, *([_CONTRADICTED.format(again)] if again else [])),
+        warnings=(*examples.warnings, *evasion.warnings, *([_CONTRADICTED.format(again)] if again else [])),
         notes=victim.notes,
         cost=_cost(examples, time.perf_counter() - begin),
         config={"victim": victim.name, **_words(audit), "access": terms(victim.oracle)},

@@ -13,7 +13,7 @@ each for itself: what happens to it does not depend on the others.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -143,8 +143,9 @@ def _carlini_wagner(model, targets, variables, x, y, box, free, kappa, searches,
     def descend(c, descent):
         slope, (value, share, squared, fooled) = jax.grad(objective, has_aux=True)(descent.w, c)
         nearer = fooled & (squared < descent.squared) & descent.moving
+        updates: Any
         updates, moments = adam.update(jnp.where(jnp.isfinite(slope), slope, 0.0), descent.moments)
-        w = jnp.where(per_record(descent.moving, x), optax.apply_updates(descent.w, updates), descent.w)
+        w = jnp.where(per_record(descent.moving, x), descent.w + updates, descent.w)
         looking = descent.step % look == 0
         gains = value < LESS * descent.objective
         return _Descent(

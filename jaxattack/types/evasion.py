@@ -51,6 +51,7 @@ class Evasion:
         complete: whether it did and fooled the victim about some record that it labels right.
         reason: why not, in one sentence; empty when complete.
         notes: what else the attack found, name -> number or text.
+        warnings: why its figures may say too little, in sentences.
     """
 
     attack: str
@@ -66,6 +67,7 @@ class Evasion:
     complete: bool = True
     reason: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def among_right(self) -> float:

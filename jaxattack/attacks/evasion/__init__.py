@@ -12,6 +12,7 @@ spsa            Adam on such a gradient (Uesato et al. 2018)
 zoo             the nearest boundary by differences along coordinates (Chen et al. 2017)
 square          a random search over squares (Andriushchenko et al. 2020)
 one_pixel       differential evolution over a place and a colour (Su et al. 2019)
+worst           several attacks, each on what the ones before it left (Croce and Hein 2020)
 transfer        examples made on a model at hand and tried on the victim (Papernot et al. 2017)
 questions       what every attack that only asks does around its search
 shares          records as shares of each feature's range
@@ -35,6 +36,7 @@ from jaxattack.attacks.evasion.sign_steps import BIM, FGSM, LeastLikely
 from jaxattack.attacks.evasion.spsa import SPSA
 from jaxattack.attacks.evasion.square import Square
 from jaxattack.attacks.evasion.transfer import Transfer
+from jaxattack.attacks.evasion.worst import AutoAttack, Worst, worst
 from jaxattack.attacks.evasion.zoo import ZOO
 from jaxattack.attacks.naming import named
 from jaxattack.perturb.losses import DLR, CrossEntropy, Margin, Penalised
@@ -52,6 +54,7 @@ _DEFAULTS: tuple[EvasionAttack, ...] = (
     DeepFool(),
     CarliniWagner(),
     JSMA(),
+    AutoAttack(),
     HopSkipJump(),
     Boundary(),
     NES(),
@@ -93,6 +96,7 @@ __all__ = [
     "PGD",
     "SPSA",
     "ZOO",
+    "AutoAttack",
     "Boundary",
     "CarliniWagner",
     "CrossEntropy",
@@ -104,5 +108,7 @@ __all__ = [
     "Penalised",
     "Square",
     "Transfer",
+    "Worst",
     "lookup",
+    "worst",
 ]

@@ -65,6 +65,7 @@ def outcome(
     cost: Ledger | None = None,
     stopped: str = "",
     notes: Mapping[str, Any] | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> Evasion:
     """An evasion, complete or not, in which records that were wrong are their own examples.
 
@@ -81,6 +82,7 @@ def outcome(
         cost: of the questions.
         stopped: why it did not come to its end; empty where it did.
         notes: what else was found.
+        warnings: why the figures may say too little.
     """
     example = np.where(right.reshape(-1, *[1] * (x.ndim - 1)), example, x)
     success = success | ~right
@@ -99,6 +101,7 @@ def outcome(
         complete=not reason,
         reason=reason,
         notes={} if notes is None else notes,
+        warnings=warnings,
     )
 
 

@@ -1,0 +1,330 @@
+"""Several attacks, each on the records that all before it left: what is right after the worst of them (Croce and Hein 2020).
+
+    worst(PGD(restarts=5), CarliniWagner())    attacks of one's own
+    AutoAttack(size=8 / 255)                   the authors' standard order, without FAB
+
+Survivors are compacted between attacks, so that a later attack costs what is left. As AutoAttack does, the result says where such
+figures are not to be believed:
+
+    a victim that answers the same record differently twice    a random defence: average over its noise before attacking
+    answers that are confidences, where logits are due         their gradients vanish
+    records without a gradient at their start                  as above, or a masked gradient
+    an attack that only asks beats those with weights          a masked gradient
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from jaxattack.attacks.evasion.outcome import outcome, take_records
+from jaxattack.attacks.evasion.projected import APGD, FLAT
+from jaxattack.attacks.evasion.square import Square
+from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
+from jaxattack.perturb.labels import labels_of
+from jaxattack.perturb.losses import DLR
+from jaxattack.perturb.norms import Norm
+from jaxattack.types import (
+    Evasion,
+    EvasionAttack,
+    InputError,
+    Ledger,
+    Level,
+    Oracle,
+    Progress,
+    WhiteBox,
+    at_least,
+    config,
+)
+
+ASKED_TWICE = 32
+"""Records, at most, on which a victim is compared with itself."""
+
+SAME = 1e-4
+"""Answers that differ by less are the same: AutoAttack's."""
+
+STRONGER = 0.002
+"""How much of all records an attack that only asks may gain beyond those with weights: AutoAttack's."""
+
+
+class _Series(NamedTuple):
+    """What a series of attacks leaves.
+
+    Attributes:
+        example: the first that fools the victim, or the last attack's.
+        success: whether it does, among records that were right.
+        questions: asked about each record.
+        first: of them, those until the first example.
+        gradients: taken.
+        notes: the share still right after each attack.
+        warnings: why that may be too high.
+        stopped: why the last attack stopped before its end; empty where it did not.
+    """
+
+    example: Float[np.ndarray, "record *feature"]
+    success: Bool[np.ndarray, "record"]
+    questions: Int[np.ndarray, "record"]
+    first: Int[np.ndarray, "record"]
+    gradients: int
+    notes: dict[str, Any]
+    warnings: tuple[str, ...]
+    stopped: str
+
+
+class _Several(WhiteBoxAttack):
+    """A series of attacks; on weights where one of them needs them, and by answers otherwise."""
+
+    paper = "Croce and Hein 2020, arXiv 2003.01690"
+
+    def series(self, classes: int) -> tuple[tuple[EvasionAttack, ...], tuple[str, ...]]:
+        """The attacks on a victim of so many classes, and what is left out, in sentences."""
+        raise NotImplementedError
+
+    def craft(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        draw: Draw,
+    ) -> Examples:
+        """As `WhiteBoxAttack`."""
+        series = self._run(box, x, y, labels_of(box, x) == y, draw, None)
+        return Examples(series.example, series.gradients, series.notes)
+
+    def __call__(
+        self,
+        victim: Any,
+        x: Shaped[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        *,
+        seed: int = 0,
+        surrogate: WhiteBox | None = None,  # noqa: ARG002 (the victim itself is attacked)
+        progress: Progress | None = None,
+    ) -> Evasion:
+        """As `jaxattack.types.EvasionAttack`; what a later attack draws for a record by answers depends on which others are left.
+
+        Raises:
+            BudgetSpent: the victim does not answer as many queries as there are records.
+        """
+        at_hand, oracle = isinstance(victim, WhiteBox), cast(Any, victim)
+        terms = victim if isinstance(victim, WhiteBox) else oracle.access
+        x, y = take_records(terms.inputs, terms.classes, x, y)
+        before = Ledger() if at_hand else oracle.ledger
+        label, doubts = _label_twice(victim, x)
+        right = label == y
+        series = self._run(victim, x, y, right, Draw(seed), progress)
+        before_all = 1 + (np.arange(len(x)) < ASKED_TWICE)  # what the victim labels records, some of them twice
+        questions, first = (
+            np.zeros(len(x), int) if at_hand else before_all + asked for asked in (series.questions, series.first)
+        )
+        if at_hand and series.questions.any():
+            series.notes["questions to the model at hand"] = int(series.questions.sum())
+        return outcome(
+            self.name, terms.inputs, x, series.example, right=right, success=series.success, questions=questions,
+            first=first,
+            gradients=series.gradients, cost=before if at_hand else oracle.ledger - before, stopped=series.stopped,
+            notes=series.notes, warnings=(*doubts, *series.warnings),
+        )  # fmt: skip
+
+    def _run(
+        self,
+        victim: WhiteBox | Oracle,
+        x: np.ndarray,
+        y: np.ndarray,
+        right: np.ndarray,
+        draw: Draw,
+        progress: Progress | None,
+    ) -> _Series:
+        classes = victim.classes if isinstance(victim, WhiteBox) else victim.access.classes
+        attacks, omitted = self.series(classes)
+        number = np.arange(len(x)) if draw.record is None else draw.record
+        example, success = x.copy(), np.zeros(len(x), bool)
+        questions, first = np.zeros((2, len(x)), int)
+        gradients, notes, flat, gain, stopped = 0, {}, 0, 0, ""
+        for place, attack in enumerate(attacks):
+            left = np.flatnonzero(right & ~success)
+            if not len(left):
+                break
+            draws = Draw(draw.seed, number[left])
+            evasion = _on_survivors(attack, victim, x[left], y[left], draws)
+            example[left], success[left] = evasion.example, evasion.success
+            first[left] = questions[left] + evasion.first
+            questions[left] += evasion.questions
+            gradients += evasion.gradients
+            flat = max(flat, evasion.notes.get(FLAT, 0))
+            if not attack.white_box and any(other.white_box for other in attacks[:place]):
+                gain += int(evasion.success.sum())
+            notes[f"right after {place + 1}, {attack.name}"] = float((right & ~success).mean())
+            if progress:
+                progress("attacks", place + 1, len(attacks))
+            if not evasion.converged:
+                stopped = evasion.reason
+                break
+        warnings = (*omitted, *_flat(flat), *_masked(gain, len(x)))
+        return _Series(example, success, questions, first, gradients, notes, warnings, stopped)
+
+
+@config
+class Worst(_Several):
+    """Attacks of one's own, in their order.
+
+    Attributes:
+        attacks: at least one, none of which makes its examples on another model.
+
+    Raises:
+        InputError: no attack, or one that needs a surrogate.
+    """
+
+    attacks: tuple[EvasionAttack, ...]
+
+    name = "worst"
+
+    def __post_init__(self) -> None:
+        if not self.attacks:
+            raise InputError("attacks is (): give at least one.")
+        for attack in self.attacks:
+            if attack.surrogate:
+                raise InputError(
+                    f"{attack.name} makes its examples on another model: give what attacks the victim itself."
+                )
+
+    @property
+    def white_box(self) -> bool:
+        """Whether one of the attacks needs weights."""
+        return any(attack.white_box for attack in self.attacks)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Those that every attack can work with; none where weights are needed."""
+        if self.white_box:
+            return ()
+        return tuple(level for level in self.attacks[0].levels if all(level in one.levels for one in self.attacks))
+
+    def series(self, classes: int) -> tuple[tuple[EvasionAttack, ...], tuple[str, ...]]:  # noqa: ARG002
+        """As given."""
+        return self.attacks, ()
+
+
+def worst(*attacks: EvasionAttack) -> Worst:
+    """Attacks of which each is made on what the ones before it left.
+
+    Raises:
+        InputError: no attack, or one that needs a surrogate.
+
+    Example:
+        >>> worst = ja.attacks.evasion.worst(ja.attacks.evasion.FGSM(), ja.attacks.evasion.DeepFool())
+        >>> ja.evade(ja.open_victim("softmax", data="iris"), worst, records=5).evasion.among_all
+        1.0
+    """
+    return Worst(attacks=attacks)
+
+
+@config
+class AutoAttack(_Several):
+    """APGD on the cross entropy, then toward targets on the difference of logits ratio: then Square: standard AutoAttack without FAB.
+
+    Attributes:
+        norm: of the ball.
+        size: of the ball, in shares of the ranges.
+        steps: of APGD.
+        targets: the likeliest other classes, as many as there are at most.
+        queries: of Square about a record, asked of the model at hand.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    norm: Norm = "linf"
+    size: float = 0.1
+    steps: int = 100
+    targets: int = 9
+    queries: int = 5000
+
+    name = "autoattack"
+
+    def __post_init__(self) -> None:
+        APGD(norm=self.norm, size=self.size, steps=self.steps)
+        at_least(1, targets=self.targets)
+        at_least(2, queries=self.queries)
+
+    def series(self, classes: int) -> tuple[tuple[EvasionAttack, ...], tuple[str, ...]]:
+        """All three; without targets where there are too few classes for the ratio, and without Square in the 2-norm."""
+        ascent = APGD(norm=self.norm, size=self.size, steps=self.steps)
+        attacks: list[EvasionAttack] = [ascent]
+        omitted = []
+        if classes < 4:
+            omitted.append(f"the victim has {classes} classes: apgd-t needs 4 and is left out.")
+        else:
+            attacks.append(replace(ascent, loss=DLR(), targets=min(self.targets, classes - 1)))
+        if self.norm == "l2":
+            omitted.append("square is here in the max norm alone, and is left out.")
+        else:
+            attacks.append(Square(size=self.size, queries=self.queries, rescale=False))
+        return tuple(attacks), tuple(omitted)
+
+
+def _on_survivors(attack: EvasionAttack, victim: Any, x: np.ndarray, y: np.ndarray, draws: Draw) -> Evasion:
+    """An attack on records that are right until now; one on weights draws by the numbers that they had at first."""
+    if not isinstance(attack, WhiteBoxAttack) or not isinstance(victim, WhiteBox):
+        return attack(victim, x, y, seed=draws.seed)
+    attack.check(victim.classes)
+    examples = attack.craft(victim, x, y, draws)
+    return outcome(
+        attack.name, victim.inputs, x, examples.x, right=np.ones(len(x), bool),
+        success=labels_of(victim, examples.x) != y, questions=np.zeros(len(x), int), gradients=examples.gradients,
+        notes=examples.notes,
+    )  # fmt: skip
+
+
+def _label_twice(victim: WhiteBox | Oracle, x: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What a victim labels records, and what is odd about its answers to the first of them."""
+    some = x[:ASKED_TWICE]
+    if isinstance(victim, WhiteBox):
+        first, again = (_logits(victim, some) for _ in range(2))
+        return labels_of(victim, x), (*_differing([first], [again]), *_confidences(first))
+    first, again = ([part for part in victim(records) if part is not None] for records in (x, some))
+    return np.asarray(first[0]), tuple(_differing([part[: len(some)] for part in first], again))
+
+
+def _logits(box: WhiteBox, x: np.ndarray) -> np.ndarray:
+    return np.asarray(jax.jit(box.model.apply)(box.variables, x.astype(np.float32)))
+
+
+def _differing(first: list[np.ndarray], again: list[np.ndarray]) -> Iterator[str]:
+    if not all(
+        np.allclose(one, other, rtol=SAME, atol=SAME, equal_nan=True) for one, other in zip(first, again, strict=True)
+    ):
+        yield (
+            "the victim answers the same record differently when it is asked again: its noise hides what these attacks would find, "
+            "and success counts answers that chance gave."
+        )
+
+
+def _confidences(z: np.ndarray) -> Iterator[str]:
+    """Whether logits look like confidences: AutoAttack's test."""
+    if z.min() > -1e-5 and z.max() < 1 + 1e-5 and ((z.sum(axis=1) - 1) ** 2).mean() < 0.01:
+        yield (
+            "what the model gives as logits are numbers from 0 to 1 that sum to 1, as confidences do: their gradients vanish "
+            "where it is sure; attack the numbers before the softmax."
+        )
+
+
+def _flat(records: int) -> Iterator[str]:
+    if records:
+        yield (
+            f"{records} records have no gradient at their start: the model is saturated in float32 or masks its gradients, and "
+            "attacks on weights say too little."
+        )
+
+
+def _masked(gain: int, records: int) -> Iterator[str]:
+    if gain > STRONGER * records:
+        yield (
+            f"attacks that only ask fooled the victim about {gain} records that attacks with its weights had left: its "
+            "gradients are masked; read robust accuracy after more steps, restarts or an adaptive attack."
+        )

@@ -1,0 +1,100 @@
+"""Evade the public CIFAR-10 ResNet-20 of akamaster/pytorch_resnet_cifar10 at 8/255, with its weights at hand.
+
+The weights are one array a tensor, named as in the PyTorch file (`conv1.weight`, `layer1.0.bn1.running_mean`, ...); the images are bytes
+x_test ["record 32 32 3"] with labels y_test. The network is undefended: what does not bring it to 0% is too weak.
+
+    python scripts/evade_resnet20.py resnet20.npz cifar10.npz --records 128 --methods "pgd?steps=20" apgd-ce
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+import jaxattack as ja
+from jaxattack.attacks.evasion import lookup
+from jaxattack.models.conv import conv
+from jaxattack.types import Inputs, Model, Variables, WhiteBox
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+EPSILON = 1e-5
+"""Of PyTorch's batch norm."""
+
+
+def resnet20(tensors: dict[str, np.ndarray]) -> WhiteBox:
+    """The network on bytes, each batch norm folded into the convolution before it."""
+    params = {"linear": {"kernel": tensors["linear.weight"].T, "bias": tensors["linear.bias"]}, **folded(tensors)}
+    variables = Variables(jax.tree.map(jnp.asarray, params), {})
+    model = Model(lambda _: variables, logits, lambda variables, x, _: (logits(variables, x), {}))
+    return WhiteBox(model=model, variables=variables, inputs=Inputs.box(0, 255, (32, 32, 3)), classes=10)
+
+
+def folded(tensors: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Kernels ["row column channel out"] and biases of all convolutions."""
+    layers = {}
+    for name in [name for name in tensors if ".conv" in name or name.startswith("conv")]:
+        norm = name.removesuffix("weight").replace("conv", "bn")
+        scale = tensors[f"{norm}weight"] / np.sqrt(tensors[f"{norm}running_var"] + EPSILON)
+        kernel = tensors[name].transpose(2, 3, 1, 0) * scale
+        bias = tensors[f"{norm}bias"] - tensors[f"{norm}running_mean"] * scale
+        layers[name.removesuffix(".weight")] = {"kernel": kernel, "bias": bias}
+    return layers
+
+
+def logits(variables: Variables, x: jax.Array) -> jax.Array:
+    """Of images as bytes."""
+    layers = variables.params
+
+    def convolved(name, x, stride=1):
+        return conv(x, layers[name]["kernel"], (stride, stride), ((1, 1), (1, 1))) + layers[name]["bias"][None, None, None]
+
+    mean, deviation = (jnp.asarray(part).reshape(1, 1, 1, 3) for part in (MEAN, DEVIATION))
+    x = jax.nn.relu(convolved("conv1", (x / 255 - mean) / deviation))
+    for stage in (1, 2, 3):
+        for block in range(3):
+            name, stride = f"layer{stage}.{block}", 2 if stage > 1 and not block else 1
+            inner = convolved(f"{name}.conv2", jax.nn.relu(convolved(f"{name}.conv1", x, stride)))
+            x = jax.nn.relu(inner + shortcut(x, inner.shape[-1], stride))
+    linear = layers["linear"]
+    return lax.dot(x.mean(axis=(1, 2)), linear["kernel"]) + linear["bias"][None]
+
+
+def shortcut(x: jax.Array, channels: int, stride: int) -> jax.Array:
+    """Option A of He et al. 2015: every second pixel, and channels of zeros on both sides."""
+    beside = (channels - x.shape[-1]) // 2
+    return jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (beside, beside)))
+
+
+def main() -> None:
+    """Print one line a method."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--records", type=int, default=128)
+    parser.add_argument("--size", type=float, default=8 / 255)
+    parser.add_argument("--methods", nargs="+", default=["fgsm", "pgd?steps=20", "apgd-ce?steps=20", "apgd-dlr?steps=20"])
+    parser.add_argument("--out", type=Path, help="a folder for each method's examples")
+    options = parser.parse_args()
+    with np.load(options.weights) as weights, np.load(options.images) as images:
+        box, x, y = resnet20(dict(weights)), images["x_test"], images["y_test"].astype(int)
+    for method in options.methods:
+        sized = f"{method}{'&' if '?' in method else '?'}size={options.size}"
+        found = ja.evade(box, lookup(sized), x=x, y=y, records=options.records).findings
+        success, cost = found.success, found.cost
+        robust = 1 - success.among_all
+        print(
+            f"{sized}: right {success.right} of {success.records}, fooled {success.fooled}, robust accuracy {robust:.1%}, largest "
+            f"change {found.distance.linf.upper * 255:.2f}/255, {cost.gradients} gradients, {cost.seconds.attack:.1f} s"
+            if found.distance
+            else f"{sized}: nothing fooled, robust accuracy {robust:.1%}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
