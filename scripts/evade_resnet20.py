@@ -51,7 +51,9 @@ def logits(variables: Variables, x: jax.Array) -> jax.Array:
     layers = variables.params
 
     def convolved(name, x, stride=1):
-        return conv(x, layers[name]["kernel"], (stride, stride), ((1, 1), (1, 1))) + layers[name]["bias"][None, None, None]
+        return (
+            conv(x, layers[name]["kernel"], (stride, stride), ((1, 1), (1, 1))) + layers[name]["bias"][None, None, None]
+        )
 
     mean, deviation = (jnp.asarray(part).reshape(1, 1, 1, 3) for part in (MEAN, DEVIATION))
     x = jax.nn.relu(convolved("conv1", (x / 255 - mean) / deviation))
@@ -77,21 +79,20 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("--records", type=int, default=128)
     parser.add_argument("--size", type=float, default=8 / 255)
-    parser.add_argument("--methods", nargs="+", default=["fgsm", "pgd?steps=20", "apgd-ce?steps=20", "apgd-dlr?steps=20"])
-    parser.add_argument("--out", type=Path, help="a folder for each method's examples")
+    parser.add_argument(
+        "--methods", nargs="+", default=["fgsm", "pgd?steps=20", "apgd-ce?steps=20", "apgd-dlr?steps=20"]
+    )
     options = parser.parse_args()
     with np.load(options.weights) as weights, np.load(options.images) as images:
         box, x, y = resnet20(dict(weights)), images["x_test"], images["y_test"].astype(int)
     for method in options.methods:
         sized = f"{method}{'&' if '?' in method else '?'}size={options.size}"
-        found = ja.evade(box, lookup(sized), x=x, y=y, records=options.records).findings
-        success, cost = found.success, found.cost
-        robust = 1 - success.among_all
+        result = ja.evade(box, lookup(sized), x=x, y=y, records=options.records)
+        success, cost = result.findings.success, result.findings.cost
         print(
-            f"{sized}: right {success.right} of {success.records}, fooled {success.fooled}, robust accuracy {robust:.1%}, largest "
-            f"change {found.distance.linf.upper * 255:.2f}/255, {cost.gradients} gradients, {cost.seconds.attack:.1f} s"
-            if found.distance
-            else f"{sized}: nothing fooled, robust accuracy {robust:.1%}",
+            f"{sized}: right {success.right} of {success.records}, fooled {success.fooled}, robust accuracy "
+            f"{1 - success.among_all:.1%}, largest change {result.evasion.distance.linf.max() * 255:.2f}/255, "
+            f"{cost.gradients} gradients, {cost.seconds.attack:.1f} s",
             flush=True,
         )
 

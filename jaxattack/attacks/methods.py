@@ -66,7 +66,11 @@ def _reconstruction(attack: Any) -> dict[str, Any]:
 
 
 def _evasion(attack: Any) -> dict[str, Any]:
-    return {**_of_victim(attack), "queries": getattr(attack, "queries", 0), "models": int(attack.surrogate)}
+    return {
+        **_of_victim(attack),
+        "queries": 0 if attack.white_box else getattr(attack, "queries", 0),
+        "models": int(attack.surrogate),
+    }
 
 
 def _ownership(test: Any) -> dict[str, Any]:

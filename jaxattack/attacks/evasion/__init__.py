@@ -36,13 +36,14 @@ from jaxattack.attacks.evasion.sign_steps import BIM, FGSM, LeastLikely
 from jaxattack.attacks.evasion.spsa import SPSA
 from jaxattack.attacks.evasion.square import Square
 from jaxattack.attacks.evasion.transfer import Transfer
+from jaxattack.attacks.evasion.white_box import WhiteBoxAttack
 from jaxattack.attacks.evasion.worst import AutoAttack, Worst, worst
 from jaxattack.attacks.evasion.zoo import ZOO
 from jaxattack.attacks.naming import named
 from jaxattack.perturb.losses import DLR, CrossEntropy, Margin, Penalised
 from jaxattack.types import EvasionAttack
 
-_DEFAULTS: tuple[EvasionAttack, ...] = (
+_ON_WEIGHTS: tuple[WhiteBoxAttack, ...] = (
     FGSM(),
     BIM(),
     LeastLikely(),
@@ -55,6 +56,8 @@ _DEFAULTS: tuple[EvasionAttack, ...] = (
     CarliniWagner(),
     JSMA(),
     AutoAttack(),
+)
+_BY_ANSWERS: tuple[EvasionAttack, ...] = (
     HopSkipJump(),
     Boundary(),
     NES(),
@@ -62,11 +65,11 @@ _DEFAULTS: tuple[EvasionAttack, ...] = (
     ZOO(),
     Square(),
     OnePixel(),
-    Transfer(craft=FGSM()),
-    Transfer(craft=BIM()),
-    Transfer(craft=PGD()),
-    Transfer(craft=MIFGSM()),
-    Transfer(craft=DeepFool()),
+)
+_DEFAULTS: tuple[EvasionAttack, ...] = (
+    *_ON_WEIGHTS,
+    *_BY_ANSWERS,
+    *(Transfer(craft=attack) for attack in _ON_WEIGHTS),
 )
 ATTACKS: dict[str, EvasionAttack] = {attack.name: attack for attack in _DEFAULTS}
 

@@ -24,12 +24,16 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxattack.attacks.evasion.outcome import outcome, take_records
 from jaxattack.attacks.evasion.projected import APGD, FLAT
+from jaxattack.attacks.evasion.questions import QuestionAttack
 from jaxattack.attacks.evasion.square import Square
 from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
 from jaxattack.perturb.labels import labels_of
 from jaxattack.perturb.losses import DLR
 from jaxattack.perturb.norms import Norm
 from jaxattack.types import (
+    Access,
+    Answer,
+    Bias,
     Evasion,
     EvasionAttack,
     InputError,
@@ -268,10 +272,25 @@ class AutoAttack(_Several):
         return tuple(attacks), tuple(omitted)
 
 
+class _Labels:
+    """The labels of a model at hand, for an attack that asks an oracle for them."""
+
+    def __init__(self, box: WhiteBox) -> None:
+        self._box = box
+        self.access = Access(level="label", classes=box.classes, inputs=box.inputs, precision="float32")
+        self.ledger = Ledger()
+
+    def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:  # noqa: ARG002
+        self.ledger += Ledger(queries=len(x), calls=1)
+        return Answer(labels_of(self._box, x))
+
+
 def _on_survivors(attack: EvasionAttack, victim: Any, x: np.ndarray, y: np.ndarray, draws: Draw) -> Evasion:
     """An attack on records that are right until now; one on weights draws by the numbers that they had at first."""
-    if not isinstance(attack, WhiteBoxAttack) or not isinstance(victim, WhiteBox):
+    if not isinstance(victim, WhiteBox) or isinstance(attack, QuestionAttack):
         return attack(victim, x, y, seed=draws.seed)
+    if not isinstance(attack, WhiteBoxAttack):
+        return attack(_Labels(victim), x, y, seed=draws.seed)
     attack.check(victim.classes)
     examples = attack.craft(victim, x, y, draws)
     return outcome(

@@ -13,6 +13,7 @@ from jaxattack.attacks.evasion import (
     ATTACKS,
     BIM,
     FGSM,
+    AutoAttack,
     CarliniWagner,
     DeepFool,
     HopSkipJump,
@@ -28,8 +29,10 @@ QUICK = {
     "hopskipjump": HopSkipJump(queries=150),
     **{name: replace(lookup(name), steps=20) for name in ("apgd-ce", "apgd-dlr", "apgd-t")},
     "carlini-wagner": CarliniWagner(steps=200, rate=0.05),
+    "autoattack": AutoAttack(steps=20, queries=20),
     **BY_QUESTIONS,
 }
+QUICK |= {f"transfer-{name}": Transfer(craft=attack) for name, attack in QUICK.items() if attack.white_box}
 ATTACKS_HERE = {name: QUICK.get(name, attack) for name, attack in ATTACKS.items()}
 EVERY = pytest.mark.parametrize("attack", ATTACKS_HERE.values(), ids=ATTACKS_HERE.keys())
 
