@@ -6,12 +6,13 @@ record's; what was added then, inside of the box, has a length in the norm that 
     max norm    uniform within .005        2-norm    normal of deviation .005        1-norm    Laplace of scale .01
 
 Lengths are in shares of each feature's range. A record that the suspect labels wrong is left at the first step. All rays of
-all records walk side by side, so that a step is one batch, and a ray that has ended is asked nothing more.
+all records walk side by side, so that a step is one batch, and a ray that has crossing is asked nothing more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -36,14 +37,14 @@ class Rays(NamedTuple):
     """Rays that were walked.
 
     Attributes:
-        length: in the norm of its noise, where the label ended or where the walk did.
+        length: in the norm of its noise, where the label crossing or where the walk did.
         steps: questions asked along it.
-        ended: whether the label did.
+        crossing: whether the label ended.
     """
 
     length: Float[np.ndarray, "record norm repeat"]
     steps: Int[np.ndarray, "record norm repeat"]
-    ended: Bool[np.ndarray, "record norm repeat"]
+    crossing: Bool[np.ndarray, "record norm repeat"]
 
 
 def blind_walk(
@@ -99,31 +100,38 @@ def _walk(
         live = live[np.asarray(ask(points(live))) == y[record[live]]]
         if not len(live):
             break
-    length, ended = np.empty(len(rays)), np.ones(len(rays), bool)
-    ended[live] = False
+    length, crossing = np.empty(len(rays)), np.ones(len(rays), bool)
+    crossing[live] = False
     for start in range(0, len(rays), 1024):  # the lengths of all at once would hold the rays a third time
         rows = np.arange(start, min(start + 1024, len(rays)))
         share = np.abs((points(rows) - x[record[rows]]) / span).reshape(len(rows), -1)
         norms = np.stack([share.max(axis=1), np.sqrt((share**2).sum(axis=1)), share.sum(axis=1)])
         length[rows] = norms[rows // repeats % len(NORMS), np.arange(len(rows))]
     shape = len(x), len(NORMS), repeats
-    return Rays(length.reshape(shape), count.reshape(shape), ended.reshape(shape))
+    return Rays(length.reshape(shape), count.reshape(shape), crossing.reshape(shape))
 
 
 def noise(
     source: tuple[int, int], shape: tuple[int, ...], repeats: int
 ) -> Float[np.ndarray, "record norm repeat *feature"]:
-    """Noise of each record by its number, of the three kinds."""
-    records, feature = shape[0], shape[1:]
+    """Noise of records by their numbers, of the three kinds, before it is scaled.
 
+    Args:
+        source: the seed, and the number of the first record.
+        shape: of all records.
+        repeats: draws of each record and kind.
+    """
+    seed, first = source
+    return np.asarray(_noise(jax.random.key(seed), first + jnp.arange(shape[0]), (repeats, *shape[1:])))
+
+
+@partial(jax.jit, static_argnames="shape")
+def _noise(key: jax.Array, number: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     def one(number):
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(source[0]), number), len(NORMS))
+        keys = jax.random.split(jax.random.fold_in(key, number), len(NORMS))
+        uniform = jax.random.uniform(keys[0], shape, minval=-0.005, maxval=0.005)
         return jnp.stack(
-            [
-                jax.random.uniform(keys[0], (repeats, *feature), minval=-0.005, maxval=0.005),
-                0.005 * jax.random.normal(keys[1], (repeats, *feature)),
-                0.01 * jax.random.laplace(keys[2], (repeats, *feature)),
-            ]
+            [uniform, 0.005 * jax.random.normal(keys[1], shape), 0.01 * jax.random.laplace(keys[2], shape)]
         )
 
-    return np.asarray(jax.vmap(one)(source[1] + jnp.arange(records)))
+    return jax.vmap(one)(number)

@@ -102,14 +102,14 @@ def _ascend(model: Model, steps: int, ensembles, x: jax.Array, label: jax.Array,
         )
 
     def step(_, state):
-        now, kept = state
+        now, leader = state
         (_, (value, target)), slope = jax.value_and_grad(objective, has_aux=True)(now)
-        kept = best(kept, now, value, target)
-        return jnp.clip(now + 2.5 * size / steps * span * jnp.sign(slope), nearest, farthest), kept
+        leader = best(leader, now, value, target)
+        return jnp.clip(now + 2.5 * size / steps * span * jnp.sign(slope), nearest, farthest), leader
 
     start = x, (x, jnp.full(len(x), -1.0, x.dtype), jnp.zeros(len(x), jnp.int32))
-    last, kept = jax.lax.fori_loop(0, steps, step, start)
-    return best(kept, last, *score(last))
+    last, leader = jax.lax.fori_loop(0, steps, step, start)
+    return best(leader, last, *score(last))
 
 
 @config

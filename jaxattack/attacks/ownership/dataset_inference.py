@@ -67,7 +67,7 @@ class DatasetInference:
     Attributes:
         training: records of either kind from which the regressor learns: the paper's 500; at most half of those there are.
         records: records of either kind about which a suspect is asked; at most those that are left.
-        exposed: of these that the paper's p-value exposes at a time; at most all.
+        exposure: records of these that the paper's p-value exposes at a time; at most all.
         draws: of them: the paper's 100.
 
     Raises:
@@ -76,7 +76,7 @@ class DatasetInference:
 
     training: int = 500
     records: int = 100
-    exposed: int = 50
+    exposure: int = 50
     draws: int = 100
 
     paper = "Maini et al. 2021, arXiv 2104.10706"
@@ -86,7 +86,7 @@ class DatasetInference:
 
     def __post_init__(self) -> None:
         at_least(LEAST, training=self.training, records=self.records)
-        at_least(2, exposed=self.exposed)
+        at_least(2, exposure=self.exposure)
         at_least(1, draws=self.draws)
 
     def choose(self, owner: Owner, x: np.ndarray, y: np.ndarray, seed: int) -> Mapping[str, np.ndarray]:  # noqa: ARG002
@@ -116,21 +116,21 @@ class DatasetInference:
         rng, classes = np.random.default_rng(seed), np.asarray(owner.victim.classes)
         both = {"members": owner.members, "held_out": owner.held_out}
         sides = [_halves(dataset, name, self.training, self.records, rng) for name, dataset in both.items()]
-        (x, y, member), shown = (_joined(*half) for half in zip(*sides, strict=True))
+        (x, y, member), sample = (_sample(*half) for half in zip(*sides, strict=True))
         settings = {"seed": np.asarray(seed), **self.choose(owner, x, y, seed)}
-        learnt = self.features(owner.victim, x, y, 0, settings)
-        regressor = fit(learnt.value[member], learnt.value[~member], seed=seed)
+        training = self.features(owner.victim, x, y, 0, settings)
+        regressor = fit(training.value[member], training.value[~member], seed=seed)
         if progress:
             progress("features of the owner's model", 1, 2)
-        own = self.features(owner.victim, shown.x, shown.y, len(x), settings)
+        own = self.features(owner.victim, sample.x, sample.y, len(x), settings)
         if progress:
             progress("features of the owner's model", 2, 2)
-        p, notes = self._judge(outputs(regressor, own.value), shown.member, seed)
+        p, notes = self._judge(outputs(regressor, own.value), sample.member, seed)
         notes |= {name: float(value) for name, value in settings.items() if name != "seed"}
         return Evidence(
             test=self.name,
-            arrays={**shown._asdict(), "number": np.asarray(len(x)), "classes": classes, **settings, **regressor},
-            gradients=learnt.gradients + own.gradients,
+            arrays={**sample._asdict(), "number": np.asarray(len(x)), "classes": classes, **settings, **regressor},
+            gradients=training.gradients + own.gradients,
             notes={"p-value of the owner's model": p, **notes},
         )
 
@@ -149,12 +149,12 @@ class DatasetInference:
     ) -> tuple[float, dict[str, float]]:
         """The paper's p-value, and what else a regressor's outputs say."""
         sides = out[member], out[~member]
-        exposed, rng = min(self.exposed, *map(len, sides)), np.random.default_rng(seed)
+        exposure, rng = min(self.exposure, *map(len, sides)), np.random.default_rng(seed)
         test = welch(*sides)
-        return combined_p_value(*sides, exposed=exposed, draws=self.draws, rng=rng), {
+        return combined_p_value(*sides, exposure=exposure, draws=self.draws, rng=rng), {
             "t": float(np.nan_to_num(test.t)),
             "p-value of all records": float(test.p_value),
-            "exposed": exposed,
+            "exposure": exposure,
             "mean difference": float(sides[1].mean() - sides[0].mean()),
         }
 
@@ -225,7 +225,7 @@ class BlindWalk(DatasetInference):
             return {"scale": np.asarray(self.scale)}
         rows = np.linspace(0, len(x) - 1, min(len(x), SAMPLE)).astype(int)  # as many of either kind
         for scale in SCALES:
-            if self._rays(owner.victim, x[rows], y[rows], 0, seed, scale).ended.mean() >= 0.5:
+            if self._rays(owner.victim, x[rows], y[rows], 0, seed, scale).crossing.mean() >= 0.5:
                 break
         return {"scale": np.asarray(scale)}
 
@@ -252,7 +252,7 @@ class _Records(NamedTuple):
     y: Int[np.ndarray, "record"]
 
 
-class _Shown(NamedTuple):
+class _Sample(NamedTuple):
     """Records of both kinds, and which are members."""
 
     x: Shaped[np.ndarray, "record *feature"]
@@ -272,9 +272,9 @@ def _halves(
     return learning, exposing
 
 
-def _joined(member: _Records, other: _Records) -> _Shown:
+def _sample(member: _Records, other: _Records) -> _Sample:
     x, y = (np.concatenate(both) for both in zip(member, other, strict=True))
-    return _Shown(x, y, np.arange(len(y)) < len(member.y))
+    return _Sample(x, y, np.arange(len(y)) < len(member.y))
 
 
 def _ledger(suspect: Oracle | WhiteBox) -> Ledger:

@@ -99,9 +99,9 @@ def _descend(model: Model, variables: Variables, x: jax.Array, source, target, b
         share, moments, count, _ = state
         (_, value), slope = jax.value_and_grad(objective, has_aux=True)(share)
         change, moments = adam.update(slope * free[None], moments)
-        moved = jnp.clip(share + change, low / span, high / span)
+        following = jnp.clip(share + change, low / span, high / span)
         over = value == 0
-        return jnp.where(over.reshape(each), share, moved), moments, count + (~over).astype(jnp.int32), over
+        return jnp.where(over.reshape(each), share, following), moments, count + (~over).astype(jnp.int32), over
 
     def unfinished(state):
         return (~state[3]).any() & (state[2].max() < steps)
@@ -151,19 +151,19 @@ class IPGuard(Fingerprint):
         x = owner.members.x[rows].astype(np.float64)
         source = labels_of(box, x)
         target = (source + rng.integers(1, box.classes, len(rows))) % box.classes
-        moved = boundary_points(box, x, source, target, margin=self.margin, steps=self.steps, rate=self.rate)
+        candidates = boundary_points(box, x, source, target, margin=self.margin, steps=self.steps, rate=self.rate)
         if progress:
             progress("points", len(rows), len(rows))
-        over = moved.objective == 0
+        over = candidates.objective == 0
         if not over.any():
             raise InputError(
                 f"margin is {self.margin} and no point of the owner's model is labelled otherwise by so much: give less."
             )
-        best = np.argsort(moved.objective, kind="stable")[: self.points]
-        points = moved.x[best].astype(np.float32)
+        best = np.argsort(candidates.objective, kind="stable")[: self.points]
+        points = candidates.x[best].astype(np.float32)
         return Evidence(
             test=self.name,
             arrays={"x": points, "y": labels_of(box, points), "classes": np.asarray(box.classes)},
-            gradients=int(moved.steps.sum()),
+            gradients=int(candidates.steps.sum()),
             notes={"candidates over the boundary": float(over.mean())},
         )

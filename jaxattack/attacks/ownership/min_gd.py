@@ -120,8 +120,8 @@ def _climb(model: Model, coordinates: int, variables: Variables, share, target, 
         share, count, _ = state
         (_, away), slope = jax.value_and_grad(short, has_aux=True)(share)
         change = jax.lax.switch(norm, (by_sign, by_slope, by_steepest), share, -slope * free)
-        moved = jnp.clip(share + change, low, high)
-        return jnp.where(away.reshape(each), moved, share), count + away.astype(jnp.int32), away
+        following = jnp.clip(share + change, low, high)
+        return jnp.where(away.reshape(each), following, share), count + away.astype(jnp.int32), away
 
     def unfinished(state):
         _, count, away = state

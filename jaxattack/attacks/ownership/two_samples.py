@@ -51,7 +51,7 @@ def combined_p_value(
     member: Float[np.ndarray, "record"],
     other: Float[np.ndarray, "record"],
     *,
-    exposed: int,
+    exposure: int,
     draws: int,
     rng: np.random.Generator,
 ) -> float:
@@ -63,10 +63,10 @@ def combined_p_value(
     Args:
         member: what a regressor says of records that were trained on.
         other: of others.
-        exposed: records of either side, at least two; at most all.
+        exposure: records of either side, at least two; at most all.
         draws: how often they are drawn.
         rng: draws.
     """
-    rows = [np.argsort(rng.random((draws, len(side))), axis=1)[:, :exposed] for side in (member, other)]
+    rows = [np.argsort(rng.random((draws, len(side))), axis=1)[:, :exposure] for side in (member, other)]
     p = welch(member[rows[0]], other[rows[1]]).p_value
     return float(1 / np.mean(1 / p)) if (p > 0).all() else 0.0

@@ -39,8 +39,8 @@ def test_a_ray_ends_where_it_crosses_the_boundary_of_a_linear_suspect():
     towards = np.where(y == 1, -1, 1)[:, None, None] * (rays @ away)
     crossing = np.where(towards > 0, np.ceil(np.abs(x @ away)[:, None, None] / towards), np.inf)
     walked = walk(both, x, y, scale=SCALE / 25)
-    np.testing.assert_array_equal(walked.ended, crossing <= STEPS)
-    assert 0.2 < walked.ended.mean() < 0.9
+    np.testing.assert_array_equal(walked.crossing, crossing <= STEPS)
+    assert 0.2 < walked.crossing.mean() < 0.9
     count = np.minimum(crossing, STEPS)
     np.testing.assert_array_equal(walked.steps, count)
     lengths = [np.linalg.norm(rays[:, n] / 200, ord=norm, axis=-1) for n, norm in enumerate(NORMS)]
@@ -78,7 +78,7 @@ def test_what_happens_to_a_record_is_its_numbers_affair():
 
 
 def test_noise_has_the_papers_sizes_and_categories_have_none():
-    drawn = noise((0, 0), (200, 50), 10)
+    drawn = noise((0, 0), (50, 200), 10)
     assert np.abs(drawn[:, 0]).max() <= 0.005
     assert drawn[:, 0].std() == pytest.approx(0.005 / 3**0.5, rel=0.02)
     assert drawn[:, 1].std() == pytest.approx(0.005, rel=0.02)

@@ -38,7 +38,7 @@ from jaxattack.perturb.labels import labels_of
 from jaxattack.training import train_ensemble
 from jaxattack.types import Access, BudgetSpent, Dataset, InputError, MarkingTest, Owner, OwnershipTest, Variables
 
-FEW = {"training": 30, "records": 30, "exposed": 20}
+FEW = {"training": 30, "records": 30, "exposure": 20}
 QUICK = {
     "dataset-inference": MinGD(**FEW, steps=300, coordinates=12),
     "blind-walk": BlindWalk(**FEW, repeats=2, steps=20),
@@ -56,13 +56,18 @@ def first(variables: Variables) -> Variables:
 
 
 @cache
+def stolen() -> Variables:
+    """Copies by labels: a thief's first, then those that the owner makes himself."""
+    public = part(2, 6)
+    copied = Dataset(x=public.x, y=labels_of(owner().victim, public.x), classes=CLASSES, name="copied")
+    return train_ensemble(NETWORK, RECIPE, copied, np.ones((4, len(copied)), bool))[0].variables
+
+
+@cache
 def owning(test: OwnershipTest) -> Owner:
     """The owner, with copies of his own, and with a marked victim where a test wants one."""
-    public, victim = part(2, 6), owner().victim
-    copied = Dataset(x=public.x, y=labels_of(victim, public.x), classes=CLASSES, name="copied")
     if test.surrogates:
-        everyone = np.ones((3, len(copied)), bool)
-        return replace(owner(), surrogates=train_ensemble(NETWORK, RECIPE, copied, everyone)[0].variables)
+        return replace(owner(), surrogates=jax.tree.map(lambda leaf: leaf[1:], stolen()))
     if isinstance(test, MarkingTest):
         marked = test.mark(owner().members)
         everyone = np.ones((1, len(marked)), bool)
@@ -178,10 +183,7 @@ def test_the_owner_takes_the_smallest_noise_that_ends_half_of_the_rays():
 
 def test_a_thief_who_stole_by_labels_takes_the_fingerprint_along():
     test = QUICK["conferrable"]
-    public = part(2, 6)
-    copied = Dataset(x=public.x, y=labels_of(owner().victim, public.x), classes=CLASSES, name="copied")
-    stolen = train_ensemble(NETWORK, RECIPE, copied, np.ones((1, len(copied)), bool), seed=9)[0].variables
-    assert test(suspect(test, first(stolen)), evidence(test)).score > max(proof.score for proof in proofs(test)[1:])
+    assert test(suspect(test, first(stolen())), evidence(test)).score > max(proof.score for proof in proofs(test)[1:])
 
 
 def test_what_an_owner_lacks_is_told():
@@ -198,7 +200,7 @@ def test_what_an_owner_lacks_is_told():
     [
         (lambda: MinGD(training=3), "training is 3"),
         (lambda: MinGD(targets=0), "targets is 0"),
-        (lambda: BlindWalk(exposed=1), "exposed is 1"),
+        (lambda: BlindWalk(exposure=1), "exposure is 1"),
         (lambda: BlindWalk(scale=0.0), "scale is 0.0"),
         (lambda: BlindWalk(repeats=0), "repeats is 0"),
         (lambda: IPGuard(margin=-1.0), "margin is -1.0"),

@@ -34,9 +34,9 @@ def test_p_values_of_draws_are_combined_as_in_a_loop():
     rng = np.random.default_rng(7)
     rows = [np.argsort(rng.random((30, len(side))), axis=1)[:, :10] for side in (member, other)]
     p = [welch(member[one], other[two]).p_value for one, two in zip(*rows, strict=True)]
-    combined = combined_p_value(member, other, exposed=10, draws=30, rng=np.random.default_rng(7))
+    combined = combined_p_value(member, other, exposure=10, draws=30, rng=np.random.default_rng(7))
     assert combined == pytest.approx(hmean(p))
-    assert combined_p_value(np.zeros(5), np.ones(5), exposed=3, draws=4, rng=rng) == 0.0
+    assert combined_p_value(np.zeros(5), np.ones(5), exposure=3, draws=4, rng=rng) == 0.0
 
 
 def test_the_t_test_is_valid_where_records_are_drawn_anew_for_each_suspect():
