@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from jaxattack.audit import observe as observe
     from jaxattack.audit import open_victim as open_victim
     from jaxattack.audit import own as own
+    from jaxattack.audit import poison as poison
     from jaxattack.audit import read_observations as read_observations
     from jaxattack.audit import read_scores as read_scores
     from jaxattack.audit import reconstruct as reconstruct
@@ -148,6 +149,7 @@ _HOMES = {
     "open_victim": "jaxattack.audit",
     "oracle": "jaxattack",
     "own": "jaxattack.audit",
+    "poison": "jaxattack.audit",
     "read_observations": "jaxattack.audit",
     "read_scores": "jaxattack.audit",
     "reconstruct": "jaxattack.audit",

@@ -21,6 +21,7 @@ from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.private import CanarySweep, audit_training
 from jaxattack.audit.reconstruction import ReconstructionResult, reconstruct
+from jaxattack.audit.retraining import PoisonAudit, PoisonResult, poison
 from jaxattack.audit.scoring import MembershipResult, rescore
 from jaxattack.audit.sweep import train_part
 from jaxattack.audit.target import TargetResult, TargetTerms, score_target
@@ -48,6 +49,8 @@ __all__ = [
     "OwnershipAudit",
     "OwnershipResult",
     "Part",
+    "PoisonAudit",
+    "PoisonResult",
     "ReconstructionResult",
     "TargetResult",
     "TargetTerms",
@@ -69,6 +72,7 @@ __all__ = [
     "observe",
     "open_victim",
     "own",
+    "poison",
     "read_canary_scores",
     "read_observations",
     "read_scores",

@@ -29,6 +29,7 @@ COMMANDS = {
     "invert": "jaxattack.cli.inversion:invert",
     "evade": "jaxattack.cli.evasion:evade",
     "own": "jaxattack.cli.ownership:own",
+    "poison": "jaxattack.cli.poisoning:poison",
     "reconstruct": "jaxattack.cli.reconstruction:reconstruct",
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
@@ -128,7 +129,8 @@ def main() -> None:
     sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
-    if "JAX_NUM_CPU_DEVICES" not in os.environ and sys.argv[1:2] in (["membership"], ["matrix"], ["epsilon"], ["own"]):
+    devices = ("membership", "matrix", "epsilon", "own", "poison")
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and "".join(sys.argv[1:2]) in devices:
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
         import jax
 

@@ -10,6 +10,7 @@ from jaxattack.attacks.evasion import ATTACKS as EVASIONS
 from jaxattack.attacks.extraction import ATTACKS
 from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
+from jaxattack.attacks.poisoning import ATTACKS as POISONINGS
 from jaxattack.attacks.reconstruction import ATTACKS as RECONSTRUCTIONS
 from jaxattack.audit.estimators import ESTIMATORS
 
@@ -30,6 +31,7 @@ def _listed() -> dict[str, str]:
         "VICTIMS": _lines("Victims", architectures),
         "METHODS": _lines("Methods", _abouts(ATTACKS)),
         "EVASIONS": _lines("Methods", _abouts(EVASIONS)),
+        "POISONINGS": _lines("Attacks", _abouts(POISONINGS)),
         "RECONSTRUCTIONS": _lines("Methods", _abouts(RECONSTRUCTIONS)),
         "INVERSIONS": _lines("Methods", _abouts({**INVERSIONS, **GRADIENT_INVERSIONS})),
     }

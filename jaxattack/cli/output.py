@@ -53,8 +53,8 @@ class Output(Printing):
             headline speaks of, as estimated; tpr-lower@RATE and auc-lower are the lower ends of its intervals. Of one
             target discoveries too, as a share of the records. Of a matrix the largest tpr@RATE, auc, agreement and
             recognition of all defended columns. Of an extraction agreement, of an inversion recognition, of an evasion
-            success, of an audit of ownership false-accusations, of a reconstruction leak and leak-lower, and epsilon, the
-            lower bound.
+            success, of an audit of ownership false-accusations, of a poisoning success and drop (of accuracy), of a
+            reconstruction leak and leak-lower, and epsilon, the lower bound.
 
     Raises:
         InputError: a word that is no limit.

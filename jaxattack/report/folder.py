@@ -30,6 +30,7 @@ from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.membership.listing import list_records
 from jaxattack.report.membership.records import RECORDS, records_csv
 from jaxattack.report.ownership import OWNERSHIP
+from jaxattack.report.poisoning import POISONING
 from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.report.target import TARGET
 from jaxattack.types import InputError
@@ -43,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "epsilon": EPSILON,
     "evasion": EVASION,
     "ownership": OWNERSHIP,
+    "poisoning": POISONING,
     "reconstruction": RECONSTRUCTION,
     "target": TARGET,
     "compare": COMPARE,

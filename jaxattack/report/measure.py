@@ -121,6 +121,19 @@ RECONSTRUCTION: Mapping[str, Measure] = {
 }
 
 
+def _unfiltered(findings: Values) -> list[Values]:
+    """All points without a filter."""
+    return [point for attack in findings["attacks"] for point in attack["points"] if point["sanitise"] is None]
+
+
+POISONING: Mapping[str, Measure] = {
+    "success": lambda findings: _largest(
+        point["success"] and point["success"]["value"] for point in _unfiltered(findings)
+    ),
+    "drop": lambda findings: _largest(point["drop"]["value"] for point in _unfiltered(findings)),
+}
+
+
 def why_unfinished(findings: Values) -> str:
     """Why an attack stopped before the end of its own procedure; empty where it did not.
 

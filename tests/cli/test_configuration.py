@@ -17,6 +17,7 @@ TYPED = {
     "extract": "tree --data iris --in-process --defend round:2,temperature:5 --budget 7 --key-file secret.txt",
     "invert": "mlp:10 --targets 1 7 --method mi-face?restarts=16 --users 3",
     "evade": "FOLDER --method bim?size=0.05&steps=40 --level label --price 0.5",
+    "poison": "--method badnets?size=3 flip-random --shares 0.01 0.1 --classes 1 7 --frozen --sanitise slab --epochs 3",
     "reconstruct": "mlp:8 --secret 2 --secret 3 --property classes?classes=0-1-2 --update-rate 0.3 --precision bfloat16",
     "epsilon": "scores.npz --upper 4.4 --declare gaussian --losses-independent",
     "serve": "softmax --port 0 --records 12 --decimals 3 --keys keys.json",

@@ -90,6 +90,20 @@ def test_of_a_matrix_the_largest_of_the_defended_columns_counts(columns, auc, tp
         ("inversion", {"recognition": {"victim": 1.0, "top1": 0.0}}, {"recognition": 0.0}),
         ("inversion", {"recognition": {"victim": 1.0, "top1": None}}, {"recognition": 1.0}),
         ("evasion", {"success": {"among_right": None}}, {"success": None}),
+        (
+            "poisoning",
+            {
+                "attacks": [
+                    {
+                        "points": [
+                            {"sanitise": None, "success": None, "drop": {"value": 0.1}},
+                            {"sanitise": "slab", "success": None, "drop": {"value": 0.5}},
+                        ]
+                    }
+                ]
+            },
+            {"success": None, "drop": 0.1},
+        ),
         ("epsilon", {"headline": None}, {"epsilon": None}),
         ("epsilon", {"headline": {"epsilon": 1.5}}, {"epsilon": 1.5}),
         (

@@ -101,12 +101,12 @@ class PoisonFrogs:
         if not len(of_class):
             raise InputError(f"the attacker has no record of class {target.wanted}, which {self.name} would move.")
         chosen = np.resize(np.random.default_rng(seed).permutation(of_class), count)
-        base, aim = to_inputs(own.x[chosen]), to_inputs(target.x[None])
-        base = self.watermark * aim + (1 - self.watermark) * base
+        plain, aim = to_inputs(own.x[chosen]), to_inputs(target.x[None])
+        base = self.watermark * aim + (1 - self.watermark) * plain
         crafted, left = _collide(model, variables, base, aim, *range_of(dataset), self.beta, self.steps)
         x = from_inputs(np.asarray(crafted), dataset)
-        moved = np.linalg.norm((to_inputs(x) - base).reshape(count, -1), axis=1)
-        span = np.linalg.norm((aim - base).reshape(count, -1), axis=1)
+        moved = np.linalg.norm((to_inputs(x) - plain).reshape(count, -1), axis=1)
+        span = np.linalg.norm((aim - plain).reshape(count, -1), axis=1)
         notes = {
             "features: way left": float(np.sqrt(np.median(np.asarray(left)))),
             "records: way gone": float(np.median(moved / np.maximum(span, 1e-12))),
