@@ -13,6 +13,7 @@ zoo             the nearest boundary by differences along coordinates (Chen et a
 square          a random search over squares (Andriushchenko et al. 2020)
 one_pixel       differential evolution over a place and a colour (Su et al. 2019)
 worst           several attacks, each on what the ones before it left (Croce and Hein 2020)
+ensemble        several models as one surrogate, or each attacked at once with the others (Dong et al. 2018)
 transfer        examples made on a model at hand and tried on the victim (Papernot et al. 2017)
 questions       what every attack that only asks does around its search
 shares          records as shares of each feature's range
@@ -27,6 +28,7 @@ from __future__ import annotations
 from jaxattack.attacks.evasion.boundary import Boundary
 from jaxattack.attacks.evasion.carlini_wagner import CarliniWagner
 from jaxattack.attacks.evasion.deepfool import DeepFool
+from jaxattack.attacks.evasion.ensemble import ensemble, side_by_side, transfer_matrix
 from jaxattack.attacks.evasion.hop_skip_jump import HopSkipJump
 from jaxattack.attacks.evasion.nes import NES
 from jaxattack.attacks.evasion.one_pixel import OnePixel
@@ -112,6 +114,9 @@ __all__ = [
     "Square",
     "Transfer",
     "Worst",
+    "ensemble",
     "lookup",
+    "side_by_side",
+    "transfer_matrix",
     "worst",
 ]

@@ -43,6 +43,11 @@ class BIM(WhiteBoxAttack):
             raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
         at_least(1, steps=self.steps, sizes=self.sizes)
 
+    @property
+    def compacts(self) -> bool:
+        """As `WhiteBoxAttack`."""
+        return self.sizes > 1
+
     def craft(
         self,
         box: WhiteBox,
@@ -76,6 +81,11 @@ class FGSM(WhiteBoxAttack):
         if not 0 < self.size <= 1:
             raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
         at_least(1, sizes=self.sizes)
+
+    @property
+    def compacts(self) -> bool:
+        """As `WhiteBoxAttack`."""
+        return self.sizes > 1
 
     def craft(
         self,

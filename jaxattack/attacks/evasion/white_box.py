@@ -47,6 +47,11 @@ class WhiteBoxAttack:
     surrogate = False
     name: str
 
+    @property
+    def compacts(self) -> bool:
+        """Whether it goes on with the records that are left, in other rows than before."""
+        return False
+
     def craft(
         self,
         box: WhiteBox,

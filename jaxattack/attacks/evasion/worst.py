@@ -85,6 +85,11 @@ class _Several(WhiteBoxAttack):
 
     paper = "Croce and Hein 2020, arXiv 2003.01690"
 
+    @property
+    def compacts(self) -> bool:
+        """As `WhiteBoxAttack`."""
+        return True
+
     def series(self, classes: int) -> tuple[tuple[EvasionAttack, ...], tuple[str, ...]]:
         """The attacks on a victim of so many classes, and what is left out, in sentences."""
         raise NotImplementedError
