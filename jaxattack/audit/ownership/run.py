@@ -7,7 +7,7 @@ are the same for all.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,7 +167,7 @@ def run_ownership(out: Path, audit: OwnershipAudit, *, progress: Progress | None
     cells: list[CellFindings] = []
     for name, test in audit.by_test.items():
         case = cases[name if isinstance(test, MarkingTest) else PLAIN]
-        about, row = _test(audit, parts, crowd, case, name, test, folder, clock)
+        about, row = _test(audit, parts, crowd, case, name, test, folder, clock, progress)
         tests.append(about)
         cells += row
         if progress:
@@ -209,6 +209,7 @@ def _test(
     test: OwnershipTest,
     folder: OwnershipFolder,
     clock: _Clock,
+    progress: Progress | None,
 ) -> tuple[TestFindings, list[CellFindings]]:
     """One test: its evidence, what it says of every suspect, and whom of the independent it accuses."""
     about = {
@@ -223,7 +224,7 @@ def _test(
             victim=next(case.victim.boxes(parts)), members=parts.members, held_out=parts.held_out, public=parts.public,
             references=crowd.references, surrogates=surrogates,
         )  # fmt: skip
-        return test.prepare(owner, seed=audit.seed), time.perf_counter() - begin
+        return test.prepare(owner, seed=audit.seed, progress=_of(name, progress)), time.perf_counter() - begin
 
     try:
         with clock.phase("evidence"):
@@ -241,11 +242,14 @@ def _test(
 
         return ask
 
+    said: list[tuple[Suspects, Sequence[Proof], float]] = []
+    everybody = (case.victim, *case.copies, *crowd.independents)
     with clock.phase("proofs"):
-        said = [
-            (suspects, *folder.proofs(f"{name} {suspects.kind}", (test, suspects.decides), proofs_of(suspects)))
-            for suspects in (case.victim, *case.copies, *crowd.independents)
-        ]
+        for suspects in everybody:
+            file = f"{name} {suspects.kind}"
+            said.append((suspects, *folder.proofs(file, (test, suspects.decides), proofs_of(suspects))))
+            if progress:
+                progress(name, len(said), len(everybody))
     null = scores_of(next(proofs for suspects, proofs, _ in said if is_null(suspects)))
     cells = [cell(name, case.name, suspects, proofs, null, each) for suspects, proofs, each in said]
     own = next(one for one in cells if one.kind == "independent")
@@ -259,3 +263,8 @@ def _test(
         notes=evidence.notes,
         reason="",
     ), cells
+
+
+def _of(name: str, progress: Progress | None) -> Progress | None:
+    """Progress of what a test prepares, under its name."""
+    return None if progress is None else lambda what, count, total: progress(f"{name}, {what}", count, total)

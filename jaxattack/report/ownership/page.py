@@ -34,5 +34,12 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         headline=sentences(findings),
         summaries=summaries(findings),
         best=best(findings),
+        useful=useful,
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )
+
+
+def useful(loss: float) -> str:
+    """The least of 1, 2 and 5 points within which a copy stays of the victim's accuracy, in words."""
+    within = next((points for points in (1, 2, 5) if 100 * loss <= points), None)
+    return "more than 5" if within is None else f"within {within}"

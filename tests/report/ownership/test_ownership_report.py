@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from jaxattack.report import headline, measures, read, table, write
+from jaxattack.report.ownership.page import useful
 
 
 def _cell(test, kind, relation, auc, *, own=None):
@@ -93,6 +94,7 @@ def test_the_page_is_whole_and_escaped_and_power_on_the_victim_comes_first(writt
     assert "cannot be run: it has &lt;no&gt; marks." in html
     assert not re.search(r'(src|href)="(?!#|data:)', html)
     assert html.index("Power on the victim itself") < html.index("Which copies are told")
+    assert "2.00<small>within 2</small>" in html
     assert re.search(r"2 of 30<small><span>0% to 20.0%", html)
 
 
@@ -127,3 +129,9 @@ def test_findings_of_which_no_test_was_run_still_make_a_report(tmp_path):
     assert not {name for name in names if name.endswith(".svg")}
     assert headline(bare) == "No test could be run. marked: it has no marks."
     assert measures(bare) == {"false-accusations": None}
+
+
+def test_what_a_copy_keeps_is_told_by_the_least_loss_that_it_stays_within():
+    assert [useful(loss) for loss in (-0.03, 0.01, 0.011, 0.05, 0.051)] == [
+        "within 1", "within 1", "within 2", "within 5", "more than 5",
+    ]  # fmt: skip
