@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from jaxattack import signals as signals
     from jaxattack import training as training
     from jaxattack.audit import Victim as Victim
+    from jaxattack.audit import architecture as architecture
     from jaxattack.audit import as_observations as as_observations
     from jaxattack.audit import compare as compare
     from jaxattack.audit import epsilon as epsilon
@@ -128,6 +129,7 @@ _HOMES = {
     "Variables": "jaxattack.types",
     "Victim": "jaxattack.audit",
     "WhiteBox": "jaxattack.types",
+    "architecture": "jaxattack.audit",
     "as_observations": "jaxattack.audit",
     "attacks": "jaxattack",
     "audit": "jaxattack",

@@ -17,7 +17,7 @@ MODULES = """
 attacks audit data defences designs learners metrics models oracle report serve signals training
 """
 VERBS = """
-as_observations compare epsilon evade extract invert load matrix membership observe open_victim own poison read_observations read_scores reconstruct rescore run_observations score train_ensemble
+architecture as_observations compare epsilon evade extract invert load matrix membership observe open_victim own poison read_observations read_scores reconstruct rescore run_observations score train_ensemble
 """
 NOUNS = """
 Access Answer Dataset InputError Inputs Model Observations Oracle OracleError Recipe Variables Victim WhiteBox

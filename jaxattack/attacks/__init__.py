@@ -7,6 +7,7 @@ evasion          the change of a record that makes a model answer otherwise
 poisoning        records put into a training set that make what is trained on it err: a Dataset -> a Poison
 ownership        whether a suspect was made from somebody's model or records: an Oracle or weights -> a proof
 reconstruction   records, attributes and shares of the training set from what a model became
+architecture     what a model is and how it was trained, from its answers
 
 Each family has its registry `ATTACKS`, and `lookup` of a name; `naming` reads the names, and `catalogue` lists them all. A
 family is imported when it is first asked for.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from jaxattack.lazy import attributes
 
 if TYPE_CHECKING:
+    from jaxattack.attacks import architecture as architecture
     from jaxattack.attacks import evasion as evasion
     from jaxattack.attacks import extraction as extraction
     from jaxattack.attacks import inversion as inversion
@@ -45,6 +47,7 @@ _HOMES = {
     "Gap": "jaxattack.attacks.membership",
     "LiRA": "jaxattack.attacks.membership",
     "Threshold": "jaxattack.attacks.membership",
+    "architecture": "jaxattack.attacks",
     "catalogue": "jaxattack.attacks.methods",
     "evasion": "jaxattack.attacks",
     "extraction": "jaxattack.attacks",

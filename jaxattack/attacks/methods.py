@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jaxattack.attacks import evasion, extraction, inversion, membership, ownership, poisoning, reconstruction
+from jaxattack.attacks import (
+    architecture,
+    evasion,
+    extraction,
+    inversion,
+    membership,
+    ownership,
+    poisoning,
+    reconstruction,
+)
+from jaxattack.attacks.architecture.zoo import FEWEST as ZOO
 from jaxattack.attacks.inversion import gradient
 from jaxattack.defences import DEFENCES
 from jaxattack.signals import SIGNALS, WITH_SETTINGS
@@ -82,6 +92,10 @@ def _poisoning(attack: Any) -> dict[str, Any]:
     return {"queries": 0, "models": attack.surrogates}
 
 
+def _architecture(attack: Any) -> dict[str, Any]:
+    return {**_of_victim(attack), "models": ZOO}
+
+
 def _signal(signal: Any) -> dict[str, Any]:
     return {"sees": signal.sees, "queries": signal.queries}
 
@@ -98,6 +112,7 @@ FAMILIES: Mapping[str, tuple[tuple[Mapping[str, Any], Callable[[Any], dict[str, 
     "evasion": ((evasion.ATTACKS, _evasion),),
     "ownership": ((ownership.ATTACKS, _ownership),),
     "poisoning": ((poisoning.ATTACKS, _poisoning),),
+    "architecture": ((architecture.ATTACKS, _architecture),),
     "signals": ((SIGNALS | WITH_SETTINGS, _signal),),
     "defences": ((DEFENCES, _no_attack),),
     "learners": ((LEARNERS, _no_attack),),

@@ -1,5 +1,6 @@
 """The audits end to end: from what a user asks for to the findings that `jaxattack.report` writes."""
 
+from jaxattack.audit.architecture import ArchitectureAudit, ArchitectureResult, architecture
 from jaxattack.audit.asking import run_observations
 from jaxattack.audit.canary_scores import CanaryScores, read_canary_scores
 from jaxattack.audit.comparison import ComparisonResult, compare
@@ -30,6 +31,8 @@ from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.audit.victim_names import open_victim
 
 __all__ = [
+    "ArchitectureAudit",
+    "ArchitectureResult",
     "CanaryScores",
     "CanarySweep",
     "Column",
@@ -56,6 +59,7 @@ __all__ = [
     "TargetTerms",
     "Trained",
     "Victim",
+    "architecture",
     "as_observations",
     "as_victim",
     "audit_gradients",

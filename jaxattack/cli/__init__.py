@@ -31,6 +31,7 @@ COMMANDS = {
     "own": "jaxattack.cli.ownership:own",
     "poison": "jaxattack.cli.poisoning:poison",
     "reconstruct": "jaxattack.cli.reconstruction:reconstruct",
+    "architecture": "jaxattack.cli.architecture:architecture",
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
     "train": "jaxattack.cli.train:train",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from inspect import cleandoc
 
+from jaxattack.attacks.architecture import ATTACKS as ARCHITECTURES
 from jaxattack.attacks.evasion import ATTACKS as EVASIONS
 from jaxattack.attacks.extraction import ATTACKS
 from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
@@ -32,6 +33,7 @@ def _listed() -> dict[str, str]:
         "METHODS": _lines("Methods", _abouts(ATTACKS)),
         "EVASIONS": _lines("Methods", _abouts(EVASIONS)),
         "POISONINGS": _lines("Attacks", _abouts(POISONINGS)),
+        "ARCHITECTURES": _lines("Methods", _abouts(ARCHITECTURES)),
         "RECONSTRUCTIONS": _lines("Methods", _abouts(RECONSTRUCTIONS)),
         "INVERSIONS": _lines("Methods", _abouts({**INVERSIONS, **GRADIENT_INVERSIONS})),
     }

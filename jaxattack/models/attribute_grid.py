@@ -244,7 +244,7 @@ def _mask(code: Codes, dtype: Any) -> jax.Array:
     """Which places of a kernel count, ["row column 1 1"]."""
     middle = np.zeros((SIDE, SIDE, 1, 1), bool)
     middle[1:-1, 1:-1] = True
-    return (middle | (jnp.asarray(code.kernel) == 1)).astype(dtype)
+    return (jnp.asarray(middle) | (jnp.asarray(code.kernel) == 1)).astype(dtype)
 
 
 def _shifted(x: jax.Array, bias: jax.Array) -> jax.Array:

@@ -18,6 +18,7 @@ from jaxattack.audit.membership_scores import SCORES, write_scores
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.disk import read_json, write_atomically
 from jaxattack.release import installation
+from jaxattack.report.architecture import ARCHITECTURE
 from jaxattack.report.compare import COMPARE
 from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.evasion import EVASION
@@ -46,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "ownership": OWNERSHIP,
     "poisoning": POISONING,
     "reconstruction": RECONSTRUCTION,
+    "architecture": ARCHITECTURE,
     "target": TARGET,
     "compare": COMPARE,
 }

@@ -134,6 +134,16 @@ POISONING: Mapping[str, Measure] = {
 }
 
 
+def _read_right(findings: Values) -> float | None:
+    """The mean over attributes of the accuracy on networks held out at random; None where that was not measured."""
+    split = next((split for split in findings["splits"] if split["name"] == "random"), None)
+    values = [row["accuracy"] for row in split["attributes"]] if split else []
+    return None if not values or None in values else sum(values) / len(values)
+
+
+ARCHITECTURE: Mapping[str, Measure] = {"accuracy": _read_right}
+
+
 def why_unfinished(findings: Values) -> str:
     """Why an attack stopped before the end of its own procedure; empty where it did not.
 

@@ -124,7 +124,7 @@ def train_grid(
         fresh: other records, on which their accuracy is measured.
         codes: of each.
         numbers: of each, within the zoo.
-        chunk: how many are trained in a call of the program; the last is filled up by repeating a network.
+        chunk: how many are trained in a call of the program, which is filled up by repeating a network.
         seed: of the zoo.
         progress: called after each chunk.
 
@@ -139,8 +139,10 @@ def train_grid(
     patches, held = map(jax.jit(network.patches), (x, held))
     labels = jnp.asarray(pool.y, jnp.int32), jnp.asarray(fresh.y, jnp.int32)
     program = _program(network, recipe)
+    slots = -(-chunk // device_mesh().size) * device_mesh().size
     for start in range(0, len(codes), chunk):
-        own = np.arange(start, start + chunk).clip(max=len(codes) - 1)
+        size = min(chunk, len(codes) - start)
+        own = start + np.arange(slots).clip(max=size - 1)
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(numbers[own]))
         orders = [
             schedule(int(Codes(*codes[net]).data), len(pool), recipe.steps, seed=seed, net=int(numbers[net]))
@@ -149,16 +151,9 @@ def train_grid(
         weights, accuracy = jax.device_get(
             program((keys, codes[own], np.stack(orders)), patches, labels[0], held, labels[1])
         )
-        size = min(chunk, len(codes) - start)
         yield GridChunk(jax.tree.map(lambda leaf, size=size: leaf[:size], weights), accuracy[:size])
         if progress:
             progress("networks", start + size, len(codes))
-
-
-def whole_chunk(chunk: int) -> int:
-    """A chunk that fills every device."""
-    devices = device_mesh().size
-    return -(-chunk // devices) * devices
 
 
 @cache
@@ -215,7 +210,7 @@ def train_net(
             for each, state in zip(optimizers, states, strict=True)
         ]
         which = jnp.broadcast_to(jnp.asarray(code.optimizer), flat.shape)
-        update = jax.lax.select_n(which, *(update for update, _ in pairs))
+        update = jax.lax.select_n(which, *(jnp.asarray(update) for update, _ in pairs))
         due = (number + 1) % every == 0
         states = jax.tree.map(lambda new, old: jnp.where(due, new, old), tuple(state for _, state in pairs), states)
         return (jnp.where(due, flat + update, flat), states, jnp.where(due, 0, gradient)), None

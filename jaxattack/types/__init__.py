@@ -9,6 +9,7 @@ through an oracle that counts what is asked of it.
 from __future__ import annotations
 
 from jaxattack.error import FolderError, InputError, InputWarning, Progress, above_zero, at_least, within_memory
+from jaxattack.types.architecture import ArchitectureAttack, AttributeReader
 from jaxattack.types.arguments import check_arguments
 from jaxattack.types.config import config
 from jaxattack.types.defence import AskingDefence, Defence, DetectingDefence, Endpoint, ReservingDefence
@@ -65,7 +66,9 @@ __all__ = [
     "SIGHTS",
     "Access",
     "Answer",
+    "ArchitectureAttack",
     "AskingDefence",
+    "AttributeReader",
     "BackdoorAttack",
     "Bias",
     "BudgetSpent",
