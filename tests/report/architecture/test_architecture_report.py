@@ -28,7 +28,7 @@ def _attribute(name, posterior, guess, truth):
 
 def findings():
     return {
-        "format": 1, "kind": "architecture", "title": "grid · kennen-i",
+        "format": 1, "kind": "architecture", "title": "a <network> · kennen-i",
         "victim": {
             "name": "a <network>", "level": "label", "classes": 10, "features": 64, "top": 0, "decimals": None,
             "precision": "float64", "transport": "in this process",
@@ -78,7 +78,7 @@ def test_the_page_is_whole_escaped_and_has_the_published_cells(written):
     assert not re.search(r'(src|href)="(?!#|data:)', html)
     assert "1 of 2" in html
     assert "94.8%" in html
-    assert "1 networks whose training diverged" in html
+    assert "1, whose training diverged" in html
 
 
 def test_each_value_is_a_row_of_its_own(written):
