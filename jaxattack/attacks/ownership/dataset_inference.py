@@ -164,6 +164,7 @@ class MinGD(DatasetInference):
     """Dataset inference with a suspect's weights.
 
     Attributes:
+        records: of either kind about which a suspect is asked: with so many the paper claims a certainty of 99%.
         targets: classes that a record is brought to, the likeliest: the paper's ten; at most all.
         steps: to each, at most: the paper's.
         coordinates: that a step in the 1-norm moves: the paper's; at most all.
@@ -172,6 +173,7 @@ class MinGD(DatasetInference):
         InputError: a value out of range.
     """
 
+    records: int = 50
     targets: int = 10
     steps: int = 500
     coordinates: int = 100
@@ -194,6 +196,8 @@ class MinGD(DatasetInference):
 @config
 class BlindWalk(DatasetInference):
     """Dataset inference by labels.
+
+    Few questions are best spent on many records and short rays: ``blind-walk?records=60&repeats=1&steps=3`` asks about 800.
 
     Attributes:
         repeats: rays of each record and norm: the paper's ten.
