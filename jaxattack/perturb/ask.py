@@ -177,6 +177,9 @@ def pending(method: Method, search: Search) -> Bool[jax.Array, "record"]:
     return on if method.minimises else on & ~search.success
 
 
+_pending = jax.jit(pending, static_argnames="method")
+
+
 def ask(method: Method, search: Search, records: Record, number: Any) -> Query:
     """The points of a round, of every record."""
     return jax.vmap(partial(method.ask, number=number))(search.state, records)
@@ -268,7 +271,7 @@ def _block(
     batch, number = _take(records, np.maximum(rows, rows[0])), 1
     part = start(method, batch, rows >= 0)
     try:
-        while number <= method.rounds and (on := np.asarray(pending(method, part))).any():
+        while number <= method.rounds and (on := np.asarray(_pending(method, part))).any():
             if (length := _length(on.sum())) < len(rows):
                 _put(search, rows, part)
                 places = np.argsort(~on, kind="stable")[:length]

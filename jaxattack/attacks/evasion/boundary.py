@@ -16,5 +16,5 @@ class Boundary(QuestionAttack, Walk):
     """
 
     name = "boundary"
-    paper = "Brendel et al. 2018"
+    paper = "Brendel et al. 2018, arXiv 1712.04248"
     levels = EVERY_LEVEL

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from jaxattack.attacks.evasion.questions import QuestionAttack
+from jaxattack.attacks.evasion.questions import RoundsAttack
 from jaxattack.perturb.nes import NormalDifferences
 from jaxattack.types import config
 
 
 @config
-class NES(QuestionAttack, NormalDifferences):
+class NES(RoundsAttack, NormalDifferences):
     """Signs of a gradient from pairs of normal steps, as `jaxattack.perturb.nes` tells it; its fields are those there.
 
     A record is asked about once for itself, and twice a pair and step until an example is met.

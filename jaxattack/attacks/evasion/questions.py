@@ -92,6 +92,18 @@ class QuestionAttack:
         )  # fmt: skip
 
 
+class RoundsAttack(QuestionAttack):
+    """One that is set by its rounds and the points of each, and not by its queries."""
+
+    rounds: int
+    points: int
+
+    @property
+    def queries(self) -> int:
+        """About a record, at most: itself, and the points of every round."""
+        return 1 + self.rounds * self.points
+
+
 def _terms(victim: Oracle | WhiteBox, name: str, levels: tuple[Level, ...]) -> tuple[Inputs, int]:
     """What a victim takes, and how many classes it has.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from jaxattack.attacks.evasion.questions import QuestionAttack
+from jaxattack.attacks.evasion.questions import RoundsAttack
 from jaxattack.perturb.spsa import SignDifferences
 from jaxattack.types import config
 
 
 @config
-class SPSA(QuestionAttack, SignDifferences):
+class SPSA(RoundsAttack, SignDifferences):
     """Adam on a gradient from pairs of steps of random signs, as `jaxattack.perturb.spsa` tells it; its fields are those there.
 
     A record is asked about once for itself, and twice a pair and step until an example is met.

@@ -12,4 +12,4 @@ class Square(QuestionAttack, SquareSearch):
     """A random search at the corners of the max-norm ball, as `jaxattack.perturb.square` tells it; its fields are those there."""
 
     name = "square"
-    paper = "Andriushchenko et al. 2020"
+    paper = "Andriushchenko et al. 2020, arXiv 1912.00049"

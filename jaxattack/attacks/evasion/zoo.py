@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from jaxattack.attacks.evasion.questions import QuestionAttack
+from jaxattack.attacks.evasion.questions import RoundsAttack
 from jaxattack.perturb.ask import Method
 from jaxattack.perturb.zoo import CoordinateDifferences
 from jaxattack.types import config
 
 
 @config
-class ZOO(QuestionAttack, CoordinateDifferences):
+class ZOO(RoundsAttack, CoordinateDifferences):
     """The nearest example in the 2-norm, as `jaxattack.perturb.zoo` tells it; its fields are those there.
 
     A record is asked about once for itself, and in each step of each search twice a coordinate; where it has fewer features
@@ -20,7 +20,7 @@ class ZOO(QuestionAttack, CoordinateDifferences):
     """
 
     name = "zoo"
-    paper = "Chen et al. 2017"
+    paper = "Chen et al. 2017, arXiv 1708.03999"
 
     def on_records(self, shape: tuple[int, ...]) -> Method:
         """No more coordinates than features."""

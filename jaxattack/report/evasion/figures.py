@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from jaxattack.report.kind import Draw, Pictures, of_findings
 from jaxattack.report.pictures import grid
-from jaxattack.report.style import COLUMN, SERIES, WIDE
+from jaxattack.report.style import COLUMN, SERIES, WIDE, label_logarithmic
 from jaxattack.report.wording import count, percent
 
 MANY = 3
@@ -74,6 +74,7 @@ def _questions(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     end = max(curve["most"], x[-1])
     axes.step([*np.maximum(x, 1), end], [*y, y[-1]], where="post", color=SERIES[0], linewidth=1.2, clip_on=False)
     axes.set_xscale("log")
+    label_logarithmic(axes.xaxis, count, np.log10(end))
     axes.set(xlim=(1, end), ylim=(0, 1), xlabel="questions about a record", ylabel="share of records fooled")
     half = "" if curve["median"] is None else f"; half of those fooled by question {count(curve['median'])}"
     return figure, f"Success against questions, of at most {count(curve['most'])} about a record{half}."

@@ -30,6 +30,7 @@ def test_the_ledger_is_the_formula_where_nobody_is_fooled(name):
     x, y = records(both, 6)
     evasion = attack(both.oracle, x, y)
     assert (evasion.questions == FORMULA[name]).all()
+    assert FORMULA[name] <= attack.on_records((FEATURES,)).queries
     assert both.oracle.ledger.queries == 6 * FORMULA[name]
 
 

@@ -78,6 +78,7 @@ def test_the_page_is_whole_escaped_and_needs_nothing_else(written):
     assert "2 of the 3 records that the victim labels right" in html
     assert "hopskipjump: queries" in html
     assert "half of those fooled by question 21" in html
+    assert "mathdefault" not in html, "an axis has numbers that the page does not set"
 
 
 def test_the_records_are_a_table_of_their_own(written):
