@@ -40,6 +40,6 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
 
 
 def useful(loss: float) -> str:
-    """The least of 1, 2 and 5 points within which a copy stays of the victim's accuracy, in words."""
+    """The least of 1, 2 and 5 points of accuracy that a copy loses at most."""
     within = next((points for points in (1, 2, 5) if 100 * loss <= points), None)
-    return "more than 5" if within is None else f"within {within}"
+    return "> 5" if within is None else f"≤ {within}"

@@ -11,6 +11,11 @@ POWER = 0.95
 """AUC of the victim itself from which a test knows it: at most one in twenty independent models scores as high."""
 
 
+MISLED = 0.8
+"""AUC of independent models of another architecture from which the headline speaks of it: of 10 and 30 models that are alike it is
+above in one case of five hundred."""
+
+
 class Summary(NamedTuple):
     """What one test proves.
 
@@ -19,12 +24,19 @@ class Summary(NamedTuple):
         victim: its cell of the victim itself; None where it was not run.
         stolen: its cells of copies.
         independent: its cell of the independent models that it is calibrated on; None where it was not run.
+        other: its cell of independent models of another architecture; None where there are none.
     """
 
     test: Mapping[str, Any]
     victim: Mapping[str, Any] | None
     stolen: list[Mapping[str, Any]]
     independent: Mapping[str, Any] | None
+    other: Mapping[str, Any] | None
+
+    @property
+    def apart(self) -> float:
+        """How far independent models of another architecture are from being like those of the owner's, as an AUC."""
+        return 0.5 if self.other is None else max(self.other["auc"], 0.5)
 
     @property
     def worst(self) -> Mapping[str, Any] | None:
@@ -48,15 +60,18 @@ def _summary(findings: Mapping[str, Any], test: Mapping[str, Any]) -> Summary:
     def first(kind: str) -> Mapping[str, Any] | None:
         return next((cell for cell in cells if cell["kind"] == kind), None)
 
-    return Summary(
-        test, first("victim"), [cell for cell in cells if cell["relation"] == "stolen"], first("independent")
-    )
+    stolen = [cell for cell in cells if cell["relation"] == "stolen"]
+    other = next((cell for cell in cells if cell["relation"] == "independent" and cell["auc"] is not None), None)
+    return Summary(test, first("victim"), stolen, first("independent"), other)
 
 
 def best(findings: Mapping[str, Any]) -> Summary | None:
-    """The test whose hardest copies it tells best, the fewer questions the better; None where none was run."""
+    """The test that tells its hardest copies best; of several, the one that another architecture or questions mislead least.
+
+    None where none was run.
+    """
     ran = [summary for summary in summaries(findings) if summary.worst is not None]
-    return max(ran, key=lambda summary: (summary.worst["auc"], -summary.victim["queries"]), default=None)  # pyright: ignore[reportOptionalSubscript]
+    return max(ran, key=lambda one: (one.worst["auc"], -one.apart, -one.victim["queries"]), default=None)  # pyright: ignore[reportOptionalSubscript]
 
 
 def headline(findings: Mapping[str, Any]) -> str:
@@ -87,10 +102,14 @@ def _best(findings: Mapping[str, Any]) -> str:
         return ""
     worst, asked = summary.worst, summary.victim["queries"]  # pyright: ignore[reportOptionalSubscript]
     effort = quantity(asked, "question") if asked else "the suspect's weights"
-    return (
+    text = (
         f"The best of them, {summary.test['name']}, tells all {quantity(len(summary.stolen), 'kind')} of copies from independent "
         f"models with an AUC of {number(worst['auc'])} or more ({worst['kind']} is the hardest), with {effort}."  # pyright: ignore[reportOptionalSubscript]
     )
+    if summary.other is None or summary.apart < MISLED:
+        return text
+    kind = summary.other["kind"]
+    return f"{text} {kind[0].upper()}{kind[1:]} models, of another architecture, are told apart by it too (AUC {number(summary.apart)})."
 
 
 def _false(findings: Mapping[str, Any]) -> str:

@@ -94,7 +94,7 @@ def test_the_page_is_whole_and_escaped_and_power_on_the_victim_comes_first(writt
     assert "cannot be run: it has &lt;no&gt; marks." in html
     assert not re.search(r'(src|href)="(?!#|data:)', html)
     assert html.index("Power on the victim itself") < html.index("Which copies are told")
-    assert "2.00<small>within 2</small>" in html
+    assert "<td>2.00</td><td>≤ 2</td>" in html
     assert re.search(r"2 of 30<small><span>0% to 20.0%", html)
 
 
@@ -109,6 +109,18 @@ def test_the_headline_names_what_has_no_power_and_the_hardest_copies():
     )
     assert "Of 30 independent models p-values at 5% accuse: rank 6.67%." in text
     assert measures(findings()) == {"false-accusations": 2 / 30}
+
+
+def test_a_test_that_also_accuses_another_architecture_says_so_and_is_second_to_one_that_does_not():
+    two = findings()
+    two["cells"] = [
+        cell | {"test": test, "auc": cell["auc"] and (auc if cell["kind"] == "independent mlp:8" else 1.0)}
+        for test, auc in (("walk", 0.89), ("rank", 0.5))
+        for cell in findings()["cells"][:5]
+    ]
+    assert "The best of them, rank, tells all 2 kinds" in headline(two)
+    two["cells"] = [cell for cell in two["cells"] if cell["test"] == "walk"]
+    assert "Independent mlp:8 models, of another architecture, are told apart by it too (AUC 0.890)." in headline(two)
 
 
 def test_the_terminal_shows_every_test_and_suspect():
@@ -133,5 +145,5 @@ def test_findings_of_which_no_test_was_run_still_make_a_report(tmp_path):
 
 def test_what_a_copy_keeps_is_told_by_the_least_loss_that_it_stays_within():
     assert [useful(loss) for loss in (-0.03, 0.01, 0.011, 0.05, 0.051)] == [
-        "within 1", "within 1", "within 2", "within 5", "more than 5",
+        "≤ 1", "≤ 1", "≤ 2", "≤ 5", "> 5",
     ]  # fmt: skip
