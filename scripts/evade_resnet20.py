@@ -4,17 +4,24 @@ The weights are one array a tensor, named as in the PyTorch file (`conv1.weight`
 x_test ["record 32 32 3"] with labels y_test. The network is undefended: what does not bring it to 0% is too weak.
 
     python scripts/evade_resnet20.py resnet20.npz cifar10.npz --records 128 --methods "pgd?steps=20" apgd-ce
+
+With --onnx the network is written as a graph of bytes as well, which the command line takes:
+
+    python scripts/evade_resnet20.py resnet20.npz cifar10.npz --methods --onnx resnet20.onnx
+    jaxattack evade resnet20.onnx --data test.npz --method "pgd?size=0.0314&steps=20"
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from onnx import TensorProto, helper, numpy_helper
 
 import jaxattack as ja
 from jaxattack.attacks.evasion import lookup
@@ -72,6 +79,51 @@ def shortcut(x: jax.Array, channels: int, stride: int) -> jax.Array:
     return jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (beside, beside)))
 
 
+def graph_of(layers: dict[str, dict[str, np.ndarray]], linear: dict[str, np.ndarray]) -> Any:
+    """The network as an ONNX model of bytes in float32, channels first."""
+    make, tensors, nodes = helper.make_node, {}, []
+
+    def tensor(name: str, value: Any) -> str:
+        value = np.asarray(value)
+        tensors[name] = numpy_helper.from_array(value.astype(np.float32) if value.dtype.kind == "f" else value, name)
+        return name
+
+    def convolved(name: str, source: str, stride: int = 1) -> str:
+        kernel = tensor(f"{name}.kernel", layers[name]["kernel"].transpose(3, 2, 0, 1))
+        sides: dict[str, Any] = {"pads": [1, 1, 1, 1], "strides": [stride, stride], "kernel_shape": [3, 3]}
+        nodes.append(make("Conv", [source, kernel, tensor(f"{name}.bias", layers[name]["bias"])], [name], **sides))
+        return name
+
+    def through(kind: str, sources: list[str], name: str, **attributes: Any) -> str:
+        nodes.append(make(kind, sources, [name], **attributes))
+        return name
+
+    mean, deviation = (np.reshape(part, (3, 1, 1)) for part in (MEAN, DEVIATION))
+    x = through("Sub", ["bytes", tensor("mean", 255 * mean)], "centred")
+    x = through("Div", [x, tensor("deviation", 255 * deviation)], "normalised")
+    x = through("Relu", [convolved("conv1", x)], "stem")
+    for stage in (1, 2, 3):
+        for block in range(3):
+            name, stride = f"layer{stage}.{block}", 2 if stage > 1 and not block else 1
+            inner = through("Relu", [convolved(f"{name}.conv1", x, stride)], f"{name}.relu")
+            inner = convolved(f"{name}.conv2", inner)
+            if stride == 2:
+                ends = [tensor(f"{name}.{part}", np.array(value)) for part, value in
+                        (("starts", [0, 0]), ("ends", [32, 32]), ("axes", [2, 3]), ("steps", [2, 2]))]  # fmt: skip
+                beside = 8 if stage == 2 else 16
+                pads = tensor(f"{name}.pads", np.array([0, beside, 0, 0, 0, beside, 0, 0]))
+                x = through("Pad", [through("Slice", [x, *ends], f"{name}.sliced"), pads], f"{name}.padded")
+            x = through("Relu", [through("Add", [inner, x], f"{name}.sum")], f"{name}.out")
+    x = through("Flatten", [through("GlobalAveragePool", [x], "pooled")], "flat")
+    through("Gemm", [x, tensor("w", linear["kernel"]), tensor("b", linear["bias"])], "logits")
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "resnet20", [value("bytes", TensorProto.FLOAT, ("batch", 3, 32, 32))],
+        [value("logits", TensorProto.FLOAT, ("batch", 10))], [*tensors.values()],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def main() -> None:
     """Print one line a method."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -80,11 +132,15 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=128)
     parser.add_argument("--size", type=float, default=8 / 255)
     parser.add_argument(
-        "--methods", nargs="+", default=["fgsm", "pgd?steps=20", "apgd-ce?steps=20", "apgd-dlr?steps=20"]
+        "--methods", nargs="*", default=["fgsm", "pgd?steps=20", "apgd-ce?steps=20", "apgd-dlr?steps=20"]
     )
+    parser.add_argument("--onnx", type=Path, help="write the network there, too")
     options = parser.parse_args()
     with np.load(options.weights) as weights, np.load(options.images) as images:
         box, x, y = resnet20(dict(weights)), images["x_test"], images["y_test"].astype(int)
+    if options.onnx:
+        layers = jax.tree.map(np.asarray, box.variables.params)
+        options.onnx.write_bytes(graph_of(layers, layers["linear"]).SerializeToString())
     for method in options.methods:
         sized = f"{method}{'&' if '?' in method else '?'}size={options.size}"
         result = ja.evade(box, lookup(sized), x=x, y=y, records=options.records)

@@ -76,11 +76,10 @@ def _reconstruction(attack: Any) -> dict[str, Any]:
 
 
 def _evasion(attack: Any) -> dict[str, Any]:
-    return {
-        **_of_victim(attack),
-        "queries": 0 if attack.white_box else getattr(attack, "queries", 0),
-        "models": int(attack.surrogate),
-    }
+    queries = 0
+    if not attack.white_box:  # the question about the record itself, and those of each round
+        queries = attack.queries if hasattr(attack, "queries") else 1 + attack.rounds * attack.points
+    return {**_of_victim(attack), "queries": queries, "models": int(attack.surrogate)}
 
 
 def _ownership(test: Any) -> dict[str, Any]:

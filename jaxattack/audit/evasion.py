@@ -145,6 +145,8 @@ def evade(
     begin = time.perf_counter()
     audit = EvasionAudit(attack=attack, extract=extract, records=records, budget=budget, seed=seed)
     target = as_victim(victim)
+    if attack is not None and attack.white_box and extract is None and surrogate is None:
+        target = target.with_weights()
     attack_value = _attack(target, audit, surrogate)
     audit = replace(audit, attack=attack_value)
     own = _records(target, x, y, records)

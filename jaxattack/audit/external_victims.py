@@ -21,7 +21,7 @@ from jaxattack.audit.records import choose_records
 from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import fingerprint, load, load_from_description
 from jaxattack.models import of_bytes
-from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only
+from jaxattack.oracle import connect, from_model, from_onnx, from_skops, label_only, network_of
 from jaxattack.types import (
     Dataset,
     ExtractionAttack,
@@ -152,7 +152,15 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     shaped = {"inputs": input_ranges(records.x.reshape(len(records), -1))} if records is not None else {}
     oracle = make(level=level, **shaped)
     twin = make(level=level, **shaped)
-    return Victim(name=path.name, oracle=oracle, twin=twin, names=oracle.names, **strangers_beside(records, oracle))
+    network = partial(network_of, path, twin) if path.suffix == ".onnx" else None
+    return Victim(
+        name=path.name,
+        oracle=oracle,
+        twin=twin,
+        names=oracle.names,
+        read_inside=network,
+        **strangers_beside(records, oracle),
+    )
 
 
 def _require_whole(path: Path, records: Dataset, takes: Inputs) -> None:

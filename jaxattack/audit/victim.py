@@ -56,6 +56,7 @@ class Victim:
         url: of a prediction API elsewhere.
         transport: how it is asked, in words.
         inside: its weights, where it is a network of this package.
+        read_inside: reads its weights, where they are in a file of another framework; None where they are not.
         estimator: what it has learnt, where it is an estimator of scikit-learn.
         dataset: the records that it was trained on and others, where they are at hand.
         member: which of them it was trained on.
@@ -80,6 +81,7 @@ class Victim:
     url: str | None = None
     transport: str = "in this process"
     inside: WhiteBox | None = None
+    read_inside: Callable[[], WhiteBox] | None = None
     estimator: Any = None
     dataset: Dataset | None = None
     member: Bool[np.ndarray, "dataset"] | None = None
@@ -134,6 +136,16 @@ class Victim:
         answer = self.twin(probes(self.oracle.access.inputs))
         scores = [part for part in answer if part is not None]
         return {"answers": fingerprint_of([[f"{value:.6g}" for value in part.ravel().tolist()] for part in scores])}
+
+    def with_weights(self) -> Victim:
+        """The same victim with its weights at hand, where they can be read.
+
+        Raises:
+            InputError: what reading them raises.
+        """
+        if self.inside is not None or self.read_inside is None:
+            return self
+        return replace(self, inside=self.read_inside())
 
     def behind(self, defences: Sequence[Defence], *, seed: int = 0) -> Victim:
         """The same victim whose oracle answers behind defences; the twin, which judges, answers as before.

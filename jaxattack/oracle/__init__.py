@@ -11,6 +11,7 @@ from jaxattack.oracle.language import from_head, random_head
 from jaxattack.oracle.ledger import PRICE, CountingOracle
 from jaxattack.oracle.local import from_function, from_model
 from jaxattack.oracle.onnx import from_onnx
+from jaxattack.oracle.onnx_network import network_of
 from jaxattack.oracle.pipeline import BinnedLogistic
 from jaxattack.oracle.prada import DETECTORS, PRADA, Watched, watched
 from jaxattack.oracle.proof_of_work import Expected, NeighbourVotes, ProofOfWork, calibrate_work, priced
@@ -47,6 +48,7 @@ __all__ = [
     "journalled",
     "label_only",
     "limited",
+    "network_of",
     "noisy",
     "priced",
     "random_head",
