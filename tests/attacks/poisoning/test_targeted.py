@@ -8,9 +8,10 @@ from attacks.poisoning.small import digits, linear, surrogate, table, target
 
 from jaxattack.attacks.poisoning import PoisonFrogs, WitchesBrew
 from jaxattack.attacks.poisoning.features import features
+from jaxattack.attacks.poisoning.influence import SoftmaxRegression
 from jaxattack.attacks.poisoning.poison_frogs import _collide
 from jaxattack.attacks.poisoning.witches_brew import gradient, mismatch
-from jaxattack.types import InputError, Target
+from jaxattack.types import InputError, Model, Surrogate, Target, Variables
 
 
 @pytest.mark.parametrize("beta", [0.1, 2.0])
@@ -77,6 +78,30 @@ def test_gradients_are_matched_within_the_size_and_the_label_stays():
     assert poison.notes["cosine after"] > poison.notes["cosine before"] + 0.1
     again = attack(train, 12, own=own, surrogate=surrogate(), target=aim)
     np.testing.assert_array_equal(again.x, poison.x)
+
+
+def test_victims_trained_on_matched_gradients_take_near_targets_for_the_wanted_class():
+    train, own, others = table(120), table(60, seed=1), table(60, seed=2)
+    regression = SoftmaxRegression.fit(train.x, train.y, 2, 1e-2)
+    weight = jnp.asarray(regression.weight, jnp.float32)
+    variables = Variables({"weight": weight[None, :-1], "bias": weight[None, -1]}, {})
+
+    def apply(variables, x):
+        return x @ variables.params["weight"] + variables.params["bias"][None]
+
+    box = Surrogate(Model(lambda _: variables, apply, lambda variables, x, _: (apply(variables, x), {})), variables)
+    margin = (others.x @ regression.weight[:-1] + regression.weight[-1]) @ [-1, 1] * (2 * others.y - 1)
+    near = np.flatnonzero(margin > 0)[np.argsort(margin[margin > 0])][:4]  # right before, and not far from the boundary
+    attack, taken, cosines = WitchesBrew(size=0.5, steps=60, restarts=1, surrogates=1), [], []
+    for place in near:
+        aim = Target(others.x[place], int(others.y[place]), 1 - int(others.y[place]))
+        poison = attack(train, 24, own=own, surrogate=box, target=aim)
+        poisoned, _ = poison.apply(train)
+        victim = SoftmaxRegression.fit(poisoned.x, poisoned.y, 2, 1e-2)  # from scratch
+        taken.append((aim.x @ victim.weight[:-1] + victim.weight[-1]).argmax() == aim.wanted)
+        cosines.append(poison.notes["cosine after"] - poison.notes["cosine before"])
+    assert np.mean(taken) >= 0.5
+    assert min(cosines) > 0
 
 
 @pytest.mark.parametrize("attack", [PoisonFrogs(), WitchesBrew()])

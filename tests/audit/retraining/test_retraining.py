@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -11,9 +12,11 @@ from attacks.poisoning.small import table
 
 from jaxattack import load
 from jaxattack.attacks.poisoning import BadNets, Minimax, PoisonFrogs, RandomFlips
+from jaxattack.audit.curves import pooled
 from jaxattack.audit.findings import values
-from jaxattack.audit.retraining import poison
-from jaxattack.audit.retraining.bounds import error_of, fit_hinge
+from jaxattack.audit.findings.membership import CopiesPoint
+from jaxattack.audit.retraining import leakage, poison
+from jaxattack.audit.retraining.bounds import bound_findings, error_of, fit_hinge
 from jaxattack.audit.retraining.cells import lay_out
 from jaxattack.audit.retraining.crafting import attackers_seed, craft_all, prepare_attacker
 from jaxattack.audit.retraining.findings import Sweep as Answered
@@ -24,7 +27,7 @@ from jaxattack.audit.retraining.split import keep_classes, split
 from jaxattack.data.sanitise import Sanitise
 from jaxattack.metrics.certificate import hinge
 from jaxattack.models import Architecture
-from jaxattack.training import Recipe
+from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import Standard
 from jaxattack.types import InputError
 
@@ -170,19 +173,46 @@ def test_a_cell_has_the_clean_records_less_what_is_replaced_and_filters_see_memb
     assert len(stamped) == (parts.held_out.y != 0).sum()
 
 
-def test_victims_of_a_last_layer_and_of_two_classes_and_membership_of_the_stamped(digits, tmp_path):
-    two = keep_classes(digits, (0, 1))
-    found = poison(
-        tmp_path / "two",
-        model=Architecture(name="softmax"), dataset=two, attacks=(Minimax(steps=60), BadNets()), learner=LEARNER,
-        shares=(0.05,), seeds=2, leakage=8,
-    ).findings  # fmt: skip
-    assert [point.share for point in found.bound.points] == [0.0, 0.05]
-    for point in found.bound.points:
+def test_two_classes_have_a_bound_that_their_poison_stays_below(audit, digits):
+    two = replace(audit, dataset=keep_classes(digits, (0, 1)), attacks=(Minimax(steps=60),), shares=(0.05,))
+    bound = bound_findings(two, split(two.dataset, "members", 0), None)
+    assert [point.share for point in bound.points] == [0.0, 0.05]
+    for point in bound.points:
         assert point.train_error <= point.loss <= point.bound + 1e-6
-    (leak,) = found.leakage
-    assert leak.poisoned == found.victim.train // 10
-    assert leak.models == 8
+
+
+def test_in_the_second_sweep_of_membership_stamped_copies_are_in_every_model_and_their_records_are_told_apart(
+    audit, monkeypatch, tmp_path
+):
+    sweeps, compared = [], []
+    monkeypatch.setattr(
+        leakage, "train_run", lambda out, sweep, **_: sweeps.append((out.name, sweep)) or SimpleNamespace(folder=out)
+    )
+    monkeypatch.setattr(leakage, "scored_observations", lambda folder, models: (folder.name, models))
+    figures = CopiesPoint(copies=1, targets=pooled(*two_models()), others=pooled(*two_models()))
+    monkeypatch.setattr(leakage, "compare_targets", lambda *arguments: compared.append(arguments) or figures)
+    parts = split(audit.dataset, "members", 0)
+    (found,) = leakage.leakage_findings(replace(audit, leakage=8), parts, tmp_path, Placement(), None)
+    (first, clean), (second, backdoored) = sweeps
+    assert (first, second) == ("clean", "backdoored")
+    assert clean.dataset is parts.train
+    assert (clean.background, clean.seed, clean.models) == (0, backdoored.seed, 8)
+    added = backdoored.dataset.x[len(parts.train) :]
+    assert backdoored.background == len(added) == found.poisoned == len(parts.train) // 10
+    assert (added[:, 5:, 5:] == 255).all()
+    poisoned = compared[0][2]
+    np.testing.assert_array_equal(compared[1][2], poisoned)
+    originals = {record.tobytes() for record in audit.attacks[1].stamp(parts.train.x[poisoned])}
+    assert {record.tobytes() for record in added} == originals
+    assert not leakage.leakage_findings(audit, parts, tmp_path, Placement(), None)
+
+
+def two_models():
+    member = np.array([[True, False] * 3, [False, True] * 3])
+    return np.where(member, 1.0, 0.0), member
+
+
+def test_a_last_layer_falls_to_one_collision_in_features_that_are_public(digits):
     frozen = poison(
         model=Architecture(name="mlp:16"), dataset=digits, attacks=(PoisonFrogs(beta=0.05, steps=100),), learner=LEARNER,
         shares=(0.1,), seeds=2, targets=2, frozen=True,
