@@ -66,6 +66,7 @@ class EvasionAudit:
             model is stolen or given, HopSkipJump otherwise.
         extract: steal a model first, with this attack, and make the examples on it; an attack on weights then becomes the
             transfer of its examples.
+        copies: how many models are stolen, each with a seed of its own; the examples are made on the mean of their logits.
         records: how many of the victim's held-out records are changed, at most.
         budget: queries, at most, those of the theft among them; None for what the attacks ask by themselves.
         seed: decides everything random.
@@ -78,13 +79,16 @@ class EvasionAudit:
     extract: ExtractionAttack | None = field(
         default=None, metadata={"example": "jaxattack.attacks.extraction.Softmax()"}
     )
+    copies: int = 1
     records: int = 100
     budget: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        at_least(1, records=self.records, budget=self.budget)
+        at_least(1, copies=self.copies, records=self.records, budget=self.budget)
+        if self.copies > 1 and self.extract is None:
+            raise InputError(f"copies is {self.copies} and nothing is stolen: give extract, or leave copies out.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -110,6 +114,7 @@ def evade(
     x: Shaped[np.ndarray, "record *feature"] | None = None,
     y: Int[np.ndarray, "record"] | None = None,
     extract: ExtractionAttack | None = None,
+    copies: int = 1,
     surrogate: WhiteBox | None = None,
     records: int = 100,
     budget: int | None = None,
@@ -125,6 +130,7 @@ def evade(
         x: records to change, as the victim takes them; None for records that it was not trained on, where there are some.
         y: their labels.
         extract: steal a model first.
+        copies: how many, for the mean of their logits.
         surrogate: a model at hand to make examples on.
         records: how many.
         budget: queries, at most.
@@ -143,7 +149,7 @@ def evade(
     """
     out = None if out is None else Path(out)
     begin = time.perf_counter()
-    audit = EvasionAudit(attack=attack, extract=extract, records=records, budget=budget, seed=seed)
+    audit = EvasionAudit(attack=attack, extract=extract, copies=copies, records=records, budget=budget, seed=seed)
     target = as_victim(victim)
     if attack is not None and attack.white_box and extract is None and surrogate is None:
         target = target.with_weights()
@@ -229,7 +235,7 @@ def _evade(
             claim(out, "evasion", identity, victim.oracle)
         return from_weights(attack, victim, own, audit.seed, progress)
     with open_session(victim.oracle, kind="evasion", identity=identity, out=out, budget=audit.budget) as session:
-        return from_answers(attack, victim, own, session, audit.seed, audit.extract, surrogate, progress)
+        return from_answers(attack, victim, own, session, audit.seed, audit.extract, audit.copies, surrogate, progress)
 
 
 def _words(audit: EvasionAudit) -> dict[str, Any]:
@@ -237,6 +243,7 @@ def _words(audit: EvasionAudit) -> dict[str, Any]:
     return {
         "method": label(audit.attack, ATTACKS),
         "extract": None if audit.extract is None else label(audit.extract, EXTRACTION_ATTACKS),
+        "copies": audit.copies,
         "records": audit.records,
         "budget": audit.budget,
         "seed": audit.seed,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from jaxattack.attacks.evasion import ensemble
 from jaxattack.audit.reconstructions import white_box
 from jaxattack.audit.session import Session
 from jaxattack.audit.victim import Victim
@@ -34,7 +35,7 @@ class Examples(NamedTuple):
         evasion: the examples.
         cost: all that was asked.
         seconds: by phase.
-        stolen: the model that was stolen first.
+        stolen: the model that was stolen first; of several the first.
         prepaid: queries that an earlier start had paid for.
         warnings: what is odd about the answers.
     """
@@ -61,6 +62,7 @@ def from_answers(
     session: Session,
     seed: int,
     extract: ExtractionAttack | None,
+    copies: int,
     surrogate: WhiteBox | None,
     progress: Progress | None,
 ) -> Examples:
@@ -71,8 +73,11 @@ def from_answers(
     """
     before, begin, seconds, stolen = session.oracle.ledger, time.perf_counter(), {}, None
     if extract is not None:
-        stolen = extract(session.oracle, seed=seed, pool=victim.pool, progress=progress)
-        surrogate = white_box(stolen, victim.oracle)
+        thefts = [
+            extract(session.oracle, seed=seed + copy, pool=victim.pool, progress=progress) for copy in range(copies)
+        ]
+        stolen, boxes = thefts[0], [white_box(theft, victim.oracle) for theft in thefts]
+        surrogate = boxes[0] if copies == 1 else ensemble(boxes)
         seconds["extraction"] = time.perf_counter() - begin
         begin = time.perf_counter()
     evasion = attack(session.oracle, *own, seed=seed, surrogate=surrogate, progress=progress)

@@ -29,6 +29,7 @@ class Evading:
         method: the attack; by default deepfool where the weights are at hand, transfer-fgsm after a theft, and hopskipjump
             elsewhere. A name may set fields, as bim?size=0.05&steps=40.
         extract: steal a model first, with this extraction attack, make the examples on it, and ask the victim about each once.
+        copies: how many models are stolen, each with a seed of its own; the examples are made on the mean of their logits.
         records: how many held-out records are changed, at most.
         budget: queries, at most; what the attack asks by itself by default.
         seed: decides everything random.
@@ -36,6 +37,7 @@ class Evading:
 
     method: str | None = None
     extract: str | None = None
+    copies: int = 1
     records: int = 100
     budget: int | None = None
     seed: int = 0
@@ -50,6 +52,7 @@ class Evading:
         return EvasionAudit(
             attack=None if self.method is None else lookup(self.method),
             extract=None if self.extract is None else extraction_attack(self.extract),
+            copies=self.copies,
             records=self.records,
             budget=self.budget,
             seed=self.seed,

@@ -91,6 +91,9 @@ def test_the_chain_steals_a_model_makes_examples_on_it_and_asks_once(digits):
     # What was stolen is the victim: its examples are the victim's own.
     assert chain.findings.success.fooled == alone.findings.success.fooled > 0
     assert evade(digits, extract=Softmax(), records=4).findings.attack.name == "transfer-fgsm"
+    twice = evade(digits, FGSM(size=0.2), extract=Softmax(), copies=2, records=40)
+    assert twice.findings.cost.queries == 2 * chain.findings.attack.stolen.queries + 80
+    assert twice.findings.success.fooled == alone.findings.success.fooled  # the mean of two exact copies
 
 
 def test_a_model_at_hand_is_made_use_of():
@@ -122,6 +125,8 @@ def test_a_budget_that_ends_is_told():
         ({"y": None}, "x and y go together"),
         ({"attack": "deepfool"}, "attack is 'deepfool'"),
         ({"extract": "softmax"}, "extract is 'softmax'"),
+        ({"copies": 2}, "copies is 2 and nothing is stolen"),
+        ({"copies": 0}, "copies is 0"),
         ({"records": 0}, "records is 0"),
         ({"budget": 0}, "budget is 0"),
         ({"seed": -1}, "seed is -1"),

@@ -13,6 +13,7 @@ zoo             the nearest boundary by differences along coordinates (Chen et a
 square          a random search over squares (Andriushchenko et al. 2020)
 one_pixel       differential evolution over a place and a colour (Su et al. 2019)
 worst           several attacks, each on what the ones before it left (Croce and Hein 2020)
+doubts          why a victim that attacks find robust may not be (Croce and Hein 2020)
 ensemble        several models as one surrogate, or each attacked at once with the others (Dong et al. 2018)
 transfer        examples made on a model at hand and tried on the victim (Papernot et al. 2017)
 questions       what every attack that only asks does around its search

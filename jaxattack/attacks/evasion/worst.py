@@ -3,25 +3,19 @@
     worst(PGD(restarts=5), CarliniWagner())    attacks of one's own
     AutoAttack(size=8 / 255)                   the authors' standard order, without FAB
 
-Survivors are compacted between attacks, so that a later attack costs what is left. As AutoAttack does, the result says where such
-figures are not to be believed:
-
-    a victim that answers the same record differently twice    a random defence: average over its noise before attacking
-    answers that are confidences, where logits are due         their gradients vanish
-    records without a gradient at their start                  as above, or a masked gradient
-    an attack that only asks beats those with weights          a masked gradient
+Survivors are compacted between attacks, so that a later attack costs what is left. `jaxattack.attacks.evasion.doubts` says where such
+figures are not to be believed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from jaxattack.attacks.evasion.doubts import ASKED_TWICE, beaten, label_twice, without_gradients
 from jaxattack.attacks.evasion.outcome import outcome, take_records
 from jaxattack.attacks.evasion.projected import APGD, FLAT
 from jaxattack.attacks.evasion.questions import QuestionAttack
@@ -45,15 +39,6 @@ from jaxattack.types import (
     at_least,
     config,
 )
-
-ASKED_TWICE = 32
-"""Records, at most, on which a victim is compared with itself."""
-
-SAME = 1e-4
-"""Answers that differ by less are the same: AutoAttack's."""
-
-STRONGER = 0.002
-"""How much of all records an attack that only asks may gain beyond those with weights: AutoAttack's."""
 
 
 class _Series(NamedTuple):
@@ -124,7 +109,7 @@ class _Several(WhiteBoxAttack):
         terms = victim if isinstance(victim, WhiteBox) else oracle.access
         x, y = take_records(terms.inputs, terms.classes, x, y)
         before = Ledger() if at_hand else oracle.ledger
-        label, doubts = _label_twice(victim, x)
+        label, doubts = label_twice(victim, x)
         right = label == y
         series = self._run(victim, x, y, right, Draw(seed), progress)
         before_all = 1 + (np.arange(len(x)) < ASKED_TWICE)  # what the victim labels records, some of them twice
@@ -155,6 +140,7 @@ class _Several(WhiteBoxAttack):
         example, success = x.copy(), np.zeros(len(x), bool)
         questions, first = np.zeros((2, len(x)), int)
         gradients, notes, flat, gain, stopped = 0, {}, 0, 0, ""
+        reach = np.zeros(2)  # how far those with weights went, in the max norm and in the 2-norm
         for place, attack in enumerate(attacks):
             left = np.flatnonzero(right & ~success)
             if not len(left):
@@ -166,15 +152,18 @@ class _Several(WhiteBoxAttack):
             questions[left] += evasion.questions
             gradients += evasion.gradients
             flat = max(flat, evasion.notes.get(FLAT, 0))
-            if not attack.white_box and any(other.white_box for other in attacks[:place]):
-                gain += int(evasion.success.sum())
+            if attack.white_box:
+                reach = np.maximum(reach, [evasion.distance.linf.max(), evasion.distance.l2.max()])
+            else:
+                near = (evasion.distance.linf <= reach[0]) & (evasion.distance.l2 <= reach[1])
+                gain += int((evasion.success & near).sum())
             notes[f"right after {place + 1}, {attack.name}"] = float((right & ~success).mean())
             if progress:
                 progress("attacks", place + 1, len(attacks))
             if not evasion.converged:
                 stopped = evasion.reason
                 break
-        warnings = (*omitted, *_flat(flat), *_masked(gain, len(x)))
+        warnings = (*omitted, *without_gradients(flat), *beaten(gain, len(x)))
         return _Series(example, success, questions, first, gradients, notes, warnings, stopped)
 
 
@@ -303,52 +292,3 @@ def _on_survivors(attack: EvasionAttack, victim: Any, x: np.ndarray, y: np.ndarr
         success=labels_of(victim, examples.x) != y, questions=np.zeros(len(x), int), gradients=examples.gradients,
         notes=examples.notes,
     )  # fmt: skip
-
-
-def _label_twice(victim: WhiteBox | Oracle, x: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """What a victim labels records, and what is odd about its answers to the first of them."""
-    some = x[:ASKED_TWICE]
-    if isinstance(victim, WhiteBox):
-        first, again = (_logits(victim, some) for _ in range(2))
-        return labels_of(victim, x), (*_differing([first], [again]), *_confidences(first))
-    first, again = ([part for part in victim(records) if part is not None] for records in (x, some))
-    return np.asarray(first[0]), tuple(_differing([part[: len(some)] for part in first], again))
-
-
-def _logits(box: WhiteBox, x: np.ndarray) -> np.ndarray:
-    return np.asarray(jax.jit(box.model.apply)(box.variables, x.astype(np.float32)))
-
-
-def _differing(first: list[np.ndarray], again: list[np.ndarray]) -> Iterator[str]:
-    if not all(
-        np.allclose(one, other, rtol=SAME, atol=SAME, equal_nan=True) for one, other in zip(first, again, strict=True)
-    ):
-        yield (
-            "the victim answers the same record differently when it is asked again: its noise hides what these attacks would find, "
-            "and success counts answers that chance gave."
-        )
-
-
-def _confidences(z: np.ndarray) -> Iterator[str]:
-    """Whether logits look like confidences: AutoAttack's test."""
-    if z.min() > -1e-5 and z.max() < 1 + 1e-5 and ((z.sum(axis=1) - 1) ** 2).mean() < 0.01:
-        yield (
-            "what the model gives as logits are numbers from 0 to 1 that sum to 1, as confidences do: their gradients vanish "
-            "where it is sure; attack the numbers before the softmax."
-        )
-
-
-def _flat(records: int) -> Iterator[str]:
-    if records:
-        yield (
-            f"{records} records have no gradient at their start: the model is saturated in float32 or masks its gradients, and "
-            "attacks on weights say too little."
-        )
-
-
-def _masked(gain: int, records: int) -> Iterator[str]:
-    if gain > STRONGER * records:
-        yield (
-            f"attacks that only ask fooled the victim about {gain} records that attacks with its weights had left: its "
-            "gradients are masked; read robust accuracy after more steps, restarts or an adaptive attack."
-        )

@@ -84,6 +84,9 @@ def test_asking_that_beats_weights_is_told():
     flat = Model(both.box.model.init, lambda variables, x: jnp.round(4 * both.box.model.apply(variables, x)), None)
     evasion = worst(PGD(steps=3), HopSkipJump(queries=60))(replace(both.box, model=flat), *records(both, 20))
     assert "gradients are masked" in evasion.warnings[-1]
+    farther = worst(FGSM(size=1e-4), HopSkipJump(queries=60))(both.box, *records(both, 20))
+    assert farther.among_right > 0.9
+    assert not farther.warnings
     assert evasion.cost.queries == evasion.questions.sum() == 0 < evasion.notes["questions to the model at hand"]
 
 
