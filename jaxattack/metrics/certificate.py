@@ -108,8 +108,8 @@ class Certificate:
     def sample(self, count: int, seed: int) -> tuple[Float[np.ndarray, "poison feature"], Int[np.ndarray, "poison"]]:
         """So many of the points at random, each once while there are enough."""
         order = np.random.default_rng(seed).permutation(len(self.label))
-        chosen = np.resize(order, count)
-        return self.points[chosen], self.label[chosen]
+        rows = np.resize(order, count)
+        return self.points[rows], self.label[rows]
 
 
 def certify(

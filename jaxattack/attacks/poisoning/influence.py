@@ -69,8 +69,8 @@ class SoftmaxRegression(NamedTuple):
 
         first = np.zeros(shape) if start is None else start.weight
         options = {"maxiter": 5000, "maxfun": 10000, "ftol": 1e-12, "gtol": 1e-6}
-        found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-        return cls(found.x.reshape(shape), decay)
+        solution = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
+        return cls(solution.x.reshape(shape), decay)
 
     def loss(self, x: Float[np.ndarray, "record feature"], y: Int[np.ndarray, "record"]) -> float:
         """The mean cross entropy on some records, in nats."""

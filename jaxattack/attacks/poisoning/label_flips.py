@@ -19,7 +19,7 @@ from jaxattack.attacks.poisoning.units import to_inputs
 from jaxattack.types import Dataset, InputError, Poison, PoisonGoal, Progress, Surrogate, Target, at_least, config
 
 
-def _flipped(name: str, dataset: Dataset, records: np.ndarray, label: np.ndarray, notes: dict) -> Poison:
+def _flips(name: str, dataset: Dataset, records: np.ndarray, label: np.ndarray, notes: dict) -> Poison:
     return Poison(
         attack=name, x=dataset.x[records], y=label.astype(dataset.y.dtype), replaces=records, source=records, notes=notes
     )  # fmt: skip
@@ -64,7 +64,7 @@ class RandomFlips:
         rng = np.random.default_rng(seed)
         order, shift = rng.permutation(len(dataset)), rng.integers(1, dataset.classes, len(dataset))
         records = order[:count]
-        return _flipped(self.name, dataset, records, (dataset.y[records] + shift[records]) % dataset.classes, {})
+        return _flips(self.name, dataset, records, (dataset.y[records] + shift[records]) % dataset.classes, {})
 
 
 @config
@@ -126,4 +126,4 @@ class InfluenceFlips:
                 progress("flips", int((~left).sum()), count)
         notes = {"regression's loss before": before, "regression's loss after": regression.loss(own_x, own.y)}
         records = np.flatnonzero(~left)
-        return _flipped(self.name, dataset, records, label[records], notes)
+        return _flips(self.name, dataset, records, label[records], notes)

@@ -81,13 +81,13 @@ class Minimax:
             x, dataset.y, count / len(dataset), feasible, norm_squared=self.norm_squared, steps=self.steps
         )
         points, label = certificate.sample(count, seed)
-        made = points.reshape(count, *dataset.shape)
+        pixels = points.reshape(count, *dataset.shape)
         if dataset.x.dtype == np.uint8:
-            made = np.rint(made * 255).clip(0, 255).astype(np.uint8)
+            pixels = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
         outside = np.full(count, -1)
         return Poison(
             attack=self.name,
-            x=made.astype(dataset.x.dtype),
+            x=pixels.astype(dataset.x.dtype),
             y=label.astype(dataset.y.dtype),
             replaces=outside,
             source=outside,

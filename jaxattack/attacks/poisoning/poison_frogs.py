@@ -100,16 +100,16 @@ class PoisonFrogs:
         of_class = np.flatnonzero(own.y == target.wanted)
         if not len(of_class):
             raise InputError(f"the attacker has no record of class {target.wanted}, which {self.name} would move.")
-        chosen = np.resize(np.random.default_rng(seed).permutation(of_class), count)
-        plain, aim = to_inputs(own.x[chosen]), to_inputs(target.x[None])
+        rows = np.resize(np.random.default_rng(seed).permutation(of_class), count)
+        plain, aim = to_inputs(own.x[rows]), to_inputs(target.x[None])
         base = self.watermark * aim + (1 - self.watermark) * plain
-        crafted, left = _collide(model, variables, base, aim, *range_of(dataset), self.beta, self.steps)
-        x = from_inputs(np.asarray(crafted), dataset)
-        moved = np.linalg.norm((to_inputs(x) - plain).reshape(count, -1), axis=1)
+        moved, left = _collide(model, variables, base, aim, *range_of(dataset), self.beta, self.steps)
+        x = from_inputs(np.asarray(moved), dataset)
+        gone = np.linalg.norm((to_inputs(x) - plain).reshape(count, -1), axis=1)
         span = np.linalg.norm((aim - plain).reshape(count, -1), axis=1)
         notes = {
             "features: way left": float(np.sqrt(np.median(np.asarray(left)))),
-            "records: way gone": float(np.median(moved / np.maximum(span, 1e-12))),
+            "records: way gone": float(np.median(gone / np.maximum(span, 1e-12))),
         }
         outside = np.full(count, -1)
         return Poison(

@@ -101,12 +101,12 @@ class WitchesBrew:
         x, y = to_inputs(dataset.x[source]), dataset.y[source].astype(np.int32)
         aim = to_inputs(target.x[None]), np.asarray([target.wanted], np.int32)
         keys = jax.random.split(jax.random.key(seed), self.restarts)
-        crafted, before, after = _match(
+        best, before, after = _match(
             self, model, variables, x, y, *aim, low, high, self.size * (high - low).astype(np.float32), keys
         )
         notes = {"cosine before": float(1 - before), "cosine after": float(1 - after)}
         return Poison(
-            attack=self.name, x=from_inputs(np.asarray(crafted), dataset), y=dataset.y[source], replaces=source, source=source,
+            attack=self.name, x=from_inputs(np.asarray(best), dataset), y=dataset.y[source], replaces=source, source=source,
             notes=notes,
         )  # fmt: skip
 

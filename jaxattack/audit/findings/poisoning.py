@@ -99,7 +99,7 @@ class TargetFindings:
         label: its class.
         wanted: the class that it shall be taken for.
         right: the share of the clean victims that label it right.
-        counted: whether most do; a target that was wrong before is no success and is left out of all shares.
+        valid: whether most do; a target that was wrong before is no success and is left out of all shares.
         success: by attack and share of poison, without a filter, the share of victims that take it for the wanted class.
     """
 
@@ -107,7 +107,7 @@ class TargetFindings:
     label: int
     wanted: int
     right: float
-    counted: bool
+    valid: bool
     success: Mapping[str, Mapping[str, float]]
 
 
@@ -153,21 +153,21 @@ class LeakageFindings:
         attack: the backdoor.
         membership: the membership attack.
         models: of each sweep, each a target of the others.
-        poisoned: how many records a stamped copy was made of.
+        records: how many of them a stamped copy was made of.
         clean: what is found of these records without the copies.
-        backdoored: with them.
+        backdoor: with them.
         others_clean: of all other records, without.
-        others_backdoored: with.
+        others_backdoor: with.
     """
 
     attack: str
     membership: str
     models: int
-    poisoned: int
+    records: int
     clean: PooledFindings
-    backdoored: PooledFindings
+    backdoor: PooledFindings
     others_clean: PooledFindings
-    others_backdoored: PooledFindings
+    others_backdoor: PooledFindings
 
 
 @dataclass(frozen=True, kw_only=True)

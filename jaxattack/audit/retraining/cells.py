@@ -1,6 +1,6 @@
 """Every cell of the sweep as rows of one member matrix over one set of records.
 
-    records    the training set | every poison | those that judge | each backdoor's: those of other classes, stamped, its label |
+    records    the training set | every poison | those that judge | each backdoor's: those of other classes with its trigger, its label |
                the targets, with the label that they shall have
     cell       the training set less what is replaced, and one poison, less what a filter leaves out; as many rows as seeds
 
@@ -44,13 +44,13 @@ class Layout(NamedTuple):
     Attributes:
         records: all of them.
         held_out: those that judge.
-        stamped: of each attack that is a backdoor, by its place.
+        triggers: the records that bear one, of each attack that is a backdoor, by its place.
         targets: each target with the label that it shall have.
     """
 
     records: Dataset
     held_out: slice
-    stamped: dict[int, slice]
+    triggers: dict[int, slice]
     targets: slice
 
 
@@ -68,11 +68,11 @@ def lay_out(
 
     places = [append(craft.poison.x, craft.poison.y) for craft in crafts]
     held_out = append(parts.held_out.x, parts.held_out.y)
-    stamped = {}
+    triggers = {}
     for place, attack in enumerate(audit.attacks):
         if isinstance(attack, BackdoorAttack):
             others = parts.held_out.x[parts.held_out.y != attack.wanted]
-            stamped[place] = append(attack.stamp(others), np.full(len(others), attack.wanted))
+            triggers[place] = append(attack.stamp(others), np.full(len(others), attack.wanted))
     targets = append(
         np.stack([target.x for target in attacker.targets]) if attacker.targets else parts.train.x[:0],
         np.array([target.wanted for target in attacker.targets], int),
@@ -88,7 +88,7 @@ def lay_out(
             member[craft.poison.replaces[craft.poison.replaces >= 0]] = False
             member[poisoned] = True
         for filtering, sanitise in enumerate((None, *audit.sanitise)):
-            stays = member if sanitise is None else sanitised(records, member, sanitise)
+            stays = member if sanitise is None else sanitise_members(records, member, sanitise)
             cells.append(
                 Cell(
                     craft=None if craft is None else number - 1,
@@ -97,10 +97,12 @@ def lay_out(
                     left=1.0 if poisoned is None else float(stays[poisoned].mean()),
                 )
             )
-    return Layout(records, held_out, stamped, targets), tuple(cells)
+    return Layout(records, held_out, triggers, targets), tuple(cells)
 
 
-def sanitised(records: Dataset, member: Bool[np.ndarray, "record"], sanitise: Sanitise) -> Bool[np.ndarray, "record"]:
+def sanitise_members(
+    records: Dataset, member: Bool[np.ndarray, "record"], sanitise: Sanitise
+) -> Bool[np.ndarray, "record"]:
     """The members that a filter leaves in, which sees the members alone."""
     rows: Int[np.ndarray, "member"] = np.flatnonzero(member)
     stays = member.copy()

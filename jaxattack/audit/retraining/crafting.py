@@ -7,8 +7,7 @@ victims train a last layer on features that are public, the surrogate is the pub
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -68,9 +67,9 @@ def prepare_attacker(audit: PoisonAudit, parts: Split) -> Attacker:
     if not (count or audit.frozen):
         return Attacker(None, (), ())
     model = model_for(audit.model, parts.train)
-    shown = parts.own if audit.frozen else parts.train
-    member = np.ones((1 if audit.frozen else count, len(shown)), bool)
-    ensemble, _ = train_ensemble(model, audit.learner, shown, member, seed=attackers_seed(audit.seed))
+    public = parts.own if audit.frozen else parts.train
+    member = np.ones((1 if audit.frozen else count, len(public)), bool)
+    ensemble, _ = train_ensemble(model, audit.learner, public, member, seed=attackers_seed(audit.seed))
     surrogate = Surrogate(model, ensemble.variables)
     if not audit.targeted:
         return Attacker(surrogate, (), ())
@@ -126,11 +125,11 @@ def craft_all(audit: PoisonAudit, parts: Split, attacker: Attacker, progress: Pr
 
 
 def _craft(audit: PoisonAudit, parts: Split, attacker: Attacker, place: int, share: float, target: int | None) -> Craft:
-    attack: Callable[..., Any] = audit.attacks[place]
+    attack = audit.attacks[place]
     seed = int(np.random.SeedSequence(audit.seed, spawn_key=(5, 3, target or 0)).generate_state(1)[0])
     surrogate = attacker.surrogate
     if surrogate is not None and not audit.frozen:
-        count = audit.attacks[place].surrogates
+        count = attack.surrogates
         surrogate = Surrogate(surrogate.model, jax.tree.map(lambda leaf: leaf[:count], surrogate.variables))
     poison = attack(
         parts.train,

@@ -28,7 +28,7 @@ SHOWN = 8
 """Poison records in the gallery, at most, of all attacks together."""
 
 
-class Sweep(NamedTuple):
+class Outcome(NamedTuple):
     """A sweep and what its victims say.
 
     Attributes:
@@ -57,123 +57,127 @@ class Sweep(NamedTuple):
         return (None, *range(len(self.audit.sanitise)))
 
 
-def clean_findings(sweep: Sweep) -> tuple[CleanFindings, ...]:
+def clean_findings(outcome: Outcome) -> tuple[CleanFindings, ...]:
     """Victims without poison, of each filter."""
     return tuple(
         CleanFindings(
-            sanitise=_filter_name(sweep, place),
-            records=int(sweep.cells[sweep.cell(None, place)].member.sum()),
-            accuracy=_accuracy(sweep, [sweep.cell(None, place)]),
+            sanitise=_filter_name(outcome, place),
+            records=int(outcome.cells[outcome.cell(None, place)].member.sum()),
+            accuracy=_accuracy(outcome, [outcome.cell(None, place)]),
         )
-        for place in sweep.filters
+        for place in outcome.filters
     )
 
 
-def attack_findings(sweep: Sweep) -> tuple[AttackFindings, ...]:
+def attack_findings(outcome: Outcome) -> tuple[AttackFindings, ...]:
     """Every attack."""
-    return tuple(_attack(sweep, place) for place in range(len(sweep.audit.attacks)))
+    return tuple(_attack(outcome, place) for place in range(len(outcome.audit.attacks)))
 
 
-def _attack(sweep: Sweep, place: int) -> AttackFindings:
-    attack, shares = sweep.audit.attacks[place], sorted({*sweep.audit.shares})
-    crafts = [number for number, craft in enumerate(sweep.crafts) if craft.attack == place]
-    largest = [sweep.crafts[number].poison.notes for number in crafts if sweep.crafts[number].share == shares[-1]]
+def _attack(outcome: Outcome, place: int) -> AttackFindings:
+    attack, shares = outcome.audit.attacks[place], sorted({*outcome.audit.shares})
+    crafts = [number for number, craft in enumerate(outcome.crafts) if craft.attack == place]
+    largest = [outcome.crafts[number].poison.notes for number in crafts if outcome.crafts[number].share == shares[-1]]
     return AttackFindings(
-        name=sweep.audit.names[place],
+        name=outcome.audit.names[place],
         goal=attack.goal,
         paper=getattr(attack, "paper", "an attack of your own"),
         surrogates=attack.surrogates,
-        points=tuple(_point(sweep, place, share, filtering) for filtering in sweep.filters for share in shares),
+        points=tuple(_point(outcome, place, share, filtering) for filtering in outcome.filters for share in shares),
         notes={name: float(np.mean([notes[name] for notes in largest])) for name in largest[0]},
     )
 
 
-def _point(sweep: Sweep, place: int, share: float, filtering: int | None) -> PointFindings:
-    goal = sweep.audit.attacks[place].goal
-    crafts = [number for number, craft in enumerate(sweep.crafts) if (craft.attack, craft.share) == (place, share)]
-    cells = [sweep.cell(number, filtering) for number in crafts]
-    accuracy = _accuracy(sweep, cells)
-    clean = sweep.cell(None, filtering)
+def _point(outcome: Outcome, place: int, share: float, filtering: int | None) -> PointFindings:
+    goal = outcome.audit.attacks[place].goal
+    crafts = [number for number, craft in enumerate(outcome.crafts) if (craft.attack, craft.share) == (place, share)]
+    cells = [outcome.cell(number, filtering) for number in crafts]
+    accuracy = _accuracy(outcome, cells)
+    clean = outcome.cell(None, filtering)
     success, without = None, None
     if goal == "backdoor":
-        stamped = sweep.layout.stamped[place]
-        success, without = (share_over_seeds(sweep.right[cell, :, stamped]) for cell in (cells[0], clean))
+        triggers = outcome.layout.triggers[place]
+        success, without = (share_over_seeds(outcome.right[cell, :, triggers]) for cell in (cells[0], clean))
     elif goal == "targeted":
-        counted = [number for number in crafts if _counted(sweep)[sweep.crafts[number].target]]
-        if counted:
-            hits = [_taken(sweep, sweep.cell(number, filtering), sweep.crafts[number].target) for number in counted]
-            before = [_taken(sweep, clean, sweep.crafts[number].target) for number in counted]
+        valid = [number for number in crafts if _valid(outcome)[outcome.crafts[number].target]]
+        if valid:
+            hits = [
+                _success(outcome, outcome.cell(number, filtering), outcome.crafts[number].target) for number in valid
+            ]
+            before = [_success(outcome, clean, outcome.crafts[number].target) for number in valid]
             success, without = share_of_victims(np.stack(hits)), share_of_victims(np.stack(before))
     return PointFindings(
         share=share,
-        poison=max(len(sweep.crafts[number].poison) for number in crafts),
-        sanitise=_filter_name(sweep, filtering),
-        left=float(np.mean([sweep.cells[cell].left for cell in cells])),
+        poison=max(len(outcome.crafts[number].poison) for number in crafts),
+        sanitise=_filter_name(outcome, filtering),
+        left=float(np.mean([outcome.cells[cell].left for cell in cells])),
         accuracy=accuracy,
-        drop=difference(_accuracy(sweep, [clean]), accuracy),
+        drop=difference(_accuracy(outcome, [clean]), accuracy),
         success=success,
         without=without,
     )
 
 
-def target_findings(sweep: Sweep) -> tuple[TargetFindings, ...]:
+def target_findings(outcome: Outcome) -> tuple[TargetFindings, ...]:
     """Every target, and what each attack does to it without a filter."""
-    counted = _counted(sweep)
+    valid = _valid(outcome)
     return tuple(
         TargetFindings(
-            record=sweep.attacker.places[number],
+            record=outcome.attacker.places[number],
             label=target.label,
             wanted=target.wanted,
-            right=float(_clean_right(sweep)[:, number].mean()),
-            counted=bool(counted[number]),
-            success=_success_of(sweep, number),
+            right=float(_clean_right(outcome)[:, number].mean()),
+            valid=bool(valid[number]),
+            success=_success_of(outcome, number),
         )
-        for number, target in enumerate(sweep.attacker.targets)
+        for number, target in enumerate(outcome.attacker.targets)
     )
 
 
-def _success_of(sweep: Sweep, target: int) -> dict[str, dict[str, float]]:
+def _success_of(outcome: Outcome, target: int) -> dict[str, dict[str, float]]:
     success: dict[str, dict[str, float]] = {}
-    for number, craft in enumerate(sweep.crafts):
+    for number, craft in enumerate(outcome.crafts):
         if craft.target == target:
-            share = float(_taken(sweep, sweep.cell(number, None), target).mean())
-            success.setdefault(sweep.audit.names[craft.attack], {})[f"{craft.share:g}"] = share
+            share = float(_success(outcome, outcome.cell(number, None), target).mean())
+            success.setdefault(outcome.audit.names[craft.attack], {})[f"{craft.share:g}"] = share
     return success
 
 
-def _accuracy(sweep: Sweep, cells: list[int]) -> ShareFindings:
+def _accuracy(outcome: Outcome, cells: list[int]) -> ShareFindings:
     """On the records that judge, over the seeds; of several training sets at once, each seed's mean over them."""
-    right = sweep.right[cells][:, :, sweep.layout.held_out]
+    right = outcome.right[cells][:, :, outcome.layout.held_out]
     return share_over_seeds(np.moveaxis(right, 0, 1).reshape(right.shape[1], -1))
 
 
-def _taken(sweep: Sweep, cell: int, target: int | None) -> Bool[np.ndarray, "seed"]:
+def _success(outcome: Outcome, cell: int, target: int | None) -> Bool[np.ndarray, "seed"]:
     """Which victims take a target for the wanted class."""
     assert target is not None
-    return sweep.right[cell, :, sweep.layout.targets.start + target]
+    return outcome.right[cell, :, outcome.layout.targets.start + target]
 
 
-def _clean_right(sweep: Sweep) -> Bool[np.ndarray, "seed target"]:
+def _clean_right(outcome: Outcome) -> Bool[np.ndarray, "seed target"]:
     """Which clean victims label each target right."""
-    places = sweep.layout.held_out.start + np.array(sweep.attacker.places, int)
-    return sweep.right[sweep.cell(None, None)][:, places]
+    places = outcome.layout.held_out.start + np.array(outcome.attacker.places, int)
+    return outcome.right[outcome.cell(None, None)][:, places]
 
 
-def _counted(sweep: Sweep) -> Bool[np.ndarray, "target"]:
-    return _clean_right(sweep).mean(axis=0) > 0.5
+def _valid(outcome: Outcome) -> Bool[np.ndarray, "target"]:
+    return _clean_right(outcome).mean(axis=0) > 0.5
 
 
-def _filter_name(sweep: Sweep, place: int | None) -> str | None:
-    return None if place is None else sweep.audit.sanitise[place].name
+def _filter_name(outcome: Outcome, place: int | None) -> str | None:
+    return None if place is None else outcome.audit.sanitise[place].name
 
 
-def gallery(sweep: Sweep, train: Dataset) -> tuple[tuple[GalleryEntry, ...], dict[int, UInt8[np.ndarray, "*pixel"]]]:
+def gallery(
+    outcome: Outcome, train: Dataset
+) -> tuple[tuple[GalleryEntry, ...], dict[int, UInt8[np.ndarray, "*pixel"]]]:
     """The first poison records of each attack at the largest share, and their pictures by number."""
     entries: list[GalleryEntry] = []
     pictures: dict[int, np.ndarray] = {}
-    for place in range(len(sweep.audit.attacks) if train.images else 0):
-        poison = next(craft.poison for craft in reversed(sweep.crafts) if craft.attack == place)
-        for row in range(min(max(SHOWN // len(sweep.audit.attacks), 1), len(poison))):
+    for place in range(len(outcome.audit.attacks) if train.images else 0):
+        poison = next(craft.poison for craft in reversed(outcome.crafts) if craft.attack == place)
+        for row in range(min(max(SHOWN // len(outcome.audit.attacks), 1), len(poison))):
             pictures[len(pictures)] = poison.x[row]
             number, source = len(pictures) - 1, None
             if poison.source[row] >= 0:
@@ -182,7 +186,7 @@ def gallery(sweep: Sweep, train: Dataset) -> tuple[tuple[GalleryEntry, ...], dic
             label = int(poison.y[row])
             entries.append(
                 GalleryEntry(
-                    attack=sweep.audit.names[place],
+                    attack=outcome.audit.names[place],
                     label=train.names[label] if train.names else f"{label}",
                     source=source,
                     poison=number,

@@ -52,33 +52,31 @@ def _leakage(
 ) -> LeakageFindings:
     records, membership = parts.train, LiRA(online=True)
     poison = attack(records, min(POISONED, len(records) // 10), own=parts.own, seed=audit.seed)
-    poisoned = np.isin(np.arange(len(records)), poison.source)
-    found = []
-    for backdoored in (False, True):
-        dataset = records.extend(poison.x, poison.y, kind="poison") if backdoored else records
+    stamped = np.isin(np.arange(len(records)), poison.source)
+    pair = []
+    for with_backdoor in (False, True):
+        dataset = records.extend(poison.x, poison.y, kind="poison") if with_backdoor else records
         sweep = MembershipAudit(
             model=audit.model,
             dataset=dataset,
             learner=audit.learner,
             models=audit.leakage,
             attacks=(membership,),
-            background=len(poison) if backdoored else 0,
+            background=len(poison) if with_backdoor else 0,
             keep_weights=False,
             seed=audit.seed,
         )
-        folder = "backdoored" if backdoored else "clean"
+        folder = "backdoored" if with_backdoor else "clean"
         plan = train_run(out / folder, sweep, placement=placement, progress=progress)
-        found.append(
-            compare_targets(scored_observations(plan.folder, audit.leakage), membership, poisoned, len(poison))
-        )
-    clean, raised = found
+        pair.append(compare_targets(scored_observations(plan.folder, audit.leakage), membership, stamped, len(poison)))
+    clean, backdoor = pair
     return LeakageFindings(
         attack=name,
         membership=label(membership, REGISTRY),
         models=audit.leakage,
-        poisoned=int(poisoned.sum()),
+        records=int(stamped.sum()),
         clean=clean.targets,
-        backdoored=raised.targets,
+        backdoor=backdoor.targets,
         others_clean=clean.others,
-        others_backdoored=raised.others,
+        others_backdoor=backdoor.others,
     )

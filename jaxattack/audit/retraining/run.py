@@ -16,11 +16,11 @@ from jaxattack.audit.records import Standardise, choose_records
 from jaxattack.audit.retraining.bounds import bound_findings
 from jaxattack.audit.retraining.cells import lay_out
 from jaxattack.audit.retraining.crafting import Craft, craft_all, prepare_attacker
-from jaxattack.audit.retraining.findings import Sweep, attack_findings, clean_findings, gallery, target_findings
+from jaxattack.audit.retraining.findings import Outcome, attack_findings, clean_findings, gallery, target_findings
 from jaxattack.audit.retraining.leakage import leakage_findings
 from jaxattack.audit.retraining.plan import PoisonAudit
 from jaxattack.audit.retraining.split import split
-from jaxattack.audit.retraining.sweep import claim_folder, identity, kept_poison, train_victims
+from jaxattack.audit.retraining.sweep import claim_folder, identity, read_or_craft, train_victims
 from jaxattack.audit.sweep import folder_or_none
 from jaxattack.data.sanitise import Sanitise
 from jaxattack.models.source import ModelSource
@@ -116,35 +116,35 @@ def run_poisoning(
 ) -> PoisonResult:
     """As `jaxattack.poison`, its arguments as one value."""
     begin = time.perf_counter()
-    chosen = choose_records(audit.dataset, audit.records, audit.seed)
-    parts = split(chosen, audit.standardise, audit.seed)
+    records = choose_records(audit.dataset, audit.records, audit.seed)
+    parts = split(records, audit.standardise, audit.seed)
     for attack in audit.attacks:
         attack.check(parts.train)
-    described = identity(audit, chosen)
-    claim_folder(out, described)
+    terms = identity(audit, records)
+    claim_folder(out, terms)
     attacker = prepare_attacker(audit, parts)
-    crafts = kept_poison(out, described, lambda: craft_all(audit, parts, attacker, progress))
+    crafts = read_or_craft(out, terms, lambda: craft_all(audit, parts, attacker, progress))
     crafted = time.perf_counter()
     layout, cells = lay_out(audit, parts, attacker, crafts)
-    answers = train_victims(audit, layout, cells, attacker, described, out, placement, progress)
+    answers = train_victims(audit, layout, cells, attacker, terms, out, placement, progress)
     trained = time.perf_counter()
-    sweep = Sweep(audit, layout, cells, crafts, attacker, answers.right)
-    entries, pictures = gallery(sweep, parts.train)
+    outcome = Outcome(audit, layout, cells, crafts, attacker, answers.right)
+    entries, pictures = gallery(outcome, parts.train)
     findings = PoisoningFindings(
-        title=f"{chosen.name} · {model_label(audit.model)} · poison by {_several(audit.names)}",
+        title=f"{records.name} · {model_label(audit.model)} · poison by {_several(audit.names)}",
         victim=VictimFindings(
             model=model_label(audit.model),
-            data=chosen.name,
-            classes=chosen.classes,
+            data=records.name,
+            classes=records.classes,
             train=len(parts.train),
             own=len(parts.own),
             held_out=len(parts.held_out),
             seeds=audit.seeds,
             frozen=audit.frozen,
         ),
-        clean=clean_findings(sweep),
-        attacks=attack_findings(sweep),
-        targets=target_findings(sweep),
+        clean=clean_findings(outcome),
+        attacks=attack_findings(outcome),
+        targets=target_findings(outcome),
         bound=bound_findings(audit, parts, progress),
         leakage=leakage_findings(audit, parts, out, placement, progress),
         gallery=entries,
@@ -157,7 +157,7 @@ def run_poisoning(
             memory_bytes=peak_memory(),
             device=device(),
         ),
-        config={"data": chosen.name, "model": model_label(audit.model), **audit.words()},
+        config={"data": records.name, "model": model_label(audit.model), **audit.words()},
         environment=environment(),
     )
     return PoisonResult(findings=findings, crafts=crafts, pictures=pictures)

@@ -53,16 +53,16 @@ class Answers(NamedTuple):
 def identity(audit: PoisonAudit, records: Dataset) -> dict[str, Any]:
     """What decides the poison and the victims, as plain values."""
     model = model_for(audit.model, records)
-    described = {
+    terms = {
         "format": FORMAT,
         "data": {"name": records.name, "records": len(records), "sha256": fingerprint(records)},
         "victim": model_identity(audit.model, model, records.shape),
         **audit.words(),
     }
-    return json.loads(json.dumps(described))
+    return json.loads(json.dumps(terms))
 
 
-def claim_folder(out: Path, described: dict[str, Any]) -> None:
+def claim_folder(out: Path, terms: dict[str, Any]) -> None:
     """Make the folder this audit's, or see that it is.
 
     Raises:
@@ -72,18 +72,17 @@ def claim_folder(out: Path, described: dict[str, Any]) -> None:
     file = out / "poisoning.json"
     if not file.exists() and any(entry.suffix != ".partial" for entry in out.iterdir()):
         raise FolderError(f"{out} holds files that are no poisoning audit: give an empty or a new folder.")
-    write_json_once(file, described)
+    write_json_once(file, terms)
     other = [
-        f"{place:.80} was {was!r:.80} and is now {now!r:.80}"
-        for place, was, now in differences(described, read_json(file))
+        f"{place:.80} was {was!r:.80} and is now {now!r:.80}" for place, was, now in differences(terms, read_json(file))
     ]
     if other:
         raise FolderError(f"{out} keeps another poisoning audit ({'; '.join(other[:3])}): give another folder.")
 
 
-def kept_poison(out: Path, described: dict[str, Any], craft: Callable[[], tuple[Craft, ...]]) -> tuple[Craft, ...]:
+def read_or_craft(out: Path, terms: dict[str, Any], craft: Callable[[], tuple[Craft, ...]]) -> tuple[Craft, ...]:
     """The poison, from the folder or made now and kept."""
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:16]
     file = out / f"poison-{digest}.npz"
     if not file.exists():
         crafts = craft()
@@ -124,7 +123,7 @@ def train_victims(
     layout: Layout,
     cells: tuple[Cell, ...],
     attacker: Attacker,
-    described: dict[str, Any],
+    terms: dict[str, Any],
     out: Path,
     placement: Placement,
     progress: Progress | None,
@@ -137,12 +136,12 @@ def train_victims(
     records, source = layout.records, audit.model
     if audit.frozen:
         assert attacker.surrogate is not None
-        records, source = featured(records, attacker.surrogate), HEAD
+        records, source = public_features(records, attacker.surrogate), HEAD
     member: Bool[np.ndarray, "model record"] = np.repeat(np.stack([cell.member for cell in cells]), audit.seeds, axis=0)
     sweep = Sweep(model=model_for(source, records), recipe=audit.learner, seed=audit.seed)
     slots = int(member.sum(axis=1).max())
     run_identity = {
-        **described,
+        **terms,
         "sweep": fingerprint(records),
         "member": hashlib.sha256(np.packbits(member, axis=1).tobytes()).hexdigest(),
         "signals": [signal.name for signal in sweep.signals],
@@ -155,18 +154,18 @@ def train_victims(
     return Answers(right.reshape(len(cells), audit.seeds, -1), steps)
 
 
-def featured(records: Dataset, surrogate: Surrogate) -> Dataset:
+def public_features(records: Dataset, surrogate: Surrogate) -> Dataset:
     """Records as what the last layer of the public network is given: a table.
 
     Raises:
         InputError: features that do not tell records apart.
     """
     blocks = np.array_split(records.x, -(-len(records) // 4096))
-    public = [
+    parts = [
         np.asarray(features_of_all(surrogate.model, surrogate.variables, jnp.asarray(to_inputs(block))))[0]
         for block in blocks
     ]
-    x = np.concatenate(public).astype(np.float32)
+    x = np.concatenate(parts).astype(np.float32)
     if not np.ptp(x):
         raise InputError("the public network's features are the same for every record: train it longer, or on more.")
     return Dataset(x=x, y=records.y, classes=records.classes, name=records.name, names=records.names)

@@ -53,13 +53,13 @@ def _points(findings: Values) -> Grid:
 
 
 def _leakage(findings: Values) -> Grid:
-    grid = empty_grid("membership (AUC)", "of", "clean", "backdoored")
+    grid = empty_grid("membership (AUC)", "of", "clean", "with backdoor")
     for leak in findings["leakage"]:
-        for words, clean, raised in (
-            ("stamped records", "clean", "backdoored"),
-            ("others", "others_clean", "others_backdoored"),
+        for words, clean, backdoor in (
+            ("stamped records", "clean", "backdoor"),
+            ("others", "others_clean", "others_backdoor"),
         ):
-            grid.add_row(leak["attack"], words, f"{leak[clean]['auc']:.3f}", f"{leak[raised]['auc']:.3f}")
+            grid.add_row(leak["attack"], words, f"{leak[clean]['auc']:.3f}", f"{leak[backdoor]['auc']:.3f}")
     return grid
 
 

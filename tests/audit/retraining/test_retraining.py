@@ -19,8 +19,7 @@ from jaxattack.audit.retraining import leakage, poison
 from jaxattack.audit.retraining.bounds import bound_findings, error_of, fit_hinge
 from jaxattack.audit.retraining.cells import lay_out
 from jaxattack.audit.retraining.crafting import attackers_seed, craft_all, prepare_attacker
-from jaxattack.audit.retraining.findings import Sweep as Answered
-from jaxattack.audit.retraining.findings import _counted, attack_findings, target_findings
+from jaxattack.audit.retraining.findings import Outcome, _valid, attack_findings, target_findings
 from jaxattack.audit.retraining.intervals import difference, share_of_victims, share_over_seeds
 from jaxattack.audit.retraining.plan import PoisonAudit
 from jaxattack.audit.retraining.split import keep_classes, split
@@ -131,12 +130,12 @@ def test_targets_were_right_before_and_one_that_most_clean_victims_get_wrong_is_
     right = np.ones((len(cells), 3, len(layout.records)), bool)
     right[0, :2, layout.held_out.start + attacker.places[0]] = False  # two of three clean victims
     right[:, :, layout.targets.start + 1] = False  # of the other target nobody is ever taken in
-    answered = Answered(replace(audit, attacks=audit.attacks[2:]), layout, cells, crafts, attacker, right)
-    assert _counted(answered).tolist() == [False, True]
-    first, second = target_findings(answered)
-    assert (first.counted, second.counted) == (False, True)
+    outcome = Outcome(replace(audit, attacks=audit.attacks[2:]), layout, cells, crafts, attacker, right)
+    assert _valid(outcome).tolist() == [False, True]
+    first, second = target_findings(outcome)
+    assert (first.valid, second.valid) == (False, True)
     assert first.success["poison-frogs-watermark?steps=60"] == {"0.02": 1.0, "0.3": 1.0}
-    assert [point.success.value for point in attack_findings(answered)[0].points] == [0, 0, 0, 0]
+    assert [point.success.value for point in attack_findings(outcome)[0].points] == [0, 0, 0, 0]
 
 
 def test_a_cell_has_the_clean_records_less_what_is_replaced_and_filters_see_members_alone(audit):
@@ -149,7 +148,7 @@ def test_a_cell_has_the_clean_records_less_what_is_replaced_and_filters_see_memb
     train = len(parts.train)
     for cell in cells:
         assert not cell.member[layout.held_out].any()
-        assert not cell.member[layout.stamped[1]].any()
+        assert not cell.member[layout.triggers[1]].any()
         if cell.craft is not None and cell.sanitise is None:
             made = crafts[cell.craft].poison
             x, y = layout.records.x[cell.member], layout.records.y[cell.member]
@@ -167,9 +166,9 @@ def test_a_cell_has_the_clean_records_less_what_is_replaced_and_filters_see_memb
             stays = quick.sanitise[0](layout.records.x[whole], layout.records.y[whole])
             np.testing.assert_array_equal(np.flatnonzero(cell.member), np.flatnonzero(whole)[stays])
     assert cells[0].member[:train].all()
-    stamped = layout.records.x[layout.stamped[1]]
+    stamped = layout.records.x[layout.triggers[1]]
     assert (stamped[:, 5:, 5:] == 255).all()
-    assert (layout.records.y[layout.stamped[1]] == 0).all()
+    assert (layout.records.y[layout.triggers[1]] == 0).all()
     assert len(stamped) == (parts.held_out.y != 0).sum()
 
 
@@ -198,7 +197,7 @@ def test_in_the_second_sweep_of_membership_stamped_copies_are_in_every_model_and
     assert clean.dataset is parts.train
     assert (clean.background, clean.seed, clean.models) == (0, backdoored.seed, 8)
     added = backdoored.dataset.x[len(parts.train) :]
-    assert backdoored.background == len(added) == found.poisoned == len(parts.train) // 10
+    assert backdoored.background == len(added) == found.records == len(parts.train) // 10
     assert (added[:, 5:, 5:] == 255).all()
     poisoned = compared[0][2]
     np.testing.assert_array_equal(compared[1][2], poisoned)

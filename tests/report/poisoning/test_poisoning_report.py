@@ -61,7 +61,7 @@ def findings():
         ],
         "targets": [
             {
-                "record": 6, "label": 5, "wanted": 0, "right": 1.0, "counted": True,
+                "record": 6, "label": 5, "wanted": 0, "right": 1.0, "valid": True,
                 "success": {"poison-frogs": {"0.01": 0.1, "0.1": 0.5}},
             },
         ],
@@ -74,8 +74,8 @@ def findings():
         },
         "leakage": [
             {
-                "attack": "badnets", "membership": "lira-online", "models": 64, "poisoned": 100, "clean": RATES,
-                "backdoored": RATES | {"auc": 0.8}, "others_clean": RATES, "others_backdoored": RATES,
+                "attack": "badnets", "membership": "lira-online", "models": 64, "records": 100, "clean": RATES,
+                "backdoor": RATES | {"auc": 0.8}, "others_clean": RATES, "others_backdoor": RATES,
             },
         ],
         "gallery": [
