@@ -66,7 +66,8 @@ class DatasetInference:
 
     Attributes:
         training: records of either kind from which the regressor learns: the paper's 500; at most half of those there are.
-        records: records of either kind about which a suspect is asked; at most those that are left.
+        records: records of either kind about which a suspect is asked: with so many the paper claims a certainty of 99%; at most
+            those that are left.
         exposure: records of these that the paper's p-value exposes at a time; at most all.
         draws: of them: the paper's 100.
 
@@ -75,7 +76,7 @@ class DatasetInference:
     """
 
     training: int = 500
-    records: int = 100
+    records: int = 50
     exposure: int = 50
     draws: int = 100
 
@@ -164,7 +165,6 @@ class MinGD(DatasetInference):
     """Dataset inference with a suspect's weights.
 
     Attributes:
-        records: of either kind about which a suspect is asked: with so many the paper claims a certainty of 99%.
         targets: classes that a record is brought to, the likeliest: the paper's ten; at most all.
         steps: to each, at most: the paper's.
         coordinates: that a step in the 1-norm moves: the paper's; at most all.
@@ -173,7 +173,6 @@ class MinGD(DatasetInference):
         InputError: a value out of range.
     """
 
-    records: int = 50
     targets: int = 10
     steps: int = 500
     coordinates: int = 100
