@@ -105,11 +105,20 @@ def test_a_folder_of_something_else_is_refused_and_damage_named(finished, tmp_pa
         run_ownership(tmp_path, AUDIT)
     proofs = next((out / "proofs").glob("rank-label-retrain*.json"))
     kept = proofs.read_text()
-    for text in ("{}", '{"proofs": [{}], "seconds": 1}', '{"proofs": 1, "seconds": 1}'):
-        proofs.write_text(text)
+    one = json.loads(kept)["proofs"][0]
+    damages = ({}, {"proofs": [{}, {}], "seconds": 1}, {"proofs": 1, "seconds": 1}, {"proofs": [one], "seconds": 1})
+    for damage in damages:
+        proofs.write_text(json.dumps(damage))
         with pytest.raises(InputError, match="is damaged"):
             run_ownership(out, AUDIT)
     proofs.write_text(kept)
+    cost = next((out / "models").glob("retrain*.json"))
+    before = cost.read_text()
+    for text in ("{}", before.replace('"queries": 0', '"queries": -1'), before.replace("price", "prize")):
+        cost.write_text(text)
+        with pytest.raises(InputError, match="is damaged"):
+            run_ownership(out, AUDIT)
+    cost.write_text(before)
     assert json.loads(kept)["proofs"][0]["cost"]["queries"] == 120
 
 

@@ -24,6 +24,7 @@ from jaxattack.store import differences, leaves_by_path, read_leaves
 from jaxattack.types import Evidence, FolderError, InputError, Ledger, Proof, Variables
 
 FORMAT = 1
+COST = ("steps", "seconds", "queries", "price")
 
 
 class Models(NamedTuple):
@@ -75,8 +76,8 @@ class OwnershipFolder:
         """
         file = self._file("models", name, decides)
         if file.exists():
-            cost = read_json(file)
-            if not all(isinstance(value, int | float) and 0 <= value < 2**53 for value in cost.values()):
+            cost = _whole(file, dict.fromkeys(COST, (int, float)))
+            if not all(0 <= value < 2**53 for value in cost.values()):
                 raise FolderError(f"{file} is damaged: delete this file; what it describes is made again.")
             return Models(read_leaves(file.with_suffix(".npz"), like), cost)
         made = make()
@@ -98,13 +99,15 @@ class OwnershipFolder:
         return evidence, seconds
 
     def proofs(
-        self, name: str, decides: Any, make: Callable[[], tuple[Sequence[Proof], float]]
+        self, name: str, decides: Any, count: int, make: Callable[[], tuple[Sequence[Proof], float]]
     ) -> tuple[Sequence[Proof], float]:
-        """What a test says of each model of one kind, and the seconds that each took."""
+        """What a test says of each of so many models of one kind, and the seconds that each took."""
         file = self._file("proofs", name, decides)
         if file.exists():
             about = _whole(file, {"proofs": list, "seconds": (int, float)})
             try:
+                if len(about["proofs"]) != count:
+                    raise TypeError(f"{len(about['proofs'])} proofs of {count} models")
                 return [Proof(**{**one, "cost": Ledger(**one["cost"])}) for one in about["proofs"]], about["seconds"]
             except (KeyError, TypeError) as error:
                 raise FolderError(

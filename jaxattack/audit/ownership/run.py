@@ -247,7 +247,7 @@ def _test(
     with clock.phase("proofs"):
         for suspects in everybody:
             file = f"{name} {suspects.kind}"
-            said.append((suspects, *folder.proofs(file, (test, suspects.decides), proofs_of(suspects))))
+            said.append((suspects, *folder.proofs(file, (test, suspects.decides), len(suspects), proofs_of(suspects))))
             if progress:
                 progress(name, len(said), len(everybody))
     null = scores_of(next(proofs for suspects, proofs, _ in said if is_null(suspects)))
