@@ -18,6 +18,7 @@ from jaxattack.cli.extraction import CredentialOptions, is_service, named_run
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.data import fingerprint, load
+from jaxattack.defences import LabelOnly
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.training.grid import GridRecipe
@@ -111,10 +112,11 @@ def architecture(
     key = credentials.read() if is_service(victim) else None
     with progress(output) as report:
         if victim == GRID:
+            level = None if terms.level == "label" else terms.level
             _refuse(
-                members=members, price=price, factory=factory, level=None if terms.level == "label" else terms.level
+                members=members, price=price, factory=factory, level=level, precision=terms.precision, rate=terms.rate
             )
-            service = None
+            service, defences = None, (*terms.defences, *((LabelOnly(),) if terms.level == "label" else ()))
             digest = fingerprint_of([fingerprint(dataset), *words])
             folder = out or RUNS / f"architecture-grid-{digest[:8]}"
         else:
@@ -127,8 +129,8 @@ def architecture(
             service, defences = on_terms(opened, terms, audit.seed), ()
         with resumable(folder):
             result = run_architecture(
-                service, **vars(audit), dataset=dataset, defences=defences, out=folder, zoo=zoo, progress=report,
-            )  # fmt: skip
+                service, **vars(audit), dataset=dataset, defences=defences, out=folder, zoo=zoo, progress=report
+            )
     publish(folder, result.findings, output, secrets=(key,) if key else ())
 
 
