@@ -62,7 +62,7 @@ class KennenO:
     output: Output | None = None
     components: int = 256
     perceptron: Perceptron = Perceptron()
-    epochs: int = 60
+    epochs: int = 30
     batch: int = 64
 
     name = "kennen-o"

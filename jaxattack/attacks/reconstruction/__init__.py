@@ -8,6 +8,7 @@ informed           the same from the weights of a network, learnt on shadow mode
 kkt                training records from the weights alone
 update_leakage     the record that a model was updated on, from answers before and after
 property           what share of the training set has something, from the weights
+property_answers   the same from answers alone
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from jaxattack.attacks.reconstruction.kkt import KKT
 from jaxattack.attacks.reconstruction.knowledge import Knowledge, Known, Partial, Span, Training
 from jaxattack.attacks.reconstruction.linear_model import LinearModel
 from jaxattack.attacks.reconstruction.property import PropertyReader, PropertyShare, draw_members
+from jaxattack.attacks.reconstruction.property_answers import PropertyAnswers
 from jaxattack.attacks.reconstruction.reconstructor import Reader, Reconstructor
 from jaxattack.attacks.reconstruction.secret import Secret
 from jaxattack.attacks.reconstruction.tree import CountedTree
@@ -29,7 +31,7 @@ from jaxattack.types import ReconstructionAttack
 
 _DEFAULTS: tuple[ReconstructionAttack, ...] = (
     MaximumPosterior(), Confidence(), TreeCounts(), Convex(), Informed(), KKT(), UpdateRecord(), UpdateLabel(),
-    PropertyShare(),
+    PropertyShare(), PropertyAnswers(), PropertyAnswers(test="loss"),
 )  # fmt: skip
 ATTACKS: dict[str, ReconstructionAttack] = {attack.name: attack for attack in _DEFAULTS}
 
@@ -60,6 +62,7 @@ __all__ = [
     "LinearModel",
     "MaximumPosterior",
     "Partial",
+    "PropertyAnswers",
     "PropertyReader",
     "PropertyShare",
     "Reader",
