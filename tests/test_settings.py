@@ -24,12 +24,14 @@ from jaxattack.audit import (
     MatrixAudit,
     MembershipAudit,
     OwnershipAudit,
+    PoisonAudit,
     open_victim,
 )
 from jaxattack.cli.membership import Attacking
 from jaxattack.cli.terms import Terms
 from jaxattack.cli.words import Subject
 from jaxattack.data.designs import Exact, Halves, Poisson, Sized
+from jaxattack.data.sanitise import Sanitise
 from jaxattack.models import Architecture
 from jaxattack.oracle import budgeted
 from jaxattack.training import Placement, Queries
@@ -69,6 +71,8 @@ CONFIGS = [
         OwnershipAudit(model=Architecture(), dataset=load("iris")),
         *COPIES.values(),
         MatrixAudit(model=Architecture(), dataset=load("iris")),
+        PoisonAudit(model=Architecture(), dataset=load("iris")),
+        Sanitise(),
         Column(name="none"),
         Subject(),
         Attacking(),
