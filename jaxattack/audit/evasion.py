@@ -16,10 +16,11 @@ import jax
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.evasion import ATTACKS, FGSM, DeepFool, HopSkipJump, Transfer
+from jaxattack.attacks.evasion import ATTACKS, FGSM, PGD, DeepFool, HopSkipJump, Transfer
 from jaxattack.attacks.evasion.white_box import WhiteBoxAttack
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.naming import label
+from jaxattack.audit.adaptive import check_adaptive, guarded, plan_of, unaware
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evasion_findings import (
     curve_findings,
@@ -67,6 +68,7 @@ class EvasionAudit:
         extract: steal a model first, with this attack, and make the examples on it; an attack on weights then becomes the
             transfer of its examples.
         copies: how many models are stolen, each with a seed of its own; the examples are made on the mean of their logits.
+        adaptive: make the examples through the victim's defence, its detectors in the loss, with PGD where there is no attack.
         records: how many of the victim's held-out records are changed, at most.
         budget: queries, at most, those of the theft among them; None for what the attacks ask by themselves.
         seed: decides everything random.
@@ -80,6 +82,7 @@ class EvasionAudit:
         default=None, metadata={"example": "jaxattack.attacks.extraction.Softmax()"}
     )
     copies: int = 1
+    adaptive: bool = False
     records: int = 100
     budget: int | None = None
     seed: int = 0
@@ -116,6 +119,7 @@ def evade(
     extract: ExtractionAttack | None = None,
     copies: int = 1,
     surrogate: WhiteBox | None = None,
+    adaptive: bool = False,
     records: int = 100,
     budget: int | None = None,
     seed: int = 0,
@@ -132,6 +136,8 @@ def evade(
         extract: steal a model first.
         copies: how many, for the mean of their logits.
         surrogate: a model at hand to make examples on.
+        adaptive: make them through the victim's defence, as one who knows it does (`jaxattack.perturb.adaptive`). Without it an attack
+            on weights does not know of a defence that cleans or refuses queries, and the findings say so.
         records: how many.
         budget: queries, at most.
         seed: decides everything random.
@@ -149,9 +155,11 @@ def evade(
     """
     out = None if out is None else Path(out)
     begin = time.perf_counter()
-    audit = EvasionAudit(attack=attack, extract=extract, copies=copies, records=records, budget=budget, seed=seed)
+    audit = EvasionAudit(
+        attack=attack, extract=extract, copies=copies, adaptive=adaptive, records=records, budget=budget, seed=seed
+    )
     target = as_victim(victim)
-    if attack is not None and attack.white_box and extract is None and surrogate is None:
+    if (adaptive or (attack is not None and attack.white_box)) and extract is None and surrogate is None:
         target = target.with_weights()
     attack_value = _attack(target, audit, surrogate)
     audit = replace(audit, attack=attack_value)
@@ -185,7 +193,9 @@ def _attack(victim: Victim, audit: EvasionAudit, surrogate: WhiteBox | None) -> 
             "extract and surrogate are both given: make the examples on one model, and leave the other out."
         )
     at_hand = audit.extract is not None or surrogate is not None
-    attack = audit.attack or usual_attack(victim, at_hand=at_hand)
+    attack = audit.attack or (PGD() if audit.adaptive else usual_attack(victim, at_hand=at_hand))
+    if audit.adaptive:
+        check_adaptive(victim, attack, at_hand=at_hand)
     if at_hand and isinstance(attack, WhiteBoxAttack):
         attack = Transfer(craft=attack)
     if at_hand and not attack.surrogate:
@@ -230,6 +240,8 @@ def _evade(
     progress: Progress | None,
 ) -> Examples:
     identity = {} if out is None else _identity(victim, audit, own, surrogate)
+    if isinstance(attack, WhiteBoxAttack) and guarded(victim):
+        attack, surrogate = plan_of(victim, attack, adaptive=audit.adaptive)
     if attack.white_box:
         if out is not None:
             claim(out, "evasion", identity, victim.oracle)
@@ -244,6 +256,7 @@ def _words(audit: EvasionAudit) -> dict[str, Any]:
         "method": label(audit.attack, ATTACKS),
         "extract": None if audit.extract is None else label(audit.extract, EXTRACTION_ATTACKS),
         "copies": audit.copies,
+        **({"adaptive": True} if audit.adaptive else {}),
         "records": audit.records,
         "budget": audit.budget,
         "seed": audit.seed,
@@ -267,7 +280,8 @@ def _conclude(
     again = 0 if answer is None else int((evasion.right & evasion.success & (answer == own.y)).sum())
     entries, pictures = gallery(victim.oracle.access.inputs, own.x, own.y, evasion, answer)
     findings = EvasionFindings(
-        title=f"{victim.name} · {attack.name}" + (f" after {_words(audit)['extract']}" if audit.extract else ""),
+        title=f"{victim.name} · {'adaptive ' if audit.adaptive else ''}{attack.name}"
+        + (f" after {_words(audit)['extract']}" if audit.extract else ""),
         victim=target_findings(victim),
         attack=AttackFindings(
             name=attack.name,
@@ -285,7 +299,12 @@ def _conclude(
         questions=question_findings(evasion),
         records=record_findings(evasion, own.y, answer),
         gallery=entries,
-        warnings=(*examples.warnings, *evasion.warnings, *([_CONTRADICTED.format(again)] if again else [])),
+        warnings=(
+            *examples.warnings,
+            *evasion.warnings,
+            *([unaware(victim)] if attack.white_box and guarded(victim) and not audit.adaptive else []),
+            *([_CONTRADICTED.format(again)] if again else []),
+        ),
         notes=victim.notes,
         cost=_cost(examples, time.perf_counter() - begin),
         config={"victim": victim.name, **_words(audit), "access": terms(victim.oracle)},

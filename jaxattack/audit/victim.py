@@ -55,8 +55,9 @@ class Victim:
         truth: the network or the projection that it is, where that is known and nothing else tells.
         url: of a prediction API elsewhere.
         transport: how it is asked, in words.
-        inside: its weights, where it is a network of this package.
+        inside: its weights, where it is a network of this package, without its defences.
         read_inside: reads its weights, where they are in a file of another framework; None where they are not.
+        chain: the defences before the oracle with what each has learnt, the first nearest to the model.
         estimator: what it has learnt, where it is an estimator of scikit-learn.
         dataset: the records that it was trained on and others, where they are at hand.
         member: which of them it was trained on.
@@ -82,6 +83,7 @@ class Victim:
     transport: str = "in this process"
     inside: WhiteBox | None = None
     read_inside: Callable[[], WhiteBox] | None = None
+    chain: tuple[tuple[Defence, Any], ...] = ()
     estimator: Any = None
     dataset: Dataset | None = None
     member: Bool[np.ndarray, "dataset"] | None = None
@@ -157,12 +159,12 @@ class Victim:
         Raises:
             InputError: a defence that can do nothing with such answers, or one that learns where no records are at hand.
         """
-        oracle, key = self.oracle, jax.random.key(seed)
+        oracle, key, chain = self.oracle, jax.random.key(seed), self.chain
         for number, defence in enumerate(defences):
             defence.access(oracle.access)
             state = self._fit(defence, oracle, jax.random.fold_in(key, number))
-            oracle = defended(oracle, defence, state=state, seed=seed)
-        return replace(self, oracle=oracle)
+            oracle, chain = defended(oracle, defence, state=state, seed=seed), (*chain, (defence, state))
+        return replace(self, oracle=oracle, chain=chain)
 
     def _fit(self, defence: Defence, oracle: Oracle, key: jax.Array) -> Any:
         dataset, member = self.dataset, self.member
@@ -175,9 +177,12 @@ class Victim:
                 )
             return dataset.x.reshape(-1, *oracle.access.inputs.shape).astype(np.float64)
 
+        def ask(x: Any) -> Answer:
+            return oracle(np.asarray(x))  # a defence may make its questions of JAX
+
         y = None if dataset is None else dataset.y
         weight = None if member is None else member.astype(np.float32)
-        return defence.fit(key, Endpoint(records, oracle), y, weight)
+        return defence.fit(key, Endpoint(records, ask), y, weight)
 
 
 def as_victim(target: Victim | Oracle | WhiteBox) -> Victim:

@@ -30,6 +30,7 @@ class Evading:
             elsewhere. A name may set fields, as bim?size=0.05&steps=40.
         extract: steal a model first, with this extraction attack, make the examples on it, and ask the victim about each once.
         copies: how many models are stolen, each with a seed of its own; the examples are made on the mean of their logits.
+        adaptive: make the examples as one who knows the defence does: through it, with its detectors in the loss (pgd, mi-fgsm, apgd).
         records: how many held-out records are changed, at most.
         budget: queries, at most; what the attack asks by itself by default.
         seed: decides everything random.
@@ -38,6 +39,7 @@ class Evading:
     method: str | None = None
     extract: str | None = None
     copies: int = 1
+    adaptive: bool = False
     records: int = 100
     budget: int | None = None
     seed: int = 0
@@ -53,6 +55,7 @@ class Evading:
             attack=None if self.method is None else lookup(self.method),
             extract=None if self.extract is None else extraction_attack(self.extract),
             copies=self.copies,
+            adaptive=self.adaptive,
             records=self.records,
             budget=self.budget,
             seed=self.seed,
@@ -95,6 +98,8 @@ def evade(
         jaxattack evade softmax --method hopskipjump --level label
 
         jaxattack evade mlp:64 --method "bim?size=0.05&steps=40"
+
+        jaxattack evade mlp:64 --defend magnet --adaptive
 
         jaxattack evade model.onnx --data records.npz --extract softmax --method fgsm
 

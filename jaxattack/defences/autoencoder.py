@@ -5,8 +5,8 @@
     tables     wide    dense to half as many units | dense                           this project's: the paper has pictures
                narrow  dense to as many units | dense
 
-They learn to give back x from x + noise, cut to 0..1: mean squared error and 1e-9 of the squared activations, Adam at rate
-1e-3, batches of 256 drawn anew at each step.
+They learn to give back x from x + noise, cut to 0..1: mean squared error and 1e-9 of the squared activations, by Adam on batches
+that are drawn anew at each step.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,8 @@ Layers = list[tuple[jax.Array, jax.Array]]
 Depth = Literal["wide", "narrow"]
 Shares = Float[jax.Array, "query *feature"]
 
-BATCH, RATE, ACTIVITY = 256, 1e-3, 1e-9
+ACTIVITY = 1e-9
+"""Of the squared activations in the loss: the authors' code's."""
 BLOCK = 512
 """Queries of NumPy that are reconstructed at once."""
 
@@ -97,9 +98,23 @@ def average(h: Float[jax.Array, "channel row column query"]) -> Float[jax.Array,
     return h.reshape(h.shape[0], h.shape[1] // 2, 2, h.shape[2] // 2, 2, h.shape[3]).mean(axis=(2, 4))
 
 
-def learn(
-    key: Any, layers: Layers, share: Shares, weight: Float[jax.Array, "query"], steps: int, noise: float
-) -> Layers:
+class Training(NamedTuple):
+    """How an autoencoder learns.
+
+    Attributes:
+        steps: of Adam.
+        batch: records of each, at most.
+        learning_rate: of Adam.
+        noise: standard deviation, in shares.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    noise: float
+
+
+def learn(key: Any, layers: Layers, share: Shares, weight: Float[jax.Array, "query"], training: Training) -> Layers:
     """An autoencoder after so many steps on the records with weight.
 
     Args:
@@ -107,28 +122,27 @@ def learn(
         layers: as they start.
         share: of all records.
         weight: 1 for those it learns from, 0 for the others.
-        steps: of Adam.
-        noise: standard deviation, in shares.
+        training: how.
     """
     order, count = jnp.argsort(-weight), jnp.maximum(weight.sum().astype(jnp.int32), 1)
-    batch = min(BATCH, len(share))
+    batch = min(training.batch, len(share))
 
     def loss(layers, clean, noisy):
         *hidden, last = activations(layers, noisy)
         active = sum(jnp.sum(h**2) for h in hidden) / len(clean)
         return jnp.mean((last - clean) ** 2) + ACTIVITY * active
 
-    change = optax.adam(RATE)
+    change = optax.adam(training.learning_rate)
 
     def step(number, state):
         layers, moments = state
         draw_key, noise_key = jax.random.split(jax.random.fold_in(key, number))
         clean = share[order[jax.random.randint(draw_key, (batch,), 0, count)]]
-        noisy = jnp.clip(clean + noise * jax.random.normal(noise_key, clean.shape), 0, 1)
+        noisy = jnp.clip(clean + training.noise * jax.random.normal(noise_key, clean.shape), 0, 1)
         updates, moments = change.update(jax.grad(loss)(layers, clean, noisy), moments)
         return optax.apply_updates(layers, updates), moments
 
-    return jax.lax.fori_loop(0, steps, step, (layers, change.init(layers)))[0]
+    return jax.lax.fori_loop(0, training.steps, step, (layers, change.init(layers)))[0]
 
 
 def reconstruct_all(layers: Layers, share: Shares) -> Shares:

@@ -43,7 +43,7 @@ from jaxattack.defences.reserve import reserve_weight
 from jaxattack.defences.scale import Scale
 from jaxattack.defences.scores import require_confidences
 from jaxattack.models.adapt import as_input
-from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, check_reserve, config
+from jaxattack.types import Access, Answer, Endpoint, InputError, above_zero, at_least, check_reserve, config
 
 POWERS = (2, 1)
 """Of the detectors of distance: by the wide autoencoder, and by the narrow one."""
@@ -76,6 +76,8 @@ class MagNet:
         reform: answer about the reconstruction, and not about the query itself.
         temperatures: of detectors of divergence, each above 0; none for the paper's MNIST, 10 and 40 for CIFAR-10.
         steps: of each autoencoder's training. The paper's 100 passes of MNIST are 21,500.
+        batch: records of a step; the paper's 256.
+        learning_rate: of Adam; the paper's library's .001.
         noise: on what the autoencoders are trained to give back, a standard deviation in shares of the range.
         filters: of their convolutions.
         reserve: the share of all records that a sweep sets aside for its thresholds, from 0 to below 1.
@@ -92,12 +94,15 @@ class MagNet:
     reform: bool = True
     temperatures: tuple[float, ...] = ()
     steps: int = 20_000
+    batch: int = 256
+    learning_rate: float = 1e-3
     noise: float = 0.1
     filters: int = 3
     reserve: float = 0.0
 
     def __post_init__(self) -> None:
-        at_least(1, steps=self.steps, filters=self.filters)
+        at_least(1, steps=self.steps, batch=self.batch, filters=self.filters)
+        above_zero(learning_rate=self.learning_rate)
         check_reserve(self.reserve, optional=True)
         if not 0 <= self.drop_rate < 1:
             raise InputError(f"drop_rate is {self.drop_rate}: give a share from 0 to below 1.")
@@ -162,7 +167,13 @@ class MagNet:
 
     def _learn(self, depth: autoencoder.Depth, start_key: Any, key: Any, share: jax.Array, weight: jax.Array) -> Any:
         start = autoencoder.start(start_key, depth, share.shape[1:], self.filters)
-        return autoencoder.learn(key, start, share, weight, self.steps, self.noise)
+        training = autoencoder.Training(self.steps, self.batch, self.learning_rate, self.noise)
+        return autoencoder.learn(key, start, share, weight, training)
+
+    @property
+    def detects(self) -> bool:
+        """As `jaxattack.types.DetectingDefence`."""
+        return self.drop_rate > 0
 
     @property
     def _is_nothing(self) -> bool:

@@ -167,5 +167,10 @@ class FeatureSqueezing:
         ]
 
     @property
+    def detects(self) -> bool:
+        """As `jaxattack.types.DetectingDefence`."""
+        return self.drop_rate > 0 and bool(self._squeezers)
+
+    @property
     def _is_nothing(self) -> bool:
         return not self._squeezers or not (self.reform or self.drop_rate)

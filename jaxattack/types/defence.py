@@ -96,7 +96,13 @@ class DetectingDefence(AskingDefence, Protocol):
     """A defence that refuses to answer what looks unlike the records that it has learnt of.
 
     A refusal shows as confidences that are all alike (`jaxattack.types.Answer.refusal`).
+
+    Attributes:
+        detects: whether its settings leave it a detector.
     """
+
+    @property
+    def detects(self) -> bool: ...
 
     def excess(self, state: Any, answer: Answer, x: Any) -> Any:
         """By what share of its threshold the mark of a query exceeds that, of each detector: ["detector query"].

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxattack.perturb.box import span_of
-from jaxattack.types import Distances, Evasion, InputError, Inputs, Ledger
+from jaxattack.types import Answer, Distances, Evasion, InputError, Inputs, Ledger
 
 CHANGED = 1e-6
 """A feature that differs by less of its range is the same: examples are computed in float32."""
@@ -39,6 +39,16 @@ def take_records(
             f"{odd.sum()} of {len(x)} records in x are NaN or outside of the range that the victim documents: leave them out."
         )
     return x, y
+
+
+def is_right(answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[np.ndarray, "record"]:
+    """Which records are labelled as they are; one that is refused is not."""
+    return (np.asarray(answer.label) == y) & ~np.asarray(answer.refusal)
+
+
+def fools(answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[np.ndarray, "record"]:
+    """Which examples are labelled otherwise than their records; one that is refused has failed."""
+    return (np.asarray(answer.label) != y) & ~np.asarray(answer.refusal)
 
 
 def distances(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import outcome, take_records
+from jaxattack.attacks.evasion.outcome import fools, is_right, outcome, take_records
 from jaxattack.attacks.evasion.shares import bounds_of, keys_of, nearest_others, share_of, units_of
 from jaxattack.attacks.evasion.white_box import labels_of
 from jaxattack.perturb.ask import Method, Record, Reply, Round, drive, local, outside, reply_of
@@ -67,8 +67,8 @@ class QuestionAttack:
         inputs, classes = _terms(victim, self.name, self.levels)
         x, y = take_records(inputs, classes, x, y)
         before = _ledger(victim)
-        label = labels_of(victim, x) if isinstance(victim, WhiteBox) else np.asarray(victim(x).label)
-        right = label == y
+        said = Answer(labels_of(victim, x)) if isinstance(victim, WhiteBox) else victim(x)
+        label, right = np.asarray(said.label), is_right(said, y)
         rows = np.flatnonzero(right)
         questions, example, success, stopped = np.ones(len(x), int), x.copy(), ~right, ""
         first = questions.copy()
@@ -144,7 +144,7 @@ def _round(method: Method, victim: Oracle | WhiteBox, inputs: Inputs, x: np.ndar
 
 def _reply(answer: Answer, label: Int[np.ndarray, "query"]) -> Reply:
     """What an answer says of points; a class below the top k has at most the least confidence that was answered."""
-    away = np.asarray(answer.label) != label
+    away = fools(answer, label)
     scores = answer.logit
     if scores is None and answer.probability is not None:
         scores = np.log(np.maximum(answer.probability, TINY))

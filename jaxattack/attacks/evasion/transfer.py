@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import outcome, take_records
+from jaxattack.attacks.evasion.outcome import fools, is_right, outcome, take_records
 from jaxattack.attacks.evasion.sign_steps import FGSM
 from jaxattack.attacks.evasion.white_box import Draw, WhiteBoxAttack
 from jaxattack.perturb.labels import labels_of
@@ -66,17 +66,19 @@ class Transfer:
         examples = self.craft.for_transfer().craft(surrogate, x, y, Draw(seed))
         example = np.clip(examples.x, inputs.low, inputs.high)
         before = victim.ledger
-        label = np.asarray(victim(np.concatenate([x, example])).label)
+        answer = victim(np.concatenate([x, example]))
+        label = np.asarray(answer.label)
         if progress:
             progress("questions", 2 * len(x), 2 * len(x))
-        right = label[: len(x)] == y
+        right, fooled = is_right(answer.take(slice(len(x))), y), fools(answer.take(slice(len(x), None)), y)
         at_home = labels_of(surrogate, example) != y
         notes: dict[str, Any] = {
             "surrogate labels as the victim": float((labels_of(surrogate, x) == label[: len(x)]).mean()),
             "surrogate fooled": float(at_home.mean()),
             **examples.notes,
+            **({"refused": float(answer.refusal[len(x) :].mean())} if answer.refusal.any() else {}),
         }
         return outcome(
-            self.name, inputs, x, example, right=right, success=label[len(x) :] != y,
-            questions=np.full(len(x), 2), gradients=examples.gradients, cost=victim.ledger - before, notes=notes,
+            self.name, inputs, x, example, right=right, success=fooled, questions=np.full(len(x), 2),
+            gradients=examples.gradients, cost=victim.ledger - before, notes=notes,
         )  # fmt: skip

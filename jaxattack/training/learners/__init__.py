@@ -12,6 +12,7 @@ dp-sgd         a gradient rule: clipped per-record gradients and noise (Abadi et
 distillation   a learner that calls another: the student of a teacher (Hinton et al. 2015)
 dmp            the student of a teacher's answers about records set aside (Shejwalkar and Houmansadr 2021)
 adversarial    training against a network that tells members from records set aside (Nasr et al. 2018)
+adversarial-training  training on batches that an adversary has moved (Madry et al. 2018, Wong et al. 2020)
 pate           the student of a noisy vote of teachers, on records set aside (Papernot et al. 2018)
 deep-ensemble  several networks that answer together (Lakshminarayanan et al. 2017)
 parameter-noise  noise on what is deployed (Chaudhuri et al. 2011)
@@ -29,6 +30,7 @@ import dataclasses
 from typing import Any
 
 from jaxattack.training.learners.adversarial import AdversarialRegularisation
+from jaxattack.training.learners.adversarial_training import AdversarialTraining
 from jaxattack.training.learners.confidence_penalty import ConfidencePenalty
 from jaxattack.training.learners.deep_ensemble import DeepEnsemble
 from jaxattack.training.learners.distillation import Distillation
@@ -64,6 +66,7 @@ LEARNERS: dict[str, Learner] = {
     "selena": SELENA(),
     "dmp": DMP(),
     "adversarial": AdversarialRegularisation(),
+    "adversarial-training": AdversarialTraining(),
     "pate": PATE(),
     "deep-ensemble": DeepEnsemble(),
     "stacking": Stacking(),
@@ -115,6 +118,7 @@ __all__ = [
     "PATE",
     "SELENA",
     "AdversarialRegularisation",
+    "AdversarialTraining",
     "ConfidencePenalty",
     "CrossEntropy",
     "DeepEnsemble",

@@ -19,6 +19,7 @@ from jaxattack.training.learners import (
     PATE,
     SELENA,
     AdversarialRegularisation,
+    AdversarialTraining,
     DeepEnsemble,
     Standard,
     as_learner,
@@ -34,6 +35,7 @@ RECIPE = Recipe(epochs=20, batch=20, learning_rate=0.01)
 QUICK = LEARNERS | {
     "selena": SELENA(models=4, out=2),
     "adversarial": AdversarialRegularisation(attack_steps=1, attack_batch=16, units=32),
+    "adversarial-training": AdversarialTraining(attack_steps=2),
     "pate": PATE(teachers=2, noise=0.5),
     "deep-ensemble": DeepEnsemble(networks=2),
 }

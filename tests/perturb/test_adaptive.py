@@ -1,0 +1,122 @@
+"""Defended models as one that can be differentiated: the same answers, the same refusals, and attacks that go through."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxattack.attacks.evasion import PGD, lookup
+from jaxattack.audit import evade
+from jaxattack.audit.adaptive import guarded
+from jaxattack.audit.victim import Victim
+from jaxattack.defences import DEFENCES, FeatureSqueezing, MagNet, Temperature
+from jaxattack.models import build
+from jaxattack.oracle import from_model
+from jaxattack.perturb.adaptive import Alarm, detects, through
+from jaxattack.training import Recipe, train_one
+from jaxattack.types import Dataset, DetectingDefence, InputError, Inputs, WhiteBox
+
+RNG = np.random.default_rng(6)
+# Records near a plane of two dimensions in six, whose class is the side of a line within it.
+PLANE = np.linalg.qr(RNG.standard_normal((6, 2)))[0].T
+PLACE = RNG.uniform(-1, 1, (240, 2))
+X = (0.5 + 0.3 * PLACE @ PLANE).astype(np.float32)
+Y = (PLACE[:, 0] > 0).astype(np.int64) + (PLACE[:, 1] > 0)
+DATA = Dataset(x=X, y=Y, classes=3, name="plane")
+MEMBER = np.arange(240) < 120
+# What is as much the defence with less work.
+QUICK = {
+    "magnet": MagNet(drop_rate=0.05, steps=400, learning_rate=0.02, noise=0.02),
+    "squeeze": FeatureSqueezing(bits=2, drop_rate=0.2),
+}
+DETECTING = [name for name, defence in DEFENCES.items() if isinstance(defence, DetectingDefence)]
+SIZE = 0.15
+
+
+@pytest.fixture(scope="module")
+def bare():
+    model = build("mlp:16", (6,), 3)
+    variables = train_one(model, Recipe(epochs=60, batch=20, learning_rate=0.01), DATA, MEMBER)
+    inputs = Inputs(low=X.min(axis=0), high=X.max(axis=0), categories=np.zeros(6, int))
+    box = WhiteBox(model=model, variables=variables, inputs=inputs, classes=3)
+    return Victim(
+        name="a network on a plane",
+        oracle=from_model(model, variables, inputs=inputs, classes=3),
+        inside=box,
+        dataset=DATA,
+        member=MEMBER,
+        x=X[~MEMBER].astype(np.float64),
+        y=Y[~MEMBER],
+    )
+
+
+@pytest.fixture(scope="module")
+def victims(bare):
+    return {name: bare.behind([QUICK[name]]) for name in QUICK}
+
+
+def test_every_detecting_defence_is_tried():
+    assert {name: type(defence) for name, defence in QUICK.items()} == {
+        name: type(DEFENCES[name]) for name in DETECTING
+    }
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_view_answers_and_refuses_as_the_oracle(victims, name):
+    victim = victims[name].behind([Temperature(temperature=2.0)])
+    x = victim.x.copy()
+    x[::2] = np.clip(x[::2] + RNG.uniform(-0.2, 0.2, x[::2].shape), X.min(axis=0), X.max(axis=0))
+    answer = victim.oracle(x)
+    view = through(victim.inside, victim.chain)
+    alarm = Alarm(victim.inside.model, tuple(defence for defence, _ in victim.chain))
+    logits, raised = jax.jit(lambda x: (view.model.apply(view.variables, x), alarm(view.variables, x)))(
+        jnp.asarray(x, jnp.float32)
+    )
+    np.testing.assert_array_equal(np.asarray(logits).argmax(axis=1)[~answer.refusal], answer.label[~answer.refusal])
+    assert 0 < answer.refusal.mean() < 1
+    assert (np.asarray(raised)[answer.refusal] > 0).all()
+    # Within the room that the alarm keeps below a threshold nothing is refused yet.
+    assert (answer.refusal[np.asarray(raised) > 0.1]).all()
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_who_knows_a_defence_gets_past_it_where_others_are_refused(victims, name):
+    victim, attack = victims[name], PGD(size=SIZE, steps=30)
+    unaware, aware = (evade(victim, attack, adaptive=adaptive, records=120) for adaptive in (False, True))
+    assert aware.evasion.among_right > unaware.evasion.among_right
+    assert aware.evasion.notes.get("refused", 0) < unaware.evasion.notes["refused"]
+    assert victim.name in unaware.findings.warnings[0]
+    assert "adaptive" in unaware.findings.warnings[0]
+    assert not any("without its defence (" in sentence for sentence in aware.findings.warnings)
+    answer = victim.oracle(aware.evasion.example)
+    fooled = (np.asarray(answer.label) != Y[~MEMBER]) & ~answer.refusal
+    np.testing.assert_array_equal(aware.evasion.success[aware.evasion.right], fooled[aware.evasion.right])
+
+
+def test_a_refusal_is_no_success_and_a_refused_record_is_wrong(victims):
+    victim = victims["squeeze"]
+    evasion = evade(victim, PGD(size=SIZE, steps=30), records=120).evasion
+    answer = victim.oracle(victim.x)
+    np.testing.assert_array_equal(evasion.right, (answer.label == victim.y) & ~answer.refusal)
+    assert not evasion.right[answer.refusal].any()
+
+
+def test_the_same_model_behind_the_same_defences_is_one_program(victims):
+    victim = victims["squeeze"]
+    assert through(victim.inside, victim.chain).model is through(victim.inside, victim.chain).model
+    assert detects(victim.chain)
+    assert not detects(((FeatureSqueezing(drop_rate=0.0, reform=True), ()),))
+
+
+def test_there_must_be_something_to_adapt_to_and_something_that_does(bare, victims):
+    for victim, attack, message in (
+        (bare, "pgd", "leave adaptive out"),
+        (bare.behind([Temperature(temperature=2.0)]), "pgd", "put magnet or squeeze before it"),
+        (victims["magnet"], "deepfool", "deepfool has no loss"),
+        (victims["magnet"], "hopskipjump", "asks the victim as it is"),
+    ):
+        assert guarded(victim) == (victim is victims["magnet"])
+        with pytest.raises(InputError, match=message):
+            evade(victim, lookup(attack), adaptive=True, records=5)
