@@ -1,5 +1,8 @@
 """An ascent that knows a detector: its alarm is taken from the loss, by more than one weight (Carlini and Wagner 2017).
 
+The loss is the margin up to `KAPPA`, whichever the ascent has: cross entropy goes on growing beyond the boundary, and outweighs
+any alarm there.
+
 How much an alarm must weigh depends on the detector: too little, and the loss outweighs it where there is much room; too much, and a
 record never leaves its place. Of digits behind MagNet, with .2 of the range to go, PGD fooled 7, 67 and 74% by the weights .1, 1 and
 10; of records of a plane behind feature squeezing, by 10 half as many as without. So each weight is tried on the records that those
@@ -19,16 +22,18 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
 from jaxattack.perturb.box import in_blocks
 from jaxattack.perturb.labels import labels_of
-from jaxattack.perturb.losses import Penalised, Penalty
+from jaxattack.perturb.losses import Margin, Penalised, Penalty
 from jaxattack.types import Variables, WhiteBox
 
+KAPPA = 1.0
+"""Of the margin, in logits."""
 WEIGHTS = (1.0, 10.0, 0.1)
 """Of the alarm, in the order in which they are tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptive(WhiteBoxAttack):
-    """An ascent of a loss, less the alarm of a detector.
+    """An ascent of the margin, less the alarm of a detector.
 
     Attributes:
         attack: with a ``loss``.
@@ -56,7 +61,7 @@ class Adaptive(WhiteBoxAttack):
         example, pending, gradients = x.copy(), np.arange(len(x)), 0
         record = np.arange(len(x)) if draw.record is None else draw.record
         for weight in WEIGHTS:
-            loss = Penalised(penalty=self.penalty, loss=self.attack.loss, weight=weight)
+            loss = Penalised(penalty=self.penalty, loss=Margin(kappa=KAPPA), weight=weight)
             part = replace(self.attack, loss=loss).craft(box, x[pending], y[pending], Draw(draw.seed, record[pending]))
             example[pending], gradients = part.x, gradients + part.gradients
             through = (labels_of(box, part.x) != y[pending]) & self._quiet(box, part.x)
