@@ -12,7 +12,7 @@ are within a round, and their median is what counts. One row a contender:
 
 The latter two run where they are installed: name the interpreters, or leave them out. SACRO-ML keeps its shadow models in the
 folder that it is called in; here each run has a new one. It has no convolutional networks. Everything counts: starting, compiling,
-training, scoring, writing. jaxattack keeps compiled programs between runs, as it does for everybody: the first round has none.
+training, scoring, writing. CPU seconds, of all cores and child processes, stand beside: they are what a busy machine can be asked. jaxattack keeps compiled programs between runs, as it does for everybody: the first round has none.
 
 Workloads: `digits`, a perceptron of 256 on scikit-learn's; `location`, one of 128 on 2,400 records of Location-30 (--location
 FILE.npz); `cifar`, a network of two convolutions on 2,000 of CIFAR-10's images (--cifar FILE.npz). Those without a file are left out.
@@ -24,6 +24,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def jaxattack(run: Run) -> dict[str, Any]:
     seconds = timed(command, run, {})
     found = json.loads((out / "report.json").read_text())
     attack = next(one for one in found["attacks"] if one["name"] == "lira-online")
-    return {"seconds": seconds, "test_accuracy": found["models"]["test_accuracy"]["mean"], "auc": attack["auc"]}
+    return {**seconds, "test_accuracy": found["models"]["test_accuracy"]["mean"], "auc": attack["auc"]}
 
 
 def peer(script: str, threads: str, run: Run) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def peer(script: str, threads: str, run: Run) -> dict[str, Any]:
     work = asdict(run.workload) | {"data": str(run.data), "models": run.models, "seed": run.seed, "out": str(out)}
     file.write_text(json.dumps(work | {"processes": len(run.cores)}))
     seconds = timed([run.python, str(HERE / script), str(file)], run, {"OMP_NUM_THREADS": threads})
-    return {"seconds": seconds, **json.loads(out.read_text())}
+    return {**seconds, **json.loads(out.read_text())}
 
 
 def sacroml(run: Run) -> dict[str, Any]:
@@ -146,16 +147,22 @@ CONTENDERS: dict[str, Contender] = {"jaxattack": jaxattack, "SACRO-ML": sacroml,
 MODULES = {"jaxattack": "jaxattack", "SACRO-ML": "sacroml", "PyTorch": "torch"}
 
 
-def timed(command: list[str], run: Run, environment: dict[str, str]) -> float:
-    """Seconds that a command takes on the cores of a run, in its folder."""
-    begin = time.perf_counter()
+def timed(command: list[str], run: Run, environment: dict[str, str]) -> dict[str, float]:
+    """Seconds that a command takes on the cores of a run, in its folder, by the clock and of all cores."""
+    begin, before = time.perf_counter(), cpu_seconds()
     done = subprocess.run(
         command, cwd=run.folder, env=os.environ | environment, capture_output=True, text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, run.cores),
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    return time.perf_counter() - begin
+    return {"seconds": time.perf_counter() - begin, "cpu_seconds": cpu_seconds() - before}
+
+
+def cpu_seconds() -> float:
+    """Of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def release_of(python: str, module: str) -> str | None:
@@ -183,13 +190,16 @@ def measured(
             print(f"{name}, {models} models, round {number + 1}, {one}: {row[one]['seconds']:.1f} s", file=sys.stderr)
         rounds.append(row)
     ratios = {
-        one: [row[one]["seconds"] / row["jaxattack"]["seconds"] for row in rounds] for one in here if one != "jaxattack"
+        kind: {one: [row[one][kind] / row["jaxattack"][kind] for row in rounds] for one in here if one != "jaxattack"}
+        for kind in ("seconds", "cpu_seconds")
     }
     return {
         "workload": name, "models": models, "cores": len(cores), "rounds": rounds,
         "models_a_minute": {one: 60 * models / statistics.median(row[one]["seconds"] for row in rounds) for one in here},
         "test_accuracy": {one: statistics.mean(row[one]["test_accuracy"] for row in rounds) for one in here},
-        "ratio": {one: {"median": statistics.median(each), "all": each} for one, each in ratios.items()},
+        "cpu_seconds_a_model": {one: statistics.median(row[one]["cpu_seconds"] for row in rounds) / models for one in here},
+        "ratio": {one: {"median": statistics.median(each), "all": each} for one, each in ratios["seconds"].items()},
+        "cpu_ratio": {one: {"median": statistics.median(each), "all": each} for one, each in ratios["cpu_seconds"].items()},
     }  # fmt: skip
 
 
@@ -213,7 +223,8 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
             spread = f"{min(ratio['all']):.2f} to {max(ratio['all']):.2f}, n = {len(ratio['all'])}" if ratio else ""
             table.add_row(
                 row["workload"], f"{row['models']:,}", str(row["cores"]), one, f"{rate:,.0f}", f"{row['test_accuracy'][one]:.3f}",
-                f"{ratio['median']:.2f}x" if ratio else "", spread,
+                f"{ratio['median']:.2f}x" if ratio else "", spread, f"{row['cpu_seconds_a_model'][one]:.3f}",
+                f"{row['cpu_ratio'][one]['median']:.2f}x" if ratio else "",
             )  # fmt: skip
     return table
 

@@ -52,21 +52,19 @@ THEFTS = {
         "uniform-retraining", "line-search-retraining", "adaptive-retraining", "jacobian", "active-deepfool+k-center",
         "active-uncertainty", "active-random", "knockoff-random", "knockoff-adaptive",
     ),
-    "logistic": ("softmax", "hypotheses", "rounded", "lowd-meek"),
-    "ovr": ("ovr",),
-    "tanh": ("mlp",),
-    "kernel": ("kernel",),
-    "tree": ("path-finding",),
-    "partial-tree": ("top-down",),
-    "binned": ("binned",),
+    "logistic on digits": ("softmax", "hypotheses", "lowd-meek"),
+    "logistic on iris": ("rounded",),
+    "ovr on iris": ("ovr",),
+    "tanh on iris": ("mlp",),
+    "kernel on iris": ("kernel",),
+    "tree on digits": ("path-finding",),
+    "partial-tree on iris": ("top-down",),
+    "binned on iris": ("binned",),
     "relu:20-10-1": ("relu",),
     "relu:10-5-5-1": ("relu-deep?hidden=5-5",),
     "head:16-300": ("lm-head",),
 }  # fmt: skip
 """Attacks by the victims that they are tried on."""
-
-SMALL = ("ovr", "tanh", "kernel", "binned", "partial-tree")
-"""Victims that learn iris, not digits: those attacks would ask too many questions for an afternoon."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,8 +122,8 @@ def stolen(victim: Victim, method: str, *, budget: int, name: str | None = None)
 def thefts(pictures: Victim, other: np.ndarray, budget: int) -> Iterator[Asked]:
     """Every extraction attack on a victim of its kind; knockoffs with the victim's kind of records and with another set's."""
     for place, methods in THEFTS.items():
-        data = None if ":" in place else ("iris" if place in SMALL else "digits")
-        victim = pictures if place == "pictures" else open_victim(place, data=data)
+        kind, _, data = place.partition(" on ")
+        victim = pictures if place == "pictures" else open_victim(kind, data=data or None)
         for method in methods:
             victim = victim.behind((Round(decimals=2),)) if method == "rounded" else victim
             sized = f"{method}?budget={budget}&rounds=4" if place == "pictures" else method
