@@ -14,6 +14,7 @@ from jaxattack.models.activations import last_layer
 from jaxattack.training import Recipe, train_ensemble, train_one
 from jaxattack.training.copies import (
     COPIES,
+    AdversariallyTuned,
     Copy,
     Distilled,
     Extracted,
@@ -73,7 +74,8 @@ def test_every_copy_is_made_and_differs_by_its_seed_alone(copy):
     both = made(copy)
     count = 2 if copy.random else 1
     assert {len(leaf) for leaf in leaves(both.variables)} == {count}
-    assert both.steps == (0 if isinstance(copy, Quantised) else (10 if hasattr(copy, "epochs") else 3) * 3)
+    passes = 0 if isinstance(copy, Quantised) else getattr(copy, "epochs", RECIPE.epochs)
+    assert both.steps == passes * (1 + getattr(copy, "attack_steps", 0)) * (RECORDS // RECIPE.batch)
     if copy.random:
         assert any((leaf[0] != leaf[1]).any() for leaf in leaves(both.variables))
 
@@ -94,6 +96,24 @@ def test_the_last_layer_alone_is_tuned_and_all_are_where_all_are_meant():
     for layers, tuned in (("last", [False] * 4 + [True] * 2), ("all", [True] * 6)):
         copy = leaves(made(FineTuned(layers=layers)).variables, 0)
         assert [bool((own != theirs).any()) for own, theirs in zip(copy, leaves(victim()), strict=True)] == tuned
+
+
+def test_adversarial_training_leaves_a_copy_that_one_step_fools_less():
+    model = build(SOURCE.name, SHAPE, CLASSES)
+    x, y = records().x, records().y
+    size = 0.1 * np.ptp(x, axis=0)[None]
+
+    def fooled(variables):
+        def loss(x):
+            return -jax.nn.log_softmax(model.apply(variables, x))[np.arange(RECORDS), y].sum()
+
+        moved = x + size * np.sign(jax.grad(loss)(x))
+        return float(loss(moved) - loss(x))
+
+    tuned = {kind: jax.tree.map(lambda leaf: leaf[0], made(copy).variables) for kind, copy in (
+        ("adversarial", AdversariallyTuned(epochs=30)), ("plain", FineTuned(epochs=30)),
+    )}  # fmt: skip
+    assert fooled(tuned["adversarial"]) < 0.9 * fooled(tuned["plain"])
 
 
 def test_pruning_takes_out_the_smallest_weights_of_the_victim():
@@ -144,7 +164,7 @@ def test_what_is_missing_is_named():
         with pytest.raises(InputError, match=text):
             make_copies(copy, SOURCE, RECIPE, records(), copies=1)
     for kind, field in (
-        (FineTuned, {"epochs": 0}), (FineTuned, {"learning_rate": 0.0}), (Pruned, {"share": 1.0}), (Quantised, {"bits": 1}),
+        (FineTuned, {"epochs": 0}), (FineTuned, {"learning_rate": 0.0}), (AdversariallyTuned, {"size": 1.5}), (Pruned, {"share": 1.0}), (Quantised, {"bits": 1}),
         (Distilled, {"share": 2.0}), (Distilled, {"temperature": 0.0}), (Extracted, {"budget": 0}), (Retrained, {"network": "mlp"}),
     ):  # fmt: skip
         with pytest.raises(InputError):
