@@ -11,7 +11,8 @@ raises the objective is not taken and halves its rate, as the peers' decay does.
 (2 A^T A / f + beta / d)^-1 (2 A^T A t / f + beta b / d), with f and d the two denominators.
 
 A watermark shows the target faintly in every base: b <- watermark t + (1 - watermark) b, which end-to-end training needs.
-Where the victim trains a new last layer on features that it was given, one poison is enough.
+Where the victim trains a new last layer on features that it was given and that outnumber its records, so that it learns every
+record by heart, one poison is enough; with fewer features it is not.
 """
 
 from __future__ import annotations
