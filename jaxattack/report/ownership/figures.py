@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxattack.report.kind import Draw, of_findings
+from jaxattack.report.ownership.reading import short_names
 from jaxattack.report.style import MUTED, SERIES
 from jaxattack.report.wording import number
 
@@ -27,9 +28,10 @@ def _auc(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     if not area:
         return None
     tests = [test["name"] for test in findings["tests"] if any(test["name"] == name for name, _ in area)]
+    names = short_names(tests)
     kinds = list(dict.fromkeys(kind for _, kind in area))
     values = np.asarray([[area.get((test, kind), np.nan) for test in tests] for kind in kinds], float)
-    figure = Figure(figsize=(PAGE, _ROW * (len(kinds) + 1) + 0.05 * max(map(len, tests)) + 0.5))
+    figure = Figure(figsize=(PAGE, _ROW * (len(kinds) + 1) + 0.05 * max(map(len, names)) + 0.5))
     axes = figure.add_subplot()
     colours = matplotlib.colormaps["YlGnBu"].with_extremes(bad="none")
     shade = np.clip(0.05 + 0.85 * (values - 0.5) / 0.5, 0.0, 0.9)
@@ -48,7 +50,7 @@ def _auc(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
                 color=ink,
             )
     axes.set_yticks(np.arange(len(kinds)) + 0.5, kinds)
-    axes.set_xticks(np.arange(len(tests)) + 0.5, tests, rotation=40, ha="left", rotation_mode="anchor")
+    axes.set_xticks(np.arange(len(tests)) + 0.5, names, rotation=40, ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
     axes.invert_yaxis()
     axes.tick_params(length=0, labelsize=6.5)
@@ -93,7 +95,7 @@ def _accusations(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
             label=words,
         )
     axes.axvline(5, color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
-    axes.set_yticks(range(len(tests)), [test["name"] for test in tests])
+    axes.set_yticks(range(len(tests)), short_names([test["name"] for test in tests]))
     axes.set(xlabel="independent models accused at 5% (%)", ylim=(len(tests) - 0.5, -0.5))
     axes.set_xlim(left=0)
     axes.legend(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxattack.report.wording import number, percent, quantity
@@ -63,6 +63,12 @@ def _summary(findings: Mapping[str, Any], test: Mapping[str, Any]) -> Summary:
     stolen = [cell for cell in cells if cell["relation"] == "stolen"]
     other = next((cell for cell in cells if cell["relation"] == "independent" and cell["auc"] is not None), None)
     return Summary(test, first("victim"), stolen, first("independent"), other)
+
+
+def short_names(tests: Sequence[str]) -> list[str]:
+    """Names of tests without settings, where that leaves them apart."""
+    bases = [test.partition("?")[0] for test in tests]
+    return [base if bases.count(base) == 1 else test for base, test in zip(bases, tests, strict=True)]
 
 
 def best(findings: Mapping[str, Any]) -> Summary | None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from jaxattack.report import headline, measures, read, table, write
 from jaxattack.report.ownership.page import useful
+from jaxattack.report.ownership.reading import short_names
 
 
 def _cell(test, kind, relation, auc, *, own=None):
@@ -147,3 +148,7 @@ def test_what_a_copy_keeps_is_told_by_the_least_loss_that_it_stays_within():
     assert [useful(loss) for loss in (-0.03, 0.01, 0.011, 0.05, 0.051)] == [
         "≤ 1", "≤ 1", "≤ 2", "≤ 5", "> 5",
     ]  # fmt: skip
+
+
+def test_names_in_figures_are_without_settings_where_that_leaves_them_apart():
+    assert short_names(["rank?records=9", "walk?a=1", "walk?a=2"]) == ["rank", "walk?a=1", "walk?a=2"]
