@@ -29,7 +29,6 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
     Returns:
         A whole HTML document.
     """
-    published = PUBLISHED.get(findings["attack"]["name"], {})
     splits = [
         (name, words) for name, words in SPLITS.items() if any(split["name"] == name for split in findings["splits"])
     ]
@@ -37,7 +36,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         (
             attribute,
             [accuracy_of(findings, name, attribute["name"]) for name, _ in splits],
-            published.get(attribute["name"]),
+            PUBLISHED.get(attribute["name"]),
         )
         for attribute in findings["attributes"]
     ]
@@ -48,7 +47,6 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         headline=sentences(findings),
         rows=rows,
         splits=splits,
-        published=published,
         mean=ARCHITECTURE["accuracy"](findings),
         right=right(findings),
         phases=phases(findings["cost"]["seconds"], _PHASES),
