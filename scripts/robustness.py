@@ -51,9 +51,8 @@ LEARNERS: dict[str, Learner] = {
     "FGSM .1": AdversarialTraining(recipe=RECIPE, size=0.1, attack_steps=1),
     "FGSM .3, long steps": AdversarialTraining(recipe=RECIPE, size=0.3, attack_steps=1, rate=2.0),
 }
-MAGNET = MagNet(steps=8000, batch=64, learning_rate=0.01)
 SQUEEZE = FeatureSqueezing(bits=1, median=2)
-DEFENCES: dict[str, tuple[Defence, ...]] = {"none": (), "magnet": (MAGNET,), "squeeze": (SQUEEZE,)}
+DEFENCES: dict[str, tuple[Defence, ...]] = {"none": (), "magnet": (MagNet(),), "squeeze": (SQUEEZE,)}
 SIZES = (0.05, 0.1, 0.2, 0.3)
 
 

@@ -75,9 +75,11 @@ class MagNet:
             .001 for MNIST, .005 for CIFAR-10.
         reform: answer about the reconstruction, and not about the query itself.
         temperatures: of detectors of divergence, each above 0; none for the paper's MNIST, 10 and 40 for CIFAR-10.
-        steps: of each autoencoder's training. The paper's 100 passes of MNIST are 21,500.
-        batch: records of a step; the paper's 256.
-        learning_rate: of Adam; the paper's library's .001.
+        steps: of each autoencoder's training. The paper's are 21,500 (100 passes of MNIST) of 256 records at rate .001. On a CPU they
+            take long: of MNIST's test records 97.0% were right without MagNet, 95.3% behind 4,000 steps as the paper's (280
+            CPU seconds), and 96.7% behind the default (140).
+        batch: records of a step.
+        learning_rate: of Adam.
         noise: on what the autoencoders are trained to give back, a standard deviation in shares of the range.
         filters: of their convolutions.
         reserve: the share of all records that a sweep sets aside for its thresholds, from 0 to below 1.
@@ -93,9 +95,9 @@ class MagNet:
     drop_rate: float = 0.001
     reform: bool = True
     temperatures: tuple[float, ...] = ()
-    steps: int = 20_000
-    batch: int = 256
-    learning_rate: float = 1e-3
+    steps: int = 8000
+    batch: int = 64
+    learning_rate: float = 0.01
     noise: float = 0.1
     filters: int = 3
     reserve: float = 0.0

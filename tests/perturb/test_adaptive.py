@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattack.attacks.evasion import PGD, lookup
+from jaxattack.attacks.evasion import PGD, adaptive, lookup
+from jaxattack.attacks.evasion.white_box import Draw, Examples
 from jaxattack.audit import evade
 from jaxattack.audit.adaptive import guarded
 from jaxattack.audit.victim import Victim
@@ -33,6 +34,12 @@ QUICK = {
 }
 DETECTING = [name for name, defence in DEFENCES.items() if isinstance(defence, DetectingDefence)]
 SIZE = 0.15
+
+
+@pytest.fixture(autouse=True)
+def _one_weight(monkeypatch):
+    """Each weight of the alarm is a program of its own; the loop over them is tried by records that need the second."""
+    monkeypatch.setattr(adaptive, "WEIGHTS", (1.0,))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +91,7 @@ def test_the_view_answers_and_refuses_as_the_oracle(victims, name):
 @pytest.mark.parametrize("name", QUICK)
 def test_who_knows_a_defence_gets_past_it_where_others_are_refused(victims, name):
     victim, attack = victims[name], PGD(size=SIZE, steps=30)
-    unaware, aware = (evade(victim, attack, adaptive=adaptive, records=120) for adaptive in (False, True))
+    unaware, aware = (evade(victim, attack, adaptive=knows, records=120) for knows in (False, True))
     assert aware.evasion.among_right > unaware.evasion.among_right
     assert aware.evasion.notes.get("refused", 0) < unaware.evasion.notes["refused"]
     assert victim.name in unaware.findings.warnings[0]
@@ -93,6 +100,30 @@ def test_who_knows_a_defence_gets_past_it_where_others_are_refused(victims, name
     answer = victim.oracle(aware.evasion.example)
     fooled = (np.asarray(answer.label) != Y[~MEMBER]) & ~answer.refusal
     np.testing.assert_array_equal(aware.evasion.success[aware.evasion.right], fooled[aware.evasion.right])
+
+
+def test_a_weight_is_tried_on_what_those_before_it_did_not_get_through(victims, monkeypatch):
+    calls = []
+
+    class Recording(PGD):
+        def craft(self, box, x, y, draw):
+            calls.append((self.loss.weight, draw.record.tolist()))
+            return Examples(x.copy(), len(x))
+
+    monkeypatch.setattr(adaptive, "WEIGHTS", (1.0, 10.0))
+    victim = victims["squeeze"]
+    alarm = Alarm(victim.inside.model, tuple(defence for defence, _ in victim.chain))
+    attack = adaptive.Adaptive(attack=Recording(size=SIZE), penalty=alarm)
+    view, y = through(victim.inside, victim.chain), victim.y.copy()
+    y[:5] = (y[:5] + 1) % 3  # what is labelled otherwise already, and not refused, is through
+    quiet = ~victim.oracle(victim.x).refusal
+    result = attack.craft(view, victim.x, y, Draw())
+    (first, every), (second, left) = calls
+    assert (first, every, second) == (1.0, list(range(120)), 10.0)
+    assert result.gradients == 120 + len(left)
+    through_at_once = {record for record in range(5) if quiet[record]}
+    assert through_at_once
+    assert not through_at_once & set(left)
 
 
 def test_a_refusal_is_no_success_and_a_refused_record_is_wrong(victims):
