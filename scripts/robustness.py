@@ -53,7 +53,7 @@ LEARNERS: dict[str, Learner] = {
 }
 SQUEEZE = FeatureSqueezing(bits=1, median=2)
 DEFENCES: dict[str, tuple[Defence, ...]] = {"none": (), "magnet": (MagNet(),), "squeeze": (SQUEEZE,)}
-SIZES = (0.05, 0.1, 0.2, 0.3)
+SIZES = {"linf": (0.05, 0.1, 0.2, 0.3), "l2": (1.0, 2.0, 4.0)}
 
 
 def leakage(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], Figure]:
@@ -167,7 +167,8 @@ def evasion(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], F
     else:
         dataset = load(options.data)
         victim = victim_of(dataset, options.model, options.members, options.epochs, options.seed)
-    rows = {}
+    rows, sizes = {}, SIZES[options.norm]
+    attacks = [PGD(norm=options.norm, size=size, steps=options.steps) for size in sizes]
     for name, defences in DEFENCES.items():
         behind = victim.behind(defences, seed=options.seed)
         assert behind.x is not None
@@ -181,12 +182,12 @@ def evasion(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], F
                     among(
                         evade(behind, PGD(size=size, steps=options.steps), adaptive=adaptive, records=options.records)
                     )
-                    for size in SIZES
+                    for attack in attacks
                 ]
                 for adaptive in ((False, True) if defences else (False,))
             },
         }
-    return rows, [evasion_table(rows, victim.name)], evasion_figure(rows)
+    return rows, [evasion_table(rows, sizes, victim.name)], evasion_figure(rows, sizes)
 
 
 def among(result: Any) -> float:
@@ -194,10 +195,10 @@ def among(result: Any) -> float:
     return float(result.evasion.among_right)
 
 
-def evasion_table(rows: dict[str, Any], victim: str) -> Table:
+def evasion_table(rows: dict[str, Any], sizes: Sequence[float], victim: str) -> Table:
     """A row a defence and an attacker."""
     table = Table(title=f"Records of {victim} that PGD gets past it, of those that were right", box=box.SIMPLE_HEAD)
-    for number, head in enumerate(("defence", "attacker", "right", "refused", *(f"within {size:g}" for size in SIZES))):
+    for number, head in enumerate(("defence", "attacker", "right", "refused", *(f"within {size:g}" for size in sizes))):
         table.add_column(head, justify="right" if number > 1 else "left")
     for name, row in rows.items():
         for attacker, shares in row["attacks"].items():
@@ -206,10 +207,10 @@ def evasion_table(rows: dict[str, Any], victim: str) -> Table:
     return table
 
 
-def evasion_figure(rows: dict[str, Any]) -> Figure:
+def evasion_figure(rows: dict[str, Any], sizes: Sequence[float]) -> Figure:
     """The share that gets past against the size of the change."""
     lines = {
-        f"{name}, {attacker}": (SIZES, shares, [0.0] * len(shares))
+        f"{name}, {attacker}": (sizes, shares, [0.0] * len(shares))
         for name, row in rows.items()
         for attacker, shares in row["attacks"].items()
     }
@@ -254,7 +255,8 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=12_000)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--records", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--norm", choices=[*SIZES], default="linf")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
