@@ -28,7 +28,10 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     work = json.loads(Path(sys.argv[1]).read_text())
     file = np.load(work["data"])
-    x, y = file["x"].astype(np.float32), file["y"].astype(np.int64)
+    x, y = (
+        file["x"].astype(np.float64),
+        file["y"].astype(np.int64),
+    )  # of float32 its logits are infinite where a confidence is 1
     order = np.random.default_rng(work["seed"]).permutation(len(x))
     inside, outside = np.array_split(order, 2)
     model = MLPClassifier(
