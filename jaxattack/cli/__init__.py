@@ -130,7 +130,7 @@ def main() -> None:
     sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
-    devices = ("membership", "matrix", "epsilon", "own", "poison")
+    devices = ("membership", "matrix", "epsilon", "own", "poison", "architecture")
     if "JAX_NUM_CPU_DEVICES" not in os.environ and "".join(sys.argv[1:2]) in devices:
         # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
         import jax
