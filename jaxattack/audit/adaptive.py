@@ -13,8 +13,8 @@ from jaxattack.attacks.evasion import Transfer
 from jaxattack.attacks.evasion.adaptive import Adaptive
 from jaxattack.attacks.evasion.white_box import WhiteBoxAttack
 from jaxattack.audit.victim import Victim
-from jaxattack.perturb.adaptive import Alarm, detects, through
-from jaxattack.types import AskingDefence, EvasionAttack, InputError, WhiteBox
+from jaxattack.perturb.adaptive import Alarm, through
+from jaxattack.types import AskingDefence, EvasionAttack, InputError, WhiteBox, any_detects
 
 UNAWARE = (
     "The examples were made on {} without its defence ({}): an attacker who knows it is tried with adaptive "
@@ -64,7 +64,7 @@ def check_adaptive(victim: Victim, attack: EvasionAttack, *, at_hand: bool) -> N
         raise InputError(
             f"adaptive is given and {attack.name} asks the victim as it is, defence and all: leave adaptive out."
         )
-    if detects(victim.chain) and not hasattr(attack, "loss"):
+    if any_detects(defence for defence, _ in victim.chain) and not hasattr(attack, "loss"):
         raise InputError(
             f"{attack.name} has no loss from which the detectors could be taken: give pgd, mi-fgsm or apgd, or a defence "
             "without detectors."
@@ -82,7 +82,7 @@ def plan_of(victim: Victim, attack: WhiteBoxAttack, *, adaptive: bool) -> Plan:
     assert victim.inside is not None
     if not adaptive:
         return Plan(Transfer(craft=attack), victim.inside)
-    if detects(victim.chain):
+    if any_detects(defence for defence, _ in victim.chain):
         alarm = Alarm(victim.inside.model, tuple(defence for defence, _ in victim.chain))
         attack = Adaptive(attack=attack, penalty=alarm)
     return Plan(Transfer(craft=attack), through(victim.inside, victim.chain))

@@ -138,8 +138,11 @@ def _shown(value: Any) -> str:
 def terms(oracle: Oracle) -> dict[str, Any]:
     """The terms on which a victim answers, as plain values."""
     access = oracle.access
-    plain_ = {field.name: getattr(access, field.name) for field in fields(access) if field.name != "inputs"}
-    return plain_ | {"shape": list(access.inputs.shape)}
+    plain_ = {
+        field.name: getattr(access, field.name) for field in fields(access) if field.name not in ("inputs", "refuses")
+    }
+    refuses = {"refuses": True} if access.refuses else {}  # not in the folders of all the others
+    return plain_ | refuses | {"shape": list(access.inputs.shape)}
 
 
 def settings(attack: Any) -> dict[str, Any]:

@@ -119,7 +119,8 @@ class MagNet:
         Raises:
             InputError: labels alone, the top k, or logits are answered.
         """
-        return replace(require_confidences(before, "MagNet"), decimals=None)
+        terms = require_confidences(before, "MagNet")
+        return replace(terms, decimals=None, refuses=before.refuses or self.detects)
 
     def fit(self, key: Any, endpoint: Endpoint, y: Any, member: Any) -> Any:  # noqa: ARG002
         """The autoencoders and the thresholds."""

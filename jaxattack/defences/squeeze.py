@@ -96,7 +96,8 @@ class FeatureSqueezing:
         Raises:
             InputError: labels alone, the top k, or logits are answered.
         """
-        return replace(require_confidences(before, "feature squeezing"), decimals=None)
+        terms = require_confidences(before, "feature squeezing")
+        return replace(terms, decimals=None, refuses=before.refuses or self.detects)
 
     def fit(self, key: Any, endpoint: Endpoint, y: Any, member: Any) -> Any:  # noqa: ARG002
         """The range of the records, and the threshold."""

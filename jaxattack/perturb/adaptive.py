@@ -71,11 +71,6 @@ class Alarm:
         return _seen(self.model, self.defences, variables, x)[1]
 
 
-def detects(chain: Chain) -> bool:
-    """Whether there is any detector."""
-    return any(isinstance(defence, DetectingDefence) and defence.detects for defence, _ in chain)
-
-
 def _seen(
     model: Model, defences: tuple[Defence, ...], variables: Variables, x: jax.Array
 ) -> tuple[Float[jax.Array, "record cls"], Float[jax.Array, "record"]]:

@@ -149,6 +149,7 @@ class Outputs:
     """Raw outputs that were written down, as a view of the model that gave them; it can be asked nothing else."""
 
     floor = TINY
+    refuses = False
 
     def __init__(self, logit: Any):
         """Wrap raw outputs, ["record cls"]."""

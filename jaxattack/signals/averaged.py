@@ -26,6 +26,7 @@ class Mean:
         """Look at a model that answers with so many classes so many times."""
         self._view, self._times, self._classes = view, times, classes
         self.model, self.variables = view.model, view.variables
+        self.refuses = view.refuses
         self.floor = max(TINY, view.floor / math.sqrt(times))  # below it float32 has no logarithm
 
     def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:

@@ -23,4 +23,5 @@ class Correct:
     def __call__(self, view, x, y, key):  # noqa: ARG002 (every signal has the same arguments)
         """As `jaxattack.types.Signal`."""
         answer = view.answer(x)
-        return ((answer.label == y) & ~answer.refusal).astype(jnp.float32)
+        right = answer.label == y
+        return (right & ~answer.refusal if view.refuses else right).astype(jnp.float32)

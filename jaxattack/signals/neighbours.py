@@ -32,7 +32,8 @@ class Repeated:
     def __init__(self, view: View, repetition: jax.Array):
         """Look at a model for the so-manyth time."""
         self._view, self._repetition = view, repetition
-        self.model, self.variables, self.floor = view.model, view.variables, view.floor
+        self.model, self.variables = view.model, view.variables
+        self.floor, self.refuses = view.floor, view.refuses
 
     def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:  # noqa: ARG002 (it is known)
         """As `jaxattack.types.View`."""

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Key, PRNGKeyArray, Shaped
 from jaxattack import defences as answers
 from jaxattack.defences.asking import answer_to
 from jaxattack.signals.scores import TINY
-from jaxattack.types import Access, Answer, Dataset, Defence, Endpoint, Inputs, Model, Sight, Variables
+from jaxattack.types import Access, Answer, Dataset, Defence, Endpoint, Inputs, Model, Sight, Variables, any_detects
 
 _VIEWS = 2**20
 """Told apart from the numbers of defences, where keys are drawn."""
@@ -67,6 +67,11 @@ class View:
     def floor(self) -> float:
         """The smallest confidence that an answer tells from 0."""
         return max([TINY, *(defence.resolution for defence, _ in self._chain or ())])
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a defence may refuse to answer."""
+        return any_detects(defence for defence, _ in self._chain or ())
 
     def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:
         """As `jaxattack.types.View`."""

@@ -12,7 +12,7 @@ from jaxattack.error import FolderError, InputError, InputWarning, Progress, abo
 from jaxattack.types.architecture import ArchitectureAttack, AttributeReader
 from jaxattack.types.arguments import check_arguments
 from jaxattack.types.config import config
-from jaxattack.types.defence import AskingDefence, Defence, DetectingDefence, Endpoint, ReservingDefence
+from jaxattack.types.defence import AskingDefence, Defence, DetectingDefence, Endpoint, ReservingDefence, any_detects
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
     Draft,
@@ -134,6 +134,7 @@ __all__ = [
     "View",
     "WhiteBox",
     "above_zero",
+    "any_detects",
     "at_least",
     "check_arguments",
     "check_ids",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxattack.types.oracle import Access, Answer
@@ -115,6 +115,11 @@ class DetectingDefence(AskingDefence, Protocol):
             x: ["query *feature"], the queries.
         """
         ...
+
+
+def any_detects(defences: Iterable[Defence]) -> bool:
+    """Whether one of them may refuse to answer."""
+    return any(isinstance(defence, DetectingDefence) and defence.detects for defence in defences)
 
 
 @runtime_checkable

@@ -43,9 +43,10 @@ class Answer(NamedTuple):
 
     @property
     def refusal(self) -> Any:
-        """Bool["query"]: whether a defence refused to answer, which shows as confidences that are all alike.
+        """Bool["query"]: whether confidences are all alike, which is how a service that refuses shows it (`Access.refuses`).
 
-        Without confidences nothing tells it, and of one class there is nothing to refuse.
+        Of another service they are an answer like others, as of two classes that round to the same. Without confidences nothing
+        tells a refusal, and of one class there is nothing to refuse.
         """
         p = self.probability
         if p is None or p.shape[1] < 2:
@@ -130,6 +131,7 @@ class Access:
         decimals: confidences and logits are rounded to so many decimals; None for not at all.
         precision: the arithmetic behind the answers.
         bias: the largest size of a bias that a caller may add to chosen logits; 0 where the service offers none.
+        refuses: whether a query may be refused, which shows as confidences that are all alike (`Answer.refusal`).
 
     Raises:
         InputError: a value out of range.
@@ -147,6 +149,7 @@ class Access:
     decimals: int | None = None
     precision: Precision = "float64"
     bias: float = 0.0
+    refuses: bool = False
 
     def __post_init__(self) -> None:
         if self.level not in ("label", "probability", "logit"):

@@ -25,6 +25,7 @@ class View(Protocol):
         model: the architecture, for signals that see weights.
         variables: what it learnt.
         floor: the smallest confidence that an answer tells from 0.
+        refuses: whether a defence may refuse to answer.
     """
 
     @property
@@ -35,6 +36,9 @@ class View(Protocol):
 
     @property
     def floor(self) -> float: ...
+
+    @property
+    def refuses(self) -> bool: ...
 
     def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:
         """What the model answers to a batch of network inputs, behind its defences; traced.

@@ -15,9 +15,9 @@ from jaxattack.audit.victim import Victim
 from jaxattack.defences import DEFENCES, FeatureSqueezing, MagNet, Temperature
 from jaxattack.models import build
 from jaxattack.oracle import from_model
-from jaxattack.perturb.adaptive import Alarm, detects, through
+from jaxattack.perturb.adaptive import Alarm, through
 from jaxattack.training import Recipe, train_one
-from jaxattack.types import Dataset, DetectingDefence, InputError, Inputs, WhiteBox
+from jaxattack.types import Dataset, DetectingDefence, InputError, Inputs, WhiteBox, any_detects
 
 RNG = np.random.default_rng(6)
 # Records near a plane of two dimensions in six, whose class is the side of a line within it.
@@ -137,8 +137,8 @@ def test_a_refusal_is_no_success_and_a_refused_record_is_wrong(victims):
 def test_the_same_model_behind_the_same_defences_is_one_program(victims):
     victim = victims["squeeze"]
     assert through(victim.inside, victim.chain).model is through(victim.inside, victim.chain).model
-    assert detects(victim.chain)
-    assert not detects(((FeatureSqueezing(drop_rate=0.0, reform=True), ()),))
+    assert any_detects(defence for defence, _ in victim.chain)
+    assert not any_detects([FeatureSqueezing(drop_rate=0.0, reform=True)])
 
 
 def test_there_must_be_something_to_adapt_to_and_something_that_does(bare, victims):

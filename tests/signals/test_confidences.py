@@ -22,6 +22,8 @@ FROM_CONFIDENCES = [name for name in NAMES if sees(signals.lookup(name), "probab
 class Shown:
     """A view that answers what it is given."""
 
+    refuses = False
+
     def __init__(self, p, floor):
         self.p, self.floor = jnp.asarray(p, jnp.float32), floor
 
@@ -75,3 +77,11 @@ def test_a_shift_changes_the_taylor_confidence_so_that_confidences_are_not_enoug
 def test_written_outputs_have_no_weights():
     with pytest.raises(InputError, match="needs the models"):
         _ = signals.Outputs(Z).variables
+
+
+def test_a_label_whose_confidences_round_to_the_same_counts_where_nothing_refuses():
+    even, refusing = Shown(np.full((40, 6), 1 / 6), TINY), Shown(np.full((40, 6), 1 / 6), TINY)
+    refusing.refuses = True
+    correct = signals.lookup("correct")
+    np.testing.assert_array_equal(correct(even, None, jnp.zeros(40, int), None), 1)
+    np.testing.assert_array_equal(correct(refusing, None, jnp.zeros(40, int), None), 0)

@@ -47,7 +47,7 @@ def bare():
 
 class Shown:
     def __init__(self, answer, floor):
-        self._answer, self.floor = answer, floor
+        self._answer, self.floor, self.refuses = answer, floor, False
 
     def answer(self, x):
         return self._answer

@@ -17,15 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import fools, is_right, outcome, take_records
+from jaxattack.attacks.evasion.outcome import fools, labels_and_right, outcome, take_records
 from jaxattack.attacks.evasion.shares import bounds_of, keys_of, nearest_others, share_of, units_of
 from jaxattack.perturb.box import Box, box_of
 from jaxattack.perturb.hop_skip_jump import Plan, Region, Rounds, Search, plan, rounds, traced
-from jaxattack.perturb.labels import labels_of
 from jaxattack.perturb.norms import Norm
 from jaxattack.types import (
     EVERY_LEVEL,
-    Answer,
     BudgetSpent,
     Evasion,
     Inputs,
@@ -85,8 +83,7 @@ class HopSkipJump:
         inputs, classes = (victim.inputs, victim.classes) if at_hand else (victim.access.inputs, victim.access.classes)
         x, y = take_records(inputs, classes, x, y)
         steps, before = plan(self.queries, x[0].size, self.norm), Ledger() if at_hand else victim.ledger
-        answer = Answer(labels_of(victim, x)) if at_hand else victim(x)
-        label, right = np.asarray(answer.label), is_right(answer, y)
+        label, right = labels_and_right(victim, x, y)
         rows = np.flatnonzero(right)
         questions, example, success, stopped = np.ones(len(x), int), x.copy(), ~right, ""
         first = questions.copy()
@@ -148,7 +145,7 @@ class _Asking:
                 reply = self._victim(points)
             except BudgetSpent as spent:
                 return batch.search, f"the budget ended before the search did: {spent}"
-            answer = fools(reply, self._y[batch.record])
+            answer = fools(self._victim, reply, self._y[batch.record])
             self.count += np.bincount(batch.record, minlength=len(self._x))
             if self._progress:
                 self._progress("questions", int(self.count.sum()), self._total)

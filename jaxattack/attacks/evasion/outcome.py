@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxattack.perturb.box import span_of
-from jaxattack.types import Answer, Distances, Evasion, InputError, Inputs, Ledger
+from jaxattack.perturb.labels import labels_of
+from jaxattack.types import Answer, Distances, Evasion, InputError, Inputs, Ledger, Oracle, WhiteBox
 
 CHANGED = 1e-6
 """A feature that differs by less of its range is the same: examples are computed in float32."""
@@ -41,14 +42,30 @@ def take_records(
     return x, y
 
 
-def is_right(answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[np.ndarray, "record"]:
-    """Which records are labelled as they are; one that is refused is not."""
-    return (np.asarray(answer.label) == y) & ~np.asarray(answer.refusal)
+def is_right(victim: Oracle, answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[np.ndarray, "record"]:
+    """Which records a victim's answer labels as they are; one that is refused is not."""
+    return (np.asarray(answer.label) == y) & ~refusals(victim, answer)
 
 
-def fools(answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[np.ndarray, "record"]:
-    """Which examples are labelled otherwise than their records; one that is refused has failed."""
-    return (np.asarray(answer.label) != y) & ~np.asarray(answer.refusal)
+def labels_and_right(
+    victim: Oracle | WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]
+) -> tuple[Int[np.ndarray, "record"], Bool[np.ndarray, "record"]]:
+    """What a victim labels records, in one question each, and which of them it labels as they are."""
+    if isinstance(victim, WhiteBox):
+        label = labels_of(victim, x)
+        return label, label == y
+    answer = victim(x)
+    return np.asarray(answer.label), is_right(victim, answer, y)
+
+
+def fools(victim: Oracle, answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[np.ndarray, "record"]:
+    """Which examples a victim's answer labels otherwise than their records; one that is refused has failed."""
+    return (np.asarray(answer.label) != y) & ~refusals(victim, answer)
+
+
+def refusals(victim: Oracle, answer: Answer) -> Bool[np.ndarray, "record"]:
+    """Which queries a victim refused; none where its terms have no refusals."""
+    return np.asarray(answer.refusal) if victim.access.refuses else np.zeros(len(answer.label), bool)
 
 
 def distances(

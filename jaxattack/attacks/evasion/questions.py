@@ -13,9 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import fools, is_right, outcome, take_records
+from jaxattack.attacks.evasion.outcome import fools, labels_and_right, outcome, take_records
 from jaxattack.attacks.evasion.shares import bounds_of, keys_of, nearest_others, share_of, units_of
-from jaxattack.attacks.evasion.white_box import labels_of
 from jaxattack.perturb.ask import Method, Record, Reply, Round, drive, local, outside, reply_of
 from jaxattack.perturb.box import box_of
 from jaxattack.types import (
@@ -67,8 +66,7 @@ class QuestionAttack:
         inputs, classes = _terms(victim, self.name, self.levels)
         x, y = take_records(inputs, classes, x, y)
         before = _ledger(victim)
-        said = Answer(labels_of(victim, x)) if isinstance(victim, WhiteBox) else victim(x)
-        label, right = np.asarray(said.label), is_right(said, y)
+        label, right = labels_and_right(victim, x, y)
         rows = np.flatnonzero(right)
         questions, example, success, stopped = np.ones(len(x), int), x.copy(), ~right, ""
         first = questions.copy()
@@ -137,14 +135,14 @@ def _round(method: Method, victim: Oracle | WhiteBox, inputs: Inputs, x: np.ndar
         return local(method, victim.model, victim.variables, box_of(inputs))
 
     def answers(points: Float[np.ndarray, "query *feature"], record: Int[np.ndarray, "query"]) -> Reply:
-        return _reply(victim(units_of(points, x[record], inputs)), y[record])
+        return _reply(victim, victim(units_of(points, x[record], inputs)), y[record])
 
     return outside(method, answers)
 
 
-def _reply(answer: Answer, label: Int[np.ndarray, "query"]) -> Reply:
+def _reply(victim: Oracle, answer: Answer, label: Int[np.ndarray, "query"]) -> Reply:
     """What an answer says of points; a class below the top k has at most the least confidence that was answered."""
-    away = fools(answer, label)
+    away = fools(victim, answer, label)
     scores = answer.logit
     if scores is None and answer.probability is not None:
         scores = np.log(np.maximum(answer.probability, TINY))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import fools, is_right, outcome, take_records
+from jaxattack.attacks.evasion.outcome import fools, is_right, outcome, refusals, take_records
 from jaxattack.attacks.evasion.sign_steps import FGSM
 from jaxattack.attacks.evasion.white_box import Draw, WhiteBoxAttack
 from jaxattack.perturb.labels import labels_of
@@ -70,13 +70,14 @@ class Transfer:
         label = np.asarray(answer.label)
         if progress:
             progress("questions", 2 * len(x), 2 * len(x))
-        right, fooled = is_right(answer.take(slice(len(x))), y), fools(answer.take(slice(len(x), None)), y)
+        before_it, after_it = answer.take(slice(len(x))), answer.take(slice(len(x), None))
+        right, fooled = is_right(victim, before_it, y), fools(victim, after_it, y)
         at_home = labels_of(surrogate, example) != y
         notes: dict[str, Any] = {
             "surrogate labels as the victim": float((labels_of(surrogate, x) == label[: len(x)]).mean()),
             "surrogate fooled": float(at_home.mean()),
             **examples.notes,
-            **({"refused": float(answer.refusal[len(x) :].mean())} if answer.refusal.any() else {}),
+            **({"refused": float(refusals(victim, after_it).mean())} if refusals(victim, answer).any() else {}),
         }
         return outcome(
             self.name, inputs, x, example, right=right, success=fooled, questions=np.full(len(x), 2),

@@ -19,7 +19,7 @@ from jaxattack.audit.target.comparability import defend, floor_of
 from jaxattack.training import Queries
 from jaxattack.training.images import as_input, view
 from jaxattack.training.single import keys_of
-from jaxattack.types import Answer, Dataset, Defence, Level, OptimisedSignal, Signal, sees
+from jaxattack.types import Answer, Dataset, Defence, Level, OptimisedSignal, Signal, any_detects, sees
 
 Ask = Callable[[Shaped[np.ndarray, "query *feature"]], Answer]
 """A target, asked in the units of the data."""
@@ -41,7 +41,7 @@ class _TargetView:
     variables: Any = None
 
     def __init__(self, ask: Ask, level: Level, classes: int, defences: Sequence[Defence], bytes_: bool):
-        self.floor = floor_of(defences)
+        self.floor, self.refuses = floor_of(defences), any_detects(defences)
         self._ask, self._level, self._classes, self._defences, self._bytes = ask, level, classes, defences, bytes_
 
     def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:  # noqa: ARG002 (it draws by itself)

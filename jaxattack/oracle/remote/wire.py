@@ -219,6 +219,7 @@ def write_access(access: Access) -> dict[str, Any]:
         "decimals": access.decimals,
         "precision": access.precision,
         "bias": access.bias,
+        **({"refuses": True} if access.refuses else {}),
     }
 
 
@@ -253,6 +254,7 @@ def read_access(value: Any) -> Access:
             decimals=_typed(value["decimals"], (int, type(None)), "decimals"),
             precision=_typed(value["precision"], (str,), "precision"),
             bias=float(_typed(value["bias"], (int, float), "bias")),
+            refuses=_typed(value.get("refuses", False), (bool,), "refuses"),
         )
     except InputError:
         raise

@@ -22,7 +22,8 @@ from jaxattack.attacks.evasion import (
     lookup,
 )
 from jaxattack.attacks.naming import label
-from jaxattack.oracle import budgeted
+from jaxattack.defences import Round
+from jaxattack.oracle import budgeted, defended
 from jaxattack.types import EVERY_LEVEL, BudgetSpent, EvasionAttack, InputError, Inputs
 
 QUICK = {
@@ -225,6 +226,16 @@ def test_a_transfer_from_another_model_fools_less_and_says_how_alike_they_are():
         Transfer()(both.oracle, x, y)
     with pytest.raises(InputError, match="the surrogate takes records of shape"):
         Transfer()(both.oracle, x, y, surrogate=victim(np.ones((FEATURES, 2)), np.zeros(2)).box)
+
+
+def test_confidences_that_round_to_the_same_are_no_refusals():
+    both = leaky(level="probability")
+    x, y = records(both, 20)
+    rounded = defended(both.oracle, Round(decimals=0))
+    assert rounded(x).refusal.any()
+    evasion = HopSkipJump(queries=150)(rounded, x, y)
+    assert evasion.right.all()
+    assert evasion.success.all()
 
 
 def test_names_are_read_back():
