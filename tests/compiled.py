@@ -8,8 +8,10 @@ processes keep none.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import tempfile
+from pathlib import Path
 
 import jax
 
@@ -41,3 +43,15 @@ def keep_programs(folder: str) -> None:
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+MAPPINGS = 30_000
+"""Of memory, that programs may hold: Linux gives a process 65,530, of which each program takes some, and what asks for more dies."""
+
+
+def forget_programs() -> None:
+    """Drop what this process compiled, where that holds too many mappings; it is read from the folder when it is needed again."""
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPPINGS:
+        jax.clear_caches()
+        gc.collect()

@@ -7,7 +7,7 @@ import os
 import jax
 import optax
 import pytest
-from compiled import compile_quickly, keep_programs, programs
+from compiled import compile_quickly, forget_programs, keep_programs, programs
 from flax import nnx
 from hypothesis import settings
 from promotion import is_strict, leave_out, set_promotion, standard
@@ -41,3 +41,9 @@ def pytest_runtest_protocol(item):
         return (yield)
     finally:
         set_promotion(strict=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_programs():
+    """Before a file's tests, not among them: some count what is compiled."""
+    forget_programs()
