@@ -47,12 +47,13 @@ def defences(oracle: Oracle) -> list[dict[str, Any]]:
 
 
 def terms(access: Access) -> dict[str, Any]:
-    """All of a victim's terms as plain values: arrays by their digest."""
+    """All of a victim's terms as plain values: arrays by their digest. Refusals are named where there may be some, so that what was
+    kept of other victims before there were any is still theirs."""
     inputs = {
         name: fingerprint_of(value) if isinstance(value, np.ndarray) else value
         for name, value in vars(access.inputs).items()
     }
-    plain = {name: value for name, value in vars(access).items() if name != "inputs"}
+    plain = {name: value for name, value in vars(access).items() if name != "inputs" and (name != "refuses" or value)}
     return plain | inputs | {"shape": list(access.inputs.shape), "names": list(access.inputs.names)}
 
 

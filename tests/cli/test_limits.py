@@ -47,8 +47,8 @@ def test_a_figure_fails_above_its_limit_and_not_at_it():
 def test_every_kind_of_report_names_its_figures_before_anything_is_done(kind):
     measures = report.KINDS[kind].measures
     check_limits(limits_from([f"{name}=1" for name in measures]), measures)
-    with pytest.raises(InputError, match="fail-above is accuracy=1 and accuracy is not measured: "):
-        Output(fail_above=("accuracy=1",)).check(kind)
+    with pytest.raises(InputError, match="fail-above is charm=1 and charm is not measured: "):
+        Output(fail_above=("charm=1",)).check(kind)
 
 
 @pytest.fixture(scope="module")

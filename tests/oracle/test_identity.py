@@ -291,7 +291,15 @@ def test_what_leaves_answers_as_they_are_does_not_count(tmp_path):
     assert identity(standing_for(from_function(lambda x: x, _victim().access), oracle)) == identity(oracle)
 
 
-OTHER_TERMS = {"level": "label", "classes": 4, "top": 2, "decimals": 3, "precision": "float32", "bias": 1.0}
+OTHER_TERMS = {
+    "level": "label",
+    "classes": 4,
+    "top": 2,
+    "decimals": 3,
+    "precision": "float32",
+    "bias": 1.0,
+    "refuses": True,
+}
 OTHER_INPUTS = {
     "low": np.full(4, np.nextafter(-1, 0)),
     "high": np.full(4, np.nextafter(1, 2)),
