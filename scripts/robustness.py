@@ -13,7 +13,7 @@ about every held-out record, for what a defence costs who means no harm: one tha
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from thieves import stolen
 
 from jaxattack import Recipe, load
 from jaxattack.attacks.evasion import PGD
-from jaxattack.attacks.evasion.outcome import is_right
+from jaxattack.attacks.evasion.outcome import is_right, refusals
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.evasion import evade
 from jaxattack.audit.victim import Victim
@@ -131,7 +131,10 @@ def extraction(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table]
         each = []
         for seed in range(options.seeds):
             victim = victim_of(dataset, "mlp:64", 600, 30, seed).behind(defences, seed=seed)
-            each.append((float(is_right(victim.oracle(victim.x), victim.y).mean()), stolen(victim, 320, 4, seed)[1]))
+            assert victim.x is not None
+            assert victim.y is not None
+            right = is_right(victim.oracle, victim.oracle(victim.x), victim.y)
+            each.append((float(right.mean()), stolen(victim, 320, 4, seed)[1]))
         shares = np.array([[share for _, share in curve] for _, curve in each])
         rows[name] = {
             "right": float(np.mean([right for right, _ in each])),
@@ -172,11 +175,12 @@ def evasion(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], F
     for name, defences in DEFENCES.items():
         behind = victim.behind(defences, seed=options.seed)
         assert behind.x is not None
+        assert behind.y is not None
         answer = behind.oracle(behind.x)
         rows[name] = {
             "records": len(behind.x),
-            "right": float(is_right(answer, behind.y).mean()),
-            "refused": float(answer.refusal.mean()),
+            "right": float(is_right(behind.oracle, answer, behind.y).mean()),
+            "refused": float(refusals(behind.oracle, answer).mean()),
             "attacks": {
                 "adaptive" if adaptive else "unaware": [
                     among(
@@ -217,7 +221,7 @@ def evasion_figure(rows: dict[str, Any], sizes: Sequence[float]) -> Figure:
     return _lines(lines, "size, a share of the range", "fooled (%)")
 
 
-def _lines(lines: dict[str, tuple[Sequence[float], Sequence[float], Sequence[float]]], x: str, y: str) -> Figure:
+def _lines(lines: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]], x: str, y: str) -> Figure:
     figure = Figure(figsize=(5.2, 2.6))
     axes = figure.subplots()
     for number, (name, (at, means, deviations)) in enumerate(lines.items()):
