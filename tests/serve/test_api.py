@@ -74,7 +74,7 @@ def test_unusual_terms_survive_the_description():
         missing=True,
         names=("a", "b"),
     )
-    oracle = victim(level="logit", inputs=inputs, decimals=3, precision="float32", bias=100.0)
+    oracle = victim(level="logit", inputs=inputs, decimals=3, precision="float32", bias=100.0, refuses=True)
     with serving(oracle, settings=Settings(price=0.5)) as place:
         terms = httpx.get(place).json()
     access = read_access(terms["access"])

@@ -68,6 +68,17 @@ def findings_of(
     cells: Sequence[CellFindings],
     seconds: Mapping[str, float],
 ) -> OwnershipFindings:
+    """What is told of an audit of ownership.
+
+    Args:
+        audit: what was tried.
+        parts: whose records are which.
+        crowd: the references and the independent models.
+        cases: the owner's models and their copies, by the mark that is trained into them.
+        tests: each test on the owner's own model and on the independent ones.
+        cells: each test on each kind of suspect.
+        seconds: by phase.
+    """
     suspects = [_suspect(parts, case, kind) for case in cases.values() for kind in (case.victim, *case.copies)] + [
         _suspect(parts, next(iter(cases.values())), kind) for kind in crowd.independents
     ]

@@ -108,9 +108,10 @@ def _best(findings: Mapping[str, Any]) -> str:
         return ""
     worst, asked = summary.worst, summary.victim["queries"]  # pyright: ignore[reportOptionalSubscript]
     effort = quantity(asked, "question") if asked else "the suspect's weights"
+    least = f"{number(worst['auc'])} or more ({worst['kind']} is the hardest)" if worst["auc"] < 1 else "1 for each"  # pyright: ignore[reportOptionalSubscript]
     text = (
         f"The best of them, {summary.test['name']}, tells all {quantity(len(summary.stolen), 'kind')} of copies from independent "
-        f"models with an AUC of {number(worst['auc'])} or more ({worst['kind']} is the hardest), with {effort}."  # pyright: ignore[reportOptionalSubscript]
+        f"models with an AUC of {least}, with {effort}."
     )
     if summary.other is None or summary.apart < MISLED:
         return text
