@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
 from jaxattack.perturb.ascent import Ascent
 from jaxattack.perturb.auto_projected import auto_projected_steps
+from jaxattack.perturb.box import share_of_range
 from jaxattack.perturb.losses import DLR, CrossEntropy, Loss
 from jaxattack.perturb.norms import Norm
 from jaxattack.perturb.projected import projected_steps
@@ -37,8 +38,8 @@ class _Ball(WhiteBoxAttack):
 
     def _check_ball(self) -> None:
         above_zero(size=self.size)
-        if self.norm == "linf" and self.size > 1:
-            raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
+        if self.norm == "linf":
+            share_of_range(size=self.size)
 
     @property
     def _attempts(self) -> tuple[int, bool]:

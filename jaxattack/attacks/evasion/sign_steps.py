@@ -13,13 +13,67 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
+from jaxattack.perturb.box import share_of_range
 from jaxattack.perturb.labels import labels_of, least_likely
 from jaxattack.perturb.signs import sign_steps
-from jaxattack.types import InputError, WhiteBox, at_least, config
+from jaxattack.types import WhiteBox, at_least, config
+
+
+class _SignSteps(WhiteBoxAttack):
+    """Steps along the sign of the gradient, at the smallest size that fools the model, or the largest where none does."""
+
+    size: float
+    steps: int
+    sizes: int
+
+    def __post_init__(self) -> None:
+        share_of_range(size=self.size)
+        at_least(1, steps=self.steps, sizes=self.sizes)
+
+    @property
+    def compacts(self) -> bool:
+        """As `WhiteBoxAttack`."""
+        return self.sizes > 1
+
+    def _toward(
+        self,
+        box: WhiteBox,  # noqa: ARG002
+        x: Float[np.ndarray, "record *feature"],  # noqa: ARG002
+    ) -> Int[np.ndarray, "record"] | None:
+        """The classes that records move to; None where they move away from their labels."""
+        return None
+
+    def craft(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        draw: Draw,  # noqa: ARG002 (nothing is random)
+    ) -> Examples:
+        """As `WhiteBoxAttack`."""
+        example, pending, gradients = x.copy(), np.arange(len(x)), 0
+        toward = self._toward(box, x)
+        label = y if toward is None else toward
+        for number in range(1, self.sizes + 1):
+            example[pending] = sign_steps(
+                box.model,
+                box.variables,
+                x[pending],
+                label[pending],
+                box.inputs,
+                size=self.size * number / self.sizes,
+                steps=self.steps,
+                toward=toward is not None,
+            )
+            gradients += self.steps * len(pending)
+            pending = pending[labels_of(box, example[pending]) == y[pending]]
+            if not len(pending):
+                break
+        return Examples(example, gradients)
 
 
 @config
-class BIM(WhiteBoxAttack):
+class BIM(_SignSteps):
     """Several steps along the sign of the gradient.
 
     Attributes:
@@ -38,29 +92,9 @@ class BIM(WhiteBoxAttack):
     name = "bim"
     paper = "Kurakin et al. 2017"
 
-    def __post_init__(self) -> None:
-        if not 0 < self.size <= 1:
-            raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
-        at_least(1, steps=self.steps, sizes=self.sizes)
-
-    @property
-    def compacts(self) -> bool:
-        """As `WhiteBoxAttack`."""
-        return self.sizes > 1
-
-    def craft(
-        self,
-        box: WhiteBox,
-        x: Float[np.ndarray, "record *feature"],
-        y: Int[np.ndarray, "record"],
-        draw: Draw,  # noqa: ARG002 (nothing is random)
-    ) -> Examples:
-        """As `WhiteBoxAttack`."""
-        return _smallest(box, x, y, self.size, self.steps, self.sizes)
-
 
 @config
-class FGSM(WhiteBoxAttack):
+class FGSM(_SignSteps):
     """One step along the sign of the gradient.
 
     Attributes:
@@ -76,26 +110,7 @@ class FGSM(WhiteBoxAttack):
 
     name = "fgsm"
     paper = "Goodfellow et al. 2015"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.size <= 1:
-            raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
-        at_least(1, sizes=self.sizes)
-
-    @property
-    def compacts(self) -> bool:
-        """As `WhiteBoxAttack`."""
-        return self.sizes > 1
-
-    def craft(
-        self,
-        box: WhiteBox,
-        x: Float[np.ndarray, "record *feature"],
-        y: Int[np.ndarray, "record"],
-        draw: Draw,  # noqa: ARG002 (nothing is random)
-    ) -> Examples:
-        """As `WhiteBoxAttack`."""
-        return _smallest(box, x, y, self.size, 1, self.sizes)
+    steps = 1
 
 
 @config
@@ -113,43 +128,6 @@ class LeastLikely(BIM):
 
     name = "least-likely"
 
-    def craft(
-        self,
-        box: WhiteBox,
-        x: Float[np.ndarray, "record *feature"],
-        y: Int[np.ndarray, "record"],
-        draw: Draw,  # noqa: ARG002 (nothing is random)
-    ) -> Examples:
-        """As `WhiteBoxAttack`."""
-        return _smallest(box, x, y, self.size, self.steps, self.sizes, least_likely(box, x))
-
-
-def _smallest(
-    box: WhiteBox,
-    x: np.ndarray,
-    y: np.ndarray,
-    largest: float,
-    steps: int,
-    sizes: int,
-    toward: np.ndarray | None = None,
-) -> Examples:
-    """The example of the smallest size that fools the model; of the largest where none does."""
-    example, pending, gradients = x.copy(), np.arange(len(x)), 0
-    label = y if toward is None else toward
-    for number in range(1, sizes + 1):
-        size = largest * number / sizes
-        example[pending] = sign_steps(
-            box.model,
-            box.variables,
-            x[pending],
-            label[pending],
-            box.inputs,
-            size=size,
-            steps=steps,
-            toward=toward is not None,
-        )
-        gradients += steps * len(pending)
-        pending = pending[labels_of(box, example[pending]) == y[pending]]
-        if not len(pending):
-            break
-    return Examples(example, gradients)
+    def _toward(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"]) -> Int[np.ndarray, "record"]:
+        """The class that is least likely of each record."""
+        return least_likely(box, x)

@@ -25,6 +25,7 @@ from jaxattack.attacks.poisoning.features import require_surrogate
 from jaxattack.attacks.poisoning.label_flips import check_count
 from jaxattack.attacks.poisoning.poison_frogs import require_target
 from jaxattack.attacks.poisoning.units import from_inputs, range_of, to_inputs
+from jaxattack.perturb.box import share_of_range
 from jaxattack.types import (
     Dataset,
     InputError,
@@ -67,8 +68,7 @@ class WitchesBrew:
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps, restarts=self.restarts, surrogates=self.surrogates)
-        if not 0 < self.size <= 1:
-            raise InputError(f"size is {self.size}: give a share of the range above 0, at most 1.")
+        share_of_range(size=self.size)
         if not 0 < self.rate < np.inf:
             raise InputError(f"rate is {self.rate}: give a share of size above 0.")
 
