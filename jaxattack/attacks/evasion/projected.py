@@ -10,6 +10,7 @@ A size in l2 is large where there are many features: half of each feature's rang
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -42,9 +43,9 @@ class _Ball(WhiteBoxAttack):
             share_of_range(size=self.size)
 
     @property
+    @abstractmethod
     def _attempts(self) -> tuple[int, bool]:
         """How many there are, and whether they are targets."""
-        raise NotImplementedError
 
     def check(self, classes: int) -> None:
         """As `WhiteBoxAttack`: the loss needs so many, and there are so many targets."""

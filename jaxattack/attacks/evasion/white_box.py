@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ class Draw(NamedTuple):
     record: Int[np.ndarray, "record"] | None = None
 
 
-class WhiteBoxAttack:
+class WhiteBoxAttack(ABC):
     """An evasion that has its formula in `craft`."""
 
     white_box = True
@@ -52,6 +53,7 @@ class WhiteBoxAttack:
         """Whether it goes on with the records that are left, in other rows than before."""
         return False
 
+    @abstractmethod
     def craft(
         self,
         box: WhiteBox,
@@ -67,13 +69,12 @@ class WhiteBoxAttack:
             y: their labels.
             draw: decides everything random.
         """
-        raise NotImplementedError
 
     def for_transfer(self) -> WhiteBoxAttack:
         """The attack as it makes examples for another model: one that stops at the boundary of its own goes on."""
         return self
 
-    def check(self, classes: int) -> None:
+    def check(self, classes: int) -> None:  # noqa: B027 (most formulas work with two classes)
         """Refuse a model of too few classes.
 
         Raises:

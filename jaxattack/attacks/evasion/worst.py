@@ -9,6 +9,7 @@ figures are not to be believed.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -75,9 +76,9 @@ class _Several(WhiteBoxAttack):
         """As `WhiteBoxAttack`."""
         return True
 
+    @abstractmethod
     def series(self, classes: int) -> tuple[tuple[EvasionAttack, ...], tuple[str, ...]]:
         """The attacks on a victim of so many classes, and what is left out, in sentences."""
-        raise NotImplementedError
 
     def craft(
         self,

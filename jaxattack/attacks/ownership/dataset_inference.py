@@ -14,6 +14,7 @@ p-value of the owner's model itself: where that is not small, no suspect's is wo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -61,7 +62,7 @@ class Features(NamedTuple):
 
 
 @config
-class DatasetInference:
+class DatasetInference(ABC):
     """What both ways have in common.
 
     Attributes:
@@ -94,6 +95,7 @@ class DatasetInference:
         """What the owner decides of the features, by name, before he takes any; nothing for most."""
         return {}
 
+    @abstractmethod
     def features(
         self, suspect: Any, x: np.ndarray, y: np.ndarray, first: int, settings: Mapping[str, np.ndarray]
     ) -> Features:
@@ -106,7 +108,6 @@ class DatasetInference:
             first: the number of the first; everything random about a record is its number's.
             settings: the seed, and what `choose` decided.
         """
-        raise NotImplementedError
 
     def prepare(self, owner: Owner, *, seed: int = 0, progress: Progress | None = None) -> Evidence:
         """As `jaxattack.types.OwnershipTest`.

@@ -13,6 +13,7 @@ entangled one is trained so that keys and records of the label excite the same u
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,14 +42,14 @@ def binomial_p_value(hits: int, keys: int, classes: int) -> float:
     return 1.0 if hits <= 0 else float(bdtrc(hits - 1, keys, 1 / classes))
 
 
-class _Marking(Fingerprint):
+class _Marking(Fingerprint, ABC):
     """A key set that is found again from the records without it."""
 
     keys: int
 
+    @abstractmethod
     def draw(self, members: Dataset, seed: int) -> Keys:
         """The marked records."""
-        raise NotImplementedError
 
     def mark(self, members: Dataset, *, seed: int = 0) -> Dataset:
         """As `jaxattack.types.MarkingTest`."""
