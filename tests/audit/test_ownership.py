@@ -17,7 +17,7 @@ from jaxattack.audit.ownership.split import split
 from jaxattack.models import Architecture
 from jaxattack.training.copies import Extracted, Quantised, Retrained
 from jaxattack.training.learners import Standard
-from jaxattack.types import Dataset, InputError
+from jaxattack.types import Dataset, FolderError, InputError
 
 AUDIT = OwnershipAudit(
     model=Architecture(name="mlp:24"),
@@ -106,7 +106,16 @@ def test_a_folder_of_something_else_is_refused_and_damage_named(finished, tmp_pa
     proofs = next((out / "proofs").glob("rank-label-retrain*.json"))
     kept = proofs.read_text()
     one = json.loads(kept)["proofs"][0]
-    damages = ({}, {"proofs": [{}, {}], "seconds": 1}, {"proofs": 1, "seconds": 1}, {"proofs": [one], "seconds": 1})
+    bad = (
+        one | {"gradients": "<b>"},
+        one | {"p_value": 7},
+        one | {"score": "a"},
+        one | {"cost": one["cost"] | {"queries": "many"}},
+    )
+    damages = (
+        {}, {"proofs": [{}, {}], "seconds": 1}, {"proofs": 1, "seconds": 1}, {"proofs": [one], "seconds": 1},
+        *({"proofs": [one, other], "seconds": 1} for other in bad),
+    )  # fmt: skip
     for damage in damages:
         proofs.write_text(json.dumps(damage))
         with pytest.raises(InputError, match="is damaged"):
@@ -119,7 +128,46 @@ def test_a_folder_of_something_else_is_refused_and_damage_named(finished, tmp_pa
         with pytest.raises(InputError, match="is damaged"):
             run_ownership(out, AUDIT)
     cost.write_text(before)
+    weights = cost.with_suffix(".npz")
+    learnt = dict(np.load(weights))
+    content = weights.read_bytes()
+    np.savez(weights, **{name: leaf * np.nan for name, leaf in learnt.items()})
+    with pytest.raises(InputError, match=f"{weights.name} holds what is NaN or infinite"):
+        run_ownership(out, AUDIT)
+    weights.write_bytes(content)
     assert json.loads(kept)["proofs"][0]["cost"]["queries"] == 120
+
+
+LEAN = replace(
+    AUDIT, independents=2, others=0, overlapping=0, tests=(Rank(statistic="label"),), copies=(Quantised(),)
+)  # fmt: skip
+
+
+def test_evidence_that_does_not_fit_or_cannot_be_read_is_named_and_no_finding(tmp_path):
+    run_ownership(tmp_path, LEAN)
+    for proof in (tmp_path / "proofs").iterdir():
+        proof.unlink()
+    file = next((tmp_path / "evidence").glob("*.npz"))
+    arrays = dict(np.load(file))
+    for damage in ({"label": arrays["label"][:, :3]}, {"x": arrays["x"][:, :2]}):
+        np.savez(file, **arrays | damage)
+        with pytest.raises(FolderError, match=f"{file.name} does not fit rank-label"):
+            run_ownership(tmp_path, LEAN)
+    np.savez(file, x=arrays["x"])
+    with pytest.raises(FolderError, match="does not fit"):
+        run_ownership(tmp_path, LEAN)
+    file.write_bytes(b"PK")
+    with pytest.raises(FolderError, match="is damaged"):
+        run_ownership(tmp_path, LEAN)
+    file.unlink()
+    with pytest.raises(FolderError, match="does not exist"):
+        run_ownership(tmp_path, LEAN)
+
+
+def test_parts_of_one_label_are_refused_by_what_they_are():
+    few = Dataset(x=np.zeros((12, 2), np.float32), y=np.array([0] + [1] * 11), classes=2, name="few")
+    with pytest.raises(InputError, match="of 12 records those the owner's would all have the label 1"):
+        split(replace(AUDIT, dataset=few, members=3, held_out=2))
 
 
 def test_a_test_that_cannot_be_run_says_why_and_the_others_are(tmp_path):

@@ -12,10 +12,14 @@ count. Files may come from anybody: nothing in them is run, and what does not fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import jax
+import numpy as np
 
 from jaxattack.audit.findings import values
 from jaxattack.audit.matrix.cells import digest
@@ -52,6 +56,7 @@ class OwnershipFolder:
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self._path = path
+        self._read: set[Path] = set()
         here = values({"format": FORMAT, **identity})
         file = path / "ownership.json"
         if not file.exists():
@@ -79,7 +84,14 @@ class OwnershipFolder:
             cost = _whole(file, dict.fromkeys(COST, (int, float)))
             if not all(0 <= value < 2**53 for value in cost.values()):
                 raise FolderError(f"{file} is damaged: delete this file; what it describes is made again.")
-            return Models(read_leaves(file.with_suffix(".npz"), like), cost)
+            variables = read_leaves(file.with_suffix(".npz"), like)
+            # A training that diverges is refused before it is kept: what is not finite here was put here.
+            if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
+                raise FolderError(
+                    f"{file.with_suffix('.npz')} holds what is NaN or infinite: delete it and the .json beside it; its models are "
+                    "made again."
+                )
+            return Models(variables, cost)
         made = make()
         write_arrays(file.with_suffix(".npz"), leaves_by_path(made.variables))
         write_json(file, made.cost)
@@ -91,12 +103,37 @@ class OwnershipFolder:
         if file.exists():
             about = _whole(file, {"test": str, "gradients": int, "notes": dict, "seconds": (int, float)})
             seconds = about.pop("seconds")
+            self._read.add(file)
             return Evidence(arrays=read_arrays(file.with_suffix(".npz")), **about), seconds
         evidence, seconds = make()
         write_arrays(file.with_suffix(".npz"), evidence.arrays)
         about = {"test": evidence.test, "gradients": evidence.gradients, "notes": evidence.notes, "seconds": seconds}
         write_json(file, values(about))
         return evidence, seconds
+
+    @contextmanager
+    def holding(self, name: str, decides: Any) -> Iterator[None]:
+        """While evidence is held against suspects: refuse evidence that was read here and does not fit its test.
+
+        Args:
+            name: as `evidence` has it.
+            decides: as `evidence` has it.
+
+        Raises:
+            FolderError: it does not fit.
+        """
+        file = self._file("evidence", name, decides)
+        try:
+            yield
+        except FolderError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            if file not in self._read:
+                raise
+            raise FolderError(
+                f"{file.with_suffix('.npz')} does not fit {name} ({error}): delete it and the .json beside it; the evidence is "
+                "prepared again."
+            ) from error
 
     def proofs(
         self, name: str, decides: Any, count: int, make: Callable[[], tuple[Sequence[Proof], float]]
@@ -108,8 +145,8 @@ class OwnershipFolder:
             try:
                 if len(about["proofs"]) != count:
                     raise TypeError(f"{len(about['proofs'])} proofs of {count} models")
-                return [Proof(**{**one, "cost": Ledger(**one["cost"])}) for one in about["proofs"]], about["seconds"]
-            except (KeyError, TypeError) as error:
+                return [_proof(one) for one in about["proofs"]], about["seconds"]
+            except (KeyError, TypeError, InputError) as error:
                 raise FolderError(
                     f"{file} is damaged ({error}): delete this file; its suspects are asked again."
                 ) from error
@@ -133,3 +170,18 @@ def _whole(file: Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     if {*contents} != {*kinds} or not all(isinstance(contents[name], kind) for name, kind in kinds.items()):
         raise FolderError(f"{file} is damaged: delete this file; what it describes is made again.")
     return contents
+
+
+def _proof(one: Mapping[str, Any]) -> Proof:
+    """A proof as a file has it.
+
+    Raises:
+        TypeError: something in it is of another kind.
+        InputError: a value out of range.
+    """
+    numbers = {field.name: one["cost"][field.name] for field in fields(Ledger)}
+    numbers |= {"score": one["score"], "gradients": one["gradients"], "p_value": one["p_value"] or 0}
+    for name, number in numbers.items():
+        if not isinstance(number, int | float) or (name != "score" and number < 0):
+            raise TypeError(f"{name} is {number!r:.60}")
+    return Proof(**{**one, "cost": Ledger(**one["cost"])})

@@ -42,6 +42,7 @@ from jaxattack.training.copies import COPIES, Copy
 from jaxattack.training.learners import Standard
 from jaxattack.types import (
     Dataset,
+    FolderError,
     InputError,
     Learner,
     MarkingTest,
@@ -229,6 +230,8 @@ def _test(
     try:
         with clock.phase("evidence"):
             evidence, seconds = folder.evidence(name, (test, case.victim.decides), prepare)
+    except FolderError:
+        raise  # of the disk, and no finding
     except InputError as error:
         none = {"false": None, "rank_false": None, "normal_false": None, "gradients": 0, "seconds": 0.0, "notes": {}}
         return TestFindings(**about, **none, reason=str(error)), []
@@ -237,7 +240,8 @@ def _test(
         def ask() -> tuple[list[Proof], float]:
             begin = time.perf_counter()
             doors = (box if test.white_box else answering(box, test.levels[0]) for box in suspects.boxes(parts))
-            proofs = [test(door, evidence, seed=audit.seed) for door in doors]
+            with folder.holding(name, (test, case.victim.decides)):
+                proofs = [test(door, evidence, seed=audit.seed) for door in doors]
             return proofs, (time.perf_counter() - begin) / len(proofs)
 
         return ask

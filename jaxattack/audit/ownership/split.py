@@ -62,6 +62,12 @@ def split(audit: OwnershipAudit) -> Split:
     # A spawn key of its own, so that the choice of records and whose they are are independent.
     order = np.random.default_rng(np.random.SeedSequence(audit.seed, spawn_key=(5, 0))).permutation(count)
     places = np.split(order, [members, members + held_out])
+    for whose, part in zip(("the owner's", "held out", "the public's"), places, strict=True):
+        if len(np.unique(dataset.y[part])) < 2:
+            raise InputError(
+                f"of {count} records those {whose} would all have the label {dataset.y[part][0]}, and every part needs two classes: "
+                "give more records, or another seed."
+            )
     scaled = _in_units(dataset, places[2])
     own, nobody, public = (scaled.take(np.sort(part)) for part in places)
     inputs = Inputs.box(-1, 1, dataset.shape) if dataset.images else input_ranges(scaled.x)
