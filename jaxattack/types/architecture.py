@@ -40,6 +40,7 @@ class ArchitectureAttack(Protocol):
         name: its name in the registry and in reports.
         paper: that published it.
         levels: the access levels that it can work with.
+        records: of the attacker's own that it asks, or crafts its questions from, at least 1.
     """
 
     paper: ClassVar[str]
@@ -47,6 +48,9 @@ class ArchitectureAttack(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def records(self) -> int: ...
 
     def fit(
         self,

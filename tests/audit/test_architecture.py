@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from attacks.architecture import zoos
 
+from jaxattack.attacks.architecture import KennenIO
 from jaxattack.audit import architecture
 from jaxattack.audit.architecture import ArchitectureAudit, zoo_folder
 from jaxattack.audit.architecture.judge import folds_of
@@ -50,6 +51,10 @@ class Lookup:
     name = "lookup"
     paper: ClassVar[str] = "this test"
     levels: ClassVar = ("label", "probability", "logit")
+
+    @property
+    def records(self):
+        return self.questions
 
     def fit(self, zoo, codes, nets, pool, access, *, seed=0, progress=None):
         questions = pool[: self.questions]
@@ -174,3 +179,18 @@ def test_what_does_not_fit_is_refused():
         infer(nets=32)
     with pytest.raises(InputError, match="name each once"):
         ArchitectureAudit(splits=("random", "random"))
+
+
+def test_what_would_be_refused_after_the_zoo_is_refused_before_it_is_trained(tmp_path):
+    TRAINED.clear()
+    box = Inputs.box(0, 255, (16,))
+    labels = from_function(lambda x: x[:, :7].argmax(axis=1), Access(level="label", classes=7, inputs=box))
+    with pytest.raises(InputError, match="kennen-io reads probability or logit and the victim answers with a label"):
+        architecture(labels, KennenIO(), dataset=DATA, nets=NETS, zoo=tmp_path)
+    three = from_function(lambda x: x[:, :3], Access(level="logit", classes=3, inputs=box))
+    with pytest.raises(InputError, match="give the data that it is for"):
+        architecture(three, Lookup(), dataset=DATA, nets=NETS, zoo=tmp_path)
+    with pytest.raises(InputError, match="lookup needs 21 records and blocks leaves 20 to ask"):
+        architecture(None, Lookup(questions=21), dataset=DATA, nets=NETS, zoo=tmp_path)
+    assert not TRAINED
+    assert not any(tmp_path.iterdir())

@@ -73,6 +73,11 @@ class KennenI:
         at_least(1, steps=self.steps, starts=self.starts, batch=self.batch)
         above_zero(rate=self.rate)
 
+    @property
+    def records(self) -> int:
+        """How many records it crafts from."""
+        return self.starts
+
     def fit(
         self,
         zoo: Zoo,

@@ -77,6 +77,11 @@ class KennenIO:
         at_least(1, questions=self.questions, steps=self.steps, batch=self.batch)
         above_zero(rate=self.rate)
 
+    @property
+    def records(self) -> int:
+        """How many records it crafts from."""
+        return self.questions
+
     def fit(
         self,
         zoo: Zoo,

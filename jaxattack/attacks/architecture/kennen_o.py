@@ -72,6 +72,11 @@ class KennenO:
     def __post_init__(self) -> None:
         at_least(1, questions=self.questions, components=self.components, epochs=self.epochs, batch=self.batch)
 
+    @property
+    def records(self) -> int:
+        """How many records it asks."""
+        return self.questions
+
     def fit(
         self,
         zoo: Zoo,

@@ -152,18 +152,21 @@ def architecture(
     """
     begin = time.perf_counter()
     audit = ArchitectureAudit(attack=attack, nets=nets, recipe=recipe, splits=splits, budget=budget, seed=seed)
-    target = None if victim is None else as_victim(victim)
+    target = None if victim is None else as_victim(victim).behind(defences, seed=seed)
     data = _images(target, dataset)
     folder = Path(zoo) if zoo is not None else None if out is None else Path(out) / "zoo"
     records = split_records(data, seed)
+    # A zoo takes minutes: what would be refused after it is refused before.
+    _check_records(attack, records)
+    if target is not None:
+        _check(attack, target.oracle.access, data)
     network = GridNetwork(shape=data.shape, classes=data.classes)
     networks = build_zoo(network, recipe, records, nets, seed=seed, folder=folder, progress=progress)
-    target, truth, own = _target(target, networks, records)
-    target = target.behind(defences, seed=seed)
+    target, truth, own = _target(target, networks, records, defences, seed)
     usable = own.take(np.flatnonzero(_finite(own)))
     questions = np.asarray(as_input(jnp.asarray(records.fresh.x)))
     access = target.oracle.access
-    _check(access, data)
+    _check(attack, access, data)
     trained = time.perf_counter()
     found = judge(attack, usable, questions, access, splits, seed=seed, progress=progress)
     judged = time.perf_counter()
@@ -192,12 +195,15 @@ def _images(victim: Victim | None, dataset: Dataset | None) -> Dataset:
     return data
 
 
-def _target(victim: Victim | None, zoo: Zoo, records: Records) -> tuple[Victim, np.ndarray | None, Zoo]:
+def _target(
+    victim: Victim | None, zoo: Zoo, records: Records, defences: tuple[Defence, ...], seed: int
+) -> tuple[Victim, np.ndarray | None, Zoo]:
     """Who is asked, its codes where they are known, and the networks that the attack may learn from."""
     if victim is not None:
         return victim, None, zoo
     last = len(zoo) - 1
-    return zoo_victim(zoo, last, records), zoo.codes[last], zoo.take(np.arange(last))
+    asked = zoo_victim(zoo, last, records).behind(defences, seed=seed)
+    return asked, zoo.codes[last], zoo.take(np.arange(last))
 
 
 def _finite(zoo: Zoo) -> np.ndarray:
@@ -206,13 +212,31 @@ def _finite(zoo: Zoo) -> np.ndarray:
     return np.logical_and.reduce(finite)
 
 
-def _check(access: Access, data: Dataset) -> None:
-    """Refuse a victim that does not take such records.
+def _check_records(attack: ArchitectureAttack, records: Records) -> None:
+    """Refuse an attack that needs more records than there are to ask.
 
     Raises:
-        InputError: another number of features, of classes, or another range.
+        InputError: there are fewer.
+    """
+    if attack.records > len(records.fresh):
+        raise InputError(
+            f"{attack.name} needs {attack.records} records and {records.fresh.name} leaves {len(records.fresh)} to ask beside those "
+            "that the zoo is trained on: give more records, or an attack that needs fewer."
+        )
+
+
+def _check(attack: ArchitectureAttack, access: Access, data: Dataset) -> None:
+    """Refuse a victim that does not take such records, or answers with less than the attack reads.
+
+    Raises:
+        InputError: another number of features, of classes, another range, or a level that the attack cannot work with.
     """
     inputs = access.inputs
+    if access.level not in attack.levels:
+        raise InputError(
+            f"{attack.name} reads {' or '.join(attack.levels)} and the victim answers with a {access.level}: choose an attack that "
+            "reads it, as kennen-o."
+        )
     if math.prod(inputs.shape) != math.prod(data.shape) or access.classes != data.classes:
         raise InputError(
             f"the victim takes records of shape {inputs.shape} and has {access.classes} classes, and {data.name} has {data.shape} "
