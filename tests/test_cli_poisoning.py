@@ -30,6 +30,7 @@ def test_a_table_is_poisoned_judged_and_gone_on_with(tmp_path):
     [
         ("--method nothing", "there is no poisoning attack 'nothing'"),
         ("--shares many", "shares has 'many': give shares"),
+        ("--shares nan", "shares has 'nan': give shares"),
         ("--sanitise cube", "sanitise is 'cube': choose from sphere"),
         ("--data iris --method badnets", "puts a square on images"),
         ("--method minimax", "is for two classes and digits has 10"),

@@ -30,7 +30,7 @@ class Evading:
             elsewhere. A name may set fields, as bim?size=0.05&steps=40.
         extract: steal a model first, with this extraction attack, make the examples on it, and ask the victim about each once.
         copies: how many models are stolen, each with a seed of its own; the examples are made on the mean of their logits.
-        adaptive: make the examples as one who knows the defence does: through it, with its detectors in the loss (pgd, mi-fgsm, apgd).
+        adaptive: make the examples as one who knows the defence does: through it, with its detectors in the loss (pgd, mi-fgsm, apgd-ce).
         records: how many held-out records are changed, at most.
         budget: queries, at most; what the attack asks by itself by default.
         seed: decides everything random.

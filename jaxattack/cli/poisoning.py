@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -89,9 +90,12 @@ class Poisoning:
 
 def _share(word: str) -> float:
     try:
-        return float(word)
+        share = float(word)
     except ValueError:
-        raise InputError(f"shares has {word!r}: give shares of the training set, as 0.01 0.1.") from None
+        share = math.nan
+    if math.isnan(share):
+        raise InputError(f"shares has {word!r}: give shares of the training set, as 0.01 0.1.")
+    return share
 
 
 PoisoningOptions = Annotated[Poisoning, flat("The poison")]
