@@ -16,7 +16,8 @@ The null needs no formula: an independent suspect and n references are n + 1 mod
 
 is valid whatever the distribution (Vovk, Gammerman and Shafer 2005, section 2.2). It is never below 1 / (n + 1). A z-score
 is taken among all n + 1 models but the one itself, so that the order stays random. What can break it is a suspect that differs
-from the references in more than the records: another architecture or recipe, which the audit's independents show.
+from the references in more than the records: another architecture or recipe, which the audit's independents show. One that
+hides all but its likeliest classes has no confidence for the labels of the others, which references have: it is asked for labels.
 """
 
 from __future__ import annotations
@@ -120,9 +121,15 @@ class Rank:
             raise InputError(
                 f"{self.name} reads confidences and the suspect answers with its {suspect.access.level}: give rank-label."
             )
+        access = suspect.access
+        if self.statistic != "label" and 0 < access.top < access.classes:
+            raise InputError(
+                f"{self.name} reads the confidence in each record's label and the suspect answers its {access.top} likeliest of "
+                f"{access.classes} classes alone: give rank-label."
+            )
         x, y = evidence.arrays["x"], evidence.arrays["y"]
         before = suspect.ledger
-        values = self._values(suspect(x), evidence, resolution(suspect.access.decimals))
+        values = self._values(suspect(x), evidence, resolution(access.decimals))
         members = len(y) // 2
         statistic = values[:, :members].mean(axis=1) - values[:, members:].mean(axis=1)
         own, null = float(statistic[-1]), statistic[:-1]

@@ -8,6 +8,7 @@ from attacks.ownership.owners import answering, independents, owner, recordings
 
 from jaxattack.attacks.ownership import Rank
 from jaxattack.attacks.ownership.rank import leave_one_out_z
+from jaxattack.oracle import top_k
 from jaxattack.types import InputError
 
 LEAVING_LEAST = 1 / 20
@@ -49,6 +50,11 @@ def test_what_it_cannot_do_it_refuses():
     evidence = test.prepare(owner())
     with pytest.raises(InputError, match="reads confidences and the suspect answers with its label"):
         test(answering(owner().victim.variables, level="label"), evidence)
+    with pytest.raises(InputError, match="answers its 1 likeliest of 3 classes alone: give rank-label"):
+        test(top_k(answering(owner().victim.variables), 1), evidence)
+    by_labels = Rank(statistic="label")
+    one = top_k(answering(owner().victim.variables), 1)
+    assert by_labels(one, by_labels.prepare(owner())).p_value == pytest.approx(LEAVING_LEAST)
     with pytest.raises(InputError, match="rank-lira asks a suspect: give an oracle"):
         test(owner().victim, evidence)
     with pytest.raises(InputError, match="records is 0"):
