@@ -22,10 +22,11 @@ from jaxattack.metrics.uncertainty import CONFIDENCE, t_quantile
 def share_over_seeds(hit: Bool[np.ndarray, "seed record"]) -> ShareFindings:
     """The share of the records, its mean over the seeds."""
     by_seed = hit.mean(axis=1)
-    value, spread = float(by_seed.mean()), float(by_seed.std(ddof=1)) if len(by_seed) > 1 else 0.0
-    if not spread:
+    value = float(by_seed.mean())
+    if not np.ptp(by_seed):  # of equal shares the deviation may be a rounding above 0
         low, high = clopper_pearson(round(value * hit.shape[1]), hit.shape[1], CONFIDENCE)
         return ShareFindings(value=value, interval=(float(low), float(high)))
+    spread = float(by_seed.std(ddof=1))
     reach = t_quantile(len(by_seed) - 1, CONFIDENCE) * spread / math.sqrt(len(by_seed))
     return ShareFindings(value=value, interval=(max(value - reach, 0.0), min(value + reach, 1.0)))
 

@@ -24,6 +24,7 @@ from jaxattack.audit.retraining.intervals import difference, share_of_victims, s
 from jaxattack.audit.retraining.plan import PoisonAudit
 from jaxattack.audit.retraining.split import keep_classes, split
 from jaxattack.data.sanitise import Sanitise
+from jaxattack.metrics import clopper_pearson
 from jaxattack.metrics.certificate import hinge
 from jaxattack.models import Architecture
 from jaxattack.training import Placement, Recipe
@@ -259,6 +260,10 @@ def test_intervals_are_over_seeds_and_a_difference_is_made_of_both():
     np.testing.assert_allclose([found.value, *found.interval], [0.93, 0.93 - reach, 0.93 + reach])
     alike = share_over_seeds(np.ones((4, 100), bool))
     np.testing.assert_allclose(alike.interval, [0.025 ** (1 / 100), 1])  # Clopper and Pearson, no failure of a hundred
+    tenths = share_over_seeds(
+        np.tile(np.arange(100) < 10, (3, 1))
+    )  # the deviation of three tenths is 2e-17 in floating point
+    np.testing.assert_allclose(tenths.interval, clopper_pearson(10, 100))
     one = share_of_victims(np.array([[True, False], [True, True]]))
     assert one.value == 0.75
     same = difference(found, found)
