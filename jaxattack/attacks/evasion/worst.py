@@ -29,6 +29,7 @@ from jaxattack.types import (
     Access,
     Answer,
     Bias,
+    BudgetSpent,
     Evasion,
     EvasionAttack,
     InputError,
@@ -147,7 +148,11 @@ class _Several(WhiteBoxAttack):
             if not len(left):
                 break
             draws = Draw(draw.seed, number[left])
-            evasion = _on_survivors(attack, victim, x[left], y[left], draws)
+            try:
+                evasion = _on_survivors(attack, victim, x[left], y[left], draws)
+            except BudgetSpent as spent:  # before it has begun: what those before it found stands
+                stopped = f"the budget ended before {attack.name} began: {spent}"
+                break
             example[left], success[left] = evasion.example, evasion.success
             first[left] = questions[left] + evasion.first
             questions[left] += evasion.questions

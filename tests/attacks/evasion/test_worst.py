@@ -10,9 +10,21 @@ import numpy as np
 import pytest
 from attacks.evasion.linear_victims import CLASSES, FEATURES, leaky, records, victim
 
-from jaxattack.attacks.evasion import APGD, DLR, FGSM, PGD, AutoAttack, DeepFool, HopSkipJump, Transfer, Worst, worst
+from jaxattack.attacks.evasion import (
+    APGD,
+    DLR,
+    FGSM,
+    PGD,
+    AutoAttack,
+    DeepFool,
+    HopSkipJump,
+    Square,
+    Transfer,
+    Worst,
+    worst,
+)
 from jaxattack.attacks.evasion.white_box import Draw
-from jaxattack.oracle import from_function
+from jaxattack.oracle import budgeted, from_function
 from jaxattack.types import InputError, Model
 
 SMALL = FGSM(size=0.01), PGD(size=0.01, steps=5), APGD(size=0.01, steps=10, loss=DLR(), targets=3)
@@ -76,6 +88,23 @@ def test_a_victim_that_answers_differently_is_told():
     steady = worst(HopSkipJump(queries=60))(both.oracle, x, y)
     assert not steady.warnings
     assert steady.cost.queries == both.oracle.ledger.queries == steady.questions.sum()
+
+
+def test_a_budget_that_ends_between_two_attacks_leaves_what_the_first_found():
+    x, y = records(leaky(), 40)
+    first, second = HopSkipJump(queries=60), Square(size=1e-6, queries=5)
+    for spare in (1, 3):
+        both = leaky(level="logit")
+        alone = worst(second)(both.oracle, x, y)
+        oracle = budgeted(leaky(level="logit").oracle, alone.cost.queries + spare)
+        series = worst(second, first)(oracle, x, y)
+        np.testing.assert_array_equal(series.success, alone.success)
+        assert not alone.success.all()
+        assert alone.converged
+        assert not series.converged
+        assert not series.complete
+        assert "the budget ended before hopskipjump began" in series.reason
+        assert series.questions.sum() == series.cost.queries == oracle.ledger.queries == alone.cost.queries
 
 
 def test_asking_that_beats_weights_is_told():
