@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.perturb.box import block_of, box_of, free_of, in_blocks
 from jaxattack.perturb.losses import Loss
-from jaxattack.perturb.norms import Ball, per_record
+from jaxattack.perturb.norms import BALLS, Ball, Norm, per_record
 from jaxattack.types import Inputs, Model, Variables
 
 
@@ -163,3 +163,79 @@ def ascend(
     )
     example = np.clip(share * box[2], inputs.low, inputs.high)
     return Ascent(example, reached > 0, gradients.astype(int), flat > 0)
+
+
+class Aim(NamedTuple):
+    """What an ascent within a ball is compiled for.
+
+    Attributes:
+        model: with gradients.
+        loss: what to raise.
+        norm: of the ball.
+        attempts: random starts; or targets, the likeliest classes first.
+        targeted: whether attempts are targets.
+        early: leave a record alone once one of its attempts fools the model.
+    """
+
+    model: Model
+    loss: Loss
+    norm: Norm
+    attempts: int = 1
+    targeted: bool = False
+    early: bool = True
+
+    @property
+    def ball(self) -> Ball:
+        """Of the norm."""
+        return BALLS[self.norm]
+
+    def begin(
+        self,
+        variables: Variables,
+        x: jax.Array,
+        y: jax.Array,
+        box: tuple[jax.Array, jax.Array, jax.Array],
+        free: jax.Array,
+        size: jax.Array,
+    ) -> tuple[Ground, Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]]:
+        """Where the rows of a block may go, and `slopes` of the loss there."""
+        low, high, span = (part[None] for part in box)
+        target = likeliest_others(self.model, variables, x, y, self.attempts).reshape(-1) if self.targeted else None
+        ground = Ground(repeated(x / span, self.attempts), low / span, high / span, free[None], size)
+        return ground, slopes(self.model, self.loss, variables, span, repeated(y, self.attempts), target)
+
+    def done(self, best: Best) -> Bool[jax.Array, "record"]:
+        """Which records are left alone from now on."""
+        return self.early & best.reached.reshape(self.attempts, -1).any(axis=0)
+
+
+class Climb(NamedTuple):
+    """Records to move up a loss within a ball.
+
+    Attributes:
+        aim: what to raise, and by how many attempts.
+        variables: of the model.
+        x: records.
+        y: the labels to move away from.
+        inputs: the range to stay in; categories stay as they are.
+        size: of the ball, in shares of the ranges.
+        seed: decides the random starts.
+        record: the number of each, which decides its random starts; its place by default.
+    """
+
+    aim: Aim
+    variables: Variables
+    x: Float[np.ndarray, "record *feature"]
+    y: Int[np.ndarray, "record"]
+    inputs: Inputs
+    size: float
+    seed: int = 0
+    record: Int[np.ndarray, "record"] | None = None
+
+    def run(self, program: Callable[..., tuple[jax.Array, jax.Array, jax.Array, jax.Array]]) -> Ascent:
+        """Move them by a program of `ascend` that is also told the aim and the variables before, and the size and the seed after."""
+
+        def block(x, y, number, box, free):
+            return program(self.aim, self.variables, x, y, number, box, free, self.size, self.seed)
+
+        return ascend(block, self.x, self.y, self.inputs, self.aim.attempts, self.record)

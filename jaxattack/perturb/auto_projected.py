@@ -23,19 +23,14 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.perturb.ascent import (
     Ascent,
     Best,
-    Ground,
-    ascend,
+    Climb,
     best_attempt,
     better,
-    likeliest_others,
     random_changes,
     repeated,
-    slopes,
     without_slope,
 )
-from jaxattack.perturb.losses import Loss
-from jaxattack.perturb.norms import BALLS, Norm, per_record
-from jaxattack.types import Inputs, Model, Variables
+from jaxattack.perturb.norms import per_record
 
 MOMENTUM, RISES = 0.75, 0.75
 """The weight of the new step, and the share of steps that must raise the loss: the paper's alpha and rho."""
@@ -54,49 +49,14 @@ def checkpoints(steps: int) -> Int[np.ndarray, "step"]:
     return looks
 
 
-def auto_projected_steps(
-    model: Model,
-    variables: Variables,
-    x: Float[np.ndarray, "record *feature"],
-    y: Int[np.ndarray, "record"],
-    inputs: Inputs,
-    *,
-    loss: Loss,
-    norm: Norm,
-    size: float,
-    steps: int = 100,
-    attempts: int = 1,
-    targeted: bool = False,
-    early: bool = True,
-    seed: int = 0,
-    record: Int[np.ndarray, "record"] | None = None,
-) -> Ascent:
-    """Records moved up a loss within a ball, by steps that need no tuning.
+def auto_projected_steps(climb: Climb, *, steps: int = 100) -> Ascent:
+    """Records moved up a loss within a ball, by steps that need no tuning; attempts begin on the ball's surface.
 
     Args:
-        model: with gradients.
-        variables: of the model.
-        x: records.
-        y: the labels to move away from.
-        inputs: the range to stay in; categories stay as they are.
-        loss: what to raise.
-        norm: of the ball.
-        size: of the ball, in shares of the ranges.
+        climb: the records and the loss.
         steps: of every attempt.
-        attempts: random starts on the ball's surface; or targets, the likeliest classes first.
-        targeted: whether attempts are targets.
-        early: leave a record alone once one of its attempts fools the model.
-        seed: decides the random starts.
-        record: the number of each, which decides its random starts.
     """
-    looks = checkpoints(steps)
-
-    def program(x, y, number, box, free):
-        return _auto_projected(
-            model, loss, norm, attempts, targeted, early, variables, x, y, number, box, free, size, looks, seed
-        )
-
-    return ascend(program, x, y, inputs, attempts, record)
+    return climb.run(partial(_auto_projected, looks=checkpoints(steps)))
 
 
 class _Walk(NamedTuple):
@@ -135,34 +95,26 @@ class _Walk(NamedTuple):
     gradients: Int[jax.Array, "record"]
 
 
-@partial(jax.jit, static_argnames=("model", "loss", "norm", "attempts", "targeted", "early"))
-def _auto_projected(
-    model, loss, norm, attempts, targeted, early, variables, x, y, number, box, free, size, looks, seed
-):
-    low, high, span = (part[None] for part in box)
-    ball, count = BALLS[norm], len(x)
-    target = likeliest_others(model, variables, x, y, attempts).reshape(-1) if targeted else None
-    ground = Ground(repeated(x / span, attempts), low / span, high / span, free[None], size)
-    at = slopes(model, loss, variables, span, repeated(y, attempts), target)
-    change = random_changes(ball, seed, number, attempts, x.shape[1:])
+@partial(jax.jit, static_argnames="aim")
+def _auto_projected(aim, variables, x, y, number, box, free, size, seed, *, looks):
+    ball, count = aim.ball, len(x)
+    ground, at = aim.begin(variables, x, y, box, free, size)
+    change = random_changes(ball, seed, number, aim.attempts, x.shape[1:])
     change = change / per_record(jnp.maximum(ball.length(change), _TINY), change)
     start = ground.inside(ground.start + size * change, ball)
     value, slope, reached = at(start)
-    flat = without_slope(slope, reached, attempts)
-
-    def through(best):
-        return best.reached.reshape(attempts, count).any(axis=0)
+    flat = without_slope(slope, reached, aim.attempts)
 
     def unfinished(walk):
-        return (walk.step < len(looks)) & ~(early & through(walk.best).all())
+        return (walk.step < len(looks)) & ~aim.done(walk.best).all()
 
     def move(walk):
         fresh = jnp.where(walk.step == 0, 1.0, MOMENTUM)
         reach = walk.share + per_record(walk.rate, start) * ball.steepest(ground.free * walk.slope)
         reach = ground.inside(reach, ball)
         stepped = walk.share + fresh * (reach - walk.share) + (1 - fresh) * (walk.share - walk.before)
-        done = through(walk.best) if early else jnp.zeros(count, bool)
-        share = jnp.where(per_record(repeated(done, attempts), start), walk.share, ground.inside(stepped, ball))
+        done = aim.done(walk.best)
+        share = jnp.where(per_record(repeated(done, aim.attempts), start), walk.share, ground.inside(stepped, ball))
         value, slope, reached = at(share)
         higher = value > walk.peak_value
         moved = _Walk(
@@ -201,7 +153,7 @@ def _auto_projected(
         gradients=jnp.ones(count, jnp.int32),
     )
     walk = jax.lax.while_loop(unfinished, move, walk)
-    return *best_attempt(walk.best, attempts), walk.gradients * attempts, flat
+    return *best_attempt(walk.best, aim.attempts), walk.gradients * aim.attempts, flat
 
 
 def _check(walk: _Walk, window: jax.Array) -> _Walk:

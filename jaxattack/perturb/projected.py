@@ -12,109 +12,55 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Float, Int
 
 from jaxattack.perturb.ascent import (
     Ascent,
     Best,
-    Ground,
-    ascend,
+    Climb,
     best_attempt,
     better,
-    likeliest_others,
     random_changes,
     repeated,
-    slopes,
     without_slope,
 )
-from jaxattack.perturb.losses import Loss
-from jaxattack.perturb.norms import BALLS, Norm, per_record
-from jaxattack.types import Inputs, Model, Variables
+from jaxattack.perturb.norms import per_record
 
 _TINY = 1e-30
 
 
-def projected_steps(
-    model: Model,
-    variables: Variables,
-    x: Float[np.ndarray, "record *feature"],
-    y: Int[np.ndarray, "record"],
-    inputs: Inputs,
-    *,
-    loss: Loss,
-    norm: Norm,
-    size: float,
-    rate: float,
-    steps: int,
-    attempts: int = 1,
-    targeted: bool = False,
-    random: bool = True,
-    momentum: float = 0.0,
-    early: bool = True,
-    seed: int = 0,
-    record: Int[np.ndarray, "record"] | None = None,
-) -> Ascent:
+def projected_steps(climb: Climb, *, rate: float, steps: int, random: bool = True, momentum: float = 0.0) -> Ascent:
     """Records moved up a loss within a ball.
 
     Args:
-        model: with gradients.
-        variables: of the model.
-        x: records.
-        y: the labels to move away from.
-        inputs: the range to stay in; categories stay as they are.
-        loss: what to raise.
-        norm: of the ball.
-        size: of the ball, in shares of the ranges.
+        climb: the records and the loss.
         rate: the length of a step.
         steps: of every attempt.
-        attempts: random starts; or targets, the likeliest classes first.
-        targeted: whether attempts are targets.
         random: whether an attempt starts at a random point of the ball; at the record otherwise.
         momentum: mu.
-        early: leave a record alone once one of its attempts fools the model.
-        seed: decides the random starts.
-        record: the number of each, which decides its random starts.
     """
-
-    def program(x, y, number, box, free):
-        return _projected(
-            model, loss, norm, attempts, targeted, random, early, variables, x, y, number, box, free, size, rate, steps,
-            momentum, seed,
-        )  # fmt: skip
-
-    return ascend(program, x, y, inputs, attempts, record)
+    return climb.run(partial(_projected, random=random, rate=rate, steps=steps, momentum=momentum))
 
 
-@partial(jax.jit, static_argnames=("model", "loss", "norm", "attempts", "targeted", "random", "early"))
-def _projected(
-    model, loss, norm, attempts, targeted, random, early, variables, x, y, number, box, free, size, rate, steps, momentum,
-    seed,
-):  # fmt: skip
-    low, high, span = (part[None] for part in box)
-    ball, count = BALLS[norm], len(x)
-    target = likeliest_others(model, variables, x, y, attempts).reshape(-1) if targeted else None
-    ground = Ground(repeated(x / span, attempts), low / span, high / span, free[None], size)
-    at = slopes(model, loss, variables, span, repeated(y, attempts), target)
+@partial(jax.jit, static_argnames=("aim", "random"))
+def _projected(aim, variables, x, y, number, box, free, size, seed, *, random, rate, steps, momentum):
+    ball, count = aim.ball, len(x)
+    ground, at = aim.begin(variables, x, y, box, free, size)
     share = ground.start
     if random:
-        share = ground.inside(share + size * random_changes(ball, seed, number, attempts, x.shape[1:]), ball)
+        share = ground.inside(share + size * random_changes(ball, seed, number, aim.attempts, x.shape[1:]), ball)
     value, slope, reached = at(share)
-    flat = without_slope(slope, reached, attempts)
-
-    def through(best):
-        return best.reached.reshape(attempts, count).any(axis=0)
+    flat = without_slope(slope, reached, aim.attempts)
 
     def unfinished(state):
         step, _, _, _, best, _ = state
-        return (step < steps) & ~(early & through(best).all())
+        return (step < steps) & ~aim.done(best).all()
 
     def move(state):
         step, share, slope, velocity, best, gradients = state
         velocity = momentum * velocity + slope / per_record(_absolute(slope), slope)
         stepped = ground.inside(share + rate * ball.steepest(ground.free * velocity), ball)
-        done = through(best) if early else jnp.zeros(count, bool)
-        share = jnp.where(per_record(repeated(done, attempts), share), share, stepped)
+        done = aim.done(best)
+        share = jnp.where(per_record(repeated(done, aim.attempts), share), share, stepped)
         value, slope, reached = at(share)
         return (
             step + 1,
@@ -127,7 +73,7 @@ def _projected(
 
     state = (0, share, slope, jnp.zeros_like(slope), Best(share, value, reached), jnp.ones(count, jnp.int32))
     *_, best, gradients = jax.lax.while_loop(unfinished, move, state)
-    return *best_attempt(best, attempts), gradients * attempts, flat
+    return *best_attempt(best, aim.attempts), gradients * aim.attempts, flat
 
 
 def _absolute(slope: jax.Array) -> jax.Array:

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
-from jaxattack.perturb.ascent import Ascent
+from jaxattack.perturb.ascent import Aim, Ascent, Climb
 from jaxattack.perturb.auto_projected import auto_projected_steps
 from jaxattack.perturb.box import share_of_range
 from jaxattack.perturb.losses import DLR, CrossEntropy, Loss
@@ -46,6 +46,10 @@ class _Ball(WhiteBoxAttack):
     @abstractmethod
     def _attempts(self) -> tuple[int, bool]:
         """How many there are, and whether they are targets."""
+
+    def _climb(self, box: WhiteBox, x: np.ndarray, y: np.ndarray, draw: Draw, *, early: bool) -> Climb:
+        aim = Aim(box.model, self.loss, self.norm, *self._attempts, early)
+        return Climb(aim, box.variables, x, y, box.inputs, self.size, draw.seed, draw.record)
 
     def check(self, classes: int) -> None:
         """As `WhiteBoxAttack`: the loss needs so many, and there are so many targets."""
@@ -110,12 +114,7 @@ class PGD(_Ball):
     ) -> Examples:
         """As `WhiteBoxAttack`."""
         rate = 2.5 * self.size / self.steps if self.rate is None else self.rate
-        return _examples(
-            projected_steps(
-                box.model, box.variables, x, y, box.inputs, loss=self.loss, norm=self.norm, size=self.size, rate=rate,
-                steps=self.steps, attempts=self.restarts, early=self.early, seed=draw.seed, record=draw.record,
-            )
-        )  # fmt: skip
+        return _examples(projected_steps(self._climb(box, x, y, draw, early=self.early), rate=rate, steps=self.steps))
 
 
 @config
@@ -157,13 +156,13 @@ class MIFGSM(_Ball):
         box: WhiteBox,
         x: Float[np.ndarray, "record *feature"],
         y: Int[np.ndarray, "record"],
-        draw: Draw,  # noqa: ARG002 (nothing is random)
+        draw: Draw,
     ) -> Examples:
         """As `WhiteBoxAttack`."""
         return _examples(
             projected_steps(
-                box.model, box.variables, x, y, box.inputs, loss=self.loss, norm=self.norm, size=self.size,
-                rate=self.size / self.steps, steps=self.steps, random=False, momentum=self.momentum, early=False,
+                self._climb(box, x, y, draw, early=False),
+                rate=self.size / self.steps, steps=self.steps, random=False, momentum=self.momentum,
             )
         )  # fmt: skip
 
@@ -226,14 +225,7 @@ class APGD(_Ball):
         draw: Draw,
     ) -> Examples:
         """As `WhiteBoxAttack`."""
-        attempts, targeted = self._attempts
-        return _examples(
-            auto_projected_steps(
-                box.model, box.variables, x, y, box.inputs, loss=self.loss, norm=self.norm, size=self.size,
-                steps=self.steps, attempts=attempts, targeted=targeted, early=self.early, seed=draw.seed,
-                record=draw.record,
-            )
-        )  # fmt: skip
+        return _examples(auto_projected_steps(self._climb(box, x, y, draw, early=self.early), steps=self.steps))
 
 
 def _examples(ascent: Ascent) -> Examples:

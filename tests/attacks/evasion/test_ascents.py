@@ -13,7 +13,7 @@ from attacks.evasion.linear_victims import FEATURES, INPUTS, SPAN, leaky, record
 from jaxattack.attacks.evasion import APGD, DLR, MIFGSM, PGD, CrossEntropy, Transfer
 from jaxattack.attacks.evasion.projected import FLAT
 from jaxattack.attacks.evasion.white_box import Draw, labels_of
-from jaxattack.perturb.ascent import random_changes
+from jaxattack.perturb.ascent import Aim, Climb, random_changes
 from jaxattack.perturb.auto_projected import auto_projected_steps, checkpoints
 from jaxattack.perturb.norms import BALLS
 from jaxattack.types import InputError, Inputs, Model, Variables, WhiteBox
@@ -90,19 +90,8 @@ def test_apgd_is_its_naive_twin():
     box, x, y = curved()
     model, variables = box.model, box.variables
     steps, size = 50, 0.05  # every checkpoint of fifty steps is a whole number
-    ascent = auto_projected_steps(
-        model,
-        variables,
-        x,
-        y,
-        box.inputs,
-        loss=CrossEntropy(),
-        norm="linf",
-        size=size,
-        steps=steps,
-        early=False,
-        seed=5,
-    )
+    aim = Aim(model, CrossEntropy(), "linf", early=False)
+    ascent = auto_projected_steps(Climb(aim, variables, x, y, box.inputs, size, seed=5), steps=steps)
     change = np.asarray(random_changes(BALLS["linf"], 5, jnp.arange(12), 1, (FEATURES,)))
     ours = -jax.nn.log_softmax(_tanh(variables, jnp.asarray(ascent.example, jnp.float32)))
     slope = jax.jit(jax.value_and_grad(lambda share, y: -jax.nn.log_softmax(_tanh(variables, share[None]))[0, y]))
