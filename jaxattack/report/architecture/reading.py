@@ -35,6 +35,14 @@ def split_of(findings: Mapping[str, Any], name: str) -> Sequence[Mapping[str, An
     return next((split["attributes"] for split in findings["splits"] if split["name"] == name), ())
 
 
+def unread(findings: Mapping[str, Any]) -> frozenset[str]:
+    """The attributes that are not read more often than by chance of networks held out at random, by their 95% intervals.
+
+    A posterior of one of them says nothing, however high: what learns from noise is sure of it.
+    """
+    return frozenset(one["attribute"] for one in split_of(findings, "random") if one["interval"][0] <= one["chance"])
+
+
 def right(findings: Mapping[str, Any]) -> int | None:
     """How many attributes of the victim were guessed right; None where they are not known."""
     known = [attribute for attribute in findings["attributes"] if attribute["truth"] is not None]
@@ -46,11 +54,17 @@ def _guess(findings: Mapping[str, Any]) -> str:
     took = f"{quantity(cost['queries'], 'query')}" + (f" ({dollars(cost['price'])})" if cost["price"] else "")
     if not attack["complete"]:
         return f"{attack['name']} did not read the victim: {attack['reason'].rstrip('.')}."
+    by_chance = unread(findings)
     sure = sorted(
-        findings["attributes"], key=lambda attribute: -max(attribute["posterior"]) * len(attribute["values"])
+        (attribute for attribute in findings["attributes"] if attribute["name"] not in by_chance),
+        key=lambda attribute: -max(attribute["posterior"]) * len(attribute["values"]),
     )[:3]
     words = ", ".join(f"{one['name']} {one['guess']} ({percent(max(one['posterior']))})" for one in sure)
-    text = f"{attack['name']} takes the victim, by {took}, for {words}"
+    text = (
+        f"{attack['name']} takes the victim, by {took}, for {words}"
+        if sure
+        else f"{attack['name']} read nothing of the victim by {took}: it reads no attribute of held-out networks more often than chance"
+    )
     hits = right(findings)
     return text + (
         "." if hits is None else f"; {hits} of its {len(findings['attributes'])} attributes are guessed right."

@@ -103,6 +103,15 @@ def test_the_terminal_and_the_headline_say_what_it_is_taken_for():
     assert measures(findings()) == {"accuracy": 0.75}
 
 
+def test_what_held_out_networks_show_to_be_chance_is_no_finding_however_sure():
+    doubtful = findings()
+    doubtful["splits"][0]["attributes"][0] |= {"accuracy": 0.55, "interval": [0.48, 0.62]}
+    assert "takes the victim, by 10 queries ($0.0010), for kernel 3 (60.0%); 1 of" in headline(doubtful)
+    doubtful["splits"][0]["attributes"][1] |= {"accuracy": 0.5, "interval": [0.43, 0.57]}
+    assert "read nothing of the victim by 10 queries ($0.0010): it reads no attribute of held-out" in headline(doubtful)
+    assert "takes the victim" not in headline(doubtful)
+
+
 def test_findings_without_splits_or_answers_still_make_a_report(tmp_path):
     bare = copy.deepcopy(findings()) | {"splits": []}
     bare["attack"] |= {"complete": False, "reason": "The budget ended."}
