@@ -54,7 +54,19 @@ def check_page(html, names=()):
     assert not long
 
 
-def printed(findings, width):
+def figures(names):
+    """The stems of the figures among the names of a report's files."""
+    return {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
+
+
+def check_whole(html, count):
+    """A page has so many figures, no program, and nothing that it would have to fetch."""
+    assert html.count("<figure ") == html.count("</figure>") == count
+    assert "<script" not in html
+    assert not re.search(r'(src|href)="(?!#|data:)', html)
+
+
+def printed(findings, width=80):
     """What a terminal of a width shows of findings."""
     console = Console(width=width, file=io.StringIO(), color_system=None)
     console.print(table(findings))

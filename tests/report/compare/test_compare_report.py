@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import pytest
 from paired import ATTACKS, DEFENDED, OTHER_MODELS, PLAIN
-from report.readable import check_report
-from rich.console import Console
+from report.readable import check_report, printed
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.comparison import compare
@@ -27,7 +26,7 @@ from jaxattack.audit.findings.comparison import (
     ReportComparison,
     ReportFindings,
 )
-from jaxattack.report import draw, headline, read, table, write
+from jaxattack.report import draw, headline, read, write
 from jaxattack.report.compare.reading import choose, pairing_in_words, signed, signed_points
 from jaxattack.report.compare.tables import files
 from jaxattack.report.kind import Choice
@@ -58,12 +57,6 @@ def matrices():
     columns = (ColumnComparison(name="none", test_accuracy=(0.9, None)),)
     runs = tuple(MatrixFindings(name=run.name, title=run.title, cost=run.cost) for run in found.runs)
     return values(MatrixComparison(**shared, allowance=2, runs=runs, columns=columns, cells=tuple(cells)))
-
-
-def shown(findings, width=80):
-    console = Console(width=width, file=io.StringIO())
-    console.print(table(findings))
-    return console.file.getvalue()
 
 
 def test_the_folder_is_whole_and_gives_the_findings_back(findings, tmp_path):
@@ -103,7 +96,7 @@ def test_the_headline_says_the_difference_its_interval_and_for_how_many_it_allow
 
 @pytest.mark.parametrize("width", [80, 50])
 def test_the_terminal_stars_what_is_clear(findings, width):
-    text = shown(findings, width)
+    text = printed(findings, width)
     assert all(len(line) <= width for line in text.splitlines())
     assert "lira-online" in text
     assert f"{findings['attacks'][0]['runs'][1]['auc']:.3f}*" in text or width == 50
@@ -129,7 +122,7 @@ def test_an_attack_that_cannot_be_run_somewhere_is_shown_by_a_dash():
     labels = replace(DEFENDED, signals={"correct": DEFENDED.signals["correct"]})
     found = values(compare(PLAIN, labels, names=["plain", "labels"], attacks=ATTACKS, declare=lookup("loss")).findings)
     assert "it cannot be run on labels" in headline(found)
-    assert re.search(r"loss +0\.\d+ +[\d.]+ +– +–", shown(found))
+    assert re.search(r"loss +0\.\d+ +[\d.]+ +– +–", printed(found))
     rows = list(csv.DictReader(io.StringIO(files(found)["differences.csv"])))
     assert {row["attack"]: row["auc_clear"] for row in rows} == {"loss": "", "lira-online": "", "gap": "true"}
 
@@ -161,7 +154,7 @@ def test_matrices_are_shown_cell_by_cell(matrices, tmp_path):
     check_report(tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "cells.csv").read_text())))
     assert (rows[0]["leak_difference"], rows[1]["leak_difference"], rows[1]["adaptive"]) == ("0.1", "", "false")
-    assert "0.700*" in shown(matrices)
+    assert "0.700*" in printed(matrices)
     with pytest.raises(InputError, match="leave attacks out"):
         choose(matrices, Choice(attacks=("loss",)))
 
@@ -198,6 +191,6 @@ def test_reports_of_another_kind_are_shown_by_their_figures(matrices, tmp_path):
     assert "&lt;a&gt;" in page
     assert "−0.100" in page
     assert headline(found).startswith("Agreement: 0.500 in <a>; 0.750 in b, +0.250 (+0.100 to +0.400).")
-    assert "0.750*" in shown(found)
+    assert "0.750*" in printed(found)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "figures.csv").read_text())))
     assert [(row["value_difference"], row["value_clear"]) for row in rows] == [("0.25", "true"), ("", ""), ("-0.1", "")]

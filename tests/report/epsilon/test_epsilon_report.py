@@ -7,10 +7,10 @@ import io
 
 import numpy as np
 import pytest
-from rich.console import Console
+from report.readable import printed
 
 from jaxattack.audit import EpsilonAudit, epsilon
-from jaxattack.report import headline, read, table, write
+from jaxattack.report import headline, read, write
 
 
 def experiment(models=1, canaries=301, mu=2.0, **settings):
@@ -68,9 +68,7 @@ def test_without_a_valid_bound_the_report_is_whole_and_draws_nothing(tmp_path):
 
 
 def test_the_terminal_shows_what_is_allowed_and_what_is_not(written):
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(table(written[1]))
-    text = console.export_text()
+    text = printed(written[1])
     assert "one run fdp" in text
     assert "gaussian: It needs canaries" in text
     assert "from elsewhere" in text

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from report.readable import check_whole, figures, printed
 from rich.console import Console
 
 from jaxattack.report import headline, read, table, write
@@ -98,19 +99,17 @@ def written(tmp_path_factory):
 
 def test_every_figure_is_there_and_the_findings_come_back(written):
     folder, names = written
-    assert {name.removesuffix(".svg") for name in names if name.endswith(".svg")} == {"auc", "tpr", "others", "pareto"}
+    assert figures(names) == {"auc", "tpr", "others", "pareto"}
     assert read(folder) == findings()
 
 
 def test_the_page_is_whole_escaped_and_needs_nothing_else(written):
     html = (written[0] / "report.html").read_text(encoding="utf-8")
-    assert html.count("<figure ") == html.count("</figure>") == 4
+    check_whole(html, 4)
     assert "round:&lt;2&gt;" in html
     assert "round:<2>" not in html
     assert "It &lt;cannot&gt;." in html
     assert "mi-face on noise:0.1 (static and adaptive)" in html
-    assert "<script" not in html
-    assert not re.search(r'(src|href)="(?!#|data:)', html)
 
 
 def test_a_heat_map_has_a_number_a_cell_and_puts_the_floor_last(written):
@@ -153,9 +152,7 @@ def test_the_cells_are_a_table_of_their_own(written):
 
 
 def test_the_terminal_and_the_headline_say_what_a_defence_buys():
-    console = Console(file=io.StringIO(), width=80)
-    console.print(table(findings()))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    shown = printed(findings())
     assert max(map(len, shown.splitlines())) <= 80
     for word in ("round:<2>", "0.680", "3.00%", "80.0%"):
         assert word in shown
@@ -178,7 +175,7 @@ def test_findings_of_one_column_without_membership_still_make_a_report(tmp_path)
         "cells": [one for one in bare["cells"] if one["defence"] == "none" and one["family"] != "membership"],
     }
     names = {path.name for path in write(tmp_path, bare)}
-    assert {name for name in names if name.endswith(".svg")} == {"others.svg"}
+    assert figures(names) == {"others"}
     assert "No membership attack could be run." in headline(bare)
     Console(file=io.StringIO()).print(table(bare))
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import io
+from report.readable import printed
 
-from rich.console import Console
-
-from jaxattack.report import table
 from jaxattack.report.membership.tables import FEW
-
-
-def printed(findings, width=80):
-    text = io.StringIO()
-    Console(width=width, file=text, color_system=None).print(table(findings))
-    return text.getvalue()
 
 
 def test_every_attack_has_a_row_with_its_figures(invent):

@@ -7,10 +7,9 @@ import io
 
 import numpy as np
 import pytest
-from report.readable import check_report
-from rich.console import Console
+from report.readable import check_report, printed
 
-from jaxattack.report import headline, measures, read, table, write
+from jaxattack.report import headline, measures, read, write
 
 PICTURES = {number: np.full((6, 5, 1), 40 * number, np.uint8) for number in range(3)}
 RATES = {"targets": 8, "auc": 0.5, "tpr": {"0.01": 0.02}, "tpr_interval": {"0.01": [0.0, 0.1]}}
@@ -141,9 +140,7 @@ def test_the_rows_of_the_spreadsheet_are_the_points(written):
 
 
 def test_the_terminal_shows_every_point_in_80_columns():
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(table(findings()))
-    text = console.export_text()
+    text = printed(findings())
     assert max(map(len, text.splitlines())) <= 80
     assert "99.0%" in text
     assert "0.800" in text

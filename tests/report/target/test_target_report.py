@@ -7,12 +7,11 @@ import io
 
 import numpy as np
 import pytest
-from report.readable import check_report
-from rich.console import Console
+from report.readable import check_report, printed
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.target import TargetTerms, score_target
-from jaxattack.report import headline, read, table, write
+from jaxattack.report import headline, read, write
 from jaxattack.types import Observations
 
 RECORDS = 400
@@ -72,9 +71,7 @@ def test_the_headline_says_how_many_how_many_by_chance_and_how_often_it_is_right
 
 @pytest.mark.parametrize("width", [80, 50])
 def test_the_terminal_shows_attacks_and_calibrations(written, width):
-    console = Console(width=width, record=True, file=io.StringIO())
-    console.print(table(written[1]))
-    text = console.export_text()
+    text = printed(written[1], width)
     assert "lira-offline" in text
     assert "non-members" in text
 
