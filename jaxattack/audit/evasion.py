@@ -32,6 +32,7 @@ from jaxattack.audit.evasion_findings import (
 )
 from jaxattack.audit.examples import Examples, Records, from_answers, from_weights
 from jaxattack.audit.extraction import stolen_findings, target_findings
+from jaxattack.audit.findings.cost import query_cost
 from jaxattack.audit.findings.evasion import AttackFindings, CostFindings, EvasionFindings, Seconds
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.session import claim, open_session, settings, terms
@@ -315,12 +316,8 @@ def _conclude(
 
 def _cost(examples: Examples, total: float) -> CostFindings:
     return CostFindings(
-        queries=examples.cost.queries,
+        **query_cost(examples.cost, examples.prepaid),
         questions=int(examples.evasion.questions.sum()),
-        calls=examples.cost.calls,
-        bytes=examples.cost.bytes,
-        price=examples.cost.price,
-        kept=min(examples.prepaid, examples.cost.queries),
         gradients=examples.evasion.gradients,
         seconds=Seconds(**examples.seconds, total=total),
         memory_bytes=peak_memory(),

@@ -12,6 +12,7 @@ import numpy as np
 from jaxattack.attacks.extraction import ATTACKS, uniform
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
+from jaxattack.audit.findings.cost import query_cost
 from jaxattack.audit.findings.extraction import (
     AttackFindings,
     ComparisonFindings,
@@ -228,14 +229,10 @@ def _cost(victim: Victim, theft: Theft, begin: float) -> CostFindings:
     cost, extraction = theft.cost, theft.extraction
     attacking = theft.seconds - (cost - theft.comparison_cost).seconds
     return CostFindings(
-        queries=cost.queries,
+        **query_cost(cost, theft.prepaid),
         attack=extraction.attack_cost.queries,
         verification=extraction.verdict.cost.queries,
         comparison=theft.comparison_cost.queries if victim.twin is None else None,
-        calls=cost.calls,
-        bytes=cost.bytes,
-        price=cost.price,
-        kept=min(theft.prepaid, cost.queries),
         unknowns=sum(np.size(value) for value in extraction.parameters.values()) or None,
         seconds=Seconds(victim=cost.seconds, attack=max(attacking, 0.0), total=time.perf_counter() - begin),
         memory_bytes=peak_memory(),

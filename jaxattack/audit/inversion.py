@@ -22,6 +22,7 @@ from jaxattack.attacks.inversion.gradient import GradientAttack
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.extraction import stolen_findings, target_findings
+from jaxattack.audit.findings.cost import query_cost
 from jaxattack.audit.findings.inversion import (
     AttackFindings,
     CostFindings,
@@ -316,11 +317,7 @@ def _attack_findings(
 
 def _cost(reconstructions: Reconstructions, evaluation: float, total: float) -> CostFindings:
     return CostFindings(
-        queries=reconstructions.cost.queries,
-        calls=reconstructions.cost.calls,
-        bytes=reconstructions.cost.bytes,
-        price=reconstructions.cost.price,
-        kept=min(reconstructions.prepaid, reconstructions.cost.queries),
+        **query_cost(reconstructions.cost, reconstructions.prepaid),
         gradients=reconstructions.inversion.gradients,
         seconds=Seconds(**reconstructions.seconds, evaluation=evaluation, total=total),
         memory_bytes=peak_memory(),

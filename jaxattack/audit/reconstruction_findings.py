@@ -9,6 +9,7 @@ from jaxattack.attacks.reconstruction import ATTACKS
 from jaxattack.audit.baseline import Judgement, unit
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.experiment import Case, Experiment
+from jaxattack.audit.findings.cost import query_cost
 from jaxattack.audit.findings.reconstruction import (
     Accuracy,
     AttackFindings,
@@ -76,11 +77,7 @@ def cost_findings(reconstruction: Reconstruction, prepaid: int, seconds: Seconds
         seconds: by phase.
     """
     return Cost(
-        queries=reconstruction.cost.queries,
-        calls=reconstruction.cost.calls,
-        bytes=reconstruction.cost.bytes,
-        price=reconstruction.cost.price,
-        kept=min(prepaid, reconstruction.cost.queries),
+        **query_cost(reconstruction.cost, prepaid),
         models=reconstruction.models,
         steps=reconstruction.steps,
         memory_bytes=peak_memory(),

@@ -30,6 +30,7 @@ from jaxattack.audit.findings.architecture import (
     SplitFindings,
     ZooFindings,
 )
+from jaxattack.audit.findings.cost import query_cost
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.session import open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
@@ -364,11 +365,7 @@ def _conclude(
         warnings=asked.warnings,
         notes=victim.notes,
         cost=CostFindings(
-            queries=cost.queries,
-            calls=cost.calls,
-            bytes=cost.bytes,
-            price=cost.price,
-            kept=min(asked.prepaid, cost.queries),
+            **query_cost(cost, asked.prepaid),
             models=len(zoo),
             steps=len(zoo) * audit.recipe.steps,
             seconds=seconds,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jaxattack.audit.findings.cost import QueryCost
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import TargetFindings
 
@@ -130,15 +131,10 @@ class Seconds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostFindings:
+class CostFindings(QueryCost):
     """What it cost.
 
     Attributes:
-        queries: asked of the victim.
-        calls: batches.
-        bytes: of questions and answers.
-        price: in dollars.
-        kept: queries that had been paid for by an earlier start.
         models: networks of the zoo.
         steps: of gradient descent that trained them.
         seconds: where the time went.
@@ -146,11 +142,6 @@ class CostFindings:
         device: what computed.
     """
 
-    queries: int
-    calls: int
-    bytes: int
-    price: float
-    kept: int
     models: int
     steps: int
     seconds: Seconds

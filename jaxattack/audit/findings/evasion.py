@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jaxattack.audit.findings.cost import QueryCost
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings
 
@@ -200,28 +201,18 @@ class Seconds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostFindings:
+class CostFindings(QueryCost):
     """What it cost.
 
     Attributes:
-        queries: asked of the victim, those of the theft too.
-        questions: of them about the records.
-        calls: batches.
-        bytes: of questions and answers.
-        price: in dollars.
-        kept: queries that had been paid for by an earlier start.
+        questions: of the queries, those about the records.
         gradients: of a model at one record each.
         seconds: where the time went.
         memory_bytes: at most.
         device: what computed.
     """
 
-    queries: int
     questions: int
-    calls: int
-    bytes: int
-    price: float
-    kept: int
     gradients: int
     seconds: Seconds
     memory_bytes: int | None

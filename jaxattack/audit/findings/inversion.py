@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxattack.audit.findings import optional
+from jaxattack.audit.findings.cost import QueryCost
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings
 
@@ -255,26 +256,16 @@ class Seconds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostFindings:
+class CostFindings(QueryCost):
     """What an inversion cost.
 
     Attributes:
-        queries: asked of the victim.
-        calls: batches sent.
-        bytes: of queries and answers.
-        price: in dollars.
-        kept: queries that an earlier start had paid for.
         gradients: of one record each.
         seconds: by phase.
         memory_bytes: the most that the process held at once.
         device: in words.
     """
 
-    queries: int
-    calls: int
-    bytes: int
-    price: float
-    kept: int
     gradients: int
     seconds: Seconds
     memory_bytes: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jaxattack.audit.findings.cost import QueryCost
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.metrics.comparison import Interval
 
@@ -182,15 +183,10 @@ class Seconds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class Cost(QueryCost):
     """What it cost.
 
     Attributes:
-        queries: asked of the victim.
-        calls: batches.
-        bytes: of queries and answers.
-        price: in dollars.
-        kept: queries that an earlier start had paid for.
         models: trained by the attacker.
         steps: of gradient descent, by the attacker.
         memory_bytes: held at once.
@@ -198,11 +194,6 @@ class Cost:
         seconds: by phase.
     """
 
-    queries: int
-    calls: int
-    bytes: int
-    price: float
-    kept: int
     models: int
     steps: int
     memory_bytes: int
