@@ -10,7 +10,7 @@ import pytest
 from attacks.ownership.owners import RECIPE, recordings
 
 from jaxattack import load
-from jaxattack.attacks.ownership import Rank
+from jaxattack.attacks.ownership import BlindWalk, Rank
 from jaxattack.audit.ownership import OwnershipAudit, run_ownership, suspects
 from jaxattack.audit.ownership.judgement import area, calibrated, calibrated_among
 from jaxattack.audit.ownership.split import split
@@ -141,6 +141,16 @@ def test_a_folder_of_something_else_is_refused_and_damage_named(finished, tmp_pa
 LEAN = replace(
     AUDIT, independents=2, others=0, overlapping=0, tests=(Rank(statistic="label"),), copies=(Quantised(),)
 )  # fmt: skip
+
+
+def test_its_cost_is_what_each_suspect_was_asked_and_not_the_most_times_their_number(tmp_path):
+    walk = BlindWalk(training=20, records=20, exposure=10, repeats=1, steps=20)
+    findings = run_ownership(tmp_path, replace(LEAN, independents=4, tests=(walk,))).findings
+    proofs = [proof for file in (tmp_path / "proofs").iterdir() for proof in json.loads(file.read_text())["proofs"]]
+    assert len(proofs) == 1 + 1 + 4
+    assert findings.cost.queries == sum(proof["cost"]["queries"] for proof in proofs)
+    assert findings.cost.price == pytest.approx(sum(proof["cost"]["price"] for proof in proofs))
+    assert findings.cost.queries < sum(cell.queries * cell.models for cell in findings.cells)
 
 
 def test_evidence_that_does_not_fit_or_cannot_be_read_is_named_and_no_finding(tmp_path):

@@ -121,7 +121,7 @@ class CellFindings:
         rank_accused: by that.
         normal_p_value: the median of a prediction from independent models, as if their scores were normal.
         normal_accused: by that.
-        queries: asked of each.
+        queries: asked of each, of that which was asked most.
         price: of these, in dollars.
         gradients: of each, at one record each.
         seconds: for each.

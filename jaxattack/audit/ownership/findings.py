@@ -28,6 +28,7 @@ from jaxattack.metrics.fidelity import fidelity
 from jaxattack.models.source import label as model_label
 from jaxattack.training import learners
 from jaxattack.training.source import model_for
+from jaxattack.types import Ledger
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +67,7 @@ def findings_of(
     cases: Mapping[str, Case],
     tests: Sequence[TestFindings],
     cells: Sequence[CellFindings],
+    cost: Ledger,
     seconds: Mapping[str, float],
 ) -> OwnershipFindings:
     """What is told of an audit of ownership.
@@ -82,7 +84,6 @@ def findings_of(
     suspects = [_suspect(parts, case, kind) for case in cases.values() for kind in (case.victim, *case.copies)] + [
         _suspect(parts, next(iter(cases.values())), kind) for kind in crowd.independents
     ]
-    asked = [one.queries * one.models for one in cells]
     surrogates = len(SURROGATES) * audit.surrogates * sum(test.surrogates for test in audit.tests)
     return OwnershipFindings(
         title=f"{audit.dataset.name} · {model_label(audit.model)} · {len(parts.members):,} records of the owner",
@@ -100,8 +101,8 @@ def findings_of(
         notes=_notes(audit, cases),
         cost=CostFindings(
             models=sum(one.models for one in suspects) + audit.references + surrogates,
-            queries=sum(asked),
-            price=sum(one.price * one.models for one in cells),
+            queries=cost.queries,
+            price=cost.price,
             seconds=Seconds(**{name: seconds.get(name, 0.0) for name in ("models", "evidence", "proofs", "total")}),
             memory_bytes=peak_memory(),
             device=device(),

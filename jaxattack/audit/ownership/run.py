@@ -45,6 +45,7 @@ from jaxattack.types import (
     FolderError,
     InputError,
     Learner,
+    Ledger,
     MarkingTest,
     Owner,
     OwnershipTest,
@@ -166,16 +167,18 @@ def run_ownership(out: Path, audit: OwnershipAudit, *, progress: Progress | None
         cases = _cases(audit, parts, crowd, folder, progress)
     tests: list[TestFindings] = []
     cells: list[CellFindings] = []
+    cost = Ledger()
     for name, test in audit.by_test.items():
         case = cases[name if isinstance(test, MarkingTest) else PLAIN]
-        about, row = _test(audit, parts, crowd, case, name, test, folder, clock, progress)
+        about, row, asked = _test(audit, parts, crowd, case, name, test, folder, clock, progress)
         tests.append(about)
         cells += row
+        cost += asked
         if progress:
             progress("tests", len(tests), len(audit.tests))
     return OwnershipResult(
         findings=findings_of(
-            audit, parts, crowd, cases, tests, cells, clock.seconds | {"total": time.perf_counter() - begin}
+            audit, parts, crowd, cases, tests, cells, cost, clock.seconds | {"total": time.perf_counter() - begin}
         )
     )
 
@@ -211,8 +214,8 @@ def _test(
     folder: OwnershipFolder,
     clock: _Clock,
     progress: Progress | None,
-) -> tuple[TestFindings, list[CellFindings]]:
-    """One test: its evidence, what it says of every suspect, and whom of the independent it accuses."""
+) -> tuple[TestFindings, list[CellFindings], Ledger]:
+    """One test: its evidence, what it says of every suspect, whom of the independent it accuses, and what it asked of all."""
     about = {
         "name": name, "paper": test.paper, "settings": settings(test), "victim": case.name,
         "sees": "weights" if test.white_box else test.levels[0],
@@ -234,7 +237,7 @@ def _test(
         raise  # of the disk, and no finding
     except InputError as error:
         none = {"false": None, "rank_false": None, "normal_false": None, "gradients": 0, "seconds": 0.0, "notes": {}}
-        return TestFindings(**about, **none, reason=str(error)), []
+        return TestFindings(**about, **none, reason=str(error)), [], Ledger()
 
     def proofs_of(suspects: Suspects) -> Callable[[], tuple[list[Proof], float]]:
         def ask() -> tuple[list[Proof], float]:
@@ -257,16 +260,20 @@ def _test(
     null = scores_of(next(proofs for suspects, proofs, _ in said if is_null(suspects)))
     cells = [cell(name, case.name, suspects, proofs, null, each) for suspects, proofs, each in said]
     own = next(one for one in cells if one.kind == "independent")
-    return TestFindings(
-        **about,
-        false=rate(own.accused, own.models),
-        rank_false=rate(own.rank_accused, own.models),
-        normal_false=rate(own.normal_accused, own.models),
-        gradients=evidence.gradients,
-        seconds=seconds,
-        notes=evidence.notes,
-        reason="",
-    ), cells
+    return (
+        TestFindings(
+            **about,
+            false=rate(own.accused, own.models),
+            rank_false=rate(own.rank_accused, own.models),
+            normal_false=rate(own.normal_accused, own.models),
+            gradients=evidence.gradients,
+            seconds=seconds,
+            notes=evidence.notes,
+            reason="",
+        ),
+        cells,
+        sum((proof.cost for _, proofs, _ in said for proof in proofs), Ledger()),
+    )
 
 
 def _of(name: str, progress: Progress | None) -> Progress | None:
