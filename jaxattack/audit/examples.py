@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.evasion import ensemble
+from jaxattack.attacks.evasion import Transfer, ensemble
 from jaxattack.audit.reconstructions import white_box
 from jaxattack.audit.session import Session
 from jaxattack.audit.victim import Victim
-from jaxattack.types import Evasion, EvasionAttack, Extraction, ExtractionAttack, Ledger, Progress, WhiteBox
+from jaxattack.oracle import budgeted
+from jaxattack.types import (
+    Evasion,
+    EvasionAttack,
+    Extraction,
+    ExtractionAttack,
+    InputError,
+    Ledger,
+    Oracle,
+    Progress,
+    WhiteBox,
+)
 
 
 class Records(NamedTuple):
@@ -73,9 +84,8 @@ def from_answers(
     """
     before, begin, seconds, stolen = session.oracle.ledger, time.perf_counter(), {}, None
     if extract is not None:
-        thefts = [
-            extract(session.oracle, seed=seed + copy, pool=victim.pool, progress=progress) for copy in range(copies)
-        ]
+        door = _shared(session.oracle, len(own.x), copies)
+        thefts = [extract(door(), seed=seed + copy, pool=victim.pool, progress=progress) for copy in range(copies)]
         stolen, boxes = thefts[0], [white_box(theft, victim.oracle) for theft in thefts]
         surrogate = boxes[0] if copies == 1 else ensemble(boxes)
         seconds["extraction"] = time.perf_counter() - begin
@@ -84,3 +94,25 @@ def from_answers(
     seconds["attack"] = time.perf_counter() - begin
     cost = session.oracle.ledger - before
     return Examples(evasion, cost, seconds, stolen, session.prepaid, session.warnings)
+
+
+def _shared(oracle: Oracle, records: int, copies: int) -> Callable[[], Oracle]:
+    """What each theft is handed: an equal share of the budget, without the questions about the examples.
+
+    A theft verifies on all that it may ask: without a share of its own the first would leave the others, and the examples,
+    nothing.
+
+    Raises:
+        InputError: the budget holds no more than the examples.
+    """
+    left: int | None = getattr(oracle, "left", None)
+    if left is None:
+        return lambda: oracle
+    needs = Transfer.queries * records + 1  # a record is asked again to see whether the victim is deterministic
+    share = (left - needs) // copies
+    if share < 1:
+        raise InputError(
+            f"the budget has {left:,} queries left, of which {records:,} records need {needs:,}, and each of {copies} thefts needs "
+            "some: raise the budget, or change fewer records."
+        )
+    return lambda: budgeted(oracle, share)

@@ -117,6 +117,7 @@ def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> 
     answers = who.identity(oracle)
     here = values({"format": FORMAT, **identity, **answers, "content": answers["content"] or identity["content"]})
     file = out / f"{kind}.json"
+    check_folder(out, kind)
     if not file.exists():
         make_folder(out)
         write_json(file, here)
@@ -128,6 +129,22 @@ def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> 
     ]
     if other:
         raise InputError(f"{out} keeps the answers of another {kind} ({'; '.join(other[:3])}): give another folder.")
+
+
+def check_folder(out: Path, kind: str) -> None:
+    """See that a folder is no other run's, whose report and answers would be lost among these.
+
+    Args:
+        out: the folder; there may be none.
+        kind: of audit.
+
+    Raises:
+        InputError: it holds answers or a report, and no audit of this kind.
+    """
+    if (out / f"{kind}.json").exists() or not out.is_dir():
+        return
+    if other := sorted(file.name for file in out.iterdir() if file.suffix == ".json" or file.name == "answers"):
+        raise InputError(f"{out} holds {other[0]} of another run, and no {kind}: give an empty or a new folder.")
 
 
 def _shown(value: Any) -> str:

@@ -114,6 +114,24 @@ def test_a_budget_that_ends_is_told():
     assert findings.cost.queries <= 300
 
 
+@pytest.mark.parametrize("copies", [1, 2])
+def test_thefts_share_a_budget_and_leave_the_examples_theirs(digits, copies):
+    chain = evade(digits, FGSM(size=0.2), extract=Softmax(), copies=copies, records=10, budget=300)
+    assert chain.findings.success.fooled > 0
+    assert chain.findings.cost.questions == 20
+    assert 250 < chain.findings.cost.queries <= 300
+    with pytest.raises(InputError, match="the budget has 20 queries left, of which 10 records need 21"):
+        evade(digits, FGSM(size=0.2), extract=Softmax(), copies=copies, records=10, budget=20)
+
+
+def test_the_report_of_another_run_is_not_written_over(digits, tmp_path):
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(InputError, match="holds report.json of another run, and no evasion"):
+        evade(digits, records=4, out=tmp_path)
+    assert (tmp_path / "report.json").read_text() == "{}"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

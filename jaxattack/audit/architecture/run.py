@@ -32,7 +32,7 @@ from jaxattack.audit.findings.architecture import (
 )
 from jaxattack.audit.findings.cost import query_cost
 from jaxattack.audit.findings.reportable import Reportable
-from jaxattack.audit.session import open_session, settings, terms
+from jaxattack.audit.session import check_folder, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.data import fingerprint
 from jaxattack.models.attribute_grid import ATTRIBUTES, GridNetwork
@@ -158,6 +158,8 @@ def architecture(
     folder = Path(zoo) if zoo is not None else None if out is None else Path(out) / "zoo"
     records = split_records(data, seed)
     # A zoo takes minutes: what would be refused after it is refused before.
+    if out is not None:
+        check_folder(Path(out), "architecture")
     _check_records(attack, records)
     if target is not None:
         _check(attack, target.oracle.access, data)
