@@ -21,6 +21,12 @@ from jaxattack.types import InputError, Oracle
 FORMAT = 2
 """Of the file that says whose answers a folder keeps."""
 
+_ASKING = "extraction", "evasion", "inversion", "reconstruction", "architecture", "target"
+_OF_A_RUN = (
+    "report.json", "answers", *(f"{kind}.json" for kind in (*_ASKING, "run", "ownership", "poisoning"))
+)  # fmt: skip
+"""What tells that a folder is a run's."""
+
 
 class Session(NamedTuple):
     """A victim as an attack sees it.
@@ -143,8 +149,8 @@ def check_folder(out: Path, kind: str) -> None:
     """
     if (out / f"{kind}.json").exists() or not out.is_dir():
         return
-    if other := sorted(file.name for file in out.iterdir() if file.suffix == ".json" or file.name == "answers"):
-        raise InputError(f"{out} holds {other[0]} of another run, and no {kind}: give an empty or a new folder.")
+    if other := next((name for name in _OF_A_RUN if (out / name).exists()), None):
+        raise InputError(f"{out} holds {other} of another run, and no {kind}: give an empty or a new folder.")
 
 
 def _shown(value: Any) -> str:

@@ -124,11 +124,12 @@ def test_thefts_share_a_budget_and_leave_the_examples_theirs(digits, copies):
         evade(digits, FGSM(size=0.2), extract=Softmax(), copies=copies, records=10, budget=20)
 
 
-def test_the_report_of_another_run_is_not_written_over(digits, tmp_path):
-    (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(InputError, match="holds report.json of another run, and no evasion"):
+@pytest.mark.parametrize("name", ["report.json", "ownership.json"])
+def test_the_folder_of_another_run_is_not_written_over(digits, tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError, match=f"holds {name} of another run, and no evasion"):
         evade(digits, records=4, out=tmp_path)
-    assert (tmp_path / "report.json").read_text() == "{}"
+    assert (tmp_path / name).read_text() == "{}"
     assert len(list(tmp_path.iterdir())) == 1
 
 
