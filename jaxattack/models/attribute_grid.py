@@ -178,6 +178,25 @@ class GridNetwork:
         places = jnp.concatenate(windows(x, (SIDE, SIDE), (1, 1), "SAME"), axis=-1)[:, : 2 * rows, : 2 * columns]
         return places.reshape(len(x), 4 * rows * columns, SIDE * SIDE * self.shape[2])
 
+    def logits_of(
+        self,
+        weights: Weights,
+        codes: Int[jax.Array, "net attribute"],
+        nets: Int[jax.Array, "some"],
+        x: Float[jax.Array, "*record height width channel"],
+    ) -> Float[jax.Array, "some record cls"]:
+        """What some of many networks answer to records.
+
+        Args:
+            weights: of all of them, each leaf leading with the axis ``net``.
+            codes: of all of them.
+            nets: which of them, a number twice where it is to answer twice.
+            x: records; those of several axes follow one another.
+        """
+        patches = self.patches(x.reshape(-1, *self.shape))
+        own = jax.tree.map(lambda leaf: leaf[nets], weights)
+        return jax.vmap(lambda w, c: self.logits(w, c, patches))(own, codes[nets])
+
     def logits(
         self,
         weights: Weights,

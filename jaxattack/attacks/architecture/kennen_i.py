@@ -151,9 +151,7 @@ def _craft(
     optimizer = optax.adam(attack.rate)
 
     def loss(x: jax.Array, nets: jax.Array) -> jax.Array:
-        patches = network.patches(x.reshape(-1, *network.shape))
-        own = jax.tree.map(lambda leaf: leaf[nets], weights)
-        logits = jax.vmap(lambda w, c: network.logits(w, c, patches))(own, architecture[nets])
+        logits = network.logits_of(weights, architecture, nets, x)
         logp = jax.nn.log_softmax(logits).reshape(len(nets), *x.shape[:2], -1)
         code = jnp.broadcast_to(codes[nets][:, None, :, None], (*logp.shape[:3], 1))
         return -jnp.take_along_axis(logp, code, axis=3).mean(axis=0).sum()  # every input has a gradient of its own

@@ -131,9 +131,7 @@ def _learn(
 
     def objective(learnt: Any, nets: jax.Array, drop: jax.Array) -> jax.Array:
         x, parameters = learnt
-        patches = network.patches(x.reshape(-1, *network.shape))
-        own = jax.tree.map(lambda leaf: leaf[nets], weights)
-        logits = jax.vmap(lambda w, c: network.logits(w, c, patches))(own, architecture[nets])
+        logits = network.logits_of(weights, architecture, nets, x)
         logp = jnp.maximum(jax.nn.log_softmax(logits), math.log(FLOOR))
         logp = logp - logp.mean(axis=-1, keepdims=True)
         answers = logp.reshape(len(nets), count, -1) / scale
