@@ -6,6 +6,7 @@ fingerprint, and which of them were its members: what is judged is judged on the
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -184,10 +185,20 @@ def in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
 
 
 def strangers_beside(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:
-    """Records beside a victim that was trained elsewhere: their classes by its columns, and what is to be said of both."""
+    """Records beside a victim that was trained elsewhere: their classes by its columns, and what is to be said of both.
+
+    Raises:
+        InputError: records of another size than the victim takes.
+    """
     notes = tuple(getattr(oracle, "notes", ()))
     if records is None:
         return {"notes": notes}
+    takes = oracle.access.inputs.shape
+    if math.prod(records.shape) != math.prod(takes):
+        raise InputError(
+            f"data is {records.name} with records of shape {records.shape}, and the victim takes records of shape {takes}: give the "
+            "data that it is for."
+        )
     columns = match_columns(records, oracle)
     return {"notes": (*notes, *columns.notes), **thirds(records.x, columns.labels(records.y), oracle)}
 
@@ -196,7 +207,7 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
     """A prediction API; its data are records to compare on and to start from.
 
     Raises:
-        InputError: what `connect` raises, or a level that it does not answer.
+        InputError: what `connect` raises, a level that it does not answer, or records that it does not take.
     """
     service = connect(url, key=key, price=price)
     answers = service.access.level
@@ -206,7 +217,10 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
             f"level is {level!r} and {service.url} answers {answers}: choose {answers} or label, or leave level out."
         )
     oracle = label_only(service) if level == "label" and answers != "label" else service
-    records = load(data) if data else None
-    more = strangers_beside(records, oracle)
+    try:
+        more = strangers_beside(load(data) if data else None, oracle)
+    except InputError:
+        service.close()
+        raise
     transport = f"over HTTP, at {service.url}"
     return Victim(name=service.url, oracle=oracle, url=service.url, transport=transport, **more)

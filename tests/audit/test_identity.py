@@ -331,3 +331,10 @@ def test_a_folder_of_an_older_format_says_so(tmp_path):
     file.write_text(json.dumps({"format": 1, "victim": "lines", "members": None, "method": "softmax", "seed": 0}))
     with pytest.raises(InputError, match="give another folder"):
         extract(_linear(), **HOW, out=tmp_path)
+
+
+def test_records_of_another_size_than_an_address_takes_are_one_sentence():
+    fitted = LogisticRegression().fit(load("iris").x, load("iris").y)
+    sentence = "data is digits with records of shape .*, and the victim takes records of shape \\(4,\\)"
+    with serving(from_estimator(fitted)) as url, pytest.raises(InputError, match=sentence):
+        open_victim(url, data="digits")
