@@ -10,7 +10,7 @@ It hides the questions from `PRADA` as well, and no defence can change an answer
 
 A feature of all questions is one ciphertext, its slots the questions, up to half of the ring's degree at once: one question
 takes as many bytes and as long as all of these. What comes back is the answer up to CKKS's own error, fresh each time, some 1e-6 with
-the defaults; the terms say float32.
+the defaults; the terms say float32. Numbers that would wrap round in the ring (`CKKS.largest`) are refused.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ class CKKS:
     degree: int = 8192
     chain: tuple[int, ...] = (60, 40, 60)
     scale: int = 40
+
+    @property
+    def largest(self) -> float:
+        """The size from which on a product wraps round: it has the scale twice, and the last prime is for keys alone."""
+        return 2.0 ** (sum(self.chain[:-1]) - 2 * self.scale - 1)
 
     def __post_init__(self) -> None:
         if not (1024 <= self.degree <= 32768 and self.degree.bit_count() == 1):
@@ -94,6 +99,8 @@ class Encrypted(CountingOracle):
         public = self._secret.serialize(save_secret_key=False, save_galois_keys=False)
         self._service = Service(public, weight, offset)
         self._sent, self._turn = len(public), threading.Lock()
+        self._slope, self._offset = np.abs(weight), np.abs(offset)
+        self._largest = scheme.largest
         access = Access(level="logit", classes=len(offset), inputs=inputs, precision="float32")
         content = {"parameters": fingerprint_of([weight, offset]), "scheme": fingerprint_of(vars(scheme))}
         super().__init__(self._predict, access, price, lambda: content)
@@ -105,6 +112,13 @@ class Encrypted(CountingOracle):
 
     def _predict(self, x: np.ndarray, _: Bias | None) -> Answer:
         flat = x.reshape(len(x), -1).astype(np.float64)
+        # Beyond the modulus numbers wrap round, and what is decrypted looks like any answer: neither side would notice.
+        largest = max(np.abs(flat).max(initial=0), (np.abs(flat) @ self._slope + self._offset).max(initial=0))
+        if not largest < self._largest:
+            raise InputError(
+                f"records or logits may be as large as {largest:.3g} and numbers of {self._largest:.3g} or more wrap round under "
+                "encryption: scale the records, or give a longer chain or a smaller scale."
+            )
         parts = [self._exchange(flat[begin : begin + self._slots]) for begin in range(0, len(flat), self._slots)]
         logit = np.concatenate(parts)
         return Answer(logit.argmax(axis=1), None, logit)

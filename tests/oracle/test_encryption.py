@@ -138,3 +138,13 @@ def test_parameters_that_are_none_or_not_safe_are_refused(wrong, match):
         encrypted(WEIGHT, OFFSET, inputs=INPUTS, scheme=CKKS(**wrong))
     with pytest.raises(InputError, match=r"give weight the shape"):
         encrypted(WEIGHT[:2], OFFSET, inputs=INPUTS)
+
+
+def test_numbers_that_wrap_round_are_refused_and_those_below_are_right():
+    weight, size = np.eye(2), 4096
+    oracle = encrypted(weight, np.zeros(2), inputs=Inputs.box(-1e12, 1e12, (2,)))
+    x = np.full((size, 2), [5e5, -5e5])
+    np.testing.assert_allclose(oracle(x).logit, x, atol=10)
+    for large in (5.5e5, 1e10, 1e30):
+        with pytest.raises(InputError, match="wrap round under encryption: scale the records"):
+            oracle(x / 5e5 * large)
