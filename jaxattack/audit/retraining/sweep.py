@@ -98,6 +98,8 @@ def read_or_craft(out: Path, terms: dict[str, Any], craft: Callable[[], tuple[Cr
         about = json.loads(read_arrays(file, ("about",))["about"].tobytes())
         names = [f"{number}-{name}" for number in range(len(about)) for name in ("x", "y", "replaces", "source")]
         arrays = read_arrays(file, tuple(names))
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("poison is NaN or infinite")
         return tuple(
             Craft(
                 attack,

@@ -100,6 +100,10 @@ def test_the_same_again_trains_nothing_and_another_audit_is_refused(run, audit, 
     with pytest.raises(InputError, match="no poisoning audit"):
         poison(folder / "other", **options)
     file = next(folder.glob("poison-*.npz"))
+    arrays = dict(np.load(file))
+    np.savez(file, **arrays | {"0-x": arrays["0-x"] * np.nan})
+    with pytest.raises(InputError, match=f"{file.name} is damaged"):
+        poison(folder, **options)
     file.write_bytes(b"no archive")
     with pytest.raises(InputError, match="damaged"):
         poison(folder, **options)
