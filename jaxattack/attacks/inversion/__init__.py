@@ -19,13 +19,13 @@ from jaxattack.attacks.inversion.boundary import Boundary
 from jaxattack.attacks.inversion.federated import CollaborativeGan
 from jaxattack.attacks.inversion.federation import Federation, deal
 from jaxattack.attacks.inversion.generator.gmi import Gmi
-from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.generator.ppa import Ppa
-from jaxattack.attacks.inversion.generator.prior import LEAST
 from jaxattack.attacks.inversion.mi_face import MiFace
 from jaxattack.attacks.inversion.network import Network
 from jaxattack.attacks.inversion.numeric import Numeric
 from jaxattack.attacks.naming import named
+from jaxattack.training.generators.learn import Prior
+from jaxattack.training.generators.prior import LEAST
 from jaxattack.types import InversionAttack
 
 _DEFAULTS: tuple[InversionAttack, ...] = (MiFace(), Numeric(), Gmi(), Ppa(), Boundary(), Network())

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.inversion.generator.latent import generate
-from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, require
+from jaxattack.training.generators.learn import Prior
 from jaxattack.types import (
     EVERY_LEVEL,
     BudgetSpent,

@@ -20,9 +20,9 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.inversion.generator.prior import unit
 from jaxattack.attacks.inversion.target import best_restart, check_pool, check_targets, require
 from jaxattack.models import build
+from jaxattack.training.generators.prior import unit
 from jaxattack.types import (
     NUMBERS,
     Answer,

@@ -9,11 +9,11 @@ import pytest
 from attacks.inversion.white_boxes import digits, linear
 
 from jaxattack.attacks.inversion import Gmi, Ppa, Prior
-from jaxattack.attacks.inversion.generator.gan import advance, start
 from jaxattack.attacks.inversion.generator.latent import Aim, descend_latent, generate
-from jaxattack.attacks.inversion.generator.learn import learn
 from jaxattack.attacks.inversion.generator.ppa import _views
-from jaxattack.attacks.inversion.generator.prior import decode, networks, realness, unit
+from jaxattack.training.generators.gan import advance, start
+from jaxattack.training.generators.learn import learn
+from jaxattack.training.generators.prior import decode, networks, realness, unit
 from jaxattack.types import InputError, Inputs
 
 RNG = np.random.default_rng(0)

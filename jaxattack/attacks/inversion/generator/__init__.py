@@ -1,10 +1,8 @@
-"""Generators as priors: what a record of the kind looks like, learnt from the attacker's own records.
+"""Attacks with a generator as a prior: what a record of the kind looks like, learnt from the attacker's own records.
 
-prior      what a generator is
-learn      training one by name
-vae        variational autoencoder (Kingma and Welling 2014)
-dae        denoising autoencoder (Vincent et al. 2010)
-gan        Wasserstein GAN with gradient penalty (Gulrajani et al. 2017)
-gmi        descend in its latent space (Zhang et al. 2020)
+latent     descend in its latent space
+gmi        descend in that of a GAN (Zhang et al. 2020)
 ppa        choose, descend, choose (Struppek et al. 2022)
+
+The generators themselves are in `jaxattack.training.generators`.
 """

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from jaxattack.attacks.inversion.generator.latent import DRAWS, Aim, descend_latent, generate
-from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, inversion_from
+from jaxattack.training.generators.learn import Prior
 from jaxattack.types import Inversion, Progress, WhiteBox, above_zero, at_least, config, within_memory
 
 _FRAMES = (1, 10, 100)

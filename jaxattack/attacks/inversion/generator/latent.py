@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.inversion.descent import Cost, Descent, Rule, descend
-from jaxattack.attacks.inversion.generator.prior import Generator, Networks, decode, realness
 from jaxattack.attacks.inversion.objective import Objective, objective
 from jaxattack.attacks.inversion.target import unit_box
+from jaxattack.training.generators.prior import Generator, Networks, decode, realness
 from jaxattack.types import Inputs, Model, Progress, WhiteBox
 
 DRAWS = 64

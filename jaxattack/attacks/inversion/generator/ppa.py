@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.inversion.generator.latent import DRAWS, Aim, descend_latent, generate
-from jaxattack.attacks.inversion.generator.learn import Prior
 from jaxattack.attacks.inversion.target import check_pool, check_targets, confidences, inversion_from
+from jaxattack.training.generators.learn import Prior
 from jaxattack.types import InputError, Inversion, Progress, WhiteBox, above_zero, at_least, config, within_memory
 
 _FRAMES, _SHIFTS = (1, 10, 30), ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import optax
 
-from jaxattack.attacks.inversion.generator.prior import Networks
+from jaxattack.training.generators.prior import Networks
 
 BATCH, NOISE, _ADAM = 128, 0.1, optax.adam(1e-3)
 

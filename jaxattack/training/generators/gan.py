@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxattack.attacks.inversion.generator.prior import Networks, decode
+from jaxattack.training.generators.prior import Networks, decode
 
 BATCH, PENALTY, CRITIC_STEPS = 64, 10.0, 5
 _ADAM = optax.adam(2e-4, b1=0.5, b2=0.9)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxattack.attacks.inversion.generator.prior import Networks
+from jaxattack.training.generators.prior import Networks
 
 BATCH, _ADAM = 128, optax.adam(1e-3)
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.inversion.generator import dae, gan, vae
-from jaxattack.attacks.inversion.generator.prior import Generator, networks, unit
+from jaxattack.training.generators import dae, gan, vae
+from jaxattack.training.generators.prior import Generator, networks, unit
 from jaxattack.types import InputError, Inputs, Progress, at_least, config
 
 KINDS = {"vae": vae, "gan": gan, "dae": dae}
