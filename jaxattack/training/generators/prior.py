@@ -16,6 +16,7 @@ from jaxtyping import Float
 from jaxattack.models import build
 from jaxattack.types import InputError, Inputs, Model
 
+Array = jax.Array | np.ndarray
 HIDDEN, LEAST = 256, 16
 """Units of the hidden layers; and the fewest records that a generator is trained on."""
 
@@ -56,12 +57,12 @@ def networks(kind: str, latent: int, features: int) -> Networks:
     return Networks(decoder, build(hidden, (features,), outputs, activation="gelu"), kind, latent)
 
 
-def decode(nets: Networks, variables: Any, z: Float[jax.Array, "point latent"]) -> Float[jax.Array, "point feature"]:
+def decode(nets: Networks, variables: Any, z: Float[Array, "point latent"]) -> Float[jax.Array, "point feature"]:
     """Records in the unit box, flat."""
     return jax.nn.sigmoid(nets.decoder.apply(variables[0], z))
 
 
-def realness(nets: Networks, variables: Any, u: Float[jax.Array, "point feature"]) -> Float[jax.Array, "point"]:
+def realness(nets: Networks, variables: Any, u: Float[Array, "point feature"]) -> Float[jax.Array, "point"]:
     """How real flat records look; only differences mean anything."""
     out = nets.critic.apply(variables[1], u)
     if nets.kind == "gan":
