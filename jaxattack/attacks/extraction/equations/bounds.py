@@ -19,11 +19,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 from scipy.special import log_softmax, softmax
 
 from jaxattack.attacks.extraction.equations.terms import ROUNDING, equations, resolution, scores
+from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt, solve_damped
 from jaxattack.types import Access, Answer
 
 RIDGE = 1e-3
@@ -35,7 +35,7 @@ FAR = 5.0
 """So many half widths of excess show that squares ended far from the least."""
 WITHIN = 1e-2
 """Half widths by which bounds may be exceeded: where queries lie at thresholds, next to nothing is consistent without."""
-SQUARES, SETTLED = 100, 1e-7
+SQUARES = 100
 NARROWED, NEWTON, DECREMENT = 60, 20, 1e-2
 STUCK = 0.995
 """Bounds that are narrowed by less than this share are kept by no weights."""
@@ -190,31 +190,26 @@ def _squares(limits: Bounds, weight: np.ndarray) -> Estimate:
     present = ~np.isnan(limits.middle)
     middle = np.where(present, limits.middle, 0.0)
 
-    def residual(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        value = values(limits, limits.columns, weight)
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value = values(limits, limits.columns, _weight(limits, theta))
         return value, np.where(present, value - middle, 0.0) / limits.width
 
-    value, off = residual(weight)
-    damping, normal = 1e-3, np.eye(1)
-    for _ in range(SQUARES):
+    def linearise(theta: np.ndarray) -> Linearised:
+        value, off = residual(theta)
         slope = slopes(limits, value) * (present / limits.width)[:, :, None]
         normal = _normal(limits.columns, np.einsum("nij,nik->njk", slope, slope))
         gradient = (limits.columns.T @ np.einsum("nij,ni->nj", slope, off)).T.ravel()
-        before = np.sum(off**2)
-        while damping < 1e10:
-            step = _solve_damped(normal, gradient, damping).reshape(-1, limits.columns.shape[1]).T @ limits.basis.T
-            trial = weight - step
-            value_, off_ = residual(trial)
-            if np.sum(off_**2) < before:
-                break
-            damping *= 5
-        else:
-            break
-        weight, value, off = trial, value_, off_
-        damping = max(damping / 5, 1e-14)
-        if np.sum(off**2) > (1 - SETTLED) * before:
-            break
-    return Estimate(weight, normal, _excess(limits, value))
+        return Linearised(normal, gradient, float(np.sum(off**2)))
+
+    start = (weight @ limits.basis).T.ravel()
+    end = levenberg_marquardt(linearise, lambda theta: float(np.sum(residual(theta)[1] ** 2)), start, steps=SQUARES)
+    weight = _weight(limits, end.theta)
+    return Estimate(weight, end.at.normal, _excess(limits, values(limits, limits.columns, weight)))
+
+
+def _weight(limits: Bounds, theta: np.ndarray) -> Float[np.ndarray, "column cls"]:
+    """Weights of the unknowns that answers depend on."""
+    return theta.reshape(-1, limits.columns.shape[1]).T @ limits.basis.T
 
 
 def _excess(limits: Bounds, value: np.ndarray) -> float:
@@ -264,8 +259,8 @@ def _newton(limits: Bounds, weight: np.ndarray, slack: float, steps: int) -> tup
         normal = _normal(limits.columns, np.einsum("nij,ni,nik->njk", slope, bend, slope)) + np.diag(ridge)
         pull = np.einsum("nij,ni->nj", slope, 1 / over - np.where(below, 1 / under, 0.0))
         gradient = (limits.columns.T @ pull).T.ravel() + ridge * (weight @ limits.basis).T.ravel()
-        newton = _solve_damped(normal, gradient, 1e-13)
-        decrement, step = float(newton @ gradient), newton.reshape(-1, features).T @ limits.basis.T
+        newton = solve_damped(normal, gradient, 1e-13)
+        decrement, step = float(newton @ gradient), _weight(limits, newton)
         length = 1.0
         while length > 1e-10 and not barrier(weight - length * step)[0] <= at - 1e-4 * length * decrement:
             length /= 2
@@ -287,19 +282,6 @@ def _normal(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
             matrix[i, :, j] = block = (columns * weight[:, i, j, None]).T @ columns
             matrix[j, :, i] = block.T
     return matrix.reshape(outputs * features, outputs * features)
-
-
-def _solve_damped(normal: np.ndarray, gradient: np.ndarray, damping: float) -> np.ndarray:
-    """A damped solution of the normal equations; more damped where they are singular."""
-    diagonal = np.diagonal(normal)
-    scale = 1 / np.sqrt(np.maximum(diagonal, 1e-14 * diagonal.max()))
-    scaled = normal * scale[:, None] * scale
-    while True:
-        try:
-            factor = scipy.linalg.cho_factor(scaled + damping * np.eye(len(scaled)), check_finite=False)
-            return scale * scipy.linalg.cho_solve(factor, scale * gradient, check_finite=False)
-        except np.linalg.LinAlgError:
-            damping = max(10 * damping, 1e-14)
 
 
 def variances(limits: Bounds, estimate: Estimate, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,9 +20,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.linalg import helmert
 
 from jaxattack.attacks.extraction import substitute
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
+from jaxattack.attacks.search.least_squares import Residual
 from jaxattack.types import Access, Answer, Draft, Ledger, Model, Variables
 
 Logits = Callable[[Mapping[str, Any], jax.Array], jax.Array]
@@ -64,6 +66,27 @@ def polynomial_logits(degree: int) -> Logits:
     return lambda p, x: (
         (p["gamma"] * (x @ p["representer"].T) + p["coef0"]) ** degree @ p["coefficient"] + p["bias"][None]
     )
+
+
+@cache
+def score_residual(logits: Logits, level: str, classes: int) -> Residual:
+    """Weight times the equations of scores, as in `terms.equations`."""
+    basis = np.eye(classes) if level == "logit" else helmert(classes).T
+
+    def residual(parameters: Mapping[str, Any], x: jax.Array, target: jax.Array, weight: jax.Array) -> jax.Array:
+        return weight * ((logits(parameters, x[None])[0] - target) @ basis.astype(x.dtype))
+
+    return residual
+
+
+@cache
+def probability_residual(logits: Logits) -> Residual:
+    """Weight times the difference between the probabilities; the targets are probabilities."""
+
+    def residual(parameters: Mapping[str, Any], x: jax.Array, target: jax.Array, weight: jax.Array) -> jax.Array:
+        return weight * (jax.nn.softmax(logits(parameters, x[None])[0]) - target)
+
+    return residual
 
 
 @cache

@@ -31,11 +31,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
-from jaxattack.attacks.extraction.equations.families import flat_draft, rbf_logits, remove_mean
-from jaxattack.attacks.extraction.equations.least_squares import descend, polish, score_residual
+from jaxattack.attacks.extraction.equations.families import flat_draft, rbf_logits, remove_mean, score_residual
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import equations, require_every_class
 from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.search.least_squares import descend, polish
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Oracle, Progress, at_least, config
 
 REACHES = (1.0, 0.5, 0.25)

@@ -27,16 +27,10 @@ from jaxattack.attacks.extraction.equations.curvature import (
     slopes,
     tanh_unit,
 )
-from jaxattack.attacks.extraction.equations.families import network_logits
-from jaxattack.attacks.extraction.equations.least_squares import (
-    Data,
-    fit,
-    polish,
-    probability_residual,
-    score_residual,
-)
+from jaxattack.attacks.extraction.equations.families import network_logits, probability_residual, score_residual
 from jaxattack.attacks.extraction.equations.tape import Frame, Steps, Tape
 from jaxattack.attacks.extraction.equations.terms import exact, resolution
+from jaxattack.attacks.search.least_squares import Data, fit, polish
 from jaxattack.types import Access, BudgetSpent, ExtractionAttack, Progress
 
 GUESS = 20

@@ -21,12 +21,12 @@ from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, uniform
 from jaxattack.attacks.extraction.equations.designs import Equations, ask, cosines
-from jaxattack.attacks.extraction.equations.families import linear_draft, one_vs_rest_logits
+from jaxattack.attacks.extraction.equations.families import linear_draft, one_vs_rest_logits, score_residual
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
-from jaxattack.attacks.extraction.equations.least_squares import Data, Fit, polish, score_residual
 from jaxattack.attacks.extraction.equations.linear import MISFIT, fit
 from jaxattack.attacks.extraction.equations.terms import noise, require_every_class, resolution
 from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.search.least_squares import Data, Fit, first_fit
 from jaxattack.types import Access, Draft, InputError, Level, Oracle, Progress, config
 
 ALONE: tuple[Level, ...] = ("probability",)
@@ -143,12 +143,6 @@ def _solve(system: Equations, columns: Columns, access: Access, needs: int) -> t
 
 def _best_fit(weight: Float[np.ndarray, "column cls"], bias: Float[np.ndarray, "cls"], data: Data, off: float) -> Fit:
     """The best fit from each start in turn, until one fits."""
-    residual, best = score_residual(one_vs_rest_logits, "probability", len(bias)), None
-    for shift in SHIFTS:
-        candidate = polish(residual, {"weight": weight, "bias": bias + shift}, data, tolerance=off, steps=200)
-        if best is None or candidate.rms < best.rms:
-            best = candidate
-        if best.rms <= FITS * off:
-            break
-    assert best is not None
-    return best
+    residual = score_residual(one_vs_rest_logits, "probability", len(bias))
+    starts = [{"weight": weight, "bias": bias + shift} for shift in SHIFTS]
+    return first_fit(residual, starts, data, tolerance=off, enough=FITS, steps=200)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.equations.least_squares import Data
 from jaxattack.attacks.extraction.equations.terms import equations, noise, scores, usable
+from jaxattack.attacks.search.least_squares import Data
 from jaxattack.types import Answer, BudgetSpent, ExtractionAttack, InputError, Oracle
 
 COARSE, WIDER = 1e-9, 100.0

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.relu.lockstep import meter
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import (
@@ -22,6 +21,7 @@ from jaxattack.attacks.extraction.relu.piecewise_linear import (
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.regions import differences
 from jaxattack.attacks.extraction.relu.search import SearchState, search
+from jaxattack.attacks.search.lockstep import meter
 from jaxattack.types import BudgetSpent, InputError
 
 Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Result"]

@@ -26,11 +26,11 @@ from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.frame import Frame
-from jaxattack.attacks.extraction.relu.lockstep import Task, run, run_many
 from jaxattack.attacks.extraction.relu.network import relu_model
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.stages import Plan, Result, steal
 from jaxattack.attacks.extraction.verification import Attack, allow, verified
+from jaxattack.attacks.search.lockstep import Task, run, run_many
 from jaxattack.types import (
     NUMBERS,
     Access,

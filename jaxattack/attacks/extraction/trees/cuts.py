@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.trees.lockstep import Search, Transcript, together
 from jaxattack.attacks.extraction.trees.region import Cut, Region, category_cuts
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
+from jaxattack.attacks.extraction.trees.transcript import Transcript
+from jaxattack.attacks.search.lockstep import Search, together
 from jaxattack.types import InputError
 
 CELLS = 1024

@@ -27,8 +27,9 @@ from jaxtyping import Bool
 from scipy.special import xlogy
 
 from jaxattack.attacks.extraction.trees.cuts import CutSearch, along
-from jaxattack.attacks.extraction.trees.lockstep import Search, Transcript
 from jaxattack.attacks.extraction.trees.region import Cut, Region, in_set
+from jaxattack.attacks.extraction.trees.transcript import Transcript
+from jaxattack.attacks.search.lockstep import Search
 
 _CORNERS = 4
 """From how many corners a candidate is put to the test."""
@@ -71,7 +72,7 @@ class Node:
 
 
 class Growth:
-    """Searches that grow the tree; `run` of lockstep asks their questions.
+    """Searches that grow the tree; `together` of lockstep asks their questions.
 
     Attributes:
         searches: started or to be started; `run` takes them from here.

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.trees.lockstep import Transcript
+from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.types import Answer, Oracle
 
 _FEW = 8

@@ -13,8 +13,8 @@ from scipy.special import xlogy
 
 from jaxattack.attacks.extraction.trees.cuts import CutSearch
 from jaxattack.attacks.extraction.trees.growth import Node, mixture
-from jaxattack.attacks.extraction.trees.lockstep import Transcript
 from jaxattack.attacks.extraction.trees.region import Cut, Region
+from jaxattack.attacks.extraction.trees.transcript import Transcript
 
 _KINDS = 8
 """So many identities of a region are told apart, the most frequent ones; the others count as one."""

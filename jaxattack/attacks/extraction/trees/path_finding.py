@@ -33,12 +33,13 @@ from jaxattack.attacks.extraction.trees.cuts import CutSearch, NoTree
 from jaxattack.attacks.extraction.trees.growth import Growth, Node
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
-from jaxattack.attacks.extraction.trees.lockstep import Transcript, run
 from jaxattack.attacks.extraction.trees.rebuild import Boxes, build_tree, merge_boxes
 from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
+from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.extraction.trees.tree import Tree
 from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.search.lockstep import Task, run, together
 from jaxattack.types import (
     NUMBERS,
     Access,
@@ -162,7 +163,7 @@ class _Extraction:
         self.growth.searches.append(self.growth.grow(self.root, Transcript.nothing(features), present))
         try:
             self._step()
-            run(self.growth.searches, self._ask)
+            run(Task(together(self.growth.searches), self._ask))
             reason = self._check()
         except BudgetSpent as error:
             if not self.identities.value:
@@ -247,7 +248,7 @@ class _Extraction:
                     f"Leaves share identities, and {contradicted} of {len(identity)} random records were answered "
                     f"otherwise than by the tree when the {self.attack.calls} calls were used up: allow more calls."
                 )
-            run(self.growth.searches, self._ask)
+            run(Task(together(self.growth.searches), self._ask))
 
     def _fresh(self, leaves: list[Node], count: int) -> Float[np.ndarray, "query feature"]:
         """Random records: one half uniform, the other scattered over leaves drawn alike whatever their size."""

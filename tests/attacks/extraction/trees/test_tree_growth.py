@@ -11,9 +11,9 @@ from jaxattack.attacks.extraction.trees.cuts import CutSearch
 from jaxattack.attacks.extraction.trees.growth import Node, mixture
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
-from jaxattack.attacks.extraction.trees.lockstep import Transcript
 from jaxattack.attacks.extraction.trees.region import Cut, Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
+from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.oracle import from_function
 from jaxattack.types import Access, Inputs
 

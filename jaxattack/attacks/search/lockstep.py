@@ -1,22 +1,29 @@
-"""Searches that run as generators, asked by one loop: one victim, or many at once.
+"""Searches that run as generators, each written as if it were alone, asked by one loop: one victim, or many at once.
 
-A search yields queries and is sent what the victim's function is there. In every round each unfinished search's batch
-goes to its own victim, all at the same time, so that round trips to remote victims overlap. A search sees only its own
-answers: it asks what it would have asked alone.
+A search yields a batch of queries and is sent the answers; started, as every generator, by None. It sees its own answers
+only, and asks what it would have asked alone.
+
+    together   several searches of one victim: the batches of a round make one call
+    run        one search, one victim
+    run_many   searches of several victims, all asked at the same time, so that round trips to remote ones overlap
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from jaxattack.types import InputError
 
-Search = Generator[np.ndarray, Any, Any]
-"""Yields z["query feature"] and is sent y["query output"]; started, as every generator, by None."""
+Result = TypeVar("Result")
+Search = Generator[np.ndarray, Any, Result]
+"""Yields x["query feature"] and is sent y["query ..."]."""
+
+Ask = Callable[[np.ndarray], np.ndarray]
+"""x["query feature"] -> y["query ..."]."""
 
 
 class Task(NamedTuple):
@@ -24,11 +31,40 @@ class Task(NamedTuple):
 
     Attributes:
         search: is thrown what the victim raised, such as `BudgetSpent`.
-        ask: z -> y, once a round.
+        ask: the victim, called once a round.
     """
 
-    search: Search
-    ask: Callable[[np.ndarray], np.ndarray]
+    search: Search[Any]
+    ask: Ask
+
+
+def together(searches: list[Search[Result]]) -> Search[list[Result]]:
+    """One search made of several: what each returned, in the order of their start. An error ends all of them.
+
+    Args:
+        searches: emptied as they are started; those appended meanwhile join in at the next round.
+    """
+    results: dict[int, Result] = {}
+    waiting: list[tuple[int, Search[Result], np.ndarray]] = []
+    started = 0
+
+    def advance(number: int, search: Search[Result], answer: np.ndarray | None) -> None:
+        try:
+            waiting.append((number, search, search.send(answer)))
+        except StopIteration as end:
+            results[number] = end.value
+
+    while True:
+        while searches:
+            advance(started, searches.pop(0), None)
+            started += 1
+        if not waiting:
+            return [results[number] for number in range(started)]
+        answers = yield np.concatenate([queries for *_, queries in waiting])
+        batch, waiting = waiting, []
+        for number, search, queries in batch:
+            advance(number, search, answers[: len(queries)])
+            answers = answers[len(queries) :]
 
 
 def run(task: Task) -> Any:
@@ -49,7 +85,7 @@ def run_many(tasks: Sequence[Task]) -> list[Any]:
     `BudgetSpent` is thrown into the search, which may make do with what it has.
     """
     results: dict[int, Any] = {}
-    waiting = {number: _advance(each.search, None, results, number) for number, each in enumerate(tasks)}
+    waiting = {number: _advance(task.search, None, results, number) for number, task in enumerate(tasks)}
     with ThreadPoolExecutor(max_workers=max(len(tasks), 1)) as pool:
         while open_ := [number for number in waiting if number not in results]:
             batch = [(tasks[number], waiting[number]) for number in open_]
@@ -66,7 +102,7 @@ def _ask(task: Task, queries: np.ndarray) -> np.ndarray | InputError:
         return error
 
 
-def _advance(search: Search, answer: np.ndarray | InputError | None, results: dict[int, Any], number: int) -> Any:
+def _advance(search: Search[Any], answer: np.ndarray | InputError | None, results: dict[int, Any], number: int) -> Any:
     """The search's next queries; what it returned or raised is kept among the results."""
     try:
         return search.throw(answer) if isinstance(answer, InputError) else search.send(answer)
@@ -77,7 +113,7 @@ def _advance(search: Search, answer: np.ndarray | InputError | None, results: di
     return None
 
 
-def meter(search: Search) -> Generator[np.ndarray, Any, tuple[Any, int]]:
+def meter(search: Search[Result]) -> Search[tuple[Result, int]]:
     """The same search; it returns the number of its queries too."""
     queries, step = 0, search.send
     answer: Any = None

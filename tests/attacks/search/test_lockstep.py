@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.attacks.extraction.relu.lockstep import Task, meter, run, run_many
+from jaxattack.attacks.search.lockstep import Task, meter, run, run_many, together
 from jaxattack.types import BudgetSpent, InputError
 
 
@@ -43,6 +43,25 @@ def victim(budget=np.inf):
 def test_each_search_ends_with_what_it_returns_alone():
     together = run_many([Task(adding(rounds), victim()) for rounds in (3, 1, 5, 0)])
     assert together == [run(Task(adding(rounds), victim())) for rounds in (3, 1, 5, 0)] == [60, 0, 200, 0]
+
+
+def test_searches_of_one_victim_share_its_calls_and_those_added_meanwhile_join_in():
+    searches, sizes = [adding(3), adding(0), adding(1)], []
+
+    def ask(x):
+        sizes.append(len(x))
+        if len(sizes) == 2:
+            searches.append(adding(2))
+        return 10 * x
+
+    assert run(Task(together(searches), ask)) == [60, 0, 0, 20]
+    assert sizes == [4, 2, 4, 2]
+    assert not searches
+
+
+def test_an_error_ends_all_searches_of_one_victim():
+    with pytest.raises(BudgetSpent):
+        run(Task(together([adding(3), patient(3)]), victim(7)))
 
 
 def test_an_error_ends_its_own_search_and_no_other():

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares as scipy_least_squares
 
-from jaxattack.attacks.extraction.equations import least_squares
-from jaxattack.attacks.extraction.equations.families import network_logits, softmax_logits
-from jaxattack.attacks.extraction.equations.least_squares import Data, descend, fit, polish, score_residual
+from jaxattack.attacks.extraction.equations.families import network_logits, score_residual, softmax_logits
+from jaxattack.attacks.search import least_squares
+from jaxattack.attacks.search.least_squares import (
+    Data,
+    Linearised,
+    descend,
+    fit,
+    levenberg_marquardt,
+    polish,
+    solve_damped,
+)
 
 
 def _network(rng, features=3, hidden=2, classes=2, lead=()):
@@ -27,6 +36,53 @@ def _exact(rng, queries=60):
 
 
 LOGITS = score_residual(network_logits("tanh"), "logit", 2)
+
+
+def _rosenbrock():
+    """r = (10 (b - a^2), 1 - a), least at (1, 1), where it is 0."""
+
+    def residual(theta):
+        return np.array([10 * (theta[1] - theta[0] ** 2), 1 - theta[0]])
+
+    def jacobian(theta):
+        return np.array([[-20 * theta[0], 10.0], [-1.0, 0.0]])
+
+    return residual, jacobian
+
+
+def _run(residual, jacobian, start, **options):
+    def linearise(theta):
+        r, j = residual(theta), jacobian(theta)
+        return Linearised(j.T @ j, j.T @ r, float(r @ r))
+
+    return levenberg_marquardt(linearise, lambda theta: float(residual(theta) @ residual(theta)), start, **options)
+
+
+def test_levenberg_marquardt_ends_where_scipys_does():
+    residual, jacobian = _rosenbrock()
+    start = np.array([-1.2, 1.0])
+    found = _run(residual, jacobian, start, steps=200)
+    naive = scipy_least_squares(residual, start, jacobian, method="lm")
+    np.testing.assert_allclose(found.theta, naive.x, atol=1e-9)
+    np.testing.assert_allclose(found.theta, [1, 1], atol=1e-9)
+
+
+def test_one_undamped_step_solves_a_linear_problem_and_a_perfect_fit_takes_none():
+    rng = np.random.default_rng(0)
+    matrix, truth = rng.normal(size=(9, 4)), rng.normal(size=4)
+    target = matrix @ truth
+    parts = lambda theta: matrix @ theta - target, lambda _: matrix
+    once = _run(*parts, np.zeros(4), damping=0.0, steps=1)
+    np.testing.assert_allclose(once.theta, truth, atol=1e-12)
+    assert _run(*parts, truth, enough=1e-20).steps == 0
+
+
+def test_a_direction_on_which_nothing_depends_stays_and_what_is_no_number_moves_nothing():
+    found = _run(lambda theta: theta[:1] - 3, lambda _: np.array([[1.0, 0.0]]), np.array([0.0, 7.0]))
+    np.testing.assert_allclose(found.theta, [3, 7], atol=1e-9)
+    assert (solve_damped(-np.eye(2), np.ones(2), 1e-3) == 0).all()
+    assert _run(lambda theta: 1 + 0 * theta, lambda _: np.eye(2), np.ones(2), damping=0.0).steps == 0
+    assert _run(lambda theta: theta * np.nan, lambda _: np.eye(2), np.ones(2)).steps == 0
 
 
 def test_a_linear_model_is_polished_to_weighted_linear_least_squares():

@@ -1,0 +1,1 @@
+"""The numerics that attack families share: coordinates, lockstep, bisection, least squares, descent."""

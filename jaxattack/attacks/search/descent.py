@@ -1,0 +1,132 @@
+"""First-order descent: the loop around an optax transformation, as traceable functions.
+
+`advance` moves lanes, points that know nothing of one another, down their costs together. Each keeps the best it has been
+at, and stops by itself, by Fredrikson et al. 2015's rule (algorithm 1):
+
+    its cost is at most ``enough``, or has not improved within ``patience`` steps, or is no number.
+
+A stopped lane is masked: it moves no more, and its steps no longer count. `train` follows a loss that differs from step
+to step, as that of minibatches does, and keeps the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class Lanes(NamedTuple):
+    """Where the lanes are; every array leads with the axis lane.
+
+    Attributes:
+        point: tree, now.
+        moments: the transformation's state.
+        best: tree, where the cost was least.
+        cost: Float["lane"], there; infinite where it never was a number.
+        mark: Float["lane"], the cost that counted last as an improvement.
+        at: Int["lane"], the step of it.
+        steps: Int["lane"], taken.
+        active: Bool["lane"].
+    """
+
+    point: Any
+    moments: Any
+    best: Any
+    cost: Any
+    mark: Any
+    at: Any
+    steps: Any
+    active: Any
+
+
+def begin(change: optax.GradientTransformation, point: Any) -> Lanes:
+    """Lanes at their starts."""
+    lanes = len(jax.tree.leaves(point)[0])
+    infinite, none = jnp.full(lanes, jnp.inf), jnp.zeros(lanes, jnp.int32)
+    return Lanes(point, jax.vmap(change.init)(point), point, infinite, infinite, none, none, jnp.ones(lanes, bool))
+
+
+def advance(
+    cost: Callable[[Any], jax.Array],
+    change: optax.GradientTransformation,
+    lanes: Lanes,
+    *,
+    until: int | jax.Array,
+    enough: float | jax.Array,
+    patience: int,
+    improves: float = 1.0,
+    process: Callable[[Any], Any] = lambda point: point,
+) -> Lanes:
+    """Move every active lane until so many steps were taken, or all have stopped.
+
+    Args:
+        cost: points -> Float["lane"].
+        change: makes steps of gradients, lane by lane.
+        lanes: as they are.
+        until: steps, those before included.
+        enough: a cost at which a lane stops.
+        patience: steps without improvement after which it stops.
+        improves: a cost improves that is below this share of the one that did last.
+        process: applied to the points after each step.
+    """
+
+    def body(carry: tuple[Any, Lanes]) -> tuple[Any, Lanes]:
+        step, now = carry
+        value, pull = jax.vjp(cost, now.point)
+        (gradient,) = pull(jnp.ones_like(value))
+        better, marked = now.active & (value < now.cost), now.active & (value < improves * now.mark)
+        at = jnp.where(marked, step, now.at)
+        going = now.active & jnp.isfinite(value) & (value > enough) & (step - at < patience)
+        updates, moments = jax.vmap(change.update)(gradient, now.moments, now.point)
+        return step + 1, Lanes(
+            _where(going, process(optax.apply_updates(now.point, updates)), now.point),
+            _where(going, moments, now.moments),
+            _where(better, now.point, now.best),
+            jnp.where(better, value, now.cost),
+            jnp.where(marked, value, now.mark),
+            at,
+            now.steps + now.active.astype(now.steps.dtype),
+            going,
+        )
+
+    def unfinished(carry: tuple[Any, Lanes]) -> jax.Array:
+        step, now = carry
+        return (step < until) & now.active.any()
+
+    return jax.lax.while_loop(unfinished, body, (lanes.steps.max(), lanes))[1]
+
+
+def _where(condition: jax.Array, new: Any, old: Any) -> Any:
+    """Lane by lane, one tree or another."""
+    return jax.tree.map(
+        lambda a, b: jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - condition.ndim)), a, b), new, old
+    )
+
+
+def train(
+    loss: Callable[[Any, Any], jax.Array], start: Any, change: optax.GradientTransformation, draws: Any
+) -> tuple[Any, jax.Array]:
+    """Follow a loss through its draws.
+
+    Args:
+        loss: parameters and a draw -> scalar.
+        start: tree of parameters.
+        change: makes steps of gradients.
+        draws: tree of arrays that lead with the axis step: minibatches, keys or numbers.
+
+    Returns:
+        The last parameters, and Float["step"], the loss before each step.
+    """
+
+    def step(state: Any, draw: Any) -> tuple[Any, jax.Array]:
+        parameters, moments = state
+        value, gradient = jax.value_and_grad(loss)(parameters, draw)
+        updates, moments = change.update(gradient, moments, parameters)
+        return (optax.apply_updates(parameters, updates), moments), value
+
+    (parameters, _), values = jax.lax.scan(step, (start, change.init(start)), draws)
+    return parameters, values

@@ -1,0 +1,75 @@
+"""The loop around an optax transformation: against the same loop in Python, and on squares, whose steps have a formula."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxattack.attacks.search.descent import advance, begin, train
+
+STARTS = np.array([[3.0, -1.0], [0.5, 0.25], [0.0, 0.0], [40.0, 2.0]], np.float32)
+
+
+def cost(point):
+    return (point**2).sum(axis=1) + jnp.sin(3 * point[:, 0])
+
+
+def naive(change, start, steps, enough, patience, improves):
+    """One lane, a Python loop."""
+    point, moments, best, least, mark, at, steps_taken = start, change.init(start), start, np.inf, np.inf, 0, 0
+    for step in range(steps):
+        steps_taken += 1
+        value, gradient = jax.value_and_grad(lambda x: cost(x[None])[0])(point)
+        value = float(value)
+        if value < least:
+            best, least = point, value
+        if value < improves * mark:
+            mark, at = value, step
+        if not np.isfinite(value) or value <= enough or step - at >= patience:
+            break
+        updates, moments = change.update(gradient, moments, point)
+        point = jnp.clip(optax.apply_updates(point, updates), -5, 5)
+    return best, least, steps_taken
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.sampled_from([optax.sgd(0.3), optax.adam(0.1)]), st.integers(1, 6), st.sampled_from([1.0, 0.9]))
+def test_lanes_move_and_stop_as_each_would_alone(change, patience, improves):
+    rule = {"enough": 0.3, "patience": patience, "improves": improves}
+    lanes = advance(cost, change, begin(change, STARTS), until=25, process=lambda x: jnp.clip(x, -5, 5), **rule)
+    for place, start in enumerate(STARTS):
+        best, least, steps = naive(change, jnp.asarray(start), 25, 0.3, patience, improves)
+        np.testing.assert_allclose(lanes.best[place], best, atol=1e-5)
+        np.testing.assert_allclose(lanes.cost[place], least, rtol=1e-5)
+        assert lanes.steps[place] == steps
+
+
+def test_gradient_steps_on_squares_shrink_the_point_by_one_factor():
+    change = optax.sgd(0.1)
+    squares = lambda point: (point**2).sum(axis=1)  # noqa: E731
+    lanes = advance(squares, change, begin(change, STARTS), until=7, enough=-1.0, patience=99)
+    np.testing.assert_allclose(lanes.point, STARTS * 0.8**7, rtol=1e-5)
+    half = advance(squares, change, begin(change, STARTS), until=3, enough=-1.0, patience=99)
+    again = advance(squares, change, half, until=7, enough=-1.0, patience=99)
+    np.testing.assert_array_equal(again.point, lanes.point)
+
+
+def test_a_lane_that_is_no_number_stops_and_leaves_the_others():
+    change = optax.sgd(0.1)
+    start = np.array([[np.nan, 0.0], [1.0, 0.0]], np.float32)
+    lanes = advance(cost, change, begin(change, start), until=5, enough=-9.0, patience=99)
+    assert lanes.steps.tolist() == [1, 5]
+    assert np.isinf(lanes.cost[0])
+    assert np.isfinite(lanes.cost[1])
+
+
+def test_training_follows_its_draws():
+    draws = jnp.array([1.0, 3.0, -2.0])
+    mean, losses = train(lambda p, draw: (p - draw) ** 2, jnp.float32(0), optax.sgd(0.5), draws)
+    # A step of half the gradient ends at the draw itself.
+    assert float(mean) == -2
+    assert losses.tolist() == [1, 4, 25]
