@@ -6,7 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxattack.signals import Phi
-from jaxattack.types import DistilledSignal, InputError, MembershipAttack, OptimisedSignal, Signal
+from jaxattack.types import (
+    DistilledSignal,
+    ImitationSignal,
+    InputError,
+    MembershipAttack,
+    OptimisedSignal,
+    ProxySignal,
+    Signal,
+)
 
 
 class Answerable(NamedTuple):
@@ -55,7 +63,7 @@ def answerable(
 
 
 def _read(signal: Signal) -> Signal:
-    """What is read of an answer: of queries that are optimised first, what is read of each; of a student's teacher, phi."""
-    if isinstance(signal, DistilledSignal):
+    """What is read of an answer: of queries that are optimised first, and of proxies, what is read of each; of a student's teacher, phi."""
+    if isinstance(signal, DistilledSignal | ImitationSignal):
         return Phi()
-    return signal.reads if isinstance(signal, OptimisedSignal) else signal
+    return signal.reads if isinstance(signal, OptimisedSignal | ProxySignal) else signal

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxattack.audit.optimising import ask_optimised, read_variables, work_of
 from jaxattack.audit.plan import MembershipAudit, Plan, planned, require_reserve
 from jaxattack.training.afterwards import ask_afterwards
 from jaxattack.training.view import sight
-from jaxattack.types import InputError, Observations, OptimisedSignal, Signal, sees
+from jaxattack.types import InputError, Observations, OptimisedSignal, ProxySignal, Signal, sees
 
 
 def run_observations(out: str | Path, audit: MembershipAudit) -> Observations:
@@ -63,6 +64,8 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
 
     if isinstance(signal, OptimisedSignal):
         return ask_optimised(plan, signal)
+    if isinstance(signal, ProxySignal):
+        return proxy_answers(plan, signal, of_plan(plan).of(signal.reads))
 
     require_reserve((signal,), plan.sweep.reserve)
 
@@ -70,6 +73,15 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
         return ask_chunk(plan, (signal,), models, weights)[signal.name]
 
     return plan.folder.signal(signal.name, len(plan.member), of_chunk)
+
+
+def proxy_answers(
+    plan: Plan, signal: ProxySignal, answers: Float[np.ndarray, "model record query"]
+) -> Float[np.ndarray, "model record query 2"]:
+    """What is read of the records that stand for others, and whether each model was trained on them."""
+    proxies = signal.proxies(plan.records.x, plan.records.y)
+    held = np.broadcast_to(plan.member[:, proxies, None], answers.shape)
+    return np.stack([answers[:, proxies], held.astype(answers.dtype)], axis=-1)
 
 
 def ask_chunk(plan: Plan, signals: tuple[Signal, ...], models: np.ndarray, weights: Path) -> dict[str, np.ndarray]:

@@ -40,8 +40,8 @@ from jaxattack.types import (
     InputWarning,
     Learner,
     MembershipAttack,
-    OptimisedSignal,
     Signal,
+    afterwards,
     at_least,
     check_reserve,
     config,
@@ -302,11 +302,11 @@ def _members(audit: MembershipAudit, records: int) -> Bool[np.ndarray, "model re
 def _visible(audit: MembershipAudit, records: Dataset) -> list[Signal]:
     """The signals of the registered attacks and of those that are run, as far as the answers allow them.
 
-    Queries that are optimised, and students, wait for models to be kept.
+    Signals that are read of trained models wait for them.
     """
     access = sight(records, audit.defences)
-    read, later = signals_of((*ATTACKS.values(), *audit.attacks)), (OptimisedSignal, DistilledSignal)
-    return [signal for signal in read if sees(signal, access) and not isinstance(signal, later)]
+    read = signals_of((*ATTACKS.values(), *audit.attacks))
+    return [signal for signal in read if sees(signal, access) and not afterwards(signal)]
 
 
 def _identity(audit: MembershipAudit, sweep: Sweep, slots: int, records: Dataset) -> dict[str, Any]:

@@ -17,6 +17,8 @@
     sensitivity          the confidences, and how they move with the record; several numbers a record
     boundary_distance    to the nearest point that is labelled otherwise, from labels alone
     trajectory_100       five numbers of a student's answers after each of 100 passes, and of the model's
+    imitation_10_0.8     phi of the five of ten imitators that were not trained on the record, and the model's own
+    nearest_phi          phi of the nearest other record of the class, and whether the model was trained on that
     phi_mean16           any of these that see answers, of the mean of so many answers to each question
 
 A signal is a value; it is traced inside the program that observes a model and sees the answers behind its defences. By
@@ -44,8 +46,10 @@ from jaxattack.signals.correct import Correct
 from jaxattack.signals.entropy import Entropy, ModifiedEntropy
 from jaxattack.signals.gradient import GradientNorm, InputGradientNorm, LayerGradientNorms
 from jaxattack.signals.hinge import Hinge
+from jaxattack.signals.imitation import Imitation
 from jaxattack.signals.loss import Loss
 from jaxattack.signals.max_confidence import MaxConfidence
+from jaxattack.signals.nearest import NearestPhi
 from jaxattack.signals.neighbours import FlipRobustness, MerlinRatio, NoiseRobustness, ViewCorrectness
 from jaxattack.signals.oslo import OsloQueries
 from jaxattack.signals.phi import Phi
@@ -54,7 +58,7 @@ from jaxattack.signals.scores import TINY, Labels, Logits
 from jaxattack.signals.sensitivity import Sensitivity
 from jaxattack.signals.trajectory import METRICS, Trajectory
 from jaxattack.signals.yoqo import YoqoQuery
-from jaxattack.types import Answer, DistilledSignal, InputError, Model, OptimisedSignal, Signal, Variables
+from jaxattack.types import Answer, InputError, Model, Signal, Variables, afterwards
 
 ALWAYS = ("phi", "correct")
 
@@ -92,6 +96,8 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
     rf"sensitivity_(\d+)_{_NUMBER}": lambda n, size: Sensitivity(copies=int(n), size=float(size)),
     r"trajectory_(\d+)": lambda passes: Trajectory(passes=int(passes)),
+    r"nearest_phi": NearestPhi,
+    rf"imitation_(\d+)_{_NUMBER}": lambda n, warmup: Imitation(imitators=int(n), warmup=float(warmup)),
 }
 """How a name with settings is read back."""
 
@@ -186,11 +192,7 @@ def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Float[jax
         InputError: an unknown signal, one that sees weights, or one that asks more than once or something else.
     """
     kept = {name: lookup(name) for name in names}
-    asking = [
-        name
-        for name, signal in kept.items()
-        if signal.queries > 1 or isinstance(signal, OptimisedSignal | DistilledSignal)
-    ]
+    asking = [name for name, signal in kept.items() if signal.queries > 1 or afterwards(signal)]
     if asking:
         raise InputError(f"only raw outputs were written down: {asking[0]} must ask the models again.")
     return {name: signal(Outputs(z), z, y, None) for name, signal in kept.items()}
@@ -229,12 +231,14 @@ __all__ = [
     "FlipRobustness",
     "GradientNorm",
     "Hinge",
+    "Imitation",
     "InputGradientNorm",
     "LayerGradientNorms",
     "Loss",
     "MaxConfidence",
     "MerlinRatio",
     "ModifiedEntropy",
+    "NearestPhi",
     "NoiseRobustness",
     "OsloQueries",
     "Outputs",

@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.training.images import BLOCK, as_input, in_blocks
+from jaxattack.training.imitations import imitation
 from jaxattack.training.program import (
     EVERYWHERE,
     MODEL,
@@ -26,7 +27,16 @@ from jaxattack.training.program import (
 )
 from jaxattack.training.single import memberships, observe, with_reserve
 from jaxattack.training.trajectories import trajectory
-from jaxattack.types import Dataset, DistilledSignal, Membership, Model, OptimisedSignal, Surrogates, Variables
+from jaxattack.types import (
+    Dataset,
+    DistilledSignal,
+    ImitationSignal,
+    Membership,
+    Model,
+    OptimisedSignal,
+    Surrogates,
+    Variables,
+)
 
 
 def blank(work: Work, models: int) -> Variables:
@@ -47,7 +57,7 @@ def ask_afterwards(
     """What kept models say, as they would have said it when they were trained, beyond rounding; on all local devices.
 
     Args:
-        work: what is asked of them, distilled signals alone or none, and behind which defences they answer.
+        work: what is asked of them, signals of students alone or none, and behind which defences they answer.
         seed: of the sweep.
         dataset: the records.
         models: their numbers in the run.
@@ -81,6 +91,8 @@ def _observer(work: Work, mesh: Mesh, models: int, *records: jax.ShapeDtypeStruc
         member = with_reserve(member, len(y), work.reserve)
         if distilled := [signal for signal in work.signals if isinstance(signal, DistilledSignal)]:
             return {signal.name: trajectory(work, signal, x, y, variables, key, member) for signal in distilled}
+        if imitated := [signal for signal in work.signals if isinstance(signal, ImitationSignal)]:
+            return {signal.name: imitation(work, signal, x, y, variables, key, member) for signal in imitated}
         return observe(model, work.signals, work.queries, BLOCK, x, y, variables, work.defences, key, member, inputs)
 
     def spec(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:

@@ -45,15 +45,14 @@ from jaxattack.training.view import sight
 from jaxattack.types import (
     Dataset,
     Defence,
-    DistilledSignal,
     Ensemble,
     InputError,
     Learner,
     Model,
     Observations,
-    OptimisedSignal,
     Signal,
     Variables,
+    afterwards,
     at_least,
     check_arguments,
     reserving,
@@ -99,7 +98,7 @@ class Sweep:
             raise InputError(f"reserve is 0 and {type(part).__name__} needs records set aside: mend the number.")
         by_name = {signal.name: signal for signal in map(as_signal, (*ALWAYS, *self.signals))}
         for signal in by_name.values():
-            if isinstance(signal, OptimisedSignal | DistilledSignal):
+            if afterwards(signal):
                 raise InputError(
                     f"signal is {signal.name!r}, which is read of models when they are trained, not on the way: ask kept models for it."
                 )

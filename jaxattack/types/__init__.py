@@ -56,7 +56,19 @@ from jaxattack.types.oracle import (
 from jaxattack.types.ownership import Evidence, MarkingTest, Owner, OwnershipTest, Proof
 from jaxattack.types.poisoning import BackdoorAttack, Poison, PoisonAttack, PoisonGoal, Surrogate, Target
 from jaxattack.types.reconstruction import GOALS, NEEDS, Goal, Need, Reconstruction, ReconstructionAttack
-from jaxattack.types.signal import SIGHTS, DistilledSignal, OptimisedSignal, Sight, Signal, Surrogates, View, sees
+from jaxattack.types.signal import (
+    SIGHTS,
+    DistilledSignal,
+    ImitationSignal,
+    OptimisedSignal,
+    ProxySignal,
+    Sight,
+    Signal,
+    Surrogates,
+    View,
+    afterwards,
+    sees,
+)
 
 __all__ = [
     "EVERY_LEVEL",
@@ -89,6 +101,7 @@ __all__ = [
     "FolderError",
     "Frame",
     "Goal",
+    "ImitationSignal",
     "InputError",
     "InputWarning",
     "Inputs",
@@ -115,6 +128,7 @@ __all__ = [
     "Precision",
     "Progress",
     "Proof",
+    "ProxySignal",
     "Reconstruction",
     "ReconstructionAttack",
     "Reserving",
@@ -134,6 +148,7 @@ __all__ = [
     "View",
     "WhiteBox",
     "above_zero",
+    "afterwards",
     "any_detects",
     "at_least",
     "check_arguments",

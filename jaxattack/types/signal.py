@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 
 from jaxattack.types.model import Model, Variables
 from jaxattack.types.oracle import Answer
@@ -119,6 +119,45 @@ class DistilledSignal(Signal, Protocol):
 
 
 @runtime_checkable
+class ImitationSignal(Signal, Protocol):
+    """A signal of a model and of others that are trained to answer as it does, each on a half of the records.
+
+    Called, it reads one answer: ["record"]. Observed, it has those of the imitators that were not trained on the record, and
+    the model's own last. It is observed of models that are kept (`jaxattack.training.imitations`).
+
+    Attributes:
+        imitators: of a model, an even number: two halves each.
+        warmup: the share of their passes in which they learn labels alone.
+    """
+
+    @property
+    def imitators(self) -> int: ...
+
+    @property
+    def warmup(self) -> float: ...
+
+
+@runtime_checkable
+class ProxySignal(Signal, Protocol):
+    """A signal of another record in place of each, and whether the model was trained on that other one: two values.
+
+    Called, it reads the answer to the record itself. It is put together from what is observed (`jaxattack.audit.asking`).
+
+    Attributes:
+        reads: what is read of an answer.
+    """
+
+    @property
+    def reads(self) -> Signal: ...
+
+    def proxies(
+        self, x: Shaped[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]
+    ) -> Int[np.ndarray, "record"]:
+        """The number of the record that stands for each."""
+        ...
+
+
+@runtime_checkable
 class OptimisedSignal(Signal, Protocol):
     """A signal of the answers to queries that were optimised on other models; called, it reads the answer to one of them.
 
@@ -150,3 +189,8 @@ class OptimisedSignal(Signal, Protocol):
             y: their labels.
         """
         ...
+
+
+def afterwards(signal: Any) -> bool:
+    """Whether a signal can be read of trained models alone, and not on the way while they are trained."""
+    return isinstance(signal, OptimisedSignal | DistilledSignal | ImitationSignal | ProxySignal)

@@ -82,6 +82,17 @@ def observe(
         "softmax_t2": log_expit(phi / 2),
         "taylor_t2": log_expit(phi / 3),
     }
+    # Beside them what asks for more than a model's own answers: imitators without the record, and a nearest neighbour.
+    other, held = np.random.default_rng(seed + 1), np.roll(member, 1, axis=1)
+    outside = hardness[:, :, None] + np.asarray(spread)[..., None] * other.standard_normal(
+        (models, records, queries, 5)
+    )
+    near = hardness + spread * other.standard_normal((models, records, 1)) + leak * held[:, :, None]
+    near = near + 0.2 * other.standard_normal(phi.shape)
+    signals |= {
+        "imitation_10_0.8": np.concatenate([outside, phi[..., None]], axis=-1),
+        "nearest_phi": np.stack([near, np.broadcast_to(held[:, :, None], phi.shape)], axis=-1),
+    }
     signals = {name: signal.astype(np.float32) for name, signal in signals.items()}
     return Observations(signals=signals, member=member, label=rng.integers(0, 4, records))
 

@@ -137,7 +137,7 @@ def test_two_models_are_refused_where_references_are_needed(name):
 # One pair of references has no spread, which these need.
 SPREAD = (
     "lira-online", "lira-offline", "lira-online-bayes", "lira-online-bayes-normal",
-    "base-1", "base-2", "base-3", "base-4", "pmia-global", "pmia-class",
+    "base-1", "base-2", "base-3", "base-4", "pmia-global", "pmia-class", "pmia-instance",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from jaxattack.attacks.membership.canary import Canary
 from jaxattack.attacks.membership.cascade import Cascade
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
+from jaxattack.attacks.membership.imia import IMIA
 from jaxattack.attacks.membership.learned import transfer_scores
 from jaxattack.attacks.membership.lira import LiRA
 from jaxattack.attacks.membership.loss_trajectory import LossTrajectory
@@ -83,6 +84,8 @@ _NAMED: tuple[MembershipAttack, ...] = (
     LiRA(online=True, variance="bayes-normal"),
     PMIA(proxies="global"),
     PMIA(proxies="class"),
+    PMIA(proxies="instance"),
+    IMIA(),
     Morgan(),
     LabelOnlyAugmentation(kind="translation"),
     LabelOnlyAugmentation(kind="rotation"),
@@ -161,6 +164,7 @@ def signals_of(attacks: Iterable[MembershipAttack]) -> tuple[Signal, ...]:
 
 __all__ = [
     "ATTACKS",
+    "IMIA",
     "NSH",
     "ON_DEMAND",
     "OSLO",

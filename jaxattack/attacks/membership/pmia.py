@@ -6,17 +6,19 @@ No reference model was trained on the record. How such models answer it, is know
 
 and how models answer what they were trained on, from proxies, other records that they hold:
 
-    global   all other records
-    class    all other records of its class; where a class has fewer than two such answers, all others
+    global     all other records
+    class      all other records of its class; where a class has fewer than two such answers, all others
+    instance   its nearest neighbour in the class (`jaxattack.signals.NearestPhi`)
 
 Their answers over all models that hold them make one Gaussian. In a sweep the proxies are the other records, and the record's own
-answers by models that hold it are never among them. Mean and variance stand where the authors take the median outside. Their
-third choice of proxies, a record's nearest neighbour, needs the records themselves, which no attack on observations has.
+answers by models that hold it are never among them. Mean and variance stand where the authors take the median. A neighbour's
+variance is its own from 64 models on, and that of all neighbours below, as outside. The authors find neighbours by CLIP's
+embeddings, here it is by the records' values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -27,7 +29,13 @@ from jaxattack.attacks.membership.joining import mean
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.lira import RECORD_MODELS
 from jaxattack.attacks.membership.moments import VARIANCE_FLOOR, centred_powers, moments
-from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
+from jaxattack.attacks.membership.observed import (
+    read_signal,
+    read_targets,
+    read_values,
+    require_models,
+    require_references,
+)
 from jaxattack.attacks.membership.predictive import Predictive, log_density
 from jaxattack.attacks.membership.references import (
     PROTOCOLS,
@@ -36,8 +44,8 @@ from jaxattack.attacks.membership.references import (
     check_protocol,
     choose_references,
 )
-from jaxattack.signals import Phi
-from jaxattack.types import Needs, Observations, config
+from jaxattack.signals import NearestPhi, Phi
+from jaxattack.types import Needs, Observations, Signal, config
 
 
 @config
@@ -45,7 +53,7 @@ class PMIA:
     """A likelihood ratio whose members are proxies.
 
     Attributes:
-        proxies: "class" or "global".
+        proxies: "class", "global" or "instance".
         protocol: "independent" or "leave-one-out": see `jaxattack.attacks.membership.references`.
 
     Raises:
@@ -54,10 +62,9 @@ class PMIA:
 
     paper = "Du et al. 2026, NDSS"
     family = "lira"
-    signals = (Phi(),)
     references = True
 
-    proxies: Literal["class", "global"] = "class"
+    proxies: Literal["class", "global", "instance"] = "class"
     protocol: str = PROTOCOLS[0]
 
     def __post_init__(self) -> None:
@@ -67,6 +74,11 @@ class PMIA:
     def name(self) -> str:
         """``pmia-`` and the proxies."""
         return f"pmia-{self.proxies}"
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """Phi, and by instance that of the nearest neighbour."""
+        return (Phi(), NearestPhi()) if self.proxies == "instance" else (Phi(),)
 
     def needs(self, models: int) -> Needs:
         """References that were not trained on the record: two from 64 models on, as LiRA; one otherwise, and two of some record."""
@@ -87,29 +99,80 @@ class PMIA:
         references = choose_references(member, models, self.protocol)
         outside = require_references(member, references, self.needs(observations.models), self.name)["out"]
         blocks = record_blocks(*phi.shape)
-        spread = fit(phi, outside, references, "record" if len(member) >= RECORD_MODELS else "global", blocks)
-        group = np.unique(observations.label, return_inverse=True)[1]
-        group = np.zeros_like(group) if self.proxies == "global" else group
-
-        def answers(block: slice) -> Sums:
-            return _sums(phi[:, block], member[:, block], references.of(block))
-
-        count = int(group.max()) + 1
-        parts = map_threads(lambda block: by_group(answers(block), group[block], count), blocks)
-        every = Sums(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
+        variance = "record" if len(member) >= RECORD_MODELS else "global"
+        spread = fit(phi, outside, references, variance, blocks)
+        if self.proxies == "instance":
+            inside = neighbours(read_values(observations, NearestPhi()), references, variance, self.name)
+        else:
+            group = np.unique(observations.label, return_inverse=True)[1] * (self.proxies == "class")
+            inside = groups(phi, member, references, group, self.name)
         out = np.empty((len(models), phi.shape[1]))
 
         def score_block(block: slice) -> None:
             part = references.of(block)
             powers = centred_powers(phi[:, block], part)
-            inside = proxies(answers(block), every, group[block], self.name)
-            x = powers.first[part.targets]
-            ratio = log_density(x, inside._replace(location=inside.location - powers.centre))
+            x, stand_in = powers.first[part.targets], inside(block)
+            ratio = log_density(x, stand_in._replace(location=stand_in.location - powers.centre))
             ratio -= log_density(x, spread(moments(powers, outside[:, block], part)))
             out[:, block] = mean(ratio)
 
         map_threads(score_block, blocks)
         return out
+
+
+Inside = Callable[[slice], Predictive]
+"""What the proxies of a block of records say."""
+
+
+def groups(
+    phi: Float[np.ndarray, "model record query"],
+    member: Bool[np.ndarray, "model record"],
+    references: References,
+    group: Int[np.ndarray, "record"],
+    attack: str,
+) -> Inside:
+    """The Gaussian of all other records of a group, for each record."""
+
+    def answers(block: slice) -> Sums:
+        return _sums(phi[:, block], member[:, block], references.of(block))
+
+    count = int(group.max()) + 1
+    parts = map_threads(lambda block: by_group(answers(block), group[block], count), record_blocks(*phi.shape))
+    every = Sums(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
+    return lambda block: proxies(answers(block), every, group[block], attack)
+
+
+def neighbours(
+    values: Float[np.ndarray, "model record query 2"], references: References, variance: str, attack: str
+) -> Inside:
+    """The Gaussian of the nearest neighbour's answers by references that hold it, for each record.
+
+    Args:
+        values: as `jaxattack.signals.NearestPhi` has them.
+        references: of the targets.
+        variance: "record" or "global", of a neighbour.
+        attack: who needs them.
+
+    Raises:
+        TooFewReferences: a neighbour that no reference of some target holds, or fewer than two where a variance is its own.
+    """
+    phi, held = values[..., 0], values[:, :, 0, 1] > 0.5
+    blocks, least = record_blocks(*phi.shape), 2 if variance == "record" else 1
+    fewest = min(int(references.of(block).count(held[:, block]).min()) for block in blocks)
+    if fewest < least:
+        raise TooFewReferences(
+            f"{attack} needs {least} references that were trained on a record's nearest neighbour and some record has "
+            f"{fewest}: observe more models, or choose pmia-class."
+        )
+    spread = fit(phi, held, references, variance, blocks)
+
+    def inside(block: slice) -> Predictive:
+        part = references.of(block)
+        powers = centred_powers(phi[:, block], part)
+        stand_in = spread(moments(powers, held[:, block], part))
+        return stand_in._replace(location=stand_in.location + powers.centre)
+
+    return inside
 
 
 class Sums(NamedTuple):

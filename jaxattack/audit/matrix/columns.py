@@ -29,7 +29,7 @@ from jaxattack.signals.distortion import Distortion
 from jaxattack.store import Cost
 from jaxattack.training import Placement
 from jaxattack.training.view import sight
-from jaxattack.types import DistilledSignal, InputWarning, Observations, OptimisedSignal, Progress, Signal, sees
+from jaxattack.types import InputWarning, Observations, Progress, Signal, afterwards, sees
 
 
 class ColumnRun(NamedTuple):
@@ -143,10 +143,7 @@ def _signals(plan: Plan, column: Column, audit: MatrixAudit) -> tuple[Signal, ..
     several = tuple(
         Averaged(signal=signal, times=audit.repetitions)
         for signal in single
-        if column.fresh
-        and signal.queries == 1
-        and signal.name in read
-        and not isinstance(signal, OptimisedSignal | DistilledSignal)
+        if column.fresh and signal.queries == 1 and signal.name in read and not afterwards(signal)
     )
     return (*single, *several, Distortion())
 

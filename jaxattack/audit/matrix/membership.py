@@ -33,7 +33,7 @@ from jaxattack.audit.scorable import Scorable
 from jaxattack.metrics import Estimate, influences, roc_curve, tpr_at_fpr
 from jaxattack.release import release
 from jaxattack.training.view import sight
-from jaxattack.types import MembershipAttack, Observations, OptimisedSignal, sees
+from jaxattack.types import MembershipAttack, Observations, OptimisedSignal, afterwards, sees
 
 How = Literal["adaptive", "static", "repeated"]
 
@@ -78,7 +78,7 @@ def cells_of(run: ColumnRun, reference: ColumnRun, audit: MatrixAudit, part: Sco
         yield MembershipCell(attack, "adaptive", not distinct, reason)
         if distinct:
             yield MembershipCell(attack, "static", False, reason or _no_static(name, run, reference, optimised))
-        if run.column.fresh and not optimised and all(signal.queries == 1 for signal in attack.signals):
+        if run.column.fresh and all(signal.queries == 1 and not afterwards(signal) for signal in attack.signals):
             yield MembershipCell(attack, "repeated", False, reason)
 
 

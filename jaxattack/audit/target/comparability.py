@@ -35,8 +35,8 @@ from jaxattack.types import (
     Defence,
     Level,
     MembershipAttack,
-    OptimisedSignal,
     Signal,
+    afterwards,
     sees,
 )
 
@@ -98,11 +98,7 @@ class AnswerView(Outputs):
 
 def readable_signals(signals: Iterable[Signal], level: Level) -> tuple[Signal, ...]:
     """Those that are read of one answer at a level: nothing else can be read of what is written down."""
-    return tuple(
-        signal
-        for signal in signals
-        if sees(signal, level) and signal.queries == 1 and not isinstance(signal, OptimisedSignal)
-    )
+    return tuple(signal for signal in signals if sees(signal, level) and signal.queries == 1 and not afterwards(signal))
 
 
 def able_attacks(

@@ -19,7 +19,7 @@ from jaxattack.audit.target.comparability import defend, floor_of
 from jaxattack.training import Queries
 from jaxattack.training.images import as_input, view
 from jaxattack.training.single import keys_of
-from jaxattack.types import Answer, Dataset, Defence, Level, OptimisedSignal, Signal, any_detects, sees
+from jaxattack.types import Answer, Dataset, Defence, Level, Signal, afterwards, any_detects, sees
 
 Ask = Callable[[Shaped[np.ndarray, "query *feature"]], Answer]
 """A target, asked in the units of the data."""
@@ -27,11 +27,7 @@ Ask = Callable[[Shaped[np.ndarray, "query *feature"]], Answer]
 
 def asking_signals(signals: Iterable[Signal], level: Level) -> tuple[Signal, ...]:
     """Those that ask more than once and see no more than is answered."""
-    return tuple(
-        signal
-        for signal in signals
-        if sees(signal, level) and signal.queries > 1 and not isinstance(signal, OptimisedSignal)
-    )
+    return tuple(signal for signal in signals if sees(signal, level) and signal.queries > 1 and not afterwards(signal))
 
 
 class _TargetView:
