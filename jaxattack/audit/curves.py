@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
 from jaxattack.audit.findings.membership_attack import ModelsPoint, QueriesPoint
 from jaxattack.audit.findings.rates import PooledFindings, RateFindings
-from jaxattack.metrics import auc, influences, roc_curve
+from jaxattack.metrics import auc, influences
+from jaxattack.metrics.ranked import Ranked
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations
 
@@ -34,8 +35,9 @@ def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, 
         scores: higher means "more likely a member".
         member: the truth for each target.
     """
-    curve = roc_curve(scores.ravel(), member.ravel())
-    estimates = influences(scores, member, curve, FPRS).estimates()
+    ranked = Ranked.of(scores, member)
+    curve = ranked.curve()
+    estimates = influences(scores, member, curve, FPRS, ranked=ranked).estimates()
     points = {rate_key(fpr): estimate for fpr, estimate in zip(FPRS, estimates, strict=False)}
     return PooledFindings(
         targets=len(scores),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from jaxattack.audit.curves import rate_key
 from jaxattack.audit.findings.membership_attack import (
@@ -20,6 +20,7 @@ from jaxattack.audit.findings.membership_attack import (
 )
 from jaxattack.audit.findings.rates import BandFindings, CurveFindings, PooledFindings, RocFindings
 from jaxattack.metrics import Band, OwnRates, Roc, Summary, thin
+from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.uncertainty import CONFIDENCE
 from jaxattack.types import MembershipAttack
 
@@ -79,8 +80,7 @@ def attack_findings(
     name: str,
     attack: MembershipAttack,
     summary: Summary,
-    scores: Float[np.ndarray, "target record"],
-    member: Bool[np.ndarray, "target record"],
+    ranked: Ranked,
     *,
     confidence: float,
     per_record: Mapping[str, OwnRates],
@@ -93,8 +93,7 @@ def attack_findings(
         name: under which it is reported.
         attack: what it is.
         summary: of the scores.
-        scores: of every record under every target.
-        member: the truth.
+        ranked: the scores of every record under every target, in order.
         confidence: of the intervals that allow for the choice among the attacks.
         per_record: how its false positives spread over the records, by rate.
         growth: the same attack with less.
@@ -107,7 +106,7 @@ def attack_findings(
         family=attack.family,
         description=describe_attack(attack),
         references=attack.references,
-        records=scores.shape[1],
+        records=ranked.shape[1],
         balanced_accuracy=summary.balanced_accuracy,
         advantage=summary.advantage,
         tpr_interval_corrected=tpr_intervals(summary, confidence),
@@ -123,7 +122,7 @@ def attack_findings(
             rate_key(prior): {rate_key(fpr): float(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
             for prior in next(iter(summary.ppv.values()))
         },
-        histogram=_histogram(scores, member),
+        histogram=_histogram(ranked),
         by_models=growth.models,
         by_queries=growth.queries,
         seconds=seconds,
@@ -155,15 +154,13 @@ def _settings(attack: MembershipAttack) -> dict[str, Any]:
     return {field.name: getattr(attack, field.name) for field in dataclasses.fields(cast(Any, attack))}
 
 
-def _histogram(
-    scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]
-) -> HistogramFindings:
+def _histogram(ranked: Ranked) -> HistogramFindings:
     """Counts of members' and non-members' scores; the outermost thousandths are drawn in the first and last bin."""
-    low, high = np.quantile(scores, [0.001, 0.999])
+    low, high = np.quantile(ranked.ascending, [0.001, 0.999])
     edges = np.linspace(low, high if high > low else low + 1.0, 61)
-    clipped = scores.clip(edges[0], edges[-1])
-    return HistogramFindings(
-        edges=tuple(edges.tolist()),
-        member=tuple(np.histogram(clipped[member], edges)[0].tolist()),
-        non_member=tuple(np.histogram(clipped[~member], edges)[0].tolist()),
-    )
+
+    def count(side: Bool[np.ndarray, "score"]) -> tuple[int, ...]:
+        scores = ranked.ascending[side]
+        return tuple(np.diff(np.searchsorted(scores, edges[1:-1]), prepend=0, append=len(scores)).tolist())
+
+    return HistogramFindings(edges=tuple(edges.tolist()), member=count(ranked.member), non_member=count(~ranked.member))

@@ -33,6 +33,7 @@ from jaxattack.audit.per_record import (
 from jaxattack.audit.record_table import Detections, RecordTable, detections_at, record_table
 from jaxattack.audit.scorable import Scorable, scorable
 from jaxattack.metrics import Summary, summarise
+from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.uncertainty import Influences
 from jaxattack.signals import Correct, Phi
 from jaxattack.training import Queries
@@ -264,14 +265,14 @@ def _scored(name: str, attack: MembershipAttack, read: Observations) -> _Scored:
 
 def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
     name, attack, scores, seconds = scored
-    summary = summarise(scores, read.member, FPRS)
+    ranked = Ranked.of(scores, read.member)
+    summary = summarise(scores, read.member, FPRS, ranked=ranked)
     thresholds = {rate_key(point.fpr): point.threshold for point in summary.tpr}
     findings = attack_findings(
         name,
         attack,
         summary,
-        scores,
-        read.member,
+        ranked,
         confidence=terms.correction.confidence(name),
         per_record=own_rates_at(scores, read.member, thresholds),
         growth=_growth(attack, summary, read, terms),

@@ -15,19 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.metrics.cross_fit import cross_fitted_accuracy
-from jaxattack.metrics.roc import (
-    Ranked,
-    Roc,
-    TprAtFpr,
-    allowed,
-    auc,
-    ordered_curve,
-    ppv_at,
-    roc_curve,
-    thin,
-    tpr_at_fpr,
-)
+from jaxattack.metrics.cross_fit import cross_fitted_accuracies, cross_fitted_accuracy
+from jaxattack.metrics.ranked import Ranked, TargetCurves
+from jaxattack.metrics.roc import Roc, TprAtFpr, allowed, auc, ppv_at, thin, tpr_at_fpr
 from jaxattack.metrics.uncertainty import Estimate, Influences, influences
 from jaxattack.types import InputError
 
@@ -126,6 +116,7 @@ def summarise(
     fprs: Sequence[float] = FPRS,
     priors: Sequence[float] = PRIORS,
     clusters: Int[np.ndarray, "target"] | None = None,
+    ranked: Ranked | None = None,
 ) -> Summary:
     """All figures of one attack.
 
@@ -136,25 +127,21 @@ def summarise(
         priors: shares of members among the records attacked.
         clusters: a label for each target; targets of one label are not taken as independent. By default those with
             equal or complementary members share one (`jaxattack.metrics.model_clusters`).
+        ranked: the scores in order, where they are sorted already.
 
     Raises:
         InputError: shapes that disagree, NaN, a rate or prior outside its range, or a target without members or
             without non-members.
     """
     scores, member = _checked(scores, member, fprs, priors)
-    pooled = roc_curve(scores.ravel(), member.ravel())
+    ranked = ranked or Ranked.of(scores, member)
+    pooled, each = ranked.curve(), ranked.by_target()
     at = tuple(tpr_at_fpr(pooled, fpr) for fpr in fprs)
-    ranked = Ranked.of(scores, member)
-    each = [
-        _target_figures(row[None], truth[None], Ranked(*(part[None] for part in sides)), fprs)
-        for row, truth, *sides in zip(scores, member, *ranked, strict=True)
-    ]
-    aucs, accuracies, tprs = zip(*each, strict=True)
     # Up to a rate whose neighbourhood, from which the slope is taken, lies within the curve.
     band = np.geomspace(1 / pooled.negatives, 0.5, BAND) if pooled.negatives > 1 else np.array([])
     moves = influences(scores, member, pooled, (*fprs, *band), clusters, ranked)
     estimates = moves.estimates()
-    accuracy = cross_fitted_accuracy(pooled, scores, member, ranked)
+    accuracy = cross_fitted_accuracy(ranked)
     return Summary(
         targets=len(scores),
         roc=thin(pooled, DRAWN),
@@ -167,10 +154,10 @@ def summarise(
         band=Band(fpr=band, tpr=estimates[len(fprs) : -1]),
         influences=moves,
         tied=float((pooled.fp[1] + pooled.tp[1]) / scores.size),
-        target_auc=_spread(aucs),
-        target_balanced_accuracy=_spread(accuracies),
-        target_tpr=tuple(_spread(column) for column in zip(*tprs, strict=True)),
-        transferred=_transfer(ranked, fprs) if len(scores) > 1 else (),
+        target_auc=_spread(each.auc()),
+        target_balanced_accuracy=_spread(cross_fitted_accuracies(each, scores.shape[1])),
+        target_tpr=tuple(_spread(each.tpr(fpr)) for fpr in fprs),
+        transferred=_transfer(ranked, each, fprs) if len(scores) > 1 else (),
         ppv={
             point.fpr: {prior: ppv_at(point.tpr, point.false_positives / pooled.negatives, prior) for prior in priors}
             for point in at
@@ -194,48 +181,58 @@ def transfer(
     Returns:
         One entry a rate.
     """
-    return _transfer(Ranked.of(scores, member), fprs)
+    ranked = Ranked.of(scores, member)
+    return _transfer(ranked, ranked.by_target(), fprs)
 
 
-def _transfer(ranked: Ranked, fprs: Sequence[float]) -> tuple[Transfer, ...]:
-    members = [row[truth] for row, truth in zip(ranked.ascending, ranked.member, strict=True)]
-    others = [row[~truth] for row, truth in zip(ranked.ascending, ranked.member, strict=True)]
-    pooled = np.concatenate(others)
-    order = np.argsort(pooled, kind="stable")[::-1]
-    descending = pooled[order]
-    places = _places_by_owner(order, [len(own) for own in others])
+def _transfer(ranked: Ranked, each: TargetCurves, fprs: Sequence[float]) -> tuple[Transfer, ...]:
+    others = np.flatnonzero(~ranked.member)[::-1]
+    descending = ranked.ascending[others]
+    own = _places_by_owner(ranked.order[others] // ranked.shape[1], each.negatives)
     transfers = []
     for fpr in fprs:
-        thresholds = [_threshold_of_others(descending, own, fpr) for own in places]
+        threshold = _thresholds_of_others(descending, own, each.negatives, fpr)
+        above = each.score > threshold[:, None]
+        members = np.count_nonzero(above & each.member, axis=1)
         transfers.append(
             Transfer(
                 nominal=fpr,
-                fpr=_spread([_above(own, v) / len(own) for own, v in zip(others, thresholds, strict=True)]),
-                tpr=_spread([_above(own, v) / len(own) for own, v in zip(members, thresholds, strict=True)]),
+                fpr=_spread((np.count_nonzero(above, axis=1) - members) / each.negatives),
+                tpr=_spread(members / each.positives),
             )
         )
     return tuple(transfers)
 
 
-def _places_by_owner(order: Int[np.ndarray, "score"], counts: Sequence[int]) -> list[Int[np.ndarray, "own"]]:
-    """Where each target's own scores, which lay beside one another, stand in an order of all; ascending."""
-    place = np.empty(len(order), int)
-    place[order] = np.arange(len(order))
-    return [np.sort(own) for own in np.split(place, np.cumsum(counts)[:-1])]
+def _places_by_owner(
+    owner: Int[np.ndarray, "score"], counts: Int[np.ndarray, "target"]
+) -> Int[np.ndarray, "target own"]:
+    """Where each target's own scores stand in an order of all; ascending, and past the end where a target has fewer."""
+    place = np.argsort(owner.astype(np.min_scalar_type(len(counts))), kind="stable")
+    own = np.full((len(counts), counts.max()), 2 * len(owner))
+    own[np.arange(own.shape[1]) < counts[:, None]] = place
+    return own
 
 
-def _threshold_of_others(descending: Float[np.ndarray, "score"], own: Int[np.ndarray, "own"], fpr: float) -> float:
-    """The largest score with at most the share `fpr` of the others above it.
+def _thresholds_of_others(
+    descending: Float[np.ndarray, "score"],
+    own: Int[np.ndarray, "target own"],
+    counts: Int[np.ndarray, "target"],
+    fpr: float,
+) -> Float[np.ndarray, "target"]:
+    """For each target the largest score with at most the share `fpr` of the others' scores above it.
 
     Args:
         descending: all scores.
-        own: the places of those that are not the others', ascending.
+        own: the places of each target's own, ascending, past the end where there are fewer.
+        counts: how many of its own each has.
         fpr: 0 to 1.
     """
-    spare = allowed(fpr, len(descending) - len(own))
+    sizes, row = np.unique(counts, return_inverse=True)
+    spare = np.array([allowed(fpr, len(descending) - size) for size in sizes.tolist()])[row]
     # Own score number i at place p has p - i others before it: so many own scores stand before the others' number `spare`.
-    before = np.searchsorted(own - np.arange(len(own)), spare, side="right")
-    return float(descending[spare + before])
+    before = np.count_nonzero(own - np.arange(own.shape[1]) <= spare[:, None], axis=1)
+    return descending[spare + before]
 
 
 def _checked(scores, member, fprs, priors):
@@ -257,16 +254,5 @@ def _checked(scores, member, fprs, priors):
     return scores, member
 
 
-def _target_figures(scores, member, ranked: Ranked, fprs) -> tuple[float, float, list[float]]:
-    roc = ordered_curve(ranked.ascending[0, ::-1], ranked.member[0, ::-1])
-    points = [np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right") - 1 for fpr in fprs]
-    accuracy = cross_fitted_accuracy(roc, scores, member, ranked)
-    return auc(roc), accuracy, [float(roc.tpr[point]) for point in points]
-
-
-def _spread(values: Sequence[float]) -> Spread:
+def _spread(values: Float[np.ndarray, "target"]) -> Spread:
     return Spread(mean=float(np.mean(values)), sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan)
-
-
-def _above(ascending, value) -> int:
-    return len(ascending) - int(np.searchsorted(ascending, value, side="right"))

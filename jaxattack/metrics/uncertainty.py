@@ -34,13 +34,15 @@ from scipy.special import expit, logit, stdtrit
 
 from jaxattack.metrics.clusters import model_clusters
 from jaxattack.metrics.intervals import clopper_pearson
-from jaxattack.metrics.roc import Ranked, Roc, allowed, auc
+from jaxattack.metrics.ranked import Ranked
+from jaxattack.metrics.roc import Roc, allowed, auc
 from jaxattack.types import InputError
 
 KNOTS = 64  # levels of equal mass that stand for the scores in the influence on the AUC
 BLOCK = 4096  # records counted at a time
 CODES = 256  # that a byte holds
 SMALL = 4  # models in a cluster up to which counting pairs of codes is faster
+PAIRED = 2**18  # pairs of codes counted at a time
 CONFIDENCE = 0.95
 
 
@@ -183,12 +185,12 @@ def influences(
         ranked: the scores in order, where they are sorted already.
     """
     clusters = model_clusters(member) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    levels = _cut(ranked or Ranked.of(scores, member), member, roc, fprs)
+    levels = _cut(ranked or Ranked.of(scores, member), roc, fprs)
     record, cluster = sums_of(levels, clusters)
     return Influences(fprs=tuple(fprs), clusters=clusters, levels=levels, by_record=record, by_cluster=cluster)
 
 
-def _cut(ranked: Ranked, member, roc: Roc, fprs: Sequence[float]) -> Levels:
+def _cut(ranked: Ranked, roc: Roc, fprs: Sequence[float]) -> Levels:
     points = [int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1 for fpr in fprs]
     positives = np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1]
     knots = np.searchsorted(roc.fp + roc.tp, positives, side="left")
@@ -196,7 +198,7 @@ def _cut(ranked: Ranked, member, roc: Roc, fprs: Sequence[float]) -> Levels:
     levels = len(cuts) + 1
     if levels > CODES // 2:
         raise InputError(f"{len(fprs)} false-positive rates are too many at once: give at most {CODES // 2 - KNOTS}.")
-    code = (ranked.levels(cuts) + levels * member).astype(np.uint8)
+    code = ranked.levels(cuts, np.arange(2 * levels, dtype=np.uint8).reshape(2, levels))
     tprs = [_tpr_influence(roc, point, int(np.searchsorted(cuts, roc.threshold[point])), levels) for point in points]
     count = np.bincount(code.ravel(), minlength=2 * levels).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
@@ -266,17 +268,20 @@ def products(first: Levels, second: Levels, groups: Iterable[Group]) -> Float[np
         groups: of each cluster, the models of either.
     """
     rows, columns = 2 * first.levels, 2 * second.levels
-    joint, products = np.zeros(rows * columns), np.zeros(first.influence.shape[1])
+    sums, pairs = np.zeros(first.influence.shape[1]), []
     for ours, theirs in groups:
         if max(len(ours), len(theirs)) > SMALL:
-            products += (_by_record(first, ours) * _by_record(second, theirs)).sum(axis=0)
-            continue
-        for model in ours:
-            code = first.code[model].astype(np.int32) * columns
-            for other in theirs:
-                joint += np.bincount(code + second.code[other], minlength=rows * columns)
-    pairs = joint.reshape(rows, columns)
-    return products + np.einsum("cf,cd,df->f", first.influence, pairs, second.influence, optimize=True)
+            sums += (_by_record(first, ours) * _by_record(second, theirs)).sum(axis=0)
+        else:
+            pairs.extend((model, other) for model in ours for other in theirs)
+    joint = np.zeros(rows * columns)
+    at_once = max(1, PAIRED // max(first.code.shape[1], 1))
+    for start in range(0, len(pairs), at_once):
+        models, others = np.array(pairs[start : start + at_once]).T
+        code = first.code[models].astype(np.int32) * columns + second.code[others]
+        joint += np.bincount(code.ravel(), minlength=rows * columns)
+    count = joint.reshape(rows, columns)
+    return sums + np.einsum("cf,cd,df->f", first.influence, count, second.influence, optimize=True)
 
 
 def two_way(

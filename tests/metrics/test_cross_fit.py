@@ -8,10 +8,11 @@ from scipy.stats import norm
 
 from jaxattack.metrics import balanced_accuracy, roc_curve, summarise
 from jaxattack.metrics.cross_fit import cross_fitted_accuracy
+from jaxattack.metrics.ranked import Ranked
 
 
 def cross_fitted(scores: np.ndarray, member: np.ndarray) -> float:
-    return cross_fitted_accuracy(roc_curve(scores.ravel(), member.ravel()), scores, member)
+    return cross_fitted_accuracy(Ranked.of(scores, member))
 
 
 def naive(scores: np.ndarray, member: np.ndarray) -> float:

@@ -1,0 +1,136 @@
+"""The scores of many targets in order: sorted once, for the pooled curve and for that of every target.
+
+Sorting is most of what a curve costs. One order of all scores gives the pooled curve, the level of every score between any
+cuts (`Ranked.levels`) and, parted by target without comparing scores again, each target's own order (`Ranked.by_target`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from jaxattack.metrics.roc import Roc, allowed, ordered_curve, require_numbers
+
+COUNTED = 2**16  # targets whose numbers two bytes hold, which NumPy parts by counting; more it would compare
+
+
+class Ranked(NamedTuple):
+    """All scores in ascending order.
+
+    Attributes:
+        order: the place of each in the scores, row after row.
+        ascending: the scores.
+        member: whether they are of members.
+        shape: how many targets, and records.
+    """
+
+    order: Int[np.ndarray, "score"]
+    ascending: Float[np.ndarray, "score"]
+    member: Bool[np.ndarray, "score"]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]) -> Ranked:
+        """Sort the scores of all targets together.
+
+        Raises:
+            InputError: NaN.
+        """
+        order = np.argsort(scores, axis=None)
+        if scores.size <= np.iinfo(np.int32).max:
+            order = order.astype(np.int32)
+        ascending = scores.ravel()[order]
+        require_numbers(ascending)
+        return cls(order, ascending, member.ravel()[order], scores.shape)
+
+    def curve(self) -> Roc:
+        """The pooled curve, of some members and some others."""
+        return ordered_curve(self.ascending[::-1], self.member[::-1])
+
+    def levels(
+        self, cuts: Float[np.ndarray, "cut"], number: UInt8[np.ndarray, "side level"]
+    ) -> UInt8[np.ndarray, "target record"]:
+        """A number for each score.
+
+        Args:
+            cuts: ascending.
+            number: by whether the score is a member's, and by how many of the cuts it reaches.
+        """
+        below = np.searchsorted(self.ascending, cuts)
+        size = np.diff(below, prepend=0, append=len(self.ascending))
+        out = np.empty(self.shape, number.dtype)
+        others, members = (np.repeat(row, size) for row in number)
+        out.ravel()[self.order] = np.where(self.member, members, others)
+        return out
+
+    def by_target(self) -> TargetCurves:
+        """The curve of every target alone."""
+        targets, records = self.shape
+        row = (self.order // records).astype(np.uint16 if targets <= COUNTED else np.int32)
+        place = np.argsort(row, kind="stable")[::-1]
+        parts = (self.order[place] % records, self.ascending[place], self.member[place])
+        # In descending order the last target comes first.
+        return TargetCurves.of(*(part.reshape(self.shape)[::-1] for part in parts))
+
+
+class TargetCurves(NamedTuple):
+    """The curves of several targets, their scores in descending order.
+
+    Attributes:
+        record: which record each score is of.
+        score: the scores.
+        member: whether they are of members.
+        tp: members up to and with each score.
+        fp: others up to and with each score.
+        point: whether the curve has a point there, which the last of equal scores is.
+    """
+
+    record: Int[np.ndarray, "target score"]
+    score: Float[np.ndarray, "target score"]
+    member: Bool[np.ndarray, "target score"]
+    tp: Int[np.ndarray, "target score"]
+    fp: Int[np.ndarray, "target score"]
+    point: Bool[np.ndarray, "target score"]
+
+    @classmethod
+    def of(
+        cls,
+        record: Int[np.ndarray, "target score"],
+        score: Float[np.ndarray, "target score"],
+        member: Bool[np.ndarray, "target score"],
+    ) -> TargetCurves:
+        """Of scores in descending order, each target with some members and some others."""
+        tp = np.cumsum(member.astype(np.int32), axis=1, dtype=np.int32)
+        fp = np.arange(1, member.shape[1] + 1, dtype=np.int32) - tp
+        point = np.ones(member.shape, bool)
+        np.not_equal(score[:, 1:], score[:, :-1], out=point[:, :-1])
+        return cls(record, score, member, tp, fp, point)
+
+    @property
+    def positives(self) -> Int[np.ndarray, "target"]:
+        """How many members each target has."""
+        return self.tp[:, -1]
+
+    @property
+    def negatives(self) -> Int[np.ndarray, "target"]:
+        """How many others."""
+        return self.fp[:, -1]
+
+    def auc(self) -> Float[np.ndarray, "target"]:
+        """The area under each curve, as `jaxattack.metrics.auc`."""
+        at = np.flatnonzero(self.point)
+        first = np.searchsorted(at, np.arange(len(self.point)) * self.point.shape[1])
+        tp, fp = self.tp.ravel()[at].astype(np.int64), self.fp.ravel()[at].astype(np.int64)
+        twice = np.empty_like(tp)
+        twice[1:] = (fp[1:] - fp[:-1]) * (tp[1:] + tp[:-1])
+        twice[first] = fp[first] * tp[first]  # from the curve's beginning, where both are 0
+        pairs = self.positives.astype(np.int64) * self.negatives
+        return np.add.reduceat(twice, first) / (2 * pairs)
+
+    def tpr(self, fpr: float) -> Float[np.ndarray, "target"]:
+        """The true-positive rate of each at a bound on the false-positive rate, as `jaxattack.metrics.tpr_at_fpr`."""
+        counts, row = np.unique(self.negatives, return_inverse=True)
+        most = np.array([allowed(fpr, count) for count in counts.tolist()])[row]
+        return np.where(self.point & (self.fp <= most[:, None]), self.tp, 0).max(axis=1) / self.positives
