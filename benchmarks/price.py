@@ -3,6 +3,9 @@
     python benchmarks/price.py --sacroml ENV/bin/python --torch ENV/bin/python
     python benchmarks/price.py --models 32 --rounds 2 --workloads digits --out small.json
 
+The file is written after every round; called again with it, rounds are added to those that it holds, if everybody's release is
+the same. So a measurement can be spread over the hours in which a machine is quiet.
+
 The same records, recipe and cores for everybody, in turn, so that whatever else the machine is doing falls on all alike; ratios
 are within a round, and their median is what counts. One row a contender:
 
@@ -172,35 +175,50 @@ def release_of(python: str, module: str) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def measured(
-    name: str, data: Path, models: int, pythons: dict[str, str], options: argparse.Namespace
-) -> dict[str, Any]:
-    """Rounds of one workload, and the ratios within them."""
+def one_round(
+    name: str, data: Path, models: int, pythons: dict[str, str], cores: tuple[int, ...], number: int
+) -> dict[str, dict[str, Any]]:
+    """What each contender takes, in turn; who begins alternates."""
     here = [one for one in pythons if not (one == "SACRO-ML" and name == "cifar")]
-    cores = tuple(sorted(os.sched_getaffinity(0)))[: options.cores]
-    rounds: list[dict[str, dict[str, Any]]] = []
-    for number in range(options.rounds):
-        row = {}
-        for one in here if number % 2 == 0 else reversed(here):
-            with tempfile.TemporaryDirectory() as folder:
-                run = Run(
-                    workload=WORKLOADS[name], data=data, models=models, cores=cores, seed=number, folder=Path(folder), python=pythons[one]
-                )  # fmt: skip
-                row[one] = CONTENDERS[one](run) | {"load": os.getloadavg()[0]}
-            print(f"{name}, {models} models, round {number + 1}, {one}: {row[one]['seconds']:.1f} s", file=sys.stderr)
-        rounds.append(row)
+    row = {}
+    for one in here if number % 2 == 0 else reversed(here):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Run(
+                workload=WORKLOADS[name], data=data, models=models, cores=cores, seed=number, folder=Path(folder), python=pythons[one]
+            )  # fmt: skip
+            row[one] = CONTENDERS[one](run) | {"load": os.getloadavg()[0]}
+        print(f"{name}, {models} models, round {number + 1}, {one}: {row[one]['seconds']:.1f} s", file=sys.stderr)
+    return row
+
+
+def summed_up(name: str, models: int, cores: int, rounds: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Rounds of one workload, and the ratios within them."""
+    here = list(dict.fromkeys(one for row in rounds for one in row))
+    both = {one: [row for row in rounds if one in row and "jaxattack" in row] for one in here}
     ratios = {
-        kind: {one: [row[one][kind] / row["jaxattack"][kind] for row in rounds] for one in here if one != "jaxattack"}
+        kind: {
+            one: [row[one][kind] / row["jaxattack"][kind] for row in both[one]] for one in here if one != "jaxattack"
+        }
         for kind in ("seconds", "cpu_seconds")
     }
     return {
-        "workload": name, "models": models, "cores": len(cores), "rounds": rounds,
-        "models_a_minute": {one: 60 * models / statistics.median(row[one]["seconds"] for row in rounds) for one in here},
-        "test_accuracy": {one: statistics.mean(row[one]["test_accuracy"] for row in rounds) for one in here},
-        "cpu_seconds_a_model": {one: statistics.median(row[one]["cpu_seconds"] for row in rounds) / models for one in here},
+        "workload": name, "models": models, "cores": cores, "rounds": rounds,
+        "models_a_minute": {one: 60 * models / statistics.median(row[one]["seconds"] for row in both[one]) for one in here},
+        "test_accuracy": {one: statistics.mean(row[one]["test_accuracy"] for row in both[one]) for one in here},
+        "cpu_seconds_a_model": {one: statistics.median(row[one]["cpu_seconds"] for row in both[one]) / models for one in here},
         "ratio": {one: {"median": statistics.median(each), "all": each} for one, each in ratios["seconds"].items()},
         "cpu_ratio": {one: {"median": statistics.median(each), "all": each} for one, each in ratios["cpu_seconds"].items()},
     }  # fmt: skip
+
+
+def earlier_rounds(file: Path, releases: dict[str, str | None]) -> dict[tuple[str, int, int], list[dict[str, Any]]]:
+    """The rounds that a file holds, by workload, models and cores; contenders of another release, or of none now, would mix."""
+    if not file.exists():
+        return {}
+    results = json.loads(file.read_text())
+    if results["releases"] != releases:
+        raise SystemExit(f"{file} holds rounds of {results['releases']} and these are {releases}: name another --out.")
+    return {(row["workload"], row["models"], row["cores"]): row["rounds"] for row in results["rows"]}
 
 
 def table_of(rows: list[dict[str, Any]]) -> Table:
@@ -215,6 +233,8 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
         "test accuracy",
         "jaxattack is faster by",
         "over rounds",
+        "CPU s a model",
+        "in CPU seconds",
     ):
         table.add_column(head, justify="left" if head in ("workload", "") else "right")
     for row in rows:
@@ -233,7 +253,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--models", type=int, nargs="+", default=[256, 1000])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="to add of each workload")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--sacroml", help="an interpreter that has SACRO-ML")
     parser.add_argument("--torch", help="an interpreter that has torch")
@@ -247,19 +267,25 @@ def main() -> None:
         if release is None:
             print(f"{one} is not installed, or its interpreter is not named: it is left out.", file=sys.stderr)
     pythons = {one: python for one, python in pythons.items() if releases[one] is not None}
-    rows = []
+    rounds = earlier_rounds(options.out, releases)
+    cores = tuple(sorted(os.sched_getaffinity(0)))[: options.cores]
+    about = {
+        "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
+        "releases": releases, "workloads": {name: asdict(work) for name, work in WORKLOADS.items()},
+    }  # fmt: skip
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in options.workloads:
             data = records_of(name, {"location": options.location, "cifar": options.cifar}, Path(folder))
             if data is None:
                 print(f"{name} is left out: --{name} names no file.", file=sys.stderr)
                 continue
-            rows += [measured(name, data, models, pythons, options) for models in options.models]
-    results = {
-        "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
-        "releases": releases, "workloads": {name: asdict(work) for name, work in WORKLOADS.items()}, "rows": rows,
-    }  # fmt: skip
-    options.out.write_text(json.dumps(results, indent=1) + "\n")
+            for models in options.models:
+                done = rounds.setdefault((name, models, len(cores)), [])
+                for _ in range(options.rounds):
+                    done.append(one_round(name, data, models, pythons, cores, len(done)))
+                    rows = [summed_up(*case, each) for case, each in rounds.items() if each]
+                    options.out.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
     Console().print(table_of(rows))
 
 
