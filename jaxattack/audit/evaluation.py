@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership import REGISTRY, RMIA, LiRA, by_label
+from jaxattack.attacks.membership.leave_one_out import mark_worker
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
@@ -219,7 +220,7 @@ def _judge_all(
             except TooFewReferences as error:
                 refusals.append(f"{name} is left out: {error}")
         # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
             for one in pool.map(partial(_judge, read=read, terms=terms), scored):
                 judgements = _with_judgement(judgements, one, terms)
                 if progress:

@@ -20,7 +20,9 @@ def model_clusters(member: Bool[np.ndarray, "model record"]) -> Int[np.ndarray, 
     Returns:
         A label for each model, from 0, in the order in which the clusters begin.
     """
-    varying = member[:, varying_records(member)]
-    rows = np.packbits(varying ^ varying[:, :1], axis=1)
+    bits = np.packbits(member, axis=1)
+    varying = np.bitwise_or.reduce(bits, axis=0) & ~np.bitwise_and.reduce(bits, axis=0)
+    first_varying = int(np.unpackbits(varying).argmax())
+    flipped = np.where(member[:, [first_varying]], np.uint8(255), np.uint8(0))
     first: dict[bytes, int] = {}
-    return np.array([first.setdefault(row.tobytes(), len(first)) for row in rows])
+    return np.array([first.setdefault(row.tobytes(), len(first)) for row in (bits ^ flipped) & varying])

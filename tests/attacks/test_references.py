@@ -19,6 +19,7 @@ from jaxattack.attacks.membership.references import (
     choose_shadows,
     model_groups,
     on_grid,
+    shared_references,
 )
 from jaxattack.types import InputError, Observations
 
@@ -46,6 +47,22 @@ def test_a_record_has_as_many_references_a_side_whether_the_target_has_it_or_not
     references = choose_references(member, np.arange(12), "independent")
     assert (references.count(member) == 5).all()
     assert (references.count(~member) == 5).all()
+
+
+def test_a_target_and_its_complement_share_their_references_and_others_none():
+    member = complementary(8, 60, seed=1)[[0, 2, 1, 3, 4, 5, 6, 7]]
+    references = choose_references(member, np.array([0, 5, 1, 2, 4, 3]), "independent")
+    once, twins = shared_references(references)
+    assert sorted(sorted(references.targets[row].tolist()) for row in twins) == [[0, 2], [1, 3], [4, 5]]
+    for side in (member, ~member):
+        for count, row in zip(once.count(side), twins, strict=True):
+            np.testing.assert_array_equal(references.count(side)[row], [count, count])
+    for alone in (
+        choose_references(member, np.array([0, 2, 4]), "independent"),  # sets of two sizes
+        choose_references(member, np.arange(8), "leave-one-out"),
+        choose_references(exact(8, 60, seed=0), np.arange(8), "independent"),  # which leave out others at each record
+    ):
+        assert shared_references(alone)[1].tolist() == [[row] for row in range(len(alone.targets))]
 
 
 def test_models_of_the_same_members_and_of_all_others_are_left_out_wherever_they_stand():

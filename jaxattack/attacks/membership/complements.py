@@ -36,7 +36,7 @@ def complement_groups(
 
 def equal_counts(member: Bool[np.ndarray, "model record"]) -> bool:
     """Whether every record is in the same number of models."""
-    count = member[:, varying_records(member)].sum(axis=0)
+    count = member.sum(axis=0, dtype=np.int32)[varying_records(member)]
     return bool(len(count)) and bool((count == count[0]).all())
 
 

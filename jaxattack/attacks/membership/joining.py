@@ -32,24 +32,24 @@ from jaxtyping import Float
 from jaxattack.attacks.membership.predictive import Predictive, log_cdf, log_sf, z_score
 from jaxattack.types import InputError
 
-ByQuery = Float[np.ndarray, "target record query"]
-Joined = Float[np.ndarray, "target record"]
+ByQuery = Float[np.ndarray, "*target record query"]
+Joined = Float[np.ndarray, "*target record"]
 
 
 def mean(values: ByQuery) -> Joined:
     """The mean over queries."""
-    return values.mean(axis=2)
+    return values.mean(axis=-1)
 
 
 def largest(values: ByQuery) -> Joined:
     """The largest over queries."""
-    return values.max(axis=2)
+    return values.max(axis=-1)
 
 
 def lower_median(values: ByQuery) -> Joined:
     """The lower median over queries, which more than half of them reach."""
-    middle = (values.shape[2] - 1) // 2
-    return np.partition(values, middle, axis=2)[:, :, middle]
+    middle = (values.shape[-1] - 1) // 2
+    return np.partition(values, middle, axis=-1)[..., middle]
 
 
 RATIOS: dict[str, Callable[[ByQuery], Joined]] = {"mean": mean, "max": largest}

@@ -23,11 +23,17 @@ from jaxtyping import Float
 from jaxattack.attacks.membership import published
 from jaxattack.attacks.membership.fits import Sides, fit
 from jaxattack.attacks.membership.joining import RATIOS, TAILS, check_join
-from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.moments import centred_powers, moments
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.predictive import log_density
-from jaxattack.attacks.membership.references import PROTOCOLS, References, check_protocol, choose_references
+from jaxattack.attacks.membership.references import (
+    PROTOCOLS,
+    References,
+    check_protocol,
+    choose_references,
+    shared_references,
+)
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, Needs, Observations, Side, config
 
@@ -153,21 +159,25 @@ def scores(
         variance: of a record, as `LiRA` has it, but for "auto".
         join: how queries are joined.
     """
-    blocks = record_blocks(*phi.shape)
-    fits = {side: fit(phi, models, references, variance, blocks) for side, models in sides.items()}
+    once, twins = shared_references(references)
+    fits = {side: fit(phi, models, once, variance, record_blocks(*phi.shape)) for side, models in sides.items()}
+    targets = references.targets[twins]
     out = np.empty((len(references.targets), phi.shape[1]))
 
     def score_block(block: slice) -> None:
-        part = references.of(block)
+        part = once.of(block)
         powers = centred_powers(phi[:, block], part)
-        predictive = {side: fits[side](moments(powers, models[:, block], part)) for side, models in sides.items()}
-        own = powers.first[part.targets]
+        predictive = {
+            side: fits[side](moments(powers, models[:, block], part)).for_each() for side, models in sides.items()
+        }
+        own = powers.first[targets]
         if "in" in predictive:
             ratio = log_density(own, predictive["in"])
             ratio -= log_density(own, predictive["out"])
-            out[:, block] = RATIOS[join](ratio)
+            joined = RATIOS[join](ratio)
         else:
-            out[:, block] = TAILS[join](own, predictive["out"])
+            joined = TAILS[join](own, predictive["out"])
+        out[twins.ravel(), block] = joined.reshape(twins.size, -1)
 
-    map_threads(score_block, blocks)
+    map_threads(score_block, record_blocks(*phi.shape, values=CACHED_VALUES))
     return out

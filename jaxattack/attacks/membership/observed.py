@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
-from jaxattack.attacks.membership.references import References, TooFewReferences
+from jaxattack.attacks.membership.references import References, TooFewReferences, shared_references
 from jaxattack.types import InputError, Needs, Observations, OptimisedSignal, Side, Signal
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
@@ -108,10 +108,10 @@ def lacking(
         By side of membership how many references are needed and which records have fewer. Where a spread is needed and no
         record of some target has two references on a side, that is two and every record.
     """
-    models = {"in": member, "out": ~member}
+    models, once = {"in": member, "out": ~member}, shared_references(references)[0]
 
-    def counts(block: slice) -> list[tuple[Int[np.ndarray, "record"], Int[np.ndarray, "target"]]]:
-        count = [references.of(block).count(models[side][:, block]) for side in needs.sides]
+    def counts(block: slice) -> list[tuple[Int[np.ndarray, "record"], Int[np.ndarray, "set"]]]:
+        count = [once.of(block).count(models[side][:, block]) for side in needs.sides]
         return [(one.min(axis=0), one.max(axis=1)) for one in count]
 
     blocks = record_blocks(max(len(references.targets), len(member)), member.shape[1], 1)

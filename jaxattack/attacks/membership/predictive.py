@@ -20,17 +20,26 @@ class Predictive(NamedTuple):
         freedom: degrees of freedom of a Student-t; None for a Gaussian.
     """
 
-    location: Float[np.ndarray, "target record query"]
-    variance: Float[np.ndarray, "#target #record #query"]
-    freedom: Float[np.ndarray, "#target #record #query"] | None = None
+    location: Float[np.ndarray, "target *twin record query"]
+    variance: Float[np.ndarray, "#target *twin #record #query"]
+    freedom: Float[np.ndarray, "#target *twin #record #query"] | None = None
+
+    def for_each(self) -> Predictive:
+        """The same with an axis for the targets that have it in common."""
+        freedom = None if self.freedom is None else self.freedom[:, None]
+        return Predictive(self.location[:, None], self.variance[:, None], freedom)
 
 
 def log_density(x: Float[np.ndarray, "*shape"], predictive: Predictive) -> Float[np.ndarray, "*shape"]:
     """The logarithm of the density at x."""
     location, variance, freedom = predictive
-    square = (x - location) ** 2 / variance
+    square = x - location
+    square *= square
+    square /= variance
     if freedom is None:
-        return -0.5 * (square + np.log(2 * np.pi * variance))
+        square += np.log(2 * np.pi * variance)
+        square *= -0.5
+        return square
     constant = gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - 0.5 * np.log(np.pi * freedom * variance)
     return constant - (freedom + 1) / 2 * np.log1p(square / freedom)
 

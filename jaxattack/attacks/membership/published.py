@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, leave_one_out, map_threads, record_blocks
 from jaxattack.attacks.membership.predictive import Predictive, log_density
-from jaxattack.attacks.membership.references import References, entries
+from jaxattack.attacks.membership.references import References, entries, shared_references
 from jaxattack.types import Side
 
 TINY = 1e-30  # the published code's guard against a zero standard deviation
@@ -33,7 +33,7 @@ TINY = 1e-30  # the published code's guard against a zero standard deviation
 def score(
     phi: Float[np.ndarray, "model record query"],
     sides: Mapping[Side, Bool[np.ndarray, "model record"]],
-    references: References,
+    every: References,
     fix_variance: bool,
 ) -> Float[np.ndarray, "target record"]:
     """Scores of every record for each target.
@@ -41,16 +41,17 @@ def score(
     Args:
         phi: the logit-scaled confidence.
         sides: "out", and "in" for the online attack: which models are on this side.
-        references: of the targets; every record has one at least on each side.
+        every: the references of the targets; every record has one at least on each side.
         fix_variance: one standard deviation for all records instead of one each.
     """
-    blocks = record_blocks(*phi.shape)
+    references, twins = shared_references(every)
+    targets, blocks = every.targets[twins], record_blocks(*phi.shape)
     lengths = {side: _shortest(models, references, blocks) for side, models in sides.items()}
     fixed = None
     if fix_variance:
         side: Side = "in" if "in" in sides else "out"
         fixed = _overall_deviation(phi, sides[side], references, lengths[side], blocks)
-    out = np.empty((len(references.targets), phi.shape[1]))
+    out = np.empty((twins.size, phi.shape[1]))
 
     def score_block(block: slice) -> None:
         part = references.of(block)
@@ -58,13 +59,13 @@ def score(
         x -= x.mean(axis=0)
         x = part.prepare(x)
         density = {
-            side: log_density(x[part.targets], _predict(x, models[:, block], part, lengths[side], fixed))
+            side: log_density(x[targets], _predict(x, models[:, block], part, lengths[side], fixed).for_each())
             for side, models in sides.items()
         }
         ratio = density["in"] - density["out"] if "in" in density else -density["out"]
-        out[:, block] = ratio.mean(axis=2)
+        out[twins.ravel(), block] = ratio.mean(axis=-1).reshape(twins.size, -1)
 
-    map_threads(score_block, blocks)
+    map_threads(score_block, record_blocks(*phi.shape, values=CACHED_VALUES))
     return out
 
 
@@ -97,9 +98,13 @@ def _lists(side, references: References, length: int) -> Lists:
     most = int((side.sum(axis=0) - references.count(side)).max())
     drops = max(most, 1)
     size = length + drops
-    order = np.argsort(~side, axis=0, kind="stable")[:size]
+    number = np.cumsum(side, axis=0, dtype=np.int32)
+    order, filled = np.zeros((size, side.shape[1]), np.int32), np.zeros((size, side.shape[1]), bool)
+    model, record = np.nonzero(side & (number <= size))
+    at = number[model, record] - 1, record
+    order[at], filled[at] = model, True
     # How many slots come at and after a model's own; 0 where it is not in the list.
-    left = np.where(side, np.maximum(size + 1 - np.cumsum(side, axis=0), 0), 0)
+    left = np.where(side, np.maximum(size + 1 - number, 0), 0)
     slot = size - np.stack([left[references.targets], *(entries(left, models) for models in references.left_out)])
     removed = np.sort(slot, axis=0)[:drops]
     last = np.full(removed.shape[1:], size - 1)
@@ -108,7 +113,7 @@ def _lists(side, references: References, length: int) -> Lists:
         for _ in range(drops):
             last -= (removed == last).any(axis=0)
         removed[drop] = np.where(absent, last, removed[drop])
-    return Lists(order, np.take_along_axis(side, order, axis=0), np.sort(removed, axis=0))
+    return Lists(order, filled, np.sort(removed, axis=0))
 
 
 def _predict(x, side, references: References, lengths, fixed: Float[np.ndarray, "target"] | None) -> Predictive:
@@ -128,21 +133,24 @@ def _predict(x, side, references: References, lengths, fixed: Float[np.ndarray, 
 
 def _median(values, lists: Lists) -> Float[np.ndarray, "target record query"]:
     """The median of each target's list."""
-    values = np.where(lists.filled[:, :, None], values, np.inf)
-    order = np.argsort(values, axis=0, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=0)
+    values = np.moveaxis(np.where(lists.filled[:, :, None], values, np.inf), 0, -1)
+    order = np.argsort(values, axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
     rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(len(values))[:, None, None], axis=0)
-    removed = np.sort([np.take_along_axis(rank, slot[:, :, None], axis=0) for slot in lists.removed], axis=0)
-    rest = len(values) - len(removed)
+    np.put_along_axis(rank, order, np.arange(values.shape[-1])[None, None], axis=-1)
+    slots = np.moveaxis(lists.removed, -1, 0)[:, None]
+    removed = np.sort(
+        np.stack([np.take_along_axis(rank, slots[:, :, drop], axis=-1) for drop in range(slots.shape[2])]), axis=0
+    )
+    rest = values.shape[-1] - len(removed)
 
-    def at(index: int) -> Float[np.ndarray, "target record query"]:
+    def at(index: int) -> Float[np.ndarray, "record query target"]:
         place = np.full(removed.shape[1:], index)
         for one in removed:
             place += place >= one
-        return np.take_along_axis(ordered, place, axis=0)
+        return np.take_along_axis(ordered, place, axis=-1)
 
-    return (at((rest - 1) // 2) + at(rest // 2)) / 2
+    return np.moveaxis((at((rest - 1) // 2) + at(rest // 2)) / 2, -1, 0)
 
 
 def _sums(values, lists: Lists, exact: bool) -> Float[np.ndarray, "target record query"]:

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.references import (
     PROTOCOLS,
@@ -24,6 +24,7 @@ from jaxattack.attacks.membership.references import (
     check_protocol,
     choose_references,
     entries,
+    shared_references,
 )
 from jaxattack.signals import Phi
 from jaxattack.types import Needs, Observations, config
@@ -83,31 +84,42 @@ class AttackR:
         score = np.empty((len(models), phi.shape[1]))
 
         def score_block(block: slice) -> None:
-            score[:, block] = 1 - _levels(loss_of(phi[:, block]), outs[:, block], references.of(block), largest)
+            part = references.of(block)
+            levels = _levels(loss_of(phi[:, block]).T, outs[:, block].T, part, part.count(outs[:, block]).T, largest)
+            score[:, block] = 1 - levels.T
 
-        map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1))
+        map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1, CACHED_VALUES))
         return score
 
 
 def _levels(
-    loss: Float[np.ndarray, "model record"],
-    outs: Bool[np.ndarray, "model record"],
+    loss: Float[np.ndarray, "record model"],
+    outs: Bool[np.ndarray, "record model"],
     references: References,
+    number: Int[np.ndarray, "record target"],
     largest: float,
-) -> Float[np.ndarray, "target record"]:
+) -> Float[np.ndarray, "record target"]:
     """The interpolated distribution of the OUT references' losses at each target's own loss.
 
     One sort a record serves all targets: in sorted order a target's neighbours are the last OUT reference before the run of
     losses equal to its own and the first after it, and the target itself, being in that run, is neither.
+
+    Args:
+        loss: of every model.
+        outs: which of them were not trained on the record.
+        references: of the targets.
+        number: how many of their references were not trained on the record.
+        largest: the loss that the distribution ends at.
     """
-    order = np.argsort(loss, axis=0, kind="stable")
+    order = np.argsort(loss, axis=1, kind="stable")
     place = np.empty_like(order)
-    np.put_along_axis(place, order, np.arange(len(loss))[:, None], axis=0)
-    out = np.take_along_axis(outs, order, axis=0)
-    ordered = np.take_along_axis(loss, order, axis=0)
+    np.put_along_axis(place, order, np.arange(loss.shape[1])[None], axis=1)
+    out = np.take_along_axis(outs, order, axis=1)
+    ordered = np.take_along_axis(loss, order, axis=1)
+    after = loss.shape[1] - 1 - place
     below, lower = _before(ordered, out, order, place, references, 0.0)
-    above, upper = _before(ordered[::-1], out[::-1], order[::-1], len(loss) - 1 - place, references, largest)
-    own, number = loss[references.targets], references.count(outs)
+    above, upper = _before(ordered[:, ::-1], out[:, ::-1], order[:, ::-1], after, references, largest)
+    own = loss[:, references.targets]
     less = below + (own > 0)
     at_most = 1 + number - above + (own >= largest)
     gap = np.where(at_most > less, 1.0, upper - lower)
@@ -119,7 +131,7 @@ def _before(ordered, out, order, place, references: References, start: float):
     """How many OUT references come before the run of losses equal to each target's, and the loss of the nearest.
 
     Args:
-        ordered: the losses in order.
+        ordered: the losses in order, a record a row.
         out: which of them are of models not trained on the record.
         order: which model each is of.
         place: where each model's is.
@@ -127,24 +139,23 @@ def _before(ordered, out, order, place, references: References, start: float):
         start: the loss of the nearest where there is none.
     """
     first = np.ones(ordered.shape, bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    places = np.arange(len(ordered))[:, None]
-    run = np.take_along_axis(
-        np.maximum.accumulate(np.where(first, places, 0), axis=0), place[references.targets], axis=0
-    )
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    places = np.arange(ordered.shape[1])
+    begin = np.maximum.accumulate(np.where(first, places, 0), axis=1)
+    run = np.take_along_axis(begin, place[:, references.targets], axis=1)
     last = np.full(ordered.shape, -1)  # the last OUT model before each place
-    last[1:] = np.maximum.accumulate(np.where(out, places, -1), axis=0)[:-1]
-    count = np.take_along_axis(np.cumsum(out, axis=0) - out, run, axis=0)
-    nearest = np.take_along_axis(last, run, axis=0)
+    last[:, 1:] = np.maximum.accumulate(np.where(out, places, -1), axis=1)[:, :-1]
+    count = np.take_along_axis(np.cumsum(out, axis=1) - out, run, axis=1)
+    nearest = np.take_along_axis(last, run, axis=1)
     out_of = np.empty_like(out)
-    np.put_along_axis(out_of, order, out, axis=0)
+    np.put_along_axis(out_of, order, out, axis=1)
     for models in references.left_out:
-        count -= (models >= 0) & entries(out_of, models) & (entries(place, models) < run)
+        count -= (models.T >= 0) & entries(out_of.T, models).T & (run > entries(place.T, models).T)
     for _ in references.left_out:  # step over models that are left out
-        model = np.take_along_axis(order, nearest, axis=0)
-        hit = np.any([model == models for models in references.left_out], axis=0)
-        nearest = np.where(hit & (nearest >= 0), np.take_along_axis(last, nearest, axis=0), nearest)
-    return count, np.where(nearest >= 0, np.take_along_axis(ordered, nearest, axis=0), start)
+        model = np.take_along_axis(order, nearest, axis=1)
+        hit = np.any([model == models.T for models in references.left_out], axis=0)
+        nearest = np.where(hit & (nearest >= 0), np.take_along_axis(last, nearest, axis=1), nearest)
+    return count, np.where(nearest >= 0, np.take_along_axis(ordered, nearest, axis=1), start)
 
 
 @config
@@ -230,13 +241,15 @@ class Calibration:
         index = read_targets(observations, targets)
         references = choose_references(observations.member, index, self.protocol)
         sides = require_references(observations.member, references, self.needs(observations.models), self.name)
+        once, twins = shared_references(references)
+        owners, rows = references.targets[twins], twins.ravel()
         score = np.empty((len(index), phi.shape[1]))
 
         def score_block(block: slice) -> None:
-            part = references.of(block)
+            part = once.of(block)
             negative = part.prepare(-loss_of(phi[:, block]))
             means = [part.total(negative, models[:, block]) / part.count(models[:, block]) for models in sides.values()]
-            score[:, block] = negative[index] - sum(means) / len(means)
+            score[rows, block] = (negative[owners] - np.mean(means, axis=0)[:, None]).reshape(len(rows), -1)
 
-        map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1))
+        map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1, CACHED_VALUES))
         return score

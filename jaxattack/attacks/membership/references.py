@@ -83,7 +83,7 @@ class References:
 
     def count(self, side: Bool[np.ndarray, "model record"]) -> Int[np.ndarray, "target record"]:
         """How many references are on a side of membership."""
-        out = side.sum(axis=0) - side[self.targets]
+        out = side.sum(axis=0, dtype=np.int32) - side[self.targets]
         for models in self.left_out:
             out -= entries(side, models)
         return out
@@ -114,13 +114,18 @@ class References:
             mean -= count
             return mean
         top = x.max(axis=0)
-        depth = ((top - x) // BIN).astype(int)
+        below = top - x
+        bin_of = np.floor(below / BIN).astype(np.int32)
         out = np.full((len(self.targets), *x.shape[1:]), -math.inf)
-        for level in np.unique(depth):
-            share = np.exp(x - top + level * BIN, out=np.zeros(x.shape), where=depth == level)
+        for number in np.flatnonzero(np.bincount(bin_of.ravel())).tolist():
+            here = bin_of == number
+            share = np.exp(number * BIN - below, out=np.zeros(x.shape), where=here if number else True)
+            if not number:
+                share *= here
             total = self.total(self.prepare(share), side)
             part = np.log(total, out=np.full(out.shape, -math.inf), where=total > 0)
-            np.logaddexp(out, part - level * BIN, out=out)
+            part -= number * BIN
+            np.logaddexp(out, part, out=out)
         return out + top - count
 
     def includes(self, models: Int[np.ndarray, "target"], records: int) -> Bool[np.ndarray, "target record"]:
@@ -133,6 +138,21 @@ class References:
         for left_out in self.left_out:
             out &= left_out != models[:, None]
         return out
+
+
+def shared_references(references: References) -> tuple[References, Int[np.ndarray, "set twin"]]:
+    """Those of one target of each set with the same references, and the rows of the targets of each set.
+
+    A target and its complement have the same: what is said of references need be computed once for both. The sets are of one
+    size; where that cannot be, or references differ by record, every target is a set.
+    """
+    rows = np.arange(len(references.targets))[:, None]
+    if references.left_out and all(models.shape[1] == 1 for models in references.left_out):
+        apart = np.sort(np.stack([references.targets, *(models[:, 0] for models in references.left_out)]), axis=0)
+        _, inverse, count = np.unique(apart, axis=1, return_inverse=True, return_counts=True)
+        if (count == count[0]).all():
+            rows = np.argsort(inverse.ravel(), kind="stable").reshape(-1, count[0])
+    return references.rows(rows[:, 0]), rows
 
 
 class TooFewReferences(InputError):
@@ -152,11 +172,14 @@ def choose_references(
     if protocol == "leave-one-out":
         return References(targets=targets, left_out=(), exact=False)
     group, side = complement_groups(member)
-    partners = [np.flatnonzero((group == group[t]) & (np.arange(len(group)) != t)) for t in targets]
-    most = max(map(len, partners))
-    table = np.stack([np.pad(row, (0, most - len(row)), constant_values=-1) for row in partners])
-    left_out = [table[:, [at]] for at in range(most)]
+    together = group[targets][:, None] == group
+    together[np.arange(len(targets)), targets] = False
+    count = together.sum(axis=1)
+    table = np.argsort(~together, axis=1, kind="stable")[:, : count.max()]
+    table[np.arange(table.shape[1]) >= count[:, None]] = -1
+    left_out = [table[:, [at]] for at in range(table.shape[1])]
     if equal_counts(member):
+        partners = [row[row >= 0] for row in table]
         # Twins and complements that are left out may leave a record as many in and out already, as in pairs.
         surplus = [abs(int(side[t] + side[row].sum())) for t, row in zip(targets, partners, strict=True)]
         if any(surplus):

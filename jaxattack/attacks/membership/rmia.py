@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership.joining import VOTES, check_join
-from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.references import (
     PROTOCOLS,
@@ -36,6 +36,7 @@ from jaxattack.attacks.membership.references import (
     choose_references,
     choose_shadows,
     model_groups,
+    shared_references,
 )
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.signals import SoftmaxConfidence, TaylorConfidence
@@ -163,10 +164,10 @@ class RMIA:
             return "median" if self.online else "max"
         return "median" if self.counting else "mean"
 
-    def _offset(self, signal, member, targets) -> Float[np.ndarray, "target 1 1"]:
-        """a for each target."""
+    def _offset(self, signal, member, targets) -> Float[np.ndarray, "#target 1 1"]:
+        """a for each target, or for all."""
         if self.online or self.a != "tuned":
-            return np.full((len(targets), 1, 1), 0.0 if self.a == "tuned" else self.a, np.float64)
+            return np.full((1, 1, 1), 0.0 if self.a == "tuned" else self.a, np.float64)
         return tune_offset(signal[:, :, 0], member, self.protocol)[targets, None, None]
 
     def _log_ratios(
@@ -177,17 +178,22 @@ class RMIA:
         first = score if signal.shape[2] == 1 else np.empty_like(score)
 
         join = VOTES[self._join()]
+        once, twins = shared_references(references)
+        targets, rows = references.targets[twins], twins.ravel()
 
         def block_ratios(block: slice) -> None:
             x = signal[:, block].astype(np.float64)
-            part = references.of(block)
-            out = part.log_mean(x, sides["out"][:, block])
-            marginal = balanced(part.log_mean(x, sides["in"][:, block]), out) if self.online else raised(out, offset)
-            ratio = x[part.targets] - marginal
-            first[:, block] = ratio[:, :, 0]
-            score[:, block] = join(ratio)
+            part = once.of(block)
+            out = part.log_mean(x, sides["out"][:, block])[:, None]
+            if self.online:
+                marginal = balanced(part.log_mean(x, sides["in"][:, block])[:, None], out)
+            else:
+                marginal = raised(out, offset if len(offset) == 1 else offset[twins])
+            ratio = (x[targets] - marginal).reshape(len(rows), *x.shape[1:])
+            first[rows, block] = ratio[:, :, 0]
+            score[rows, block] = join(ratio)
 
-        map_threads(block_ratios, record_blocks(*signal.shape))
+        map_threads(block_ratios, record_blocks(*signal.shape, values=CACHED_VALUES))
         return score, first
 
 
@@ -214,7 +220,7 @@ def balanced(log_in: np.ndarray, log_out: np.ndarray) -> np.ndarray:
     return np.logaddexp(log_in, log_out) - math.log(2)
 
 
-def raised(log_out: np.ndarray, offset: Float[np.ndarray, "target 1 1"]) -> np.ndarray:
+def raised(log_out: np.ndarray, offset: Float[np.ndarray, "*target 1 1"]) -> np.ndarray:
     """Offline log p(x) = log (((1 + a) mean_out + (1 - a)) / 2), with a for each target."""
     floor = np.full(offset.shape, -math.inf)
     np.log(1 - offset, out=floor, where=offset < 1)

@@ -67,7 +67,8 @@ def _by_group(
     alpha: float | None,
 ) -> Float[np.ndarray, "group"]:
     """The threshold of each group, in one pass over all records; every group has members and others, and there is no NaN."""
-    order = np.lexsort((-score, group))
+    order = np.argsort(-score)
+    order = order[np.argsort(group[order].astype(np.min_scalar_type(int(group.max()))), kind="stable")]
     score, member, group = score[order], member[order], group[order]
     start = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     row = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(group))))
@@ -95,44 +96,58 @@ def _counts(
 
 
 def class_thresholds(
-    score: Float[np.ndarray, "record"],
-    member: Bool[np.ndarray, "record"],
+    score: Float[np.ndarray, "*shadow record"],
+    member: Bool[np.ndarray, "*shadow record"],
     label: Int[np.ndarray, "record"],
-    readable: Bool[np.ndarray, "record"],
+    readable: Bool[np.ndarray, "*shadow record"],
     alpha: float | None = None,
-) -> Float[np.ndarray, "cls"]:
+) -> Float[np.ndarray, "*shadow cls"]:
     """The threshold of each class; a class with only members or only non-members takes that of all records together.
 
     Args:
-        score: of the shadow.
-        member: of the shadow.
+        score: of the shadow, or of several.
+        member: of each shadow.
         label: 0 to one less than the number of classes.
         readable: the records whose membership is read.
         alpha: as for `select_threshold`.
+
+    Raises:
+        InputError: as `select_threshold`, of the first shadow of which it is so.
     """
-    require_sides(score[readable], member[readable])
+    shadows, records = score.shape[:-1], score.shape[-1]
+    score, member, readable = (part.reshape(-1, records) for part in (score, member, readable))
+    _require_sides_of_each(score, member, readable)
     count = int(label.max()) + 1
-    sides = [np.bincount(label[readable & side], minlength=count) for side in (member, ~member)]
-    own = np.minimum(*sides) > 0
-    thresholds = np.empty(count)
-    if not own.all():
-        thresholds[:] = select_threshold(score[readable], member[readable], alpha)
-    records = readable & own[label]
+    group = np.arange(len(score))[:, None] * count + label
+    sides = [np.bincount(group[readable & side], minlength=len(score) * count) for side in (member, ~member)]
+    own = (np.minimum(*sides) > 0).reshape(-1, count)
+    thresholds = np.empty(own.shape)
+    short = np.flatnonzero(~own.all(axis=1))
+    if len(short):
+        there = readable[short]
+        thresholds[short] = _by_group(score[short][there], member[short][there], np.nonzero(there)[0], alpha)[:, None]
+    there = readable & own[:, label]
     if own.any():
-        thresholds[own] = _by_group(score[records], member[records], label[records], alpha)
-    return thresholds
+        thresholds[own] = _by_group(score[there], member[there], group[there], alpha)
+    return thresholds.reshape(*shadows, count)
+
+
+def _require_sides_of_each(score, member, readable) -> None:
+    inside = (member & readable).sum(axis=1)
+    wrong = (inside == 0) | (inside == readable.sum(axis=1)) | (np.isnan(score) & readable).any(axis=1)
+    for row in np.flatnonzero(wrong)[:1]:
+        require_sides(score[row, readable[row]], member[row, readable[row]])
 
 
 def record_thresholds(
-    score: Float[np.ndarray, "record"],
-    member: Bool[np.ndarray, "record"],
+    score: Float[np.ndarray, "*shadow record"],
+    member: Bool[np.ndarray, "*shadow record"],
     label: Int[np.ndarray, "record"],
-    readable: Bool[np.ndarray, "record"],
+    readable: Bool[np.ndarray, "*shadow record"],
     *,
     alpha: float | None,
     classwise: bool,
-) -> Float[np.ndarray, "record"]:
+) -> Float[np.ndarray, "*shadow record"]:
     """The threshold of each record: that of its class, or one for all (arguments as for `class_thresholds`)."""
-    if classwise:
-        return class_thresholds(score, member, label, readable, alpha)[label]
-    return np.full(len(score), select_threshold(score[readable], member[readable], alpha))
+    classes = label if classwise else np.zeros_like(label)
+    return class_thresholds(score, member, classes, readable, alpha)[..., classes]

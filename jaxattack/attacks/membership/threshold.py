@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
 
-from jaxattack.attacks.membership.leave_one_out import map_threads
+from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
@@ -139,23 +139,26 @@ class Threshold:
         signal = read_signal(observations, self.signals[0])[:, :, 0]
         models = read_targets(observations, targets)
         turn = QUANTITIES[self.quantity][1]
-        score = turn(signal[models])
-        if self.references:
-            label = np.unique(observations.label, return_inverse=True)[1]
-            shadows = shadows_of(observations.member, models, self.protocol)
+        if not self.references:
+            return turn(signal[models])
+        every = turn(signal)
+        score = every[models]
+        label = np.unique(observations.label, return_inverse=True)[1]
+        shadows = shadows_of(observations.member, models, self.protocol)
 
-            def thresholds(row: int) -> Float[np.ndarray, "record"]:
-                model, records = shadows[row]
-                return record_thresholds(
-                    turn(signal[model]),
-                    observations.member[model],
-                    label,
-                    records,
-                    alpha=self.alpha,
-                    classwise=self.classwise,
-                )
+        def subtract_thresholds(rows: slice) -> None:
+            shadow = [one.model for one in shadows[rows]]
+            score[rows] -= record_thresholds(
+                every[shadow],
+                observations.member[shadow],
+                label,
+                np.stack([one.records for one in shadows[rows]]),
+                alpha=self.alpha,
+                classwise=self.classwise,
+            )
 
-            score -= np.stack(map_threads(thresholds, range(len(models))))
+        # Blocks of the targets: each is sorted as a whole.
+        map_threads(subtract_thresholds, record_blocks(signal.shape[1], len(models), 1, CACHED_VALUES))
         return score
 
 
