@@ -37,9 +37,9 @@ class Draft:
     """What an attack stole, before it is compared with its victim.
 
     Attributes:
-        attack: the attack's name.
         stolen: the model as the attack's family knows it (a tree, a network, a projection).
         answer: x["query *feature"] -> Answer, as the victim would give it without rounding.
+        attack: the attack's name.
         parameters: named arrays; empty for what has none.
         model: a jaxattack Model for which ``Variables(parameters, {})`` are the variables; None for what is no network.
         cost: what was asked.
@@ -50,10 +50,10 @@ class Draft:
         notes: what else the attack found, name -> number or text (hidden size, leaves, hypotheses tried).
     """
 
-    attack: str
     stolen: Any
     answer: Callable[[np.ndarray], Answer]
-    cost: Ledger
+    attack: str = ""
+    cost: Ledger = field(default_factory=Ledger)
     parameters: Mapping[str, np.ndarray] = field(default_factory=dict)
     model: Model | None = None
     stop: str = ""

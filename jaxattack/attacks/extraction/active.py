@@ -18,20 +18,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 
-from jaxattack.attacks.extraction.campaign import steal
+from jaxattack.attacks.extraction.campaign import Campaign
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Stolen, Substitute
-from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.perturb.deepfool import deepfool
 from jaxattack.perturb.featurefool import featurefool
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, Variables, config
+from jaxattack.types import EVERY_LEVEL, Access, InputError, Variables, config
 
 
 @config
-class Active(Attack):
+class Active(Campaign):
     """Active learning from a pool.
 
     Attributes:
@@ -127,17 +126,6 @@ class Active(Attack):
             return among[view.rng.permutation(len(among))[: view.queries]]
         rank = rank_by("margin" if last == "adversarial" else last, view, stolen, left[among])
         return among[rank[: view.queries]]
-
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the model; see `ExtractionAttack.steal`."""
-        return steal(self, oracle, seed=seed, pool=pool, progress=progress)
 
 
 def _confidence(stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "record cls"]:

@@ -68,6 +68,21 @@ def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "
         )
 
 
+def require_every_class(attack: ExtractionAttack, access: Access) -> None:
+    """Refuse terms that withhold classes.
+
+    Raises:
+        InputError: only the top classes are answered, or one class with a confidence of 1.
+    """
+    if access.top and access.top < access.classes:
+        raise InputError(
+            f"{attack.name} needs every class and this victim answers the top {access.top} of {access.classes}: "
+            "choose rounded, or retraining."
+        )
+    if access.level == "probability" and access.classes < 2:
+        raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
+
+
 def too_small(attack: ExtractionAttack, access: Access, refusal: BudgetSpent) -> InputError:
     """What to raise where the budget ended before anything was learnt."""
     return InputError(f"{refusal} {attack.name} needs at least {attack.needs(access):,} queries for this victim.")

@@ -25,8 +25,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 
-from jaxattack.attacks.extraction.asking import log_probability, require, too_small
-from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.extraction.asking import log_probability
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import (
     NUMBERS,
     Access,
@@ -36,7 +36,6 @@ from jaxattack.types import (
     InputError,
     Oracle,
     Precision,
-    Progress,
     config,
 )
 
@@ -125,43 +124,31 @@ class Binned(Attack):
         """The empty query, each category, and both ends of each number; every bin edge is extra."""
         return 1 + int(np.where(access.inputs.categories > 0, access.inputs.categories, 2).sum())
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,  # noqa: ARG002 - nothing is drawn at random
-        pool: np.ndarray | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the pipeline, as `ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the pipeline.
 
         Raises:
             InputError: an access level without numbers, a victim that needs every feature, or a budget below `needs`.
         """
-        require(self, oracle, pool)
-        inputs = oracle.access.inputs
+        oracle, inputs = theft.oracle, theft.access.inputs
         if not inputs.missing or len(inputs.shape) != 1:
             raise InputError(
                 "binned asks for one feature at a time and this victim needs every feature: choose softmax."
             )
-        before = oracle.ledger
         search = _Search(self, oracle)
         reason, count, rounds = "", 0, int(np.ceil(np.log2(2 / self.resolution)))
         try:
             while search.bisect():
                 count += 1
-                if progress:
-                    progress("bisections", min(count, rounds), rounds)
+                theft.report("bisections", min(count, rounds), rounds)
         except BudgetSpent as refusal:
             reason = f"{refusal} {search.undecided} edges are not yet found to within the resolution."
         bins = search.bins()
         weights = {f"weight{number}": weight for number, weight in enumerate(bins.weights)}
         edges = {f"edge{number}": edge for number, edge in enumerate(bins.edges)}
         return Draft(
-            attack=self.name,
             stolen=bins,
             answer=bins.answer,
-            cost=oracle.ledger - before,
             parameters={"bias": bins.bias, "slope": bins.slopes, **weights, **edges},
             stop=reason,
             notes={"bins": [len(weight) for weight in bins.weights], "resolution": self.resolution},
@@ -190,10 +177,7 @@ class _Search:
         feature, value = np.repeat(np.arange(len(values)), [len(some) for some in values]), np.concatenate(values)
         queries = np.full((1 + len(feature), len(values)), np.nan)
         queries[np.arange(1, len(queries)), feature] = value
-        try:
-            score = _score(oracle(queries))
-        except BudgetSpent as refusal:
-            raise too_small(attack, access, refusal) from refusal
+        score = _score(oracle(queries))
         self._bias, self._probe = score[0], Probes(feature, value, score[1:] - score[0])
 
     @property

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.lines import Ask, along, crossings
 from jaxattack.attacks.extraction.substitute import encoding
+from jaxattack.attacks.search.bisect import OCTAVES, Ask, along, bisect
 from jaxattack.types import Access, BudgetSpent, Inputs
 
 
@@ -86,17 +86,6 @@ class Sides(NamedTuple):
     refusal: BudgetSpent | None
 
 
-def bisect(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, depth: int) -> Meetings:
-    """Where the class of ``a`` ends on the segment to b, to a share 2^-depth of it."""
-    low, high = np.zeros(len(a)), np.ones(len(a))
-    for _ in range(depth if len(a) else 0):
-        middle = (low + high) / 2
-        answer = ask(along(a, b, middle))
-        same = answer == own
-        low, high, other = np.where(same, middle, low), np.where(same, high, middle), np.where(same, other, answer)
-    return Meetings(a, b, (low + high) / 2, own, other)
-
-
 def measure(ask: Ask, edges: Meetings, access: Access, beyond: float) -> Sides:
     """What step 2 of the module tells of every boundary.
 
@@ -139,7 +128,7 @@ def _slopes(
     start = points[boundary]
     end = start.copy()
     end[row, feature] = np.where(row % 2 == 1, box[1][feature], box[0][feature])
-    crossing = crossings(ask, start, end, edges.own[boundary], bits)
+    crossing = bisect(ask, start, end, edges.own[boundary], bits, octaves=OCTAVES)
     # What was asked, after rounding, and not what was meant: a range far from 0 leaves few digits to a small step.
     distance = along(start, end, crossing.share)[row, feature] - start[row, feature]
     good = crossing.reached & (crossing.label == edges.other[boundary]) & (distance != 0)
@@ -165,7 +154,7 @@ def _steps(
         inside = label == edges.own[boundary]
         rising = np.where(inside[:, None], -slope[boundary], slope[boundary])
         end = np.where(rising > 0, box[1], np.where(rising < 0, box[0], start))
-        crossing = crossings(ask, start, end, label, bits)
+        crossing = bisect(ask, start, end, label, bits, octaves=OCTAVES)
     except BudgetSpent as refusal:
         return steps, len(row), refusal
     steps[boundary, place] = -np.sum(slope[boundary] * (along(start, end, crossing.share) - start), axis=1)

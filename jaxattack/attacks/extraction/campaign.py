@@ -22,6 +22,7 @@ from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.fitting import fit
 from jaxattack.attacks.extraction.rounds import History, Round, Strategy, View
 from jaxattack.attacks.extraction.substitute import Stolen, targets
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import (
     Access,
     Answer,
@@ -74,16 +75,13 @@ class _Member:
         self.snapshots.append(Snapshot(queries, stolen.answer))
 
 
-def steal(
-    attack: Strategy,
-    oracle: Oracle,
-    *,
-    seed: int = 0,
-    pool: Shaped[np.ndarray, "record *feature"] | None = None,
-    progress: Progress | None = None,
-) -> Draft:
-    """Run an attack in rounds alone; arguments as of `ExtractionAttack.steal`."""
-    return _campaign([(_affordable(attack, oracle, pool), seed)], oracle, pool, progress)[0]
+class Campaign(Attack):
+    """An attack in rounds: a subclass is a `Strategy`."""
+
+    def run(self: Any, theft: Theft) -> Draft:
+        """Run it alone."""
+        member = _affordable(self, theft.oracle, theft.pool), theft.seed
+        return _campaign([member], theft.oracle, theft.pool, theft.report)[0]
 
 
 def _affordable(attack: Strategy, oracle: Oracle, pool: np.ndarray | None) -> Strategy:

@@ -23,7 +23,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction import rbf
-from jaxattack.attacks.extraction.convex import multinomial
 from jaxattack.attacks.extraction.substitute import (
     FEWEST,
     Stolen,
@@ -32,6 +31,7 @@ from jaxattack.attacks.extraction.substitute import (
     network,
     on_queries,
 )
+from jaxattack.attacks.search.descent import minimise
 from jaxattack.models.batches import pad_batch
 from jaxattack.training.ensemble import device_mesh
 from jaxattack.training.single import Membership
@@ -176,6 +176,35 @@ def _network_program(model: Model, substitute: Substitute) -> Any:
         return parameters | {LATE: late}
 
     return _over_models(one)
+
+
+def multinomial(
+    feature: Float[jax.Array, "row feature"],
+    target: Float[jax.Array, "row cls"],
+    weight: Float[jax.Array, "row"],
+    ridge: float,
+    steps: int | Int[jax.Array, ""],
+    start: Float[jax.Array, "feature+1 cls"],
+) -> Float[jax.Array, "feature+1 cls"]:
+    """Weights, the intercept last, of the least cross entropy with a ridge on all but the intercept.
+
+    Args:
+        feature: of each row.
+        target: distributions over the classes.
+        weight: of each row.
+        ridge: times half the squared weights, beside the mean loss of a row.
+        steps: of L-BFGS, at most.
+        start: weights to start from.
+    """
+    share = weight / jnp.maximum(jnp.sum(weight), 1.0)
+
+    def loss(flat):
+        both = flat.reshape(start.shape)
+        logit = feature @ both[:-1] + both[-1:]
+        entropy = jax.nn.logsumexp(logit, axis=1) - jnp.sum(logit * target, axis=1)
+        return jnp.sum(entropy * share) + 0.5 * ridge * jnp.sum(both[:-1] ** 2)
+
+    return minimise(loss, start.ravel(), steps).reshape(start.shape)
 
 
 def _softmaxes(

@@ -16,18 +16,16 @@ and 56% of the test records fooled by the fast gradient sign method at 0.15.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Shaped
 
-from jaxattack.attacks.extraction.campaign import steal
+from jaxattack.attacks.extraction.campaign import Campaign
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.perturb.signs import sign_of_gradient
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, Variables, config
+from jaxattack.types import EVERY_LEVEL, Access, InputError, Variables, config
 
 
 @config
-class Jacobian(Attack):
+class Jacobian(Campaign):
     """Augmentation along the substitute's Jacobian.
 
     Attributes:
@@ -84,14 +82,3 @@ class Jacobian(Attack):
         inputs, history = view.inputs, view.history
         sign = sign_of_gradient(model, variables, history.x, history.label)
         return Choice(np.clip(history.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high))
-
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the model; see `ExtractionAttack.steal`."""
-        return steal(self, oracle, seed=seed, pool=pool, progress=progress)

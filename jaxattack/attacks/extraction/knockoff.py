@@ -19,22 +19,21 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from sklearn.cluster import KMeans
 
-from jaxattack.attacks.extraction.campaign import steal
+from jaxattack.attacks.extraction.campaign import Campaign
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.attacks.extraction.verification import Attack
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, config
+from jaxattack.types import EVERY_LEVEL, Access, InputError, config
 
 Sampling = Literal["random", "adaptive"]
 
 
 @config
-class Knockoff(Attack):
+class Knockoff(Campaign):
     """A substitute trained on a victim's answers to a pool.
 
     Attributes:
@@ -107,17 +106,6 @@ class Knockoff(Attack):
         left = bandit.left.copy()
         left[record] = False
         return Choice(pool[record], bandit._replace(left=left, arms=bandit.cluster[record], guess=guess))
-
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the model; see `ExtractionAttack.steal`."""
-        return steal(self, oracle, seed=seed, pool=pool, progress=progress)
 
 
 class Bandit(NamedTuple):

@@ -20,14 +20,14 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction import scales
-from jaxattack.attacks.extraction.asking import require, too_small, uniform
-from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, bisect, measure
-from jaxattack.attacks.extraction.lines import OCTAVES, Ask
+from jaxattack.attacks.extraction.asking import too_small, uniform
+from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, measure
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, encoding, network, on_queries
-from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.attacks.search.bisect import OCTAVES, Ask, bisect
 from jaxattack.types import (
     EVERY_LEVEL,
     Access,
@@ -36,10 +36,6 @@ from jaxattack.types import (
     Draft,
     InputError,
     Inputs,
-    Ledger,
-    Oracle,
-    Progress,
-    Snapshot,
     config,
 )
 
@@ -97,57 +93,35 @@ class LowdMeek(Attack):
             BATCH + comb(access.classes, 2) * fine.depth + (access.classes - 1) * features * (fine.bits + OCTAVES + 2)
         )
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the classifier up to a positive factor; see `ExtractionAttack.steal`. It answers with labels alone."""
-        require(self, oracle, pool)
-        access, before, rng = oracle.access, oracle.ledger, np.random.default_rng(seed)
+    def run(self, theft: Theft) -> Draft:
+        """Steal the classifier up to a positive factor. It answers with labels alone."""
+        access, rng, tell = theft.access, theft.rng, theft.report
         _require_numbers(access)
-        tell = progress or (lambda *_: None)
 
         def ask(x: np.ndarray) -> np.ndarray:
-            return oracle(x.reshape(-1, *access.inputs.shape)).label
+            return theft.oracle(x.reshape(-1, *access.inputs.shape)).label
 
-        try:
-            tell("steps", 0, 3)
-            x, label = _search(ask, access, None if pool is None else pool.reshape(len(pool), -1), self.search, rng)
-            tell("steps", 1, 3)
-            meetings = _meetings(ask, x, label, access, rng)
-            edges = meetings.take(scales.tree(meetings.own, meetings.other))
-            tell("steps", 2, 3)
-            sides = measure(ask, edges, access, self.beyond)
-        except BudgetSpent as refusal:
-            raise too_small(self, access, refusal) from refusal
+        tell("steps", 0, 3)
+        pool = None if theft.pool is None else theft.pool.reshape(len(theft.pool), -1)
+        x, label = _search(ask, access, pool, self.search, rng)
+        tell("steps", 1, 3)
+        meetings = _meetings(ask, x, label, access, rng)
+        edges = meetings.take(scales.tree(meetings.own, meetings.other))
+        tell("steps", 2, 3)
+        sides = measure(ask, edges, access, self.beyond)
         weight, fixed, refusal = _join(ask, sides.value, edges, meetings, access, rng)
         tell("steps", 3, 3)
         stolen = _as_model(weight, access, label)
         agreement = float(np.mean(stolen.answer(x.reshape(-1, *access.inputs.shape)).label == label))
         reason = self._reason(access, sides, refusal, len(np.unique(label)), fixed, agreement)
         notes = {"boundaries": len(edges.own), "out of reach": sides.unreached, "agreement in search": agreement}
-        return self._draft(stolen, oracle.ledger - before, reason, notes)
-
-    def _draft(self, stolen: Stolen, cost: Ledger, reason: str, notes: dict[str, float]) -> Draft:
-        """The model, of which labels alone are known."""
-
-        def answer(x: np.ndarray) -> Answer:
-            return Answer(stolen.answer(x).label)
-
         return Draft(
-            attack=self.name,
             stolen=stolen,
-            answer=answer,
+            answer=lambda x: Answer(stolen.answer(x).label),
             parameters=stolen.parameters,
             model=stolen.model,
-            cost=cost,
             stop=reason,
             exact=False,
-            snapshots=(Snapshot(cost.queries, answer),),
             notes=notes,
         )
 
@@ -252,7 +226,8 @@ def _cross(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.nd
         first = np.unique(pairs, return_index=True)[1]
         first = first[pairs[first] >= 0]
         a, b, own, other = a[first], b[first], own[first], other[first]
-    return bisect(ask, a, b, own, other, PRECISIONS[access.precision].depth)
+    crossing = bisect(ask, a, b, own, PRECISIONS[access.precision].depth, label=other)
+    return Meetings(a, b, crossing.share, own, crossing.label)
 
 
 def _join(

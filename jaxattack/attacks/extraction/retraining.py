@@ -19,14 +19,14 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.campaign import steal
+from jaxattack.attacks.extraction.campaign import Campaign
 from jaxattack.attacks.extraction.rounds import Choice, Round, View
-from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, Substitute
-from jaxattack.attacks.extraction.verification import Attack
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.substitute import SOFTMAX, Substitute
+from jaxattack.attacks.search.bisect import along, bisect
+from jaxattack.types import EVERY_LEVEL, Access, InputError, config
 
 Sampling = Literal["uniform", "line-search", "adaptive"]
 
@@ -41,7 +41,7 @@ ALPHA = 100
 
 
 @config
-class Retraining(Attack):
+class Retraining(Campaign):
     """Label-only retraining.
 
     Attributes:
@@ -112,17 +112,6 @@ class Retraining(Attack):
         spare = uniform(view.inputs, view.queries - new - len(near), view.rng)
         return Choice(np.concatenate([near, random, spare]))
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the model; see `ExtractionAttack.steal`. A pool is optional."""
-        return steal(self, oracle, seed=seed, pool=pool, progress=progress)
-
 
 def even(total: int, parts: int) -> list[int]:
     """Whole numbers that differ by at most one and add up, the larger first."""
@@ -131,11 +120,13 @@ def even(total: int, parts: int) -> list[int]:
 
 def on_boundary(view: View, queries: int) -> Float[np.ndarray, "query *feature"]:
     """Points on the local model's boundary, half of them to each side of it; fewer where it labels everything alike."""
-    assert view.stolen is not None
-    label = view.stolen.answer(view.history.x).label
+    stolen = view.stolen
+    assert stolen is not None
+    label = stolen.answer(view.history.x).label
     first, second = pairs(label, queries, view.rng)
-    a, b = bisect(view.stolen, view.history.x[first], view.history.x[second], label[first])
-    return np.where(_over(view.rng.random(len(a)) < 0.5, a), a, b)
+    a, b, own = view.history.x[first], view.history.x[second], label[first]
+    change = bisect(lambda x: stolen.answer(x).label, a, b, own, BISECTIONS, label=label[second])
+    return along(a, b, np.where(view.rng.random(len(a)) < 0.5, change.low, change.high))
 
 
 def pairs(
@@ -151,17 +142,6 @@ def pairs(
     return first, second
 
 
-def bisect(
-    stolen: Stolen, a: np.ndarray, b: np.ndarray, label: Int[np.ndarray, "pair"]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each segment cut down to the boundary of a local model: the end that keeps the label of ``a``, and the other."""
-    for _ in range(BISECTIONS):
-        middle = (a + b) / 2
-        same = _over(stolen.answer(middle).label == label, a)
-        a, b = np.where(same, middle, a), np.where(same, b, middle)
-    return a, b
-
-
 def _bisection(view: View) -> Choice:
     """The midpoints of the segments at hand, narrowed by their last answers, or of new segments."""
     if (view.number - 1) % DEPTH == 0 or view.memory is None:
@@ -170,13 +150,9 @@ def _bisection(view: View) -> Choice:
     else:
         a, b, label = view.memory
         middle, answer = view.history.x[-len(a) :], view.history.label[-len(a) :]
-        same = _over(answer == label, a)
+        same = (answer == label).reshape(-1, *[1] * (a.ndim - 1))
         a, b = np.where(same, middle, a), np.where(same, b, middle)
         ends = a[: view.queries], b[: view.queries], label[: view.queries]
     if not len(ends[0]):
         return Choice(uniform(view.inputs, view.queries, view.rng))
     return Choice((ends[0] + ends[1]) / 2, ends)
-
-
-def _over(mask: Bool[np.ndarray, "pair"], x: np.ndarray) -> np.ndarray:
-    return mask.reshape(-1, *([1] * (x.ndim - 1)))

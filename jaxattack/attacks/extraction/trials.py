@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.search.bisect import along, bisect
 from jaxattack.types import Inputs
 
 Label = Callable[[np.ndarray], Int[np.ndarray, "query"]]
@@ -155,14 +156,10 @@ def _between_numbers(
 ) -> Float[np.ndarray, "query feature"]:
     if not len(a):
         return a
-    near, far = np.zeros(len(a)), np.ones(len(a))
-    for _ in range(BISECTIONS):
-        middle = (near + far) / 2
-        same = of(a + middle[:, None] * (b - a)) == own
-        near, far = np.where(same, middle, near), np.where(same, far, middle)
+    change = bisect(of, a, b, own, BISECTIONS)
     step = 10.0 ** rng.uniform(*STEPS, len(a))
-    sides = np.clip([near - step, far + step], 0.0, 1.0)
-    return np.concatenate([a + share[:, None] * (b - a) for share in sides])
+    sides = np.clip([change.low - step, change.high + step], 0.0, 1.0)
+    return np.concatenate([along(a, b, share) for share in sides])
 
 
 def _between_codes(

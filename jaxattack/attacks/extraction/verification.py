@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction import trials as places
-from jaxattack.attacks.extraction.asking import ask_within_budgets, require
+from jaxattack.attacks.extraction.asking import ask_within_budgets, require, require_every_class, too_small
 from jaxattack.types import (
     Access,
     Answer,
@@ -110,8 +110,59 @@ def _digests(x: np.ndarray) -> list[int]:
     return [hash(record.tobytes()) for record in np.ascontiguousarray(x, np.float64) + 0.0]
 
 
+class Theft(NamedTuple):
+    """What an attack is run with.
+
+    Attributes:
+        oracle: counts the queries.
+        rng: the only source of what is random.
+        seed: of it.
+        pool: records of the attacker's own.
+        report: called with what is being done, how much of it, and of how much.
+    """
+
+    oracle: Oracle
+    rng: np.random.Generator
+    seed: int
+    pool: Shaped[np.ndarray, "record *feature"] | None
+    report: Progress
+
+    @property
+    def access(self) -> Access:
+        """The victim's terms."""
+        return self.oracle.access
+
+
 class Attack:
-    """An extraction attack: a subclass says how to `steal`, and calling it verifies what was stolen."""
+    """An extraction attack; calling it verifies what was stolen.
+
+    A subclass has a method ``run``, `Theft` -> Draft, that leaves the Draft's name and cost to `steal` and lets
+    `BudgetSpent` pass where nothing was learnt.
+
+    Attributes:
+        every_class: whether it refuses a victim that withholds classes.
+    """
+
+    every_class = False
+
+    def steal(
+        self: Any,
+        oracle: Oracle,
+        *,
+        seed: int = 0,
+        pool: Shaped[np.ndarray, "record *feature"] | None = None,
+        progress: Progress | None = None,
+    ) -> Draft:
+        """Steal the model and compare nothing, as `jaxattack.types.ExtractionAttack` says."""
+        require(self, oracle, pool)
+        if self.every_class:
+            require_every_class(self, oracle.access)
+        before = oracle.ledger
+        try:
+            draft = self.run(Theft(oracle, np.random.default_rng(seed), seed, pool, progress or (lambda *_: None)))
+        except BudgetSpent as refusal:
+            raise too_small(self, oracle.access, refusal) from refusal
+        return replace(draft, attack=self.name, cost=oracle.ledger - before)
 
     def __call__(
         self: ExtractionAttack,

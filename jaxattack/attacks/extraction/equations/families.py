@@ -25,7 +25,7 @@ from scipy.linalg import helmert
 from jaxattack.attacks.extraction import substitute
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
 from jaxattack.attacks.search.least_squares import Residual
-from jaxattack.types import Access, Answer, Draft, Ledger, Model, Variables
+from jaxattack.types import Access, Answer, Draft, Model, Variables
 
 Logits = Callable[[Mapping[str, Any], jax.Array], jax.Array]
 """Parameters and x["query feature"] -> logits["query cls"]."""
@@ -143,27 +143,21 @@ def flat_draft(logits: Logits, parameters: Mapping[str, Any], access: Access, **
     return draft(flat_model(logits, sizes), parameters, access, **fields)
 
 
-def draft(
-    model: Model, parameters: Mapping[str, Any], access: Access, *, attack: str, cost: Ledger, **fields: Any
-) -> Draft:
+def draft(model: Model, parameters: Mapping[str, Any], access: Access, **fields: Any) -> Draft:
     """A Draft whose answers are those of a model.
 
     Args:
         model: takes the parameters.
         parameters: named arrays.
         access: the victim's terms.
-        attack: its name.
-        cost: what it asked.
         fields: other fields of the Draft.
     """
     arrays = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
     return Draft(
-        attack=attack,
         stolen=arrays,
         answer=answering(model, arrays, access),
         parameters=arrays,
         model=model,
-        cost=cost,
         **fields,
     )
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.attacks.extraction.asking import require, too_small, uniform
+from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS
 from jaxattack.attacks.extraction.equations.kernel import Kernel
 from jaxattack.attacks.extraction.equations.linear import Softmax
@@ -24,20 +24,18 @@ from jaxattack.attacks.extraction.equations.mlp import Mlp
 from jaxattack.attacks.extraction.equations.ovr import OneVsRest
 from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.attacks.extraction.equations.terms import exact
-from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.metrics import fidelity
 from jaxattack.types import (
     NUMBERS,
     Access,
     Answer,
     Bias,
-    BudgetSpent,
     Draft,
     ExtractionAttack,
     InputError,
     Ledger,
     Oracle,
-    Progress,
     at_least,
     config,
 )
@@ -111,35 +109,23 @@ class Hypotheses(Attack):
             raise InputError(f"none of the hypotheses works with {access.level} answers and no pool: give others.")
         return tuple(sorted(able, key=lambda attack: attack.needs(access)))
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the model; see `jaxattack.types.ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the model.
 
         Returns:
             What the best hypothesis stole. Notes, beside its own: ``hypothesis``; its ``variation`` and
             ``disagreement``; ``tried``, the variation of each; ``refused``, why others could not be tried.
         """
-        require(self, oracle, pool)
-        before, access = oracle.ledger, oracle.access
-        suited, report = self.suited(access), progress or (lambda *_: None)
-        holdout = uniform(access.inputs, self.held_out, np.random.default_rng([seed, 1]))
-        cache = CachingOracle(oracle)
-        try:
-            truth = cache(holdout)
-        except BudgetSpent as refusal:
-            raise too_small(self, access, refusal) from refusal
+        access, suited, report = theft.access, self.suited(theft.access), theft.report
+        holdout = uniform(access.inputs, self.held_out, np.random.default_rng([theft.seed, 1]))
+        cache = CachingOracle(theft.oracle)
+        truth = cache(holdout)
         trials: list[Trial] = []
         refusals: list[str] = []
         for number, attack in enumerate(suited):
             report("try hypotheses", number, len(suited))
             try:
-                draft = attack.steal(cache, seed=seed)
+                draft = attack.steal(cache, seed=theft.seed)
             except InputError as error:
                 refusals.append(f"{address(attack)}: {error}")
                 continue
@@ -150,10 +136,10 @@ class Hypotheses(Attack):
         if not trials:
             raise InputError(f"no hypothesis could be tried: {refusals[0]}")
         best = min(trials, key=lambda each: each.variation)
-        return _draft(best, trials, refusals, self.tolerance, self.name, oracle.ledger - before)
+        return _draft(best, trials, refusals, self.tolerance)
 
 
-def _draft(best: Trial, trials: list[Trial], refusals: list[str], tolerance: float, attack: str, cost: Ledger) -> Draft:
+def _draft(best: Trial, trials: list[Trial], refusals: list[str], tolerance: float) -> Draft:
     """The best hypothesis as the finding of this attack."""
     reason = best.draft.stop
     if best.variation > tolerance + ROUNDED * best.rounding:
@@ -163,8 +149,6 @@ def _draft(best: Trial, trials: list[Trial], refusals: list[str], tolerance: flo
         )
     return dataclasses.replace(
         best.draft,
-        attack=attack,
-        cost=cost,
         stop=reason,
         notes={
             **best.draft.notes,

@@ -28,15 +28,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
-from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.equations.families import flat_draft, rbf_logits, remove_mean, score_residual
 from jaxattack.attacks.extraction.equations.tape import Tape
-from jaxattack.attacks.extraction.equations.terms import equations, require_every_class
-from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.extraction.equations.terms import equations
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.attacks.search.least_squares import descend, polish
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Oracle, Progress, at_least, config
+from jaxattack.types import NUMBERS, Access, Draft, InputError, at_least, config
 
 REACHES = (1.0, 0.5, 0.25)
 """Shares of the range that are asked, where answers further out are saturated."""
@@ -96,6 +95,7 @@ class Kernel(Attack):
     paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
+    every_class = True
 
     def __post_init__(self) -> None:
         at_least(1, representers=self.representers)
@@ -117,30 +117,17 @@ class Kernel(Attack):
         least = -(-(self._most(features) + 2) // outputs)
         return max(least + 1 - least % 2, 3)
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the regression; see `jaxattack.types.ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the regression.
 
         Returns:
             Parameters ``representer`` ["representer feature"], which are training records where the victim's are,
             ``coefficient`` ["representer cls"], ``gamma`` and ``bias``. Notes: ``representers``, how many; ``gamma``;
             ``residual``, the root mean square over equations.
         """
-        require(self, oracle, pool)
-        require_every_class(self, oracle.access)
-        before, tape, rng = oracle.ledger, Tape(self, oracle, alike=True), np.random.default_rng(seed)
-        report = progress or (lambda *_: None)
+        tape, rng, report = Tape(self, theft.oracle, alike=True), theft.rng, theft.report
         report("ask for differences", 0, 2)
-        try:
-            start = self._algebra(tape, rng)
-        except BudgetSpent as refusal:
-            raise too_small(self, oracle.access, refusal) from refusal
+        start = self._algebra(tape, rng)
         report("fit", 1, 2)
         solution, residual = self._fit(tape, start, rng)
         report("fit", 2, 2)
@@ -154,8 +141,6 @@ class Kernel(Attack):
             rbf_logits,
             _canonical(solution, tape),
             tape.access,
-            attack=self.name,
-            cost=oracle.ledger - before,
             stop=reason,
             notes={
                 "representers": len(solution["representer"]),

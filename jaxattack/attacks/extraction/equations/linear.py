@@ -12,16 +12,16 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from scipy.linalg import solve_triangular
 
-from jaxattack.attacks.extraction.asking import require, uniform
+from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.equations.designs import Equations, ask, cosines
 from jaxattack.attacks.extraction.equations.families import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
-from jaxattack.attacks.extraction.equations.terms import equations, noise, require_every_class
-from jaxattack.attacks.extraction.verification import Attack
-from jaxattack.types import NUMBERS, Access, Draft, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.equations.terms import equations, noise
+from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.types import NUMBERS, Access, Draft, InputError, config
 
 MISFIT = 1e3
 """A residual so many times larger than the rounding of the answers shows that they are those of another model."""
@@ -95,6 +95,7 @@ class Softmax(Attack):
     paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
+    every_class = True
 
     def __post_init__(self) -> None:
         require_map(self.features)
@@ -105,31 +106,21 @@ class Softmax(Attack):
         """One query more than columns."""
         return int(Columns.of(self.features, access).varies.sum()) + 1
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,  # noqa: ARG002 - one call and one solve
-    ) -> Draft:
-        """Steal the regression; see `jaxattack.types.ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the regression.
 
         Returns:
             Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``saturated`` queries, which were
             replaced; ``residual``, in units of the answers' rounding, where there were more queries than needed.
         """
-        require(self, oracle, pool)
-        before, access = oracle.ledger, oracle.access
-        require_every_class(self, access)
+        access, rng = theft.access, theft.rng
         needs = self.needs(access)
         if self.queries is not None and self.queries < needs:
             raise InputError(
                 f"queries is {self.queries} and this victim has {needs - 1} columns: give at least {needs}."
             )
-        rng = np.random.default_rng(seed)
         design = cosines if self.features == "linear" else uniform
-        system = ask(self, oracle, partial(design, access.inputs, rng=rng), self.queries or needs, rng)
+        system = ask(self, theft.oracle, partial(design, access.inputs, rng=rng), self.queries or needs, rng)
         columns = Columns.of(self.features, access)
         weight, bias, solution = fit(system, columns, access)
         reason = _reason(solution, len(system.x), needs, system)
@@ -139,8 +130,6 @@ class Softmax(Attack):
             access,
             weight,
             bias,
-            attack=self.name,
-            cost=oracle.ledger - before,
             stop=reason,
             notes={
                 "features": self.features,

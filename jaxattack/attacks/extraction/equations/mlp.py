@@ -16,15 +16,12 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Shaped
 
-from jaxattack.attacks.extraction.asking import require
 from jaxattack.attacks.extraction.equations.families import ACTIVATIONS, flat_draft, network_logits, remove_mean
 from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
 from jaxattack.attacks.extraction.equations.tape import Tape
-from jaxattack.attacks.extraction.equations.terms import require_every_class
-from jaxattack.attacks.extraction.verification import Attack
-from jaxattack.types import NUMBERS, Access, Draft, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.types import NUMBERS, Access, Draft, InputError, config
 
 
 @config
@@ -50,6 +47,7 @@ class Mlp(Attack):
     paper = "Tramèr et al. 2016"
     levels = NUMBERS
     pool = False
+    every_class = True
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -68,30 +66,19 @@ class Mlp(Attack):
     def _layer(self) -> Layer:
         return Layer(self.activation, self.hidden, self.queries, self.starts)
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the network; see `jaxattack.types.ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the network.
 
         Returns:
             Parameters ``weight0`` ["neuron feature"], ``bias0``, ``weight1`` ["cls neuron"], ``bias1``. Notes: ``hidden``
             units, ``unknowns``, ``start`` (derivatives or random) and ``residual``, the root mean square over equations.
         """
-        require(self, oracle, pool)
-        require_every_class(self, oracle.access)
-        before, tape = oracle.ledger, Tape(self, oracle, self.queries)
-        solution = steal_layer(self, tape, self._layer, np.random.default_rng(seed), progress)
+        tape = Tape(self, theft.oracle, self.queries)
+        solution = steal_layer(self, tape, self._layer, theft.rng, theft.report)
         return flat_draft(
             network_logits(self.activation),
             _canonical(solution.parameters, tape, self.activation),
             tape.access,
-            attack=self.name,
-            cost=oracle.ledger - before,
             stop=solution.reason,
             notes=solution.notes,
         )

@@ -17,17 +17,17 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
-from jaxattack.attacks.extraction.asking import require, uniform
+from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.equations.designs import Equations, ask, cosines
 from jaxattack.attacks.extraction.equations.families import linear_draft, one_vs_rest_logits, score_residual
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.linear import MISFIT, fit
-from jaxattack.attacks.extraction.equations.terms import noise, require_every_class, resolution
-from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.extraction.equations.terms import noise, resolution
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.attacks.search.least_squares import Data, Fit, first_fit
-from jaxattack.types import Access, Draft, InputError, Level, Oracle, Progress, config
+from jaxattack.types import Access, Draft, InputError, Level, config
 
 ALONE: tuple[Level, ...] = ("probability",)
 """The level that the sum of one classifier for each class is seen at."""
@@ -61,6 +61,7 @@ class OneVsRest(Attack):
     paper = "Tramèr et al. 2016"
     levels = ALONE
     pool = False
+    every_class = True
 
     def __post_init__(self) -> None:
         require_map(self.features)
@@ -74,31 +75,21 @@ class OneVsRest(Attack):
         columns = int(Columns.of(self.features, access).varies.sum()) + 1
         return columns if access.classes == 2 else -(-access.classes * columns // (access.classes - 1))
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,  # noqa: ARG002 - one call and a few small solves
-    ) -> Draft:
-        """Steal the regressions; see `jaxattack.types.ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the regressions.
 
         Returns:
             Parameters ``weight`` ["column cls"] and ``bias``, of z. Notes: ``unknowns``; ``saturated`` queries, which were
             replaced; ``residual``, root mean square over equations.
         """
-        require(self, oracle, pool)
-        before, access = oracle.ledger, oracle.access
-        require_every_class(self, access)
+        access, rng = theft.access, theft.rng
         needs = self.needs(access)
         if self.queries is not None and self.queries < needs:
             raise InputError(f"queries is {self.queries} and this victim takes {needs}: give at least that many.")
-        rng = np.random.default_rng(seed)
         columns = Columns.of(self.features, access)
         count = self.queries or (needs if access.classes == 2 else SPARE * needs)
         design = cosines if self.features == "linear" else uniform
-        system = ask(self, oracle, partial(design, access.inputs, rng=rng), count, rng)
+        system = ask(self, theft.oracle, partial(design, access.inputs, rng=rng), count, rng)
         solution, reason = _solve(system, columns, access, needs)
         return linear_draft(
             one_vs_rest_logits,
@@ -106,8 +97,6 @@ class OneVsRest(Attack):
             access,
             solution.parameters["weight"],
             solution.parameters["bias"],
-            attack=self.name,
-            cost=oracle.ledger - before,
             stop=reason,
             notes={
                 "unknowns": access.classes * (int(columns.varies.sum()) + 1),

@@ -9,17 +9,16 @@ as exact as those of all; there queries are corners alone.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Shaped
 
-from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.asking import too_small
 from jaxattack.attacks.extraction.equations.adaptive import Around, Observations, more, place, scout
 from jaxattack.attacks.extraction.equations.bounds import WITHIN, Estimate, consistent
 from jaxattack.attacks.extraction.equations.families import linear_draft, softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
 from jaxattack.attacks.extraction.equations.linear import MISFIT
 from jaxattack.attacks.extraction.equations.terms import equations
-from jaxattack.attacks.extraction.verification import Attack
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.types import NUMBERS, Access, Draft, InputError, Oracle, config
 
 ROUNDS = 4
 """In which the second half of the queries are placed."""
@@ -82,26 +81,17 @@ class Rounded(Attack):
             raise InputError(f"queries is {total} and this victim takes more to determine: give at least {needs}.")
         return total
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the regression; see `jaxattack.types.ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the regression.
 
         Returns:
             Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``excess``, by how many half steps
             of rounding an answer is missed at most; ``scale`` of the queries.
         """
-        require(self, oracle, pool)
-        before, access = oracle.ledger, oracle.access
+        oracle, access, rng, report = theft.oracle, theft.access, theft.rng, theft.report
         if access.level == "probability" and access.classes < 2:
             raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
-        total, report = self._total(access), progress or (lambda *_: None)
-        rng, columns = np.random.default_rng(seed), Columns.of(self.features, access)
+        total, columns = self._total(access), Columns.of(self.features, access)
         observations, around = self._first(oracle, columns, total, rng)
         estimate = consistent(observations.bounds)
         while observations.refusal is None and len(observations.bounds.middle) < total:
@@ -120,8 +110,6 @@ class Rounded(Attack):
             access,
             estimate.weight[:-1],
             estimate.weight[-1],
-            attack=self.name,
-            cost=oracle.ledger - before,
             stop=reason,
             notes={
                 "features": self.features,
@@ -141,10 +129,7 @@ class Rounded(Attack):
         """
         access, needs = oracle.access, self.needs(oracle.access)
         placed = self.adaptive and access.decimals is not None
-        try:
-            observations, around = scout(oracle, columns, total, rng)
-        except BudgetSpent as refusal:
-            raise too_small(self, access, refusal) from refusal
+        observations, around = scout(oracle, columns, total, rng)
         count = (max(-(-total // 2), needs) if placed else total) - len(observations.bounds.middle)
         if observations.refusal is None and count > 0:
             observations = more(oracle, columns, observations, around.draw(access.inputs, count, rng))

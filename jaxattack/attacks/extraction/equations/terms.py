@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import helmert
 
 from jaxattack.attacks.extraction.asking import log_probability
-from jaxattack.types import Access, Answer, ExtractionAttack, InputError, OracleError
+from jaxattack.types import Access, Answer, OracleError
 
 ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8}
 """Half the distance from 1 to the next number, of each precision."""
@@ -82,18 +82,3 @@ def noise(access: Access, score: Float[np.ndarray, "query cls"]) -> Float[np.nda
 def exact(access: Access) -> bool:
     """Whether answers carry enough digits for differences between near queries."""
     return access.decimals is None and access.precision != "bfloat16"
-
-
-def require_every_class(attack: ExtractionAttack, access: Access) -> None:
-    """Refuse terms that withhold classes.
-
-    Raises:
-        InputError: only the top classes are answered, or one class with a confidence of 1.
-    """
-    if access.top and access.top < access.classes:
-        raise InputError(
-            f"{attack.name} needs every class and this victim answers the top {access.top} of {access.classes}: "
-            "choose rounded, or retraining."
-        )
-    if access.level == "probability" and access.classes < 2:
-        raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")

@@ -16,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.extraction.asking import require, too_small, uniform
+from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.lm_head.head import Head, head_model
 from jaxattack.attacks.extraction.lm_head.questions import Questions
 from jaxattack.attacks.extraction.lm_head.reading import Reader, answers_all, price, reader
 from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, remove_shift, spectrum
 from jaxattack.attacks.extraction.lm_head.trial import compared
-from jaxattack.attacks.extraction.verification import Attack
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Oracle, Progress, config
+from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Progress, config
 
 FIRST, GROWTH = 32, 1.25
 TOKENS = 2
@@ -91,15 +91,8 @@ class LmHead(Attack):
         rest = (1 + self.margin) * price(access, access.classes - some, self.resolution) if some < access.classes else 0
         return min(FIRST, access.classes) * price(access, some, self.resolution) + rest
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the last layer; see `jaxattack.types.ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the last layer.
 
         Returns:
             ``stolen`` is a `Head`, and the model maps hidden states to logits; ``answer`` refuses prompts, because the
@@ -107,28 +100,24 @@ class LmHead(Attack):
             Where the budget or the prompts ended before the spectrum did, the head has a column for each prompt; where
             it ended later, the tokens that were not read are NaN.
         """
-        require(self, oracle, pool)
-        before, access = oracle.ledger, oracle.access
-        rng = np.random.default_rng(seed)
+        access, rng, progress = theft.access, theft.rng, theft.report
         order = rng.permutation(access.classes)
-        questions = Questions(oracle)
+        questions = Questions(theft.oracle)
         read = reader(questions, int(order[0]), self.resolution)
         shifted = access.level != "logit" or not read.complete
         table, estimate = self._search(questions, read, order, shifted, rng, progress)
         if not table.logit.size and questions.refusal is not None:
-            raise too_small(self, access, questions.refusal) from questions.refusal
+            raise questions.refusal
         earlier = table.prompts
         if estimate is not None and not read.complete:
             table = self._rest(questions, read, table, estimate, progress)
         head = _head(table, estimate, shifted, access.classes)
         reason = self._reason(table, estimate, questions)
         return Draft(
-            attack=self.name,
             stolen=head,
             answer=head.answer,
             parameters=head.parameters,
             model=head_model(head.hidden, access.classes),
-            cost=oracle.ledger - before,
             stop=reason,
             trial=compared(
                 head,
@@ -155,7 +144,7 @@ class LmHead(Attack):
         order: Int[np.ndarray, "token"],
         shifted: bool,
         rng: np.random.Generator,
-        progress: Progress | None,
+        progress: Progress,
     ) -> tuple[Table, Spectrum | None]:
         inputs = questions.oracle.access.inputs
         table = Table(np.zeros((0, *inputs.shape)), order[:0], np.zeros((0, 0)), order)
@@ -164,17 +153,14 @@ class LmHead(Attack):
             prompts = _distinct(inputs, table.prompts, count, rng)
             table = _extend(table, prompts, read, questions)
             estimate = spectrum(_sample(table, shifted), margin=self.margin, gap=self.gap)
-            if progress is not None:
-                progress("prompts until the hidden size shows", len(table.prompts), limit)
+            progress("prompts until the hidden size shows", len(table.prompts), limit)
             if estimate is not None or questions.refusal is not None or len(prompts) < count:
                 break
             if 2 * min(table.logit.shape) < count:
                 break  # most of what was asked taught nothing, and more of it will not either
         return table, estimate
 
-    def _rest(
-        self, questions: Questions, read: Reader, table: Table, estimate: Spectrum, progress: Progress | None
-    ) -> Table:
+    def _rest(self, questions: Questions, read: Reader, table: Table, estimate: Spectrum, progress: Progress) -> Table:
         rows = min(estimate.rank + self.margin, len(table.prompts))
         table = table._replace(prompts=table.prompts[:rows], logit=table.logit[:rows])
         size, parts, tokens = read.block, [table.logit], [table.tokens]
@@ -184,8 +170,7 @@ class LmHead(Attack):
             finite = np.isfinite(logit).all(axis=0)
             parts.append(logit[:, finite])
             tokens.append(block[finite])
-            if progress is not None:
-                progress("tokens", len(table.tokens) + at + len(block), questions.oracle.access.classes)
+            progress("tokens", len(table.tokens) + at + len(block), questions.oracle.access.classes)
             if questions.refusal is not None:
                 break
         return Table(table.prompts, np.concatenate(tokens), np.concatenate(parts, axis=1), table.left[:0])

@@ -26,9 +26,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
-from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.trees.cuts import CutSearch, NoTree
 from jaxattack.attacks.extraction.trees.growth import Growth, Node
 from jaxattack.attacks.extraction.trees.identity import Identities
@@ -38,7 +37,7 @@ from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.extraction.trees.tree import Tree
-from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.attacks.search.lockstep import Task, run, together
 from jaxattack.types import (
     NUMBERS,
@@ -111,15 +110,8 @@ class PathFinding(Attack):
         """Enough to see that a tree has but one leaf: as many as reach all ends and categories, and a little more."""
         return _NEAR + (3 if self.partial else max(2, int(access.inputs.categories.max(initial=0))))
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the tree; see `ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the tree.
 
         Returns:
             stolen: a `Tree`. notes: leaves; identities, how many different ones; duplicate_identities, how many of them
@@ -130,12 +122,11 @@ class PathFinding(Attack):
             InputError: answers without confidences, a service that takes no missing features, or a budget that ends
                 before the first answer.
         """
-        require(self, oracle, pool)
-        if self.partial and not oracle.access.inputs.missing:
+        if self.partial and not theft.access.inputs.missing:
             raise InputError(
                 f"{self.name} leaves features out and the victim takes complete records: use path-finding."
             )
-        return _Extraction(self, oracle, np.random.default_rng(seed), progress).run()
+        return _Extraction(self, theft.oracle, theft.rng, theft.report).run()
 
 
 @dataclass
@@ -143,7 +134,7 @@ class _Extraction:
     attack: PathFinding
     oracle: Oracle
     rng: np.random.Generator
-    progress: Progress | None
+    progress: Progress
     checked: int = 0
     agreed: int = 0
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -167,7 +158,7 @@ class _Extraction:
             reason = self._check()
         except BudgetSpent as error:
             if not self.identities.value:
-                raise too_small(self.attack, self.oracle.access, error) from error
+                raise
             reason = f"The budget ended before every region was cut and checked ({error})"
         except NoTree as error:
             reason = str(error)
@@ -177,11 +168,9 @@ class _Extraction:
         tree = self._tree(boxes)
         _, shares = np.unique(boxes.identity, return_counts=True)
         return Draft(
-            attack=self.attack.name,
             stolen=tree,
             answer=self._answer(tree),
             parameters={name: value for name, value in vars(tree).items() if name != "names"},
-            cost=self.oracle.ledger - self.before,
             stop=reason,
             snapshots=tuple(self.snapshots),
             notes={
@@ -212,8 +201,7 @@ class _Extraction:
             return np.empty(0, int)
         identity = self.identities(rows, infer=infer)
         cost = self.oracle.ledger - self.before
-        if self.progress is not None:
-            self.progress("calls", cost.calls, max(self.attack.calls, cost.calls))
+        self.progress("calls", cost.calls, max(self.attack.calls, cost.calls))
         if self.root.identity >= 0 and cost.queries >= 2 * (self.snapshots[-1].queries if self.snapshots else 50):
             tree = self._tree(merge_boxes(self.root, self.tolerance))
             self.snapshots.append(Snapshot(cost.queries, self._answer(tree)))

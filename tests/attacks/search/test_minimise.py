@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattack.attacks.extraction.convex import minimise, multinomial
+from jaxattack.attacks.extraction.fitting import multinomial
+from jaxattack.attacks.search.descent import minimise
 
 
 @partial(jax.jit, static_argnames="passes")
