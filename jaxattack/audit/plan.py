@@ -221,7 +221,7 @@ def prepare(audit: MembershipAudit) -> Preparation:
     Correction(attacks=tuple(part.attacks), declared=audit.declared)
     queries = Queries.counting(audit.queries)
     recipe = audit.learner.recipe
-    check_views(recipe, queries, records)
+    check_views(audit.learner, queries, records)
     unseen = strange_views(queries, flip=recipe.flip, crop=recipe.crop)
     for note in [*(f"design {audit.design.describe}: {note}" for note in part.notes), *unseen]:
         warnings.warn(note, InputWarning, stacklevel=3)

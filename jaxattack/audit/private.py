@@ -173,7 +173,7 @@ def _planned(
     records, role = planted.dataset.take(order), planted.role[order]
     member, slots = canary.flip_coins(role, sweep.models, sweep.seed), canary.slots(role)
     model = model_for(source, records)
-    check_views(learner.recipe, Queries(), records)
+    check_views(learner, Queries(), records)
     columns = scaled_columns(standardise, records, learner)
     training = Sweep(model=model, recipe=learner, columns=columns, seed=sweep.seed)
     described: dict[str, Any] = {

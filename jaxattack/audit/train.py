@@ -81,7 +81,7 @@ def train_victim(
     network = model_for(model, chosen)
     check_alone(learner)
     learner.check(network)
-    check_views(learner.recipe, Queries(), chosen)
+    check_views(learner, Queries(), chosen)
     settings = {
         "format": FORMAT,
         "victim": {

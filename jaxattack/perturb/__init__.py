@@ -1,6 +1,7 @@
 """Steps on inputs: pure functions of records and of a model, or of its answers, that attacks of several families take.
 
 box                 what a record may become, and the units in which it is moved
+augmentation        weak and strong views of pictures (Sohn et al. 2020)
 labels              what a model labels records
 norms               the ball in which a change stays, and the steepest step in it
 losses              what an attack on a model raises

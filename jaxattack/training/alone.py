@@ -55,7 +55,7 @@ def train_one(
     check_alone(learner)
     network = as_model(model, dataset)
     learner.check(network)
-    check_views(learner.recipe, Queries(), dataset)
+    check_views(learner, Queries(), dataset)
     rows = memberships(member[None], int(member.sum()))
     slots = jax.tree.map(lambda part: jnp.asarray(part[0]), rows)
     x, y = jnp.asarray(dataset.x), jnp.asarray(dataset.y, jnp.int32)

@@ -48,7 +48,7 @@ def observe_checkpoints(
         raise InputError(f"{type(learner).__name__} has no passes to stop after: give Standard, with a loss or a rule.")
     if not epochs or list(epochs) != sorted({*epochs}) or epochs[0] < 1 or epochs[-1] > learner.recipe.epochs:
         raise InputError(f"epochs is {epochs}: give ascending numbers of passes, from 1 to {learner.recipe.epochs}.")
-    check_views(learner.recipe, sweep.queries, dataset)
+    check_views(learner, sweep.queries, dataset)
     access = sight(dataset, sweep.defences)
     signals = tuple(signal for signal in sweep.signals if sees(signal, access))
     slots = int(member.sum(axis=1).max())

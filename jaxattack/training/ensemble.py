@@ -160,7 +160,7 @@ class Engine:
     """
 
     def __init__(self, sweep: Sweep, dataset: Dataset, *, models: int, slots: int, placement: Placement = Placement()):
-        check_views(sweep.learner.recipe, sweep.queries, dataset)
+        check_views(sweep.learner, sweep.queries, dataset)
         self.sweep = sweep
         self.mesh = device_mesh()
         everywhere = NamedSharding(self.mesh, EVERYWHERE)

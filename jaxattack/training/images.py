@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from jaxattack.models.adapt import as_input
 from jaxattack.training.recipe import Recipe
-from jaxattack.types import Dataset, InputError, config
+from jaxattack.types import Dataset, InputError, Learner, Viewing, config
 
 BLOCK = 1024
 """Records a model is asked about at once: large enough for matrix products at full speed, small beside memory."""
@@ -154,12 +154,20 @@ def check_images(dataset: Dataset) -> None:
         )
 
 
-def check_views(recipe: Recipe, queries: Queries, dataset: Dataset) -> None:
+def check_views(learner: Recipe | Learner, queries: Queries, dataset: Dataset) -> None:
     """Refuse augmentation or views that the records have not.
 
+    Args:
+        learner: how models are trained, or its recipe alone.
+        queries: the views that are asked about.
+        dataset: the records.
+
     Raises:
-        InputError: they are no images, or too small for the shift or the crop.
+        InputError: they are no images, or too small for the shift or the crop, or the learner can make no views of them.
     """
+    if isinstance(learner, Viewing):
+        learner.check_records(dataset)
+    recipe: Recipe = learner if isinstance(learner, Recipe) else learner.recipe
     if (queries.count > 1 or recipe.augments) and len(dataset.shape) != 3:
         raise InputError(f"{dataset.name} holds no images: ask 1 query a record, and leave flip, crop and cutout off.")
     for name, pixels in (("shift", queries.shift), ("crop", recipe.crop), ("cutout", recipe.cutout)):

@@ -10,7 +10,7 @@ from jaxtyping import Int, PRNGKeyArray, Shaped
 
 from jaxattack.error import InputError
 from jaxattack.types.defence import Defence, ReservingDefence
-from jaxattack.types.model import Model, Variables
+from jaxattack.types.model import Dataset, Model, Variables
 
 
 class Membership(NamedTuple):
@@ -89,6 +89,19 @@ class Composing(Learner, Protocol):
         Args:
             model: the architecture.
             classes: how many it answers with.
+        """
+        ...
+
+
+@runtime_checkable
+class Viewing(Learner, Protocol):
+    """A learner that makes views of the records itself, whatever its recipe says."""
+
+    def check_records(self, dataset: Dataset) -> None:
+        """Refuse records of which it can make none.
+
+        Raises:
+            InputError: what they lack.
         """
         ...
 

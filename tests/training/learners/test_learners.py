@@ -21,6 +21,7 @@ from jaxattack.training.learners import (
     AdversarialRegularisation,
     AdversarialTraining,
     DeepEnsemble,
+    FixMatch,
     Standard,
     as_learner,
     identity,
@@ -38,6 +39,7 @@ QUICK = LEARNERS | {
     "adversarial-training": AdversarialTraining(attack_steps=2),
     "pate": PATE(teachers=2, noise=0.5),
     "deep-ensemble": DeepEnsemble(networks=2),
+    "fixmatch": FixMatch(ratio=1),
 }
 EVERY = [dataclasses.replace(learner, recipe=RECIPE) for learner in QUICK.values()]  # pyright: ignore
 named = pytest.mark.parametrize("learner", EVERY, ids=list(LEARNERS))
