@@ -41,6 +41,7 @@ from jaxattack.training.learners import (
     ConfidencePenalty,
     DeepEnsemble,
     Distillation,
+    FixMatch,
     HighEntropy,
     LabelSmoothing,
     Mixup,
@@ -51,7 +52,7 @@ from jaxattack.training.learners import (
     Stacking,
     Standard,
 )
-from jaxattack.types import DetectingDefence, Observations, Reserving
+from jaxattack.types import DetectingDefence, Observations, Reserving, Viewing
 
 DATA = random_labels(records=80, features=8, classes=4)
 MORE = random_labels(records=40, features=8, classes=4, seed=1)  # for learners that need records set aside
@@ -73,6 +74,8 @@ PICTURES = dataclasses.replace(DATA, x=np.tanh(DATA.x).reshape(-1, 2, 4, 1))
 # Not asked while models are trained: tests/audit/test_optimising.py.
 OPTIMISED = {registry.YoqoQuery, registry.OsloQueries, registry.CanaryQueries}
 DISTILLED = {registry.Trajectory}  # tests/audit/test_trajectories.py
+# Of models that were taught to answer views of a picture alike: tests/training/learners/test_fixmatch.py.
+TAUGHT = {registry.ViewDivergence}
 named = pytest.mark.parametrize("name", [*DIRECTIONS, *MOVED])
 
 
@@ -135,7 +138,7 @@ def test_every_kind_of_signal_has_a_direction():
     public = [getattr(registry, name) for name in registry.__all__]
     kinds = {kind for kind in public if isinstance(kind, type)} - {registry.Outputs}
     assert {*SIGNALS} <= {*DIRECTIONS}
-    assert {type(lookup(name)) for name in DIRECTIONS | MOVED} == kinds - OPTIMISED - DISTILLED
+    assert {type(lookup(name)) for name in DIRECTIONS | MOVED} == kinds - OPTIMISED - DISTILLED - TAUGHT
 
 
 def test_what_is_tried_on_has_learnt_its_members_and_nothing_else(by_heart, elsewhere):
@@ -164,7 +167,7 @@ LESS = {
     "relaxloss": 0.1, "hamp": 0.0, "dp-sgd": 0.1, "distillation": -0.01, "l2": 0.03, "label-smoothing": 0.02,
     "confidence-penalty": -0.01, "mixup": -0.01, "neuguard": 0.03, "selena": 0.1,
     "dmp": 0.1, "pate": 0.1, "adversarial": 0.02, "deep-ensemble": 0.02, "stacking": 0.05,
-    "pruning": 0.01, "parameter-noise": 0.02, "adversarial-training": -0.03,
+    "pruning": 0.01, "parameter-noise": 0.02, "adversarial-training": -0.03, "fixmatch": 0.05,
 }  # fmt: skip
 PRIVATE = {
     "l2": L2(recipe=RECIPE, strength=0.03),
@@ -181,6 +184,7 @@ PRIVATE = {
     "pate": PATE(recipe=RECIPE, teachers=2),
     "deep-ensemble": DeepEnsemble(recipe=RECIPE, networks=4, share=0.25),
     "stacking": Stacking(recipe=RECIPE),
+    "fixmatch": FixMatch(recipe=dataclasses.replace(RECIPE, epochs=300), labelled=0.9, ratio=1, strength=0.1),
     "parameter-noise": ParameterNoise(recipe=RECIPE, scale=0.3),
     "pruning": Pruning(recipe=RECIPE, share=0.6, epochs=0),
     "adversarial-training": AdversarialTraining(recipe=RECIPE, size=0.02, attack_steps=2),
@@ -202,7 +206,7 @@ def test_every_learner_that_protects_is_tried():
 
 @pytest.mark.parametrize("name", PRIVATE)
 def test_a_learner_that_protects_gives_as_much_less_of_its_members_away(by_heart, name):
-    observed = sweep(PRIVATE[name])
+    observed = sweep(PRIVATE[name], data=PICTURES if isinstance(PRIVATE[name], Viewing) else DATA)
     assert area(observed, "phi") < area(by_heart, "phi") - LESS[name]
     inside, outside = accuracies(observed)
     if name in OF_OTHERS:

@@ -14,6 +14,7 @@ from jaxattack.audit.findings.membership_attack import (
     AttackFindings,
     HistogramFindings,
     ModelsPoint,
+    PartFindings,
     QueriesPoint,
     TargetFindings,
     TransferFindings,
@@ -86,6 +87,7 @@ def attack_findings(
     per_record: Mapping[str, OwnRates],
     growth: Growth,
     seconds: float,
+    by_label: Mapping[str, PartFindings] | None = None,
 ) -> AttackFindings:
     """One attack's part of the findings.
 
@@ -98,6 +100,7 @@ def attack_findings(
         per_record: how its false positives spread over the records, by rate.
         growth: the same attack with less.
         seconds: that scoring took.
+        by_label: what it finds of records with labels and of those without, where models learn of both.
     """
     rates = [rate_key(point.fpr) for point in summary.tpr]
     return AttackFindings(
@@ -129,6 +132,7 @@ def attack_findings(
         summary=_sentence(attack),
         paper=getattr(attack, "paper", None),
         settings=_settings(attack),
+        by_label=by_label,
     )
 
 

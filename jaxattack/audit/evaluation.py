@@ -22,6 +22,7 @@ from jaxattack.audit.curves import FPRS, by_models, by_queries, rate_key
 from jaxattack.audit.entry import Growth, attack_findings, pooled_of
 from jaxattack.audit.findings.membership import EvaluationFindings, VulnerableFindings
 from jaxattack.audit.findings.membership_attack import AttackFindings, ClaimFindings, ComparisonFindings, ModelsPoint
+from jaxattack.audit.labelled import found_apart
 from jaxattack.audit.learning import doubts, fit_of_models
 from jaxattack.audit.per_record import (
     Exposure,
@@ -80,6 +81,7 @@ def evaluate_records(
     queries: Queries | None = None,
     unread: Bool[np.ndarray, "record"] | None = None,
     all_scores: bool = False,
+    labelled: Bool[np.ndarray, "record"] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run attacks with every model as the target, and sum up what each gets.
@@ -96,6 +98,8 @@ def evaluate_records(
         queries: the views that were asked about; attacks that join several are also run with fewer, where there is growth.
         unread: records whose signals are NaN or infinite somewhere; none by default.
         all_scores: whether the scores of every attack are kept, and not of the claimed one alone.
+        labelled: which records' labels are learnt where they are members, for figures of them and of the others apart; None where
+            all are.
         progress: called after each attack.
 
     Raises:
@@ -108,7 +112,8 @@ def evaluate_records(
     correction = Correction(attacks=tuple(part.attacks), declared=declared)
     exposure = _exposure(observations, part)
     rate = claimed_rate(int((~exposure.member).sum()), FPRS)
-    terms = _Terms(exposure, growth, queries, correction, rate, all_scores)
+    of_scored = None if labelled is None else labelled[part.records]
+    terms = _Terms(exposure, growth, queries, correction, rate, all_scores, of_scored)
     judgements, refusals = _judge_all(observations, part, terms, progress)
     claim = _claim(judgements, declared, refusals)
     models = fit_of_models(observations, part.records)
@@ -154,6 +159,7 @@ class _Terms(NamedTuple):
         correction: what its intervals allow for.
         rate: the false-positive rate that decides which is the strongest.
         all_scores: whether the scores of every attack are kept.
+        labelled: which of the records' labels are learnt; None where all are.
     """
 
     exposure: Exposure
@@ -162,6 +168,7 @@ class _Terms(NamedTuple):
     correction: Correction
     rate: float | None
     all_scores: bool
+    labelled: Bool[np.ndarray, "record"] | None
 
 
 class _Scored(NamedTuple):
@@ -278,6 +285,7 @@ def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
         per_record=own_rates_at(scores, read.member, thresholds),
         growth=_growth(attack, summary, read, terms),
         seconds=seconds,
+        by_label=found_apart(scores, read.member, terms.labelled),
     )
     strength = 0.0 if terms.rate is None else summary.tpr[FPRS.index(terms.rate)].tpr
     vulnerable = most_vulnerable(name, scores, thresholds["0.01"], read, terms.exposure)

@@ -16,6 +16,7 @@ from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
 from jaxattack.audit.findings.reportable import Reportable
+from jaxattack.audit.labelled import labelled_of
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.record_table import RecordTable
 from jaxattack.audit.records import choose_records, set_aside, unscored
@@ -178,6 +179,7 @@ def run_result(
         declare=declare,
         queries=queries,
         all_scores=all_scores,
+        labelled=labelled_of(run, observations.records),
         progress=progress,
     )
     strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])

@@ -16,6 +16,7 @@
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
     sensitivity          the confidences, and how they move with the record; several numbers a record
     boundary_distance    to the nearest point that is labelled otherwise, from labels alone
+    view_divergence_10   how far answers to weak and strong views lie apart; several numbers a record
     trajectory_100       five numbers of a student's answers after each of 100 passes, and of the model's
     imitation_10_0.8     phi of the five of ten imitators that were not trained on the record, and the model's own
     nearest_phi          phi of the nearest other record of the class, and whether the model was trained on that
@@ -57,6 +58,7 @@ from jaxattack.signals.posterior import Posterior
 from jaxattack.signals.scores import TINY, Labels, Logits
 from jaxattack.signals.sensitivity import Sensitivity
 from jaxattack.signals.trajectory import METRICS, Trajectory
+from jaxattack.signals.view_divergence import ViewDivergence
 from jaxattack.signals.yoqo import YoqoQuery
 from jaxattack.types import Answer, InputError, Model, Signal, Variables, afterwards
 
@@ -95,6 +97,7 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     ),
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
     rf"sensitivity_(\d+)_{_NUMBER}": lambda n, size: Sensitivity(copies=int(n), size=float(size)),
+    r"view_divergence_(\d+)(_flip)?": lambda views, flip: ViewDivergence(views=int(views), flip=bool(flip)),
     r"trajectory_(\d+)": lambda passes: Trajectory(passes=int(passes)),
     r"nearest_phi": NearestPhi,
     rf"imitation_(\d+)_{_NUMBER}": lambda n, warmup: Imitation(imitators=int(n), warmup=float(warmup)),
@@ -115,6 +118,7 @@ WITH_SETTINGS: dict[str, Signal] = {
         MerlinRatio(),
         BoundaryDistance(),
         Sensitivity(),
+        ViewDivergence(),
         Averaged(),
     )
 }
@@ -249,6 +253,7 @@ __all__ = [
     "TaylorConfidence",
     "Trajectory",
     "ViewCorrectness",
+    "ViewDivergence",
     "YoqoQuery",
     "as_signal",
     "compute",

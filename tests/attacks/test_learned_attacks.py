@@ -22,7 +22,14 @@ from jaxattack.signals import compute
 from jaxattack.types import Access, InputError, Inputs, Observations
 
 MODELS, RECORDS, CLASSES = 8, 240, 4
-PLANTED = ("phi", "posterior_3", "confidence_vector", "layer_gradient_norms", "sensitivity_10_0.001")
+PLANTED = (
+    "phi",
+    "posterior_3",
+    "confidence_vector",
+    "layer_gradient_norms",
+    "sensitivity_10_0.001",
+    "view_divergence_10",
+)
 QUICK = {
     "nsh": {"branches": ((16,), (8,)), "joint": (16,)},
     "nasr": {"branches": (), "joint": (16,)},
@@ -60,6 +67,8 @@ def observations(z: np.ndarray, member: np.ndarray, y: np.ndarray) -> Observatio
     # Confidences that are sure move little.
     p = signals["confidence_vector"]
     signals["sensitivity_10_0.001"] = np.concatenate([p, p * (1 - p)], axis=3)
+    # Views of what is sure are answered alike.
+    signals["view_divergence_10"] = np.sort(np.sqrt(p * (1 - p)), axis=3)
     return Observations(signals=signals, member=member, label=y)
 
 

@@ -35,6 +35,7 @@ from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol
 from jaxattack.attacks.membership.risk import RiskScore
 from jaxattack.attacks.membership.rmia import RMIA, dominance
 from jaxattack.attacks.membership.samia import SAMIA
+from jaxattack.attacks.membership.semi_leak import SemiLeak
 from jaxattack.attacks.membership.seqmia import SeqMIA
 from jaxattack.attacks.membership.shokri import Shokri
 from jaxattack.attacks.membership.synthesis import HillClimb
@@ -106,6 +107,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     LossTrajectory(),
     SeqMIA(),
     SAMIA(),
+    SemiLeak(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -197,6 +199,7 @@ __all__ = [
     "Nasr",
     "QuantileRegression",
     "RiskScore",
+    "SemiLeak",
     "SeqMIA",
     "Shokri",
     "Threshold",

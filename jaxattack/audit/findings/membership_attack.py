@@ -38,6 +38,19 @@ class QueriesPoint(PooledFindings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartFindings(PooledFindings):
+    """An attack on some of the records.
+
+    Attributes:
+        records: how many.
+        auc_interval: of the AUC.
+    """
+
+    records: int
+    auc_interval: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class HistogramFindings:
     """Counts of scores.
 
@@ -106,6 +119,8 @@ class AttackFindings(RocFindings):
         summary: what it is, in a sentence.
         paper: that published it.
         settings: its fields.
+        by_label: "labelled" and "unlabelled": what it finds of records whose labels the models learn and of the others; None where
+            they learn all.
     """
 
     name: str
@@ -128,6 +143,7 @@ class AttackFindings(RocFindings):
     summary: str | None = optional()
     paper: str | None = optional()
     settings: Mapping[str, Any] | None = optional()
+    by_label: Mapping[str, PartFindings] | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,6 +111,9 @@ def _row(attack: Mapping[str, Any]) -> dict[str, Any]:
         row |= _spread("transferred_fpr", realised["fpr"], name) | _spread("transferred_tpr", realised["tpr"], name)
     for prior, by_rate in attack["ppv"].items():
         row |= {f"ppv@{prior}@{name}": precision for name, precision in by_rate.items()}
+    for part, findings in (attack.get("by_label") or {}).items():
+        low, high = findings["auc_interval"]
+        row |= {f"auc@{part}": findings["auc"], f"auc_low@{part}": low, f"auc_high@{part}": high}
     return row | {key: attack.get(key) for key in ("tied", "seconds")}
 
 
