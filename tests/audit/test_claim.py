@@ -84,12 +84,12 @@ def test_a_comparison_is_that_of_the_scores():
 
 @pytest.mark.parametrize("models", [4, 8])
 def test_runs_without_a_leak_claim_none_and_runs_with_one_do(models):
-    """40 runs of each; `scripts/null_runs.py` has real models, every attack and more runs."""
+    """40 runs of one, 10 of the other; `scripts/null_runs.py` has real models, every attack and more runs."""
     claims = {}
     attacks = [lookup(name) for name in ("loss", "confidence", "gap")]
     for leak in (0.0, 2.0):
         rng = np.random.default_rng(models)
-        runs = [evaluate(observed(models, 300, leak, rng), attacks, growth=False) for _ in range(40)]
+        runs = [evaluate(observed(models, 300, leak, rng), attacks, growth=False) for _ in range(10 if leak else 40)]
         claims[leak] = sum(beats_chance(claimed(values(found)), found.claim.rate) for found in runs)
     assert claims[0.0] <= 4  # 5% of 40, and two standard errors
-    assert claims[2.0] >= 32
+    assert claims[2.0] >= 8

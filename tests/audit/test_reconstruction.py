@@ -77,7 +77,7 @@ CASES = {
     "tree-counts": ("tree-counts", table("heart"), SECRET, table("rule"), SECRET),
     "convex": ("convex", opened("newton", data="wine"), Question(targets=40), from_others, Question(targets=40)),
     "informed": (
-        "informed?shadows=300&epochs=30&components=100&width=128", opened("mlp:8", members=40),
+        "informed?shadows=240&epochs=20&components=100&width=128", opened("mlp:8", members=40),
         Question(targets=40, recipe=FULL), opened("mlp:8", members=600), Question(targets=40, recipe=SHORT),
     ),
     "kkt": (

@@ -15,7 +15,7 @@ CELLS = [(HALVES, 4), (HALVES, 8), (EXACT, 4), (EXACT, 8), (POISSON, 16), (HALVE
 @pytest.mark.parametrize("kind", ANSWERS)
 @pytest.mark.parametrize(("design", "models"), CELLS)
 def test_no_attack_finds_what_is_not_there(design, models, kind):
-    found = cell(design, kind, models, 300, 64 // models + 6, ATTACKS, seed=100)
+    found = cell(design, kind, models, 300, 32 // models + 4, ATTACKS, seed=100)
     assert len(found) == len(ATTACKS) - (3 if models == 4 else 0)  # LiRA needs a spread
     for name, one in found.items():
         assert not astray(one, odds=1e5), (name, one)  # there are a few hundred figures

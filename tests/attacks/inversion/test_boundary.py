@@ -61,9 +61,9 @@ def test_it_begins_at_points_of_the_class_and_says_where_there_is_none():
 
 def test_digits_are_recognised_from_labels_alone_within_the_budget():
     victim = digits()
-    attack = Boundary(prior=Prior(steps=500), rounds=30, directions=16)
+    attack = Boundary(prior=Prior(steps=400), rounds=15, directions=12)
     found = attack(label_only(victim.oracle), np.arange(10), pool=victim.pool)
-    assert found.cost.queries <= 5000 + 30 * 16 * 10
+    assert found.cost.queries <= 5000 + 15 * 12 * 10
     assert (victim.twin(found.x).label == np.arange(10)).mean() >= 0.8
     short = attack(budgeted(label_only(victim.oracle), 6000), np.arange(3), pool=victim.pool)
     assert short.complete or "still grow" in short.reason

@@ -23,13 +23,13 @@ LINE = np.outer(RNG.random(200), np.tile([1.0, 0.5, 0.0], 20)).astype(np.float32
 
 @pytest.fixture(scope="module")
 def vae():
-    return learn("vae", LINE, 2, 900, 0, None)
+    return learn("vae", LINE, 2, 600, 0, None)
 
 
 @pytest.mark.parametrize("kind", ["vae", "dae"])
 def test_an_autoencoder_makes_records_like_those_it_learnt_from_and_finds_them_more_real(kind, vae):
     # One number is all that a line has: of two, most codes would be those of no record.
-    vae = vae if kind == "vae" else learn(kind, LINE, 1, 900, 0, None)
+    vae = vae if kind == "vae" else learn(kind, LINE, 1, 600, 0, None)
     z = np.random.default_rng(1).normal(size=(500, vae.networks.latent)).clip(-1.5, 1.5).astype(np.float32)
     u = np.asarray(decode(vae.networks, vae.variables, z))
     assert u.min() >= 0
@@ -44,7 +44,7 @@ def test_an_autoencoder_makes_records_like_those_it_learnt_from_and_finds_them_m
 def test_a_gans_penalty_keeps_the_critics_slope_near_one_and_its_generator_near_the_data():
     nets = networks("gan", 2, 60)
     state = start(nets, jax.random.key(0))
-    state = advance(nets, jnp.asarray(LINE), jax.random.key(1), state, jnp.int32(0), jnp.int32(250))
+    state = advance(nets, jnp.asarray(LINE), jax.random.key(1), state, jnp.int32(0), jnp.int32(150))
     slope = jax.vmap(jax.grad(lambda u: nets.critic.apply(state[0][1], u[None])[0, 0]))(jnp.asarray(LINE))
     assert 0.2 < float(jnp.linalg.norm(slope, axis=1).mean()) < 2
     z = jax.random.normal(jax.random.key(2), (500, 2))
@@ -54,8 +54,8 @@ def test_a_gans_penalty_keeps_the_critics_slope_near_one_and_its_generator_near_
 
 def test_training_is_the_same_however_often_it_is_looked_at():
     told = []
-    learn("vae", LINE, 2, 600, 0, lambda *what: told.append(what))
-    assert told == [("vae steps", 250, 600), ("vae steps", 500, 600), ("vae steps", 600, 600)]
+    learn("vae", LINE, 2, 300, 0, lambda *what: told.append(what))
+    assert told == [("vae steps", 250, 300), ("vae steps", 300, 300)]
 
 
 def test_latent_descent_finds_the_made_record_that_a_linear_victim_likes_best(vae):

@@ -34,7 +34,7 @@ def test_classes_below_the_top_share_what_is_left():
 def test_a_victim_whose_confidences_are_its_records_is_inverted_exactly():
     """Records of three shares that sum to one, answered as they are: the network only has to undo a logarithm."""
     records = RNG.dirichlet([2, 2, 2], 400)
-    inverter = Network(truncations=(3, 1), steps=1500).learn(Inputs.box(0, 1, (3,)), records[:300], records[:300], 0)
+    inverter = Network(truncations=(3, 1), steps=800).learn(Inputs.box(0, 1, (3,)), records[:300], records[:300], 0)
     whole, one = inverter.records(records[300:])
     assert np.abs(whole - records[300:]).mean() < 0.03
     assert np.abs(one - records[300:]).mean() > 2 * np.abs(whole - records[300:]).mean()
@@ -42,7 +42,7 @@ def test_a_victim_whose_confidences_are_its_records_is_inverted_exactly():
 
 def test_digits_are_made_from_the_answers_about_other_peoples():
     victim = digits()
-    found = Network(steps=1000)(victim.oracle, np.arange(10), pool=victim.pool)
+    found = Network(steps=500)(victim.oracle, np.arange(10), pool=victim.pool)
     assert found.cost.queries == len(victim.pool) + 10 * 4
     assert (victim.twin(found.x).label == np.arange(10)).mean() >= 0.9
 

@@ -13,7 +13,7 @@ from jaxattack.attacks.reconstruction.informed import fixed_start, nearest_other
 from jaxattack.attacks.reconstruction.reconstructor import Reconstructor
 
 RECIPE = Recipe(epochs=15, batch=64, optimizer="sgd", learning_rate=0.2)
-CONFIG = Reconstructor(components=100, width=96, epochs=60, batch=32)
+CONFIG = Reconstructor(components=100, width=96, epochs=40, batch=32)
 SMALL = Reconstructor(components=20, width=16, epochs=3)
 
 

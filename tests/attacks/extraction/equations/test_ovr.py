@@ -24,7 +24,7 @@ from jaxattack.types import Access, InputError, Inputs
 SETS = {
     "iris": load_iris,
     "wine": load_wine,
-    "digits": partial(load_digits, n_class=5),
+    "digits": partial(load_digits, n_class=3),
     "breast_cancer": load_breast_cancer,
 }
 
