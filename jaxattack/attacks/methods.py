@@ -18,6 +18,8 @@ from jaxattack.attacks import (
 )
 from jaxattack.attacks.architecture.zoo import FEWEST as ZOO
 from jaxattack.attacks.inversion import gradient
+from jaxattack.attacks.membership import generators
+from jaxattack.attacks.membership.generators.evidence import Sight as GeneratorSight
 from jaxattack.defences import DEFENCES
 from jaxattack.signals import SIGNALS, WITH_SETTINGS
 from jaxattack.training.learners import LEARNERS
@@ -35,7 +37,7 @@ class Method:
         family: a key of `FAMILIES`.
         name: in its registry, as the command line takes it.
         paper: that published it; "this project", or "common practice", where none did.
-        sees: the least that it must see of a model; None for what changes a model, its answers or its training set.
+        sees: the least that it must see of a model, or of a generator; None for what changes a model, its answers or its training set.
         queries: asked about a record and a view of it; 0 for who holds the weights, None where the victim decides how many, or
             nothing is asked.
         models: the fewest that the attacker trains as the victim was trained: references, shadows or a surrogate; None for what
@@ -45,7 +47,7 @@ class Method:
     family: str
     name: str
     paper: str
-    sees: Sight | None = None
+    sees: Sight | GeneratorSight | None = None
     queries: int | None = None
     models: int | None = None
 
@@ -95,6 +97,11 @@ def _architecture(attack: Any) -> dict[str, Any]:
     return {**_of_victim(attack), "models": ZOO}
 
 
+def _generators(attack: Any) -> dict[str, Any]:
+    """An attack on generators reads samples, which are of no record; local models that it trains are not like the victim."""
+    return {"sees": attack.sees, "models": int(attack.references)}
+
+
 def _signal(signal: Any) -> dict[str, Any]:
     return {"sees": signal.sees, "queries": signal.queries}
 
@@ -112,6 +119,7 @@ FAMILIES: Mapping[str, tuple[tuple[Mapping[str, Any], Callable[[Any], dict[str, 
     "ownership": ((ownership.ATTACKS, _ownership),),
     "poisoning": ((poisoning.ATTACKS, _poisoning),),
     "architecture": ((architecture.ATTACKS, _architecture),),
+    "generators": ((generators.ATTACKS, _generators),),
     "signals": ((SIGNALS | WITH_SETTINGS, _signal),),
     "defences": ((DEFENCES, _no_attack),),
     "learners": ((LEARNERS, _no_attack),),

@@ -9,6 +9,7 @@ from jaxattack.audit.epsilon_methods import EpsilonAudit
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.evasion import EvasionAudit, EvasionResult, evade
 from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extract
+from jaxattack.audit.generator import GeneratorAudit, audit_generators, score_generators
 from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
 from jaxattack.audit.matrix import Column, MatrixAudit, MatrixResult, matrix
@@ -42,6 +43,7 @@ __all__ = [
     "EvasionResult",
     "ExtractionAudit",
     "ExtractionResult",
+    "GeneratorAudit",
     "InversionAudit",
     "InversionResult",
     "MatrixAudit",
@@ -62,6 +64,7 @@ __all__ = [
     "architecture",
     "as_observations",
     "as_victim",
+    "audit_generators",
     "audit_gradients",
     "audit_training",
     "compare",
@@ -84,6 +87,7 @@ __all__ = [
     "rescore",
     "run_observations",
     "score",
+    "score_generators",
     "score_target",
     "train_part",
     "train_victim",

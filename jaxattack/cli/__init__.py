@@ -32,6 +32,7 @@ COMMANDS = {
     "poison": "jaxattack.cli.poisoning:poison",
     "reconstruct": "jaxattack.cli.reconstruction:reconstruct",
     "architecture": "jaxattack.cli.architecture:architecture",
+    "generator": "jaxattack.cli.generator:generator",
     "epsilon": "jaxattack.cli.epsilon:epsilon",
     "serve": "jaxattack.cli.extraction:serve",
     "train": "jaxattack.cli.train:train",

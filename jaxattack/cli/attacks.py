@@ -30,7 +30,7 @@ def attacks(
     """List the attacks, signals, defences and learners: their papers, what they see, what they ask and train.
 
     Args:
-        families: membership, extraction, inversion, reconstruction, evasion, ownership, poisoning, signals, defences or learners; all by default.
+        families: membership, extraction, inversion, reconstruction, evasion, ownership, poisoning, architecture, generators, signals, defences or learners; all by default.
         json: print them as JSON.
     """
     chosen = tuple(dict.fromkeys(families)) or tuple(FAMILIES)

@@ -11,6 +11,7 @@ from jaxattack.attacks.evasion import ATTACKS as EVASIONS
 from jaxattack.attacks.extraction import ATTACKS
 from jaxattack.attacks.inversion import ATTACKS as INVERSIONS
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_INVERSIONS
+from jaxattack.attacks.membership.generators import ATTACKS as GENERATORS
 from jaxattack.attacks.poisoning import ATTACKS as POISONINGS
 from jaxattack.attacks.reconstruction import ATTACKS as RECONSTRUCTIONS
 from jaxattack.audit.estimators import ESTIMATORS
@@ -35,6 +36,7 @@ def _listed() -> dict[str, str]:
         "POISONINGS": _lines("Attacks", _abouts(POISONINGS)),
         "ARCHITECTURES": _lines("Methods", _abouts(ARCHITECTURES)),
         "RECONSTRUCTIONS": _lines("Methods", _abouts(RECONSTRUCTIONS)),
+        "GENERATORS": _lines("Attacks", _abouts(GENERATORS)),
         "INVERSIONS": _lines("Methods", _abouts({**INVERSIONS, **GRADIENT_INVERSIONS})),
     }
 

@@ -53,7 +53,7 @@ class Output(Printing):
             headline speaks of, as estimated; tpr-lower@RATE and auc-lower are the lower ends of its intervals. Of one
             target discoveries too, as a share of the records. Of a matrix the largest tpr@RATE, auc, agreement and
             recognition of all defended columns. Of an extraction agreement, of an inversion recognition, of an evasion
-            success, of an audit of ownership false-accusations, of a poisoning success and drop (of accuracy), of a
+            success, of generators the largest tpr@RATE, auc and auc-lower of all attacks, of an audit of ownership false-accusations, of a poisoning success and drop (of accuracy), of a
             reconstruction leak and leak-lower, and epsilon, the lower bound.
 
     Raises:

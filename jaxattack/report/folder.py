@@ -23,6 +23,7 @@ from jaxattack.report.compare import COMPARE
 from jaxattack.report.epsilon import EPSILON
 from jaxattack.report.evasion import EVASION
 from jaxattack.report.extraction import EXTRACTION
+from jaxattack.report.generator import GENERATOR
 from jaxattack.report.inversion import INVERSION
 from jaxattack.report.kept_pictures import PICTURES, write_pictures
 from jaxattack.report.kind import FORMATS, Choice, Kind, Pictures, draw_all, draw_alone
@@ -48,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "poisoning": POISONING,
     "reconstruction": RECONSTRUCTION,
     "architecture": ARCHITECTURE,
+    "generator": GENERATOR,
     "target": TARGET,
     "compare": COMPARE,
 }

@@ -143,6 +143,18 @@ def _read_right(findings: Values) -> float | None:
 
 ARCHITECTURE: Mapping[str, Measure] = {"accuracy": _read_right}
 
+GENERATOR: Mapping[str, Measure] = {
+    "auc": lambda findings: findings["attacks"][0]["auc"],
+    "auc-lower": lambda findings: findings["attacks"][0]["auc_interval"][0],
+    **{
+        f"tpr@{rate}": lambda findings, rate=rate: _largest(
+            attack["tpr"][rate] for attack in findings["attacks"] if attack["resolvable"].get(rate)
+        )
+        for rate in RATES[:-1]
+    },
+}
+"""The largest of all attacks that were run, without allowing for the choice."""
+
 
 def why_unfinished(findings: Values) -> str:
     """Why an attack stopped before the end of its own procedure; empty where it did not.

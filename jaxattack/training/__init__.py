@@ -1,6 +1,6 @@
 """From a Model, a Dataset and a member matrix to trained models and their Observations."""
 
-from jaxattack.training import copies, learners
+from jaxattack.training import copies, generators, learners
 from jaxattack.training.alone import observe_one, train_one
 from jaxattack.training.checkpoints import observe_checkpoints
 from jaxattack.training.denoising import denoising_start
@@ -20,6 +20,7 @@ __all__ = [
     "copies",
     "denoising_start",
     "draw_directions",
+    "generators",
     "learners",
     "observe_checkpoints",
     "observe_one",

@@ -6,7 +6,7 @@ import pytest
 
 import jaxattack.attacks as attacks
 from jaxattack.attacks.inversion import CollaborativeGan
-from jaxattack.attacks.membership import REGISTRY, FewReferences, LiRA, lookup
+from jaxattack.attacks.membership import REGISTRY, FewReferences, LiRA, generators, lookup
 from jaxattack.attacks.methods import FAMILIES, catalogue
 from jaxattack.training.learners import DPSGD, RelaxLoss, Standard
 from jaxattack.types import SIGHTS, InputError
@@ -55,6 +55,8 @@ def test_a_row_says_what_its_attack_sees_asks_and_trains():
         ("poisoning", "flip-influence", None, 0, 0),
         ("poisoning", "gradient-matching", None, 0, 4),
         ("signals", "taylor_t1", "logit", 1, None),
+        ("generators", "gan-leaks-partial-calibrated", "latent", None, 1),
+        ("generators", "logan-white", "weights", None, 0),
         ("defences", "round", None, None, None),
         ("learners", "dp-sgd", None, None, None),
     ):
@@ -65,7 +67,7 @@ def test_a_row_says_what_its_attack_sees_asks_and_trains():
 def test_what_an_attack_sees_is_a_degree_of_sight_and_what_changes_a_model_sees_nothing():
     for method in ALL:
         assert (method.sees is None) == (method.family in ("defences", "learners", "poisoning"))
-        assert method.sees in (None, *SIGHTS)
+        assert method.sees in (generators.SIGHTS if method.family == "generators" else (None, *SIGHTS))
 
 
 def test_a_form_has_the_paper_that_published_it():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -59,12 +60,12 @@ def networks(kind: str, latent: int, features: int) -> Networks:
 
 def decode(nets: Networks, variables: Any, z: Float[Array, "point latent"]) -> Float[jax.Array, "point feature"]:
     """Records in the unit box, flat."""
-    return jax.nn.sigmoid(nets.decoder.apply(variables[0], z))
+    return jax.nn.sigmoid(nets.decoder.apply(variables[0], jnp.asarray(z)))
 
 
 def realness(nets: Networks, variables: Any, u: Float[Array, "point feature"]) -> Float[jax.Array, "point"]:
     """How real flat records look; only differences mean anything."""
-    out = nets.critic.apply(variables[1], u)
+    out = nets.critic.apply(variables[1], jnp.asarray(u))
     if nets.kind == "gan":
         return out[:, 0]
     mean = out[:, : nets.latent]

@@ -1,0 +1,324 @@
+"""A membership audit of generators: train them on known halves, attack every one, and say how far each attack tells members.
+
+A third of the records is the attacker's own, its pool: principal components are fitted on it and its references learn from it. Each
+target learns from half of the other two thirds, targets 2k and 2k + 1 sharing them out, so that all generators, targets and
+references, learn from sets of one size, and are trained in one program. The other half are a target's non-members, and all of both
+thirds are scored.
+
+`score_generators` is the same for generators, or samples of them, that somebody else trained.
+
+Nothing is kept of the generators: an audit that is stopped begins anew.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from jaxattack.attacks.membership.generators import (
+    ATTACKS,
+    Evidence,
+    Generated,
+    GeneratorAttack,
+    able,
+)
+from jaxattack.attacks.membership.generators.distances import nearest
+from jaxattack.attacks.naming import labelled
+from jaxattack.audit.entry import roc_findings
+from jaxattack.audit.environment import device, environment, peak_memory
+from jaxattack.audit.findings.generator import (
+    CostFindings,
+    GeneratorAttackFindings,
+    GeneratorFindings,
+    GeneratorsFindings,
+    Seconds,
+)
+from jaxattack.audit.generator_scores import precisions, set_attack, tied_share
+from jaxattack.audit.records import choose_records
+from jaxattack.audit.session import settings
+from jaxattack.audit.victim import input_ranges
+from jaxattack.data import fingerprint
+from jaxattack.data.designs import Halves
+from jaxattack.metrics import Spread, summarise
+from jaxattack.training.generators.gan import CRITIC_STEPS
+from jaxattack.training.generators.learn import Prior
+from jaxattack.training.generators.many import Generators, train_generators
+from jaxattack.training.generators.prior import LEAST, unit
+from jaxattack.types import Dataset, InputError, Progress, at_least, check_arguments, config
+
+_DEFAULT = Prior(kind="vae", steps=3000)
+
+
+@config
+class GeneratorAudit:
+    """Generators of one kind, and what is tried on them.
+
+    Attributes:
+        dataset: the records.
+        prior: which generators, and how they are trained.
+        attacks: on them; those that cannot work with this kind are left out, and named.
+        targets: generators that are attacked.
+        references: generators of the attacker's own, by which attacks are calibrated.
+        set_size: of the sets of the set attack.
+        records: use this many of the records, chosen at random; all by default.
+        seed: decides everything random.
+
+    Raises:
+        InputError: a value out of range, or too few records to train on.
+    """
+
+    dataset: Dataset
+    prior: Prior = _DEFAULT
+    attacks: tuple[GeneratorAttack, ...] = tuple(ATTACKS.values())
+    targets: int = 4
+    references: int = 2
+    set_size: int = 20
+    records: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(2, targets=self.targets)
+        at_least(0, references=self.references, seed=self.seed)
+        at_least(1, set_size=self.set_size)
+        if not self.attacks:
+            raise InputError("attacks is empty: give at least one.")
+        labelled(self.attacks, ATTACKS)
+        least = 3 * LEAST
+        if min(self.records or len(self.dataset), len(self.dataset)) < least:
+            raise InputError(f"{self.dataset.name} has too few records for generators: give at least {least}.")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """The records of an audit, in the unit box, flat.
+
+    Attributes:
+        records: that are scored.
+        pool: the attacker's own.
+        member: who each target is trained on.
+    """
+
+    records: np.ndarray
+    pool: np.ndarray
+    member: Bool[np.ndarray, "target record"]
+
+    def sets(self, references: int) -> np.ndarray:
+        """What each target and then each reference is trained on."""
+        return np.stack([*(self.records[row] for row in self.member), *[self.pool] * references])
+
+
+@check_arguments("progress")
+def audit_generators(*, progress: Progress | None = None, **fields: Any) -> GeneratorFindings:
+    """Train generators and attack their members.
+
+    Args:
+        progress: called as work is done.
+        fields: of `GeneratorAudit`.
+
+    Raises:
+        InputError: bad input, or no attack that works with this kind of generator.
+
+    Example:
+        >>> audit = ja.audit.audit_generators(
+        ...     dataset=ja.load("iris"),
+        ...     prior=ja.training.generators.Prior(kind="vae", latent=2, steps=5),
+        ...     attacks=(ja.attacks.membership.generators.GanLeaks(calibrated=False, samples=50),),
+        ...     targets=2,
+        ...     references=0,
+        ... )
+        >>> audit.attacks[0].name
+        'gan-leaks-full'
+    """
+    audit = GeneratorAudit(**fields)
+    begin = time.perf_counter()
+    part = split(audit)
+    generators = train_generators(audit.prior, part.sets(audit.references), audit.seed, progress)
+    train_end = time.perf_counter()
+    evidence = gather(audit, part, generators)
+    findings = score_generators(
+        evidence, part.member, attacks=audit.attacks, set_size=audit.set_size, seed=audit.seed,
+        name=f"{audit.dataset.name} · {audit.targets} {audit.prior.kind}s", progress=progress,
+    )  # fmt: skip
+    models = audit.targets + audit.references
+    steps = models * audit.prior.steps * (CRITIC_STEPS + 1 if audit.prior.kind == "gan" else 1)
+    seconds = Seconds(
+        train=train_end - begin, attack=time.perf_counter() - train_end, total=time.perf_counter() - begin
+    )
+    return replace(
+        findings,
+        generators=replace(findings.generators, steps=audit.prior.steps),
+        cost=replace(findings.cost, models=models, gradient_steps=steps, seconds=seconds),
+        config={
+            "data": {"name": audit.dataset.name, "sha256": fingerprint(audit.dataset)},
+            **vars(audit.prior),
+            **{name: value for name, value in vars(audit).items() if name not in ("dataset", "prior", "attacks")},
+            "attacks": [*labelled(audit.attacks, ATTACKS)],
+        },
+    )
+
+
+def split(audit: GeneratorAudit) -> Part:
+    """A third for the attacker, and half of the others for each target; up to five records are left over."""
+    dataset = choose_records(audit.dataset, audit.records, audit.seed)
+    flat = unit(input_ranges(dataset.x), dataset.x)
+    third = len(flat) // 3
+    order = np.random.default_rng(np.random.SeedSequence(audit.seed, spawn_key=(0, 3))).permutation(len(flat))
+    member = Halves()(models=audit.targets, records=2 * third, seed=audit.seed)
+    return Part(records=flat[order[third : 3 * third]], pool=flat[order[:third]], member=member)
+
+
+def gather(audit: GeneratorAudit, part: Part, generators: Generators) -> Evidence:
+    """What the attacker is handed: as many samples of each as the attacks read at most."""
+    count = max(attack.samples for attack in audit.attacks)
+    latent, samples = generators.sample(max(count, part.member.shape[1] // 2), audit.seed)
+    sides = [slice(0, audit.targets), slice(audit.targets, None)]
+    targets, references = (Generated(samples[side], latent[side], generators.take(side)) for side in sides)
+    return Evidence(
+        records=part.records,
+        shape=audit.dataset.shape,
+        pool=part.pool,
+        targets=targets,
+        references=references if audit.references else None,
+    )
+
+
+def score_generators(
+    evidence: Evidence,
+    member: Bool[np.ndarray, "target record"],
+    *,
+    attacks: Sequence[GeneratorAttack] = tuple(ATTACKS.values()),
+    set_size: int = 20,
+    seed: int = 0,
+    name: str = "generators",
+    progress: Progress | None = None,
+) -> GeneratorFindings:
+    """Attack generators that are there, or samples of them.
+
+    Args:
+        evidence: what the attacker has.
+        member: the truth: the records that each target was trained on.
+        attacks: on them; those that the evidence is not enough for are left out, and named.
+        set_size: of the sets of the set attack.
+        seed: decides everything random.
+        name: of the report.
+        progress: called as work is done.
+
+    Raises:
+        InputError: another number of targets or records, or no attack that the evidence is enough for.
+    """
+    begin = time.perf_counter()
+    shape = len(evidence.targets.samples), len(evidence.records)
+    if member.shape != shape:
+        raise InputError(f"member has shape {member.shape} and there are {shape[0]} targets and {shape[1]} records.")
+    enough, refusals = able(attacks, evidence)
+    if not enough:
+        raise InputError(f"no attack works: {refusals[0]}" if refusals else "attacks is empty: give at least one.")
+    rows, notes = [], refusals
+    for label, attack in labelled(enough, ATTACKS).items():
+        try:
+            rows.append(_judge(label, attack, evidence, member, set_size, seed, progress))
+        except InputError as refusal:
+            notes.append(str(refusal))
+    if not rows:
+        raise InputError(f"no attack works: {notes[0]}")
+    total = time.perf_counter() - begin
+    return GeneratorFindings(
+        title=name,
+        generators=_generators_findings(evidence, member),
+        attacks=tuple(sorted(rows, key=lambda row: -row.auc)),
+        notes=tuple(notes),
+        cost=CostFindings(
+            models=0,
+            gradient_steps=0,
+            samples=_samples(evidence),
+            seconds=Seconds(train=0.0, attack=total, total=total),
+            memory_bytes=peak_memory(),
+            device=device(),
+        ),
+        config={"attacks": [row.name for row in rows], "set_size": set_size, "seed": seed},
+        environment=environment(),
+    )
+
+
+def _judge(
+    label: str,
+    attack: GeneratorAttack,
+    evidence: Evidence,
+    member: np.ndarray,
+    set_size: int,
+    seed: int,
+    progress: Progress | None,
+) -> GeneratorAttackFindings:
+    """One attack's part of the findings."""
+    begin = time.perf_counter()
+    result = attack(evidence, seed=seed, progress=progress)
+    seconds = time.perf_counter() - begin
+    summary = summarise(result.scores, member)
+    precision = precisions(result.scores, member)
+    available = evidence.targets.samples.shape[1]
+    return GeneratorAttackFindings(
+        **vars(roc_findings(summary)),
+        name=label,
+        paper=attack.paper,
+        sees=attack.sees,
+        settings=settings(attack),
+        target_auc=summary.target_auc,
+        precision=Spread(
+            mean=float(precision.mean()), sd=float(precision.std(ddof=1)) if len(precision) > 1 else math.nan
+        ),
+        tied=tied_share(result.scores),
+        sets=set_attack(result.scores, member, set_size, seed),
+        samples=min(attack.samples, available),
+        references=len(evidence.references.samples) if attack.references and evidence.references else 0,
+        queries=result.queries,
+        gradient_steps=result.gradient_steps,
+        seconds=seconds,
+    )
+
+
+def _generators_findings(evidence: Evidence, member: np.ndarray) -> GeneratorsFindings:
+    generators, references = evidence.targets.generators, evidence.references
+    nets = None if generators is None else generators.networks
+    return GeneratorsFindings(
+        kind="samples" if nets is None else nets.kind,
+        targets=len(member),
+        references=0 if references is None else len(references.samples),
+        latent=None if nets is None else nets.latent,
+        steps=None,
+        parameters=None if generators is None else _parameters(cast(Generators, generators)),
+        members=int(member.sum(axis=1).max()),
+        records=member.shape[1],
+        pool=len(evidence.pool),
+        features=evidence.records.shape[1],
+        distance=_distance(evidence, member),
+    )
+
+
+def _parameters(generators: Generators) -> int:
+    leaves = jax.tree.leaves(generators.variables[0].params)
+    return sum(leaf[0].size for leaf in leaves)
+
+
+def _distance(evidence: Evidence, member: np.ndarray) -> float:
+    """How much farther new records are from samples than from as many real ones."""
+    count = min(len(evidence.pool), evidence.targets.samples.shape[1])
+    if not count:
+        return math.nan
+    real = nearest(evidence.records, evidence.pool[:count]).distance
+    ratios = [
+        nearest(evidence.records[~own], samples[:count]).distance.mean() / max(real[~own].mean(), 1e-12)
+        for own, samples in zip(member, evidence.targets.samples, strict=True)
+    ]
+    return float(np.mean(ratios))
+
+
+def _samples(evidence: Evidence) -> int:
+    parts = [evidence.targets, *([evidence.references] if evidence.references else [])]
+    return sum(part.samples.shape[0] * part.samples.shape[1] for part in parts)
