@@ -220,6 +220,21 @@ def read_npy(path: Path) -> np.ndarray:
         return read_next(file, path.name)
 
 
+def map_npy(path: Path) -> np.ndarray:
+    """The numbers of an .npy file where they lie on the disk: a page is read when it is used, and memory may forget it again.
+
+    Raises:
+        UnreadableError: as the module says, but that they need not fit into memory.
+        OSError: it cannot be opened.
+    """
+    with open_regular(path) as file:
+        header = read_header(file, os.fstat(file.fileno()).st_size)
+    _require_numbers(path.name, header.dtype)
+    if not header.size or not header.dtype.isnative:
+        return read_npy(path)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
 class _Directory:
     """A file of which no more is read at once than an archive's directory may have: zipfile reads that in one piece."""
 

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
 from jaxattack.audit.findings.membership_attack import ModelsPoint, QueriesPoint
 from jaxattack.audit.findings.rates import PooledFindings, RateFindings
-from jaxattack.metrics import auc, influences
-from jaxattack.metrics.ranked import Ranked
+from jaxattack.metrics import Ranked, auc, model_clusters
+from jaxattack.metrics.uncertainty import ranked_influences
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations
 
@@ -37,7 +37,7 @@ def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, 
     """
     ranked = Ranked.of(scores, member)
     curve = ranked.curve()
-    estimates = influences(scores, member, curve, FPRS, ranked=ranked).estimates()
+    estimates = ranked_influences(ranked, curve, FPRS, model_clusters(member)).estimates()
     points = {rate_key(fpr): estimate for fpr, estimate in zip(FPRS, estimates, strict=False)}
     return PooledFindings(
         targets=len(scores),
@@ -67,17 +67,22 @@ def by_models(attack: MembershipAttack, observations: Observations) -> list[Mode
     points = []
     for size in (2**power for power in range(2, 24) if 2**power < observations.models):
         groups = min(observations.models // size, max(1, TARGETS // size))
-        every = [_group(attack, observations.take(slice(at * size, (at + 1) * size))) for at in range(groups)]
-        pairs = [pair for pair in every if pair is not None]
-        if pairs:
-            scores, member = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-            points.append(ModelsPoint(models=size, **vars(pooled(scores, member))))
+        scores, rows = np.empty((groups * size, observations.records)), np.zeros(groups * size, bool)
+        for at in range(groups):
+            models = slice(at * size, (at + 1) * size)
+            own = _group(attack, observations.take(models))
+            if own is not None:
+                scores[models], rows[models] = own, True
+        if rows.any():
+            member = observations.member[: len(rows)]
+            rates = pooled(scores, member) if rows.all() else pooled(scores[rows], member[rows])
+            points.append(ModelsPoint(models=size, **vars(rates)))
     return points
 
 
-def _group(attack: MembershipAttack, some: Observations) -> tuple[np.ndarray, np.ndarray] | None:
+def _group(attack: MembershipAttack, some: Observations) -> Float[np.ndarray, "target record"] | None:
     try:
-        return attack(some), some.member
+        return attack(some)
     except InputError:
         return None
 

@@ -20,8 +20,7 @@ from jaxattack.audit.findings.membership_attack import (
     TransferFindings,
 )
 from jaxattack.audit.findings.rates import BandFindings, CurveFindings, PooledFindings, RocFindings
-from jaxattack.metrics import Band, OwnRates, Roc, Summary, thin
-from jaxattack.metrics.ranked import Ranked
+from jaxattack.metrics import Band, OwnRates, Ranked, Roc, Summary, thin
 from jaxattack.metrics.uncertainty import CONFIDENCE
 from jaxattack.types import MembershipAttack
 
@@ -81,8 +80,9 @@ def attack_findings(
     name: str,
     attack: MembershipAttack,
     summary: Summary,
-    ranked: Ranked,
+    histogram: HistogramFindings,
     *,
+    records: int,
     confidence: float,
     per_record: Mapping[str, OwnRates],
     growth: Growth,
@@ -95,7 +95,8 @@ def attack_findings(
         name: under which it is reported.
         attack: what it is.
         summary: of the scores.
-        ranked: the scores of every record under every target, in order.
+        histogram: of its scores, as `histogram_of` gives.
+        records: how many are scored.
         confidence: of the intervals that allow for the choice among the attacks.
         per_record: how its false positives spread over the records, by rate.
         growth: the same attack with less.
@@ -109,7 +110,7 @@ def attack_findings(
         family=attack.family,
         description=describe_attack(attack),
         references=attack.references,
-        records=ranked.shape[1],
+        records=records,
         balanced_accuracy=summary.balanced_accuracy,
         advantage=summary.advantage,
         tpr_interval_corrected=tpr_intervals(summary, confidence),
@@ -125,7 +126,7 @@ def attack_findings(
             rate_key(prior): {rate_key(fpr): float(by_prior[prior]) for fpr, by_prior in summary.ppv.items()}
             for prior in next(iter(summary.ppv.values()))
         },
-        histogram=_histogram(ranked),
+        histogram=histogram,
         by_models=growth.models,
         by_queries=growth.queries,
         seconds=seconds,
@@ -158,7 +159,7 @@ def _settings(attack: MembershipAttack) -> dict[str, Any]:
     return {field.name: getattr(attack, field.name) for field in dataclasses.fields(cast(Any, attack))}
 
 
-def _histogram(ranked: Ranked) -> HistogramFindings:
+def histogram_of(ranked: Ranked) -> HistogramFindings:
     """Counts of members' and non-members' scores; the outermost thousandths are drawn in the first and last bin."""
     low, high = np.quantile(ranked.ascending, [0.001, 0.999])
     edges = np.linspace(low, high if high > low else low + 1.0, 61)

@@ -19,7 +19,7 @@ from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, by_models, by_queries, rate_key
-from jaxattack.audit.entry import Growth, attack_findings, pooled_of
+from jaxattack.audit.entry import Growth, attack_findings, histogram_of, pooled_of
 from jaxattack.audit.findings.membership import EvaluationFindings, VulnerableFindings
 from jaxattack.audit.findings.membership_attack import AttackFindings, ClaimFindings, ComparisonFindings, ModelsPoint
 from jaxattack.audit.labelled import found_apart
@@ -34,14 +34,14 @@ from jaxattack.audit.per_record import (
 )
 from jaxattack.audit.record_table import Detections, RecordTable, detections_at, record_table
 from jaxattack.audit.scorable import Scorable, scorable
-from jaxattack.metrics import Summary, summarise
-from jaxattack.metrics.ranked import Ranked
+from jaxattack.metrics import Ranked, Summary, summarise
 from jaxattack.metrics.uncertainty import Influences
 from jaxattack.signals import Correct, Phi
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 AT_ONCE = min(4, os.cpu_count() or 1)
+SCORES = 2**27  # of several attacks in memory at a time: 1 GiB
 
 
 class Evaluation(NamedTuple):
@@ -220,21 +220,29 @@ def _judge_all(
     judgements: list[_Judgement] = []
     refusals: list[str] = []
     for read, attacks in by_signals(observations, part):
-        scored: list[_Scored] = []
-        for name, attack in attacks.items():
-            try:
-                scored.append(_scored(name, attack, read))
-            except TooFewReferences as error:
-                refusals.append(f"{name} is left out: {error}")
-        # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
-        with ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
-            for one in pool.map(partial(_judge, read=read, terms=terms), scored):
-                judgements = _with_judgement(judgements, one, terms)
-                if progress:
-                    progress("attacks", len(judgements), len(part.attacks))
+        for some in _together(attacks, read):
+            scored: list[_Scored] = []
+            for name, attack in some:
+                try:
+                    scored.append(_scored(name, attack, read))
+                except TooFewReferences as error:
+                    refusals.append(f"{name} is left out: {error}")
+            # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
+            with ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
+                for one in pool.map(partial(_judge, read=read, terms=terms), scored):
+                    judgements = _with_judgement(judgements, one, terms)
+                    if progress:
+                        progress("attacks", len(judgements), len(part.attacks))
     if not judgements:
         raise InputError(f"no attack can be run. {' '.join(refusals)}")
     return sorted(judgements, key=lambda one: one.strength, reverse=True), refusals
+
+
+def _together(attacks: dict[str, MembershipAttack], read: Observations) -> Iterator[list[tuple[str, MembershipAttack]]]:
+    """Attacks whose scores are in memory at a time: as many as `SCORES` allows."""
+    items = list(attacks.items())
+    number = max(1, SCORES // read.member.size)
+    yield from (items[start : start + number] for start in range(0, len(items), number))
 
 
 def by_signals(
@@ -275,12 +283,15 @@ def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
     name, attack, scores, seconds = scored
     ranked = Ranked.of(scores, read.member)
     summary = summarise(scores, read.member, FPRS, ranked=ranked)
+    histogram = histogram_of(ranked)
+    del ranked  # twice as large as the scores
     thresholds = {rate_key(point.fpr): point.threshold for point in summary.tpr}
     findings = attack_findings(
         name,
         attack,
         summary,
-        ranked,
+        histogram,
+        records=read.records,
         confidence=terms.correction.confidence(name),
         per_record=own_rates_at(scores, read.member, thresholds),
         growth=_growth(attack, summary, read, terms),

@@ -13,6 +13,10 @@ The file is an .npz, without pickled objects, of
     phi         Float ["model record"] or ["model record query"]: log p_y - log(1 - p_y)
     and any other signal of `jaxattack.signals`, of the same shape.
 
+Or a folder of them as .npy files, member.npy, label.npy, phi.npy and so on: signals are then left on the disk and read where
+they are used, so that more fits than memory holds (`jaxattack.npz.map_npy`). What is scored is the same. Signals in float32
+alone are read so; what is computed from logits, or converted, is in memory.
+
 Query 0 is the record itself. From logits or probabilities every signal is computed, as `jaxattack.audit.confidences`
 says; phi alone serves the attacks that read phi. Records of which a signal is NaN or infinite are left out and counted.
 """
@@ -39,11 +43,12 @@ from jaxattack.audit.findings.membership import CostFindings, MembershipFindings
 from jaxattack.audit.scoring import MembershipResult
 from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
-from jaxattack.npz import UnreadableError, open_arrays, printable, reason
+from jaxattack.npz import UnreadableError, map_npy, open_arrays, printable, read_npy, reason
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_arguments, check_ids
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
-_SHAPED = ("member", "label", "classes", "ids", *KINDS)
+_READ = ("member", "label", "classes", "ids")
+_SHAPED = (*_READ, *KINDS)
 
 
 def read_observations(
@@ -52,7 +57,7 @@ def read_observations(
     """Observations from a file that any framework may have written.
 
     Args:
-        path: an .npz, as in the module's description.
+        path: an .npz, or a folder, as in the module's description.
         attacks: attacks that are to be run beside the registered ones; from logits, what they read is computed too.
         target: a model whose members need not be known; there -1 stands for what is not, and is read as no member.
 
@@ -68,8 +73,7 @@ def read_observations(
         (4, 6)
     """
     try:
-        with open_arrays(Path(path)) as archive:
-            arrays = {name: archive.read(name) for name in archive.names}
+        arrays = (_from_folder if (Path(path) / "member.npy").is_file() else _from_archive)(Path(path))
     except FileNotFoundError as error:
         raise InputError(
             f"{path} does not exist: give an .npz with member, label, and logits, probability or phi."
@@ -79,6 +83,15 @@ def read_observations(
             f"{path} cannot be read ({reason(error)}): write it with numpy.savez, without objects."
         ) from error
     return as_observations(arrays, attacks, target=target, name=str(path))
+
+
+def _from_archive(path: Path) -> dict[str, np.ndarray]:
+    with open_arrays(path) as archive:
+        return {name: archive.read(name) for name in archive.names}
+
+
+def _from_folder(folder: Path) -> dict[str, np.ndarray]:
+    return {file.stem: (read_npy if file.stem in _READ else map_npy)(file) for file in sorted(folder.glob("*.npy"))}
 
 
 def as_observations(
@@ -174,7 +187,7 @@ def _numbers(where: str, name: str, values: np.ndarray) -> np.ndarray:
 def _by_query(
     where: str, name: str, values: np.ndarray, member: np.ndarray, notes: list[str]
 ) -> Float[np.ndarray, "model record query"]:
-    """A signal as given, in float32; where it is NaN or infinite, a note says so."""
+    """A signal in float32, as it is where it is so already; where it is NaN or infinite, a note says so."""
     if name not in signals.ALWAYS:
         signals.lookup(name)
     if values.ndim not in (2, 3) or values.shape[:2] != member.shape:
@@ -183,9 +196,9 @@ def _by_query(
             "[model, record, query]."
         )
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is told
-        values = _numbers(where, name, values).astype(np.float32)
-    if (bad := ~np.isfinite(values)).any():
-        notes.append(told_places(where, name, bad))
+        values = _numbers(where, name, values).astype(np.float32, copy=False)
+    if not all(np.isfinite(row).all() for row in values):  # a model at a time, for the signal's memory
+        notes.append(told_places(where, name, ~np.isfinite(values)))
     return values if values.ndim == 3 else values[..., None]
 
 

@@ -15,16 +15,16 @@ from jaxattack.audit.findings.membership import RecordFindings, VulnerabilityFin
 from jaxattack.audit.findings.membership_attack import CalibrationFindings
 from jaxattack.metrics import (
     OwnRates,
+    Ranked,
     calibrated,
     exposure_p_values,
-    influences,
     model_clusters,
     own_rates,
-    roc_curve,
     sensitivity_index,
     stability,
     vulnerability,
 )
+from jaxattack.metrics.uncertainty import ranked_influences
 from jaxattack.types import Observations
 
 DISCOVERY = 0.05  # of the records said to be exposed, the share that chance may account for
@@ -54,10 +54,10 @@ def calibration(
         fprs: by their names.
     """
     clusters = model_clusters(member)
-    own = calibrated(phi, member, clusters)
-    curve = roc_curve(own.ravel(), member.ravel())
-    *tprs, area = influences(own, member, curve, tuple(fprs.values()), clusters).estimates()
-    finest = float(-own.max())  # what the record with the most non-member models resolves
+    ranked = Ranked.of(calibrated(phi, member, clusters), member)
+    curve = ranked.curve()
+    *tprs, area = ranked_influences(ranked, curve, tuple(fprs.values()), clusters).estimates()
+    finest = float(-ranked.ascending[-1])  # what the record with the most non-member models resolves
     resolved = {name: estimate for (name, fpr), estimate in zip(fprs.items(), tprs, strict=True) if fpr >= finest}
     return CalibrationFindings(
         tpr={name: resolved[name].value if name in resolved else None for name in fprs},

@@ -31,7 +31,7 @@ def score(
     output: OutputOptions = _OUTPUT,
     out: Path | None = None,
 ) -> None:
-    """Attack models that any framework trained: an .npz of logits, probability or phi, member and label.
+    """Attack models that any framework trained: an .npz of logits, probability or phi, member and label; or a folder of .npy files.
 
     `member` is 0 or 1 [model, record], `label` a number or a name [record], `logits` or `probability` [model, record,
     class] or [model, record, query, class]; or `phi` = log p_y - log(1 - p_y) [model, record] or [model, record, query].
@@ -40,7 +40,8 @@ def score(
     whether that model was trained on a record, `member` is -1 in its row.
 
     Args:
-        observations: the .npz file.
+        observations: the .npz file, or a folder of member.npy, label.npy and others: what is too large for memory is read from
+            there as it is needed.
         attacks: the attacks to run; by default all whose signals are there.
         declare: one of them, named before it is known which is the strongest, for the headline to speak of.
         protocol: independent, or leave-one-out as published: which models are a target's references.

@@ -15,6 +15,7 @@ from jaxattack.metrics.divergence import Bins, Distance, jensen_shannon, risk_di
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
+from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.roc import (
     Roc,
     TprAtFpr,
@@ -49,6 +50,7 @@ __all__ = [
     "Nearest",
     "OwnRates",
     "Pairing",
+    "Ranked",
     "Roc",
     "Spread",
     "Summary",

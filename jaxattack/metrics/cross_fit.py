@@ -8,6 +8,7 @@ is judged at the threshold that is best on the other, and the two are averaged.
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -24,34 +25,60 @@ def cross_fitted_accuracy(ranked: Ranked) -> float:
     One half on average where scores do not depend on membership, and exactly one half where all of them are equal. A half
     without members or without non-members counts as guessed.
     """
-    record = (ranked.order % ranked.shape[1])[None, ::-1]
-    pooled = TargetCurves.of(record, ranked.ascending[None, ::-1], ranked.member[None, ::-1])
-    return float(cross_fitted_accuracies(pooled, ranked.shape[1])[0])
+    descending, member = ranked.ascending[::-1], ranked.member[::-1]
+    at = _tried(np.append(descending[1:] != descending[:-1], True)[None])
+    start = np.append(0, at[0, :0:-1] + 1)
+    second = _second_half(ranked.shape[1])[ranked.order[::-1] % ranked.shape[1]]
+
+    def counts(side: Bool[np.ndarray, "score"]) -> Counts:
+        up_to = np.cumsum(np.add.reduceat(side, start, dtype=np.int64))
+        return Counts(up_to[None, ::-1], np.array([side.sum()]))
+
+    return float(_judged(counts(member), counts(~member), counts(second & member), counts(second & ~member))[0])
 
 
-def cross_fitted_accuracies(curves: TargetCurves, records: int) -> Float[np.ndarray, "target"]:
-    """The same for each target alone, of so many records."""
-    second = _second_half(records)[curves.record]
+def cross_fitted_accuracies(curves: TargetCurves) -> Float[np.ndarray, "target"]:
+    """The same for each target alone."""
+    second = _second_half(curves.record.shape[1])[curves.record]
     late = np.cumsum(second.astype(np.int32), axis=1, dtype=np.int32)
     late_members = np.cumsum((second & curves.member).astype(np.int32), axis=1, dtype=np.int32)
-    late_others = late - late_members
     at = _tried(curves.point)
-    gains = [
-        _gain(curves.tp - late_members, curves.fp - late_others, at),
-        _gain(late_members, late_others, at),
-    ]
-    best = [gain.argmax(axis=1) for gain in gains]
-    row = np.arange(len(at))
-    return 0.5 + (gains[0][row, best[1]] + gains[1][row, best[0]]) / 4
+
+    def counts(up_to: Int[np.ndarray, "target score"]) -> Counts:
+        return Counts(np.take_along_axis(up_to, at, axis=1), up_to[:, -1])
+
+    return _judged(counts(curves.tp), counts(curves.fp), counts(late_members), counts(late - late_members))
 
 
-def _gain(
-    members: Int[np.ndarray, "target score"], others: Int[np.ndarray, "target score"], at: Int[np.ndarray, "target cut"]
-) -> Float[np.ndarray, "target cut"]:
-    """True-positive less false-positive rate at each threshold, from counts up to each score; 0 where a side is empty."""
-    rates = [np.take_along_axis(side, at, axis=1) / np.maximum(side[:, -1:], 1) for side in (members, others)]
+class Counts(NamedTuple):
+    """How many scores of some kind there are.
+
+    Attributes:
+        up_to: each threshold, from the least on.
+        total: in all.
+    """
+
+    up_to: Int[np.ndarray, "target cut"]
+    total: Int[np.ndarray, "target"]
+
+
+def _judged(members: Counts, others: Counts, late_members: Counts, late_others: Counts) -> Float[np.ndarray, "target"]:
+    """The accuracies, from counts in both halves and in the second."""
+    first = _gain(_less(members, late_members), _less(others, late_others))
+    second = _gain(late_members, late_others)
+    row = np.arange(len(first))
+    return 0.5 + (first[row, second.argmax(axis=1)] + second[row, first.argmax(axis=1)]) / 4
+
+
+def _less(both: Counts, late: Counts) -> Counts:
+    return Counts(both.up_to - late.up_to, both.total - late.total)
+
+
+def _gain(members: Counts, others: Counts) -> Float[np.ndarray, "target cut"]:
+    """True-positive less false-positive rate at each threshold; 0 where a side is empty."""
+    rates = [side.up_to / np.maximum(side.total, 1)[:, None] for side in (members, others)]
     gain = rates[0] - rates[1]
-    gain[(members[:, -1] == 0) | (others[:, -1] == 0)] = 0.0
+    gain[(members.total == 0) | (others.total == 0)] = 0.0
     return gain
 
 
@@ -60,14 +87,15 @@ def _tried(point: Bool[np.ndarray, "target score"]) -> Int[np.ndarray, "target c
 
     A curve of fewer than others repeats its highest.
     """
-    ends = np.flatnonzero(point)
     count = point.sum(axis=1)
-    first = np.cumsum(count) - count
     width = min(THRESHOLDS, int(count.max()))
     number = np.maximum(count[:, None] - np.arange(width), 1)  # of a distinct score, 1 for the highest
     many = count > width
     number[many] = np.linspace(1, count[many], width).astype(int).T[:, ::-1]
-    return ends[first[:, None] + number - 1] - np.arange(len(point))[:, None] * point.shape[1]
+    if point.all():
+        return number - 1
+    first = np.cumsum(count) - count
+    return np.flatnonzero(point)[first[:, None] + number - 1] - np.arange(len(point))[:, None] * point.shape[1]
 
 
 @cache

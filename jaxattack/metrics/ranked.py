@@ -1,7 +1,7 @@
 """The scores of many targets in order: sorted once, for the pooled curve and for that of every target.
 
-Sorting is most of what a curve costs. One order of all scores gives the pooled curve, the level of every score between any
-cuts (`Ranked.levels`) and, parted by target without comparing scores again, each target's own order (`Ranked.by_target`).
+Sorting is most of what a curve costs. One order of all scores gives the pooled curve and the level of every score between any
+cuts; the curves of single targets (`TargetCurves`) are taken some targets at a time, whose scores a core's cache holds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxattack.metrics.roc import Roc, allowed, ordered_curve, require_numbers
-
-COUNTED = 2**16  # targets whose numbers two bytes hold, which NumPy parts by counting; more it would compare
 
 
 class Ranked(NamedTuple):
@@ -65,15 +63,6 @@ class Ranked(NamedTuple):
         out.ravel()[self.order] = np.where(self.member, members, others)
         return out
 
-    def by_target(self) -> TargetCurves:
-        """The curve of every target alone."""
-        targets, records = self.shape
-        row = (self.order // records).astype(np.uint16 if targets <= COUNTED else np.int32)
-        place = np.argsort(row, kind="stable")[::-1]
-        parts = (self.order[place] % records, self.ascending[place], self.member[place])
-        # In descending order the last target comes first.
-        return TargetCurves.of(*(part.reshape(self.shape)[::-1] for part in parts))
-
 
 class TargetCurves(NamedTuple):
     """The curves of several targets, their scores in descending order.
@@ -95,13 +84,19 @@ class TargetCurves(NamedTuple):
     point: Bool[np.ndarray, "target score"]
 
     @classmethod
-    def of(
+    def of(cls, scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]) -> TargetCurves:
+        """Sort the scores of each target, which has some members and some others."""
+        order = np.argsort(scores, axis=1)[:, ::-1]
+        return cls.ordered(order, *(np.take_along_axis(part, order, axis=1) for part in (scores, member)))
+
+    @classmethod
+    def ordered(
         cls,
         record: Int[np.ndarray, "target score"],
         score: Float[np.ndarray, "target score"],
         member: Bool[np.ndarray, "target score"],
     ) -> TargetCurves:
-        """Of scores in descending order, each target with some members and some others."""
+        """Of scores in descending order."""
         tp = np.cumsum(member.astype(np.int32), axis=1, dtype=np.int32)
         fp = np.arange(1, member.shape[1] + 1, dtype=np.int32) - tp
         point = np.ones(member.shape, bool)

@@ -15,6 +15,8 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.types import InputError
 
+POINTS = 2**16  # of a curve that are added up at a time
+
 
 @dataclass(frozen=True, eq=False)
 class Roc:
@@ -116,16 +118,18 @@ def require_numbers(ordered: Float[np.ndarray, "record"]) -> None:
 
 def ordered_curve(ordered: Float[np.ndarray, "record"], member: Bool[np.ndarray, "record"]) -> Roc:
     """The same of scores in descending order, some members and some not."""
-    tp = np.cumsum(member.astype(np.int64))
-    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
-    positives = int(tp[-1])
-    if len(last) < len(ordered):
-        tp, ordered = tp[last], ordered[last]
+    number = np.int32 if len(member) <= np.iinfo(np.int32).max else np.int64
+    tp = np.cumsum(member.astype(number), dtype=number)
+    fp = np.arange(1, len(member) + 1, dtype=number) - tp
+    positives, negatives = int(tp[-1]), int(fp[-1])
+    last = np.append(ordered[1:] != ordered[:-1], True)
+    if not last.all():
+        tp, fp, ordered = tp[last], fp[last], ordered[last]
     return Roc(
         threshold=np.concatenate([[np.inf], ordered]),
-        fp=np.concatenate([[0], last + 1 - tp]),
-        tp=np.concatenate([[0], tp]),
-        negatives=len(member) - positives,
+        fp=np.concatenate([np.zeros(1, number), fp]),
+        tp=np.concatenate([np.zeros(1, number), tp]),
+        negatives=negatives,
         positives=positives,
     )
 
@@ -137,8 +141,11 @@ def auc(roc: Roc) -> float:
         >>> float(auc(roc_curve(np.asarray([1.0, 0.0]), np.asarray([True, False]))))
         1.0
     """
-    twice = np.dot(np.diff(roc.fp), roc.tp[1:] + roc.tp[:-1])
-    return float(twice / (2 * roc.positives * roc.negatives))
+    twice = 0
+    for start in range(0, len(roc.fp) - 1, POINTS):
+        fp, tp = (count[start : start + POINTS + 1].astype(np.int64) for count in (roc.fp, roc.tp))
+        twice += int(np.dot(np.diff(fp), tp[1:] + tp[:-1]))
+    return twice / (2 * roc.positives * roc.negatives)
 
 
 def advantage(roc: Roc) -> float:

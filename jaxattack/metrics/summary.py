@@ -11,19 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.metrics.clusters import model_clusters
 from jaxattack.metrics.cross_fit import cross_fitted_accuracies, cross_fitted_accuracy
 from jaxattack.metrics.ranked import Ranked, TargetCurves
 from jaxattack.metrics.roc import Roc, TprAtFpr, allowed, auc, ppv_at, thin, tpr_at_fpr
-from jaxattack.metrics.uncertainty import Estimate, Influences, influences
+from jaxattack.metrics.uncertainty import Estimate, Influences, ranked_influences
 from jaxattack.types import InputError
 
 FPRS = (0.1, 0.01, 0.001, 0.0001)
 PRIORS = (0.01, 0.1, 0.5)
 DRAWN = 2000  # points kept of the pooled curve
+AT_ONCE = 2**16  # scores of which the targets' own curves are taken at a time
 BAND = 24  # points at which the band around the pooled curve is found
 
 
@@ -135,17 +138,21 @@ def summarise(
     """
     scores, member = _checked(scores, member, fprs, priors)
     ranked = ranked or Ranked.of(scores, member)
-    pooled, each = ranked.curve(), ranked.by_target()
+    pooled = ranked.curve()
     at = tuple(tpr_at_fpr(pooled, fpr) for fpr in fprs)
     # Up to a rate whose neighbourhood, from which the slope is taken, lies within the curve.
     band = np.geomspace(1 / pooled.negatives, 0.5, BAND) if pooled.negatives > 1 else np.array([])
-    moves = influences(scores, member, pooled, (*fprs, *band), clusters, ranked)
+    clusters = model_clusters(member) if clusters is None else clusters
+    moves = ranked_influences(ranked, pooled, (*fprs, *band), clusters)
     estimates = moves.estimates()
-    accuracy = cross_fitted_accuracy(ranked)
+    area, drawn, tied = auc(pooled), thin(pooled, DRAWN), float((pooled.fp[1] + pooled.tp[1]) / scores.size)
+    negatives = pooled.negatives
+    del pooled  # as large as the scores, of which there may be many
+    accuracy, each = cross_fitted_accuracy(ranked), _each_target(scores, member, ranked, fprs)
     return Summary(
         targets=len(scores),
-        roc=thin(pooled, DRAWN),
-        auc=auc(pooled),
+        roc=drawn,
+        auc=area,
         balanced_accuracy=accuracy,
         advantage=2 * accuracy - 1,
         tpr=at,
@@ -153,13 +160,13 @@ def summarise(
         auc_estimate=estimates[-1],
         band=Band(fpr=band, tpr=estimates[len(fprs) : -1]),
         influences=moves,
-        tied=float((pooled.fp[1] + pooled.tp[1]) / scores.size),
-        target_auc=_spread(each.auc()),
-        target_balanced_accuracy=_spread(cross_fitted_accuracies(each, scores.shape[1])),
-        target_tpr=tuple(_spread(each.tpr(fpr)) for fpr in fprs),
-        transferred=_transfer(ranked, each, fprs) if len(scores) > 1 else (),
+        tied=tied,
+        target_auc=_spread(each.auc),
+        target_balanced_accuracy=_spread(each.accuracy),
+        target_tpr=tuple(map(_spread, each.tpr)),
+        transferred=_transfers(each, fprs) if len(scores) > 1 else (),
         ppv={
-            point.fpr: {prior: ppv_at(point.tpr, point.false_positives / pooled.negatives, prior) for prior in priors}
+            point.fpr: {prior: ppv_at(point.tpr, point.false_positives / negatives, prior) for prior in priors}
             for point in at
         },
     )
@@ -181,58 +188,73 @@ def transfer(
     Returns:
         One entry a rate.
     """
-    ranked = Ranked.of(scores, member)
-    return _transfer(ranked, ranked.by_target(), fprs)
+    return _transfers(_each_target(scores, member, Ranked.of(scores, member), fprs), fprs)
 
 
-def _transfer(ranked: Ranked, each: TargetCurves, fprs: Sequence[float]) -> tuple[Transfer, ...]:
-    others = np.flatnonzero(~ranked.member)[::-1]
-    descending = ranked.ascending[others]
-    own = _places_by_owner(ranked.order[others] // ranked.shape[1], each.negatives)
-    transfers = []
-    for fpr in fprs:
-        threshold = _thresholds_of_others(descending, own, each.negatives, fpr)
-        above = each.score > threshold[:, None]
-        members = np.count_nonzero(above & each.member, axis=1)
-        transfers.append(
-            Transfer(
-                nominal=fpr,
-                fpr=_spread((np.count_nonzero(above, axis=1) - members) / each.negatives),
-                tpr=_spread(members / each.positives),
-            )
-        )
-    return tuple(transfers)
+class EachTarget(NamedTuple):
+    """The figures of every target.
+
+    Attributes:
+        auc: of its own curve.
+        accuracy: cross-fitted, of its own curve.
+        tpr: by rate, of its own curve.
+        transferred: by rate, the false-positive and the true-positive rate at the threshold of the others.
+    """
+
+    auc: Float[np.ndarray, "target"]
+    accuracy: Float[np.ndarray, "target"]
+    tpr: Float[np.ndarray, "fpr target"]
+    transferred: Float[np.ndarray, "fpr 2 target"]
 
 
-def _places_by_owner(
-    owner: Int[np.ndarray, "score"], counts: Int[np.ndarray, "target"]
-) -> Int[np.ndarray, "target own"]:
-    """Where each target's own scores stand in an order of all; ascending, and past the end where a target has fewer."""
-    place = np.argsort(owner.astype(np.min_scalar_type(len(counts))), kind="stable")
-    own = np.full((len(counts), counts.max()), 2 * len(owner))
-    own[np.arange(own.shape[1]) < counts[:, None]] = place
-    return own
+def _each_target(scores, member, ranked: Ranked, fprs: Sequence[float]) -> EachTarget:
+    """The curve of every target alone, some at a time."""
+    others, rows = ranked.ascending[~ranked.member], max(1, AT_ONCE // scores.shape[1])
+    parts = []
+    for start in range(0, len(scores), rows):
+        curves = TargetCurves.of(scores[start : start + rows], member[start : start + rows])
+        tprs = np.array([curves.tpr(fpr) for fpr in fprs])
+        transferred = np.array(_realised(curves, others, fprs) if len(scores) > 1 else [])
+        parts.append((curves.auc(), cross_fitted_accuracies(curves), tprs, transferred))
+    return EachTarget(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
 
 
-def _thresholds_of_others(
-    descending: Float[np.ndarray, "score"],
-    own: Int[np.ndarray, "target own"],
-    counts: Int[np.ndarray, "target"],
-    fpr: float,
-) -> Float[np.ndarray, "target"]:
-    """For each target the largest score with at most the share `fpr` of the others' scores above it.
+def _realised(
+    curves: TargetCurves, others: Float[np.ndarray, "other"], fprs: Sequence[float]
+) -> list[tuple[Float[np.ndarray, "target"], Float[np.ndarray, "target"]]]:
+    """False-positive and true-positive rates at the thresholds of the other targets.
 
     Args:
-        descending: all scores.
-        own: the places of each target's own, ascending, past the end where there are fewer.
-        counts: how many of its own each has.
-        fpr: 0 to 1.
+        curves: of some targets.
+        others: the non-members' scores of all targets, ascending.
+        fprs: nominal rates.
     """
-    sizes, row = np.unique(counts, return_inverse=True)
-    spare = np.array([allowed(fpr, len(descending) - size) for size in sizes.tolist()])[row]
-    # Own score number i at place p has p - i others before it: so many own scores stand before the others' number `spare`.
-    before = np.count_nonzero(own - np.arange(own.shape[1]) <= spare[:, None], axis=1)
-    return descending[spare + before]
+    before = _before_each(curves, others)
+    rates = []
+    for fpr in fprs:
+        sizes, row = np.unique(curves.negatives, return_inverse=True)
+        spare = np.array([allowed(fpr, len(others) - size) for size in sizes.tolist()])[row]
+        # So many of a target's own scores stand before the others' number `spare` in descending order.
+        own = np.count_nonzero(before <= spare[:, None], axis=1)
+        above = curves.score > others[len(others) - 1 - (spare + own), None]
+        members = np.count_nonzero(above & curves.member, axis=1)
+        rates.append(((np.count_nonzero(above, axis=1) - members) / curves.negatives, members / curves.positives))
+    return rates
+
+
+def _before_each(curves: TargetCurves, others: Float[np.ndarray, "other"]) -> Int[np.ndarray, "target score"]:
+    """How many of the other targets' non-members have a larger score than each non-member; past the end for members."""
+    out = np.full(curves.score.shape, 2 * len(others))
+    for row, score, member, point, fp in zip(out, curves.score, curves.member, curves.point, curves.fp, strict=True):
+        ends = np.append(0, fp[point])
+        own = np.repeat(ends[:-1], np.diff(np.flatnonzero(point), prepend=-1))[~member]  # its own above each
+        row[~member] = len(others) - np.searchsorted(others, score[~member], side="right") - own
+    return out
+
+
+def _transfers(each: EachTarget, fprs: Sequence[float]) -> tuple[Transfer, ...]:
+    pairs = zip(fprs, each.transferred, strict=True)
+    return tuple(Transfer(nominal=fpr, fpr=_spread(false), tpr=_spread(true)) for fpr, (false, true) in pairs)
 
 
 def _checked(scores, member, fprs, priors):

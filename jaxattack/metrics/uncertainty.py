@@ -171,7 +171,6 @@ def influences(
     roc: Roc,
     fprs: Sequence[float],
     clusters: Int[np.ndarray, "model"] | None = None,
-    ranked: Ranked | None = None,
 ) -> Influences:
     """The influence of every score on the true-positive rates at some false-positive rates, and on the AUC.
 
@@ -182,10 +181,18 @@ def influences(
         fprs: false-positive rates, at most 64 of them.
         clusters: a label for each model, from 0; models of one label are not taken as independent. By default
             `model_clusters`.
-        ranked: the scores in order, where they are sorted already.
     """
-    clusters = model_clusters(member) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    levels = _cut(ranked or Ranked.of(scores, member), roc, fprs)
+    return ranked_influences(
+        Ranked.of(scores, member), roc, fprs, model_clusters(member) if clusters is None else clusters
+    )
+
+
+def ranked_influences(
+    ranked: Ranked, roc: Roc, fprs: Sequence[float], clusters: Int[np.ndarray, "model"]
+) -> Influences:
+    """The same of scores in order (`jaxattack.metrics.ranked`)."""
+    clusters = np.unique(clusters, return_inverse=True)[1]
+    levels = _cut(ranked, roc, fprs)
     record, cluster = sums_of(levels, clusters)
     return Influences(fprs=tuple(fprs), clusters=clusters, levels=levels, by_record=record, by_cluster=cluster)
 

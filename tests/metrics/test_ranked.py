@@ -7,7 +7,7 @@ import pytest
 
 from jaxattack.metrics import auc, cross_fit, roc_curve, tpr_at_fpr
 from jaxattack.metrics.cross_fit import cross_fitted_accuracies, cross_fitted_accuracy
-from jaxattack.metrics.ranked import Ranked
+from jaxattack.metrics.ranked import Ranked, TargetCurves
 from jaxattack.types import InputError
 
 
@@ -28,7 +28,7 @@ def test_the_pooled_curve_is_that_of_all_scores(drawn):
 
 def test_the_curve_of_each_target_is_its_own(drawn):
     scores, member = drawn
-    each = Ranked.of(scores, member).by_target()
+    each = TargetCurves.of(scores, member)
     curves = [roc_curve(*one) for one in zip(scores, member, strict=True)]
     assert each.auc().tolist() == [auc(curve) for curve in curves]
     for fpr in (0.01, 0.1, 0.5):
@@ -43,7 +43,7 @@ def test_the_cross_fitted_accuracy_of_each_target_is_that_of_its_scores_alone(dr
     monkeypatch.setattr(cross_fit, "THRESHOLDS", thresholds)
     scores, member = drawn
     alone = [cross_fitted_accuracy(Ranked.of(scores[[row]], member[[row]])) for row in range(len(scores))]
-    assert cross_fitted_accuracies(Ranked.of(scores, member).by_target(), 90).tolist() == alone
+    assert cross_fitted_accuracies(TargetCurves.of(scores, member)).tolist() == alone
 
 
 def test_levels_count_the_cuts_that_a_score_reaches(drawn):

@@ -30,7 +30,8 @@ from jaxattack.audit.matrix.cells import CellFolder, Figure, MembershipMeasureme
 from jaxattack.audit.matrix.columns import ColumnRun, averaged
 from jaxattack.audit.matrix.plan import MatrixAudit
 from jaxattack.audit.scorable import Scorable
-from jaxattack.metrics import Estimate, influences, roc_curve, tpr_at_fpr
+from jaxattack.metrics import Estimate, Ranked, model_clusters, tpr_at_fpr
+from jaxattack.metrics.uncertainty import ranked_influences
 from jaxattack.release import release
 from jaxattack.training.view import sight
 from jaxattack.types import MembershipAttack, Observations, OptimisedSignal, afterwards, sees
@@ -168,8 +169,9 @@ def _timed(
     begin = time.perf_counter()
     scores = score()
     seconds = time.perf_counter() - begin
-    curve = roc_curve(scores.ravel(), member.ravel())
-    *rates, area = influences(scores, member, curve, FPRS).estimates()
+    ranked = Ranked.of(scores, member)
+    curve = ranked.curve()
+    *rates, area = ranked_influences(ranked, curve, FPRS, model_clusters(member)).estimates()
     return MembershipMeasurement(
         targets=len(scores),
         negatives=curve.negatives,

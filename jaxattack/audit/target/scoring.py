@@ -18,7 +18,7 @@ from jaxattack.audit.observations import readable, unread_records
 from jaxattack.audit.target.assembly import Occasion, assemble
 from jaxattack.audit.target.judgement import judge
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
-from jaxattack.npz import open_arrays
+from jaxattack.npz import open_arrays, read_npy
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 _TERMS = TargetTerms()
@@ -31,6 +31,8 @@ def read_known(path: Path, target: int, models: int) -> Membership:
         InputError: there is no such model among so many.
     """
     _require_model(target, models, path.name)
+    if path.is_dir():
+        return read_npy(path / "member.npy")[target].astype(np.int8)
     with open_arrays(path) as archive:
         return archive.read("member")[target].astype(np.int8)
 
