@@ -128,3 +128,18 @@ def meter(search: Search[Result]) -> Search[tuple[Result, int]]:
                 step, answer = search.throw, error
     except StopIteration as stop:
         return stop.value, queries
+
+
+def zoom(search: Search[Result], scale: float) -> Search[Result]:
+    """The same search, in coordinates that are ``scale`` times as large."""
+    step = search.send
+    answer: Any = None
+    try:
+        while True:
+            batch = step(answer)
+            try:
+                step, answer = search.send, (yield batch * scale)
+            except InputError as error:
+                step, answer = search.throw, error
+    except StopIteration as stop:
+        return stop.value

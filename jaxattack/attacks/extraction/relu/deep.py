@@ -30,7 +30,7 @@ from jaxattack.attacks.extraction.relu.peeling import Peeling
 from jaxattack.attacks.extraction.relu.polish import (
     Answers,
     fill_unseen,
-    gauss_newton,
+    polish,
     scarce,
     solve_last_layer,
     surrogate,
@@ -184,7 +184,7 @@ def _polish(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
     sample = victim.answers.some(3 * unknown + 500, 10, rng)
     if len(extra := scarce(network, sample, pool)):
         sample = sample.join(Answers(extra, victim.ask(extra)))
-    return gauss_newton(network, sample)
+    return polish(network, sample)
 
 
 def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,8 @@ Records are moved and scaled so that the documented range of every feature comes
 distance from 0 stays narrow: hyperplanes are about as far away as 0 is. The search asks anywhere in the space, outside
 of the documented range too: a neuron's hyperplane need not cross it.
 
-Logits are piecewise linear themselves. Of probabilities ln p_i - ln p_0 are, for every class i but the first.
+Logits are piecewise linear themselves. Of probabilities ln p_i - ln p_0 are, for every class i but the first. Of two
+probabilities one may be 1 minus the other, as behind a sigmoid: where it is small it holds few digits, whatever it is.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from scipy.special import softmax
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.types import Access, Answer, InputError, OracleError
+
+DIGITS = 64.0
+"""How many times the rounding unit of its arithmetic an odds' error may be, where a probability is 1 minus another."""
 
 
 class Frame(NamedTuple):
@@ -71,9 +75,7 @@ class Frame(NamedTuple):
     @property
     def ceiling(self) -> float:
         """How far apart outputs may be: half of where the smaller probability would lose its digits."""
-        if self.access.level == "logit":
-            return float("inf")
-        return float(-np.log(self._tiny) / 2)
+        return float("inf") if self.access.level == "logit" else float(-np.log(self._tiny) / 2)
 
     @property
     def _tiny(self) -> float:
@@ -84,7 +86,7 @@ class Frame(NamedTuple):
         return (self.centre + self.size * z).reshape(len(z), *self.shape)
 
     def outputs(self, answer: Answer) -> Float[np.ndarray, "query output"]:
-        """The piecewise linear function; NaN where a probability is too small to hold its digits.
+        """The piecewise linear function; infinite or NaN where a probability is too small to hold its digits.
 
         Raises:
             OracleError: the level that was documented is not answered.
@@ -96,8 +98,14 @@ class Frame(NamedTuple):
         if answer.probability is None:
             raise OracleError("the victim documents probabilities and answers none: check its access level.")
         p = np.asarray(answer.probability, np.float64)
-        log = np.log(np.where(p >= self._tiny, p, np.nan))
-        return log[:, 1:] - log[:, :1]
+        lost = p < self._tiny
+        if self.access.classes == 2:
+            # Multiples of the last digit of numbers near 1 throughout: no probability is by chance.
+            small, step = p < 1 / DIGITS, Noise.of(self.access).relative / 2
+            lost |= small & np.all(~small | (np.fmod(p, step) == 0), axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log = np.log(np.where(lost, 0.0, p))
+            return log[:, 1:] - log[:, :1]
 
     def network(self, network: ReluNetwork) -> ReluNetwork:
         """A network of the search in the victim's records, with an output for every class."""

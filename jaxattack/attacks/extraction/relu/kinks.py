@@ -44,6 +44,10 @@ ROUNDS, CROWDED = 60, 32
 Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Kinks"]
 
 
+class Saturated(InputError):
+    """Hardly any answer on some lines holds its digits."""
+
+
 class Kinks(NamedTuple):
     """The kinks of all lines, sorted by line and position.
 
@@ -55,6 +59,7 @@ class Kinks(NamedTuple):
         error: Float["kink"], how far the position may be off.
         unresolved: Float["interval 3"], line, lower and upper t of the intervals that hold kinks too close to part, or
             whose answers are not finite.
+        end: Float["line 2"], the first and the last t of each line with a finite answer.
         queries: how many queries it took.
         rounds: how many calls.
         scale: Float["output"], S of the module's contract.
@@ -66,6 +71,7 @@ class Kinks(NamedTuple):
     right: Float[np.ndarray, "kink output"]
     error: Float[np.ndarray, "kink"]
     unresolved: Float[np.ndarray, "interval 3"]
+    end: Float[np.ndarray, "line 2"]
     queries: int
     rounds: int
     scale: Float[np.ndarray, "output"]
@@ -85,6 +91,7 @@ class Kinks(NamedTuple):
             right=self.right[here],
             error=self.error[here],
             unresolved=self.unresolved[self.unresolved[:, 0] == line],
+            end=self.end[[line]],
         )
 
 
@@ -134,30 +141,43 @@ def seek_kinks(
     """`find_kinks` as a generator: it yields queries, is sent their answers, and returns the kinks.
 
     Raises:
-        InputError: hardly any answer is finite.
+        Saturated: hardly any answer is finite.
     """
     lines, points = grid.shape
     line, t = np.repeat(np.arange(lines), points), grid.ravel()
-    samples = _finite(Samples(line, t, (yield origin[line] + t[:, None] * direction[line])))
+    samples, dark = _finite(Samples(line, t, (yield origin[line] + t[:, None] * direction[line])))
     if len(samples.t) < FEWEST:
-        raise InputError(
+        raise Saturated(
             f"{len(samples.t)} of the {len(t)} answers on {lines} lines hold all their digits, the confidences of the others "
             "being too near to 0: a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
         )
     resolution = resolution_of(samples, origin, direction, noise)
     queries, calls = len(t), 1
-    samples, view = read(samples, resolution)
+    samples, view = _read(samples, dark, resolution)
     while 0 < view.open.sum() <= CROWDED * grid.size and calls < rounds:
         line, t = ask_next(samples, view, predict=calls % 2 == 1)
         queries, calls = queries + len(t), calls + 1
         y = yield origin[line] + t[:, None] * direction[line]
-        samples, view = read(_merge(samples, _finite(Samples(line, t, y))), resolution)
+        fresh, hidden = _finite(Samples(line, t, y))
+        dark = _merge(dark, hidden)
+        samples, view = _read(_merge(samples, fresh), dark, resolution)
     return _place(samples, resolution, view, queries, calls)
 
 
-def _finite(samples: Samples) -> Samples:
-    keep = np.isfinite(samples.y).all(axis=1)
-    return Samples(samples.line[keep], samples.t[keep], samples.y[keep])
+def _finite(samples: Samples) -> tuple[Samples, Samples]:
+    """Samples with finite answers, and the others."""
+    mask = np.isfinite(samples.y).all(axis=1)
+    return Samples(*(part[mask] for part in samples)), Samples(*(part[~mask] for part in samples))
+
+
+def _read(samples: Samples, dark: Samples, resolution: Resolution) -> tuple[Samples, View]:
+    """What the samples say; intervals in which some answer is not finite are not divided further."""
+    samples, view = read(samples, resolution)
+    if not len(dark.t):
+        return samples, view
+    union = _merge(samples, Samples(dark.line, dark.t, np.full_like(dark.y, np.inf)))
+    between = np.flatnonzero(np.isfinite(union.y[:, 0]))
+    return samples, view._replace(open=view.open & (np.diff(between) == 1))
 
 
 def _merge(old: Samples, new: Samples) -> Samples:
@@ -180,8 +200,11 @@ def _place(samples: Samples, resolution: Resolution, view: View, queries: int, c
     tolerance = resolution.tolerance(Samples(line[at], t[at], y[at]))
     jump = np.abs(slope[right] - slope[left])
     error = (tolerance / np.maximum(jump, np.finfo(float).tiny)).min(axis=1)
+    start = np.flatnonzero(np.append(True, line[1:] != line[:-1]))
+    end = np.full((len(resolution.start), 2), np.nan)
+    end[line[start]] = np.stack([t[start], t[np.append(start[1:], len(t)) - 1]], axis=1)
     return Kinks(
-        line[at], t[at] + shift, slope[left], slope[right], error, unresolved, queries, calls, resolution.scale
+        line[at], t[at] + shift, slope[left], slope[right], error, unresolved, end, queries, calls, resolution.scale
     )
 
 

@@ -92,7 +92,6 @@ def meet(
     kinks: Kinks,
     origin: Float[np.ndarray, "feature"],
     direction: Float[np.ndarray, "feature"],
-    stretch: tuple[float, float],
     bend: float,
 ) -> Meetings:
     """Compare one line's kinks with where its neurons are predicted.
@@ -102,7 +101,6 @@ def meet(
         kinks: of this line alone.
         origin: u.
         direction: v.
-        stretch: the t between which the line was searched.
         bend: the smallest jump of the slope that the search was to find, relative to the function's scale.
     """
     position, speed = predict(neurons, origin, direction)
@@ -121,7 +119,7 @@ def meet(
         best = np.where(near, distance, np.inf).argmin(axis=0)
         met = np.where((met >= 0) & (best[met] == np.arange(len(met))), met, -1)
     turned = (np.abs(speed)[:, None] * np.abs(neurons.jump) / kinks.scale).max(axis=1)
-    inside = (position - slack > stretch[0]) & (position + slack < stretch[1]) & (turned > 16 * bend)
+    inside = (position - slack > kinks.end[0, 0]) & (position + slack < kinks.end[0, 1]) & (turned > 16 * bend)
     low, high = kinks.unresolved[:, 1], kinks.unresolved[:, 2]
     hidden = (position[:, None] + slack[:, None] >= low) & (position[:, None] - slack[:, None] <= high)
     return Meetings(position, speed, met, inside & ~hidden.any(axis=1))

@@ -20,10 +20,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import Bounds, milp
+from scipy.optimize import milp
 
+from jaxattack.attacks.extraction.relu.calibration import Limits
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.neurons import Neurons
+from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.regions import Regions
 from jaxattack.types import InputError
 
@@ -32,9 +34,8 @@ HEIGHT, RIDGE = 2.0, 0.05
 WHOLE = 0.1
 """How far from 0 or 1 a sign may come out."""
 
-CLOSE, NODES, TOLD = 1e-6, 5000, 12
-"""How closely an integer program is to fit its equations; after how many nodes it is given up; and how many signs an
-equation can tell at all: one that holds to 1e-6 by chance leaves 20 bits."""
+NODES, TOLD = 5000, 0.6
+"""After how many nodes an integer program is given up; and how many signs a bit of an equation can tell at all."""
 
 
 class PiecewiseLinear(NamedTuple):
@@ -64,7 +65,7 @@ class PiecewiseLinear(NamedTuple):
 
 
 def scatter(
-    function: PiecewiseLinear, count: int, ceiling: float, rng: np.random.Generator, *, scale: float = 1.0
+    function: PiecewiseLinear, count: int, limits: Limits, rng: np.random.Generator, *, scale: float = 1.0
 ) -> Float[np.ndarray, "point feature"]:
     """Random inputs at which every neuron, however large its offset, is on for half and off for half.
 
@@ -74,7 +75,7 @@ def scatter(
     Args:
         function: whose neurons.
         count: how many inputs.
-        ceiling: inputs whose outputs would differ by more from each other or from 0 are moved towards the origin.
+        limits: inputs whose outputs would not be within these are moved towards the origin.
         rng: draws the inputs.
         scale: of normal inputs and wanted heights.
     """
@@ -82,8 +83,8 @@ def scatter(
     height = scale * HEIGHT * rng.choice([-1.0, 1.0], (count, len(function.offset)))
     gram = function.normal @ function.normal.T + RIDGE * np.eye(len(function.offset))
     x += np.linalg.solve(gram, (height - function.heights(x)).T).T @ function.normal
-    outputs = np.column_stack([function(x), np.zeros(count)])
-    return x * np.minimum(1.0, ceiling / np.maximum(np.ptp(outputs, axis=1), np.finfo(float).tiny))[:, None]
+    y = function(x)
+    return x * limits.share(np.zeros_like(y), y)[:, None]
 
 
 def piecewise_linear(neurons: Neurons, regions: Regions) -> PiecewiseLinear:
@@ -105,7 +106,7 @@ def piecewise_linear(neurons: Neurons, regions: Regions) -> PiecewiseLinear:
     return rough._replace(constant=np.nanmedian(regions.value - rough(regions.x), axis=0))
 
 
-def orientation(function: PiecewiseLinear) -> Bool[np.ndarray, "neuron"] | None:
+def orientation(function: PiecewiseLinear, noise: Noise) -> Bool[np.ndarray, "neuron"] | None:
     """Which neurons point against their normals; None where the equations do not tell."""
     # Outputs of different size weigh the same.
     size = np.maximum(np.abs(function.jump).max(axis=0), np.finfo(float).tiny)
@@ -115,21 +116,21 @@ def orientation(function: PiecewiseLinear) -> Bool[np.ndarray, "neuron"] | None:
         solution = np.linalg.lstsq(columns, -slope.ravel(), rcond=None)[0]
         if np.abs(solution - (solution > 0.5)).max(initial=0.0) <= WHOLE:
             return solution > 0.5
-    return _integer_solution(columns, -slope.ravel())
+    return _integer_solution(columns, -slope.ravel(), noise.relative**0.375)
 
 
 def _integer_solution(
-    columns: Float[np.ndarray, "equation neuron"], target: Float[np.ndarray, "equation"]
+    columns: Float[np.ndarray, "equation neuron"], target: Float[np.ndarray, "equation"], close: float
 ) -> np.ndarray | None:
-    """The combination of columns that gives what is wanted, by branch and bound; None where none is found."""
+    """The combination of columns that comes so close to what is wanted, by branch and bound; None where none is found."""
     equations, neurons = columns.shape
-    if neurons > TOLD * equations:
+    if neurons > -np.log2(close) * TOLD * equations:
         return None
     solution = milp(
         np.zeros(neurons),
-        constraints=(columns, target - CLOSE, target + CLOSE),
+        constraints=(columns, target - close, target + close),
         integrality=np.ones(neurons),
-        bounds=Bounds(0, 1),
+        bounds=(0, 1),
         options={"node_limit": NODES},
     )
     return None if solution.x is None else solution.x > 0.5

@@ -20,12 +20,14 @@ from scipy.linalg import lstsq
 
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peel import Layer, Layers, flip, heights, last
+from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt
 
-STEPS = 8
+STEPS, EXACT = 20, 3
 REWEIGHTED = 30
 MARGIN = 4.0
 PAIRS = 12
 ROUNDING = 1e-14
+DAMPING = 1e-14
 
 
 Unseen = tuple[Bool[np.ndarray, "_neuron _below"], ...]
@@ -108,19 +110,43 @@ def surrogate(layers: Layers, answers: Answers) -> ReluNetwork:
     return _network((*doubled, Layer(solution[:-1].T, solution[-1])))
 
 
-def gauss_newton(network: ReluNetwork, answers: Answers) -> ReluNetwork:
-    """Gauss-Newton over all weights and biases on kept answers, as long as the residual falls."""
+def polish(network: ReluNetwork, answers: Answers, *, exact: bool = True) -> ReluNetwork:
+    """All weights and biases fitted to kept answers by Levenberg-Marquardt.
+
+    Args:
+        network: close enough that nearly all answers lie in its cells.
+        answers: kept.
+        exact: whether they hold more digits than normal equations do, for which steps of least squares are taken.
+    """
     network = _scaled(network)
-    miss = answers.y - logits(network, answers.x)
-    for _ in range(STEPS):
-        if np.abs(miss).max() <= ROUNDING * max(1.0, float(np.abs(answers.y).max())):
+    # Points far out answer with larger numbers and larger rounding errors.
+    worth = np.repeat(1 / (1 + np.linalg.norm(answers.x, axis=1)), answers.y.shape[1])
+
+    def miss(theta: np.ndarray) -> np.ndarray:
+        return (logits(_with_parameters(network, theta), answers.x) - answers.y).ravel() * worth
+
+    def linearise(theta: np.ndarray) -> Linearised:
+        matrix, off = _jacobian(_with_parameters(network, theta), answers.x) * worth[:, None], miss(theta)
+        return Linearised(matrix.T @ matrix, matrix.T @ off, float(off @ off))
+
+    least = ROUNDING * max(1.0, float(np.abs(answers.y).max(initial=0.0)))
+    end = levenberg_marquardt(
+        linearise,
+        lambda theta: float(np.square(miss(theta)).sum()),
+        np.concatenate([part.ravel() for pair in zip(*network, strict=True) for part in pair]),
+        enough=least**2 * float(np.square(worth).sum()),
+        steps=STEPS,
+        damping=DAMPING,
+    )
+    theta, squares = end.theta, end.at.squares
+    for _ in range(EXACT if exact else 0):
+        matrix = _jacobian(_with_parameters(network, theta), answers.x) * worth[:, None]
+        # The scales of the neurons are free, so that the shortest step is wanted.
+        trial = theta - cast(tuple, lstsq(matrix, miss(theta), cond=1e-12, lapack_driver="gelsy"))[0]
+        if not (left := float(np.square(miss(trial)).sum())) < 0.1 * squares:
             break
-        trial = _add_step(network, _step(network, answers.x, miss))
-        rest = answers.y - logits(trial, answers.x)
-        if not np.square(rest).sum() < 0.9 * np.square(miss).sum():
-            break
-        network, miss = trial, rest
-    return network
+        theta, squares = trial, left
+    return _with_parameters(network, theta)
 
 
 def scarce(
@@ -248,22 +274,11 @@ def _jacobian(network: ReluNetwork, x: np.ndarray) -> Float[np.ndarray, "query*o
     return np.concatenate(blocks[::-1], axis=2).reshape(len(x) * outputs, -1)
 
 
-def _step(network: ReluNetwork, x: np.ndarray, miss: np.ndarray) -> Float[np.ndarray, "parameter"]:
-    # Points far out answer with larger numbers and larger rounding errors.
-    worth = np.repeat(1 / (1 + np.linalg.norm(x, axis=1)), miss.shape[1])
-    matrix = _jacobian(network, x) * worth[:, None]
-    length = np.linalg.norm(matrix, axis=0)
-    matrix /= np.where(length > 0, length, 1.0)
-    # The scales of the neurons are free, so that the shortest step is wanted.
-    solution = cast(tuple, lstsq(matrix, miss.ravel() * worth, cond=1e-12, lapack_driver="gelsy"))
-    return solution[0] / np.where(length > 0, length, 1.0)
-
-
-def _add_step(network: ReluNetwork, step: np.ndarray) -> ReluNetwork:
+def _with_parameters(network: ReluNetwork, theta: Float[np.ndarray, "parameter"]) -> ReluNetwork:
     weights, biases, at = [], [], 0
     for weight, bias in zip(network.weights, network.biases, strict=True):
-        weights.append(weight + step[at : at + weight.size].reshape(weight.shape))
+        weights.append(theta[at : at + weight.size].reshape(weight.shape))
         at += weight.size
-        biases.append(bias + step[at : at + bias.size])
+        biases.append(theta[at : at + bias.size])
         at += bias.size
     return ReluNetwork(tuple(weights), tuple(biases))

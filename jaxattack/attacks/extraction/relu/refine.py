@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import qr
 
+from jaxattack.attacks.extraction.relu.calibration import Limits
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, scatter
 from jaxattack.attacks.extraction.relu.regions import BATCH, differences
@@ -34,49 +35,51 @@ CANDIDATES = 64
 
 
 def refine(
-    function: PiecewiseLinear, noise: Noise, ceiling: float, rng: np.random.Generator
+    function: PiecewiseLinear, noise: Noise, limits: Limits, rng: np.random.Generator
 ) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], PiecewiseLinear | None]:
     """Measure gradients at well chosen points and solve for the function again.
 
     Args:
         function: known well enough to tell on which side of every hyperplane the points lie.
         noise: of the answers.
-        ceiling: how far outputs may be apart; infinite for logits.
+        limits: of the outputs that may be asked for.
         rng: draws the points.
 
     Returns:
         The function; None where answers are not finite, as those of confidences near 0 are.
     """
-    x = points(function, ceiling, rng)
+    x = points(function, limits, rng)
     on = function.heights(x) > 0
     outputs = len(function.constant)
     value, gradient = np.empty((len(x), outputs)), np.empty((len(x), *function.slope.shape))
     size = max(BATCH // (x.shape[1] * (x.shape[1] + 1)), 1)
     for at in range(0, len(x), size):
         part = slice(at, at + size)
-        steps = np.stack([longest_steps(function, point) for point in x[part]])
+        steps = np.stack([longest_steps(function, point, limits) for point in x[part]])
         value[part], gradient[part] = yield from differences(x[part], steps, noise)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         return None
     if outputs == 1:
         return _solve_one(function, x, on, value, gradient)
-    beside = astride(function, ceiling, rng)
+    beside = astride(function, limits, rng)
     values = yield beside.reshape(-1, x.shape[1])
-    if not np.isfinite(values).all():
+    with np.errstate(invalid="ignore"):
+        jump = _jumps(function, beside, values.reshape(*beside.shape[:2], outputs))
+    if not np.isfinite(jump).all():
         return None
-    function = function._replace(jump=_jumps(function, beside, values.reshape(*beside.shape[:2], outputs)))
+    function = function._replace(jump=jump)
     every = np.concatenate([x, beside.reshape(-1, x.shape[1])])
     return _solve_many(function, gradient, on, every, np.concatenate([value, values]))
 
 
-def points(function: PiecewiseLinear, ceiling: float, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
+def points(function: PiecewiseLinear, limits: Limits, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
     """Points far from every hyperplane, whose patterns of neurons that are on are as independent as can be."""
     neurons, outputs = function.jump.shape
     count = -(-(neurons + outputs) // outputs) + SPARE
-    candidates = scatter(function, CANDIDATES * count, ceiling, rng)
+    candidates = scatter(function, CANDIDATES * count, limits, rng)
     # On the two sides of one hyperplane the patterns differ in that neuron alone: no neuron goes without.
     candidates = np.concatenate(
-        [candidates, astride(function, ceiling, rng)[:, [0, 3]].reshape(-1, candidates.shape[1])]
+        [candidates, astride(function, limits, rng)[:, [0, 3]].reshape(-1, candidates.shape[1])]
     )
     height = function.heights(candidates)
     room = np.abs(height).min(axis=1)
@@ -87,10 +90,12 @@ def points(function: PiecewiseLinear, ceiling: float, rng: np.random.Generator) 
     return candidates[np.concatenate([first, rest])]
 
 
-def longest_steps(function: PiecewiseLinear, point: Float[np.ndarray, "feature"]) -> Float[np.ndarray, "feature"]:
+def longest_steps(
+    function: PiecewiseLinear, point: Float[np.ndarray, "feature"], limits: Limits
+) -> Float[np.ndarray, "feature"]:
     """Along each feature half of the way to the nearest hyperplane, on the side where it is farther.
 
-    No step is longer than the point is from the origin.
+    No step is longer than the point is from the origin, or leaves the limits of the answers.
     """
     height = function.heights(point[None])[0]
     with np.errstate(divide="ignore"):
@@ -98,7 +103,11 @@ def longest_steps(function: PiecewiseLinear, point: Float[np.ndarray, "feature"]
     ahead = np.where(way > 0, way, np.inf).min(axis=0)
     behind = np.where(way < 0, -way, np.inf).min(axis=0)
     length = np.minimum(np.maximum(ahead, behind) / 2, np.linalg.norm(point))
-    return np.where(ahead >= behind, length, -length)
+    step = np.where(ahead >= behind, length, -length)
+    if np.isinf(limits.high):
+        return step
+    change = step[:, None] * (((height > 0) * function.jump.T) @ function.normal + function.slope).T
+    return step * limits.share(np.broadcast_to(function(point[None]), change.shape), change)
 
 
 def _solve_one(
@@ -118,19 +127,26 @@ def _solve_one(
 
 
 def astride(
-    function: PiecewiseLinear, ceiling: float, rng: np.random.Generator
+    function: PiecewiseLinear, limits: Limits, rng: np.random.Generator
 ) -> Float[np.ndarray, "neuron 4 feature"]:
     """Four points a neuron, on a line along its normal: two on either side of its hyperplane and of no other."""
     neurons, features = function.normal.shape
-    candidates = scatter(function, CANDIDATES, ceiling, rng)
+    candidates = scatter(function, CANDIDATES, limits, rng)
     height, cosine = function.heights(candidates), function.normal @ function.normal.T
     probes = np.empty((neurons, 4, features))
     for k in range(neurons):
         foot = candidates - height[:, k : k + 1] * function.normal[k]
         others = np.delete(height - height[:, k : k + 1] * cosine[k], k, axis=1)
         room = np.abs(others / np.delete(cosine[k], k)).min(axis=1, initial=np.inf)
+        if np.isfinite(limits.high):
+            y = function(foot)
+            room *= limits.share(np.zeros_like(y), y) == 1
         best = room.argmax()
         width = min(room[best], np.linalg.norm(foot[best])) / 2
+        if np.isfinite(limits.high):
+            middle = function(foot[best][None])
+            ends = function(foot[best] + np.outer([-width, width], function.normal[k]))
+            width *= limits.share(np.broadcast_to(middle, ends.shape), ends - middle).min()
         probes[k] = foot[best] + np.outer([-1, -0.1, 0.1, 1], width * function.normal[k])
     return probes
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.relu.kinks import seek_kinks, tangents
+from jaxattack.attacks.extraction.relu.kinks import Saturated, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.regions import Precision, Regions
@@ -22,11 +22,10 @@ from jaxattack.attacks.extraction.relu.survey import Line, survey
 from jaxattack.types import BudgetSpent
 
 REACH = 1e4
-LINES, PATIENCE, STRANGE = 24, 6, 2
-"""Lines that are searched at most; without anything new; without meeting half of the neurons predicted on them,
-or without being resolved."""
+LINES, STRANGE = 24, 2
+"""Lines that are searched at most; and without meeting half of the neurons predicted on them, or without being resolved."""
 
-CLUSTERS, CLOSE = 8, 8
+SHORTER = 1 / 4
 GRID = 129
 """Points that a first line is asked at where the number of neurons is not known."""
 
@@ -39,7 +38,7 @@ class SearchState(NamedTuple):
         regions: where gradients were measured.
         precision: of the answers; None before the first line.
         lines: how many lines were searched.
-        quiet: how many lines in a row showed nothing new.
+        quiet: how many lines in a row showed nothing new; of each the share that was answered with all digits.
         strange: how many lines did not meet half of the neurons predicted on them.
         noisy: how many lines were not resolved for the most part.
         complete: whether the search ended by itself.
@@ -50,7 +49,7 @@ class SearchState(NamedTuple):
     regions: Regions
     precision: Precision | None = None
     lines: int = 0
-    quiet: int = 0
+    quiet: float = 0.0
     strange: int = 0
     noisy: int = 0
     complete: bool = False
@@ -95,39 +94,25 @@ def search(
         noise: of the answers.
         rng: draws the lines.
     """
-    state = SearchState(Neurons.none(features, 0), Regions.none(features, 0))
-    if noise.coarse:
-        noise = yield from calibrate(features, noise, rng)
+    state, dark = SearchState(Neurons.none(features, 0), Regions.none(features, 0)), 0
     while not state.complete and state.lines < LINES and not state.foreign:
         origin, direction = rng.standard_normal((2, features))
         try:
-            state = yield from _line(state, origin, direction, hidden, noise)
+            # Lines that leave at once what is answered with all digits are followed by shorter ones.
+            state = yield from _line(state, origin, SHORTER**dark * direction, hidden, noise)
         except BudgetSpent as refusal:
             return state._replace(refusal=refusal)
+        except Saturated:
+            dark += 1
+            if dark >= LINES:
+                raise
+            continue
         met = state.neurons.hits > 0
         if hidden is not None and met.sum() >= hidden:
             state = state._replace(neurons=state.neurons.take(met), complete=True)
         elif hidden is None and state.quiet >= quiet:
             state = state._replace(complete=bool(met.all()))
-        if state.quiet >= PATIENCE:
-            break
     return state
-
-
-def calibrate(features: int, noise: Noise, rng: np.random.Generator) -> Generator[np.ndarray, np.ndarray, Noise]:
-    """The rounding unit that answers show, where the documented one says little of what is summed up.
-
-    Second differences of close points on short lines, against the median of |f| / |x|: `CLUSTERS` lines of `CLOSE`
-    points, 2^-14 apart in t. The median of all is blind to the odd kink between them.
-    """
-    origin, direction = rng.standard_normal((2, CLUSTERS, 1, features))
-    x = origin + np.arange(CLOSE)[:, None] * 2.0**-14 * direction
-    y = yield x.reshape(-1, features)
-    y = y.reshape(CLUSTERS, CLOSE, -1)
-    scale = np.median(np.abs(y[:, 0]) / np.linalg.norm(origin[:, 0], axis=1)[:, None], axis=0)
-    unit = np.abs(np.diff(y, n=2, axis=1)) / (np.linalg.norm(x, axis=2)[:, 1:-1, None] * scale + np.abs(y[:, 1:-1]))
-    # The median of |second difference| is 0.67 sqrt(6) standard deviations; a tolerance is 64 units, here 32 of these.
-    return noise._replace(relative=max(float(np.median(unit)) / 1.65 / 2, noise.relative / 8))
 
 
 def _line(
@@ -143,7 +128,7 @@ def _line(
     outputs = len(precision.scale)
     if not state.lines:
         state = SearchState(Neurons.none(len(origin), outputs), Regions.none(len(origin), outputs), precision)
-    met = meet(state.neurons, kinks, origin, direction, (-REACH, REACH), noise.smallest_bend)
+    met = meet(state.neurons, kinks, origin, direction, noise.smallest_bend)
     hit = met.kink >= 0
     owner = np.full(len(kinks.position), -1)
     owner[met.kink[hit]] = np.flatnonzero(hit)
@@ -153,12 +138,12 @@ def _line(
     if (owner < 0).any() and not noisy:
         fresh, measured = yield from survey(Line(origin, direction, kinks, owner, met), neurons, precision)
         regions = regions.join(measured)
-    misses = met.expected & ~hit
+    misses, stretch = met.expected & ~hit, np.arctan(kinks.end[0]) / np.arctan(REACH)
     return state._replace(
         neurons=neurons.take(~(misses & (neurons.hits == 0))).join(fresh),
         regions=regions,
         lines=state.lines + 1,
-        quiet=0 if (owner < 0).any() else state.quiet + 1,
+        quiet=0.0 if (owner < 0).any() else state.quiet + np.ptp(stretch) / 2,
         strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
         noisy=state.noisy + int(noisy),
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.extraction.relu.calibration import Limits, find_limits, rounding_unit
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import (
@@ -18,13 +19,20 @@ from jaxattack.attacks.extraction.relu.piecewise_linear import (
     with_affine_neurons,
     with_signs,
 )
+from jaxattack.attacks.extraction.relu.polish import Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.regions import differences
 from jaxattack.attacks.extraction.relu.search import SearchState, search
-from jaxattack.attacks.search.lockstep import meter
+from jaxattack.attacks.search.lockstep import meter, zoom
 from jaxattack.types import BudgetSpent, InputError
 
 Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Result"]
+
+CLOSE = 2.0**-13
+"""By how much of their spread answers may be off, of which half the digits are more."""
+
+FITTED, MOST = 4.0, 3000
+"""Answers that are fitted at the end, an unknown; and unknowns at most for that."""
 
 
 class Plan(NamedTuple):
@@ -57,6 +65,7 @@ class Result(NamedTuple):
         neurons: how many were found.
         lines: how many lines were searched.
         residual: the largest difference on fresh inputs; NaN where none were asked.
+        bits: by how many the victim's outputs vary more than that.
         reason: why the attack did not finish; empty if it did.
         earlier: networks on the way, with the queries they took.
     """
@@ -67,6 +76,7 @@ class Result(NamedTuple):
     residual: float
     reason: str
     earlier: tuple[tuple[int, ReluNetwork], ...] = ()
+    bits: float = np.nan
 
 
 def steal(plan: Plan, rng: np.random.Generator) -> Asking:
@@ -75,31 +85,61 @@ def steal(plan: Plan, rng: np.random.Generator) -> Asking:
     Raises:
         BudgetSpent: before anything was learnt.
     """
+    limits = Limits()
+    if np.isfinite(plan.ceiling):
+        limits = yield from find_limits(plan.features, plan.ceiling, rng)
+    result = yield from zoom(_stages(plan, limits, rng), limits.scale)
+    return result._replace(
+        network=_zoomed(result.network, limits.scale),
+        earlier=tuple((queries, _zoomed(rough, limits.scale)) for queries, rough in result.earlier),
+    )
+
+
+def _zoomed(network: ReluNetwork, scale: float) -> ReluNetwork:
+    return network._replace(weights=(network.weights[0] / scale, *network.weights[1:]))
+
+
+def _stages(plan: Plan, limits: Limits, rng: np.random.Generator) -> Asking:
+    """Search, signs, refinement, polish, and a trial."""
+    if plan.noise.coarse:
+        plan = plan._replace(noise=(yield from rounding_unit(plan.features, plan.noise, rng)))
     state, queries = yield from meter(search(plan.features, plan.hidden, plan.quiet, plan.noise, rng))
     if not len(state.neurons.offset):
         return (yield from _affine(state, plan))
     met = state.neurons.hits > 0
     certain = state.neurons if state.refusal is not None or state.foreign or not met.any() else state.neurons.take(met)
     function = piecewise_linear(certain, state.regions)
-    network, unsigned = _network(function)
+    network, unsigned = _network(function, plan.noise)
     result = Result(network, len(function.offset), state.lines, np.nan, state.reason(plan.hidden) or unsigned)
     if state.refusal is not None or state.foreign:
         return result
     result = result._replace(earlier=((queries, network),))
     try:
         if plan.refine:
-            refined = yield from refine(function, plan.noise, plan.ceiling, rng)
-            if refined is None:
-                return result._replace(
-                    reason="the last measurements met confidences too near to 0 to hold their digits: the network is as it was "
-                    "before them."
-                )
-            function = refined
-            network, unsigned = _network(function)
+            refined = yield from refine(function, plan.noise, limits, rng)
+            function = refined or function
+            network, unsigned = _network(function, plan.noise)
+            if refined is None or plan.noise.coarse:
+                network = yield from _polish(network, function, limits, plan.noise, rng)
             result = result._replace(network=network, reason=state.reason(plan.hidden) or unsigned)
-        return (yield from _try(result, plan, function, rng))
+        return (yield from _try(result, plan, limits, function, rng))
     except BudgetSpent as refusal:
         return result._replace(reason=f"{refusal} The network is as it was before the last measurements.")
+
+
+def _polish(
+    network: ReluNetwork, function: PiecewiseLinear, limits: Limits, noise: Noise, rng: np.random.Generator
+) -> Generator[np.ndarray, np.ndarray, ReluNetwork]:
+    """All parameters fitted to `FITTED` fresh answers an unknown, where these are not many: coarse ones are averaged."""
+    unknown = sum(part.size for part in network.parameters.values())
+    if unknown > MOST:
+        return network
+    x = scatter(function, int(FITTED * unknown / len(network.biases[-1])) + 100, limits, rng)
+    # Numbers that a victim of fewer digits takes as they are.
+    x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
+    y = yield x
+    finite = np.isfinite(y).all(axis=1)
+    return polish(network, Answers(x[finite], y[finite]), exact=not noise.coarse)
 
 
 def _affine(state: SearchState, plan: Plan) -> Asking:
@@ -116,9 +156,9 @@ def _affine(state: SearchState, plan: Plan) -> Asking:
     return Result(ReluNetwork((gradient[0],), (value[0],)), 0, state.lines, np.nan, state.reason(plan.hidden))
 
 
-def _network(function: PiecewiseLinear) -> tuple[ReluNetwork, str]:
+def _network(function: PiecewiseLinear, noise: Noise) -> tuple[ReluNetwork, str]:
     """The network, and what is wrong with it."""
-    against = orientation(function)
+    against = orientation(function, noise)
     if against is not None:
         return with_signs(function, against), ""
     network, neurons = with_affine_neurons(function), len(function.offset)
@@ -128,15 +168,17 @@ def _network(function: PiecewiseLinear) -> tuple[ReluNetwork, str]:
     )
 
 
-def _try(result: Result, plan: Plan, function: PiecewiseLinear, rng: np.random.Generator) -> Asking:
+def _try(result: Result, plan: Plan, limits: Limits, function: PiecewiseLinear, rng: np.random.Generator) -> Asking:
     """Compare with the victim on 2 h + 20 fresh inputs of about the documented range."""
-    x = scatter(function, 2 * result.neurons + 20, plan.ceiling, rng, scale=1 / plan.spread)
+    x = scatter(function, 2 * result.neurons + 20, limits, rng, scale=1 / plan.spread)
     y = yield x
-    off, extent = np.abs(logits(result.network, x) - y).max(), np.ptp(y)
+    finite = np.isfinite(y).all(axis=1)
+    x, y = x[finite], y[finite]
+    off, extent = np.abs(logits(result.network, x) - y).max(initial=0.0), np.ptp(y) if len(y) else 0.0
     reason = result.reason
-    if not off <= plan.noise.relative**0.25 * extent + 64 * plan.noise.absolute:
+    if not off <= max(plan.noise.relative**0.5, CLOSE) * extent + 64 * plan.noise.absolute:
         reason = reason or (
             f"the stolen network is off by {off:.2g} on fresh inputs where the victim varies by {extent:.2g}: neurons "
             "were not found, answers too coarse, or the victim is another architecture."
         )
-    return result._replace(residual=float(off), reason=reason)
+    return result._replace(residual=float(off), reason=reason, bits=float(np.log2(extent / off)) if off else np.inf)

@@ -74,8 +74,8 @@ def stations(line: Line) -> Stations:
     order = np.argsort(low)
     low, high, kind = low[order], high[order], kind[order]
     # Beyond the outermost kinks a region as wide as its distance from the middle of the line serves.
-    start = np.append(low[0] - 1 - abs(low[0]), high)
-    end = np.append(low, high[-1] + 1 + abs(high[-1]))
+    start = np.append(max(low[0] - 1 - abs(low[0]), kinks.end[0, 0]), high)
+    end = np.append(low, min(high[-1] + 1 + abs(high[-1]), kinks.end[0, 1]))
     first = np.append(0, np.cumsum(kind != 2))
     slope = np.concatenate([kinks.left, kinks.right[-1:]])[first]
     every = Stations(

@@ -94,7 +94,7 @@ class Relu(Attack):
         Returns:
             The Draft; ``stolen`` is a `ReluNetwork`, ``model`` runs it, ``snapshots`` holds the network before
             refinement, and ``notes`` the neurons found, the lines searched, and how far the network was off on fresh
-            inputs (``residual``).
+            inputs (``residual``), and by how many bits that is below their spread (``bits``).
         """
         require(self, oracle, pool)
         frame, before = Frame.of(oracle.access), oracle.ledger
@@ -186,5 +186,10 @@ def _draft(attack: Relu, result: Result, frame: Frame, cost: Ledger) -> Draft:
         model=relu_model(network.sizes),
         stop=result.reason,
         snapshots=earlier,
-        notes={"neurons": result.neurons, "lines": result.lines, "residual": result.residual},
+        notes={
+            "neurons": result.neurons,
+            "lines": result.lines,
+            "residual": result.residual,
+            "bits": round(result.bits, 1),
+        },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.types import Access, Answer, BudgetSpent, Inputs, Ledger
@@ -40,6 +40,8 @@ class Victim:
         self.network = network
         features, *_, classes = network.sizes
         inputs = Inputs.box(low, high, shape or (features,))
+        self.sigmoid, level = level == "sigmoid", "probability" if level == "sigmoid" else level
+        classes += self.sigmoid
         self.access = Access(level=level, classes=classes, inputs=inputs, precision=precision, decimals=decimals)
         self.silent, self.budget = silent, budget
         self.batches, self.farthest = [], 0.0
@@ -66,7 +68,10 @@ class Victim:
         self.farthest = max(self.farthest, np.abs(x).max())
         y = self.function(x)
         decimals = self.silent if self.access.decimals is None else self.access.decimals
-        if self.access.level == "probability":
+        if self.sigmoid:
+            y = expit(y)
+            y = np.hstack([1 - y, y])
+        elif self.access.level == "probability":
             y = softmax(y, axis=1)
         y = y if decimals is None else np.round(y, decimals)
         if self.access.level == "probability":

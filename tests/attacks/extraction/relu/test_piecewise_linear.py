@@ -8,7 +8,9 @@ from attacks.extraction.relu.relu_victims import network
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaxattack.attacks.extraction.relu.calibration import Limits
 from jaxattack.attacks.extraction.relu.network import align, logits
+from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import (
     PiecewiseLinear,
     orientation,
@@ -45,8 +47,8 @@ def every_sign(function):
 def test_signs_are_those_that_trying_all_of_them_gives(seed, sizes):
     net = network(*sizes, seed=seed)
     function, against = unsigned(net, seed)
-    assert (orientation(function) == every_sign(function)).all()
-    assert (orientation(function) == against).all()
+    assert (orientation(function, Noise()) == every_sign(function)).all()
+    assert (orientation(function, Noise()) == against).all()
 
 
 @pytest.mark.parametrize("sizes", [(20, 10, 1), (20, 50, 1), (6, 30, 3)])
@@ -55,12 +57,12 @@ def test_the_signed_network_is_the_network(sizes):
     function, _ = unsigned(net)
     x = np.random.default_rng(1).normal(size=(50, sizes[0]))
     np.testing.assert_allclose(function(x), logits(net, x), atol=1e-12)
-    assert align(with_signs(function, orientation(function)), net).error < 1e-10
+    assert align(with_signs(function, orientation(function, Noise())), net).error < 1e-10
 
 
 def test_far_more_neurons_than_equations_cannot_be_told_apart():
     function, _ = unsigned(network(4, 50, 1))
-    assert orientation(function) is None
+    assert orientation(function, Noise()) is None
 
 
 @pytest.mark.parametrize("sizes", [(5, 30, 1), (5, 6, 3)])
@@ -75,7 +77,7 @@ def test_the_affine_part_as_further_neurons_leaves_the_function_as_it_is(sizes):
 def test_scattered_inputs_turn_every_neuron_on_and_off_whatever_its_offset():
     net = network(30, 12, 1)
     function, _ = unsigned(net._replace(biases=(net.biases[0] + np.linspace(-20, 20, 12), net.biases[1])))
-    on = function.heights(scatter(function, 200, np.inf, np.random.default_rng(0))) > 0
+    on = function.heights(scatter(function, 200, Limits(), np.random.default_rng(0))) > 0
     assert (on.mean(axis=0) > 0.3).all()
     assert (on.mean(axis=0) < 0.7).all()
 
@@ -83,5 +85,5 @@ def test_scattered_inputs_turn_every_neuron_on_and_off_whatever_its_offset():
 def test_scattered_inputs_keep_outputs_below_the_ceiling():
     function, _ = unsigned(network(30, 12, 4))
     calm = function._replace(constant=np.zeros(4), offset=np.zeros(12))
-    x = scatter(calm, 100, 0.5, np.random.default_rng(0))
+    x = scatter(calm, 100, Limits(-0.5, 0.5), np.random.default_rng(0))
     assert np.abs(calm(x)).max() <= 0.5 + 1e-9

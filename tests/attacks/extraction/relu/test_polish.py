@@ -9,7 +9,7 @@ from jaxattack.attacks.extraction.relu.peel import flip
 from jaxattack.attacks.extraction.relu.polish import (
     Answers,
     fill_unseen,
-    gauss_newton,
+    polish,
     scarce,
     solve_last_layer,
     surrogate,
@@ -61,7 +61,7 @@ def test_polishing_takes_small_errors_to_rounding():
     rng = np.random.default_rng(7)
     rough = ReluNetwork(*(tuple(one + 1e-6 * rng.normal(size=one.shape) for one in part) for part in net))
     answers = answered(net, 8)
-    stolen = gauss_newton(rough, answers)
+    stolen = polish(rough, answers)
     fresh = answered(net, 9)
     assert np.abs(logits(rough, fresh.x) - fresh.y).max() > 1e-7
     assert np.abs(logits(stolen, fresh.x) - fresh.y).max() < 1e-12

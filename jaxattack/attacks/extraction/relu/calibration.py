@@ -1,0 +1,104 @@
+"""What has to be known of a victim's answers before it is searched: where they hold their digits, and how many."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.attacks.extraction.relu.frame import DIGITS
+from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.types import InputError
+
+RAYS, SCALES = 8, 2.0 ** -np.arange(0, 12, 2)
+"""Rays from the middle of the documented range, and how far out each is asked."""
+
+CLUSTERS, CLOSE = 8, 8
+"""Short lines on which the rounding unit is measured, and their points."""
+
+
+class Limits(NamedTuple):
+    """Where answers hold their digits.
+
+    Attributes:
+        low: the smallest output, or difference of two, that is to be asked for.
+        high: the largest.
+        scale: of normal inputs, of which about half at least are answered with such outputs.
+    """
+
+    low: float = -np.inf
+    high: float = np.inf
+    scale: float = 1.0
+
+    def share(
+        self, y: Float[np.ndarray, "*query output"], change: Float[np.ndarray, "*query output"]
+    ) -> Float[np.ndarray, "*query"]:
+        """The largest share, up to 1, of a change of the outputs that leaves them, and their differences, within limits."""
+        if y.shape[-1] == 1:
+            limit = np.array([self.high, -self.low])
+            apart, more = (np.concatenate([part, -part], axis=-1) for part in (y, change))
+        else:
+            limit = np.array(self.high)
+            apart, more = (_differences(part) for part in (y, change))
+        room = np.maximum(limit - apart, 0.0) / np.where(more > 0, more, np.nan)
+        return np.minimum(1.0, np.nan_to_num(room, nan=np.inf).min(axis=-1))
+
+
+def _differences(y: Float[np.ndarray, "*query output"]) -> Float[np.ndarray, "*query pair"]:
+    """Of any two outputs, one of them 0."""
+    y = np.concatenate([np.zeros((*y.shape[:-1], 1)), y], axis=-1)
+    return (y[..., None] - y[..., None, :]).reshape(*y.shape[:-1], -1)
+
+
+def find_limits(
+    features: int, ceiling: float, rng: np.random.Generator
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Limits]:
+    """Limits of confidences: inputs at falling distances along some rays, `RAYS` times `SCALES` queries.
+
+    Args:
+        features: of the inputs.
+        ceiling: how far apart outputs may be where both probabilities are known relative to their size.
+        rng: draws the rays.
+
+    Raises:
+        InputError: nearly no answer holds its digits.
+    """
+    ray = rng.standard_normal((RAYS, features))
+    y = yield (SCALES[:, None, None] * ray).reshape(-1, features)
+    y = y.reshape(len(SCALES), RAYS, -1)
+    finite = np.isfinite(y).all(axis=2)
+    wide = finite.sum(axis=1) > RAYS / 2
+    if not wide.any():
+        raise InputError(
+            f"{finite.sum()} of the {finite.size} answers hold all their digits, the confidences of the others being too near to "
+            "0: a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
+        )
+    odds, held = np.log(DIGITS), y[finite]
+    # A side on which outputs end early is that of a probability that is 1 minus another.
+    low = -odds / 2 if (y == -np.inf).any() and held.min() > -1.01 * odds else -ceiling
+    high = odds / 2 if (y == np.inf).any() and held.max() < 1.01 * odds else ceiling
+    return Limits(low, high, float(SCALES[wide.argmax()]))
+
+
+def rounding_unit(
+    features: int, noise: Noise, rng: np.random.Generator
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Noise]:
+    """The rounding unit that answers show, where the documented one says little of what is summed up.
+
+    Second differences of close points on short lines, against the median of |f| / |x|: `CLUSTERS` lines of `CLOSE`
+    points, 2^-14 apart in t. The median of all is blind to the odd kink between them.
+    """
+    origin, direction = rng.standard_normal((2, CLUSTERS, 1, features))
+    x = origin + np.arange(CLOSE)[:, None] * 2.0**-14 * direction
+    y = yield x.reshape(-1, features)
+    y = y.reshape(CLUSTERS, CLOSE, -1)
+    finite = np.isfinite(y).all(axis=(1, 2))
+    if not finite.any():
+        return noise
+    origin, x, y = origin[finite], x[finite], y[finite]
+    scale = np.median(np.abs(y[:, 0]) / np.linalg.norm(origin[:, 0], axis=1)[:, None], axis=0)
+    unit = np.abs(np.diff(y, n=2, axis=1)) / (np.linalg.norm(x, axis=2)[:, 1:-1, None] * scale + np.abs(y[:, 1:-1]))
+    # The median of |second difference| is 0.67 sqrt(6) standard deviations; a tolerance is 64 units, here 32 of these.
+    return noise._replace(relative=max(float(np.median(unit)) / 1.65 / 2, noise.relative / 8))
