@@ -16,10 +16,12 @@ from jaxattack import Recipe, load
 from jaxattack.attacks import evasion, extraction, inversion, membership, ownership, poisoning
 from jaxattack.attacks.inversion import gradient
 from jaxattack.attacks.inversion.gradient import gradient_of
+from jaxattack.attacks.membership import generators
 from jaxattack.audit import (
     Column,
     EvasionAudit,
     ExtractionAudit,
+    GeneratorAudit,
     InversionAudit,
     MatrixAudit,
     MembershipAudit,
@@ -57,7 +59,7 @@ AUDIT = MembershipAudit(model=Architecture(), dataset=load("iris"))
 CONFIGS = [
     *(
         attack
-        for room in (membership, extraction, inversion, gradient, evasion, poisoning, ownership)
+        for room in (membership, generators, extraction, inversion, gradient, evasion, poisoning, ownership)
         for attack in room.ATTACKS.values()
     ),
     *(
@@ -67,6 +69,7 @@ CONFIGS = [
         AUDIT,
         ExtractionAudit(),
         InversionAudit(),
+        GeneratorAudit(dataset=load("iris")),
         EvasionAudit(),
         OwnershipAudit(model=Architecture(), dataset=load("iris")),
         *COPIES.values(),

@@ -24,6 +24,7 @@ from jaxtyping import Bool
 
 from jaxattack.attacks.membership.generators import (
     ATTACKS,
+    DEFAULTS,
     Evidence,
     Generated,
     GeneratorAttack,
@@ -51,9 +52,9 @@ from jaxattack.training.generators.gan import CRITIC_STEPS
 from jaxattack.training.generators.learn import Prior
 from jaxattack.training.generators.many import Generators, train_generators
 from jaxattack.training.generators.prior import LEAST, unit
-from jaxattack.types import Dataset, InputError, Progress, at_least, check_arguments, config
+from jaxattack.types import Dataset, InputError, Progress, at_least, check_arguments, config, within_memory
 
-_DEFAULT = Prior(kind="vae", steps=3000)
+_DEFAULT = Prior(kind="vae", steps=2000)
 
 
 @config
@@ -76,7 +77,7 @@ class GeneratorAudit:
 
     dataset: Dataset
     prior: Prior = _DEFAULT
-    attacks: tuple[GeneratorAttack, ...] = tuple(ATTACKS.values())
+    attacks: tuple[GeneratorAttack, ...] = DEFAULTS
     targets: int = 4
     references: int = 2
     set_size: int = 20
@@ -165,8 +166,15 @@ def audit_generators(*, progress: Progress | None = None, **fields: Any) -> Gene
 
 
 def split(audit: GeneratorAudit) -> Part:
-    """A third for the attacker, and half of the others for each target; up to five records are left over."""
+    """A third for the attacker, and half of the others for each target; up to two records are left over.
+
+    Raises:
+        InputError: more generators or samples than memory holds, or records that are no numbers.
+    """
     dataset = choose_records(audit.dataset, audit.records, audit.seed)
+    models, samples = audit.targets + audit.references, samples_of(audit)
+    within_memory(models * len(dataset) * dataset.x[0].size, targets=audit.targets, references=audit.references)
+    within_memory(models * samples * dataset.x[0].size, samples=samples)
     flat = unit(input_ranges(dataset.x), dataset.x)
     third = len(flat) // 3
     order = np.random.default_rng(np.random.SeedSequence(audit.seed, spawn_key=(0, 3))).permutation(len(flat))
@@ -176,8 +184,7 @@ def split(audit: GeneratorAudit) -> Part:
 
 def gather(audit: GeneratorAudit, part: Part, generators: Generators) -> Evidence:
     """What the attacker is handed: as many samples of each as the attacks read at most."""
-    count = max(attack.samples for attack in audit.attacks)
-    latent, samples = generators.sample(max(count, part.member.shape[1] // 2), audit.seed)
+    latent, samples = generators.sample(max(samples_of(audit), len(part.pool)), audit.seed)
     sides = [slice(0, audit.targets), slice(audit.targets, None)]
     targets, references = (Generated(samples[side], latent[side], generators.take(side)) for side in sides)
     return Evidence(
@@ -189,11 +196,16 @@ def gather(audit: GeneratorAudit, part: Part, generators: Generators) -> Evidenc
     )
 
 
+def samples_of(audit: GeneratorAudit) -> int:
+    """How many samples of a generator are read at most."""
+    return max(attack.samples for attack in audit.attacks)
+
+
 def score_generators(
     evidence: Evidence,
     member: Bool[np.ndarray, "target record"],
     *,
-    attacks: Sequence[GeneratorAttack] = tuple(ATTACKS.values()),
+    attacks: Sequence[GeneratorAttack] = DEFAULTS,
     set_size: int = 20,
     seed: int = 0,
     name: str = "generators",

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-from jaxattack.attacks.membership.generators import ATTACKS, GeneratorAttack, lookup
+from jaxattack.attacks.membership.generators import DEFAULTS, GeneratorAttack, lookup
 from jaxattack.audit.generator import audit_generators, score_generators
 from jaxattack.audit.generator_file import read_generated
 from jaxattack.cli.choices import explained
@@ -33,7 +33,7 @@ class Generating:
 
     kind: Literal["vae", "gan", "dae"] = "vae"
     latent: int = 16
-    steps: int = 3000
+    steps: int = 2000
     targets: int = 4
     references: int = 2
     records: int | None = None
@@ -59,7 +59,7 @@ def generator(
     """Who was a generator trained on? Attack the members of GANs and autoencoders, and write a report.
 
     Without options: trains four variational autoencoders on halves of scikit-learn's digits, and two of the attacker's own on
-    other digits, in one program, and runs every attack that works on them.
+    other digits, in one program, and runs every attack that works on them but logan-black.
 
     With a file, generators that somebody else trained are attacked by their samples: an .npz of samples, records, member (0 or
     1) and pool, and perhaps reference_samples.
@@ -77,13 +77,14 @@ def generator(
     Args:
         samples: an .npz of samples of generators that were trained elsewhere.
         data: the records, as `jaxattack data` lists them; digits by default.
-        attacks: names of the list above, which may set fields; all by default.
+        attacks: names of the list above, which may set fields; by default all but logan-black, which trains a GAN for every
+            target.
         set_size: records in each of the two sets of which the set attack names one.
         seed: decides everything random.
         out: the report's folder; by default one in ./jaxattack-runs named after the settings, or beside the file.
     """
     output.check("generator")
-    named = tuple(map(lookup, attacks)) or tuple(ATTACKS.values())
+    named = tuple(map(lookup, attacks)) or DEFAULTS
     if samples is not None:
         _refuse(data, generating)
         return _from_file(samples, named, set_size, seed, output, out)

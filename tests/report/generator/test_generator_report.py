@@ -12,11 +12,12 @@ from report.readable import check_page, figures, printed
 
 from jaxattack.attacks.membership.generators import GanLeaks, MonteCarlo, lookup
 from jaxattack.audit.findings import values
-from jaxattack.audit.generator import score_generators
+from jaxattack.audit.generator import audit_generators, score_generators
 from jaxattack.audit.generator_file import read_generated
 from jaxattack.cli import generator as command
 from jaxattack.cli.generator import Generating, generator
 from jaxattack.cli.output import Output
+from jaxattack.data import load
 from jaxattack.report import headline, measures, read, write
 from jaxattack.training.generators import Prior
 from jaxattack.types import InputError
@@ -109,6 +110,12 @@ def test_the_command_trains_what_its_words_say(tmp_path, monkeypatch):
     assert fields["dataset"].name == "iris"
     assert (fields["prior"], fields["attacks"]) == (Prior(kind="gan", latent=3, steps=7), (MonteCarlo(samples=10),))
     assert [fields[name] for name in ("targets", "references", "records", "set_size", "seed")] == [2, 0, 90, 20, 4]
+
+
+@pytest.mark.parametrize("fields", [{"targets": 10**9}, {"attacks": (GanLeaks(samples=10**9),)}])
+def test_more_than_memory_holds_is_refused_before_anything_is_trained(fields):
+    with pytest.raises(InputError, match="free: give fewer"):
+        audit_generators(dataset=load("iris"), **fields)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ _NAMED: tuple[GeneratorAttack, ...] = (
     GanLeaks(access="weights"),
 )
 ATTACKS: dict[str, GeneratorAttack] = {attack.name: attack for attack in _NAMED}
+DEFAULTS: tuple[GeneratorAttack, ...] = tuple(attack for attack in _NAMED if attack != Logan(access="samples"))
+"""All but the one that trains a GAN for every target, which takes longer than all others and the targets' own training together."""
 
 
 def lookup(name: str) -> GeneratorAttack:
@@ -57,6 +59,7 @@ def lookup(name: str) -> GeneratorAttack:
 
 __all__ = [
     "ATTACKS",
+    "DEFAULTS",
     "SIGHTS",
     "Evidence",
     "GanLeaks",
