@@ -30,6 +30,8 @@ from jaxattack.report.wording import duration, percent, points, rate, size
 COLUMNS = {"auc": "AUC", "balanced_accuracy": "bal. acc.", "0.001": "@0.1%", "0.0001": "@0.01%", "0.00001": "@0.001%"}
 """The figures that are compared: names as in the findings, and as heads of columns."""
 FEW = 10
+MARKERS = "ooooooDvsP"
+"""Of lines: those beyond the colours that there are have another marker and another dash."""
 QUOTED = "0.001"
 
 Range = tuple[float, float]
@@ -221,7 +223,7 @@ def roc_figure(entries: Mapping[str, Entry], labels: Mapping[str, str], publishe
 
 
 def curves_figure(panels: Sequence[Panel]) -> Figure:
-    """The panels side by side, on one vertical axis where they are of one rate, with 95% intervals."""
+    """The panels side by side, on one vertical axis where they are of one rate, with the intervals of their points."""
     figure = Figure(figsize=(2.3 * len(panels) + 0.3, 2.3))
     alike = len({panel.rate for panel in panels}) == 1
     every = figure.subplots(1, len(panels), sharey=alike, squeeze=False)[0]
@@ -244,16 +246,19 @@ def curves_figure(panels: Sequence[Panel]) -> Figure:
         axes.set_ylim(bottom=0)  # after all are drawn: it ends the search for the top
         axes.set_ylabel(f"TPR at {rate(panel.rate)} FPR (%)")
     handles = {label: line for axes in every for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=len(handles), labelcolor=INK)
+    columns = len(handles) if len(handles) <= len(SERIES) else (len(handles) + 1) // 2
+    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns, labelcolor=INK)
     return figure
 
 
 def _line(axes: Axes, panel: Panel, drawn: Sequence[Entry], name: str, style: int) -> None:
     x = [point[panel.key] for point in drawn]
     low, high = zip(*(point["tpr_interval"][panel.rate] for point in drawn), strict=True)
-    axes.fill_between(x, [100 * v for v in low], [100 * v for v in high], color=SERIES[style], alpha=0.2, linewidth=0)
+    colour = SERIES[style % len(SERIES)]
+    axes.fill_between(x, [100 * v for v in low], [100 * v for v in high], color=colour, alpha=0.15, linewidth=0)
     y = [100 * point["tpr"][panel.rate] for point in drawn]
-    axes.plot(x, y, marker="o", markersize=2.5, color=SERIES[style], linestyle=DASHES[style], label=name)
+    dash = DASHES[(style + style // len(SERIES)) % len(DASHES)]
+    axes.plot(x, y, marker=MARKERS[style], markersize=2.5, color=colour, linestyle=dash, label=name)
 
 
 def save_figure(folder: Path, name: str, figure: Figure) -> None:

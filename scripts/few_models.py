@@ -1,12 +1,19 @@
-"""What membership attacks find with few reference models: 4, 8, 16 and 64, the same for all of them.
+"""What membership attacks find of a target for 4, 8, 16, 64 and 256 models trained, the same for all of them.
 
-    python scripts/few_models.py                              scikit-learn's digits, 66 networks of 128 units
-    python scripts/few_models.py --data location30.npz --records 2400 --activation tanh
+    python scripts/few_models.py                              scikit-learn's digits, networks of 128 units
+    python scripts/few_models.py --data location30.npz --records 2400 --activation tanh --targets 34
 
-Every model is attacked. Its K references are K / 2 complementary pairs that do not hold it, so that a record has as many that
-were trained on it as not, whether the target was or not. All attacks read the same answers of the same models: what differs is
-what they fit to a record. Rates are pooled over targets, with 95% intervals over records and pairs of models; whether an attack
-beats LiRA at 8 references is judged by the paired difference, its interval widened for all that are compared (Bonferroni).
+So many models, an even number, are attacked. What an attack may train is counted, whatever it trains:
+
+    most attacks    K / 2 complementary pairs that do not hold the target, so that a record has as many references that were trained
+                    on it as not, whether the target was or not
+    canary queries  half of the K find the queries of all records, the others judge; at 4, where one pair judges, by IMIA's distances
+    IMIA            of K, half and at most 16 imitate the target, and the others are ordinary pairs
+
+All attacks read answers of the same models and of the same targets. Rates are pooled over targets; intervals are for new
+records and new models, each widened for the number of attacks (Bonferroni); whether an attack beats LiRA at 8 models is judged
+by the paired difference, its interval widened for all that are compared. Queries of a canary are found on the same models
+for every target, whose luck no interval holds.
 
 Beside it stands what one model alone tells, without any reference: the true-negative rate of its losses at as many false negatives,
 which is said to predict LiRA's true-positive rate (Dodd et al. 2025, arXiv 2510.19773).
@@ -15,95 +22,174 @@ which is said to predict LiRA's true-positive rate (Dodd et al. 2025, arXiv 2510
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-from cifar10 import by_name
 from comparison import Panel, curves_figure, keep, points_table, save_figure
+from jaxtyping import Bool, Float
 
 from jaxattack import Observations, Recipe, load, membership
-from jaxattack.attacks.membership import FewReferences, lookup
+from jaxattack.attacks.membership import FewReferences, LiRA, lookup
+from jaxattack.attacks.membership.imia import IMIA
 from jaxattack.attacks.membership.reference import loss_of
-from jaxattack.audit import evaluate
+from jaxattack.attacks.membership.references import validation_models
+from jaxattack.audit import MembershipAudit, run_observations
+from jaxattack.audit.optimising import variables_of, work_of
+from jaxattack.audit.plan import Plan, planned
 from jaxattack.metrics import differences, influences, loss_tnr, roc_curve
 from jaxattack.metrics.comparison import corrected
 from jaxattack.models import Architecture
 from jaxattack.report.style import styled
 from jaxattack.report.wording import percent, rate
-from jaxattack.store import RunFolder
+from jaxattack.signals import CanaryQueries, Imitation, NearestPhi, Phi
+from jaxattack.training.afterwards import ask_afterwards, find_queries
 from jaxattack.training.learners import Standard
+from jaxattack.types import Surrogates
 
-REFERENCES = (4, 8, 16, 64)
+MODELS = (4, 8, 16, 64, 256)
 RATES = ("0.01", "0.001", "0.0001")
 JUDGED = 8
-"""References at which the attacks are compared with LiRA."""
-LIRA = "lira-online"
+"""Models trained at which the attacks are compared with LiRA."""
+IMITATORS = 16
+"""Of a target, at most."""
+LIRA = "LiRA"
 ATTACKS = {
-    LIRA: "LiRA",
-    "lira-online-bayes": "LiRA, Bayes (BaVarIA-t)",
-    "lira-online-bayes-normal": "LiRA, Bayes (BaVarIA-n)",
-    "rmia-online-log": "RMIA, log-ratio",
-    "base-1": "BASE 1",
-    "base-2?scale=log": "BASE 2 of log p",
-    "base-3": "BASE 3",
-    "pmia-class": "PMIA, class",
-    "pmia-global": "PMIA, global",
+    LIRA: "lira-online",
+    "LiRA, Bayes (BaVarIA-t)": "lira-online-bayes",
+    "LiRA, Bayes (BaVarIA-n)": "lira-online-bayes-normal",
+    "RMIA, log-ratio": "rmia-online-log",
+    "BASE 1": "base-1",
+    "BASE 2 of log p": "base-2?scale=log",
+    "BASE 3": "base-3",
+    "PMIA, class": "pmia-class",
+    "PMIA, global": "pmia-global",
+    "PMIA, instance": "pmia-instance",
 }
-DRAWN = (LIRA, "lira-online-bayes", "rmia-online-log", "base-1", "base-2?scale=log", "pmia-class")
+DRAWN = (LIRA, "LiRA, Bayes (BaVarIA-t)", "RMIA, log-ratio", "BASE 1", "PMIA, class", "IMIA", "canary")
+
+Scorer = Callable[[int], Float[np.ndarray, "target record"]]
+"""The scores of every target for so many models trained."""
 
 
-def attacked(observations: Observations, budgets: Sequence[int]) -> dict[int, dict[str, dict[str, Any]]]:
-    """The figures of each attack by its name, by the number of references."""
-    found = {}
+def registered(observations: Observations, targets: int) -> dict[str, Scorer]:
+    """The attacks by their names here, among pairs."""
+
+    def score(name: str, budget: int) -> Float[np.ndarray, "target record"]:
+        return FewReferences(attack=lookup(name), pairs=budget // 2)(observations, range(targets))
+
+    return {label: partial(score, name) for label, name in ATTACKS.items()}
+
+
+def imitation_scores(
+    observations: Observations, outside: Float[np.ndarray, "target record imitator"], budget: int
+) -> Float[np.ndarray, "target record"]:
+    """IMIA's, of which so many models that imitate a target are part.
+
+    Args:
+        observations: the ordinary models, the targets first.
+        outside: what imitators of each target say that were not trained on the record.
+        budget: models trained.
+    """
+    imitators = min(budget // 2, IMITATORS)
+    phi = observations.signal("phi")[:, :, :1]
+    values = np.repeat(phi[..., None], imitators // 2 + 1, axis=-1)
+    values[: len(outside), :, 0, :-1] = outside[..., : imitators // 2]
+    attack = IMIA(imitators=imitators)
+    read = replace(observations, signals={attack.signals[0].name: values})
+    return FewReferences(attack=attack, pairs=(budget - imitators) // 2)(read, range(len(outside)))
+
+
+def canary_scores(plan: Plan, targets: int, budget: int) -> Float[np.ndarray, "target record"]:
+    """LiRA's on queries that were found on the last pairs of a run and are judged by the first, those of the targets among them.
+
+    Args:
+        plan: of the run, whose weights are kept.
+        targets: how many models are attacked.
+        budget: models trained; half of them find.
+    """
+    signal, models = CanaryQueries(), len(plan.member)
+    work = work_of(plan, (signal.reads,))
+    pairs = budget // 4
+    finders, judges = np.arange(models - 2 * pairs, models), np.arange(min(targets + 2 * pairs, models - 2 * pairs))
+    member = plan.member[finders]
+    learnt = variables_of(plan, work, finders)
+    surrogates = Surrogates(learnt, jnp.asarray(member), jnp.asarray(validation_models(member)))
+    queries = find_queries(work, signal, plan.records, surrogates)
+    member, learnt = plan.member[judges], variables_of(plan, work, judges)
+    answers = ask_afterwards(work, plan.sweep.seed, plan.records, judges, member, learnt, queries)
+    phi, label = answers[signal.reads.name], plan.records.y
+    if pairs > 1:
+        judged = Observations(signals={"phi": phi}, member=member, label=label)
+        return FewReferences(attack=LiRA(online=True, variance="global"), pairs=pairs)(judged, range(targets))
+    attack = IMIA(imitators=2)
+    following = 2 * ((np.arange(len(judges)) // 2 + 1) % (len(judges) // 2))
+    outside = np.where(member[following][..., None], phi[following + 1], phi[following])
+    values = {attack.signals[0].name: np.stack([outside, phi], axis=-1)}
+    judged = Observations(signals=values, member=member, label=label)
+    return FewReferences(attack=attack, pairs=1)(judged, range(targets))
+
+
+def measured(
+    scorers: Mapping[str, Scorer], member: Bool[np.ndarray, "target record"], budgets: Sequence[int]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, dict[str, dict[str, Any]]]]:
+    """The figures of each attack for every number of models, and what each finds more than LiRA at `JUDGED`.
+
+    Args:
+        scorers: the attacks.
+        member: of the targets.
+        budgets: models trained, `JUDGED` among them.
+    """
+    fprs, confidence = [float(one) for one in RATES], corrected(len(scorers))
+    figures: dict[str, list[dict[str, Any]]] = {label: [] for label in scorers}
+    moved = {}
     for budget in budgets:
-        few = {name: FewReferences(attack=lookup(name), pairs=budget // 2) for name in ATTACKS}
-        entries = by_name(evaluate(observations, tuple(few.values()), growth=False))
-        found[budget] = {name: entries[attack.name] | {"references": budget} for name, attack in few.items()}
-    return found
-
-
-def judged(observations: Observations, budget: int) -> dict[str, dict[str, dict[str, Any]]]:
-    """What each attack finds more than LiRA, by its name and the rate, with its interval and whether that is above 0."""
-    member = observations.member
-
-    def moved(name: str) -> Any:
-        scores = FewReferences(attack=lookup(name), pairs=budget // 2)(observations)
-        return influences(scores, member, roc_curve(scores.ravel(), member.ravel()), [float(one) for one in RATES])
-
-    lira, others = moved(LIRA), [name for name in ATTACKS if name != LIRA]
-    confidence = corrected(len(others) * len(RATES))
-    return {
-        name: {
-            fpr: {"difference": difference.value, "interval": (ends := difference.interval(confidence)), "beats": ends[0] > 0}
-            for fpr, difference in zip(RATES, differences(moved(name), lira)[: len(RATES)], strict=True)
+        for label, score in scorers.items():
+            scores = score(budget)
+            curve = roc_curve(scores.ravel(), member.ravel())
+            influence = influences(scores, member, curve, fprs)
+            *rates, area = influence.estimates()
+            figures[label].append({
+                "models": budget,
+                "auc": area.value,
+                "tpr": {fpr: one.value for fpr, one in zip(RATES, rates, strict=True)},
+                "tpr_interval": {fpr: one.interval(confidence) for fpr, one in zip(RATES, rates, strict=True)},
+            })  # fmt: skip
+            if budget == JUDGED:
+                moved[label] = influence
+    confidence = corrected((len(scorers) - 1) * len(RATES))
+    return figures, {
+        label: {
+            fpr: {"difference": more.value, "interval": (ends := more.interval(confidence)), "beats": ends[0] > 0}
+            for fpr, more in zip(RATES, differences(influence, moved[LIRA])[: len(RATES)], strict=True)
         }
-        for name in others
-    }  # fmt: skip
+        for label, influence in moved.items()
+        if label != LIRA
+    }
 
 
 def headline(by_attack: Mapping[str, Mapping[str, Mapping[str, Any]]], budget: int) -> str:
-    """Whether any attack beats LiRA with so few references, in a sentence."""
+    """Whether any attack beats LiRA for so few models, in a sentence."""
     better = [
-        f"{ATTACKS[name]} at {rate(fpr)} FPR by {100 * one['difference']:.2f} points "
+        f"{label} at {rate(fpr)} FPR by {100 * one['difference']:.2f} points "
         f"[{100 * one['interval'][0]:.2f}, {100 * one['interval'][1]:.2f}]"
-        for name, by_rate in by_attack.items()
+        for label, by_rate in by_attack.items()
         for fpr, one in by_rate.items()
         if one["beats"]
     ]
     if not better:
-        return f"With {budget} references none finds more than LiRA beyond the interval of the difference."
-    return (
-        f"With {budget} references more than LiRA, beyond the interval of the difference, finds: {'; '.join(better)}."
-    )
+        return f"With {budget} models none finds more than LiRA beyond the interval of the difference."
+    return f"With {budget} models more than LiRA, beyond the interval of the difference, finds: {'; '.join(better)}."
 
 
-def alone(observations: Observations) -> dict[str, float]:
+def alone(phi: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]) -> dict[str, float]:
     """The mean true-negative rate of the losses, by the share of members that may be missed, where that allows one member."""
-    loss = loss_of(observations.signal("phi")[:, :, 0])
-    targets = list(zip(loss, observations.member, strict=True))
-    fewest = observations.member.sum(axis=1).min()
+    targets = list(zip(loss_of(phi), member, strict=True))
+    fewest = member.sum(axis=1).min()
     return {
         fpr: float(np.mean([loss_tnr(*target, missed=float(fpr)) for target in targets]))
         for fpr in RATES
@@ -111,43 +197,48 @@ def alone(observations: Observations) -> dict[str, float]:
     }
 
 
-def panels(found: Mapping[int, Mapping[str, Mapping[str, Any]]], names: Sequence[str]) -> list[Panel]:
-    """A panel a rate: each attack's true-positive rate against the references."""
-    return [
-        Panel("references", "references", {ATTACKS[name]: [by[name] for by in found.values()] for name in names}, fpr)
-        for fpr in RATES
-    ]
+def panels(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Panel]:
+    """A panel a rate: each attack's true-positive rate against the models trained."""
+    return [Panel("models trained", "models", figures, fpr) for fpr in RATES]
 
 
-def study(observations: Observations, budgets: Sequence[int], folder: Path, name: str) -> dict[str, Any]:
+def study(
+    scorers: Mapping[str, Scorer],
+    phi: Float[np.ndarray, "target record"],
+    member: Bool[np.ndarray, "target record"],
+    budgets: Sequence[int],
+    folder: Path,
+    name: str,
+) -> dict[str, Any]:
     """Attack, print, draw and keep.
+
+    Args:
+        scorers: the attacks.
+        phi: of the targets.
+        member: of the targets.
+        budgets: models trained.
+        folder: of the results.
+        name: of the results.
 
     Returns:
         The results as they are kept.
     """
-    found, differences, single = attacked(observations, budgets), judged(observations, JUDGED), alone(observations)
+    figures, more = measured(scorers, member, budgets)
+    single = alone(phi, member)
+    drawn = {label: figures[label] for label in DRAWN if label in figures}
     with styled():
-        save_figure(folder, name, curves_figure(panels(found, DRAWN)))
-    strongest = found[max(budgets)][LIRA]["tpr"]
+        save_figure(folder, name, curves_figure(panels(drawn)))
+    strongest = figures[LIRA][-1]["tpr"]
     tail = "; ".join(f"{percent(single[fpr])} at {rate(fpr)} (LiRA finds {percent(strongest[fpr])})" for fpr in single)
     told = [
-        headline(differences, JUDGED),
-        f"Without references, the true-negative rate of the loss is {tail}, LiRA with {max(budgets)} references.",
+        headline(more, JUDGED),
+        f"Intervals hold together for {len(scorers)} attacks; differences for {(len(scorers) - 1) * len(RATES)} comparisons.",
+        f"Without references, the true-negative rate of the loss is {tail}, LiRA with {max(budgets)} models.",
     ]
-    results = {
-        "models": observations.models,
-        "records": observations.records,
-        "attacks": [
-            {key: one[key] for key in ("name", "references", "auc", "tpr", "tpr_interval", "false_positives")}
-            for by in found.values()
-            for one in by.values()
-        ],
-        "differences": differences,
-        "loss_tnr": single,
-        "told": told,
-    }
-    keep(folder, name, results, [*map(points_table, panels(found, tuple(ATTACKS))), *told])
-    return results
+    targets, records = member.shape
+    results = {"targets": targets, "records": records, "attacks": figures, "differences": more, "loss_tnr": single}
+    keep(folder, name, results | {"told": told}, [*map(points_table, panels(figures)), *told])
+    return results | {"told": told}
 
 
 def main() -> None:
@@ -156,24 +247,41 @@ def main() -> None:
     parser.add_argument("--records", type=int)
     parser.add_argument("--activation", default="relu")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--targets", type=int, default=66)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     dataset = load(options.data)
     name = f"few_models_{Path(dataset.name).stem}"
-    run = Path("jaxattack-runs") / f"{name}-{options.seed}"
-    models = max(REFERENCES) + 2
-    membership(
-        run,
+    audit = MembershipAudit(
         model=Architecture(name="mlp:128", activation=options.activation),
         dataset=dataset,
         records=options.records,
         learner=Standard(recipe=Recipe(epochs=options.epochs, batch=50, learning_rate=1e-3)),
-        models=models,
+        models=max(MODELS) + 2,
         seed=options.seed,
         attacks=tuple(map(lookup, ("rmia-online-log", "loss"))),
+        keep_weights=True,
     )
-    study(RunFolder.existing(run).observations(models), REFERENCES, options.out, name)
+
+    def trained(models: int) -> tuple[Path, MembershipAudit]:
+        run, own = Path("jaxattack-runs") / f"{name}-{options.seed}-{models}", replace(audit, models=models)
+        settings = ("model", "dataset", "records", "learner", "models", "seed", "attacks", "keep_weights")
+        membership(run, **{setting: getattr(own, setting) for setting in settings})
+        return run, own
+
+    run, own = trained(audit.models)
+    observations = run_observations(run, own)
+    signals = {name: observations.signal(name) for name in observations.signals}
+    observations = replace(observations, signals=signals | {NearestPhi().name: observations.of(NearestPhi())}, ask=None)
+    imitated = run_observations(*trained(options.targets)).of(Imitation(imitators=IMITATORS))
+    plan = planned(run, own)
+    scorers = registered(observations, options.targets) | {
+        "IMIA": partial(imitation_scores, observations, imitated[:, :, 0, :-1]),
+        "canary": partial(canary_scores, plan, options.targets),
+    }
+    phi = observations.signal(Phi.name)[: options.targets, :, 0]
+    study(scorers, phi, observations.member[: options.targets], MODELS, options.out, name)
 
 
 if __name__ == "__main__":

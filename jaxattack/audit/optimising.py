@@ -71,7 +71,7 @@ def ask_optimised(plan: Plan, signal: OptimisedSignal) -> Float[np.ndarray, "mod
         """Found on a fold."""
         own = np.flatnonzero(folds == fold)
         roles = validation_models(plan.member[own, :scored])
-        surrogates = Surrogates(_variables(plan, work, own), jnp.asarray(plan.member[own]), jnp.asarray(roles))
+        surrogates = Surrogates(variables_of(plan, work, own), jnp.asarray(plan.member[own]), jnp.asarray(roles))
         return find_queries(work, signal, plan.records, surrogates)
 
     def of_chunk(models: np.ndarray, weights: Path) -> np.ndarray:
@@ -91,7 +91,7 @@ def ask_optimised(plan: Plan, signal: OptimisedSignal) -> Float[np.ndarray, "mod
     return plan.folder.signal(f"{signal.name}_of_{len(plan.member)}", len(plan.member), of_chunk)
 
 
-def _variables(plan: Plan, work: Work, models: np.ndarray) -> Variables:
+def variables_of(plan: Plan, work: Work, models: np.ndarray) -> Variables:
     """What some models of a run learnt, one after the other.
 
     Raises:

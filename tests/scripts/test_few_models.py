@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 
 import few_models
+import numpy as np
 import pytest
 from attacks.planted import complementary, observe
 from comparison import Panel, points_table
 from rich.console import Console
+
+from jaxattack.attacks.membership import LiRA
+
+TARGETS = 6
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +24,21 @@ def observations():
     return observe(complementary(12, 200, seed=0), leak=1.5, spread=0.5, seed=1)
 
 
-def test_it_keeps_every_attack_at_every_budget_and_says_who_beats_lira(observations, tmp_path, capsys):
-    results = few_models.study(observations, (4, 8), tmp_path, "few")
-    assert json.loads((tmp_path / "few.json").read_text())["models"] == 12
+def imitators(observations):
+    """Answers of sixteen models without the record, for each target."""
+    outside = observations.signal("imitation_10_0.8")[:TARGETS, :, 0, :4]
+    return np.concatenate([outside, outside + 0.1], axis=-1)
+
+
+def test_it_keeps_every_attack_for_every_number_of_models_and_says_who_beats_lira(observations, tmp_path, capsys):
+    imitated = partial(few_models.imitation_scores, observations, imitators(observations))
+    scorers = few_models.registered(observations, TARGETS) | {"IMIA": imitated}
+    phi, member = observations.signal("phi")[:TARGETS, :, 0], observations.member[:TARGETS]
+    results = few_models.study(scorers, phi, member, (4, 8), tmp_path, "few")
+    assert json.loads((tmp_path / "few.json").read_text())["targets"] == TARGETS
     assert (tmp_path / "few.png").stat().st_size > 1000
-    assert len(results["attacks"]) == 2 * len(few_models.ATTACKS)
-    assert {one["references"] for one in results["attacks"]} == {4, 8}
+    assert {*results["attacks"]} == {*few_models.ATTACKS, "IMIA"}
+    assert all([one["models"] for one in points] == [4, 8] for points in results["attacks"].values())
     assert results["told"][0] in " ".join(capsys.readouterr().out.split())
     by_name = results["differences"]
     assert few_models.LIRA not in by_name
@@ -32,18 +47,39 @@ def test_it_keeps_every_attack_at_every_budget_and_says_who_beats_lira(observati
     )
 
 
+def test_of_the_models_that_imia_may_train_half_imitate_and_pairs_are_ordinary(observations):
+    scores = few_models.imitation_scores(observations, imitators(observations), 8)
+    phi, member = observations.signal("phi")[:, :, 0].astype(float), observations.member
+    target, pairs = 2, [4, 5, 6, 7]  # of pairs 2 and 3, which follow the target's own
+    for record in range(20):
+        inside = phi[[m for m in pairs if member[m, record]], record].mean()
+        outside, own = imitators(observations)[target, record, :2].mean(), phi[target, record]
+        expected = (outside - own) ** 2 - (inside - own) ** 2 if inside >= outside else 0.0
+        assert scores[target, record] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_for_as_many_models_lira_has_as_many_pairs_as_it_may_train(observations):
+    scores = few_models.registered(observations, TARGETS)[few_models.LIRA](4)
+    for target, own in ((0, [2, 3, 4, 5, 0]), (5, [6, 7, 8, 9, 5])):
+        alone = LiRA(online=True)(observations.take(np.array(own)), [4])
+        np.testing.assert_array_equal(scores[target], alone[0])
+
+
 def test_the_headline_names_those_that_beat_lira_and_no_others():
     one = {"difference": 0.02, "interval": (0.01, 0.03), "beats": True}
     none = {"difference": 0.02, "interval": (-0.01, 0.03), "beats": False}
-    said = few_models.headline({"base-1": {"0.01": one, "0.001": none}, "base-3": {"0.01": none}}, 8)
+    said = few_models.headline({"BASE 1": {"0.01": one, "0.001": none}, "BASE 3": {"0.01": none}}, 8)
     assert "BASE 1 at 1% FPR by 2.00 points [1.00, 3.00]" in said
     assert "BASE 3" not in said
-    assert "none finds more than LiRA" in few_models.headline({"base-3": {"0.01": none}}, 8)
+    assert "none finds more than LiRA" in few_models.headline({"BASE 3": {"0.01": none}}, 8)
 
 
 def test_what_a_model_tells_alone_rises_with_the_leak(observations):
     nothing = observe(observations.member, leak=0.0, spread=0.5, seed=1)
-    assert few_models.alone(observations)["0.01"] > few_models.alone(nothing)["0.01"] + 0.01
+    leaking, silent = (
+        few_models.alone(one.signal("phi")[:, :, 0], one.member)["0.01"] for one in (observations, nothing)
+    )
+    assert leaking > silent + 0.01
 
 
 def test_a_panel_has_its_own_rate():
