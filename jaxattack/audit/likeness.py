@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction import Head, ReluNetwork, Tree, align, log_probability
-from jaxattack.attacks.extraction.asking import ask_within_budgets
+from jaxattack.attacks.extraction.asking import ask_most
 from jaxattack.audit.findings.extraction import (
     Accuracy,
     Agreement,
@@ -90,7 +90,7 @@ def _ask(ask: Callable[[np.ndarray], Answer], extraction: Extraction, x: Any, la
         stolen = extraction.answer(x)
     except InputError:
         return None
-    victim, count = ask_within_budgets(ask, x)
+    victim, count, _ = ask_most(ask, x)
     if victim is None:
         return None
     return Both(x[:count], victim, stolen.take(slice(count)), None if label is None else label[:count])

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from jaxattack.attacks.extraction.asking import ask_within_budgets
+from jaxattack.attacks.extraction.asking import ask_most
 from jaxattack.attacks.inversion.gradient import GradientAttack, gradient_of, match_records
 from jaxattack.audit.session import Session
 from jaxattack.audit.victim import Victim
@@ -167,7 +167,7 @@ def _labels(ask: Callable[[np.ndarray], Answer], inversion: Inversion) -> Labels
     count, restarts = inversion.score.shape
     shape = inversion.x.shape[1:]
     every = np.concatenate([inversion.x, inversion.restarts.reshape(-1, *shape)])
-    answer, answers = ask_within_budgets(ask, every)
+    answer, answers, _ = ask_most(ask, every)
     if answer is None or answers < len(every):
         return None
     return Labels(answer.label[:count], answer.label[count:].reshape(count, restarts))

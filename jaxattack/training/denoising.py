@@ -11,7 +11,6 @@ the third victim of Fredrikson, Jha and Ristenpart (2015, section 5).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +20,7 @@ from jaxtyping import Float, Shaped
 
 from jaxattack.models import build
 from jaxattack.training.images import as_input
+from jaxattack.training.steps import Training, train
 from jaxattack.types import Model, Variables
 
 HIDDEN_SHARE, BATCH, STEPS = 0.3, 64, 2000
@@ -72,19 +72,14 @@ def _layer(
     mean = h.mean(axis=0)
     start = {**layer, "back": mean}
 
-    def loss(weights, key):
-        rows, places = jax.random.split(key)
+    def loss(weights, number):
+        rows, places = jax.random.split(keys[number])
         batch = h[jax.random.randint(rows, (BATCH,), 0, len(h))]
         corruption = jnp.where(jax.random.bernoulli(places, HIDDEN_SHARE, batch.shape), mean[None], batch)
         return jnp.mean((_code(weights, corruption) @ weights["kernel"].T + weights["back"][None] - batch) ** 2)
 
-    def step(state, key):
-        weights, moments = state
-        change, moments = _ADAM.update(jax.grad(loss)(weights, key), moments)
-        return (optax.apply_updates(weights, change), moments), None
-
-    (end, _), _ = jax.lax.scan(step, (start, _ADAM.init(start)), jax.random.split(key, STEPS))
-    weights: Any = end
+    keys = jax.random.split(key, STEPS)
+    weights = train(loss, _ADAM, Training(start, _ADAM.init(start)), STEPS).parameters
     return weights, _code(weights, h)
 
 

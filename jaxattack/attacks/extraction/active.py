@@ -20,17 +20,17 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.extraction.campaign import Campaign
+from jaxattack.attacks.extraction.campaign import PoolCampaign
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Stolen, Substitute
 from jaxattack.perturb.deepfool import deepfool
 from jaxattack.perturb.featurefool import featurefool
-from jaxattack.types import EVERY_LEVEL, Access, InputError, Variables, config
+from jaxattack.types import Access, InputError, Variables, config
 
 
 @config
-class Active(Campaign):
+class Active(PoolCampaign):
     """Active learning from a pool.
 
     Attributes:
@@ -53,8 +53,6 @@ class Active(Campaign):
     substitute: Substitute = PERCEPTRON
 
     paper = "Chandrasekaran et al. 2020; Pal et al. 2020"
-    levels = EVERY_LEVEL
-    pool = True
 
     def __post_init__(self) -> None:
         for part in self.steps:
@@ -81,16 +79,6 @@ class Active(Campaign):
     def name(self) -> str:
         """``active-`` and the strategy."""
         return f"active-{self.strategy}"
-
-    @property
-    def blind(self) -> bool:
-        """Whether the substitute has no say."""
-        return self.strategy == "random"
-
-    @property
-    def records(self) -> int:
-        """As many as the budget."""
-        return self.budget
 
     def needs(self, access: Access) -> int:
         """A few records for each class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -19,6 +20,8 @@ from jaxattack.types import (
     OracleError,
     within_memory,
 )
+
+Reply = TypeVar("Reply")
 
 
 def uniform(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:
@@ -88,15 +91,30 @@ def too_small(attack: ExtractionAttack, access: Access, refusal: BudgetSpent) ->
     return InputError(f"{refusal} {attack.name} needs at least {attack.needs(access):,} queries for this victim.")
 
 
-def ask_within_budgets(ask: Callable[[np.ndarray], Answer], x: np.ndarray) -> tuple[Answer | None, int]:
-    """The answers to as many of the first inputs as every budget holds, and how many these are.
+class Part(NamedTuple, Generic[Reply]):
+    """What a budget held of a call.
+
+    Attributes:
+        answer: to the first queries; None where it held none.
+        count: how many these are.
+        refusal: the first one; None where all were answered.
+    """
+
+    answer: Reply | None
+    count: int
+    refusal: BudgetSpent | None
+
+
+def ask_most(ask: Callable[[np.ndarray], Reply], x: np.ndarray) -> Part[Reply]:
+    """Ask as many of the first queries as every budget holds.
 
     There may be two: the attacker's own, and the service's for its key, which is known only when it refuses.
     """
-    count = len(x)
+    count, first = len(x), None
     while count:
         try:
-            return ask(x[:count]), count
+            return Part(ask(x[:count]), count, first)
         except BudgetSpent as refusal:
+            first = first or refusal
             count = min(refusal.left, count - 1)
-    return None, 0
+    return Part(None, 0, first)

@@ -18,15 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.asking import ask_most, require, too_small
 from jaxattack.attacks.extraction.fitting import fit
 from jaxattack.attacks.extraction.rounds import History, Round, Strategy, View
 from jaxattack.attacks.extraction.substitute import Stolen, targets
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import (
+    EVERY_LEVEL,
     Access,
     Answer,
-    BudgetSpent,
     Draft,
     InputError,
     Inputs,
@@ -82,6 +82,23 @@ class Campaign(Attack):
         """Run it alone."""
         member = _affordable(self, theft.oracle, theft.pool), theft.seed
         return _campaign([member], theft.oracle, theft.pool, theft.report)[0]
+
+
+class PoolCampaign(Campaign):
+    """Asks records of a pool, by a ``strategy`` of which ``random`` trains no substitute on the way."""
+
+    levels = EVERY_LEVEL
+    pool = True
+
+    @property
+    def blind(self: Any) -> bool:
+        """Whether the substitute has no say."""
+        return self.strategy == "random"
+
+    @property
+    def records(self: Any) -> int:
+        """As many as the budget."""
+        return self.budget
 
 
 def _affordable(attack: Strategy, oracle: Oracle, pool: np.ndarray | None) -> Strategy:
@@ -193,22 +210,18 @@ def _start(attack: Strategy, seed: int, access: Access) -> _Member:
 
 def _ask(oracle: Oracle, members: Sequence[_Member], batches: Sequence[np.ndarray]) -> None:
     """Ask what all members chose in one call; of a budget that is spent, what is left of it."""
-    before, batch, short = oracle.ledger, np.concatenate(batches), InputError()
-    try:
-        answer = oracle(batch)
-    except BudgetSpent as refusal:
-        short = too_small(members[0].attack, oracle.access, refusal)
-        if not refusal.left:
-            _stop(members, short)
-            return
-        batch = batch[: refusal.left]
-        answer = oracle(batch)
+    before = oracle.ledger
+    answer, total, refusal = ask_most(oracle, np.concatenate(batches))
+    short = InputError() if refusal is None else too_small(members[0].attack, oracle.access, refusal)
+    if answer is None:
+        _stop(members, short)
+        return
     cost = oracle.ledger - before
-    ends = np.minimum(np.cumsum([len(x) for x in batches]), len(batch))
+    ends = np.minimum(np.cumsum([len(x) for x in batches]), total)
     counts = np.diff(ends, prepend=0)
     for member, x, end, count in zip(members, batches, ends, counts, strict=True):
         member.take(x[:count], answer.take(slice(end - count, end)))
-        member.cost += _share(cost, float(count / len(batch)))
+        member.cost += _share(cost, float(count / total))
     _stop([member for member, x, count in zip(members, batches, counts, strict=True) if count < len(x)], short)
 
 

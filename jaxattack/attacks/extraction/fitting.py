@@ -35,6 +35,7 @@ from jaxattack.attacks.search.descent import minimise
 from jaxattack.models.batches import pad_batch
 from jaxattack.training.ensemble import device_mesh
 from jaxattack.training.single import Membership
+from jaxattack.training.steps import Training, train
 from jaxattack.types import Inputs, Model, Variables
 
 GAMMAS = tuple(2.0**power for power in range(-2, 6))
@@ -148,32 +149,25 @@ def _networks(
 
 @cache
 def _network_program(model: Model, substitute: Substitute) -> Any:
-    adam = optax.scale_by_adam()
-
-    def loss(parameters, x, target):
-        squares = sum(jnp.sum(leaf**2) for leaf in parameters.values())
-        logits = model.apply(Variables(parameters, {}), x)
-        return optax.softmax_cross_entropy(logits, target).mean() + 0.5 * substitute.ridge * squares
-
     def one(mine, rows):
         seed, start, index, count, steps = mine
         key = jax.random.fold_in(jax.random.key(seed), start)
+        length = jnp.float32(steps)
+        adam = optax.adam(lambda at: substitute.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.float32(at) / length)))
 
-        def step(state):
-            at, parameters, moments, late = state
+        def loss(parameters, number):
             # With replacement: a pass over so many rows as this model has, in a program that knows only the most.
-            pick = index[jax.random.randint(jax.random.fold_in(key, at), (substitute.batch,), 0, count)]
-            value, gradient = jax.value_and_grad(loss)(parameters, rows.x[pick], rows.target[pick])
-            updates, moments = adam.update(gradient, moments)
-            now, end = jnp.float32(at), jnp.float32(steps)
-            rate = substitute.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * now / end))
-            late += jnp.where(now >= 0.9 * end, value, 0.0)
-            return at + 1, jax.tree.map(lambda p, u: p - rate * u, parameters, updates), moments, late
+            pick = index[jax.random.randint(jax.random.fold_in(key, number), (substitute.batch,), 0, count)]
+            squares = sum(jnp.sum(leaf**2) for leaf in parameters.values())
+            logits = model.apply(Variables(parameters, {}), rows.x[pick])
+            return optax.softmax_cross_entropy(logits, rows.target[pick]).mean() + 0.5 * substitute.ridge * squares
 
         first = model.init(jax.random.fold_in(key, 2**32 - 1)).params
-        state = (0, first, adam.init(first), 0.0)
-        _, parameters, _, late = jax.lax.while_loop(lambda state: state[0] < steps, step, state)
-        return parameters | {LATE: late}
+        begin = Training(first, adam.init(first))
+        end = train(
+            loss, adam, begin, steps, weight=lambda number: jnp.where(jnp.float32(number) >= 0.9 * length, 1.0, 0.0)
+        )
+        return end.parameters | {LATE: end.loss}
 
     return _over_models(one)
 

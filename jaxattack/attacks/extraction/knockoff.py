@@ -23,17 +23,17 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from sklearn.cluster import KMeans
 
-from jaxattack.attacks.extraction.campaign import Campaign
+from jaxattack.attacks.extraction.campaign import PoolCampaign
 from jaxattack.attacks.extraction.retraining import even
 from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import EVERY_LEVEL, Access, InputError, config
+from jaxattack.types import Access, InputError, config
 
 Sampling = Literal["random", "adaptive"]
 
 
 @config
-class Knockoff(Campaign):
+class Knockoff(PoolCampaign):
     """A substitute trained on a victim's answers to a pool.
 
     Attributes:
@@ -56,8 +56,6 @@ class Knockoff(Campaign):
     substitute: Substitute = PERCEPTRON
 
     paper = "Orekondy et al. 2019"
-    levels = EVERY_LEVEL
-    pool = True
 
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Sampling):
@@ -73,16 +71,6 @@ class Knockoff(Campaign):
     def name(self) -> str:
         """``knockoff-random`` or ``knockoff-adaptive``."""
         return f"knockoff-{self.strategy}"
-
-    @property
-    def blind(self) -> bool:
-        """Whether the substitute has no say."""
-        return self.strategy == "random"
-
-    @property
-    def records(self) -> int:
-        """As many as the budget."""
-        return self.budget
 
     def needs(self, access: Access) -> int:
         """A few records for each class."""

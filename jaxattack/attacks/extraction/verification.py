@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction import trials as places
-from jaxattack.attacks.extraction.asking import ask_within_budgets, require, require_every_class, too_small
+from jaxattack.attacks.extraction.asking import ask_most, require, require_every_class, too_small
 from jaxattack.types import (
     Access,
     Answer,
@@ -245,7 +245,7 @@ def _compare(
         tallies = {"output": Tally(len(wrong), int(wrong.sum()))}
         return Verdict(tallies=tallies, reason=_doubt(tallies, verification))
     x, place = _inputs(draft, access, allowance, verification.trials, rng, pool)
-    victim, count = ask_within_budgets(oracle, x)
+    victim, count, _ = ask_most(oracle, x)
     if victim is None:
         return Verdict(reason=_doubt({}, verification))
     stolen = draft.answer(x[:count])

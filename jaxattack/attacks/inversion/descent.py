@@ -1,13 +1,9 @@
 """Descent on many points at once: the loop that every white-box inversion runs in.
 
-A point is one restart of one target, in a unit box. All points of a chunk move together; each keeps the best it has
-been at, and stops by itself, by Fredrikson et al. 2015's rule (algorithm 1):
-
-    its cost is at most ``enough``, or has not improved within ``patience`` steps, or is no number.
-
-A stopped point is masked: it moves no more, and its steps no longer count. The loop ends when all have stopped. Chunks
-run one after the other in one compiled program, which stops now and then to tell how far it is and what is there.
-Points know nothing of one another, so that neither the chunk nor the number of restarts changes what becomes of one.
+A point is one restart of one target, in a unit box, and a lane of `jaxattack.attacks.search.descent`, which says when it
+stops. Chunks run one after the other in one compiled program, which stops now and then to tell how far it is and what
+is there. Points know nothing of one another, so that neither the chunk nor the number of restarts changes what becomes
+of one.
 """
 
 from __future__ import annotations
@@ -23,6 +19,7 @@ import optax
 import psutil
 from jaxtyping import Float, Int
 
+from jaxattack.attacks.search.descent import Lanes, advance, begin
 from jaxattack.types import InputError, Progress
 
 Cost = Callable[[Any, Float[jax.Array, "point *feature"], Int[jax.Array, "point"]], Float[jax.Array, "point"]]
@@ -51,28 +48,6 @@ class Rule(NamedTuple):
     learning_rate: float
     patience: int
     process: Process
-
-
-class Points(NamedTuple):
-    """Where the points are.
-
-    Attributes:
-        x: Float["point *feature"], now.
-        moments: the optimiser's state, of each point.
-        best: Float["point *feature"], where the cost was least.
-        cost: Float["point"], there; infinite where it never was a number.
-        at: Int["point"], the step of it.
-        steps: Int["point"], taken.
-        active: Bool["point"].
-    """
-
-    x: Any
-    moments: Any
-    best: Any
-    cost: Any
-    at: Any
-    steps: Any
-    active: Any
 
 
 class Descent(NamedTuple):
@@ -187,48 +162,17 @@ def _fitting(cost: Cost, arguments: Any, start: np.ndarray, rule: Rule, group: i
 
 
 @partial(jax.jit, static_argnames=("rule",))
-def _begin(rule: Rule, x: jax.Array) -> Points:
-    counts = jnp.zeros(x.shape[:2], jnp.int32)
-    init = jax.vmap(jax.vmap(optimizer(rule.optimizer, rule.learning_rate).init))
-    return Points(x, init(x), x, jnp.full(x.shape[:2], jnp.inf), counts, counts, jnp.ones(x.shape[:2], bool))
+def _begin(rule: Rule, x: jax.Array) -> Lanes:
+    return jax.vmap(partial(begin, optimizer(rule.optimizer, rule.learning_rate)))(x)
 
 
 @partial(jax.jit, static_argnames=("cost", "rule"), donate_argnames=("state",))
 def _advance(cost, rule, arguments, state, target, until, enough):
     change = optimizer(rule.optimizer, rule.learning_rate)
 
-    def pick(condition, new, old):
-        return jax.tree.map(
-            lambda a, b: jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - condition.ndim)), a, b),
-            new,
-            old,
-        )
+    def one(part: tuple[Lanes, jax.Array]) -> Lanes:
+        lanes, goal = part
+        rules: Any = {"patience": rule.patience, "process": rule.process}
+        return advance(lambda x: cost(arguments, x, goal), change, lanes, until=until, enough=enough, **rules)
 
-    def one(arguments, state, target):
-        def body(carry):
-            step, now = carry
-            value, pull = jax.vjp(lambda x: cost(arguments, x, target), now.x)
-            (gradient,) = pull(jnp.ones_like(value))
-            better = now.active & (value < now.cost)
-            at = jnp.where(better, step, now.at)
-            finite = jnp.isfinite(value)
-            going = now.active & finite & (value > enough) & (step - at < rule.patience)
-            updates, moments = jax.vmap(change.update)(gradient, now.moments, now.x)
-            next_x = rule.process(now.x + updates)
-            return step + 1, Points(
-                pick(going, next_x, now.x),
-                pick(going, moments, now.moments),
-                pick(better, now.x, now.best),
-                jnp.where(better, value, now.cost),
-                at,
-                now.steps + now.active.astype(now.steps.dtype),
-                going,
-            )
-
-        def unfinished(carry):
-            step, now = carry
-            return (step < until) & now.active.any()
-
-        return jax.lax.while_loop(unfinished, body, (state.steps.max(), state))[1]
-
-    return jax.lax.map(lambda part: one(arguments, *part), (state, target))
+    return jax.lax.map(one, (state, target))

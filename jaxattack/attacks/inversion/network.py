@@ -23,6 +23,7 @@ from jaxtyping import Float, Int, Shaped
 from jaxattack.attacks.inversion.target import best_restart, check_pool, check_targets, require
 from jaxattack.models import build
 from jaxattack.training.generators.prior import unit
+from jaxattack.training.steps import Training, train
 from jaxattack.types import (
     NUMBERS,
     Answer,
@@ -198,18 +199,13 @@ def _train(model: Model, steps: int, features: jax.Array, u: jax.Array, key: jax
     def one(features, key):
         variables = model.init(jax.random.fold_in(key, 0))
 
-        def loss(params, index):
+        def loss(params, number):
+            index = jax.random.randint(jax.random.fold_in(key, number + 1), (BATCH,), 0, len(u))
             out = model.apply(variables._replace(params=params), features[index])
             return optax.sigmoid_binary_cross_entropy(out, u[index]).mean()
 
-        def step(state, at):
-            params, moments = state
-            index = jax.random.randint(jax.random.fold_in(key, at + 1), (BATCH,), 0, len(u))
-            updates, moments = _ADAM.update(jax.grad(loss)(params, index), moments)
-            return (optax.apply_updates(params, updates), moments), None
-
-        state = variables.params, _ADAM.init(variables.params)
-        return variables._replace(params=jax.lax.scan(step, state, jnp.arange(steps))[0][0])
+        state = Training(variables.params, _ADAM.init(variables.params))
+        return variables._replace(params=train(loss, _ADAM, state, steps).parameters)
 
     return jax.vmap(one, in_axes=(0, None))(features, key)
 

@@ -25,6 +25,7 @@ from jaxtyping import Float
 from sklearn.utils.extmath import randomized_svd
 
 from jaxattack.training import check_seed
+from jaxattack.training.steps import Training, train
 from jaxattack.types import InputError, Variables, above_zero, at_least, config
 
 
@@ -239,16 +240,12 @@ def _train(config: Reconstructor, key: jax.Array, reading: Reading, record: jax.
         part = Reading(reading.component[index], reading.movement[index])
         return jnp.mean((_reconstruct(network, part) - record[index]) ** 2)
 
-    def step(state, index):
-        network, moments = state
-        value, gradient = jax.value_and_grad(loss)(network, index)
-        update, moments = change.update(gradient, moments)
-        return (optax.apply_updates(network, update), moments), value
-
     def epoch(state, number):
         order = jax.random.permutation(jax.random.fold_in(order_key, number), count)
-        state, values = jax.lax.scan(step, state, order[: steps * batch].reshape(steps, batch))
-        return state, jnp.mean(values)
+        rows = order[: steps * batch].reshape(steps, batch)
+        state = train(lambda network, at: loss(network, rows[at]), change, state._replace(loss=jnp.float32(0)), steps)
+        return state, state.loss / steps
 
-    (network, _), values = jax.lax.scan(epoch, (network, change.init(network)), jnp.arange(config.epochs))
-    return network, values
+    start = Training(network, change.init(network), jnp.float32(0))
+    state, values = jax.lax.scan(epoch, start, jnp.arange(config.epochs))
+    return state.parameters, values

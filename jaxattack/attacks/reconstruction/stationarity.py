@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float, Key, PRNGKeyArray
 
+from jaxattack.attacks.search.descent import advance, begin
 from jaxattack.models.homogeneous import margin
 
 
@@ -116,26 +117,23 @@ def _seek(candidates: int, steps: int, params: Any, key: jax.Array, low: jax.Arr
     features = params["kernels"][0].shape[0]
     start = jax.random.normal(jax.random.fold_in(key, 1), (candidates, features)) * run.spread
     fall = optax.cosine_decay_schedule(1.0, steps)
-    change: Any = optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(fall))
 
-    def objective(now):
-        error = residual(params, middle + half * now.x, unit * now.multiplier, sign, run.alpha)
-        outside = jnp.mean(jnp.maximum(jnp.abs(now.x) - 1, 0) ** 2)
-        return error + jnp.sum(jnp.maximum(run.least - now.multiplier, 0) ** 2) + outside, error
+    def backwards(update: Any, _: Any) -> Point:
+        return Point(-run.rate * update.x, -run.multiplier_rate * update.multiplier)
 
-    def step(state, _):
-        now, moments, best = state
-        (value, error), gradient = jax.value_and_grad(objective, has_aux=True)(now)
-        better = value < best[0]
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (value, error, now), best)
-        update, moments = change.update(gradient, moments)
-        now = Point(now.x - run.rate * update.x, now.multiplier - run.multiplier_rate * update.multiplier)
-        return (now, moments, best), None
+    change = optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(fall), optax.stateless(backwards))
 
-    now = Point(start, jnp.ones(candidates))
-    first = (now, change.init(now), (jnp.float32(jnp.inf), jnp.float32(jnp.nan), now))
-    (_, _, (_, error, end)), _ = jax.lax.scan(step, first, length=steps)
-    return middle + half * end.x, unit * end.multiplier, error, run
+    def error(at):
+        return residual(params, middle + half * at.x, unit * at.multiplier, sign, run.alpha)
+
+    def objective(at):
+        outside = jnp.mean(jnp.maximum(jnp.abs(at.x) - 1, 0) ** 2)
+        return error(at) + jnp.sum(jnp.maximum(run.least - at.multiplier, 0) ** 2) + outside
+
+    lane = begin(change, Point(start[None], jnp.ones((1, candidates))))
+    lane = advance(jax.vmap(objective), change, lane, until=steps, enough=-jnp.inf, patience=steps)
+    end = jax.tree.map(lambda leaf: leaf[0], lane.best)
+    return middle + half * end.x, unit * end.multiplier, jnp.where(lane.cost[0] < jnp.inf, error(end), jnp.nan), run
 
 
 class Ends(NamedTuple):

@@ -5,8 +5,8 @@ at, and stops by itself, by Fredrikson et al. 2015's rule (algorithm 1):
 
     its cost is at most ``enough``, or has not improved within ``patience`` steps, or is no number.
 
-A stopped lane is masked: it moves no more, and its steps no longer count. `train` follows a loss that differs from step
-to step, as that of minibatches does, and keeps the last. `minimise` takes a smooth, convex loss to its optimum.
+A stopped lane is masked: it moves no more, and its steps no longer count. `minimise` takes a smooth, convex loss to its
+optimum.
 """
 
 from __future__ import annotations
@@ -113,31 +113,6 @@ def _where(condition: jax.Array, new: Any, old: Any) -> Any:
     return jax.tree.map(
         lambda a, b: jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - condition.ndim)), a, b), new, old
     )
-
-
-def train(
-    loss: Callable[[Any, Any], jax.Array], start: Any, change: optax.GradientTransformation, draws: Any
-) -> tuple[Any, jax.Array]:
-    """Follow a loss through its draws.
-
-    Args:
-        loss: parameters and a draw -> scalar.
-        start: tree of parameters.
-        change: makes steps of gradients.
-        draws: tree of arrays that lead with the axis step: minibatches, keys or numbers.
-
-    Returns:
-        The last parameters, and Float["step"], the loss before each step.
-    """
-
-    def step(state: Any, draw: Any) -> tuple[Any, jax.Array]:
-        parameters, moments = state
-        value, gradient = jax.value_and_grad(loss)(parameters, draw)
-        updates, moments = change.update(gradient, moments, parameters)
-        return (optax.apply_updates(parameters, updates), moments), value
-
-    (parameters, _), values = jax.lax.scan(step, (start, change.init(start)), draws)
-    return parameters, values
 
 
 def minimise(

@@ -9,7 +9,7 @@ import optax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxattack.attacks.search.descent import advance, begin, train
+from jaxattack.attacks.search.descent import advance, begin
 
 STARTS = np.array([[3.0, -1.0], [0.5, 0.25], [0.0, 0.0], [40.0, 2.0]], np.float32)
 
@@ -65,11 +65,3 @@ def test_a_lane_that_is_no_number_stops_and_leaves_the_others():
     assert lanes.steps.tolist() == [1, 5]
     assert np.isinf(lanes.cost[0])
     assert np.isfinite(lanes.cost[1])
-
-
-def test_training_follows_its_draws():
-    draws = jnp.array([1.0, 3.0, -2.0])
-    mean, losses = train(lambda p, draw: (p - draw) ** 2, jnp.float32(0), optax.sgd(0.5), draws)
-    # A step of half the gradient ends at the draw itself.
-    assert float(mean) == -2
-    assert losses.tolist() == [1, 4, 25]

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy.special import softmax
 
-from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.extraction.asking import ask_most, uniform
 from jaxattack.attacks.extraction.equations.bounds import Bounds, Estimate, bounds, together, variances
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.terms import equations, resolution
@@ -76,17 +76,13 @@ def more(
     Raises:
         BudgetSpent: it holds none, and nothing was asked before.
     """
-    refusal = None
-    try:
-        answer = oracle(x)
-    except BudgetSpent as error:
-        refusal, x = error, x[: error.left]
-        if not len(x):
-            if observations is None:
-                raise
-            return observations._replace(refusal=refusal)
-        answer = oracle(x)
-    fresh = bounds(oracle.access, columns(x), answer)
+    answer, count, refusal = ask_most(oracle, x)
+    if answer is None:
+        if observations is None and refusal is not None:
+            raise refusal
+        assert observations is not None
+        return observations._replace(refusal=refusal)
+    fresh = bounds(oracle.access, columns(x[:count]), answer)
     return Observations(fresh if observations is None else together(observations.bounds, fresh), refusal)
 
 

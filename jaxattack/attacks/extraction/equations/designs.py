@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from jaxattack.attacks.extraction.asking import too_small, uniform
+from jaxattack.attacks.extraction.asking import ask_most, uniform
 from jaxattack.attacks.extraction.equations.terms import floor, scores, usable
 from jaxattack.types import Access, Answer, BudgetSpent, ExtractionAttack, Inputs, Oracle
 
@@ -108,12 +108,10 @@ def ask(
 
 def _afford(attack: ExtractionAttack, oracle: Oracle, x: np.ndarray, so_far: int) -> tuple[np.ndarray, Answer]:
     """Queries and their answers, as many as the budget holds if those and what was had before are enough."""
-    try:
-        return x, oracle(x)
-    except BudgetSpent as refusal:
-        if so_far + refusal.left < attack.needs(oracle.access):
-            raise too_small(attack, oracle.access, refusal) from refusal
-        return x[: refusal.left], oracle(x[: refusal.left])
+    answer, count, refusal = ask_most(oracle, x)
+    if refusal is not None and so_far + count < attack.needs(oracle.access):
+        raise refusal
+    return x[:count], oracle(x[:0]) if answer is None else answer
 
 
 def _replace_saturated(

@@ -144,7 +144,7 @@ class Kernel(Attack):
             stop=reason,
             notes={
                 "representers": len(solution["representer"]),
-                "gamma": float(solution["gamma"] / tape.scale[0] ** 2),
+                "gamma": float(solution["gamma"] / tape.where.scale[0] ** 2),
                 "residual": residual,
             },
         )
@@ -166,7 +166,7 @@ class Kernel(Attack):
         across = _differences(tape, design.across, design.first, step)[0]
         if not (np.isfinite(small).all() and np.isfinite(across).all()):
             return None
-        gamma = None if self.gamma is None else self.gamma * tape.scale[0] ** 2
+        gamma = None if self.gamma is None else self.gamma * tape.where.scale[0] ** 2
         with np.errstate(all="ignore"):
             try:
                 return _solve(design, near, small, across, step, gamma)
@@ -306,8 +306,8 @@ def _canonical(parameters: dict[str, np.ndarray], tape: Tape) -> dict[str, np.nd
         coefficient, bias = remove_mean(coefficient), remove_mean(bias)
     order = np.argsort(-np.linalg.norm(coefficient, axis=1))
     return {
-        "representer": tape.records(parameters["representer"])[order],
+        "representer": tape.where.records(parameters["representer"]).reshape(len(order), -1)[order],
         "coefficient": coefficient[order],
-        "gamma": parameters["gamma"] / tape.scale[0] ** 2,
+        "gamma": parameters["gamma"] / tape.where.scale[0] ** 2,
         "bias": bias,
     }

@@ -9,7 +9,7 @@ classes too, where logistic regression's w is then (-w/2, w/2). Logits determine
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -77,7 +77,56 @@ def solve(
 
 
 @config
-class Softmax(Attack):
+class OnColumns(Attack):
+    """An attack on a weight for each class and column of a feature map.
+
+    Attributes:
+        queries: how many to ask; None for the attack's own figure.
+        features: the feature map, as in `features`.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    queries: int | None = None
+    features: str = "linear"
+
+    paper = "Tramèr et al. 2016"
+    levels = NUMBERS
+    pool = False
+
+    def __post_init__(self) -> None:
+        require_map(self.features)
+        if self.queries is not None and self.queries < 2:
+            raise InputError(f"queries is {self.queries}: give at least one more than features, or none for a default.")
+
+    def size(self, access: Access) -> int:
+        """Unknowns of a class: columns, and the constant."""
+        return int(Columns.of(self.features, access).varies.sum()) + 1
+
+    def needs(self, access: Access) -> int:
+        """One query more than columns."""
+        return self.size(access)
+
+    def equations(self: Any, theft: Theft, queries: int) -> Equations:
+        """Answers to a design of so many queries, or of as many as were wished for.
+
+        Raises:
+            InputError: fewer were wished for than the attack needs.
+        """
+        needs, inputs = self.needs(theft.access), theft.access.inputs
+        if self.queries is not None and self.queries < needs:
+            raise InputError(
+                f"queries is {self.queries} and this victim has {self.size(theft.access) - 1} columns: "
+                f"give at least {needs}."
+            )
+        design = cosines if self.features == "linear" else uniform
+        draw = partial(design, inputs, rng=theft.rng)
+        return ask(self, theft.oracle, draw, self.queries or queries, theft.rng)
+
+
+@config
+class Softmax(OnColumns):
     """Steal a softmax, logistic or linear regression on a feature map.
 
     Attributes:
@@ -88,23 +137,8 @@ class Softmax(Attack):
         InputError: a value out of range.
     """
 
-    queries: int | None = None
-    features: str = "linear"
-
     name = "softmax"
-    paper = "Tramèr et al. 2016"
-    levels = NUMBERS
-    pool = False
     every_class = True
-
-    def __post_init__(self) -> None:
-        require_map(self.features)
-        if self.queries is not None and self.queries < 2:
-            raise InputError(f"queries is {self.queries}: give at least one more than features, or none for that many.")
-
-    def needs(self, access: Access) -> int:
-        """One query more than columns."""
-        return int(Columns.of(self.features, access).varies.sum()) + 1
 
     def run(self, theft: Theft) -> Draft:
         """Steal the regression.
@@ -113,14 +147,8 @@ class Softmax(Attack):
             Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``saturated`` queries, which were
             replaced; ``residual``, in units of the answers' rounding, where there were more queries than needed.
         """
-        access, rng = theft.access, theft.rng
-        needs = self.needs(access)
-        if self.queries is not None and self.queries < needs:
-            raise InputError(
-                f"queries is {self.queries} and this victim has {needs - 1} columns: give at least {needs}."
-            )
-        design = cosines if self.features == "linear" else uniform
-        system = ask(self, theft.oracle, partial(design, access.inputs, rng=rng), self.queries or needs, rng)
+        access, needs = theft.access, self.needs(theft.access)
+        system = self.equations(theft, needs)
         columns = Columns.of(self.features, access)
         weight, bias, solution = fit(system, columns, access)
         reason = _reason(solution, len(system.x), needs, system)

@@ -86,7 +86,7 @@ class Mlp(Attack):
 
 def _canonical(parameters: dict[str, np.ndarray], tape: Tape, activation: str) -> dict[str, np.ndarray]:
     """Parameters for the victim's records, in the form that the module names."""
-    weight, bias = tape.fold(parameters["weight0"], parameters["bias0"])
+    weight, bias = tape.where.fold(parameters["weight0"], parameters["bias0"])
     output, offset = parameters["weight1"], parameters["bias1"]
     if activation != "relu":
         negative = bias < 0

@@ -14,20 +14,17 @@ Two classes are one logistic regression, z_0 = -z_1, because the service answers
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.equations.designs import Equations, ask, cosines
+from jaxattack.attacks.extraction.equations.designs import Equations
 from jaxattack.attacks.extraction.equations.families import linear_draft, one_vs_rest_logits, score_residual
-from jaxattack.attacks.extraction.equations.features import Columns, require_map
-from jaxattack.attacks.extraction.equations.linear import MISFIT, fit
+from jaxattack.attacks.extraction.equations.features import Columns
+from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns, fit
 from jaxattack.attacks.extraction.equations.terms import noise, resolution
-from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.attacks.extraction.verification import Theft
 from jaxattack.attacks.search.least_squares import Data, Fit, first_fit
-from jaxattack.types import Access, Draft, InputError, Level, config
+from jaxattack.types import Access, Draft, Level, config
 
 ALONE: tuple[Level, ...] = ("probability",)
 """The level that the sum of one classifier for each class is seen at."""
@@ -43,7 +40,7 @@ SPARE = 2
 
 
 @config
-class OneVsRest(Attack):
+class OneVsRest(OnColumns):
     """Steal a one-vs-rest logistic regression on a feature map.
 
     Attributes:
@@ -54,26 +51,14 @@ class OneVsRest(Attack):
         InputError: a value out of range.
     """
 
-    queries: int | None = None
-    features: str = "linear"
-
     name = "ovr"
-    paper = "Tramèr et al. 2016"
     levels = ALONE
-    pool = False
     every_class = True
-
-    def __post_init__(self) -> None:
-        require_map(self.features)
-        if self.queries is not None and self.queries < 2:
-            raise InputError(
-                f"queries is {self.queries}: give at least one more than features, or none for twice that."
-            )
 
     def needs(self, access: Access) -> int:
         """An equation for each unknown."""
-        columns = int(Columns.of(self.features, access).varies.sum()) + 1
-        return columns if access.classes == 2 else -(-access.classes * columns // (access.classes - 1))
+        size = self.size(access)
+        return size if access.classes == 2 else -(-access.classes * size // (access.classes - 1))
 
     def run(self, theft: Theft) -> Draft:
         """Steal the regressions.
@@ -82,14 +67,8 @@ class OneVsRest(Attack):
             Parameters ``weight`` ["column cls"] and ``bias``, of z. Notes: ``unknowns``; ``saturated`` queries, which were
             replaced; ``residual``, root mean square over equations.
         """
-        access, rng = theft.access, theft.rng
-        needs = self.needs(access)
-        if self.queries is not None and self.queries < needs:
-            raise InputError(f"queries is {self.queries} and this victim takes {needs}: give at least that many.")
-        columns = Columns.of(self.features, access)
-        count = self.queries or (needs if access.classes == 2 else SPARE * needs)
-        design = cosines if self.features == "linear" else uniform
-        system = ask(self, theft.oracle, partial(design, access.inputs, rng=rng), count, rng)
+        access, needs, columns = theft.access, self.needs(theft.access), Columns.of(self.features, theft.access)
+        system = self.equations(theft, needs if access.classes == 2 else SPARE * needs)
         solution, reason = _solve(system, columns, access, needs)
         return linear_draft(
             one_vs_rest_logits,
@@ -99,7 +78,7 @@ class OneVsRest(Attack):
             solution.parameters["bias"],
             stop=reason,
             notes={
-                "unknowns": access.classes * (int(columns.varies.sum()) + 1),
+                "unknowns": access.classes * self.size(access),
                 "saturated": system.saturated,
                 "residual": solution.rms,
             },

@@ -14,11 +14,11 @@ from jaxattack.attacks.extraction.asking import too_small
 from jaxattack.attacks.extraction.equations.adaptive import Around, Observations, more, place, scout
 from jaxattack.attacks.extraction.equations.bounds import WITHIN, Estimate, consistent
 from jaxattack.attacks.extraction.equations.families import linear_draft, softmax_logits
-from jaxattack.attacks.extraction.equations.features import Columns, require_map
-from jaxattack.attacks.extraction.equations.linear import MISFIT
+from jaxattack.attacks.extraction.equations.features import Columns
+from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns
 from jaxattack.attacks.extraction.equations.terms import equations
-from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.types import NUMBERS, Access, Draft, InputError, Oracle, config
+from jaxattack.attacks.extraction.verification import Theft
+from jaxattack.types import Access, Draft, InputError, Oracle, config
 
 ROUNDS = 4
 """In which the second half of the queries are placed."""
@@ -28,7 +28,7 @@ MOST = 6000
 
 
 @config
-class Rounded(Attack):
+class Rounded(OnColumns):
     """Steal a softmax, logistic or linear regression from rounded or partial answers.
 
     Attributes:
@@ -42,23 +42,14 @@ class Rounded(Attack):
         InputError: a value out of range.
     """
 
-    queries: int | None = None
-    features: str = "linear"
     adaptive: bool = True
 
     name = "rounded"
     paper = "this project, after Tramèr et al. 2016"
-    levels = NUMBERS
-    pool = False
-
-    def __post_init__(self) -> None:
-        require_map(self.features)
-        if self.queries is not None and self.queries < 2:
-            raise InputError(f"queries is {self.queries}: give at least one more than features, or none for a default.")
 
     def needs(self, access: Access) -> int:
         """An equation for each unknown, and one query more than columns."""
-        size = int(Columns.of(self.features, access).varies.sum()) + 1
+        size = self.size(access)
         outputs = equations(access).shape[1]
         return max(size, -(-size * outputs // min(access.top or access.classes, outputs)))
 
@@ -68,7 +59,7 @@ class Rounded(Attack):
         Raises:
             InputError: fewer than are needed, or more unknowns than are solved for.
         """
-        needs, size = self.needs(access), int(Columns.of(self.features, access).varies.sum()) + 1
+        needs, size = self.needs(access), self.size(access)
         if size * equations(access).shape[1] > MOST:
             raise InputError(
                 f"this victim has {size * access.classes:,} unknowns and {self.name} solves for at most {MOST:,}: "

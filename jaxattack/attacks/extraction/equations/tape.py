@@ -1,7 +1,4 @@
-"""A victim in coordinates around 0, and all that it was asked.
-
-Features that the service documents as constant are left out; they are asked at their one value.
-"""
+"""A victim in standard coordinates, and all that it was asked."""
 
 from __future__ import annotations
 
@@ -10,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.extraction.asking import ask_most
 from jaxattack.attacks.extraction.equations.terms import equations, noise, scores, usable
+from jaxattack.attacks.search.coordinates import Coordinates
 from jaxattack.attacks.search.least_squares import Data
 from jaxattack.types import Answer, BudgetSpent, ExtractionAttack, InputError, Oracle
 
@@ -30,8 +29,8 @@ class Tape:
     Attributes:
         access: the victim's terms.
         basis: Float["cls equation"], as `terms.equations`.
+        where: the coordinates.
         reach: Float["feature"], the range of each feature is -reach..reach.
-        scale: Float["feature"], of the records in these coordinates.
 
     Raises:
         InputError: features that are categories.
@@ -45,21 +44,18 @@ class Tape:
             raise InputError(
                 f"features are categories and {attack.name} asks real numbers: choose retraining, or hypotheses."
             )
-        half = (inputs.high - inputs.low).ravel() / 2
-        self._moves = half > 0
-        self._middle = (inputs.high + inputs.low).ravel() / 2
+        self.where = Coordinates.of(inputs, alike=alike)
         self._oracle, self.access, self._queries = oracle, oracle.access, queries
         self._attack = attack.name
         self.basis = equations(oracle.access)
-        self.scale = np.full_like(half[self._moves], np.median(half[self._moves])) if alike else half[self._moves]
-        self.reach = half[self._moves] / self.scale
+        self.reach = self.where.reach
         self._u: list[np.ndarray] = []
         self._answers: list[Answer] = []
 
     @property
     def features(self) -> int:
         """How many numbers may be chosen."""
-        return len(self.scale)
+        return len(self.reach)
 
     @property
     def outputs(self) -> int:
@@ -88,7 +84,7 @@ class Tape:
         """
         if self._queries is not None and self.total + len(u) > self._queries:
             raise BudgetSpent(f"queries is {self._queries:,}.", left=self._queries - self.total)
-        answer = self._oracle(self.records(u).reshape(len(u), *self.access.inputs.shape))
+        answer = self._oracle(self.where.records(u))
         self._u.append(u)
         self._answers.append(answer)
         return np.where(usable(self.access, answer)[:, None], scores(self.access, answer), np.nan)
@@ -99,14 +95,7 @@ class Tape:
 
     def ask_most(self, u: Float[np.ndarray, "query feature"]) -> BudgetSpent | None:
         """Ask as many as the budget holds; what refused the others, or None."""
-        try:
-            if len(u):
-                self.answers(u)
-        except BudgetSpent as refusal:
-            if refusal.left:
-                self.answers(u[: refusal.left])
-            return refusal
-        return None
+        return ask_most(self.answers, u).refusal
 
     @property
     def data(self) -> Data:
@@ -142,20 +131,6 @@ class Tape:
     def _all(self) -> tuple[np.ndarray, np.ndarray]:
         score = [scores(self.access, answer) for answer in self._answers]
         return np.concatenate(self._u), np.concatenate(score)
-
-    def fold(
-        self, weight: Float[np.ndarray, "neuron feature"], bias: Float[np.ndarray, "neuron"]
-    ) -> tuple[Float[np.ndarray, "neuron whole"], Float[np.ndarray, "neuron"]]:
-        """Weights and biases for the victim's records, all features."""
-        full = np.zeros((len(weight), len(self._moves)))
-        full[:, self._moves] = weight / self.scale
-        return full, bias - full @ self._middle
-
-    def records(self, u: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query whole"]:
-        """Points as the victim's records, flattened; nowhere clipped."""
-        x = np.tile(self._middle, (len(u), 1))
-        x[:, self._moves] += u * self.scale
-        return x
 
 
 class Frame(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from jaxattack.attacks.extraction.asking import ask_most
 from jaxattack.types import Answer, Bias, BudgetSpent, Oracle, OracleError
 
 NUMBERS = 1 << 25
@@ -31,15 +32,20 @@ class Questions:
 
     def __call__(self, x: np.ndarray, bias: Bias | None = None, *, part: bool = True) -> Answer | None:
         """The answers; to as many of the first queries as are left if ``part``, and None where that is none."""
-        if self.refusal is None:
-            try:
-                return self.oracle(x, bias)
-            except BudgetSpent as refusal:
-                self.refusal = refusal
-                if part and refusal.left:
-                    left = slice(refusal.left)
-                    return self.oracle(x[left], bias and Bias(bias.token[left], bias.value[left]))
-        return None
+        if self.refusal is not None:
+            return None
+
+        def ask(some: np.ndarray) -> Answer:
+            return self.oracle(some, bias and Bias(bias.token[: len(some)], bias.value[: len(some)]))
+
+        if part:
+            answer, _, self.refusal = ask_most(ask, x)
+            return answer
+        try:
+            return ask(x)
+        except BudgetSpent as refusal:
+            self.refusal = refusal
+            return None
 
     def score(
         self, answer: Answer, token: Int[np.ndarray, "query token"] | None = None

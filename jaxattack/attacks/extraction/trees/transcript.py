@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from jaxattack.attacks.search.lockstep import Search
 
@@ -34,7 +34,7 @@ class Transcript:
         self.identity = np.concatenate([self.identity, identity])
         return identity
 
-    def take(self, index: Bool[np.ndarray, "query"]) -> Transcript:
+    def take(self, index: np.ndarray) -> Transcript:
         """The chosen rows."""
         return Transcript(self.rows[index], self.identity[index])
 
