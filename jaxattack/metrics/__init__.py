@@ -13,7 +13,7 @@ from jaxattack.metrics.decomposition import Decomposition, decompose
 from jaxattack.metrics.differences import Difference, Pairing, differences, paired_clusters
 from jaxattack.metrics.divergence import Bins, Distance, jensen_shannon, risk_distance
 from jaxattack.metrics.fidelity import Fidelity, agreement, align_rms, fidelity, gauge, linear_error, total_variation
-from jaxattack.metrics.intervals import clopper_pearson
+from jaxattack.metrics.intervals import area_interval, clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
 from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.roc import (
@@ -60,6 +60,7 @@ __all__ = [
     "advantage",
     "agreement",
     "align_rms",
+    "area_interval",
     "auc",
     "balanced_accuracy",
     "calibrated",

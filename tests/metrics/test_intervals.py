@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, norm
 
-from jaxattack.metrics import clopper_pearson
+from jaxattack.metrics import area_interval, clopper_pearson
 from jaxattack.types import InputError
 
 
@@ -39,3 +39,35 @@ def test_the_ends_are_exact_and_no_trials_tell_nothing():
 def test_counts_and_confidences_out_of_range_are_refused(successes, confidence):
     with pytest.raises(InputError):
         clopper_pearson(successes, 2, confidence)
+
+
+def _newcombe(area, positives, negatives, z=1.959963984540054):
+    """Method 5 on a grid of areas, term by term as Newcombe 2006 has it."""
+    a = np.linspace(0, 1, 100_001)
+    n = (positives + negatives) / 2
+    q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+    variance = (a * (1 - a) + (n - 1) * (q1 - a**2) + (n - 1) * (q2 - a**2)) / (positives * negatives)
+    inside = a[(a - area) ** 2 <= z**2 * variance + 1e-15]
+    return inside.min(), inside.max()
+
+
+@pytest.mark.parametrize(("area", "positives", "negatives"), [(1, 3, 30), (0.5, 3, 30), (0, 1, 8), (0.9, 10, 12)])
+def test_the_interval_of_an_area_holds_the_areas_within_z_deviations(area, positives, negatives):
+    np.testing.assert_allclose(
+        area_interval(area, positives, negatives), _newcombe(area, positives, negatives), atol=2e-5
+    )
+
+
+@pytest.mark.parametrize(("shift", "positives"), [(0.0, 3), (1.2, 3), (2.5, 10)])
+def test_the_interval_of_an_area_covers_the_truth_with_few_scores(shift, positives):
+    rng = np.random.default_rng(0)
+    high, low = rng.normal(shift, 1, (400, positives, 1)), rng.normal(0, 1, (400, 1, 30))
+    areas = (high > low).mean(axis=(1, 2))
+    truth = float(norm.cdf(shift / np.sqrt(2)))
+    covered = [low <= truth <= high for low, high in (area_interval(area, positives, 30) for area in areas)]
+    assert np.mean(covered) > 0.92
+
+
+def test_an_area_of_no_scores_has_no_interval():
+    with pytest.raises(InputError, match="at least one of each"):
+        area_interval(1.0, 0, 30)

@@ -114,6 +114,7 @@ class CellFindings:
         models: how many.
         auc: the share of pairs of such a model and an independent one of the owner's architecture in which its score is higher,
             ties counting half; of those independent ones themselves None.
+        auc_interval: its 95% interval over models of both kinds, as `jaxattack.metrics.area_interval` has it; None beside no AUC.
         score: the median.
         p_value: the median of the test's own; None where it has none.
         accused: by the test's own p-value of at most .05; None where it has none.
@@ -133,6 +134,7 @@ class CellFindings:
     relation: str
     models: int
     auc: float | None
+    auc_interval: tuple[float, float] | None
     score: float
     p_value: float | None
     accused: int | None

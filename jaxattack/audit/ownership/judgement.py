@@ -23,7 +23,7 @@ from jaxtyping import Float
 
 from jaxattack.audit.findings.ownership import CellFindings, RateFindings
 from jaxattack.audit.ownership.suspects import Suspects
-from jaxattack.metrics.intervals import clopper_pearson
+from jaxattack.metrics.intervals import area_interval, clopper_pearson
 from jaxattack.metrics.p_values import leave_one_out_p_values, predictive_p_values, rank_p_values
 from jaxattack.types import Proof
 
@@ -82,13 +82,15 @@ def cell(
     among = is_null(suspects)
     judged = calibrated_among(null) if among else calibrated(scores, null)
     own = p_values_of(proofs)
+    auc = None if among else area(scores, null)
     return CellFindings(
         test=test,
         kind=suspects.kind,
         victim=victim,
         relation=suspects.relation,
         models=len(proofs),
-        auc=None if among else area(scores, null),
+        auc=auc,
+        auc_interval=None if auc is None else area_interval(auc, len(scores), len(null)),
         score=float(np.median(scores)),
         p_value=None if own is None else float(np.median(own)),
         accused=None if own is None else int((own <= LEVEL).sum()),

@@ -109,9 +109,10 @@ def _best(findings: Mapping[str, Any]) -> str:
     worst, asked = summary.worst, summary.victim["queries"]  # pyright: ignore[reportOptionalSubscript]
     effort = quantity(asked, "question") if asked else "the suspect's weights"
     least = f"{number(worst['auc'])} or more ({worst['kind']} is the hardest)" if worst["auc"] < 1 else "1 for each"  # pyright: ignore[reportOptionalSubscript]
+    low, high = worst["auc_interval"]  # pyright: ignore[reportOptionalSubscript]
     text = (
         f"The best of them, {summary.test['name']}, tells all {quantity(len(summary.stolen), 'kind')} of copies from independent "
-        f"models with an AUC of {least}, with {effort}."
+        f"models with an AUC of {least}, with {effort} (95% interval of the hardest {number(low)} to {number(high)})."
     )
     if summary.other is None or summary.apart < MISLED:
         return text

@@ -14,7 +14,7 @@ from jaxattack.report.ownership.reading import summaries
 from jaxattack.report.wording import MISSING, count, duration, number, percent, points, small
 
 CELLS = (
-    "test", "kind", "victim", "relation", "models", "auc", "score", "p_value", "accused", "rank_p_value", "rank_accused",
+    "test", "kind", "victim", "relation", "models", "auc", "auc_low", "auc_high", "score", "p_value", "accused", "rank_p_value", "rank_accused",
     "normal_p_value", "normal_accused", "queries", "price", "gradients", "seconds",
 )  # fmt: skip
 SUSPECTS = (
@@ -30,13 +30,13 @@ def table(findings: Mapping[str, Any]) -> RenderableType:
 
 def _tests(findings: Mapping[str, Any]) -> Grid:
     grid = empty_grid(
-        "test", "sees", "victim p", "rank p", "worst AUC", "false", "of", "questions", "each",
+        "test", "sees", "victim p", "rank p", "worst AUC", "from", "false", "of", "questions", "each",
         last=("each", "sees"),
     )  # fmt: skip
     for summary in summaries(findings):
         test, victim, worst = summary.test, summary.victim, summary.worst
         if victim is None:
-            grid.add_row(test["name"], test["sees"], *[MISSING] * 7)
+            grid.add_row(test["name"], test["sees"], *[MISSING] * 8)
             continue
         false = test["false"]
         grid.add_row(
@@ -45,6 +45,7 @@ def _tests(findings: Mapping[str, Any]) -> Grid:
             small(victim["p_value"]),
             small(victim["rank_p_value"]),
             MISSING if worst is None else number(worst["auc"]),
+            MISSING if worst is None else number(worst["auc_interval"][0]),
             MISSING if false is None else count(false["accused"]),
             MISSING if false is None else count(false["models"]),
             count(victim["queries"]),
@@ -77,7 +78,11 @@ def _suspects(findings: Mapping[str, Any]) -> Grid:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """Every cell as CSV; unknown values are empty."""
-    return _csv(CELLS, findings["cells"])
+    rows = [
+        cell | dict(zip(("auc_low", "auc_high"), cell["auc_interval"] or ("", ""), strict=True))
+        for cell in findings["cells"]
+    ]
+    return _csv(CELLS, rows)
 
 
 def suspects_comma_separated(findings: Mapping[str, Any]) -> str:
@@ -87,7 +92,7 @@ def suspects_comma_separated(findings: Mapping[str, Any]) -> str:
 
 def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
-    writer: csv.DictWriter[str] = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer: csv.DictWriter[str] = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -16,7 +16,8 @@ from jaxattack.report.ownership.reading import short_names
 
 def _cell(test, kind, relation, auc, *, own=None):
     return {
-        "test": test, "kind": kind, "victim": "", "relation": relation, "models": 3, "auc": auc, "score": 0.5,
+        "test": test, "kind": kind, "victim": "", "relation": relation, "models": 3, "auc": auc,
+        "auc_interval": None if auc is None else [max(auc - 0.2, 0.0), min(auc + 0.1, 1.0)], "score": 0.5,
         "p_value": own, "accused": None if own is None else 3 * (own <= 0.05), "rank_p_value": 1 / 31 if auc == 1 else 0.6,
         "rank_accused": 3 if auc == 1 else 0, "normal_p_value": 1e-7, "normal_accused": 3, "queries": 1000, "price": 0.1,
         "gradients": 0, "seconds": 0.01,
