@@ -11,6 +11,7 @@ projected           projected gradient ascent (Madry et al. 2018), with momentum
 auto_projected      the same with steps that need no tuning (Croce and Hein 2020)
 carlini_wagner      the nearest example, by a penalty that a search weighs (Carlini and Wagner 2017)
 saliency            pairs of features that a saliency map picks (Papernot et al. 2016)
+fab                 the nearest example, by projections onto the boundary linearised (Croce and Hein 2020)
 deepfool            the nearest boundary of the model, linearised again and again (Moosavi-Dezfooli et al. 2016)
 featurefool         the smallest change that makes the model see another record (Yu et al. 2020)
 hop_skip_jump       the nearest point of another label, from labels alone (Chen et al. 2020)

@@ -3,6 +3,7 @@
 sign_steps      one step along the sign of the gradient, or several (Goodfellow et al. 2015, Kurakin et al. 2017)
 projected       ascents within a ball: PGD, MI-FGSM, APGD (Madry et al. 2018, Dong et al. 2018, Croce and Hein 2020)
 deepfool        the nearest boundary, linearised (Moosavi-Dezfooli et al. 2016)
+fab             the nearest example in a norm, by projections (Croce and Hein 2020)
 carlini_wagner  the nearest example in the 2-norm (Carlini and Wagner 2017)
 saliency        few features (Papernot et al. 2016)
 hop_skip_jump   the nearest boundary from labels alone (Chen et al. 2020)
@@ -30,6 +31,7 @@ from jaxattack.attacks.evasion.boundary import Boundary
 from jaxattack.attacks.evasion.carlini_wagner import CarliniWagner
 from jaxattack.attacks.evasion.deepfool import DeepFool
 from jaxattack.attacks.evasion.ensemble import ensemble, side_by_side, transfer_matrix
+from jaxattack.attacks.evasion.fab import FAB
 from jaxattack.attacks.evasion.hop_skip_jump import HopSkipJump
 from jaxattack.attacks.evasion.nes import NES
 from jaxattack.attacks.evasion.one_pixel import OnePixel
@@ -55,6 +57,7 @@ _ON_WEIGHTS: tuple[WhiteBoxAttack, ...] = (
     APGD(),
     APGD(loss=DLR()),
     APGD(loss=DLR(), targets=3),
+    FAB(),
     DeepFool(),
     CarliniWagner(),
     JSMA(),
@@ -95,6 +98,7 @@ __all__ = [
     "ATTACKS",
     "BIM",
     "DLR",
+    "FAB",
     "FGSM",
     "JSMA",
     "MIFGSM",

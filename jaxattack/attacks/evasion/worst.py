@@ -1,7 +1,7 @@
 """Several attacks, each on the records that all before it left: what is right after the worst of them (Croce and Hein 2020).
 
     worst(PGD(restarts=5), CarliniWagner())    attacks of one's own
-    AutoAttack(size=8 / 255)                   the authors' standard order, without FAB
+    AutoAttack(size=8 / 255)                   the authors' four, in their order
 
 Survivors are compacted between attacks, so that a later attack costs what is left. `jaxattack.attacks.evasion.doubts` says where such
 figures are not to be believed.
@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxattack.attacks.evasion.doubts import ASKED_TWICE, beaten, label_twice, without_gradients
+from jaxattack.attacks.evasion.fab import FAB
 from jaxattack.attacks.evasion.outcome import outcome, take_records
 from jaxattack.attacks.evasion.projected import APGD, FLAT
 from jaxattack.attacks.evasion.questions import QuestionAttack
@@ -230,13 +231,13 @@ def worst(*attacks: EvasionAttack) -> Worst:
 
 @config
 class AutoAttack(_Several):
-    """APGD on the cross entropy, then toward targets on the difference of logits ratio: then Square: standard AutoAttack without FAB.
+    """Standard AutoAttack: APGD on the cross entropy, then toward targets on the difference of logits ratio, FAB, Square.
 
     Attributes:
         norm: of the ball.
         size: of the ball, in shares of the ranges.
-        steps: of APGD.
-        targets: the likeliest other classes, as many as there are at most.
+        steps: of APGD, and of FAB.
+        targets: the likeliest other classes of both, as many as there are at most.
         queries: of Square about a record, asked of the model at hand.
 
     Raises:
@@ -257,7 +258,7 @@ class AutoAttack(_Several):
         at_least(2, queries=self.queries)
 
     def series(self, classes: int) -> tuple[tuple[EvasionAttack, ...], tuple[str, ...]]:
-        """All three; without targets where there are too few classes for the ratio, and without Square in the 2-norm."""
+        """All four; without APGD toward targets where there are too few classes for the ratio, and without Square in the 2-norm."""
         ascent = APGD(norm=self.norm, size=self.size, steps=self.steps)
         attacks: list[EvasionAttack] = [ascent]
         omitted = []
@@ -265,6 +266,7 @@ class AutoAttack(_Several):
             omitted.append(f"the victim has {classes} classes: apgd-t needs 4 and is left out.")
         else:
             attacks.append(replace(ascent, loss=DLR(), targets=min(self.targets, classes - 1)))
+        attacks.append(FAB(norm=self.norm, size=self.size, steps=self.steps, targets=min(self.targets, classes - 1)))
         if self.norm == "l2":
             omitted.append("square is here in the max norm alone, and is left out.")
         else:

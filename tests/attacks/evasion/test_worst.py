@@ -58,11 +58,27 @@ def test_a_later_attack_costs_what_is_left_and_draws_as_it_would_alone():
 def test_autoattack_leaves_out_what_a_victim_has_too_few_classes_for():
     two = victim(np.random.default_rng(3).standard_normal((FEATURES, 2)), np.zeros(2))
     evasion = AutoAttack(steps=5, size=0.001, queries=5)(two.box, *records(two, 4))
-    assert [*evasion.notes][:2] == ["right after 1, apgd-ce", "right after 2, square"]
+    assert [*evasion.notes][:3] == ["right after 1, apgd-ce", "right after 2, fab", "right after 3, square"]
     assert evasion.warnings == ("the victim has 2 classes: apgd-t needs 4 and is left out.",)
     assert "max norm alone" in AutoAttack(norm="l2").series(10)[1][0]
-    assert [attack.name for attack in AutoAttack().series(10)[0]] == ["apgd-ce", "apgd-t", "square"]
+    assert [attack.name for attack in AutoAttack().series(10)[0]] == ["apgd-ce", "apgd-t", "fab", "square"]
     assert AutoAttack(targets=9).series(CLASSES)[0][1].targets == CLASSES - 1
+
+
+def test_autoattack_costs_the_sum_of_its_parts():
+    both = leaky()
+    x, y = records(both, 12)
+    whole = AutoAttack(steps=3, size=0.02, queries=20)
+    together = whole(both.box, x, y)
+    left, gradients, questions = np.ones(len(x), bool), 0, 0
+    for part in whole.series(CLASSES)[0]:
+        alone = part(both.box, x[left], y[left])
+        gradients, questions = gradients + alone.gradients, questions + int(alone.questions.sum())
+        left[left] = ~alone.success
+    assert left.any()
+    assert together.gradients == gradients
+    assert together.notes["questions to the model at hand"] == questions
+    np.testing.assert_array_equal(together.success, ~left)
 
 
 def test_confidences_in_place_of_logits_are_told():
