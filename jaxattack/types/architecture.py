@@ -40,11 +40,13 @@ class ArchitectureAttack(Protocol):
         name: its name in the registry and in reports.
         paper: that published it.
         levels: the access levels that it can work with.
+        fewest_classes: that a victim must have.
         records: of the attacker's own that it asks, or crafts its questions from, at least 1.
     """
 
     paper: ClassVar[str]
     levels: ClassVar[tuple[Level, ...]]
+    fewest_classes: ClassVar[int]
 
     @property
     def name(self) -> str: ...

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attacks.architecture import zoos
 
-from jaxattack.attacks.architecture import KennenIO
+from jaxattack.attacks.architecture import KennenI, KennenIO
 from jaxattack.audit import architecture
 from jaxattack.audit.architecture import ArchitectureAudit, zoo_folder
 from jaxattack.audit.architecture.judge import folds_of
@@ -51,6 +51,7 @@ class Lookup:
     name = "lookup"
     paper: ClassVar[str] = "this test"
     levels: ClassVar = ("label", "probability", "logit")
+    fewest_classes: ClassVar = 2
 
     @property
     def records(self):
@@ -192,5 +193,24 @@ def test_what_would_be_refused_after_the_zoo_is_refused_before_it_is_trained(tmp
         architecture(three, Lookup(), dataset=DATA, nets=NETS, zoo=tmp_path)
     with pytest.raises(InputError, match="lookup needs 21 records and blocks leaves 20 to ask"):
         architecture(None, Lookup(questions=21), dataset=DATA, nets=NETS, zoo=tmp_path)
+    with pytest.raises(InputError, match="kennen-io reads probability or logit and the victim answers with a label"):
+        architecture(None, KennenIO(), dataset=DATA, defences=(LabelOnly(),), nets=NETS, zoo=tmp_path)
+    few = dataclasses.replace(DATA, y=DATA.y % 3, classes=3)
+    with pytest.raises(InputError, match="kennen-i tells values apart by the label, needs 7 classes for that"):
+        architecture(None, KennenI(), dataset=few, nets=NETS, zoo=tmp_path)
     assert not TRAINED
     assert not any(tmp_path.iterdir())
+
+
+def test_a_zoo_of_networks_that_are_no_numbers_is_one_sentence(tmp_path):
+    infer(zoo=tmp_path)
+    for file in tmp_path.glob("chunk-*.npz"):
+        with np.load(file) as arrays:
+            damaged = {
+                name: np.full_like(part, np.nan) if part.dtype.kind == "f" else part for name, part in arrays.items()
+            }
+        np.savez(file, **damaged)
+    with pytest.raises(
+        InputError, match=r"40 of the 40 networks of the zoo have weights that are NaN or infinite.*delete"
+    ):
+        infer(zoo=tmp_path)

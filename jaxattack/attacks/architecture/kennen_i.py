@@ -68,6 +68,7 @@ class KennenI:
     name = "kennen-i"
     paper: ClassVar[str] = "Oh et al. 2018, arXiv 1711.01768"
     levels: ClassVar[tuple[Level, ...]] = EVERY_LEVEL
+    fewest_classes: ClassVar[int] = MOST
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps, starts=self.starts, batch=self.batch)
@@ -94,7 +95,7 @@ class KennenI:
         Raises:
             InputError: fewer classes than an attribute has values.
         """
-        if access.classes < MOST:
+        if access.classes < self.fewest_classes:
             raise InputError(
                 f"kennen-i tells {MOST} values apart by the label and the victim has {access.classes} classes: choose kennen-o."
             )

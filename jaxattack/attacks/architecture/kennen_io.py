@@ -72,6 +72,7 @@ class KennenIO:
     name = "kennen-io"
     paper: ClassVar[str] = "Oh et al. 2018, arXiv 1711.01768"
     levels: ClassVar[tuple[Level, ...]] = NUMBERS
+    fewest_classes: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         at_least(1, questions=self.questions, steps=self.steps, batch=self.batch)

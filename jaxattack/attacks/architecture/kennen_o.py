@@ -68,6 +68,7 @@ class KennenO:
     name = "kennen-o"
     paper: ClassVar[str] = "Oh et al. 2018, arXiv 1711.01768"
     levels: ClassVar[tuple[Level, ...]] = EVERY_LEVEL
+    fewest_classes: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         at_least(1, questions=self.questions, components=self.components, epochs=self.epochs, batch=self.batch)

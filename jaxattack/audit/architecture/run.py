@@ -47,6 +47,7 @@ from jaxattack.types import (
     Dataset,
     Defence,
     InputError,
+    Inputs,
     Ledger,
     Oracle,
     Progress,
@@ -161,22 +162,21 @@ def architecture(
     if out is not None:
         check_folder(Path(out), "architecture")
     _check_records(attack, records)
-    if target is not None:
-        _check(attack, target.oracle.access, data)
+    _check(attack, _grid_terms(data, defences) if target is None else target.oracle.access, data)
     network = GridNetwork(shape=data.shape, classes=data.classes)
     networks = build_zoo(network, recipe, records, nets, seed=seed, folder=folder, progress=progress)
-    target, truth, own = _target(target, networks, records, defences, seed)
-    usable = own.take(np.flatnonzero(_finite(own)))
+    usable = _usable(networks, folder)
+    left_out = len(networks) - len(usable)
+    target, truth, usable = _target(target, usable, records, defences, seed)
     questions = np.asarray(as_input(jnp.asarray(records.fresh.x)))
     access = target.oracle.access
-    _check(attack, access, data)
     trained = time.perf_counter()
     found = judge(attack, usable, questions, access, splits, seed=seed, progress=progress)
     judged = time.perf_counter()
     asked = _ask(audit, target, usable, questions, data, None if out is None else Path(out), progress)
     now = time.perf_counter()
     seconds = Seconds(zoo=trained - begin, judging=judged - trained, attack=now - judged, total=now - begin)
-    findings = _conclude(audit, target, truth, networks, len(own) - len(usable), data, records, found, asked, seconds)
+    findings = _conclude(audit, target, truth, networks, left_out, data, records, found, asked, seconds)
     return ArchitectureResult(posterior=asked.posterior, zoo=networks, findings=findings)
 
 
@@ -209,10 +209,24 @@ def _target(
     return asked, zoo.codes[last], zoo.take(np.arange(last))
 
 
-def _finite(zoo: Zoo) -> np.ndarray:
-    """Which networks have learnt numbers: training may diverge."""
-    finite = [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in jax.tree.leaves(zoo.weights)]
-    return np.logical_and.reduce(finite)
+def _usable(zoo: Zoo, folder: Path | None) -> Zoo:
+    """The networks that have learnt numbers: training may diverge, and a file be damaged.
+
+    Raises:
+        InputError: too few of them have.
+    """
+    finite = np.logical_and.reduce(
+        [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in jax.tree.leaves(zoo.weights)]
+    )
+    if finite.sum() <= FEWEST:
+        remedy = (
+            "lower the rates at which networks learn" if folder is None else f"delete {folder}, or lower those rates"
+        )
+        raise InputError(
+            f"{len(zoo) - finite.sum()} of the {len(zoo)} networks of the zoo have weights that are NaN or infinite, and more than "
+            f"{FEWEST} must not: {remedy}."
+        )
+    return zoo.take(np.flatnonzero(finite))
 
 
 def _check_records(attack: ArchitectureAttack, records: Records) -> None:
@@ -228,6 +242,14 @@ def _check_records(attack: ArchitectureAttack, records: Records) -> None:
         )
 
 
+def _grid_terms(data: Dataset, defences: tuple[Defence, ...]) -> Access:
+    """On what terms a network of the zoo answers behind defences."""
+    access = Access(level="probability", classes=data.classes, inputs=Inputs.box(0, 255, data.shape))
+    for defence in defences:
+        access = defence.access(access)
+    return access
+
+
 def _check(attack: ArchitectureAttack, access: Access, data: Dataset) -> None:
     """Refuse a victim that does not take such records, or answers with less than the attack reads.
 
@@ -235,6 +257,11 @@ def _check(attack: ArchitectureAttack, access: Access, data: Dataset) -> None:
         InputError: another number of features, of classes, another range, or a level that the attack cannot work with.
     """
     inputs = access.inputs
+    if access.classes < attack.fewest_classes:
+        raise InputError(
+            f"{attack.name} tells values apart by the label, needs {attack.fewest_classes} classes for that and the victim has "
+            f"{access.classes}: choose kennen-o."
+        )
     if access.level not in attack.levels:
         raise InputError(
             f"{attack.name} reads {' or '.join(attack.levels)} and the victim answers with a {access.level}: choose an attack that "
