@@ -7,10 +7,11 @@ import re
 from dataclasses import field
 
 from jaxattack.oracle.ledger import PRICE
+from jaxattack.oracle.remote.puzzle import MOST
 from jaxattack.types import InputError, at_least, config
 
-MOST_BITS = 32
-"""Of the work for one query: an hour."""
+MOST_BITS = MOST.bit_length() - 1
+"""Of the work for one query: the most that a client does."""
 
 
 @config

@@ -241,7 +241,7 @@ def _terms(exchange: Exchange) -> tuple[Access, float, int, int, int | None]:
         if access.classes > _MOST_CLASSES:
             raise InputError(f"classes is {access.classes}.")
         bits = terms["puzzle"]["bits"] if "puzzle" in terms else None
-        if bits is not None and (type(bits) is not int or not 1 <= bits <= MOST.bit_length()):
+        if bits is not None and (type(bits) is not int or not 1 <= bits < MOST.bit_length()):
             raise InputError(f"puzzle is {terms['puzzle']!r:.80}.")
         return access, float(price), records, size, bits
     except DAMAGE as error:

@@ -20,8 +20,8 @@ from jaxattack.types import OracleError
 PROOF = "Proof-Of-Work"
 """The header of a solved puzzle."""
 
-MOST = 1 << 40
-"""Hashes that no puzzle is answered with more of: days of one core."""
+MOST = 1 << 28
+"""Hashes, beyond which no puzzle is worked at: some four minutes of one core for one answer."""
 
 PART = 1 << 24
 """Hashes for the queries of one request: some 15 seconds. Where queries cost more, a request has fewer of them."""
@@ -75,5 +75,8 @@ def read_puzzle(body: bytes | bytearray, url: str) -> Puzzle:
     if not (isinstance(challenge, str) and re.fullmatch(r"[!-~]{1,256}", challenge)):
         raise OracleError(f"{url} asks for work and sends {challenge!r:.80} as its challenge: it should be a token.")
     if type(hashes) is not int or not 1 <= hashes <= MOST:
-        raise OracleError(f"{url} asks for {hashes!r:.40} hashes before it answers, and 1 to 2^40 are tried at most.")
+        raise OracleError(
+            f"{url} asks for {hashes!r:.40} hashes before it answers, and 1 to 2^28 are tried, some four minutes of one core: ask "
+            "its owner for less work, or ask no more of it."
+        )
     return Puzzle(challenge, hashes)
