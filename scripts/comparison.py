@@ -32,6 +32,7 @@ COLUMNS = {"auc": "AUC", "balanced_accuracy": "bal. acc.", "0.001": "@0.1%", "0.
 FEW = 10
 MARKERS = "ooooooDvsP"
 """Of lines: those beyond the colours that there are have another marker and another dash."""
+TALLEST = 2.5
 QUOTED = "0.001"
 
 Range = tuple[float, float]
@@ -223,7 +224,10 @@ def roc_figure(entries: Mapping[str, Entry], labels: Mapping[str, str], publishe
 
 
 def curves_figure(panels: Sequence[Panel]) -> Figure:
-    """The panels side by side, on one vertical axis where they are of one rate, with the intervals of their points."""
+    """The panels side by side, on one vertical axis where they are of one rate, with the intervals of their points.
+
+    An interval is cut off at `TALLEST` times the largest rate, so that lines can be told apart.
+    """
     figure = Figure(figsize=(2.3 * len(panels) + 0.3, 2.3))
     alike = len({panel.rate for panel in panels}) == 1
     every = figure.subplots(1, len(panels), sharey=alike, squeeze=False)[0]
@@ -243,7 +247,10 @@ def curves_figure(panels: Sequence[Panel]) -> Figure:
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.set_xlabel(panel.label)
     for axes, panel in zip(every[:1] if alike else every, panels, strict=False):
-        axes.set_ylim(bottom=0)  # after all are drawn: it ends the search for the top
+        shown = panels if alike else [panel]
+        largest = max(p["tpr"][one.rate] for one in shown for drawn in one.lines.values() for p in drawn)
+        top = min(axes.get_ylim()[1], 100 * TALLEST * largest)
+        axes.set_ylim(0, top or 1)  # after all are drawn: it ends the search for the top
         axes.set_ylabel(f"TPR at {rate(panel.rate)} FPR (%)")
     handles = {label: line for axes in every for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     columns = len(handles) if len(handles) <= len(SERIES) else (len(handles) + 1) // 2
@@ -254,10 +261,10 @@ def curves_figure(panels: Sequence[Panel]) -> Figure:
 def _line(axes: Axes, panel: Panel, drawn: Sequence[Entry], name: str, style: int) -> None:
     x = [point[panel.key] for point in drawn]
     low, high = zip(*(point["tpr_interval"][panel.rate] for point in drawn), strict=True)
-    colour = SERIES[style % len(SERIES)]
+    colour = (*SERIES, INK)[style % (len(SERIES) + 1)]
     axes.fill_between(x, [100 * v for v in low], [100 * v for v in high], color=colour, alpha=0.15, linewidth=0)
     y = [100 * point["tpr"][panel.rate] for point in drawn]
-    dash = DASHES[(style + style // len(SERIES)) % len(DASHES)]
+    dash = DASHES[style % len(DASHES)]
     axes.plot(x, y, marker=MARKERS[style], markersize=2.5, color=colour, linestyle=dash, label=name)
 
 

@@ -19,7 +19,7 @@ at temperature 2, LiRA's phi = log p - log(1 - p). On RMIA's scale 1 ranks a tar
 references differ little. Which parameters 2 and 3 share was not readable and is this package's reading; no figure of it is one of
 theirs. Its prior of the variances is LiRA's "bayes" and "bayes-normal".
 
-With 8 references on digits (66 networks of 128 units; `scripts/few_models.py`) these find, in percent of the members at 1% and at
+With 8 references on digits (among 66 networks of 128 units, as `scripts/few_models.py` has them) these find, in percent of the members at 1% and at
 0.1% false positives,
 
 | scale | 1 | 2 | 3 | RMIA's log-ratio |
