@@ -185,14 +185,13 @@ def split(audit: GeneratorAudit) -> Part:
 def gather(audit: GeneratorAudit, part: Part, generators: Generators) -> Evidence:
     """What the attacker is handed: as many samples of each as the attacks read at most."""
     latent, samples = generators.sample(max(samples_of(audit), len(part.pool)), audit.seed)
-    sides = [slice(0, audit.targets), slice(audit.targets, None)]
-    targets, references = (Generated(samples[side], latent[side], generators.take(side)) for side in sides)
+    made = Generated(samples, latent, generators)
     return Evidence(
         records=part.records,
         shape=audit.dataset.shape,
         pool=part.pool,
-        targets=targets,
-        references=references if audit.references else None,
+        targets=made.take(slice(0, audit.targets)),
+        references=made.take(slice(audit.targets, None)) if audit.references else None,
     )
 
 

@@ -38,6 +38,11 @@ class Generated(NamedTuple):
         latent = None if self.latent is None else self.latent[:, :count]
         return Generated(self.samples[:, :count], latent, self.generators)
 
+    def take(self, part: slice) -> Generated:
+        """Some of the generators."""
+        latent = None if self.latent is None else self.latent[part]
+        return Generated(self.samples[part], latent, None if self.generators is None else self.generators.take(part))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
