@@ -1,0 +1,45 @@
+"""The script that kills commands tells what one loses: on stand-ins that write pieces without JAX, one of which forgets."""
+
+from __future__ import annotations
+
+import random
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+_SPEC = spec_from_file_location("kills", Path(__file__).parents[2] / "scripts" / "kills.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+kills = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(kills)
+
+WRITER = """
+import json, pathlib, sys, time
+careful, out = sys.argv[1] == "careful", pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+out.mkdir(exist_ok=True)
+for number in range(6):
+    piece = out / f"chunk-{number}"
+    if careful and piece.exists():
+        continue
+    time.sleep(0.05)
+    partial = out / f"chunk-{number}.partial"
+    partial.write_text(str(number if careful else time.time()))
+    partial.rename(piece)
+found = sum(float(piece.read_text()) for piece in out.glob("chunk-?"))
+(out / "report.json").write_text(json.dumps({"found": found, "train_seconds": time.time()}))
+"""
+
+
+@pytest.mark.parametrize("kind", ["careful", "careless"])
+def test_what_goes_on_where_it_stopped_loses_nothing_and_what_begins_again_is_told(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(kills, "JAXATTACK", (sys.executable, "-S", "-c", WRITER))
+    result = kills.kill_often((kind,), tmp_path, 3, random.Random(0), kills.reports_equal(tmp_path), ("chunk-*",))
+    assert result.kills >= 3
+    assert result.runs >= 1
+    if kind == "careful":
+        assert result.losses == []
+    else:
+        assert any("changed or went" in loss for loss in result.losses)
+        assert any("report.found is" in loss for loss in result.losses)
