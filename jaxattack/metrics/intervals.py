@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
@@ -85,6 +87,6 @@ def area_interval(area: float, positives: int, negatives: int, confidence: float
         return (a - area) ** 2 - reach**2 * variance
 
     inside = min(max(area, _EDGE), 1 - _EDGE)  # at 0 and 1 nothing varies
-    low = 0.0 if area <= 0 else float(brentq(beyond, 0.0, inside))
-    high = 1.0 if area >= 1 else float(brentq(beyond, inside, 1.0))
-    return low, high
+    low = 0.0 if area <= 0 else brentq(beyond, 0.0, inside)
+    high = 1.0 if area >= 1 else brentq(beyond, inside, 1.0)
+    return float(cast(float, low)), float(cast(float, high))
