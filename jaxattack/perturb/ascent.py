@@ -175,6 +175,7 @@ class Aim(NamedTuple):
         attempts: random starts; or targets, the likeliest classes first.
         targeted: whether attempts are targets.
         early: leave a record alone once one of its attempts fools the model.
+        direction: the norm in which a step is the steepest; None for that of the ball.
     """
 
     model: Model
@@ -183,11 +184,16 @@ class Aim(NamedTuple):
     attempts: int = 1
     targeted: bool = False
     early: bool = True
+    direction: Norm | None = None
 
     @property
     def ball(self) -> Ball:
         """Of the norm."""
         return BALLS[self.norm]
+
+    def steepest(self, slope: jax.Array) -> jax.Array:
+        """The step of length 1 up a slope, in the norm of the direction."""
+        return BALLS[self.direction or self.norm].steepest(slope)
 
     def begin(
         self,

@@ -58,7 +58,7 @@ def _projected(aim, variables, x, y, number, box, free, size, seed, *, random, r
     def move(state):
         step, share, slope, velocity, best, gradients = state
         velocity = momentum * velocity + slope / per_record(_absolute(slope), slope)
-        stepped = ground.inside(share + rate * ball.steepest(ground.free * velocity), ball)
+        stepped = ground.inside(share + rate * aim.steepest(ground.free * velocity), ball)
         done = aim.done(best)
         share = jnp.where(per_record(repeated(done, aim.attempts), share), share, stepped)
         value, slope, reached = at(share)

@@ -47,8 +47,10 @@ class _Ball(WhiteBoxAttack):
     def _attempts(self) -> tuple[int, bool]:
         """How many there are, and whether they are targets."""
 
-    def _climb(self, box: WhiteBox, x: np.ndarray, y: np.ndarray, draw: Draw, *, early: bool) -> Climb:
-        aim = Aim(box.model, self.loss, self.norm, *self._attempts, early)
+    def _climb(
+        self, box: WhiteBox, x: np.ndarray, y: np.ndarray, draw: Draw, *, early: bool, direction: Norm | None = None
+    ) -> Climb:
+        aim = Aim(box.model, self.loss, self.norm, *self._attempts, early, direction)
         return Climb(aim, box.variables, x, y, box.inputs, self.size, draw.seed, draw.record)
 
     def check(self, classes: int) -> None:
@@ -75,9 +77,12 @@ class PGD(_Ball):
         restarts: random starts in the ball.
         loss: what is raised.
         early: leave a record alone once an example of it fools the model.
+        direction: the norm in which a step is the steepest, and has its length; that of the ball by default. In a ball of the max norm
+            steps along the gradient itself (l2) leave features alone that change little, where a detector would see them.
+        random: start at random points of the ball, and not at the record.
 
     Raises:
-        InputError: a value out of range.
+        InputError: a value out of range, or restarts that begin where the first does.
     """
 
     norm: Norm = "linf"
@@ -87,6 +92,8 @@ class PGD(_Ball):
     restarts: int = 1
     loss: Loss = CrossEntropy()
     early: bool = True
+    direction: Norm | None = None
+    random: bool = True
 
     name = "pgd"
     paper = "Madry et al. 2018, arXiv 1706.06083"
@@ -96,6 +103,10 @@ class PGD(_Ball):
         at_least(1, steps=self.steps, restarts=self.restarts)
         if self.rate is not None:
             above_zero(rate=self.rate)
+        if self.restarts > 1 and not self.random:
+            raise InputError(
+                f"restarts is {self.restarts} and random is False: all would be alike, leave one of them out."
+            )
 
     @property
     def _attempts(self) -> tuple[int, bool]:
@@ -113,8 +124,14 @@ class PGD(_Ball):
         draw: Draw,
     ) -> Examples:
         """As `WhiteBoxAttack`."""
-        rate = 2.5 * self.size / self.steps if self.rate is None else self.rate
-        return _examples(projected_steps(self._climb(box, x, y, draw, early=self.early), rate=rate, steps=self.steps))
+        climb = self._climb(box, x, y, draw, early=self.early, direction=self.direction)
+        return _examples(projected_steps(climb, rate=self._rate(x[0].size), steps=self.steps, random=self.random))
+
+    def _rate(self, features: int) -> float:
+        """The length of a step: of the ball's radius, in the norm of the direction, 2.5 times in all."""
+        across = {("linf", "l2"): features**0.5, ("l2", "linf"): features**-0.5}
+        radius = self.size * across.get((self.norm, self.direction or self.norm), 1.0)
+        return 2.5 * radius / self.steps if self.rate is None else self.rate
 
 
 @config

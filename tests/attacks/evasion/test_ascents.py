@@ -187,3 +187,20 @@ def test_categories_stay_as_they_are():
 def test_values_out_of_range_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_steps_along_the_gradient_stay_in_the_ball_and_leave_alone_what_does_not_matter():
+    weight = TWO.weight.copy()
+    weight[0] = 0.0
+    blind = victim(weight, np.zeros(2))
+    x = np.random.default_rng(4).uniform(0, 4, (50, FEATURES))
+    evasion = PGD(size=0.06, steps=40, direction="l2", random=False)(blind.box, x, blind.label(x))
+    np.testing.assert_allclose(evasion.example[:, 0], x[:, 0], atol=1e-6)
+    assert 0 < evasion.distance.linf.max() <= 0.06 * (1 + 1e-5)
+    across = np.abs(weight[:, 0] - weight[:, 1])
+    far = np.abs(x @ (weight[:, 0] - weight[:, 1])) / SPAN
+    # A step along the gradient is no shorter than what the largest ball of the 2-norm within this one would need.
+    assert evasion.success[far < 0.06 * np.linalg.norm(across) * 0.99].all()
+    assert not evasion.success[far > 0.06 * across.sum() * 1.01].any()
+    with pytest.raises(InputError, match="all would be alike"):
+        PGD(restarts=2, random=False)
