@@ -35,8 +35,9 @@ from jaxattack.audit.victim_names import network_victim
 from jaxattack.data import Halves
 from jaxattack.data.designs import Sized
 from jaxattack.defences import FeatureSqueezing, MagNet
-from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
+from jaxattack.metrics import auc, clopper_pearson, roc_curve, tpr_at_fpr
 from jaxattack.models import Architecture
+from jaxattack.perturb.norms import Norm
 from jaxattack.report.style import DASHES, SERIES, styled
 from jaxattack.training import train_ensemble, train_one
 from jaxattack.training.learners import AdversarialTraining, Standard
@@ -53,7 +54,7 @@ LEARNERS: dict[str, Learner] = {
 }
 SQUEEZE = FeatureSqueezing(bits=1, median=2)
 DEFENCES: dict[str, tuple[Defence, ...]] = {"none": (), "magnet": (MagNet(),), "squeeze": (SQUEEZE,)}
-SIZES = {"linf": (0.05, 0.1, 0.2, 0.3), "l2": (1.0, 2.0, 4.0)}
+SIZES: dict[Norm, tuple[float, ...]] = {"linf": (0.1, 0.2, 0.3), "l2": (2.0, 4.0)}
 
 
 def leakage(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], Figure]:
@@ -164,14 +165,13 @@ def extraction_figure(rows: dict[str, Any]) -> Figure:
 
 
 def evasion(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], Figure]:
-    """PGD within each size, against each defence, not knowing it and knowing it."""
+    """PGD within each size of each norm, against each defence, not knowing it and knowing it."""
     if options.data == "digits":
         dataset, victim = load("digits"), victim_of(load("digits"), "mlp:64", 898, 30, options.seed)
     else:
         dataset = load(options.data)
         victim = victim_of(dataset, options.model, options.members, options.epochs, options.seed)
-    rows, sizes = {}, SIZES[options.norm]
-    attacks = [PGD(norm=options.norm, size=size, steps=options.steps) for size in sizes]
+    rows: dict[str, Any] = {}
     for name, defences in DEFENCES.items():
         behind = victim.behind(defences, seed=options.seed)
         assert behind.x is not None
@@ -182,43 +182,57 @@ def evasion(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], F
             "right": float(is_right(behind.oracle, answer, behind.y).mean()),
             "refused": float(refusals(behind.oracle, answer).mean()),
             "attacks": {
-                "adaptive" if adaptive else "unaware": [
-                    among(
-                        evade(behind, PGD(size=size, steps=options.steps), adaptive=adaptive, records=options.records)
-                    )
-                    for attack in attacks
-                ]
-                for adaptive in ((False, True) if defences else (False,))
+                attacker: {
+                    f"{norm} {size:g}": past(behind, PGD(norm=norm, size=size, steps=options.steps), attacker, options)
+                    for norm, sizes in SIZES.items()
+                    for size in sizes
+                }
+                for attacker in (("unaware", "adaptive") if defences else ("unaware",))
             },
         }
-    return rows, [evasion_table(rows, sizes, victim.name)], evasion_figure(rows, sizes)
+    return rows, [evasion_table(rows, victim.name)], evasion_figure(rows)
 
 
-def among(result: Any) -> float:
-    """The share of the records that were right which an attack got past the victim and its defence."""
-    return float(result.evasion.among_right)
+def past(victim: Victim, attack: PGD, attacker: str, options: argparse.Namespace) -> dict[str, Any]:
+    """How many of the records that were right an attack got past the victim and its defence, with an interval."""
+    made = evade(victim, attack, adaptive=attacker == "adaptive", records=options.records, seed=options.seed).evasion
+    fooled, right = int((made.success & made.right).sum()), int(made.right.sum())
+    print(f"{victim.name}, {attacker}, {attack.norm} {attack.size:g}: {fooled} of {right}", flush=True)
+    return {"fooled": fooled, "right": right, "interval": [float(end) for end in clopper_pearson(fooled, right)]}
 
 
-def evasion_table(rows: dict[str, Any], sizes: Sequence[float], victim: str) -> Table:
-    """A row a defence and an attacker."""
-    table = Table(title=f"Records of {victim} that PGD gets past it, of those that were right", box=box.SIMPLE_HEAD)
-    for number, head in enumerate(("defence", "attacker", "right", "refused", *(f"within {size:g}" for size in sizes))):
+def evasion_table(rows: dict[str, Any], victim: str) -> Table:
+    """A row a defence, an attacker and a norm."""
+    first = next(iter(rows.values()))["attacks"]["unaware"]
+    right = next(iter(first.values()))["right"]
+    table = Table(title=f"Of {right} records of {victim} that were right, PGD gets past it", box=box.SIMPLE_HEAD)
+    for number, head in enumerate(("defence", "attacker", "right", "refused", *first)):
         table.add_column(head, justify="right" if number > 1 else "left")
     for name, row in rows.items():
-        for attacker, shares in row["attacks"].items():
-            figures = (f"{share:.1%}" for share in shares)
+        for attacker, cells in row["attacks"].items():
+            figures = (f"{cell['fooled'] / cell['right']:.1%}" for cell in cells.values())
             table.add_row(name, attacker, f"{row['right']:.2%}", f"{row['refused']:.2%}", *figures)
     return table
 
 
-def evasion_figure(rows: dict[str, Any], sizes: Sequence[float]) -> Figure:
-    """The share that gets past against the size of the change."""
-    lines = {
-        f"{name}, {attacker}": (sizes, shares, [0.0] * len(shares))
-        for name, row in rows.items()
-        for attacker, shares in row["attacks"].items()
-    }
-    return _lines(lines, "size, a share of the range", "fooled (%)")
+def evasion_figure(rows: dict[str, Any]) -> Figure:
+    """The share that gets past against the size of the change, a panel a norm, with 95% intervals."""
+    figure = Figure(figsize=(6.2, 2.6))
+    panels = figure.subplots(1, len(SIZES), sharey=True)
+    for (norm, sizes), axes in zip(SIZES.items(), panels, strict=True):
+        lines = [(name, attacker, cells) for name, row in rows.items() for attacker, cells in row["attacks"].items()]
+        for number, (name, attacker, cells) in enumerate(lines):
+            there = [cells[f"{norm} {size:g}"] for size in sizes]
+            share = np.array([cell["fooled"] / cell["right"] for cell in there])
+            spread = np.abs(np.array([cell["interval"] for cell in there]).T - share)
+            axes.errorbar(
+                sizes, 100 * share, 100 * spread, color=SERIES[number % len(SERIES)], linestyle=DASHES[number % len(DASHES)],
+                marker="o", markersize=3, capsize=1.5, linewidth=0.9, label=f"{name}, {attacker}",
+            )  # fmt: skip
+        axes.set_xlabel(f"size in the {'max norm' if norm == 'linf' else '2-norm'}, shares of the range")
+    panels[0].set_ylabel("got past (%)")
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return figure
 
 
 def _lines(lines: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]], x: str, y: str) -> Figure:
@@ -255,12 +269,11 @@ def main() -> None:
     parser.add_argument("data", nargs="?", default="digits", help="of evasion alone: an .npz of x and y")
     parser.add_argument("--models", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--model", default="cnn:16-32")
+    parser.add_argument("--model", default="cnn:8-16")
     parser.add_argument("--members", type=int, default=12_000)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--records", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--norm", choices=[*SIZES], default="linf")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--records", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
