@@ -135,7 +135,7 @@ def audit_generators(*, progress: Progress | None = None, **fields: Any) -> Gene
         ...     references=0,
         ... )
         >>> audit.attacks[0].name
-        'gan-leaks-full'
+        'gan-leaks-full?samples=50'
     """
     audit = GeneratorAudit(**fields)
     begin = time.perf_counter()
