@@ -14,6 +14,8 @@ Sections, each with the rows of its paper where there are any:
     curves    labels alone: agreement against queries, of three ways to choose them
     relu      exact extraction of networks with one hidden layer (Carlini, Jagielski, Mironov 2020)
     deep      with two and three hidden layers
+    heldout   exact extraction of networks that nothing was tuned on: other shapes, several outputs, and networks trained by
+              scikit-learn and answered through ONNX in float64 and float32, as numbers, softmax and sigmoid
     head      the last layer of a language model (Carlini et al. 2024)
 
 Queries are the attack's own, without those that verify what was stolen, and errors are exact; seconds are of this process, oracle included, on the device that is printed. Every row is a
@@ -27,6 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import tempfile
 import time
 import warnings
 from collections import defaultdict
@@ -38,13 +41,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from rich.console import Console
 from rich.table import Table
+from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tables import Prepared, Records, asked_for, blocks, one_hot, records, split
 
@@ -95,6 +101,20 @@ DEEP = {
     (40, 20, 10, 10, 1): "2^19.3 (664,000) queries",
     (80, 40, 20, 1): "2^18.5 queries, 2^-40.4",
 }
+
+HELD_OUT = 20261129
+"""The seed of victims that were looked at only once everything was settled."""
+
+SHAPES = (
+    (25, 12, 1), (50, 60, 1), (120, 24, 4), (7, 14, 2), (30, 20, 1), (300, 40, 1), (64, 48, 3),
+    (20, 10, 10, 1), (16, 12, 8, 3), (12, 10, 8, 6, 2),
+)  # fmt: skip
+TRAINED = {
+    # data, hidden widths, the last operator of the graph: seed
+    ("diabetes", (16,), ""): 0, ("diabetes", (24,), ""): 1, ("wine", (12,), ""): 0, ("wine", (12,), "Softmax"): 1,
+    ("digits", (24,), ""): 0, ("digits", (16,), "Softmax"): 1, ("breast_cancer", (12,), "Sigmoid"): 0,
+    ("breast_cancer", (20,), "Sigmoid"): 1, ("diabetes", (12, 8), ""): 0, ("wine", (10, 8), ""): 0,
+}  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -349,7 +369,7 @@ def curves(folder: Path | None, seeds: int) -> Iterator[Row]:
                     }  # fmt: skip
 
 
-def network(sizes: tuple[int, ...], seed: int) -> ReluNetwork:
+def network(sizes: tuple[int, ...], seed: int | tuple[int, int]) -> ReluNetwork:
     """Normal weights of variance 1 / fan-in, normal biases of a tenth."""
     rng = np.random.default_rng(seed)
     pairs = list(pairwise(sizes))
@@ -398,6 +418,79 @@ def deep(_: Path | None, seeds: int) -> Iterator[Row]:
             yield {"what": "-".join(map(str, sizes)), "published": published, **found}
 
 
+def trained(name: str, hidden: tuple[int, ...], seed: int) -> ReluNetwork:
+    """A network of scikit-learn's, trained on standardised features divided by 3."""
+    x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    x = StandardScaler().fit_transform(x) / 3
+    learner = MLPRegressor if name == "diabetes" else MLPClassifier
+    y = (y - y.mean()) / y.std() if name == "diabetes" else y
+    settings = {"alpha": 1e-3, "max_iter": 150, "learning_rate_init": 3e-3, "random_state": HELD_OUT + seed}
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        model = learner(hidden_layer_sizes=hidden, **settings).fit(x, y)
+    return ReluNetwork(tuple(w.T.copy() for w in model.coefs_), tuple(b.copy() for b in model.intercepts_))
+
+
+def onnx_file(network: ReluNetwork, precision: str, last: str, folder: Path) -> Path:
+    """The network as an ONNX graph that computes in that precision and ends in that operator."""
+    nodes, numbers, signal = [], {}, "x"
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        numbers |= {f"w{layer}": weight.T.astype(precision), f"b{layer}": bias.astype(precision)}
+        nodes.append(onnx.helper.make_node("Gemm", [signal, f"w{layer}", f"b{layer}"], [f"z{layer}"]))
+        signal = f"z{layer}"
+        if layer < len(network.weights) - 1:
+            nodes.append(onnx.helper.make_node("Relu", [signal], [f"a{layer}"]))
+            signal = f"a{layer}"
+    if last:
+        nodes.append(onnx.helper.make_node(last, [signal], ["p"], **({"axis": 1} if last == "Softmax" else {})))
+        signal = "p"
+    kind = onnx.TensorProto.DOUBLE if precision == "float64" else onnx.TensorProto.FLOAT
+    columns = [
+        [onnx.helper.make_tensor_value_info(name, kind, ["N", width])]
+        for name, width in (("x", network.sizes[0]), (signal, network.sizes[-1]))
+    ]
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in numbers.items()]
+    graph = onnx.helper.make_graph(nodes, "network", *columns, weights)
+    path = folder / "network.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def theft(oracle: ja.Oracle, victim: ReluNetwork, seed: int) -> Row:
+    """A network stolen: how many bits of the spread of its answers are right, and queries an unknown."""
+    widths = victim.sizes[1:-1]
+    attack = f"relu?hidden={widths[0]}" if len(widths) == 1 else f"relu-deep?hidden={'-'.join(map(str, widths))}"
+    try:
+        stolen, cost = steal(attack, oracle, seed)
+    except ja.InputError:
+        return {"queries": oracle.ledger.queries, "calls": oracle.ledger.calls, "seconds": 0.0, "complete": False}
+    x = uniform(oracle.access.inputs, 10_000, np.random.default_rng([HELD_OUT, seed]))
+    mine, truth = logits(stolen.stolen, x), logits(victim, x)
+    if oracle.access.level == "probability":  # which tells logits up to what all classes share
+        truth = truth if truth.shape[1] > 1 else np.hstack([np.zeros_like(truth), truth])
+        mine, truth = (part - part.mean(axis=1, keepdims=True) for part in (mine, truth))
+    unknowns = sum(part.size for part in victim.parameters.values())
+    bits = np.log2(np.ptp(truth) / max(float(np.abs(mine - truth).max()), np.finfo(float).tiny))
+    return {**cost, "bits": float(bits), "queries_per_unknown": cost["queries"] / unknowns}
+
+
+def heldout(_: Path | None, seeds: int) -> Iterator[Row]:
+    """Victims that nothing was tuned on."""
+    for sizes in SHAPES:
+        for seed in range(seeds):
+            victim = network(sizes, (HELD_OUT, seed))
+            access = ja.Access(level="logit", classes=sizes[-1], inputs=ja.Inputs.box(0, 1, sizes[:1]))
+            oracle = ja.oracle.from_function(partial(logits, victim), access)
+            yield {"what": "-".join(map(str, sizes)), "published": "", **theft(oracle, victim, seed)}
+    for precision in ("float64", "float32"):
+        for (name, hidden, last), seed in TRAINED.items():
+            victim = trained(name, hidden, seed)
+            with tempfile.TemporaryDirectory() as folder:
+                path = onnx_file(victim, precision, last, Path(folder))
+                oracle = ja.oracle.from_onnx(path, level="probability" if last else "logit")
+            what = f"{precision} ONNX, {name} {'-'.join(map(str, hidden))} {last.lower()}".strip()
+            yield {"what": what, "published": "", **theft(oracle, victim, seed)}
+
+
 def head(_: Path | None, seeds: int) -> Iterator[Row]:
     """512 x 32,000 in float32, from all logits."""
     for seed in range(seeds):
@@ -411,7 +504,7 @@ def head(_: Path | None, seeds: int) -> Iterator[Row]:
 
 SECTIONS: dict[str, Callable[[Path | None, int], Iterator[Row]]] = {
     "linear": linear, "race": race, "rounding": rounding, "kernel": kernel, "trees": trees, "binned": binned, "labels": labels,
-    "curves": curves, "relu": relu, "deep": deep, "head": head,
+    "curves": curves, "relu": relu, "deep": deep, "heldout": heldout, "head": head,
 }  # fmt: skip
 
 

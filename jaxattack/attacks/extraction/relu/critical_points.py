@@ -20,7 +20,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.kinks import find_kinks
+from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.peel import Layer
+from jaxattack.attacks.extraction.relu.regions import Precision, measure
+from jaxattack.attacks.search.lockstep import Task, run
 
 Evaluate = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query"]]
 REACH = 30.0
@@ -28,7 +31,7 @@ SAME = 1e-6
 DEAD = 1e-7
 ALIKE = 1e-4
 SPOTS, SHARE = 12, 0.7
-ATTEMPTS = 4
+SLOPE = 1e-9
 
 
 class Lines(NamedTuple):
@@ -131,7 +134,7 @@ def _search(
     return Lines(
         np.concatenate([lines.origin, origin]),
         np.concatenate([lines.direction, direction]),
-        np.concatenate([lines.end, grid[:, [0, -1]]]),
+        np.concatenate([lines.end, np.where(np.isnan(kinks.end), grid[:, [0, -1]], kinks.end)]),
         np.append(lines.line, kinks.line + lines.count),
         np.append(lines.position, kinks.position),
         np.append(lines.left, kinks.left[:, 0]),
@@ -150,38 +153,17 @@ def normals(evaluate: Evaluate, lines: Lines, kinks: Int[np.ndarray, "chosen"]) 
     gap, use = np.unique(side.ravel(), return_index=True)
     at, after = np.repeat(kinks, 2)[use], use % 2
     t, step = middle[at, after], np.minimum(0.1 * width[at, after], 1.0)
-    slope = np.where(after, lines.right[at], lines.left[at])
-    gradient = _gradients(evaluate, lines, lines.line[at], t, step, slope)
+    slope = np.where(after, lines.right[at], lines.left[at])[:, None]
+    search = measure(
+        lines.at(lines.line[at], t),
+        step,
+        lines.direction[lines.line[at]],
+        slope,
+        SLOPE * np.abs(slope),
+        Precision(np.ones(1), Noise()),
+    )
+    gradient = run(Task(search, lambda x: evaluate(x)[:, None])).gradient[:, 0]
     return gradient[np.searchsorted(gap, side[:, 1])] - gradient[np.searchsorted(gap, side[:, 0])]
-
-
-def _gradients(
-    evaluate: Evaluate, lines: Lines, line: np.ndarray, t: np.ndarray, step: np.ndarray, slope: np.ndarray
-) -> Float[np.ndarray, "gap feature"]:
-    features = lines.origin.shape[1]
-    x, gradient, step = lines.at(line, t), np.full((len(t), features), np.nan), step.copy()
-    for _ in range(ATTEMPTS):
-        open_ = np.flatnonzero(~np.isfinite(gradient).all(axis=1))
-        if not len(open_):
-            break
-        value, measured = _differences(evaluate, x[open_], step[open_])
-        allowed = 1e-13 * (1 + np.abs(value) + np.linalg.norm(x[open_], axis=1)) / step[open_] * np.sqrt(features)
-        off = np.abs((measured * lines.direction[line[open_]]).sum(axis=1) - slope[open_])
-        good = off <= allowed + 1e-9 * np.linalg.norm(measured, axis=1)
-        gradient[open_[good]] = measured[good]
-        step /= 8
-    return gradient
-
-
-def _differences(
-    evaluate: Evaluate, x: Float[np.ndarray, "point feature"], step: Float[np.ndarray, "point"]
-) -> tuple[Float[np.ndarray, "point"], Float[np.ndarray, "point feature"]]:
-    """Value and forward differences at each point, in one call."""
-    points, features = x.shape
-    query = x[:, None] + step[:, None, None] * np.concatenate([np.zeros((1, features)), np.eye(features)])
-    y = evaluate(query.reshape(-1, features)).reshape(points, features + 1)
-    added = np.diagonal(query[:, 1:], axis1=1, axis2=2) - x
-    return y[:, 0], (y[:, 1:] - y[:, :1]) / added
 
 
 class Support(NamedTuple):

@@ -17,14 +17,15 @@ neurons without harm. Where layers before it lack any that matter, or a walk mis
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
-from scipy.special import softmax
 
 from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.peeling import Peeling
 from jaxattack.attacks.extraction.relu.polish import (
@@ -35,16 +36,13 @@ from jaxattack.attacks.extraction.relu.polish import (
     solve_last_layer,
     surrogate,
 )
-from jaxattack.attacks.extraction.relu.standard import Victim, outputs
 from jaxattack.attacks.extraction.verification import Attack
 from jaxattack.types import (
     NUMBERS,
     Access,
-    Answer,
     BudgetSpent,
     Draft,
     InputError,
-    Ledger,
     Oracle,
     Progress,
     at_least,
@@ -129,7 +127,17 @@ class ReluDeep(Attack):
         widths = [len(layer.bias) for layer in peeling.layers]
         notes |= {"lines": peeling.lines.count, "neurons": "-".join(map(str, widths))}
         notes["missing"] = sum(self.hidden) - sum(widths)
-        return _draft(self.name, oracle.access, victim.raw(network), oracle.ledger - before, reason, notes)
+        network = victim.frame.network(network)
+        return Draft(
+            attack=self.name,
+            stolen=network,
+            answer=partial(victim.frame.answer, network),
+            parameters=network.parameters,
+            model=relu_model(network.sizes),
+            cost=oracle.ledger - before,
+            stop=reason,
+            notes=notes,
+        )
 
     def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress | None) -> tuple[ReluNetwork, str]:
         """The stolen network, and why it is not exact."""
@@ -157,8 +165,7 @@ class ReluDeep(Attack):
         """How far the network is off at fresh queries, which are kept, and how far it may be."""
         count = CHECKS if peeling.complete else THOROUGH * CHECKS
         near = peeling.rng.normal(size=(count, peeling.victim.features))
-        x = np.concatenate([near, peeling.victim.records(count, peeling.rng)])
-        y = peeling.victim.ask(x)
+        x, y = peeling.victim.sample(np.concatenate([near, peeling.victim.uniform(count, peeling.rng)]))
         return float(np.abs(logits(network, x) - y).max()), self.tolerance * max(1.0, float(np.median(np.abs(y))))
 
 
@@ -183,7 +190,7 @@ def _polish(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
     unknown = sum(weight.size + bias.size for weight, bias in zip(network.weights, network.biases, strict=True))
     sample = victim.answers.some(3 * unknown + 500, 10, rng)
     if len(extra := scarce(network, sample, pool)):
-        sample = sample.join(Answers(extra, victim.ask(extra)))
+        sample = sample.join(victim.sample(extra))
     return polish(network, sample)
 
 
@@ -208,26 +215,3 @@ def _require_exact(access: Access) -> None:
             f"relu-deep needs float64 answers for all classes, unrounded: this victim answers in {access.precision}"
             f"{'' if access.decimals is None else f' with {access.decimals} decimals'}."
         )
-    if (access.inputs.categories > 0).any():
-        raise InputError("relu-deep moves along every feature: it cannot work with features that are categories.")
-    if outputs(access) < 1:
-        raise InputError(f"relu-deep needs a logit or the ratio of two probabilities: classes is {access.classes}.")
-
-
-def _draft(name: str, access: Access, network: ReluNetwork, cost: Ledger, reason: str, notes: dict[str, Any]) -> Draft:
-    def answer(x: Shaped[np.ndarray, "query *feature"]) -> Answer:
-        logit = logits(network, x)
-        if access.classes == 1:
-            return Answer(np.zeros(len(logit), np.int64), None, logit)
-        return Answer(logit.argmax(axis=1), softmax(logit, axis=1), logit)
-
-    return Draft(
-        attack=name,
-        stolen=network,
-        answer=answer,
-        parameters=network.parameters,
-        model=relu_model(network.sizes),
-        cost=cost,
-        stop=reason,
-        notes=notes,
-    )

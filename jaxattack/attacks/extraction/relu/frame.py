@@ -17,9 +17,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax
 
+from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.types import Access, Answer, InputError, OracleError
+from jaxattack.attacks.extraction.relu.polish import Answers
+from jaxattack.types import Access, Answer, InputError, Oracle, OracleError
 
 DIGITS = 64.0
 """How many times the rounding unit of its arithmetic an odds' error may be, where a probability is 1 minus another."""
@@ -123,3 +125,60 @@ class Frame(NamedTuple):
             return Answer(np.zeros(len(output), np.int64), None, output)
         logit = output if self.access.level == "logit" else None
         return Answer(output.argmax(axis=1), softmax(output, axis=1), logit)
+
+
+def outputs(access: Access) -> int:
+    """How many piecewise linear functions are answered."""
+    return access.classes if access.level == "logit" else access.classes - 1
+
+
+class Victim:
+    """An oracle in the coordinates of its frame, and its answers: later steps fit to them without asking again.
+
+    Args:
+        oracle: answers logits or probabilities.
+        rng: draws the mixture of outputs.
+
+    Attributes:
+        frame: between records and coordinates.
+        features: of a record.
+        queries: how many queries.
+    """
+
+    def __init__(self, oracle: Oracle, rng: np.random.Generator) -> None:
+        mix = rng.normal(size=outputs(oracle.access))
+        self.frame = Frame.of(oracle.access)
+        self._oracle = oracle
+        self._mix = mix / np.linalg.norm(mix) if len(mix) > 1 else np.ones(1)
+        self._answers: list[Answers] = []
+        self.features = len(self.frame.centre)
+        self.queries = 0
+
+    @property
+    def answers(self) -> Answers:
+        """All that was asked and answered with all digits."""
+        return Answers(*(np.concatenate(part) for part in zip(*self._answers, strict=True)))
+
+    def ask(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
+        """The outputs; NaN where a confidence has lost its digits, which is not kept."""
+        y = self.frame.outputs(self._oracle(self.frame.records(x)))
+        finite = np.isfinite(y).all(axis=1)
+        y[~finite] = np.nan
+        self._answers.append(Answers(x[finite], y[finite]))
+        self.queries += len(x)
+        return y
+
+    def sample(self, x: Float[np.ndarray, "query feature"]) -> Answers:
+        """The answers with all digits to some queries."""
+        y = self.ask(x)
+        finite = np.isfinite(y).all(axis=1)
+        return Answers(x[finite], y[finite])
+
+    def evaluate(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query"]:
+        """One random mixture of the outputs: it bends wherever any of them does."""
+        return self.ask(x) @ self._mix
+
+    def uniform(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "record feature"]:
+        """Random records as the service documents them, in its frame."""
+        records = uniform(self.frame.access.inputs, count, rng).reshape(count, -1)
+        return (records - self.frame.centre) / self.frame.size

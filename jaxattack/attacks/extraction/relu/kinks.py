@@ -31,6 +31,7 @@ from jaxattack.attacks.extraction.relu.intervals import (
     resolution_of,
 )
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.search.lockstep import Task, run
 from jaxattack.types import InputError
 
 __all__ = ["Kinks", "Noise", "find_kinks", "seek_kinks", "tangents"]
@@ -121,13 +122,7 @@ def find_kinks(
         noise: of the answers.
         rounds: stop after so many calls; what is not resolved by then is reported.
     """
-    search = seek_kinks(origin, direction, grid, noise=noise, rounds=rounds)
-    queries = next(search)
-    while True:
-        try:
-            queries = search.send(evaluate(queries))
-        except StopIteration as stop:
-            return stop.value
+    return run(Task(seek_kinks(origin, direction, grid, noise=noise, rounds=rounds), evaluate))
 
 
 def seek_kinks(

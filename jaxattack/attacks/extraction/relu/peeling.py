@@ -13,12 +13,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.critical_points import SAME, Lines, between, hyperplanes, normals, search
+from jaxattack.attacks.extraction.relu.frame import Victim
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.peel import Layer, Layers, affine, flip, heights
 from jaxattack.attacks.extraction.relu.polish import Unseen
 from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights
 from jaxattack.attacks.extraction.relu.signature import Signature, blocks, signature, zero_points
-from jaxattack.attacks.extraction.relu.standard import Victim
 from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
 
 FIRST_LINES = 24

@@ -86,7 +86,7 @@ def step_share(features: int, noise: Noise) -> float:
 def measure(
     x: Float[np.ndarray, "region feature"],
     step: Float[np.ndarray, "region"],
-    direction: Float[np.ndarray, "feature"],
+    direction: Float[np.ndarray, "region feature"],
     slope: Float[np.ndarray, "region output"],
     slope_error: Float[np.ndarray, "region output"],
     precision: Precision,
@@ -96,7 +96,7 @@ def measure(
     Args:
         x: a point inside each region.
         step: of the differences.
-        direction: v of the line that they lie on.
+        direction: v of the lines that they lie on.
         slope: df/dt there.
         slope_error: how far it may be off.
         precision: of the answers.
@@ -112,8 +112,8 @@ def measure(
                 x[part], np.repeat(step[part, None], x.shape[1], axis=1), precision.noise
             )
             error = precision.tolerance(x[part], value) / step[part, None]
-            off = np.abs(gradient @ direction - slope[part])
-            good = (off <= slope_error[part] + error * np.linalg.norm(direction)).all(axis=1)
+            off = np.abs((gradient @ direction[part, :, None])[:, :, 0] - slope[part])
+            good = (off <= slope_error[part] + error * np.linalg.norm(direction[part], axis=1)[:, None]).all(axis=1)
             regions.value[part] = value
             regions.gradient[part[good]], regions.error[part[good]] = gradient[good], error[good]
         step /= 8

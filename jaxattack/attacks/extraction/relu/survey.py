@@ -132,7 +132,7 @@ def survey(
     regions = yield from measure(
         x[needed],
         step[needed],
-        line.direction,
+        np.broadcast_to(line.direction, (len(needed), len(line.direction))),
         at.slope[needed],
         4 * (tolerance / at.gap[:, None])[needed],
         precision,

@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import Counting, network
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from jaxattack.attacks.extraction.relu.deep import ReluDeep
 from jaxattack.attacks.extraction.relu.network import align, logits
+from jaxattack.oracle import from_function
 from jaxattack.types import Access, ExtractionAttack, InputError, Inputs
 
 
@@ -45,6 +46,20 @@ def test_probabilities_are_enough():
     x = np.random.default_rng(5).normal(size=(500, 8))
     np.testing.assert_allclose(stolen.answer(x).probability, softmax(logits(net, x), axis=1), atol=1e-9)
     np.testing.assert_array_equal(stolen.answer(x).label, logits(net, x).argmax(axis=1))
+
+
+def test_a_sigmoid_is_enough():
+    net = network((8, 6, 4, 1), 4)
+
+    def sigmoid(x):
+        p = expit(logits(net, x))
+        return np.hstack([1 - p, p])
+
+    access = Access(level="probability", classes=2, inputs=Inputs.box(-1, 1, (8,)))
+    stolen = ReluDeep(hidden=(6, 4))(from_function(sigmoid, access), seed=0)
+    assert stolen.complete, stolen.reason
+    x = np.random.default_rng(5).normal(size=(500, 8))
+    np.testing.assert_allclose(np.diff(logits(stolen.stolen, x), axis=1), logits(net, x), atol=1e-8)
 
 
 def test_the_parameters_are_those_of_the_model():
@@ -143,5 +158,5 @@ def test_settings_out_of_range_are_refused(settings, message):
 def test_answers_that_are_not_exact_are_refused(terms):
     oracle = Counting(network((8, 6, 4, 2), 0))
     oracle.access = Access(**{"level": "logit", "classes": 2, "inputs": Inputs.box(-1, 1, (8,)), **terms})
-    with pytest.raises(InputError, match="relu-deep"):
+    with pytest.raises(InputError, match="relu-deep|are categories"):
         ReluDeep(hidden=(6, 4))(oracle)
