@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import psutil
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.search.descent import Lanes, advance, begin
-from jaxattack.types import InputError, Progress
+from jaxattack.training.named_optimizer import optimizer
+from jaxattack.types import Progress
 
 Cost = Callable[[Any, Float[jax.Array, "point *feature"], Int[jax.Array, "point"]], Float[jax.Array, "point"]]
 """Arguments, points and what each is to be -> their costs. Hashable, so that it is compiled once."""
@@ -64,23 +64,6 @@ class Descent(NamedTuple):
     cost: np.ndarray
     steps: np.ndarray
     frames: tuple[tuple[int, np.ndarray], ...]
-
-
-def optimizer(name: str, learning_rate: float) -> optax.GradientTransformation:
-    """An optax optimiser by name.
-
-    Raises:
-        InputError: there is none, it takes more than a learning rate, or its steps need more than gradients (L-BFGS).
-    """
-    try:
-        change = getattr(optax, name)(float(learning_rate))
-        point = jax.ShapeDtypeStruct((1,), jnp.float32)
-        jax.eval_shape(lambda x: change.update(x, change.init(x), x), point)
-    except Exception as error:  # whatever a name of optax that is no optimiser makes of a number
-        raise InputError(
-            f"optimizer is {name!r}: give one of optax that takes a learning rate and steps by gradients alone, as sgd or adam."
-        ) from error
-    return change
 
 
 def descend(

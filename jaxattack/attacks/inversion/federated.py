@@ -25,10 +25,11 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.inversion.descent import optimizer
-from jaxattack.attacks.inversion.federation import Federation, Local, Partition, right, train_round
+from jaxattack.attacks.inversion.federation import Federation
 from jaxattack.attacks.inversion.target import best_restart, check_targets, unit_box
 from jaxattack.models import build
+from jaxattack.training.averaging import Local, Partition, right, train_round
+from jaxattack.training.named_optimizer import optimizer
 from jaxattack.types import Frame, InputError, Inversion, Model, Progress, Variables, above_zero, at_least, config
 
 _DIVERGED = "training diverged for {} of {} targets: lower learning_rate or generator_rate."

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.inversion.descent import Cost, Rule, descend, optimizer
+from jaxattack.attacks.inversion.descent import Cost, Rule, descend
 from jaxattack.attacks.inversion.objective import (
     OBJECTIVES,
     Objective,
@@ -34,6 +34,7 @@ from jaxattack.attacks.inversion.objective import (
 )
 from jaxattack.attacks.inversion.process import check_pictures, process
 from jaxattack.attacks.inversion.target import check_targets, inversion_from, unit_box
+from jaxattack.training.named_optimizer import optimizer
 from jaxattack.types import (
     InputError,
     Inversion,

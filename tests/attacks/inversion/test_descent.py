@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattack.attacks.inversion.descent import Rule, descend, optimizer
+from jaxattack.attacks.inversion.descent import Rule, descend
 from jaxattack.attacks.inversion.process import process
+from jaxattack.training.named_optimizer import optimizer
 from jaxattack.types import InputError
 
 

@@ -14,8 +14,9 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from jaxattack.attacks.inversion.federated import CollaborativeGan
-from jaxattack.attacks.inversion.federation import Federation, Local, Partition, deal, right, train_round
+from jaxattack.attacks.inversion.federation import Federation, deal
 from jaxattack.models import build
+from jaxattack.training.averaging import Local, Partition, right, train_round
 from jaxattack.types import InputError, Inputs
 
 HELD_BY_ADVERSARY, TARGETS = (5, 6, 7, 8, 9), np.arange(5)
