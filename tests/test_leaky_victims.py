@@ -41,6 +41,7 @@ from jaxattack.training.learners import (
     ConfidencePenalty,
     DeepEnsemble,
     Distillation,
+    Federated,
     FixMatch,
     HighEntropy,
     LabelSmoothing,
@@ -74,8 +75,8 @@ PICTURES = dataclasses.replace(DATA, x=np.tanh(DATA.x).reshape(-1, 2, 4, 1))
 # Not asked while models are trained: tests/audit/test_optimising.py.
 OPTIMISED = {registry.YoqoQuery, registry.OsloQueries, registry.CanaryQueries}
 DISTILLED = {registry.Trajectory}  # tests/audit/test_trajectories.py
-# Of models that were taught to answer views of a picture alike: tests/training/learners/test_fixmatch.py.
-TAUGHT = {registry.ViewDivergence}
+# Of models that were trained in their own way: tests/training/learners/test_fixmatch.py and test_federated.py.
+TAUGHT = {registry.ViewDivergence, registry.RoundFeatures}
 named = pytest.mark.parametrize("name", [*DIRECTIONS, *MOVED])
 
 
@@ -167,7 +168,7 @@ LESS = {
     "relaxloss": 0.1, "hamp": 0.0, "dp-sgd": 0.1, "distillation": -0.01, "l2": 0.03, "label-smoothing": 0.02,
     "confidence-penalty": -0.01, "mixup": -0.01, "neuguard": 0.03, "selena": 0.1,
     "dmp": 0.1, "pate": 0.1, "adversarial": 0.02, "deep-ensemble": 0.02, "stacking": 0.05,
-    "pruning": 0.01, "parameter-noise": 0.02, "adversarial-training": -0.03, "fixmatch": 0.05,
+    "pruning": 0.01, "parameter-noise": 0.02, "adversarial-training": -0.03, "fixmatch": 0.05, "federated": -0.01,
 }  # fmt: skip
 PRIVATE = {
     "l2": L2(recipe=RECIPE, strength=0.03),
@@ -185,6 +186,7 @@ PRIVATE = {
     "deep-ensemble": DeepEnsemble(recipe=RECIPE, networks=4, share=0.25),
     "stacking": Stacking(recipe=RECIPE),
     "fixmatch": FixMatch(recipe=dataclasses.replace(RECIPE, epochs=300), labelled=0.9, ratio=1, strength=0.1),
+    "federated": Federated(recipe=RECIPE, parties=2, rounds=1),
     "parameter-noise": ParameterNoise(recipe=RECIPE, scale=0.3),
     "pruning": Pruning(recipe=RECIPE, share=0.6, epochs=0),
     "adversarial-training": AdversarialTraining(recipe=RECIPE, size=0.02, attack_steps=2),

@@ -16,6 +16,7 @@
     noise_robustness     share of noisy copies that keep the label; merlin: whose loss is larger; view_correct: each view
     sensitivity          the confidences, and how they move with the record; several numbers a record
     boundary_distance    to the nearest point that is labelled otherwise, from labels alone
+    round_features_5     loss and norms of gradients in each of several rounds of a federation; several numbers a record
     view_divergence_10   how far answers to weak and strong views lie apart; several numbers a record
     trajectory_100       five numbers of a student's answers after each of 100 passes, and of the model's
     imitation_10_0.8     phi of the five of ten imitators that were not trained on the record, and the model's own
@@ -55,6 +56,7 @@ from jaxattack.signals.neighbours import FlipRobustness, MerlinRatio, NoiseRobus
 from jaxattack.signals.oslo import OsloQueries
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.posterior import Posterior
+from jaxattack.signals.rounds import RoundFeatures
 from jaxattack.signals.scores import TINY, Labels, Logits
 from jaxattack.signals.sensitivity import Sensitivity
 from jaxattack.signals.trajectory import METRICS, Trajectory
@@ -97,6 +99,7 @@ _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     ),
     r"boundary_distance_(\d+)": lambda queries: BoundaryDistance(queries=int(queries)),
     rf"sensitivity_(\d+)_{_NUMBER}": lambda n, size: Sensitivity(copies=int(n), size=float(size)),
+    r"round_features_(\d+)": lambda rounds: RoundFeatures(rounds=int(rounds)),
     r"view_divergence_(\d+)(_flip)?": lambda views, flip: ViewDivergence(views=int(views), flip=bool(flip)),
     r"trajectory_(\d+)": lambda passes: Trajectory(passes=int(passes)),
     r"nearest_phi": NearestPhi,
@@ -119,6 +122,7 @@ WITH_SETTINGS: dict[str, Signal] = {
         BoundaryDistance(),
         Sensitivity(),
         ViewDivergence(),
+        RoundFeatures(),
         Averaged(),
     )
 }
@@ -248,6 +252,7 @@ __all__ = [
     "Outputs",
     "Phi",
     "Posterior",
+    "RoundFeatures",
     "Sensitivity",
     "SoftmaxConfidence",
     "TaylorConfidence",

@@ -24,6 +24,7 @@ from jaxattack.attacks.membership.loss_trajectory import LossTrajectory
 from jaxattack.attacks.membership.ml_leaks import MLLeaks1, MLLeaks3, random_threshold
 from jaxattack.attacks.membership.morgan import Morgan
 from jaxattack.attacks.membership.nasr import Nasr
+from jaxattack.attacks.membership.nasr_federated import FederatedNasr
 from jaxattack.attacks.membership.noise import LabelOnlyNoise
 from jaxattack.attacks.membership.nsh import JOINED, NSH
 from jaxattack.attacks.membership.oslo import OSLO
@@ -108,6 +109,7 @@ _NAMED: tuple[MembershipAttack, ...] = (
     SeqMIA(),
     SAMIA(),
     SemiLeak(),
+    FederatedNasr(),
 )
 ON_DEMAND: dict[str, MembershipAttack] = {attack.name: attack for attack in _NAMED}
 """Attacks that are run only where they are named: they ask a model more than once a record, read its weights, or read the
@@ -184,6 +186,7 @@ __all__ = [
     "Calibration",
     "Canary",
     "Cascade",
+    "FederatedNasr",
     "FewReferences",
     "Gap",
     "GaussianLoss",

@@ -17,6 +17,7 @@ pate           the student of a noisy vote of teachers, on records set aside (Pa
 deep-ensemble  several networks that answer together (Lakshminarayanan et al. 2017)
 parameter-noise  noise on what is deployed (Chaudhuri et al. 2011)
 pruning        the smallest weights taken out, the others trained further (Han et al. 2015)
+federated      rounds of averaging among parties, before a server that keeps them (McMahan et al. 2017, Nasr et al. 2019)
 fixmatch       labels of some members, and what the model is sure of about all (Sohn et al. 2020); pictures alone
 entangling     a watermark's keys held among the members of their label (Jia et al. 2021); of a marked model, and in no registry
 stacking       softmax regression on two models of disjoint members (Salem et al. 2019)
@@ -38,6 +39,7 @@ from jaxattack.training.learners.distillation import Distillation
 from jaxattack.training.learners.dmp import DMP
 from jaxattack.training.learners.dp_sgd import DPSGD
 from jaxattack.training.learners.entangling import Entangling
+from jaxattack.training.learners.federated import Federated
 from jaxattack.training.learners.fixmatch import FixMatch
 from jaxattack.training.learners.high_entropy import HighEntropy
 from jaxattack.training.learners.l2 import L2
@@ -75,6 +77,7 @@ LEARNERS: dict[str, Learner] = {
     "pruning": Pruning(),
     "parameter-noise": ParameterNoise(),
     "fixmatch": FixMatch(),
+    "federated": Federated(),
 }
 
 
@@ -127,6 +130,7 @@ __all__ = [
     "DeepEnsemble",
     "Distillation",
     "Entangling",
+    "Federated",
     "FixMatch",
     "HighEntropy",
     "LabelSmoothing",

@@ -21,6 +21,7 @@ from jaxattack.training.learners import (
     AdversarialRegularisation,
     AdversarialTraining,
     DeepEnsemble,
+    Federated,
     FixMatch,
     Standard,
     as_learner,
@@ -40,6 +41,7 @@ QUICK = LEARNERS | {
     "pate": PATE(teachers=2, noise=0.5),
     "deep-ensemble": DeepEnsemble(networks=2),
     "fixmatch": FixMatch(ratio=1),
+    "federated": Federated(parties=2),
 }
 EVERY = [dataclasses.replace(learner, recipe=RECIPE) for learner in QUICK.values()]  # pyright: ignore
 named = pytest.mark.parametrize("learner", EVERY, ids=list(LEARNERS))
