@@ -222,11 +222,14 @@ def _connected(address: str, records: Dataset) -> Iterator[Any]:
     options = _local(records) if address == "local" else _joining(address)
     try:
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of a machine too busy to start it, Ray raises nothing narrower
         reason = f"{error}".partition("\n")[0].rstrip(".")
-        raise InputError(
-            f"cluster {address} cannot be joined ({reason}): start it (ray start --head), or give local."
-        ) from None
+        failed, remedy = (
+            ("started", "give the command again when the machine is less busy, or leave cluster out")
+            if address == "local"
+            else ("joined", "start it (ray start --head), or give local")
+        )
+        raise InputError(f"cluster {address} cannot be {failed} ({reason}): {remedy}.") from None
     try:
         yield ray
     finally:

@@ -267,11 +267,19 @@ def test_an_address_where_nobody_listens_is_refused_at_once(ray, tmp_path):
             membership(tmp_path / "run", **RUN, cluster=address)
 
 
-def test_a_cluster_that_cannot_be_joined_is_refused_in_one_sentence(ray, tmp_path):
+@pytest.mark.parametrize(
+    ("address", "error", "message"),
+    [
+        ("auto", RuntimeError("Version mismatch.\nYours is old."), r"joined \(Version mismatch\): start it"),
+        ("local", Exception("The node timed out."), r"started \(The node timed out\): give the command again"),
+    ],
+    ids=["joined", "started"],
+)
+def test_a_cluster_that_cannot_be_reached_is_refused_in_one_sentence(ray, tmp_path, address, error, message):
     def refuse(**options):
-        raise RuntimeError("Version mismatch.\nYours is old.")
+        raise error
 
     ray().init = refuse
-    with pytest.raises(InputError, match=r"cluster auto cannot be joined \(Version mismatch\): start it") as caught:
-        membership(tmp_path / "run", **RUN, cluster="auto")
+    with pytest.raises(InputError, match=rf"cluster {address} cannot be {message}") as caught:
+        membership(tmp_path / "run", **RUN, cluster=address)
     assert "\n" not in str(caught.value)
