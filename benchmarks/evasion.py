@@ -1,17 +1,19 @@
-"""Evasion of one network beside foolbox and the Adversarial Robustness Toolbox: records per second at the same success.
+"""Evasion of one network beside foolbox and the Adversarial Robustness Toolbox: records per second, at as many questions and at the same success.
 
     python benchmarks/evasion.py --peers /elsewhere/bin/python [--out evasion.json]
 
-Figures to reach on 2 CPU cores, batch 256: HopSkipJump and Square at ten times the records per second of either, PGD at twice. The
-network is mlp:64 on scikit-learn's digits, trained here; the peers get its weights, the same records (all labelled right), and
-an environment of their own with torch. Each attack is run several times in one process of each tool; the first run of ours,
-which compiles, is told apart. Processor seconds are told beside seconds, which other work on a machine stretches.
+Figures to reach on 2 CPU cores, batch 256, at the same success: HopSkipJump and Square at ten times the records per second of
+either, PGD at twice. The network is mlp:64 on scikit-learn's digits, trained here; the peers get its weights, the same records (all
+labelled right), and an environment of their own with torch. Each attack is run several times in one process of each tool; the first
+run of ours, which compiles, is told apart. Processor seconds are told beside seconds, which other work on a machine stretches.
 
-    hopskipjump   10 iterations of 100 sqrt(n) probes: ours 2,500 questions a record; 2-norm
-    square        500 squares, size .1; the toolbox asks about each three times
+    hopskipjump   2-norm; success is the median distance
+    square        size .1; success is the share that is fooled; the toolbox asks about each square three times
     pgd           40 steps of .01 from one random start, size .1, no early end
 
-The toolbox's HopSkipJump goes through records one by one, so that fewer of them tell its speed.
+Every tool runs with several settings, for each has its own best. To each run of a peer belong two of ours: `equal`, of about as many
+questions (squares, steps), and `same`, of the fewest questions among ours that reach the peer's success. The toolbox's HopSkipJump goes
+through records one by one, so that fewer of them tell its speed; ours is judged by the same records.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +38,35 @@ import jaxattack as ja
 from jaxattack.attacks.evasion import PGD, HopSkipJump, Square
 from jaxattack.audit.environment import device, environment
 from jaxattack.perturb.labels import labels_of
-from jaxattack.types import Evasion, WhiteBox
+from jaxattack.types import Evasion, EvasionAttack, WhiteBox
 
-SIZE, STEPS, RATE, SQUARES, ITERATIONS = 0.1, 40, 0.01, 500, 10
-ATTACKS = {
-    "hopskipjump": HopSkipJump(queries=2500),
-    "square": Square(size=SIZE, queries=SQUARES + 2),
-    "pgd": PGD(size=SIZE, steps=STEPS, rate=RATE, early=False),
+SIZE, STEPS, RATE = 0.1, 40, 0.01
+QUESTIONS = {
+    "hopskipjump": (50, 60, 70, 80, 100, 125, 150, 200, 250, 350, 500, 1000, 2500),
+    "square": (12, 22, 32, 42, 62, 82, 102, 152, 202, 302, 502, 1002),
+    "pgd": (0,),
 }
+"""Of a record, at most, that are tried."""
+
+FOOLBOX = ((3, 20, 1), (5, 50, 1), (10, 20, 1), (10, 100, 1), (10, 100, 10), (20, 50, 1))
+"""HopSkipJump's iterations, probes of the first, and gamma; the rest as it comes."""
+
+TOOLBOX = ((5, 50), (10, 100), (20, 50))
+"""Iterations, and probes of the first."""
+
+SQUARES = (50, 100, 200, 500, 1000)
+
 TIMES = {"hopskipjump": 10, "square": 10, "pgd": 2}
 """As fast as the peers, to reach."""
+
+
+def attack_of(name: str, questions: int) -> EvasionAttack:
+    """With so many questions."""
+    if name == "hopskipjump":
+        return HopSkipJump(queries=questions)
+    if name == "square":
+        return Square(size=SIZE, queries=questions)
+    return PGD(size=SIZE, steps=STEPS, rate=RATE, early=False)
 
 
 def network(records: int) -> tuple[WhiteBox, np.ndarray, np.ndarray]:
@@ -56,29 +78,37 @@ def network(records: int) -> tuple[WhiteBox, np.ndarray, np.ndarray]:
     return victim.inside, victim.x[right].astype(float), victim.y[right]
 
 
-def ours(box: WhiteBox, x: np.ndarray, y: np.ndarray, repeats: int) -> dict[str, dict[str, Any]]:
-    """Each attack, several times after the one that compiles."""
-    rows = {}
-    for name, attack in ATTACKS.items():
-        runs = [run(lambda seed, attack=attack: attack(box, x, y, seed=seed), seed) for seed in range(1 + repeats)]
-        evasion: Evasion = runs[-1][2]
-        rows[name] = {
-            "records": len(x),
-            "first_seconds": runs[0][0],
-            "seconds": [each[0] for each in runs[1:]],
-            "processor_seconds": [each[1] for each in runs[1:]],
-            "success": evasion.among_right,
-            "questions": float(evasion.questions.mean()),
-            "l2": float(np.median(evasion.distance.l2[evasion.success])),
-            "linf": float(np.median(evasion.distance.linf[evasion.success])),
-        }
-    return rows
+def ours(box: WhiteBox, x: np.ndarray, y: np.ndarray, repeats: int, few: int) -> dict[str, list[dict[str, Any]]]:
+    """Each attack with each number of questions, several times after the run that compiles."""
+    return {
+        name: [timed(attack_of(name, each), box, x, y, repeats, few) | {"budget": each} for each in questions]
+        for name, questions in QUESTIONS.items()
+    }
 
 
-def run(attack: Any, seed: int) -> tuple[float, float, Evasion]:
+def timed(attack: EvasionAttack, box: WhiteBox, x: np.ndarray, y: np.ndarray, repeats: int, few: int) -> dict[str, Any]:
+    """Seconds, and medians over the runs of what they found."""
+    runs = [run(partial(attack, box, x, y), seed) for seed in range(1 + repeats)]
+    found = [each[2] for each in runs[1:]]
+    median = lambda values, part: float(np.median([np.median(part(each, values(each))) for each in found]))  # noqa: E731
+    fooled = lambda each, values: values[each.success]  # noqa: E731
+    return {
+        "records": len(x),
+        "first_seconds": runs[0][0],
+        "seconds": [each[0] for each in runs[1:]],
+        "processor_seconds": [each[1] for each in runs[1:]],
+        "success": float(np.median([each.among_right for each in found])),
+        "questions": float(found[-1].questions.mean()),
+        "l2": median(lambda each: each.distance.l2, fooled),
+        "linf": median(lambda each: each.distance.linf, fooled),
+        "l2_of_few": median(lambda each: each.distance.l2, lambda _, values: values[:few]),
+    }
+
+
+def run(attack: Callable[..., Evasion], seed: int) -> tuple[float, float, Evasion]:
     """Seconds, processor seconds, and what it found."""
     begin, processor = time.perf_counter(), time.process_time()
-    evasion = attack(seed)
+    evasion = attack(seed=seed)
     return time.perf_counter() - begin, time.process_time() - processor, evasion
 
 
@@ -87,8 +117,8 @@ def peers(options: argparse.Namespace, box: WhiteBox, x: np.ndarray, y: np.ndarr
     first, last = (jax.tree.map(np.asarray, box.variables.params["layers"][number]) for number in (0, 1))
     weights = {"w1": first["kernel"], "b1": first["bias"], "w2": last["kernel"], "b2": last["bias"]}
     settings = {
-        "size": SIZE, "steps": STEPS, "rate": RATE, "squares": SQUARES, "iterations": ITERATIONS,
-        "repeats": options.repeats, "few": options.few,
+        "size": SIZE, "steps": STEPS, "rate": RATE, "squares": SQUARES, "foolbox_settings": FOOLBOX,
+        "toolbox_settings": TOOLBOX, "repeats": options.repeats, "few": options.few,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         given, results = Path(folder) / "network.npz", Path(folder) / "peers.json"
@@ -104,33 +134,53 @@ def speed(row: Mapping[str, Any], seconds: str) -> float:
     return row["records"] / statistics.median(row[seconds])
 
 
-def ratios(rows: Mapping[str, Mapping[str, Any]], tools: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """How many times as fast as each tool each attack is, at which success."""
-    return [
-        {
-            "attack": name,
-            "tool": tool,
-            "times": speed(rows[name], "seconds") / speed(row, "seconds"),
-            "times_processor": speed(rows[name], "processor_seconds") / speed(row, "processor_seconds"),
-            "to_reach": TIMES[name],
-            "success": [rows[name]["success"], row["success"]],
-        }
-        for name in rows
-        for tool, by_attack in tools.items()
-        if (row := by_attack.get(name))
-    ]
+def reaches(name: str, own: Mapping[str, Any], peer: Mapping[str, Any]) -> bool:
+    """Whether a run of ours has the peer's success."""
+    if name != "hopskipjump":
+        return own["success"] >= peer["success"]
+    return own["l2" if peer["records"] == own["records"] else "l2_of_few"] <= peer["l2"]
+
+
+def compare(name: str, rows: Sequence[Mapping[str, Any]], tool: str, peer: Mapping[str, Any]) -> dict[str, Any]:
+    """How many times as fast as a run of a peer ours are: of as many questions, and of the same success."""
+    settings = peer["settings"]
+    asked = peer["questions"] if name == "hopskipjump" else settings.get("squares", 0) + 2
+    equal = min(rows, key=lambda row: abs(row["budget"] - asked))
+    same = next((row for row in rows if reaches(name, row, peer)), None)
+    return {
+        "attack": name, "tool": tool, "settings": settings, "peer": {key: peer[key] for key in ("questions", "success", "l2")},
+        "equal": times(equal, peer), "same": times(same, peer) if same else None, "to_reach": TIMES[name],
+    }  # fmt: skip
+
+
+def times(own: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, Any]:
+    """How many times as fast."""
+    return {
+        "budget": own["budget"],
+        "questions": own["questions"],
+        "success": own["success"],
+        "l2": own["l2" if peer["records"] == own["records"] else "l2_of_few"],
+        "times": speed(own, "seconds") / speed(peer, "seconds"),
+        "times_processor": speed(own, "processor_seconds") / speed(peer, "processor_seconds"),
+    }
+
+
+def _success(name: str, side: Mapping[str, Any]) -> str:
+    return f"{side['l2']:.2f}" if name == "hopskipjump" else f"{side['success']:.0%}"
 
 
 def show(result: Mapping[str, Any]) -> None:
     """The figures as tables."""
     runs = Table(title=f"{result['records']} records, {result['repeats']} runs each", title_justify="left")
-    for column in ("attack", "tool", "success", "asks", "2-norm", "seconds", "records/s", "cpu s"):
-        runs.add_column(column, justify="left" if column in ("attack", "tool") else "right", no_wrap=True)
-    for tool, rows in {"jaxattack": result["ours"], **result["peers"]}.items():
-        for name, row in rows.items():
+    for column in ("attack", "tool", "settings", "fooled", "asks", "2-norm", "seconds", "records/s", "cpu s"):
+        runs.add_column(column, justify="left" if column in ("attack", "tool", "settings") else "right", no_wrap=True)
+    for tool, by_attack in {"jaxattack": result["ours"], **result["peers"]}.items():
+        for name, row in ((name, row) for name, rows in by_attack.items() for row in rows):
+            settings = row["settings"].values() if "settings" in row else [row["budget"]]
             runs.add_row(
                 name,
                 tool,
+                " ".join(f"{each:g}" for each in settings),
                 f"{row['success']:.1%}",
                 f"{row['questions']:,.0f}",
                 f"{row['l2']:.3f}",
@@ -138,14 +188,36 @@ def show(result: Mapping[str, Any]) -> None:
                 f"{speed(row, 'seconds'):,.1f}",
                 f"{statistics.median(row['processor_seconds']):.3g}",
             )
-    times = Table(title="Times as fast", title_justify="left")
-    for column in ("attack", "than", "by seconds", "by processor seconds", "to reach"):
-        times.add_column(column, justify="left" if column in ("attack", "than") else "right")
+    ratios = Table(title="Times as fast, by seconds (by processor seconds)", title_justify="left")
+    for column in (
+        "attack",
+        "than",
+        "settings",
+        "its asks",
+        "its success",
+        "at as many",
+        "ours",
+        "at its success",
+        "ours at",
+        "asked",
+    ):
+        ratios.add_column(column, justify="left" if column in ("attack", "than", "settings") else "right")
     for row in result["ratios"]:
-        times.add_row(
-            row["attack"], row["tool"], f"{row['times']:.1f}", f"{row['times_processor']:.1f}", f"{row['to_reach']}"
+        success = partial(_success, row["attack"])
+        ratio = lambda side: f"{side['times']:.1f} ({side['times_processor']:.1f})" if side else "not reached"  # noqa: E731
+        ratios.add_row(
+            row["attack"],
+            row["tool"],
+            " ".join(f"{each:g}" for each in row["settings"].values()),
+            f"{row['peer']['questions']:,.0f}",
+            success(row["peer"]),
+            ratio(row["equal"]),
+            success(row["equal"]),
+            ratio(row["same"]),
+            f"{row['same']['budget']:,}" if row["same"] else "",
+            f"{row['to_reach']}",
         )
-    Console(width=100).print(runs, times)
+    Console(width=130).print(runs, ratios)
 
 
 def main() -> None:
@@ -159,11 +231,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     box, x, y = network(options.records)
-    rows = ours(box, x, y, options.repeats)
+    rows = ours(box, x, y, options.repeats, options.few)
     tools = peers(options, box, x, y) if options.peers else {"peers": {}, "versions": {}}
     result = {
         "records": len(x), "repeats": options.repeats, "ours": rows, "peers": tools["peers"],
-        "ratios": ratios(rows, tools["peers"]), "device": device(), "environment": environment() | {"peers": tools["versions"]},
+        "ratios": [
+            compare(name, rows[name], tool, peer)
+            for tool, by_attack in tools["peers"].items() for name, runs in by_attack.items() for peer in runs
+        ],
+        "device": device(), "environment": environment() | {"peers": tools["versions"]},
     }  # fmt: skip
     show(result)
     if options.out:

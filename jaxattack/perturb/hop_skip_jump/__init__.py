@@ -14,6 +14,12 @@ All records are at the same place of the same plan, so that a round is one batch
 within a program, where every record is asked at every place of the plan; `rounds` asks somebody outside, and only about
 records that still have to know. Both find the same points of the same keys.
 
+The u_b of an iteration are one table for all records, each ``features`` of them orthogonal to each other, and a record takes them with
+signs of its own, drawn from its key. Each u_b is uniform on the sphere, as in the paper, and so the estimate is as unbiased; but
+where probes fill a basis of d features, what is left across the direction is 1 - 2/pi of what it is by independent draws (36%). A
+table of normal numbers is drawn once, and not for each record: of 2,500 probes of small networks that took more time than the network.
+Given the table, records are independent; the table itself depends on no seed.
+
 In the max norm theta = d^(-2), a step follows the signs of v, and a bisection moves the point outside to a smaller ball of that norm
 around x. Distances are in whatever units the records have. A record for which no start is found stays at its last try.
 """

@@ -66,9 +66,9 @@ def plan(queries: int, features: int, within: Norm = "l2") -> Plan:
     error of the distance on linear models of 64 features:
 
         queries   B_1 = 20    30    50   100   200
-        250           .309  .308  .320  .415  .577
-        1,000         .076  .066  .062  .073  .119
-        2,500         .039  .032  .029  .026  .030
+        250           .231  .211  .212  .295  .452
+        1,000         .043  .034  .031  .042  .086
+        2,500         .021  .015  .013  .012  .017
 
     Args:
         queries: exactly, the record itself among them.

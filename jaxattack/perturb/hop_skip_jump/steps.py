@@ -14,6 +14,9 @@ from jaxattack.perturb.norms import Norm
 TINY = 1e-30
 """Keeps a direction of length 0 from dividing by it."""
 
+TABLE = 0
+"""The seed of the directions that all records share."""
+
 
 class Region(NamedTuple):
     """Where points may lie; each broadcasts to the records.
@@ -96,13 +99,42 @@ def radius(search: Search, within: Norm) -> Float[jax.Array, "record"]:
     return distance(search, within) / (features if within == "l2" else features**1.5)
 
 
+def directions(iteration: Any, probes: int, features: int) -> Float[jax.Array, "probe feature"]:
+    """The directions of an iteration, the same for all records: each uniform on the sphere, each ``features`` of them orthogonal.
+
+    They are the columns of Q in the QR decomposition of normal numbers, where R's diagonal is above 0 (Stewart 1980).
+
+    Args:
+        iteration: its number.
+        probes: how many; the first ones are orthogonal too.
+        features: of a record.
+    """
+    key, size = jax.random.fold_in(jax.random.key(TABLE), iteration), min(probes, features)
+    columns, upper = jnp.linalg.qr(jax.random.normal(key, (-(-probes // features), features, size)))
+    diagonal = jnp.diagonal(upper, axis1=1, axis2=2)[:, None]
+    columns = jnp.where(diagonal < 0, -columns, columns)
+    return columns.swapaxes(1, 2).reshape(-1, features)[:probes]
+
+
+def signs(keys: Key[jax.Array, "record"], number: Any, shape: tuple[int, ...]) -> Float[jax.Array, "record *feature"]:
+    """-1 and 1 for each record and feature, of its own key and the number of the iteration's first query."""
+    return jax.vmap(lambda key: jax.random.rademacher(jax.random.fold_in(key, number), shape, jnp.float32))(keys)
+
+
 def probe(
-    keys: Key[jax.Array, "record"], number: Any, search: Search, region: Region, within: Norm
-) -> Float[jax.Array, "record *feature"]:
-    """A point on the sphere around each record's point, clipped."""
-    draws = noise(keys, number, search.x.shape[1:])
-    unit = draws / by_record(norm(draws), draws)
-    return jnp.clip(search.point + by_record(radius(search, within), unit) * unit, region.low, region.high)
+    search: Search,
+    directions: Float[jax.Array, "probe feature"],
+    signs: Float[jax.Array, "record *feature"],
+    region: Region,
+    within: Norm,
+) -> Float[jax.Array, "probe record *feature"]:
+    """Points on the sphere around each record's point, clipped: the directions with the record's signs."""
+    length = by_record(radius(search, within), signs) * signs
+
+    def along(direction: jax.Array) -> jax.Array:
+        return jnp.clip(search.point + length * direction[None], region.low, region.high)
+
+    return jax.vmap(along)(directions.reshape(-1, *search.x.shape[1:]))
 
 
 def no_probes(search: Search) -> Tally:
@@ -110,11 +142,23 @@ def no_probes(search: Search) -> Tally:
     return Tally(jnp.zeros_like(search.x), jnp.zeros_like(search.x), jnp.zeros(len(search.x)))
 
 
-def count(tally: Tally, search: Search, point: jax.Array, outside: jax.Array, within: Norm) -> Tally:
-    """One probe of each record more."""
-    unit = (point - search.point) / by_record(jnp.maximum(radius(search, within), TINY), point)
-    sign = by_record(jnp.where(outside, 1.0, -1.0), unit)
-    return Tally(tally.signed + sign * unit, tally.plain + unit, tally.outside + outside.astype(tally.outside.dtype))
+def count(
+    tally: Tally,
+    search: Search,
+    points: Float[jax.Array, "probe record *feature"],
+    outside: Bool[jax.Array, "probe record"],
+    size: Any,
+    within: Norm,
+) -> Tally:
+    """The first ``size`` of some probes more, added one after another: how many are handed over at once changes no sum."""
+    far = by_record(jnp.maximum(radius(search, within), TINY), search.x)
+    signed, plain, outsiders = tally
+    for number in range(len(points)):
+        unit = jnp.where(number < size, (points[number] - search.point) / far, 0.0)
+        signed = signed + jnp.where(by_record(outside[number], unit), unit, -unit)
+        plain = plain + unit
+        outsiders = outsiders + (outside[number] & (number < size)).astype(outsiders.dtype)
+    return Tally(signed, plain, outsiders)
 
 
 def candidate(
