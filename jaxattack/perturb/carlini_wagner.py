@@ -3,11 +3,13 @@
     minimise |x' - x|^2 + c max(z_y - max_{i!=y} z_i, -kappa),    x' = (tanh w + 1) / 2 in the box, by Adam on w
 
 Toward a target t the margin is max_{i!=t} z_i - z_t. Away from the label the descent follows whichever other class is ahead, which on
-a linear model of several classes need not be the one with the nearest boundary; trying targets finds that.
+a linear model of several classes need not be the one with the nearest boundary; targets are those whose linearised boundaries are nearest.
 
-c grows tenfold until an example is found and is then halved in its bracket. Every search starts at the record; a record whose
-objective has not fallen by a ten thousandth since the last look rests until the next search, as in the authors' code, though here
-each for itself: what happens to it does not depend on the others.
+c grows tenfold until an example is found and is then halved in its bracket. Every search starts at the record. A record whose
+objective has not fallen by a ten thousandth since the last look rests until the next search in the authors' code; here, each for itself, so
+that what happens to it does not depend on the others, and after it has gone on with a tenth and a hundredth of its rate. Nor does
+a step go farther than a tenth of the distance of the nearest example known: the rate of the paper alone steps over near boundaries.
+A search that met an example on its first way alone does not end the growth of c: it rests where c is too small.
 """
 
 from __future__ import annotations
@@ -21,13 +23,20 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.perturb.ascent import Ascent, ascend, likeliest_others, repeated
+from jaxattack.perturb.ascent import Ascent, ascend, repeated
+from jaxattack.perturb.deepfool import boundaries
 from jaxattack.perturb.losses import at, largest_other, margin
 from jaxattack.perturb.norms import per_record
 from jaxattack.types import Inputs, Model, Variables
 
 FIRST, TENFOLD, LOOKS, LESS = 1e-3, 10.0, 10, 0.9999
 """The first c, how it grows, how often a search looks whether it still gains, and what it must: the authors' code."""
+
+STEPS = (1.0, 0.1, 0.01)
+"""Shares of the rate that a record steps by where its objective has stopped to fall never, once, twice; then it rests."""
+
+NEAR = 0.1
+"""The share of the distance to the nearest example that a step may go at most, so that records near a boundary are not stepped over."""
 
 _EDGE = 1 - 1e-6
 """Within the box, where tanh has a slope: the authors' code, too."""
@@ -94,37 +103,51 @@ class _Descent(NamedTuple):
 
     Attributes:
         step: taken.
+        stalls: looks at which a record's objective had not fallen.
         w: the place.
         moments: Adam's.
         share: the nearest example until now, of all searches.
         squared: its squared distance.
-        through: whether this search has found an example.
+        through: whether this search has found an example where it settles.
         objective: at the last look.
-        moving: whether a record has not come to rest.
         gradients: taken.
     """
 
     step: jax.Array | int
+    stalls: Int[jax.Array, "record"]
     w: Float[jax.Array, "record *feature"]
     moments: optax.OptState
     share: Float[jax.Array, "record *feature"]
     squared: Float[jax.Array, "record"]
     through: Bool[jax.Array, "record"]
     objective: Float[jax.Array, "record"]
-    moving: Bool[jax.Array, "record"]
     gradients: Int[jax.Array, "record"]
+
+
+def _nearest_others(
+    model: Model,
+    variables: Variables,
+    share: jax.Array,
+    span: jax.Array,
+    y: jax.Array,
+    count: int,
+    box: tuple[jax.Array, jax.Array, jax.Array],
+) -> Int[jax.Array, "target record"]:
+    """The classes other than a record's whose boundaries, linearised at the record, are nearest."""
+    to = boundaries(lambda share: model.apply(variables, share * span), share, y, box[0] / box[2], box[1] / box[2])
+    return jax.lax.top_k(-to.distance, count)[1].T
 
 
 @partial(jax.jit, static_argnames=("model", "targets"))
 def _carlini_wagner(model, targets, variables, x, y, box, free, kappa, searches, steps, rate):
     low, high, span = (part[None] for part in box)
     records, attempts = len(x), max(targets, 1)
-    target = likeliest_others(model, variables, x, y, targets).reshape(-1) if targets else None
+    target = _nearest_others(model, variables, x / span, span, y, targets, box).reshape(-1) if targets else None
     x, y = repeated(x, attempts), repeated(y, attempts)
     start = x / span
     middle, half = (high + low) / span / 2, (high - low) / span / 2
     free = (free[None] > 0) & (half > 0)
-    adam = optax.adam(rate)
+    adam, reach = optax.adam(1.0), jnp.sqrt((jnp.where(free, half, 0.0) ** 2).sum())
     unit = jnp.where(free, (start - middle) / jnp.where(half > 0, half, 1.0), 0.0)
     origin = jnp.arctanh(jnp.clip(unit, -1, 1) * _EDGE)
     look = jnp.maximum(steps // LOOKS, 1)
@@ -140,40 +163,45 @@ def _carlini_wagner(model, targets, variables, x, y, box, free, kappa, searches,
         fooled = (z.argmax(axis=1) != y) & (largest_other(z, y) - at(z, y) >= kappa)
         return value.sum(), (value, share, squared, fooled)
 
-    def descend(c, descent):
+    def descend(c, rate, descent):
         slope, (value, share, squared, fooled) = jax.grad(objective, has_aux=True)(descent.w, c)
-        nearer = fooled & (squared < descent.squared) & descent.moving
+        moving = descent.stalls < len(STEPS)
+        nearer = fooled & (squared < descent.squared) & moving
         updates: Any
         updates, moments = adam.update(jnp.where(jnp.isfinite(slope), slope, 0.0), descent.moments)
-        w = jnp.where(per_record(descent.moving, x), descent.w + updates, descent.w)
+        length = rate * jnp.asarray((*STEPS, 0.0), x.dtype)[descent.stalls]
         looking = descent.step % look == 0
-        gains = value < LESS * descent.objective
+        stalls = looking & moving & (value >= LESS * descent.objective)
+        settled = (descent.stalls > 0) | (descent.step >= steps - look)
         return _Descent(
             step=descent.step + 1,
-            w=w,
+            stalls=descent.stalls + stalls.astype(jnp.int32),
+            w=descent.w + per_record(length, x) * updates,
             moments=moments,
             share=jnp.where(per_record(nearer, x), share, descent.share),
             squared=jnp.where(nearer, squared, descent.squared),
-            through=descent.through | (fooled & descent.moving),
+            through=descent.through | (fooled & moving & settled),
             objective=jnp.where(looking, value, descent.objective),
-            moving=descent.moving & (gains | ~looking),
-            gradients=descent.gradients + descent.moving.astype(jnp.int32),
+            gradients=descent.gradients + moving.astype(jnp.int32),
         )
 
     def search(state):
         descent = _Descent(
             step=0,
+            stalls=jnp.zeros(len(x), jnp.int32),
             w=origin,
             moments=adam.init(origin),
             share=state.share,
             squared=state.squared,
             through=jnp.zeros(len(x), bool),
             objective=jnp.full(len(x), jnp.inf, x.dtype),
-            moving=jnp.ones(len(x), bool),
             gradients=state.gradients,
         )
+        rates = jnp.minimum(rate, NEAR * jnp.sqrt(state.squared) / reach)
         descent = jax.lax.while_loop(
-            lambda descent: (descent.step < steps) & descent.moving.any(), partial(descend, state.c), descent
+            lambda descent: (descent.step < steps) & (descent.stalls < len(STEPS)).any(),
+            partial(descend, state.c, rates),
+            descent,
         )
         high = jnp.where(descent.through, jnp.minimum(state.high, state.c), state.high)
         low = jnp.where(descent.through, state.low, jnp.maximum(state.low, state.c))

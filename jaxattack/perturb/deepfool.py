@@ -5,6 +5,7 @@ Within a box: a feature at its edge does not count where the boundary lies beyon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -65,6 +66,51 @@ def deepfool(
     return DeepFooled(example, np.sqrt((share.reshape(len(x), -1) ** 2).sum(axis=1)), counts.astype(int))
 
 
+class Boundaries(NamedTuple):
+    """The boundaries of each record with all classes, linearised at a place.
+
+    Attributes:
+        gap: how far the class's logit is above the record's.
+        away: the slope of that gap, where it can be followed.
+        norm: its length.
+        distance: to the boundary; infinite for the record's own class.
+    """
+
+    gap: Float[jax.Array, "record cls"]
+    away: Float[jax.Array, "record cls feature"]
+    norm: Float[jax.Array, "record cls"]
+    distance: Float[jax.Array, "record cls"]
+
+
+def boundaries(
+    logits: Callable[[jax.Array], jax.Array],
+    share: Float[jax.Array, "record *feature"],
+    own: Int[jax.Array, "record"],
+    low: jax.Array,
+    high: jax.Array,
+) -> Boundaries:
+    """The boundaries at a place.
+
+    Args:
+        logits: of records in shares of the ranges.
+        share: the place.
+        own: the class of each record.
+        low: the least shares.
+        high: the largest.
+    """
+    z, pull = jax.vjp(logits, share)
+    rows = jax.lax.map(lambda one: pull(jnp.broadcast_to(one, z.shape))[0], jnp.eye(z.shape[1], dtype=z.dtype))
+    slope, mine = jnp.moveaxis(rows, 0, 1).reshape(*z.shape, -1), own[:, None]
+    gap = z - jnp.take_along_axis(z, mine, axis=1)
+    away = slope - jnp.take_along_axis(slope, mine[:, :, None], axis=1)
+    # What a feature at the edge of the box cannot follow would leave every step short of the boundary.
+    at, (least, most) = share.reshape(len(share), 1, -1), (edge.reshape(1, 1, -1) for edge in (low, high))
+    away = jnp.where(((at <= least) & (away < 0)) | ((at >= most) & (away > 0)), 0.0, away)
+    norm = jnp.sqrt(jnp.sum(away**2, axis=2))
+    distance = jnp.where(jax.nn.one_hot(own, z.shape[1]) > 0, jnp.inf, jnp.abs(gap) / jnp.maximum(norm, 1e-12))
+    return Boundaries(gap, away, norm, distance)
+
+
 @partial(jax.jit, static_argnames="model")
 def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, overshoot) -> tuple[jax.Array, jax.Array]:
     low, high, span = (part[None] for part in box)
@@ -73,34 +119,15 @@ def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, over
     def logits(share):
         return model.apply(variables, share * span)
 
-    def slopes(share):
-        z, pull = jax.vjp(logits, share)
-        rows = jax.lax.map(lambda one: pull(jnp.broadcast_to(one, z.shape))[0], jnp.eye(z.shape[1], dtype=z.dtype))
-        return z, jnp.moveaxis(rows, 0, 1).reshape(*z.shape, -1)
-
-    def inside(share):
-        return logits(share).argmax(axis=1) == own
-
-    def free(share, away):
-        # What a feature at the edge of the box cannot follow would leave every step short of the boundary.
-        at = share.reshape(len(share), 1, -1)
-        edge = [(bound / span).reshape(1, 1, -1) for bound in (low, high)]
-        return jnp.where(((at <= edge[0]) & (away < 0)) | ((at >= edge[1]) & (away > 0)), 0.0, away)
-
     def step(state):
         share, count, moving = state
-        z, slope = slopes(share)
-        mine = own[:, None]
-        gap = z - jnp.take_along_axis(z, mine, axis=1)
-        away = free(share, slope - jnp.take_along_axis(slope, mine[:, :, None], axis=1))
-        norm = jnp.sqrt(jnp.sum(away**2, axis=2))
-        distance = jnp.where(jax.nn.one_hot(own, z.shape[1]) > 0, jnp.inf, jnp.abs(gap) / jnp.maximum(norm, 1e-12))
-        near = distance.argmin(axis=1)[:, None]
-        length = jnp.take_along_axis(jnp.abs(gap) / jnp.maximum(norm**2, 1e-12), near, axis=1)
-        move = length * jnp.take_along_axis(away, near[:, :, None], axis=1)[:, 0]
+        to = boundaries(logits, share, own, low / span, high / span)
+        near = to.distance.argmin(axis=1)[:, None]
+        length = jnp.take_along_axis(jnp.abs(to.gap) / jnp.maximum(to.norm**2, 1e-12), near, axis=1)
+        move = length * jnp.take_along_axis(to.away, near[:, :, None], axis=1)[:, 0]
         stepped = jnp.clip(share + (1 + overshoot) * move.reshape(share.shape), low / span, high / span)
         share = jnp.where(moving.reshape(-1, *[1] * (x.ndim - 1)), stepped, share)
-        return share, count + moving.astype(count.dtype), moving & inside(share)
+        return share, count + moving.astype(count.dtype), moving & (logits(share).argmax(axis=1) == own)
 
     def unfinished(state):
         _, count, moving = state
