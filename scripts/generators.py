@@ -44,12 +44,14 @@ def _score(audit: GeneratorAudit, evidence: Evidence, member) -> GeneratorFindin
     return score_generators(evidence, member, attacks=audit.attacks, seed=audit.seed)
 
 
-def table(found: Sequence[tuple[int, GeneratorFindings, GeneratorFindings]], attacks: Sequence[GeneratorAttack]) -> str:
+def table(
+    results: Sequence[tuple[int, GeneratorFindings, GeneratorFindings]], attacks: Sequence[GeneratorAttack]
+) -> str:
     """A row for each number of steps, in Markdown."""
     names = [attack.name for attack in attacks]
     lines = ["| steps | distance | " + " | ".join(f"{name} | null" for name in names) + " |"]
     lines.append("| --- " * (2 + 2 * len(names)) + "|")
-    for steps, targets, nothing in found:
+    for steps, targets, nothing in results:
         cells = [cell(findings, name) for name in names for findings in (targets, nothing)]
         lines.append(f"| {steps} | {targets.generators.distance:.2f} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -76,15 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> str:
     if words.references < 2:
         parser.error("references: give at least 2, of which half are attacked where nothing is to find")
     attacks = tuple(map(lookup, words.attacks))
-    found = []
+    results = []
     for steps in words.steps:
         audit = GeneratorAudit(
             dataset=load(words.data), prior=Prior(kind=words.kind, steps=steps), attacks=attacks, targets=words.targets,
             references=words.references, records=words.records,
         )  # fmt: skip
-        found.append((steps, *rows(audit)))
-        print(table(found[-1:], attacks).splitlines()[-1], flush=True)
-    text = table(found, attacks)
+        results.append((steps, *rows(audit)))
+        print(table(results[-1:], attacks).splitlines()[-1], flush=True)
+    text = table(results, attacks)
     print(text)
     return text
 

@@ -12,13 +12,11 @@ Nothing is kept of the generators: an audit that is stopped begins anew.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Bool
 
@@ -26,28 +24,22 @@ from jaxattack.attacks.membership.generators import (
     ATTACKS,
     DEFAULTS,
     Evidence,
-    Generated,
     GeneratorAttack,
-    able,
+    GeneratorView,
+    select_attacks,
 )
-from jaxattack.attacks.membership.generators.distances import nearest
 from jaxattack.attacks.naming import labelled
-from jaxattack.audit.entry import roc_findings
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.generator import (
     CostFindings,
-    GeneratorAttackFindings,
     GeneratorFindings,
-    GeneratorsFindings,
     Seconds,
 )
-from jaxattack.audit.generator_scores import precisions, set_attack, tied_share
+from jaxattack.audit.generator_judgement import count_samples, describe_generators, judge
 from jaxattack.audit.records import choose_records
-from jaxattack.audit.session import settings
 from jaxattack.audit.victim import input_ranges
 from jaxattack.data import fingerprint
 from jaxattack.data.designs import Halves
-from jaxattack.metrics import Spread, summarise
 from jaxattack.training.generators.gan import CRITIC_STEPS
 from jaxattack.training.generators.learn import Prior
 from jaxattack.training.generators.many import Generators, train_generators
@@ -185,13 +177,13 @@ def split(audit: GeneratorAudit) -> Part:
 def gather(audit: GeneratorAudit, part: Part, generators: Generators) -> Evidence:
     """What the attacker is handed: as many samples of each as the attacks read at most."""
     latent, samples = generators.sample(max(samples_of(audit), len(part.pool)), audit.seed)
-    made = Generated(samples, latent, generators)
+    both = GeneratorView(samples, latent, generators)
     return Evidence(
         records=part.records,
         shape=audit.dataset.shape,
         pool=part.pool,
-        targets=made.take(slice(0, audit.targets)),
-        references=made.take(slice(audit.targets, None)) if audit.references else None,
+        targets=both.take(slice(0, audit.targets)),
+        references=both.take(slice(audit.targets, None)) if audit.references else None,
     )
 
 
@@ -228,13 +220,13 @@ def score_generators(
     shape = len(evidence.targets.samples), len(evidence.records)
     if member.shape != shape:
         raise InputError(f"member has shape {member.shape} and there are {shape[0]} targets and {shape[1]} records.")
-    enough, refusals = able(attacks, evidence)
-    if not enough:
+    usable, refusals = select_attacks(attacks, evidence)
+    if not usable:
         raise InputError(f"no attack works: {refusals[0]}" if refusals else "attacks is empty: give at least one.")
     rows, notes = [], refusals
-    for label, attack in labelled(enough, ATTACKS).items():
+    for label, attack in labelled(usable, ATTACKS).items():
         try:
-            rows.append(_judge(label, attack, evidence, member, set_size, seed, progress))
+            rows.append(judge(label, attack, evidence, member, set_size, seed, progress))
         except InputError as refusal:
             notes.append(str(refusal))
     if not rows:
@@ -242,13 +234,13 @@ def score_generators(
     total = time.perf_counter() - begin
     return GeneratorFindings(
         title=name,
-        generators=_generators_findings(evidence, member),
+        generators=describe_generators(evidence, member),
         attacks=tuple(sorted(rows, key=lambda row: -row.auc)),
         notes=tuple(notes),
         cost=CostFindings(
             models=0,
             gradient_steps=0,
-            samples=_samples(evidence),
+            samples=count_samples(evidence),
             seconds=Seconds(train=0.0, attack=total, total=total),
             memory_bytes=peak_memory(),
             device=device(),
@@ -256,80 +248,3 @@ def score_generators(
         config={"attacks": [row.name for row in rows], "set_size": set_size, "seed": seed},
         environment=environment(),
     )
-
-
-def _judge(
-    label: str,
-    attack: GeneratorAttack,
-    evidence: Evidence,
-    member: np.ndarray,
-    set_size: int,
-    seed: int,
-    progress: Progress | None,
-) -> GeneratorAttackFindings:
-    """One attack's part of the findings."""
-    begin = time.perf_counter()
-    result = attack(evidence, seed=seed, progress=progress)
-    seconds = time.perf_counter() - begin
-    summary = summarise(result.scores, member)
-    precision = precisions(result.scores, member)
-    available = evidence.targets.samples.shape[1]
-    return GeneratorAttackFindings(
-        **vars(roc_findings(summary)),
-        name=label,
-        paper=attack.paper,
-        sees=attack.sees,
-        settings=settings(attack),
-        target_auc=summary.target_auc,
-        precision=Spread(
-            mean=float(precision.mean()), sd=float(precision.std(ddof=1)) if len(precision) > 1 else math.nan
-        ),
-        tied=tied_share(result.scores),
-        sets=set_attack(result.scores, member, set_size, seed),
-        samples=min(attack.samples, available),
-        references=len(evidence.references.samples) if attack.references and evidence.references else 0,
-        queries=result.queries,
-        gradient_steps=result.gradient_steps,
-        seconds=seconds,
-    )
-
-
-def _generators_findings(evidence: Evidence, member: np.ndarray) -> GeneratorsFindings:
-    generators, references = evidence.targets.generators, evidence.references
-    nets = None if generators is None else generators.networks
-    return GeneratorsFindings(
-        kind="samples" if nets is None else nets.kind,
-        targets=len(member),
-        references=0 if references is None else len(references.samples),
-        latent=None if nets is None else nets.latent,
-        steps=None,
-        parameters=None if generators is None else _parameters(cast(Generators, generators)),
-        members=int(member.sum(axis=1).max()),
-        records=member.shape[1],
-        pool=len(evidence.pool),
-        features=evidence.records.shape[1],
-        distance=_distance(evidence, member),
-    )
-
-
-def _parameters(generators: Generators) -> int:
-    leaves = jax.tree.leaves(generators.variables[0].params)
-    return sum(leaf[0].size for leaf in leaves)
-
-
-def _distance(evidence: Evidence, member: np.ndarray) -> float:
-    """How much farther new records are from samples than from as many real ones."""
-    count = min(len(evidence.pool), evidence.targets.samples.shape[1])
-    if not count:
-        return math.nan
-    real = nearest(evidence.records, evidence.pool[:count]).distance
-    ratios = [
-        nearest(evidence.records[~own], samples[:count]).distance.mean() / max(real[~own].mean(), 1e-12)
-        for own, samples in zip(member, evidence.targets.samples, strict=True)
-    ]
-    return float(np.mean(ratios))
-
-
-def _samples(evidence: Evidence) -> int:
-    parts = [evidence.targets, *([evidence.references] if evidence.references else [])]
-    return sum(part.samples.shape[0] * part.samples.shape[1] for part in parts)

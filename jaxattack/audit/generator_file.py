@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from jaxattack.attacks.membership.generators import Evidence, Generated
+from jaxattack.attacks.membership.generators import Evidence, GeneratorView
 from jaxattack.audit.victim import input_ranges
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
 from jaxattack.training.generators.prior import LEAST
@@ -27,7 +27,7 @@ from jaxattack.types import InputError
 _NEEDED, _OPTIONAL = ("samples", "records", "member", "pool"), "reference_samples"
 
 
-class GeneratedFile(NamedTuple):
+class SampleFile(NamedTuple):
     """What a file holds.
 
     Attributes:
@@ -39,7 +39,7 @@ class GeneratedFile(NamedTuple):
     member: Bool[np.ndarray, "target record"]
 
 
-def read_generated(path: str | Path) -> GeneratedFile:
+def read_samples(path: str | Path) -> SampleFile:
     """Read such a file.
 
     Raises:
@@ -78,10 +78,10 @@ def read_generated(path: str | Path) -> GeneratedFile:
         records=unit(records),
         shape=shape or (1,),
         pool=unit(pool),
-        targets=Generated(unit(samples)),
-        references=None if references is None else Generated(unit(references)),
+        targets=GeneratorView(unit(samples)),
+        references=None if references is None else GeneratorView(unit(references)),
     )
-    return GeneratedFile(evidence, member.astype(bool))
+    return SampleFile(evidence, member.astype(bool))
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from jaxattack.attacks.membership.generators import DEFAULTS, GeneratorAttack, lookup
 from jaxattack.audit.generator import audit_generators, score_generators
-from jaxattack.audit.generator_file import read_generated
+from jaxattack.audit.generator_file import read_samples
 from jaxattack.cli.choices import explained
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish
@@ -84,18 +84,18 @@ def generator(
         out: the report's folder; by default one in ./jaxattack-runs named after the settings, or beside the file.
     """
     output.check("generator")
-    named = tuple(map(lookup, attacks)) or DEFAULTS
+    methods = tuple(map(lookup, attacks)) or DEFAULTS
     if samples is not None:
         _refuse(data, generating)
-        return _from_file(samples, named, set_size, seed, output, out)
+        return _from_file(samples, methods, set_size, seed, output, out)
     dataset = load(data or "digits")
     words = asdict(generating)
     prior = Prior(kind=words.pop("kind"), latent=words.pop("latent"), steps=words.pop("steps"))
-    settings = [fingerprint(dataset), asdict(generating), list(map(repr, named)), set_size, seed]
+    settings = [fingerprint(dataset), asdict(generating), list(map(repr, methods)), set_size, seed]
     folder = out or RUNS / f"generator-{generating.kind}-{fingerprint_of(settings)[:8]}"
     with progress(output) as report:
         findings = audit_generators(
-            dataset=dataset, prior=prior, attacks=named, set_size=set_size, seed=seed, progress=report, **words
+            dataset=dataset, prior=prior, attacks=methods, set_size=set_size, seed=seed, progress=report, **words
         )
     return publish(folder, findings, output)
 
@@ -108,7 +108,7 @@ def _from_file(
     output: Output,
     out: Path | None,
 ) -> None:
-    evidence, member = read_generated(samples)
+    evidence, member = read_samples(samples)
     with progress(output) as report:
         findings = score_generators(
             evidence, member, attacks=attacks, set_size=set_size, seed=seed, name=samples.name, progress=report

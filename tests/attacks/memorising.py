@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxattack.attacks.membership.generators import Evidence, Generated
+from jaxattack.attacks.membership.generators import Evidence, GeneratorView
 from jaxattack.training.generators import Generators
 from jaxattack.training.generators.prior import Networks
 from jaxattack.types import Model, Variables
@@ -55,8 +55,8 @@ def memorising(kind, records, seed=0):
     logits = np.log(records / (1 - records)).astype(np.float32)
     one = Variables((jnp.asarray(codes), jnp.asarray(logits)), ())
     generators = Generators(NETWORKS[kind], (one, one))
-    made = np.stack([np.asarray(jax.nn.sigmoid(own)) for own in logits])
-    return Generated(made, codes, generators)
+    samples = np.stack([np.asarray(jax.nn.sigmoid(own)) for own in logits])
+    return GeneratorView(samples, codes, generators)
 
 
 def evidence(kind, *, leaks, seed=0, targets=2):
@@ -68,6 +68,6 @@ def evidence(kind, *, leaks, seed=0, targets=2):
         member[target, random.permutation(RECORDS)[: RECORDS // 2]] = True
         member[target + 1] = ~member[target]
     source = records if leaks else others
-    made = memorising(kind, np.stack([source[row] for row in member]), seed)
+    view = memorising(kind, np.stack([source[row] for row in member]), seed)
     references = memorising(kind, own[None, : RECORDS // 2], seed + 1)
-    return Evidence(records=records, shape=(FEATURES,), pool=pool, targets=made, references=references), member
+    return Evidence(records=records, shape=(FEATURES,), pool=pool, targets=view, references=references), member

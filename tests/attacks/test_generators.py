@@ -15,12 +15,12 @@ from jaxattack.attacks.membership.generators import (
     ATTACKS,
     Evidence,
     GanLeaks,
-    Generated,
+    GeneratorView,
     Logan,
     MonteCarlo,
-    able,
     logan,
     lookup,
+    select_attacks,
 )
 from jaxattack.attacks.membership.generators.distances import nearest
 from jaxattack.attacks.membership.generators.monte_carlo import LEVELS, histograms, near_share
@@ -173,11 +173,13 @@ def test_precision_and_the_set_attack_by_hand():
 
 def test_what_evidence_is_not_enough_for_is_refused_and_named():
     case, _ = CASES["vae", True]
-    enough, refusals = able([*ATTACKS.values()], case)
-    assert {attack.name for attack in enough} == {*ATTACKS} - {"logan-white"}
+    usable, refusals = select_attacks([*ATTACKS.values()], case)
+    assert {attack.name for attack in usable} == {*ATTACKS} - {"logan-white"}
     assert refusals == ["logan-white is of a gan and the target is a vae: leave it out."]
-    samples = Evidence(records=case.records, shape=case.shape, pool=case.pool, targets=Generated(case.targets.samples))
-    names = {attack.name for attack in able([*ATTACKS.values()], samples)[0]}
+    samples = Evidence(
+        records=case.records, shape=case.shape, pool=case.pool, targets=GeneratorView(case.targets.samples)
+    )
+    names = {attack.name for attack in select_attacks([*ATTACKS.values()], samples)[0]}
     assert names == {name for name in ATTACKS if lookup(name).sees == "samples" and not lookup(name).references}
     with pytest.raises(InputError, match="references and there are none"):
         GanLeaks()(samples)

@@ -14,10 +14,10 @@ from jaxattack.audit.generator import score_generators
 
 def test_references_stand_for_generators_that_learnt_from_neither_side():
     case, member = evidence("vae", leaks=True)
-    made = memorising("vae", np.stack([case.pool[:24], case.pool[24:]]))
-    nothing = null(dataclasses.replace(case, references=made))
-    np.testing.assert_array_equal(nothing.targets.samples[0], made.samples[0])
-    np.testing.assert_array_equal(nothing.references.samples[0], made.samples[1])
+    references = memorising("vae", np.stack([case.pool[:24], case.pool[24:]]))
+    nothing = null(dataclasses.replace(case, references=references))
+    np.testing.assert_array_equal(nothing.targets.samples[0], references.samples[0])
+    np.testing.assert_array_equal(nothing.references.samples[0], references.samples[1])
     attacks = (GanLeaks(calibrated=False),)
     leaking, blind = (
         score_generators(one, truth, attacks=attacks) for one, truth in ((case, member), (nothing, member[:1]))

@@ -13,7 +13,7 @@ from report.readable import check_page, figures, printed
 from jaxattack.attacks.membership.generators import GanLeaks, MonteCarlo, lookup
 from jaxattack.audit.findings import values
 from jaxattack.audit.generator import audit_generators, score_generators
-from jaxattack.audit.generator_file import read_generated
+from jaxattack.audit.generator_file import read_samples
 from jaxattack.cli import generator as command
 from jaxattack.cli.generator import Generating, generator
 from jaxattack.cli.output import Output
@@ -46,7 +46,7 @@ def save(folder, **changes):
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory):
-    evidence, member = read_generated(save(tmp_path_factory.mktemp("samples")))
+    evidence, member = read_samples(save(tmp_path_factory.mktemp("samples")))
     return score_generators(evidence, member, attacks=ATTACKS, set_size=5, name="a <generator>")
 
 
@@ -133,13 +133,13 @@ def test_more_than_memory_holds_is_refused_before_anything_is_trained(fields):
 )  # fmt: skip
 def test_a_file_that_is_something_else_is_refused(tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
-        read_generated(save(tmp_path, **changes))
+        read_samples(save(tmp_path, **changes))
 
 
 def test_one_generator_may_stand_without_its_axis(tmp_path):
     one = arrays(targets=1)
     path = save(tmp_path, samples=one["samples"][0], member=one["member"][0])
-    evidence, member = read_generated(path)
+    evidence, member = read_samples(path)
     assert (evidence.targets.samples.shape, member.shape) == ((1, RECORDS // 2, FEATURES), (1, RECORDS))
     with pytest.raises(InputError, match="does not exist"):
-        read_generated(tmp_path / "none.npz")
+        read_samples(tmp_path / "none.npz")

@@ -13,10 +13,10 @@ from __future__ import annotations
 from jaxattack.attacks.membership.generators.evidence import (
     SIGHTS,
     Evidence,
-    Generated,
     GeneratorAttack,
     GeneratorScores,
-    able,
+    GeneratorView,
+    select_attacks,
 )
 from jaxattack.attacks.membership.generators.gan_leaks import GanLeaks
 from jaxattack.attacks.membership.generators.logan import Logan
@@ -63,12 +63,12 @@ __all__ = [
     "SIGHTS",
     "Evidence",
     "GanLeaks",
-    "Generated",
     "GeneratorAttack",
     "GeneratorScores",
+    "GeneratorView",
     "Logan",
     "MonteCarlo",
     "Reconstruction",
-    "able",
     "lookup",
+    "select_attacks",
 ]

@@ -20,7 +20,7 @@ SIGHTS: tuple[Sight, ...] = ("samples", "latent", "weights")
 """From the least to the most; who sees more sees all before it."""
 
 
-class Generated(NamedTuple):
+class GeneratorView(NamedTuple):
     """Generators as an attacker has them.
 
     Attributes:
@@ -33,15 +33,17 @@ class Generated(NamedTuple):
     latent: np.ndarray | None = None
     generators: Generators | None = None
 
-    def first(self, count: int) -> Generated:
+    def first(self, count: int) -> GeneratorView:
         """The same with the first samples of each alone."""
         latent = None if self.latent is None else self.latent[:, :count]
-        return Generated(self.samples[:, :count], latent, self.generators)
+        return GeneratorView(self.samples[:, :count], latent, self.generators)
 
-    def take(self, part: slice) -> Generated:
+    def take(self, part: slice) -> GeneratorView:
         """Some of the generators."""
         latent = None if self.latent is None else self.latent[part]
-        return Generated(self.samples[part], latent, None if self.generators is None else self.generators.take(part))
+        return GeneratorView(
+            self.samples[part], latent, None if self.generators is None else self.generators.take(part)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +64,8 @@ class Evidence:
     records: Float[np.ndarray, "record feature"]
     shape: tuple[int, ...]
     pool: Float[np.ndarray, "own feature"]
-    targets: Generated
-    references: Generated | None = None
+    targets: GeneratorView
+    references: GeneratorView | None = None
 
     def __post_init__(self) -> None:
         features = int(np.prod(self.shape))
@@ -154,13 +156,13 @@ def require(attack: GeneratorAttack, evidence: Evidence) -> None:
         raise InputError(f"{attack.name} compares with references and there are none: give at least 1.")
 
 
-def able(attacks: Collection[GeneratorAttack], evidence: Evidence) -> tuple[list[GeneratorAttack], list[str]]:
+def select_attacks(attacks: Collection[GeneratorAttack], evidence: Evidence) -> tuple[list[GeneratorAttack], list[str]]:
     """The attacks that evidence is enough for, and why it is not for the others, in sentences."""
-    enough, refusals = [], []
+    usable, refusals = [], []
     for attack in attacks:
         try:
             require(attack, evidence)
-            enough.append(attack)
+            usable.append(attack)
         except InputError as refusal:
             refusals.append(str(refusal))
-    return enough, refusals
+    return usable, refusals

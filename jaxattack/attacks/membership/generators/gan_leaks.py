@@ -29,7 +29,7 @@ import optax
 from jaxtyping import Float
 
 from jaxattack.attacks.membership.generators.distances import nearest
-from jaxattack.attacks.membership.generators.evidence import Evidence, Generated, GeneratorScores, Sight, require
+from jaxattack.attacks.membership.generators.evidence import Evidence, GeneratorScores, GeneratorView, Sight, require
 from jaxattack.attacks.membership.generators.powell import powell, questions
 from jaxattack.training.generators.learn import KINDS
 from jaxattack.training.generators.prior import Networks, decode
@@ -92,34 +92,34 @@ class GanLeaks:
         """
         require(self, evidence)
         losses = self._losses(evidence.targets, evidence.records, progress)
-        searched = len(losses)
+        searches = len(losses)
         if self.calibrated:
             assert evidence.references is not None
             own = self._losses(evidence.references, evidence.records, progress)
-            losses, searched = losses - own.mean(axis=0), searched + len(own)
+            losses, searches = losses - own.mean(axis=0), searches + len(own)
         latent = 0 if self.access == "samples" else evidence.targets.latent.shape[2]  # type: ignore[union-attr]
         return GeneratorScores(
             -losses,
             queries=questions(self.iterations, latent) if self.access == "latent" else 0,
-            gradient_steps=searched * len(evidence.records) * self.steps if self.access == "weights" else 0,
+            gradient_steps=searches * len(evidence.records) * self.steps if self.access == "weights" else 0,
         )
 
     def _losses(
-        self, generated: Generated, records: Float[np.ndarray, "record feature"], progress: Progress | None
+        self, view: GeneratorView, records: Float[np.ndarray, "record feature"], progress: Progress | None
     ) -> Float[np.ndarray, "generator record"]:
         """Of each generator: the distance to the nearest sample, or the mean square that the search ends with."""
-        generated = generated.first(self.samples)
-        near = [nearest(records, samples) for samples in generated.samples]
+        view = view.first(self.samples)
+        near = [nearest(records, samples) for samples in view.samples]
         if self.access == "samples":
             return np.stack([one.distance for one in near])
-        if generated.latent is None or generated.generators is None:
+        if view.latent is None or view.generators is None:
             raise InputError(f"{self.name} needs {self.access}, and samples alone are there: leave it out.")
-        generators, rows = generated.generators, []
+        generators, rows = view.generators, []
         by_values = self.access == "latent"
         search, effort = (_by_values, self.iterations) if by_values else (_by_gradients, self.steps)
         for at, one in enumerate(near):
             own = jax.tree.map(lambda leaf, at=at: leaf[at], generators.variables)
-            start = jnp.asarray(generated.latent[at][one.sample])
+            start = jnp.asarray(view.latent[at][one.sample])
             rows.append(search(generators.networks, effort, own, start, jnp.asarray(records)))
             if progress:
                 progress(self.name, at + 1, len(near))

@@ -1,7 +1,7 @@
 """Powell's method (1964) of many points in lockstep: a minimum without derivatives, each point along directions of its own.
 
 An iteration goes along every direction in turn, then looks once beyond where it went, as Powell did: where that promises more, it
-goes along the way it came and that replaces the direction of the largest decrease. A line is searched with three questions: either
+goes along the way it came and that replaces the direction of the largest decrease. A line is searches with three questions: either
 side at the point's own step, and the lowest point of the parabola through the three values; the best of them is kept, so that no
 value ever rises.
 
