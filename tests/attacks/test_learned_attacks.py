@@ -29,10 +29,12 @@ PLANTED = (
     "layer_gradient_norms",
     "sensitivity_10_0.001",
     "view_divergence_10",
+    "round_features_5",
 )
 QUICK = {
     "nsh": {"branches": ((16,), (8,)), "joint": (16,)},
     "nasr": {"branches": (), "joint": (16,)},
+    "nasr-federated": {"branches": (), "joint": (16,)},
     "rapid": {"joint": (16,)},
 }
 ATTACKS: dict[str, Any] = {
@@ -69,6 +71,9 @@ def observations(z: np.ndarray, member: np.ndarray, y: np.ndarray) -> Observatio
     signals["sensitivity_10_0.001"] = np.concatenate([p, p * (1 - p)], axis=3)
     # Views of what is sure are answered alike.
     signals["view_divergence_10"] = np.sort(np.sqrt(p * (1 - p)), axis=3)
+    # At ten moments a loss and the norms of two layers.
+    moment = np.concatenate([np.logaddexp(0, -signals["phi"])[..., None], signals["layer_gradient_norms"]], axis=3)
+    signals["round_features_5"] = np.tile(moment, 10)
     return Observations(signals=signals, member=member, label=y)
 
 
