@@ -31,7 +31,7 @@ from jaxattack.attacks.extraction.substitute import (
     network,
     on_queries,
 )
-from jaxattack.attacks.search.descent import minimise
+from jaxattack.attacks.search.minimise import minimise
 from jaxattack.models.batches import pad_batch
 from jaxattack.training.ensemble import device_mesh
 from jaxattack.training.single import Membership
@@ -177,7 +177,7 @@ def multinomial(
     target: Float[jax.Array, "row cls"],
     weight: Float[jax.Array, "row"],
     ridge: float,
-    steps: int | Int[jax.Array, ""],
+    passes: int | Int[jax.Array, ""],
     start: Float[jax.Array, "feature+1 cls"],
 ) -> Float[jax.Array, "feature+1 cls"]:
     """Weights, the intercept last, of the least cross entropy with a ridge on all but the intercept.
@@ -187,7 +187,7 @@ def multinomial(
         target: distributions over the classes.
         weight: of each row.
         ridge: times half the squared weights, beside the mean loss of a row.
-        steps: of L-BFGS, at most.
+        passes: evaluations at most.
         start: weights to start from.
     """
     share = weight / jnp.maximum(jnp.sum(weight), 1.0)
@@ -198,7 +198,7 @@ def multinomial(
         entropy = jax.nn.logsumexp(logit, axis=1) - jnp.sum(logit * target, axis=1)
         return jnp.sum(entropy * share) + 0.5 * ridge * jnp.sum(both[:-1] ** 2)
 
-    return minimise(loss, start.ravel(), steps).reshape(start.shape)
+    return minimise(loss, start.ravel(), passes).reshape(start.shape)
 
 
 def _softmaxes(

@@ -5,8 +5,7 @@ at, and stops by itself, by Fredrikson et al. 2015's rule (algorithm 1):
 
     its cost is at most ``enough``, or has not improved within ``patience`` steps, or is no number.
 
-A stopped lane is masked: it moves no more, and its steps no longer count. `minimise` takes a smooth, convex loss to its
-optimum.
+A stopped lane is masked: it moves no more, and its steps no longer count.
 """
 
 from __future__ import annotations
@@ -17,14 +16,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
-from optax import tree
-
-GRADIENT = 1e-9
-"""The largest entry of the gradient at which a convex loss is at its optimum."""
-
-PAIRS = 20
-"""Steps, with the changes of the gradient, that a direction of L-BFGS is made of."""
 
 
 class Lanes(NamedTuple):
@@ -113,26 +104,3 @@ def _where(condition: jax.Array, new: Any, old: Any) -> Any:
     return jax.tree.map(
         lambda a, b: jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - condition.ndim)), a, b), new, old
     )
-
-
-def minimise(
-    loss: Callable[[jax.Array], jax.Array], start: Float[Array, "parameter"], steps: int | Int[Array, ""]
-) -> Float[Array, "parameter"]:
-    """Where a convex, smooth loss is least, by L-BFGS with a zoom line search, or as near as so many steps come."""
-    change = optax.with_extra_args_support(optax.lbfgs(memory_size=PAIRS))
-    look = optax.value_and_grad_from_state(loss)
-
-    def step(now: tuple[Any, Any, jax.Array, Any]) -> tuple[Any, Any, jax.Array, Any]:
-        point, state, _, number = now
-        value: Any
-        value, gradient = look(point, state=state)
-        updates, state = change.update(gradient, state, point, value=value, grad=gradient, value_fn=loss)
-        return optax.apply_updates(point, updates), state, value, number + 1
-
-    def unfinished(now: tuple[Any, Any, jax.Array, Any]) -> jax.Array:
-        _, state, before, number = now
-        slope = jnp.abs(tree.get(state, "grad")).max()
-        return (number < steps) & ((number == 0) | (slope > GRADIENT) & (tree.get(state, "value") < before))
-
-    infinite = jnp.full((), jnp.inf, start.dtype)
-    return jax.lax.while_loop(unfinished, step, (start, change.init(start), infinite, jnp.int32(0)))[0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.extraction.fitting import multinomial
-from jaxattack.attacks.search.descent import minimise
+from jaxattack.attacks.search.minimise import minimise
 
 
 @partial(jax.jit, static_argnames="passes")

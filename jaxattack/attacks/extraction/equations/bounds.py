@@ -31,8 +31,6 @@ RIDGE = 1e-3
 
 FINE = 1e-12
 """Bounds so near to each other are met by squares as well as arithmetic can."""
-FAR = 5.0
-"""So many half widths of excess show that squares ended far from the least."""
 WITHIN = 1e-2
 """Half widths by which bounds may be exceeded: where queries lie at thresholds, next to nothing is consistent without."""
 SQUARES = 100
@@ -150,15 +148,8 @@ def consistent(limits: Bounds, start: np.ndarray | None = None) -> Estimate:
         limits: the bounds.
         start: Float["column cls"], weights to start from; by default step 1 finds some.
     """
-    linear = _linear(limits)
-    best: Estimate | None = None
-    for weight in (start, linear, linear / 2, np.zeros_like(linear)):
-        if weight is not None and (best is None or best.excess > FAR):
-            candidate = _squares(
-                limits, _squares(_coarse(limits), weight).weight if limits.space == "logarithm" else weight
-            )
-            best = candidate if best is None or candidate.excess < best.excess else best
-    assert best is not None
+    weight = _linear(limits) if start is None else start
+    best = _squares(limits, _squares(_coarse(limits), weight).weight if limits.space == "logarithm" else weight)
     return best if limits.space == "logarithm" or limits.width.max() < FINE else _centre(limits, best)
 
 

@@ -6,7 +6,6 @@
                   the sigmoids by their sum, as scikit-learn does
     network       V act(W x + b) + c                                   weight0, bias0, weight1, bias1
     rbf           sum_r a_r exp(-gamma |x - x_r|^2) + b                representer, coefficient, gamma, bias
-    polynomial    sum_r a_r (gamma x.x_r + coef0)^degree + b           the same, and coef0
 
 phi is a feature map (`features`); where it is not plain numbers, ``center`` and ``scale`` are parameters too.
 """
@@ -58,14 +57,6 @@ def rbf_logits(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
     """Of kernel logistic regression with a Gaussian kernel."""
     apart = ((x[:, None] - p["representer"][None]) ** 2).sum(axis=2)
     return jnp.exp(-p["gamma"] * apart) @ p["coefficient"] + p["bias"][None]
-
-
-@cache
-def polynomial_logits(degree: int) -> Logits:
-    """Of kernel logistic regression with a polynomial kernel."""
-    return lambda p, x: (
-        (p["gamma"] * (x @ p["representer"].T) + p["coef0"]) ** degree @ p["coefficient"] + p["bias"][None]
-    )
 
 
 @cache
