@@ -1,7 +1,7 @@
 """What membership attacks find of a target for 4, 8, 16, 64 and 256 models trained, the same for all of them.
 
     python scripts/few_models.py                              scikit-learn's digits, networks of 128 units
-    python scripts/few_models.py --data location30.npz --records 2400 --activation tanh --targets 34
+    python scripts/few_models.py --data location30.npz --records 2400 --activation tanh --targets 20
 
 So many models, an even number, are attacked. What an attack may train is counted, whatever it trains:
 
