@@ -61,8 +61,8 @@ def generator(
     Without options: trains four variational autoencoders on halves of scikit-learn's digits, and two of the attacker's own on
     other digits, in one program, and runs every attack that works on them but logan-black.
 
-    With a file, generators that somebody else trained are attacked by their samples: an .npz of samples, records, member (0 or
-    1) and pool, and perhaps reference_samples.
+    With a file, generators that somebody else trained are attacked by their samples: an .npz of samples, records, pool and
+    member, ones and zeros, and perhaps reference_samples.
 
     GENERATORS
 
