@@ -77,6 +77,7 @@ OPTIMISED = {registry.YoqoQuery, registry.OsloQueries, registry.CanaryQueries}
 DISTILLED = {registry.Trajectory}  # tests/audit/test_trajectories.py
 # Of models that were trained in their own way: tests/training/learners/test_fixmatch.py and test_federated.py.
 TAUGHT = {registry.ViewDivergence, registry.RoundFeatures}
+RELATED = {registry.Imitation, registry.NearestPhi}  # to other models, or other records: tests/audit/test_imitations.py
 named = pytest.mark.parametrize("name", [*DIRECTIONS, *MOVED])
 
 
@@ -139,7 +140,7 @@ def test_every_kind_of_signal_has_a_direction():
     public = [getattr(registry, name) for name in registry.__all__]
     kinds = {kind for kind in public if isinstance(kind, type)} - {registry.Outputs}
     assert {*SIGNALS} <= {*DIRECTIONS}
-    assert {type(lookup(name)) for name in DIRECTIONS | MOVED} == kinds - OPTIMISED - DISTILLED - TAUGHT
+    assert {type(lookup(name)) for name in DIRECTIONS | MOVED} == kinds - OPTIMISED - DISTILLED - TAUGHT - RELATED
 
 
 def test_what_is_tried_on_has_learnt_its_members_and_nothing_else(by_heart, elsewhere):
