@@ -170,8 +170,13 @@ def served(*words: str) -> Iterator[tuple[str, subprocess.Popen]]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            url = next(match[1] for line in process.stderr if (match := re.search(r"(http://[\d.:]+)", line)))
-            yield url, process
+            lines: list[str] = []
+            for line in process.stderr:
+                lines.append(line)
+                if match := re.search(r"(http://[\d.:]+)", line):
+                    yield match[1], process
+                    return
+            raise RuntimeError(f"{' '.join(command)} told no address: {''.join(lines)}")
         finally:
             process.kill()
 

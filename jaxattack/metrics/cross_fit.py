@@ -28,7 +28,7 @@ def cross_fitted_accuracy(ranked: Ranked) -> float:
     descending, member = ranked.ascending[::-1], ranked.member[::-1]
     at = _tried(np.append(descending[1:] != descending[:-1], True)[None])
     start = np.append(0, at[0, :0:-1] + 1)
-    second = _second_half(ranked.shape[1])[ranked.order[::-1] % ranked.shape[1]]
+    second = ranked.of_records(_second_half(ranked.shape[1]))[::-1]
 
     def counts(side: Bool[np.ndarray, "score"]) -> Counts:
         up_to = np.cumsum(np.add.reduceat(side, start, dtype=np.int64))

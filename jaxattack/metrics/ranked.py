@@ -6,12 +6,15 @@ cuts; the curves of single targets (`TargetCurves`) are taken some targets at a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxattack.metrics.roc import Roc, allowed, ordered_curve, require_numbers
+
+PLACES = 2**20  # looked up at a time
 
 
 class Ranked(NamedTuple):
@@ -37,11 +40,11 @@ class Ranked(NamedTuple):
             InputError: NaN.
         """
         order = np.argsort(scores, axis=None)
+        ascending, inside = scores.ravel()[order], member.ravel()[order]
+        require_numbers(ascending)
         if scores.size <= np.iinfo(np.int32).max:
             order = order.astype(np.int32)
-        ascending = scores.ravel()[order]
-        require_numbers(ascending)
-        return cls(order, ascending, member.ravel()[order], scores.shape)
+        return cls(order, ascending, inside, scores.shape)
 
     def curve(self) -> Roc:
         """The pooled curve, of some members and some others."""
@@ -58,10 +61,23 @@ class Ranked(NamedTuple):
         """
         below = np.searchsorted(self.ascending, cuts)
         size = np.diff(below, prepend=0, append=len(self.ascending))
-        out = np.empty(self.shape, number.dtype)
+        out = np.empty(len(self.order), number.dtype)
         others, members = (np.repeat(row, size) for row in number)
-        out.ravel()[self.order] = np.where(self.member, members, others)
+        values = np.where(self.member, members, others)
+        for part in self._parts():
+            out[self.order[part]] = values[part]
+        return out.reshape(self.shape)
+
+    def of_records(self, values: Bool[np.ndarray, "record"]) -> Bool[np.ndarray, "score"]:
+        """What is said of records, for each score in order."""
+        out = np.empty(len(self.order), bool)
+        for part in self._parts():
+            out[part] = values[self.order[part] % self.shape[1]]
         return out
+
+    def _parts(self) -> Iterator[slice]:
+        """Slices of the scores: NumPy takes eight bytes for each place that it is given in four."""
+        return (slice(start, start + PLACES) for start in range(0, len(self.order), PLACES))
 
 
 class TargetCurves(NamedTuple):
