@@ -14,8 +14,8 @@ Sections, each with the rows of its paper where there are any:
     curves    labels alone: agreement against queries, of three ways to choose them
     relu      exact extraction of networks with one hidden layer (Carlini, Jagielski, Mironov 2020)
     deep      with two and three hidden layers
-    heldout   exact extraction of networks that nothing was tuned on: other shapes, several outputs, and networks trained by
-              scikit-learn and answered through ONNX in float64 and float32, as numbers, softmax and sigmoid
+    heldout   exact extraction of networks of other shapes, that nothing was tuned on, and of networks trained by scikit-learn and
+              answered through ONNX in float64 and float32, as numbers, softmax and sigmoid, on which float32 and sigmoid were tuned
     head      the last layer of a language model (Carlini et al. 2024)
 
 Queries are the attack's own, without those that verify what was stolen, and errors are exact; seconds are of this process, oracle included, on the device that is printed. Every row is a
@@ -103,7 +103,7 @@ DEEP = {
 }
 
 HELD_OUT = 20261129
-"""The seed of victims that were looked at only once everything was settled."""
+"""The seed of victims: random ones that nothing was tuned on, and trained ones on which the reading of float32 and of one sigmoid was."""
 
 SHAPES = (
     (25, 12, 1), (50, 60, 1), (120, 24, 4), (7, 14, 2), (30, 20, 1), (300, 40, 1), (64, 48, 3),
@@ -474,7 +474,7 @@ def theft(oracle: ja.Oracle, victim: ReluNetwork, seed: int) -> Row:
 
 
 def heldout(_: Path | None, seeds: int) -> Iterator[Row]:
-    """Victims that nothing was tuned on."""
+    """Random victims that nothing was tuned on, and trained ones behind ONNX."""
     for sizes in SHAPES:
         for seed in range(seeds):
             victim = network(sizes, (HELD_OUT, seed))
