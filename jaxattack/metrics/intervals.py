@@ -74,7 +74,7 @@ def area_interval(area: float, positives: int, negatives: int, confidence: float
     Example:
         >>> low, high = area_interval(1.0, 3, 30)  # three copies above all of thirty independent models
         >>> round(low, 3), high
-        (0.679, 1.0)
+        (0.68, 1.0)
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95.")
