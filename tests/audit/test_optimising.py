@@ -74,7 +74,7 @@ def test_a_model_answers_what_was_found_on_the_other_half(finished, asked, name)
     folds = query_folds(plan.member)
     assert folds.tolist() == [0, 0, 1, 1] * 3
     work = optimising.work_of(plan, (signal.reads,))
-    variables = optimising._variables(plan, work, np.arange(MODELS))
+    variables = optimising.variables_of(plan, work, np.arange(MODELS))
     values = asked.signal(signal.name)
     assert values.shape == (MODELS, len(DATA), signal.queries, 2)
     np.testing.assert_array_equal(values[:, 0, 0, 1], 1 - folds)
