@@ -75,7 +75,7 @@ def test_a_dataclass_is_checked_when_it_has_been_made():
 
 
 def test_the_rooms_are_under_it():
-    with pytest.raises(WrongShapeError, match="ordered_curve: ordered is not"):
+    with pytest.raises(WrongShapeError, match="require_numbers: ordered is not"):
         jaxattack.metrics.roc_curve(np.zeros(3, int), np.array([True, False, True]))
     for name, module in sys.modules.items():
         if name.startswith(tuple(f"{room}." for room in CHECKED)):
