@@ -115,13 +115,14 @@ def _search(model, norm, targets, variables, x, y, box, free, size, steps):
         there = to_hyperplane(start, slope, -margin - _inner(slope, start - walk.share), ground, norm)
         far, far_there = (jnp.maximum(ball.length(change), 1e-8) for change in (here, there))
         alpha = per_record(jnp.minimum(far / (far + far_there), ALPHA), start)
-        moved = (1 - alpha) * (walk.share + ETA * here) + alpha * (start + ETA * there)
-        moved = jnp.clip(moved, ground.low, ground.high)
+        # Means of changes and not of places: what is not free stays as it is to the last bit, and a category a whole number.
+        change = (1 - alpha) * (walk.share - start + ETA * here) + alpha * ETA * there
+        moved = jnp.clip(start + change, ground.low, ground.high)
         fooled = model.apply(variables, moved * span).argmax(axis=1) != label
         distance = jnp.where(fooled, ball.length(moved - start), jnp.inf)
         going = repeated(~near(walk.distance), targets)
         nearer = going & (distance < walk.distance)
-        back = jnp.where(per_record(fooled, start), BETA * moved + (1 - BETA) * start, moved)
+        back = jnp.where(per_record(fooled, start), start + BETA * (moved - start), moved)
         return _Walk(
             step=walk.step + 1,
             share=jnp.where(per_record(going, start), back, walk.share),
@@ -167,12 +168,12 @@ def to_hyperplane(
     room = ground.free * jnp.where(toward > 0, ground.high - share, share - ground.low)
     steep = jnp.abs(slope) * ground.free
     reach = jnp.ones_like(steep) if norm == "linf" else steep
-    wanted = jnp.abs(gap)
+    height = jnp.abs(gap)
 
-    def closed(pace):
+    def at_pace(pace):
         length = jnp.minimum(per_record(pace, share) * reach, room)
         left = _sum(jnp.where(per_record(pace, share) * reach < room, steep * reach, 0.0))
-        return length, wanted - _sum(steep * length), left
+        return length, height - _sum(steep * length), left
 
     def unfinished(state):
         turn, _, going = state
@@ -180,13 +181,13 @@ def to_hyperplane(
 
     def step(state):
         turn, pace, going = state
-        _, missing, left = closed(pace)
-        going = going & (missing > 1e-6 * wanted) & (left > 0)
+        _, missing, left = at_pace(pace)
+        going = going & (missing > 1e-6 * height) & (left > 0)
         return turn + 1, pace + jnp.where(going, missing / jnp.maximum(left, _TINY**2), 0.0), going
 
-    begin = 0, jnp.zeros_like(wanted), wanted > 0
+    begin = 0, jnp.zeros_like(height), height > 0
     _, pace, _ = jax.lax.while_loop(unfinished, step, begin)
-    return toward * closed(pace)[0]
+    return toward * at_pace(pace)[0]
 
 
 def _sum(each: jax.Array) -> jax.Array:

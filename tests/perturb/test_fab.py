@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from jaxattack.attacks.evasion import FAB
 from jaxattack.perturb.ascent import Ground
 from jaxattack.perturb.fab import to_hyperplane
-from jaxattack.types import InputError
+from jaxattack.types import InputError, Inputs, Model, Variables, WhiteBox
 
 ORDERS = {"linf": np.inf, "l2": 2}
 
@@ -69,6 +69,32 @@ def test_it_ends_within_a_hundredth_of_the_nearest_boundary_of_a_linear_victim(n
     clear = np.abs(least - size) > 0.01 * size
     np.testing.assert_array_equal(sized.success[clear], (least < size)[clear] | ~sized.right[clear])
     assert sized.gradients < evasion.gradients == len(x) * (CLASSES - 1) * 10
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_category_that_a_model_reads_as_a_whole_number_stays_one_on_the_way(norm):
+    weight, shift = np.random.default_rng(3).standard_normal(FEATURES), np.linspace(-2, 2, 7)
+    weight[1] = 0.0
+
+    def apply(variables, x):
+        coded = (x[:, 1:2] == jnp.arange(7.0)[None]).astype(jnp.float32)
+        score = x @ jnp.asarray(weight, jnp.float32) + coded @ jnp.asarray(shift, jnp.float32)
+        return jnp.stack([score, -score], axis=1)
+
+    inputs = Inputs(low=np.zeros(FEATURES), high=np.full(FEATURES, 6.0), categories=np.array([0, 7, 0, 0, 0, 0]))
+    box = WhiteBox(
+        model=Model(lambda _: Variables({}, {}), apply, None), variables=Variables({}, {}), inputs=inputs, classes=2
+    )
+    x = np.random.default_rng(4).uniform(2, 4, (42, FEATURES))
+    x[:, 1] = np.arange(42) % 7
+    score = x @ weight + shift[x[:, 1].astype(int)]
+    evasion = FAB(norm=norm, steps=10)(box, x, (score < 0).astype(int))
+    least = np.abs(score) / np.linalg.norm(weight, {"linf": 1, "l2": 2}[norm]) / 6
+    far = {"linf": evasion.distance.linf, "l2": evasion.distance.l2}[norm]
+    reachable = least < 0.2 if norm == "linf" else least < 0.25
+    assert reachable.sum() > 10
+    assert evasion.success[reachable].all()
+    np.testing.assert_allclose(far[reachable], least[reachable], rtol=0.01)
 
 
 def test_two_classes_have_one_target_and_a_flat_model_no_example():
