@@ -128,6 +128,13 @@ def test_a_weight_is_tried_on_what_those_before_it_did_not_get_through(victims, 
     assert not through_at_once & set(left)
 
 
+def test_a_rate_of_the_max_norm_is_not_taken_for_one_along_the_gradient(victims):
+    victim = victims["squeeze"]
+    alarm = Alarm(victim.inside.model, tuple(defence for defence, _ in victim.chain))
+    ascents = adaptive.Adaptive(attack=PGD(size=SIZE, rate=0.01), penalty=alarm)._ascents()
+    assert [(ascent.direction, ascent.rate) for ascent in ascents] == [("l2", None), (None, 0.01)]
+
+
 def test_a_refusal_is_no_success_and_a_refused_record_is_wrong(victims):
     victim = victims["squeeze"]
     evasion = evade(victim, PGD(size=SIZE, steps=30), records=120).evasion

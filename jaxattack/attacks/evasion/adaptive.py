@@ -83,9 +83,12 @@ class Adaptive(WhiteBoxAttack):
         return Examples(example, gradients, {"past the detectors' model": 1 - len(pending) / len(x)})
 
     def _ascents(self) -> tuple[Any, ...]:
-        """The ascent; before PGD in the max norm the same along the gradient itself, from the record, where no detector is alarmed."""
+        """The ascent; before PGD in the max norm the same along the gradient itself, from the record, where no detector is alarmed.
+
+        A rate of PGD is a length in the max norm, and would be a far shorter step along the gradient: that has the one by default.
+        """
         if isinstance(self.attack, PGD) and self.attack.norm == "linf" and self.attack.direction is None:
-            along = replace(self.attack, direction="l2", random=False, restarts=1)
+            along = replace(self.attack, direction="l2", random=False, restarts=1, rate=None)
             return along, self.attack
         return (self.attack,)
 
