@@ -7,12 +7,12 @@ either, PGD at twice. The network is mlp:64 on scikit-learn's digits, trained he
 labelled right), and an environment of their own with torch. Each attack is run several times in one process of each tool; the first
 run of ours, which compiles, is told apart. Processor seconds are told beside seconds, which other work on a machine stretches.
 
-    hopskipjump   2-norm; success is the median distance
+    hopskipjump   2-norm; success is the median distance, where no fewer are fooled
     square        size .1; success is the share that is fooled; the toolbox asks about each square three times
     pgd           40 steps of .01 from one random start, size .1, no early end
 
-Every tool runs with several settings, for each has its own best. To each run of a peer belong two of ours: `equal`, of about as many
-questions (squares, steps), and `same`, of the fewest questions among ours that reach the peer's success. The toolbox's HopSkipJump goes
+Every tool runs with several settings, for each has its own best. To each run of a peer belong two of ours: `equal`, of the fewest
+questions (squares, steps) tried that are no fewer than its own, or the most where it has more; and `same`, of the fewest that reach its success. The toolbox's HopSkipJump goes
 through records one by one, so that fewer of them tell its speed; ours is judged by the same records.
 """
 
@@ -89,16 +89,16 @@ def ours(box: WhiteBox, x: np.ndarray, y: np.ndarray, repeats: int, few: int) ->
 def timed(attack: EvasionAttack, box: WhiteBox, x: np.ndarray, y: np.ndarray, repeats: int, few: int) -> dict[str, Any]:
     """Seconds, and medians over the runs of what they found."""
     runs = [run(partial(attack, box, x, y), seed) for seed in range(1 + repeats)]
-    found = [each[2] for each in runs[1:]]
-    median = lambda values, part: float(np.median([np.median(part(each, values(each))) for each in found]))  # noqa: E731
+    evasions = [each[2] for each in runs[1:]]
+    median = lambda values, part: float(np.median([np.median(part(each, values(each))) for each in evasions]))  # noqa: E731
     fooled = lambda each, values: values[each.success]  # noqa: E731
     return {
         "records": len(x),
         "first_seconds": runs[0][0],
         "seconds": [each[0] for each in runs[1:]],
         "processor_seconds": [each[1] for each in runs[1:]],
-        "success": float(np.median([each.among_right for each in found])),
-        "questions": float(found[-1].questions.mean()),
+        "success": float(np.median([each.among_right for each in evasions])),
+        "questions": float(evasions[-1].questions.mean()),
         "l2": median(lambda each: each.distance.l2, fooled),
         "linf": median(lambda each: each.distance.linf, fooled),
         "l2_of_few": median(lambda each: each.distance.l2, lambda _, values: values[:few]),
@@ -136,16 +136,16 @@ def speed(row: Mapping[str, Any], seconds: str) -> float:
 
 def reaches(name: str, own: Mapping[str, Any], peer: Mapping[str, Any]) -> bool:
     """Whether a run of ours has the peer's success."""
-    if name != "hopskipjump":
-        return own["success"] >= peer["success"]
-    return own["l2" if peer["records"] == own["records"] else "l2_of_few"] <= peer["l2"]
+    if own["success"] < peer["success"]:
+        return False
+    return name != "hopskipjump" or own["l2" if peer["records"] == own["records"] else "l2_of_few"] <= peer["l2"]
 
 
 def compare(name: str, rows: Sequence[Mapping[str, Any]], tool: str, peer: Mapping[str, Any]) -> dict[str, Any]:
     """How many times as fast as a run of a peer ours are: of as many questions, and of the same success."""
     settings = peer["settings"]
     asked = peer["questions"] if name == "hopskipjump" else settings.get("squares", 0) + 2
-    equal = min(rows, key=lambda row: abs(row["budget"] - asked))
+    equal = next((row for row in rows if row["budget"] >= asked), rows[-1])
     same = next((row for row in rows if reaches(name, row, peer)), None)
     return {
         "attack": name, "tool": tool, "settings": settings, "peer": {key: peer[key] for key in ("questions", "success", "l2")},
@@ -195,7 +195,7 @@ def show(result: Mapping[str, Any]) -> None:
         "settings",
         "its asks",
         "its success",
-        "at as many",
+        "at as many or more",
         "ours",
         "at its success",
         "ours at",
