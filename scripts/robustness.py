@@ -195,8 +195,8 @@ def evasion(options: argparse.Namespace) -> tuple[dict[str, Any], list[Table], F
 
 def past(victim: Victim, attack: PGD, attacker: str, options: argparse.Namespace) -> dict[str, Any]:
     """How many of the records that were right an attack got past the victim and its defence, with an interval."""
-    made = evade(victim, attack, adaptive=attacker == "adaptive", records=options.records, seed=options.seed).evasion
-    fooled, right = int((made.success & made.right).sum()), int(made.right.sum())
+    result = evade(victim, attack, adaptive=attacker == "adaptive", records=options.records, seed=options.seed).evasion
+    fooled, right = int((result.success & result.right).sum()), int(result.right.sum())
     print(f"{victim.name}, {attacker}, {attack.norm} {attack.size:g}: {fooled} of {right}", flush=True)
     return {"fooled": fooled, "right": right, "interval": [float(end) for end in clopper_pearson(fooled, right)]}
 
@@ -204,14 +204,14 @@ def past(victim: Victim, attack: PGD, attacker: str, options: argparse.Namespace
 def evasion_table(rows: dict[str, Any], victim: str) -> Table:
     """A row a defence, an attacker and a norm."""
     first = next(iter(rows.values()))["attacks"]["unaware"]
-    right = next(iter(first.values()))["right"]
-    table = Table(title=f"Of {right} records of {victim} that were right, PGD gets past it", box=box.SIMPLE_HEAD)
-    for number, head in enumerate(("defence", "attacker", "right", "refused", *first)):
+    table = Table(title=f"Of so many records of {victim} that were right, PGD gets past it", box=box.SIMPLE_HEAD)
+    for number, head in enumerate(("defence", "attacker", "right", "refused", "of", *first)):
         table.add_column(head, justify="right" if number > 1 else "left")
     for name, row in rows.items():
         for attacker, cells in row["attacks"].items():
             figures = (f"{cell['fooled'] / cell['right']:.1%}" for cell in cells.values())
-            table.add_row(name, attacker, f"{row['right']:.2%}", f"{row['refused']:.2%}", *figures)
+            right = str(next(iter(cells.values()))["right"])  # before an attack, and so the same of all of them
+            table.add_row(name, attacker, f"{row['right']:.2%}", f"{row['refused']:.2%}", right, *figures)
     return table
 
 
