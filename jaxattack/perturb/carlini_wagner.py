@@ -66,8 +66,9 @@ def carlini_wagner(
         kappa: how far another logit must be above the label's.
         searches: over c.
         steps: of each.
-        rate: of Adam.
-        targets: the likeliest other classes that are each moved to, for the nearest of all; 0 to move away from the label.
+        rate: of Adam, at most.
+        targets: the other classes with the nearest boundaries, linearised at the record, that are each moved to, for the nearest of
+            all; 0 to move away from the label.
     """
 
     def program(x, y, number, box, free):  # noqa: ARG001 (nothing is random)

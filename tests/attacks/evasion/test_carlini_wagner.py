@@ -24,7 +24,7 @@ def test_of_two_classes_it_is_the_nearest_point_of_the_boundary():
     x = np.random.default_rng(4).uniform(1, 3, (40, FEATURES))
     evasion = CarliniWagner()(both.box, x, both.label(x))
     assert evasion.success.all()
-    np.testing.assert_allclose(evasion.distance.l2, nearest(both, x), rtol=0.01)
+    np.testing.assert_allclose(evasion.distance.l2, nearest(both, x), rtol=1e-4)  # as docs/evasion.md says
 
 
 def test_of_more_classes_it_is_the_nearest_point_of_the_nearest_boundary_unless_it_moves_away_from_the_label():
