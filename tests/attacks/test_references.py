@@ -41,6 +41,17 @@ def test_counts_and_sums_are_those_of_the_references_written_out(design, protoco
             np.testing.assert_allclose(mean[row], naive, rtol=1e-7)
 
 
+@pytest.mark.parametrize("size", [1e6, 1e12, 1e30])
+def test_means_of_confidences_of_any_size_are_those_of_the_references(size):
+    member = complementary(8, 30, seed=1)
+    x = -size * np.random.default_rng(2).random((8, 30, 1))
+    mean = choose_references(member, np.arange(8), PROTOCOLS[0]).log_mean(x, member)
+    for target in range(8):
+        there = member & reference_mask(member, target, PROTOCOLS[0])
+        naive = logsumexp(x, axis=0, b=there[:, :, None]) - np.log(there.sum(axis=0))[:, None]
+        np.testing.assert_allclose(mean[target], naive, rtol=1e-7)
+
+
 @pytest.mark.parametrize("design", ["halves", "exact"])
 def test_a_record_has_as_many_references_a_side_whether_the_target_has_it_or_not(design):
     member = DESIGNS[design](12, 200, seed=0)

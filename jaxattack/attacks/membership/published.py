@@ -178,5 +178,5 @@ def _overall_deviation(phi, side, references: References, lengths, blocks: list[
         return sums
 
     total, squares = np.sum(map_threads(block_sums, blocks), axis=0)
-    number = lengths * phi.shape[1] * phi.shape[2]
+    number = lengths * float(phi[0].size)  # counts are in four bytes, which their product need not fit
     return np.sqrt(np.maximum(squares / number - (total / number) ** 2, 0.0))

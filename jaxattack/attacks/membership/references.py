@@ -115,17 +115,18 @@ class References:
             return mean
         top = x.max(axis=0)
         below = top - x
-        bin_of = np.floor(below / BIN).astype(np.int32)
+        bin_of = np.floor(below / BIN)
         out = np.full((len(self.targets), *x.shape[1:]), -math.inf)
-        for number in np.flatnonzero(np.bincount(bin_of.ravel())).tolist():
-            here = bin_of == number
-            share = np.exp(number * BIN - below, out=np.zeros(x.shape), where=here if number else True)
-            if not number:
-                share *= here
+        number = 0.0
+        while number < math.inf:
+            # Bins are that wide, but for rounding: far down, that of the product is any number.
+            share = np.exp(np.clip(number * BIN - below, -2 * BIN, 1.0))
+            share *= bin_of == number
             total = self.total(self.prepare(share), side)
             part = np.log(total, out=np.full(out.shape, -math.inf), where=total > 0)
             part -= number * BIN
             np.logaddexp(out, part, out=out)
+            number = float(np.where(bin_of > number, bin_of, math.inf).min())
         return out + top - count
 
     def includes(self, models: Int[np.ndarray, "target"], records: int) -> Bool[np.ndarray, "target record"]:
