@@ -43,7 +43,7 @@ from jaxattack.audit.findings.membership import CostFindings, MembershipFindings
 from jaxattack.audit.scoring import MembershipResult
 from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
-from jaxattack.npz import UnreadableError, map_npy, open_arrays, printable, read_npy, reason
+from jaxattack.npz import UnreadableError, free_memory, map_npy, open_arrays, printable, read_npy, reason
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_arguments, check_ids
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
@@ -73,7 +73,7 @@ def read_observations(
         (4, 6)
     """
     try:
-        arrays = (_from_folder if (Path(path) / "member.npy").is_file() else _from_archive)(Path(path))
+        arrays = (_from_folder if Path(path).is_dir() else _from_archive)(Path(path))
     except FileNotFoundError as error:
         raise InputError(
             f"{path} does not exist: give an .npz with member, label, and logits, probability or phi."
@@ -194,6 +194,11 @@ def _by_query(
         raise InputError(
             f"{where}: {name} has shape {values.shape} and member {member.shape}: give [model, record] or "
             "[model, record, query]."
+        )
+    if values.dtype != np.float32 and 4 * values.size > (room := free_memory()):
+        raise InputError(
+            f"{where}: {name} has dtype {values.dtype}, takes {4 * values.size:,} bytes as float32 and {room:,} are free: give it "
+            "as float32, which is read from a folder's file as it is needed."
         )
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is told
         values = _numbers(where, name, values).astype(np.float32, copy=False)

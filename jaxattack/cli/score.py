@@ -52,7 +52,9 @@ def score(
     """
     output.check("membership" if target is None else "target")
     _refuse_useless(target, verdicts, all_scores)
-    folder = out or observations.with_suffix(".report")
+    if observations.is_dir():
+        observations = observations.resolve()  # . and .. are no names
+    folder = out or observations.parent / f"{observations.stem if observations.is_file() else observations.name}.report"
     declared_attacks = attacks_from(attacks, protocol)
     read = read_observations(observations, declared_attacks, target=target)
     if (folder / SCORES).resolve() == observations.resolve():

@@ -103,7 +103,7 @@ class Observations:
         return self.ask(signal)
 
     def only(self, signals: Iterable[Signal]) -> Observations:
-        """The same observations with these signals alone, each in memory.
+        """The same observations with these signals alone, each loaded once.
 
         Raises:
             InputError: as `of`.

@@ -9,7 +9,7 @@ import pytest
 from attacks.planted import complementary, observe
 
 from jaxattack.attacks.membership import LiRA, leave_one_out, lira
-from jaxattack.audit import read_observations
+from jaxattack.audit import observations, read_observations
 from jaxattack.audit.findings import values
 from jaxattack.audit.observations import score_records
 from jaxattack.types import InputError
@@ -58,5 +58,16 @@ def test_scoring_takes_memory_for_scores_and_blocks_alone(folder, monkeypatch):
 
 def test_a_folder_without_members_is_no_observations(tmp_path):
     np.save(tmp_path / "phi.npy", np.zeros((4, 6)))
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="has no member and label: it holds phi; add it"):
         read_observations(tmp_path)
+
+
+def test_numbers_that_are_converted_are_refused_where_they_would_not_fit(tmp_path, monkeypatch):
+    np.savez(tmp_path / "o.npz", member=np.eye(4, 6), label=np.zeros(6, int), phi=np.zeros((4, 6)))
+    for name, array in np.load(tmp_path / "o.npz").items():
+        np.save(tmp_path / f"{name}.npy", array)
+    monkeypatch.setattr(observations, "free_memory", lambda: 95)
+    with pytest.raises(InputError, match="takes 96 bytes as float32 and 95 are free"):
+        read_observations(tmp_path)
+    np.save(tmp_path / "phi.npy", np.zeros((4, 6), np.float32))
+    assert read_observations(tmp_path).models == 4
