@@ -162,6 +162,11 @@ class Attack:
             draft = self.run(Theft(oracle, np.random.default_rng(seed), seed, pool, progress or (lambda *_: None)))
         except BudgetSpent as refusal:
             raise too_small(self, oracle.access, refusal) from refusal
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"the equations that {self.name} reads off this victim's answers have no solution ({error}): the victim is "
+                "of another family; choose path-finding or retraining."
+            ) from error
         return replace(draft, attack=self.name, cost=oracle.ledger - before)
 
     def __call__(
@@ -176,13 +181,7 @@ class Attack:
         """Steal the model and verify it, as `jaxattack.types.ExtractionAttack` says."""
         require(self, oracle, pool)
         allowance = allow(self, oracle, verification)
-        try:
-            draft = self.steal(allowance, seed=seed, pool=pool, progress=progress)
-        except np.linalg.LinAlgError as error:
-            raise InputError(
-                f"the equations that {self.name} reads off this victim's answers have no solution ({error}): the victim is "
-                "of another family; choose path-finding or retraining."
-            ) from error
+        draft = self.steal(allowance, seed=seed, pool=pool, progress=progress)
         return verified(draft, oracle, allowance, verification, seed=seed, pool=pool)
 
 

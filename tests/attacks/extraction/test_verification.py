@@ -74,21 +74,15 @@ class _Scripted(Attack):
     def needs(self, access):
         return 1
 
-    def steal(self, oracle, *, seed=0, pool=None, progress=None):
-        before, rng = oracle.ledger, np.random.default_rng(seed)
-        x = uniform(oracle.access.inputs, self.queries, rng) if pool is None else pool[: self.queries]
+    def run(self, theft):
+        x = theft.pool
+        x = uniform(theft.access.inputs, self.queries, theft.rng) if x is None else x[: self.queries]
         try:
-            oracle(x)
+            theft.oracle(x)
         except BudgetSpent as spent:
             x = x[: spent.left]
-            oracle(x)
-        return Draft(
-            attack=self.name,
-            stolen=None,
-            answer=self.model(x),
-            cost=oracle.ledger - before,
-            exact=self.exact,
-        )
+            theft.oracle(x)
+        return Draft(stolen=None, answer=self.model(x), exact=self.exact)
 
 
 def _right(x):
@@ -263,8 +257,9 @@ def test_equations_without_a_solution_end_in_a_sentence():
     def singular(x):
         return np.linalg.inv(np.zeros((2, 2)))
 
-    with pytest.raises(InputError, match="the equations that scripted reads .* have no solution"):
-        _Scripted(model=singular)(_linear())
+    for theft in (_Scripted(model=singular), _Scripted(model=singular).steal):
+        with pytest.raises(InputError, match="the equations that scripted reads .* have no solution"):
+            theft(_linear())
 
 
 def test_the_same_seed_verifies_on_the_same_inputs():

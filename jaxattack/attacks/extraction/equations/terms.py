@@ -16,9 +16,10 @@ from jaxtyping import Bool, Float
 from scipy.linalg import helmert
 
 from jaxattack.attacks.extraction.asking import log_probability
+from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.types import Access, Answer, OracleError
 
-ROUNDING = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8}
+ROUNDING = {precision: epsilon / 2 for precision, epsilon in EPSILON.items()}
 """Half the distance from 1 to the next number, of each precision."""
 
 _TINY = {"float64": 1e-300, "float32": 1e-36, "bfloat16": 1e-36}

@@ -22,9 +22,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
 
-from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.peeling import Peeling
@@ -36,14 +34,13 @@ from jaxattack.attacks.extraction.relu.polish import (
     solve_last_layer,
     surrogate,
 )
-from jaxattack.attacks.extraction.verification import Attack
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import (
     NUMBERS,
     Access,
     BudgetSpent,
     Draft,
     InputError,
-    Oracle,
     Progress,
     at_least,
     config,
@@ -96,32 +93,22 @@ class ReluDeep(Attack):
         sizes = (int(np.prod(access.inputs.shape)), *self.hidden, width)
         return sum((before + 1) * after for before, after in pairwise(sizes)) // width
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
-        """Steal the network; see `ExtractionAttack.steal`.
+    def run(self, theft: Theft) -> Draft:
+        """Steal the network.
 
         Raises:
             InputError: answers that are no float64 logits or probabilities, features that are no numbers, or a budget
                 that ends before anything was learnt.
         """
-        require(self, oracle, pool)
-        _require_exact(oracle.access)
-        before = oracle.ledger
-        rng = np.random.default_rng(seed)
-        victim = Victim(oracle, rng)
-        peeling = Peeling(victim, self.hidden, self.lines, self.idle, rng)
+        _require_exact(theft.access)
+        victim = Victim(theft.oracle, theft.rng)
+        peeling = Peeling(victim, self.hidden, self.lines, self.idle, theft.rng)
         notes: dict[str, Any] = {}
         try:
-            network, reason = self._steal(peeling, notes, progress)
+            network, reason = self._steal(peeling, notes, theft.report)
         except BudgetSpent as refusal:
             if victim.queries <= victim.features:
-                raise too_small(self, oracle.access, refusal) from refusal
+                raise
             network = _surrogate(peeling) if peeling.network is None else peeling.network
             reason = f"{refusal} Until then {peeling.summary()}"
         widths = [len(layer.bias) for layer in peeling.layers]
@@ -129,23 +116,20 @@ class ReluDeep(Attack):
         notes["missing"] = sum(self.hidden) - sum(widths)
         network = victim.frame.network(network)
         return Draft(
-            attack=self.name,
             stolen=network,
             answer=partial(victim.frame.answer, network),
             parameters=network.parameters,
             model=relu_model(network.sizes),
-            cost=oracle.ledger - before,
             stop=reason,
             notes=notes,
         )
 
-    def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress | None) -> tuple[ReluNetwork, str]:
+    def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress) -> tuple[ReluNetwork, str]:
         """The stolen network, and why it is not exact."""
         if not peeling.first():
             return _surrogate(peeling), f"The first layer is not complete: {peeling.summary()}"
         for layer in range(1, len(self.hidden)):
-            if progress is not None:
-                progress("layers", layer, len(self.hidden))
+            progress("layers", layer, len(self.hidden))
             if not peeling.next():
                 return _surrogate(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
         for _ in range(REPAIRS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.types import Access
 
 
@@ -31,5 +32,4 @@ class Noise(NamedTuple):
     @classmethod
     def of(cls, access: Access) -> Noise:
         """As the service documents it."""
-        unit = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}[access.precision]
-        return cls(unit, 0.0 if access.decimals is None else 0.5 * 10.0**-access.decimals)
+        return cls(EPSILON[access.precision], 0.0 if access.decimals is None else 0.5 * 10.0**-access.decimals)

@@ -19,17 +19,18 @@ exact: its affine part is returned as further neurons, and ``stop`` says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.frame import Frame
 from jaxattack.attacks.extraction.relu.network import relu_model
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.stages import Plan, Result, steal
-from jaxattack.attacks.extraction.verification import Attack, allow, verified
+from jaxattack.attacks.extraction.verification import Attack, Theft, allow, verified
 from jaxattack.attacks.search.lockstep import Task, run, run_many
 from jaxattack.types import (
     NUMBERS,
@@ -38,7 +39,6 @@ from jaxattack.types import (
     Draft,
     Extraction,
     InputError,
-    Ledger,
     Oracle,
     Progress,
     Snapshot,
@@ -81,14 +81,7 @@ class Relu(Attack):
         outputs = access.classes - (access.level == "probability")
         return (-(-neurons // max(outputs, 1)) + 1) * (access.inputs.low.size + 1) + 6 * neurons + 20
 
-    def steal(
-        self,
-        oracle: Oracle,
-        *,
-        seed: int = 0,
-        pool: Shaped[np.ndarray, "record *feature"] | None = None,
-        progress: Progress | None = None,
-    ) -> Draft:
+    def run(self, theft: Theft) -> Draft:
         """Steal the network.
 
         Returns:
@@ -96,13 +89,8 @@ class Relu(Attack):
             refinement, and ``notes`` the neurons found, the lines searched, and how far the network was off on fresh
             inputs (``residual``), and by how many bits that is below their spread (``bits``).
         """
-        require(self, oracle, pool)
-        frame, before = Frame.of(oracle.access), oracle.ledger
-        try:
-            result = run(_task(self, oracle, frame, seed, progress))
-        except BudgetSpent as refusal:
-            raise too_small(self, oracle.access, refusal) from refusal
-        return _draft(self, result, frame, oracle.ledger - before)
+        frame = Frame.of(theft.access)
+        return _draft(run(_task(self, theft.oracle, frame, theft.rng, theft.report)), frame)
 
 
 def extract_many(
@@ -137,22 +125,25 @@ def extract_many(
         require(attack, oracle, None)
     frames, before = [Frame.of(oracle.access) for oracle in oracles], [oracle.ledger for oracle in oracles]
     allowances = [allow(attack, oracle, verification) for oracle in oracles]
-    run_of = [_task(attack, *each, None) for each in zip(allowances, frames, seeds, strict=True)]
+    tasks = [
+        _task(attack, oracle, frame, np.random.default_rng(seed), lambda *_: None)
+        for oracle, frame, seed in zip(allowances, frames, seeds, strict=True)
+    ]
     results: list[Extraction | InputError] = []
     for result, frame, oracle, allowance, start, seed in zip(
-        run_many(run_of), frames, oracles, allowances, before, seeds, strict=True
+        run_many(tasks), frames, oracles, allowances, before, seeds, strict=True
     ):
         if isinstance(result, BudgetSpent):
             results.append(too_small(attack, oracle.access, result))
         elif isinstance(result, InputError):
             results.append(result)
         else:
-            draft = _draft(attack, result, frame, oracle.ledger - start)
+            draft = replace(_draft(result, frame), attack=attack.name, cost=oracle.ledger - start)
             results.append(verified(draft, oracle, allowance, verification, seed=seed))
     return results
 
 
-def _task(attack: Relu, oracle: Oracle, frame: Frame, seed: int, progress: Progress | None) -> Task:
+def _task(attack: Relu, oracle: Oracle, frame: Frame, rng: np.random.Generator, report: Progress) -> Task:
     plan = Plan(
         frame.centre.size,
         attack.hidden,
@@ -166,22 +157,19 @@ def _task(attack: Relu, oracle: Oracle, frame: Frame, seed: int, progress: Progr
 
     def ask(z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
         outputs = frame.outputs(oracle(frame.records(z)))
-        if progress is not None:
-            queries = oracle.ledger.queries - start
-            progress("queries", queries, max(needs, queries))
+        queries = oracle.ledger.queries - start
+        report("queries", queries, max(needs, queries))
         return outputs
 
-    return Task(steal(plan, np.random.default_rng(seed)), ask)
+    return Task(steal(plan, rng), ask)
 
 
-def _draft(attack: Relu, result: Result, frame: Frame, cost: Ledger) -> Draft:
+def _draft(result: Result, frame: Frame) -> Draft:
     network = frame.network(result.network)
     earlier = tuple(Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in result.earlier)
     return Draft(
-        attack=attack.name,
         stolen=network,
         answer=partial(frame.answer, network),
-        cost=cost,
         parameters=network.parameters,
         model=relu_model(network.sizes),
         stop=result.reason,
