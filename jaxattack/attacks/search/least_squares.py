@@ -184,7 +184,7 @@ def polish(
 def descend(
     residual: Residual, starts: Parameters, data: Data, *, steps: int, tolerance: float, rate: float = 1e-2
 ) -> list[dict[str, np.ndarray]]:
-    """The best parameters of every start by Adam, in float64, best start first.
+    """The best parameters of every start by Adam, in float32, best start first.
 
     Args:
         residual: of one query.

@@ -114,32 +114,27 @@ def _advance(search: Search[Any], answer: np.ndarray | InputError | None, result
 
 
 def meter(search: Search[Result]) -> Search[tuple[Result, int]]:
-    """The same search; it returns the number of its queries too."""
-    queries, step = 0, search.send
-    answer: Any = None
-    try:
-        while True:
-            batch = step(answer)
-            queries += len(batch)
-            try:
-                step, answer = search.send, (yield batch)
-            except InputError as error:
-                queries -= len(batch)
-                step, answer = search.throw, error
-    except StopIteration as stop:
-        return stop.value, queries
+    """The same search; it returns the number of its queries that were answered too."""
+    return _relay(search, lambda batch: batch)
 
 
 def zoom(search: Search[Result], scale: float) -> Search[Result]:
     """The same search, in coordinates that are ``scale`` times as large."""
-    step = search.send
+    result, _ = yield from _relay(search, lambda batch: batch * scale)
+    return result
+
+
+def _relay(search: Search[Result], change: Ask) -> Search[tuple[Result, int]]:
+    """The same search, each batch changed; it returns how many queries were answered too."""
+    answered, step = 0, search.send
     answer: Any = None
     try:
         while True:
-            batch = step(answer)
+            batch = change(step(answer))
             try:
-                step, answer = search.send, (yield batch * scale)
+                step, answer = search.send, (yield batch)
+                answered += len(batch)
             except InputError as error:
                 step, answer = search.throw, error
     except StopIteration as stop:
-        return stop.value
+        return stop.value, answered

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.kinks import find_kinks
+from jaxattack.attacks.extraction.relu.kinks import seek_kinks
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.peel import Layer
 from jaxattack.attacks.extraction.relu.regions import Precision, measure
@@ -130,7 +130,7 @@ def _search(
     evaluate: Evaluate, lines: Lines, origin: np.ndarray, direction: np.ndarray, grid: Float[np.ndarray, "line point"]
 ) -> Lines:
     direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    kinks = find_kinks(lambda x: evaluate(x)[:, None], origin, direction, grid)
+    kinks = run(Task(seek_kinks(origin, direction, grid), lambda x: evaluate(x)[:, None]))
     return Lines(
         np.concatenate([lines.origin, origin]),
         np.concatenate([lines.direction, direction]),

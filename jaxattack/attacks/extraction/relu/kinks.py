@@ -15,7 +15,7 @@ and |u| / |v| of order 1) are reported as an interval that was not resolved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,10 +31,7 @@ from jaxattack.attacks.extraction.relu.intervals import (
     resolution_of,
 )
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.search.lockstep import Task, run
 from jaxattack.types import InputError
-
-__all__ = ["Kinks", "Noise", "find_kinks", "seek_kinks", "tangents"]
 
 FEWEST = 3
 """Samples without which nothing is known of any line."""
@@ -61,8 +58,6 @@ class Kinks(NamedTuple):
         unresolved: Float["interval 3"], line, lower and upper t of the intervals that hold kinks too close to part, or
             whose answers are not finite.
         end: Float["line 2"], the first and the last t of each line with a finite answer.
-        queries: how many queries it took.
-        rounds: how many calls.
         scale: Float["output"], S of the module's contract.
     """
 
@@ -73,27 +68,12 @@ class Kinks(NamedTuple):
     error: Float[np.ndarray, "kink"]
     unresolved: Float[np.ndarray, "interval 3"]
     end: Float[np.ndarray, "line 2"]
-    queries: int
-    rounds: int
     scale: Float[np.ndarray, "output"]
 
     @property
     def jump(self) -> Float[np.ndarray, "kink output"]:
         """The slope after less the slope before."""
         return self.right - self.left
-
-    def of(self, line: int) -> Kinks:
-        """The kinks of one line."""
-        here = self.line == line
-        return self._replace(
-            line=self.line[here],
-            position=self.position[here],
-            left=self.left[here],
-            right=self.right[here],
-            error=self.error[here],
-            unresolved=self.unresolved[self.unresolved[:, 0] == line],
-            end=self.end[[line]],
-        )
 
 
 def tangents(points: int, reach: float = 1e4) -> Float[np.ndarray, "point"]:
@@ -102,38 +82,21 @@ def tangents(points: int, reach: float = 1e4) -> Float[np.ndarray, "point"]:
     return np.tan(np.linspace(-end, end, points))
 
 
-def find_kinks(
-    evaluate: Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query output"]],
-    origin: Float[np.ndarray, "line feature"],
-    direction: Float[np.ndarray, "line feature"],
-    grid: Float[np.ndarray, "line point"],
-    *,
-    noise: Noise = Noise(),  # noqa: B008  frozen
-    rounds: int = ROUNDS,
-) -> Kinks:
-    """All kinks of all lines u + t v between the ends of their grids.
-
-    Args:
-        evaluate: the function, in float64; called once a round with the queries of all lines together.
-        origin: u of each line.
-        direction: v of each line.
-        grid: where each line is asked first, increasing; at least 3 points. Twice as many points as kinks are expected
-            serve well; a kink is lost only where kinks between three neighbours cancel to rounding error.
-        noise: of the answers.
-        rounds: stop after so many calls; what is not resolved by then is reported.
-    """
-    return run(Task(seek_kinks(origin, direction, grid, noise=noise, rounds=rounds), evaluate))
-
-
 def seek_kinks(
     origin: Float[np.ndarray, "line feature"],
     direction: Float[np.ndarray, "line feature"],
     grid: Float[np.ndarray, "line point"],
     *,
     noise: Noise = Noise(),  # noqa: B008  frozen
-    rounds: int = ROUNDS,
 ) -> Asking:
-    """`find_kinks` as a generator: it yields queries, is sent their answers, and returns the kinks.
+    """All kinks of all lines u + t v between the ends of their grids: yields the queries of all lines together, once a round.
+
+    Args:
+        origin: u of each line.
+        direction: v of each line.
+        grid: where each line is asked first, increasing; at least 3 points. Twice as many points as kinks are expected
+            serve well; a kink is lost only where kinks between three neighbours cancel to rounding error.
+        noise: of the answers.
 
     Raises:
         Saturated: hardly any answer is finite.
@@ -147,16 +110,16 @@ def seek_kinks(
             "being too near to 0: a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
         )
     resolution = resolution_of(samples, origin, direction, noise)
-    queries, calls = len(t), 1
+    calls = 1
     samples, view = _read(samples, dark, resolution)
-    while 0 < view.open.sum() <= CROWDED * grid.size and calls < rounds:
+    while 0 < view.open.sum() <= CROWDED * grid.size and calls < ROUNDS:
         line, t = ask_next(samples, view, predict=calls % 2 == 1)
-        queries, calls = queries + len(t), calls + 1
+        calls += 1
         y = yield origin[line] + t[:, None] * direction[line]
         fresh, hidden = _finite(Samples(line, t, y))
         dark = _merge(dark, hidden)
         samples, view = _read(_merge(samples, fresh), dark, resolution)
-    return _place(samples, resolution, view, queries, calls)
+    return _place(samples, resolution, view)
 
 
 def _finite(samples: Samples) -> tuple[Samples, Samples]:
@@ -181,7 +144,7 @@ def _merge(old: Samples, new: Samples) -> Samples:
     return Samples(union.line[order], union.t[order], union.y[order])
 
 
-def _place(samples: Samples, resolution: Resolution, view: View, queries: int, calls: int) -> Kinks:
+def _place(samples: Samples, resolution: Resolution, view: View) -> Kinks:
     """Kinks where the straight pieces through all their samples meet."""
     line, t, y = samples
     loose = np.flatnonzero((line[1:] == line[:-1]) & ~view.straight & ~view.kink)
@@ -198,9 +161,7 @@ def _place(samples: Samples, resolution: Resolution, view: View, queries: int, c
     start = np.flatnonzero(np.append(True, line[1:] != line[:-1]))
     end = np.full((len(resolution.start), 2), np.nan)
     end[line[start]] = np.stack([t[start], t[np.append(start[1:], len(t)) - 1]], axis=1)
-    return Kinks(
-        line[at], t[at] + shift, slope[left], slope[right], error, unresolved, end, queries, calls, resolution.scale
-    )
+    return Kinks(line[at], t[at] + shift, slope[left], slope[right], error, unresolved, end, resolution.scale)
 
 
 def _fit(samples: Samples, resolution: Resolution, piece: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ all outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -51,14 +51,6 @@ def logits(network: ReluNetwork, x: Shaped[np.ndarray, "query *feature"]) -> Flo
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
         signal = np.maximum(signal @ weight.T + bias, 0)
     return signal @ network.weights[-1].T + network.biases[-1]
-
-
-def from_parameters(parameters: Mapping[str, np.ndarray]) -> ReluNetwork:
-    """The network of `ReluNetwork.parameters`."""
-    layers = range(len(parameters) // 2)
-    return ReluNetwork(
-        tuple(parameters[f"weight{layer}"] for layer in layers), tuple(parameters[f"bias{layer}"] for layer in layers)
-    )
 
 
 @cache

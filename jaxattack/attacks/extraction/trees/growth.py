@@ -75,7 +75,7 @@ class Growth:
     """Searches that grow the tree; `together` of lockstep asks their questions.
 
     Attributes:
-        searches: started or to be started; `run` takes them from here.
+        searches: to be started; `together` takes them from here.
     """
 
     def __init__(self, *, cuts: CutSearch, ambiguous: Callable[[np.ndarray], np.ndarray], checks: int) -> None:
