@@ -133,9 +133,11 @@ def _nearest_others(
     y: jax.Array,
     count: int,
     box: tuple[jax.Array, jax.Array, jax.Array],
+    free: jax.Array,
 ) -> Int[jax.Array, "target record"]:
-    """The classes other than a record's whose boundaries, linearised at the record, are nearest."""
-    to = boundaries(lambda share: model.apply(variables, share * span), share, y, box[0] / box[2], box[1] / box[2])
+    """The classes other than a record's whose boundaries, linearised at the record, are nearest by what may change."""
+    low, high = (jnp.where(free[None] > 0, (edge / box[2])[None], share) for edge in box[:2])
+    to = boundaries(lambda share: model.apply(variables, share * span), share, y, low, high)
     return jax.lax.top_k(-to.distance, count)[1].T
 
 
@@ -143,7 +145,7 @@ def _nearest_others(
 def _carlini_wagner(model, targets, variables, x, y, box, free, kappa, searches, steps, rate):
     low, high, span = (part[None] for part in box)
     records, attempts = len(x), max(targets, 1)
-    target = _nearest_others(model, variables, x / span, span, y, targets, box).reshape(-1) if targets else None
+    target = _nearest_others(model, variables, x / span, span, y, targets, box, free).reshape(-1) if targets else None
     x, y = repeated(x, attempts), repeated(y, attempts)
     start = x / span
     middle, half = (high + low) / span / 2, (high - low) / span / 2

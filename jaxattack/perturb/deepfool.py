@@ -1,6 +1,6 @@
 """DeepFool: the nearest boundary of a model, linearised again and again (Moosavi-Dezfooli et al. 2016).
 
-Within a box: a feature at its edge does not count where the boundary lies beyond it.
+Within a box: a feature at its edge does not count where the boundary lies beyond it, and a category nowhere: it stays as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.perturb.box import box_of, in_blocks, span_of
+from jaxattack.perturb.box import box_of, free_of, in_blocks, span_of
 from jaxattack.types import Inputs, Model, Variables
 
 OVERSHOOT = 0.02
@@ -53,15 +53,16 @@ def deepfool(
         model: with gradients.
         variables: of the model.
         x: records.
-        inputs: the range to stay in.
+        inputs: the range to stay in; categories stay as they are.
         steps: at most.
         overshoot: how much farther than to the linearised boundary a step goes.
     """
 
     def block(x, _):
-        return _deepfool(model, variables, x, box_of(inputs), steps, overshoot)
+        return _deepfool(model, variables, x, box_of(inputs), free_of(inputs), steps, overshoot)
 
-    example, counts = in_blocks(block, x, np.zeros(len(x), int))
+    moved, counts = in_blocks(block, x, np.zeros(len(x), int))
+    example = np.where(inputs.categories > 0, x, moved)
     share = (example - x) / span_of(inputs)
     return DeepFooled(example, np.sqrt((share.reshape(len(x), -1) ** 2).sum(axis=1)), counts.astype(int))
 
@@ -86,8 +87,8 @@ def boundaries(
     logits: Callable[[jax.Array], jax.Array],
     share: Float[jax.Array, "record *feature"],
     own: Int[jax.Array, "record"],
-    low: jax.Array,
-    high: jax.Array,
+    low: Float[jax.Array, "record *feature"],
+    high: Float[jax.Array, "record *feature"],
 ) -> Boundaries:
     """The boundaries at a place.
 
@@ -95,7 +96,7 @@ def boundaries(
         logits: of records in shares of the ranges.
         share: the place.
         own: the class of each record.
-        low: the least shares.
+        low: the least shares; where a feature stays as it is, its own.
         high: the largest.
     """
     z, pull = jax.vjp(logits, share)
@@ -104,7 +105,7 @@ def boundaries(
     gap = z - jnp.take_along_axis(z, mine, axis=1)
     away = slope - jnp.take_along_axis(slope, mine[:, :, None], axis=1)
     # What a feature at the edge of the box cannot follow would leave every step short of the boundary.
-    at, (least, most) = share.reshape(len(share), 1, -1), (edge.reshape(1, 1, -1) for edge in (low, high))
+    at, (least, most) = share.reshape(len(share), 1, -1), (edge.reshape(len(share), 1, -1) for edge in (low, high))
     away = jnp.where(((at <= least) & (away < 0)) | ((at >= most) & (away > 0)), 0.0, away)
     norm = jnp.sqrt(jnp.sum(away**2, axis=2))
     distance = jnp.where(jax.nn.one_hot(own, z.shape[1]) > 0, jnp.inf, jnp.abs(gap) / jnp.maximum(norm, 1e-12))
@@ -112,8 +113,11 @@ def boundaries(
 
 
 @partial(jax.jit, static_argnames="model")
-def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, overshoot) -> tuple[jax.Array, jax.Array]:
+def _deepfool(
+    model: Model, variables: Variables, x: jax.Array, box, free, steps, overshoot
+) -> tuple[jax.Array, jax.Array]:
     low, high, span = (part[None] for part in box)
+    low, high = (jnp.where(free[None] > 0, edge, x) / span for edge in (low, high))
     own = model.apply(variables, x).argmax(axis=1)
 
     def logits(share):
@@ -121,11 +125,11 @@ def _deepfool(model: Model, variables: Variables, x: jax.Array, box, steps, over
 
     def step(state):
         share, count, moving = state
-        to = boundaries(logits, share, own, low / span, high / span)
+        to = boundaries(logits, share, own, low, high)
         near = to.distance.argmin(axis=1)[:, None]
         length = jnp.take_along_axis(jnp.abs(to.gap) / jnp.maximum(to.norm**2, 1e-12), near, axis=1)
         move = length * jnp.take_along_axis(to.away, near[:, :, None], axis=1)[:, 0]
-        stepped = jnp.clip(share + (1 + overshoot) * move.reshape(share.shape), low / span, high / span)
+        stepped = jnp.clip(share + (1 + overshoot) * move.reshape(share.shape), low, high)
         share = jnp.where(moving.reshape(-1, *[1] * (x.ndim - 1)), stepped, share)
         return share, count + moving.astype(count.dtype), moving & (logits(share).argmax(axis=1) == own)
 

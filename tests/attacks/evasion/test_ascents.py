@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from attacks.evasion.linear_victims import FEATURES, INPUTS, SPAN, leaky, records, victim
 
-from jaxattack.attacks.evasion import APGD, DLR, FAB, JSMA, MIFGSM, PGD, CarliniWagner, CrossEntropy, Transfer
+from jaxattack.attacks.evasion import APGD, DLR, FAB, JSMA, MIFGSM, PGD, CarliniWagner, CrossEntropy, DeepFool, Transfer
 from jaxattack.attacks.evasion.projected import FLAT
 from jaxattack.attacks.evasion.white_box import Draw, labels_of
 from jaxattack.perturb.ascent import Aim, Climb, random_changes
@@ -170,6 +170,7 @@ def test_categories_stay_as_they_are():
         FAB(steps=3),
         CarliniWagner(steps=3),
         JSMA(),
+        DeepFool(),
     ):
         example = attack.craft(both.box, x, y, Draw()).x
         np.testing.assert_array_equal(example[:, 1], x[:, 1])  # to the last bit: a service takes whole numbers alone
