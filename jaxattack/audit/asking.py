@@ -78,8 +78,12 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
 def proxy_answers(
     plan: Plan, signal: ProxySignal, answers: Float[np.ndarray, "model record query"]
 ) -> Float[np.ndarray, "model record query 2"]:
-    """What is read of the records that stand for others, and whether each model was trained on them."""
-    proxies = signal.proxies(plan.records.x, plan.records.y)
+    """What is read of the records that stand for others, and whether each model was trained on them.
+
+    Records that are set aside stand for none but themselves: no model was trained on them.
+    """
+    proxies, others = np.arange(len(plan.records)), len(plan.records) - plan.sweep.reserve
+    proxies[:others] = signal.proxies(plan.records.x[:others], plan.records.y[:others])
     held = np.broadcast_to(plan.member[:, proxies, None], answers.shape)
     return np.stack([answers[:, proxies], held.astype(answers.dtype)], axis=-1)
 

@@ -119,6 +119,14 @@ def test_a_neighbour_that_nobody_holds_is_refused():
         PMIA(proxies="instance")(replace(observations, signals={**observations.signals, "nearest_phi": near}))
 
 
+def test_neighbours_each_of_which_one_reference_holds_have_no_variance():
+    observations = observe(complementary(12, 40, seed=0), leak=1.0)
+    near = observations.signals["nearest_phi"].copy()
+    near[:, :, :, 1] = (np.arange(12) == 5)[:, None, None]
+    with pytest.raises(TooFewReferences, match="needs 2 references .* some record has 1"):
+        PMIA(proxies="instance")(replace(observations, signals={**observations.signals, "nearest_phi": near}), [0])
+
+
 def test_without_two_proxies_it_is_refused():
     member = complementary(12, 40, seed=0)
     member[2:] &= np.arange(40) == 0

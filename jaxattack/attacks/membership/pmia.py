@@ -154,11 +154,14 @@ def neighbours(
         attack: who needs them.
 
     Raises:
-        TooFewReferences: a neighbour that no reference of some target holds, or fewer than two where a variance is its own.
+        TooFewReferences: a neighbour that no reference of some target holds, or fewer than two where a variance is its own or no
+            neighbour has two.
     """
     phi, held = values[..., 0], values[:, :, 0, 1] > 0.5
-    blocks, least = record_blocks(*phi.shape), 2 if variance == "record" else 1
-    fewest = min(int(references.of(block).count(held[:, block]).min()) for block in blocks)
+    blocks = record_blocks(*phi.shape)
+    counts = [references.of(block).count(held[:, block]) for block in blocks]
+    fewest, most = min(int(count.min()) for count in counts), np.max([count.max(axis=1) for count in counts], axis=0)
+    least = 2 if variance == "record" or most.min() < 2 else 1  # a variance of all needs two answers of some record
     if fewest < least:
         raise TooFewReferences(
             f"{attack} needs {least} references that were trained on a record's nearest neighbour and some record has "
