@@ -62,6 +62,7 @@ def test_of_a_generator_that_was_trained_on_neither_no_attack_knows_anything(nam
 def test_a_local_gan_that_learnt_its_samples_ranks_by_them(monkeypatch, leaks):
     def train(prior, samples, seed, progress):
         assert prior.kind == "gan"
+        assert seed != 0  # of the targets: their first weights and draws are not the attacker's
         return memorising("gan", samples).generators
 
     monkeypatch.setattr(logan, "train_generators", train)

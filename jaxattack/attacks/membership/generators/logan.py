@@ -81,7 +81,9 @@ class Logan:
             assert evidence.targets.generators is not None
             return GeneratorScores(_ranks(evidence.targets.generators.realness(evidence.records)))
         samples = evidence.targets.samples[:, : self.count]
-        local = train_generators(self.local, samples, seed, progress)
+        # An attacker knows not from which weights and draws a target began: an audit's own seed would give the local GAN the same.
+        (own_seed,) = np.random.SeedSequence(seed, spawn_key=(0, 4)).generate_state(1)
+        local = train_generators(self.local, samples, int(own_seed), progress)
         steps = len(samples) * self.local.steps * (CRITIC_STEPS + 1)
         return GeneratorScores(_ranks(local.realness(evidence.records)), gradient_steps=steps)
 
