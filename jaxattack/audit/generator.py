@@ -40,6 +40,7 @@ from jaxattack.audit.records import choose_records
 from jaxattack.audit.victim import input_ranges
 from jaxattack.data import fingerprint
 from jaxattack.data.designs import Halves
+from jaxattack.metrics.comparison import corrected
 from jaxattack.training.generators.gan import CRITIC_STEPS
 from jaxattack.training.generators.learn import Prior
 from jaxattack.training.generators.many import Generators, train_generators
@@ -214,19 +215,20 @@ def score_generators(
         progress: called as work is done.
 
     Raises:
-        InputError: another number of targets or records, or no attack that the evidence is enough for.
+        InputError: another number of targets or records, a target without members or without others, a value out of range, or no
+            attack that the evidence is enough for.
     """
     begin = time.perf_counter()
-    shape = len(evidence.targets.samples), len(evidence.records)
-    if member.shape != shape:
-        raise InputError(f"member has shape {member.shape} and there are {shape[0]} targets and {shape[1]} records.")
+    at_least(0, seed=seed)
+    at_least(1, set_size=set_size)
+    _check_truth(evidence, member)
     usable, refusals = select_attacks(attacks, evidence)
     if not usable:
         raise InputError(f"no attack works: {refusals[0]}" if refusals else "attacks is empty: give at least one.")
     rows, notes = [], refusals
     for label, attack in labelled(usable, ATTACKS).items():
         try:
-            rows.append(judge(label, attack, evidence, member, set_size, seed, progress))
+            rows.append(judge(label, attack, evidence, member, set_size, seed, corrected(len(usable)), progress))
         except InputError as refusal:
             notes.append(str(refusal))
     if not rows:
@@ -248,3 +250,22 @@ def score_generators(
         config={"attacks": [row.name for row in rows], "set_size": set_size, "seed": seed},
         environment=environment(),
     )
+
+
+def _check_truth(evidence: Evidence, member: np.ndarray) -> None:
+    """Refuse a truth by which nothing can be judged.
+
+    Raises:
+        InputError: another shape, what is not true or false, or a target without members or without others.
+    """
+    shape = len(evidence.targets.samples), len(evidence.records)
+    if member.shape != shape or member.dtype != bool:
+        raise InputError(
+            f"member has dtype {member.dtype} and shape {member.shape}, and there are {shape[0]} targets and {shape[1]} records: "
+            "give true or false for each target and record."
+        )
+    inside = member.sum(axis=1)
+    if bad := np.flatnonzero((inside == 0) | (inside == shape[1])).tolist():
+        raise InputError(
+            f"member has {inside[bad[0]]} of {shape[1]} records in target {bad[0]}: give each some that it was trained on, and others."
+        )

@@ -27,9 +27,21 @@ def judge(
     member: np.ndarray,
     set_size: int,
     seed: int,
+    confidence: float,
     progress: Progress | None,
 ) -> GeneratorAttackFindings:
-    """One attack's part of the findings."""
+    """One attack's part of the findings.
+
+    Args:
+        label: under which it is reported.
+        attack: what is run.
+        evidence: what the attacker has.
+        member: the truth.
+        set_size: of the set attack.
+        seed: decides everything random.
+        confidence: of the interval that allows for the number of attacks.
+        progress: told of steps.
+    """
     begin = time.perf_counter()
     result = attack(evidence, seed=seed, progress=progress)
     seconds = time.perf_counter() - begin
@@ -42,6 +54,7 @@ def judge(
         paper=attack.paper,
         sees=attack.sees,
         settings=settings(attack),
+        auc_interval_corrected=summary.auc_estimate.interval(confidence),
         target_auc=summary.target_auc,
         precision=Spread(
             mean=float(precision.mean()), sd=float(precision.std(ddof=1)) if len(precision) > 1 else math.nan

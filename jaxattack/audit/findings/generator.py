@@ -22,7 +22,8 @@ class SetFindings:
         size: of a set.
         pairs: of disjoint sets that were compared, of all targets.
         accuracy: the share of pairs that were told right; a tie counts half.
-        interval: of the accuracy, 95% (Clopper-Pearson, ties beyond an even number against the attack).
+        interval: of the accuracy, 95% (Clopper-Pearson, ties beyond an even number against the attack), as if pairs of different
+            targets were independent: targets that share out the records are not, and it says nothing of other generators.
     """
 
     size: int
@@ -40,6 +41,7 @@ class GeneratorAttackFindings(RocFindings):
         paper: that published it.
         sees: samples, latent (what a generator makes of chosen latent points) or weights.
         settings: its fields.
+        auc_interval_corrected: of the AUC, so wide that those of all attacks hold together with 95% (Bonferroni).
         target_auc: over the targets, each alone.
         precision: over the targets, the share of members among as many of the highest scores as there are members; of equal
             scores, the share that chance would take.
@@ -56,6 +58,7 @@ class GeneratorAttackFindings(RocFindings):
     paper: str
     sees: str
     settings: Mapping[str, Any]
+    auc_interval_corrected: tuple[float, float]
     target_auc: Spread
     precision: Spread
     tied: float
@@ -82,9 +85,9 @@ class GeneratorsFindings:
         records: that were scored.
         pool: records that are the attacker's own.
         features: of a record.
-        distance: the mean distance from a record that no target of it was trained on to the nearest of as many samples as there
-            are members, over the same to as many records of the pool, at most all of it: near 1 for a generator as good as real
-            records.
+        distance: the mean distance from a record that a target was not trained on to the nearest of its samples, over the same to
+            the nearest record of the pool, as many of each as there are of the fewer; the mean over targets: near 1 for a
+            generator as good as real records.
     """
 
     kind: str

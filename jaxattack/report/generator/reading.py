@@ -23,8 +23,8 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def finds(attack: Mapping[str, Any]) -> bool:
-    """Whether the interval of its AUC lies above guessing."""
-    return attack["auc_interval"][0] > 0.5
+    """Whether the interval of its AUC that allows for the number of attacks lies above guessing."""
+    return attack["auc_interval_corrected"][0] > 0.5
 
 
 def lowest_rate(findings: Mapping[str, Any]) -> str | None:
@@ -35,8 +35,10 @@ def lowest_rate(findings: Mapping[str, Any]) -> str | None:
 
 def _strongest(findings: Mapping[str, Any]) -> str:
     first, target, cost = findings["attacks"][0], findings["generators"], findings["cost"]
-    low, high = (number(end) for end in first["auc_interval"])
-    text = (
+    low, high = (number(end) for end in first["auc_interval_corrected"])
+    attacks = len(findings["attacks"])
+    choice = f"Strongest of {attacks} attacks, for whose number intervals allow: " if attacks > 1 else ""
+    text = choice + (
         f"{first['name']} tells the members of {quantity(target['targets'], 'generator')} with an AUC of {number(first['auc'])} "
         f"({low} to {high})"
     )

@@ -83,11 +83,14 @@ def test_the_terminal_and_the_headline_say_what_was_found(findings):
     plain = values(findings)
     assert "gan-leaks-full" in printed(plain)
     assert "gan-leaks-full tells the members of 2 generators with an AUC of 1.000" in headline(plain)
+    assert "Strongest of 2 attacks" in headline(plain)
     assert measures(plain)["auc"] == 1
     for attack in plain["attacks"]:
-        attack["auc_interval"] = [0.4, 0.6]
+        assert attack["auc_interval_corrected"][0] < attack["auc_interval"][0]  # two were run
+    for attack in plain["attacks"]:
+        attack["auc_interval_corrected"] = [0.4, 0.6]
     assert "No attack is above guessing" in headline(plain)
-    plain["attacks"][0]["auc_interval"] = [0.6, 0.7]
+    plain["attacks"][0]["auc_interval_corrected"] = [0.6, 0.7]
     assert "Not above guessing by the interval of their AUC: monte-carlo." in headline(plain)
 
 
@@ -134,6 +137,22 @@ def test_more_than_memory_holds_is_refused_before_anything_is_trained(fields):
 def test_a_file_that_is_something_else_is_refused(tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
         read_samples(save(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"member": np.ones((2, RECORDS), int)}, "member has dtype int64"),
+        ({"member": np.zeros((2, RECORDS), bool)}, f"member has 0 of {RECORDS} records in target 0"),
+        ({"member": np.zeros((3, RECORDS), bool)}, "there are 2 targets"),
+        ({"set_size": 0}, "set_size is 0"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_a_truth_or_a_number_that_judges_nothing_is_refused(tmp_path, changes, words):
+    evidence, member = read_samples(save(tmp_path))
+    with pytest.raises(InputError, match=words):
+        score_generators(evidence, changes.pop("member", member), attacks=ATTACKS, **changes)
 
 
 def test_one_generator_may_stand_without_its_axis(tmp_path):
