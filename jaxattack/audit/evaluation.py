@@ -22,7 +22,7 @@ from jaxattack.audit.curves import FPRS, by_models, by_queries, rate_key
 from jaxattack.audit.entry import Growth, attack_findings, histogram_of, pooled_of
 from jaxattack.audit.findings.membership import EvaluationFindings, VulnerableFindings
 from jaxattack.audit.findings.membership_attack import AttackFindings, ClaimFindings, ComparisonFindings, ModelsPoint
-from jaxattack.audit.labelled import found_apart
+from jaxattack.audit.labelled import part_findings
 from jaxattack.audit.learning import doubts, fit_of_models
 from jaxattack.audit.per_record import (
     Exposure,
@@ -296,7 +296,7 @@ def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
         per_record=own_rates_at(scores, read.member, thresholds),
         growth=_growth(attack, summary, read, terms),
         seconds=seconds,
-        by_label=found_apart(scores, read.member, terms.labelled),
+        by_label=part_findings(scores, read.member, terms.labelled),
     )
     strength = 0.0 if terms.rate is None else summary.tpr[FPRS.index(terms.rate)].tpr
     vulnerable = most_vulnerable(name, scores, thresholds["0.01"], read, terms.exposure)

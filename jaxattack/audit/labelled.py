@@ -29,7 +29,7 @@ def labelled_of(identity: Mapping[str, Any], records: int) -> Bool[np.ndarray, "
     return labelled_records(records, float(learner["labelled"]))
 
 
-def found_apart(
+def part_findings(
     scores: Float[np.ndarray, "target record"],
     member: Bool[np.ndarray, "target record"],
     labelled: Bool[np.ndarray, "record"] | None,

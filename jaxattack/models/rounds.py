@@ -40,7 +40,7 @@ def of_rounds(model: Model, rounds: int) -> Model:
         def repeat(leaf):
             return jnp.broadcast_to(leaf[None], (2 * rounds, *leaf.shape))
 
-        return joined(jax.tree.map(repeat, model.init(key)))
+        return join(jax.tree.map(repeat, model.init(key)))
 
     def apply(variables, x):
         last = jax.tree.map(lambda leaf: leaf[-1], (variables.params, variables.rest.rest))
@@ -52,7 +52,7 @@ def of_rounds(model: Model, rounds: int) -> Model:
     return Model(init, apply, forward)
 
 
-def joined(each: Variables) -> Variables:
+def join(each: Variables) -> Variables:
     """Variables of a network at each moment, whose leaves lead with ``moment``, as those of `of_rounds`."""
     moments = jax.tree.leaves(each.params)[0].shape[0]
     return Variables(each.params, Rounds(each.rest, jnp.arange(moments, dtype=jnp.int32)))

@@ -70,10 +70,8 @@ def strong_view(key: PRNGKeyArray, x: Picture) -> Picture:
     u = jax.random.uniform(key, (2 * _DRAWN + 3,))
     operations, sizes, square = _whole(u[:_DRAWN], len(OPERATIONS)), u[_DRAWN : 2 * _DRAWN], u[2 * _DRAWN :]
     first, second = jax.vmap(movement)(operations, sizes)
-    x = moved(x, first @ second)
-    x, _ = jax.lax.scan(
-        lambda now, one: (recoloured(now, one[0] - len(MOVEMENTS), one[1]), None), x, (operations, sizes)
-    )
+    x = move(x, first @ second)
+    x, _ = jax.lax.scan(lambda now, one: (recolour(now, one[0] - len(MOVEMENTS), one[1]), None), x, (operations, sizes))
     return cut_out(x, square)
 
 
@@ -103,7 +101,7 @@ def movement(operation: Int[jax.Array, ""], size: Float[jax.Array, ""]) -> Float
     return every[jnp.where((operation >= 0) & (operation < len(MOVEMENTS)), operation, len(MOVEMENTS))]
 
 
-def moved(x: Picture, matrix: Float[jax.Array, "3 3"]) -> Picture:
+def move(x: Picture, matrix: Float[jax.Array, "3 3"]) -> Picture:
     """A picture each place of which is taken from where `movement` says, interpolated linearly."""
     height, width, _ = x.shape
     rows, columns = (
@@ -122,7 +120,7 @@ def moved(x: Picture, matrix: Float[jax.Array, "3 3"]) -> Picture:
     return jax.vmap(take, in_axes=-1, out_axes=-1)(x)
 
 
-def recoloured(x: Picture, operation: Int[jax.Array, ""], size: Float[jax.Array, ""]) -> Picture:
+def recolour(x: Picture, operation: Int[jax.Array, ""], size: Float[jax.Array, ""]) -> Picture:
     """A picture in other colours.
 
     Args:

@@ -15,9 +15,9 @@ from jaxattack.perturb.augmentation import (
     COLOURS,
     MOVEMENTS,
     OPERATIONS,
-    moved,
+    move,
     movement,
-    recoloured,
+    recolour,
     require_pictures,
     strong_view,
     weak_view,
@@ -29,12 +29,12 @@ RNG = np.random.default_rng(4)
 BYTES = RNG.integers(0, 256, (6, 10, 8, 3), dtype=np.uint8)
 X = jnp.asarray(BYTES / 127.5 - 1, jnp.float32)
 KEYS = jax.random.split(jax.random.key(0), len(X))
-recolour = jax.jit(recoloured)
+colour = jax.jit(recolour)
 
 
 @jax.jit
-def move(x, operation, size):
-    return moved(x, movement(operation, size))
+def move_by(x, operation, size):
+    return move(x, movement(operation, size))
 
 
 def as_bytes(x) -> np.ndarray:
@@ -42,7 +42,7 @@ def as_bytes(x) -> np.ndarray:
 
 
 def test_a_rotation_is_the_one_that_signals_make():
-    turned = move(X[0], MOVEMENTS.index("rotation"), 0.9)
+    turned = move_by(X[0], MOVEMENTS.index("rotation"), 0.9)
     np.testing.assert_allclose(turned, rotate(X[:1], jnp.asarray(0.8 * 30.0))[0], atol=2e-4)
 
 
@@ -57,15 +57,15 @@ def test_a_rotation_is_the_one_that_signals_make():
 )
 def test_a_movement_takes_pixels_from_where_it_says(name, matrix, offset):
     expected = [affine_transform(np.asarray(X[0, ..., c]), matrix, offset, order=1, mode="nearest") for c in range(3)]
-    result = move(X[0], MOVEMENTS.index(name), 0.8)
+    result = move_by(X[0], MOVEMENTS.index(name), 0.8)
     np.testing.assert_allclose(result, np.stack(expected, axis=2), atol=2e-4)
 
 
 def test_no_movement_and_no_colour_leave_a_picture():
     for operation in range(len(MOVEMENTS)):
-        np.testing.assert_allclose(move(X[0], operation, 0.5), X[0], atol=1e-5)
-    np.testing.assert_allclose(move(X[0], -1, 0.9), X[0], atol=1e-5)
-    np.testing.assert_allclose(recolour(X[0], -2, 0.9), X[0], atol=1e-6)
+        np.testing.assert_allclose(move_by(X[0], operation, 0.5), X[0], atol=1e-5)
+    np.testing.assert_allclose(move_by(X[0], -1, 0.9), X[0], atol=1e-5)
+    np.testing.assert_allclose(colour(X[0], -2, 0.9), X[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [0.1, 0.7])
@@ -79,17 +79,17 @@ def test_colours_are_those_of_pillow(size):
         "solarise": ImageOps.solarize(image, int(np.ceil(255 * size))),
     }
     for name, picture in expected.items():
-        result = as_bytes(recolour(X[0], COLOURS.index(name), size))
+        result = as_bytes(colour(X[0], COLOURS.index(name), size))
         np.testing.assert_allclose(
             result, np.asarray(picture, float), atol=1.01, err_msg=name
         )  # Pillow cuts decimals off
     # Pillow weighs red, green and blue, and leaves the pixels of the edge: of a grey picture, and within it, it does not matter.
     grey = np.broadcast_to(BYTES[1, ..., :1], BYTES[1].shape)
     for name, enhance in {"contrast": ImageEnhance.Contrast, "sharpness": ImageEnhance.Sharpness}.items():
-        result = as_bytes(recolour(jnp.asarray(grey / 127.5 - 1, jnp.float32), COLOURS.index(name), size))
+        result = as_bytes(colour(jnp.asarray(grey / 127.5 - 1, jnp.float32), COLOURS.index(name), size))
         plain = np.asarray(enhance(Image.fromarray(np.ascontiguousarray(grey))).enhance(share), float)
         np.testing.assert_allclose(result[1:-1, 1:-1], plain[1:-1, 1:-1], atol=1.6, err_msg=name)
-    greyed = recolour(X[0], COLOURS.index("colour"), size)
+    greyed = colour(X[0], COLOURS.index("colour"), size)
     mean = X[0].mean(axis=2, keepdims=True)
     np.testing.assert_allclose(greyed - mean, share * (X[0] - mean), atol=1e-5)
 

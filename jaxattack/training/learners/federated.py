@@ -27,7 +27,7 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 
-from jaxattack.models.rounds import joined, of_rounds
+from jaxattack.models.rounds import join, of_rounds
 from jaxattack.training.averaging import Local, Partition, train_round
 from jaxattack.training.images import BLOCK, as_input, in_blocks
 from jaxattack.training.learners.standard import Standard
@@ -95,6 +95,8 @@ class Federated:
         for name in (one.name for one in fields(Recipe) if one.name not in _READ):
             if (value := getattr(self.recipe, name)) != getattr(plain, name):
                 raise InputError(f"{name} is {value} and Federated takes plain local steps: leave it out.")
+        if self.recipe.momentum not in (plain.momentum, 0.0):
+            raise InputError(f"momentum is {self.recipe.momentum} and Federated takes steps without: leave it out.")
         if self.recipe.optimizer not in ("adam", "sgd"):
             raise InputError(
                 f"optimizer is {self.recipe.optimizer!r} and Federated takes adam or sgd: give one of these."
@@ -132,7 +134,7 @@ class Federated:
         """As `Learner`."""
         deal_key, start_key, round_key = jax.random.split(key, 3)
         local = self.local(member.index.shape[0])
-        partition = dealt(x, y, member, self.parties, deal_key)
+        partition = deal_members(x, y, member, self.parties, deal_key)
         nobodys = jnp.zeros((local.steps, local.batch, *partition.x.shape[1:]))
         group = np.random.default_rng(0).integers(self.groups, size=x.shape[0])
         targets = Targets(partition.x, y, jnp.asarray(group, jnp.int32))
@@ -143,17 +145,17 @@ class Federated:
 
         def kept(shared, number):
             asked = targets.group == number % self.groups
-            sent = raised(model, shared, targets, asked, self.ascent) if self.ascent else shared
+            sent = ascend(model, shared, targets, asked, self.ascent) if self.ascent else shared
             average = train(number, sent)
             return average, jax.tree.map(lambda *two: jnp.stack(two), sent, average)
 
         first = self.recipe.epochs - self.rounds
         shared = jax.lax.fori_loop(0, first, train, model.init(start_key))
         _, pairs = jax.lax.scan(kept, shared, first + jnp.arange(self.rounds))
-        return joined(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), pairs))
+        return join(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), pairs))
 
 
-def dealt(
+def deal_members(
     x: Shaped[jax.Array, "record *feature"],
     y: Int[jax.Array, "record"],
     member: Membership,
@@ -171,7 +173,7 @@ def dealt(
     return Partition(as_input(x).astype(jnp.float32), y, member.index[places], count)
 
 
-def raised(
+def ascend(
     model: Model, variables: Variables, targets: Targets, asked: Bool[jax.Array, "record"], ascent: float
 ) -> Variables:
     """Parameters moved up the mean loss of the records that are asked about.

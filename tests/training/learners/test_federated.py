@@ -19,7 +19,7 @@ from jaxattack.models.rounds import at_moment, of_rounds
 from jaxattack.signals import LayerGradientNorms, RoundFeatures, lookup
 from jaxattack.training import Placement, Recipe, train_ensemble
 from jaxattack.training.learners import Federated
-from jaxattack.training.learners.federated import Targets, dealt, raised
+from jaxattack.training.learners.federated import Targets, ascend, deal_members
 from jaxattack.training.view import View
 from jaxattack.types import InputError, Membership, Model, Variables, deployed_model
 
@@ -41,7 +41,7 @@ def moved(one, other) -> bool:
 
 
 def test_members_are_dealt_out_whole_and_evenly_and_padded_places_are_nobodys():
-    part = dealt(X, Y, MEMBER, 4, KEY)
+    part = deal_members(X, Y, MEMBER, 4, KEY)
     hands = [np.asarray(own)[:count].tolist() for own, count in zip(part.index, part.count, strict=True)]
     assert sorted(len(hand) for hand in hands) == [2, 2, 2, 3]
     assert sorted(record for hand in hands for record in hand) == np.asarray(MEMBER.index)[:9].tolist()
@@ -89,10 +89,10 @@ def test_ascent_is_a_step_along_the_gradient_and_the_honest_take_it_back_for_mem
         return np.asarray(optax.softmax_cross_entropy_with_integer_labels(model.apply(variables, x), y))
 
     targets = Targets(x, y, jnp.zeros(2, jnp.int32))
-    sent = raised(model, start, targets, jnp.ones(2, bool), 0.5)
+    sent = ascend(model, start, targets, jnp.ones(2, bool), 0.5)
     gradient = (np.full((2, 3), 1 / 3) - np.eye(3)[:2]) / 2  # of the mean of two losses
     np.testing.assert_allclose(sent.params["w"][:2], 0.5 * gradient, rtol=1e-5)
-    only = raised(model, start, targets, jnp.asarray([False, True]), 0.5)
+    only = ascend(model, start, targets, jnp.asarray([False, True]), 0.5)
     assert loss(only)[0] == loss(start)[0] < loss(only)[1]
     learner = Federated(
         recipe=Recipe(epochs=1, batch=1, optimizer="sgd", learning_rate=0.3), parties=1, rounds=1, ascent=0.5
@@ -162,6 +162,10 @@ def test_an_overfitted_federation_tells_its_members_and_records_that_nobody_held
         (lambda: Federated(recipe=Recipe(epochs=2)).check(MODEL), "epochs is 2 and the last 5 rounds are kept"),
         (lambda: Federated(recipe=Recipe(ema=0.9)).check(MODEL), "ema is 0.9 and Federated takes plain local steps"),
         (lambda: Federated(recipe=Recipe(optimizer="adamw")).check(MODEL), "optimizer is 'adamw' and Federated"),
+        (
+            lambda: Federated(recipe=Recipe(momentum=0.5)).check(MODEL),
+            "momentum is 0.5 and Federated takes steps without",
+        ),
     ],
 )
 def test_what_it_cannot_do_is_refused(make, message):
