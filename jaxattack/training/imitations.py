@@ -32,8 +32,9 @@ from jaxattack.training.program import Work, architecture, network
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import ImitationSignal, Membership, Model, Variables
 
-SEED = 0
-"""Of the halves: the same for every model."""
+SEED = 2**32
+"""Of the halves, the same for every model: no sweep's (`jaxattack.training.ensemble.check_seed`). By a sweep's own seed `Halves` would
+draw the members of its models once more, and one imitator in two of a target would hold just whom the target was trained on."""
 
 
 def imitation(
