@@ -31,10 +31,11 @@ def test_distances_are_scipys_of_the_views_of_each_record():
     variables = Variables(*jax.tree.map(lambda leaf: 3 * leaf, MODEL.init(jax.random.key(1))))
     result = values(variables)
     assert result.shape == (4, 27)
+    kinds = [jax.jit(kind) for kind in (partial(weak_view, flip=True), strong_view)]  # of one picture
     for record in range(4):
         p = []
-        for kind, numbers in ((partial(weak_view, flip=True), (1, 2, 3)), (strong_view, (4, 5, 6))):
-            views = jnp.stack([kind(jax.random.fold_in(KEYS[record], number), X[record]) for number in numbers])
+        for view, numbers in zip(kinds, ((1, 2, 3), (4, 5, 6)), strict=True):
+            views = jnp.stack([view(jax.random.fold_in(KEYS[record], number), X[record]) for number in numbers])
             p.append(np.asarray(jax.nn.softmax(MODEL.apply(variables, views)), np.float64))
         weak, strong = p
         matrices = [cdist(*pair, "jensenshannon") for pair in ((weak, strong), (weak, weak), (strong, strong))]
