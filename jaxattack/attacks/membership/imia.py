@@ -11,8 +11,8 @@ way round; records that are tie there, at the score of no evidence.
 After the authors' code, adaptive: imitators and references are trained on the records that are asked about. They take the first
 10 references in, and their 10 imitators are called the attack's models; here every model trained counts. Their second
 form, for records that nothing was trained on, fine-tunes imitators on the records of lowest loss and is not built. No figure of
-this is one of theirs. On digits it finds 3.39% of the members at 1% false positives where four imitators and four references
-are trained, and LiRA 3.83% with eight references; on Location-30 74.1 and 73.2%, and with 16 models 81.0 and 75.1%
+this is one of theirs. On digits it finds 3.30% of the members at 1% false positives where four imitators and four references
+are trained, and LiRA 3.83% with eight references; on Location-30 73.7 and 73.2%, and with 16 models 78.4 and 75.1%
 (`scripts/few_models.py`).
 """
 
