@@ -111,10 +111,23 @@ def imitator_of(
     return single.train(model, recipe, Plain(), objective, number, number, member, key)
 
 
-def _objective(model, recipe, warmup, x, y, answers, variables, record, _, weight, key, epoch) -> tuple[jax.Array, Any]:
+def _objective(
+    model,
+    recipe,
+    warmup,
+    records,
+    labels,
+    answers,
+    variables,
+    x,
+    y,  # noqa: ARG001 (numbers of records, as x has them)
+    weight,
+    key,
+    epoch,
+) -> tuple[jax.Array, Any]:
     """As `jaxattack.training.single.Objective`, of numbers of records."""
     look_key, forward_key = jax.random.split(key)
-    logits, rest = model.forward(variables, augment(recipe, look_key, x[record]), forward_key)
-    own = CrossEntropy()(logits, y[record], weight, epoch, recipe.label_smoothing)
-    squares = jnp.mean((log_softmax(logits) - answers[record]) ** 2, axis=1)
+    logits, rest = model.forward(variables, augment(recipe, look_key, records[x]), forward_key)
+    own = CrossEntropy()(logits, labels[x], weight, epoch, recipe.label_smoothing)
+    squares = jnp.mean((log_softmax(logits) - answers[x]) ** 2, axis=1)
     return jnp.where(epoch < warmup, own, (own + weighted_mean(squares, weight)) / 2), rest
