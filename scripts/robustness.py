@@ -229,7 +229,8 @@ def evasion_figure(rows: dict[str, Any]) -> Figure:
                 sizes, 100 * share, 100 * spread, color=SERIES[number % len(SERIES)], linestyle=DASHES[number % len(DASHES)],
                 marker="o", markersize=3, capsize=1.5, linewidth=0.9, label=f"{name}, {attacker}",
             )  # fmt: skip
-        axes.set_xlabel(f"size in the {'max norm' if norm == 'linf' else '2-norm'}, shares of the range")
+        axes.set_xlabel("size, max norm" if norm == "linf" else "size, 2-norm")
+        axes.set_xticks(sizes)
     panels[0].set_ylabel("got past (%)")
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure

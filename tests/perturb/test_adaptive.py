@@ -16,6 +16,7 @@ from jaxattack.defences import DEFENCES, FeatureSqueezing, MagNet, Temperature
 from jaxattack.models import build
 from jaxattack.oracle import from_model
 from jaxattack.perturb.adaptive import Alarm, through
+from jaxattack.perturb.losses import Penalised
 from jaxattack.training import Recipe, train_one
 from jaxattack.types import Dataset, DetectingDefence, InputError, Inputs, WhiteBox, any_detects
 
@@ -102,12 +103,13 @@ def test_who_knows_a_defence_gets_past_it_where_others_are_refused(victims, name
     np.testing.assert_array_equal(aware.evasion.success[aware.evasion.right], fooled[aware.evasion.right])
 
 
-def test_a_weight_is_tried_on_what_those_before_it_did_not_get_through(victims, monkeypatch):
+def test_an_ascent_is_tried_on_what_those_before_it_did_not_get_through(victims, monkeypatch):
     calls = []
 
     class Recording(PGD):
         def craft(self, box, x, y, draw):
-            calls.append((float(box.variables.rest[1]), self.direction, draw.record.tolist()))
+            weight = float(box.variables.rest[1]) if isinstance(self.loss, Penalised) else None
+            calls.append((weight, self.direction, draw.record.tolist()))
             return Examples(x.copy(), len(x))
 
     monkeypatch.setattr(adaptive, "WEIGHTS", (1.0, 10.0))
@@ -118,11 +120,11 @@ def test_a_weight_is_tried_on_what_those_before_it_did_not_get_through(victims, 
     y[:5] = (y[:5] + 1) % 3  # what is labelled otherwise already, and not refused, is through
     quiet = ~victim.oracle(victim.x).refusal
     result = attack.craft(view, victim.x, y, Draw())
-    assert [call[:2] for call in calls] == [(1.0, "l2"), (1.0, None), (10.0, "l2"), (10.0, None)]
+    assert [call[:2] for call in calls] == [(None, None), (1.0, "l2"), (1.0, None), (10.0, "l2"), (10.0, None)]
     (*_, every), (*_, left), *others = calls
     assert every == list(range(120))
     assert all(again == left for *_, again in others)
-    assert result.gradients == 120 + 3 * len(left)
+    assert result.gradients == 120 + 4 * len(left)
     through_at_once = {record for record in range(5) if quiet[record]}
     assert through_at_once
     assert not through_at_once & set(left)
@@ -131,7 +133,7 @@ def test_a_weight_is_tried_on_what_those_before_it_did_not_get_through(victims, 
 def test_a_rate_of_the_max_norm_is_not_taken_for_one_along_the_gradient(victims):
     victim = victims["squeeze"]
     alarm = Alarm(victim.inside.model, tuple(defence for defence, _ in victim.chain))
-    ascents = adaptive.Adaptive(attack=PGD(size=SIZE, rate=0.01), penalty=alarm)._ascents()
+    ascents = adaptive.Adaptive(attack=PGD(size=SIZE, rate=0.01), penalty=alarm)._directions()
     assert [(ascent.direction, ascent.rate) for ascent in ascents] == [("l2", None), (None, 0.01)]
 
 

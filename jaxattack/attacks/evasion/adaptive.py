@@ -1,7 +1,8 @@
 """An ascent that knows a detector: its alarm is taken from the loss, by more than one weight (Carlini and Wagner 2017).
 
 The loss is the margin up to `KAPPA`, whichever the ascent has: cross entropy goes on growing beyond the boundary, and outweighs
-any alarm there.
+any alarm there. Before it the ascent is tried as it is, with no alarm: feature squeezing sees what is just behind the boundary, and of 59
+MNIST records, with 4 to go in the 2-norm, 53 got past it far beyond the boundary where 9 did with every weight.
 
 How much an alarm must weigh depends on the detector and on the record: too little, and the loss outweighs it where there is much room; too
 much, and a record never leaves its place. Steps of PGD in the max norm change every feature by as much, which is what a detector of noise
@@ -20,6 +21,7 @@ none. So each is tried on the records that those before it did not get through.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -68,13 +70,11 @@ class Adaptive(WhiteBoxAttack):
     def craft(
         self, box: WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"], draw: Draw
     ) -> Examples:
-        """As `WhiteBoxAttack`; the first weight that gets a record through is the one that counts."""
+        """As `WhiteBoxAttack`; the first ascent that gets a record through is the one that counts."""
         example, pending, gradients = x.copy(), np.arange(len(x)), 0
         record = np.arange(len(x)) if draw.record is None else draw.record
-        loss = Penalised(penalty=_Weighed(self.penalty), loss=Margin(kappa=KAPPA))
-        for weight, ascent in [(weight, ascent) for weight in WEIGHTS for ascent in self._ascents()]:
-            climb, draws = replace(ascent, loss=loss), Draw(draw.seed, record[pending])
-            part = climb.craft(_with_weight(box, weight), x[pending], y[pending], draws)
+        for ascent, inside in self._ascents(box):
+            part = ascent.craft(inside, x[pending], y[pending], Draw(draw.seed, record[pending]))
             example[pending], gradients = part.x, gradients + part.gradients
             through = (labels_of(box, part.x) != y[pending]) & self._quiet(box, part.x)
             pending = pending[~through]
@@ -82,7 +82,15 @@ class Adaptive(WhiteBoxAttack):
                 break
         return Examples(example, gradients, {"past the detectors' model": 1 - len(pending) / len(x)})
 
-    def _ascents(self) -> tuple[Any, ...]:
+    def _ascents(self, box: WhiteBox) -> Iterator[tuple[Any, WhiteBox]]:
+        """What is tried, and on what: the ascent as it is, and by every weight in each direction."""
+        yield self.attack, box
+        loss = Penalised(penalty=_Weighed(self.penalty), loss=Margin(kappa=KAPPA))
+        for weight in WEIGHTS:
+            for ascent in self._directions():
+                yield replace(ascent, loss=loss), _with_weight(box, weight)
+
+    def _directions(self) -> tuple[Any, ...]:
         """The ascent; before PGD in the max norm the same along the gradient itself, from the record, where no detector is alarmed.
 
         A rate of PGD is a length in the max norm, and would be a far shorter step along the gradient: that has the one by default.
