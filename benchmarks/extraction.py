@@ -441,15 +441,15 @@ def onnx_file(network: ReluNetwork, precision: str, last: str, folder: Path) -> 
             nodes.append(onnx.helper.make_node("Relu", [signal], [f"a{layer}"]))
             signal = f"a{layer}"
     if last:
-        nodes.append(onnx.helper.make_node(last, [signal], ["p"], **({"axis": 1} if last == "Softmax" else {})))
+        nodes.append(onnx.helper.make_node(last, [signal], ["p"]))  # of softmax the last axis is the default
         signal = "p"
     kind = onnx.TensorProto.DOUBLE if precision == "float64" else onnx.TensorProto.FLOAT
-    columns = [
+    inputs, outputs = (
         [onnx.helper.make_tensor_value_info(name, kind, ["N", width])]
         for name, width in (("x", network.sizes[0]), (signal, network.sizes[-1]))
-    ]
+    )
     weights = [onnx.numpy_helper.from_array(value, name) for name, value in numbers.items()]
-    graph = onnx.helper.make_graph(nodes, "network", *columns, weights)
+    graph = onnx.helper.make_graph(nodes, "network", inputs, outputs, weights)
     path = folder / "network.onnx"
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
     return path

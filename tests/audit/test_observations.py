@@ -180,10 +180,12 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     (tmp_path / "half.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:1000])
     (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "empty.npz").write_bytes(b"")
-    for name in ("one.npy", "objects.npz", "half.npz", "text.npz", "empty.npz", "."):
+    for name in ("one.npy", "objects.npz", "half.npz", "text.npz", "empty.npz"):
         with pytest.raises(InputError, match="cannot be read") as caught:
             read_observations(tmp_path / name)
         assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="has no member and label"):
+        read_observations(tmp_path)  # a folder of arrays, of which one.npy is one
 
 
 def test_a_score_is_json_with_the_parts_of_a_report(read):
