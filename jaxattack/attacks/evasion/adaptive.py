@@ -29,7 +29,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from jaxattack.attacks.evasion.projected import PGD
 from jaxattack.attacks.evasion.white_box import Draw, Examples, WhiteBoxAttack
@@ -70,14 +70,17 @@ class Adaptive(WhiteBoxAttack):
     def craft(
         self, box: WhiteBox, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"], draw: Draw
     ) -> Examples:
-        """As `WhiteBoxAttack`; the first ascent that gets a record through is the one that counts."""
+        """As `WhiteBoxAttack`; of what fools the model the least alarming counts, and a record that alarms nobody is done."""
         example, pending, gradients = x.copy(), np.arange(len(x)), 0
+        alarm = np.full(len(x), np.inf)
         record = np.arange(len(x)) if draw.record is None else draw.record
         for ascent, inside in self._ascents(box):
             part = ascent.craft(inside, x[pending], y[pending], Draw(draw.seed, record[pending]))
-            example[pending], gradients = part.x, gradients + part.gradients
-            through = (labels_of(box, part.x) != y[pending]) & self._quiet(box, part.x)
-            pending = pending[~through]
+            gradients += part.gradients
+            raised = np.where(labels_of(box, part.x) == y[pending], np.inf, self._alarm(box, part.x))
+            better = (raised < alarm[pending]) | np.isinf(alarm[pending])
+            example[pending[better]], alarm[pending[better]] = part.x[better], raised[better]
+            pending = pending[alarm[pending] > 0]
             if not len(pending):
                 break
         return Examples(example, gradients, {"past the detectors' model": 1 - len(pending) / len(x)})
@@ -100,9 +103,9 @@ class Adaptive(WhiteBoxAttack):
             return along, self.attack
         return (self.attack,)
 
-    def _quiet(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"]) -> Bool[np.ndarray, "record"]:
-        alarm = in_blocks(lambda x: _alarms(self.penalty, box.variables, x), x)
-        return alarm <= 0
+    def _alarm(self, box: WhiteBox, x: Float[np.ndarray, "record *feature"]) -> Float[np.ndarray, "record"]:
+        """Of the detectors, 0 where they are sure to stay quiet: it is raised before they refuse, and most of all after."""
+        return np.asarray(in_blocks(lambda x: _alarms(self.penalty, box.variables, x), x))
 
 
 @dataclass(frozen=True)
