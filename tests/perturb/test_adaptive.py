@@ -103,6 +103,17 @@ def test_who_knows_a_defence_gets_past_it_where_others_are_refused(victims, name
     np.testing.assert_array_equal(aware.evasion.success[aware.evasion.right], fooled[aware.evasion.right])
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_what_gets_past_in_ignorance_gets_past_with_knowledge(victims, norm):
+    """Far beyond the boundary squeezed copies agree, and little is refused that does not know of them."""
+    unaware, aware = (
+        evade(victims["squeeze"], PGD(norm=norm, size=0.45, steps=30), adaptive=knows, records=120).evasion.success
+        for knows in (False, True)
+    )
+    assert unaware.mean() > 0.2
+    assert aware[unaware].all()
+
+
 def test_an_ascent_is_tried_on_what_those_before_it_did_not_get_through(victims, monkeypatch):
     calls = []
 

@@ -86,8 +86,8 @@ class Adaptive(WhiteBoxAttack):
         return Examples(example, gradients, {"past the detectors' model": 1 - len(pending) / len(x)})
 
     def _ascents(self, box: WhiteBox) -> Iterator[tuple[Any, WhiteBox]]:
-        """What is tried, and on what: the ascent as it is, and by every weight in each direction."""
-        yield self.attack, box
+        """What is tried, and on what: the ascent as an unaware attacker has it, to its end, and by every weight in each direction."""
+        yield self.attack.for_transfer(), box
         loss = Penalised(penalty=_Weighed(self.penalty), loss=Margin(kappa=KAPPA))
         for weight in WEIGHTS:
             for ascent in self._directions():
