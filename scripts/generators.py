@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from jaxattack.attacks.membership.generators import Evidence, GeneratorAttack, lookup
 from jaxattack.audit.findings.generator import GeneratorFindings
-from jaxattack.audit.generator import GeneratorAudit, gather, score_generators, split
+from jaxattack.audit.generators import GeneratorAudit, gather, score_generators, split
 from jaxattack.data import load
 from jaxattack.training.generators import Prior, train_generators
 

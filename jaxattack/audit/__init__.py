@@ -9,7 +9,7 @@ from jaxattack.audit.epsilon_methods import EpsilonAudit
 from jaxattack.audit.evaluation import evaluate
 from jaxattack.audit.evasion import EvasionAudit, EvasionResult, evade
 from jaxattack.audit.extraction import ExtractionAudit, ExtractionResult, extract
-from jaxattack.audit.generator import GeneratorAudit, audit_generators, score_generators
+from jaxattack.audit.generators import GeneratorAudit, audit_generators, score_generators
 from jaxattack.audit.gradients import audit_gradients
 from jaxattack.audit.inversion import InversionAudit, InversionResult, invert
 from jaxattack.audit.matrix import Column, MatrixAudit, MatrixResult, matrix

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from jaxattack.attacks.membership.generators import DEFAULTS, GeneratorAttack, lookup
-from jaxattack.audit.generator import audit_generators, score_generators
-from jaxattack.audit.generator_file import read_samples
+from jaxattack.audit.generators import audit_generators, read_samples, score_generators
 from jaxattack.cli.choices import explained
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish

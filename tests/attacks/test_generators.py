@@ -26,7 +26,7 @@ from jaxattack.attacks.membership.generators import (
 from jaxattack.attacks.membership.generators.distances import nearest
 from jaxattack.attacks.membership.generators.monte_carlo import LEVELS, histograms, near_share
 from jaxattack.attacks.membership.generators.powell import powell, questions
-from jaxattack.audit.generator_scores import precisions, set_attack, tied_share
+from jaxattack.audit.generators.summaries import precisions, set_attack, tied_share
 from jaxattack.metrics import summarise
 from jaxattack.training.generators import Prior, train_generators
 from jaxattack.types import InputError

@@ -9,7 +9,7 @@ from attacks.memorising import evidence, memorising
 from generators import null, table
 
 from jaxattack.attacks.membership.generators import GanLeaks
-from jaxattack.audit.generator import score_generators
+from jaxattack.audit.generators import score_generators
 
 
 def test_references_stand_for_generators_that_learnt_from_neither_side():

@@ -12,8 +12,7 @@ from report.readable import check_page, figures, printed
 
 from jaxattack.attacks.membership.generators import GanLeaks, MonteCarlo, lookup
 from jaxattack.audit.findings import values
-from jaxattack.audit.generator import audit_generators, score_generators
-from jaxattack.audit.generator_file import read_samples
+from jaxattack.audit.generators import audit_generators, read_samples, score_generators
 from jaxattack.cli import generator as command
 from jaxattack.cli.generator import Generating, generator
 from jaxattack.cli.output import Output

@@ -35,7 +35,7 @@ from jaxattack.audit.findings.generator import (
     GeneratorFindings,
     Seconds,
 )
-from jaxattack.audit.generator_judgement import count_samples, describe_generators, judge
+from jaxattack.audit.generators.judgement import count_samples, describe_generators, judge
 from jaxattack.audit.records import choose_records
 from jaxattack.audit.victim import input_ranges
 from jaxattack.data import fingerprint

@@ -13,7 +13,7 @@ from jaxattack.attacks.membership.generators import Evidence, GeneratorAttack
 from jaxattack.attacks.membership.generators.distances import nearest
 from jaxattack.audit.entry import roc_findings
 from jaxattack.audit.findings.generator import GeneratorAttackFindings, GeneratorsFindings
-from jaxattack.audit.generator_scores import precisions, set_attack, tied_share
+from jaxattack.audit.generators.summaries import precisions, set_attack, tied_share
 from jaxattack.audit.session import settings
 from jaxattack.metrics import Spread, summarise
 from jaxattack.training.generators.many import Generators
