@@ -70,6 +70,12 @@ def judge(
 
 
 def describe_generators(evidence: Evidence, member: np.ndarray) -> GeneratorsFindings:
+    """What the targets are: their kind and size, what they learnt from, and how far records are from their samples.
+
+    Args:
+        evidence: what the attacker has; without generators, samples alone, kind is "samples" and sizes are None.
+        member: bool["target record"], the truth.
+    """
     generators, references = evidence.targets.generators, evidence.references
     nets = None if generators is None else generators.networks
     return GeneratorsFindings(
@@ -106,5 +112,6 @@ def _distance(evidence: Evidence, member: np.ndarray) -> float:
 
 
 def count_samples(evidence: Evidence) -> int:
+    """Samples of all targets and references, which were drawn once for all attacks."""
     parts = [evidence.targets, *([evidence.references] if evidence.references else [])]
     return sum(part.samples.shape[0] * part.samples.shape[1] for part in parts)
