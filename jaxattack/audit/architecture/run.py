@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,13 @@ from jaxtyping import Float
 from jaxattack.attacks.architecture import ATTACKS, KennenO, Zoo
 from jaxattack.attacks.architecture.zoo import FEWEST
 from jaxattack.attacks.naming import label
+from jaxattack.audit.architecture.checks import (
+    check_records,
+    check_victim,
+    finite_networks,
+    grid_terms,
+    require_images,
+)
 from jaxattack.audit.architecture.judge import SPLITS, Split, judge
 from jaxattack.audit.architecture.victim import zoo_victim
 from jaxattack.audit.architecture.zoo_folder import Records, build_zoo, split_records
@@ -47,7 +53,6 @@ from jaxattack.types import (
     Dataset,
     Defence,
     InputError,
-    Inputs,
     Ledger,
     Oracle,
     Progress,
@@ -155,17 +160,17 @@ def architecture(
     begin = time.perf_counter()
     audit = ArchitectureAudit(attack=attack, nets=nets, recipe=recipe, splits=splits, budget=budget, seed=seed)
     target = None if victim is None else as_victim(victim).behind(defences, seed=seed)
-    data = _images(target, dataset)
+    data = require_images(target, dataset)
     folder = Path(zoo) if zoo is not None else None if out is None else Path(out) / "zoo"
     records = split_records(data, seed)
     # A zoo takes minutes: what would be refused after it is refused before.
     if out is not None:
         check_folder(Path(out), "architecture")
-    _check_records(attack, records)
-    _check(attack, _grid_terms(data, defences) if target is None else target.oracle.access, data)
+    check_records(attack, records)
+    check_victim(attack, grid_terms(data, defences) if target is None else target.oracle.access, data)
     network = GridNetwork(shape=data.shape, classes=data.classes)
     networks = build_zoo(network, recipe, records, nets, seed=seed, folder=folder, progress=progress)
-    usable = _usable(networks, folder)
+    usable = finite_networks(networks, folder)
     left_out = len(networks) - len(usable)
     target, truth, usable = _target(target, usable, records, defences, seed)
     questions = np.asarray(as_input(jnp.asarray(records.fresh.x)))
@@ -180,24 +185,6 @@ def architecture(
     return ArchitectureResult(posterior=asked.posterior, zoo=networks, findings=findings)
 
 
-def _images(victim: Victim | None, dataset: Dataset | None) -> Dataset:
-    """What the zoo is trained on.
-
-    Raises:
-        InputError: there is nothing, or no images.
-    """
-    data = dataset if dataset is not None or victim is None else victim.dataset
-    if data is None:
-        raise InputError(
-            "dataset is none and the victim comes without records: give images, such as jaxattack.load('digits')."
-        )
-    if not data.images:
-        raise InputError(
-            f"{data.name} has no images, which the networks of the grid take: give images, such as digits."
-        )
-    return data
-
-
 def _target(
     victim: Victim | None, zoo: Zoo, records: Records, defences: tuple[Defence, ...], seed: int
 ) -> tuple[Victim, np.ndarray | None, Zoo]:
@@ -207,76 +194,6 @@ def _target(
     last = len(zoo) - 1
     asked = zoo_victim(zoo, last, records).behind(defences, seed=seed)
     return asked, zoo.codes[last], zoo.take(np.arange(last))
-
-
-def _usable(zoo: Zoo, folder: Path | None) -> Zoo:
-    """The networks that have learnt numbers: training may diverge, and a file be damaged.
-
-    Raises:
-        InputError: too few of them have.
-    """
-    finite = np.logical_and.reduce(
-        [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in jax.tree.leaves(zoo.weights)]
-    )
-    if finite.sum() <= FEWEST:
-        remedy = (
-            "lower the rates at which networks learn" if folder is None else f"delete {folder}, or lower those rates"
-        )
-        raise InputError(
-            f"{len(zoo) - finite.sum()} of the {len(zoo)} networks of the zoo have weights that are NaN or infinite, and more than "
-            f"{FEWEST} must not: {remedy}."
-        )
-    return zoo.take(np.flatnonzero(finite))
-
-
-def _check_records(attack: ArchitectureAttack, records: Records) -> None:
-    """Refuse an attack that needs more records than there are to ask.
-
-    Raises:
-        InputError: there are fewer.
-    """
-    if attack.records > len(records.fresh):
-        raise InputError(
-            f"{attack.name} needs {attack.records} records and {records.fresh.name} leaves {len(records.fresh)} to ask beside those "
-            "that the zoo is trained on: give more records, or an attack that needs fewer."
-        )
-
-
-def _grid_terms(data: Dataset, defences: tuple[Defence, ...]) -> Access:
-    """On what terms a network of the zoo answers behind defences."""
-    access = Access(level="probability", classes=data.classes, inputs=Inputs.box(0, 255, data.shape))
-    for defence in defences:
-        access = defence.access(access)
-    return access
-
-
-def _check(attack: ArchitectureAttack, access: Access, data: Dataset) -> None:
-    """Refuse a victim that does not take such records, or answers with less than the attack reads.
-
-    Raises:
-        InputError: another number of features, of classes, another range, or a level that the attack cannot work with.
-    """
-    inputs = access.inputs
-    if access.classes < attack.fewest_classes:
-        raise InputError(
-            f"{attack.name} tells values apart by the label, needs {attack.fewest_classes} classes for that and the victim has "
-            f"{access.classes}: choose kennen-o."
-        )
-    if access.level not in attack.levels:
-        raise InputError(
-            f"{attack.name} reads {' or '.join(attack.levels)} and the victim answers with a {access.level}: choose an attack that "
-            "reads it, as kennen-o."
-        )
-    if math.prod(inputs.shape) != math.prod(data.shape) or access.classes != data.classes:
-        raise InputError(
-            f"the victim takes records of shape {inputs.shape} and has {access.classes} classes, and {data.name} has {data.shape} "
-            f"and {data.classes}: give the data that it is for."
-        )
-    if (inputs.low > 0).any() or (inputs.high < 255).any():
-        raise InputError(
-            f"the victim takes values of {inputs.low.min():g} to {inputs.high.max():g} and a picture has 0 to 255: give a victim that "
-            "takes pictures as they are."
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
