@@ -6,6 +6,8 @@ as the floor, and classes that a service of the top k leaves out share the mass 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
@@ -20,15 +22,15 @@ TINY = float(jnp.finfo(jnp.float32).tiny)
 """The floor of answers that nothing cut: the smallest normal float32."""
 
 
-class Scored:
+class Scored(ABC):
     """A signal of one answer: `of_logits` where there are any, else `of_probability`."""
 
     sees: Sight = "probability"
     queries = 1
 
+    @abstractmethod
     def of_logits(self, z: Logits, y: Labels) -> Values:
         """The signal of raw outputs less their largest."""
-        raise NotImplementedError
 
     def of_probability(self, p: Logits, y: Labels, floor: float) -> Values:
         """The signal of confidences; by default that of the logarithms of those above the floor."""
