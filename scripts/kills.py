@@ -10,7 +10,8 @@ extraction  a theft from a prediction API: the same is stolen, and the API answe
 server      a prediction API: what it answered counts against the key after a restart, but for one answer in hand at each kill
 
 Each command is started, killed with SIGKILL at a moment drawn uniformly from the time that it would take, and started again,
-until it ends by itself; then anew in another folder, until there were so many kills. Exits with 1 where anything was lost.
+until it ends by itself; then anew in another folder, until there were so many kills, after which it is let end: one that
+begins again each time might never. Exits with 1 where anything was lost.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def kill_often(
     Args:
         words: of the command.
         place: for its folders.
-        kills: how many, at least.
+        kills: how many.
         rng: decides when.
         check: what was lost, of the folder of a command that came to an end after so many kills.
         watch: names of pieces that are to stay as they are once they are there.
@@ -128,7 +129,7 @@ def kill_often(
         folder = place / f"run-{runs}"
         pieces: dict[str, str] = {}
         before = total
-        while not run(words, folder, rng.uniform(0, duration)):
+        while not run(words, folder, rng.uniform(0, duration) if total < kills else None):
             total += 1
             now = digests(folder, watch) if folder.exists() else {}
             losses += [f"{folder.name}: {name} changed or went" for name in pieces if now.get(name) != pieces[name]]
