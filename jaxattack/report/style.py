@@ -17,6 +17,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 COLUMN = 3.4
@@ -33,9 +34,10 @@ DASHES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)), (0, (1.2, 0.9)), (0, (7, 1.2, 1
 VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", SURFACE: "--surface"} | {
     colour: f"--series-{index}" for index, colour in enumerate(SERIES, start=1)
 }
+FACES = ("Helvetica", "Arial", "Liberation Sans", "Nimbus Sans", "DejaVu Sans")
+"""Of papers, the best first; the last comes with Matplotlib and has every sign that is written here, such as a raised minus."""
 _SETTINGS: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "Nimbus Sans", "DejaVu Sans"],
+    "font.sans-serif": [*FACES],
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -98,8 +100,14 @@ def styled() -> Iterator[None]:
     """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_SETTINGS | {"font.family": _families(*get_font_names())})
         yield
+
+
+def _families(*installed: str) -> list[str]:
+    """The best face, the one that has the signs it lacks, and all of them by the name of their kind for who reads the SVG elsewhere."""
+    best = next((face for face in FACES if face in installed), FACES[-1])
+    return [*dict.fromkeys((best, FACES[-1])), "sans-serif"]
 
 
 def label_logarithmic(axis: Axis, words: Callable[[float], str], decades: float) -> None:

@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from jaxattack.report import draw, read_pictures
+from jaxattack.report import draw, read_pictures, style
 from jaxattack.report.latex import booktabs, escaped
 from jaxattack.report.membership.tables import latex
 from jaxattack.types import InputError
@@ -102,3 +103,11 @@ def test_the_table_of_attacks_has_a_row_each_with_intervals(findings):
     low, high = attack["auc_interval"]
     assert f"{attack['auc']:.3f} [{low:.3f}, {high:.3f}]" in rows[0]
     assert text.count(r" \\") == 1 + len(findings["attacks"])
+
+
+def test_a_sign_that_the_best_face_lacks_comes_from_another(monkeypatch):
+    monkeypatch.setattr(style, "FACES", ("cmr10", "DejaVu Sans"))  # whose warning of a missing sign would be an error
+    with style.styled():
+        figure = Figure()
+        figure.text(0.5, 0.5, style.power(-15))
+        assert "'cmr10', 'DejaVu Sans'" in style.save(figure, "a power").svg

@@ -24,6 +24,7 @@ from jaxattack.attacks.evasion import (
 from jaxattack.attacks.naming import label
 from jaxattack.defences import Round
 from jaxattack.oracle import budgeted, defended
+from jaxattack.perturb.labels import labels_of
 from jaxattack.types import EVERY_LEVEL, BudgetSpent, EvasionAttack, InputError, Inputs
 
 QUICK = {
@@ -56,7 +57,9 @@ def test_each_fools_a_victim_that_can_be_fooled_and_counts_what_it_asks(attack):
     assert evasion.attack == attack.name
     assert evasion.complete, evasion.reason
     np.testing.assert_array_equal(evasion.right, both.label(x) == y)
-    np.testing.assert_array_equal(evasion.success, both.label(evasion.example) != y)
+    # Asked as the attack asks: an example on the boundary itself is one in the precision of one door, and not of the other.
+    answered = labels_of(both.box, evasion.example) if attack.white_box else both.label(evasion.example)
+    np.testing.assert_array_equal(evasion.success, answered != y)
     assert evasion.among_right > 0.5
     assert evasion.among_all == pytest.approx((evasion.among_right * evasion.right.sum() + 3) / len(x))
     assert evasion.cost.queries == both.oracle.ledger.queries == evasion.questions.sum()
