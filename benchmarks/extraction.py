@@ -359,7 +359,7 @@ def curves(folder: Path | None, seeds: int) -> Iterator[Row]:
                 "seconds": share * (time.perf_counter() - wall),
                 "cpu_seconds": share * (time.process_time() - cpu),
             }
-            for alpha, row in zip(ALPHAS, found.drafts, strict=True):
+            for alpha, row in zip(ALPHAS, found, strict=True):
                 for seed, one in enumerate(row):
                     yield {
                         "what": f"{name}: {strategy}, {alpha} c (d + 1)",

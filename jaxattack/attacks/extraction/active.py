@@ -15,22 +15,29 @@ size each choose by the substitute of the round before, which is trained on ever
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import entr
+from sklearn.metrics import pairwise_distances_argmin_min
 
-from jaxattack.attacks.extraction.campaign import PoolCampaign
-from jaxattack.attacks.extraction.retraining import even
-from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
+from jaxattack.attacks.extraction.campaign import Campaign, Member, even
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Stolen, Substitute
 from jaxattack.perturb.deepfool import deepfool
 from jaxattack.perturb.featurefool import featurefool
-from jaxattack.types import Access, InputError, Variables, config
+from jaxattack.types import Access, InputError, Inputs, at_least, config
+
+RANKINGS: dict[str, Callable[[Stolen, np.ndarray, Inputs], Float[np.ndarray, "record"]]] = {
+    "uncertainty": lambda stolen, x, _: -entr(_confidence(stolen, x)).sum(axis=1),
+    "margin": lambda stolen, x, _: np.ptp(np.sort(_confidence(stolen, x), axis=1)[:, -2:], axis=1),
+    "deepfool": lambda stolen, x, inputs: deepfool(stolen.model, stolen.variables, x, inputs).distance,
+}
+"""What each strategy sorts records by, the smallest first."""
 
 
 @config
-class Active(PoolCampaign):
+class Active(Campaign):
     """Active learning from a pool.
 
     Attributes:
@@ -55,14 +62,12 @@ class Active(PoolCampaign):
     paper = "Chandrasekaran et al. 2020; Pal et al. 2020"
 
     def __post_init__(self) -> None:
-        for part in self.steps:
-            if part not in (*RANKINGS, "k-center", "random", "adversarial"):
-                names = ", ".join(["random", *RANKINGS, "k-center", "adversarial"])
-                raise InputError(f"strategy is {self.strategy!r}: choose {names}, or two of them joined by +.")
+        names = ["random", *RANKINGS, "k-center", "adversarial"]
+        if not {*self.steps} <= {*names}:
+            raise InputError(f"strategy is {self.strategy!r}: choose {', '.join(names)}, or two of them joined by +.")
         if len(self.steps) > 2 or (len(self.steps) == 2 and self.steps[0] not in RANKINGS):
             raise InputError(f"strategy is {self.strategy!r}: join two, the first of {', '.join(RANKINGS)}.")
-        if self.rounds < 1:
-            raise InputError(f"rounds is {self.rounds}: give 1 or more.")
+        at_least(1, rounds=self.rounds)
         if not 0 < self.start < 1:
             raise InputError(f"start is {self.start}: give a share above 0 and below 1.")
         if self.budget < 2 * (self.rounds + 1):
@@ -84,72 +89,45 @@ class Active(PoolCampaign):
         """A few records for each class."""
         return max(2 * (self.rounds + 1), 2 * access.classes)
 
-    def plan(self, _access: Access, /) -> list[Round]:
+    def plan(self, _access: Access, /) -> list[int]:
         """A random start, then equal rounds."""
         start = min(max(round(self.start * self.budget), 1), self.budget - self.rounds)
-        return [Round(start), *(Round(part) for part in even(self.budget - start, self.rounds))]
+        return [start, *even(self.budget - start, self.rounds)]
 
-    def choose(self, view: View) -> Choice:
-        """Records of the pool that were not taken yet; the memory holds those left."""
-        pool = own_records(view, self.records)
-        left = np.arange(len(pool)) if view.memory is None else view.memory
-        if view.stolen is None:
-            picks = np.sort(view.rng.permutation(len(left))[: view.queries])
-        else:
-            picks = self._pick(view, view.stolen, pool[left])
-        rest = np.delete(left, picks)
-        x = pool[left[picks]]
-        if self.steps[-1] == "adversarial" and view.stolen is not None:
-            x = _perturb(view, view.stolen, x)
-        return Choice(x, rest)
+    def queries(self, member: Member) -> Iterator[np.ndarray]:
+        """Records of the pool that were not taken yet."""
+        left = np.arange(len(member.own))
+        for queries in self.plan(member.access):
+            stolen, x = member.stolen, member.own[left]
+            if stolen is None:
+                picks = np.sort(member.rng.permutation(len(left))[:queries])
+            else:
+                picks = self._pick(member, stolen, x, queries)
+            left, x = np.delete(left, picks), x[picks]
+            yield _perturb(member, stolen, x) if stolen is not None and self.steps[-1] == "adversarial" else x
 
-    def _pick(self, view: View, stolen: Stolen, left: np.ndarray) -> Int[np.ndarray, "query"]:
+    def _pick(self, member: Member, stolen: Stolen, x: np.ndarray, queries: int) -> Int[np.ndarray, "query"]:
         """Places among the records left."""
-        narrow, last = self.steps if len(self.steps) == 2 else [None, *self.steps]
-        among = np.arange(len(left)) if narrow is None else rank_by(narrow, view, stolen, left)[: self.budget]
+
+        def rank(name: str, x: np.ndarray) -> Int[np.ndarray, "record"]:
+            return np.argsort(RANKINGS[name](stolen, x, member.access.inputs), kind="stable")
+
+        *narrow, last = self.steps
+        among = rank(narrow[0], x)[: self.budget] if narrow else np.arange(len(x))
+        x = x[among]
         if last == "k-center":
-            centres = _confidence(stolen, view.history.x)
-            return among[farthest(_confidence(stolen, left[among]), centres, view.queries)]
-        if last == "random":
-            return among[view.rng.permutation(len(among))[: view.queries]]
-        rank = rank_by("margin" if last == "adversarial" else last, view, stolen, left[among])
-        return among[rank[: view.queries]]
+            order = farthest(_confidence(stolen, x), _confidence(stolen, member.x), queries)
+        elif last == "random":
+            order = member.rng.permutation(len(x))
+        else:
+            order = rank("margin" if last == "adversarial" else last, x)
+        return among[order[:queries]]
 
 
 def _confidence(stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "record cls"]:
     probability = stolen.answer(x).probability
     assert probability is not None
     return probability
-
-
-def entropy(_view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "record"]:
-    """Minus the entropy of the confidences: the most uncertain is the smallest."""
-    probability = _confidence(stolen, x)
-    return np.sum(probability * np.log(np.maximum(probability, 1e-300)), axis=1)
-
-
-def margin(_view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "record"]:
-    """How much larger the largest confidence is than the next."""
-    top = np.sort(_confidence(stolen, x), axis=1)[:, -2:]
-    return top[:, 1] - top[:, 0]
-
-
-def distance(view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "record"]:
-    """How far `deepfool` moves each record."""
-    return deepfool(stolen.model, Variables(stolen.parameters, {}), x, view.inputs).distance
-
-
-RANKINGS: dict[str, Callable[[View, Stolen, np.ndarray], Float[np.ndarray, "record"]]] = {
-    "uncertainty": entropy,
-    "margin": margin,
-    "deepfool": distance,
-}
-"""What each strategy sorts the pool by, the smallest first."""
-
-
-def rank_by(name: str, view: View, stolen: Stolen, x: np.ndarray) -> Int[np.ndarray, "record"]:
-    """Places of the records, the one most worth a query first."""
-    return np.argsort(RANKINGS[name](view, stolen, x), kind="stable")
 
 
 def farthest(
@@ -165,28 +143,18 @@ def farthest(
     Returns:
         Their places, in order; all of them where there are fewer than asked for.
     """
-    squares = np.sum(x**2, axis=1)
-
-    def to(points: np.ndarray) -> np.ndarray:
-        return squares[:, None] + np.sum(points**2, axis=1)[None] - 2 * x @ points.T
-
-    gap = np.full(len(x), np.inf)
-    for start in range(0, len(centre), 256):
-        gap = np.minimum(gap, to(centre[start : start + 256]).min(axis=1))
+    gap = pairwise_distances_argmin_min(x, centre)[1]
     picks = np.empty(min(count, len(x)), np.int64)
     for place in range(len(picks)):
-        picks[place] = gap.argmax()
-        gap = np.minimum(gap, to(x[picks[place]][None])[:, 0])
-        gap[picks[place]] = -np.inf
+        pick = picks[place] = gap.argmax()
+        gap = np.minimum(gap, np.linalg.norm(x - x[pick][None], axis=1))
+        gap[pick] = -np.inf
     return picks
 
 
-def _perturb(view: View, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "query *feature"]:
+def _perturb(member: Member, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "query *feature"]:
     """Each record moved until the substitute sees in it a random earlier query that it labels otherwise."""
-    label, labels = stolen.answer(x).label, stolen.answer(view.history.x).label
-    guide = view.rng.integers(len(labels), size=len(x))
-    others = [np.flatnonzero(labels != own) for own in range(view.history.target.shape[1])]
-    guide = np.array(
-        [others[own][g % len(others[own])] if len(others[own]) else g for own, g in zip(label, guide, strict=True)]
-    )
-    return featurefool(stolen.model, Variables(stolen.parameters, {}), x, view.history.x[guide], view.inputs)
+    label, labels = stolen.answer(x).label, stolen.answer(member.x).label
+    others = [np.flatnonzero(labels != own) for own in label]
+    guide = np.array([member.rng.choice(other if len(other) else len(labels)) for other in others])
+    return featurefool(stolen.model, stolen.variables, x, member.x[guide], member.access.inputs)

@@ -1,35 +1,32 @@
 """Rounds of asking and training: what retraining, augmentation, active learning and Knockoff Nets share.
 
-A campaign runs any number of members, one for each budget and seed, in lockstep. In a round every member chooses its
-queries, all of them are asked in one call, and the substitutes of all members are trained by one program (`fitting`). An
-attack that chooses without looking at a substitute is asked to the end first, and then the substitutes of every member and
-every round are trained by one program. An attack alone is a campaign of one member.
+An attack's ``queries`` are a generator that yields inputs to ask, batch by batch, and is resumed when they are answered.
+Where what was asked reaches a number of its ``plan``, a substitute is trained on all of it. One that chooses without
+looking at a substitute (``blind``) is asked to the end first, and then its substitutes are trained by one program.
 
-A member depends on its budget, its seed and its answers alone, but for rounding. A budget of the oracle that ends
-early cuts the round's batch to what is left, and every member that was cut short returns what it has learnt.
+`grid` runs one attack with many budgets and seeds in lockstep, the substitutes of a round trained by one program (`fitting`).
+A member depends on its budget, its seed and its answers alone, but for rounding. Where the oracle's budget ends early, what
+is left of it is asked, and what was learnt is returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import ask_most, require, too_small
 from jaxattack.attacks.extraction.fitting import fit
-from jaxattack.attacks.extraction.rounds import History, Round, Strategy, View
 from jaxattack.attacks.extraction.substitute import Stolen, targets
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import (
     EVERY_LEVEL,
     Access,
-    Answer,
     Draft,
     InputError,
-    Inputs,
     Ledger,
     Oracle,
     Progress,
@@ -37,120 +34,116 @@ from jaxattack.types import (
 )
 
 
-@dataclass(kw_only=True)
-class _Member:
-    """One budget and seed on its way."""
-
-    attack: Strategy
-    seed: int
-    plan: list[Round]
-    rng: np.random.Generator
-    history: History
-    cost: Ledger = field(default_factory=Ledger)
-    memory: Any = None
-    stolen: Stolen | None = None
-    snapshots: list[Snapshot] = field(default_factory=list)
-    reason: str = ""
-    marks: list[int] = field(default_factory=list)
-
-    def choose(self, number: int, inputs: Inputs, pool: np.ndarray | None) -> np.ndarray:
-        queries = self.plan[number].queries
-        view = View(number, queries, self.history, self.stolen, inputs, pool, self.rng, self.memory)
-        choice = self.attack.choose(view)
-        self.memory = choice.memory
-        return choice.x
-
-    def take(self, x: np.ndarray, answer: Answer) -> None:
-        target = targets(answer, self.history.target.shape[1], self.attack.soft)
-        new = History(x, answer.label, target)
-        self.history = History(*(np.concatenate(pair) for pair in zip(self.history, new, strict=True)))
-
-    @property
-    def training_size(self) -> int:
-        """How many queries the last substitute was, or will be, trained on."""
-        return max([0, *self.marks, *(snapshot.queries for snapshot in self.snapshots)])
-
-    def learn(self, queries: int, stolen: Stolen) -> None:
-        self.stolen = stolen
-        self.snapshots.append(Snapshot(queries, stolen.answer))
-
-
 class Campaign(Attack):
-    """An attack in rounds: a subclass is a `Strategy`."""
+    """An attack in rounds; by default it asks records of a pool.
 
-    def run(self: Any, theft: Theft) -> Draft:
-        """Run it alone."""
-        member = _affordable(self, theft.oracle, theft.pool), theft.seed
-        return _campaign([member], theft.oracle, theft.pool, theft.report)[0]
-
-
-class PoolCampaign(Campaign):
-    """Asks records of a pool, by a ``strategy`` of which ``random`` trains no substitute on the way."""
+    A subclass is a configuration with a ``budget``, perhaps ``soft`` (learn from confidences where they are answered), perhaps
+    a ``strategy``, and a ``substitute`` that is trained.
+    """
 
     levels = EVERY_LEVEL
     pool = True
+    soft: Any = False
+    strategy: Any = ""
+
+    def plan(self, access: Access, /) -> list[int]:
+        """How many queries each round has."""
+        raise NotImplementedError
+
+    def queries(self, member: Member) -> Iterator[Float[np.ndarray, "query *feature"]]:
+        """The inputs to ask, a round or a part of one at a time."""
+        raise NotImplementedError
 
     @property
-    def blind(self: Any) -> bool:
-        """Whether the substitute has no say."""
-        return self.strategy == "random"
+    def blind(self) -> bool:
+        """Whether the substitute has no say in what is asked."""
+        return self.strategy in ("random", "uniform", "line-search")
 
     @property
     def records(self: Any) -> int:
-        """As many as the budget."""
-        return self.budget
+        """How many records it needs of the pool: as many as the budget."""
+        return self.budget if self.pool else 0
+
+    def run(self, theft: Theft) -> Draft:
+        """Run it alone."""
+        return _campaign([(self, theft.seed)], theft.oracle, theft.pool, theft.report)[0]
 
 
-def _affordable(attack: Strategy, oracle: Oracle, pool: np.ndarray | None) -> Strategy:
-    """The attack with what is left of the oracle's budget, where its own takes more records than the pool has.
-
-    Raises:
-        InputError: the attack can do nothing with what is left.
-    """
-    left: int | None = getattr(oracle, "left", None)
-    if left is None or pool is None or attack.records <= len(pool):
-        return attack
-    needed = attack.needs(oracle.access)
-    if left < needed:
-        raise InputError(
-            f"the budget has {left:,} queries left: {attack.name} needs at least {needed:,} queries for this victim."
-        )
-    changed: Any = attack
-    return replace(changed, budget=min(left, changed.budget))
-
-
-class Grid(NamedTuple):
-    """The same attack with several budgets and seeds.
+@dataclass(kw_only=True, eq=False)
+class Member:
+    """One budget and seed on its way.
 
     Attributes:
-        budgets: in the order given.
-        seeds: in the order given.
-        drafts: one for each budget and seed; none of them is compared with the victim.
+        attack: a `Campaign`, with its budget.
+        seed: decides everything random.
+        access: the victim's terms.
+        own: records of the attacker's own.
+        x: everything asked, in order.
+        label: what it was answered.
+        target: the same as distributions over the classes.
+        rng: of this member alone.
+        stolen: the last substitute; None before there was one.
+        trained: on how many queries the last one was, or will be, trained.
+        waiting: the numbers of queries on which substitutes are yet to be trained.
+        reason: why asking ended early.
     """
 
-    budgets: tuple[int, ...]
-    seeds: tuple[int, ...]
-    drafts: tuple[tuple[Draft, ...], ...]
+    attack: Any
+    seed: int
+    access: Access
+    own: Float[np.ndarray, "record *feature"]
+    x: Float[np.ndarray, "query *feature"]
+    label: Int[np.ndarray, "query"]
+    target: Float[np.ndarray, "query cls"]
+    rng: np.random.Generator
+    stolen: Stolen | None = None
+    trained: int = 0
+    waiting: list[int] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    cost: Ledger = field(default_factory=Ledger)
+    reason: str = ""
 
-    def agreement(
-        self, x: Float[np.ndarray, "query *feature"], label: Int[np.ndarray, "query"]
-    ) -> Float[np.ndarray, "budget seed"]:
-        """The share of queries that each stolen model labels as the victim did."""
-        return np.array([[np.mean(one.answer(x).label == label) for one in row] for row in self.drafts])
+    def __post_init__(self) -> None:
+        self.batches = self.attack.queries(self)
+        self.ends = np.cumsum(self.attack.plan(self.access))
+
+    def ask(self, oracle: Oracle) -> None:
+        """Ask the next batch, or what the oracle's budget leaves of it."""
+        x = next(self.batches)
+        before = oracle.ledger
+        answer, count, refusal = ask_most(oracle, x)
+        if answer is not None:
+            target = targets(answer, self.access.classes, self.attack.soft)
+            self.x, self.label, self.target = (
+                np.concatenate(pair)
+                for pair in ((self.x, x[:count]), (self.label, answer.label), (self.target, target))
+            )
+            self.cost += oracle.ledger - before
+        if refusal is not None:
+            short = too_small(self.attack, self.access, refusal)
+            if not len(self.x):
+                raise short
+            self.reason = str(short)
+        if len(self.x) > self.trained and (self.reason or len(self.x) in self.ends):
+            self.trained = len(self.x)
+            self.waiting.append(self.trained)
+
+
+def even(total: int, parts: int) -> list[int]:
+    """Whole numbers that differ by at most one and add up, the larger first."""
+    return [total // parts + (part < total % parts) for part in range(parts)]
 
 
 def grid(
-    attack: Strategy,
+    attack: Any,
     oracle: Oracle,
     *,
     budgets: Sequence[int],
     seeds: Sequence[int],
     pool: Shaped[np.ndarray, "record *feature"] | None = None,
     progress: Progress | None = None,
-) -> Grid:
+) -> list[list[Draft]]:
     """Run an attack with every budget and every seed in lockstep, all substitutes of a round trained at once.
-
-    Each member asks its own queries. Where members of one seed begin alike, an oracle with a cache answers them once.
 
     Args:
         attack: its own budget is not used.
@@ -160,124 +153,111 @@ def grid(
         pool: records of the attacker's own, for the attacks that need them.
         progress: called with queries asked of all that will be.
 
+    Returns:
+        For each budget a draft for each seed; none of them is compared with the victim.
+
     Raises:
         InputError: as the attack alone; no budget or no seed.
     """
     if not budgets or not seeds:
         raise InputError(f"budgets has {len(budgets)} and seeds has {len(seeds)} values: give at least one of each.")
-    members = [(replace(attack, budget=budget), seed) for budget in budgets for seed in seeds]  # type: ignore[type-var]
-    stolen = _campaign(members, oracle, pool, progress)
-    rows = tuple(tuple(stolen[i : i + len(seeds)]) for i in range(0, len(stolen), len(seeds)))
-    return Grid(tuple(budgets), tuple(seeds), rows)
+    members = [(replace(attack, budget=budget), seed) for budget in budgets for seed in seeds]
+    drafts = _campaign(members, oracle, pool, progress)
+    return [drafts[i : i + len(seeds)] for i in range(0, len(drafts), len(seeds))]
 
 
 def _campaign(
-    attacks: Sequence[tuple[Strategy, int]], oracle: Oracle, pool: np.ndarray | None, progress: Progress | None
+    attacks: Sequence[tuple[Any, int]], oracle: Oracle, pool: np.ndarray | None, progress: Progress | None
 ) -> list[Draft]:
-    access = oracle.access
-    for attack, _ in attacks:
-        require(attack, oracle, pool)
-        if access.classes < 2:
-            raise InputError(
-                f"{attack.name} trains a classifier, and the victim is a regressor: choose another attack."
-            )
-    own = None if pool is None else np.asarray(pool, np.float64)
-    members = [_start(attack, seed, access) for attack, seed in attacks]
-    blind = attacks[0][0].blind
-    total = sum(round.queries for member in members for round in member.plan)
-    for number in range(max(len(member.plan) for member in members)):
-        live = [member for member in members if number < len(member.plan) and not member.reason]
-        if not live:
-            break
-        _ask(oracle, live, [member.choose(number, access.inputs, own) for member in live])
+    members = [_start(attack, seed, oracle, pool) for attack, seed in attacks]
+    total = sum(int(member.ends[-1]) for member in members)
+    while live := [member for member in members if not member.reason and len(member.x) < member.ends[-1]]:
         for member in live:
-            if (member.plan[number].train or member.reason) and len(member.history.x) > member.training_size:
-                member.marks.append(len(member.history.x))
-        if not blind:
-            _train(access, live)
+            member.ask(oracle)
+        if not attacks[0][0].blind:
+            _train(members)
         if progress:
-            progress("queries", sum(len(member.history.x) for member in members), total)
-    _train(access, members)
-    return [_draft(member, access) for member in members]
+            progress("queries", sum(len(member.x) for member in members), total)
+    _train(members)
+    return [_draft(member) for member in members]
 
 
-def _start(attack: Strategy, seed: int, access: Access) -> _Member:
-    shape = access.inputs.shape
-    nothing = History(np.zeros((0, *shape)), np.zeros(0, np.int64), np.zeros((0, access.classes)))
-    plan = [round for round in attack.plan(access) if round.queries]
-    return _Member(attack=attack, seed=seed, plan=plan, rng=np.random.default_rng(seed), history=nothing)
+def _start(attack: Any, seed: int, oracle: Oracle, pool: np.ndarray | None) -> Member:
+    """A member that has asked nothing.
 
-
-def _ask(oracle: Oracle, members: Sequence[_Member], batches: Sequence[np.ndarray]) -> None:
-    """Ask what all members chose in one call; of a budget that is spent, what is left of it."""
-    before = oracle.ledger
-    answer, total, refusal = ask_most(oracle, np.concatenate(batches))
-    short = InputError() if refusal is None else too_small(members[0].attack, oracle.access, refusal)
-    if answer is None:
-        _stop(members, short)
-        return
-    cost = oracle.ledger - before
-    ends = np.minimum(np.cumsum([len(x) for x in batches]), total)
-    counts = np.diff(ends, prepend=0)
-    for member, x, end, count in zip(members, batches, ends, counts, strict=True):
-        member.take(x[:count], answer.take(slice(end - count, end)))
-        member.cost += _share(cost, float(count / total))
-    _stop([member for member, x, count in zip(members, batches, counts, strict=True) if count < len(x)], short)
-
-
-def _stop(members: Sequence[_Member], short: InputError) -> None:
-    for member in members:
-        if not len(member.history.x):
-            raise short
-        member.reason = str(short)
-
-
-def _share(cost: Ledger, part: float) -> Ledger:
-    """A member's part of a call; the whole of it for a member alone."""
-    return Ledger(
-        queries=round(cost.queries * part),
-        calls=cost.calls,
-        seconds=cost.seconds * part,
-        bytes=round(cost.bytes * part),
-        price=cost.price * part,
+    Raises:
+        InputError: it cannot work on such a victim, or with such a pool.
+    """
+    require(attack, oracle, pool)
+    access = oracle.access
+    if access.classes < 2:
+        raise InputError(f"{attack.name} trains a classifier, and the victim is a regressor: choose another attack.")
+    nothing = np.zeros((0, *access.inputs.shape))
+    own = nothing if pool is None else np.asarray(pool, np.float64)
+    return Member(
+        attack=_affordable(attack, oracle, len(own)),
+        seed=seed,
+        access=access,
+        own=own,
+        x=nothing,
+        label=np.zeros(0, np.int64),
+        target=np.zeros((0, access.classes)),
+        rng=np.random.default_rng(seed),
     )
 
 
-def _train(access: Access, members: Sequence[_Member]) -> None:
-    """Train what is marked, all of it in one program."""
-    jobs = [(member, count) for member in members for count in member.marks]
+def _affordable(attack: Any, oracle: Oracle, records: int) -> Any:
+    """The attack, with what is left of the oracle's budget where its own takes more records than there are."""
+    left: int | None = getattr(oracle, "left", None)
+    if left is not None and attack.records > records:
+        needed = attack.needs(oracle.access)
+        if left < needed:
+            raise InputError(
+                f"the budget has {left:,} queries left: {attack.name} needs at least {needed:,} queries for this victim."
+            )
+        attack = replace(attack, budget=min(left, attack.budget))
+    if attack.records > records:
+        raise InputError(
+            f"pool has {records:,} records and {attack.records:,} are to be asked: give more, or a smaller budget."
+        )
+    return attack
+
+
+def _train(members: Sequence[Member]) -> None:
+    """Train the substitutes that wait, all of them in one program."""
+    starts = np.cumsum([0, *(len(member.x) for member in members)])
+    jobs = [(member, start, count) for member, start in zip(members, starts, strict=False) for count in member.waiting]
     if not jobs:
         return
-    starts = np.cumsum([0, *(len(member.history.x) for member in members)])
-    first = {id(member): start for member, start in zip(members, starts[:-1], strict=True)}
     stolen = fit(
-        jobs[0][0].attack.substitute,
-        access.inputs,
-        np.concatenate([member.history.x for member in members]),
-        np.concatenate([member.history.target for member in members]),
-        [first[id(member)] + np.arange(count) for member, count in jobs],
-        [member.seed for member, _ in jobs],
-        [member.stolen for member, _ in jobs],
+        members[0].attack.substitute,
+        members[0].access.inputs,
+        np.concatenate([member.x for member in members]),
+        np.concatenate([member.target for member in members]),
+        [start + np.arange(count) for _, start, count in jobs],
+        [member.seed for member, *_ in jobs],
+        [member.stolen for member, *_ in jobs],
     )
-    for (member, count), one in zip(jobs, stolen, strict=True):
-        member.learn(count, one)
-    for member in members:
-        member.marks.clear()
+    for (member, _, count), one in zip(jobs, stolen, strict=True):
+        member.stolen = one
+        member.snapshots.append(Snapshot(count, one.answer))
+        member.waiting = []
 
 
-def _draft(member: _Member, access: Access) -> Draft:
-    classes = len(np.unique(member.history.label))
+def _draft(member: Member) -> Draft:
+    classes = len(np.unique(member.label))
     reason = member.reason
-    if not reason and classes < min(access.classes, 2):
-        reason = f"all {len(member.history.x):,} answers were class {member.history.label[0]}: give a pool with other classes."
-    assert member.stolen is not None
+    if not reason and classes < 2:
+        reason = f"all {len(member.x):,} answers were class {member.label[0]}: give a pool with other classes."
+    stolen = member.stolen
+    assert stolen is not None
     return Draft(
         attack=member.attack.name,
-        stolen=member.stolen,
-        answer=member.stolen.answer,
+        stolen=stolen,
+        answer=stolen.answer,
         cost=member.cost,
-        parameters=member.stolen.parameters,
-        model=member.stolen.model,
+        parameters=stolen.parameters,
+        model=stolen.model,
         stop=reason,
         exact=False,
         snapshots=tuple(member.snapshots),

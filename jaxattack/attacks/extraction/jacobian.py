@@ -15,13 +15,14 @@ and 56% of the test records fooled by the fast gradient sign method at 0.15.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from jaxattack.attacks.extraction.campaign import Campaign
-from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
+from jaxattack.attacks.extraction.campaign import Campaign, Member
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
 from jaxattack.perturb.signs import sign_of_gradient
-from jaxattack.types import EVERY_LEVEL, Access, InputError, Variables, config
+from jaxattack.types import Access, InputError, config
 
 
 @config
@@ -45,10 +46,6 @@ class Jacobian(Campaign):
 
     name = "jacobian"
     paper = "Papernot et al. 2017"
-    levels = EVERY_LEVEL
-    pool = True
-    soft = False
-    blind = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.rounds <= 20:
@@ -69,16 +66,15 @@ class Jacobian(Campaign):
         """A record for each class, doubled in every round."""
         return access.classes * 2**self.rounds
 
-    def plan(self, _access: Access, /) -> list[Round]:
+    def plan(self, _access: Access, /) -> list[int]:
         """The records of the start, then doublings."""
-        return [Round(self.records), *(Round(self.records * 2**number) for number in range(self.rounds))]
+        return [self.records, *(self.records * 2**number for number in range(self.rounds))]
 
-    def choose(self, view: View) -> Choice:
+    def queries(self, member: Member) -> Iterator[np.ndarray]:
         """Records of the pool at random, then every query so far moved by a step."""
-        if view.stolen is None:
-            pool = own_records(view, self.records)
-            return Choice(pool[view.rng.choice(len(pool), view.queries, replace=False)])
-        model, variables = view.stolen.model, Variables(view.stolen.parameters, {})
-        inputs, history = view.inputs, view.history
-        sign = sign_of_gradient(model, variables, history.x, history.label)
-        return Choice(np.clip(history.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high))
+        yield member.own[member.rng.choice(len(member.own), self.records, replace=False)]
+        inputs = member.access.inputs
+        for _ in range(self.rounds):
+            assert member.stolen is not None
+            sign = sign_of_gradient(member.stolen.model, member.stolen.variables, member.x, member.label)
+            yield np.clip(member.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high)

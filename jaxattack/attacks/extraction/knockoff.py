@@ -16,24 +16,21 @@ order. Answers are learnt as they are given: confidences where the service gives
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from sklearn.cluster import KMeans
 
-from jaxattack.attacks.extraction.campaign import PoolCampaign
-from jaxattack.attacks.extraction.retraining import even
-from jaxattack.attacks.extraction.rounds import Choice, Round, View, own_records
+from jaxattack.attacks.extraction.campaign import Campaign, Member, even
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
-from jaxattack.types import Access, InputError, config
-
-Sampling = Literal["random", "adaptive"]
+from jaxattack.types import Access, InputError, at_least, config
 
 
 @config
-class Knockoff(PoolCampaign):
+class Knockoff(Campaign):
     """A substitute trained on a victim's answers to a pool.
 
     Attributes:
@@ -48,7 +45,7 @@ class Knockoff(PoolCampaign):
         InputError: a value out of range.
     """
 
-    strategy: Sampling = "random"
+    strategy: Literal["random", "adaptive"] = "random"
     budget: int = 5000
     rounds: int = 10
     clusters: int = 30
@@ -58,14 +55,10 @@ class Knockoff(PoolCampaign):
     paper = "Orekondy et al. 2019"
 
     def __post_init__(self) -> None:
-        if self.strategy not in get_args(Sampling):
-            raise InputError(f"strategy is {self.strategy!r}: choose {' or '.join(get_args(Sampling))}.")
-        if self.rounds < 1:
-            raise InputError(f"rounds is {self.rounds}: give 1 or more.")
+        at_least(1, rounds=self.rounds)
+        at_least(2, clusters=self.clusters)
         if self.budget < self.rounds:
             raise InputError(f"budget is {self.budget}: {self.rounds} rounds need at least {self.rounds} queries.")
-        if self.clusters < 2:
-            raise InputError(f"clusters is {self.clusters}: give at least 2.")
 
     @property
     def name(self) -> str:
@@ -76,82 +69,70 @@ class Knockoff(PoolCampaign):
         """A few records for each class."""
         return max(self.rounds, 2 * access.classes)
 
-    def plan(self, _access: Access, /) -> list[Round]:
+    def plan(self, _access: Access, /) -> list[int]:
         """Equal rounds."""
-        return [Round(part) for part in even(self.budget, self.rounds)]
+        return even(self.budget, self.rounds)
 
-    def choose(self, view: View) -> Choice:
+    def queries(self, member: Member) -> Iterator[np.ndarray]:
         """Records that were not asked yet."""
-        pool, bandit = own_records(view, self.records), view.memory
-        if bandit is None:
-            bandit = _start(pool, self.clusters if self.strategy == "adaptive" else 1, view.rng)
-        else:
-            bandit = bandit.update(view.history.target[len(view.history.target) - len(bandit.arms) :])
-        record = draw(bandit, view.queries, view.rng)
-        guess = None
-        if view.stolen is not None and len(record):
-            guess = view.stolen.answer(pool[record]).probability
-        left = bandit.left.copy()
-        left[record] = False
-        return Choice(pool[record], bandit._replace(left=left, arms=bandit.cluster[record], guess=guess))
+        left = np.ones(len(member.own), bool)
+        cluster = _clusters(member.own, self.clusters if self.strategy == "adaptive" else 1, member.rng)
+        preference, draws, seen = np.zeros(cluster.max() + 1), np.zeros(cluster.max() + 1, int), np.zeros((0, 3))
+        for queries in self.plan(member.access):
+            record = draw(cluster, left, preference, queries, member.rng)
+            guess = None if member.stolen is None else member.stolen.answer(member.own[record]).probability
+            left[record] = False
+            yield member.own[record]
+            seen = np.concatenate([seen, rewards(member.target, len(record), guess)])
+            learn(preference, draws, cluster[record], scaled(seen).mean(axis=1))
 
 
-class Bandit(NamedTuple):
-    """A policy over clusters, and what it has seen.
+def _clusters(pool: np.ndarray, clusters: int, rng: np.random.Generator) -> Int[np.ndarray, "record"]:
+    clusters = min(clusters, len(pool))
+    if clusters < 2:
+        return np.zeros(len(pool), np.int64)
+    means = KMeans(clusters, n_init="auto", max_iter=50, random_state=int(rng.integers(2**31)))
+    return means.fit_predict(pool.reshape(len(pool), -1)).astype(np.int64)
 
-    Attributes:
-        cluster: Int["record"], of each record of the pool.
-        left: Bool["record"], not asked yet.
-        preference: Float["cluster"], H.
-        count: Int["cluster"], N.
-        reward: Float["query 3"], certainty, diversity and loss of everything learnt from.
-        answer: Float["query cls"], everything learnt from.
-        arms: Int["drawn"], clusters of the records asked last.
-        guess: Float["drawn cls"], what the substitute thought of them; None before there was one.
+
+def learn(
+    preference: Float[np.ndarray, "cluster"],
+    draws: Int[np.ndarray, "cluster"],
+    cluster: Int[np.ndarray, "drawn"],
+    reward: Float[np.ndarray, "query"],
+) -> None:
+    """Change H and N of the module in place.
+
+    Args:
+        preference: H.
+        draws: N.
+        cluster: drawn last, in order.
+        reward: r of everything drawn, these last.
     """
-
-    cluster: Int[np.ndarray, "record"]
-    left: Bool[np.ndarray, "record"]
-    preference: Float[np.ndarray, "cluster"]
-    count: Int[np.ndarray, "cluster"]
-    reward: Float[np.ndarray, "query 3"]
-    answer: np.ndarray
-    arms: Int[np.ndarray, "drawn"]
-    guess: np.ndarray | None = None
-
-    def update(self, answer: Float[np.ndarray, "drawn cls"]) -> Bandit:
-        """The bandit after the answers to what it drew last, in order."""
-        answers = np.concatenate([self.answer.reshape(len(self.reward), answer.shape[1]), answer])
-        reward = np.concatenate([self.reward, rewards(answer, answers, self.guess)])
-        total = scaled(reward).mean(axis=1)
-        preference, count = self.preference.copy(), self.count.copy()
-        for place, cluster in enumerate(self.arms, start=len(total) - len(answer)):
-            count[cluster] += 1
-            gain = (total[place] - total[: place + 1].mean()) / count[cluster]
-            policy = softmax(preference)
-            preference -= gain * policy
-            preference[cluster] += gain
-        return self._replace(preference=preference, count=count, reward=reward, answer=answers)
+    gain = (reward - np.cumsum(reward) / np.arange(1, len(reward) + 1))[len(reward) - len(cluster) :]
+    for arm, change in zip(cluster, gain, strict=True):
+        draws[arm] += 1
+        preference -= change / draws[arm] * softmax(preference)
+        preference[arm] += change / draws[arm]
 
 
 def rewards(
-    answer: Float[np.ndarray, "drawn cls"],
-    answers: Float[np.ndarray, "query cls"],
-    guess: Float[np.ndarray, "drawn cls"] | None,
-) -> Float[np.ndarray, "drawn 3"]:
+    answers: Float[np.ndarray, "query cls"], last: int, guess: Float[np.ndarray, "last cls"] | None
+) -> Float[np.ndarray, "last 3"]:
     """Certainty, diversity and loss of the last answers.
 
     Args:
-        answer: the last answers.
-        answers: all answers, these last.
+        answers: all until now.
+        last: how many of them are rewarded.
         guess: what the substitute thought before it learnt from them; the loss is 0 without.
     """
-    top = np.sort(answer, axis=1)[:, -2:]
-    before = np.cumsum(answers, axis=0)[len(answers) - len(answer) :] - answer
-    number = np.arange(len(answers) - len(answer), len(answers))[:, None]
-    diversity = np.maximum(answer - before / np.maximum(number, 1), 0.0).sum(axis=1)
-    loss = np.zeros(len(answer)) if guess is None else -np.sum(answer * np.log(np.maximum(guess, 1e-12)), axis=1)
-    return np.stack([top[:, 1] - top[:, 0], diversity, loss], axis=1)
+    first = len(answers) - last
+    answer = answers[first:]
+    certainty = np.ptp(np.sort(answer, axis=1)[:, -2:], axis=1)
+    before = (np.cumsum(answers, axis=0)[first:] - answer) / np.maximum(np.arange(first, len(answers)), 1)[:, None]
+    diversity = np.maximum(answer - before, 0.0).sum(axis=1)
+    loss = np.zeros(last) if guess is None else -np.sum(answer * np.log(np.maximum(guess, 1e-12)), axis=1)
+    return np.stack([certainty, diversity, loss], axis=1)
 
 
 def scaled(reward: Float[np.ndarray, "query 3"]) -> Float[np.ndarray, "query 3"]:
@@ -161,41 +142,20 @@ def scaled(reward: Float[np.ndarray, "query 3"]) -> Float[np.ndarray, "query 3"]
     return (reward - low) / np.where(span > 0, span, 1.0)
 
 
-def draw(bandit: Bandit, queries: int, rng: np.random.Generator) -> Int[np.ndarray, "query"]:
+def draw(
+    cluster: Int[np.ndarray, "record"],
+    left: Bool[np.ndarray, "record"],
+    preference: Float[np.ndarray, "cluster"],
+    queries: int,
+    rng: np.random.Generator,
+) -> Int[np.ndarray, "query"]:
     """Records left of clusters drawn by the policy; a cluster that is used up passes its turn to the others."""
-    order = rng.permutation(np.flatnonzero(bandit.left))
-    records: list[np.ndarray] = []
-    while (missing := queries - sum(map(len, records))) and len(order):
-        sizes = np.bincount(bandit.cluster[order], minlength=len(bandit.preference))
-        policy = np.where(sizes > 0, softmax(bandit.preference), 0.0)
-        turns = np.minimum(rng.multinomial(missing, policy / policy.sum()), sizes)
-        mask = _first(bandit.cluster[order], turns)
-        records.append(order[mask])
-        order = order[~mask]
-    return rng.permutation(np.concatenate([*records, np.zeros(0, np.int64)]))
-
-
-def _first(cluster: Int[np.ndarray, "record"], turns: Int[np.ndarray, "cluster"]) -> Bool[np.ndarray, "record"]:
-    """Which records are among the first so many of their cluster."""
-    order = np.argsort(cluster, kind="stable")
-    starts = np.searchsorted(cluster[order], np.arange(len(turns)))
-    rank = np.empty(len(cluster), np.int64)
-    rank[order] = np.arange(len(cluster)) - starts[cluster[order]]
-    return rank < turns[cluster]
-
-
-def _start(pool: np.ndarray, clusters: int, rng: np.random.Generator) -> Bandit:
-    clusters = min(clusters, len(pool))
-    cluster = np.zeros(len(pool), np.int64)
-    if clusters > 1:
-        means = KMeans(clusters, n_init="auto", max_iter=50, random_state=int(rng.integers(2**31)))
-        cluster = means.fit_predict(pool.reshape(len(pool), -1)).astype(np.int64)
-    return Bandit(
-        cluster=cluster,
-        left=np.ones(len(pool), bool),
-        preference=np.zeros(clusters),
-        count=np.zeros(clusters, np.int64),
-        reward=np.zeros((0, 3)),
-        answer=np.zeros((0, 0)),
-        arms=np.zeros(0, np.int64),
-    )
+    order = rng.permutation(np.flatnonzero(left))
+    picks = order[:0]
+    while len(picks) < queries and len(order):
+        own = cluster[order]
+        policy = np.where(np.isin(np.arange(len(preference)), own), softmax(preference), 0.0)
+        turns = rng.multinomial(queries - len(picks), policy / policy.sum())
+        taken = np.isin(order, np.concatenate([order[own == z][:turn] for z, turn in enumerate(turns)]))
+        picks, order = np.concatenate([picks, order[taken]]), order[~taken]
+    return rng.permutation(picks)

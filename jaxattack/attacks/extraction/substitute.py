@@ -109,6 +109,11 @@ class Stolen(NamedTuple):
     model: Model
     parameters: dict[str, np.ndarray]
 
+    @property
+    def variables(self) -> Variables:
+        """The parameters as the model's variables."""
+        return Variables(self.parameters, {})
+
     def answer(self, x: Shaped[np.ndarray, "query *feature"]) -> Answer:
         """What the substitute answers, with everything it knows."""
         logit = self.logits(x)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from attacks.extraction.labelled import agreement, linear
 
-from jaxattack.attacks.extraction.knockoff import Bandit, Knockoff, draw, rewards, scaled
+from jaxattack.attacks.extraction.knockoff import Knockoff, draw, learn, rewards, scaled
 from jaxattack.attacks.extraction.substitute import Substitute
 from jaxattack.types import ExtractionAttack, InputError
 
@@ -32,43 +32,32 @@ def test_every_strategy_steals_with_records_of_another_distribution(strategy):
     assert (asked[0] == asked[1]).all()
 
 
-def bandit(clusters: int, records: int, classes: int) -> Bandit:
-    return Bandit(
-        cluster=np.arange(records) % clusters,
-        left=np.ones(records, bool),
-        preference=np.zeros(clusters),
-        count=np.zeros(clusters, np.int64),
-        reward=np.zeros((0, 3)),
-        answer=np.zeros((0, classes)),
-        arms=np.array([0, 1, 0, 1]),
-    )
-
-
 def test_the_bandit_turns_to_the_cluster_that_pays():
     sure, unsure = np.array([0.98, 0.01, 0.01]), np.array([0.34, 0.33, 0.33])
-    learnt = bandit(3, 30, 3).update(np.stack([sure, unsure, sure, unsure]))
-    assert learnt.preference[0] > learnt.preference[1]
-    assert learnt.count.tolist() == [2, 2, 0]
-    assert np.isclose(learnt.preference.sum(), 0)
+    seen = rewards(np.stack([sure, unsure, sure, unsure]), 4, None)
+    preference, draws = np.zeros(3), np.zeros(3, int)
+    learn(preference, draws, np.array([0, 1, 0, 1]), scaled(seen).mean(axis=1))
+    assert preference[0] > preference[1]
+    assert draws.tolist() == [2, 2, 0]
+    assert np.isclose(preference.sum(), 0)
 
 
 def test_a_policys_gradient_is_the_papers():
-    start = bandit(2, 10, 2)._replace(arms=np.array([0, 1]))
-    answer = np.array([[0.9, 0.1], [0.5, 0.5]])
-    total = scaled(rewards(answer, answer, None)).mean(axis=1)
+    total, wanted, draws = np.array([0.3, 0.9, 0.2, 0.7]), np.zeros(2), [0, 0]
+    for place, cluster in enumerate([1, 0, 1], start=1):  # one was learnt from before
+        policy = np.exp(wanted) / np.exp(wanted).sum()
+        draws[cluster] += 1
+        gain = (total[place] - total[: place + 1].mean()) / draws[cluster]
+        wanted += [gain * ((1 - policy[z]) if z == cluster else -policy[z]) for z in range(2)]
     preference = np.zeros(2)
-    for place, cluster in enumerate([0, 1]):
-        policy = np.exp(preference) / np.exp(preference).sum()
-        gain = total[place] - total[: place + 1].mean()
-        for z in range(2):
-            preference[z] += gain * ((1 - policy[z]) if z == cluster else -policy[z])
-    assert np.allclose(start.update(answer).preference, preference)
+    learn(preference, np.zeros(2, int), np.array([1, 0, 1]), total)
+    assert np.allclose(preference, wanted)
 
 
 def test_rewards_by_hand():
     known = np.array([[1.0, 0.0], [0.0, 1.0], [0.25, 0.75]])
     guess = np.array([[0.5, 0.5], [0.1, 0.9]])
-    found = rewards(known[1:], known, guess)
+    found = rewards(known, 2, guess)
     assert np.allclose(found[:, 0], [1, 0.5])
     assert np.allclose(found[:, 1], [1.0, 0.25])
     assert np.allclose(found[:, 2], [np.log(2), -0.25 * np.log(0.1) - 0.75 * np.log(0.9)])
@@ -76,11 +65,11 @@ def test_rewards_by_hand():
 
 
 def test_a_cluster_that_is_used_up_passes_its_turn():
-    one = bandit(2, 20, 2)._replace(preference=np.array([50.0, -50.0]))
-    chosen = draw(one, 14, np.random.default_rng(0))
+    cluster, left, preference = np.arange(20) % 2, np.ones(20, bool), np.array([50.0, -50.0])
+    chosen = draw(cluster, left, preference, 14, np.random.default_rng(0))
     assert len(np.unique(chosen)) == 14
-    assert (one.cluster[chosen] == 0).sum() == 10
-    assert len(draw(one, 30, np.random.default_rng(0))) == 20
+    assert (cluster[chosen] == 0).sum() == 10
+    assert len(draw(cluster, left, preference, 30, np.random.default_rng(0))) == 20
 
 
 @pytest.mark.parametrize(

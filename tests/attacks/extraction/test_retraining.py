@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from attacks.extraction.labelled import Victim, agreement, linear
 
-from jaxattack.attacks.extraction.retraining import DEPTH, Retraining, even, pairs
+from jaxattack.attacks.extraction.campaign import even
+from jaxattack.attacks.extraction.retraining import DEPTH, Retraining, pairs
 from jaxattack.attacks.extraction.substitute import Substitute
 from jaxattack.types import ExtractionAttack, InputError, Inputs
 
@@ -92,7 +93,7 @@ def test_a_victim_of_one_class_is_told():
 
 def test_the_default_budget_is_the_papers():
     victim = linear(0, 2, 2)
-    assert sum(round.queries for round in Retraining().plan(victim.access)) == 100 * 2 * 3
+    assert sum(Retraining().plan(victim.access)) == 100 * 2 * 3
 
 
 def test_random_pairs_have_different_labels():
