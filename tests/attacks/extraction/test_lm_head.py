@@ -10,9 +10,8 @@ from scipy.linalg import helmert
 
 from jaxattack.attacks.extraction.lm_head import LmHead, head_model
 from jaxattack.attacks.extraction.lm_head.attack import _distinct
-from jaxattack.attacks.extraction.lm_head.bisection import Winning, groups
-from jaxattack.attacks.extraction.lm_head.questions import Questions
-from jaxattack.attacks.extraction.lm_head.reading import LIFT, Leading, price
+from jaxattack.attacks.extraction.lm_head.bisection import bisect_labels, groups
+from jaxattack.attacks.extraction.lm_head.reading import LIFT, Reader, price
 from jaxattack.attacks.extraction.lm_head.spectrum import spectrum
 from jaxattack.metrics.fidelity import align_rms
 from jaxattack.oracle.language import from_head, random_head
@@ -128,7 +127,7 @@ def test_top_k_logits_are_differences_to_the_reference_at_the_stated_price():
     logit = STATES(x) @ PROJECTION.T
     for reference in (tokens[5], 149):
         before = oracle.ledger.queries
-        found = Leading(Questions(oracle), int(reference))(x, tokens)
+        found = Reader(oracle, int(reference), 1e-6)(x, tokens)
         np.testing.assert_allclose(found, logit[:, tokens] - logit[:, [reference]], atol=1e-12)
         assert oracle.ledger.queries - before == 7 * price(oracle.access, 62, 1e-6) == 7 * 16
 
@@ -138,7 +137,7 @@ def test_labels_give_logits_below_the_largest_to_the_resolution_at_a_third_of_bi
     oracle = victim(LABELS)
     x = np.random.default_rng(0).integers(256, size=(5, *INPUTS.shape))
     logit = STATES(x) @ PROJECTION.T
-    found = Winning(Questions(oracle), resolution, LIFT)(x, np.arange(VOCABULARY))
+    found = bisect_labels(oracle, x, np.arange(VOCABULARY), resolution, LIFT)
     np.testing.assert_allclose(found, logit - logit.max(axis=1, keepdims=True), atol=resolution / 2)
     bits = np.log2(16 / resolution)
     assert oracle.ledger.queries <= 5 * price(oracle.access, VOCABULARY, resolution)
@@ -148,11 +147,13 @@ def test_labels_give_logits_below_the_largest_to_the_resolution_at_a_third_of_bi
 def test_groups_hold_every_wide_token_once():
     width = np.random.default_rng(0).uniform(0, 2, (6, 70))
     width[1], width[2, 3] = 0.5, np.nan
-    prompt, place, given = groups(width, 1.0)
-    seen = [(p, t) for p, row, own in zip(prompt, place, given, strict=True) for t in row[own]]
+    prompt, place, group, slot = groups(width, 1.0)
+    seen = list(zip(prompt.tolist(), place.tolist(), strict=True))
     assert sorted(seen) == [(p, t) for p in range(6) for t in range(70) if width[p, t] > 1.0]
-    assert (place[~given] == np.broadcast_to(place[:, :1], place.shape)[~given]).all()
-    assert given.sum(axis=1).min() > 10
+    assert len(set(zip(group.tolist(), slot.tolist(), strict=True))) == len(seen)
+    assert all(len(np.unique(prompt[group == number])) == 1 for number in group)
+    assert 10 < np.bincount(group).min() <= np.bincount(group).max() <= 16
+    np.testing.assert_array_equal(group[slot == 0], np.arange(group.max() + 1))
 
 
 @pytest.mark.parametrize("terms", [TOP, LABELS])

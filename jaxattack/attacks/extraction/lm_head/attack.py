@@ -10,24 +10,24 @@ Prompts are what the service documents of its inputs, drawn uniformly; the hidde
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.lm_head.head import Head, head_model
-from jaxattack.attacks.extraction.lm_head.questions import Questions
-from jaxattack.attacks.extraction.lm_head.reading import Reader, answers_all, price, reader
+from jaxattack.attacks.extraction.lm_head.head import Head, compare, head_model
+from jaxattack.attacks.extraction.lm_head.reading import Reader, kind, price
 from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, remove_shift, spectrum
-from jaxattack.attacks.extraction.lm_head.trial import compared
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Progress, config
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, config
 
 FIRST, GROWTH = 32, 1.25
 TOKENS = 2
 """Tokens a prompt while the hidden size is sought: with as many as prompts, small singular values sink towards noise."""
+
+BLOCK = 1 << 11
+"""Tokens read together, once the hidden size is known."""
 
 DRAWS = 64
 """A service that takes few prompts is left after so many draws."""
@@ -85,7 +85,7 @@ class LmHead(Attack):
 
     def needs(self, access: Access) -> int:
         """The fewest queries with which it can succeed, those for a single hidden unit; h of them take h times more."""
-        if answers_all(access):
+        if kind(access) == "all":
             return 2 + self.margin
         some = min(TOKENS * FIRST, access.classes)
         rest = (1 + self.margin) * price(access, access.classes - some, self.resolution) if some < access.classes else 0
@@ -95,106 +95,83 @@ class LmHead(Attack):
         """Steal the last layer.
 
         Returns:
-            ``stolen`` is a `Head`, and the model maps hidden states to logits; ``answer`` refuses prompts, because the
-            layers before the last stay unknown. Notes: ``rank``, ``gap``, ``offset``, ``prompts`` and ``tokens`` read.
-            Where the budget or the prompts ended before the spectrum did, the head has a column for each prompt; where
-            it ended later, the tokens that were not read are NaN.
+            ``stolen`` is a `Head`; the model maps hidden states to logits, and ``answer`` refuses prompts. Notes: ``rank``,
+            ``gap``, ``offset``, ``prompts`` and ``tokens`` read. Where the budget or the prompts ended before the spectrum
+            did, the head has a column for each prompt; where it ended later, tokens that were not read are NaN.
         """
-        access, rng, progress = theft.access, theft.rng, theft.report
-        order = rng.permutation(access.classes)
-        questions = Questions(theft.oracle)
-        read = reader(questions, int(order[0]), self.resolution)
-        shifted = access.level != "logit" or not read.complete
-        table, estimate = self._search(questions, read, order, shifted, rng, progress)
-        if not table.logit.size and questions.refusal is not None:
-            raise questions.refusal
+        access = theft.access
+        order = theft.rng.permutation(access.classes)
+        read = Reader(theft.oracle, int(order[0]), self.resolution)
+        shifted = access.level != "logit" or kind(access) != "all"
+        table, estimate = self._search(theft, read, order, shifted)
+        if not table.logit.size and read.refusal is not None:
+            raise read.refusal
         earlier = table.prompts
-        if estimate is not None and not read.complete:
-            table = self._rest(questions, read, table, estimate, progress)
+        if estimate is not None and kind(access) != "all":
+            table = self._rest(theft, read, table, estimate.rank)
         head = _head(table, estimate, shifted, access.classes)
-        reason = self._reason(table, estimate, questions)
+        spectral = {} if estimate is None else {"rank": estimate.rank, "gap": estimate.ratio, "offset": estimate.offset}
         return Draft(
             stolen=head,
             answer=head.answer,
-            parameters=head.parameters,
+            parameters={"projection": head.projection, "offset": head.offset},
             model=head_model(head.hidden, access.classes),
-            stop=reason,
-            trial=compared(
+            stop=self._reason(table, estimate, access, read.refusal is not None),
+            trial=compare(
                 head,
                 lambda count, rng: _distinct(access.inputs, earlier, len(earlier) + count, rng)[len(earlier) :],
-                reference=int(order[0]),
+                reference=read.reference,
                 shifted=shifted,
                 resolution=self.resolution,
             ),
-            notes={
-                **(
-                    {}
-                    if estimate is None
-                    else {"rank": estimate.rank, "gap": estimate.ratio, "offset": estimate.offset}
-                ),
-                "prompts": len(table.prompts),
-                "tokens": len(table.tokens),
-            },
+            notes={**spectral, "prompts": len(table.prompts), "tokens": len(table.tokens)},
         )
 
     def _search(
-        self,
-        questions: Questions,
-        read: Reader,
-        order: Int[np.ndarray, "token"],
-        shifted: bool,
-        rng: np.random.Generator,
-        progress: Progress,
+        self, theft: Theft, read: Reader, order: Int[np.ndarray, "token"], shifted: bool
     ) -> tuple[Table, Spectrum | None]:
-        inputs = questions.oracle.access.inputs
-        table = Table(np.zeros((0, *inputs.shape)), order[:0], np.zeros((0, 0)), order)
-        limit, estimate = min(self.prompts, len(order)), None
-        for count in _sizes(limit):
-            prompts = _distinct(inputs, table.prompts, count, rng)
-            table = _extend(table, prompts, read, questions)
+        """Read more and more prompts until the hidden size shows."""
+        access = theft.access
+        table = Table(np.zeros((0, *access.inputs.shape)), order[:0], np.zeros((0, 0)), order)
+        limit, estimate, count = min(self.prompts, access.classes), None, 0
+        while estimate is None and read.refusal is None and count < limit:
+            count = min(int(GROWTH * count) + 1 if count else FIRST, limit)
+            prompts = _distinct(access.inputs, table.prompts, count, theft.rng)
+            tokens = access.classes if kind(access) == "all" else TOKENS * len(prompts)
+            table = _extend(table, prompts, max(tokens - len(table.tokens), 0), read)
             estimate = spectrum(_sample(table, shifted), margin=self.margin, gap=self.gap)
-            progress("prompts until the hidden size shows", len(table.prompts), limit)
-            if estimate is not None or questions.refusal is not None or len(prompts) < count:
+            theft.report("prompts until the hidden size shows", len(table.prompts), limit)
+            # Where most of what was asked taught nothing, more of it will not either.
+            if len(prompts) < count or 2 * min(table.logit.shape) < count:
                 break
-            if 2 * min(table.logit.shape) < count:
-                break  # most of what was asked taught nothing, and more of it will not either
         return table, estimate
 
-    def _rest(self, questions: Questions, read: Reader, table: Table, estimate: Spectrum, progress: Progress) -> Table:
-        rows = min(estimate.rank + self.margin, len(table.prompts))
+    def _rest(self, theft: Theft, read: Reader, table: Table, rank: int) -> Table:
+        """Read the other tokens, of as many prompts as the rank takes."""
+        rows = rank + self.margin
         table = table._replace(prompts=table.prompts[:rows], logit=table.logit[:rows])
-        size, parts, tokens = read.block, [table.logit], [table.tokens]
-        for at in range(0, len(table.left), size):
-            block = table.left[at : at + size]
-            logit = read(table.prompts, block)
-            finite = np.isfinite(logit).all(axis=0)
-            parts.append(logit[:, finite])
-            tokens.append(block[finite])
-            progress("tokens", len(table.tokens) + at + len(block), questions.oracle.access.classes)
-            if questions.refusal is not None:
-                break
-        return Table(table.prompts, np.concatenate(tokens), np.concatenate(parts, axis=1), table.left[:0])
+        while len(table.left) and read.refusal is None:
+            table = _extend(table, table.prompts, BLOCK, read)
+            theft.report("tokens", theft.access.classes - len(table.left), theft.access.classes)
+        return table
 
-    def _reason(self, table: Table, estimate: Spectrum | None, questions: Questions) -> str:
-        access = questions.oracle.access
+    def _reason(self, table: Table, estimate: Spectrum | None, access: Access, refused: bool) -> str:
+        """Why the theft is not complete; empty where it is."""
+        missing = access.classes - len(table.tokens)
         if estimate is None:
-            bound = max(min(table.logit.shape) - 1 - self.margin, 0)
-            cause, remedy = self._exhausted(table, access)
-            if questions.refusal is not None:
-                cause, remedy = "the budget ended", "allow more queries"
+            cause, remedy = ("the budget ended", "allow more queries") if refused else self._exhausted(table, access)
             return (
                 f"{cause} and no gap of {self.gap:g} shows in the singular values of {len(table.prompts):,} prompts: "
-                f"the hidden size is above {bound:,}, or noise hides it; {remedy}."
+                f"the hidden size is above {max(min(table.logit.shape) - 1 - self.margin, 0):,}, or noise hides it; "
+                f"{remedy}."
             )
-        missing = access.classes - len(table.tokens)
-        if not missing:
-            return ""
-        if questions.refusal is not None:
+        if missing and refused:
             queries = (estimate.rank + self.margin) * price(access, access.classes, self.resolution)
             return f"the budget ended with {missing:,} tokens unread: the {access.classes:,} take some {queries:,} queries."
-        return f"tokens not read: {missing:,}, because {_hidden(access)}."
+        return f"tokens not read: {missing:,}, because {_hidden(access)}." if missing else ""
 
     def _exhausted(self, table: Table, access: Access) -> tuple[str, str]:
+        """Why no hidden size shows though the budget did not end, and the remedy."""
         if len(table.tokens) + len(table.left) < access.classes or not len(table.prompts):
             return _hidden(access), "nothing can be read of them"
         if len(table.prompts) >= self.prompts:
@@ -205,27 +182,15 @@ class LmHead(Attack):
 
 
 def _hidden(access: Access) -> str:
-    if answers_all(access):
+    if kind(access) == "all":
         return f"{access.precision} probabilities are too small for unlikely tokens"
     return f"the largest bias, {access.bias:g}, does not raise unlikely tokens"
 
 
-def _sizes(limit: int) -> Iterator[int]:
-    size = FIRST
-    while size < limit:
-        yield size
-        size = int(GROWTH * size) + 1
-    yield limit
-
-
 def _distinct(
-    inputs: Inputs, have: Shaped[np.ndarray, "prompt *feature"], count: int, rng: np.random.Generator
+    inputs: Inputs, prompts: Shaped[np.ndarray, "prompt *feature"], count: int, rng: np.random.Generator
 ) -> Shaped[np.ndarray, "more *feature"]:
-    """More prompts, none twice: a repeated one adds no rank, and its absence would look like the end of the spectrum.
-
-    Drawing many equals drawing few many times. Fewer than wanted come back where a service takes so few.
-    """
-    prompts = have
+    """So many prompts, none twice, for a repeated one adds no rank; fewer where a service takes so few."""
     for _ in range(DRAWS):
         if len(prompts) >= count:
             break
@@ -234,32 +199,33 @@ def _distinct(
     return prompts
 
 
-def _extend(table: Table, prompts: np.ndarray, read: Reader, questions: Questions) -> Table:
-    """The table with more prompts, and with the tokens that go with them; only what is new is read."""
-    total = len(table.tokens) + len(table.left)
-    more = max((total if read.complete else min(TOKENS * len(prompts), total)) - len(table.tokens), 0)
+def _extend(table: Table, prompts: np.ndarray, more: int, read: Reader) -> Table:
+    """The table with more prompts and so many more tokens; only what is new is read."""
     tokens = np.concatenate([table.tokens, table.left[:more]])
     logit = np.full((len(prompts), len(tokens)), np.nan)
     old, width = table.logit.shape
     logit[:old, :width] = table.logit
-    if old and more:
+    if old and width < len(tokens):
         logit[:old, width:] = read(prompts[:old], tokens[width:])
     if len(prompts) > old:
         logit[old:] = read(prompts[old:], tokens)
     finite = np.isfinite(logit)
     # A budget ends between prompts; a bias too small fails tokens, or a prompt that is sure of one token.
-    row = finite.all(axis=1) if questions.refusal is not None else finite.mean(axis=1) > 0.5
+    row = finite.all(axis=1) if read.refusal is not None else finite.mean(axis=1) > 0.5
+    row |= len(prompts) == old
     column = finite[row].all(axis=0)
     extension = Table(prompts[row], tokens[column], logit[np.ix_(row, column)], table.left[more:])
     return extension if min(extension.logit.shape) >= min(table.logit.shape) else table
 
 
 def _sample(table: Table, shifted: bool) -> Float[np.ndarray, "prompt some"]:
+    """Some of the tokens, without the number a prompt."""
     some = table.logit[:, : max(TOKENS * len(table.prompts), 1)]
     return remove_shift(some) if shifted and some.size else some
 
 
 def _head(table: Table, estimate: Spectrum | None, shifted: bool, classes: int) -> Head:
+    """What the table shows; a column for each prompt where it does not show the hidden size."""
     logit = remove_shift(table.logit) if shifted and table.logit.size else table.logit
     hidden, offset = (min(table.logit.shape), False) if estimate is None else (estimate.hidden, estimate.offset)
     weight, constant = np.full((classes, hidden), np.nan), np.full(classes, np.nan)

@@ -1,17 +1,34 @@
-"""A stolen last layer: logits["query cls"] = states["query hidden"] projection^T + offset."""
+"""A stolen last layer: logits["query cls"] = states["query hidden"] projection^T + offset, and its comparison with a victim.
+
+A last layer answers no prompt, but of all logits z["token"] of a prompt, z - offset is a combination of the d columns of
+the projection: any d of them, and one where a number a prompt is hidden, give all others. Each other one is a trial. It
+disagrees if least squares on the columns leaves more of it than half the digits of the victim's arithmetic, one and a
+half steps where answers are rounded, or a few times the resolution that labels were bisected to.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 
-from jaxattack.types import InputError, Model, Variables
+from jaxattack.attacks.extraction.lm_head.reading import Reader, kind
+from jaxattack.attacks.extraction.lm_head.spectrum import remove_shift
+from jaxattack.attacks.extraction.verification import EPSILON
+from jaxattack.types import InputError, Model, Oracle, Trial, Variables
+
+PROMPTS = 2
+"""Fewest fresh prompts: one alone would be of one kind."""
+
+COARSE = 4.0
+"""Resolutions that bisected labels may be off: half of one each, in the fresh logits and in those behind the projection."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,14 +50,9 @@ class Head:
         return self.projection.shape[1]
 
     @property
-    def coverage(self) -> np.ndarray:
-        """Bool["cls"], the tokens that were read."""
+    def coverage(self) -> Bool[np.ndarray, "cls"]:
+        """The tokens that were read."""
         return np.isfinite(self.offset)
-
-    @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """What `head_model` takes."""
-        return {"projection": self.projection, "offset": self.offset}
 
     def answer(self, x: np.ndarray) -> NoReturn:
         """Refuse: a head does not know what comes before it.
@@ -56,12 +68,7 @@ class Head:
 
 @cache
 def head_model(hidden: int, classes: int) -> Model:
-    """The Model of `Head.parameters`; its inputs are hidden states. The same sizes give the same object.
-
-    Args:
-        hidden: the hidden size.
-        classes: how many tokens.
-    """
+    """The Model of a `Head`'s arrays; its inputs are hidden states. The same sizes give the same object."""
 
     def init(key: jax.Array) -> Variables:
         projection = jax.random.normal(key, (classes, hidden)) / jnp.sqrt(hidden)
@@ -72,3 +79,40 @@ def head_model(hidden: int, classes: int) -> Model:
         return x @ projection.T + offset[None]
 
     return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))
+
+
+def compare(
+    head: Head,
+    draw: Callable[[int, np.random.Generator], Shaped[np.ndarray, "prompt *feature"]],
+    *,
+    reference: int,
+    shifted: bool,
+    resolution: float,
+) -> Trial:
+    """How a stolen last layer is compared with its victim.
+
+    Args:
+        head: what was stolen.
+        draw: draws so many prompts that were not asked.
+        reference: as the `Reader` of the theft had it.
+        shifted: whether a number a prompt is hidden.
+        resolution: to which labels are bisected.
+    """
+
+    def trial(oracle: Oracle, count: int, rng: np.random.Generator) -> Bool[np.ndarray, "trial"]:
+        access, tokens = oracle.access, np.flatnonzero(head.coverage)
+        spare = len(tokens) - head.hidden - shifted
+        prompts = draw(max(PROMPTS, ceil(count / spare)), rng) if spare > 0 else np.zeros(0)
+        if not len(prompts):
+            return np.zeros(0, bool)
+        logit = Reader(oracle, reference, resolution)(prompts, tokens)
+        logit = logit[np.isfinite(logit).all(axis=1)]
+        logit = (remove_shift(logit) if shifted else logit) - head.offset[tokens]
+        columns = head.projection[tokens]
+        left = logit - (columns @ np.linalg.lstsq(columns, logit.T, rcond=None)[0]).T
+        allowed = EPSILON[access.precision] ** 0.5 * np.ptp(logit, axis=1, keepdims=True)
+        allowed += 0.0 if access.decimals is None else 1.5 * 10.0**-access.decimals
+        allowed += COARSE * resolution if kind(access) == "first" else 0.0
+        return np.sort(np.abs(left) > allowed, axis=1)[:, len(tokens) - spare :].ravel()
+
+    return trial

@@ -35,14 +35,7 @@ LEAST = float(np.finfo(np.float64).eps)
 
 
 class Spectrum(NamedTuple):
-    """What the singular values show.
-
-    Attributes:
-        rank: how many are above the noise, with the mean over prompts.
-        ratio: the gap, the last above the noise over the next, without the mean over prompts.
-        hidden: how many are above the noise without the mean over prompts.
-        offset: whether the logits have one, which makes the rank one more.
-    """
+    """How many singular values are above the noise with the mean over prompts and without, and the gap without it."""
 
     rank: int
     ratio: float
@@ -51,15 +44,9 @@ class Spectrum(NamedTuple):
 
 
 def spectrum(logit: Float[np.ndarray, "prompt token"], *, margin: int, gap: float) -> Spectrum | None:
-    """Where the singular values end.
+    """Where the singular values of logits, without the number a prompt, have their largest gap.
 
-    Args:
-        logit: of some tokens, without the number a prompt.
-        margin: how many singular values must lie below the gap, to tell noise from a small one.
-        gap: the least ratio of neighbours that ends the spectrum.
-
-    Returns:
-        The largest gap; None if it is smaller, or too near the last singular value.
+    None where that is a ratio below ``gap``, or fewer than ``margin`` values lie below it, so that noise may be a small one.
     """
     if not logit.size:
         return None
@@ -77,17 +64,9 @@ def spectrum(logit: Float[np.ndarray, "prompt token"], *, margin: int, gap: floa
 def projection(
     logit: Float[np.ndarray, "prompt token"], sample: Float[np.ndarray, "prompt some"], hidden: int, offset: bool
 ) -> tuple[Float[np.ndarray, "token hidden"], Float[np.ndarray, "token"]]:
-    """The projection up to a change of basis, and the offset.
+    """The projection, in the basis in which the hidden states of these prompts are orthonormal, and the offset or zero.
 
-    Args:
-        logit: of all tokens, without the number a prompt.
-        sample: of some tokens, at least as many as prompts.
-        hidden: its columns.
-        offset: whether the logits have one; the mean over prompts is then a point of the affine space.
-
-    Returns:
-        The projection in the basis in which the hidden states of these prompts are orthonormal; and the offset, zero
-        where there is none.
+    Where there is an offset the mean over prompts is a point of the affine space.
     """
     at = logit.mean(axis=0) if offset else np.zeros(logit.shape[1])
     # The mean over prompts of both, so that U is orthogonal to 1 and no copy of the logits is needed.
