@@ -79,13 +79,7 @@ class Bins(NamedTuple):
 
 
 class Probes(NamedTuple):
-    """Values of single features and how they score, by feature and then by value.
-
-    Attributes:
-        feature: Int["probe"].
-        value: Float["probe"].
-        score: Float["probe cls"], ln p of zero mean over classes, less the bias.
-    """
+    """Values of single features and their scores, ln p of zero mean over classes less the bias; by feature, then by value."""
 
     feature: Int[np.ndarray, "probe"]
     value: Float[np.ndarray, "probe"]
@@ -135,14 +129,15 @@ class Binned(Attack):
             raise InputError(
                 "binned asks for one feature at a time and this victim needs every feature: choose softmax."
             )
-        search = _Search(self, oracle)
+        search = _Search(self.resolution, oracle)
         reason, count, rounds = "", 0, int(np.ceil(np.log2(2 / self.resolution)))
         try:
-            while search.bisect():
+            while len(gaps := search.gaps()):
+                search.bisect(gaps)
                 count += 1
                 theft.report("bisections", min(count, rounds), rounds)
         except BudgetSpent as refusal:
-            reason = f"{refusal} {search.undecided} edges are not yet found to within the resolution."
+            reason = f"{refusal} {len(search.gaps())} edges are not yet found to within the resolution."
         bins = search.bins()
         weights = {f"weight{number}": weight for number, weight in enumerate(bins.weights)}
         edges = {f"edge{number}": edge for number, edge in enumerate(bins.edges)}
@@ -158,16 +153,15 @@ class Binned(Attack):
 class _Search:
     """What is known of a victim, and the next questions."""
 
-    def __init__(self, attack: Binned, oracle: Oracle) -> None:
+    def __init__(self, resolution: float, oracle: Oracle) -> None:
         """Ask for the bias, both ends of every number and all values of every category, in one call."""
-        access = oracle.access
-        inputs = access.inputs
-        self._oracle, self._categories = oracle, inputs.categories
+        access, inputs = oracle.access, oracle.access.inputs
+        self._oracle, self._numeric = oracle, inputs.categories == 0
         self._exact = access.precision == "float64" and access.decimals is None
         self._alike = _ALIKE[access.precision] if access.decimals is None else 10.0**-access.decimals
         self._wide = (inputs.high - inputs.low) / _COARSE
         finest = 4 * np.spacing(np.maximum(np.abs(inputs.low), np.abs(inputs.high)))
-        self._width = np.maximum(attack.resolution * (inputs.high - inputs.low) / 2, finest)
+        self._width = np.maximum(resolution * (inputs.high - inputs.low) / 2, finest)
         self._linear = np.zeros(len(inputs.low), bool)
         self._alone: set[tuple[int, float]] = set()
         values = [
@@ -175,45 +169,42 @@ class _Search:
             for low, high, count in zip(inputs.low, inputs.high, inputs.categories, strict=True)
         ]
         feature, value = np.repeat(np.arange(len(values)), [len(some) for some in values]), np.concatenate(values)
-        queries = np.full((1 + len(feature), len(values)), np.nan)
-        queries[np.arange(1, len(queries)), feature] = value
-        score = _score(oracle(queries))
+        score = self._ask([np.zeros(0, int), *np.arange(len(feature))[:, None]], feature, value)
         self._bias, self._probe = score[0], Probes(feature, value, score[1:] - score[0])
 
-    @property
-    def undecided(self) -> int:
-        """How many edges lie in gaps that are still too wide."""
-        return len(self._gaps())
-
-    def bisect(self) -> bool:
-        """Ask for the middle of every undecided gap; False where there is none."""
-        gaps = self._gaps()
-        if not len(gaps):
-            return False
-        probe = self._probe
-        feature, middle = probe.feature[gaps], (probe.value[gaps] + probe.value[gaps + 1]) / 2
-        narrow = np.diff(probe.value)[gaps] <= self._wide[feature]
-        separate = np.array([(f, m) in self._alone for f, m in zip(feature.tolist(), middle.tolist(), strict=True)])
-        joint = np.flatnonzero(narrow & ~separate & self._exact)
-        groups = [*_groups(feature, joint), *np.setdiff1d(np.arange(len(gaps)), joint)[:, None]]
-        queries = np.full((len(groups), len(self._categories)), np.nan)
+    def _ask(self, groups: list[np.ndarray], feature: np.ndarray, value: np.ndarray) -> Float[np.ndarray, "query cls"]:
+        """The score, of zero mean over classes, of a query for each group of values, which gives nothing else."""
+        queries = np.full((len(groups), len(self._numeric)), np.nan)
         for query, group in zip(queries, groups, strict=True):
-            query[feature[group]] = middle[group]
-        scores = _score(self._oracle(queries)) - self._bias
-        splits = [self._split(gaps[group], score) for group, score in zip(groups, scores, strict=True)]
-        for group, score in zip(groups, splits, strict=True):
-            if score is None:
-                self._alone.update(zip(feature[group].tolist(), middle[group].tolist(), strict=True))
-            else:
-                self._probe = self._probe.merge(Probes(feature[group], middle[group], score))
-        self._straighten()
-        return True
+            query[feature[group]] = value[group]
+        score = log_probability(self._oracle(queries))
+        return score - score.mean(axis=1, keepdims=True)
 
-    def _gaps(self) -> Int[np.ndarray, "gap"]:
+    def gaps(self) -> Int[np.ndarray, "gap"]:
         """The probes after which an edge lies in a gap that is too wide."""
         feature, gap = self._probe.feature[:-1], np.diff(self._probe.value)
-        numeric = (self._categories[feature] == 0) & ~self._linear[feature]
+        numeric = self._numeric[feature] & ~self._linear[feature]
         return np.flatnonzero(self._differ() & numeric & (gap > self._width[feature]))
+
+    def bisect(self, gaps: Int[np.ndarray, "gap"]) -> None:
+        """Ask for the middle of every gap."""
+        probe = self._probe
+        feature, middle = probe.feature[gaps], (probe.value[gaps] + probe.value[gaps + 1]) / 2
+        keys = list(zip(feature.tolist(), middle.tolist(), strict=True))
+        separate = np.array([key in self._alone for key in keys])
+        joint = np.flatnonzero((np.diff(probe.value)[gaps] <= self._wide[feature]) & ~separate & self._exact)
+        groups = [*_groups(feature, joint), *np.setdiff1d(np.arange(len(gaps)), joint)[:, None]]
+        for group, score in zip(groups, self._ask(groups, feature, middle) - self._bias, strict=True):
+            sides = (
+                score[None]
+                if len(group) == 1
+                else _split(probe.score[gaps[group]], probe.score[gaps[group] + 1], score)
+            )
+            if sides is None:
+                self._alone.update(keys[member] for member in group)
+            else:
+                self._probe = self._probe.merge(Probes(feature[group], middle[group], sides))
+        self._mark_linear()
 
     def _differ(self) -> Bool[np.ndarray, "gap"]:
         """Whether neighbouring probes of one feature are answered differently."""
@@ -221,40 +212,28 @@ class _Search:
         apart = np.abs(np.diff(confidence, axis=0)).max(axis=1, initial=0.0) > self._alike
         return apart & (np.diff(self._probe.feature) == 0)
 
-    def _split(self, gaps: Int[np.ndarray, "gap"], score: Float[np.ndarray, "cls"]) -> np.ndarray | None:
-        """Float["gap cls"], the score of each gap's middle, given their sum; None if that is no sum of their ends."""
-        if len(gaps) == 1:
-            return score[None]
-        sides = np.arange(2 ** len(gaps))[:, None] >> np.arange(len(gaps)) & 1
-        below, above = self._probe.score[gaps], self._probe.score[gaps + 1]
-        off = np.abs(sides @ (above - below) + below.sum(axis=0) - score).max(axis=1)
-        best, second = np.argsort(off)[:2]
-        if off[best] > _SUM or off[second] < 10 * _SUM:
-            return None
-        return np.where(sides[best, :, None] > 0, above, below)
-
-    def _straighten(self) -> None:
+    def _mark_linear(self) -> None:
         """Mark the numbers that are not cut into bins: the middle scores halfway between ends that differ."""
-        probe = self._probe
-        count = np.bincount(probe.feature, minlength=len(self._categories))
-        start = np.searchsorted(probe.feature, np.flatnonzero((count == 3) & (self._categories == 0)))
-        low, middle, high = (softmax(probe.score[start + place] + self._bias, axis=1) for place in range(3))
-        straight = softmax((probe.score[start] + probe.score[start + 2]) / 2 + self._bias, axis=1)
-        halfway = (np.abs(middle - straight).max(axis=1) <= self._alike) & (
-            np.abs(high - low).max(axis=1) > 16 * self._alike
+        feature, _, score = self._probe
+        count = np.bincount(feature, minlength=len(self._numeric))
+        start = np.searchsorted(feature, np.flatnonzero((count == 3) & self._numeric))
+        ends = score[start], score[start + 2]
+        low, middle, high, straight = (
+            softmax(part + self._bias, axis=1) for part in (ends[0], score[start + 1], ends[1], (ends[0] + ends[1]) / 2)
         )
-        self._linear[probe.feature[start[halfway]]] = True
+        halfway = np.abs(middle - straight).max(axis=1) <= self._alike
+        self._linear[feature[start[halfway & (np.abs(high - low).max(axis=1) > 16 * self._alike)]]] = True
 
     def bins(self) -> Bins:
         """The pipeline: an edge in the middle of every gap that holds one, and each bin's first score."""
         probe, differ = self._probe, self._differ()
-        slopes = np.zeros((len(self._categories), probe.score.shape[1]))
+        slopes = np.zeros((len(self._numeric), probe.score.shape[1]))
         edges, weights = [], []
-        for feature, count in enumerate(self._categories):
+        for feature, numeric in enumerate(self._numeric):
             own = np.flatnonzero(probe.feature == feature)
-            cuts = np.zeros(0, int) if count or self._linear[feature] else own[:-1][differ[own[:-1]]]
+            cuts = own[:-1][differ[own[:-1]]] if numeric and not self._linear[feature] else own[:0]
             edges.append((probe.value[cuts] + probe.value[cuts + 1]) / 2)
-            weight = probe.score[own] if count else probe.score[np.append(own[0], cuts + 1)]
+            weight = probe.score[np.append(own[0], cuts + 1)] if numeric else probe.score[own]
             if self._linear[feature]:
                 rise, run = (values[own[-1]] - values[own[0]] for values in (probe.score, probe.value))
                 slopes[feature] = rise / run
@@ -263,16 +242,21 @@ class _Search:
         return Bins(tuple(edges), tuple(weights), slopes, self._bias)
 
 
+def _split(
+    below: Float[np.ndarray, "gap cls"], above: Float[np.ndarray, "gap cls"], score: Float[np.ndarray, "cls"]
+) -> Float[np.ndarray, "gap cls"] | None:
+    """The score of each gap's middle, that of one of its ends, given their sum; None if no choice has that sum alone."""
+    sides = np.arange(2 ** len(below))[:, None] >> np.arange(len(below)) & 1
+    off = np.abs(sides @ (above - below) + below.sum(axis=0) - score).max(axis=1)
+    best, second = np.argsort(off)[:2]
+    if off[best] > _SUM or off[second] < 10 * _SUM:
+        return None
+    return np.where(sides[best, :, None] > 0, above, below)
+
+
 def _groups(feature: Int[np.ndarray, "gap"], joint: Int[np.ndarray, "joint"]) -> list[Int[np.ndarray, "_member"]]:
     """The gaps of each joint query: of every feature at most one."""
-    rank = np.zeros(len(joint), int)
-    for one in np.unique(feature[joint]):
-        own = feature[joint] == one
-        rank[own] = np.arange(own.sum())
+    own = feature[joint]
+    rank = np.arange(len(joint)) - np.searchsorted(own, own)
     rows = [joint[rank == number] for number in range(rank.max(initial=-1) + 1)]
     return [row[at : at + _TOGETHER] for row in rows for at in range(0, len(row), _TOGETHER)]
-
-
-def _score(answer: Answer) -> Float[np.ndarray, "query cls"]:
-    score = log_probability(answer)
-    return score - score.mean(axis=1, keepdims=True)
