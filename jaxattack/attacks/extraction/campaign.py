@@ -236,7 +236,6 @@ def _train(members: Sequence[Member]) -> None:
         np.concatenate([member.target for member in members]),
         [start + np.arange(count) for _, start, count in jobs],
         [member.seed for member, *_ in jobs],
-        [member.stolen for member, *_ in jobs],
     )
     for (member, _, count), one in zip(jobs, stolen, strict=True):
         member.stolen = one

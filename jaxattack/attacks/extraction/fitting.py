@@ -19,21 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction import rbf
-from jaxattack.attacks.extraction.substitute import (
-    FEWEST,
-    Stolen,
-    Substitute,
-    encoding,
-    network,
-    on_queries,
-)
+from jaxattack.attacks.extraction.substitute import FEWEST, Stolen, Substitute, encoding, network, on_queries
 from jaxattack.attacks.search.minimise import minimise
 from jaxattack.models.batches import pad_batch
-from jaxattack.training.ensemble import device_mesh
+from jaxattack.training.program import device_mesh, mapped, on_cpu
 from jaxattack.training.single import Membership
 from jaxattack.training.steps import Training, train
 from jaxattack.types import Inputs, Model, Variables
@@ -41,18 +34,21 @@ from jaxattack.types import Inputs, Model, Variables
 GAMMAS = tuple(2.0**power for power in range(-2, 6))
 """Widths that ``rbf`` tries, each divided by the number of encoded features."""
 
-LATE = "late loss"
-"""What a network's loss adds up to over the last tenth of its steps, by which the best start is told."""
-
 HELD_OUT, JUDGED = 4, 150
 """One query in so many judges the widths, of kernels on at most so many landmarks."""
 
-PASSES = {"softmax": 1000, "again": 300, "rbf": 300, "width": 100}
-"""Where a convex fit stops at the latest, ``again`` a softmax that starts from the one of fewer queries. More change an
-``rbf``'s labels little, and a width's rank among others less."""
+PASSES = {"softmax": 1000, "rbf": 300, "width": 100}
+"""Where a convex fit stops at the latest. More change an ``rbf``'s labels little, and a width's rank among others less."""
 
 GROUP = 64
 """Models that an accelerator trains at a time; a CPU device trains one."""
+
+
+class Rows(NamedTuple):
+    """Encoded queries and their targets, shared by all models."""
+
+    x: Any
+    target: Any
 
 
 def fit(
@@ -62,7 +58,6 @@ def fit(
     target: Float[np.ndarray, "row cls"],
     members: Sequence[Int[np.ndarray, "_member"]],
     seeds: Sequence[int],
-    before: Sequence[Stolen | None] = (),
 ) -> list[Stolen]:
     """Train a substitute on each set of rows.
 
@@ -73,86 +68,56 @@ def fit(
         target: what each was answered, as distributions.
         members: the rows of each model; at least one.
         seeds: of each model.
-        before: what was fitted to fewer rows of each model, where there is such. A softmax regression starts from it, which
-            does not change the optimum but comes nearer to it in as many passes; all others are trained from scratch.
 
     Returns:
         The models, in the order of their rows.
     """
     coding = encoding(inputs)
     rows = Rows(pad_batch(coding(x), FEWEST), pad_batch(target, FEWEST))
-    parameters = _FAMILIES.get(substitute.family, _networks)(substitute, rows, _memberships(members), seeds, before)
+    slots = max(len(pad_batch(own, FEWEST)) for own in members)
+    count = np.array([len(own) for own in members])
+    index = np.stack([np.resize(own, slots) for own in members]).astype(np.int32)
+    weight = (np.arange(slots) < count[:, None]).astype(np.float64)
+    learn = {"softmax": _softmaxes, "rbf": _kernels}.get(substitute.family, _networks)
+    parameters = learn(substitute, rows, Membership(index, weight), count, seeds)
     model = on_queries(network(substitute, coding.shape, target.shape[1]), inputs.shape, coding.categories)
     dtype = next(iter(parameters.values())).dtype
     fixed = {"center": coding.center.astype(dtype), "scale": coding.scale.astype(dtype)}
     return [Stolen(model, fixed | {name: value[i] for name, value in parameters.items()}) for i in range(len(members))]
 
 
-class Rows(NamedTuple):
-    """Encoded queries and their targets, shared by all models."""
-
-    x: Any
-    target: Any
-
-
-def _memberships(members: Sequence[np.ndarray]) -> Membership:
-    slots = max(len(pad_batch(rows, FEWEST)) for rows in members)
-    index = np.stack([np.resize(rows, slots) for rows in members]).astype(np.int32)
-    weight = np.stack([(np.arange(slots) < len(rows)).astype(np.float64) for rows in members])
-    return Membership(index, weight)
-
-
 def _over_models(one: Any) -> Any:
-    """``one(leading, rows)`` for every entry of the leading axis: a chunk at a time, over devices and in groups on each."""
+    """``one(leading, rows)`` for every entry of the leading axis, on as many devices as there are entries for."""
 
     @cache
-    def program(mesh: Mesh):
-        split, copies = PartitionSpec("model"), PartitionSpec()
-        share = jax.vmap(one, in_axes=(0, None))
-        return jax.jit(jax.shard_map(share, mesh=mesh, in_specs=(split, copies), out_specs=split, check_vma=False))
+    def program(mesh: Mesh) -> Any:
+        return mapped(one, mesh, 1 if on_cpu(mesh) else GROUP)
 
-    def run(leading, rows):
+    def run(leading: Any, rows: Rows) -> dict[str, np.ndarray]:
         count = len(jax.tree.leaves(leading)[0])
-        mesh = device_mesh() if count >= device_mesh().size else _one_device()
-        accelerator = mesh.devices.flat[0].platform != "cpu"
-        group = min(GROUP, 1 << (-(-count // mesh.size) - 1).bit_length()) if accelerator else 1
-        rows = jax.device_put(rows, NamedSharding(mesh, PartitionSpec()))
-        chunks = []
-        for first in range(0, count, group * mesh.size):
-            at = np.minimum(np.arange(first, first + group * mesh.size), count - 1)
-            chunk = program(mesh)(jax.tree.map(lambda leaf, at=at: leaf[at], leading), rows)
-            chunks.append(jax.tree.map(np.asarray, chunk))
-        return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *chunks)
+        mesh = Mesh(device_mesh().devices[:count], ("model",))
+        slots = np.arange(-(-count // mesh.size) * mesh.size) % count
+        each = program(mesh)(jax.tree.map(lambda leaf: leaf[slots], leading), rows)
+        return {name: np.asarray(value)[:count] for name, value in each.items()}
 
     return run
 
 
-@cache
-def _one_device() -> Mesh:
-    return Mesh(np.array(jax.local_devices()[:1]), ("model",))
-
-
 def _networks(
-    substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int], _before: Any
+    substitute: Substitute, rows: Rows, member: Membership, count: np.ndarray, seeds: Sequence[int]
 ) -> dict[str, np.ndarray]:
     model = network(substitute, rows.x.shape[1:], rows.target.shape[1])
-    count = member.weight.sum(axis=1).astype(np.int32)
     steps = substitute.epochs * -(-count // substitute.batch)
     rows = Rows(rows.x.astype(np.float32), rows.target.astype(np.float32))
-    seed, start = (part.ravel() for part in np.meshgrid(seeds, np.arange(substitute.starts), indexing="ij"))
-    each = [np.repeat(part, substitute.starts, axis=0) for part in (member.index, count, steps)]
-    parameters = _network_program(model, substitute)((seed.astype(np.uint32), start.astype(np.uint32), *each), rows)
-    late = parameters.pop(LATE).reshape(-1, substitute.starts)
-    best = np.arange(len(seeds)) * substitute.starts + late.argmin(axis=1)
-    return {name: value[best] for name, value in parameters.items()}
+    each = np.asarray(seeds, np.uint32), member.index, count.astype(np.int32), steps.astype(np.int32)
+    return _network_program(model, substitute)(each, rows)
 
 
 @cache
 def _network_program(model: Model, substitute: Substitute) -> Any:
     def one(mine, rows):
-        seed, start, index, count, steps = mine
-        key = jax.random.fold_in(jax.random.key(seed), start)
-        length = jnp.float32(steps)
+        seed, index, count, steps = mine
+        key, length = jax.random.fold_in(jax.random.key(seed), 0), jnp.float32(steps)
         adam = optax.adam(lambda at: substitute.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.float32(at) / length)))
 
         def loss(parameters, number):
@@ -163,11 +128,7 @@ def _network_program(model: Model, substitute: Substitute) -> Any:
             return optax.softmax_cross_entropy(logits, rows.target[pick]).mean() + 0.5 * substitute.ridge * squares
 
         first = model.init(jax.random.fold_in(key, 2**32 - 1)).params
-        begin = Training(first, adam.init(first))
-        end = train(
-            loss, adam, begin, steps, weight=lambda number: jnp.where(jnp.float32(number) >= 0.9 * length, 1.0, 0.0)
-        )
-        return end.parameters | {LATE: end.loss}
+        return train(loss, adam, Training(first, adam.init(first)), steps).parameters
 
     return _over_models(one)
 
@@ -202,73 +163,56 @@ def multinomial(
 
 
 def _softmaxes(
-    substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int], before: Sequence[Stolen | None]
+    substitute: Substitute, rows: Rows, member: Membership, _count: np.ndarray, _seeds: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    flat = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
-    start = np.zeros((len(seeds), flat.x.shape[1] + 1, flat.target.shape[1]))
-    passes = np.full(len(seeds), PASSES["softmax"], np.int32)
-    for place, one in enumerate(before):
-        if one is not None:
-            start[place, :-1], start[place, -1] = one.parameters["layers.0.kernel"], one.parameters["layers.0.bias"]
-            passes[place] = PASSES["again"]
     with jax.enable_x64(True):
-        return _softmax_program(substitute.ridge)((member, start, passes), flat)
+        return _softmax_program(substitute.ridge)(member, Rows(rows.x.reshape(len(rows.x), -1), rows.target))
 
 
 @cache
 def _softmax_program(ridge: float) -> Any:
-    def one(mine, rows):
-        member, start, passes = mine
+    def one(member, rows):
         x, target = rows.x[member.index], rows.target[member.index]
-        weight = multinomial(x, target, member.weight, ridge, passes, start)
+        none = jnp.zeros((x.shape[1] + 1, target.shape[1]), x.dtype)
+        weight = multinomial(x, target, member.weight, ridge, PASSES["softmax"], none)
         return {"layers.0.kernel": weight[:-1], "layers.0.bias": weight[-1]}
 
     return _over_models(one)
 
 
 def _kernels(
-    substitute: Substitute, rows: Rows, member: Membership, seeds: Sequence[int], _before: Any
+    substitute: Substitute, rows: Rows, member: Membership, count: np.ndarray, seeds: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    flat = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
-    counts = member.weight.sum(axis=1).astype(int)
-    size = min(substitute.landmarks, int(counts.max()))
-    landmarks = [
-        np.resize(np.random.default_rng(seed).permutation(n), size) for seed, n in zip(seeds, counts, strict=True)
-    ]
-    landmark = flat.x[np.take_along_axis(member.index, np.stack(landmarks), axis=1)]
-    widths = np.array(GAMMAS) / flat.x.shape[1]
-    validation = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
-    few = landmark[:, :JUDGED]
+    """Each with the width that labels most of the held-out queries right, fitted to all."""
+    rows = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
+    size = min(substitute.landmarks, int(count.max()))
+    orders = [np.random.default_rng(seed).permutation(n) for seed, n in zip(seeds, count, strict=True)]
+    first = np.stack([np.resize(order, size) for order in orders])
+    landmark = rows.x[np.take_along_axis(member.index, first, axis=1)]
+    judge = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
+    width = np.array(GAMMAS) / rows.x.shape[1]
     tries = [
-        np.repeat(part, len(widths), axis=0) for part in (member.index, member.weight * ~validation, validation, few)
+        np.repeat(part, len(width), axis=0)
+        for part in (member.index, member.weight * ~judge, judge, landmark[:, :JUDGED])
     ]
     with jax.enable_x64(True):
-        index, weight, judge, centre = tries
-        width = np.tile(widths, len(counts))
-        losses = _kernel_program(substitute.ridge, PASSES["width"])(
-            (Membership(index, weight), judge, centre, width), flat
-        )
-        best = losses["wrong"].reshape(len(counts), -1).argmin(axis=1)
-        parameters = _kernel_program(substitute.ridge, PASSES["rbf"])(
-            (member, validation, landmark, widths[best]), flat
-        )
-    return {name: value for name, value in parameters.items() if name != "wrong"}
+        right = _kernel_program(substitute.ridge, PASSES["width"])((*tries, np.tile(width, len(count))), rows)["right"]
+        best = width[right.reshape(len(count), len(width)).argmax(axis=1)]
+        each = member.index, member.weight, judge, landmark, best
+        fits = _kernel_program(substitute.ridge, PASSES["rbf"])(each, rows)
+    return {name: value for name, value in fits.items() if name != "right"}
 
 
 @cache
 def _kernel_program(ridge: float, passes: int) -> Any:
     def one(mine, rows):
-        member, judge, landmark, gamma = mine
-        x, target = rows.x[member.index], rows.target[member.index]
+        index, weight, judge, landmark, gamma = mine
+        x, target = rows.x[index], rows.target[index]
         feature, factor = rbf.whiten(x, landmark, gamma)
         none = jnp.zeros((feature.shape[1] + 1, target.shape[1]), feature.dtype)
-        weight = multinomial(feature, target, member.weight, ridge, passes, none)
-        answer = feature @ weight[:-1] + weight[-1:]
-        wrong = jnp.sum(judge * (answer.argmax(axis=1) != target.argmax(axis=1)))
-        coefficient = rbf.coefficients(factor, weight[:-1])
-        return {"landmark": landmark, "gamma": gamma, "coefficient": coefficient, "bias": weight[-1], "wrong": wrong}
+        both = multinomial(feature, target, weight, ridge, passes, none)
+        label = (feature @ both[:-1] + both[-1:]).argmax(axis=1)
+        coefficient, right = rbf.coefficients(factor, both[:-1]), jnp.sum(judge & (label == target.argmax(axis=1)))
+        return {"landmark": landmark, "gamma": gamma, "coefficient": coefficient, "bias": both[-1], "right": right}
 
     return _over_models(one)
-
-
-_FAMILIES = {"softmax": _softmaxes, "rbf": _kernels}

@@ -19,7 +19,7 @@ How many of them are trained at once is told in `fitting`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -32,8 +32,8 @@ from scipy.special import log_softmax
 from jaxattack.attacks.extraction import rbf
 from jaxattack.models import build
 from jaxattack.models.batches import pad_batch
-from jaxattack.models.nets import ACTIVATIONS, Activation
-from jaxattack.types import Answer, InputError, Inputs, Model, Variables, config
+from jaxattack.models.nets import Activation
+from jaxattack.types import Answer, InputError, Inputs, Model, Variables, above_zero, at_least, config
 
 LANDMARKS = 500
 BLOCK, FEWEST = 4096, 256
@@ -50,7 +50,6 @@ class Substitute:
         epochs: passes of a network over its queries; a convex fit has none.
         batch: queries a step of a network.
         learning_rate: its peak, for a network.
-        starts: random starts of a network, of which the one that fits its queries best is kept.
         ridge: weight of the squared weights in the loss.
 
     Raises:
@@ -62,7 +61,6 @@ class Substitute:
     epochs: int = 60
     batch: int = 64
     learning_rate: float = 3e-3
-    starts: int = 1
     ridge: float = 1e-8
 
     def __post_init__(self) -> None:
@@ -74,14 +72,8 @@ class Substitute:
             raise InputError(
                 f"substitute is {self.architecture!r}: give rbf, or the number of landmarks as in rbf:500."
             )
-        if self.activation not in ACTIVATIONS:
-            raise InputError(f"activation is {self.activation!r}: choose {', '.join(ACTIVATIONS)}.")
-        for name in ("epochs", "batch", "starts"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give 1 or more.")
-        for name in ("learning_rate", "ridge"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}: give a positive number.")
+        at_least(1, epochs=self.epochs, batch=self.batch)
+        above_zero(learning_rate=self.learning_rate, ridge=self.ridge)
 
     @property
     def family(self) -> str:
@@ -123,17 +115,15 @@ class Stolen(NamedTuple):
         """The raw outputs in float64, computed in the precision of the parameters, a block of queries at a time."""
         x = np.asarray(x, np.result_type(*self.parameters.values()))
         some = x if len(x) else np.zeros((1, *x.shape[1:]), x.dtype)
-        logits = []
+        blocks = [pad_batch(some[start : start + BLOCK], FEWEST) for start in range(0, len(some), BLOCK)]
         with jax.enable_x64(True):
-            for start in range(0, len(some), BLOCK):
-                block = pad_batch(some[start : start + BLOCK], FEWEST)
-                logits.append(np.asarray(_apply(self.model, self.parameters, block), np.float64))
+            logits = [np.asarray(_apply(self.model, self.variables, block), np.float64) for block in blocks]
         return np.concatenate(logits)[: len(x)]
 
 
 @partial(jax.jit, static_argnames="model")
-def _apply(model: Model, parameters: Mapping[str, Any], x: Any) -> jax.Array:
-    return model.apply(Variables(parameters, {}), x)
+def _apply(model: Model, variables: Variables, x: Any) -> jax.Array:
+    return model.apply(variables, x)
 
 
 def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "query cls"]:
@@ -145,18 +135,19 @@ def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "quer
         soft: use the confidences where they are answered. What remains beside the confidences of the most likely classes
             is shared out among the others equally; beside their logits nothing remains.
     """
+    hard = np.eye(classes)[answer.label]
     if soft and answer.logit is not None:
         logit = np.asarray(answer.logit, np.float64)
         return np.exp(log_softmax(np.where(np.isnan(logit), -np.inf, logit), axis=1))
     if not soft or answer.probability is None:
-        return np.eye(classes)[answer.label]
-    confidence = np.clip(np.nan_to_num(np.asarray(answer.probability, np.float64)), 0.0, None)
+        return hard
     withheld = np.isnan(answer.probability)
-    rest = np.clip(1 - confidence.sum(axis=1, keepdims=True), 0.0, None)
-    full = confidence + withheld * rest / np.maximum(withheld.sum(axis=1, keepdims=True), 1)
+    known = np.where(withheld, 0.0, np.clip(np.asarray(answer.probability, np.float64), 0.0, None))
+    rest = np.clip(1 - known.sum(axis=1, keepdims=True), 0.0, None)
+    full = known + withheld * rest / np.maximum(withheld.sum(axis=1, keepdims=True), 1)
     total = full.sum(axis=1, keepdims=True)
     # Confidences of very many classes may all be rounded to 0: the label is what is left.
-    return np.where(total > 0, full / np.where(total > 0, total, 1.0), np.eye(classes)[answer.label])
+    return np.where(total > 0, full / np.where(total > 0, total, 1.0), hard)
 
 
 class Encoding(NamedTuple):
@@ -219,34 +210,36 @@ def network(substitute: Substitute, shape: tuple[int, ...], classes: int) -> Mod
     return _by_name(build(substitute.architecture, shape, classes, activation=substitute.activation))
 
 
+def _model(init: Callable[[Any], dict[str, Any]], logits: Callable[[dict[str, Any], Any], Any]) -> Model:
+    """A Model without batch statistics, of functions of parameters under flat names."""
+
+    def apply(variables: Variables, x: Any) -> jax.Array:
+        return logits(variables.params, x)
+
+    return Model(lambda key: Variables(init(key), {}), apply, lambda variables, x, _key: (apply(variables, x), {}))
+
+
 @cache
 def _by_name(model: Model) -> Model:
     leaves, tree = jax.tree_util.tree_flatten_with_path(jax.eval_shape(model.init, jax.random.key(0)).params)
     names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
-
-    def init(key):
-        return Variables(dict(zip(names, jax.tree.leaves(model.init(key).params), strict=True)), {})
-
-    def apply(variables, x):
-        return model.apply(Variables(jax.tree.unflatten(tree, [variables.params[name] for name in names]), {}), x)
-
-    return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))
+    return _model(
+        lambda key: dict(zip(names, jax.tree.leaves(model.init(key).params), strict=True)),
+        lambda own, x: model.apply(Variables(jax.tree.unflatten(tree, [own[name] for name in names]), {}), x),
+    )
 
 
 @cache
 def _rbf(landmarks: int, features: int, classes: int) -> Model:
-    def init(key):
-        landmark = jax.random.uniform(key, (landmarks, features), minval=-1.0)
-        coefficient = jnp.zeros((landmarks, classes))
-        width = jnp.asarray(1.0 / features)
-        return Variables(
-            {"landmark": landmark, "gamma": width, "coefficient": coefficient, "bias": jnp.zeros(classes)}, {}
-        )
-
-    def apply(variables, x):
-        return rbf.logits(variables.params, x.reshape(len(x), -1))
-
-    return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))
+    return _model(
+        lambda key: {
+            "landmark": jax.random.uniform(key, (landmarks, features), minval=-1.0),
+            "gamma": jnp.asarray(1.0 / features),
+            "coefficient": jnp.zeros((landmarks, classes)),
+            "bias": jnp.zeros(classes),
+        },
+        lambda own, x: rbf.logits(own, x.reshape(len(x), -1)),
+    )
 
 
 @cache
@@ -257,13 +250,8 @@ def on_queries(inner: Model, shape: tuple[int, ...], categories: tuple[int, ...]
     precision.
     """
 
-    def init(key):
-        own = inner.init(key).params
-        return Variables({"center": jnp.zeros(shape), "scale": jnp.ones(shape), **own}, {})
+    def logits(parameters: dict[str, Any], x: Any) -> jax.Array:
+        own = {name: jnp.asarray(value).astype(x.dtype) for name, value in parameters.items()}
+        return inner.apply(Variables(own, {}), encode(x, own.pop("center"), own.pop("scale"), categories))
 
-    def apply(variables, x):
-        own = {name: jnp.asarray(value).astype(x.dtype) for name, value in variables.params.items()}
-        features = encode(x, own.pop("center"), own.pop("scale"), categories)
-        return inner.apply(Variables(own, {}), features)
-
-    return Model(init, apply, lambda variables, x, _key: (apply(variables, x), {}))
+    return _model(lambda key: {"center": jnp.zeros(shape), "scale": jnp.ones(shape), **inner.init(key).params}, logits)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,15 +48,6 @@ def test_a_softmax_on_labels_is_the_optimum_that_scipy_finds():
     wanted = minimize(loss, np.zeros(9), tol=1e-12).x.reshape(3, 3)
     (one,) = fit(Substitute(ridge=ridge), BOX, x, hard, [np.arange(60)], [0])
     assert np.allclose(one.parameters["layers.0.kernel"], wanted[:2], atol=1e-4)
-
-
-def test_a_softmax_that_starts_from_fewer_rows_comes_to_the_same_optimum():
-    x, target, _ = soft(60)
-    some, all_, substitute = np.arange(40), np.arange(60), Substitute(ridge=1e-2)
-    (before,) = fit(substitute, BOX, x, target, [some], [0])
-    cold, warm = fit(substitute, BOX, x, target, [all_, all_], [0, 0], [None, before])
-    assert np.allclose(cold.parameters["layers.0.kernel"], warm.parameters["layers.0.kernel"], atol=1e-7)
-    assert not np.allclose(before.parameters["layers.0.kernel"], warm.parameters["layers.0.kernel"], atol=1e-4)
 
 
 @pytest.mark.parametrize(("architecture", "count"), [("softmax", 5), ("rbf:40", 2), ("mlp:3", 3)])
@@ -108,17 +97,3 @@ def test_whitened_features_have_the_kernels_norm():
         seen = np.exp(-0.7 * ((x[:, None] - landmark[None]) ** 2).sum(axis=2))
         assert np.allclose(feature @ weight, seen @ coefficient, atol=1e-8)
         assert np.allclose(np.sum(weight**2), np.sum(coefficient * (gram @ coefficient)), rtol=1e-6)
-
-
-def test_the_best_of_several_starts_is_kept():
-    x, target = ring(200)
-    rows, few = [np.arange(200)] * 3, Substitute(architecture="mlp:3", epochs=3)
-    ones = fit(few, BOX, x, target, rows, [0, 1, 2])
-    best = fit(replace(few, starts=4), BOX, x, target, rows, [0, 1, 2])
-
-    def loss(one):
-        return -np.mean(np.sum(target * np.log(one.answer(x).probability), axis=1))
-
-    # The first start is the one that a single start has; the loss is judged on the last batches.
-    assert all(loss(many) <= loss(one) + 0.01 for many, one in zip(best, ones, strict=True))
-    assert sum(map(loss, best)) < sum(map(loss, ones))

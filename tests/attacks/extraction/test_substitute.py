@@ -103,7 +103,6 @@ def test_withheld_confidences_share_what_remains():
         ({"activation": "step"}, "activation is 'step'"),
         ({"epochs": 0}, "epochs is 0"),
         ({"batch": 0}, "batch is 0"),
-        ({"starts": 0}, "starts is 0"),
         ({"ridge": 0.0}, "ridge is 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
     ],
