@@ -30,6 +30,7 @@ STRICT = (
     "perturb",
     "serve",
     "signals",
+    "test_descent.py",
     "test_promotion.py",
     "training",
 )

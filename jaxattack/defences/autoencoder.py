@@ -24,6 +24,7 @@ from jaxtyping import Float
 
 from jaxattack.defences import network
 from jaxattack.defences.scale import is_picture
+from jaxattack.descent import descend
 from jaxattack.models.batches import pad_batch
 
 Layers = list[tuple[jax.Array, jax.Array]]
@@ -127,22 +128,15 @@ def learn(key: Any, layers: Layers, share: Shares, weight: Float[jax.Array, "que
     order, count = jnp.argsort(-weight), jnp.maximum(weight.sum().astype(jnp.int32), 1)
     batch = min(training.batch, len(share))
 
-    def loss(layers, clean, noisy):
+    def loss(layers, number):
+        draw_key, noise_key = jax.random.split(jax.random.fold_in(key, number))
+        clean = share[order[jax.random.randint(draw_key, (batch,), 0, count)]]
+        noisy = jnp.clip(clean + training.noise * jax.random.normal(noise_key, clean.shape), 0, 1)
         *hidden, last = activations(layers, noisy)
         active = sum(jnp.sum(h**2) for h in hidden) / len(clean)
         return jnp.mean((last - clean) ** 2) + ACTIVITY * active
 
-    change = optax.adam(training.learning_rate)
-
-    def step(number, state):
-        layers, moments = state
-        draw_key, noise_key = jax.random.split(jax.random.fold_in(key, number))
-        clean = share[order[jax.random.randint(draw_key, (batch,), 0, count)]]
-        noisy = jnp.clip(clean + training.noise * jax.random.normal(noise_key, clean.shape), 0, 1)
-        updates, moments = change.update(jax.grad(loss)(layers, clean, noisy), moments)
-        return optax.apply_updates(layers, updates), moments
-
-    return jax.lax.fori_loop(0, training.steps, step, (layers, change.init(layers)))[0]
+    return descend(loss, optax.adam(training.learning_rate), layers, training.steps).point
 
 
 def reconstruct_all(layers: Layers, share: Shares) -> Shares:

@@ -38,6 +38,7 @@ from jaxtyping import Float, Int
 from jaxattack.defences import by_record, network
 from jaxattack.defences.reserve import reserve_weight
 from jaxattack.defences.scores import require_confidences
+from jaxattack.descent import descend
 from jaxattack.types import Access, Answer, Endpoint, InputError, at_least, check_reserve, config
 
 HIDDEN, LATENT = 64, 8
@@ -135,22 +136,16 @@ def learn(key: Any, p: Confidences, label: Classes, weight: Float[jax.Array, "qu
     )
     share = weight / jnp.maximum(weight.sum(), 1)
 
-    def loss(layers, key):
+    def loss(layers, number):
         mean, log_variance = encode(layers[0], p, label)
-        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
+        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(keys[number], mean.shape)
         decoded = decode(layers[1], z, label)
         own = jnp.take_along_axis(decoded, label[:, None], axis=1)[:, 0]
         divergence = (jnp.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1) / 2
         return jnp.sum(share * (jnp.abs(p - decoded).sum(axis=1) - jnp.log(jnp.maximum(own, TINY)) + divergence))
 
-    change = optax.adam(1e-3)
-
-    def step(state, key):
-        layers, moments = state
-        updates, moments = change.update(jax.grad(loss)(layers, key), moments)
-        return (optax.apply_updates(layers, updates), moments), None
-
-    return jax.lax.scan(step, (layers, change.init(layers)), jax.random.split(noise_key, passes))[0][0]
+    keys = jax.random.split(noise_key, passes)
+    return descend(loss, optax.adam(1e-3), layers, passes).point
 
 
 def encode(layers: Any, p: Confidences, label: Classes) -> tuple[jax.Array, jax.Array]:

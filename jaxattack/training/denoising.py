@@ -18,15 +18,13 @@ import numpy as np
 import optax
 from jaxtyping import Float, Shaped
 
+from jaxattack.descent import descend
 from jaxattack.models import build
 from jaxattack.training.images import as_input
-from jaxattack.training.steps import Training, train
 from jaxattack.types import Model, Variables
 
 HIDDEN_SHARE, BATCH, STEPS = 0.3, 64, 2000
 """The share of features at their means, records a step, and steps a layer."""
-
-_ADAM = optax.adam(1e-3)
 
 
 def denoising_start(
@@ -79,7 +77,7 @@ def _layer(
         return jnp.mean((_code(weights, corruption) @ weights["kernel"].T + weights["back"][None] - batch) ** 2)
 
     keys = jax.random.split(key, STEPS)
-    weights = train(loss, _ADAM, Training(start, _ADAM.init(start)), STEPS).parameters
+    weights = descend(loss, optax.adam(1e-3), start, STEPS).point
     return weights, _code(weights, h)
 
 

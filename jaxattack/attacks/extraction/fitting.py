@@ -25,10 +25,10 @@ from jaxtyping import Float, Int
 from jaxattack.attacks.extraction import rbf
 from jaxattack.attacks.extraction.substitute import FEWEST, Stolen, Substitute, encoding, network, on_queries
 from jaxattack.attacks.search.minimise import minimise
+from jaxattack.descent import descend
 from jaxattack.models.batches import pad_batch
 from jaxattack.training.program import device_mesh, mapped, on_cpu
 from jaxattack.training.single import Membership
-from jaxattack.training.steps import Training, train
 from jaxattack.types import Inputs, Model, Variables
 
 GAMMAS = tuple(2.0**power for power in range(-2, 6))
@@ -128,7 +128,7 @@ def _network_program(model: Model, substitute: Substitute) -> Any:
             return optax.softmax_cross_entropy(logits, rows.target[pick]).mean() + 0.5 * substitute.ridge * squares
 
         first = model.init(jax.random.fold_in(key, 2**32 - 1)).params
-        return train(loss, adam, Training(first, adam.init(first)), steps).parameters
+        return descend(loss, adam, first, steps).point
 
     return _over_models(one)
 

@@ -1,6 +1,6 @@
 """Descent on many points at once: the loop that every white-box inversion runs in.
 
-A point is one restart of one target, in a unit box, and a lane of `jaxattack.attacks.search.descent`, which says when it
+A point is one restart of one target, in a unit box, and a lane of `jaxattack.descent`, which says when it
 stops. Chunks run one after the other in one compiled program, which stops now and then to tell how far it is and what
 is there. Points know nothing of one another, so that neither the chunk nor the number of restarts changes what becomes
 of one.
@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.search.descent import Lanes, advance, begin
+from jaxattack.descent import Lanes, advance, begin
 from jaxattack.training.named_optimizer import optimizer
 from jaxattack.types import Progress
 

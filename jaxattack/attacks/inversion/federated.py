@@ -27,6 +27,7 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.inversion.federation import Federation
 from jaxattack.attacks.inversion.target import best_restart, check_targets, unit_box
+from jaxattack.descent import descend
 from jaxattack.models import build
 from jaxattack.training.averaging import Local, Partition, right, train_round
 from jaxattack.training.named_optimizer import optimizer
@@ -200,25 +201,21 @@ def _round(
     plan: Plan, partition: Partition, box: Any, injected: Any, target: jax.Array, key: jax.Array, state: State
 ) -> State:
     """The adversary moves its generator, everyone trains, and the average is taken."""
-    local, change = plan.local, optax.adam(plan.rate, b1=0.5)
+    local = plan.local
     draw, noise, train = jax.random.split(key, 3)
 
-    def loss(params, z):
-        x = _generate(plan, box, state.generator._replace(params=params), z)
+    latent = jax.random.normal(draw, (plan.steps, local.batch, plan.latent))
+
+    def loss(params, number):
+        x = _generate(plan, box, state.generator._replace(params=params), latent[number])
         return -jax.nn.log_softmax(plan.classifier.apply(state.classifier, x))[:, target].mean()
 
-    def step(now, z):
-        params, moments = now
-        updates, moments = change.update(jax.grad(loss)(params, z), moments)
-        return (optax.apply_updates(params, updates), moments), None
-
-    start = state.generator.params, state.moments
-    (params, moments), _ = jax.lax.scan(step, start, jax.random.normal(draw, (plan.steps, local.batch, plan.latent)))
-    generator = state.generator._replace(params=params)
+    end = descend(loss, optax.adam(plan.rate, b1=0.5), state.generator.params, plan.steps, moments=state.moments)
+    generator = state.generator._replace(params=end.point)
     fakes = _generate(plan, box, generator, jax.random.normal(noise, (local.steps * local.batch, plan.latent)))
     fakes = fakes.reshape(local.steps, local.batch, *partition.x.shape[1:])
     classifier = train_round(plan.classifier, local, partition, state.classifier, fakes, injected, train)
-    return State(classifier, generator, moments)
+    return State(classifier, generator, end.moments)
 
 
 def _keys(key: jax.Array, targets: jax.Array) -> jax.Array:

@@ -21,9 +21,9 @@ import optax
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.inversion.target import best_restart, check_pool, check_targets, require
+from jaxattack.descent import descend
 from jaxattack.models import build
 from jaxattack.training.generators.prior import unit
-from jaxattack.training.steps import Training, train
 from jaxattack.types import (
     NUMBERS,
     Answer,
@@ -40,7 +40,6 @@ from jaxattack.types import (
 )
 
 BATCH, _SURE, _FLOOR = 64, 0.99, 1e-6
-_ADAM = optax.adam(1e-3)
 
 
 class Inverter(NamedTuple):
@@ -204,8 +203,7 @@ def _train(model: Model, steps: int, features: jax.Array, u: jax.Array, key: jax
             out = model.apply(variables._replace(params=params), features[index])
             return optax.sigmoid_binary_cross_entropy(out, u[index]).mean()
 
-        state = Training(variables.params, _ADAM.init(variables.params))
-        return variables._replace(params=train(loss, _ADAM, state, steps).parameters)
+        return variables._replace(params=descend(loss, optax.adam(1e-3), variables.params, steps).point)
 
     return jax.vmap(one, in_axes=(0, None))(features, key)
 

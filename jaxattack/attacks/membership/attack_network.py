@@ -23,6 +23,7 @@ import optax
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.membership import recurrent
+from jaxattack.descent import descend
 from jaxattack.types import InputError, at_least, config
 
 LANES = {"cpu": 4}
@@ -173,24 +174,18 @@ def train_network(
         numbers: that the random draws depend on.
         outputs: of the network.
     """
-    adam, key = optax.scale_by_adam(), jax.random.key(0)
+    change = optax.chain(optax.add_decayed_weights(network.decay), optax.adam(network.learning_rate))
+    key = jax.random.key(0)
     for number in numbers:
         key = jax.random.fold_in(key, number)
 
-    def slope(parameters, step_key):
-        draw, dropped = jax.random.split(step_key)
-        rows = jax.random.randint(draw, (network.batch,), 0, count)
-        gradient = jax.grad(loss)(parameters, rows, dropped)
-        return jax.tree.map(lambda g, p: g + network.decay * p, gradient, parameters)
-
-    def step(state):
-        at, parameters, moments = state
-        updates, moments = adam.update(slope(parameters, jax.random.fold_in(key, at)), moments)
-        return at + 1, jax.tree.map(lambda p, u: p - network.learning_rate * u, parameters, updates), moments
+    def batch_loss(parameters, number):
+        draw, dropped = jax.random.split(jax.random.fold_in(key, number))
+        return loss(parameters, jax.random.randint(draw, (network.batch,), 0, count), dropped)
 
     steps = network.epochs * -(-count // network.batch)
     first = initial(network, parts, jax.random.fold_in(key, 2**32 - 1), outputs)
-    return jax.lax.while_loop(lambda state: state[0] < steps, step, (0, first, adam.init(first)))[1]
+    return descend(batch_loss, change, first, steps).point
 
 
 def initial(network: AttackNetwork, parts: tuple[int, ...], key: jax.Array, outputs: int = 1) -> Any:

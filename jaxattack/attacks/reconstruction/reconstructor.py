@@ -24,8 +24,8 @@ import optax
 from jaxtyping import Float
 from sklearn.utils.extmath import randomized_svd
 
+from jaxattack.descent import descend
 from jaxattack.training import check_seed
-from jaxattack.training.steps import Training, train
 from jaxattack.types import InputError, Variables, above_zero, at_least, config
 
 
@@ -243,9 +243,9 @@ def _train(config: Reconstructor, key: jax.Array, reading: Reading, record: jax.
     def epoch(state, number):
         order = jax.random.permutation(jax.random.fold_in(order_key, number), count)
         rows = order[: steps * batch].reshape(steps, batch)
-        state = train(lambda network, at: loss(network, rows[at]), change, state._replace(loss=jnp.float32(0)), steps)
-        return state, state.loss / steps
+        network, moments = state
+        end = descend(lambda network, at: loss(network, rows[at]), change, network, steps, moments=moments)
+        return (end.point, end.moments), end.loss / steps
 
-    start = Training(network, change.init(network), jnp.float32(0))
-    state, values = jax.lax.scan(epoch, start, jnp.arange(config.epochs))
-    return state.parameters, values
+    (network, _), values = jax.lax.scan(epoch, (network, change.init(network)), jnp.arange(config.epochs))
+    return network, values

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float, Key, PRNGKeyArray
 
-from jaxattack.attacks.search.descent import advance, begin
+from jaxattack.descent import advance, begin
 from jaxattack.models.homogeneous import margin
 
 

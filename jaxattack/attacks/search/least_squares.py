@@ -20,7 +20,7 @@ import scipy.linalg
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
-from jaxattack.attacks.search.descent import advance, begin
+from jaxattack.descent import advance, begin
 from jaxattack.types import Progress
 
 Parameters = Mapping[str, Any]

@@ -3,6 +3,7 @@
 prior      what a generator is
 learn      training one by name
 many       training many in one program
+autoencoder  training one of the next two
 vae        variational autoencoder (Kingma and Welling 2014)
 dae        denoising autoencoder (Vincent et al. 2010)
 gan        Wasserstein GAN with gradient penalty (Gulrajani et al. 2017)

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.training.generators import dae, gan, vae
+from jaxattack.training.generators import autoencoder, gan
 from jaxattack.training.generators.prior import Generator, networks, unit
 from jaxattack.types import InputError, Inputs, Progress, at_least, config
 
-KINDS = {"vae": vae, "gan": gan, "dae": dae}
+KINDS = {"vae": autoencoder, "gan": gan, "dae": autoencoder}
 SEGMENT = 250
 
 

@@ -20,7 +20,7 @@ The paper descends by L-BFGS. Lockstep over records, the seconds of 600 records 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ from jaxtyping import Float
 from jaxattack.attacks.membership.generators.distances import nearest
 from jaxattack.attacks.membership.generators.evidence import Evidence, GeneratorScores, GeneratorView, Sight, require
 from jaxattack.attacks.membership.generators.powell import powell, questions
+from jaxattack.descent import descend
 from jaxattack.training.generators.learn import KINDS
 from jaxattack.training.generators.prior import Networks, decode
 from jaxattack.types import InputError, Progress, at_least, config
@@ -146,14 +147,7 @@ def _by_values(nets: Networks, iterations: int, variables, start, x):
 @partial(jax.jit, static_argnums=(0, 1))
 def _by_gradients(nets: Networks, steps: int, variables, start, x):
     """Adam on all points at once; where a point ends worse than it began, its start is kept."""
-    solver = optax.adam(optax.cosine_decay_schedule(RATE, steps))
-    gradient = jax.grad(lambda z: _cost(nets, variables, z, x).sum())
-
-    def step(state, _):
-        z, moments = state
-        change, moments = solver.update(gradient(z), moments)
-        return (optax.apply_updates(z, change), moments), None
-
-    end: Any = jax.lax.scan(step, (start, solver.init(start)), length=steps)[0][0]
+    adam = optax.adam(optax.cosine_decay_schedule(RATE, steps))
+    end = descend(lambda z, _: _cost(nets, variables, z, x).sum(), adam, start, steps).point
     better = _cost(nets, variables, end, x) < _cost(nets, variables, start, x)
     return _miss(nets, variables, jnp.where(better[:, None], end, start), x)

@@ -1,4 +1,4 @@
-"""The loop around an optax transformation: against the same loop in Python, and on squares, whose steps have a formula."""
+"""The loop around an optax transformation: against the same loop in Python, and where each step has a formula."""
 
 from __future__ import annotations
 
@@ -9,9 +9,39 @@ import optax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxattack.attacks.search.descent import advance, begin
+from jaxattack.descent import advance, begin, descend
 
 STARTS = np.array([[3.0, -1.0], [0.5, 0.25], [0.0, 0.0], [40.0, 2.0]], np.float32)
+
+
+def test_a_point_follows_what_each_step_asks_for_and_goes_on_where_it_was():
+    draws, change = jnp.array([1.0, 3.0, -2.0]), optax.sgd(0.5)
+
+    def loss(p, number):
+        return (p - draws[number]) ** 2
+
+    # A step of half the gradient ends at the draw itself, which is then 2 and 5 from the next.
+    end = descend(loss, change, jnp.float32(0), 3)
+    assert float(end.point) == -2
+    assert float(end.loss) == 1 + 4 + 25
+    half = descend(loss, change, jnp.float32(0), 2)
+    late = descend(loss, change, half.point, 3, first=2, moments=half.moments)
+    assert (float(late.point), float(late.loss)) == (-2, 25)
+
+
+def test_steps_are_those_of_a_loop_in_python():
+    targets, change = jnp.array([[1.0, 0.0], [0.5, -2.0], [3.0, 1.0], [0.0, 0.0]]), optax.adam(0.1)
+
+    def loss(p, number):
+        return ((p["w"] - targets[number]) ** 2).sum()
+
+    start = {"w": jnp.ones(2)}
+    found = jax.jit(lambda steps: descend(loss, change, start, steps))(3)
+    now, moments = start, change.init(start)
+    for number in range(3):
+        updates, moments = change.update(jax.grad(loss)(now, number), moments, now)
+        now = optax.apply_updates(now, updates)
+    np.testing.assert_allclose(found.point["w"], now["w"], rtol=1e-6)
 
 
 def cost(point):

@@ -1,4 +1,6 @@
-"""First-order descent: the loop around an optax transformation, as traceable functions.
+"""First-order descent: the one loop around an optax transformation, as traceable functions.
+
+`descend` takes so many steps along a loss, which may be another one each time, as that of minibatches is.
 
 `advance` moves lanes, points that know nothing of one another, down their costs together. Each keeps the best it has been
 at, and stops by itself, by Fredrikson et al. 2015's rule (algorithm 1):
@@ -6,6 +8,8 @@ at, and stops by itself, by Fredrikson et al. 2015's rule (algorithm 1):
     its cost is at most ``enough``, or has not improved within ``patience`` steps, or is no number.
 
 A stopped lane is masked: it moves no more, and its steps no longer count.
+
+The networks that are deployed are trained by `jaxattack.training.single`, which carries their batch statistics.
 """
 
 from __future__ import annotations
@@ -16,6 +20,58 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+
+
+class Descent(NamedTuple):
+    """Where a descent has come to.
+
+    Attributes:
+        point: tree.
+        moments: the transformation's state.
+        loss: what the steps' losses add up to.
+    """
+
+    point: Any
+    moments: Any
+    loss: Any
+
+
+def descend(
+    loss: Callable[[Any, Any], jax.Array],
+    change: optax.GradientTransformation,
+    start: Any,
+    steps: int | jax.Array,
+    *,
+    first: int | jax.Array = 0,
+    moments: Any = None,
+) -> Descent:
+    """Follow a loss that is another one at each step.
+
+    Args:
+        loss: point and the step's number -> scalar.
+        change: makes steps of gradients.
+        start: tree.
+        steps: where to end.
+        first: the number of the first step.
+        moments: the transformation's state; by default as it begins.
+    """
+
+    def step(number: Any, now: Descent) -> Descent:
+        value, point, moments = _step(lambda point: loss(point, number), change, now.point, now.moments)
+        return Descent(point, moments, now.loss + value)
+
+    begin = Descent(start, change.init(start) if moments is None else moments, jnp.float32(0))
+    return jax.lax.fori_loop(first, steps, step, begin)
+
+
+def _step(
+    cost: Callable[[Any], jax.Array], change: optax.GradientTransformation, point: Any, moments: Any
+) -> tuple[jax.Array, Any, Any]:
+    """The costs at a point, and the point and the transformation's state a step later."""
+    value, pull = jax.vjp(cost, point)
+    (gradient,) = pull(jnp.ones_like(value))
+    updates, moments = change.update(gradient, moments, point)
+    return value, optax.apply_updates(point, updates), moments
 
 
 class Lanes(NamedTuple):
@@ -46,7 +102,7 @@ def begin(change: optax.GradientTransformation, point: Any) -> Lanes:
     """Lanes at their starts."""
     lanes = len(jax.tree.leaves(point)[0])
     infinite, none = jnp.full(lanes, jnp.inf), jnp.zeros(lanes, jnp.int32)
-    return Lanes(point, jax.vmap(change.init)(point), point, infinite, infinite, none, none, jnp.ones(lanes, bool))
+    return Lanes(point, _by_lane(change).init(point), point, infinite, infinite, none, none, jnp.ones(lanes, bool))
 
 
 def advance(
@@ -75,14 +131,12 @@ def advance(
 
     def body(carry: tuple[Any, Lanes]) -> tuple[Any, Lanes]:
         step, now = carry
-        value, pull = jax.vjp(cost, now.point)
-        (gradient,) = pull(jnp.ones_like(value))
+        value, point, moments = _step(cost, _by_lane(change), now.point, now.moments)
         better, marked = now.active & (value < now.cost), now.active & (value < improves * now.mark)
         at = jnp.where(marked, step, now.at)
         going = now.active & jnp.isfinite(value) & (value > enough) & (step - at < patience)
-        updates, moments = jax.vmap(change.update)(gradient, now.moments, now.point)
         return step + 1, Lanes(
-            _where(going, process(optax.apply_updates(now.point, updates)), now.point),
+            _where(going, process(point), now.point),
             _where(going, moments, now.moments),
             _where(better, now.point, now.best),
             jnp.where(better, value, now.cost),
@@ -97,6 +151,10 @@ def advance(
         return (step < until) & now.active.any()
 
     return jax.lax.while_loop(unfinished, body, (lanes.steps.max(), lanes))[1]
+
+
+def _by_lane(change: optax.GradientTransformation) -> optax.GradientTransformation:
+    return optax.GradientTransformation(jax.vmap(change.init), jax.vmap(change.update))
 
 
 def _where(condition: jax.Array, new: Any, old: Any) -> Any:
