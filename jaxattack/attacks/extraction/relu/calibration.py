@@ -20,13 +20,7 @@ CLUSTERS, CLOSE = 8, 8
 
 
 class Limits(NamedTuple):
-    """Where answers hold their digits.
-
-    Attributes:
-        low: the smallest output, or difference of two, that is to be asked for.
-        high: the largest.
-        scale: of normal inputs, of which about half at least are answered with such outputs.
-    """
+    """Between which outputs, or differences of two, answers hold their digits: those to half of all inputs, at that scale."""
 
     low: float = -np.inf
     high: float = np.inf
@@ -57,10 +51,7 @@ def find_limits(
 ) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Limits]:
     """Limits of confidences: inputs at falling distances along some rays, `RAYS` times `SCALES` queries.
 
-    Args:
-        features: of the inputs.
-        ceiling: how far apart outputs may be where both probabilities are known relative to their size.
-        rng: draws the rays.
+    ``ceiling`` is how far apart outputs may be where both probabilities are known relative to their size.
 
     Raises:
         InputError: nearly no answer holds its digits.

@@ -112,7 +112,7 @@ class ReluDeep(Attack):
             network = _surrogate(peeling) if peeling.network is None else peeling.network
             reason = f"{refusal} Until then {peeling.summary()}"
         widths = [len(layer.bias) for layer in peeling.layers]
-        notes |= {"lines": peeling.lines.count, "neurons": "-".join(map(str, widths))}
+        notes |= {"lines": peeling.lines, "neurons": "-".join(map(str, widths))}
         notes["missing"] = sum(self.hidden) - sum(widths)
         network = victim.frame.network(network)
         return Draft(

@@ -162,17 +162,14 @@ class Victim:
     def ask(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
         """The outputs; NaN where a confidence has lost its digits, which is not kept."""
         y = self.frame.outputs(self._oracle(self.frame.records(x)))
-        finite = np.isfinite(y).all(axis=1)
-        y[~finite] = np.nan
-        self._answers.append(Answers(x[finite], y[finite]))
+        y[~np.isfinite(y).all(axis=1)] = np.nan
+        self._answers.append(Answers.finite(x, y))
         self.queries += len(x)
         return y
 
     def sample(self, x: Float[np.ndarray, "query feature"]) -> Answers:
         """The answers with all digits to some queries."""
-        y = self.ask(x)
-        finite = np.isfinite(y).all(axis=1)
-        return Answers(x[finite], y[finite])
+        return Answers.finite(x, self.ask(x))
 
     def evaluate(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query"]:
         """One random mixture of the outputs: it bends wherever any of them does."""

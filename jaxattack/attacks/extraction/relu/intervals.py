@@ -32,25 +32,18 @@ class Samples(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """What can be told apart: tolerance of an answer and width of an interval, both growing with |t|.
+    """What can be told apart: tolerance of an answer and width of an interval, both growing with |t|."""
 
-    Attributes:
-        start: |u| of each line.
-        speed: |v| of each line.
-        scale: Float["output"], S.
-        noise: of the answers.
-    """
-
-    start: Float[np.ndarray, "line"]
-    speed: Float[np.ndarray, "line"]
-    scale: Float[np.ndarray, "output"]
+    start: Float[np.ndarray, "line"]  # |u|
+    speed: Float[np.ndarray, "line"]  # |v|
+    scale: Float[np.ndarray, "output"]  # S
     noise: Noise
 
     def tolerance(self, samples: Samples) -> Float[np.ndarray, "sample output"]:
         """How far each answer may be off."""
         # The floor matters for a line through the origin alone, where an answer of 0 would be known exactly.
         size = self.start[samples.line] + np.maximum(np.abs(samples.t), 2.0**-7) * self.speed[samples.line]
-        return 64 * self.noise.relative * (size[:, None] * self.scale + np.abs(samples.y)) + 2 * self.noise.absolute
+        return self.noise.tolerance(size, self.scale, samples.y)
 
     def bend(self, line: Int[np.ndarray, "sample"]) -> Float[np.ndarray, "sample output"]:
         """The smallest jump of the slope that counts."""
@@ -72,39 +65,23 @@ def resolution_of(samples: Samples, origin: np.ndarray, direction: np.ndarray, n
 
 
 class Sides(NamedTuple):
-    """The straight lines on the two sides of every interval.
+    """The straight lines on the two sides of every interval."""
 
-    Attributes:
-        meet: where they meet; NaN where not inside the interval, or too far from what was asked to tell.
-        jump: the size of the jump of the slope from one to the other.
-        sure: whether both are certified.
-        flush: whether each goes on to the other's end of the interval.
-    """
-
-    meet: Float[np.ndarray, "interval"]
-    jump: Float[np.ndarray, "interval output"]
-    sure: Bool[np.ndarray, "interval"]
-    flush: Bool[np.ndarray, "interval"]
+    meet: Float[np.ndarray, "interval"]  # NaN where not inside the interval, or too far from what was asked to tell
+    jump: Float[np.ndarray, "interval output"]  # the size of that of the slope
+    sure: Bool[np.ndarray, "interval"]  # both are certified
+    flush: Bool[np.ndarray, "interval"]  # each goes on to the other's end of the interval
 
 
 class View(NamedTuple):
-    """What the samples say of the intervals between neighbours.
+    """What the samples say of the intervals between neighbours."""
 
-    Attributes:
-        straight: certified by three samples on one line, or too narrow to divide and flush with both sides.
-        kink: too narrow to divide, and the straight lines on its two sides meet in it.
-        open: still to be divided.
-        crowded: too narrow to divide, and nothing is known of it.
-        sides: what is next to it.
-        margin: Float["interval"], how closely a kink in it can be placed.
-    """
-
-    straight: Bool[np.ndarray, "interval"]
-    kink: Bool[np.ndarray, "interval"]
-    open: Bool[np.ndarray, "interval"]
-    crowded: Bool[np.ndarray, "interval"]
+    straight: Bool[np.ndarray, "interval"]  # three samples lie on one line, or it is too narrow and flush
+    kink: Bool[np.ndarray, "interval"]  # too narrow to divide, and the straight lines on its two sides meet in it
+    open: Bool[np.ndarray, "interval"]  # still to be divided
+    crowded: Bool[np.ndarray, "interval"]  # too narrow to divide, and nothing is known of it
     sides: Sides
-    margin: Float[np.ndarray, "interval"]
+    margin: Float[np.ndarray, "interval"]  # how closely a kink in it can be placed
 
 
 def read(samples: Samples, resolution: Resolution) -> tuple[Samples, View]:

@@ -47,28 +47,16 @@ class Saturated(InputError):
 
 
 class Kinks(NamedTuple):
-    """The kinks of all lines, sorted by line and position.
-
-    Attributes:
-        line: Int["kink"], which line.
-        position: Float["kink"], t of the kink u + t v.
-        left: Float["kink output"], the slope df/dt before it.
-        right: Float["kink output"], the slope after it.
-        error: Float["kink"], how far the position may be off.
-        unresolved: Float["interval 3"], line, lower and upper t of the intervals that hold kinks too close to part, or
-            whose answers are not finite.
-        end: Float["line 2"], the first and the last t of each line with a finite answer.
-        scale: Float["output"], S of the module's contract.
-    """
+    """The kinks u + t v of all lines, sorted by line and t."""
 
     line: Int[np.ndarray, "kink"]
-    position: Float[np.ndarray, "kink"]
-    left: Float[np.ndarray, "kink output"]
+    position: Float[np.ndarray, "kink"]  # t
+    left: Float[np.ndarray, "kink output"]  # df/dt before it
     right: Float[np.ndarray, "kink output"]
-    error: Float[np.ndarray, "kink"]
-    unresolved: Float[np.ndarray, "interval 3"]
-    end: Float[np.ndarray, "line 2"]
-    scale: Float[np.ndarray, "output"]
+    error: Float[np.ndarray, "kink"]  # how far the position may be off
+    unresolved: Float[np.ndarray, "interval 3"]  # line, ends: kinks too close to part, or answers that are not finite
+    end: Float[np.ndarray, "line 2"]  # the first and the last t with a finite answer
+    scale: Float[np.ndarray, "output"]  # S
 
     @property
     def jump(self) -> Float[np.ndarray, "kink output"]:
@@ -91,12 +79,8 @@ def seek_kinks(
 ) -> Asking:
     """All kinks of all lines u + t v between the ends of their grids: yields the queries of all lines together, once a round.
 
-    Args:
-        origin: u of each line.
-        direction: v of each line.
-        grid: where each line is asked first, increasing; at least 3 points. Twice as many points as kinks are expected
-            serve well; a kink is lost only where kinks between three neighbours cancel to rounding error.
-        noise: of the answers.
+    The grid, at least 3 points, is asked first. Twice as many points as kinks are expected serve well; a kink is lost
+    only where kinks between three neighbours cancel to rounding error.
 
     Raises:
         Saturated: hardly any answer is finite.

@@ -5,7 +5,7 @@ A function with kinks on hyperplanes is, with unit normals n_k,
     f(x) = sum_k jump_k relu(n_k . x + offset_k) + an affine function,
 
 whichever way each normal points: relu(z) and relu(-z) differ by the affine z. So a neuron is known here up to its
-sign, which `signs` decides.
+sign, which `orientation` decides.
 """
 
 from __future__ import annotations
@@ -19,26 +19,20 @@ from jaxattack.attacks.extraction.relu.kinks import Kinks
 
 
 class Neurons(NamedTuple):
-    """Neurons up to their signs.
+    """Neurons up to their signs, each with a critical point, and on how many lines it was met where it was predicted."""
 
-    Attributes:
-        normal: Float["neuron feature"], of length 1.
-        offset: Float["neuron"].
-        jump: Float["neuron output"], by how much the gradient along the normal jumps.
-        error: Float["neuron"], how far a component of the normal may be off.
-        hits: Int["neuron"], on how many lines it was met where it was predicted.
-    """
-
-    normal: Float[np.ndarray, "neuron feature"]
+    x: Float[np.ndarray, "neuron feature"]
+    normal: Float[np.ndarray, "neuron feature"]  # of length 1, each component known to within the error
     offset: Float[np.ndarray, "neuron"]
-    jump: Float[np.ndarray, "neuron output"]
+    jump: Float[np.ndarray, "neuron output"]  # of the gradient along the normal
     error: Float[np.ndarray, "neuron"]
     hits: Int[np.ndarray, "neuron"]
 
     @classmethod
     def none(cls, features: int, outputs: int) -> Neurons:
         """No neurons yet."""
-        return cls(np.zeros((0, features)), np.zeros(0), np.zeros((0, outputs)), np.zeros(0), np.zeros(0, int))
+        empty = np.zeros((0, features))
+        return cls(empty, empty, np.zeros(0), np.zeros((0, outputs)), np.zeros(0), np.zeros(0, int))
 
     def take(self, index: Bool[np.ndarray, "neuron"] | Int[np.ndarray, "index"]) -> Neurons:
         """The chosen neurons."""
@@ -51,10 +45,8 @@ class Neurons(NamedTuple):
         plane /= np.linalg.norm(plane, axis=1)[:, None]
         allowed = union.error[:, None] + union.error
         same = np.sqrt(np.maximum(2 - 2 * np.abs(plane @ plane.T), 0)) <= 1e-7 + 4 * allowed * np.sqrt(plane.shape[1])
-        worse = (union.error[:, None] > union.error) | (
-            (union.error[:, None] == union.error) & (np.arange(len(plane))[:, None] > np.arange(len(plane)))
-        )
-        return union.take(~(same & worse).any(axis=1))
+        rank = np.argsort(np.argsort(union.error, kind="stable"))
+        return union.take(~(same & (rank[:, None] > rank)).any(axis=1))
 
     def heights(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query neuron"]:
         """n_k . x + offset_k."""
@@ -62,20 +54,12 @@ class Neurons(NamedTuple):
 
 
 class Meetings(NamedTuple):
-    """Where neurons were predicted on a line, and the kinks found there.
-
-    Attributes:
-        position: Float["neuron"], the predicted t.
-        speed: Float["neuron"], the height's slope along the line.
-        kink: Int["neuron"], the kink met there; -1 where none was.
-        expected: Bool["neuron"], whether it should have been met: inside the searched stretch, its jump large enough,
-            and in no interval that was not resolved.
-    """
+    """Where a line was predicted to meet each neuron, the slope of its height there, and the kink met, or -1."""
 
     position: Float[np.ndarray, "neuron"]
     speed: Float[np.ndarray, "neuron"]
     kink: Int[np.ndarray, "neuron"]
-    expected: Bool[np.ndarray, "neuron"]
+    expected: Bool[np.ndarray, "neuron"]  # inside the resolved part of the line, with a jump that is large enough
 
 
 def predict(
@@ -93,6 +77,8 @@ def meet(
     origin: Float[np.ndarray, "feature"],
     direction: Float[np.ndarray, "feature"],
     bend: float,
+    *,
+    steady: bool,
 ) -> Meetings:
     """Compare one line's kinks with where its neurons are predicted.
 
@@ -102,6 +88,7 @@ def meet(
         origin: u.
         direction: v.
         bend: the smallest jump of the slope that the search was to find, relative to the function's scale.
+        steady: whether neurons jump alike everywhere, by which coarse answers tell them apart.
     """
     position, speed = predict(neurons, origin, direction)
     size = np.linalg.norm(origin) + np.abs(position) * np.linalg.norm(direction)
@@ -110,13 +97,13 @@ def meet(
     if len(kinks.position) and len(position):
         apart = np.abs(kinks.position - position[:, None])
         near = apart <= slack[:, None] + 4 * kinks.error + 1e-12 * (1 + np.abs(position[:, None]))
-        turn = np.abs(kinks.jump[None] - (np.abs(speed)[:, None] * neurons.jump)[:, None]) / kinks.scale
-        size_of_turn = np.abs(kinks.jump / kinks.scale).max(axis=1)
-        near &= turn.max(axis=2) <= 0.05 * size_of_turn + 16 * bend
+        if steady:
+            turn = np.abs(kinks.jump[None] - (np.abs(speed)[:, None] * neurons.jump)[:, None]) / kinks.scale
+            near &= turn.max(axis=2) <= 0.05 * np.abs(kinks.jump / kinks.scale).max(axis=1) + 16 * bend
         distance = np.where(near, apart, np.inf)
         met = np.where(near.any(axis=1), distance.argmin(axis=1), -1)
         # Two neurons at one kink: the nearer one met it.
-        best = np.where(near, distance, np.inf).argmin(axis=0)
+        best = distance.argmin(axis=0)
         met = np.where((met >= 0) & (best[met] == np.arange(len(met))), met, -1)
     turned = (np.abs(speed)[:, None] * np.abs(neurons.jump) / kinks.scale).max(axis=1)
     inside = (position - slack > kinks.end[0, 0]) & (position + slack < kinks.end[0, 1]) & (turned > 16 * bend)

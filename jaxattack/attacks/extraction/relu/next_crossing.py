@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.critical_points import REACH
 from jaxattack.attacks.extraction.relu.peel import Layers, affine, last
+from jaxattack.attacks.extraction.relu.search import NEAR
 from jaxattack.attacks.extraction.relu.signature import side_of
 
 DRAWN = 6
@@ -21,25 +21,15 @@ TINY = 1e-100
 
 
 class Step(NamedTuple):
-    """The next crossing of each walk.
-
-    Attributes:
-        direction: Float["walk feature"], along the zero set.
-        crossed: Int["walk"], the neuron whose zero set is met first.
-        x: Float["walk feature"], where.
-        room: Float["walk"], how far the next known zero set is from there.
-        on: Bool["walk neuron"], the cell behind it.
-        across: Float["walk feature"], nu, of length 1.
-        possible: Bool["walk"], whether there is any way on.
-    """
+    """The next crossing of each walk: the way to it along the zero set, the neuron that is met first, and where."""
 
     direction: Float[np.ndarray, "walk feature"]
     crossed: Int[np.ndarray, "walk"]
     x: Float[np.ndarray, "walk feature"]
-    room: Float[np.ndarray, "walk"]
-    on: Bool[np.ndarray, "walk neuron"]
-    across: Float[np.ndarray, "walk feature"]
-    possible: Bool[np.ndarray, "walk"]
+    room: Float[np.ndarray, "walk"]  # how far the next known zero set is from there
+    on: Bool[np.ndarray, "walk neuron"]  # the cell behind it
+    across: Float[np.ndarray, "walk feature"]  # nu, of length 1
+    possible: Bool[np.ndarray, "walk"]  # whether there is any way on
 
     def take(self, index: np.ndarray) -> Step:
         """Those of some walks."""
@@ -57,14 +47,7 @@ def plan(
 ) -> Step:
     """Of some directions along each zero set, the best: few crossings before a neuron that is still missing.
 
-    Args:
-        layers: known so far.
-        x: where each walk is.
-        normal: of its zero set there.
-        on: the cell.
-        met: the neurons of the last known layer that it has crossed.
-        restless: how much chance there is in the choice.
-        rng: draws directions.
+    ``met`` are the neurons of the last known layer that were crossed, ``restless`` how much chance there is in it.
     """
     features, here, walk = x.shape[1], last(layers), np.arange(len(x))
     maps = affine(layers, on, features)
@@ -82,7 +65,7 @@ def plan(
     room, across, length = _surroundings(layers, behind, at, crossed)
     steep = np.abs((across * direction).sum(axis=2))
     own = 1 - ((across * normal[:, None]).sum(axis=2) / np.linalg.norm(normal, axis=1)[:, None]) ** 2
-    far = np.linalg.norm(at, axis=2) > REACH * np.sqrt(features)
+    far = np.linalg.norm(at, axis=2) > NEAR * np.sqrt(features)
     barred = ~reached | (first < 1e-9) | (length < 1e-12) | far | (steep < 1e-3) | (own < 1e-4)
     cost = _crossings(away, met, here)
     missing = np.concatenate([np.zeros((len(x), here.start), bool), ~met], axis=1)

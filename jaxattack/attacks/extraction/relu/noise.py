@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
 from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.types import Access
 
 
 class Noise(NamedTuple):
-    """How far answers may be off.
-
-    Attributes:
-        relative: the rounding unit of the arithmetic.
-        absolute: half of the last decimal that is answered; 0 where answers are not rounded.
-    """
+    """How far answers may be off: the rounding unit of the arithmetic, and half of the last decimal that is answered."""
 
     relative: float = 2.0**-52
     absolute: float = 0.0
@@ -28,6 +26,12 @@ class Noise(NamedTuple):
     def smallest_bend(self) -> float:
         """The smallest jump of a slope that counts, relative to the function's scale."""
         return self.relative ** (1 / 3)
+
+    def tolerance(
+        self, size: Float[np.ndarray, "query"], scale: Float[np.ndarray, "output"], y: Float[np.ndarray, "query output"]
+    ) -> Float[np.ndarray, "query output"]:
+        """How far answers may be off to queries of that length, by a function of that median |f| / |x|."""
+        return 64 * self.relative * (size[:, None] * scale + np.abs(y)) + 2 * self.absolute
 
     @classmethod
     def of(cls, access: Access) -> Noise:

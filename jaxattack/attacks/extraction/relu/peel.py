@@ -19,12 +19,7 @@ from jaxtyping import Bool, Float
 
 
 class Layer(NamedTuple):
-    """One linear layer.
-
-    Attributes:
-        weight: Float["after before"].
-        bias: Float["after"].
-    """
+    """One linear layer."""
 
     weight: Float[np.ndarray, "after before"]
     bias: Float[np.ndarray, "after"]
@@ -34,12 +29,7 @@ Layers = tuple[Layer, ...]
 
 
 class Affine(NamedTuple):
-    """Every neuron's pre-activation within a cell: ``gradient @ x + offset``.
-
-    Attributes:
-        gradient: Float["cell neuron feature"].
-        offset: Float["cell neuron"].
-    """
+    """Every neuron's pre-activation within a cell: ``gradient @ x + offset``."""
 
     gradient: Float[np.ndarray, "cell neuron feature"]
     offset: Float[np.ndarray, "cell neuron"]
@@ -59,13 +49,7 @@ def heights(layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.n
 
 
 def affine(layers: Layers, on: Bool[np.ndarray, "cell neuron"], features: int) -> Affine:
-    """The affine maps of the cells in which the neurons ``on`` are on.
-
-    Args:
-        layers: known so far.
-        on: the pattern of each cell; no entry of the last layer has any influence.
-        features: of an input.
-    """
+    """The affine maps of the cells in which the neurons ``on`` are on; those of the last layer have no influence."""
     cells, first = len(on), 0
     gradient, offset = np.empty((cells, on.shape[1], features)), np.empty(on.shape)
     below, shift = np.broadcast_to(np.eye(features), (cells, features, features)), np.zeros((cells, features))

@@ -8,22 +8,41 @@ zero set far from where it was followed, and gives the signs of the layer below 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.critical_points import SAME, Lines, between, hyperplanes, normals, search
 from jaxattack.attacks.extraction.relu.frame import Victim
+from jaxattack.attacks.extraction.relu.gradients import Precision
+from jaxattack.attacks.extraction.relu.kinks import seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
+from jaxattack.attacks.extraction.relu.neurons import Neurons, meet
+from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.normals import Line, normals
 from jaxattack.attacks.extraction.relu.peel import Layer, Layers, affine, flip, heights
 from jaxattack.attacks.extraction.relu.polish import Unseen
+from jaxattack.attacks.extraction.relu.search import NEAR, search
 from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights
 from jaxattack.attacks.extraction.relu.signature import Signature, blocks, signature, zero_points
 from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
+from jaxattack.attacks.search.lockstep import Search, Task, run
 
-FIRST_LINES = 24
 SPOTS, SHARE = 12, 0.8
-AGREES = 1e-6
+SAME = 1e-6
+
+
+class CriticalPoints(NamedTuple):
+    """Points where the victim bends, the lines that they were seen on, and the normals of the zero sets there."""
+
+    line: Int[np.ndarray, "point"]
+    x: Float[np.ndarray, "point feature"]
+    normal: Float[np.ndarray, "point feature"]
+
+    @property
+    def near(self) -> Float[np.ndarray, "point"]:
+        """How far from a zero set a point may be and still count as on it."""
+        return SAME * (np.sqrt(self.x.shape[1]) + np.linalg.norm(self.x, axis=1))
 
 
 @dataclass
@@ -38,8 +57,10 @@ class Peeling:
         rng: decides everything random.
         layers: known so far; the signs of the last are open.
         unseen: of each layer after the first, the weights whose effect was not met.
-        lines: searched.
-        attempts: kinks that were followed.
+        points: critical points of deeper layers.
+        precision: of the answers.
+        lines: how many were searched.
+        attempts: points that were followed.
         network: all of it, as far as it was put together.
     """
 
@@ -50,31 +71,59 @@ class Peeling:
     rng: np.random.Generator
     layers: Layers = ()
     unseen: Unseen = ()
-    lines: Lines = field(init=False)
+    points: CriticalPoints = field(init=False)
+    precision: Precision = field(init=False)
+    lines: int = 0
     attempts: set[int] = field(default_factory=set)
     network: ReluNetwork | None = None
 
     def __post_init__(self) -> None:
-        self.lines = Lines.none(self.victim.features)
-
-    @property
-    def points(self) -> int:
-        """Asked of a line first."""
-        return 2 * sum(self.hidden)
+        none = np.zeros((0, self.victim.features))
+        self.points, self.precision = CriticalPoints(np.zeros(0, int), none, none), Precision(np.ones(1), Noise())
 
     @property
     def complete(self) -> bool:
         """Whether all neurons of all layers were found."""
         return tuple(len(layer.bias) for layer in self.layers) == self.hidden
 
+    def ask(self, search: Search[Any]) -> Any:
+        """What a search of one random mixture of the outputs returns."""
+        return run(Task(search, lambda x: self.victim.evaluate(x)[:, None]))
+
     def first(self) -> bool:
         """Find the first layer; whether all of it was found."""
-        width, evaluate = self.hidden[0], self.victim.evaluate
-        layer, self.lines = hyperplanes(
-            evaluate, self.lines, width, self.rng, points=self.points, limit=min(FIRST_LINES, self.most - 3)
-        )
-        self.layers = (layer,)
-        return len(layer.bias) == width
+        width = self.hidden[0]
+        above = sum(self.hidden[1:])
+        state = self.ask(search(self.victim.features, width, 1, Noise(), self.rng, above=above))
+        met, self.lines = state.neurons.hits > 0, state.lines
+        first, rest = state.neurons.take(met), state.neurons.take(~met)
+        self.layers = (Layer(first.normal[:width], first.offset[:width]),)
+        self.points = CriticalPoints(np.zeros(len(rest.x), int), rest.x, rest.normal)
+        self.precision = state.precision or self.precision
+        if state.refusal is not None:
+            raise state.refusal
+        return len(first.offset) >= width
+
+    def search_line(
+        self,
+        origin: Float[np.ndarray, "feature"],
+        direction: Float[np.ndarray, "feature"],
+        grid: Float[np.ndarray, "point"],
+        base: Layers,
+        signatures: list[Signature],
+    ) -> None:
+        """Add the critical points of one more line that no known neuron explains."""
+        kinks = self.ask(seek_kinks(origin[None], direction[None], grid[None]))
+        self.lines += 1
+        x = origin + kinks.position[:, None] * direction
+        unknown = ~self.explains(base, signatures, CriticalPoints(np.zeros(len(x), int), x, x))
+        if not unknown.any():
+            return
+        none, walls = Neurons.none(len(origin), 1), np.ones(len(x), bool)
+        line = Line(origin, direction, kinks, walls, unknown)
+        new, _ = self.ask(normals(line, none, meet(none, kinks, origin, direction, 0.0, steady=False), self.precision))
+        fresh = CriticalPoints(np.full(len(new.x), self.lines), new.x, new.normal)
+        self.points = CriticalPoints(*(np.concatenate(pair) for pair in zip(self.points, fresh, strict=True)))
 
     def next(self) -> bool:
         """Find the next layer and the signs of the last; whether any of it was found."""
@@ -83,15 +132,17 @@ class Peeling:
         self.attempts = set()
         while len(signatures) < width:
             new = self.round(signatures, self.layers, width - len(signatures))
-            if new is None and (idle >= self.idle or self.lines.count >= self.most):
+            if new is None and (idle >= self.idle or self.lines >= self.most):
                 break
             if new is None:
-                self.lines = search(self.victim.evaluate, self.lines, 2, self.points, self.rng)
-                idle += 2
+                origin, direction = self.rng.normal(size=(2, self.victim.features))
+                grid = tangents(2 * sum(self.hidden) + 1, NEAR)
+                self.search_line(origin, direction, grid, self.layers, signatures)
+                idle += 1
             elif new:
                 signatures, idle = signatures + new, 0
         if signatures:
-            sign = signs(self.layers, signatures).sign
+            sign = signs(self.layers, signatures)
             base = (*self.layers[:-1], flip(self.layers[-1], sign))
             self.add(base, [one._replace(trail=flip_trail(base, one.trail, sign)) for one in signatures[:width]])
         return bool(signatures)
@@ -99,7 +150,9 @@ class Peeling:
     def more(self, start: Float[np.ndarray, "line feature"], goal: Float[np.ndarray, "line feature"]) -> None:
         """Look for neurons that the last layer lacks on lines between given points."""
         width, base = self.hidden[-1] - len(self.layers[-1].bias), self.layers[:-1]
-        self.lines = between(self.victim.evaluate, self.lines, start, goal, self.points)
+        grid = np.linspace(-1, 2, 2 * sum(self.hidden) + 1)
+        for one, other in zip(start, goal, strict=True):
+            self.search_line(one, other - one, grid, base, [])
         signatures: list[Signature] = []
         while len(signatures) < width and (new := self.round(signatures, base, width - len(signatures))) is not None:
             signatures += new
@@ -109,8 +162,7 @@ class Peeling:
     def add(self, base: Layers, signatures: list[Signature]) -> None:
         """Put found neurons on layers whose signs are settled, beside those of their layer found before."""
         rows = [weights(base, one.trail) for one in signatures]
-        weight, bias = np.array([row.weight for row in rows]), np.array([row.bias for row in rows])
-        unseen, masks = np.array([row.unseen for row in rows]), self.unseen
+        (weight, bias, unseen), masks = map(np.array, zip(*rows, strict=True)), self.unseen
         if len(self.layers) > len(base):
             weight = np.concatenate([self.layers[-1].weight, weight])
             bias = np.concatenate([self.layers[-1].bias, bias])
@@ -125,19 +177,19 @@ class Peeling:
             base: the layers below.
             width: how many neurons are still missing.
         """
-        open_ = np.flatnonzero(~self.explains(base, signatures))
+        open_ = np.flatnonzero(~self.explains(base, signatures, self.points))
         open_ = open_[~np.isin(open_, list(self.attempts))]
         if not len(open_):
             return None
-        line = self.lines.line[open_]
+        line = self.points.line[open_]
         # Along one line most kinks are of different neurons.
         starts = self.rng.permutation(open_[line == np.bincount(line).argmax()])[: width + 1]
         self.attempts |= set(starts.tolist())
         return self.follow_from(base, starts, signatures)
 
-    def explains(self, base: Layers, signatures: list[Signature]) -> Bool[np.ndarray, "kink"]:
-        """Which kinks are of known neurons, or of those found over ``base``."""
-        x, near = self.lines.x, self.lines.near
+    def explains(self, base: Layers, signatures: list[Signature], points: CriticalPoints) -> Bool[np.ndarray, "point"]:
+        """Which points are of known neurons, or of those found over ``base``."""
+        x, near = points.x, points.near
         maps = affine(self.layers, heights(self.layers, x) > 0, self.victim.features)
         length = np.maximum(np.linalg.norm(maps.gradient, axis=2), np.finfo(float).tiny)
         mask = (np.abs(maps.heights(x)) < near[:, None] * length).any(axis=1)
@@ -146,17 +198,13 @@ class Peeling:
         return mask
 
     def follow_from(
-        self, base: Layers, starts: Int[np.ndarray, "kink"], signatures: list[Signature]
+        self, base: Layers, starts: Int[np.ndarray, "point"], signatures: list[Signature]
     ) -> list[Signature]:
         """What following the zero sets through these kinks shows of neurons not found before."""
-        normal = normals(self.victim.evaluate, self.lines, starts)
-        good = np.isfinite(normal).all(axis=1) & (np.abs(normal).max(axis=1, initial=0) > 0)
         new: list[Signature] = []
-        if not good.any():
-            return new
-        walks = follow(self.victim.evaluate, base, self.lines.x[starts[good]], normal[good], self.rng)
+        walks = follow(self.victim.evaluate, base, self.points.x[starts], self.points.normal[starts], self.rng)
         pairs = [(walk, signature(base, walk.trail)) for walk in walks if walk.alive and len(walk.trail.x) > 1]
-        sound = [(walk, one) for walk, one in pairs if one is not None and max(one.residual, one.spread) <= AGREES]
+        sound = [(walk, one) for walk, one in pairs if one is not None]
         # Of two that are the same neuron the one that met more stays.
         for walk, one in sorted(sound, key=lambda pair: pair[1].free.sum()):
             if not any(_same(base, one, other) for other in signatures + new) and self.confirms(base, walk):
@@ -173,8 +221,8 @@ class Peeling:
         x = zero_points(base, walk.equations, walk.trail.x[-1], self.rng)[: SPOTS if final else 2 * SPOTS]
         if not len(x):
             return False
-        normal = walk.equations.normals(blocks(base, heights(base, x) > 0, self.victim.features))
-        return bends(self.victim.evaluate, base, x, normal) > SHARE
+        normal = blocks(base, heights(base, x) > 0, self.victim.features) @ walk.equations.solution
+        return self.ask(bends(base, x, normal)) > SHARE
 
     def pad(self) -> tuple[Layers, Unseen]:
         """The hidden layers but the last at full width, neurons that were not found never on; and what is unseen."""
@@ -193,7 +241,7 @@ class Peeling:
             f"{len(layer.bias)} of {width} neurons of layer {k + 1}"
             for k, (layer, width) in enumerate(zip(self.layers, self.hidden, strict=False))
         ]
-        return f"found were {', '.join(parts)}, on {self.lines.count} lines." if parts else "no layer was found."
+        return f"found were {', '.join(parts)}, on {self.lines} lines." if parts else "no layer was found."
 
 
 def _same(base: Layers, one: Signature, other: Signature) -> bool:

@@ -23,10 +23,10 @@ from jaxtyping import Bool, Float
 from scipy.optimize import milp
 
 from jaxattack.attacks.extraction.relu.calibration import Limits
+from jaxattack.attacks.extraction.relu.gradients import Regions
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.neurons import Neurons
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.extraction.relu.regions import Regions
 from jaxattack.types import InputError
 
 HEIGHT, RIDGE = 2.0, 0.05
@@ -39,15 +39,7 @@ NODES, TOLD = 5000, 0.6
 
 
 class PiecewiseLinear(NamedTuple):
-    """The function of the module's formula.
-
-    Attributes:
-        normal: Float["neuron feature"].
-        offset: Float["neuron"].
-        jump: Float["neuron output"].
-        slope: Float["output feature"].
-        constant: Float["output"].
-    """
+    """The function of the module's formula."""
 
     normal: Float[np.ndarray, "neuron feature"]
     offset: Float[np.ndarray, "neuron"]
@@ -70,14 +62,8 @@ def scatter(
     """Random inputs at which every neuron, however large its offset, is on for half and off for half.
 
     Each is the nearest input to a normal one that has wanted heights of +-`HEIGHT`, as nearly as neurons that are
-    close to parallel allow (ridge regression).
-
-    Args:
-        function: whose neurons.
-        count: how many inputs.
-        limits: inputs whose outputs would not be within these are moved towards the origin.
-        rng: draws the inputs.
-        scale: of normal inputs and wanted heights.
+    close to parallel allow (ridge regression). Inputs whose outputs would be beyond the limits are moved towards the
+    origin; ``scale`` is that of normal inputs and of heights.
     """
     x = scale * rng.standard_normal((count, function.normal.shape[1]))
     height = scale * HEIGHT * rng.choice([-1.0, 1.0], (count, len(function.offset)))

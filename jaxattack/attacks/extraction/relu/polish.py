@@ -35,15 +35,16 @@ Unseen = tuple[Bool[np.ndarray, "_neuron _below"], ...]
 
 
 class Answers(NamedTuple):
-    """What was asked, in standard coordinates, and answered.
-
-    Attributes:
-        x: Float["query feature"].
-        y: Float["query output"].
-    """
+    """What was asked, in standard coordinates, and answered."""
 
     x: Float[np.ndarray, "query feature"]
     y: Float[np.ndarray, "query output"]
+
+    @classmethod
+    def finite(cls, x: Float[np.ndarray, "query feature"], y: Float[np.ndarray, "query output"]) -> Answers:
+        """Those with all digits."""
+        mask = np.isfinite(y).all(axis=1)
+        return cls(x[mask], y[mask])
 
     def join(self, other: Answers) -> Answers:
         """These and others."""
@@ -59,11 +60,8 @@ class Answers(NamedTuple):
 def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: int) -> ReluNetwork:
     """The network with its last layer, from all hidden layers up to the signs of the last.
 
-    Args:
-        layers: hidden, two or more.
-        unseen: weights that are not known; answers in which they matter are left out where others suffice.
-        answers: kept.
-        width: of the last hidden layer; neurons that ``layers`` lack are filled up with linear functions.
+    Answers in which unseen weights matter are left out where others suffice. Neurons that the last hidden layer lacks
+    of its width are filled up with linear functions.
     """
     clear = ~_touches(layers, unseen, answers.x)
     if clear.sum() > 4 * (2 * width + len(layers[-2].bias)):
@@ -111,12 +109,9 @@ def surrogate(layers: Layers, answers: Answers) -> ReluNetwork:
 
 
 def polish(network: ReluNetwork, answers: Answers, *, exact: bool = True) -> ReluNetwork:
-    """All weights and biases fitted to kept answers by Levenberg-Marquardt.
+    """All weights and biases fitted to answers, which nearly all lie in the network's cells, by Levenberg-Marquardt.
 
-    Args:
-        network: close enough that nearly all answers lie in its cells.
-        answers: kept.
-        exact: whether they hold more digits than normal equations do, for which steps of least squares are taken.
+    Answers that are ``exact`` hold more digits than normal equations do: then steps of least squares follow.
     """
     network = _scaled(network)
     # Points far out answer with larger numbers and larger rounding errors.
@@ -152,13 +147,7 @@ def polish(network: ReluNetwork, answers: Answers, *, exact: bool = True) -> Rel
 def scarce(
     network: ReluNetwork, answers: Answers, pool: Float[np.ndarray, "point feature"]
 ) -> Float[np.ndarray, "chosen feature"]:
-    """Of a pool of points those to ask where a weight matters that hardly any answer shows: both its ends are on.
-
-    Args:
-        network: stolen so far.
-        answers: that it is to be polished on.
-        pool: points that may be asked.
-    """
+    """Of a pool of points those to ask where a weight matters that hardly any answer shows: both its ends are on."""
     mask = np.zeros(len(pool), bool)
     signal, choice = answers.x, pool
     below, source = np.ones(signal.shape), np.ones(choice.shape)

@@ -23,9 +23,9 @@ from jaxtyping import Bool, Float
 from scipy.linalg import qr
 
 from jaxattack.attacks.extraction.relu.calibration import Limits
+from jaxattack.attacks.extraction.relu.gradients import BATCH, differences
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, scatter
-from jaxattack.attacks.extraction.relu.regions import BATCH, differences
 
 SPARE = 4
 """Points more than unknowns."""
@@ -39,14 +39,7 @@ def refine(
 ) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], PiecewiseLinear | None]:
     """Measure gradients at well chosen points and solve for the function again.
 
-    Args:
-        function: known well enough to tell on which side of every hyperplane the points lie.
-        noise: of the answers.
-        limits: of the outputs that may be asked for.
-        rng: draws the points.
-
-    Returns:
-        The function; None where answers are not finite, as those of confidences near 0 are.
+    None where answers are not finite, as those of confidences near 0 are.
     """
     x = points(function, limits, rng)
     on = function.heights(x) > 0

@@ -1,9 +1,13 @@
-"""All neurons of a two-layer network up to their signs: line after line, until no line shows a new one.
+"""All neurons of the first hidden layer up to their signs: line after line, until no line shows a new one.
 
 The first line costs a gradient for every kink. On a further line the kinks of the neurons found so far are predicted:
 the line is asked at two points between any two of them, a kink that is there confirms its neuron, and only kinks that
 nobody predicted cost gradients. A neuron that is not met where it should be was no neuron (two kinks too close to
 part) and is dropped.
+
+Only neurons of the first layer switch along the same hyperplane everywhere. In a deeper network those of other layers
+seem to be neurons too, so that the victim has to bend at random points of a hyperplane once it was met again. None is
+dropped: where those of deeper layers were seen is where they are followed from (`walk`).
 """
 
 from __future__ import annotations
@@ -14,14 +18,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.extraction.relu.gradients import Precision, Regions
 from jaxattack.attacks.extraction.relu.kinks import Saturated, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.extraction.relu.regions import Precision, Regions
-from jaxattack.attacks.extraction.relu.survey import Line, survey
+from jaxattack.attacks.extraction.relu.normals import Line, normals
 from jaxattack.types import BudgetSpent
 
-REACH = 1e4
+REACH, NEAR = 1e4, 30.0
+"""How far lines go, in t; and in networks of several hidden layers, far out in which all layers bend on cones."""
+
 LINES, STRANGE = 24, 2
 """Lines that are searched at most; and without meeting half of the neurons predicted on them, or without being resolved."""
 
@@ -29,29 +35,20 @@ SHORTER = 1 / 4
 GRID = 129
 """Points that a first line is asked at where the number of neurons is not known."""
 
+SPOTS, SHARE, STEP = 12, 0.7, 1e-3
+"""Points of a hyperplane at which a deeper victim is to bend, the share of them that suffices, and how near they are."""
+
 
 class SearchState(NamedTuple):
-    """What the search knows.
-
-    Attributes:
-        neurons: up to their signs.
-        regions: where gradients were measured.
-        precision: of the answers; None before the first line.
-        lines: how many lines were searched.
-        quiet: how many lines in a row showed nothing new; of each the share that was answered with all digits.
-        strange: how many lines did not meet half of the neurons predicted on them.
-        noisy: how many lines were not resolved for the most part.
-        complete: whether the search ended by itself.
-        refusal: the end of the budget, where that ended it.
-    """
+    """What the search knows."""
 
     neurons: Neurons
     regions: Regions
     precision: Precision | None = None
     lines: int = 0
-    quiet: float = 0.0
-    strange: int = 0
-    noisy: int = 0
+    quiet: float = 0.0  # lines in a row that showed nothing new; of each the share that was answered with all digits
+    strange: int = 0  # lines that did not meet half of the neurons predicted on them
+    noisy: int = 0  # lines that were not resolved for the most part
     complete: bool = False
     refusal: BudgetSpent | None = None
 
@@ -74,8 +71,8 @@ class SearchState(NamedTuple):
             return "the answers are not piecewise linear to the documented precision: rounded or noisy, or the victim is curved."
         if self.bent_elsewhere:
             return "neurons of one line were not met on others: the victim has more than one hidden layer."
-        if hidden is not None and total != hidden and self.complete:
-            return f"hidden is {hidden} and {total} neurons were found: give {total}, or none."
+        if hidden is not None and met != hidden and self.complete:
+            return f"hidden is {hidden} and {met} neurons were found: give {met}, or none."
         if not self.complete:
             goal = "" if hidden is None else f" of {hidden}"
             return f"after {self.lines} lines {met}{goal} neurons were met on two of them: others bend it too little."
@@ -83,7 +80,7 @@ class SearchState(NamedTuple):
 
 
 def search(
-    features: int, hidden: int | None, quiet: int, noise: Noise, rng: np.random.Generator
+    features: int, hidden: int | None, quiet: int, noise: Noise, rng: np.random.Generator, *, above: int = 0
 ) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], SearchState]:
     """Search lines until every neuron was met on a line other than the one that showed it.
 
@@ -93,13 +90,14 @@ def search(
         quiet: with ``hidden`` None, stop when so many lines in a row have shown nothing new.
         noise: of the answers.
         rng: draws the lines.
+        above: how many neurons there are in deeper layers.
     """
-    state, dark = SearchState(Neurons.none(features, 0), Regions.none(features, 0)), 0
+    state, dark = SearchState(Neurons.none(features, 0), Regions.none(np.zeros((0, features)), 0)), 0
     while not state.complete and state.lines < LINES and not state.foreign:
         origin, direction = rng.standard_normal((2, features))
         try:
             # Lines that leave at once what is answered with all digits are followed by shorter ones.
-            state = yield from _line(state, origin, SHORTER**dark * direction, hidden, noise)
+            state = yield from _line(state, origin, SHORTER**dark * direction, hidden, noise, above, rng)
         except BudgetSpent as refusal:
             return state._replace(refusal=refusal)
         except Saturated:
@@ -108,54 +106,86 @@ def search(
                 raise
             continue
         met = state.neurons.hits > 0
-        if hidden is not None and met.sum() >= hidden:
-            state = state._replace(neurons=state.neurons.take(met), complete=True)
-        elif hidden is None and state.quiet >= quiet:
+        if hidden is not None:
+            state = state._replace(complete=met.sum() >= hidden)
+        elif state.quiet >= quiet:
             state = state._replace(complete=bool(met.all()))
     return state
 
 
 def _line(
-    state: SearchState, origin: np.ndarray, direction: np.ndarray, hidden: int | None, noise: Noise
+    state: SearchState,
+    origin: np.ndarray,
+    direction: np.ndarray,
+    hidden: int | None,
+    noise: Noise,
+    above: int,
+    rng: np.random.Generator,
 ) -> Generator[np.ndarray, np.ndarray, SearchState]:
     """Search one line and learn from it."""
+    reach = NEAR if above else REACH
     if len(state.neurons.offset):
-        grid = _between(predict(state.neurons, origin, direction)[0])
+        grid = _between(predict(state.neurons, origin, direction)[0], reach)
     else:
-        grid = tangents(2 * hidden + 1 if hidden else GRID, REACH)
+        grid = tangents(2 * (hidden + above) + 1 if hidden else GRID, reach)
     kinks = yield from seek_kinks(origin[None], direction[None], grid[None], noise=noise)
     precision = state.precision or Precision(kinks.scale, noise)
-    outputs = len(precision.scale)
+    outputs, none = len(precision.scale), Neurons.none(len(origin), len(precision.scale))
     if not state.lines:
-        state = SearchState(Neurons.none(len(origin), outputs), Regions.none(len(origin), outputs), precision)
-    met = meet(state.neurons, kinks, origin, direction, noise.smallest_bend)
-    hit = met.kink >= 0
-    owner = np.full(len(kinks.position), -1)
-    owner[met.kink[hit]] = np.flatnonzero(hit)
-    neurons = state.neurons._replace(hits=state.neurons.hits + hit)
-    fresh, regions = Neurons.none(len(origin), outputs), state.regions
+        state = SearchState(none, Regions.none(np.zeros((0, len(origin))), outputs), precision)
+    neurons = state.neurons
+    met = meet(neurons, kinks, origin, direction, noise.smallest_bend, steady=above == 0)
+    hit, unknown = met.kink >= 0, np.ones(len(kinks.position), bool)
+    unknown[met.kink[hit]] = False
+    for k in np.flatnonzero(hit & (neurons.hits == 0)) if above else ():
+        hit[k] = yield from _bends_throughout(neurons.normal[k], neurons.offset[k], rng)
+    neurons = neurons._replace(hits=neurons.hits + hit)
     noisy = not noise.coarse and len(kinks.unresolved) > max(8, len(kinks.position))
-    if (owner < 0).any() and not noisy:
-        fresh, measured = yield from survey(Line(origin, direction, kinks, owner, met), neurons, precision)
+    fresh, regions, enough = none, state.regions, hidden is not None and (neurons.hits > 0).sum() >= hidden
+    if unknown.any() and not noisy and not enough:
+        line = Line(origin, direction, kinks, unknown | (above > 0), unknown)
+        steady = (none, meet(none, kinks, origin, direction, 0.0, steady=False)) if above else (neurons, met)
+        fresh, measured = yield from normals(line, *steady, precision)
         regions = regions.join(measured)
-    misses, stretch = met.expected & ~hit, np.arctan(kinks.end[0]) / np.arctan(REACH)
+    misses, stretch = met.expected & ~hit & (above == 0), np.arctan(kinks.end[0]) / np.arctan(reach)
     return state._replace(
         neurons=neurons.take(~(misses & (neurons.hits == 0))).join(fresh),
         regions=regions,
         lines=state.lines + 1,
-        quiet=0.0 if (owner < 0).any() else state.quiet + np.ptp(stretch) / 2,
+        quiet=0.0 if unknown.any() else state.quiet + np.ptp(stretch) / 2,
         strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
         noisy=state.noisy + int(noisy),
     )
 
 
-def _between(position: Float[np.ndarray, "neuron"]) -> Float[np.ndarray, "point"]:
+def _between(position: Float[np.ndarray, "neuron"], reach: float) -> Float[np.ndarray, "point"]:
     """Two points between any two predicted kinks, evenly spread in arctan t, and the ends."""
-    end = np.arctan(REACH)
-    inside = np.sort(np.arctan(position[np.abs(position) < REACH]))
-    edge = np.concatenate([[-end], inside, [end]])
+    end = np.arctan(reach)
+    edge = np.concatenate([[-end], np.sort(np.arctan(position[np.abs(position) < reach])), [end]])
     gap = np.diff(edge)
-    wide = gap > 1e-9
-    low, gap = edge[:-1][wide], gap[wide]
-    points = np.unique(np.concatenate([[-end, end], low + gap / 3, low + 2 * gap / 3]))
-    return np.tan(points)
+    low, gap = edge[:-1][gap > 1e-9], gap[gap > 1e-9]
+    return np.tan(np.unique(np.concatenate([[-end, end], low + gap / 3, low + 2 * gap / 3])))
+
+
+def _bends_throughout(
+    normal: np.ndarray, offset: float, rng: np.random.Generator
+) -> Generator[np.ndarray, np.ndarray, bool]:
+    """Whether the victim bends at random points of a hyperplane."""
+    x = rng.normal(size=(SPOTS, len(normal)))
+    x -= (x @ normal + offset)[:, None] * normal
+    share = yield from kink_share(x, np.broadcast_to(normal, x.shape), np.full(SPOTS, STEP))
+    return share > SHARE
+
+
+def kink_share(
+    x: Float[np.ndarray, "point feature"], normal: Float[np.ndarray, "point feature"], step: Float[np.ndarray, "point"]
+) -> Generator[np.ndarray, np.ndarray, float]:
+    """The share of points at which the victim bends along a direction, of those where it changes along it at all."""
+    unit = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), np.finfo(float).tiny)
+    r = step[:, None] * np.array([-1.0, 0.0, 1.0])
+    y = yield (x[:, None] + r[:, :, None] * unit[:, None]).reshape(-1, x.shape[1])
+    y = y.reshape(len(x), 3, -1)
+    noise = 4e-13 * (1 + np.abs(y).max(axis=(1, 2)) + np.linalg.norm(x, axis=1))
+    bends = np.abs(y[:, 0] + y[:, 2] - 2 * y[:, 1]).max(axis=1) > noise
+    changes = np.abs(y[:, 2] - y[:, 0]).max(axis=1) > noise
+    return float(bends.sum() / max((bends | changes).sum(), 1))

@@ -6,13 +6,11 @@ Every neuron of the next layer gives, in each cell that its zero set was followe
 
 linear in the signs s_i. All neurons together are one overdetermined least squares for the signs, even where the layer
 is wider than what feeds it, so that one region alone would leave them open (there Canales-Martinez et al. 2024,
-"Polynomial time cryptanalytic extraction of neural network models", wiggle neurons one at a time). The solution has
-to come out as +-1, which tells whether it can be believed. No queries, no trial of 2^h patterns.
+"Polynomial time cryptanalytic extraction of neural network models", wiggle neurons one at a time). No queries, no trial
+of 2^h patterns.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,25 +21,8 @@ from jaxattack.attacks.extraction.relu.signature import Signature, Trail
 MATTERS = 1e-6
 
 
-class Signs(NamedTuple):
-    """The signs of a layer.
-
-    Attributes:
-        sign: Float["neuron"], 1 or -1.
-        off: how far the least squares solution is from that, at worst, of the neurons that some zero set crossed.
-    """
-
-    sign: Float[np.ndarray, "neuron"]
-    off: float
-
-
-def signs(layers: Layers, signatures: list[Signature]) -> Signs:
-    """The signs of the last known layer.
-
-    Args:
-        layers: known so far.
-        signatures: of neurons of the next layer.
-    """
+def signs(layers: Layers, signatures: list[Signature]) -> Float[np.ndarray, "neuron"]:
+    """1 or -1 for every neuron of the last known layer, from neurons of the next one."""
     here = last(layers)
     width = here.stop - here.start
     open_ = sum(int(one.free.sum()) for one in signatures)
@@ -57,18 +38,14 @@ def signs(layers: Layers, signatures: list[Signature]) -> Signs:
         places += [(i, side[0, i], column + k) for k, i in enumerate(np.flatnonzero(one.free))]
         column += int(one.free.sum())
         matrices.append(matrix.reshape(-1, width + open_))
-        targets.append((one.trail.normal / one.scale - contribution[:, :, 0]).ravel())
+        targets.append((one.trail.normal - contribution[:, :, 0]).ravel())
     solution = np.linalg.lstsq(np.concatenate(matrices), np.concatenate(targets), rcond=1e-10)[0]
-    crossed = np.zeros(width, bool)
-    for one in signatures:
-        crossed |= ~one.free
-    off = np.abs(np.abs(solution[:width][crossed]) - 1).max(initial=0)
-    for i in np.flatnonzero(~crossed):
+    for i in np.flatnonzero(np.all([one.free for one in signatures], axis=0)):
         # Never crossed, so either on throughout, and then it matters to some neuron above, or off throughout.
         matters = [at for neuron, at, column in places if neuron == i and abs(solution[column]) > MATTERS]
         idle = [-at for neuron, at, column in places if neuron == i]
         solution[i] = (matters or idle)[0]
-    return Signs(np.where(solution[:width] >= 0, 1.0, -1.0), float(off))
+    return np.where(solution[:width] >= 0, 1.0, -1.0)
 
 
 def flip_trail(layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]) -> Trail:
@@ -78,31 +55,17 @@ def flip_trail(layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]) 
     return trail._replace(on=on)
 
 
-class Weights(NamedTuple):
-    """One neuron over a layer whose signs are known.
+def weights(layers: Layers, trail: Trail) -> tuple[Float[np.ndarray, "neuron"], float, Bool[np.ndarray, "neuron"]]:
+    """Weights of length 1 and bias of the neuron that a trail follows over a layer whose signs are known.
 
-    Attributes:
-        weight: Float["neuron"], of length 1.
-        bias: of the neuron.
-        unseen: Bool["neuron"], below, never on where the zero set was followed: their weights are left 0.
-        residual: the largest miss of any equation, as a share of the largest normal.
+    Its normal is sum_i w_i on_i grad z_i. Of neurons below that were never on the weights are left 0, and told.
     """
-
-    weight: Float[np.ndarray, "neuron"]
-    bias: float
-    unseen: Bool[np.ndarray, "neuron"]
-    residual: float
-
-
-def weights(layers: Layers, trail: Trail) -> Weights:
-    """The weights of the neuron that a trail follows: normal = sum_i w_i on_i grad z_i."""
     below, side = trail.below(layers)
     on = side > 0
     matrix = (below.gradient * on[:, :, None]).swapaxes(1, 2).reshape(-1, side.shape[1])
     solution = np.linalg.lstsq(matrix, trail.normal.ravel(), rcond=1e-10)[0]
     unseen = np.logical_not(on.any(axis=0))
     solution[unseen] = 0.0
-    scale = np.linalg.norm(solution)
-    miss = np.abs(matrix @ solution - trail.normal.ravel()).max() / np.abs(trail.normal).max()
     bias = -np.median((below.heights(trail.x) * on) @ solution)
-    return Weights(solution / scale, float(bias / scale), unseen, float(miss))
+    scale = np.linalg.norm(solution)
+    return solution / scale, float(bias / scale), unseen

@@ -26,24 +26,15 @@ from jaxattack.attacks.extraction.relu.peel import Affine, Layers, affine, heigh
 
 RANK = 1e-8
 """Singular values below this share of the largest count as none."""
-SPREAD = np.array([1.0, 2.0, 4.0])
-DRAWN = 600
-HALVINGS = 50
 
+AGREES = 1e-6
+"""How far equations and offsets of one neuron may be off, as a share of the largest normal and of the fold."""
 
-def side_of(on: Bool[np.ndarray, "cell neuron"]) -> Float[np.ndarray, "cell neuron"]:
-    """1 where on, -1 where off."""
-    return np.where(on, 1.0, -1.0)
+SPREAD, DRAWN, HALVINGS = np.array([1.0, 2.0, 4.0]), 600, 50
 
 
 class Trail(NamedTuple):
-    """Cells that one neuron's zero set was followed into.
-
-    Attributes:
-        on: Bool["cell neuron"], the known neurons that are on there.
-        normal: Float["cell feature"], of the zero set, all at one scale.
-        x: Float["cell feature"], a point of it.
-    """
+    """Cells that one neuron's zero set was followed into: what is on there, its normals at one scale, and points of it."""
 
     on: Bool[np.ndarray, "cell neuron"]
     normal: Float[np.ndarray, "cell feature"]
@@ -55,23 +46,27 @@ class Trail(NamedTuple):
         return Affine(maps.gradient[:, here], maps.offset[:, here]), side_of(self.on[:, here])
 
 
-def rows(
-    gradient: Float[np.ndarray, "cell neuron feature"], side: Float[np.ndarray, "cell neuron"]
-) -> Float[np.ndarray, "cell feature 2*neuron"]:
-    """The equations of cells for (a, v)."""
+def side_of(on: Bool[np.ndarray, "cell neuron"]) -> Float[np.ndarray, "cell neuron"]:
+    """1 where on, -1 where off."""
+    return np.where(on, 1.0, -1.0)
+
+
+def blocks(layers: Layers, on: Bool[np.ndarray, "cell neuron"], features: int) -> np.ndarray:
+    """The equations for (a, v) of the cells in which ``on`` are on, Float["cell feature 2*neuron"]."""
+    gradient, side = affine(layers, on, features).gradient[:, last(layers)], side_of(on[:, last(layers)])
     return np.concatenate([gradient * side[:, :, None], gradient], axis=1).swapaxes(1, 2)
+
+
+def _shortest(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The shortest solution of least squares, and a basis of what the equations determine."""
+    left, size, right = np.linalg.svd(matrix, full_matrices=False)
+    rank = int((size > RANK * size[0]).sum())
+    return right[:rank].T @ ((left[:, :rank].T @ target) / size[:rank]), right[:rank]
 
 
 @dataclass
 class Equations:
-    """The equations of one neuron so far, compressed to a triangle as they come.
-
-    Attributes:
-        width: of the layer below.
-        triangle: Float["equation 2*neuron+1"], equations and right-hand side.
-        basis: Float["rank 2*neuron"], of what they determine.
-        solution: Float["2*neuron"], the shortest.
-    """
+    """The equations of one neuron so far, compressed to a triangle as they come, and their shortest solution."""
 
     width: int
     triangle: np.ndarray = field(init=False)
@@ -85,10 +80,7 @@ class Equations:
         """Take in the equations of one more cell."""
         stacked = np.concatenate([self.triangle, np.column_stack([block, normal])])
         self.triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
-        left, size, right = np.linalg.svd(self.triangle[:, :-1], full_matrices=False)
-        rank = int((size > RANK * size[0]).sum())
-        self.basis = right[:rank]
-        self.solution = right[:rank].T @ ((left[:, :rank].T @ self.triangle[:, -1]) / size[:rank])
+        self.solution, self.basis = _shortest(self.triangle[:, :-1], self.triangle[:, -1])
 
     def determines(self, blocks: Float[np.ndarray, "cell feature 2*neuron"]) -> Bool[np.ndarray, "cell"]:
         """In which cells the normal follows from what is known."""
@@ -96,28 +88,11 @@ class Equations:
         size = np.abs(blocks).max(axis=(1, 2), initial=0)
         return (np.abs(off).max(axis=(1, 2), initial=0) < 1e-7 * size) & (size > 0)
 
-    def normals(self, blocks: Float[np.ndarray, "cell feature 2*neuron"]) -> Float[np.ndarray, "cell feature"]:
-        """The normals of the zero set that follow."""
-        return blocks @ self.solution
-
-
-def blocks(layers: Layers, on: Bool[np.ndarray, "cell neuron"], features: int) -> np.ndarray:
-    """The equations of the cells in which ``on`` are on, Float["cell feature 2*neuron"]."""
-    here = last(layers)
-    return rows(affine(layers, on, features).gradient[:, here], side_of(on[:, here]))
-
 
 def zero_points(
     layers: Layers, equations: Equations, through: Float[np.ndarray, "feature"], rng: np.random.Generator
 ) -> Float[np.ndarray, "point feature"]:
-    """Points of a zero set far and wide, by halving between points on its two sides, where the equations hold.
-
-    Args:
-        layers: known so far.
-        equations: of the neuron.
-        through: one point of its zero set.
-        rng: draws the points between which it is looked for.
-    """
+    """Points of a zero set through a given one, far and wide where the equations hold, by halving between its sides."""
     here, features = last(layers), len(through)
     fold, slope = np.split(equations.solution, 2)
 
@@ -142,28 +117,13 @@ def zero_points(
 
 
 class Signature(NamedTuple):
-    """A neuron as a function of the layer below, whose signs are open.
-
-    Attributes:
-        fold: Float["neuron"], a; of length 1.
-        slope: Float["neuron"], v; the shortest that the equations allow.
-        offset: c.
-        free: Bool["neuron"], where the zero set never met the hyperplane of the neuron below, so that a and v cannot
-            be told apart.
-        scale: by how much normals of the trail are longer.
-        trail: where it was followed.
-        residual: the largest miss of any equation, as a share of the largest normal.
-        spread: the largest difference between the offsets that the points of the trail give.
-    """
+    """A neuron as a function of the layer below, whose signs are open: a of length 1, the shortest v, c, and its trail."""
 
     fold: Float[np.ndarray, "neuron"]
     slope: Float[np.ndarray, "neuron"]
     offset: float
-    free: Bool[np.ndarray, "neuron"]
-    scale: float
+    free: Bool[np.ndarray, "neuron"]  # below, never crossed by the zero set, so that a and v cannot be told apart
     trail: Trail
-    residual: float
-    spread: float
 
     def heights(self, layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point"]:
         """Its pre-activation."""
@@ -172,34 +132,22 @@ class Signature(NamedTuple):
 
     def distance(self, layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point"]:
         """How far points are from its zero set, were it flat."""
-        on = heights(layers, x) > 0
-        gradient = affine(layers, on, x.shape[1]).gradient[:, last(layers)]
-        normal = np.einsum("ph,phf->pf", side_of(on[:, last(layers)]) * self.fold + self.slope, gradient)
+        normal = blocks(layers, heights(layers, x) > 0, x.shape[1]) @ np.concatenate([self.fold, self.slope])
         return np.abs(self.heights(layers, x)) / np.maximum(np.linalg.norm(normal, axis=1), np.finfo(float).tiny)
 
 
 def signature(layers: Layers, trail: Trail) -> Signature | None:
-    """Solve the equations of a trail; None where they leave no weight other than 0."""
-    below, side = trail.below(layers)
-    width = side.shape[1]
-    matrix = rows(below.gradient, side).reshape(-1, 2 * width)
-    target = trail.normal.ravel()
-    left, size, right = np.linalg.svd(matrix, full_matrices=False)
-    rank = int((size > RANK * size[0]).sum())
-    solution = right[:rank].T @ ((left[:, :rank].T @ target) / size[:rank])
-    fold, slope = solution[:width], solution[width:]
+    """Solve the equations of a trail; None where they contradict each other, or leave no weight other than 0."""
+    matrix, target = np.concatenate(blocks(layers, trail.on, trail.x.shape[1])), trail.normal.ravel()
+    solution, basis = _shortest(matrix, target)
+    fold, slope = np.split(solution, 2)
     scale = float(np.linalg.norm(fold))
-    if not scale > 0:
+    if not scale > 0 or np.abs(matrix @ solution - target).max() > AGREES * np.abs(target).max():
         return None
-    value = below.heights(trail.x)
+    value = heights(layers, trail.x)[:, last(layers)]
     offset = -(np.abs(value) @ fold + value @ slope)
-    return Signature(
-        fold=fold / scale,
-        slope=slope / scale,
-        offset=float(np.median(offset)) / scale,
-        free=((right[:rank] ** 2).sum(axis=0) < 1 - 1e-6)[:width],
-        scale=scale,
-        trail=trail,
-        residual=float(np.abs(matrix @ solution - target).max() / np.abs(target).max()),
-        spread=float(np.ptp(offset)) / scale,
-    )
+    if np.ptp(offset) > AGREES * scale:
+        return None
+    free = ((basis**2).sum(axis=0) < 1 - 1e-6)[: len(fold)]
+    trail = trail._replace(normal=trail.normal / scale)
+    return Signature(fold / scale, slope / scale, float(np.median(offset)) / scale, free, trail)

@@ -6,7 +6,7 @@ Jagielski, Carlini, Berthelot, Kurakin, Papernot 2020 (USENIX Security, section 
     `search`  kinks of random lines -> normals, offsets and jumps of the neurons, up to sign: about a query a parameter
     `refine`  (optional) the same function measured over long steps: about as many queries again
     `piecewise_linear`  signs, by least squares or as an integer program; no queries
-    `stages`   at the end 2 h + 20 fresh inputs on which the stolen network is compared with the victim
+    at the end 2 h + 20 fresh inputs on which the stolen network is compared with the victim
 
 The outputs are logits (one or several) or probabilities, whose log-odds are piecewise linear too; several outputs need
 fewer gradients. Queries are real numbers anywhere in the space, also outside of the documented range. What comes out is
@@ -18,20 +18,33 @@ exact: its affine part is returned as further neurons, and ``stop`` says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.extraction.asking import require, too_small
+from jaxattack.attacks.extraction.relu.calibration import Limits, find_limits, rounding_unit
 from jaxattack.attacks.extraction.relu.frame import Frame
-from jaxattack.attacks.extraction.relu.network import relu_model
+from jaxattack.attacks.extraction.relu.gradients import differences
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.extraction.relu.stages import Plan, Result, steal
+from jaxattack.attacks.extraction.relu.piecewise_linear import (
+    PiecewiseLinear,
+    orientation,
+    piecewise_linear,
+    scatter,
+    with_affine_neurons,
+    with_signs,
+)
+from jaxattack.attacks.extraction.relu.polish import Answers, polish
+from jaxattack.attacks.extraction.relu.refine import refine
+from jaxattack.attacks.extraction.relu.search import SearchState, search
 from jaxattack.attacks.extraction.verification import Attack, Theft, allow, verified
-from jaxattack.attacks.search.lockstep import Task, run, run_many
+from jaxattack.attacks.search.lockstep import Task, meter, run, run_many, zoom
 from jaxattack.types import (
     NUMBERS,
     Access,
@@ -45,6 +58,27 @@ from jaxattack.types import (
     Verification,
     config,
 )
+
+CLOSE = 2.0**-13
+"""By how much of their spread answers may be off, of which half the digits are more."""
+
+FITTED, MOST = 4.0, 3000
+"""Answers that are fitted at the end, an unknown; and unknowns at most for that."""
+
+
+class Result(NamedTuple):
+    """What was stolen, in the search's coordinates, and why that is not all, if it is not."""
+
+    network: ReluNetwork
+    neurons: int
+    lines: int
+    reason: str
+    earlier: tuple[tuple[int, ReluNetwork], ...] = ()  # networks on the way, with the queries they took
+    residual: float = np.nan  # the largest difference on fresh inputs
+    bits: float = np.nan  # by which the victim's outputs vary more than that
+
+
+Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Result]
 
 
 @config
@@ -144,15 +178,6 @@ def extract_many(
 
 
 def _task(attack: Relu, oracle: Oracle, frame: Frame, rng: np.random.Generator, report: Progress) -> Task:
-    plan = Plan(
-        frame.centre.size,
-        attack.hidden,
-        attack.quiet,
-        attack.refine,
-        Noise.of(frame.access),
-        frame.ceiling,
-        frame.spread,
-    )
     start, needs = oracle.ledger.queries, attack.needs(oracle.access)
 
     def ask(z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
@@ -161,7 +186,7 @@ def _task(attack: Relu, oracle: Oracle, frame: Frame, rng: np.random.Generator, 
         report("queries", queries, max(needs, queries))
         return outputs
 
-    return Task(steal(plan, rng), ask)
+    return Task(_steal(attack, frame, rng), ask)
 
 
 def _draft(result: Result, frame: Frame) -> Draft:
@@ -181,3 +206,98 @@ def _draft(result: Result, frame: Frame) -> Draft:
             "bits": round(result.bits, 1),
         },
     )
+
+
+def _steal(attack: Relu, frame: Frame, rng: np.random.Generator) -> Asking:
+    """The whole attack; raises `BudgetSpent` before anything was learnt."""
+    limits = Limits()
+    if np.isfinite(frame.ceiling):
+        limits = yield from find_limits(len(frame.centre), frame.ceiling, rng)
+    result = yield from zoom(_stages(attack, frame, limits, rng), limits.scale)
+    earlier = tuple((queries, _zoomed(rough, limits.scale)) for queries, rough in result.earlier)
+    return result._replace(network=_zoomed(result.network, limits.scale), earlier=earlier)
+
+
+def _zoomed(network: ReluNetwork, scale: float) -> ReluNetwork:
+    return network._replace(weights=(network.weights[0] / scale, *network.weights[1:]))
+
+
+def _stages(attack: Relu, frame: Frame, limits: Limits, rng: np.random.Generator) -> Asking:
+    """Search, signs, refinement, polish, and a trial."""
+    features, noise = len(frame.centre), Noise.of(frame.access)
+    if noise.coarse:
+        noise = yield from rounding_unit(features, noise, rng)
+    state, queries = yield from meter(search(features, attack.hidden, attack.quiet, noise, rng))
+    reason, neurons, met = state.reason(attack.hidden), state.neurons, state.neurons.hits > 0
+    if not len(met):
+        return (yield from _affine(state, features, noise, reason))
+    stopped = state.refusal is not None or state.foreign
+    function = piecewise_linear(neurons if stopped or not met.any() else neurons.take(met), state.regions)
+    network, unsigned = _network(function, noise)
+    result = Result(network, len(function.offset), state.lines, reason or unsigned)
+    if stopped:
+        return result
+    result = result._replace(earlier=((queries, network),))
+    try:
+        if attack.refine:
+            refined = yield from refine(function, noise, limits, rng)
+            function = refined or function
+            network, unsigned = _network(function, noise)
+            if refined is None or noise.coarse:
+                network = yield from _polish(network, function, limits, noise, rng)
+            result = result._replace(network=network, reason=reason or unsigned)
+        x = scatter(function, 2 * result.neurons + 20, limits, rng, scale=1 / frame.spread)
+        return _try(result, noise, x, (yield x))
+    except BudgetSpent as refusal:
+        return result._replace(reason=f"{refusal} The network is as it was before the last measurements.")
+
+
+def _polish(
+    network: ReluNetwork, function: PiecewiseLinear, limits: Limits, noise: Noise, rng: np.random.Generator
+) -> Generator[np.ndarray, np.ndarray, ReluNetwork]:
+    """All parameters fitted to `FITTED` fresh answers an unknown, where these are not many: coarse ones are averaged."""
+    unknown = sum(part.size for part in network.parameters.values())
+    if unknown > MOST:
+        return network
+    x = scatter(function, int(FITTED * unknown / len(network.biases[-1])) + 100, limits, rng)
+    # Numbers that a victim of fewer digits takes as they are.
+    x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
+    return polish(network, Answers.finite(x, (yield x)), exact=not noise.coarse)
+
+
+def _affine(state: SearchState, features: int, noise: Noise, reason: str) -> Asking:
+    """Where no neuron was found: the affine function around the middle, which is all there is without kinks."""
+    if state.refusal is not None:
+        raise state.refusal
+    value, gradient = yield from differences(np.zeros((1, features)), np.ones((1, features)), noise)
+    if not np.isfinite(gradient).all():
+        raise InputError(
+            "no neuron was found and confidences are too near to 0 to hold their digits: ask for logits, or choose "
+            "path-finding."
+        )
+    return Result(ReluNetwork((gradient[0],), (value[0],)), 0, state.lines, reason)
+
+
+def _network(function: PiecewiseLinear, noise: Noise) -> tuple[ReluNetwork, str]:
+    """The network, and what is wrong with it."""
+    against = orientation(function, noise)
+    if against is not None:
+        return with_signs(function, against), ""
+    network, neurons = with_affine_neurons(function), len(function.offset)
+    return network, (
+        f"the signs of {neurons} neurons do not follow from {function.slope.size} equations: the function is stolen, "
+        f"with its affine part as {network.sizes[1] - neurons} neurons more."
+    )
+
+
+def _try(result: Result, noise: Noise, x: np.ndarray, y: np.ndarray) -> Result:
+    """Compare with the victim on fresh inputs."""
+    x, y = Answers.finite(x, y)
+    off, extent = np.abs(logits(result.network, x) - y).max(initial=0.0), np.ptp(y) if len(y) else 0.0
+    reason = result.reason
+    if not off <= max(noise.relative**0.5, CLOSE) * extent + 64 * noise.absolute:
+        reason = reason or (
+            f"the stolen network is off by {off:.2g} on fresh inputs where the victim varies by {extent:.2g}: neurons "
+            "were not found, answers too coarse, or the victim is another architecture."
+        )
+    return result._replace(residual=float(off), reason=reason, bits=float(np.log2(extent / off)) if off else np.inf)

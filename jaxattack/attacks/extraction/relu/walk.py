@@ -17,16 +17,19 @@ of them. It dies where the victim does not bend as it should: the neuron was of 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.critical_points import Evaluate, kink_share
 from jaxattack.attacks.extraction.relu.next_crossing import TINY, Step, plan
 from jaxattack.attacks.extraction.relu.peel import Layers, affine, heights, last
+from jaxattack.attacks.extraction.relu.search import kink_share
 from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, zero_points
+
+Evaluate = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query"]]
 
 WINDOW = 0.02
 """Half the length of the lines on which a bend is looked for, at most."""
@@ -36,13 +39,7 @@ ASTRAY = 30
 
 
 class Walk(NamedTuple):
-    """A walk that ended.
-
-    Attributes:
-        trail: where it measured.
-        equations: what that says of the neuron.
-        alive: whether it ended well.
-    """
+    """A walk that ended: where it measured, what that says of the neuron, and whether it ended well."""
 
     trail: Trail
     equations: Equations
@@ -51,31 +48,18 @@ class Walk(NamedTuple):
 
 @dataclass
 class Walkers:
-    """Where all walks are.
+    """Where all walks are: a point and a normal of the zero set, and the cell."""
 
-    Attributes:
-        x: Float["walk feature"].
-        normal: Float["walk feature"].
-        on: Bool["walk neuron"], the cell.
-        met: Bool["walk below"], the neurons of the last known layer that were crossed.
-        tries: Int["walk"], failures since the last success.
-        stall: Int["walk"], steps since something new was learnt.
-        lean: Float["walk"], how many times longer than delta the window is.
-        shrink: Float["walk"], of the window.
-        equations: of each walk.
-        cells: of each walk, (on, normal, x).
-    """
-
-    x: np.ndarray
-    normal: np.ndarray
-    on: np.ndarray
-    met: np.ndarray
-    tries: np.ndarray
-    stall: np.ndarray
-    lean: np.ndarray
-    shrink: np.ndarray
+    x: Float[np.ndarray, "walk feature"]
+    normal: Float[np.ndarray, "walk feature"]
+    on: Bool[np.ndarray, "walk neuron"]
+    met: Bool[np.ndarray, "walk below"]  # the neurons of the last known layer that were crossed
+    tries: Int[np.ndarray, "walk"]  # failures since the last success
+    stall: Int[np.ndarray, "walk"]  # steps since something new was learnt
+    lean: Float[np.ndarray, "walk"]  # how many times longer than delta the window is
+    shrink: Float[np.ndarray, "walk"]  # of the window
     equations: list[Equations]
-    cells: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]]
+    cells: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]]  # on, normal, x
 
     @classmethod
     def start(cls, layers: Layers, x: np.ndarray, normal: np.ndarray) -> Walkers:
@@ -117,14 +101,9 @@ def follow(
     normal: Float[np.ndarray, "walk feature"],
     rng: np.random.Generator,
 ) -> list[Walk]:
-    """Follow the zero sets through the critical points ``x`` until they have met all neurons of the last known layer.
+    """Follow the zero sets through critical points ``x`` until they have met all neurons of the last known layer.
 
-    Args:
-        evaluate: asks the victim, in standard coordinates; twice a step, for all walks together.
-        layers: known so far.
-        x: critical points.
-        normal: the jump of the gradient there.
-        rng: draws ways.
+    The victim is asked twice a step, for all walks together.
     """
     walkers = Walkers.start(layers, x, normal)
     while len(going := walkers.going):
@@ -230,7 +209,7 @@ def _put_down(walkers: Walkers, layers: Layers, walks: np.ndarray, rng: np.rando
             continue
         on = heights(layers, spot[None]) > 0
         walkers.x[walk], walkers.on[walk] = spot, on[0]
-        walkers.normal[walk] = walkers.equations[walk].normals(blocks(layers, on, len(spot)))[0]
+        walkers.normal[walk] = (blocks(layers, on, len(spot)) @ walkers.equations[walk].solution)[0]
 
 
 def _spot(walkers: Walkers, layers: Layers, walk: int, rng: np.random.Generator) -> np.ndarray | None:
@@ -244,12 +223,9 @@ def _spot(walkers: Walkers, layers: Layers, walk: int, rng: np.random.Generator)
 
 
 def bends(
-    evaluate: Evaluate,
-    layers: Layers,
-    x: Float[np.ndarray, "point feature"],
-    normal: Float[np.ndarray, "point feature"],
-) -> float:
-    """The share of these points at which the victim bends along these directions; see `critical_points.kink_share`."""
+    layers: Layers, x: Float[np.ndarray, "point feature"], normal: Float[np.ndarray, "point feature"]
+) -> Generator[np.ndarray, np.ndarray, float]:
+    """The share of these points at which the victim bends along these directions; see `kink_share`."""
     maps = affine(layers, heights(layers, x) > 0, x.shape[1])
     apart = np.abs(maps.heights(x)) / np.maximum(np.linalg.norm(maps.gradient, axis=2), TINY)
-    return kink_share(evaluate, x, normal, np.minimum(0.3 * apart.min(axis=1, initial=1.0), 0.05 * WINDOW))
+    return kink_share(x, normal, np.minimum(0.3 * apart.min(axis=1, initial=1.0), 0.05 * WINDOW))

@@ -32,7 +32,7 @@ def test_layers_come_out_one_after_the_other():
     assert first.max(axis=1) == pytest.approx(np.ones(6), abs=1e-9)
     assert (
         peeling.summary()
-        == f"found were 6 of 6 neurons of layer 1, 4 of 4 neurons of layer 2, on {peeling.lines.count} lines."
+        == f"found were 6 of 6 neurons of layer 1, 4 of 4 neurons of layer 2, on {peeling.lines} lines."
     )
 
 

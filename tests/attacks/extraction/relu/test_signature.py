@@ -23,8 +23,6 @@ def test_a_signature_is_the_neuron_up_to_scale_whatever_the_signs_below(sizes):
     mine = one.heights((flip(layers[0], sign),), x)
     scale = true @ mine / (mine @ mine)
     np.testing.assert_allclose(scale * mine, true, atol=1e-9)
-    assert one.residual < 1e-10
-    assert one.spread < 1e-9
     # relu(s z) = (|z| + s z) / 2, so that the fold is half the weight.
     np.testing.assert_allclose(np.abs(scale * one.fold[~one.free]), np.abs(weight[~one.free]) / 2, atol=1e-9)
 

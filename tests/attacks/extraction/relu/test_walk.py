@@ -7,6 +7,7 @@ from attacks.extraction.relu.peeled_networks import hidden_layers, network, true
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.peel import flip, heights
 from jaxattack.attacks.extraction.relu.walk import bends, follow
+from jaxattack.attacks.search.lockstep import Task, run
 
 
 @pytest.mark.parametrize("sizes", [(10, 8, 5, 1), (6, 9, 5, 1)])
@@ -65,6 +66,9 @@ def test_bends_are_seen_on_zero_sets_and_not_elsewhere():
     net = network((8, 6, 4, 1), 8)
     layers = hidden_layers(net, 1)
     trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 9)
-    function = lambda x: logits(net, x)[:, 0]  # noqa: E731
-    assert bends(function, layers, trail.x, trail.normal) == 1
-    assert bends(function, layers, trail.x + 0.05 * np.sign(trail.normal), trail.normal) < 0.3
+    shares = [
+        run(Task(bends(layers, x, trail.normal), lambda x: logits(net, x)))
+        for x in (trail.x, trail.x + 0.05 * np.sign(trail.normal))
+    ]
+    assert shares[0] == 1
+    assert shares[1] < 0.3

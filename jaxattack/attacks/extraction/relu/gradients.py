@@ -23,12 +23,7 @@ GRAIN = 2.0**-14
 
 
 class Precision(NamedTuple):
-    """How well answers are known.
-
-    Attributes:
-        scale: Float["output"], the median of |f| / |x| over a line.
-        noise: of the answers.
-    """
+    """How well answers are known: their noise, and the median of |f| / |x| over a line."""
 
     scale: Float[np.ndarray, "output"]
     noise: Noise
@@ -37,29 +32,22 @@ class Precision(NamedTuple):
         self, x: Float[np.ndarray, "query feature"], y: Float[np.ndarray, "query output"]
     ) -> Float[np.ndarray, "query output"]:
         """How far each answer may be off."""
-        size = np.linalg.norm(x, axis=1)[:, None]
-        return 64 * self.noise.relative * (size * self.scale + np.abs(y)) + 2 * self.noise.absolute
+        return self.noise.tolerance(np.linalg.norm(x, axis=1), self.scale, y)
 
 
 class Regions(NamedTuple):
-    """Points inside linear regions and the function there.
-
-    Attributes:
-        x: Float["region feature"].
-        value: Float["region output"].
-        gradient: Float["region output feature"]; NaN where it could not be measured.
-        error: Float["region output"], how far a component of the gradient may be off.
-    """
+    """Points inside linear regions and the function there; a gradient that could not be measured is NaN."""
 
     x: Float[np.ndarray, "region feature"]
     value: Float[np.ndarray, "region output"]
     gradient: Float[np.ndarray, "region output feature"]
-    error: Float[np.ndarray, "region output"]
+    error: Float[np.ndarray, "region output"]  # how far a component of the gradient may be off
 
     @classmethod
-    def none(cls, features: int, outputs: int) -> Regions:
-        """No regions yet."""
-        return cls(np.zeros((0, features)), *_unmeasured(0, outputs, features))
+    def none(cls, x: Float[np.ndarray, "region feature"], outputs: int) -> Regions:
+        """Nothing measured yet."""
+        y = np.full((len(x), outputs), np.nan)
+        return cls(x, y, np.full((len(x), outputs, x.shape[1]), np.nan), np.full_like(y, np.inf))
 
     @property
     def finite(self) -> Bool[np.ndarray, "region"]:
@@ -69,9 +57,6 @@ class Regions(NamedTuple):
     def join(self, other: Regions) -> Regions:
         """These and others."""
         return Regions(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
-
-
-Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Regions]
 
 
 def step_share(features: int, noise: Noise) -> float:
@@ -90,27 +75,17 @@ def measure(
     slope: Float[np.ndarray, "region output"],
     slope_error: Float[np.ndarray, "region output"],
     precision: Precision,
-) -> Asking:
-    """The gradient of every region, as a generator: it yields queries and is sent their answers.
-
-    Args:
-        x: a point inside each region.
-        step: of the differences.
-        direction: v of the lines that they lie on.
-        slope: df/dt there.
-        slope_error: how far it may be off.
-        precision: of the answers.
-    """
-    regions = Regions(x, *_unmeasured(len(x), slope.shape[1], x.shape[1]))
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Regions]:
+    """The gradients of regions, at a point x inside of each, where lines of that direction change by that slope."""
+    regions = Regions.none(x, slope.shape[1])
     step = step.copy()
     for _ in range(ATTEMPTS):
         open_ = np.flatnonzero(~regions.finite)
         size = max(BATCH // (x.shape[1] * (x.shape[1] + 1)), 1)
         for at in range(0, len(open_), size):
             part = open_[at : at + size]
-            value, gradient = yield from differences(
-                x[part], np.repeat(step[part, None], x.shape[1], axis=1), precision.noise
-            )
+            steps = np.repeat(step[part, None], x.shape[1], axis=1)
+            value, gradient = yield from differences(x[part], steps, precision.noise)
             error = precision.tolerance(x[part], value) / step[part, None]
             off = np.abs((gradient @ direction[part, :, None])[:, :, 0] - slope[part])
             good = (off <= slope_error[part] + error * np.linalg.norm(direction[part], axis=1)[:, None]).all(axis=1)
@@ -140,11 +115,3 @@ def differences(
     y = yield query.reshape(-1, features)
     y = y.reshape(count, features + 1, -1)
     return y[:, 0], np.swapaxes((y[:, 1:] - y[:, :1]) / added[:, :, None], 1, 2)
-
-
-def _unmeasured(regions: int, outputs: int, features: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return (
-        np.full((regions, outputs), np.nan),
-        np.full((regions, outputs, features), np.nan),
-        np.full((regions, outputs), np.inf),
-    )
