@@ -25,13 +25,7 @@ Reply = TypeVar("Reply")
 
 
 def uniform(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:
-    """Queries drawn uniformly from what the service takes: numbers from their range, categories from their values.
-
-    Args:
-        inputs: the records it takes.
-        queries: how many.
-        rng: drawn from once for each value.
-    """
+    """So many queries drawn uniformly from what the service takes: numbers from their range, categories from their values."""
     within_memory(queries * inputs.low.size, queries=queries)
     share = rng.random((queries, *inputs.shape))
     numeric = inputs.low + share * (inputs.high - inputs.low)
@@ -56,7 +50,8 @@ def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "
     """Refuse what cannot work before anything is asked.
 
     Raises:
-        InputError: an access level or a pool that the attack cannot work with.
+        InputError: an access level or a pool that the attack cannot work with; classes that are withheld from an attack that
+            needs ``every_class``, or one class with a confidence of 1.
     """
     access = oracle.access
     if access.level not in attack.levels:
@@ -69,14 +64,8 @@ def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "
         raise InputError(
             f"pool has records of shape {pool.shape[1:]} and the victim takes {access.inputs.shape}: give such records."
         )
-
-
-def require_every_class(attack: ExtractionAttack, access: Access) -> None:
-    """Refuse terms that withhold classes.
-
-    Raises:
-        InputError: only the top classes are answered, or one class with a confidence of 1.
-    """
+    if not getattr(attack, "every_class", False):
+        return
     if access.top and access.top < access.classes:
         raise InputError(
             f"{attack.name} needs every class and this victim answers the top {access.top} of {access.classes}: "
@@ -92,13 +81,7 @@ def too_small(attack: ExtractionAttack, access: Access, refusal: BudgetSpent) ->
 
 
 class Part(NamedTuple, Generic[Reply]):
-    """What a budget held of a call.
-
-    Attributes:
-        answer: to the first queries; None where it held none.
-        count: how many these are.
-        refusal: the first one; None where all were answered.
-    """
+    """The answer to the first ``count`` queries, None where there are none, and why not to all."""
 
     answer: Reply | None
     count: int

@@ -4,7 +4,8 @@
     neighbourhood   around points at random heights of the range, most of them low, as wide as from all to a thousandth of
                     it: records of raw columns fill little of a box, near its lower end or its middle
     boundary        a pair a step before and after a place where the stolen model changes its label, found by bisecting
-                    it, which asks nothing of the victim: between any two of the inputs above and below
+                    it, which asks nothing of the victim: between any two of the inputs above and below, on a way
+                    along which numbers move evenly and each category jumps at a random place
     record          of the attacker's own pool
     near record     between two records of the pool that are alike, or a record moved by a hundredth of the range
 
@@ -17,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.search.bisect import along, bisect
+from jaxattack.attacks.search.bisect import bisect
 from jaxattack.types import Inputs
 
 Label = Callable[[np.ndarray], Int[np.ndarray, "query"]]
@@ -46,43 +47,45 @@ def draw(
     label: Label | None,
     inputs: Inputs,
     count: int,
-    records: Shaped[np.ndarray, "record *feature"],
+    pool: Shaped[np.ndarray, "record *feature"] | None,
+    fresh: Callable[[np.ndarray], Bool[np.ndarray, "query"]],
     rng: np.random.Generator,
-) -> dict[str, Float[np.ndarray, "query *feature"]]:
-    """Inputs to compare on, by place.
+) -> tuple[Float[np.ndarray, "query *feature"], Shaped[np.ndarray, "query"]]:
+    """Inputs to compare on, in random order, so that any first ones of them are of every kind; and the place of each.
 
     Args:
         label: of the stolen model; None for a regressor, which has no boundaries.
         inputs: what the victim takes.
         count: about how many in all.
-        records: of the attacker's own that were not asked; none is fine.
+        pool: records of the attacker's own.
+        fresh: which inputs were not asked.
         rng: decides everything random.
     """
-    flat = records.reshape(len(records), inputs.low.size).astype(np.float64)
+    records = np.zeros((0, *inputs.shape)) if pool is None else np.asarray(pool, np.float64)
+    flat = records.reshape(len(records), inputs.low.size)
+    flat = flat[np.isfinite(flat).all(axis=1)]
+    flat = flat[fresh(flat)]
     shares = WITH_RECORDS if len(flat) else SHARES
     counts = {place: round(share * count) for place, share in shares.items()}
     some = {
         "record": flat[rng.permutation(len(flat))[: counts.get("record", 0)]],
         "near record": near_records(inputs, flat, count, rng),
-        "uniform": _even(inputs, 2 * count, rng),
+        "uniform": uniform(inputs, 2 * count, rng).reshape(2 * count, -1),
         "neighbourhood": neighbourhoods(inputs, 2 * count, rng),
     }
     ends = np.concatenate([flat[rng.permutation(len(flat))[:count]], some["uniform"], some["neighbourhood"]])
     if label is not None:
-        sources = [ends] if not len(flat) else [flat, ends]
+        sources = [flat, ends] if len(flat) else [ends]
         pairs = [boundaries(label, inputs, one, counts["boundary"] // (2 * len(sources)), rng) for one in sources]
         some["boundary"] = np.concatenate(pairs)
-    trials: dict[str, np.ndarray] = {}
+    parts: list[np.ndarray] = []
     missing = 0
     for place in shares:
-        have = some.get(place, ends[:0])[: counts[place] + missing]
-        missing += counts[place] - len(have)
-        trials[place] = have.reshape(len(have), *inputs.shape)
-    return trials
-
-
-def _even(inputs: Inputs, count: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
-    return uniform(inputs, count, rng).reshape(count, -1)
+        parts.append(some.get(place, ends[:0])[: counts[place] + missing])
+        missing += counts[place] - len(parts[-1])
+    x, place = np.concatenate(parts), np.repeat([*shares], [len(part) for part in parts])
+    order = rng.permutation(np.flatnonzero(fresh(x)))
+    return x[order].reshape(len(order), *inputs.shape), place[order]
 
 
 def neighbourhoods(inputs: Inputs, count: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
@@ -123,13 +126,10 @@ def near_records(
 def boundaries(
     label: Label, inputs: Inputs, ends: Float[np.ndarray, "end feature"], pairs: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "query feature"]:
-    """Points just before and just after a change of the stolen model's label, in pairs, on segments between ends.
-
-    Numbers are changed together and bisected; where only categories make the difference, one category more is taken
-    from the other end at a time, and the pair is before and after the one that changes the label.
+    """Points just before and just after a change of the stolen model's label, in pairs, on ways between ends.
 
     Returns:
-        Fewer than wanted where the label seldom changes, and none where it never does.
+        None where the label never changes.
     """
 
     def of(x: np.ndarray) -> np.ndarray:
@@ -143,39 +143,18 @@ def boundaries(
     side = [np.flatnonzero(labels == cls) for cls in rng.choice(classes, pairs)]
     first = np.array([rng.choice(one) for one in side])
     second = np.array([rng.choice(np.flatnonzero(labels != cls)) for cls in labels[first]])
-    a, b, own = ends[first], ends[second], labels[first]
-    codes = inputs.categories.ravel() > 0
-    straight = np.where(codes, a, b)
-    crosses = of(straight) != own
-    mixed = _between_codes(of, codes, straight[~crosses], b[~crosses], own[~crosses], rng)
-    return np.concatenate([_between_numbers(of, a[crosses], straight[crosses], own[crosses], rng), mixed])
+    a, b, codes = ends[first], ends[second], inputs.categories.ravel() > 0
+    jump = rng.random(a.shape) if codes.any() else np.ones(a.shape)
 
+    def at(way: np.ndarray, share: np.ndarray) -> np.ndarray:
+        share = share[:, None]
+        return np.where(codes, np.where(share < jump[way], a[way], b[way]), a[way] + share * (b[way] - a[way]))
 
-def _between_numbers(
-    of: Label, a: np.ndarray, b: np.ndarray, own: np.ndarray, rng: np.random.Generator
-) -> Float[np.ndarray, "query feature"]:
-    if not len(a):
-        return a
-    change = bisect(of, a, b, own, BISECTIONS)
-    step = 10.0 ** rng.uniform(*STEPS, len(a))
-    sides = np.clip([change.low - step, change.high + step], 0.0, 1.0)
-    return np.concatenate([along(a, b, share) for share in sides])
-
-
-def _between_codes(
-    of: Label, codes: np.ndarray, a: np.ndarray, b: np.ndarray, own: np.ndarray, rng: np.random.Generator
-) -> Float[np.ndarray, "query feature"]:
-    """The pair around the category that changes the label on the way from a to b, which differ in nothing else."""
-    if not len(a):
-        return a
-    place = np.where(codes, rng.permuted(np.tile(np.arange(codes.size), (len(a), 1)), axis=1), codes.size)
-    near, far = np.full(len(a), -1), np.full(len(a), codes.size)
-
-    def until(last: np.ndarray) -> np.ndarray:
-        return np.where(place <= last[:, None], b, a)
-
-    while (far - near > 1).any():
-        middle = (near + far) // 2
-        same = of(until(middle)) == own
-        near, far = np.where(same, middle, near), np.where(same, far, middle)
-    return np.concatenate([until(near), until(far)])
+    way = np.arange(pairs)
+    # A point of a segment is its way and the share of it.
+    start, end = (np.stack([way, np.full(pairs, share)], axis=1) for share in (0.0, 1.0))
+    change = bisect(
+        lambda x: of(at(x[:, 0].astype(int), x[:, 1])), start, end, labels[first], BISECTIONS, label=labels[second]
+    )
+    step = 10.0 ** rng.uniform(*STEPS, pairs)
+    return np.concatenate([at(way, np.clip(share, 0.0, 1.0)) for share in (change.low - step, change.high + step)])

@@ -4,9 +4,9 @@ Every attack is called through `Attack`. Before it starts, a part of the oracle'
 that part, or `Verification.trials` where no budget ends earlier, is spent on inputs that the attack did not ask
 (`trials`), on which stolen model and victim are compared. The extraction is complete where the attack came to its end,
 at least `Verification.minimum` inputs were compared, none was answered differently, and the answers could have shown it:
-either numbers were compared, and as many of them clearly differ from the victim's middle answer, or the answers are of
-several classes and some inputs beside boundaries of the stolen model. Then the share of disagreement on such inputs is at
-most 1 - 0.05^(1/n), about 3/n, with 95% confidence. Inputs of another kind may still be answered otherwise.
+either numbers were compared, and as many of them differ from the answer before, or the answers are of several classes and
+some inputs beside boundaries of the stolen model. Then the share of disagreement on such inputs is at most 1 - 0.05^(1/n),
+about 3/n, with 95% confidence. Inputs of another kind may still be answered otherwise.
 
 Two answers are different if
 
@@ -27,10 +27,10 @@ from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Shaped
 
-from jaxattack.attacks.extraction import trials as places
-from jaxattack.attacks.extraction.asking import ask_most, require, require_every_class, too_small
+from jaxattack.attacks.extraction import trials
+from jaxattack.attacks.extraction.asking import ask_most, require, too_small
 from jaxattack.types import (
     Access,
     Answer,
@@ -51,58 +51,39 @@ from jaxattack.types import (
 
 EPSILON: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
 TIE = 0.01
-CLEARLY = 10.0
-"""How many times further apart than the precision tells two answers are that are clearly not the same."""
 
 
 class Allowance:
-    """An oracle that leaves a part of its budget unspent, and can tell what it was asked.
-
-    Args:
-        oracle: is asked.
-        left: how many queries may be asked of it; None for as many as it answers.
-        reserve: how many more it would answer, for the message.
-    """
+    """An oracle that leaves ``reserve`` of its budget unspent, ``left`` may be asked, and that can tell what it was asked."""
 
     def __init__(self, oracle: Oracle, left: int | None = None, reserve: int = 0) -> None:
-        self._oracle, self._left, self._reserve = oracle, left, reserve
-        self._digests: set[int] = set()
-
-    @property
-    def access(self) -> Access:
-        """The victim's terms."""
-        return self._oracle.access
+        self.access, self.left = oracle.access, left
+        self._oracle, self._reserve, self._digests = oracle, reserve, set[int]()
 
     @property
     def ledger(self) -> Ledger:
         """What was asked of the victim."""
         return self._oracle.ledger
 
-    @property
-    def left(self) -> int | None:
-        """How many queries may still be asked; None where that is not known."""
-        return self._left
-
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         """Answer a batch, as `jaxattack.types.Oracle` says."""
-        if self._left is not None and len(x) > self._left:
+        if self.left is not None and len(x) > self.left:
             raise BudgetSpent(
-                f"the budget has {self._left:,} queries left, beside {self._reserve:,} that are reserved to compare the "
+                f"the budget has {self.left:,} queries left, beside {self._reserve:,} that are reserved to compare the "
                 f"stolen model with its victim, and this call asks {len(x):,}: raise the budget.",
-                left=self._left,
+                left=self.left,
             )
         answer = self._oracle(x, bias)
-        if self._left is not None:
-            self._left -= len(x)
+        if self.left is not None:
+            self.left -= len(x)
         self._digests.update(_digests(x))
         return answer
 
     def fresh(self, x: Shaped[np.ndarray, "query *feature"]) -> Bool[np.ndarray, "query"]:
         """Which inputs were not asked, the first of equal ones alone."""
-        first = {digest: row for row, digest in reversed(list(enumerate(_digests(x)))) if digest not in self._digests}
-        new = np.zeros(len(x), bool)
-        new[list(first.values())] = True
-        return new
+        digests = _digests(x)
+        first = {digest: row for row, digest in reversed(list(enumerate(digests)))}
+        return np.array([row == first[it] and it not in self._digests for row, it in enumerate(digests)], bool)
 
 
 def _digests(x: np.ndarray) -> list[int]:
@@ -137,10 +118,7 @@ class Attack:
     """An extraction attack; calling it verifies what was stolen.
 
     A subclass has a method ``run``, `Theft` -> Draft, that leaves the Draft's name and cost to `steal` and lets
-    `BudgetSpent` pass where nothing was learnt.
-
-    Attributes:
-        every_class: whether it refuses a victim that withholds classes.
+    `BudgetSpent` pass where nothing was learnt. ``every_class`` says whether it refuses a victim that withholds classes.
     """
 
     every_class = False
@@ -155,8 +133,6 @@ class Attack:
     ) -> Draft:
         """Steal the model and compare nothing, as `jaxattack.types.ExtractionAttack` says."""
         require(self, oracle, pool)
-        if self.every_class:
-            require_every_class(self, oracle.access)
         before = oracle.ledger
         try:
             draft = self.run(Theft(oracle, np.random.default_rng(seed), seed, pool, progress or (lambda *_: None)))
@@ -207,16 +183,8 @@ def verified(
     seed: int,
     pool: Shaped[np.ndarray, "record *feature"] | None = None,
 ) -> Extraction:
-    """A draft, compared with its victim.
-
-    Args:
-        draft: what was stolen.
-        oracle: the victim, with what is left of its budget.
-        allowance: the same as the attack was handed it, which knows what was asked.
-        verification: how they are compared.
-        seed: decides the inputs.
-        pool: records of the attacker's own.
-    """
+    """A draft, compared with its victim on inputs that the seed decides and that the allowance, which it was stolen by, was not
+    asked."""
     before, rng = oracle.ledger, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     try:
         verdict = _compare(draft, oracle, allowance, verification, rng, pool)
@@ -238,45 +206,25 @@ def _compare(
 ) -> Verdict:
     if not verification.trials:
         return Verdict(reason="it was not compared with the victim, as 0 trials were wanted.")
-    access = oracle.access
     if draft.trial is not None:
         wrong = draft.trial(oracle, verification.minimum, rng)
         tallies = {"output": Tally(len(wrong), int(wrong.sum()))}
         return Verdict(tallies=tallies, reason=_doubt(tallies, verification))
-    x, place = _inputs(draft, access, allowance, verification.trials, rng, pool)
+    access = oracle.access
+    label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
+    x, place = trials.draw(label, access.inputs, verification.trials, pool, allowance.fresh, rng)
     victim, count, _ = ask_most(oracle, x)
     if victim is None:
         return Verdict(reason=_doubt({}, verification))
-    stolen = draft.answer(x[:count])
-    wrong = differ(victim, stolen, access, exact=draft.exact)
-    place = place[:count]
+    wrong, place = differ(victim, draft.answer(x[:count]), access, exact=draft.exact), place[:count]
     tallies = {
         str(name): Tally(int((place == name).sum()), int(wrong[place == name].sum())) for name in np.unique(place)
     }
-    reason = _doubt(tallies, verification)
-    if not reason and not (draft.exact and _varied(victim, access) >= verification.minimum):
-        reason = _alike(victim, access, tallies)
-    return Verdict(tallies=tallies, reason=reason)
-
-
-def _inputs(
-    draft: Draft,
-    access: Access,
-    allowance: Allowance,
-    count: int,
-    rng: np.random.Generator,
-    pool: np.ndarray | None,
-) -> tuple[Shaped[np.ndarray, "query *feature"], Shaped[np.ndarray, "query"]]:
-    """Inputs that were not asked, in random order, so that any first ones of them are of every kind; and their places."""
-    records = np.zeros((0, *access.inputs.shape)) if pool is None else np.asarray(pool, np.float64)
-    records = records[np.isfinite(records).reshape(len(records), access.inputs.low.size).all(axis=1)]
-    records = records[allowance.fresh(records)]
-    label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
-    samples = places.draw(label, access.inputs, count, records, rng)
-    x = np.concatenate(list(samples.values()))
-    place = np.repeat(list(samples), [len(part) for part in samples.values()])
-    order = rng.permutation(np.flatnonzero(allowance.fresh(x)))
-    return x[order], place[order]
+    shows = draft.exact and differ(victim, victim.take(np.arange(count) - 1), access, exact=True).sum()
+    doubt = _doubt(tallies, verification)
+    return Verdict(
+        tallies=tallies, reason=doubt or ("" if shows >= verification.minimum else _alike(victim, access, tallies))
+    )
 
 
 def _doubt(tallies: dict[str, Tally], verification: Verification) -> str:
@@ -298,16 +246,6 @@ def _doubt(tallies: dict[str, Tally], verification: Verification) -> str:
     return ""
 
 
-def _varied(victim: Answer, access: Access) -> int:
-    """How many of a victim's answers have numbers that are clearly not those of its middle answer."""
-    numbers, _ = _numbers(victim, victim, access)
-    if numbers is None or not len(numbers):
-        return 0
-    with warnings.catch_warnings(action="ignore"):  # a class that no answer shows
-        apart = np.abs(numbers - np.nanmedian(numbers, axis=0))
-    return int((apart > CLEARLY * _precision(numbers, access)[1]).any(axis=1).sum())
-
-
 def _alike(victim: Answer, access: Access, tallies: dict[str, Tally]) -> str:
     """Why the answers were too much alike to verify anything; empty where they were not."""
     if access.classes == 1:
@@ -322,54 +260,33 @@ def _alike(victim: Answer, access: Access, tallies: dict[str, Tally]) -> str:
 
 
 def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bool[np.ndarray, "query"]:
-    """Which answers of a stolen model are not its victim's, as the module says.
-
-    Args:
-        victim: its answers.
-        stolen: those of the stolen model to the same inputs.
-        access: the victim's terms.
-        exact: whether numbers are compared too.
-    """
+    """Which answers of a stolen model are not its victim's, as the module says; ``exact`` compares numbers too."""
     wrong = victim.label != stolen.label if access.classes > 1 else np.zeros(len(victim.label), bool)
-    theirs, own = _numbers(victim, stolen, access)
+    level = "probability" if victim.logit is None else "logit"
+    theirs, own = getattr(victim, level), getattr(stolen, level)
     if theirs is None:
         return wrong
-    spread, off = _precision(theirs, access)
+    if own is None and exact:
+        return np.ones(len(wrong), bool)
+    theirs, own = (np.asarray(part, np.float64) for part in (theirs, theirs if own is None else own))
+    if level == "probability" and 0 < access.top == access.classes - 1:  # the one withheld is what the others leave
+        theirs, own = (np.where(np.isnan(p), 1 - np.nansum(p, axis=1, keepdims=True), p) for p in (theirs, own))
+    own = np.where(np.isnan(theirs), np.nan, own)
+    if level == "logit" and access.classes > 1:
+        with warnings.catch_warnings(action="ignore"):  # the two may tell of no class in common
+            theirs, own = (part - np.nanmean(part, axis=1, keepdims=True) for part in (theirs, own))
+    finite = theirs[np.isfinite(theirs)]
+    if not finite.size:
+        return wrong
+    spread = 1.0 if access.level == "probability" else float(np.ptp(finite))
+    epsilon = EPSILON[access.precision]
+    off = epsilon**0.5 * spread + 64 * epsilon * float(np.abs(finite).max())
     step = 0.0 if access.decimals is None else 10.0**-access.decimals
     if access.classes > 1:
         rows = np.arange(len(theirs))
         gap = theirs[rows, victim.label] - theirs[rows, stolen.label]
         wrong &= ~(gap <= min(step, TIE * spread) + 2 * off)
     if exact:
-        apart = np.full(theirs.shape, np.inf) if own is None else np.abs(theirs - own)
+        apart = np.abs(theirs - own)
         wrong |= ((apart > off + 1.5 * step) | np.isnan(apart) & np.isfinite(theirs)).any(axis=1)
     return wrong
-
-
-def _numbers(
-    victim: Answer, stolen: Answer, access: Access
-) -> tuple[Float[np.ndarray, "query cls"] | None, Float[np.ndarray, "query cls"] | None]:
-    """The numbers of both in float64, of the level that the victim answers; NaN where it withholds one."""
-    logits = victim.logit is not None
-    theirs, own = (victim.logit, stolen.logit) if logits else (victim.probability, stolen.probability)
-    if theirs is None:
-        return None, None
-    theirs = np.asarray(theirs, np.float64)
-    if not logits and 0 < access.top == access.classes - 1:  # one confidence is withheld, and is what the others leave
-        theirs = np.where(np.isnan(theirs), 1 - np.nansum(theirs, axis=1, keepdims=True), theirs)
-    if own is None:
-        return theirs, None
-    own = np.where(np.isnan(theirs), np.nan, np.asarray(own, np.float64))
-    if logits and access.classes > 1 and len(theirs):
-        theirs, own = (part - np.nanmean(part, axis=1, keepdims=True) for part in (theirs, own))
-    return theirs, own
-
-
-def _precision(numbers: Float[np.ndarray, "query cls"], access: Access) -> tuple[float, float]:
-    """The spread of the victim's numbers, and how far apart two are that its arithmetic cannot tell apart."""
-    finite = numbers[np.isfinite(numbers)]
-    if not finite.size:
-        return 0.0, 0.0
-    spread = 1.0 if access.level == "probability" else float(np.ptp(finite))
-    epsilon = EPSILON[access.precision]
-    return spread, epsilon**0.5 * spread + 64 * epsilon * float(np.abs(finite).max())

@@ -353,9 +353,9 @@ def test_pairs_lie_on_both_sides_of_a_boundary():
     assert ((x >= inputs.low) & (x <= inputs.high)).all()
     assert (x[:, 2] == np.rint(x[:, 2])).all()
     codes = boundaries(lambda x: (x[:, 2] > 1).astype(int), inputs, ends, 60, rng)
-    half = len(codes) // 2
-    assert (label(codes) >= 0).all()
-    assert ((codes[:half] != codes[half:]).sum(axis=1) <= 1).all()
+    before, after = codes[: len(codes) // 2, 2] > 1, codes[len(codes) // 2 :, 2] > 1
+    assert (before != after).all()
+    assert 0.3 < before.mean() < 0.7
     assert len(boundaries(lambda x: np.zeros(len(x), int), inputs, ends, 60, rng)) == 0
 
 
@@ -364,10 +364,10 @@ def test_trials_are_inside_the_range_and_of_every_kind():
     rng = np.random.default_rng(0)
     records = uniform(inputs, 40, rng)
     for have in (records, records[:0]):
-        trials = draw(lambda x: (x[:, 0] > 0.3).astype(int), inputs, 500, have, rng)
-        x = np.concatenate(list(trials.values()))
+        x, place = draw(lambda x: (x[:, 0] > 0.3).astype(int), inputs, 500, have, lambda x: np.ones(len(x), bool), rng)
         assert 480 <= len(x) <= 500
-        assert all(len(part) for part in trials.values())
+        assert {*place} >= {"uniform", "neighbourhood", "boundary"}
+        assert (np.isin(["record", "near record"], place) == (len(have) > 0)).all()
         assert ((x >= inputs.low) & (x <= inputs.high)).all()
     assert len(near_records(inputs, records[:0], 10, rng)) == 0
     height = neighbourhoods(inputs, 4000, rng)[:, 0]
