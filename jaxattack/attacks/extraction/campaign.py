@@ -12,11 +12,11 @@ is left of it is asked, and what was learnt is returned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import ask_most, require, too_small
 from jaxattack.attacks.extraction.fitting import fit
@@ -69,43 +69,27 @@ class Campaign(Attack):
         return _campaign([(self, theft.seed)], theft.oracle, theft.pool, theft.report)[0]
 
 
-@dataclass(kw_only=True, eq=False)
 class Member:
     """One budget and seed on its way.
 
     Attributes:
-        attack: a `Campaign`, with its budget.
-        seed: decides everything random.
-        access: the victim's terms.
         own: records of the attacker's own.
-        x: everything asked, in order.
-        label: what it was answered.
-        target: the same as distributions over the classes.
-        rng: of this member alone.
+        x: everything asked, in order; ``label`` is what it was answered, ``target`` the same as distributions.
         stolen: the last substitute; None before there was one.
         trained: on how many queries the last one was, or will be, trained.
         waiting: the numbers of queries on which substitutes are yet to be trained.
         reason: why asking ended early.
     """
 
-    attack: Any
-    seed: int
-    access: Access
-    own: Float[np.ndarray, "record *feature"]
-    x: Float[np.ndarray, "query *feature"]
-    label: Int[np.ndarray, "query"]
-    target: Float[np.ndarray, "query cls"]
-    rng: np.random.Generator
-    stolen: Stolen | None = None
-    trained: int = 0
-    waiting: list[int] = field(default_factory=list)
-    snapshots: list[Snapshot] = field(default_factory=list)
-    cost: Ledger = field(default_factory=Ledger)
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        self.batches = self.attack.queries(self)
-        self.ends = np.cumsum(self.attack.plan(self.access))
+    def __init__(self, attack: Any, seed: int, access: Access, own: Float[np.ndarray, "record *feature"]) -> None:
+        self.attack, self.seed, self.access, self.own = attack, seed, access, own
+        self.x = np.zeros((0, *access.inputs.shape))
+        self.label, self.target = np.zeros(0, np.int64), np.zeros((0, access.classes))
+        self.rng, self.cost, self.reason, self.trained = np.random.default_rng(seed), Ledger(), "", 0
+        self.stolen: Stolen | None = None
+        self.waiting: list[int] = []
+        self.snapshots: list[Snapshot] = []
+        self.batches, self.ends = attack.queries(self), np.cumsum(attack.plan(access))
 
     def ask(self, oracle: Oracle) -> None:
         """Ask the next batch, or what the oracle's budget leaves of it."""
@@ -113,11 +97,8 @@ class Member:
         before = oracle.ledger
         answer, count, refusal = ask_most(oracle, x)
         if answer is not None:
-            target = targets(answer, self.access.classes, self.attack.soft)
-            self.x, self.label, self.target = (
-                np.concatenate(pair)
-                for pair in ((self.x, x[:count]), (self.label, answer.label), (self.target, target))
-            )
+            self.x, self.label = np.concatenate([self.x, x[:count]]), np.concatenate([self.label, answer.label])
+            self.target = np.concatenate([self.target, targets(answer, self.access.classes, self.attack.soft)])
             self.cost += oracle.ledger - before
         if refusal is not None:
             short = too_small(self.attack, self.access, refusal)
@@ -146,7 +127,7 @@ def grid(
     """Run an attack with every budget and every seed in lockstep, all substitutes of a round trained at once.
 
     Args:
-        attack: its own budget is not used.
+        attack: a `Campaign`, whose own budget is not used.
         oracle: counts the queries of all.
         budgets: queries of each member.
         seeds: of each member.
@@ -183,44 +164,28 @@ def _campaign(
 
 
 def _start(attack: Any, seed: int, oracle: Oracle, pool: np.ndarray | None) -> Member:
-    """A member that has asked nothing.
+    """A member that has asked nothing; it has what is left of the oracle's budget where its own takes more records than there are.
 
     Raises:
         InputError: it cannot work on such a victim, or with such a pool.
     """
     require(attack, oracle, pool)
-    access = oracle.access
+    access, left = oracle.access, getattr(oracle, "left", None)
     if access.classes < 2:
         raise InputError(f"{attack.name} trains a classifier, and the victim is a regressor: choose another attack.")
-    nothing = np.zeros((0, *access.inputs.shape))
-    own = nothing if pool is None else np.asarray(pool, np.float64)
-    return Member(
-        attack=_affordable(attack, oracle, len(own)),
-        seed=seed,
-        access=access,
-        own=own,
-        x=nothing,
-        label=np.zeros(0, np.int64),
-        target=np.zeros((0, access.classes)),
-        rng=np.random.default_rng(seed),
-    )
-
-
-def _affordable(attack: Any, oracle: Oracle, records: int) -> Any:
-    """The attack, with what is left of the oracle's budget where its own takes more records than there are."""
-    left: int | None = getattr(oracle, "left", None)
-    if left is not None and attack.records > records:
-        needed = attack.needs(oracle.access)
-        if left < needed:
+    own = np.zeros((0, *access.inputs.shape)) if pool is None else np.asarray(pool, np.float64)
+    if left is not None and attack.records > len(own):
+        if left < attack.needs(access):
             raise InputError(
-                f"the budget has {left:,} queries left: {attack.name} needs at least {needed:,} queries for this victim."
+                f"the budget has {left:,} queries left: {attack.name} needs at least {attack.needs(access):,} queries for "
+                "this victim."
             )
         attack = replace(attack, budget=min(left, attack.budget))
-    if attack.records > records:
+    if attack.records > len(own):
         raise InputError(
-            f"pool has {records:,} records and {attack.records:,} are to be asked: give more, or a smaller budget."
+            f"pool has {len(own):,} records and {attack.records:,} are to be asked: give more, or a smaller budget."
         )
-    return attack
+    return Member(attack, seed, access, own)
 
 
 def _train(members: Sequence[Member]) -> None:
@@ -244,12 +209,9 @@ def _train(members: Sequence[Member]) -> None:
 
 
 def _draft(member: Member) -> Draft:
-    classes = len(np.unique(member.label))
-    reason = member.reason
-    if not reason and classes < 2:
-        reason = f"all {len(member.x):,} answers were class {member.label[0]}: give a pool with other classes."
-    stolen = member.stolen
+    classes, stolen = len(np.unique(member.label)), member.stolen
     assert stolen is not None
+    alike = f"all {len(member.x):,} answers were class {member.label[0]}: give a pool with other classes."
     return Draft(
         attack=member.attack.name,
         stolen=stolen,
@@ -257,7 +219,7 @@ def _draft(member: Member) -> Draft:
         cost=member.cost,
         parameters=stolen.parameters,
         model=stolen.model,
-        stop=reason,
+        stop=member.reason or (alike if classes < 2 else ""),
         exact=False,
         snapshots=tuple(member.snapshots),
         notes={"substitute": member.attack.substitute.architecture, "classes answered": classes},

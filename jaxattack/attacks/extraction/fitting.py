@@ -28,7 +28,6 @@ from jaxattack.attacks.search.minimise import minimise
 from jaxattack.descent import descend
 from jaxattack.models.batches import pad_batch
 from jaxattack.training.program import device_mesh, mapped, on_cpu
-from jaxattack.training.single import Membership
 from jaxattack.types import Inputs, Model, Variables
 
 GAMMAS = tuple(2.0**power for power in range(-2, 6))
@@ -44,11 +43,13 @@ GROUP = 64
 """Models that an accelerator trains at a time; a CPU device trains one."""
 
 
-class Rows(NamedTuple):
-    """Encoded queries and their targets, shared by all models."""
+class Members(NamedTuple):
+    """The rows of each model as indices, padded at weight 0 by repeating them; how many they are; and the model's seed."""
 
-    x: Any
-    target: Any
+    index: Any
+    weight: Any
+    count: Any
+    seed: Any
 
 
 def fit(
@@ -73,13 +74,13 @@ def fit(
         The models, in the order of their rows.
     """
     coding = encoding(inputs)
-    rows = Rows(pad_batch(coding(x), FEWEST), pad_batch(target, FEWEST))
     slots = max(len(pad_batch(own, FEWEST)) for own in members)
     count = np.array([len(own) for own in members])
     index = np.stack([np.resize(own, slots) for own in members]).astype(np.int32)
     weight = (np.arange(slots) < count[:, None]).astype(np.float64)
     learn = {"softmax": _softmaxes, "rbf": _kernels}.get(substitute.family, _networks)
-    parameters = learn(substitute, rows, Membership(index, weight), count, seeds)
+    member = Members(index, weight, count.astype(np.int32), np.array(seeds, np.uint32))
+    parameters = learn(substitute, pad_batch(coding(x), FEWEST), pad_batch(target, FEWEST), member)
     model = on_queries(network(substitute, coding.shape, target.shape[1]), inputs.shape, coding.categories)
     dtype = next(iter(parameters.values())).dtype
     fixed = {"center": coding.center.astype(dtype), "scale": coding.scale.astype(dtype)}
@@ -87,45 +88,40 @@ def fit(
 
 
 def _over_models(one: Any) -> Any:
-    """``one(leading, rows)`` for every entry of the leading axis, on as many devices as there are entries for."""
+    """``one(leading, x, target)`` for every entry of the leading axis, on as many devices as there are entries for."""
 
     @cache
     def program(mesh: Mesh) -> Any:
         return mapped(one, mesh, 1 if on_cpu(mesh) else GROUP)
 
-    def run(leading: Any, rows: Rows) -> dict[str, np.ndarray]:
+    def run(leading: Any, x: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
         count = len(jax.tree.leaves(leading)[0])
         mesh = Mesh(device_mesh().devices[:count], ("model",))
         slots = np.arange(-(-count // mesh.size) * mesh.size) % count
-        each = program(mesh)(jax.tree.map(lambda leaf: leaf[slots], leading), rows)
-        return {name: np.asarray(value)[:count] for name, value in each.items()}
+        parameters = program(mesh)(jax.tree.map(lambda leaf: leaf[slots], leading), x, target)
+        return {name: np.asarray(value)[:count] for name, value in parameters.items()}
 
     return run
 
 
-def _networks(
-    substitute: Substitute, rows: Rows, member: Membership, count: np.ndarray, seeds: Sequence[int]
-) -> dict[str, np.ndarray]:
-    model = network(substitute, rows.x.shape[1:], rows.target.shape[1])
-    steps = substitute.epochs * -(-count // substitute.batch)
-    rows = Rows(rows.x.astype(np.float32), rows.target.astype(np.float32))
-    each = np.asarray(seeds, np.uint32), member.index, count.astype(np.int32), steps.astype(np.int32)
-    return _network_program(model, substitute)(each, rows)
+def _networks(substitute: Substitute, x: np.ndarray, target: np.ndarray, member: Members) -> dict[str, np.ndarray]:
+    model = network(substitute, x.shape[1:], target.shape[1])
+    return _network_program(model, substitute)(member, x.astype(np.float32), target.astype(np.float32))
 
 
 @cache
 def _network_program(model: Model, substitute: Substitute) -> Any:
-    def one(mine, rows):
-        seed, index, count, steps = mine
-        key, length = jax.random.fold_in(jax.random.key(seed), 0), jnp.float32(steps)
+    def one(member, x, target):
+        steps = substitute.epochs * -(-member.count // substitute.batch)
+        key, length = jax.random.fold_in(jax.random.key(member.seed), 0), jnp.float32(steps)
         adam = optax.adam(lambda at: substitute.learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.float32(at) / length)))
 
         def loss(parameters, number):
             # With replacement: a pass over so many rows as this model has, in a program that knows only the most.
-            pick = index[jax.random.randint(jax.random.fold_in(key, number), (substitute.batch,), 0, count)]
-            squares = sum(jnp.sum(leaf**2) for leaf in parameters.values())
-            logits = model.apply(Variables(parameters, {}), rows.x[pick])
-            return optax.softmax_cross_entropy(logits, rows.target[pick]).mean() + 0.5 * substitute.ridge * squares
+            pick = jax.random.randint(jax.random.fold_in(key, number), (substitute.batch,), 0, member.count)
+            row, squares = member.index[pick], sum(jnp.sum(leaf**2) for leaf in parameters.values())
+            logits = model.apply(Variables(parameters, {}), x[row])
+            return optax.softmax_cross_entropy(logits, target[row]).mean() + 0.5 * substitute.ridge * squares
 
         first = model.init(jax.random.fold_in(key, 2**32 - 1)).params
         return descend(loss, adam, first, steps).point
@@ -162,17 +158,15 @@ def multinomial(
     return minimise(loss, start.ravel(), passes).reshape(start.shape)
 
 
-def _softmaxes(
-    substitute: Substitute, rows: Rows, member: Membership, _count: np.ndarray, _seeds: Sequence[int]
-) -> dict[str, np.ndarray]:
+def _softmaxes(substitute: Substitute, x: np.ndarray, target: np.ndarray, member: Members) -> dict[str, np.ndarray]:
     with jax.enable_x64(True):
-        return _softmax_program(substitute.ridge)(member, Rows(rows.x.reshape(len(rows.x), -1), rows.target))
+        return _softmax_program(substitute.ridge)(member, x, target)
 
 
 @cache
 def _softmax_program(ridge: float) -> Any:
-    def one(member, rows):
-        x, target = rows.x[member.index], rows.target[member.index]
+    def one(member, x, target):
+        x, target = x.reshape(len(x), -1)[member.index], target[member.index]
         none = jnp.zeros((x.shape[1] + 1, target.shape[1]), x.dtype)
         weight = multinomial(x, target, member.weight, ridge, PASSES["softmax"], none)
         return {"layers.0.kernel": weight[:-1], "layers.0.bias": weight[-1]}
@@ -180,37 +174,33 @@ def _softmax_program(ridge: float) -> Any:
     return _over_models(one)
 
 
-def _kernels(
-    substitute: Substitute, rows: Rows, member: Membership, count: np.ndarray, seeds: Sequence[int]
-) -> dict[str, np.ndarray]:
+def _kernels(substitute: Substitute, x: np.ndarray, target: np.ndarray, member: Members) -> dict[str, np.ndarray]:
     """Each with the width that labels most of the held-out queries right, fitted to all."""
-    rows = Rows(rows.x.reshape(len(rows.x), -1), rows.target)
-    size = min(substitute.landmarks, int(count.max()))
-    orders = [np.random.default_rng(seed).permutation(n) for seed, n in zip(seeds, count, strict=True)]
-    first = np.stack([np.resize(order, size) for order in orders])
-    landmark = rows.x[np.take_along_axis(member.index, first, axis=1)]
-    judge = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
-    width = np.array(GAMMAS) / rows.x.shape[1]
-    tries = [
-        np.repeat(part, len(width), axis=0)
-        for part in (member.index, member.weight * ~judge, judge, landmark[:, :JUDGED])
+    x, size = x.reshape(len(x), -1), min(substitute.landmarks, int(member.count.max()))
+    first = [
+        np.resize(np.random.default_rng(seed).permutation(count), size)
+        for seed, count in zip(member.seed, member.count, strict=True)
     ]
+    landmark = x[np.take_along_axis(member.index, np.stack(first), axis=1)]
+    judge = (np.arange(member.weight.shape[1]) % HELD_OUT == HELD_OUT - 1) & (member.weight > 0)
+    width = np.array(GAMMAS) / x.shape[1]
+    part = member._replace(weight=member.weight * ~judge), judge, landmark[:, :JUDGED]
+    tries = jax.tree.map(lambda leaf: np.repeat(leaf, len(width), axis=0), part)
     with jax.enable_x64(True):
-        right = _kernel_program(substitute.ridge, PASSES["width"])((*tries, np.tile(width, len(count))), rows)["right"]
-        best = width[right.reshape(len(count), len(width)).argmax(axis=1)]
-        each = member.index, member.weight, judge, landmark, best
-        fits = _kernel_program(substitute.ridge, PASSES["rbf"])(each, rows)
+        hits = _kernel_program(substitute.ridge, PASSES["width"])((*tries, np.tile(width, len(first))), x, target)
+        best = width[hits["right"].reshape(len(first), len(width)).argmax(axis=1)]
+        fits = _kernel_program(substitute.ridge, PASSES["rbf"])((member, judge, landmark, best), x, target)
     return {name: value for name, value in fits.items() if name != "right"}
 
 
 @cache
 def _kernel_program(ridge: float, passes: int) -> Any:
-    def one(mine, rows):
-        index, weight, judge, landmark, gamma = mine
-        x, target = rows.x[index], rows.target[index]
+    def one(mine, x, target):
+        member, judge, landmark, gamma = mine
+        x, target = x[member.index], target[member.index]
         feature, factor = rbf.whiten(x, landmark, gamma)
         none = jnp.zeros((feature.shape[1] + 1, target.shape[1]), feature.dtype)
-        both = multinomial(feature, target, weight, ridge, passes, none)
+        both = multinomial(feature, target, member.weight, ridge, passes, none)
         label = (feature @ both[:-1] + both[-1:]).argmax(axis=1)
         coefficient, right = rbf.coefficients(factor, both[:-1]), jnp.sum(judge & (label == target.argmax(axis=1)))
         return {"landmark": landmark, "gamma": gamma, "coefficient": coefficient, "bias": both[-1], "right": right}
