@@ -133,16 +133,7 @@ def _confidence(stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "record cls"
 def farthest(
     x: Float[np.ndarray, "record feature"], centre: Float[np.ndarray, "known feature"], count: int
 ) -> Int[np.ndarray, "count"]:
-    """Greedy k-center (Sener and Savarese 2018): each next record is the farthest from all centres so far.
-
-    Args:
-        x: to choose from.
-        centre: the centres at the start; at least one.
-        count: how many to choose.
-
-    Returns:
-        Their places, in order; all of them where there are fewer than asked for.
-    """
+    """Greedy k-center (Sener and Savarese 2018): places of records each farthest from all centres, those before it too."""
     gap = pairwise_distances_argmin_min(x, centre)[1]
     picks = np.empty(min(count, len(x)), np.int64)
     for place in range(len(picks)):

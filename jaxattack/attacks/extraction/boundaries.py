@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction.substitute import encoding
 from jaxattack.attacks.search.bisect import OCTAVES, Ask, along, bisect
@@ -18,13 +18,7 @@ from jaxattack.types import Access, BudgetSpent, Inputs
 
 
 class Precision(NamedTuple):
-    """How finely labels can be searched.
-
-    Attributes:
-        depth: bisections of a segment.
-        gaps: shares of a segment before the boundary from which features are moved, the largest first.
-        bits: of each weight.
-    """
+    """Bisections of a segment, shares of it before the boundary from which features are moved, and bits of each weight."""
 
     depth: int
     gaps: tuple[float, ...]
@@ -40,21 +34,13 @@ PRECISIONS = {
 
 
 class Meetings(NamedTuple):
-    """Where two classes meet on segments.
+    """Segments on which two classes meet: ``share`` of each belongs to the class ``own`` of its start, what follows to ``other``."""
 
-    Attributes:
-        start: Float["segment feature"], in the class ``own``.
-        end: Float["segment feature"].
-        share: Float["segment"], of the segment that belongs to ``own``.
-        own: Int["segment"].
-        other: Int["segment"], the class beyond.
-    """
-
-    start: np.ndarray
-    end: np.ndarray
-    share: np.ndarray
-    own: np.ndarray
-    other: np.ndarray
+    start: Float[np.ndarray, "segment feature"]
+    end: Float[np.ndarray, "segment feature"]
+    share: Float[np.ndarray, "segment"]
+    own: Int[np.ndarray, "segment"]
+    other: Int[np.ndarray, "segment"]
 
     @property
     def between(self) -> Float[np.ndarray, "segment feature"]:
@@ -71,48 +57,36 @@ class Meetings(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """The difference of two classes at each boundary, in the unit of its segment.
+    """The difference of two classes at each boundary, in the unit of its segment, the intercept last; how many numbers did not change
+    the label, how many values of categories no number made up for, and why the line search ended early."""
 
-    Attributes:
-        value: Float["boundary feature+1"], of encoded queries, the intercept last.
-        unreached: numbers whose whole range did not change the label.
-        unpaid: values of categories that no change of the numbers could make up for.
-        refusal: why the line search ended early; None where it did not.
-    """
-
-    value: np.ndarray
+    value: Float[np.ndarray, "boundary feature+1"]
     unreached: int
     unpaid: int
     refusal: BudgetSpent | None
 
 
 def measure(ask: Ask, edges: Meetings, access: Access, beyond: float) -> Sides:
-    """What step 2 of the module tells of every boundary.
-
-    Raises:
-        BudgetSpent: before any feature was moved.
-    """
+    """What moving every feature tells of every boundary; raises `BudgetSpent` where no feature was moved."""
     inputs, fine = access.inputs, PRECISIONS[access.precision]
     low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
     box = low - beyond * (high - low), high + beyond * (high - low)
     slope = np.zeros_like(edges.start)
     mask = np.broadcast_to((categories == 0) & (high > low), slope.shape)
-    refusal = None
-    for gap in fine.gaps:
-        try:
-            increment, refusal = _slopes(ask, edges, mask & (slope == 0), gap, box, fine.bits)
-        except BudgetSpent as error:
-            if gap == fine.gaps[0]:
-                raise
-            increment, refusal = 0.0, error
-        slope = slope + increment
-        if refusal is not None:
-            break
+    steps, unpaid, refusal = np.zeros((len(slope), categories.sum())), 0, None
+    try:
+        for gap in fine.gaps:
+            if refusal is None:
+                increment, refusal = _slopes(ask, edges, mask & (slope == 0), gap, box, fine.bits)
+                slope = slope + increment
+        if refusal is None and categories.any():
+            steps, unpaid, refusal = _steps(ask, edges, slope, box, categories, fine.bits)
+    except BudgetSpent as error:
+        if not slope.any():
+            raise
+        refusal = error
     unreached = int((mask & (slope == 0)).sum())
-    steps, unpaid, short = np.zeros((len(slope), categories.sum())), 0, None
-    if refusal is None and categories.any():
-        steps, unpaid, short = _steps(ask, edges, slope, box, categories, fine.bits)
-    return Sides(_encode(edges, slope, steps, inputs), unreached, unpaid, refusal or short)
+    return Sides(_encode(edges, slope, steps, inputs), unreached, unpaid, refusal)
 
 
 def _slopes(
@@ -139,24 +113,17 @@ def _slopes(
 def _steps(
     ask: Ask, edges: Meetings, slope: np.ndarray, box: tuple[np.ndarray, np.ndarray], categories: np.ndarray, bits: int
 ) -> tuple[Float[np.ndarray, "boundary value"], int, BudgetSpent | None]:
-    """What each value of a category adds to z_k - z_l, from the numbers that make up for it; 0 for the boundary point's own.
-
-    Returns:
-        The steps, how many could not be made up for, and why the search ended early.
-    """
+    """What each value of a category adds to z_k - z_l, how many values no number makes up for, and why the search ended early."""
     values = np.array([(i, v) for i in np.flatnonzero(categories) for v in range(categories[i])])
     steps, points = np.zeros((len(slope), len(values))), edges.between
     boundary, place = np.nonzero(points[:, values[:, 0]] != values[:, 1])
     start, row = points[boundary], np.arange(len(boundary))
     start[row, values[place, 0]] = values[place, 1]
-    try:
-        label = ask(start)
-        inside = label == edges.own[boundary]
-        rising = np.where(inside[:, None], -slope[boundary], slope[boundary])
-        end = np.where(rising > 0, box[1], np.where(rising < 0, box[0], start))
-        crossing = bisect(ask, start, end, label, bits, octaves=OCTAVES)
-    except BudgetSpent as refusal:
-        return steps, len(row), refusal
+    label = ask(start)
+    inside = label == edges.own[boundary]
+    rising = np.where(inside[:, None], -slope[boundary], slope[boundary])
+    end = np.where(rising > 0, box[1], np.where(rising < 0, box[0], start))
+    crossing = bisect(ask, start, end, label, bits, octaves=OCTAVES)
     steps[boundary, place] = -np.sum(slope[boundary] * (along(start, end, crossing.share) - start), axis=1)
     sides = np.where(inside, edges.other[boundary], edges.own[boundary])
     good = crossing.reached & (crossing.label == sides) & (inside | (label == edges.other[boundary]))

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from sklearn.cluster import KMeans
+from sklearn.preprocessing import minmax_scale
 
 from jaxattack.attacks.extraction.campaign import Campaign, Member, even
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
@@ -84,7 +85,7 @@ class Knockoff(Campaign):
             left[record] = False
             yield member.own[record]
             seen = np.concatenate([seen, rewards(member.target, len(record), guess)])
-            learn(preference, draws, cluster[record], scaled(seen).mean(axis=1))
+            learn(preference, draws, cluster[record], minmax_scale(seen).mean(axis=1))
 
 
 def _clusters(pool: np.ndarray, clusters: int, rng: np.random.Generator) -> Int[np.ndarray, "record"]:
@@ -101,14 +102,7 @@ def learn(
     cluster: Int[np.ndarray, "drawn"],
     reward: Float[np.ndarray, "query"],
 ) -> None:
-    """Change H and N of the module in place.
-
-    Args:
-        preference: H.
-        draws: N.
-        cluster: drawn last, in order.
-        reward: r of everything drawn, these last.
-    """
+    """Change H and N of the module by the rewards of everything drawn, of which the last were of these clusters."""
     gain = (reward - np.cumsum(reward) / np.arange(1, len(reward) + 1))[len(reward) - len(cluster) :]
     for arm, change in zip(cluster, gain, strict=True):
         draws[arm] += 1
@@ -119,13 +113,7 @@ def learn(
 def rewards(
     answers: Float[np.ndarray, "query cls"], last: int, guess: Float[np.ndarray, "last cls"] | None
 ) -> Float[np.ndarray, "last 3"]:
-    """Certainty, diversity and loss of the last answers.
-
-    Args:
-        answers: all until now.
-        last: how many of them are rewarded.
-        guess: what the substitute thought before it learnt from them; the loss is 0 without.
-    """
+    """Certainty, diversity and loss of the last answers; without a guess of the substitute's from before, the loss is 0."""
     first = len(answers) - last
     answer = answers[first:]
     certainty = np.ptp(np.sort(answer, axis=1)[:, -2:], axis=1)
@@ -133,13 +121,6 @@ def rewards(
     diversity = np.maximum(answer - before, 0.0).sum(axis=1)
     loss = np.zeros(last) if guess is None else -np.sum(answer * np.log(np.maximum(guess, 1e-12)), axis=1)
     return np.stack([certainty, diversity, loss], axis=1)
-
-
-def scaled(reward: Float[np.ndarray, "query 3"]) -> Float[np.ndarray, "query 3"]:
-    """Each reward from 0 to 1 over everything seen; one that never varies is 0."""
-    low = reward.min(axis=0, keepdims=True)
-    span = reward.max(axis=0, keepdims=True) - low
-    return (reward - low) / np.where(span > 0, span, 1.0)
 
 
 def draw(

@@ -91,12 +91,7 @@ SOFTMAX, PERCEPTRON = Substitute(), Substitute(architecture="mlp:128")
 
 
 class Stolen(NamedTuple):
-    """A trained substitute.
-
-    Attributes:
-        model: maps queries, as the service takes them, to logits.
-        parameters: named arrays; ``Variables(parameters, {})`` are the model's variables.
-    """
+    """A trained substitute: a model that maps queries, as the service takes them, to logits, and its named parameters."""
 
     model: Model
     parameters: dict[str, np.ndarray]
@@ -127,13 +122,10 @@ def _apply(model: Model, variables: Variables, x: Any) -> jax.Array:
 
 
 def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "query cls"]:
-    """What a substitute learns from: distributions over the classes.
+    """What a substitute learns from: distributions over the classes, the victim's own where they are answered and it is ``soft``.
 
-    Args:
-        answer: of the victim.
-        classes: how many.
-        soft: use the confidences where they are answered. What remains beside the confidences of the most likely classes
-            is shared out among the others equally; beside their logits nothing remains.
+    What remains beside the confidences of the most likely classes is shared out among the others equally; beside their
+    logits nothing remains.
     """
     hard = np.eye(classes)[answer.label]
     if soft and answer.logit is not None:
@@ -151,13 +143,8 @@ def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "quer
 
 
 class Encoding(NamedTuple):
-    """How queries become numbers around 0; images keep their shape.
-
-    Attributes:
-        center: the middle of each feature's range.
-        scale: half the range.
-        categories: how many values each feature takes, 0 for a number; flattened.
-    """
+    """How queries become numbers around 0: by the middle of each feature's range, half the range, and how many values it takes, 0
+    for a number; these are flattened, and images keep their shape."""
 
     center: Float[np.ndarray, "*feature"]
     scale: Float[np.ndarray, "*feature"]
@@ -186,21 +173,14 @@ def encode(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.
     scaled = (x - center[None]) / scale[None]
     if not any(categories):
         return scaled
-    flat, raw = scaled.reshape(len(x), -1), x.reshape(len(x), -1)
-    blocks = [
-        (raw[:, i : i + 1] == jnp.arange(n, dtype=x.dtype)[None]).astype(x.dtype) if n else flat[:, i : i + 1]
-        for i, n in enumerate(categories)
-    ]
+    flat, raw = (part.reshape(len(x), -1)[..., None] for part in (scaled, x))
+    values = [jnp.arange(n, dtype=x.dtype)[None] for n in categories]
+    blocks = [(raw[:, i] == values[i]).astype(x.dtype) if n else flat[:, i] for i, n in enumerate(categories)]
     return jnp.concatenate(blocks, axis=1)
 
 
 def network(substitute: Substitute, shape: tuple[int, ...], classes: int) -> Model:
-    """The network behind the encoding, its parameters under flat names such as ``layers.0.kernel``.
-
-    Args:
-        substitute: which.
-        shape: of an encoded query.
-        classes: how many.
+    """The network of encoded queries of a shape, its parameters under flat names such as ``layers.0.kernel``.
 
     Raises:
         InputError: an architecture that does not fit the shape.
@@ -244,11 +224,7 @@ def _rbf(landmarks: int, features: int, classes: int) -> Model:
 
 @cache
 def on_queries(inner: Model, shape: tuple[int, ...], categories: tuple[int, ...]) -> Model:
-    """A network of encoded queries as a Model of queries as the service takes them.
-
-    Its parameters are the network's, and ``center`` and ``scale`` of the encoding. The arithmetic follows the queries'
-    precision.
-    """
+    """A network behind its encoding, of which ``center`` and ``scale`` are parameters; it computes in the queries' precision."""
 
     def logits(parameters: dict[str, Any], x: Any) -> jax.Array:
         own = {name: jnp.asarray(value).astype(x.dtype) for name, value in parameters.items()}

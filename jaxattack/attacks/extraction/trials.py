@@ -51,15 +51,10 @@ def draw(
     fresh: Callable[[np.ndarray], Bool[np.ndarray, "query"]],
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "query *feature"], Shaped[np.ndarray, "query"]]:
-    """Inputs to compare on, in random order, so that any first ones of them are of every kind; and the place of each.
+    """About ``count`` inputs to compare on, in random order, so that any first ones of them are of every kind; and their places.
 
-    Args:
-        label: of the stolen model; None for a regressor, which has no boundaries.
-        inputs: what the victim takes.
-        count: about how many in all.
-        pool: records of the attacker's own.
-        fresh: which inputs were not asked.
-        rng: decides everything random.
+    The label is of the stolen model; None for a regressor, which has no boundaries. The pool's records are the
+    attacker's own, and ``fresh`` tells which inputs were not asked.
     """
     records = np.zeros((0, *inputs.shape)) if pool is None else np.asarray(pool, np.float64)
     flat = records.reshape(len(records), inputs.low.size)
@@ -126,11 +121,7 @@ def near_records(
 def boundaries(
     label: Label, inputs: Inputs, ends: Float[np.ndarray, "end feature"], pairs: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "query feature"]:
-    """Points just before and just after a change of the stolen model's label, in pairs, on ways between ends.
-
-    Returns:
-        None where the label never changes.
-    """
+    """Points just before and just after a change of the stolen model's label, in pairs; none where it never changes."""
 
     def of(x: np.ndarray) -> np.ndarray:
         return label(x.reshape(len(x), *inputs.shape))

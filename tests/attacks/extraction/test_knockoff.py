@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from attacks.extraction.labelled import agreement, linear
 
-from jaxattack.attacks.extraction.knockoff import Knockoff, draw, learn, rewards, scaled
+from jaxattack.attacks.extraction.knockoff import Knockoff, draw, learn, rewards
 from jaxattack.attacks.extraction.substitute import Substitute
 from jaxattack.types import ExtractionAttack, InputError
 
@@ -36,7 +36,7 @@ def test_the_bandit_turns_to_the_cluster_that_pays():
     sure, unsure = np.array([0.98, 0.01, 0.01]), np.array([0.34, 0.33, 0.33])
     seen = rewards(np.stack([sure, unsure, sure, unsure]), 4, None)
     preference, draws = np.zeros(3), np.zeros(3, int)
-    learn(preference, draws, np.array([0, 1, 0, 1]), scaled(seen).mean(axis=1))
+    learn(preference, draws, np.array([0, 1, 0, 1]), seen.mean(axis=1))
     assert preference[0] > preference[1]
     assert draws.tolist() == [2, 2, 0]
     assert np.isclose(preference.sum(), 0)
@@ -61,7 +61,6 @@ def test_rewards_by_hand():
     assert np.allclose(found[:, 0], [1, 0.5])
     assert np.allclose(found[:, 1], [1.0, 0.25])
     assert np.allclose(found[:, 2], [np.log(2), -0.25 * np.log(0.1) - 0.75 * np.log(0.9)])
-    assert np.allclose(scaled(np.array([[1.0, 5, 0], [3, 5, 1]])), [[0, 0, 0], [1, 0, 1]])
 
 
 def test_a_cluster_that_is_used_up_passes_its_turn():
