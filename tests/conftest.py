@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import jax
@@ -10,9 +11,10 @@ import pytest
 from compiled import compile_quickly, forget_programs, keep_programs, programs
 from flax import nnx
 from hypothesis import settings
-from promotion import is_strict, leave_out, set_promotion, standard
+from promotion import TESTS, is_strict, leave_out, set_promotion, standard
 from shapes import CHECKED, check_shapes
 
+gc.disable()  # until everything is collected: eight thousand tests, none of which goes
 compile_quickly()
 keep_programs(programs())
 os.environ["JAXATTACK_CACHE"] = (
@@ -31,6 +33,43 @@ check_shapes(*CHECKED)
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
+
+
+LONGEST = [
+    TESTS / file
+    for file in (
+        "test_journeys.py",
+        "test_leaky_victims.py",
+        "training/learners/test_learners.py",
+        "docs/test_pages.py",
+        "attacks/extraction/relu/test_two_layer.py",
+        "training/test_placement.py",
+        "attacks/evasion/test_evasion_attacks.py",
+        "test_settings.py",
+        "test_machines.py",
+        "training/test_view.py",
+        "test_examples.py",
+        "test_readme.py",
+    )
+]
+"""Files that take longest, begun first: the last one that a process begins leaves the others without work."""
+
+
+def pytest_configure(config):
+    """Leave the order of files to `pytest_collection_modifyitems`: xdist's begins those of most tests first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files."""
+    items.sort(key=lambda item: item.path not in LONGEST)
+
+
+def pytest_collection_finish():
+    """Look for cycles again, among what comes from here on and seldom: what JAX traces makes very many small objects."""
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
