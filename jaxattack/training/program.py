@@ -177,11 +177,32 @@ def models_at_once(work: Work, group: int, models: int) -> int:
 
 @lru_cache(maxsize=16)
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
-    """The programs for chunks of so many models, on records of these shapes."""
-    start, model = architecture(work), network(work)
+    """The programs for chunks of so many models, on records of these shapes.
+
+    Training is compiled once for all signals and defences that its models are asked about.
+    """
+    untold = work._replace(queries=Queries(), signals=(), classes=0, defences=())
+    training = _training(untold, mesh, chunk, way._replace(block=0), x, y)
+    observation = _observation(work, mesh, chunk, way, x, y)
+    needs = [program.memory_analysis() for program in (training, observation)]
+    most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
+    # What the chunk before has learnt and answered is still there while it is brought to the host.
+    before = sum(need.output_size_in_bytes for need in needs)
+    return Program(training, observation, int(most + before))
+
+
+def _leading(work: Work, mesh: Mesh, chunk: int) -> Any:
+    """Of each model of a chunk, its key and its members; and what makes such a shape for another leaf of it."""
     spec = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731
     keys = spec((chunk,), jax.eval_shape(lambda: jax.random.key(0)).dtype)
-    member = Membership(spec((chunk, work.slots), jnp.int32), spec((chunk, work.slots), jnp.float32))
+    return keys, Membership(spec((chunk, work.slots), jnp.int32), spec((chunk, work.slots), jnp.float32)), spec
+
+
+@lru_cache(maxsize=16)
+def _training(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
+    """The program that trains."""
+    start = architecture(work)
+    keys, member, _ = _leading(work, mesh, chunk)
 
     def train_one(one, x, y):
         key, member = one
@@ -189,18 +210,23 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
         own = fitted(start, work.columns, x, member) if work.columns else start
         return work.learner(own, x, y, member, key)
 
+    with using(way.conv):
+        return mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(fixed_kernels(mesh))
+
+
+@lru_cache(maxsize=16)
+def _observation(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
+    """The program that asks what is trained."""
+    model = network(work)
+    keys, member, spec = _leading(work, mesh, chunk)
+    together = models_at_once(work, way.group, chunk // mesh.size)
+
     def observe_one(one, x, y):
         key, member, variables = one
         member = with_reserve(member, len(y), work.reserve)
         return observe(model, work.signals, work.queries, way.block, x, y, variables, work.defences, key, member)
 
-    options, together = fixed_kernels(mesh), models_at_once(work, way.group, chunk // mesh.size)
     with using(way.conv):
-        training = mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(options)
         variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys))
-        observation = mapped(observe_one, mesh, together).lower((keys, member, variables), x, y).compile(options)
-    needs = [program.memory_analysis() for program in (training, observation)]
-    most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
-    # What the chunk before has learnt and answered is still there while it is brought to the host.
-    before = sum(need.output_size_in_bytes for need in needs)
-    return Program(training, observation, int(most + before))
+        lowered = mapped(observe_one, mesh, together).lower((keys, member, variables), x, y)
+        return lowered.compile(fixed_kernels(mesh))
