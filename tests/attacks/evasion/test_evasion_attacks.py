@@ -37,6 +37,8 @@ QUICK = {
 QUICK |= {f"transfer-{name}": Transfer(craft=attack) for name, attack in QUICK.items() if attack.white_box}
 ATTACKS_HERE = {name: QUICK.get(name, attack) for name, attack in ATTACKS.items()}
 EVERY = pytest.mark.parametrize("attack", ATTACKS_HERE.values(), ids=ATTACKS_HERE.keys())
+COUNT = 8
+"""Records that every attack is tried on: another number would be other programs."""
 
 
 def run(attack, both, x, y, **options):
@@ -52,7 +54,7 @@ def sight(attack):
 def test_each_fools_a_victim_that_can_be_fooled_and_counts_what_it_asks(attack):
     assert isinstance(attack, EvasionAttack)
     both = leaky(level=sight(attack))
-    x, y = records(both, 11, wrong=3)
+    x, y = records(both, COUNT, wrong=3)
     evasion = run(attack, both, x, y)
     assert evasion.attack == attack.name
     assert evasion.complete, evasion.reason
@@ -74,7 +76,7 @@ def test_each_fools_a_victim_that_can_be_fooled_and_counts_what_it_asks(attack):
 @EVERY
 def test_distances_are_those_of_the_examples_in_shares_of_the_range(attack):
     both = leaky(level=sight(attack))
-    x, y = records(both, 5)
+    x, y = records(both, COUNT)
     evasion = run(attack, both, x, y)
     share = np.abs(evasion.example - x) / SPAN
     np.testing.assert_allclose(evasion.distance.l1, share.sum(axis=1))
@@ -86,29 +88,29 @@ def test_distances_are_those_of_the_examples_in_shares_of_the_range(attack):
 @EVERY
 def test_each_owns_up_where_nothing_can_be_fooled(attack):
     both = constant(level=sight(attack))
-    x, y = records(both, 8)
+    x, y = records(both, COUNT)
     evasion = run(attack, both, x, y)
     assert not evasion.success.any()
     assert not evasion.complete
-    assert "no example of the 8 records that the victim labels right is labelled otherwise" in evasion.reason
+    assert f"no example of the {COUNT} records that the victim labels right is labelled otherwise" in evasion.reason
     assert evasion.cost.queries == both.oracle.ledger.queries == evasion.questions.sum()
 
 
 @EVERY
 def test_a_victim_that_is_always_wrong_leaves_nothing_to_fool(attack):
     both = constant(level=sight(attack))
-    x, y = records(both, 8)
+    x, y = records(both, COUNT)
     evasion = run(attack, both, x, y + 1)
     assert evasion.among_all == 1
     assert np.isnan(evasion.among_right)
     assert not evasion.complete
-    assert "none of the 8 records right" in evasion.reason
+    assert f"none of the {COUNT} records right" in evasion.reason
     assert (evasion.distance.l2 == 0).all()
 
 
 @EVERY
 def test_the_same_seed_makes_the_same_examples(attack):
-    x, y = records(leaky(), 6)
+    x, y = records(leaky(), COUNT)
     first, second = (run(attack, leaky(level=sight(attack)), x, y, seed=2).example for _ in range(2))
     np.testing.assert_array_equal(first, second)
 

@@ -44,7 +44,8 @@ QUICK = LEARNERS | {
     "federated": Federated(parties=2),
 }
 EVERY = [dataclasses.replace(learner, recipe=RECIPE) for learner in QUICK.values()]  # pyright: ignore
-named = pytest.mark.parametrize("learner", EVERY, ids=list(LEARNERS))
+# One learner after the other, so that its programs are still there.
+named = pytest.mark.parametrize("learner", EVERY, ids=list(LEARNERS), scope="module")
 
 
 def sweep(learner, seed=0, chunk=4):
