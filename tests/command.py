@@ -30,40 +30,34 @@ def free_port():
         return listening.getsockname()[1]
 
 
-def run(*arguments, folder, expect=0, **options):
+def run(*arguments, folder, expect=0, env=None, input=""):
     """Run the command and return what it wrote.
 
     Args:
         arguments: of the command.
         folder: where it runs.
         expect: its exit status.
-        options: of `subprocess.run`, such as an environment; with any, the process is started from nothing, as users do.
+        env: its environment, or this process's.
+        input: what a pipe brings it.
     """
     command = [sys.executable, "-m", "jaxattack", *map(str, arguments)]
-    if options:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LIMIT, **options)
-    else:
-        done = _forked(command, folder)
-    assert done.returncode == expect, done.stderr
-    return done
-
-
-def _forked(command, folder):
-    """As `subprocess.run`, but for the imports."""
     with tempfile.TemporaryDirectory() as outputs:
         texts = [Path(outputs) / name for name in ("stdout", "stderr")]
-        arguments = (command[2:], os.fspath(folder), *map(os.fspath, texts), programs(), dict(os.environ))
-        process = _SERVER.Process(target=_become, args=arguments)
+        environment = dict(os.environ if env is None else env)
+        places = (os.fspath(folder), *map(os.fspath, texts), programs())
+        process = _SERVER.Process(target=_become, args=(command[2:], *places, environment, input))
         process.start()
         process.join(LIMIT)
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(command, LIMIT)
-        return subprocess.CompletedProcess(command, process.exitcode, *(text.read_text() for text in texts))
+        done = subprocess.CompletedProcess(command, process.exitcode, *(text.read_text() for text in texts))
+    assert done.returncode == expect, done.stderr
+    return done
 
 
-def _become(arguments, folder, stdout, stderr, compiled, environment):
-    """In the fork: run the command with its outputs in files, in the environment of the test.
+def _become(arguments, folder, stdout, stderr, compiled, environment, piped):
+    """In the fork: run the command with its outputs in files and its input from a pipe, in the environment of the test.
 
     That of the fork is as old as the process that it is a fork of. Under other flags of XLA sums are rounded otherwise.
     """
@@ -73,5 +67,9 @@ def _become(arguments, folder, stdout, stderr, compiled, environment):
     os.chdir(folder)
     for number, path in ((1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)
+    reading, writing = os.pipe()
+    os.write(writing, piped.encode())
+    os.close(writing)
+    os.dup2(reading, 0)
     sys.argv = arguments
     main()

@@ -52,7 +52,7 @@ def test_a_key_is_in_nothing_that_is_written_or_printed(service, tmp_path, way):
     environment = os.environ | ({"JAXATTACK_KEY": KEY} if way == "environment" else {})
     # With user and query as well: they are sent, the service does not mind them, and nobody is shown them.
     url = f"{service}?token={KEY[::-1]}"
-    done = run("extract", url, *SMALL, *options, folder=tmp_path, env=environment, input=KEY if way == "pipe" else None)
+    done = run("extract", url, *SMALL, *options, folder=tmp_path, env=environment, input=KEY if way == "pipe" else "")
     everything = written(tmp_path) + done.stdout.encode() + done.stderr.encode()
     assert KEY.encode() not in everything
     assert KEY[::-1].encode() not in everything
