@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 
@@ -15,7 +16,8 @@ from jaxattack.types import InputError
 pandas = pytest.importorskip("pandas", reason="the extra tables is not installed")
 pyarrow = pytest.importorskip("pyarrow", reason="the extra tables is not installed")
 parquet = pytest.importorskip("pyarrow.parquet", reason="the extra tables is not installed")
-hugging_face = pytest.importorskip("datasets", reason="the library datasets is not installed")
+if not importlib.util.find_spec("datasets"):  # it takes seconds to import
+    pytest.skip("the library datasets is not installed", allow_module_level=True)
 
 RANDOM = np.random.default_rng(0)
 FRAME = pandas.DataFrame(
@@ -37,6 +39,8 @@ def sources(frame, folder, kind):
     if kind == "frame":
         return frame
     if kind == "hugging face":
+        import datasets as hugging_face
+
         return hugging_face.Dataset.from_pandas(frame)
     path = folder / f"records.{kind}"
     frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
@@ -118,6 +122,8 @@ def test_types_of_pandas_own_are_what_they_hold():
 
 
 def test_a_hugging_face_set_is_one_split_with_the_names_of_its_classes_in_the_order_asked_for():
+    import datasets as hugging_face
+
     features = hugging_face.Features(
         {"a": hugging_face.Value("int64"), "y": hugging_face.ClassLabel(names=["no", "yes"])}
     )
