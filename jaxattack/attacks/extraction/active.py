@@ -146,6 +146,7 @@ def farthest(
 def _perturb(member: Member, stolen: Stolen, x: np.ndarray) -> Float[np.ndarray, "query *feature"]:
     """Each record moved until the substitute sees in it a random earlier query that it labels otherwise."""
     label, labels = stolen.answer(x).label, stolen.answer(member.x).label
-    others = [np.flatnonzero(labels != own) for own in label]
-    guide = np.array([member.rng.choice(other if len(other) else len(labels)) for other in others])
+    guide = member.rng.integers(len(labels), size=len(x))
+    for place, others in enumerate(np.flatnonzero(labels != own) for own in label):
+        guide[place] = others[guide[place] % len(others)] if len(others) else guide[place]
     return featurefool(stolen.model, stolen.variables, x, member.x[guide], member.access.inputs)

@@ -37,8 +37,8 @@ from jaxattack.types import (
 class Campaign(Attack):
     """An attack in rounds; by default it asks records of a pool.
 
-    A subclass is a configuration with a ``budget``, perhaps ``soft`` (learn from confidences where they are answered), perhaps
-    a ``strategy``, and a ``substitute`` that is trained.
+    A subclass is a configuration with a ``budget`` and a ``substitute`` that is trained, perhaps on confidences where they are
+    answered (``soft``), and perhaps by a ``strategy``.
     """
 
     levels = EVERY_LEVEL
@@ -124,15 +124,9 @@ def grid(
     pool: Shaped[np.ndarray, "record *feature"] | None = None,
     progress: Progress | None = None,
 ) -> list[list[Draft]]:
-    """Run an attack with every budget and every seed in lockstep, all substitutes of a round trained at once.
+    """Run a `Campaign` with every budget and every seed in lockstep, all substitutes of a round trained at once.
 
-    Args:
-        attack: a `Campaign`, whose own budget is not used.
-        oracle: counts the queries of all.
-        budgets: queries of each member.
-        seeds: of each member.
-        pool: records of the attacker's own, for the attacks that need them.
-        progress: called with queries asked of all that will be.
+    The attack's own budget is not used. Progress is told queries asked of all that will be.
 
     Returns:
         For each budget a draft for each seed; none of them is compared with the victim.

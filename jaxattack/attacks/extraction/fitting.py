@@ -60,19 +60,7 @@ def fit(
     members: Sequence[Int[np.ndarray, "_member"]],
     seeds: Sequence[int],
 ) -> list[Stolen]:
-    """Train a substitute on each set of rows.
-
-    Args:
-        substitute: what is trained.
-        inputs: of the service.
-        x: queries.
-        target: what each was answered, as distributions.
-        members: the rows of each model; at least one.
-        seeds: of each model.
-
-    Returns:
-        The models, in the order of their rows.
-    """
+    """A substitute for each set of ``members``, rows of the queries and of what they were answered as distributions."""
     coding = encoding(inputs)
     slots = max(len(pad_batch(own, FEWEST)) for own in members)
     count = np.array([len(own) for own in members])
@@ -130,32 +118,24 @@ def _network_program(model: Model, substitute: Substitute) -> Any:
 
 
 def multinomial(
-    feature: Float[jax.Array, "row feature"],
+    x: Float[jax.Array, "row feature"],
     target: Float[jax.Array, "row cls"],
     weight: Float[jax.Array, "row"],
     ridge: float,
-    passes: int | Int[jax.Array, ""],
-    start: Float[jax.Array, "feature+1 cls"],
-) -> Float[jax.Array, "feature+1 cls"]:
-    """Weights, the intercept last, of the least cross entropy with a ridge on all but the intercept.
-
-    Args:
-        feature: of each row.
-        target: distributions over the classes.
-        weight: of each row.
-        ridge: times half the squared weights, beside the mean loss of a row.
-        passes: evaluations at most.
-        start: weights to start from.
-    """
+    passes: int,
+) -> tuple[Float[jax.Array, "feature cls"], Float[jax.Array, "cls"]]:
+    """Kernel and bias of the least mean cross entropy of the weighted rows, with ``ridge`` / 2 times the squared kernel."""
     share = weight / jnp.maximum(jnp.sum(weight), 1.0)
+    start = jnp.zeros((x.shape[1] + 1, target.shape[1]), x.dtype)
 
     def loss(flat):
         both = flat.reshape(start.shape)
-        logit = feature @ both[:-1] + both[-1:]
+        logit = x @ both[:-1] + both[-1:]
         entropy = jax.nn.logsumexp(logit, axis=1) - jnp.sum(logit * target, axis=1)
         return jnp.sum(entropy * share) + 0.5 * ridge * jnp.sum(both[:-1] ** 2)
 
-    return minimise(loss, start.ravel(), passes).reshape(start.shape)
+    both = minimise(loss, start.ravel(), passes).reshape(start.shape)
+    return both[:-1], both[-1]
 
 
 def _softmaxes(substitute: Substitute, x: np.ndarray, target: np.ndarray, member: Members) -> dict[str, np.ndarray]:
@@ -167,9 +147,8 @@ def _softmaxes(substitute: Substitute, x: np.ndarray, target: np.ndarray, member
 def _softmax_program(ridge: float) -> Any:
     def one(member, x, target):
         x, target = x.reshape(len(x), -1)[member.index], target[member.index]
-        none = jnp.zeros((x.shape[1] + 1, target.shape[1]), x.dtype)
-        weight = multinomial(x, target, member.weight, ridge, PASSES["softmax"], none)
-        return {"layers.0.kernel": weight[:-1], "layers.0.bias": weight[-1]}
+        kernel, bias = multinomial(x, target, member.weight, ridge, PASSES["softmax"])
+        return {"layers.0.kernel": kernel, "layers.0.bias": bias}
 
     return _over_models(one)
 
@@ -199,10 +178,9 @@ def _kernel_program(ridge: float, passes: int) -> Any:
         member, judge, landmark, gamma = mine
         x, target = x[member.index], target[member.index]
         feature, factor = rbf.whiten(x, landmark, gamma)
-        none = jnp.zeros((feature.shape[1] + 1, target.shape[1]), feature.dtype)
-        both = multinomial(feature, target, member.weight, ridge, passes, none)
-        label = (feature @ both[:-1] + both[-1:]).argmax(axis=1)
-        coefficient, right = rbf.coefficients(factor, both[:-1]), jnp.sum(judge & (label == target.argmax(axis=1)))
-        return {"landmark": landmark, "gamma": gamma, "coefficient": coefficient, "bias": both[-1], "right": right}
+        kernel, bias = multinomial(feature, target, member.weight, ridge, passes)
+        right = jnp.sum(judge & ((feature @ kernel + bias[None]).argmax(axis=1) == target.argmax(axis=1)))
+        coefficient = rbf.coefficients(factor, kernel)
+        return {"landmark": landmark, "gamma": gamma, "coefficient": coefficient, "bias": bias, "right": right}
 
     return _over_models(one)

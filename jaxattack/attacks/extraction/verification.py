@@ -92,15 +92,8 @@ def _digests(x: np.ndarray) -> list[int]:
 
 
 class Theft(NamedTuple):
-    """What an attack is run with.
-
-    Attributes:
-        oracle: counts the queries.
-        rng: the only source of what is random.
-        seed: of it.
-        pool: records of the attacker's own.
-        report: called with what is being done, how much of it, and of how much.
-    """
+    """What an attack is run with: a counting oracle, the only source of what is random and its seed, records of the attacker's own,
+    and whom to report to what is being done, how much of it, and of how much."""
 
     oracle: Oracle
     rng: np.random.Generator

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from jaxattack.attacks.extraction import rbf
-from jaxattack.attacks.extraction.fitting import fit
+from jaxattack.attacks.extraction.fitting import fit, multinomial
 from jaxattack.attacks.extraction.substitute import Substitute
 from jaxattack.types import Inputs
 
@@ -48,6 +48,27 @@ def test_a_softmax_on_labels_is_the_optimum_that_scipy_finds():
     wanted = minimize(loss, np.zeros(9), tol=1e-12).x.reshape(3, 3)
     (one,) = fit(Substitute(ridge=ridge), BOX, x, hard, [np.arange(60)], [0])
     assert np.allclose(one.parameters["layers.0.kernel"], wanted[:2], atol=1e-4)
+
+
+def test_one_feature_of_two_rows_has_a_closed_form():
+    # Two rows with the same feature and targets p: the intercept is ln p_1 / p_0 and no weight is needed.
+    with jax.enable_x64(True):
+        target = np.array([[0.2, 0.8], [0.2, 0.8]])
+        fit = jax.jit(multinomial, static_argnames="passes")
+        kernel, bias = map(np.asarray, fit(np.zeros((2, 1)), target, np.ones(2), 1e-6, passes=200))
+    assert np.isclose(bias[1] - bias[0], np.log(4))
+    assert np.allclose(kernel, 0)
+
+
+def test_rows_without_weight_change_nothing():
+    rng = np.random.default_rng(0)
+    x, target = rng.standard_normal((30, 2)), np.eye(3)[rng.integers(3, size=30)]
+    weight = (np.arange(30) < 20).astype(float)
+    fit = jax.jit(multinomial, static_argnames="passes")
+    with jax.enable_x64(True):
+        some, _ = fit(x, target, weight, 1e-2, passes=300)
+        all_, _ = fit(x[:20], target[:20], np.ones(20), 1e-2, passes=300)
+    assert np.allclose(some, all_, atol=1e-6)
 
 
 @pytest.mark.parametrize(("architecture", "count"), [("softmax", 5), ("rbf:40", 2), ("mlp:3", 3)])
