@@ -82,7 +82,6 @@ class Lanes(NamedTuple):
         moments: the transformation's state.
         best: tree, where the cost was least.
         cost: Float["lane"], there; infinite where it never was a number.
-        mark: Float["lane"], the cost that counted last as an improvement.
         at: Int["lane"], the step of it.
         steps: Int["lane"], taken.
         active: Bool["lane"].
@@ -92,7 +91,6 @@ class Lanes(NamedTuple):
     moments: Any
     best: Any
     cost: Any
-    mark: Any
     at: Any
     steps: Any
     active: Any
@@ -102,7 +100,7 @@ def begin(change: optax.GradientTransformation, point: Any) -> Lanes:
     """Lanes at their starts."""
     lanes = len(jax.tree.leaves(point)[0])
     infinite, none = jnp.full(lanes, jnp.inf), jnp.zeros(lanes, jnp.int32)
-    return Lanes(point, _by_lane(change).init(point), point, infinite, infinite, none, none, jnp.ones(lanes, bool))
+    return Lanes(point, _by_lane(change).init(point), point, infinite, none, none, jnp.ones(lanes, bool))
 
 
 def advance(
@@ -113,7 +111,6 @@ def advance(
     until: int | jax.Array,
     enough: float | jax.Array,
     patience: int,
-    improves: float = 1.0,
     process: Callable[[Any], Any] = lambda point: point,
 ) -> Lanes:
     """Move every active lane until so many steps were taken, or all have stopped.
@@ -125,22 +122,20 @@ def advance(
         until: steps, those before included.
         enough: a cost at which a lane stops.
         patience: steps without improvement after which it stops.
-        improves: a cost improves that is below this share of the one that did last.
         process: applied to the points after each step.
     """
 
     def body(carry: tuple[Any, Lanes]) -> tuple[Any, Lanes]:
         step, now = carry
         value, point, moments = _step(cost, _by_lane(change), now.point, now.moments)
-        better, marked = now.active & (value < now.cost), now.active & (value < improves * now.mark)
-        at = jnp.where(marked, step, now.at)
+        better = now.active & (value < now.cost)
+        at = jnp.where(better, step, now.at)
         going = now.active & jnp.isfinite(value) & (value > enough) & (step - at < patience)
         return step + 1, Lanes(
             _where(going, process(point), now.point),
             _where(going, moments, now.moments),
             _where(better, now.point, now.best),
             jnp.where(better, value, now.cost),
-            jnp.where(marked, value, now.mark),
             at,
             now.steps + now.active.astype(now.steps.dtype),
             going,
