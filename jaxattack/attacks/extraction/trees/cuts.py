@@ -4,17 +4,25 @@
    every feature whose change changes the answer. Every numeric cut of the victim that divides the region is crossed.
 2. Along each of those features a line search, by bisection to eps, finds every place where the answer changes; along a
    categorical feature every category is asked.
+
+Two things make line searches cheaper. Thresholds found elsewhere on a feature are tried first. And thresholds lie halfway
+between recorded values, which have few decimals: as soon as an interval holds a single multiple of a half, of a
+twentieth or of a two-hundredth, that number is tried from both sides. On a feature where a kind of number was missed too
+often it is not tried again.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.trees.region import Cut, Region, category_cuts
-from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Search, together
 from jaxattack.types import InputError
@@ -22,50 +30,101 @@ from jaxattack.types import InputError
 CELLS = 1024
 """Pieces that the answers along one line may have; a function with more is no tree."""
 
+_STEPS = (0.5, 0.05, 0.005)
+"""Thresholds are tried at multiples of these."""
+
+_BRACKET = -1.0
+"""Stands for a threshold that was found elsewhere, among the steps."""
+
+_MISSES = 3
+"""How often a step may miss on a feature before it is dropped; each hit makes up for one miss."""
+
+_SINGLE = 2.0**-23
+"""How far, relatively, a service that rounds its inputs to float32 may move a threshold."""
+
+Points = Callable[[float, float], tuple[np.ndarray, float]]
+"""Points inside an interval, none where it is narrow, and the step of the number tried, or 0."""
+
+
+def counts(fewer: float, more: float) -> tuple[np.ndarray, float]:
+    """`Points` between whole numbers: the middle, rounded down."""
+    middle = (fewer + more) // 2
+    return np.array([middle] if middle > fewer else []), 0.0
+
 
 class NoTree(InputError):
     """Answers that change everywhere along a line."""
 
 
+def changes(
+    ask: Callable[[np.ndarray], Search[np.ndarray]],
+    row_at: Callable[[np.ndarray], np.ndarray],
+    interval: Iterable[float],
+    answers: Iterable[Any],
+    points: Points,
+    learn: Callable[[float, bool], None] | None = None,
+) -> Search[list[tuple[float, float]]]:
+    """The narrow intervals at whose ends answers differ, in order, by bisection of one whose answers are known.
+
+    Raises:
+        NoTree: there are more than `CELLS`.
+    """
+    (low, high), (first, last) = interval, answers
+    pending: list[tuple[float, float, Any, Any]] = [(low, high, first, last)] if first != last else []
+    narrow: list[tuple[float, float]] = []
+    while pending:
+        if len(pending) > CELLS:
+            raise NoTree("The answers change everywhere along a line: the victim is no tree.")
+        probes = [(part, *points(part[0], part[1])) for part in pending]
+        narrow += [(part[0], part[1]) for part, inside, _ in probes if not len(inside)]
+        probes = [probe for probe in probes if len(probe[1])]
+        identities = (yield from ask(row_at(np.concatenate([inside for _, inside, _ in probes])))) if probes else []
+        pending = []
+        for (below, above, left, right), inside, step in probes:
+            place, identity = [below, *inside, above], [left, *identities[: len(inside)], right]
+            identities = identities[len(inside) :]
+            if learn and step:
+                learn(step, identity[0] == identity[1] != identity[2] == identity[3])
+            parts = zip(place, place[1:], identity, identity[1:], strict=False)
+            pending += [part for part in parts if part[2] != part[3]]
+    return sorted(narrow)
+
+
 class CutSearch:
-    """Searches for cuts; all that are open at one time share its account of open intervals.
+    """Searches for cuts; all that are open at one time share what is known of thresholds.
 
     Attributes:
         rng: chooses orders and corners.
     """
 
-    def __init__(self, line_search: LineSearch, rng: np.random.Generator) -> None:
+    def __init__(self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator) -> None:
         """Nothing found yet.
 
         Args:
-            line_search: how closely a cut is bracketed, and by which queries.
+            tolerance: the width at which an interval is narrow enough, by feature.
             rng: chooses orders and corners.
         """
-        self._line_search = line_search
         self.rng = rng
-        self._intervals = 0
-
-    def parts(self) -> int:
-        """Into how many parts to cut one more interval."""
-        return self._line_search.parts(self._intervals + 1)
+        self._tolerance = tolerance
+        self._misses: Counter[tuple[int, float]] = Counter()
+        self._brackets: dict[int, list[tuple[float, float]]] = defaultdict(list)
 
     def bracket(self, region: Region, cut: Cut) -> Cut:
         """The threshold already found between the two sides of a cut, if there is one, else the cut."""
-        ends = self._line_search.between(region, cut.feature)
-        between = (ends >= cut.below) & (ends <= cut.above)
-        pairs = np.flatnonzero(between[::2] & between[1::2])
-        if not len(pairs):
-            return cut
-        return replace(cut, below=ends[2 * pairs[0]], above=ends[2 * pairs[0] + 1])
+        for below, above in self._inside(region, cut.feature):
+            if cut.below <= below and above <= cut.above:
+                return replace(cut, below=below, above=above)
+        return cut
 
     def scatter(self, region: Region, count: int) -> Float[np.ndarray, "query feature"]:
         """Rows that reach what uniform ones seldom do: ends of the region, and the spaces between known thresholds."""
         rows = region.draw(count, self.rng)
         for feature in np.flatnonzero(~region.categorical & (region.low < region.high)).tolist():
-            edges = np.array([region.low[feature], *self._line_search.between(region, feature), region.high[feature]])
+            known = np.ravel(self._inside(region, feature))
+            edges = np.array([region.low[feature], *known, region.high[feature]])
             cell = 2 * self.rng.integers(len(edges) // 2, size=count)
-            share = self.rng.random(count) * 2 - 0.5
-            rows[:, feature] = edges[cell] + share.clip(0, 1) * (edges[cell + 1] - edges[cell])
+            share = (self.rng.random(count) * 2 - 0.5).clip(0, 1)
+            rows[:, feature] = edges[cell] + share * (edges[cell + 1] - edges[cell])
         return rows
 
     def walk(
@@ -79,33 +138,16 @@ class CutSearch:
             end = other.farthest(start)
             last = other.identity[(other.rows == end)[:, present].all(axis=1)][0]
         order = self.rng.permutation(np.flatnonzero(present & (start != end)))
-        identity = {0: int(first), len(order): int(last)}
-        pending, steps = [(0, len(order))], []
-        while pending:
-            steps += [low for low, high in pending if high - low == 1]
-            pending = [(low, high) for low, high in pending if high - low > 1]
-            if not pending:
-                break
-            middles = [(low + high) // 2 for low, high in pending]
-            answers = yield from transcript.ask(
-                np.stack([_replace_features(start, end, order[:middle]) for middle in middles])
-            )
-            identity.update(zip(middles, answers.tolist(), strict=True))
-            parts = [
-                part
-                for (low, high), middle in zip(pending, middles, strict=True)
-                for part in ((low, middle), (middle, high))
-            ]
-            pending = [(low, high) for low, high in parts if identity[low] != identity[high]]
+        rank = np.full(len(start), len(order))
+        rank[order] = np.arange(len(order))
+
+        def row_at(counts: np.ndarray) -> np.ndarray:
+            return np.where(rank < counts[:, None], end, start)
+
+        steps = yield from changes(transcript.ask, row_at, (0, len(order)), (first, last), counts)
         lines = [
-            self.line(
-                transcript,
-                _replace_features(start, end, order[:step]),
-                feature,
-                np.sort([start[feature], end[feature]]),
-                region,
-            )
-            for step, feature in ((step, int(order[step])) for step in sorted(steps))
+            self.line(transcript, row_at(np.array([step]))[0], feature, np.sort([start[feature], end[feature]]), region)
+            for step, feature in ((int(step), int(order[int(step)])) for step, _ in steps)
         ]
         return tuple(cut for cuts in (yield from together(lines)) for cut in cuts)
 
@@ -122,44 +164,64 @@ class CutSearch:
             codes = region.values(feature)
             identity = yield from transcript.ask(along(context, feature, codes))
             return category_cuts(context, feature, codes, identity, region.allowed.shape[1])
+        if len(values) < 2:
+            return []
         ends = yield from transcript.ask(along(context, feature, values))
-        pending = [(values[0], values[-1], ends[0], ends[-1])] if ends[0] != ends[-1] else []
-        tolerance = self._line_search.tolerance[feature]
-        cuts = []
-        while pending:
-            narrow = [piece for piece in pending if piece[1] - piece[0] <= tolerance]
-            for below, above, *_ in narrow:
-                self._line_search.record(feature, below, above)
-                cuts.append(Cut(feature=feature, context=context, below=below, above=above))
-            pending = [piece for piece in pending if piece[1] - piece[0] > tolerance]
-            if len(pending) > CELLS:
-                raise NoTree(f"the answers change everywhere along feature {feature}: the victim is no tree.")
-            if pending:
-                self._intervals += len(pending)
-                pieces = yield from self._section(transcript, context, feature, pending)
-                self._intervals -= len(pending)
-                pending = pieces
-        return sorted(cuts, key=lambda cut: cut.below)
+        narrow = yield from changes(
+            transcript.ask,
+            lambda points: along(context, feature, points),
+            values,
+            ends,
+            lambda below, above: self._points(feature, below, above),
+            lambda step, hit: self._misses.update({(feature, step): -1 if hit else 1}),
+        )
+        return [Cut(feature=feature, context=context, below=below, above=above) for below, above in narrow]
 
-    def _section(self, transcript: Transcript, context, feature: int, pending: list[tuple]) -> Search[list[tuple]]:
-        """One round of a line search: the parts at whose ends the answers differ."""
-        probes = [self._line_search.points(feature, below, above, self._intervals) for below, above, *_ in pending]
-        answers = yield from transcript.ask(along(context, feature, np.concatenate([points for points, _ in probes])))
-        parts = []
-        for (below, above, left, right), (points, step) in zip(pending, probes, strict=True):
-            place = [below, *points, above]
-            identity = [left, *answers[: len(points)], right]
-            answers = answers[len(points) :]
-            if step:
-                self._line_search.learn(feature, step, identity[0] == identity[1] != identity[2] == identity[3])
-            parts += zip(place, place[1:], identity, identity[1:], strict=False)
-        return [part for part in parts if part[2] != part[3]]
+    def record(self, feature: int, below: float, above: float) -> None:
+        """A threshold lies between these."""
+        brackets = self._brackets[feature]
+        place = bisect_left(brackets, (below, above))
+        near = brackets[max(place - 1, 0) : place + 1]
+        if all(high <= below or above <= low for low, high in near):
+            brackets.insert(place, (below, above))
 
+    def _inside(self, region: Region, feature: int) -> list[tuple[float, float]]:
+        """The brackets of thresholds found inside a region, in order."""
+        low, high = region.low[feature], region.high[feature]
+        return [pair for pair in self._brackets[feature] if low < pair[0] and pair[1] < high]
 
-def _replace_features(start: np.ndarray, end: np.ndarray, features: np.ndarray) -> Float[np.ndarray, "feature"]:
-    row = start.copy()
-    row[features] = end[features]
-    return row
+    def _points(self, feature: int, below: float, above: float) -> tuple[np.ndarray, float]:
+        """`Points` on a line: a threshold found before, a number of few decimals, or points at equal distances."""
+        if above - below <= self._tolerance[feature]:
+            self.record(feature, below, above)
+            return np.empty(0), 0.0
+        bracket = self._nearest_bracket(feature, below, above)
+        if bracket is not None:
+            return np.array(bracket), _BRACKET
+        step = self._step(feature, below, above)
+        if step:
+            number = np.floor(above / step) * step
+            margin = max(0.45 * self._tolerance[feature], _SINGLE * abs(number))
+            if below < number - margin and number + margin < above:
+                return np.array([number - margin, number + margin]), step
+        return np.array([(below + above) / 2]), 0.0
+
+    def _nearest_bracket(self, feature: int, below: float, above: float) -> tuple[float, float] | None:
+        """The threshold found before that is nearest to the middle of the interval; None where there is none inside."""
+        if self._misses[feature, _BRACKET] >= _MISSES:
+            return None
+        brackets = self._brackets[feature]
+        inside = brackets[bisect_right(brackets, (below, np.inf)) : bisect_left(brackets, (above, -np.inf))]
+        inside = inside[: len(inside) - bool(inside and inside[-1][1] >= above)]
+        return min(inside, key=lambda bracket: abs(sum(bracket) - below - above), default=None)
+
+    def _step(self, feature: int, below: float, above: float) -> float:
+        """The step of which the interval holds a single multiple; 0 for none."""
+        for step in _STEPS:
+            multiples = np.floor(above / step) - np.floor(below / step)
+            if multiples > 0 and self._misses[feature, step] < _MISSES:
+                return step if multiples == 1 else 0.0
+        return 0.0
 
 
 def along(

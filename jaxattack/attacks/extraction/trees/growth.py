@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.special import xlogy
 
-from jaxattack.attacks.extraction.trees.cuts import CutSearch, along
+from jaxattack.attacks.extraction.trees.cuts import CutSearch, along, changes, counts
 from jaxattack.attacks.extraction.trees.region import Cut, Region, in_set
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Search
@@ -36,15 +36,6 @@ _CORNERS = 4
 
 _WALKS = 2
 """How many walks are made before the most telling candidate is taken."""
-
-_TELLING = 8
-"""How many candidates are put to the test where identities are likely shared, the most telling ones."""
-
-_KEPT = 32
-"""How many of those serve again further down."""
-
-_SAMPLE = 16
-"""Rows that are asked to see which candidate is the most telling."""
 
 
 class Node:
@@ -125,9 +116,8 @@ class Growth:
                 return
             transcript, present, cuts, split = step
             sure = True
-        ambiguous = self._likely_ambiguous(transcript)
+        ambiguous = bool(self._ambiguous(transcript.identity).mean() > 0.5)
         cut, candidates = yield from self._choose(node.region, transcript, present, cuts, sure)
-        candidates = telling(transcript, candidates, _KEPT) if ambiguous else candidates
         node.cut = cut
         node.halves = tuple(Node(half, node.identity) for half in node.region.halves(cut))
         for half in node.halves:
@@ -151,15 +141,16 @@ class Growth:
             return None
         complete = corners[leaf.argmin()]
         order = self._cuts.rng.permutation(np.flatnonzero(~present))
-        fewer, enough = 0, len(order)
-        while enough - fewer > 1:
-            counts = np.unique(np.linspace(fewer, enough, self._cuts.parts() + 1).astype(int))[1:-1]
-            rows = np.repeat(complete[None], len(counts), axis=0)
-            for row, count in zip(rows, counts, strict=True):
-                row[order[count:]] = np.nan
-            still = (yield rows) == node
-            fewer, enough = max([fewer, *counts[still]]), min([enough, *counts[~still]])
-        feature = int(order[fewer])
+        rank = np.zeros(len(present), int)
+        rank[order] = np.arange(len(order))
+
+        def stops(counts: np.ndarray) -> Search[np.ndarray]:
+            identity = yield np.where(present | (rank < counts[:, None]), complete, np.nan)
+            return identity == node
+
+        interval = 0, len(order)
+        ((fewer, _),) = yield from changes(stops, np.asarray, interval, (True, False), counts)
+        feature = int(order[int(fewer)])
         present = present.copy()
         present[feature] = True
         line = Transcript.nothing(len(present))
@@ -177,19 +168,16 @@ class Growth:
         sure: bool,
     ) -> Search[tuple[Cut, tuple[Cut, ...]]]:
         """A cut that divides the whole region if one was found, and all cuts seen."""
-        candidates = cuts
         for walks in range(_WALKS + 1):
+            candidates = cuts
             if walks:
                 candidates = different(cuts, (yield from self._cuts.walk(region, transcript, present)))
-                cuts = cuts + candidates
-            if self._likely_ambiguous(transcript):
-                candidates = telling(transcript, candidates, _TELLING)
+                cuts += candidates
             standing = yield from self._test(region, transcript, present, candidates, sure or walks > 0)
             if standing:
-                return standing[0], cuts
+                return min(standing, key=lambda cut: mixture(transcript, cut)), cuts
             sure = False
-        yield from transcript.ask(np.where(present, self._cuts.scatter(region, _SAMPLE), np.nan))
-        return telling(transcript, cuts, 1)[0], cuts
+        return min(cuts, key=lambda cut: mixture(transcript, cut)), cuts
 
     def _test(
         self,
@@ -210,19 +198,11 @@ class Growth:
             standing = [cut for cut, changes in zip(standing, left != right, strict=True) if changes]
         return standing
 
-    def _likely_ambiguous(self, transcript: Transcript) -> bool:
-        return bool(self._ambiguous(transcript.identity).mean() > 0.5)
-
 
 def different(old: tuple[Cut, ...], new: tuple[Cut, ...]) -> tuple[Cut, ...]:
     """The cuts found that divide otherwise than those known."""
     keys = {(cut.feature, cut.left.tobytes()) for cut in old if cut.left is not None}
     return tuple(cut for cut in new if cut.left is None or (cut.feature, cut.left.tobytes()) not in keys)
-
-
-def telling(transcript: Transcript, cuts: tuple[Cut, ...], most: int) -> tuple[Cut, ...]:
-    """The cuts that best separate the identities of rows, the best first."""
-    return tuple(sorted(cuts, key=lambda cut: mixture(transcript, cut))[:most])
 
 
 def mixture(transcript: Transcript, cut: Cut) -> float:

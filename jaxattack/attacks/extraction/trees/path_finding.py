@@ -10,9 +10,8 @@ Here all regions are searched at the same time, one call a round, and less is as
 - A region is a leaf when a few rows that together reach all its ends answer alike; the paper tests the features one by
   one (`trees.growth`).
 - A row inside the box of rows of one identity is not asked (`trees.identity`).
-- Thresholds are found to eps by line searches that try numbers of few decimals first (`trees.threshold`).
-- Leaves that share an identity do not mislead for long. Boxes of identities that intersect prove that some identity is
-  shared, and what was concluded from it is asked after all. In the end leaves with shared identities are tested with
+- Thresholds are found to eps by line searches that try numbers of few decimals first (`trees.cuts`).
+- Leaves that share an identity do not mislead for long. In the end leaves with shared identities are tested with
   random records, uniform ones and ones scattered over the leaves, and a leaf that they contradict is cut further,
   until enough of them in a row agree.
 - Where the budget or the calls end first, what is not yet cut is guessed from the rows asked (`trees.induction`).
@@ -34,7 +33,6 @@ from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
 from jaxattack.attacks.extraction.trees.rebuild import Boxes, build_tree, merge_boxes
 from jaxattack.attacks.extraction.trees.region import Region
-from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.extraction.trees.tree import Tree
 from jaxattack.attacks.extraction.verification import Attack, Theft
@@ -78,8 +76,7 @@ class PathFinding(Attack):
         partial: descend with queries that lack features; the service must take those.
         eps: how closely thresholds are found, relative to their feature's range.
         checks: scattered records asked in each region whose identity is likely shared, before it counts as a leaf.
-        calls: what it aims to stay within, by asking more a call when they run short; after these it starts no
-            further round of checks.
+        calls: after so many it starts no further round of checks.
 
     Raises:
         InputError: a value out of range.
@@ -145,7 +142,7 @@ class _Extraction:
         self.identities = Identities(self.oracle)
         self.root = Node(Region.of(inputs))
         self.tolerance = _tolerance(inputs, self.attack.eps)
-        self.cuts = CutSearch(LineSearch(self.tolerance, self._usage), self.rng)
+        self.cuts = CutSearch(self.tolerance, self.rng)
         self.growth = Growth(cuts=self.cuts, ambiguous=self.identities.ambiguous, checks=self.attack.checks)
 
     def run(self) -> Draft:
@@ -215,7 +212,6 @@ class _Extraction:
             number, shares = np.unique(merge_boxes(self.root, self.tolerance).identity, return_counts=True)
             duplicates = number[shares > 1]
             self.identities.distrust(duplicates)
-            doubtful = self.identities.reconsider()
             leaves = list(self.root.leaves())
             doubted = [leaf for leaf in leaves if leaf.identity in duplicates and leaf not in passed]
             passed.update(doubted)
@@ -225,9 +221,9 @@ class _Extraction:
             count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
             scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
             fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
-            identity = np.concatenate([self._ask(doubtful), self._ask(fresh, infer=False)])
+            identity = self._ask(fresh, infer=False)
             self.checked += len(fresh)
-            contradicted = self._reopen(leaves, Transcript(np.concatenate([doubtful, fresh]), identity), everything)
+            contradicted = self._reopen(leaves, Transcript(fresh, identity), everything)
             self.agreed = 0 if contradicted else self.agreed + len(fresh)
             if not contradicted and self.agreed >= enough:
                 return ""

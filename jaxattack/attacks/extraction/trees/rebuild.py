@@ -9,14 +9,13 @@ victim's leaves, since the victim's own root is such a cut.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse.csgraph import connected_components
 
 from jaxattack.attacks.extraction.trees.growth import Node
-from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.tree import Tree
 
 
@@ -34,24 +33,10 @@ class Boxes(NamedTuple):
     thresholds: list[np.ndarray]
 
 
-class Cutting(NamedTuple):
-    """A node of the rebuilt tree: a feature and the cells that go left, or a leaf's identity."""
-
-    feature: int
-    left: np.ndarray | None
-    children: tuple[int, int]
-    identity: int
-
-
 def merge_boxes(root: Node, tolerance: Float[np.ndarray, "feature"]) -> Boxes:
-    """The leaves of a grown tree, pieces joined.
-
-    Args:
-        root: the grown tree.
-        tolerance: thresholds of a feature that are closer than this are one.
-    """
+    """The leaves of a grown tree, pieces joined; thresholds of a feature that are closer than the tolerance are one."""
     region = root.region
-    thresholds = _thresholds(root, region, tolerance)
+    thresholds = _thresholds(root, tolerance)
     counts = np.where(region.categorical, region.allowed.sum(axis=1), [len(values) + 1 for values in thresholds])
     everything = np.arange(counts.max()) < counts[:, None]
     leaves: list[tuple[np.ndarray, int]] = []
@@ -78,9 +63,9 @@ def merge_boxes(root: Node, tolerance: Float[np.ndarray, "feature"]) -> Boxes:
     return Boxes(np.concatenate(groups), np.repeat(np.unique(identity), [len(group) for group in groups]), thresholds)
 
 
-def _thresholds(root: Node, region: Region, tolerance: Float[np.ndarray, "feature"]) -> list[np.ndarray]:
+def _thresholds(root: Node, tolerance: Float[np.ndarray, "feature"]) -> list[np.ndarray]:
     """The thresholds on each feature; those closer than the tolerance are one."""
-    middles: list[list[float]] = [[] for _ in region.low]
+    middles: list[list[float]] = [[] for _ in tolerance]
     pending = [root]
     while pending:
         node = pending.pop()
@@ -127,101 +112,59 @@ def build_tree(
     value: Float[np.ndarray, "identity output"],
     names: tuple[str, ...],
 ) -> Tree:
-    """The tree over boxes.
-
-    Args:
-        boxes: leaves.
-        allowed: the categories of each feature; none of a number.
-        label: the class that each identity stands for.
-        value: the confidences or outputs.
-        names: of the features.
-    """
-    categorical = np.asarray(allowed.any(axis=1))
-    width = allowed.shape[1]
-    nodes = cuttings(boxes, categorical)
-    threshold, categories = np.full(len(nodes), np.nan), np.zeros((len(nodes), width), bool)
-    for number, node in enumerate(nodes):
-        if node.left is not None and categorical[node.feature]:
-            categories[number] = node.left[:width]
-        elif node.left is not None:
-            threshold[number] = boxes.thresholds[node.feature][node.left.sum() - 1]
-    identity = np.array([node.identity for node in nodes])
-    return Tree(
-        feature=np.array([node.feature for node in nodes]),
-        threshold=threshold,
-        categories=categories,
-        left=np.array([node.children[0] for node in nodes]),
-        right=np.array([node.children[1] for node in nodes]),
-        label=label[identity],
-        value=value[identity],
-        names=names,
-    )
-
-
-def cuttings(boxes: Boxes, categorical: Bool[np.ndarray, "feature"]) -> list[Cutting]:
-    """A tree over boxes, parents before children; the root comes first."""
-    nodes: list[Cutting] = []
-    pending = [(boxes.cells, boxes.identity, -1, 0)]
+    """The tree over boxes, whose features have the allowed categories, and whose identities have labels and values."""
+    categorical, width = np.asarray(allowed.any(axis=1)), allowed.shape[1]
+    nodes: list[dict[str, Any]] = []
+    pending: list[tuple[np.ndarray, np.ndarray, dict[str, Any], str]] = [(boxes.cells, boxes.identity, {}, "left")]
     while pending:
         cells, identity, parent, side = pending.pop()
-        if parent >= 0:
-            ends = nodes[parent].children
-            children = (len(nodes), ends[1]) if side == 0 else (ends[0], len(nodes))
-            nodes[parent] = nodes[parent]._replace(children=children)
+        parent[side] = len(nodes)
+        node = {"feature": -1, "threshold": np.nan, "left": -1, "right": -1, "identity": identity[0]}
+        node["categories"] = np.zeros(width, bool)
+        nodes.append(node)
         if (identity == identity[0]).all():
-            nodes.append(Cutting(-1, None, (-1, -1), int(identity[0])))
             continue
         feature, left = _best(cells, categorical)
-        for side, cut in ((1, ~left), (0, left)):
+        node["feature"] = feature
+        if categorical[feature]:
+            node["categories"] = left[:width]
+        else:
+            node["threshold"] = boxes.thresholds[feature][left.nonzero()[0][-1]]
+        for name, half in (("right", ~left), ("left", left)):
             part = cells.copy()
-            part[:, feature] &= cut
+            part[:, feature] &= half
             inside = part[:, feature].any(axis=1)
-            pending.append((part[inside], identity[inside], len(nodes), side))
-        nodes.append(Cutting(feature, left, (-1, -1), -1))
-    return nodes
+            pending.append((part[inside], identity[inside], node, name))
+    column = {name: np.array([node[name] for node in nodes]) for name in nodes[0]}
+    number = column.pop("identity")
+    return Tree(**column, label=label[number], value=value[number], names=names)
 
 
 def _best(
     cells: Bool[np.ndarray, "box feature cell"], categorical: Bool[np.ndarray, "feature"]
-) -> tuple[int, np.ndarray]:
-    """The cut that divides the fewest boxes, and among those the one that leaves the halves most alike."""
-    boxes, _, width = cells.shape
-    first, last = cells.argmax(axis=2), width - 1 - cells[:, :, ::-1].argmax(axis=2)
-    left = _histogram(first, width).cumsum(axis=1)
-    right = boxes - _histogram(last, width).cumsum(axis=1)
-    cost = _cost(left, right, boxes)
-    cost[categorical] = np.inf
-    feature, cell = np.unravel_index(cost.argmin(), cost.shape)
-    best, choice = cost[feature, cell], (int(feature), np.arange(width) <= cell)
-    for feature in np.flatnonzero(categorical):
+) -> tuple[int, Bool[np.ndarray, "cell"]]:
+    """The feature and the left cells of the cut that divides the fewest boxes, then leaves the halves most alike."""
+    best, choice = np.inf, (-1, np.zeros(0, bool))
+    for feature, free in enumerate(categorical):
         kinds = cells[:, feature].astype(np.float32)
-        sides = _sides(kinds)
-        left, right = ((kinds @ part.T > 0).sum(axis=0) for part in (sides, 1 - sides))
-        cost = _cost(left, right, boxes)
-        if cost.min(initial=np.inf) < best:
-            best, choice = cost.min(), (int(feature), sides[cost.argmin()] > 0)
+        present = np.flatnonzero(kinds.any(axis=0))
+        if len(present) < 2:
+            continue
+        sides = _components(kinds, present) if free else np.arange(kinds.shape[1]) <= present[:-1, None]
+        left, right = ((kinds @ part.T > 0).sum(axis=0) for part in (sides, ~sides))
+        cost = (left + right - len(cells)) * (2.0 * len(cells)) + np.abs(left - right)
+        if cost.min() < best:
+            best, choice = cost.min(), (feature, sides[cost.argmin()])
     return choice
 
 
-def _histogram(cell: Int[np.ndarray, "box feature"], width: int) -> Int[np.ndarray, "feature cell"]:
-    """How many boxes have each cell, by feature."""
-    features = cell.shape[1]
-    flat = (np.arange(features) * width + cell).ravel()
-    return np.bincount(flat, minlength=features * width).reshape(features, width)
-
-
-def _cost(left, right, boxes: int):
-    """What is bad about a cut with so many boxes on either side: first those on both, then the imbalance."""
-    cost = (left + right - boxes) * (2.0 * boxes) + np.abs(left - right)
-    return np.where((left > 0) & (right > 0), cost, np.inf)
-
-
-def _sides(kinds: Float[np.ndarray, "box cell"]) -> Float[np.ndarray, "side cell"]:
-    """The left sides of the cuts of a categorical feature: categories that some box holds together stay together."""
-    present = np.flatnonzero(kinds.any(axis=0))
+def _components(
+    kinds: Float[np.ndarray, "box cell"], present: Int[np.ndarray, "cell"]
+) -> Bool[np.ndarray, "side cell"]:
+    """The categories that some box holds together; each alone where that is all of them."""
     count, group = connected_components(kinds[:, present].T @ kinds[:, present] > 0, directed=False)
     if count == 1:
         count, group = len(present), np.arange(len(present))
-    sides = np.zeros((count, kinds.shape[1]), np.float32)
-    sides[group, present] = 1
+    sides = np.zeros((count, kinds.shape[1]), bool)
+    sides[group, present] = True
     return sides

@@ -12,36 +12,48 @@ from jaxattack.attacks.extraction.trees.growth import Node, mixture
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
 from jaxattack.attacks.extraction.trees.region import Cut, Region
-from jaxattack.attacks.extraction.trees.threshold import LineSearch
 from jaxattack.attacks.extraction.trees.transcript import Transcript
+from jaxattack.attacks.search.lockstep import Task, run
 from jaxattack.oracle import from_function
 from jaxattack.types import Access, Inputs
 
 
-def _search(features=2):
-    return LineSearch(np.full(features, 1e-8), lambda: 0.0)
+def _search(features=2, rng=None):
+    return CutSearch(np.full(features, 1e-8), rng or np.random.default_rng(0))
 
 
-def test_a_threshold_found_elsewhere_on_the_feature_is_tried_first_and_one_that_misses_is_dropped():
+def _asked_on_a_line(search, thresholds, feature=0):
+    """The values asked by a line search for these thresholds on [0.1, 0.9], and the cuts."""
+    transcript, region = Transcript.nothing(2), Region.of(Inputs.box(0, 1, (2,)))
+    line = search.line(transcript, np.zeros(2), feature, np.array([0.1, 0.9]), region)
+    cuts = run(Task(line, lambda rows: np.searchsorted(thresholds, rows[:, feature])))
+    return transcript.rows[2:, feature], cuts
+
+
+@given(st.lists(st.floats(0.11, 0.89), min_size=1, max_size=6, unique=True))
+def test_a_line_search_finds_every_threshold(values):
+    thresholds = np.sort(values)
+    _, cuts = _asked_on_a_line(_search(), thresholds)
+    for threshold in thresholds:
+        assert any(cut.below <= threshold <= cut.above <= cut.below + 1e-8 for cut in cuts)
+
+
+def test_numbers_of_few_decimals_and_thresholds_found_before_are_tried_first():
     search = _search()
-    search.record(0, 0.3, 0.3 + 1e-9)
-    points, step = search.points(0, 0.1, 0.9, 1)
-    np.testing.assert_array_equal(points, [0.3, 0.3 + 1e-9])
-    assert len(search.points(1, 0.1, 0.9, 1)[0]) < 2 or search.points(1, 0.1, 0.9, 1)[0][0] != 0.3
-    assert search.points(0, 0.4, 0.9, 1)[0][0] != 0.3
-    for _ in range(3):
-        search.learn(0, step, hit=False)
-    assert search.points(0, 0.1, 0.9, 1)[0][0] != 0.3
+    asked, _ = _asked_on_a_line(search, [0.5])
+    assert len(asked) < 8
+    np.testing.assert_allclose(asked, 0.5, atol=1e-7)  # as far as float32 may round
+    assert len(_asked_on_a_line(search, [0.5])[0]) == 2
+    first, _ = _asked_on_a_line(search, [1 / 3], feature=1)
+    assert len(first) > 20
+    assert len(_asked_on_a_line(search, [1 / 3], feature=1)[0]) == 2
 
 
 def test_of_several_thresholds_the_one_nearest_to_the_middle_is_tried():
     search = _search()
     for place in (0.11, 0.47, 0.83):
         search.record(0, place, place + 1e-9)
-    assert search.points(0, 0.0, 1.0, 1)[0][0] == 0.47
-    assert search.points(0, 0.5, 1.0, 1)[0][0] == 0.83
-    region = Region.of(Inputs.box(0, 0.6, (2,)))
-    np.testing.assert_array_equal(search.between(region, 0)[::2], [0.11, 0.47])
+    assert _asked_on_a_line(search, [0.83 + 5e-10])[0][:4].tolist() == [0.47, 0.47 + 1e-9, 0.83, 0.83 + 1e-9]
 
 
 @given(seed=st.integers(0, 1000))
@@ -51,7 +63,7 @@ def test_a_guess_agrees_with_every_row_that_was_asked(seed):
     rows = np.column_stack([rng.random((40, 2)), rng.integers(0, 4, 40)])
     identity = ((rows[:, 0] > 0.4).astype(int) + (rows[:, 1] > 0.7)) * (rows[:, 2] != 2)
     root = Node(Region.of(inputs), 0)
-    induce(root, Transcript(rows, identity), CutSearch(_search(3), rng))
+    induce(root, Transcript(rows, identity), _search(3, rng))
     for leaf in root.leaves():
         inside = leaf.region.contains(rows)
         np.testing.assert_array_equal(identity[inside], leaf.identity)
@@ -62,7 +74,7 @@ def test_a_guess_takes_a_threshold_that_was_found_between_the_rows():
     search = _search(1)
     search.record(0, 0.6, 0.6 + 1e-9)
     root = Node(Region.of(Inputs.box(0, 1, (1,))), 0)
-    induce(root, Transcript(np.array([[0.1], [0.9]]), np.array([0, 1])), CutSearch(search, np.random.default_rng(0)))
+    induce(root, Transcript(np.array([[0.1], [0.9]]), np.array([0, 1])), search)
     assert root.cut is not None
     assert root.cut.below == 0.6
 
