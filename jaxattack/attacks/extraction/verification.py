@@ -199,47 +199,43 @@ def _compare(
 ) -> Verdict:
     if not verification.trials:
         return Verdict(reason="it was not compared with the victim, as 0 trials were wanted.")
+    access, victim = oracle.access, None
     if draft.trial is not None:
         wrong = draft.trial(oracle, verification.minimum, rng)
-        tallies = {"output": Tally(len(wrong), int(wrong.sum()))}
-        return Verdict(tallies=tallies, reason=_doubt(tallies, verification))
-    access = oracle.access
-    label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
-    x, place = trials.draw(label, access.inputs, verification.trials, pool, allowance.fresh, rng)
-    victim, count, _ = ask_most(oracle, x)
-    if victim is None:
-        return Verdict(reason=_doubt({}, verification))
-    wrong, place = differ(victim, draft.answer(x[:count]), access, exact=draft.exact), place[:count]
-    tallies = {
-        str(name): Tally(int((place == name).sum()), int(wrong[place == name].sum())) for name in np.unique(place)
-    }
-    shows = draft.exact and differ(victim, victim.take(np.arange(count) - 1), access, exact=True).sum()
-    doubt = _doubt(tallies, verification)
-    return Verdict(
-        tallies=tallies, reason=doubt or ("" if shows >= verification.minimum else _alike(victim, access, tallies))
-    )
+        place = np.full(len(wrong), "output")
+    else:
+        label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
+        x, place = trials.draw(label, access.inputs, verification.trials, pool, allowance.fresh, rng)
+        victim, count, _ = ask_most(oracle, x)
+        place, wrong = place[:count], np.zeros(count, bool)
+        if victim is not None:
+            wrong = differ(victim, draft.answer(x[:count]), access, exact=draft.exact)
+    tallies = {str(one): Tally(int((place == one).sum()), int(wrong[place == one].sum())) for one in np.unique(place)}
+    reason = _doubt(tallies, verification.minimum)
+    if not reason and victim is not None:
+        # On how many inputs a model that repeats the answer before would have been found out.
+        shows = draft.exact and differ(victim, victim.take(np.arange(len(place)) - 1), access, exact=True).sum()
+        reason = "" if shows >= verification.minimum else _alike(victim, access, "boundary" in tallies)
+    return Verdict(tallies=tallies, reason=reason)
 
 
-def _doubt(tallies: dict[str, Tally], verification: Verification) -> str:
+def _doubt(tallies: dict[str, Tally], minimum: int) -> str:
     """Why comparing does not verify what was stolen; empty where it does."""
-    verdict = Verdict(tallies=tallies)
-    count, wrong = verdict.trials, verdict.disagreements
+    count, wrong = (sum(getattr(tally, name) for tally in tallies.values()) for name in ("trials", "disagreements"))
     if not count:
         return (
             "nothing was left to verify it on: the budget ended with the attack, or every input had been asked; "
-            f"allow at least {verification.minimum} queries more."
+            f"allow at least {minimum} queries more."
         )
     if wrong:
-        where = ", ".join(
-            f"{tally.disagreements} of {tally.trials} {name}" for name, tally in tallies.items() if tally.disagreements
-        )
-        return f"it disagrees with the victim on {wrong} of {count} fresh inputs ({where})."
-    if count < verification.minimum:
-        return f"it was compared on {count} fresh inputs, and takes {verification.minimum} to be verified: raise the budget."
+        parts = [f"{one.disagreements} of {one.trials} {name}" for name, one in tallies.items() if one.disagreements]
+        return f"it disagrees with the victim on {wrong} of {count} fresh inputs ({', '.join(parts)})."
+    if count < minimum:
+        return f"it was compared on {count} fresh inputs, and takes {minimum} to be verified: raise the budget."
     return ""
 
 
-def _alike(victim: Answer, access: Access, tallies: dict[str, Tally]) -> str:
+def _alike(victim: Answer, access: Access, boundary: bool) -> str:
     """Why the answers were too much alike to verify anything; empty where they were not."""
     if access.classes == 1:
         return "nearly all fresh inputs were answered with the same number: give a pool of records."
@@ -247,9 +243,9 @@ def _alike(victim: Answer, access: Access, tallies: dict[str, Tally]) -> str:
         return (
             f"all {len(victim.label)} fresh inputs were answered with class {victim.label[0]}: give a pool of records."
         )
-    if not tallies.get("boundary", Tally(0, 0)).trials:
-        return "no boundary of the stolen model was reached to compare beside it: give a pool of records."
-    return ""
+    return (
+        "" if boundary else "no boundary of the stolen model was reached to compare beside it: give a pool of records."
+    )
 
 
 def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bool[np.ndarray, "query"]:
