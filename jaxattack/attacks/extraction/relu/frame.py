@@ -28,30 +28,19 @@ DIGITS = 64.0
 
 
 class Frame(NamedTuple):
-    """x in the victim's records is centre + size * z in the search.
-
-    Attributes:
-        centre: Float["feature"].
-        size: Float["feature"].
-        spread: by how much that is larger than half of the documented range.
-        shape: of one record.
-        access: the victim's terms.
-    """
+    """x in the victim's records is centre + size * z in the search."""
 
     centre: Float[np.ndarray, "feature"]
     size: Float[np.ndarray, "feature"]
-    spread: float
+    spread: float  # by how much that is larger than half of the documented range
     shape: tuple[int, ...]
     access: Access
 
     @classmethod
     def of(cls, access: Access) -> Frame:
-        """As the service documents its records.
+        """As the service documents its records, if these terms allow an exact extraction.
 
         Logits that are rounded to decimals are asked as far out as float64 allows: they grow, the rounding does not.
-
-        Raises:
-            InputError: terms under which no exact extraction is possible.
         """
         inputs = access.inputs
         if (inputs.categories > 0).any():
@@ -88,18 +77,15 @@ class Frame(NamedTuple):
         return (self.centre + self.size * z).reshape(len(z), *self.shape)
 
     def outputs(self, answer: Answer) -> Float[np.ndarray, "query output"]:
-        """The piecewise linear function; infinite or NaN where a probability is too small to hold its digits.
-
-        Raises:
-            OracleError: the level that was documented is not answered.
-        """
+        """The piecewise linear function; infinite or NaN where a probability is too small to hold its digits."""
+        numbers = answer.logit if self.access.level == "logit" else answer.probability
+        if numbers is None:
+            raise OracleError(
+                f"the victim documents level {self.access.level} and answers none: check its access level."
+            )
+        p = np.asarray(numbers, np.float64)
         if self.access.level == "logit":
-            if answer.logit is None:
-                raise OracleError("the victim documents logits and answers none: check its access level.")
-            return np.asarray(answer.logit, np.float64)
-        if answer.probability is None:
-            raise OracleError("the victim documents probabilities and answers none: check its access level.")
-        p = np.asarray(answer.probability, np.float64)
+            return p
         lost = p < self._tiny
         if self.access.classes == 2:
             # Multiples of the last digit of numbers near 1 throughout: no probability is by chance.
@@ -133,17 +119,7 @@ def outputs(access: Access) -> int:
 
 
 class Victim:
-    """An oracle in the coordinates of its frame, and its answers: later steps fit to them without asking again.
-
-    Args:
-        oracle: answers logits or probabilities.
-        rng: draws the mixture of outputs.
-
-    Attributes:
-        frame: between records and coordinates.
-        features: of a record.
-        queries: how many queries.
-    """
+    """An oracle in the coordinates of its frame, and its answers: later steps fit to them without asking again."""
 
     def __init__(self, oracle: Oracle, rng: np.random.Generator) -> None:
         mix = rng.normal(size=outputs(oracle.access))

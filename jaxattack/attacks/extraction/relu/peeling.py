@@ -33,11 +33,19 @@ SAME = 1e-6
 
 
 class CriticalPoints(NamedTuple):
-    """Points where the victim bends, the lines that they were seen on, and the normals of the zero sets there."""
+    """Points where the victim bends, as which kinks of which lines they were seen, and normals measured in the search."""
 
     line: Int[np.ndarray, "point"]
+    kink: Int[np.ndarray, "point"]
     x: Float[np.ndarray, "point feature"]
     normal: Float[np.ndarray, "point feature"]
+
+    @classmethod
+    def of(
+        cls, x: Float[np.ndarray, "point feature"], line: int = 0, normal: np.ndarray | None = None
+    ) -> CriticalPoints:
+        """All of one line."""
+        return cls(np.full(len(x), line), np.arange(len(x)), x, np.full_like(x, np.nan) if normal is None else normal)
 
     @property
     def near(self) -> Float[np.ndarray, "point"]:
@@ -60,6 +68,7 @@ class Peeling:
         points: critical points of deeper layers.
         precision: of the answers.
         lines: how many were searched.
+        searched: those after the first layer was found, by number.
         attempts: points that were followed.
         network: all of it, as far as it was put together.
     """
@@ -72,14 +81,14 @@ class Peeling:
     layers: Layers = ()
     unseen: Unseen = ()
     points: CriticalPoints = field(init=False)
-    precision: Precision = field(init=False)
+    precision: Precision = Precision(np.ones(1), Noise())  # noqa: RUF009  frozen
     lines: int = 0
+    searched: dict[int, Line] = field(default_factory=dict)
     attempts: set[int] = field(default_factory=set)
     network: ReluNetwork | None = None
 
     def __post_init__(self) -> None:
-        none = np.zeros((0, self.victim.features))
-        self.points, self.precision = CriticalPoints(np.zeros(0, int), none, none), Precision(np.ones(1), Noise())
+        self.points = CriticalPoints.of(np.zeros((0, self.victim.features)))
 
     @property
     def complete(self) -> bool:
@@ -98,7 +107,7 @@ class Peeling:
         met, self.lines = state.neurons.hits > 0, state.lines
         first, rest = state.neurons.take(met), state.neurons.take(~met)
         self.layers = (Layer(first.normal[:width], first.offset[:width]),)
-        self.points = CriticalPoints(np.zeros(len(rest.x), int), rest.x, rest.normal)
+        self.points = CriticalPoints.of(rest.x, normal=rest.normal)
         self.precision = state.precision or self.precision
         if state.refusal is not None:
             raise state.refusal
@@ -115,15 +124,11 @@ class Peeling:
         """Add the critical points of one more line that no known neuron explains."""
         kinks = self.ask(seek_kinks(origin[None], direction[None], grid[None]))
         self.lines += 1
-        x = origin + kinks.position[:, None] * direction
-        unknown = ~self.explains(base, signatures, CriticalPoints(np.zeros(len(x), int), x, x))
-        if not unknown.any():
-            return
-        none, walls = Neurons.none(len(origin), 1), np.ones(len(x), bool)
-        line = Line(origin, direction, kinks, walls, unknown)
-        new, _ = self.ask(normals(line, none, meet(none, kinks, origin, direction, 0.0, steady=False), self.precision))
-        fresh = CriticalPoints(np.full(len(new.x), self.lines), new.x, new.normal)
-        self.points = CriticalPoints(*(np.concatenate(pair) for pair in zip(self.points, fresh, strict=True)))
+        fresh = CriticalPoints.of(origin + kinks.position[:, None] * direction, self.lines)
+        unknown = ~self.explains(base, signatures, fresh)
+        self.searched[self.lines] = Line(origin, direction, kinks, np.ones_like(unknown), unknown)
+        pairs = zip(self.points, fresh, strict=True)
+        self.points = CriticalPoints(*(np.concatenate([old, new[unknown]]) for old, new in pairs))
 
     def next(self) -> bool:
         """Find the next layer and the signs of the last; whether any of it was found."""
@@ -200,9 +205,12 @@ class Peeling:
     def follow_from(
         self, base: Layers, starts: Int[np.ndarray, "point"], signatures: list[Signature]
     ) -> list[Signature]:
-        """What following the zero sets through these kinks shows of neurons not found before."""
+        """What following the zero sets through these points of one line shows of neurons not found before."""
+        x, normal, line = self.points.x[starts], self.points.normal[starts], int(self.points.line[starts[0]])
+        if line in self.searched:
+            x, normal = self.measure(self.searched[line], self.points.kink[starts])
         new: list[Signature] = []
-        walks = follow(self.victim.evaluate, base, self.points.x[starts], self.points.normal[starts], self.rng)
+        walks = follow(self.victim.evaluate, base, x, normal, self.rng)
         pairs = [(walk, signature(base, walk.trail)) for walk in walks if walk.alive and len(walk.trail.x) > 1]
         sound = [(walk, one) for walk, one in pairs if one is not None]
         # Of two that are the same neuron the one that met more stays.
@@ -210,6 +218,13 @@ class Peeling:
             if not any(_same(base, one, other) for other in signatures + new) and self.confirms(base, walk):
                 new.append(one)
         return new
+
+    def measure(self, line: Line, kinks: Int[np.ndarray, "chosen"]) -> tuple[np.ndarray, np.ndarray]:
+        """Some kinks of a line with their normals, of those where these could be measured."""
+        chosen, none = np.isin(np.arange(len(line.unknown)), kinks), Neurons.none(len(line.origin), 1)
+        met = meet(none, line.kinks, line.origin, line.direction, 0.0, steady=False)
+        neurons, _ = self.ask(normals(line._replace(unknown=chosen), none, met, self.precision))
+        return neurons.x, neurons.normal
 
     def confirms(self, base: Layers, walk: Walk) -> bool:
         """Whether the victim bends where it should, far from where the neuron was followed.

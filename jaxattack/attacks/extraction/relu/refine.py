@@ -6,10 +6,10 @@ At P such points, P above the number of neurons, with s_pk = 1 where neuron k is
 
     G_p = sum_k s_pk jump_k n_k^T + slope,
 
-linear in the products jump_k n_k^T: with one output one least squares over all p solves them together, and one more
-gives the offsets from the values. With several outputs the jumps are measured first, as the change of slope along a
-normal, at four points a neuron. Then the gradients of a point hold as many equations for the normals as there are
-outputs, and P may be that many times smaller.
+linear in the products jump_k n_k^T: one least squares over all p solves them together, and one more gives the offsets
+from the values. With several outputs the jumps are measured first, as the change of slope along a normal, at four
+points a neuron. Then the gradients of a point hold as many equations for the normals as there are outputs, and P may be
+that many times smaller.
 
 Carlini, Jagielski and Mironov 2020 refine by finding d + 1 points of every hyperplane by line search instead.
 """
@@ -52,17 +52,16 @@ def refine(
         value[part], gradient[part] = yield from differences(x[part], steps, noise)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         return None
-    if outputs == 1:
-        return _solve_one(function, x, on, value, gradient)
-    beside = astride(function, limits, rng)
-    values = yield beside.reshape(-1, x.shape[1])
-    with np.errstate(invalid="ignore"):
-        jump = _jumps(function, beside, values.reshape(*beside.shape[:2], outputs))
-    if not np.isfinite(jump).all():
-        return None
-    function = function._replace(jump=jump)
-    every = np.concatenate([x, beside.reshape(-1, x.shape[1])])
-    return _solve_many(function, gradient, on, every, np.concatenate([value, values]))
+    if outputs > 1:
+        beside = astride(function, limits, rng)
+        values = yield beside.reshape(-1, x.shape[1])
+        with np.errstate(invalid="ignore"):
+            jump = _jumps(function, beside, values.reshape(*beside.shape[:2], outputs))
+        if not np.isfinite(jump).all():
+            return None
+        function = function._replace(jump=jump)
+        x, value = np.concatenate([x, beside.reshape(-1, x.shape[1])]), np.concatenate([value, values])
+    return _solve(function, gradient, on, x, value)
 
 
 def points(function: PiecewiseLinear, limits: Limits, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
@@ -97,26 +96,8 @@ def longest_steps(
     behind = np.where(way < 0, -way, np.inf).min(axis=0)
     length = np.minimum(np.maximum(ahead, behind) / 2, np.linalg.norm(point))
     step = np.where(ahead >= behind, length, -length)
-    if np.isinf(limits.high):
-        return step
     change = step[:, None] * (((height > 0) * function.jump.T) @ function.normal + function.slope).T
     return step * limits.share(np.broadcast_to(function(point[None]), change.shape), change)
-
-
-def _solve_one(
-    function: PiecewiseLinear,
-    x: np.ndarray,
-    on: Bool[np.ndarray, "point neuron"],
-    value: np.ndarray,
-    gradient: np.ndarray,
-) -> PiecewiseLinear:
-    """One output: the products of jump and normal by one least squares, and those of jump and offset by another."""
-    pattern = np.column_stack([on, np.ones(len(x))])
-    product = np.linalg.lstsq(pattern, gradient[:, 0], rcond=None)[0]
-    rest = value[:, 0] - ((pattern @ product) * x).sum(axis=1)
-    level = np.linalg.lstsq(pattern, rest, rcond=None)[0]
-    jump = np.sign(function.jump[:, 0]) * np.linalg.norm(product[:-1], axis=1)
-    return PiecewiseLinear(product[:-1] / jump[:, None], level[:-1] / jump, jump[:, None], product[-1:], level[-1:])
 
 
 def astride(
@@ -131,15 +112,11 @@ def astride(
         foot = candidates - height[:, k : k + 1] * function.normal[k]
         others = np.delete(height - height[:, k : k + 1] * cosine[k], k, axis=1)
         room = np.abs(others / np.delete(cosine[k], k)).min(axis=1, initial=np.inf)
-        if np.isfinite(limits.high):
-            y = function(foot)
-            room *= limits.share(np.zeros_like(y), y) == 1
-        best = room.argmax()
+        y = function(foot)
+        best = np.where(limits.share(np.zeros_like(y), y) == 1, room, 0.0).argmax()
         width = min(room[best], np.linalg.norm(foot[best])) / 2
-        if np.isfinite(limits.high):
-            middle = function(foot[best][None])
-            ends = function(foot[best] + np.outer([-width, width], function.normal[k]))
-            width *= limits.share(np.broadcast_to(middle, ends.shape), ends - middle).min()
+        ends = function(foot[best] + np.outer([-width, width], function.normal[k]))
+        width *= limits.share(np.broadcast_to(y[best], ends.shape), ends - y[best]).min()
         probes[k] = foot[best] + np.outer([-1, -0.1, 0.1, 1], width * function.normal[k])
     return probes
 
@@ -152,20 +129,23 @@ def _jumps(
     return (y[:, 3] - y[:, 2]) / (t[:, 3] - t[:, 2]) - (y[:, 1] - y[:, 0]) / (t[:, 1] - t[:, 0])
 
 
-def _solve_many(
+def _solve(
     function: PiecewiseLinear, gradient: np.ndarray, on: np.ndarray, x: np.ndarray, value: np.ndarray
 ) -> PiecewiseLinear:
-    """Several outputs, jumps known: normals and slope from the gradients, then offsets and constant from the values."""
+    """Products of jump and normal, and the slope, from the gradients; then those of jump and offset from the values."""
     size = np.abs(function.jump).max(axis=0)
-    solution = np.linalg.lstsq(
-        _system(on, function.jump / size), (gradient / size[:, None]).reshape(-1, gradient.shape[2]), rcond=None
-    )[0]
-    neurons = len(function.offset)
+    system, target = _system(on, function.jump / size), (gradient / size[:, None]).reshape(-1, gradient.shape[2])
+    solution, neurons = np.linalg.lstsq(system, target, rcond=None)[0], len(function.offset)
     function = function._replace(normal=solution[:neurons], slope=solution[neurons:] * size[:, None])
-    rest = (value - function(x)) / size
-    solution = np.linalg.lstsq(_system(function.heights(x) > 0, function.jump / size), rest.ravel(), rcond=None)[0]
-    return function._replace(
-        offset=function.offset + solution[:neurons], constant=function.constant + solution[neurons:] * size
+    system, rest = _system(function.heights(x) > 0, function.jump / size), (value - function(x)) / size
+    solution = np.linalg.lstsq(system, rest.ravel(), rcond=None)[0]
+    length = np.linalg.norm(function.normal, axis=1)
+    return PiecewiseLinear(
+        function.normal / length[:, None],
+        (function.offset + solution[:neurons]) / length,
+        function.jump * length[:, None],
+        function.slope,
+        function.constant + solution[neurons:] * size,
     )
 
 
