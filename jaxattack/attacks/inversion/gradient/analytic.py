@@ -1,8 +1,8 @@
 """Records read off the gradient of a fully connected first layer, without any search.
 
 Of a layer W'x + b, the gradient at unit i's weights is that at its bias times x (Phong et al. 2018, section 3; Geiping et
-al. 2020, proposition 3.1): dW_i = db_i x. One record is exact, whatever follows the layer, and stays so over any
-local steps. Of a batch, dW_i / db_i is a mixture of the records that move unit i. Where a unit moves with one
+al. 2020, proposition 3.1): dW_i = db_i x. One record is exact, whatever follows the layer, and stays so over any local
+steps of gradient descent. Of a batch, dW_i / db_i is a mixture of the records that move unit i. Where a unit moves with one
 record alone, as with ReLU, it is that record, and two units that agree give it away (Boenisch et al. 2021). What
 no two units agree on is not found.
 
@@ -79,9 +79,12 @@ class Analytic:
             units of the box; NaN, with the middle of the box, for a record that was not found.
 
         Raises:
-            InputError: an update that is not of this victim, or a first layer that is something else.
+            InputError: an update that is not of this victim or is by Adam, or a first layer that is something else.
         """
         check_update(victim, updates)
+        local = updates.terms.local
+        if local and not local.optimizer.linear:
+            raise InputError("the users' optimizer has lost the ratios of gradients: search for the records instead.")
         layer = _first_layer(victim)
         kernel, bias = layer.kernel, layer.bias
         leaves = jax.tree.leaves(updates.gradient)

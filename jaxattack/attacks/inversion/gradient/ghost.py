@@ -6,8 +6,9 @@ arithmetic, and above all less memory, never to form it:
 
     <A^T D, G> = sum of D * (A G)          |A^T D|^2 = sum of (A A^T) * (D D^T)
 
-A kernel is found in the traced model where it is the right side of one product of matrices and is used nowhere else; every
-other parameter, and the kernel of a layer narrower than the batch, is differentiated as usual.
+A kernel is found in the traced model where it is the right side of one product of matrices, is used nowhere else and holds
+most of the parameters. Every other parameter, and the kernel of a layer narrower than the batch, is differentiated as usual:
+its distance is taken of differences, which keep the digits that inner products round away.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from jax.core import eval_jaxpr
 from jax.extend.core import ClosedJaxpr, Literal
 from jaxtyping import Float
 
-from jaxattack.attacks.inversion.gradient.matching import dot
+from jaxattack.attacks.inversion.gradient.matching import direction_distance, dot, half_squared, length, root
 from jaxattack.types import Model, Variables
 
 
-def products(
+def cosine(
     model: Model,
     variables: Variables,
     x: Float[jax.Array, "record *feature"],
     target: Float[jax.Array, "record cls"],
     sent: Any,
-) -> tuple[Float[jax.Array, ""], Float[jax.Array, ""]]:
-    """<g, sent> and <g, g> of the gradient g of the mean cross-entropy.
+) -> Float[jax.Array, ""]:
+    """`matching.cosine` of the gradient of the mean cross-entropy and what was sent.
 
     Args:
         model: whose parameters are differentiated.
@@ -60,16 +61,19 @@ def products(
     bumps = {place: jnp.zeros(traced.jaxpr.eqns[place].outvars[0].aval.shape, x.dtype) for place in dense}
     (plain, leaving), entering = jax.grad(loss, argnums=(0, 1), has_aux=True)([leaves[n] for n in others], bumps)
     targets = jax.tree.leaves(sent)
-    inner, own = dot(plain, [targets[number] for number in others]), dot(plain, plain)
-    for place, number in dense.items():
-        a, d = entering[place], leaving[place]
-        inner += jnp.vdot(d, a @ targets[number])
-        own += jnp.vdot(a @ a.T, d @ d.T)
-    return inner, own
+    factors = [(entering[place], leaving[place], targets[number]) for place, number in dense.items()]
+    own = [jnp.vdot(a @ a.T, d @ d.T) for a, d, _ in factors]
+    norm, sent_norm = root(sum(own, dot(plain, plain))), length(sent)
+    half = half_squared(plain, norm, [targets[number] for number in others], sent_norm)
+    for (a, d, kernel), square in zip(factors, own, strict=True):
+        inner = jnp.vdot(d, a @ kernel) / (norm * sent_norm)
+        half += (square / norm**2 + jnp.vdot(kernel, kernel) / sent_norm**2) / 2 - inner
+    return direction_distance(norm, half)
 
 
 def _dense(traced: ClosedJaxpr, parameters: int, records: int) -> dict[int, int]:
-    """Where a kernel of a wide dense layer is used, and its number among the parameters."""
+    """Where the kernel of a wide dense layer that holds most parameters is used, and its number among them."""
+    most = sum(var.aval.size for var in traced.jaxpr.invars[:parameters]) / 2
     numbers = {var: number for number, var in enumerate(traced.jaxpr.invars[:parameters])}
     read = [var for eqn in traced.jaxpr.eqns for var in eqn.invars if not isinstance(var, Literal)]
     kernels = {}
@@ -83,6 +87,7 @@ def _dense(traced: ClosedJaxpr, parameters: int, records: int) -> dict[int, int]
             and right in numbers
             and read.count(right) == 1
             and left.aval.shape[0] == records < right.aval.shape[0]
+            and right.aval.size > most
         ):
             kernels[place] = numbers[right]
     return kernels

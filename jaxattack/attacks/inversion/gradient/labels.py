@@ -38,21 +38,24 @@ def recover_labels(victim: WhiteBox, update: Update, *, seed: int = 0) -> Int[np
         The labels.
 
     Raises:
-        InputError: a network whose last layer has no bias, and an update of several records; or one without any layer that
-            is known to be the last.
+        InputError: an update of several records by Adam, or of a network whose last layer has no bias; or a network
+            without any layer that is known to be the last.
     """
     if update.label is not None:
         return update.label
+    local, records = update.terms.local, update.terms.records
+    if local and not local.optimizer.linear and records > 1:
+        raise InputError("the users' optimizer keeps signs and no counts of labels: give them as the update's label.")
     gradient = [np.asarray(leaf) for leaf in jax.tree.leaves(update.gradient)]
     low, high = victim.inputs.low, victim.inputs.high
     probes = np.random.default_rng(seed).uniform(low, high, (PROBES, *low.shape)).astype(np.float32)
     bias, kernel = last_layer(victim, probes[:1])
     if bias is not None:
-        if update.terms.records == 1:
+        if records == 1:
             return gradient[bias].argmin(axis=1)[:, None]
         mean = np.asarray(_mean_prediction(victim.model, victim.variables, probes))
-        return np.stack([_count(mean - row, update.terms.records) for row in gradient[bias]])
-    if kernel is None or update.terms.records > 1 or victim.classes == 2:
+        return np.stack([_count(mean - row, records) for row in gradient[bias]])
+    if kernel is None or records > 1 or victim.classes == 2:
         raise InputError(
             "the victim's last layer has no bias to read these labels off: give them as the update's label."
         )

@@ -4,8 +4,8 @@ A lane is one restart for one user. A compiled program takes a chunk of lanes th
 several users, and every lane keeps the best it has been at. A lane draws its start from the seed, its user and its restart, so
 that results depend neither on the chunk nor on what else is searched for, but for rounding.
 
-One gradient by its cosine needs two inner products of it alone, which `ghost` takes without the gradient. Restarts of a
-user share what was sent, and their inner products with it become one product of matrices.
+Of a wide dense layer's gradient the cosine needs two inner products alone, which `ghost` takes without the gradient. Restarts
+of a user share what was sent, and their inner products with it become one product of matrices.
 
 The search moves in coordinates in which every feature runs from -2 to 2, about those of standardised pictures, for which
 the published rates are meant.
@@ -22,8 +22,8 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.inversion.gradient.ghost import products
-from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance, apart, dot, statistics, total_variation
+from jaxattack.attacks.inversion.gradient import ghost
+from jaxattack.attacks.inversion.gradient.matching import DISTANCES, Distance, statistics, total_variation
 from jaxattack.attacks.inversion.gradient.update import Terms, Update, simulate
 from jaxattack.models.conv import using
 from jaxattack.types import InputError, Inputs, Model, Progress, WhiteBox
@@ -198,7 +198,7 @@ def _lane(problem: Problem, plan: Plan, context: Any, key: Any) -> tuple[Any, ..
 
     def distance(x, target):
         if plan.distance == "cosine" and problem.terms.local is None and not problem.terms.training:
-            return apart(*products(problem.model, variables, x, target, sent), dot(sent, sent)), rest
+            return ghost.cosine(problem.model, variables, x, target, sent), rest
         gradient, after = simulate(problem.model, problem.terms, variables, x, target)
         return DISTANCES[plan.distance](gradient, sent), after
 

@@ -1,7 +1,7 @@
 """What users of federated learning send, and how they make it.
 
 In FedSGD a user sends the gradient of the mean cross-entropy of its records; in FedAvg (McMahan et al. 2017) it takes some
-steps of gradient descent on its own and sends by how much the parameters changed. The server, or whoever listens, knows
+steps of an optimiser on its own (`local`) and sends by how much the parameters changed. The server, or whoever listens, knows
 the parameters that were sent out, the number of records and the local schedule: everything but the records.
 
 `simulate` is what an honest user computes and what an attacker computes of records that it made up: the same
@@ -19,28 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from jaxattack.attacks.inversion.gradient.local import PLAIN, Adam, Local, Sgd
 from jaxattack.types import InputError, Model, Variables, WhiteBox, config
-
-
-@config
-class Local:
-    """Plain gradient descent of a user over its records in their order, from the first again when all were seen.
-
-    Attributes:
-        steps: at least 1.
-        learning_rate: above 0.
-        batch: records a step.
-    """
-
-    steps: int
-    learning_rate: float
-    batch: int
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1:
-            raise InputError(f"steps is {self.steps} and batch is {self.batch}: a user takes at least 1 of each.")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate is {self.learning_rate}: give a rate above 0.")
 
 
 @config
@@ -70,8 +50,7 @@ class Terms:
     @property
     def batches(self) -> Int[np.ndarray, "step batch"]:
         """The records of each step."""
-        steps, batch = (self.local.steps, self.local.batch) if self.local else (1, self.records)
-        return np.arange(steps * batch).reshape(steps, batch) % self.records
+        return self.local.batches(self.records) if self.local else np.arange(self.records)[None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,9 +77,8 @@ class Update:
 
     @property
     def gradient(self) -> Any:
-        """The mean gradient over the local steps, to first order in the learning rate."""
-        local = self.terms.local
-        scale = -1 / (local.steps * local.learning_rate) if local else 1.0
+        """The mean gradient over the local steps, to first order in the learning rate; of Adam, its mean sign."""
+        scale = -1 / self.terms.local.reach if self.terms.local else 1.0
         return jax.tree.map(lambda leaf: np.asarray(leaf) * np.float32(scale), self.sent)
 
 
@@ -140,15 +118,19 @@ def simulate(model: Model, terms: Terms, variables: Variables, x: Any, target: A
     if local is None:
         return mean_gradient(model, variables, x, target, terms.training)
 
+    optimizer = local.optimizer.transformation()
+
     def step(state, rows):
-        change, rest = state
+        change, rest, moments = state
         # The change is summed by itself: the difference of two large parameters would lose its digits.
         now = Variables(jax.tree.map(jnp.add, variables.params, change), rest)
         gradient, rest = mean_gradient(model, now, x[rows], target[rows], terms.training)
-        return (jax.tree.map(lambda c, g: c - local.learning_rate * g, change, gradient), rest), None
+        direction, moments = optimizer.update(gradient, moments)
+        return (jax.tree.map(lambda c, d: c - local.learning_rate * d, change, direction), rest, moments), None
 
-    start = jax.tree.map(jnp.zeros_like, variables.params), variables.rest
-    return jax.lax.scan(step, start, jnp.asarray(terms.batches))[0]
+    zero = jax.tree.map(jnp.zeros_like, variables.params)
+    change, rest, _ = jax.lax.scan(step, (zero, variables.rest, optimizer.init(zero)), jnp.asarray(terms.batches))[0]
+    return change, rest
 
 
 def gradient_of(
@@ -180,6 +162,7 @@ def federated_update(
     steps: int,
     learning_rate: float,
     batch: int,
+    optimizer: Sgd | Adam = PLAIN,
     training: bool = False,
 ) -> Update:
     """By how much each user's local steps change the parameters, as its honest owner computes it.
@@ -188,15 +171,16 @@ def federated_update(
         victim: the shared model.
         x: the private records, in the units of ``victim.inputs``, in the order in which they are trained on.
         y: their labels.
-        steps: of gradient descent.
+        steps: that each user takes.
         learning_rate: of each.
         batch: records a step.
+        optimizer: of the users.
         training: see `Terms`.
 
     Raises:
         InputError: records or labels that do not fit the victim or one another, or a schedule out of range.
     """
-    local = Local(steps=steps, learning_rate=learning_rate, batch=batch)
+    local = Local(steps=steps, learning_rate=learning_rate, batch=batch, optimizer=optimizer)
     return _update(victim, x, y, Terms(records=_records(victim, x, y), local=local, training=training))
 
 

@@ -1,4 +1,4 @@
-"""Inner products of gradients that are never formed."""
+"""The cosine of gradients that are never formed whole."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import jaxattack as ja
-from jaxattack.attacks.inversion.gradient.ghost import products
-from jaxattack.attacks.inversion.gradient.matching import dot
+from jaxattack.attacks.inversion.gradient import matching
+from jaxattack.attacks.inversion.gradient.ghost import cosine
 from jaxattack.attacks.inversion.gradient.update import mean_gradient
 from jaxattack.models.conv import using
 from jaxattack.types import Model, Variables
@@ -28,31 +28,39 @@ def _case(model, shape):
 @pytest.mark.parametrize(
     ("name", "shape"), [("softmax", (64,)), ("mlp:32-16", (64,)), ("mlp:2", (8, 8, 1)), ("lenet:2", (8, 8, 1))]
 )
-def test_they_are_those_of_the_gradient_and_so_are_their_derivatives(name, shape):
+def test_it_is_that_of_the_gradient_and_so_is_its_derivative(name, shape):
     model = ja.models.build(name, shape, 10, activation="tanh")
     variables, x, target, sent = _case(model, shape)
 
     def formed(x):
-        g = mean_gradient(model, variables, x, target, False)[0]
-        return dot(g, sent), dot(g, g)
+        return matching.cosine(mean_gradient(model, variables, x, target, False)[0], sent)
 
     def ghost(x):
-        return products(model, variables, x, target, sent)
+        return cosine(model, variables, x, target, sent)
 
-    def look(pair):
-        with using("lax"):
-            return jax.jit(lambda x: (pair(x), jax.grad(lambda x: pair(x)[0] + 3 * pair(x)[1])(x)))(x)
-
-    for found, wanted in zip(jax.tree.leaves(look(ghost)), jax.tree.leaves(look(formed)), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
+    with using("lax"):
+        found, wanted = (jax.jit(jax.value_and_grad(distance))(x) for distance in (ghost, formed))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-def test_the_gradient_of_one_record_has_the_norm_of_its_two_factors():
+def test_softmax_of_one_record_in_closed_form():
     model = ja.models.build("softmax", (5,), 10)
     variables, x, target, sent = _case(model, (5,))
-    _, own = products(model, variables, x[:1], target[:1], sent)
     left = jax.nn.softmax(model.apply(variables, x[:1])) - target[:1]
-    np.testing.assert_allclose(own, (left**2).sum() * ((x[:1] ** 2).sum() + 1), rtol=1e-5)
+    gradient = {"kernel": x[:1].T @ left, "bias": left[0]}
+    wanted = jax.tree.unflatten(jax.tree.structure(sent), [gradient["bias"], gradient["kernel"]])
+    assert jax.tree.map(jnp.shape, wanted) == jax.tree.map(jnp.shape, sent)
+    np.testing.assert_allclose(
+        cosine(model, variables, x[:1], target[:1], sent), matching.cosine(wanted, sent), rtol=1e-5
+    )
+
+
+def test_the_same_direction_at_another_length_is_at_no_distance():
+    model = ja.models.build("mlp:4-4", (5,), 10)
+    variables, x, target, _ = _case(model, (5,))
+    sent = jax.tree.map(lambda leaf: 3 * leaf, mean_gradient(model, variables, x, target, False)[0])
+    assert cosine(model, variables, x, target, sent) < 1e-12
 
 
 def test_a_kernel_that_is_used_twice_is_differentiated_as_usual():
@@ -66,13 +74,13 @@ def test_a_kernel_that_is_used_twice_is_differentiated_as_usual():
         return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(apply(Variables(params, {}), x)), axis=-1))
 
     g = jax.grad(loss)(variables.params)
-    np.testing.assert_allclose(products(model, variables, x, target, sent), (dot(g, sent), dot(g, g)), rtol=1e-4)
+    np.testing.assert_allclose(cosine(model, variables, x, target, sent), matching.cosine(g, sent), rtol=1e-4)
 
 
 def test_no_gradient_of_a_wide_kernel_is_formed():
     model = ja.models.build("mlp:7", (1000,), 10)
     variables, x, target, sent = _case(model, (1000,))
-    traced = jax.make_jaxpr(lambda x: products(model, variables, x, target, sent))(x)
+    traced = jax.make_jaxpr(lambda x: cosine(model, variables, x, target, sent))(x)
     shapes = [out.aval.shape for eqn in traced.jaxpr.eqns for out in eqn.outvars]
     assert (1000, 7) not in shapes
     assert (7, 1000) not in shapes

@@ -8,6 +8,7 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 from sklearn.datasets import load_digits
@@ -16,8 +17,10 @@ import jaxattack as ja
 from jaxattack.attacks.inversion.gradient import (
     ATTACKS,
     DLG,
+    Adam,
     Analytic,
     InvertingGradients,
+    Sgd,
     Terms,
     Update,
     federated_update,
@@ -72,19 +75,39 @@ def test_a_gradient_is_what_the_formulas_of_the_network_give():
     np.testing.assert_allclose(got_first["kernel"][0], x[0].T @ back, atol=1e-6)
 
 
-def test_a_federated_update_is_the_change_of_a_loop_over_the_records_in_their_order():
-    box = victim()
+OPTIMIZERS = {
+    "sgd": (Sgd(), optax.sgd(0.05)),
+    "momentum": (Sgd(momentum=0.9), optax.sgd(0.05, momentum=0.9)),
+    "nesterov": (Sgd(momentum=0.9, nesterov=True), optax.sgd(0.05, momentum=0.9, nesterov=True)),
+    "adam": (Adam(), optax.adam(0.05)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_federated_update_is_the_change_of_a_loop_over_the_records_in_their_order(name):
+    box, (client, change) = victim(), OPTIMIZERS[name]
     x, y = private(2, 3)
-    update = federated_update(box, x, y, steps=4, learning_rate=0.05, batch=2)
+    update = federated_update(box, x, y, steps=4, learning_rate=0.05, batch=2, optimizer=client)
     for user in range(2):
         params = box.variables.params
+        state = change.init(params)
         for rows in ([0, 1], [2, 0], [1, 2], [0, 1]):
             now = replace(box, variables=Variables(params, box.variables.rest))
-            step = gradient_of(now, x[user : user + 1, rows], y[user : user + 1, rows]).sent
-            params = jax.tree.map(lambda p, g: p - 0.05 * g[0], params, step)
+            gradient = gradient_of(now, x[user : user + 1, rows], y[user : user + 1, rows]).sent
+            step, state = change.update(jax.tree.map(lambda leaf: leaf[0], gradient), state, params)
+            params = optax.apply_updates(params, step)
         changed = jax.tree.map(jnp.subtract, params, box.variables.params)
-        for found, wanted in zip(jax.tree.leaves(update.sent), jax.tree.leaves(changed), strict=True):
-            np.testing.assert_allclose(found[user], wanted, atol=1e-6)
+        mine = jax.tree.map(lambda leaf, user=user: jnp.asarray(leaf[user]), update.sent)
+        assert squared(mine, changed) < 1e-8
+        assert cosine(mine, changed) < 1e-8
+
+
+def test_the_gradient_behind_momentum_is_in_its_own_units():
+    box, (x, y) = victim(), private(1, 2)
+    for client in (Sgd(momentum=0.5), Sgd(momentum=0.5, nesterov=True)):
+        found = federated_update(box, x, y, steps=3, learning_rate=1e-5, batch=2, optimizer=client).gradient
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(gradient_of(box, x, y).sent), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-5)
 
 
 def test_one_local_step_on_all_records_is_the_gradient():
@@ -331,12 +354,36 @@ def test_the_records_of_a_batch_are_found_in_some_order():
         assert found.target[mine][order].tolist() == y[user].tolist()
 
 
-def test_the_record_behind_local_steps_is_found():
-    box = victim()
+def features_of_64() -> WhiteBox:
+    """A last layer that is trained on features which are not: a client that fine-tunes."""
+    rng = np.random.default_rng(0)
+    mixture = rng.normal(size=(64, 512)).astype(np.float32) / 4
+    params = {"kernel": rng.normal(size=(512, 10)).astype(np.float32) / 20, "bias": np.zeros(10, np.float32)}
+
+    def apply(variables, x):
+        return jnp.tanh((x - 0.5) @ mixture) @ variables.params["kernel"] + variables.params["bias"][None]
+
+    model = Model(lambda key: Variables(params, {}), apply, lambda v, x, key: (apply(v, x), v.rest))
+    return WhiteBox(model=model, variables=Variables(params, {}), inputs=ja.Inputs.box(0, 1, (64,)), classes=10)
+
+
+@pytest.mark.parametrize("client", [Sgd(), Sgd(momentum=0.9), Adam()])
+def test_the_record_behind_local_steps_is_found(client):
+    box = features_of_64()
     x, y = private(2, 1)
-    update = federated_update(box, x, y, steps=3, learning_rate=0.1, batch=1)
-    found = InvertingGradients(steps=400, restarts=2)(box, update)
+    update = federated_update(box, x, y, steps=3, learning_rate=0.01, batch=1, optimizer=client)
+    found = InvertingGradients(steps=300, restarts=2)(box, update)
     assert (decibels(found.x, x[:, 0]) > 20).all()
+    assert found.target.tolist() == y[:, 0].tolist()
+
+
+def test_what_adam_does_not_keep_is_not_read_off():
+    box = victim()
+    update = federated_update(box, *private(1, 2), steps=1, learning_rate=0.01, batch=2, optimizer=Adam())
+    with pytest.raises(InputError, match="signs and no counts"):
+        recover_labels(box, update)
+    with pytest.raises(InputError, match="lost the ratios"):
+        Analytic()(box, update)
 
 
 class Normalised(nnx.Module):
