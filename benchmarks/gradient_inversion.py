@@ -1,6 +1,7 @@
 """Gradient inversion against a PyTorch loop on the same weights, images and objective.
 
     python benchmarks/gradient_inversion.py [--data cifar10.npz] [--restarts 2] [--steps 1000] [--out gradient_inversion.json]
+    python benchmarks/gradient_inversion.py --data cifar10.npz --images 8 --steps 400 --peers /elsewhere/bin/python [--out ...]
 
 Figures to reach: 5 times the PyTorch loop for a multilayer perceptron and 4 times for a small convolutional network, in
 CPU-seconds, at equal PSNR or better. The attack is Inverting Gradients: 1 - cosine, total variation, Adam on signs, a tenth of
@@ -10,6 +11,11 @@ the rate after 3/8, 5/8 and 7/8 of the steps, box constraint, labels known. Rows
     jit a step     the same loop in JAX with a compiled step
     one scanned    images and restarts one after the other, all steps of one compiled together
     batch          the package: all of them at once
+
+With ``--peers``, the python of an environment with breaching and torch, the package and breaching are compared instead, and the
+rest of the file that ``--out`` names stays: the LeNet, one restart, total variation weighed 1e-6, as Geiping et al. 2020 do for
+CIFAR-10. The weight is of pictures as the attack sees them, so that it means two things: pictures normalised to -2 to 2, as the
+paper has them and the package always, or left from 0 to 1, where the same weight counts a quarter.
 
 Seconds are CPU-seconds of this process after compiling; PSNR is of the best restart of each image by its objective, the mean
 over images. Without ``--data`` (x: uint8 [record, 32, 32, 3]) images are cut out of the photographs of scikit-learn.
@@ -22,6 +28,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,7 +52,10 @@ from jaxattack.audit.environment import device
 from jaxattack.types import Model, WhiteBox
 
 SHAPE, CLASSES, TV, RATE = (32, 32, 3), 10, 1e-3, 0.1
-STRIDES = (2, 2, 1)
+PAPER_TV = 1e-6
+
+NORMALISATIONS = {"-2 to 2": (0.5, 0.25), "0 to 1": (0.0, 1.0)}
+"""Of pictures before breaching sees them: mean and deviation, by where they then lie."""
 
 
 def victim(name: str) -> WhiteBox:
@@ -81,24 +92,25 @@ def torch_network(name: str, params: Any) -> Any:
     from torch import nn
 
     if name == "lenet":
-        layers: list[Any] = []
-        for a, stride in zip((3, 12, 12), STRIDES, strict=True):
-            layers += [nn.Conv2d(a, 12, 5, stride, 2), nn.Sigmoid()]
-        net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(768, CLASSES))
-        head = np.asarray(params["head"]["kernel"]).reshape(8, 8, 12, CLASSES).transpose(3, 2, 0, 1)
-        weights = [np.asarray(params["convs"][i]["kernel"]).transpose(3, 2, 0, 1) for i in range(3)]
-        weights.append(head.reshape(CLASSES, -1))
-        biases = [params["convs"][i]["bias"] for i in range(3)] + [params["head"]["bias"]]
-    else:
-        net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 128), nn.Tanh(), nn.Linear(128, CLASSES))
-        # Channels come first in PyTorch's pictures.
-        first = np.asarray(params["layers"][0]["kernel"]).reshape(32, 32, 3, 128).transpose(3, 2, 0, 1).reshape(128, -1)
-        weights = [first, np.asarray(params["layers"][1]["kernel"]).T]
-        biases = [params["layers"][i]["bias"] for i in range(2)]
-    flat = [each for pair in zip(weights, biases, strict=True) for each in pair]
+        from gradient_inversion_peer import lenet
+
+        return lenet(tensors(params))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 128), nn.Tanh(), nn.Linear(128, CLASSES))
+    # Channels come first in PyTorch's pictures.
+    first = np.asarray(params["layers"][0]["kernel"]).reshape(32, 32, 3, 128).transpose(3, 2, 0, 1).reshape(128, -1)
+    weights = [first, np.asarray(params["layers"][1]["kernel"]).T]
+    flat = [each for i, kernel in enumerate(weights) for each in (kernel, params["layers"][i]["bias"])]
     for parameter, value in zip(net.parameters(), flat, strict=True):
         parameter.data = torch.from_numpy(np.array(value))
     return net
+
+
+def tensors(params: Any) -> list[np.ndarray]:
+    """Weights and biases of the LeNet in PyTorch's order and shapes."""
+    head = np.asarray(params["head"]["kernel"]).reshape(8, 8, 12, CLASSES).transpose(3, 2, 0, 1)
+    weights = [np.asarray(params["convs"][i]["kernel"]).transpose(3, 2, 0, 1) for i in range(3)]
+    biases = [np.asarray(layer["bias"]) for layer in (*(params["convs"][i] for i in range(3)), params["head"])]
+    return [each for pair in zip([*weights, head.reshape(CLASSES, -1)], biases, strict=True) for each in pair]
 
 
 def torch_loop(net: Any, x: np.ndarray, y: np.ndarray, steps: int, restarts: int) -> np.ndarray:
@@ -207,6 +219,7 @@ def timed(
         "cpu_seconds": {"median": float(np.median(cpu)), "least": min(cpu), "most": max(cpu), "n": repeats},
         "wall_seconds": float(np.median(wall)),
         "psnr": psnr(found, truth),
+        "pictures": found,
     }
 
 
@@ -248,7 +261,80 @@ def compare(name: str, x: np.ndarray, y: np.ndarray, steps: int, restarts: int, 
         timed("batch", lambda: attack(box, update).x, x, repeats, lambda: attack(box, update)),
     ]
     baseline = rows[0]["cpu_seconds"]["median"]
+    for row in rows:
+        del row["pictures"]
     return [{"network": name, **row, "speedup": baseline / row["cpu_seconds"]["median"]} for row in rows]
+
+
+def peers(python: str, x: np.ndarray, y: np.ndarray, steps: int, repeats: int) -> dict[str, Any]:
+    """The package and breaching on the LeNet: PSNR of the same pictures, and CPU-seconds."""
+    box = victim("lenet")
+    update = replace(gradient_of(box, x[:, None], y[:, None]), label=y[:, None])
+    weights: Any = {f"w{number}": value for number, value in enumerate(tensors(box.variables.params))}
+    settings = [(PAPER_TV, *normalisation) for normalisation in NORMALISATIONS.values()]
+    with tempfile.TemporaryDirectory() as folder:
+        problem, result = Path(folder) / "problem.npz", Path(folder) / "peer.json"
+        np.savez(problem, x=x, y=y, steps=steps, rows=settings, **weights)
+        command = [python, Path(__file__).with_name("gradient_inversion_peer.py"), problem, result]
+        subprocess.run(command, check=True, timeout=3600)
+        theirs = json.loads(result.read_text())
+    rows = []
+    for name, peer in zip(NORMALISATIONS, theirs["rows"], strict=True):
+        # The search's own coordinates run from -2 to 2.
+        attack = InvertingGradients(steps=steps, tv=PAPER_TV / (4 * peer["deviation"]), learning_rate=RATE, restarts=1)
+        own = timed(
+            "batch", partial(_reconstruct, attack, box, update), x, repeats, partial(_reconstruct, attack, box, update)
+        )
+        each = np.array([psnr(one[None], truth[None]) for one, truth in zip(own.pop("pictures"), x, strict=True)])
+        gain = each - peer["psnr"]
+        rows.append(
+            {
+                "pictures": name,
+                "tv": peer["tv"],
+                "package": {**_spread(each), "cpu_seconds": own["cpu_seconds"]["median"]},
+                "breaching": {**_spread(np.array(peer["psnr"])), "cpu_seconds": peer["cpu_seconds"]},
+                "gain": _spread(gain),
+                "speedup": peer["cpu_seconds"] / own["cpu_seconds"]["median"],
+            }
+        )
+    return {
+        "steps": steps,
+        "pictures": len(x),
+        "rows": rows,
+        "versions": theirs["versions"],
+        "environment": environment(),
+    }
+
+
+def _reconstruct(attack: InvertingGradients, box: WhiteBox, update: Update) -> np.ndarray:
+    return attack(box, update).x
+
+
+def _spread(values: np.ndarray) -> dict[str, Any]:
+    """Decibels: each, their mean, and the standard error of the mean."""
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return {"psnr": values.round(2).tolist(), "mean": float(values.mean()), "error": error}
+
+
+def show_peers(found: dict[str, Any]) -> None:
+    """Print the comparison."""
+    table = Table(title=f"{found['pictures']} pictures, {found['steps']} steps, LeNet")
+    for heading in (
+        "pictures",
+        "tv",
+        "package, dB",
+        "breaching, dB",
+        "gain, dB",
+        "package, CPU-s",
+        "breaching, CPU-s",
+        "speed-up",
+    ):
+        table.add_column(heading)
+    for row in found["rows"]:
+        decibels = [f"{row[key]['mean']:.1f} ± {row[key]['error']:.1f}" for key in ("package", "breaching", "gain")]
+        seconds = [f"{row[key]['cpu_seconds']:.1f}" for key in ("package", "breaching")]
+        table.add_row(row["pictures"], f"{row['tv']:g}", *decibels, *seconds, f"{row['speedup']:.1f}")
+    Console(width=max(Console().width, 120)).print(table)
 
 
 def environment() -> dict[str, Any]:
@@ -280,6 +366,13 @@ def show(rows: list[dict[str, Any]], where: dict[str, Any], size: str) -> None:
     Console(width=max(Console().width, 120)).print(table)
 
 
+def write(out: Path | None, figures: dict[str, Any]) -> None:
+    """Put figures into the file, which keeps those of the other command."""
+    if out:
+        before = json.loads(out.read_text()) if out.exists() else {}
+        out.write_text(json.dumps({**before, **figures}, indent=1) + "\n")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="Gradient inversion against a PyTorch loop.")
@@ -289,9 +382,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3, help="of the last row")
     parser.add_argument("--networks", nargs="+", default=["mlp", "lenet"], choices=["mlp", "lenet"])
+    parser.add_argument("--peers", help="the python of an environment with breaching and torch")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     options = parser.parse_args()
     x, y = pictures(options.data, options.images)
+    if options.peers:
+        found = peers(options.peers, x, y, options.steps, options.repeats)
+        show_peers(found)
+        write(options.out, {"breaching": found})
+        return
     rows = [
         row
         for name in options.networks
@@ -299,8 +398,7 @@ def main() -> None:
     ]
     where = environment()
     show(rows, where, f"{options.images} images x {options.restarts} restarts x {options.steps} steps")
-    if options.out:
-        options.out.write_text(json.dumps({"rows": rows, "environment": where}, indent=1) + "\n")
+    write(options.out, {"rows": rows, "environment": where})
 
 
 if __name__ == "__main__":
