@@ -9,7 +9,7 @@ The equations of f(x) = sum_j a_j act(w_j.x + b_j) + c have, at any x,
    diagonal in the basis dual to the weights: the eigenvectors of M_1 M_2^-1, for two random mixtures M, are the w_j up to
    scale (Jennrich's algorithm).
 3. The coefficients a_jk act'(z_j) and a_jk act''(z_j) then tell the scale of w_j, b_j and a_j of each unit by itself: a
-   fit of two unknowns.
+   search in two unknowns.
 
 With k equations a query this takes (h / k + 1) (d + 1) + h (h + 3) / 2 queries, so h < d is needed. What is found is a
 start for least squares; coarse answers (float32) are asked for to both sides, twice the queries, and show fewer digits.
@@ -23,35 +23,27 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import least_squares
+from scipy.special import expit
 
-from jaxattack.attacks.extraction.equations.tape import Steps
 from jaxattack.types import BudgetSpent
 
 Ask = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query equation"]]
 """Queries in -1..1 -> the equations."""
 
-Unit = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""z -> act(z), act'(z), act''(z)."""
+COARSE, WIDER = 1e-9, 100.0
+"""Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart."""
 
 GAP = 30.0
 MIXTURES = 50
 OFF_DIAGONAL = 0.1
 HESSIANS = 3
-_SCALES, _SHIFTS = np.geomspace(0.03, 30, 60), np.linspace(-6, 6, 121)
-_REFINED, _APART = 5, 60
-_BENDS = 0.01
+SCALES, SHIFTS = np.meshgrid(np.geomspace(0.03, 30, 60), np.linspace(-6, 6, 121), indexing="ij")
+BENDS = 0.01
 """Second differences have fewer digits than first ones, and count for so much."""
 
 
 class Hidden(NamedTuple):
-    """The hidden layer and what reads it, in the coordinates of the queries.
-
-    Attributes:
-        weight: Float["neuron feature"].
-        bias: Float["neuron"].
-        output: Float["equation neuron"].
-        offset: Float["equation"].
-    """
+    """The hidden layer and what reads it, in the coordinates of the queries."""
 
     weight: Float[np.ndarray, "neuron feature"]
     bias: Float[np.ndarray, "neuron"]
@@ -60,33 +52,46 @@ class Hidden(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Where derivatives are taken.
-
-    Attributes:
-        x: Float["point feature"], further than two steps within -1..1.
-        y: Float["point equation"].
-    """
+    """Where derivatives are taken: queries further than two steps within -1..1, their equations, and the gradients."""
 
     x: Float[np.ndarray, "point feature"]
     y: Float[np.ndarray, "point equation"]
-
-
-class Slopes(NamedTuple):
-    """Gradients.
-
-    Attributes:
-        at: where they were taken.
-        gradient: Float["point feature equation"].
-    """
-
-    at: Points
     gradient: Float[np.ndarray, "point feature equation"]
 
 
-def tanh_unit(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """tanh and its derivatives."""
-    t = np.tanh(z)
-    return t, 1 - t**2, -2 * t * (1 - t**2)
+class Steps(NamedTuple):
+    """How far apart queries of a difference are, by the noise of an equation."""
+
+    noise: float
+
+    @property
+    def central(self) -> bool:
+        """Whether answers are so coarse that differences are taken to both sides."""
+        return self.noise > COARSE
+
+    @property
+    def first(self) -> float:
+        """The step of a first difference at which its error and that of rounding are about equal."""
+        return (3 * self.noise) ** (1 / 3) if self.central else 2 * (WIDER * self.noise) ** 0.5
+
+    @property
+    def second(self) -> float:
+        """The same of a second difference."""
+        return (48 * self.noise) ** 0.25 if self.central else (8 * WIDER * self.noise) ** (1 / 3)
+
+    @property
+    def error(self) -> float:
+        """About how far off a first difference is."""
+        return self.first**2 if self.central else self.first
+
+
+def derivatives(activation: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """act(z), act'(z) and act''(z) of tanh or sigmoid."""
+    if activation == "tanh":
+        t = np.tanh(z)
+        return t, 1 - t**2, -2 * t * (1 - t**2)
+    s = expit(z)
+    return s, s * (1 - s), s * (1 - s) * (1 - 2 * s)
 
 
 def fewest(features: int, equations: int, hidden: int, coarse: bool) -> int:
@@ -95,58 +100,41 @@ def fewest(features: int, equations: int, hidden: int, coarse: bool) -> int:
     return points + sides * (points * features + hidden * (hidden + 3) // 2)
 
 
-def slopes(
-    ask: Ask, points: Callable[[int], Points], steps: Steps, hidden: int | None
-) -> tuple[Slopes, Float[np.ndarray, "feature neuron"] | None]:
+def gradients(
+    ask: Ask, draw: Callable[[int], tuple[np.ndarray, np.ndarray]], steps: Steps, hidden: int | None
+) -> tuple[Points, Float[np.ndarray, "feature neuron"] | None]:
     """Gradients at as many points as show the rank of their span, and an orthonormal basis of it: that of the weights.
 
-    The basis is None where the span is the whole space, or answers are no equations.
-
-    Args:
-        ask: answers queries in -1..1; NaN where it cannot.
-        points: so many -> points and the equations there.
-        steps: of differences.
-        hidden: how many units; None to find out.
-
-    Raises:
-        BudgetSpent: before they were asked.
+    The basis is None where the span is the whole space, or answers are no equations. ``draw`` makes so many points, with the
+    equations there; ``hidden`` is how many units there are, None to find out.
     """
+
+    def points(count: int) -> Points:
+        x, y = draw(count)
+        change = _change(ask, x, y, steps.first * np.eye(x.shape[1]), steps)
+        return Points(x, y, change / steps.first)
+
     at = points(1)
-    gradient = _slopes(ask, at, steps)
-    features, equations = gradient.shape[1:]
-    while hidden is not None or _span(gradient, steps.error, None) is None:
+    features, equations = at.gradient.shape[1:]
+    while hidden is not None or _span(at.gradient, steps.error, None) is None:
         short = 1 if hidden is None else hidden // equations + 1 - len(at.x)
-        if short <= 0 or len(at.x) * equations >= features + equations or not np.isfinite(gradient).all():
+        if short <= 0 or len(at.x) * equations >= features + equations or not np.isfinite(at.gradient).all():
             break
-        more = points(short)
-        gradient = np.concatenate([gradient, _slopes(ask, more, steps)])
-        at = Points(np.concatenate([at.x, more.x]), np.concatenate([at.y, more.y]))
-    return Slopes(at, gradient), _span(gradient, steps.error, hidden)
+        at = Points(*map(np.concatenate, zip(at, points(short), strict=True)))
+    return at, _span(at.gradient, steps.error, hidden)
 
 
 def hidden_layer(
     ask: Ask,
-    gradients: Slopes,
+    at: Points,
     basis: Float[np.ndarray, "feature neuron"],
     steps: Steps,
-    unit: Unit,
+    activation: str,
     rng: np.random.Generator,
 ) -> Hidden | None:
-    """The hidden layer behind an oracle; None where the Hessians do not show one.
-
-    Args:
-        ask: answers queries in -1..1; NaN where it cannot.
-        gradients: gradients.
-        basis: of the span of the weights.
-        steps: of differences.
-        unit: the activation.
-        rng: mixes Hessians.
-
-    Raises:
-        BudgetSpent: before anything was found.
-    """
+    """The hidden layer behind an oracle, by Hessians in the span of its weights; None where they do not show one."""
     hessians, directions = [], None
-    for x, y in zip(gradients.at.x[:HESSIANS], gradients.at.y, strict=False):
+    for x, y in zip(at.x[:HESSIANS], at.y, strict=False):
         try:
             hessians.append(_hessian(ask, x, y, steps, basis))
         except BudgetSpent:
@@ -156,27 +144,24 @@ def hidden_layer(
         directions, off = _directions(np.concatenate(hessians), rng)
         if off < OFF_DIAGONAL:
             break
-    return None if directions is None else _assemble(gradients, basis, hessians, directions, unit)
+    return None if directions is None else _assemble(at, basis, hessians, directions, activation)
 
 
-def _slopes(ask: Ask, at: Points, steps: Steps) -> Float[np.ndarray, "point feature equation"]:
-    """Gradients by first differences."""
-    count, features = at.x.shape
-    displacement = steps.first * np.eye(features)
-    ahead = ask((at.x[:, None] + displacement).reshape(-1, features)).reshape(count, features, -1)
-    if not steps.central:
-        return (ahead - at.y[:, None]) / steps.first
-    behind = ask((at.x[:, None] - displacement).reshape(-1, features)).reshape(count, features, -1)
-    return (ahead - behind) / (2 * steps.first)
+def _change(
+    ask: Ask, x: np.ndarray, y: np.ndarray, displacement: Float[np.ndarray, "step feature"], steps: Steps
+) -> Float[np.ndarray, "point step equation"]:
+    """f(x + v) - f(x), or (f(x + v) - f(x - v)) / 2."""
+
+    def moved(sign: int) -> np.ndarray:
+        return ask((x[:, None] + sign * displacement).reshape(-1, x.shape[1])).reshape(len(x), len(displacement), -1)
+
+    return (moved(1) - moved(-1)) / 2 if steps.central else moved(1) - y[:, None]
 
 
 def _span(
     gradient: Float[np.ndarray, "point feature equation"], error: float, hidden: int | None
 ) -> Float[np.ndarray, "feature neuron"] | None:
-    """An orthonormal basis of what gradients span; None where they span all that they could.
-
-    A gap in the singular values is one to values that the error of differences explains.
-    """
+    """An orthonormal basis of what gradients span, up to a gap to singular values that the error of differences explains."""
     if not np.isfinite(gradient).all():
         return None
     columns = gradient.transpose(1, 0, 2).reshape(gradient.shape[1], -1)
@@ -215,10 +200,10 @@ def _directions(
     best, least = None, np.inf
     if len(hessian) < 2 or not np.isfinite(hessian).all():
         return best, least
-    for first, second in rng.normal(size=(MIXTURES, 2, len(hessian))):
+    for mixture in rng.normal(size=(MIXTURES, 2, len(hessian))):
+        first, second = np.tensordot(mixture, hessian, 1)
         try:
-            mixed = np.linalg.solve(np.tensordot(second, hessian, 1), np.tensordot(first, hessian, 1)).T
-            values, vectors = np.linalg.eig(mixed)
+            values, vectors = np.linalg.eig(np.linalg.solve(second, first).T)
             if np.imag(values).any():
                 continue
             vectors = np.real(vectors)
@@ -227,56 +212,51 @@ def _directions(
             continue
         with np.errstate(all="ignore"):  # columns that are all but dependent overflow, and are off by NaN
             product = inverse @ hessian @ inverse.T
-            rest = product * (1 - np.eye(len(inverse)))
-            off = float(np.linalg.norm(rest) / np.linalg.norm(product))
+            off = float(np.linalg.norm(product * (1 - np.eye(len(inverse)))) / np.linalg.norm(product))
         if off < least:
             best, least = vectors, off
     return best, least
 
 
 def _assemble(
-    gradients: Slopes, basis: np.ndarray, hessians: list[np.ndarray], directions: np.ndarray, unit: Unit
+    at: Points, basis: np.ndarray, hessians: list[np.ndarray], directions: np.ndarray, activation: str
 ) -> Hidden:
     """Scale, bias and outputs of each unit from what gradients and Hessians say of it."""
-    at, gradient = gradients
     weight = (basis @ directions).T
     weight /= np.linalg.norm(weight, axis=1, keepdims=True)
     inverse = np.linalg.inv(weight @ basis).T
-    slopes = np.einsum("js,fs,pfk->jpk", inverse, basis, gradient)
+    slopes = np.einsum("js,fs,pfk->jpk", inverse, basis, at.gradient)
     bends = np.einsum("js,hkst,jt->jhk", inverse, np.stack(hessians), inverse)
-    place = weight @ at.x.T
-    units = [_one_unit(*each, unit) for each in zip(place, slopes, bends, strict=True)]
+    units = [_unit(*each, activation) for each in zip(weight @ at.x.T, slopes, bends, strict=True)]
     scale, bias, output = (np.array(part) for part in zip(*units, strict=True))
-    act = unit(at.x @ (weight * scale[:, None]).T + bias)[0]
+    act = derivatives(activation, at.x @ (weight * scale[:, None]).T + bias)[0]
     return Hidden(weight * scale[:, None], bias, output.T, (at.y - act @ output).mean(axis=0))
 
 
-def _one_unit(
+def _unit(
     place: Float[np.ndarray, "point"],
     slope: Float[np.ndarray, "point equation"],
     bend: Float[np.ndarray, "hessian equation"],
-    unit: Unit,
+    activation: str,
 ) -> tuple[float, float, Float[np.ndarray, "equation"]]:
     """Scale s, bias b and outputs a with slope = a s act'(s place + b) and bend = a s^2 act''(s place + b)."""
-    sizes = [np.linalg.norm(slope) or 1.0, (np.linalg.norm(bend) or 1.0) / _BENDS]
+    sizes = np.linalg.norm(slope) or 1.0, (np.linalg.norm(bend) or 1.0) / BENDS
     target = np.concatenate([slope / sizes[0], bend / sizes[1]])
 
-    def shape(scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
-        _, first, second = unit(scale[..., None] * place + bias[..., None])
-        first, second = scale[..., None] * first, (scale[..., None] ** 2 * second)[..., : len(bend)]
-        return np.concatenate([first / sizes[0], second / sizes[1]], axis=-1)
+    def shape(scale: np.ndarray, shift: np.ndarray) -> Float[np.ndarray, "*grid derivative"]:
+        scale, shift = scale[..., None], shift[..., None]
+        _, first, second = derivatives(activation, scale * (place - place.mean()) + shift)
+        form = np.concatenate([scale * first / sizes[0], scale**2 * second[..., : len(bend)] / sizes[1]], axis=-1)
+        return form / np.maximum(np.linalg.norm(form, axis=-1, keepdims=True), 1e-150)
 
-    def rest(theta: np.ndarray) -> np.ndarray:
-        form = shape(np.exp(theta[0]), theta[1] - np.exp(theta[0]) * place.mean())
-        return (target - np.outer(form, form @ target / max(form @ form, 1e-300))).ravel()
+    def rest(theta: np.ndarray) -> Float[np.ndarray, "number"]:
+        form = shape(np.exp(theta[0]), theta[1])
+        return (target - np.outer(form, form @ target)).ravel()
 
-    scale, shift = np.meshgrid(_SCALES, _SHIFTS, indexing="ij")
-    form = shape(scale, shift - scale * place.mean())
-    explained = ((form @ target) ** 2).sum(axis=-1) / np.maximum((form**2).sum(axis=-1), 1e-300)
-    starts = np.argsort(-explained.ravel())[: _REFINED * _APART : _APART]
-    fits = [least_squares(rest, (np.log(scale.ravel()[at]), shift.ravel()[at])) for at in starts]
-    theta = min(fits, key=lambda fit: fit.cost).x
-    best = float(np.exp(theta[0]))
-    bias = float(theta[1] - best * place.mean())
-    form = shape(np.array(best), np.array(bias))
-    return best, bias, form @ target / max(form @ form, 1e-300)
+    explained = ((shape(SCALES, SHIFTS) @ target) ** 2).sum(axis=-1)
+    best = np.unravel_index(explained.argmax(), explained.shape)
+    logarithm, shift = least_squares(rest, (np.log(SCALES[best]), SHIFTS[best])).x
+    scale, bias = np.exp(logarithm), shift - np.exp(logarithm) * place.mean()
+    _, first, second = derivatives(activation, scale * place + bias)
+    form = np.concatenate([scale * first / sizes[0], scale**2 * second[: len(bend)] / sizes[1]])
+    return scale, bias, form @ target / max(form @ form, 1e-300)

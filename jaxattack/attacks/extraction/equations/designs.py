@@ -8,59 +8,30 @@ in coordinates where the documented range is -1..1. Its columns are orthogonal t
 equal length: the linear system of d + 1 queries has condition number sqrt 2, where that of as many uniform queries has
 hundreds. The k_j and the sign of each column are random.
 
-A saturated answer (`terms.usable`) tells little more than a label. Its query is drawn again, four times nearer to the
-best balanced query so far, until it is none. If all are saturated, the segment between two labels is searched first.
-Two classes saturate early, so a few scouts half way to the middle are asked first, and the rest as near to the best
-balanced of them as keeps log-odds a few times larger than the scouts' within what can be told.
+A saturated answer (`terms.usable`) tells little more than a label. Its query is asked again, four times nearer to the
+best balanced query so far, until it is none. If all are saturated, the segment between two labels is bisected for a
+balanced one. Two classes saturate early, so a few scouts half way to the middle are asked first, and the rest as near to
+the best balanced of them as keeps log-odds a few times larger than the scouts' within what can be told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from jaxattack.attacks.extraction.asking import ask_most, uniform
+from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import floor, scores, usable
-from jaxattack.types import Access, Answer, BudgetSpent, ExtractionAttack, Inputs, Oracle
+from jaxattack.types import Answer, Inputs
 
 SCOUTS = 8
 """Without them the linear rows of benchmarks/extraction.py stay exact, but Adult takes 167 queries for 137."""
 
-NEARER = 0.25
-ROUNDS = 12
+NEARER, ROUNDS = 0.25, 12
 SPREAD = 3
-_GRID = 16
-
-
-class Equations(NamedTuple):
-    """Queries whose answers are equations.
-
-    Attributes:
-        x: ["query *feature"].
-        score: Float["query cls"], finite logits or ln p.
-        saturated: how many other queries were wasted.
-        refusal: what stopped the asking early; None where nothing did.
-    """
-
-    x: Shaped[np.ndarray, "query *feature"]
-    score: Float[np.ndarray, "query cls"]
-    saturated: int = 0
-    refusal: BudgetSpent | None = None
-
-    def __add__(self, other: Equations) -> Equations:
-        return Equations(
-            np.concatenate([self.x, other.x]),
-            np.concatenate([self.score, other.score]),
-            self.saturated + other.saturated,
-            self.refusal or other.refusal,
-        )
-
-    def after(self, saturated: int) -> Equations:
-        """The same, with so many queries wasted before."""
-        return self._replace(saturated=self.saturated + saturated)
+HALVINGS = 40
 
 
 def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:
@@ -77,95 +48,66 @@ def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.
     return np.clip(x, low, high).reshape(queries, *inputs.shape)
 
 
-def ask(
-    attack: ExtractionAttack, oracle: Oracle, draw: Callable[[int], np.ndarray], queries: int, rng: np.random.Generator
-) -> Equations:
-    """Ask for so many answers that are equations.
+def ask_design(tape: Tape, x: Shaped[np.ndarray, "query *feature"], rng: np.random.Generator) -> None:
+    """Ask until so many answers are equations, or nothing balanced is left to ask around."""
+    access = tape.access
+    scouts = SCOUTS if access.classes == 2 and access.level == "probability" else 0
+    anchor, share, size = None, 0.5 if scouts else 1.0, scouts or len(x)
 
-    Args:
-        attack: asks.
-        oracle: answers.
-        draw: so many queries -> queries.
-        queries: wanted; fewer where the budget holds fewer but enough for the attack.
-        rng: decides what replaces saturated queries.
+    def balance(answer: Answer) -> Float[np.ndarray, "query"]:
+        return np.where(usable(access, answer), 1 / (1 + np.ptp(scores(access, answer), axis=1)), 0)
 
-    Raises:
-        InputError: the budget is too small for the attack.
+    for round_ in range(ROUNDS):
+        answer = tape.ask_most(nearer(access.inputs, x[:size], anchor, share, rng))
+        if tape.refusal is not None:
+            return
+        x = np.concatenate([x[:size][~usable(access, answer)], x[size:]])
+        if not len(x):
+            return
+        anchor, size = balanced(tape, balance), len(x)
+        if anchor is None:
+            if round_ or not scouts:
+                return
+            share = 1.0
+        elif scouts and not round_:
+            spread = np.ptp(tape.data.target, axis=1).max()
+            share = min(1.0, share * -np.log(floor(access)) / (SPREAD * max(spread, 1e-300)))
+        else:
+            share *= NEARER
+
+
+def nearer(
+    inputs: Inputs, x: np.ndarray, anchor: np.ndarray | None, share: float, rng: np.random.Generator
+) -> Shaped[np.ndarray, "query *feature"]:
+    """Queries so far on the way from an anchor to x, categories taken from one end or the other; without one, from the middle."""
+    middle = (inputs.low + inputs.high) / 2 if anchor is None else anchor
+    numeric = np.clip(middle + share * (x - middle), inputs.low, inputs.high)
+    category = x if anchor is None else np.where(rng.random(x.shape) < share, x, anchor)
+    return np.where(inputs.categories > 0, category, numeric)
+
+
+def balanced(
+    tape: Tape, worth: Callable[[Answer], Float[np.ndarray, "query"]]
+) -> Shaped[np.ndarray, "*feature"] | None:
+    """The query on a tape whose answer is worth most.
+
+    Where all are worth 0 the segment between two queries of unequal labels is bisected for one that is worth more; None
+    where there are no two, or the budget ends.
     """
-    x, access = draw(queries), oracle.access
-    if access.classes > 2 or access.level == "logit":
-        return _replace_saturated(oracle, *_afford(attack, oracle, x, 0), rng)[0]
-    middle = (access.inputs.low + access.inputs.high) / 2
-    first = np.where(access.inputs.categories > 0, x[:SCOUTS], (x[:SCOUTS] + middle) / 2)
-    scouts, round_ = _replace_saturated(oracle, *_afford(attack, oracle, first, 0), rng)
-    if not len(scouts.x) and scouts.refusal is None:
-        return _replace_saturated(oracle, *_afford(attack, oracle, x, 0), rng)[0].after(scouts.saturated)
-    if scouts.refusal is not None or queries <= SCOUTS:
-        return scouts
-    spread = np.ptp(scouts.score, axis=1).max()
-    share = min(1.0, NEARER**round_ / 2 * -np.log(floor(access)) / (SPREAD * max(spread, 1e-300)))
-    nearer = _nearer(access, scouts, x[SCOUTS:], share, rng)
-    return scouts + _replace_saturated(oracle, *_afford(attack, oracle, nearer, len(scouts.x)), rng, scouts)[0]
-
-
-def _afford(attack: ExtractionAttack, oracle: Oracle, x: np.ndarray, so_far: int) -> tuple[np.ndarray, Answer]:
-    """Queries and their answers, as many as the budget holds if those and what was had before are enough."""
-    answer, count, refusal = ask_most(oracle, x)
-    if refusal is not None and so_far + count < attack.needs(oracle.access):
-        raise refusal
-    return x[:count], oracle(x[:0]) if answer is None else answer
-
-
-def _replace_saturated(
-    oracle: Oracle, x: np.ndarray, answer: Answer, rng: np.random.Generator, near: Equations | None = None
-) -> tuple[Equations, int]:
-    """What was asked, saturated queries replaced by ones nearer to the best balanced; and how many rounds that took."""
-    access = oracle.access
-    fine = usable(access, answer)
-    system = Equations(x[fine], scores(access, answer)[fine], int((~fine).sum()))
-    saturated, round_ = x[~fine], 0
-    try:
-        if len(saturated) == len(x) and near is None:
-            system += _between(oracle, saturated, answer.label)
-        while len(saturated) and round_ < ROUNDS and (near is not None or len(system.x)):
-            round_ += 1
-            x = _nearer(access, near or system, saturated, NEARER**round_, rng)
-            answer = oracle(x)
-            fine = usable(access, answer)
-            system += Equations(x[fine], scores(access, answer)[fine], int((~fine).sum()))
-            saturated = saturated[~fine]
-    except BudgetSpent as refusal:
-        return system._replace(refusal=refusal), round_
-    return system, round_
-
-
-def _nearer(
-    access: Access, system: Equations, saturated: np.ndarray, share: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Queries on the way from the best balanced one to the lost ones; categories are kept from one end or the other."""
-    anchor = system.x[np.ptp(system.score, axis=1).argmin()]
-    numeric = anchor + share * (saturated - anchor)
-    category = np.where(rng.random(saturated.shape) < share, saturated, anchor)
-    return np.where(access.inputs.categories > 0, category, numeric)
-
-
-def _between(oracle: Oracle, x: np.ndarray, label: np.ndarray) -> Equations:
-    """Search the segment between two queries of unequal labels for answers that are no saturated ones."""
-    access = oracle.access
-    system = Equations(x[:0], np.zeros((0, access.classes)))
-    other = np.flatnonzero(label != label[0])
-    if not len(other) or (access.inputs.categories > 0).any():
-        return system
-    near, far = x[0], x[other[0]]
-    for _ in range(ROUNDS):
-        share = np.linspace(0, 1, _GRID + 2)[1:-1].reshape(-1, *[1] * near.ndim)
-        line = near + share * (far - near)
-        answer = oracle(line)
-        fine = usable(access, answer)
-        system += Equations(line[fine], scores(access, answer)[fine], int((~fine).sum()))
-        if fine.any():
-            break
-        ends = np.concatenate([near[None], line, far[None]])
-        change = int(np.argmax(np.append(answer.label, -1) != label[0]))
-        near, far = ends[change], ends[change + 1]
-    return system
+    x, answer, inputs = tape.u, tape.answer, tape.access.inputs
+    value = worth(answer)
+    if value.max(initial=0) > 0:
+        return x[value.argmax()]
+    other = np.flatnonzero(answer.label != answer.label[0]) if len(x) else []
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS if len(other) else 0):
+        share = (low + high) / 2
+        category = x[0] if share < 0.5 else x[other[0]]
+        middle = np.where(inputs.categories > 0, category, x[0] + share * (x[other[0]] - x[0]))
+        one = tape.ask_most(middle[None])
+        if tape.refusal is not None:
+            return None
+        if worth(one)[0] > 0:
+            return middle
+        low, high = (share, high) if one.label[0] == answer.label[0] else (low, share)
+    return None

@@ -24,7 +24,7 @@ from scipy.linalg import helmert
 from jaxattack.attacks.extraction import substitute
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
 from jaxattack.attacks.search.least_squares import Residual
-from jaxattack.types import Access, Answer, Draft, Model, Variables
+from jaxattack.types import Access, Answer, Draft, Level, Model, Variables
 
 Logits = Callable[[Mapping[str, Any], jax.Array], jax.Array]
 """Parameters and x["query feature"] -> logits["query cls"]."""
@@ -48,8 +48,8 @@ def one_vs_rest_logits(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
 
 @cache
 def network_logits(activation: str) -> Logits:
-    """Of a network with one hidden layer; the activation is one of `ACTIVATIONS`, or power2, power3, ..."""
-    act = (lambda z: z ** int(activation[5:])) if activation.startswith("power") else ACTIVATIONS[activation]
+    """Of a network with one hidden layer; the activation is one of `ACTIVATIONS`."""
+    act = ACTIVATIONS[activation]
     return lambda p, x: act(x @ p["weight0"].T + p["bias0"][None]) @ p["weight1"].T + p["bias1"][None]
 
 
@@ -60,7 +60,7 @@ def rbf_logits(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
 
 
 @cache
-def score_residual(logits: Logits, level: str, classes: int) -> Residual:
+def score_residual(logits: Logits, level: Level, classes: int) -> Residual:
     """Weight times the equations of scores, as in `terms.equations`."""
     basis = np.eye(classes) if level == "logit" else helmert(classes).T
 
@@ -81,88 +81,42 @@ def probability_residual(logits: Logits) -> Residual:
 
 
 @cache
-def linear_model(
-    link: Logits, features: str, shape: tuple[int, ...], categories: tuple[int, ...], outputs: int
+def stolen_model(
+    logits: Logits, coding: tuple[str, tuple[int, ...]] | None, sizes: tuple[tuple[str, tuple[int, ...]], ...]
 ) -> Model:
-    """The Model of `softmax_logits` or `one_vs_rest_logits` on a feature map. The same arguments give the same object."""
-    coded = features != "linear" or any(categories)
+    """The Model of logits of columns, which a feature map and categories make; without those of a record's numbers.
 
-    def columns(p: Mapping[str, Any], x: jax.Array) -> jax.Array:
-        if not coded:
-            return x.reshape(len(x), -1)
-        return FEATURE_MAPS[features](x, p["center"].astype(x.dtype), p["scale"].astype(x.dtype), categories)
-
-    def init(key: jax.Array) -> Variables:
-        fixed = {"center": jnp.zeros(shape), "scale": jnp.ones(shape)} if coded else {}
-        width = jax.eval_shape(lambda: columns(fixed, jnp.zeros((1, *shape)))).shape[1]
-        weight = jax.random.normal(key, (width, outputs)) / jnp.sqrt(width)
-        return Variables({**fixed, "weight": weight, "bias": jnp.zeros(outputs)}, {})
-
-    return _model(init, lambda p, x: link(p, columns(p, x)))
-
-
-@cache
-def flat_model(logits: Logits, sizes: tuple[tuple[str, tuple[int, ...]], ...]) -> Model:
-    """The Model of logits that take a record's numbers as they are; ``sizes`` names each parameter and its shape."""
+    The same arguments give the same object; ``sizes`` names each parameter and its shape.
+    """
 
     def init(key: jax.Array) -> Variables:
         keys = jax.random.split(key, len(sizes))
         return Variables({name: jax.random.normal(k, size) for k, (name, size) in zip(keys, sizes, strict=True)}, {})
 
-    return _model(init, lambda p, x: logits(p, x.reshape(len(x), -1)))
-
-
-def _model(init: Callable[[jax.Array], Variables], logits: Logits) -> Model:
     def apply(variables: Variables, x: jax.Array) -> jax.Array:
-        return logits(jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(x.dtype), variables.params), x)
+        p = {name: jnp.asarray(value).astype(x.dtype) for name, value in variables.params.items()}
+        if coding is None:
+            return logits(p, x.reshape(len(x), -1))
+        return logits(p, FEATURE_MAPS[coding[0]](x, p["center"], p["scale"], coding[1]))
 
     return Model(init, apply, lambda variables, x, _key: (apply(variables, x), variables.rest))
 
 
-def linear_draft(
-    link: Logits, columns: Columns, access: Access, weight: np.ndarray, bias: np.ndarray, **fields: Any
+def draft(
+    logits: Logits, parameters: Mapping[str, Any], access: Access, columns: Columns | None = None, **fields: Any
 ) -> Draft:
-    """A Draft of weights of columns."""
-    coding = columns.coding
-    model = linear_model(link, columns.features, access.inputs.shape, coding.categories, access.classes)
-    return draft(model, columns.parameters(weight, bias), access, **fields)
-
-
-def flat_draft(logits: Logits, parameters: Mapping[str, Any], access: Access, **fields: Any) -> Draft:
-    """A Draft of parameters for a record's numbers as they are."""
-    sizes = tuple((name, np.shape(value)) for name, value in parameters.items())
-    return draft(flat_model(logits, sizes), parameters, access, **fields)
-
-
-def draft(model: Model, parameters: Mapping[str, Any], access: Access, **fields: Any) -> Draft:
-    """A Draft whose answers are those of a model.
-
-    Args:
-        model: takes the parameters.
-        parameters: named arrays.
-        access: the victim's terms.
-        fields: other fields of the Draft.
-    """
+    """A Draft whose answers are those of a model in float64; of a regressor its one output alone."""
     arrays = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
-    return Draft(
-        stolen=arrays,
-        answer=answering(model, arrays, access),
-        parameters=arrays,
-        model=model,
-        **fields,
-    )
-
-
-def answering(model: Model, parameters: Mapping[str, np.ndarray], access: Access) -> Callable[[np.ndarray], Answer]:
-    """Queries -> labels, probabilities and logits of a model in float64; of a regressor its one output alone."""
-    copy = substitute.Stolen(model, dict(parameters))
+    coding = None if columns is None or columns.folds else (columns.features, columns.coding.categories)
+    model = stolen_model(logits, coding, tuple((name, value.shape) for name, value in arrays.items()))
+    copy = substitute.Stolen(model, arrays)
 
     def answer(x: np.ndarray) -> Answer:
         if access.classes > 1:
             return copy.answer(x)
         return Answer(np.zeros(len(x), np.int64), None, copy.logits(x))
 
-    return answer
+    return Draft(stolen=arrays, answer=answer, parameters=arrays, model=model, **fields)
 
 
 def remove_mean(weight: np.ndarray) -> np.ndarray:

@@ -29,33 +29,21 @@ _PROBES = 64
 
 def _linear(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
     flat = encode(x, center, scale, categories).reshape(len(x), -1)
-    if not any(categories):
-        return flat
-    return flat[:, np.array([at for at, (_, value) in enumerate(_columns(categories)) if value != 0], int)]
+    return flat[:, np.flatnonzero(np.concatenate([[n == 0] + [True] * (n - 1) for n in categories]))]
 
 
 def _quadratic(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
     first = _linear(x, center, scale, categories)
-    sources = [(feature, value) for feature, value in _columns(categories) if value != 0]
-    pairs = [
-        (i, j)
-        for i, (feature, value) in enumerate(sources)
-        for j, (other, _) in enumerate(sources[: i + 1])
-        if value is None or feature != other
-    ]
-    left, right = np.array(pairs, int).reshape(-1, 2).T
-    return jnp.concatenate([first, first[:, left] * first[:, right]], axis=1)
+    number = np.repeat([n == 0 for n in categories], [n - 1 if n else 1 for n in categories])
+    left, right = np.tril_indices(len(number))
+    products = (left != right) | number[left]  # the square of 0 or 1 is itself
+    return jnp.concatenate([first, first[:, left[products]] * first[:, right[products]]], axis=1)
 
 
 def _logarithm(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
     category = jnp.broadcast_to((np.array(categories) > 0).reshape(1, *center.shape), x.shape)
     bent = jnp.where(category, x, jnp.sign(x) * jnp.log1p(jnp.abs(x)))
     return _linear(bent, jnp.zeros_like(center), jnp.ones_like(scale), categories)
-
-
-def _columns(categories: tuple[int, ...]) -> list[tuple[int, int | None]]:
-    """Feature and value of each encoded column; the value of a number is None."""
-    return [(i, value) for i, n in enumerate(categories) for value in (range(n) if n else (None,))]
 
 
 FEATURE_MAPS: dict[str, Callable[..., jax.Array]] = {
@@ -66,24 +54,14 @@ FEATURE_MAPS: dict[str, Callable[..., jax.Array]] = {
 
 
 def require_map(name: str) -> None:
-    """Refuse an unknown feature map.
-
-    Raises:
-        InputError: it is not in `FEATURE_MAPS`.
-    """
+    """Refuse an unknown feature map."""
     if name not in FEATURE_MAPS:
         raise InputError(f"features is {name!r}: choose {', '.join(FEATURE_MAPS)}.")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """A feature map on the records of one service.
-
-    Attributes:
-        features: its name.
-        coding: how the service's records become numbers around 0.
-        varies: Bool["column"], which columns are not constant over what the service takes.
-    """
+    """A feature map on the records of one service, and which of its columns are not constant over what the service takes."""
 
     features: str
     coding: Encoding
@@ -102,16 +80,14 @@ class Columns:
         return self.features == "linear" and not any(self.coding.categories)
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"]) -> Float[np.ndarray, "query column"]:
-        """The columns that vary, in float64."""
+        """The columns that vary, in float64, and a constant 1."""
         columns = _expand(self.features, self.coding, x)
-        return columns if self.varies.all() else columns[:, self.varies]
+        return np.concatenate([columns[:, self.varies], np.ones((len(x), 1))], axis=1)
 
-    def parameters(
-        self, weight: Float[np.ndarray, "column output"], bias: Float[np.ndarray, "output"]
-    ) -> dict[str, Float[np.ndarray, "..."]]:
-        """Weights of the varying columns as the parameters of `jaxattack.attacks.extraction.equations.families`."""
-        full = np.zeros((len(self.varies), weight.shape[1]))
-        full[self.varies] = weight
+    def parameters(self, weight: Float[np.ndarray, "column output"]) -> dict[str, Float[np.ndarray, "..."]]:
+        """Weights of the varying columns, the constant last, as the parameters of `families`."""
+        full, bias = np.zeros((len(self.varies), weight.shape[1])), weight[-1]
+        full[self.varies] = weight[:-1]
         if not self.folds:
             return {"center": self.coding.center, "scale": self.coding.scale, "weight": full, "bias": bias}
         full = full / self.coding.scale.reshape(-1, 1)

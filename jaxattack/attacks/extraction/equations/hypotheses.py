@@ -23,8 +23,10 @@ from jaxattack.attacks.extraction.equations.linear import Softmax
 from jaxattack.attacks.extraction.equations.mlp import Mlp
 from jaxattack.attacks.extraction.equations.ovr import OneVsRest
 from jaxattack.attacks.extraction.equations.rounded import Rounded
+from jaxattack.attacks.extraction.equations.tape import concatenate
 from jaxattack.attacks.extraction.equations.terms import exact
 from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.attacks.naming import label
 from jaxattack.metrics import fidelity
 from jaxattack.types import (
     NUMBERS,
@@ -47,20 +49,13 @@ UNROUNDED: tuple[ExtractionAttack, ...] = (
     Kernel(),
 )
 BOUNDED: tuple[ExtractionAttack, ...] = tuple(Rounded(features=features) for features in FEATURE_MAPS)
+REGISTRY = {attack.name: attack for attack in reversed((*UNROUNDED, *BOUNDED))}
 EXACT, ROUNDED = 1e-6, 1.25
 """A hypothesis explains the answers whose variation is so little, or so many times that of its own rounding."""
 
 
 class Trial(NamedTuple):
-    """A hypothesis that was tried.
-
-    Attributes:
-        hypothesis: as it would be looked up.
-        draft: what it stole.
-        variation: from the victim, on the held-out queries.
-        disagreement: share of them with unequal labels.
-        rounding: variation between what it answers and that rounded as the victim's answers are.
-    """
+    """A hypothesis that was tried: how far it is from the victim, and from its own rounded answers, on the held-out queries."""
 
     hypothesis: str
     draft: Draft
@@ -127,45 +122,29 @@ class Hypotheses(Attack):
             try:
                 draft = attack.steal(cache, seed=theft.seed)
             except InputError as error:
-                refusals.append(f"{address(attack)}: {error}")
+                refusals.append(f"{label(attack, REGISTRY)}: {error}")
                 continue
-            trials.append(_test(address(attack), draft, access, truth, holdout))
+            trials.append(_test(label(attack, REGISTRY), draft, access, truth, holdout))
             if draft.converged and trials[-1].variation <= EXACT + ROUNDED * trials[-1].rounding:
                 break
         report("try hypotheses", len(suited), len(suited))
         if not trials:
             raise InputError(f"no hypothesis could be tried: {refusals[0]}")
         best = min(trials, key=lambda each: each.variation)
-        return _draft(best, trials, refusals, self.tolerance)
-
-
-def _draft(best: Trial, trials: list[Trial], refusals: list[str], tolerance: float) -> Draft:
-    """The best hypothesis as the finding of this attack."""
-    reason = best.draft.stop
-    if best.variation > tolerance + ROUNDED * best.rounding:
-        reason = (
-            f"no hypothesis fits: the best, {best.hypothesis}, is {best.variation:.1e} off on fresh queries; "
-            "give other hypotheses or use retraining."
-        )
-    return dataclasses.replace(
-        best.draft,
-        stop=reason,
-        notes={
-            **best.draft.notes,
+        reason = best.draft.stop
+        if best.variation > self.tolerance + ROUNDED * best.rounding:
+            reason = (
+                f"no hypothesis fits: the best, {best.hypothesis}, is {best.variation:.1e} off on fresh queries; "
+                "give other hypotheses or use retraining."
+            )
+        notes = {
             "hypothesis": best.hypothesis,
             "variation": best.variation,
             "disagreement": best.disagreement,
             "tried": "; ".join(f"{each.hypothesis} {each.variation:.1e}" for each in trials),
             **({"refused": " ".join(refusals)} if refusals else {}),
-        },
-    )
-
-
-def address(attack: ExtractionAttack) -> str:
-    """An attack as it is looked up, with the fields that are not as in its defaults."""
-    fields = [field for field in dataclasses.fields(attack) if getattr(attack, field.name) != field.default]  # pyright: ignore[reportArgumentType]
-    settings = "&".join(f"{field.name}={getattr(attack, field.name)}" for field in fields)
-    return f"{attack.name}?{settings}" if settings else attack.name
+        }
+        return dataclasses.replace(best.draft, stop=reason, notes={**best.draft.notes, **notes})
 
 
 def _test(hypothesis: str, draft: Draft, access: Access, truth: Answer, holdout: np.ndarray) -> Trial:
@@ -177,22 +156,16 @@ def _test(hypothesis: str, draft: Draft, access: Access, truth: Answer, holdout:
     decimals = 17 if access.decimals is None else access.decimals
     coarse = Answer(mine.label, *(None if part is None else part.round(decimals) for part in mine[1:]))
     alike, own = fidelity(truth, mine), fidelity(coarse, mine)
-    if alike.variation_mean is not None and own.variation_mean is not None and access.classes > 1:
-        return Trial(hypothesis, draft, alike.variation_mean, alike.disagreement, own.variation_mean)
-    assert truth.logit is not None
-    assert mine.logit is not None
-    assert coarse.logit is not None
-    spread = max(float(np.nanmax(truth.logit) - np.nanmin(truth.logit)), 1e-300)
-    off, rounding = (float(np.nanmax(np.abs(part - mine.logit))) / spread for part in (truth.logit, coarse.logit))
+    off, rounding = alike.variation_mean, own.variation_mean
+    if off is None or rounding is None or access.classes < 2:
+        logits = [np.asarray(answer.logit, float) for answer in (truth, coarse, mine)]
+        spread = max(float(np.nanmax(logits[0]) - np.nanmin(logits[0])), 1e-300)
+        off, rounding = (float(np.nanmax(np.abs(part - logits[2]))) / spread for part in logits[:2])
     return Trial(hypothesis, draft, off, alike.disagreement, rounding)
 
 
 class CachingOracle:
-    """An oracle that asks every record once and repeats its answer.
-
-    Args:
-        oracle: is asked.
-    """
+    """An oracle that asks every record once and repeats its answer."""
 
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
@@ -217,16 +190,6 @@ class CachingOracle:
         new = {key: at for at, key in enumerate(keys) if key not in self._where}
         if new or self._answers is None:
             answer = self._oracle(x[list(new.values())])
-            start = 0 if self._answers is None else len(self._answers.label)
-            self._answers = answer if self._answers is None else _join(self._answers, answer)
-            self._where |= {key: start + at for at, key in enumerate(new)}
+            self._answers = answer if self._answers is None else concatenate([self._answers, answer])
+            self._where |= {key: len(self._where) + at for at, key in enumerate(new)}
         return self._answers.take(np.array([self._where[key] for key in keys], int))
-
-
-def _join(first: Answer, second: Answer) -> Answer:
-    return Answer(
-        *(
-            None if one is None or other is None else np.concatenate([one, other])
-            for one, other in zip(first, second, strict=True)
-        )  # pyright: ignore[reportArgumentType]
-    )

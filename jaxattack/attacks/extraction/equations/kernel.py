@@ -30,11 +30,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.equations.families import flat_draft, rbf_logits, remove_mean, score_residual
-from jaxattack.attacks.extraction.equations.tape import Tape
+from jaxattack.attacks.extraction.equations.families import draft, rbf_logits, remove_mean, score_residual
+from jaxattack.attacks.extraction.equations.tape import Tape, coordinates
 from jaxattack.attacks.extraction.equations.terms import equations
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.attacks.search.least_squares import descend, polish
+from jaxattack.attacks.search.coordinates import Coordinates
+from jaxattack.attacks.search.least_squares import Fit, fit, polish
 from jaxattack.types import NUMBERS, Access, Draft, InputError, at_least, config
 
 REACHES = (1.0, 0.5, 0.25)
@@ -44,34 +45,23 @@ NEAR = 0.7
 """How far queries lie from the middle."""
 
 FEWEST = 4
-"""Features whose halves hold a representer each and one to spare."""
+"""Features whose halves hold a representer each, and one to spare."""
 
 GAP = 100.0
 """Singular values fall by so much where the representers end."""
 
-FITS = 1e-6
-"""Root mean square of the equations of a solution."""
-
-DONE = 1e-10
-"""A solution that is off by so little is not polished."""
+FITS, DONE = 1e-6, 1e-10
+"""Root mean squares of the equations of a solution, and of one that is not polished."""
 
 STARTS, DESCENT, POLISH = 4, 600, 12
 
 
 class Design(NamedTuple):
-    """Where differences are taken.
+    """Where differences are taken: queries that vary in one half of the features, the same moved by v, and in the other."""
 
-    Attributes:
-        base: Float["point feature"], first the middle, then pairs q and -q.
-        translate: Float["point feature"], the same moved by v.
-        across: Float["point feature"], for the other half.
-        first: Int["feature"], the half in which base varies; v takes its second part.
-        second: Int["feature"].
-    """
-
-    base: np.ndarray
-    translate: np.ndarray
-    across: np.ndarray
+    base: Float[np.ndarray, "point feature"]
+    translate: Float[np.ndarray, "point feature"]
+    across: Float[np.ndarray, "point feature"]
     first: np.ndarray
     second: np.ndarray
 
@@ -106,7 +96,7 @@ class Kernel(Attack):
         """The queries of the design, where no answer is saturated."""
         features = int((access.inputs.high > access.inputs.low).sum())
         points = self._points(features, max(equations(access).shape[1], 1))
-        return 2 * points * (3 * (features // 2) + (features - features // 2))
+        return 2 * points * (2 * (features // 2) + features)
 
     def _most(self, features: int) -> int:
         """Representers that can be told."""
@@ -125,96 +115,92 @@ class Kernel(Attack):
             ``coefficient`` ["representer cls"], ``gamma`` and ``bias``. Notes: ``representers``, how many; ``gamma``;
             ``residual``, the root mean square over equations.
         """
-        tape, rng, report = Tape(self, theft.oracle, alike=True), theft.rng, theft.report
-        report("ask for differences", 0, 2)
-        start = self._algebra(tape, rng)
-        report("fit", 1, 2)
-        solution, residual = self._fit(tape, start, rng)
-        report("fit", 2, 2)
+        where = coordinates(self.name, theft.oracle, alike=True)
+        tape = Tape(theft.oracle, where)
+        theft.report("ask for differences", 0, 2)
+        start = self._algebra(tape, where, theft.rng)
+        theft.report("fit", 1, 2)
+        solution = self._many_starts(tape, where, theft.rng) if start is None else _finish(tape, start)
+        theft.report("fit", 2, 2)
+        stolen = _canonical(solution.parameters, tape, where)
         reason = ""
-        if residual > FITS:
+        if solution.rms > FITS:
             reason = (
-                f"no kernel regression fits: the equations are off by {residual:.1e}; "
+                f"no kernel regression fits: the equations are off by {solution.rms:.1e}; "
                 "it takes exact answers and more features in a half than representers."
             )
-        return flat_draft(
-            rbf_logits,
-            _canonical(solution, tape),
-            tape.access,
-            stop=reason,
-            notes={
-                "representers": len(solution["representer"]),
-                "gamma": float(solution["gamma"] / tape.where.scale[0] ** 2),
-                "residual": residual,
-            },
-        )
+        notes = {
+            "representers": len(stolen["representer"]),
+            "gamma": float(stolen["gamma"]),
+            "residual": solution.rms,
+        }
+        return draft(rbf_logits, stolen, tape.access, stop=reason, notes=notes)
 
-    def _algebra(self, tape: Tape, rng: np.random.Generator) -> dict[str, np.ndarray] | None:
+    def _algebra(self, tape: Tape, where: Coordinates, rng: np.random.Generator) -> dict[str, np.ndarray] | None:
         """Steps 1 to 3; None where they do not do."""
-        if tape.features < FEWEST:
-            tape.ask(rng.uniform(-1, 1, (self.needs(tape.access), tape.features)) * tape.reach)
+        features = len(where.reach)
+        if features < FEWEST:
+            tape.ask(rng.uniform(-1, 1, (self.needs(tape.access), features)) * where.reach)
             return None
-        for reach in REACHES:
-            design = _design(tape, self._points(tape.features, tape.outputs), reach, rng)
-            step = reach * tape.reach
+        for share in REACHES:
+            step = share * where.reach
+            design = _design(step, self._points(features, tape.basis.shape[1]), rng)
             near = [_differences(tape, points, design.second, step) for points in (design.base, design.translate)]
-            if all(np.isfinite(part).all() for pair in near for part in pair):
+            if np.isfinite(near).all():
                 break
         else:
             return None
         small = _differences(tape, design.base, design.second, step / 2)[0]
         across = _differences(tape, design.across, design.first, step)[0]
-        if not (np.isfinite(small).all() and np.isfinite(across).all()):
-            return None
-        gamma = None if self.gamma is None else self.gamma * tape.where.scale[0] ** 2
-        with np.errstate(all="ignore"):
-            try:
+        gamma = None if self.gamma is None else self.gamma * where.scale[0] ** 2
+        try:
+            with np.errstate(all="ignore"):
                 return _solve(design, near, small, across, step, gamma)
-            except np.linalg.LinAlgError:
-                return None
+        except np.linalg.LinAlgError:  # of saturated answers too
+            return None
 
-    def _fit(
-        self, tape: Tape, start: dict[str, np.ndarray] | None, rng: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], float]:
-        """Step 4, or many starts."""
-        residual = score_residual(rbf_logits, tape.access.level, tape.access.classes)
-        data = tape.data
-        if start is not None:
-            kernel = _kernel(start, data.x)
-            target = data.target @ tape.basis
-            coefficients = np.linalg.lstsq(kernel, target, rcond=1e-13)[0]
-            linear = coefficients @ tape.basis.T
-            start |= {"coefficient": linear[:-1], "bias": linear[-1]}
-            off = float(np.sqrt(np.mean((kernel @ coefficients - target) ** 2)))
-            if off <= DONE:
-                return start, off
-            solution = polish(residual, start, data, tolerance=tape.noise, steps=POLISH)
-            return solution.parameters, solution.rms
-        size = (STARTS, self._most(tape.features))
+    def _many_starts(self, tape: Tape, where: Coordinates, rng: np.random.Generator) -> Fit:
+        """The function roughly, by descent."""
+        classes, size = tape.access.classes, (STARTS, self._most(len(where.reach)))
         starts = {
-            "representer": rng.uniform(-0.5, 0.5, (*size, tape.features)) * tape.reach,
-            "coefficient": 0.3 * rng.normal(size=(*size, tape.access.classes)),
-            "gamma": np.full(STARTS, 1 / np.sum(tape.reach**2)),
-            "bias": np.zeros((STARTS, tape.access.classes)),
+            "representer": rng.uniform(-0.5, 0.5, (*size, len(where.reach))) * where.reach,
+            "coefficient": 0.3 * rng.normal(size=(*size, classes)),
+            "gamma": np.full(STARTS, 1 / np.sum(where.reach**2)),
+            "bias": np.zeros((STARTS, classes)),
         }
-        best = descend(residual, starts, data, steps=DESCENT, tolerance=tape.noise)[0]
-        mine = _kernel(best, data.x) @ np.concatenate([best["coefficient"], best["bias"][None]])
-        return best, float(np.sqrt(np.mean(((mine - data.target) @ tape.basis) ** 2)))
+        residual = score_residual(rbf_logits, tape.access.level, classes)
+        tolerance = float(np.median(tape.off))
+        return fit(residual, starts, tape.data, tolerance=tolerance, finalists=1, descent=DESCENT, steps=0)
 
 
-def _design(tape: Tape, points: int, reach: float, rng: np.random.Generator) -> Design:
+def _finish(tape: Tape, start: dict[str, np.ndarray]) -> Fit:
+    """Step 4."""
+    data, size = tape.data, len(start["representer"])
+    with jax.enable_x64(True):
+        kernel = np.asarray(
+            rbf_logits(start | {"coefficient": np.eye(size), "bias": np.zeros(size)}, jnp.asarray(data.x))
+        )
+    kernel, target = np.concatenate([kernel, np.ones((len(data.x), 1))], axis=1), data.target @ tape.basis
+    linear = np.linalg.lstsq(kernel, target, rcond=1e-13)[0]
+    rms = float(np.sqrt(np.mean((kernel @ linear - target) ** 2)))
+    linear = linear @ tape.basis.T
+    solution = Fit(start | {"coefficient": linear[:-1], "bias": linear[-1]}, rms, 0)
+    if rms <= DONE:
+        return solution
+    residual = score_residual(rbf_logits, tape.access.level, tape.access.classes)
+    return polish(residual, solution.parameters, data, tolerance=float(np.median(tape.off)), steps=POLISH)
+
+
+def _design(reach: Float[np.ndarray, "feature"], points: int, rng: np.random.Generator) -> Design:
     """Random signs for queries; v is 0 where they are not, and of no common measure, so that it tells records apart."""
-    order = rng.permutation(tape.features)
-    second, first = order[: tape.features // 2], order[tape.features // 2 :]
-    there = first[: -(len(first) // 2)]
-    base = np.zeros((points, tape.features))
-    pairs = NEAR * reach * rng.choice([-1.0, 1.0], ((points - 1) // 2, len(there))) * tape.reach[there]
-    base[1::2, there], base[2::2, there] = pairs, -pairs
-    move = np.zeros(tape.features)
-    rest = first[len(there) :]
-    move[rest] = reach * rng.uniform(-1, 1, len(rest)) * tape.reach[rest]
-    across = np.zeros((points, tape.features))
-    across[1:, second] = NEAR * reach * rng.choice([-1.0, 1.0], (points - 1, len(second))) * tape.reach[second]
+    order = rng.permutation(len(reach))
+    second, first = order[: len(reach) // 2], order[len(reach) // 2 :]
+    there, rest = np.split(first, [len(first) - len(first) // 2])
+    base, move, across = np.zeros((points, len(reach))), np.zeros(len(reach)), np.zeros((points, len(reach)))
+    base[1::2, there] = NEAR * rng.choice([-1.0, 1.0], ((points - 1) // 2, len(there))) * reach[there]
+    base[2::2] = -base[1::2]
+    move[rest] = rng.uniform(-1, 1, len(rest)) * reach[rest]
+    across[1:, second] = NEAR * rng.choice([-1.0, 1.0], (points - 1, len(second))) * reach[second]
     return Design(base, base + move, across, first, second)
 
 
@@ -222,10 +208,9 @@ def _differences(
     tape: Tape, points: np.ndarray, along: np.ndarray, step: np.ndarray
 ) -> tuple[Float[np.ndarray, "feature point equation"], Float[np.ndarray, "feature point equation"]]:
     """f(q + t e_j) - f(q - t e_j), and the sum of the two."""
-    unit = np.zeros((len(along), 1, tape.features))
-    unit[np.arange(len(along)), 0, along] = step[along]
-    both = np.stack([points[None] + unit, points[None] - unit])
-    plus, minus = tape.ask(both.reshape(-1, tape.features)).reshape(*both.shape[:3], -1)
+    unit = np.diag(step)[along][:, None]
+    both = np.stack([points + unit, points - unit])
+    plus, minus = tape.values(both.reshape(-1, len(step))).reshape(*both.shape[:3], -1)
     return plus - minus, plus + minus
 
 
@@ -235,79 +220,58 @@ def _solve(
     """Steps 1 to 3: gamma and the representers around the middle; None where the rank is not told."""
     (there, sums), (translate, _) = near
     features, points, outputs = there.shape
-    columns = np.concatenate([there.reshape(features, -1), translate.reshape(features, -1)], axis=1)
-    left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+    there, translate = there.reshape(features, -1), translate.reshape(features, -1)
+    left, singular, _ = np.linalg.svd(np.concatenate([there, translate], axis=1), full_matrices=False)
     fall = singular[:-1] / np.maximum(singular[1:], 1e-300)
     count = int(np.argmax(fall)) + 1
     if fall[count - 1] < GAP or count > points * outputs:
         return None
     left = left[:, :count]
-    start, end = left.T @ there.reshape(features, -1), left.T @ translate.reshape(features, -1)
-    shape = left @ np.real(np.linalg.eig(end @ np.linalg.pinv(start))[1])
-    part = (np.linalg.pinv(shape) @ there.reshape(features, -1)).reshape(count, points, outputs)
+    shape = left @ np.real(np.linalg.eig(left.T @ translate @ np.linalg.pinv(left.T @ there))[1])
+    part = (np.linalg.pinv(shape) @ there).reshape(count, points, outputs)
     gamma = _width(part, design.base) if gamma is None else gamma
     if not gamma > 0:
         return None
-    damp = np.exp(-gamma * step[design.second] ** 2)[:, None]
+    damp = np.exp(-gamma * step**2)
     half = small.reshape(features, -1) @ np.linalg.pinv(part.reshape(count, -1))
-    big, half = shape / damp, half / damp**0.25
+    big, half = shape / damp[design.second, None], half / damp[design.second, None] ** 0.25
     factor = np.sqrt(np.maximum(np.sum((big**2 / 4 - half**2) * half**4, axis=0) / np.sum(half**8, axis=0), 1e-300))
     sine, part = big * factor, part / factor[:, None, None] / 2
-    sine, part = _fix_signs(sine, part, sums, damp)
-    angle = _other_half(design, sine, part[:, 0], across, step, gamma)
-    return {"representer": angle / (2 * gamma), "gamma": np.asarray(gamma)} if np.isfinite(angle).all() else None
-
-
-def _other_half(
-    design: Design, sine: np.ndarray, middle: np.ndarray, across: np.ndarray, step: np.ndarray, gamma: float
-) -> Float[np.ndarray, "representer feature"]:
-    """Step 3: w of every representer, from sinh(t w) over one half and b(0)."""
-    angle = np.zeros((len(middle), len(step)))
-    angle[:, design.second] = (np.arcsinh(sine) / step[design.second][:, None]).T
+    sign = _signs(2 * damp[design.second, None] * np.sqrt(1 + sine**2), part, sums)
+    angle = np.zeros((count, len(step)))
+    angle[:, design.second] = (np.arcsinh(sine * sign) / step[design.second, None]).T
     away = np.exp(-gamma * (design.across**2).sum(axis=1)[:, None] + design.across @ angle.T)
-    system = np.einsum("pr,rk->pkr", away, middle).reshape(-1, len(middle))
-    damp = np.exp(-gamma * step[design.first] ** 2)
-    other = np.linalg.lstsq(system, across.reshape(len(design.first), -1).T, rcond=1e-13)[0] / (2 * damp)
+    system = np.einsum("pr,rk->pkr", away, part[:, 0] * sign[:, None]).reshape(-1, count)
+    other = np.linalg.lstsq(system, across.reshape(len(design.first), -1).T, rcond=1e-13)[0] / (2 * damp[design.first])
     angle[:, design.first] = np.arcsinh(other) / step[design.first]
-    return angle
+    return {"representer": angle / (2 * gamma), "gamma": np.asarray(gamma)} if np.isfinite(angle).all() else None
 
 
 def _width(part: Float[np.ndarray, "representer point equation"], base: Float[np.ndarray, "point feature"]) -> float:
     """gamma by b(q) b(-q) = b(0)^2 exp(-2 gamma |q|^2): the median over representers and pairs."""
     middle = part[:, :1]
     grown = (part * middle).sum(axis=2) / (middle**2).sum(axis=2)
-    length = (base**2).sum(axis=1)[1::2]
-    width = -np.log(grown[:, 1::2] * grown[:, 2::2]) / (2 * length)
+    width = -np.log(grown[:, 1::2] * grown[:, 2::2]) / (2 * (base[1::2] ** 2).sum(axis=1))
     return float(np.median(width[np.isfinite(width)])) if np.isfinite(width).any() else float("nan")
 
 
-def _fix_signs(sine: np.ndarray, part: np.ndarray, sums: np.ndarray, damp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _signs(even: np.ndarray, part: np.ndarray, sums: np.ndarray) -> Float[np.ndarray, "representer"]:
     """The signs that the sums ask for: each is 2 beta + 2 exp(-gamma t^2) sum_r cosh b_r."""
-    even = 2 * damp * np.sqrt(1 + sine**2)
     rows = np.einsum("jr,rpk->jpkr", even, part).reshape(-1, len(part))
     constant = np.tile(np.eye(part.shape[2]), (sums.shape[0] * sums.shape[1], 1))
     sign = np.linalg.lstsq(np.concatenate([rows, constant], axis=1), sums.ravel(), rcond=1e-13)[0][: len(part)]
-    sign = np.where(sign < 0, -1.0, 1.0)
-    return sine * sign, part * sign[:, None, None]
+    return np.where(sign < 0, -1.0, 1.0)
 
 
-def _kernel(parameters: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-    """The kernel of every query and representer, and a 1."""
-    one = {"coefficient": np.eye(len(parameters["representer"])), "bias": np.zeros(len(parameters["representer"]))}
-    with jax.enable_x64(True):
-        kernel = np.asarray(rbf_logits({**parameters, **one}, jnp.asarray(x)))
-    return np.concatenate([kernel, np.ones((len(x), 1))], axis=1)
-
-
-def _canonical(parameters: dict[str, np.ndarray], tape: Tape) -> dict[str, np.ndarray]:
+def _canonical(p: dict[str, np.ndarray], tape: Tape, where: Coordinates) -> dict[str, np.ndarray]:
     """For the victim's records, the most influential representer first; from probabilities with zero mean over classes."""
-    coefficient, bias = parameters["coefficient"], parameters["bias"]
+    coefficient, bias = p["coefficient"], p["bias"]
     if tape.access.level == "probability":
         coefficient, bias = remove_mean(coefficient), remove_mean(bias)
     order = np.argsort(-np.linalg.norm(coefficient, axis=1))
     return {
-        "representer": tape.where.records(parameters["representer"]).reshape(len(order), -1)[order],
+        "representer": where.records(p["representer"]).reshape(len(order), -1)[order],
         "coefficient": coefficient[order],
-        "gamma": parameters["gamma"] / tape.where.scale[0] ** 2,
+        "gamma": p["gamma"] / where.scale[0] ** 2,
         "bias": bias,
     }

@@ -8,7 +8,6 @@ classes too, where logistic regression's w is then (-w/2, w/2). Logits determine
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +15,10 @@ from jaxtyping import Float
 from scipy.linalg import solve_triangular
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.equations.designs import Equations, ask, cosines
-from jaxattack.attacks.extraction.equations.families import linear_draft, softmax_logits
+from jaxattack.attacks.extraction.equations.designs import ask_design, cosines
+from jaxattack.attacks.extraction.equations.families import Logits, draft, softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns, require_map
-from jaxattack.attacks.extraction.equations.terms import equations, noise
+from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, Draft, InputError, config
 
@@ -28,17 +27,9 @@ MISFIT = 1e3
 
 
 class Solution(NamedTuple):
-    """A linear least squares solution.
-
-    Attributes:
-        weight: Float["column output"].
-        bias: Float["output"].
-        residual: root mean square of what is left of the equations, each in units of its row's noise.
-        rank: of the weighted columns and the constant.
-    """
+    """A linear least squares solution: weights, root mean square of the residual in units of each row's noise, and rank."""
 
     weight: Float[np.ndarray, "column output"]
-    bias: Float[np.ndarray, "output"]
     residual: float
     rank: int
 
@@ -48,32 +39,19 @@ def solve(
     target: Float[np.ndarray, "query output"],
     off: Float[np.ndarray, "query"],
 ) -> Solution:
-    """Least squares of target = columns W + b, rows weighted by 1 / off.
-
-    Args:
-        columns: of any scale; those that do not determine a weight are left out by least norm.
-        target: right-hand sides.
-        off: the noise of each row.
-    """
-    mean, deviation = columns.mean(axis=0), columns.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
-    weight = off.min() / off
-    system = np.concatenate([(columns - mean) / deviation, np.ones((len(columns), 1)), target], axis=1)
-    triangle = np.asarray(np.linalg.qr(system * weight[:, None], mode="r"))
-    size = columns.shape[1] + 1
+    """Least squares of target = columns W, rows weighted by 1 / off; of several solutions the shortest."""
+    system = np.concatenate([columns, target], axis=1) * (off.min() / off)[:, None]
+    triangle = np.asarray(np.linalg.qr(system, mode="r"))
+    size = columns.shape[1]
     left, right = triangle[:size, :size], triangle[:size, size:]
     pivots = np.abs(np.diagonal(left))
     rank = int((pivots > 1e-12 * pivots.max()).sum())
     if rank == size:
-        solution = solve_triangular(left, right)
+        weight = solve_triangular(left, right)
     else:
-        solution, _, rank, _ = np.linalg.lstsq(left, right, rcond=1e-12)
-    slope = solution[:-1] / deviation[:, None]
-    rest = triangle[size:, size:]
+        weight, _, rank, _ = np.linalg.lstsq(left, right, rcond=1e-12)
     freedom = max((len(columns) - rank) * target.shape[1], 1)
-    return Solution(
-        slope, solution[-1] - mean @ slope, float(np.linalg.norm(rest) / off.min() / freedom**0.5), int(rank)
-    )
+    return Solution(weight, float(np.linalg.norm(triangle[size:, size:]) / off.min() / freedom**0.5), int(rank))
 
 
 @config
@@ -108,21 +86,28 @@ class OnColumns(Attack):
         """One query more than columns."""
         return self.size(access)
 
-    def equations(self: Any, theft: Theft, queries: int) -> Equations:
-        """Answers to a design of so many queries, or of as many as were wished for.
-
-        Raises:
-            InputError: fewer were wished for than the attack needs.
-        """
-        needs, inputs = self.needs(theft.access), theft.access.inputs
-        if self.queries is not None and self.queries < needs:
+    def count(self, access: Access, default: int) -> int:
+        """How many queries to ask; an `InputError` where fewer than are needed were wished for."""
+        needs, queries = self.needs(access), self.queries or default
+        if queries < needs:
             raise InputError(
-                f"queries is {self.queries} and this victim has {self.size(theft.access) - 1} columns: "
-                f"give at least {needs}."
+                f"queries is {queries} and this victim has {self.size(access) - 1} columns: give at least {needs}."
             )
-        design = cosines if self.features == "linear" else uniform
-        draw = partial(design, inputs, rng=theft.rng)
-        return ask(self, theft.oracle, draw, self.queries or queries, theft.rng)
+        return queries
+
+    def tape(self, theft: Theft, default: int) -> Tape:
+        """Answers to a design of so many queries, or of as many as were wished for."""
+        tape, design = Tape(theft.oracle), cosines if self.features == "linear" else uniform
+        ask_design(tape, design(theft.access.inputs, self.count(theft.access, default), theft.rng), theft.rng)
+        tape.require(self.needs(theft.access))
+        return tape
+
+    def draft(self, theft: Theft, link: Logits, weight: Float[np.ndarray, "column cls"], **fields: Any) -> Draft:
+        """What was stolen; of the weights the constant is the last."""
+        columns = Columns.of(self.features, theft.access)
+        unknowns = theft.access.classes * self.size(theft.access)
+        notes = {"features": self.features, "unknowns": unknowns, **fields.pop("notes")}
+        return draft(link, columns.parameters(weight), theft.access, columns, notes=notes, **fields)
 
 
 @config
@@ -147,52 +132,32 @@ class Softmax(OnColumns):
             Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``saturated`` queries, which were
             replaced; ``residual``, in units of the answers' rounding, where there were more queries than needed.
         """
-        access, needs = theft.access, self.needs(theft.access)
-        system = self.equations(theft, needs)
-        columns = Columns.of(self.features, access)
-        weight, bias, solution = fit(system, columns, access)
-        reason = _reason(solution, len(system.x), needs, system)
-        return linear_draft(
-            softmax_logits,
-            columns,
-            access,
-            weight,
-            bias,
-            stop=reason,
-            notes={
-                "features": self.features,
-                "unknowns": needs * access.classes,
-                "saturated": system.saturated,
-                **({"residual": solution.residual} if len(system.x) > needs else {}),
-            },
-        )
+        needs = self.needs(theft.access)
+        tape = self.tape(theft, needs)
+        solution, usable = fit(tape, self.features), len(tape.data.x)
+        reason = shortage(tape, needs)
+        if not reason and solution.rank < needs:
+            reason = f"only {solution.rank} of {needs} equations are independent: ask more queries."
+        if not reason and usable > needs and solution.residual > MISFIT:
+            reason = (
+                f"the answers are not those of such a model: the equations are {solution.residual:.1e} times further off "
+                "than rounding explains; try another feature map or family."
+            )
+        notes = {"saturated": tape.total - usable, **({"residual": solution.residual} if usable > needs else {})}
+        return self.draft(theft, softmax_logits, solution.weight, stop=reason, notes=notes)
 
 
-def fit(
-    system: Equations, columns: Columns, access: Access
-) -> tuple[Float[np.ndarray, "column cls"], Float[np.ndarray, "cls"], Solution]:
-    """Weights and bias of every class, and the solution of the equations behind them."""
-    basis = equations(access)
-    if not len(system.x):
-        nothing = np.zeros((int(columns.varies.sum()), access.classes))
-        return nothing, np.zeros(access.classes), Solution(nothing, np.zeros(access.classes), 0.0, 0)
-    solution = solve(columns(system.x), system.score @ basis, noise(access, system.score))
-    return solution.weight @ basis.T, basis @ solution.bias, solution
+def fit(tape: Tape, features: str) -> Solution:
+    """Softmax regression on everything asked, the weights of every class."""
+    data = tape.data
+    solution = solve(Columns.of(features, tape.access)(data.x), data.target @ tape.basis, tape.off)
+    return solution._replace(weight=solution.weight @ tape.basis.T)
 
 
-def _reason(solution: Solution, usable: int, needs: int, system: Equations) -> str:
-    if system.refusal is not None:
-        return (
-            f"{system.refusal} {needs - usable:,} more queries are needed, because {system.saturated} were saturated."
-        )
-    if solution.rank < needs:
-        return (
-            f"only {solution.rank} of {needs} equations are independent, {system.saturated} queries being saturated: "
-            "ask more queries."
-        )
-    if usable > needs and solution.residual > MISFIT:
-        return (
-            f"the answers are not those of such a model: the equations are {solution.residual:.1e} times further off than "
-            "rounding explains; try another feature map or family."
-        )
-    return ""
+def shortage(tape: Tape, needs: int) -> str:
+    """Why a tape has fewer equations than are needed; empty where it has enough."""
+    usable = len(tape.data.x)
+    if usable >= needs:
+        return ""
+    more = f"{needs - usable:,} more queries are needed, because {tape.total - usable} were saturated."
+    return more if tape.refusal is None else f"{tape.refusal} {more}"

@@ -1,11 +1,15 @@
 """A network with one hidden layer (Tramèr et al. 2016, section 4.1.3): f(x) = V act(W x + b) + c.
 
-Smooth units (tanh, sigmoid). Gradients give the span of the weights, and with it the number of units; Hessians in that
-span every weight to a few digits, by linear algebra (`curvature`). Least squares in the span, and then for all unknowns,
-gives the other digits (`layer`). Where Hessians do not do (ReLU, coarse answers), many random starts in the span are
-descended from at once and the best are polished (`least_squares`); where gradients do not do either (rounded answers, as
-many units as features), in all unknowns, which may end at a wrong place and then says so. A ReLU network that answers
-exactly is stolen better by its kinks.
+1. Short segments all over the range tell around which share of it answers bend most, and units are not saturated. That may
+   be far from the middle: records of many zeros lie in a corner of what a service takes.
+2. There gradients span the weights, which leaves h numbers of each weight instead of d and tells h; of smooth units (tanh,
+   sigmoid) Hessians in that span show every weight to a few digits, by linear algebra (`curvature`).
+3. Least squares in that span. Where Hessians do not do (ReLU, coarse answers) many random starts are descended from at once
+   and the best are polished; where gradients do not do either (rounded answers, as many units as features) in all
+   unknowns, which may end at a wrong place and then says so.
+4. Least squares for all unknowns on all answers, those around that share, uniform ones, and those for derivatives.
+
+A ReLU network that answers exactly is stolen better by its kinks.
 
 Hidden units come in any order, here the most influential first. tanh(-z) = -tanh(z), so units of tanh are given with a
 positive bias; sigmoid(-z) = 1 - sigmoid(z) likewise. From probabilities, V and c have zero mean over classes.
@@ -13,15 +17,50 @@ positive bias; sigmoid(-z) = 1 - sigmoid(z) likewise. From probabilities, V and 
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
-from jaxattack.attacks.extraction.equations.families import ACTIVATIONS, flat_draft, network_logits, remove_mean
-from jaxattack.attacks.extraction.equations.layer import Layer, steal_layer
-from jaxattack.attacks.extraction.equations.tape import Tape
+from jaxattack.attacks.extraction.equations import curvature
+from jaxattack.attacks.extraction.equations.families import (
+    ACTIVATIONS,
+    draft,
+    network_logits,
+    probability_residual,
+    remove_mean,
+    score_residual,
+)
+from jaxattack.attacks.extraction.equations.tape import Tape, coordinates
+from jaxattack.attacks.extraction.equations.terms import equations, exact, resolution, scores
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.types import NUMBERS, Access, Draft, InputError, config
+from jaxattack.attacks.search.coordinates import Coordinates
+from jaxattack.attacks.search.least_squares import Data, Fit, fit, polish
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, config
+
+GUESS = 20
+"""Hidden units fitted where their number is neither given nor found."""
+
+MARGIN = 1.2
+"""Equations for each unknown, by default."""
+
+FITS = 5.0
+"""A fit is as exact as the answers where its residual is at most so many times their noise."""
+
+CEILING = 1e-3
+"""A fit in the span of the gradients is at a wrong place if off by more, as a share of the spread of the equations."""
+
+SHARES, PAIRS, CANDIDATES = (0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97), 3, 4
+NEAR = 1e-9
+
+
+class Derivatives(NamedTuple):
+    """What derivatives show: the share of the range around which answers bend most, the span of the weights, the layer."""
+
+    share: float = 0.5
+    basis: Float[np.ndarray, "feature neuron"] | None = None
+    layer: curvature.Hidden | None = None
 
 
 @config
@@ -60,11 +99,12 @@ class Mlp(Attack):
 
     def needs(self, access: Access) -> int:
         """What derivatives take; where they do not do, an equation for each unknown."""
-        return self._layer.needs(access)
-
-    @property
-    def _layer(self) -> Layer:
-        return Layer(self.activation, self.hidden, self.queries, self.starts)
+        outputs = max(equations(access).shape[1], 1)
+        features, hidden = int((access.inputs.high > access.inputs.low).sum()), self.hidden or 1
+        if self.activation != "relu" and exact(access) and hidden < features:
+            coarse = access.precision != "float64"
+            return 3 * PAIRS * len(SHARES) + curvature.fewest(features, outputs, hidden, coarse)
+        return -(-unknowns(features, hidden, access.classes) // outputs)
 
     def run(self, theft: Theft) -> Draft:
         """Steal the network.
@@ -73,20 +113,124 @@ class Mlp(Attack):
             Parameters ``weight0`` ["neuron feature"], ``bias0``, ``weight1`` ["cls neuron"], ``bias1``. Notes: ``hidden``
             units, ``unknowns``, ``start`` (derivatives or random) and ``residual``, the root mean square over equations.
         """
-        tape = Tape(self, theft.oracle, self.queries)
-        solution = steal_layer(self, tape, self._layer, theft.rng, theft.report)
-        return flat_draft(
-            network_logits(self.activation),
-            _canonical(solution.parameters, tape, self.activation),
-            tape.access,
-            stop=solution.reason,
-            notes=solution.notes,
-        )
+        access, rng, where = theft.access, theft.rng, coordinates(self.name, theft.oracle)
+        tape, known = Tape(theft.oracle, where, self.queries), Derivatives()
+        try:
+            for known in self._differentiate(tape, where, rng):  # noqa: B007  what was known when the budget ended
+                pass
+        except BudgetSpent as refusal:
+            tape.refusal = refusal
+        hidden = self.hidden or (GUESS if known.basis is None else known.basis.shape[1])
+        features, outputs, close = len(where.reach), tape.basis.shape[1], tape.total
+        count = unknowns(features, hidden, access.classes)
+        rest = int(np.ceil(MARGIN * count / outputs)) if self.queries is None else max(self.queries - close, 0)
+        draws = _draw(where, rest - rest // 2, rng), _draw(where, rest // 2, rng, known.share)
+        tape.ask_most(rng.permutation(np.concatenate(draws)))
+        within = features if known.basis is None else hidden
+        tape.require(-(-unknowns(within, hidden, len(tape.basis)) // outputs))
+        enough = (tape.total - (0 if known.basis is None else close)) * outputs >= count
+        solution, start, reason = self._solve(tape, known, hidden, enough, theft)
+        notes = {"hidden": hidden, "unknowns": count, "start": start, "residual": solution.rms}
+        parameters = _canonical(solution.parameters, tape, where, self.activation)
+        return draft(network_logits(self.activation), parameters, access, stop=reason, notes=notes)
+
+    def _differentiate(self, tape: Tape, where: Coordinates, rng: np.random.Generator) -> Iterator[Derivatives]:
+        """What derivatives show, more and more, until a budget ends it."""
+        if not exact(tape.access) or (self.hidden or 0) >= len(where.reach):
+            return
+        share = _busiest(tape, where, rng)
+        yield Derivatives(share)
+        steps = curvature.Steps(float(np.median(tape.off)))
+
+        def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+            # Two classes lose digits where one is unlikely: the best balanced of a few candidates lose least.
+            candidates = _draw(where, count * (CANDIDATES if tape.access.classes == 2 else 1), rng, share)
+            u = np.clip(candidates, 2 * steps.second - where.reach, where.reach - 2 * steps.second)
+            y = tape.values(u)
+            best = np.argsort(np.nan_to_num(np.ptp(y @ tape.basis.T, axis=1), nan=np.inf), kind="stable")[:count]
+            return u[best], y[best]
+
+        at, basis = curvature.gradients(tape.values, draw, steps, self.hidden)
+        yield Derivatives(share, basis)
+        if basis is not None and self.activation != "relu":
+            layer = curvature.hidden_layer(tape.values, at, basis, steps, self.activation, rng)
+            yield Derivatives(share, basis, layer)
+
+    def _solve(self, tape: Tape, known: Derivatives, hidden: int, enough: bool, theft: Theft) -> tuple[Fit, str, str]:
+        """Least squares in the span of the weights, then for all unknowns; what it started from, and why it is not exact."""
+        access, logits = tape.access, network_logits(self.activation)
+        data, residual = tape.data, score_residual(logits, access.level, access.classes)
+        tolerance = FITS * float(np.median(tape.off)) if access.decimals is None else resolution(access)
+        if access.level == "probability" and access.decimals is not None:
+            share = np.exp(scores(access, tape.answer))
+            data, residual = Data(tape.u, share, np.ones(len(share))), probability_residual(logits)
+        ceiling = CEILING * (data.target @ tape.basis).std()
+        basis = np.eye(data.x.shape[1]) if known.basis is None else known.basis
+        near, best, start = data._replace(x=data.x @ basis), None, "random"
+        if known.layer is not None:
+            weight, bias, output, offset = known.layer
+            guess = {
+                "weight0": weight @ basis,
+                "bias0": bias,
+                "weight1": tape.basis @ output,
+                "bias1": tape.basis @ offset,
+            }
+            best, start = polish(residual, guess, near, tolerance=tolerance), "derivatives"
+        if best is None or best.rms > ceiling:
+            starts = _starts(self.starts, near.x.shape[1], hidden, access.classes, theft.rng)
+            other = fit(residual, starts, near, tolerance=tolerance, progress=theft.report)
+            if best is None or other.rms < best.rms:
+                best, start = other, "random"
+        best.parameters["weight0"] = best.parameters["weight0"] @ basis.T
+        if known.basis is not None and enough and best.rms > tolerance:
+            best = polish(residual, best.parameters, data, tolerance=tolerance, damping=NEAR)
+        if best.rms <= tolerance and enough:
+            return best, start, ""
+        reason = f"nothing was found that fits the answers: they are off by {best.rms:.1e}; give more queries, starts or hidden units."
+        if not enough and best.rms <= ceiling:
+            reason = f"the queries are too few to make it exact; it is near, off by {best.rms:.1e} on their answers."
+        return best, start, reason if tape.refusal is None else f"{tape.refusal} {reason}"
 
 
-def _canonical(parameters: dict[str, np.ndarray], tape: Tape, activation: str) -> dict[str, np.ndarray]:
+def unknowns(features: int, hidden: int, classes: int) -> int:
+    """Weights and biases of both layers."""
+    return (features + 1) * hidden + (hidden + 1) * classes
+
+
+def _draw(
+    where: Coordinates, queries: int, rng: np.random.Generator, share: float = 0.5
+) -> Float[np.ndarray, "query feature"]:
+    """Queries of so high a mean in the range; the low ones are what records look like of which most features are 0."""
+    power = rng.random((queries, len(where.reach)))
+    power = power ** (1 / share - 1) if share <= 0.5 else 1 - power ** (share / (1 - share))
+    return (2 * power - 1) * where.reach
+
+
+def _busiest(tape: Tape, where: Coordinates, rng: np.random.Generator) -> float:
+    """The share of the range around which answers bend most."""
+    seed = rng.integers(2**32)
+    ends = np.stack([_draw(where, 2 * PAIRS, np.random.default_rng(seed), share) for share in SHARES])
+    ends = ends.reshape(len(SHARES), 2, PAIRS, -1)
+    places = np.concatenate([ends, ends.mean(axis=1, keepdims=True)], axis=1)
+    y = tape.values(places.reshape(-1, places.shape[-1])).reshape(*places.shape[:3], -1)
+    bend = np.linalg.norm(y[:, 2] - y[:, :2].mean(axis=1), axis=-1) / ((ends[:, 0] - ends[:, 1]) ** 2).sum(axis=-1)
+    return SHARES[int(np.nan_to_num(bend).mean(axis=1).argmax())]
+
+
+def _starts(starts: int, features: int, hidden: int, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        "weight0": rng.normal(size=(starts, hidden, features)) / features**0.5,
+        "bias0": 0.3 * rng.normal(size=(starts, hidden)),
+        "weight1": rng.normal(size=(starts, classes, hidden)) / hidden**0.5,
+        "bias1": np.zeros((starts, classes)),
+    }
+
+
+def _canonical(
+    parameters: dict[str, np.ndarray], tape: Tape, where: Coordinates, activation: str
+) -> dict[str, np.ndarray]:
     """Parameters for the victim's records, in the form that the module names."""
-    weight, bias = tape.where.fold(parameters["weight0"], parameters["bias0"])
+    weight, bias = where.fold(parameters["weight0"], parameters["bias0"])
     output, offset = parameters["weight1"], parameters["bias1"]
     if activation != "relu":
         negative = bias < 0

@@ -17,11 +17,11 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.equations.designs import Equations
-from jaxattack.attacks.extraction.equations.families import linear_draft, one_vs_rest_logits, score_residual
+from jaxattack.attacks.extraction.equations.families import one_vs_rest_logits, score_residual
 from jaxattack.attacks.extraction.equations.features import Columns
-from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns, fit
-from jaxattack.attacks.extraction.equations.terms import noise, resolution
+from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns, fit, shortage
+from jaxattack.attacks.extraction.equations.tape import Tape
+from jaxattack.attacks.extraction.equations.terms import resolution
 from jaxattack.attacks.extraction.verification import Theft
 from jaxattack.attacks.search.least_squares import Data, Fit, first_fit
 from jaxattack.types import Access, Draft, Level, config
@@ -67,50 +67,27 @@ class OneVsRest(OnColumns):
             Parameters ``weight`` ["column cls"] and ``bias``, of z. Notes: ``unknowns``; ``saturated`` queries, which were
             replaced; ``residual``, root mean square over equations.
         """
-        access, needs, columns = theft.access, self.needs(theft.access), Columns.of(self.features, theft.access)
-        system = self.equations(theft, needs if access.classes == 2 else SPARE * needs)
-        solution, reason = _solve(system, columns, access, needs)
-        return linear_draft(
-            one_vs_rest_logits,
-            columns,
-            access,
-            solution.parameters["weight"],
-            solution.parameters["bias"],
-            stop=reason,
-            notes={
-                "unknowns": access.classes * self.size(access),
-                "saturated": system.saturated,
-                "residual": solution.rms,
-            },
-        )
+        access, needs = theft.access, self.needs(theft.access)
+        tape = self.tape(theft, needs if access.classes == 2 else SPARE * needs)
+        linear, off = fit(tape, self.features), tape.off
+        if access.classes == 2:
+            # ln s(z) - ln s(-z) = z is the difference of two logits of softmax, which are the half each.
+            weight, rms, misfit = 2 * linear.weight, linear.residual * np.median(off), linear.residual > MISFIT
+        else:
+            best = self._best_fit(tape, linear.weight)
+            weight, rms = np.vstack([best.parameters["weight"], best.parameters["bias"]]), best.rms
+            misfit = rms > max(FITS * off.min(), resolution(access) if access.decimals is not None else 0)
+        reason = shortage(tape, needs)
+        if misfit and not reason:
+            reason = f"the answers are not those of such a model, or too few: the equations are off by {rms:.1e}."
+        notes = {"saturated": tape.total - len(off), "residual": float(rms)}
+        return self.draft(theft, one_vs_rest_logits, weight, stop=reason, notes=notes)
 
-
-def _solve(system: Equations, columns: Columns, access: Access, needs: int) -> tuple[Fit, str]:
-    """Weights and biases of z, and why they are not exact."""
-    weight, bias, linear = fit(system, columns, access)
-    off = noise(access, system.score) if len(system.x) else np.array([np.inf])
-    if access.classes == 2:
-        # ln s(z) - ln s(-z) = z is the difference of two logits of softmax, which are the half each.
-        solution = Fit({"weight": 2 * weight, "bias": 2 * bias}, linear.residual * float(np.median(off)), 0)
-        misfit = linear.residual > MISFIT
-    elif len(system.x):
-        solution = _best_fit(weight, bias, Data(columns(system.x), system.score, off.min() / off), float(off.min()))
-        misfit = solution.rms > max(FITS * float(off.min()), resolution(access) if access.decimals is not None else 0)
-    else:
-        solution, misfit = Fit({"weight": weight, "bias": bias}, float("nan"), 0), False
-    if len(system.x) < needs:
-        shortage = f"{needs - len(system.x):,} more queries are needed, because {system.saturated} were saturated."
-        return solution, f"{system.refusal} {shortage}" if system.refusal is not None else shortage
-    if misfit:
-        return (
-            solution,
-            f"the answers are not those of such a model, or too few: the equations are off by {solution.rms:.1e}.",
-        )
-    return solution, ""
-
-
-def _best_fit(weight: Float[np.ndarray, "column cls"], bias: Float[np.ndarray, "cls"], data: Data, off: float) -> Fit:
-    """The best fit from each start in turn, until one fits."""
-    residual = score_residual(one_vs_rest_logits, "probability", len(bias))
-    starts = [{"weight": weight, "bias": bias + shift} for shift in SHIFTS]
-    return first_fit(residual, starts, data, tolerance=off, enough=FITS, steps=200)
+    def _best_fit(self, tape: Tape, start: Float[np.ndarray, "column cls"]) -> Fit:
+        """The best fit from each start in turn, until one fits."""
+        data, off = tape.data, tape.off
+        columns = Columns.of(self.features, tape.access)(data.x)[:, :-1]
+        starts = [{"weight": start[:-1], "bias": start[-1] + shift} for shift in SHIFTS]
+        residual = score_residual(one_vs_rest_logits, "probability", tape.access.classes)
+        data = Data(columns, data.target, off.min() / off)
+        return first_fit(residual, starts, data, tolerance=float(off.min()), enough=FITS, steps=200)

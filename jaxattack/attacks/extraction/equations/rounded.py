@@ -8,17 +8,15 @@ as exact as those of all; there queries are corners alone.
 
 from __future__ import annotations
 
-import numpy as np
-
-from jaxattack.attacks.extraction.asking import too_small
-from jaxattack.attacks.extraction.equations.adaptive import Around, Observations, more, place, scout
-from jaxattack.attacks.extraction.equations.bounds import WITHIN, Estimate, consistent
-from jaxattack.attacks.extraction.equations.families import linear_draft, softmax_logits
+from jaxattack.attacks.extraction.equations.adaptive import place, scout
+from jaxattack.attacks.extraction.equations.bounds import WITHIN, Estimate, bounds, consistent
+from jaxattack.attacks.extraction.equations.families import softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns
+from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import equations
 from jaxattack.attacks.extraction.verification import Theft
-from jaxattack.types import Access, Draft, InputError, Oracle, config
+from jaxattack.types import Access, Draft, InputError, config
 
 ROUNDS = 4
 """In which the second half of the queries are placed."""
@@ -54,11 +52,9 @@ class Rounded(OnColumns):
         return max(size, -(-size * outputs // min(access.top or access.classes, outputs)))
 
     def _total(self, access: Access) -> int:
-        """How many queries to ask.
-
-        Raises:
-            InputError: fewer than are needed, or more unknowns than are solved for.
-        """
+        """How many queries to ask; an `InputError` where it cannot work."""
+        if access.level == "probability" and access.classes < 2:
+            raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
         needs, size = self.needs(access), self.size(access)
         if size * equations(access).shape[1] > MOST:
             raise InputError(
@@ -67,10 +63,7 @@ class Rounded(OnColumns):
             )
         exact = access.decimals is None and access.top in (0, access.classes)
         each = 2 if access.top == 1 else 1
-        total = self.queries or (needs if exact else max(needs, each * size * access.classes))
-        if total < needs:
-            raise InputError(f"queries is {total} and this victim takes more to determine: give at least {needs}.")
-        return total
+        return self.count(access, needs if exact else max(needs, each * size * access.classes))
 
     def run(self, theft: Theft) -> Draft:
         """Steal the regression.
@@ -79,60 +72,34 @@ class Rounded(OnColumns):
             Parameters ``weight`` ["column cls"] and ``bias``. Notes: ``unknowns``; ``excess``, by how many half steps
             of rounding an answer is missed at most; ``scale`` of the queries.
         """
-        oracle, access, rng, report = theft.oracle, theft.access, theft.rng, theft.report
-        if access.level == "probability" and access.classes < 2:
-            raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
-        total, columns = self._total(access), Columns.of(self.features, access)
-        observations, around = self._first(oracle, columns, total, rng)
-        estimate = consistent(observations.bounds)
-        while observations.refusal is None and len(observations.bounds.middle) < total:
-            so_far = len(observations.bounds.middle)
-            report("place queries", so_far, total)
-            count = min(-(-total // (2 * ROUNDS)), total - so_far)
-            observations = more(
-                oracle, columns, observations, place(access, columns, observations, estimate, around, count, rng)
-            )
-            estimate = consistent(observations.bounds, estimate.weight)
+        access, rng, report = theft.access, theft.rng, theft.report
+        total, needs, columns = self._total(access), self.needs(access), Columns.of(self.features, access)
+        tape, placed = Tape(theft.oracle), self.adaptive and access.decimals is not None
+        around = scout(tape, self.features == "linear", total, rng)
+        count = (max(-(-total // 2), needs) if placed else total) - tape.total
+        if tape.refusal is None and count > 0:
+            tape.ask_most(around.draw(access.inputs, count, rng))
+        tape.require(needs)
+        estimate = consistent(bounds(access, columns(tape.u), tape.answer))
+        while tape.refusal is None and tape.total < total:
+            report("place queries", tape.total, total)
+            count = min(-(-total // (2 * ROUNDS)), total - tape.total)
+            tape.ask_most(place(access, columns, estimate, around, count, rng))
+            estimate = consistent(bounds(access, columns(tape.u), tape.answer))
         report("place queries", total, total)
-        reason = _reason(access, observations, estimate, total)
-        return linear_draft(
+        return self.draft(
+            theft,
             softmax_logits,
-            columns,
-            access,
-            estimate.weight[:-1],
-            estimate.weight[-1],
-            stop=reason,
-            notes={
-                "features": self.features,
-                "unknowns": estimate.weight.size,
-                "excess": max(estimate.excess, 0.0),
-                "scale": around.scale,
-            },
+            estimate.weight,
+            stop=_reason(tape, estimate, total),
+            notes={"excess": max(estimate.excess, 0.0), "scale": around.scale},
         )
 
-    def _first(
-        self, oracle: Oracle, columns: Columns, total: int, rng: np.random.Generator
-    ) -> tuple[Observations, Around]:
-        """Scouts, and all queries that are not placed.
 
-        Raises:
-            InputError: a budget that does not hold what is needed.
-        """
-        access, needs = oracle.access, self.needs(oracle.access)
-        placed = self.adaptive and access.decimals is not None
-        observations, around = scout(oracle, columns, total, rng)
-        count = (max(-(-total // 2), needs) if placed else total) - len(observations.bounds.middle)
-        if observations.refusal is None and count > 0:
-            observations = more(oracle, columns, observations, around.draw(access.inputs, count, rng))
-        if observations.refusal is not None and len(observations.bounds.middle) < needs:
-            raise too_small(self, access, observations.refusal) from observations.refusal
-        return observations, around
-
-
-def _reason(access: Access, observations: Observations, estimate: Estimate, total: int) -> str:
-    if observations.refusal is not None:
-        return f"{observations.refusal} It holds {len(observations.bounds.middle):,} of the {total:,} queries that were to be asked."
-    if estimate.excess > (WITHIN if access.decimals is not None else MISFIT):
+def _reason(tape: Tape, estimate: Estimate, total: int) -> str:
+    if tape.refusal is not None:
+        return f"{tape.refusal} It holds {tape.total:,} of the {total:,} queries that were to be asked."
+    if estimate.excess > (WITHIN if tape.access.decimals is not None else MISFIT):
         return (
             f"the answers are not those of such a model: one is missed by {estimate.excess:.1e} half steps of its "
             "rounding; try more queries, another feature map or another family."

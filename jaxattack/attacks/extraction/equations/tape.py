@@ -1,197 +1,110 @@
-"""A victim in standard coordinates, and all that it was asked."""
+"""The standard form of a victim: an oracle, all that it answered, and the equations that this makes."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from jaxattack.attacks.extraction.asking import ask_most
 from jaxattack.attacks.extraction.equations.terms import equations, noise, scores, usable
 from jaxattack.attacks.search.coordinates import Coordinates
 from jaxattack.attacks.search.least_squares import Data
-from jaxattack.types import Answer, BudgetSpent, ExtractionAttack, InputError, Oracle
-
-COARSE, WIDER = 1e-9, 100.0
-"""Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart."""
+from jaxattack.types import Answer, BudgetSpent, InputError, Oracle
 
 
 class Tape:
-    """An oracle of numbers, moved to the middle of their range and scaled.
+    """An oracle, and all that it was asked.
 
     Args:
-        attack: asks.
         oracle: answers.
-        queries: to ask at most; None for as many as the oracle answers.
-        alike: one scale for all features, which keeps distances; otherwise each range becomes -1..1.
+        where: the coordinates of queries; None for the victim's own records.
+        limit: queries to ask at most; None for as many as the oracle answers.
 
     Attributes:
         access: the victim's terms.
         basis: Float["cls equation"], as `terms.equations`.
-        where: the coordinates.
-        reach: Float["feature"], the range of each feature is -reach..reach.
-
-    Raises:
-        InputError: features that are categories.
+        refusal: what ended the asking early; None where nothing did.
     """
 
-    def __init__(
-        self, attack: ExtractionAttack, oracle: Oracle, queries: int | None = None, *, alike: bool = False
-    ) -> None:
-        inputs = oracle.access.inputs
-        if (inputs.categories > 0).any():
-            raise InputError(
-                f"features are categories and {attack.name} asks real numbers: choose retraining, or hypotheses."
-            )
-        self.where = Coordinates.of(inputs, alike=alike)
-        self._oracle, self.access, self._queries = oracle, oracle.access, queries
-        self._attack = attack.name
-        self.basis = equations(oracle.access)
-        self.reach = self.where.reach
+    def __init__(self, oracle: Oracle, where: Coordinates | None = None, limit: int | None = None) -> None:
+        self.access, self.basis, self.where = oracle.access, equations(oracle.access), where
+        self.refusal: BudgetSpent | None = None
+        self._oracle, self._limit = oracle, limit
         self._u: list[np.ndarray] = []
         self._answers: list[Answer] = []
-
-    @property
-    def features(self) -> int:
-        """How many numbers may be chosen."""
-        return len(self.reach)
-
-    @property
-    def outputs(self) -> int:
-        """Equations a query."""
-        return self.basis.shape[1]
 
     @property
     def total(self) -> int:
         """How many queries were answered."""
         return sum(map(len, self._u))
 
-    def draw(self, queries: int, rng: np.random.Generator, share: float = 0.5) -> Float[np.ndarray, "query feature"]:
-        """Queries all over the range: uniform, or with a mean so far from the lowest to the highest value.
+    @property
+    def u(self) -> Shaped[np.ndarray, "query *feature"]:
+        """Every query."""
+        return np.concatenate(self._u)
 
-        The low shares are what records look like of which most features are 0: powers of uniform numbers.
-        """
-        power = rng.random((queries, self.features))
-        power = power ** (1 / share - 1) if share <= 0.5 else 1 - power ** (share / (1 - share))
-        return (2 * power - 1) * self.reach
+    @property
+    def answer(self) -> Answer:
+        """The answers to all of them."""
+        return concatenate(self._answers)
 
-    def answers(self, u: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query cls"]:
-        """The scores; NaN throughout a query whose answer is saturated.
-
-        Raises:
-            BudgetSpent: more queries than are left of either limit.
-        """
-        if self._queries is not None and self.total + len(u) > self._queries:
-            raise BudgetSpent(f"queries is {self._queries:,}.", left=self._queries - self.total)
-        answer = self._oracle(self.where.records(u))
+    def ask(self, u: Shaped[np.ndarray, "query *feature"]) -> Answer:
+        """Ask all of them; `BudgetSpent` where either limit holds fewer."""
+        if self._limit is not None and self.total + len(u) > self._limit:
+            raise BudgetSpent(f"queries is {self._limit:,}.", left=self._limit - self.total)
+        answer = self._oracle(u if self.where is None else self.where.records(u))
         self._u.append(u)
         self._answers.append(answer)
-        return np.where(usable(self.access, answer)[:, None], scores(self.access, answer), np.nan)
+        return answer
 
-    def ask(self, u: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query equation"]:
-        """The equations; NaN where the answer is saturated."""
-        return self.answers(u) @ self.basis
+    def ask_most(self, u: Shaped[np.ndarray, "query *feature"]) -> Answer:
+        """Ask as many of the first as the budget holds."""
+        answer, _, refusal = ask_most(self.ask, u)
+        self.refusal = self.refusal or refusal
+        return self._oracle(np.zeros((0, *self.access.inputs.shape))) if answer is None else answer
 
-    def ask_most(self, u: Float[np.ndarray, "query feature"]) -> BudgetSpent | None:
-        """Ask as many as the budget holds; what refused the others, or None."""
-        return ask_most(self.answers, u).refusal
+    def values(self, u: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query equation"]:
+        """Ask all of them; the equations, NaN where the answer is saturated."""
+        answer = self.ask(u)
+        return np.where(usable(self.access, answer)[:, None], scores(self.access, answer), np.nan) @ self.basis
 
     @property
     def data(self) -> Data:
-        """Everything asked that is an equation, rows weighted alike.
-
-        Raises:
-            InputError: nothing is.
-        """
-        u, score = self._all()
-        fine = np.concatenate([usable(self.access, answer) for answer in self._answers])
+        """Everything asked that is an equation, rows weighted alike; an `InputError` where nothing is."""
+        answer = self.answer
+        fine = usable(self.access, answer)
         if not fine.any():
             raise InputError(
-                f"all {self.total:,} answers are saturated and {self._attack} learns from numbers: ask for logits, or "
-                "choose path-finding or retraining."
+                f"all {self.total:,} answers are saturated and equations take numbers: ask for logits, or choose "
+                "path-finding or retraining."
             )
-        return Data(u[fine], score[fine], np.ones(int(fine.sum())))
+        return Data(self.u[fine], scores(self.access, answer)[fine], np.ones(int(fine.sum())))
 
     @property
-    def probabilities(self) -> Data:
-        """Everything asked, the targets being probabilities."""
-        u, score = self._all()
-        return Data(u, np.exp(score), np.ones(len(u)))
+    def off(self) -> Float[np.ndarray, "query"]:
+        """How far off each equation is."""
+        return noise(self.access, self.data.target)
 
-    @property
-    def noise(self) -> float:
-        """How far off equations are: the median of what was asked.
-
-        Raises:
-            InputError: nothing is an equation.
-        """
-        return float(np.median(noise(self.access, self.data.target)))
-
-    def _all(self) -> tuple[np.ndarray, np.ndarray]:
-        score = [scores(self.access, answer) for answer in self._answers]
-        return np.concatenate(self._u), np.concatenate(score)
+    def require(self, needs: int) -> None:
+        """End a theft whose budget was spent before so many answers."""
+        if self.refusal is not None and self.total < needs:
+            raise self.refusal
 
 
-class Frame(NamedTuple):
-    """Coordinates in the span of the weights: v = (u - centre) basis / scale, of variance 1.
-
-    Attributes:
-        centre: Float["feature"].
-        basis: Float["feature neuron"], orthonormal.
-        scale: Float["neuron"].
-    """
-
-    centre: Float[np.ndarray, "feature"]
-    basis: Float[np.ndarray, "feature neuron"]
-    scale: Float[np.ndarray, "neuron"]
-
-    @classmethod
-    def of(cls, u: Float[np.ndarray, "query feature"], basis: np.ndarray | None) -> Frame:
-        """The frame of all features, or of a basis, in which queries have variance 1."""
-        basis = np.eye(u.shape[1]) if basis is None else basis
-        scale = (u @ basis).std(axis=0)
-        return cls(u.mean(axis=0), basis, np.where(scale > 0, scale, 1.0))
-
-    def __call__(self, data: Data) -> Data:
-        """Equations in these coordinates."""
-        return data._replace(x=(data.x - self.centre) @ self.basis / self.scale)
-
-    def into(self, p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Parameters in these coordinates."""
-        return p | {"weight0": p["weight0"] @ self.basis * self.scale, "bias0": p["bias0"] + p["weight0"] @ self.centre}
-
-    def back(self, p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Parameters in the coordinates of the queries."""
-        weight = (p["weight0"] / self.scale) @ self.basis.T
-        return p | {"weight0": weight, "bias0": p["bias0"] - weight @ self.centre}
+def concatenate(answers: list[Answer]) -> Answer:
+    """The answers to one batch after the other."""
+    fields: Any = (
+        None if parts[0] is None else np.concatenate([part for part in parts if part is not None])
+        for parts in zip(*answers, strict=True)
+    )
+    return Answer(*fields)
 
 
-class Steps(NamedTuple):
-    """How far apart queries of a difference are.
-
-    Attributes:
-        noise: of an equation.
-    """
-
-    noise: float
-
-    @property
-    def central(self) -> bool:
-        """Whether answers are so coarse that differences are taken to both sides."""
-        return self.noise > COARSE
-
-    @property
-    def first(self) -> float:
-        """The step of a first difference at which its error and that of rounding are about equal."""
-        return (3 * self.noise) ** (1 / 3) if self.central else 2 * (WIDER * self.noise) ** 0.5
-
-    @property
-    def second(self) -> float:
-        """The same of a second difference."""
-        return (48 * self.noise) ** 0.25 if self.central else (8 * WIDER * self.noise) ** (1 / 3)
-
-    @property
-    def error(self) -> float:
-        """About how far off a first difference is."""
-        return self.first**2 if self.central else self.first
+def coordinates(name: str, oracle: Oracle, *, alike: bool = False) -> Coordinates:
+    """The coordinates of a victim of numbers; an `InputError` where features are categories."""
+    inputs = oracle.access.inputs
+    if (inputs.categories > 0).any():
+        raise InputError(f"features are categories and {name} asks real numbers: choose retraining, or hypotheses.")
+    return Coordinates.of(inputs, alike=alike)

@@ -26,19 +26,12 @@ _TINY = {"float64": 1e-300, "float32": 1e-36, "bfloat16": 1e-36}
 
 
 def equations(access: Access) -> Float[np.ndarray, "cls equation"]:
-    """What the scores of a query are multiplied with: the columns are orthonormal.
-
-    For probabilities they sum to zero and there is one less than classes; for logits this is the identity.
-    """
+    """What scores are multiplied with: of probabilities orthonormal columns that sum to zero, of logits the identity."""
     return np.eye(access.classes) if access.level == "logit" else helmert(access.classes).T
 
 
 def scores(access: Access, answer: Answer) -> Float[np.ndarray, "query cls"]:
-    """Logits, or ln p of every class; -inf where a confidence is 0.
-
-    Raises:
-        OracleError: the level that is documented is not answered.
-    """
+    """Logits, or ln p of every class, -inf where a confidence is 0; an `OracleError` where they are not answered."""
     if access.level == "logit":
         if answer.logit is None:
             raise OracleError("the victim documents logits and answers none: check its access level.")

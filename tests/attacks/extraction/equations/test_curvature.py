@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.attacks.extraction.equations.curvature import Points, fewest, hidden_layer, slopes, tanh_unit
-from jaxattack.attacks.extraction.equations.tape import Steps
+from jaxattack.attacks.extraction.equations.curvature import Steps, derivatives, fewest, gradients, hidden_layer
+from jaxattack.attacks.extraction.equations.families import ACTIVATIONS
 
 
 def _network(features, hidden, equations, seed=0):
@@ -27,11 +27,11 @@ def _stolen(network, noise, hidden, seed=1):
 
     def points(count):
         u = rng.uniform(-0.7, 0.7, (count, weight.shape[1]))
-        return Points(u, ask(u))
+        return u, ask(u)
 
     steps = Steps(noise)
-    found, basis = slopes(ask, points, steps, hidden)
-    layer = None if basis is None else hidden_layer(ask, found, basis, steps, tanh_unit, rng)
+    found, basis = gradients(ask, points, steps, hidden)
+    layer = None if basis is None else hidden_layer(ask, found, basis, steps, "tanh", rng)
     return layer, sum(asked)
 
 
@@ -69,15 +69,16 @@ def test_as_many_units_as_features_leave_no_span():
 
 def test_answers_that_are_no_equations_show_nothing():
     rng = np.random.default_rng(0)
-    points = lambda count: Points(rng.uniform(-1, 1, (count, 8)), np.full((count, 2), np.nan))  # noqa: E731
-    _, basis = slopes(lambda u: np.full((len(u), 2), np.nan), points, Steps(1e-15), None)
+    points = lambda count: (rng.uniform(-1, 1, (count, 8)), np.full((count, 2), np.nan))  # noqa: E731
+    _, basis = gradients(lambda u: np.full((len(u), 2), np.nan), points, Steps(1e-15), None)
     assert basis is None
 
 
-def test_the_unit_has_its_derivatives():
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_the_unit_has_its_derivatives(activation):
     z, step = np.linspace(-3, 3, 13), 1e-5
-    value, first, second = tanh_unit(z)
-    ahead, behind = tanh_unit(z + step), tanh_unit(z - step)
-    np.testing.assert_allclose(value, np.tanh(z))
+    value, first, second = derivatives(activation, z)
+    ahead, behind = derivatives(activation, z + step), derivatives(activation, z - step)
+    np.testing.assert_allclose(value, ACTIVATIONS[activation](z), rtol=1e-6)
     np.testing.assert_allclose(first, (ahead[0] - behind[0]) / (2 * step), atol=1e-9)
     np.testing.assert_allclose(second, (ahead[1] - behind[1]) / (2 * step), atol=1e-9)

@@ -7,8 +7,9 @@ import pytest
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction import Jacobian, Softmax, uniform
-from jaxattack.attacks.extraction.equations.hypotheses import CachingOracle, Hypotheses, address
+from jaxattack.attacks.extraction.equations.hypotheses import REGISTRY, CachingOracle, Hypotheses
 from jaxattack.attacks.extraction.equations.rounded import Rounded
+from jaxattack.attacks.naming import label
 from jaxattack.metrics import fidelity
 from jaxattack.oracle import budgeted, from_function, rounded, top_k
 from jaxattack.types import Access, InputError, Inputs
@@ -86,7 +87,10 @@ def test_a_model_of_no_kind_is_incomplete():
 def test_hypotheses_are_given_by_value_and_those_that_do_not_suit_are_left_out():
     chosen = Hypotheses(hypotheses=(Softmax(features="quadratic"), Softmax(), Jacobian()))
     oracle = _victim("softmax")
-    assert [address(attack) for attack in chosen.suited(oracle.access)] == ["softmax", "softmax?features=quadratic"]
+    assert [label(attack, REGISTRY) for attack in chosen.suited(oracle.access)] == [
+        "softmax",
+        "softmax?features=quadratic",
+    ]
     assert chosen(oracle).notes["hypothesis"] == "softmax"
     with pytest.raises(InputError, match="none of the hypotheses"):
         Hypotheses(hypotheses=(Jacobian(),))(oracle)
