@@ -22,9 +22,9 @@ from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.substitute import Encoding, encode, encoding
-from jaxattack.types import Access, InputError
+from jaxattack.types import Access
 
-_PROBES = 64
+PROBES = 64
 
 
 def _linear(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
@@ -53,12 +53,6 @@ FEATURE_MAPS: dict[str, Callable[..., jax.Array]] = {
 }
 
 
-def require_map(name: str) -> None:
-    """Refuse an unknown feature map."""
-    if name not in FEATURE_MAPS:
-        raise InputError(f"features is {name!r}: choose {', '.join(FEATURE_MAPS)}.")
-
-
 @dataclass(frozen=True)
 class Columns:
     """A feature map on the records of one service, and which of its columns are not constant over what the service takes."""
@@ -71,7 +65,7 @@ class Columns:
     def of(cls, features: str, access: Access) -> Columns:
         """The feature map of that name."""
         coding = encoding(access.inputs)
-        probes = _expand(features, coding, uniform(access.inputs, _PROBES, np.random.default_rng(0)))
+        probes = _expand(features, coding, uniform(access.inputs, PROBES, np.random.default_rng(0)))
         return cls(features, coding, np.ptp(probes, axis=0) > 0)
 
     @property

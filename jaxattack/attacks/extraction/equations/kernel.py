@@ -18,7 +18,7 @@ Features are cut in halves A and B; q varies over A and j over B.
 4. Least squares for a and beta, and Levenberg-Marquardt for everything, on all answers.
 
 No query depends on gamma or s. It takes more features in a half than representers, and answers that are exact: otherwise
-many random starts are descended from (`least_squares`), which finds the function roughly and the representers not.
+step 4 begins with random representers, which finds the function roughly and the representers not.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from jaxattack.attacks.extraction.equations.tape import Tape, coordinates
 from jaxattack.attacks.extraction.equations.terms import equations
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.attacks.search.coordinates import Coordinates
-from jaxattack.attacks.search.least_squares import Fit, fit, polish
+from jaxattack.attacks.search.least_squares import Fit, polish
 from jaxattack.types import NUMBERS, Access, Draft, InputError, at_least, config
 
 REACHES = (1.0, 0.5, 0.25)
@@ -53,7 +53,7 @@ GAP = 100.0
 FITS, DONE = 1e-6, 1e-10
 """Root mean squares of the equations of a solution, and of one that is not polished."""
 
-STARTS, DESCENT, POLISH = 4, 600, 12
+POLISH = 12
 
 
 class Design(NamedTuple):
@@ -120,7 +120,10 @@ class Kernel(Attack):
         theft.report("ask for differences", 0, 2)
         start = self._algebra(tape, where, theft.rng)
         theft.report("fit", 1, 2)
-        solution = self._many_starts(tape, where, theft.rng) if start is None else _finish(tape, start)
+        if start is None:
+            place = theft.rng.uniform(-0.5, 0.5, (self._most(len(where.reach)), len(where.reach))) * where.reach
+            start = {"representer": place, "gamma": np.asarray(1 / np.sum(where.reach**2))}
+        solution = _fit(tape, start)
         theft.report("fit", 2, 2)
         stolen = _canonical(solution.parameters, tape, where)
         reason = ""
@@ -159,21 +162,8 @@ class Kernel(Attack):
         except np.linalg.LinAlgError:  # of saturated answers too
             return None
 
-    def _many_starts(self, tape: Tape, where: Coordinates, rng: np.random.Generator) -> Fit:
-        """The function roughly, by descent."""
-        classes, size = tape.access.classes, (STARTS, self._most(len(where.reach)))
-        starts = {
-            "representer": rng.uniform(-0.5, 0.5, (*size, len(where.reach))) * where.reach,
-            "coefficient": 0.3 * rng.normal(size=(*size, classes)),
-            "gamma": np.full(STARTS, 1 / np.sum(where.reach**2)),
-            "bias": np.zeros((STARTS, classes)),
-        }
-        residual = score_residual(rbf_logits, tape.access.level, classes)
-        tolerance = float(np.median(tape.off))
-        return fit(residual, starts, tape.data, tolerance=tolerance, finalists=1, descent=DESCENT, steps=0)
 
-
-def _finish(tape: Tape, start: dict[str, np.ndarray]) -> Fit:
+def _fit(tape: Tape, start: dict[str, np.ndarray]) -> Fit:
     """Step 4."""
     data, size = tape.data, len(start["representer"])
     with jax.enable_x64(True):
@@ -188,7 +178,8 @@ def _finish(tape: Tape, start: dict[str, np.ndarray]) -> Fit:
     if rms <= DONE:
         return solution
     residual = score_residual(rbf_logits, tape.access.level, tape.access.classes)
-    return polish(residual, solution.parameters, data, tolerance=float(np.median(tape.off)), steps=POLISH)
+    with np.errstate(over="ignore"):  # of a step that is refused, as gamma would be negative
+        return polish(residual, solution.parameters, data, tolerance=float(np.median(tape.off)), steps=POLISH)
 
 
 def _design(reach: Float[np.ndarray, "feature"], points: int, rng: np.random.Generator) -> Design:

@@ -17,7 +17,7 @@ from scipy.linalg import solve_triangular
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.equations.designs import ask_design, cosines
 from jaxattack.attacks.extraction.equations.families import Logits, draft, softmax_logits
-from jaxattack.attacks.extraction.equations.features import Columns, require_map
+from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, Draft, InputError, config
@@ -74,7 +74,8 @@ class OnColumns(Attack):
     pool = False
 
     def __post_init__(self) -> None:
-        require_map(self.features)
+        if self.features not in FEATURE_MAPS:
+            raise InputError(f"features is {self.features!r}: choose {', '.join(FEATURE_MAPS)}.")
         if self.queries is not None and self.queries < 2:
             raise InputError(f"queries is {self.queries}: give at least one more than features, or none for a default.")
 
