@@ -91,19 +91,9 @@ def changes(
 
 
 class CutSearch:
-    """Searches for cuts; all that are open at one time share what is known of thresholds.
-
-    Attributes:
-        rng: chooses orders and corners.
-    """
+    """Searches for cuts, which share what is known of thresholds; ``tolerance`` is how narrow an interval is enough."""
 
     def __init__(self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator) -> None:
-        """Nothing found yet.
-
-        Args:
-            tolerance: the width at which an interval is narrow enough, by feature.
-            rng: chooses orders and corners.
-        """
         self.rng = rng
         self._tolerance = tolerance
         self._misses: Counter[tuple[int, float]] = Counter()
@@ -135,8 +125,8 @@ class CutSearch:
         first, last = yield from transcript.ask(np.stack([start, end]))
         if first == last:
             other = transcript.take(transcript.identity != first)
-            end = other.farthest(start)
-            last = other.identity[(other.rows == end)[:, present].all(axis=1)][0]
+            farthest = ((other.rows != start) & present).sum(axis=1).argmax()
+            end, last = other.rows[farthest], other.identity[farthest]
         order = self.rng.permutation(np.flatnonzero(present & (start != end)))
         rank = np.full(len(start), len(order))
         rank[order] = np.arange(len(order))

@@ -8,8 +8,8 @@ lie deeper and are seen from one side only. So each candidate is asked on both s
 without effect are dropped; they serve again further down.
 
 Leaves that answer alike weaken both conclusions. A region whose rows all have an identity that is likely shared is
-asked scattered rows before it counts as a leaf. And where no candidate stands, as across the right cut too two leaves
-may answer alike, the one is taken that best separates the identities of the rows asked, as trees are trained.
+asked scattered rows before it counts as a leaf. And as across the right cut too two leaves may answer alike, of those
+that stand, or of all where none does, the cut is taken that best separates the identities of the rows, as in training.
 
 A wrong choice costs queries, for it divides a leaf, but never makes the result wrong.
 
@@ -21,6 +21,7 @@ features not given finds the one that it asks for, which is given from there on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool
@@ -38,21 +39,14 @@ _WALKS = 2
 """How many walks are made before the most telling candidate is taken."""
 
 
+@dataclass(eq=False)
 class Node:
-    """A region of the recovered tree.
+    """A region of the recovered tree: what it answers as far as is known, and its cut and its halves unless it is a leaf."""
 
-    Attributes:
-        region: its box.
-        identity: what it answers as far as is known; -1 for unknown.
-        cut: how it is divided; None for a leaf.
-        halves: its two parts; empty for a leaf.
-    """
-
-    def __init__(self, region: Region, identity: int = -1) -> None:
-        self.region = region
-        self.identity = identity
-        self.cut: Cut | None = None
-        self.halves: tuple[Node, ...] = ()
+    region: Region
+    identity: int = -1
+    cut: Cut | None = None
+    halves: tuple[Node, ...] = ()
 
     def leaves(self) -> Iterator[Node]:
         """The leaves below, from the left."""
@@ -62,25 +56,21 @@ class Node:
             yield from half.leaves()
 
 
+@dataclass(kw_only=True)
 class Growth:
-    """Searches that grow the tree; `together` of lockstep asks their questions.
+    """Searches that grow the tree, which `together` of lockstep takes from here.
 
     Attributes:
-        searches: to be started; `together` takes them from here.
+        cuts: finds where answers change.
+        ambiguous: identities["query"] -> whether several leaves may have them.
+        checks: scattered rows that are asked before a region of such an identity counts as a leaf.
+        searches: to be started.
     """
 
-    def __init__(self, *, cuts: CutSearch, ambiguous: Callable[[np.ndarray], np.ndarray], checks: int) -> None:
-        """Nothing grown yet.
-
-        Args:
-            cuts: finds where answers change.
-            ambiguous: identities["query"] -> whether several leaves may have them.
-            checks: scattered rows that are asked before a region of such an identity counts as a leaf.
-        """
-        self._cuts = cuts
-        self._ambiguous = ambiguous
-        self._checks = checks
-        self.searches: list[Search[None]] = []
+    cuts: CutSearch
+    ambiguous: Callable[[np.ndarray], np.ndarray]
+    checks: int
+    searches: list[Search[None]] = field(default_factory=list)
 
     def grow(
         self,
@@ -90,24 +80,16 @@ class Growth:
         cuts: tuple[Cut, ...] = (),
         sure: bool = False,
     ) -> Search[None]:
-        """Cut a region until it answers alike.
-
-        Args:
-            node: an uncut node.
-            transcript: rows in its region that give these features.
-            present: the features that its rows give.
-            cuts: cuts seen inside.
-            sure: whether one of those divides the whole region.
-        """
+        """Cut a region, of which rows were asked and cuts seen, one of them surely through all of it, until it answers alike."""
         split = None
         while True:
-            yield from transcript.ask(node.region.cover(transcript.rows, present, self._cuts.rng))
+            yield from transcript.ask(node.region.cover(transcript.rows, present, self.cuts.rng))
             if split is not None and not transcript.mixed:
                 # The victim asks for this feature here, yet nothing changes along it: some identity is shared.
                 values = node.region.values(split)
                 yield from transcript.ask(np.concatenate([along(row, split, values) for row in transcript.rows]))
-            if not transcript.mixed and self._ambiguous(transcript.identity[:1]).any():
-                yield from transcript.ask(np.where(present, self._cuts.scatter(node.region, self._checks), np.nan))
+            if not transcript.mixed and self.ambiguous(transcript.identity[:1]).any():
+                yield from transcript.ask(np.where(present, self.cuts.scatter(node.region, self.checks), np.nan))
             node.identity = transcript.most
             if transcript.mixed:
                 break
@@ -116,17 +98,15 @@ class Growth:
                 return
             transcript, present, cuts, split = step
             sure = True
-        ambiguous = bool(self._ambiguous(transcript.identity).mean() > 0.5)
+        ambiguous = bool(self.ambiguous(transcript.identity).mean() > 0.5)
         cut, candidates = yield from self._choose(node.region, transcript, present, cuts, sure)
         node.cut = cut
         node.halves = tuple(Node(half, node.identity) for half in node.region.halves(cut))
         for half in node.halves:
-            inside = tuple(
-                other for other in candidates if other is not cut and half.region.holds(other, anywhere=ambiguous)
-            )
-            self.searches.append(
-                self.grow(half, transcript.take(half.region.contains(transcript.rows)), present, inside)
-            )
+            others = [other for other in candidates if other is not cut]
+            others = tuple(other for other in others if half.region.holds(other, anywhere=ambiguous))
+            rows = transcript.take(half.region.contains(transcript.rows))
+            self.searches.append(self.grow(half, rows, present, others))
 
     def _give(
         self, region: Region, transcript: Transcript, present: Bool[np.ndarray, "feature"]
@@ -135,12 +115,12 @@ class Growth:
         if present.all():
             return None
         node = transcript.identity[0]
-        corners = region.corners(self._cuts.rng)
+        corners = region.corners(self.cuts.rng)
         leaf = (yield corners) == node
         if leaf.all():
             return None
         complete = corners[leaf.argmin()]
-        order = self._cuts.rng.permutation(np.flatnonzero(~present))
+        order = self.cuts.rng.permutation(np.flatnonzero(~present))
         rank = np.zeros(len(present), int)
         rank[order] = np.arange(len(order))
 
@@ -154,7 +134,7 @@ class Growth:
         present = present.copy()
         present[feature] = True
         line = Transcript.nothing(len(present))
-        cuts = yield from self._cuts.line(
+        cuts = yield from self.cuts.line(
             line, np.where(present, complete, np.nan), feature, region.values(feature), region
         )
         return line, present, tuple(cuts), feature
@@ -171,7 +151,7 @@ class Growth:
         for walks in range(_WALKS + 1):
             candidates = cuts
             if walks:
-                candidates = different(cuts, (yield from self._cuts.walk(region, transcript, present)))
+                candidates = different(cuts, (yield from self.cuts.walk(region, transcript, present)))
                 cuts += candidates
             standing = yield from self._test(region, transcript, present, candidates, sure or walks > 0)
             if standing:
@@ -189,7 +169,7 @@ class Growth:
     ) -> Search[list[Cut]]:
         """The candidates across which the answer changes from every corner tried."""
         standing = list(candidates)
-        rng = self._cuts.rng
+        rng = self.cuts.rng
         for _ in range(_CORNERS):
             if not standing or (sure and len(standing) == 1):
                 break

@@ -16,13 +16,7 @@ from jaxattack.attacks.extraction.trees.transcript import Transcript
 
 
 def induce(root: Node, transcript: Transcript, cuts: CutSearch) -> None:
-    """Cut the leaves of a tree that answers contradict.
-
-    Args:
-        root: of the tree; changed.
-        transcript: complete rows.
-        cuts: knows the thresholds found.
-    """
+    """Cut the leaves below a node that complete rows contradict, at thresholds found where there are any."""
     for leaf in list(root.leaves()):
         inside = transcript.take(leaf.region.contains(transcript.rows))
         if len(inside.rows) and (inside.identity != leaf.identity).any():
@@ -30,6 +24,7 @@ def induce(root: Node, transcript: Transcript, cuts: CutSearch) -> None:
 
 
 def _divide(leaf: Node, inside: Transcript, cuts: CutSearch) -> None:
+    """Cut one leaf until its rows are separated."""
     categorical = leaf.region.categorical
     # Ranks, because scikit-learn would round values to float32; and a column for each category.
     rank = np.column_stack([np.unique(column, return_inverse=True)[1] for column in inside.rows.T])

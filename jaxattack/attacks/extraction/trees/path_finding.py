@@ -22,6 +22,7 @@ feature's range wide, the stolen tree equals the victim everywhere and has its l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,20 +53,11 @@ from jaxattack.types import (
     config,
 )
 
-_FRESH = 32
-"""How many fresh random records must agree with a tree whose identities are all unique, ..."""
+_FRESH, _SHARE, _MOST = 32, 8, 2000
+"""Fresh random records that must agree with the tree; where leaves share identities one for so many queries, at most these."""
 
-_SHARE = 8
-"""... and with one whose leaves share identities: one for so many queries that it took, ..."""
-
-_MOST = 2000
-"""... but no more than these."""
-
-_NEAR = 3
-"""How many neighbouring records are asked to see whether answers stay alike."""
-
-_STEP = 1e-4
-"""How far apart those are, relative to each feature's range."""
+_NEAR, _STEP = 3, 1e-4
+"""Neighbouring records asked to see whether answers stay alike, and how far apart in shares of each range."""
 
 
 @config
@@ -128,6 +120,8 @@ class PathFinding(Attack):
 
 @dataclass
 class _Extraction:
+    """One run of the attack."""
+
     attack: PathFinding
     oracle: Oracle
     rng: np.random.Generator
@@ -150,7 +144,7 @@ class _Extraction:
         present = np.full(features, not self.attack.partial)
         self.growth.searches.append(self.growth.grow(self.root, Transcript.nothing(features), present))
         try:
-            self._step()
+            self._require_steps()
             run(Task(together(self.growth.searches), self._ask))
             reason = self._check()
         except BudgetSpent as error:
@@ -180,16 +174,11 @@ class _Extraction:
             },
         )
 
-    def _usage(self) -> float:
-        return (self.oracle.ledger - self.before).calls / self.attack.calls
-
-    def _step(self) -> None:
+    def _require_steps(self) -> None:
         """Refuse a victim whose answers change at every step, before many queries are wasted on it."""
         region = self.root.region
-        near = region.draw(1, self.rng).repeat(_NEAR, axis=0)
-        near[:, ~region.categorical] += (np.arange(_NEAR)[:, None] * _STEP * (region.high - region.low))[
-            :, ~region.categorical
-        ]
+        steps = np.where(region.categorical, 0, _STEP * (region.high - region.low))
+        near = region.draw(1, self.rng) + np.arange(_NEAR)[:, None] * steps
         if len(np.unique(self._ask(near.clip(region.low, region.high)))) == _NEAR:
             raise NoTree("The answers change at every step: the victim is no tree.")
 
@@ -206,49 +195,42 @@ class _Extraction:
 
     def _check(self) -> str:
         """Ask random records until enough agree, and cut further what they contradict; why that is left unfinished."""
-        everything = np.ones(len(self.tolerance), bool)
-        passed: set[Node] = set()
         while True:
             number, shares = np.unique(merge_boxes(self.root, self.tolerance).identity, return_counts=True)
             duplicates = number[shares > 1]
             self.identities.distrust(duplicates)
-            leaves = list(self.root.leaves())
-            doubted = [leaf for leaf in leaves if leaf.identity in duplicates and leaf not in passed]
-            passed.update(doubted)
-            last = self._usage() > 1
-            queries = (self.oracle.ledger - self.before).queries
-            enough = int(np.clip(queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
+            cost = self.oracle.ledger - self.before
+            last = cost.calls > self.attack.calls
+            enough = int(np.clip(cost.queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
             count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
-            scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
-            fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
-            identity = self._ask(fresh, infer=False)
-            self.checked += len(fresh)
-            contradicted = self._reopen(leaves, Transcript(fresh, identity), everything)
-            self.agreed = 0 if contradicted else self.agreed + len(fresh)
+            contradicted = self._reopen(count)
+            self.checked += count
+            self.agreed = 0 if contradicted else self.agreed + count
             if not contradicted and self.agreed >= enough:
                 return ""
             if last:
                 return (
-                    f"Leaves share identities, and {contradicted} of {len(identity)} random records were answered "
-                    f"otherwise than by the tree when the {self.attack.calls} calls were used up: allow more calls."
+                    f"Leaves share identities, and {contradicted} of {count} random records were answered otherwise than "
+                    f"by the tree when the {self.attack.calls} calls were used up: allow more calls."
                 )
             run(Task(together(self.growth.searches), self._ask))
 
-    def _fresh(self, leaves: list[Node], count: int) -> Float[np.ndarray, "query feature"]:
-        """Random records: one half uniform, the other scattered over leaves drawn alike whatever their size."""
+    def _reopen(self, count: int) -> int:
+        """Start to cut the leaves that random records contradict; how many do.
+
+        One half are uniform, the other scattered over leaves drawn alike whatever their size.
+        """
+        leaves = list(self.root.leaves())
         counts = self.rng.multinomial(count // 2, np.full(len(leaves), 1 / len(leaves)))
         scattered = [self.cuts.scatter(leaves[at].region, int(counts[at])) for at in np.flatnonzero(counts)]
-        return np.concatenate([*scattered, self.root.region.draw(count - count // 2, self.rng)])
-
-    def _reopen(self, leaves: list[Node], transcript: Transcript, present: np.ndarray) -> int:
-        """Start to cut the leaves that rows contradict; how many rows do."""
-        contradicted = 0
+        rows = np.concatenate([*scattered, self.root.region.draw(count - count // 2, self.rng)])
+        transcript, contradicted = Transcript(rows, self._ask(rows, infer=False)), 0
         for leaf in leaves:
             inside = transcript.take(leaf.region.contains(transcript.rows))
             wrong = int((inside.identity != leaf.identity).sum())
             contradicted += wrong
             if wrong:
-                self.growth.searches.append(self.growth.grow(leaf, inside, present))
+                self.growth.searches.append(self.growth.grow(leaf, inside, np.ones(len(self.tolerance), bool)))
         return contradicted
 
     def _tree(self, boxes: Boxes) -> Tree:
@@ -260,12 +242,11 @@ class _Extraction:
             names=self.oracle.access.inputs.names,
         )
 
-    def _answer(self, tree: Tree):
-        logit = self.oracle.access.level == "logit"
-
+    def _answer(self, tree: Tree) -> Callable[[np.ndarray], Answer]:
         def answer(x: np.ndarray) -> Answer:
             leaf = tree.apply(x)
-            return Answer(tree.label[leaf], None if logit else tree.value[leaf], tree.value[leaf] if logit else None)
+            value = tree.value[leaf]
+            return Answer(tree.label[leaf], *((None, value) if self.oracle.access.level == "logit" else (value, None)))
 
         return answer
 

@@ -20,16 +20,10 @@ from jaxattack.attacks.extraction.trees.tree import Tree
 
 
 class Boxes(NamedTuple):
-    """Leaves as boxes of cells.
+    """Leaves as boxes of cells; a categorical feature has no thresholds, for its cells are its categories."""
 
-    Attributes:
-        cells: Bool["leaf feature cell"].
-        identity: Int["leaf"].
-        thresholds: of each feature, in order; none for a categorical one, whose cells are its categories.
-    """
-
-    cells: np.ndarray
-    identity: np.ndarray
+    cells: Bool[np.ndarray, "leaf feature cell"]
+    identity: Int[np.ndarray, "leaf"]
     thresholds: list[np.ndarray]
 
 

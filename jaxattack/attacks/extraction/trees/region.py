@@ -126,11 +126,7 @@ class Region:
     def cover(
         self, rows: Float[np.ndarray, "query feature"], present: Bool[np.ndarray, "feature"], rng: np.random.Generator
     ) -> Float[np.ndarray, "cover feature"]:
-        """The fewest rows that, with those asked, put every end and every category of the given features to the test.
-
-        A box that contains all of them contains the region: a leaf with an identity of its own that answers at all of
-        them is all that there is in the region.
-        """
+        """The fewest rows with which those asked reach every end and category: a box with all of them has the region."""
         missing = {}
         for feature in np.flatnonzero(present).tolist():
             values = self.values(feature)
@@ -155,11 +151,7 @@ def category_cuts(
     identities: Int[np.ndarray, "value"],
     width: int,
 ) -> list[Cut]:
-    """The cuts that the answers at every category of one feature suggest.
-
-    Each group of categories that answer alike against the rest, as ``x = a`` cuts; and each prefix of the categories at
-    which the answer changes, as ``x <= a`` cuts.
-    """
+    """Categories that answer alike against the rest, as ``x = a`` cuts, and prefixes after which answers change, ``x <= a``."""
     sets = [codes[identities == identity] for identity in dict.fromkeys(identities.tolist())]
     sets += [codes[: end + 1] for end in np.flatnonzero(np.diff(identities))]
     cuts: dict[bytes, Cut] = {}

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.search.lockstep import Search
 
 
+@dataclass(eq=False)
 class Transcript:
-    """The rows that one search asked, and their identities.
+    """The rows that one search asked, NaN where a feature was not given, and their identities."""
 
-    Attributes:
-        rows: Float["query feature"], NaN where a feature was not given.
-        identity: Int["query"].
-    """
-
-    def __init__(self, rows: Float[np.ndarray, "query feature"], identity: Int[np.ndarray, "query"]) -> None:
-        self.rows = rows
-        self.identity = identity
+    rows: Float[np.ndarray, "query feature"]
+    identity: Int[np.ndarray, "query"]
 
     @classmethod
     def nothing(cls, features: int) -> Transcript:
@@ -37,10 +34,6 @@ class Transcript:
     def take(self, index: np.ndarray) -> Transcript:
         """The chosen rows."""
         return Transcript(self.rows[index], self.identity[index])
-
-    def farthest(self, row: Float[np.ndarray, "feature"]) -> Float[np.ndarray, "feature"]:
-        """The row that differs from this one in the most features."""
-        return self.rows[((self.rows != row) & ~np.isnan(row)).sum(axis=1).argmax()]
 
     @property
     def mixed(self) -> bool:
