@@ -89,11 +89,11 @@ def consistent(limits: Bounds) -> Estimate:
 
     def cost(theta: np.ndarray) -> float:
         value = values(limits.access, columns @ weight(theta))
-        return 2 * float(_barrier(limits, value).cost.sum()) + float(ridge @ theta**2)
+        return 2 * float(barrier(limits, value).cost.sum()) + float(ridge @ theta**2)
 
     def linearise(theta: np.ndarray) -> Linearised:
         value = values(limits.access, columns @ weight(theta))
-        _, pull, bend = _barrier(limits, value)
+        _, pull, bend = barrier(limits, value)
         slope = _slopes(limits.access, value) @ basis / limits.width[:, :, None]
         normal = _normal(columns, np.einsum("nij,ni,nik->njk", slope, bend, slope)) + np.diag(ridge)
         gradient = (columns.T @ np.einsum("nij,ni->nj", slope, pull)).T.ravel() + ridge * theta
@@ -136,13 +136,13 @@ def _slopes(access: Access, value: np.ndarray) -> Float[np.ndarray, "query cls c
     return eye[None] if access.level == "logit" else value[:, :, None] * (eye - value[:, None, :])
 
 
-def _barrier(limits: Bounds, value: np.ndarray) -> Penalty:
+def barrier(limits: Bounds, value: np.ndarray) -> Penalty:
     """-ln of the distance to either bound, in half widths; where there is one alone, ln(1 + 1 / distance)."""
     above, below = (limits.high - value) / limits.width, (value - limits.low) / limits.width
     alone = np.isinf(below)
     upper, lower = _relaxed(above), _relaxed(np.where(alone, 1.0, below))
     far = 1 + np.where(alone, np.maximum(above, 0), 0.0)
-    pull = np.where(alone, -1 / far, lower.pull) - upper.pull
+    pull = np.where(alone, np.where(above > 0, -1 / far, 0), lower.pull) - upper.pull
     return Penalty(upper.cost + lower.cost + np.log(far), pull, upper.bend + np.where(alone, 0, lower.bend))
 
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import minmax_scale
 
 from jaxattack.attacks.extraction import Softmax, uniform
 from jaxattack.attacks.extraction.equations.adaptive import between, move_to_thresholds
-from jaxattack.attacks.extraction.equations.bounds import WITHIN, bounds, consistent, values
+from jaxattack.attacks.extraction.equations.bounds import WITHIN, Bounds, barrier, bounds, consistent, values
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.metrics import fidelity
@@ -66,6 +66,21 @@ def test_the_centre_of_an_interval_is_its_middle():
     )
     # The four bounds pull at 1.8 with (1 / 0.7 + 1 / 0.3) from either side.
     assert consistent(limits).weight[0, 0] == pytest.approx(1.8, abs=1e-6)
+
+
+@pytest.mark.parametrize("low", [-1.0, -np.inf])
+def test_the_barrier_has_its_slope_within_its_bounds_and_beyond(low):
+    access, value = (
+        Access(level="logit", classes=1, inputs=Inputs.box(0, 1, (1,))),
+        np.linspace(-2.95, 2.95, 60)[:, None],
+    )
+    ones = np.ones_like(value)
+    limits = Bounds(ones, 0 * ones, ones, low * ones, ones, access)
+    ahead, behind = (barrier(limits, value + step).cost for step in (1e-6, -1e-6))
+    np.testing.assert_allclose((ahead - behind) / 2e-6, barrier(limits, value).pull, rtol=1e-5, atol=1e-7)
+    near = np.abs(value) < 0.9
+    plain = -np.log(1 - value[near]) - (np.log(1 + value[near]) if np.isfinite(low) else -np.log(2 - value[near]))
+    np.testing.assert_allclose(barrier(limits, value).cost[near], plain)
 
 
 def test_placed_queries_tell_more_than_corners():
