@@ -28,7 +28,6 @@ from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_
 from jaxattack.attacks.extraction.relu.peeling import Peeling
 from jaxattack.attacks.extraction.relu.polish import (
     Answers,
-    fill_unseen,
     polish,
     scarce,
     solve_last_layer,
@@ -159,7 +158,7 @@ def _assemble(peeling: Peeling) -> ReluNetwork:
     for _ in range(REPAIRS):
         sample = victim.answers.some(FITTED, 20, rng)
         layers, unseen = peeling.pad()
-        network = fill_unseen(solve_last_layer(layers, unseen, sample, peeling.hidden[-1]), unseen, sample)
+        network = solve_last_layer(layers, unseen, sample, peeling.hidden[-1])
         start, goal = _astride(network, victim.answers, rng)
         if not len(start) or len(layers[-1].bias) == peeling.hidden[-1]:
             break

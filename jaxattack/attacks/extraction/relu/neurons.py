@@ -82,13 +82,8 @@ def meet(
 ) -> Meetings:
     """Compare one line's kinks with where its neurons are predicted.
 
-    Args:
-        neurons: up to their signs.
-        kinks: of this line alone.
-        origin: u.
-        direction: v.
-        bend: the smallest jump of the slope that the search was to find, relative to the function's scale.
-        steady: whether neurons jump alike everywhere, by which coarse answers tell them apart.
+    ``bend`` is the smallest jump of the slope that the search was to find, relative to the function's scale. Neurons
+    that are ``steady`` jump alike everywhere, by which coarse answers tell them apart.
     """
     position, speed = predict(neurons, origin, direction)
     size = np.linalg.norm(origin) + np.abs(position) * np.linalg.norm(direction)

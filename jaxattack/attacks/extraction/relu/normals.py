@@ -93,14 +93,7 @@ def pairs(line: Line, at: Stations, usable: Bool[np.ndarray, "station"]) -> Int[
 def normals(
     line: Line, neurons: Neurons, meetings: Meetings, precision: Precision
 ) -> Generator[np.ndarray, np.ndarray, tuple[Neurons, Regions]]:
-    """The neurons at a line's unknown kinks, and the regions measured for them.
-
-    Args:
-        line: searched.
-        neurons: whose jumps are the same everywhere.
-        meetings: of the line with these.
-        precision: of the answers.
-    """
+    """The neurons at a line's unknown kinks, and the regions measured for them; known ones jump alike everywhere."""
     at, dimension = stations(line), len(line.origin)
     x = line.origin + at.t[:, None] * line.direction
     speed = np.linalg.norm(line.direction)

@@ -55,36 +55,20 @@ class CriticalPoints(NamedTuple):
 
 @dataclass
 class Peeling:
-    """The state of a run.
-
-    Attributes:
-        victim: asked.
-        hidden: widths of the hidden layers.
-        most: how many lines to search at most.
-        idle: a layer is given up after so many lines that showed no further neuron of it.
-        rng: decides everything random.
-        layers: known so far; the signs of the last are open.
-        unseen: of each layer after the first, the weights whose effect was not met.
-        points: critical points of deeper layers.
-        precision: of the answers.
-        lines: how many were searched.
-        searched: those after the first layer was found, by number.
-        attempts: points that were followed.
-        network: all of it, as far as it was put together.
-    """
+    """The state of a run."""
 
     victim: Victim
     hidden: tuple[int, ...]
-    most: int
-    idle: int
+    most: int  # lines
+    idle: int  # lines without a further neuron, after which a layer is given up
     rng: np.random.Generator
-    layers: Layers = ()
+    layers: Layers = ()  # the signs of the last are open
     unseen: Unseen = ()
     points: CriticalPoints = field(init=False)
     precision: Precision = Precision(np.ones(1), Noise())  # noqa: RUF009  frozen
     lines: int = 0
-    searched: dict[int, Line] = field(default_factory=dict)
-    attempts: set[int] = field(default_factory=set)
+    searched: dict[int, Line] = field(default_factory=dict)  # after the first layer was found, by number
+    attempts: set[int] = field(default_factory=set)  # points that were followed
     network: ReluNetwork | None = None
 
     def __post_init__(self) -> None:
@@ -175,13 +159,7 @@ class Peeling:
         self.layers, self.unseen = (*base, Layer(weight, bias)), (*masks, unseen)
 
     def round(self, signatures: list[Signature], base: Layers, width: int) -> list[Signature] | None:
-        """Follow the open kinks of one line; None where there is none.
-
-        Args:
-            signatures: neurons of this layer so far, beside those in ``layers``.
-            base: the layers below.
-            width: how many neurons are still missing.
-        """
+        """Follow the open points of one line up from ``base``, ``width`` neurons being missing; None where there is none."""
         open_ = np.flatnonzero(~self.explains(base, signatures, self.points))
         open_ = open_[~np.isin(open_, list(self.attempts))]
         if not len(open_):
@@ -260,11 +238,7 @@ class Peeling:
 
 
 def _same(base: Layers, one: Signature, other: Signature) -> bool:
-    """Whether two signatures are of one neuron.
-
-    Either the points of one trail mostly lie on the zero set of the other, or the folds are proportional where both
-    know them.
-    """
+    """Whether folds are proportional where both are known, or the points of one trail lie on the other's zero set."""
     both = ~(one.free | other.free)
     first, second = one.fold[both], other.fold[both]
     if both.sum() >= 2 and abs(first @ second) > (1 - 1e-10) * np.linalg.norm(first) * np.linalg.norm(second):

@@ -24,7 +24,6 @@ from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquar
 
 STEPS, EXACT = 20, 3
 REWEIGHTED = 30
-MARGIN = 4.0
 PAIRS = 12
 ROUNDING = 1e-14
 DAMPING = 1e-14
@@ -160,44 +159,6 @@ def scarce(
             mask[np.flatnonzero((source[:, i] > 0) & (choice[:, neuron] > 0))[:PAIRS]] = True
         below, source = (signal > 0).astype(float), choice
     return pool[mask]
-
-
-def fill_unseen(network: ReluNetwork, unseen: Unseen, answers: Answers) -> ReluNetwork:
-    """Fill in the weights whose effect no zero set showed, one after the other.
-
-    Where neuron i below is on, neuron j never switches, so that the network is linear there in the weight between
-    them, or does not depend on it. A large weight of either sign keeps j on or off throughout; what then fits the
-    answers in which i is on better, after one linear step, is kept.
-    """
-    hidden = tuple(Layer(*pair) for pair in zip(network.weights[:-1], network.biases[:-1], strict=True))
-    for layer, mask in enumerate(unseen):
-        before = sum(len(one.bias) for one in hidden[:layer])
-        for j, i in np.argwhere(mask):
-            on = heights(hidden[: layer + 1], answers.x)[:, before + i] > 0
-            if on.any():
-                part = Answers(answers.x[on], answers.y[on])
-                network = min(
-                    (_fit_weight(network, layer + 1, j, i, sign, part) for sign in (1.0, -1.0)),
-                    key=lambda one: np.abs(part.y - logits(one, part.x)).sum(),
-                )
-    return network
-
-
-def _fit_weight(network: ReluNetwork, layer: int, j: int, i: int, sign: float, answers: Answers) -> ReluNetwork:
-    guess = sign * MARGIN * np.abs(network.weights[layer][j]).max()
-    start = _with_weight(network, layer, j, i, guess)
-    value = logits(start, answers.x)
-    slope = (logits(_with_weight(network, layer, j, i, guess * (1 + 1e-4)), answers.x) - value) / (guess * 1e-4)
-    size = (slope**2).sum()
-    step = (slope * (answers.y - value)).sum() / size if size > 0 else 0.0
-    return _with_weight(network, layer, j, i, guess + step)
-
-
-def _with_weight(network: ReluNetwork, layer: int, j: int, i: int, value: float) -> ReluNetwork:
-    weights = list(network.weights)
-    weights[layer] = weights[layer].copy()
-    weights[layer][j, i] = value
-    return network._replace(weights=tuple(weights))
 
 
 def _touches(layers: Layers, unseen: Unseen, x: np.ndarray) -> Bool[np.ndarray, "query"]:

@@ -84,13 +84,8 @@ def search(
 ) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], SearchState]:
     """Search lines until every neuron was met on a line other than the one that showed it.
 
-    Args:
-        features: of the inputs.
-        hidden: how many neurons there are; None where that is not known.
-        quiet: with ``hidden`` None, stop when so many lines in a row have shown nothing new.
-        noise: of the answers.
-        rng: draws the lines.
-        above: how many neurons there are in deeper layers.
+    Where the number ``hidden`` of neurons is not known, ``quiet`` lines in a row that show nothing new end the search.
+    ``above`` is how many neurons there are in deeper layers.
     """
     state, dark = SearchState(Neurons.none(features, 0), Regions.none(np.zeros((0, features)), 0)), 0
     while not state.complete and state.lines < LINES and not state.foreign:

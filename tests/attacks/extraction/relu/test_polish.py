@@ -8,7 +8,6 @@ from jaxattack.attacks.extraction.relu.network import ReluNetwork, align, logits
 from jaxattack.attacks.extraction.relu.peel import flip
 from jaxattack.attacks.extraction.relu.polish import (
     Answers,
-    fill_unseen,
     polish,
     scarce,
     solve_last_layer,
@@ -65,20 +64,6 @@ def test_polishing_takes_small_errors_to_rounding():
     fresh = answered(net, 9)
     assert np.abs(logits(rough, fresh.x) - fresh.y).max() > 1e-7
     assert np.abs(logits(stolen, fresh.x) - fresh.y).max() < 1e-12
-
-
-def test_an_unseen_weight_is_filled_in():
-    net = network((6, 5, 4, 1), 10)
-    # Neuron 0 of the second layer is on wherever neuron 2 of the first is.
-    net.weights[1][0] = np.array([-0.5, -0.4, 3.0, -0.3, 0.6])
-    net.weights[1][0, [0, 1, 3]] *= 0.1
-    net.biases[1][0] = 0.5
-    start = ReluNetwork(tuple(weight.copy() for weight in net.weights), net.biases)
-    start.weights[1][0, 2] = 0.0
-    unseen = none_unseen(net)
-    unseen[0][0, 2] = True
-    stolen = fill_unseen(start, unseen, answered(net, 11))
-    np.testing.assert_allclose(stolen.weights[1][0, 2], 3.0, rtol=1e-9)
 
 
 def test_scarce_points_show_what_answers_do_not():
