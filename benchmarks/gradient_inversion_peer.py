@@ -79,7 +79,7 @@ def main() -> None:
         x, y = torch.from_numpy(file["x"]).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(file["y"])
         steps, rows = int(file["steps"]), file["rows"].tolist()
     found = []
-    invert(net, x[:1], y[:1], 8, *rows[0], 0)  # what is compiled or loaded at first
+    invert(net, x[:1], y[:1], 8, 0.0, 0.0, 1.0, 0)  # what is compiled or loaded at first
     for tv, mean, deviation in rows:
         psnr, seconds = [], 0.0
         for number in range(len(x)):

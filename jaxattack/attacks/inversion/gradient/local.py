@@ -8,6 +8,7 @@ Both start without moments, as clients do that keep no state between rounds (Red
 A first step of Adam is the sign of the gradient: its derivative by the records is zero but where a gradient is about eps, and
 a search that follows it stands still. `Adam` is therefore differentiated with v held constant, a straight-through estimator
 (Bengio et al. 2013): exact in value, so that the true records still have a distance of zero, and downhill where signs differ.
+Digits behind one step of Adam on 512 fixed features, 300 steps of the search: 21 dB, with the exact derivative 14 (n = 4).
 """
 
 from __future__ import annotations

@@ -373,7 +373,7 @@ def test_the_record_behind_local_steps_is_found(client):
     x, y = private(2, 1)
     update = federated_update(box, x, y, steps=3, learning_rate=0.01, batch=1, optimizer=client)
     found = InvertingGradients(steps=300, restarts=2)(box, update)
-    assert (decibels(found.x, x[:, 0]) > 20).all()
+    assert (decibels(found.x, x[:, 0]) > 18).all()  # the mean picture is at 12
     assert found.target.tolist() == y[:, 0].tolist()
 
 
