@@ -95,34 +95,36 @@ class LowdMeek(Attack):
 
     def run(self, theft: Theft) -> Draft:
         """Steal the classifier up to a positive factor. It answers with labels alone."""
-        access, rng, tell = theft.access, theft.rng, theft.report
-        _require_numbers(access)
+        access, rng = theft.access, theft.rng
+        if access.classes < 2:
+            raise InputError("lowd-meek needs the labels of a classifier, and the victim is a regressor.")
+        if (access.inputs.categories > 0).all():
+            raise InputError(
+                "lowd-meek moves numbers, and the victim takes categories only: choose adaptive-retraining."
+            )
 
         def ask(x: np.ndarray) -> np.ndarray:
             return theft.oracle(x.reshape(-1, *access.inputs.shape)).label
 
-        tell("steps", 0, 3)
-        pool = None if theft.pool is None else theft.pool.reshape(len(theft.pool), -1)
-        x, label = _search(ask, access, pool, self.search, rng)
-        tell("steps", 1, 3)
+        theft.report("steps", 0, 3)
+        x, label = _search(ask, access, theft.pool, self.search, rng)
+        theft.report("steps", 1, 3)
         meetings = _meetings(ask, x, label, access, rng)
         edges = meetings.take(scales.tree(meetings.own, meetings.other))
-        tell("steps", 2, 3)
+        theft.report("steps", 2, 3)
         sides = measure(ask, edges, access, self.beyond)
         weight, fixed, refusal = _join(ask, sides.value, edges, meetings, access, rng)
-        tell("steps", 3, 3)
+        theft.report("steps", 3, 3)
         stolen = _as_model(weight, access, label)
         agreement = float(np.mean(stolen.answer(x.reshape(-1, *access.inputs.shape)).label == label))
-        reason = self._reason(access, sides, refusal, len(np.unique(label)), fixed, agreement)
-        notes = {"boundaries": len(edges.own), "out of reach": sides.unreached, "agreement in search": agreement}
         return Draft(
             stolen=stolen,
             answer=lambda x: Answer(stolen.answer(x).label),
             parameters=stolen.parameters,
             model=stolen.model,
-            stop=reason,
+            stop=self._reason(access, sides, refusal, len(np.unique(label)), fixed, agreement),
             exact=False,
-            notes=notes,
+            notes={"boundaries": len(edges.own), "out of reach": sides.unreached, "agreement in search": agreement},
         )
 
     def _reason(
@@ -145,18 +147,6 @@ class LowdMeek(Attack):
         return ""
 
 
-def _require_numbers(access: Access) -> None:
-    """Refuse victims without classes that meet, or numbers to move.
-
-    Raises:
-        InputError: a regressor, or categories only.
-    """
-    if access.classes < 2:
-        raise InputError("lowd-meek needs the labels of a classifier, and the victim is a regressor.")
-    if (access.inputs.categories > 0).all():
-        raise InputError("lowd-meek moves numbers, and the victim takes categories only: choose adaptive-retraining.")
-
-
 def _search(
     ask: Ask, access: Access, pool: np.ndarray | None, most: int, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "query feature"], Int[np.ndarray, "query"]]:
@@ -166,7 +156,9 @@ def _search(
         InputError: all of them have one class.
     """
     x, label = np.zeros((0, access.inputs.low.size)), np.zeros(0, np.int64)
-    own = x if pool is None else _inside(access.inputs, pool[rng.permutation(len(pool))[:most]], POOL_INNER)
+    own = x
+    if pool is not None:
+        own = _inside(access.inputs, pool[rng.permutation(len(pool))[:most]].reshape(-1, x.shape[1]), POOL_INNER)
     while len(np.unique(label)) < access.classes and len(x) < most:
         count = min(max(len(x), BATCH), most - len(x))
         mine, own = own[: count // 2], own[count // 2 :]
@@ -180,19 +172,17 @@ def _search(
 def _spread(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
     """A third uniform, a third corners of the box, a third near its lower end: weights of one sign need extremes."""
     even = uniform(inputs, queries, rng).reshape(queries, -1)
-    low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
+    low, high = inputs.low.ravel(), inputs.high.ravel()
     share, coin = rng.random((queries, 1)), rng.random((queries, low.size))
-    corner = np.where(coin < share, high, low)
-    faint = low + share * coin * (high - low)
-    kind = (np.arange(queries) % 3)[:, None]
-    return _inside(inputs, np.where((kind == 0) | (categories > 0), even, np.where(kind == 1, corner, faint)), INNER)
+    kinds = even, np.where(coin < share, high, low), low + share * coin * (high - low)
+    some = np.choose((np.arange(queries) % 3)[:, None], kinds)
+    return _inside(inputs, np.where(inputs.categories.ravel() > 0, even, some), INNER)
 
 
 def _inside(inputs: Inputs, x: np.ndarray, share: float) -> Float[np.ndarray, "query feature"]:
     """Numbers a little nearer to the middle of their range, so that each can be moved both ways."""
-    low, high, categories = (part.ravel() for part in (inputs.low, inputs.high, inputs.categories))
-    middle = (low + high) / 2
-    return np.where(categories > 0, x, middle + share * (np.asarray(x, np.float64) - middle))
+    middle = ((inputs.low + inputs.high) / 2).ravel()
+    return np.where(inputs.categories.ravel() > 0, x, middle + share * (np.asarray(x, np.float64) - middle))
 
 
 def _meetings(ask: Ask, x: np.ndarray, label: np.ndarray, access: Access, rng: np.random.Generator) -> Meetings:
@@ -204,16 +194,16 @@ def _meetings(ask: Ask, x: np.ndarray, label: np.ndarray, access: Access, rng: n
     classes = np.unique(label)
     pairs = [pair if sum(pair) % 2 else pair[::-1] for pair in combinations(range(len(classes)), 2)]
     pairs = np.repeat(classes[np.array(pairs)], CANDIDATES if access.inputs.categories.any() else 1, axis=0)
-    batches: list[Meetings] = []
+    meetings: Meetings | None = None
     for _ in range(TRIES):
         a, b = (np.array([rng.choice(np.flatnonzero(label == c)) for c in side]) for side in pairs.T)
-        batches.append(_cross(ask, x[a], x[b], label[a], label[b], access))
-        own, other = (np.concatenate([getattr(part, side) for part in batches]) for side in ("own", "other"))
-        if len(scales.tree(own, other)) == len(classes) - 1:
+        more = _cross(ask, x[a], x[b], label[a], label[b], access)
+        meetings = more if meetings is None else meetings.join(more)
+        if len(scales.tree(meetings.own, meetings.other)) == len(classes) - 1:
             break
-    if not len(own):
+    if meetings is None or not len(meetings.own):
         raise InputError("only categories were found to change the label: choose adaptive-retraining.")
-    return Meetings(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+    return meetings
 
 
 def _cross(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, access: Access) -> Meetings:
@@ -248,11 +238,7 @@ def _join(
             return weight, True, None
         try:
             label = ask(x)
-            a, b = (
-                np.array([pair for pair in combinations(range(len(x)), 2) if np.ptp(label[list(pair)])], np.int64)
-                .reshape(-1, 2)
-                .T
-            )
+            a, b = np.nonzero(np.triu(label[:, None] != label))
             nearest = np.argsort(b - a, kind="stable")[: CANDIDATES if access.inputs.categories.any() else 1]
             a, b = a[nearest], b[nearest]
             more = _cross(ask, x[a], x[b], label[a], label[b], access)
@@ -278,8 +264,7 @@ def _contested_points(
     open_ = np.flatnonzero(~np.isin(code, old))
     if not len(open_):
         return np.zeros((0, x.shape[1]))
-    pair = np.bincount(code[open_]).argmax()
-    rows = np.flatnonzero(code == pair)
+    rows = np.flatnonzero(code == np.bincount(code[open_]).argmax())
     gap = logit[rows, two[rows, 0]] - logit[rows, two[rows, 1]]
     spaced = np.linspace(0, len(rows) - 1, min(CONTESTED, len(rows))).round().astype(int)
     return x[rows[np.argsort(gap)[spaced]]]
