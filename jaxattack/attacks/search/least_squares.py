@@ -30,8 +30,8 @@ Residual = Callable[..., jax.Array]
 BLOCK = 2**23
 """Numbers in a block of the Jacobian."""
 
-RATE = 1e-2
-"""Adam's first learning rate, which falls to 0 as a cosine."""
+FINALISTS, DESCENT, RATE = 3, 1500, 1e-2
+"""Starts that are polished at most; steps of Adam before that, and its first learning rate, which falls to 0 as a cosine."""
 
 STALLED, STALL, SETTLED = 10, 0.99, 1e-7
 """A search ends where so many steps gain less than 1% each, together, or one gains less than SETTLED.
@@ -66,12 +66,10 @@ class Minimum(NamedTuple):
     Attributes:
         theta: Float["unknown"].
         at: the residuals there.
-        steps: taken.
     """
 
     theta: Float[np.ndarray, "unknown"]
     at: Linearised
-    steps: int
 
 
 class Data(NamedTuple):
@@ -94,12 +92,10 @@ class Fit(NamedTuple):
     Attributes:
         parameters: by name.
         rms: root mean square of the residuals.
-        steps: taken by Levenberg-Marquardt.
     """
 
     parameters: dict[str, np.ndarray]
     rms: float
-    steps: int
 
 
 def levenberg_marquardt(
@@ -124,10 +120,10 @@ def levenberg_marquardt(
     theta, now = start, linearise(start)
     history = [now.squares]
     while len(history) <= steps and now.squares > enough:
-        step = solve_damped(now.normal, now.gradient, damping)
+        step = _step(now, damping)
         while damping < MOST and not squares(theta - step) < now.squares:
             damping = max(RISE * damping, LEAST)
-            step = solve_damped(now.normal, now.gradient, damping)
+            step = _step(now, damping)
         if damping >= MOST:
             break
         theta = theta - step
@@ -138,23 +134,18 @@ def levenberg_marquardt(
         if len(history) > STALLED and now.squares > STALL**STALLED * history[-1 - STALLED]:
             break
         damping = max(damping / FALL, LEAST)
-    return Minimum(theta, now, len(history) - 1)
+    return Minimum(theta, now)
 
 
-def solve_damped(
-    normal: Float[np.ndarray, "unknown unknown"], right: Float[np.ndarray, "unknown"], damping: float
-) -> Float[np.ndarray, "unknown"]:
-    """(normal + damping diag(normal))^-1 right, scaled to a diagonal of 1; damped more where that is singular."""
-    diagonal = np.diagonal(normal)
+def _step(now: Linearised, damping: float) -> Float[np.ndarray, "unknown"]:
+    """(J^T J + damping diag(J^T J))^-1 J^T r, solved at a diagonal of 1; none where that is singular."""
+    diagonal = np.diagonal(now.normal)
     scale = 1 / np.sqrt(np.maximum(diagonal, max(1e-14 * diagonal.max(), np.finfo(float).tiny)))
-    scaled = normal * scale[:, None] * scale
-    while damping < MOST:
-        try:
-            factor = scipy.linalg.cho_factor(scaled + damping * np.eye(len(scaled)), check_finite=False)
-            return scale * scipy.linalg.cho_solve(factor, scale * right, check_finite=False)
-        except np.linalg.LinAlgError:
-            damping = max(10 * damping, LEAST)
-    return np.zeros_like(right)  # no sum of squares has such a matrix: no step
+    try:
+        factor = scipy.linalg.cho_factor(now.normal * scale[:, None] * scale + damping * np.eye(len(scale)))
+    except ValueError:  # no number, or not positive definite
+        return np.zeros_like(now.gradient)
+    return scale * scipy.linalg.cho_solve(factor, scale * now.gradient, check_finite=False)
 
 
 def polish(
@@ -188,23 +179,20 @@ def polish(
             linearise, squares, np.asarray(theta), enough=tolerance**2 * data.target.size, steps=steps, damping=damping
         )
         parameters = {name: np.asarray(value) for name, value in restore(jnp.asarray(end.theta)).items()}
-        return Fit(parameters, (end.at.squares / data.target.size) ** 0.5, end.steps)
+        return Fit(parameters, (end.at.squares / data.target.size) ** 0.5)
 
 
-def descend(
-    residual: Residual, starts: Parameters, data: Data, *, steps: int, tolerance: float
-) -> list[dict[str, np.ndarray]]:
+def descend(residual: Residual, starts: Parameters, data: Data, *, tolerance: float) -> list[dict[str, np.ndarray]]:
     """The best parameters of every start by Adam, in float32, best start first.
 
     Args:
         residual: of one query.
         starts: every array leads with the axis start.
         data: equations.
-        steps: at most; a start stops earlier where it fits.
         tolerance: of the root mean square of residuals, where a start stops.
     """
     single = [{k: np.asarray(v, np.float32) for k, v in part.items()} for part in (starts, data._asdict())]
-    parameters, loss = _descend(residual, steps, *single, np.float32(tolerance))
+    parameters, loss = _descend(residual, DESCENT, *single, np.float32(tolerance))
     order = np.argsort(np.asarray(loss), kind="stable")
     return [{name: np.asarray(value[at], np.float64) for name, value in parameters.items()} for at in order]
 
@@ -226,9 +214,6 @@ def fit(
     data: Data,
     *,
     tolerance: float,
-    finalists: int = 3,
-    descent: int = 1500,
-    steps: int = 60,
     progress: Progress | None = None,
 ) -> Fit:
     """Descend from many starts, then polish the best of them in turn until one fits.
@@ -238,16 +223,13 @@ def fit(
         starts: every array leads with the axis start.
         data: equations.
         tolerance: a fit has at most this root mean square of residuals.
-        finalists: how many are polished at most.
-        descent: first-order steps.
-        steps: of each polishing.
         progress: told of both stages.
     """
     report = progress or (lambda *_: None)
     report("descend from many starts", 0, 2)
-    ranked = descend(residual, starts, data, steps=descent, tolerance=tolerance)[:finalists]
+    ranked = descend(residual, starts, data, tolerance=tolerance)[:FINALISTS]
     report("polish", 1, 2)
-    best = first_fit(residual, ranked, data, tolerance=tolerance, steps=steps)
+    best = first_fit(residual, ranked, data, tolerance=tolerance)
     report("polish", 2, 2)
     return best
 

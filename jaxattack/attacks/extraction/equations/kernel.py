@@ -174,7 +174,7 @@ def _fit(tape: Tape, start: dict[str, np.ndarray]) -> Fit:
     linear = np.linalg.lstsq(kernel, target, rcond=1e-13)[0]
     rms = float(np.sqrt(np.mean((kernel @ linear - target) ** 2)))
     linear = linear @ tape.basis.T
-    solution = Fit(start | {"coefficient": linear[:-1], "bias": linear[-1]}, rms, 0)
+    solution = Fit(start | {"coefficient": linear[:-1], "bias": linear[-1]}, rms)
     if rms <= DONE:
         return solution
     residual = score_residual(rbf_logits, tape.access.level, tape.access.classes)
