@@ -20,6 +20,7 @@ from jaxattack.models import fitted, in_precision, standardised
 from jaxattack.models.conv import Form, using
 from jaxattack.signals import as_signal
 from jaxattack.training.images import Queries
+from jaxattack.training.learners import Standard
 from jaxattack.training.single import observe, with_reserve
 from jaxattack.types import Defence, Learner, Membership, Model, Signal, deployed_model
 
@@ -179,11 +180,14 @@ def models_at_once(work: Work, group: int, models: int) -> int:
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes.
 
-    Training is compiled once for all signals and defences that its models are asked about.
+    Training is compiled once for all signals and defences that its models are asked about, and asking once for all learners
+    that deploy the same network.
     """
     untold = work._replace(queries=Queries(), signals=(), classes=0, defences=())
     training = _training(untold, mesh, chunk, way._replace(block=0), x, y)
-    observation = _observation(work, mesh, chunk, way, x, y)
+    asked = work._replace(model=network(work), learner=Standard(), classes=0, columns=())
+    together = models_at_once(work, way.group, chunk // mesh.size)
+    observation = _observation(asked, mesh, chunk, way._replace(group=together), x, y)
     needs = [program.memory_analysis() for program in (training, observation)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
     # What the chunk before has learnt and answered is still there while it is brought to the host.
@@ -216,17 +220,16 @@ def _training(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStr
 
 @lru_cache(maxsize=16)
 def _observation(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
-    """The program that asks what is trained."""
-    model = network(work)
+    """The program that asks what is deployed, the model of the work."""
     keys, member, spec = _leading(work, mesh, chunk)
-    together = models_at_once(work, way.group, chunk // mesh.size)
 
     def observe_one(one, x, y):
         key, member, variables = one
         member = with_reserve(member, len(y), work.reserve)
-        return observe(model, work.signals, work.queries, way.block, x, y, variables, work.defences, key, member)
+        return observe(work.model, work.signals, work.queries, way.block, x, y, variables, work.defences, key, member)
 
     with using(way.conv):
-        variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(model.init), keys))
-        lowered = mapped(observe_one, mesh, together).lower((keys, member, variables), x, y)
+        shapes = jax.eval_shape(jax.vmap(work.model.init), keys)
+        variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), shapes)
+        lowered = mapped(observe_one, mesh, way.group).lower((keys, member, variables), x, y)
         return lowered.compile(fixed_kernels(mesh))
