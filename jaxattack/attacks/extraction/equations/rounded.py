@@ -9,7 +9,7 @@ as exact as those of all; there queries are corners alone.
 from __future__ import annotations
 
 from jaxattack.attacks.extraction.equations.adaptive import place, scout
-from jaxattack.attacks.extraction.equations.bounds import WITHIN, Estimate, bounds, consistent
+from jaxattack.attacks.extraction.equations.bounds import Estimate, bounds, consistent
 from jaxattack.attacks.extraction.equations.families import softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns
@@ -23,6 +23,9 @@ ROUNDS = 4
 
 MOST = 6000
 """Unknowns that are solved for, in square matrices of that size."""
+
+MISSED = 0.1
+"""Half steps of rounding by which another model misses an answer; the relaxed barrier misses some by a hundredth."""
 
 
 @config
@@ -99,7 +102,7 @@ class Rounded(OnColumns):
 def _reason(tape: Tape, estimate: Estimate, total: int) -> str:
     if tape.refusal is not None:
         return f"{tape.refusal} It holds {tape.total:,} of the {total:,} queries that were to be asked."
-    if estimate.excess > (WITHIN if tape.access.decimals is not None else MISFIT):
+    if estimate.excess > (MISSED if tape.access.decimals is not None else MISFIT):
         return (
             f"the answers are not those of such a model: one is missed by {estimate.excess:.1e} half steps of its "
             "rounding; try more queries, another feature map or another family."
