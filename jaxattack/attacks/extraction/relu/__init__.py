@@ -1,1 +1,22 @@
-"""Networks of linear layers and ReLU, stolen exactly: their outputs bend where a neuron switches."""
+"""Networks of linear layers and ReLU, stolen exactly: their outputs bend where a neuron switches.
+
+By stage of the attack (Carlini, Jagielski, Mironov 2020), for the only layer of `two_layer` and the first of `deep` alike:
+
+    frame, noise, calibration       the victim as a piecewise linear function, and how exactly it answers
+    intervals, critical_points      where it bends along lines
+    gradients, normals              gradients between critical points, and normals from their differences
+    neurons, search                 which normals are of one neuron, line after line
+
+then, of one layer
+
+    piecewise_linear, refine        signs; the function measured once more over long steps
+
+or, of each further layer,
+
+    cells, walk, next_crossing      zero sets followed across the layers known so far
+    signature, sign, peeling        weights over |z| and z, and the signs of the layer below
+
+and in the end
+
+    polish, network                 the last layer by least squares, all parameters together; the stolen network
+"""

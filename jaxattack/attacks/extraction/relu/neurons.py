@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.kinks import Kinks
+from jaxattack.attacks.extraction.relu.critical_points import Kinks
 
 
 class Neurons(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.peel import Layers, affine, last
+from jaxattack.attacks.extraction.relu.cells import Layers, affine, last
 from jaxattack.attacks.extraction.relu.search import NEAR
 from jaxattack.attacks.extraction.relu.signature import side_of
 

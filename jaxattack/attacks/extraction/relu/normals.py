@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.relu.critical_points import Kinks
 from jaxattack.attacks.extraction.relu.gradients import Precision, Regions, measure, step_share
-from jaxattack.attacks.extraction.relu.kinks import Kinks
 from jaxattack.attacks.extraction.relu.neurons import Meetings, Neurons
 
 INDEPENDENT = 0.1

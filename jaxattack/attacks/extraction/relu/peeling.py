@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine, flip, heights
+from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.frame import Victim
 from jaxattack.attacks.extraction.relu.gradients import Precision
-from jaxattack.attacks.extraction.relu.kinks import seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.normals import Line, normals
-from jaxattack.attacks.extraction.relu.peel import Layer, Layers, affine, flip, heights
 from jaxattack.attacks.extraction.relu.polish import Unseen
 from jaxattack.attacks.extraction.relu.search import NEAR, search
 from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import lstsq
 
+from jaxattack.attacks.extraction.relu.cells import Layer, Layers, flip, heights, last
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
-from jaxattack.attacks.extraction.relu.peel import Layer, Layers, flip, heights, last
 from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt
 
 STEPS, EXACT = 20, 3

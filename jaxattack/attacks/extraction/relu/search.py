@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.extraction.relu.critical_points import Saturated, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.gradients import Precision, Regions
-from jaxattack.attacks.extraction.relu.kinks import Saturated, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.normals import Line, normals

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.relu.peel import Layers, last
+from jaxattack.attacks.extraction.relu.cells import Layers, last
 from jaxattack.attacks.extraction.relu.signature import Signature, Trail
 
 MATTERS = 1e-6

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.relu.peel import Affine, Layers, affine, heights, last
+from jaxattack.attacks.extraction.relu.cells import Affine, Layers, affine, heights, last
 
 RANK = 1e-8
 """Singular values below this share of the largest count as none."""

@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.relu.cells import Layers, affine, heights, last
 from jaxattack.attacks.extraction.relu.next_crossing import TINY, Step, plan
-from jaxattack.attacks.extraction.relu.peel import Layers, affine, heights, last
 from jaxattack.attacks.extraction.relu.search import kink_share
 from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, zero_points
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import softmax
 
+from jaxattack.attacks.extraction.relu.cells import Layer, affine, heights
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
-from jaxattack.attacks.extraction.relu.peel import Layer, affine, heights
 from jaxattack.attacks.extraction.relu.signature import Trail
 from jaxattack.types import Access, Answer, BudgetSpent, Inputs, Ledger
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import Counting, hidden_layers, network
 
+from jaxattack.attacks.extraction.relu.cells import Layer
 from jaxattack.attacks.extraction.relu.frame import Victim
-from jaxattack.attacks.extraction.relu.peel import Layer
 from jaxattack.attacks.extraction.relu.peeling import Peeling
 
 

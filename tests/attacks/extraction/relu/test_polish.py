@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network
 
+from jaxattack.attacks.extraction.relu.cells import flip
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, align, logits
-from jaxattack.attacks.extraction.relu.peel import flip
 from jaxattack.attacks.extraction.relu.polish import (
     Answers,
     polish,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network
 
+from jaxattack.attacks.extraction.relu.cells import affine, heights
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.extraction.relu.peel import affine, heights
 from jaxattack.attacks.extraction.relu.search import kink_share, search
 from jaxattack.attacks.search.lockstep import Task, run
 

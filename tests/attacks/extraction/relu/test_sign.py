@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
 
-from jaxattack.attacks.extraction.relu.peel import flip
+from jaxattack.attacks.extraction.relu.cells import flip
 from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights
 from jaxattack.attacks.extraction.relu.signature import signature
 

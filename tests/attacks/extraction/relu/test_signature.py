@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
 
-from jaxattack.attacks.extraction.relu.peel import flip, heights
+from jaxattack.attacks.extraction.relu.cells import flip, heights
 from jaxattack.attacks.extraction.relu.sign import flip_trail
 from jaxattack.attacks.extraction.relu.signature import Equations, blocks, signature, zero_points
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
 
+from jaxattack.attacks.extraction.relu.cells import flip, heights
 from jaxattack.attacks.extraction.relu.network import logits
-from jaxattack.attacks.extraction.relu.peel import flip, heights
 from jaxattack.attacks.extraction.relu.walk import bends, follow
 from jaxattack.attacks.search.lockstep import Task, run
 

@@ -3,7 +3,7 @@
 import numpy as np
 from attacks.extraction.relu.peeled_networks import hidden_layers, network
 
-from jaxattack.attacks.extraction.relu.peel import affine, flip, heights, last
+from jaxattack.attacks.extraction.relu.cells import affine, flip, heights, last
 
 
 def naive_heights(layers, x):

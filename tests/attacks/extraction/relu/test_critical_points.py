@@ -8,7 +8,7 @@ from attacks.extraction.relu.relu_victims import network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxattack.attacks.extraction.relu.kinks import Kinks, seek_kinks, tangents
+from jaxattack.attacks.extraction.relu.critical_points import Kinks, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.search.lockstep import Task, run

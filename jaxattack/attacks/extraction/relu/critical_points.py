@@ -1,4 +1,4 @@
-"""Where a piecewise linear function bends along lines: every interval of every line is divided at once.
+"""Critical points of lines, where a piecewise linear function bends: every interval of every line is divided at once.
 
 A network of linear layers and ReLU is piecewise linear along u + t v, and bends where a neuron switches. The samples of
 all lines are kept sorted. In every round each interval that may hold a kink (`intervals`) is asked where the straight
