@@ -195,36 +195,41 @@ class _Extraction:
 
     def _check(self) -> str:
         """Ask random records until enough agree, and cut further what they contradict; why that is left unfinished."""
+        passed: set[Node] = set()
         while True:
             number, shares = np.unique(merge_boxes(self.root, self.tolerance).identity, return_counts=True)
             duplicates = number[shares > 1]
             self.identities.distrust(duplicates)
+            leaves = list(self.root.leaves())
+            doubted = [leaf for leaf in leaves if leaf.identity in duplicates and leaf not in passed]
+            passed.update(doubted)
             cost = self.oracle.ledger - self.before
             last = cost.calls > self.attack.calls
             enough = int(np.clip(cost.queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
             count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
-            contradicted = self._reopen(count)
-            self.checked += count
-            self.agreed = 0 if contradicted else self.agreed + count
+            scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
+            fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
+            contradicted = self._reopen(leaves, Transcript(fresh, self._ask(fresh, infer=False)))
+            self.checked += len(fresh)
+            self.agreed = 0 if contradicted else self.agreed + len(fresh)
             if not contradicted and self.agreed >= enough:
                 return ""
             if last:
                 return (
-                    f"Leaves share identities, and {contradicted} of {count} random records were answered otherwise than "
-                    f"by the tree when the {self.attack.calls} calls were used up: allow more calls."
+                    f"Leaves share identities, and {contradicted} of {len(fresh)} random records were answered otherwise "
+                    f"than by the tree when the {self.attack.calls} calls were used up: allow more calls."
                 )
             run(Task(together(self.growth.searches), self._ask))
 
-    def _reopen(self, count: int) -> int:
-        """Start to cut the leaves that random records contradict; how many do.
-
-        One half are uniform, the other scattered over leaves drawn alike whatever their size.
-        """
-        leaves = list(self.root.leaves())
+    def _fresh(self, leaves: list[Node], count: int) -> Float[np.ndarray, "query feature"]:
+        """Random records: one half uniform, the other scattered over leaves drawn alike whatever their size."""
         counts = self.rng.multinomial(count // 2, np.full(len(leaves), 1 / len(leaves)))
         scattered = [self.cuts.scatter(leaves[at].region, int(counts[at])) for at in np.flatnonzero(counts)]
-        rows = np.concatenate([*scattered, self.root.region.draw(count - count // 2, self.rng)])
-        transcript, contradicted = Transcript(rows, self._ask(rows, infer=False)), 0
+        return np.concatenate([*scattered, self.root.region.draw(count - count // 2, self.rng)])
+
+    def _reopen(self, leaves: list[Node], transcript: Transcript) -> int:
+        """Start to cut the leaves that rows contradict; how many rows do."""
+        contradicted = 0
         for leaf in leaves:
             inside = transcript.take(leaf.region.contains(transcript.rows))
             wrong = int((inside.identity != leaf.identity).sum())
