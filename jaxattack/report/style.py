@@ -100,7 +100,8 @@ def styled() -> Iterator[None]:
     """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS | {"font.family": _families(*get_font_names())})
+        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams["font.family"] = _families(*get_font_names())
         yield
 
 
