@@ -346,10 +346,11 @@ def test_an_answer_that_nobody_takes_is_let_go():
             for connection in (one, other):
                 connection.sendall(request)
             deadline = time.monotonic() + 20
-            while httpx.get(f"{place}/health").status_code == 503:  # as both hold their place, and read nothing
+            # Both hold their place, and read nothing, until they are let go.
+            while (status := httpx.post(f"{place}/predict", content=body, headers=NPY).status_code) == 503:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-        assert httpx.post(f"{place}/predict", content=body, headers=NPY).status_code == 200
+        assert status == 200
 
 
 def test_connections_beyond_the_limit_are_told_to_come_back():
