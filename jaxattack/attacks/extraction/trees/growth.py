@@ -9,7 +9,7 @@ without effect are dropped; they serve again further down.
 
 Leaves that answer alike weaken both conclusions. A region whose rows all have an identity that is likely shared is
 asked scattered rows before it counts as a leaf. And as across the right cut too two leaves may answer alike, of those
-that stand, or of all where none does, the cut is taken that best separates the identities of the rows, as in training.
+that stand there, or of all where none does, the cut is taken that best separates the identities, as in training.
 
 A wrong choice costs queries, for it divides a leaf, but never makes the result wrong.
 
@@ -98,7 +98,7 @@ class Growth:
                 return
             transcript, present, cuts, split = step
             sure = True
-        ambiguous = bool(self.ambiguous(transcript.identity).mean() > 0.5)
+        ambiguous = self._likely_ambiguous(transcript)
         cut, candidates = yield from self._choose(node.region, transcript, present, cuts, sure)
         node.cut = cut
         node.halves = tuple(Node(half, node.identity) for half in node.region.halves(cut))
@@ -154,6 +154,8 @@ class Growth:
                 candidates = different(cuts, (yield from self.cuts.walk(region, transcript, present)))
                 cuts += candidates
             standing = yield from self._test(region, transcript, present, candidates, sure or walks > 0)
+            if standing and not self._likely_ambiguous(transcript):
+                return standing[0], cuts
             if standing:
                 return min(standing, key=lambda cut: mixture(transcript, cut)), cuts
             sure = False
@@ -177,6 +179,9 @@ class Growth:
             left, right = (yield from transcript.ask(np.concatenate(ends))).reshape(-1, 2).T
             standing = [cut for cut, changes in zip(standing, left != right, strict=True) if changes]
         return standing
+
+    def _likely_ambiguous(self, transcript: Transcript) -> bool:
+        return bool(self.ambiguous(transcript.identity).mean() > 0.5)
 
 
 def different(old: tuple[Cut, ...], new: tuple[Cut, ...]) -> tuple[Cut, ...]:

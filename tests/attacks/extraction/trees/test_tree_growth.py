@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.attacks.extraction.trees.cuts import CutSearch
-from jaxattack.attacks.extraction.trees.growth import Node, mixture
+from jaxattack.attacks.extraction.trees.growth import Growth, Node, mixture
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
 from jaxattack.attacks.extraction.trees.region import Cut, Region
@@ -83,6 +83,17 @@ def test_mixture_is_the_entropy_on_both_sides():
     asked = Transcript(np.arange(6.0)[:, None], np.array([0, 0, 1, 1, 1, 1]))
     cut = Cut(feature=0, context=np.zeros(1), below=3.0, above=4.0)
     assert mixture(asked, cut) == pytest.approx(4 * np.log(2))  # two of each on the left, pure on the right
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_of_the_cuts_that_stand_the_first_is_taken_or_the_most_telling_where_identities_are_shared(shared):
+    growth = Growth(cuts=_search(), ambiguous=lambda numbers: np.full(np.shape(numbers), shared), checks=0)
+    region = Region.of(Inputs.box(0, 1, (2,)))
+    cuts = tuple(Cut(feature=feature, context=np.zeros(2), below=0.5, above=0.6) for feature in (0, 1))
+    asked = Transcript(np.array([[0.1, 0.1], [0.9, 0.2], [0.3, 0.9], [0.8, 0.8]]), np.array([0, 0, 2, 2]))
+    search = growth._choose(region, asked, np.ones(2, bool), cuts, False)
+    cut, _ = run(Task(search, lambda rows: (rows[:, 0] > 0.5) + 2 * (rows[:, 1] > 0.5)))
+    assert cut is cuts[shared]
 
 
 @pytest.mark.parametrize(
