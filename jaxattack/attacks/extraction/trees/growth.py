@@ -8,8 +8,8 @@ lie deeper and are seen from one side only. So each candidate is asked on both s
 without effect are dropped; they serve again further down.
 
 Leaves that answer alike weaken both conclusions. A region whose rows all have an identity that is likely shared is
-asked scattered rows before it counts as a leaf. And as across the right cut too two leaves may answer alike, of those
-that stand there, or of all where none does, the cut is taken that best separates the identities, as in training.
+asked scattered rows before it counts as a leaf. And as across the right cut too two leaves may answer alike, there the
+candidates that best separate the identities of the rows, as in training, are tested; where none stands, the best is taken.
 
 A wrong choice costs queries, for it divides a leaf, but never makes the result wrong.
 
@@ -37,6 +37,9 @@ _CORNERS = 4
 
 _WALKS = 2
 """How many walks are made before the most telling candidate is taken."""
+
+_TELLING = 8
+"""How many candidates are put to the test where identities are likely shared, the most telling ones."""
 
 
 @dataclass(eq=False)
@@ -153,13 +156,13 @@ class Growth:
             if walks:
                 candidates = different(cuts, (yield from self.cuts.walk(region, transcript, present)))
                 cuts += candidates
+            if self._likely_ambiguous(transcript):
+                candidates = telling(transcript, candidates)[:_TELLING]
             standing = yield from self._test(region, transcript, present, candidates, sure or walks > 0)
-            if standing and not self._likely_ambiguous(transcript):
-                return standing[0], cuts
             if standing:
-                return min(standing, key=lambda cut: mixture(transcript, cut)), cuts
+                return standing[0], cuts
             sure = False
-        return min(cuts, key=lambda cut: mixture(transcript, cut)), cuts
+        return telling(transcript, cuts)[0], cuts
 
     def _test(
         self,
@@ -188,6 +191,11 @@ def different(old: tuple[Cut, ...], new: tuple[Cut, ...]) -> tuple[Cut, ...]:
     """The cuts found that divide otherwise than those known."""
     keys = {(cut.feature, cut.left.tobytes()) for cut in old if cut.left is not None}
     return tuple(cut for cut in new if cut.left is None or (cut.feature, cut.left.tobytes()) not in keys)
+
+
+def telling(transcript: Transcript, cuts: tuple[Cut, ...]) -> tuple[Cut, ...]:
+    """The cuts in order, from the one that best separates the identities of rows."""
+    return tuple(sorted(cuts, key=lambda cut: mixture(transcript, cut)))
 
 
 def mixture(transcript: Transcript, cut: Cut) -> float:
