@@ -81,7 +81,14 @@ class DLG:
     def __call__(
         self, victim: WhiteBox, updates: Update, *, seed: int = 0, progress: Progress | None = None
     ) -> Inversion:
-        """See `GradientAttack`."""
+        """See `GradientAttack`.
+
+        Raises:
+            InputError: moreover, users that train by Adam, whose derivative is an estimate that no line search can follow.
+        """
+        local = updates.terms.local
+        if local and not local.optimizer.linear:
+            raise InputError(f"the users' optimizer is {type(local.optimizer).__name__}: use inverting-gradients.")
         soft = not self.recover and updates.label is None
         plan = Plan("squared", 0.0, 0.0, "l-bfgs", 0.0, self.steps, soft)
         return _invert(self.name, plan, self.restarts, self.chunk, victim, updates, seed, progress)

@@ -386,6 +386,14 @@ def test_what_adam_does_not_keep_is_not_read_off():
         Analytic()(box, update)
 
 
+@pytest.mark.parametrize("recover", [False, True])
+def test_a_line_search_is_refused_where_the_derivative_is_an_estimate(recover):
+    box = victim()
+    update = federated_update(box, *private(1, 1), steps=1, learning_rate=0.01, batch=1, optimizer=Adam())
+    with pytest.raises(InputError, match="optimizer is Adam: use inverting-gradients"):
+        DLG(steps=2, restarts=1, recover=recover)(box, update)
+
+
 class Normalised(nnx.Module):
     """A hidden layer with batch norm."""
 
