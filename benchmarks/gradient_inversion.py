@@ -13,9 +13,9 @@ the rate after 3/8, 5/8 and 7/8 of the steps, box constraint, labels known. Rows
     batch          the package: all of them at once
 
 With ``--peers``, the python of an environment with breaching and torch, the package and breaching are compared instead, and the
-rest of the file that ``--out`` names stays: the LeNet, one restart, total variation weighed 1e-6, as Geiping et al. 2020 do for
-CIFAR-10. The weight is of pictures as the attack sees them, so that it means two things: pictures normalised to -2 to 2, as the
-paper has them and the package always, or left from 0 to 1, where the same weight counts a quarter.
+rest of the file that ``--out`` names stays: the LeNet, one restart, total variation weighed 1e-6, the package's default. The
+weight is of pictures as the attack sees them, so that it means two things: pictures normalised to -2 to 2, as the package always
+has them, or left from 0 to 1, where the same weight counts a quarter.
 
 Seconds are CPU-seconds of this process after compiling; PSNR is of the best restart of each image by its objective, the mean
 over images. Without ``--data`` (x: uint8 [record, 32, 32, 3]) images are cut out of the photographs of scikit-learn.
@@ -52,7 +52,7 @@ from jaxattack.audit.environment import device
 from jaxattack.types import Model, WhiteBox
 
 SHAPE, CLASSES, TV, RATE = (32, 32, 3), 10, 1e-3, 0.1
-PAPER_TV = 1e-6
+PEERS_TV = 1e-6
 
 NORMALISATIONS = {"-2 to 2": (0.5, 0.25), "0 to 1": (0.0, 1.0)}
 """Of pictures before breaching sees them: mean and deviation, by where they then lie."""
@@ -271,7 +271,7 @@ def peers(python: str, x: np.ndarray, y: np.ndarray, steps: int, repeats: int) -
     box = victim("lenet")
     update = replace(gradient_of(box, x[:, None], y[:, None]), label=y[:, None])
     weights: Any = {f"w{number}": value for number, value in enumerate(tensors(box.variables.params))}
-    settings = [(PAPER_TV, *normalisation) for normalisation in NORMALISATIONS.values()]
+    settings = [(PEERS_TV, *normalisation) for normalisation in NORMALISATIONS.values()]
     with tempfile.TemporaryDirectory() as folder:
         problem, result = Path(folder) / "problem.npz", Path(folder) / "peer.json"
         np.savez(problem, x=x, y=y, steps=steps, rows=settings, **weights)
@@ -281,7 +281,7 @@ def peers(python: str, x: np.ndarray, y: np.ndarray, steps: int, repeats: int) -
     rows = []
     for name, peer in zip(NORMALISATIONS, theirs["rows"], strict=True):
         # The search's own coordinates run from -2 to 2.
-        attack = InvertingGradients(steps=steps, tv=PAPER_TV / (4 * peer["deviation"]), learning_rate=RATE, restarts=1)
+        attack = InvertingGradients(steps=steps, tv=PEERS_TV / (4 * peer["deviation"]), learning_rate=RATE, restarts=1)
         own = timed(
             "batch", partial(_reconstruct, attack, box, update), x, repeats, partial(_reconstruct, attack, box, update)
         )

@@ -101,8 +101,8 @@ class InvertingGradients:
     Attributes:
         steps: the published attack takes up to 24,000.
         learning_rate: at the start, in coordinates in which a feature runs from -2 to 2.
-        tv: weight of the total variation, which tables do not have, of pictures that run from -2 to 2; published are
-            1e-1 to 1e-6, the more the larger the picture and the network. One of pictures from 0 to 1 is four times it.
+        tv: weight of the total variation, which tables do not have, of pictures that run from -2 to 2. One of pictures
+            from 0 to 1 is four times it.
         statistics: weight of the distance between batch statistics, where users sent theirs along.
         distance: between updates, ``cosine`` or ``squared``.
         signed: whether Adam sees the signs of the derivative alone.
