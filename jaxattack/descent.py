@@ -58,7 +58,7 @@ def descend(
 
     def step(number: Any, now: Descent) -> Descent:
         value, point, moments = _step(lambda point: loss(point, number), change, now.point, now.moments)
-        return Descent(point, moments, now.loss + value)
+        return Descent(point, moments, now.loss + jnp.float32(value))
 
     begin = Descent(start, change.init(start) if moments is None else moments, jnp.float32(0))
     return jax.lax.fori_loop(first, steps, step, begin)

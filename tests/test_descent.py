@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,13 @@ def test_steps_are_those_of_a_loop_in_python():
         updates, moments = change.update(jax.grad(loss)(now, number), moments, now)
         now = optax.apply_updates(now, updates)
     np.testing.assert_allclose(found.point["w"], now["w"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float64"])
+def test_a_loss_of_any_precision_is_followed(kind):
+    with jax.enable_x64(True):
+        end = descend(lambda p, _: p**2, optax.sgd(0.25), jnp.ones((), kind), 2)
+    assert (float(end.point), float(end.loss), end.point.dtype) == (0.25, 1.25, kind)
 
 
 def cost(point):
