@@ -31,6 +31,7 @@ from jaxattack.training.program import (
     Way,
     Work,
     aval,
+    compilations,
     compiled,
     convolves,
     device_mesh,
@@ -283,7 +284,7 @@ def _evened(models: int, most: int) -> int:
 
 def _compilations() -> int:
     """How many programs were compiled so far, for work or to be measured."""
-    return compiled.cache_info().misses + measure.cache_info().misses
+    return compilations() + measure.cache_info().misses
 
 
 def _finiteness(variables: Variables) -> Float[np.ndarray, "model"]:

@@ -195,6 +195,11 @@ def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStru
     return Program(training, observation, int(most + before))
 
 
+def compilations() -> int:
+    """How many programs this process has compiled."""
+    return _training.cache_info().misses + _observation.cache_info().misses
+
+
 def _leading(work: Work, mesh: Mesh, chunk: int) -> Any:
     """Of each model of a chunk, its key and its members; and what makes such a shape for another leaf of it."""
     spec = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, MODEL))  # noqa: E731

@@ -79,7 +79,6 @@ def uncompiled(monkeypatch):
     def compiled(*_):
         return types.SimpleNamespace(bytes_per_device=0)
 
-    compiled.cache_info = lambda: types.SimpleNamespace(misses=0)
     monkeypatch.setattr(ensemble, "compiled", compiled)
 
 

@@ -169,6 +169,14 @@ def test_another_seed_finds_the_program_again():
     assert Engine(replace(SWEEP, seed=99), DATA, models=6, slots=15, placement=ONE_BY_ONE).compile_seconds == 0
 
 
+def test_programs_of_other_sweeps_cost_nothing_to_compile_again():
+    other = replace(RECIPE, label_smoothing=0.25)
+    for recipe, signals in ((RECIPE, ("hinge",)), (other, ("loss",))):
+        Engine(replace(SWEEP, recipe=recipe, signals=signals), DATA, models=6, slots=15, placement=ONE_BY_ONE)
+    both = replace(SWEEP, recipe=other, signals=("hinge",))
+    assert Engine(both, DATA, models=6, slots=15, placement=ONE_BY_ONE).compile_seconds == 0
+
+
 def test_a_victim_is_traced_once_however_many_epochs_it_takes():
     model, traces = counted(MODEL)
     train_one(model, replace(RECIPE, epochs=1), DATA, MEMBER[0])
@@ -247,7 +255,7 @@ def test_tables_have_no_views():
 
 def test_an_unknown_signal_is_refused_before_anything_is_compiled():
     with pytest.raises(InputError, match="signal is 'margin'"):
-        Sweep(model=MODEL, recipe=RECIPE, signals=("margin",))
+        Sweep(model=MODEL, recipe=RECIPE, signals=("hinge",))
 
 
 def test_images_are_observed_from_every_view():
