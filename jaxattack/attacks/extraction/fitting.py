@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction import rbf
@@ -27,7 +27,7 @@ from jaxattack.attacks.extraction.substitute import FEWEST, Stolen, Substitute, 
 from jaxattack.attacks.search.minimise import minimise
 from jaxattack.descent import descend
 from jaxattack.models.batches import pad_batch
-from jaxattack.training.program import device_mesh, mapped, on_cpu
+from jaxattack.training.program import EVERYWHERE, device_mesh, mapped, on_cpu
 from jaxattack.types import Inputs, Model, Variables
 
 GAMMAS = tuple(2.0**power for power in range(-2, 6))
@@ -76,7 +76,7 @@ def fit(
 
 
 def _over_models(one: Any) -> Any:
-    """``one(leading, x, target)`` for every entry of the leading axis, on as many devices as there are entries for."""
+    """``one(leading, x, target)`` for every entry of the leading axis, some at a time, on as many devices as there are entries for."""
 
     @cache
     def program(mesh: Mesh) -> Any:
@@ -85,9 +85,17 @@ def _over_models(one: Any) -> Any:
     def run(leading: Any, x: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
         count = len(jax.tree.leaves(leading)[0])
         mesh = Mesh(device_mesh().devices[:count], ("model",))
-        slots = np.arange(-(-count // mesh.size) * mesh.size) % count
-        parameters = program(mesh)(jax.tree.map(lambda leaf: leaf[slots], leading), x, target)
-        return {name: np.asarray(value)[:count] for name, value in parameters.items()}
+        # Calls of few sizes, so that another number of models compiles nothing anew.
+        group = 1 if on_cpu(mesh) else min(GROUP, 1 << (-(-count // mesh.size) - 1).bit_length())
+        size = group * mesh.size
+        shared = jax.device_put((x, target), NamedSharding(mesh, EVERYWHERE))
+        calls = [
+            jax.tree.map(
+                np.asarray, program(mesh)(jax.tree.map(lambda leaf, slots=slots: leaf[slots], leading), *shared)
+            )
+            for slots in np.resize(np.arange(count), (-(-count // size), size))
+        ]
+        return {name: np.concatenate([call[name] for call in calls])[:count] for name in calls[0]}
 
     return run
 

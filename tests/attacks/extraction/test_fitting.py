@@ -86,6 +86,15 @@ def test_models_trained_together_are_those_trained_alone(architecture, count):
     assert (together[0].answer(probe).logit != together[1].answer(probe).logit).any()
 
 
+def test_another_number_of_models_compiles_nothing_anew():
+    x, target = ring(80)
+    for count in (5, 9):
+        events: list[str] = []
+        jax.monitoring.register_event_duration_secs_listener(lambda name, *_, events=events, **__: events.append(name))
+        fit(Substitute(ridge=1e-2), BOX, x, target, [np.arange(80)] * count, [0] * count)
+    assert "/jax/core/compile/backend_compile_duration" not in events
+
+
 def test_training_twice_gives_the_same_bits():
     x, target = ring(80)
     for architecture in ("softmax", "mlp:3"):
