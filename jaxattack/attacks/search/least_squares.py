@@ -106,6 +106,7 @@ def levenberg_marquardt(
     enough: float = 0.0,
     steps: int = 60,
     damping: float = 1e-3,
+    patience: int = STALLED,
 ) -> Minimum:
     """Steps along (J^T J + damping diag(J^T J))^-1 J^T r for as long as they lessen the squares.
 
@@ -116,6 +117,7 @@ def levenberg_marquardt(
         enough: squares at which to stop.
         steps: at most.
         damping: of the first step; less for a start that is near.
+        patience: steps that must gain 1% each, together.
     """
     theta, now = start, linearise(start)
     history = [now.squares]
@@ -131,7 +133,7 @@ def levenberg_marquardt(
         history.append(now.squares)
         if now.squares > (1 - SETTLED) * history[-2]:
             break
-        if len(history) > STALLED and now.squares > STALL**STALLED * history[-1 - STALLED]:
+        if len(history) > patience and now.squares > STALL**patience * history[-1 - patience]:
             break
         damping = max(damping / FALL, LEAST)
     return Minimum(theta, now)

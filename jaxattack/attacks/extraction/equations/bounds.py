@@ -33,6 +33,7 @@ RIDGE = 1e-3
 """Times half the squared weights, beside the barrier: what keeps a class finite that is never seen but as 0."""
 
 STEPS = 100
+"""However little they gain: ended where ten gain under a tenth, one of eight quadratic victims has four times the error."""
 
 
 class Bounds(NamedTuple):
@@ -99,7 +100,8 @@ def consistent(limits: Bounds) -> Estimate:
         gradient = (columns.T @ np.einsum("nij,ni->nj", slope, pull)).T.ravel() + ridge * theta
         return Linearised(normal, gradient, cost(theta))
 
-    end = levenberg_marquardt(linearise, cost, (_linear(limits) @ basis).T.ravel(), steps=STEPS)
+    start = (_linear(limits) @ basis).T.ravel()
+    end = levenberg_marquardt(linearise, cost, start, steps=STEPS, patience=STEPS)
     value = values(limits.access, columns @ weight(end.theta))
     excess = np.maximum(value - limits.high, limits.low - value) / limits.width
     return Estimate(weight(end.theta), end.at.normal, float(excess.max()))
