@@ -13,7 +13,7 @@ phi is a feature map (`features`); where it is not plain numbers, ``center`` and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import jax
@@ -23,6 +23,8 @@ from scipy.linalg import helmert
 
 from jaxattack.attacks.extraction import substitute
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
+from jaxattack.attacks.extraction.equations.tape import Saturated
+from jaxattack.attacks.extraction.verification import Theft
 from jaxattack.attacks.search.least_squares import Residual
 from jaxattack.types import Access, Answer, Draft, Level, Model, Variables
 
@@ -117,6 +119,25 @@ def draft(
         return Answer(np.zeros(len(x), np.int64), None, copy.logits(x))
 
     return Draft(stolen=arrays, answer=answer, parameters=arrays, model=model, **fields)
+
+
+def or_constant(run: Callable[[Any, Theft], Draft]) -> Callable[[Any, Theft], Draft]:
+    """An attack's run that ends, where all answers are saturated, in the constant model of the labels that were answered."""
+
+    @wraps(run)
+    def safe(attack: Any, theft: Theft) -> Draft:
+        try:
+            return run(attack, theft)
+        except Saturated as saturated:
+            access = theft.access
+            count = np.bincount(saturated.label, minlength=access.classes)
+            weight = np.zeros((access.inputs.low.size, access.classes))
+            parameters = {"weight": weight, "bias": remove_mean(np.log(1 + count))}
+            return draft(
+                softmax_logits, parameters, access, stop=f"{saturated}", notes={"saturated": count.sum().item()}
+            )
+
+    return safe
 
 
 def remove_mean(weight: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.equations.families import draft, rbf_logits, remove_mean, score_residual
+from jaxattack.attacks.extraction.equations.families import draft, or_constant, rbf_logits, remove_mean, score_residual
 from jaxattack.attacks.extraction.equations.tape import Tape, coordinates
 from jaxattack.attacks.extraction.equations.terms import equations
 from jaxattack.attacks.extraction.verification import Attack, Theft
@@ -107,6 +107,7 @@ class Kernel(Attack):
         least = -(-(self._most(features) + 2) // outputs)
         return max(least + 1 - least % 2, 3)
 
+    @or_constant
     def run(self, theft: Theft) -> Draft:
         """Steal the regression.
 

@@ -16,7 +16,7 @@ from scipy.linalg import solve_triangular
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.equations.designs import ask_design, cosines
-from jaxattack.attacks.extraction.equations.families import Logits, draft, softmax_logits
+from jaxattack.attacks.extraction.equations.families import Logits, draft, or_constant, softmax_logits
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.verification import Attack, Theft
@@ -126,6 +126,7 @@ class Softmax(OnColumns):
     name = "softmax"
     every_class = True
 
+    @or_constant
     def run(self, theft: Theft) -> Draft:
         """Steal the regression.
 

@@ -28,6 +28,7 @@ from jaxattack.attacks.extraction.equations.families import (
     ACTIVATIONS,
     draft,
     network_logits,
+    or_constant,
     probability_residual,
     remove_mean,
     score_residual,
@@ -106,6 +107,7 @@ class Mlp(Attack):
             return 3 * PAIRS * len(SHARES) + curvature.fewest(features, outputs, hidden, coarse)
         return -(-unknowns(features, hidden, access.classes) // outputs)
 
+    @or_constant
     def run(self, theft: Theft) -> Draft:
         """Steal the network.
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.equations.families import one_vs_rest_logits, score_residual
+from jaxattack.attacks.extraction.equations.families import one_vs_rest_logits, or_constant, score_residual
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns, fit, shortage
 from jaxattack.attacks.extraction.equations.tape import Tape
@@ -60,6 +60,7 @@ class OneVsRest(OnColumns):
         size = self.size(access)
         return size if access.classes == 2 else -(-access.classes * size // (access.classes - 1))
 
+    @or_constant
     def run(self, theft: Theft) -> Draft:
         """Steal the regressions.
 

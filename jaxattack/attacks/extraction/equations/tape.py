@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import ask_most
 from jaxattack.attacks.extraction.equations.terms import equations, noise, scores, usable
 from jaxattack.attacks.search.coordinates import Coordinates
 from jaxattack.attacks.search.least_squares import Data
 from jaxattack.types import Answer, BudgetSpent, InputError, Oracle
+
+
+class Saturated(InputError):
+    """All answers are saturated, and labels are what they tell."""
+
+    def __init__(self, label: Int[np.ndarray, "query"]) -> None:
+        self.label = label
+        super().__init__(
+            f"all {len(label):,} answers are saturated and equations take numbers: ask for logits, or choose "
+            "path-finding or retraining."
+        )
 
 
 class Tape:
@@ -72,14 +83,11 @@ class Tape:
 
     @property
     def data(self) -> Data:
-        """Everything asked that is an equation, rows weighted alike; an `InputError` where nothing is."""
+        """Everything asked that is an equation, rows weighted alike; `Saturated` where nothing is."""
         answer = self.answer
         fine = usable(self.access, answer)
         if not fine.any():
-            raise InputError(
-                f"all {self.total:,} answers are saturated and equations take numbers: ask for logits, or choose "
-                "path-finding or retraining."
-            )
+            raise Saturated(answer.label)
         return Data(self.u[fine], scores(self.access, answer)[fine], np.ones(int(fine.sum())))
 
     @property
