@@ -8,7 +8,7 @@
 Two things make line searches cheaper. Thresholds found elsewhere on a feature are tried first. And thresholds lie halfway
 between recorded values, which have few decimals: as soon as an interval holds a single multiple of a half, of a
 twentieth or of a two-hundredth, that number is tried from both sides. On a feature where a kind of number was missed too
-often it is not tried again.
+often it is not tried again. As calls run short, from six tenths on, intervals are cut into more parts than two.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _BRACKET = -1.0
 
 _MISSES = 3
 """How often a step may miss on a feature before it is dropped; each hit makes up for one miss."""
+
+_SECTIONS = 8
+"""Into how many parts an interval is cut at most."""
 
 _SINGLE = 2.0**-23
 """How far, relatively, a service that rounds its inputs to float32 may move a threshold."""
@@ -91,10 +94,19 @@ def changes(
 
 
 class CutSearch:
-    """Searches for cuts, which share what is known of thresholds; ``tolerance`` is how narrow an interval is enough."""
+    """Searches for cuts, which share what is known of thresholds.
 
-    def __init__(self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator) -> None:
+    Args:
+        tolerance: how narrow an interval is enough.
+        rng: chooses orders and corners.
+        usage: the share of the calls that is used up.
+    """
+
+    def __init__(
+        self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator, usage: Callable[[], float]
+    ) -> None:
         self.rng = rng
+        self._usage = usage
         self._tolerance = tolerance
         self._misses: Counter[tuple[int, float]] = Counter()
         self._brackets: dict[int, list[tuple[float, float]]] = defaultdict(list)
@@ -194,7 +206,8 @@ class CutSearch:
             margin = max(0.45 * self._tolerance[feature], _SINGLE * abs(number))
             if below < number - margin and number + margin < above:
                 return np.array([number - margin, number + margin]), step
-        return np.array([(below + above) / 2]), 0.0
+        parts = int(np.clip(10 * self._usage() - 3, 2, _SECTIONS))
+        return below + np.arange(1, parts) / parts * (above - below), 0.0
 
     def _nearest_bracket(self, feature: int, below: float, above: float) -> tuple[float, float] | None:
         """The threshold found before that is nearest to the middle of the interval; None where there is none inside."""

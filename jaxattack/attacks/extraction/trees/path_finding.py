@@ -68,7 +68,8 @@ class PathFinding(Attack):
         partial: descend with queries that lack features; the service must take those.
         eps: how closely thresholds are found, relative to their feature's range.
         checks: scattered records asked in each region whose identity is likely shared, before it counts as a leaf.
-        calls: after so many it starts no further round of checks.
+        calls: what it aims to stay within, by asking more a call when they run short; after these it starts no
+            further round of checks.
 
     Raises:
         InputError: a value out of range.
@@ -136,7 +137,7 @@ class _Extraction:
         self.identities = Identities(self.oracle)
         self.root = Node(Region.of(inputs))
         self.tolerance = _tolerance(inputs, self.attack.eps)
-        self.cuts = CutSearch(self.tolerance, self.rng)
+        self.cuts = CutSearch(self.tolerance, self.rng, self._usage)
         self.growth = Growth(cuts=self.cuts, ambiguous=self.identities.ambiguous, checks=self.attack.checks)
 
     def run(self) -> Draft:
@@ -174,6 +175,9 @@ class _Extraction:
             },
         )
 
+    def _usage(self) -> float:
+        return (self.oracle.ledger - self.before).calls / self.attack.calls
+
     def _require_steps(self) -> None:
         """Refuse a victim whose answers change at every step, before many queries are wasted on it."""
         region = self.root.region
@@ -203,9 +207,9 @@ class _Extraction:
             leaves = list(self.root.leaves())
             doubted = [leaf for leaf in leaves if leaf.identity in duplicates and leaf not in passed]
             passed.update(doubted)
-            cost = self.oracle.ledger - self.before
-            last = cost.calls > self.attack.calls
-            enough = int(np.clip(cost.queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
+            last = self._usage() > 1
+            queries = (self.oracle.ledger - self.before).queries
+            enough = int(np.clip(queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
             count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
             scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
             fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
