@@ -1,4 +1,4 @@
-"""Inverting Gradients by breaching, for `benchmarks/gradient_inversion.py --peer`, which runs this where it is installed.
+"""Inverting Gradients by breaching, for `benchmarks/gradient_inversion.py --peers`, which runs this where it is installed.
 
     python benchmarks/gradient_inversion_peer.py problem.npz peer.json
 
