@@ -22,6 +22,7 @@ from jaxattack.attacks.extraction.asking import ask_most, require, too_small
 from jaxattack.attacks.extraction.fitting import fit
 from jaxattack.attacks.extraction.substitute import Stolen, targets
 from jaxattack.attacks.extraction.verification import Attack, Theft
+from jaxattack.training import check_seed
 from jaxattack.types import (
     EVERY_LEVEL,
     Access,
@@ -161,9 +162,10 @@ def _start(attack: Any, seed: int, oracle: Oracle, pool: np.ndarray | None) -> M
     """A member that has asked nothing; it has what is left of the oracle's budget where its own takes more records than there are.
 
     Raises:
-        InputError: it cannot work on such a victim, or with such a pool.
+        InputError: it cannot work on such a victim, with such a pool, or from such a seed.
     """
     require(attack, oracle, pool)
+    check_seed(seed)
     access, left = oracle.access, getattr(oracle, "left", None)
     if access.classes < 2:
         raise InputError(f"{attack.name} trains a classifier, and the victim is a regressor: choose another attack.")

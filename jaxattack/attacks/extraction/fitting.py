@@ -76,7 +76,7 @@ def fit(
 
 
 def _over_models(one: Any) -> Any:
-    """``one(leading, x, target)`` for every entry of the leading axis, some at a time, on as many devices as there are entries for."""
+    """``one(leading, x, target)`` for every entry of the leading axis, some at a time, on as many devices as it fills."""
 
     @cache
     def program(mesh: Mesh) -> Any:

@@ -105,6 +105,8 @@ def test_bad_input_is_refused():
         Knockoff().steal(linear(0, 2, 2))
     with pytest.raises(InputError, match="pool has 3 records"):
         Knockoff().steal(linear(0, 2, 2), pool=np.zeros((3, 2)))
+    with pytest.raises(InputError, match="seed is 4294967296"):
+        Retraining().steal(linear(0, 2, 2), seed=2**32)
 
 
 SHORT = {

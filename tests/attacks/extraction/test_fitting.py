@@ -90,7 +90,9 @@ def test_another_number_of_models_compiles_nothing_anew():
     x, target = ring(80)
     for count in (5, 9):
         events: list[str] = []
-        jax.monitoring.register_event_duration_secs_listener(lambda name, *_, events=events, **__: events.append(name))
+        jax.monitoring.register_event_duration_secs_listener(
+            lambda event, duration_secs, events=events, **__: events.append(event)
+        )
         fit(Substitute(ridge=1e-2), BOX, x, target, [np.arange(80)] * count, [0] * count)
     assert "/jax/core/compile/backend_compile_duration" not in events
 
