@@ -6,7 +6,8 @@ A chunk's models are split over the devices of a mesh on the axis "model"; a dev
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache, wraps
 from typing import Any, NamedTuple
 
 import jax
@@ -176,7 +177,23 @@ def models_at_once(work: Work, group: int, models: int) -> int:
     return models if several and not convolves(work.model) else group
 
 
-@lru_cache(maxsize=16)
+def _kept(function: Callable[..., Any]) -> Any:
+    """Keep what a function compiles, by its arguments and those of JAX's settings that change what programs compute."""
+
+    @lru_cache(maxsize=16)
+    def program(settings, *arguments):  # noqa: ARG001
+        return function(*arguments)
+
+    @wraps(function)
+    def find(*arguments):
+        now: Any = jax.config
+        return program((now.jax_enable_x64, now.jax_default_matmul_precision, now.jax_default_prng_impl), *arguments)
+
+    find.cache_info = program.cache_info  # type: ignore[attr-defined]
+    return find
+
+
+@_kept
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes.
 
@@ -207,7 +224,7 @@ def _leading(work: Work, mesh: Mesh, chunk: int) -> Any:
     return keys, Membership(spec((chunk, work.slots), jnp.int32), spec((chunk, work.slots), jnp.float32)), spec
 
 
-@lru_cache(maxsize=16)
+@_kept
 def _training(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
     """The program that trains."""
     start = architecture(work)
@@ -223,7 +240,7 @@ def _training(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStr
         return mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(fixed_kernels(mesh))
 
 
-@lru_cache(maxsize=16)
+@_kept
 def _observation(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
     """The program that asks what is deployed, the model of the work."""
     keys, member, spec = _leading(work, mesh, chunk)

@@ -177,6 +177,12 @@ def test_programs_of_other_sweeps_cost_nothing_to_compile_again():
     assert Engine(both, DATA, models=6, slots=15, placement=ONE_BY_ONE).compile_seconds == 0
 
 
+def test_a_program_of_another_precision_is_not_taken_for_one_of_this():
+    Engine(SWEEP, DATA, models=6, slots=15, placement=ONE_BY_ONE)
+    with jax.default_matmul_precision("float32"):
+        assert Engine(SWEEP, DATA, models=6, slots=15, placement=ONE_BY_ONE).compile_seconds > 0
+
+
 def test_a_victim_is_traced_once_however_many_epochs_it_takes():
     model, traces = counted(MODEL)
     train_one(model, replace(RECIPE, epochs=1), DATA, MEMBER[0])
