@@ -9,17 +9,20 @@ They are found in two steps, on weights without what no confidence depends on (`
    Levenberg-Marquardt; a hundredth of h from its bound each logarithm is continued by its Taylor polynomial of degree 2
    (a relaxed barrier: Feller and Ebenbauer 2017), so that weights which are not consistent have a cost too.
 
+Of confidences that are not rounded v is the logarithm, which is as exact however rare a class is.
+
 Step 2 uses that rounding errors are bounded, which squares do not: where there are several times more bounds than
 unknowns its error falls like one over their number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from jaxattack.attacks.extraction.equations.linear import solve
 from jaxattack.attacks.extraction.equations.terms import ROUNDING, equations, resolution, scores
@@ -66,7 +69,7 @@ class Penalty(NamedTuple):
 def bounds(access: Access, columns: Float[np.ndarray, "query column"], answer: Answer) -> Bounds:
     """What answers say of the values behind them."""
     score = scores(access, answer)
-    middle = np.where(np.isfinite(score), score, np.nan) if access.level == "logit" else np.exp(score)
+    middle = np.exp(score) if _space(access) == "confidence" else np.where(np.isfinite(score), score, np.nan)
     present = ~np.isnan(middle)
     width = resolution(access) + 2 * ROUNDING[access.precision] * (1 + np.abs(np.where(present, middle, 0.0)))
     least = np.where(present, middle, np.inf).min(axis=1, keepdims=True)
@@ -75,8 +78,12 @@ def bounds(access: Access, columns: Float[np.ndarray, "query column"], answer: A
 
 
 def values(access: Access, logit: Float[np.ndarray, "query cls"]) -> Float[np.ndarray, "query cls"]:
-    """What is answered."""
-    return logit if access.level == "logit" else softmax(logit, axis=1)
+    """What is answered; of confidences that are not rounded the logarithms, which tell of rare classes as exactly."""
+    return _SPACES[_space(access)][0](logit)
+
+
+def _space(access: Access) -> str:
+    return "logit" if access.level == "logit" else "logarithm" if access.decimals is None else "confidence"
 
 
 def consistent(limits: Bounds) -> Estimate:
@@ -127,15 +134,25 @@ def _linear(limits: Bounds) -> Float[np.ndarray, "column cls"]:
     withheld, basis = np.isnan(limits.middle), equations(limits.access)
     middle = np.where(withheld, limits.high, limits.middle)
     if limits.access.level != "logit":
-        left = np.maximum(1 - np.nansum(limits.middle, axis=1), 0) / np.maximum(withheld.sum(axis=1), 1)
-        middle = np.log(np.maximum(np.where(withheld, left[:, None], middle), limits.width))
+        exact = _space(limits.access) == "logarithm"
+        share = np.exp(limits.middle) if exact else limits.middle
+        left = np.maximum(1 - np.nansum(share, axis=1), 0) / np.maximum(withheld.sum(axis=1), 1)
+        raised = np.log(np.maximum(np.where(withheld, left[:, None], share), limits.width))
+        middle = np.where(exact & ~withheld, middle, raised)
     return solve(limits.columns, middle @ basis, np.ones(len(middle))).weight @ basis.T
 
 
 def _slopes(access: Access, value: np.ndarray) -> Float[np.ndarray, "query cls cls"]:
     """The derivative of each value by the logits."""
-    eye = np.eye(value.shape[1])
-    return eye[None] if access.level == "logit" else value[:, :, None] * (eye - value[:, None, :])
+    return _SPACES[_space(access)][1](value, np.eye(value.shape[1]))
+
+
+_SPACES: dict[str, tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]] = {
+    "logit": (lambda z: z, lambda _, eye: eye[None]),
+    "logarithm": (lambda z: log_softmax(z, axis=1), lambda v, eye: eye - np.exp(v)[:, None, :]),
+    "confidence": (lambda z: softmax(z, axis=1), lambda v, eye: v[:, :, None] * (eye - v[:, None, :])),
+}
+"""Where bounds are taken: the values of logits, and their derivatives by logits, of values and the identity."""
 
 
 def barrier(limits: Bounds, value: np.ndarray) -> Penalty:

@@ -102,6 +102,16 @@ def test_exact_answers_of_the_top_classes_are_enough(top, limit):
     assert _apart(found, oracle).variation_max < limit  # pyright: ignore[reportOptionalOperand]
 
 
+@pytest.mark.parametrize("top", [2, 4])
+def test_exact_confidences_next_to_0_are_as_good_as_others(top):
+    """As float64 holds them: of a confident victim most are far below what is added to the largest."""
+    found = Rounded()(top_k(_victim(scale=20), top) if top < 4 else _victim(scale=20))
+    assert found.complete, found.reason
+    largest = _apart(found, _victim(scale=20)).variation_max
+    assert largest is not None
+    assert largest < 1e-10
+
+
 def test_rounded_answers_of_the_top_classes_are_used():
     oracle = _victim()
     found = Rounded(queries=200)(rounded(top_k(oracle, 2), 3))
