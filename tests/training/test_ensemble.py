@@ -261,7 +261,7 @@ def test_tables_have_no_views():
 
 def test_an_unknown_signal_is_refused_before_anything_is_compiled():
     with pytest.raises(InputError, match="signal is 'margin'"):
-        Sweep(model=MODEL, recipe=RECIPE, signals=("hinge",))
+        Sweep(model=MODEL, recipe=RECIPE, signals=("margin",))
 
 
 def test_images_are_observed_from_every_view():

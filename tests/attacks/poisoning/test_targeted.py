@@ -26,7 +26,7 @@ def test_with_linear_features_the_poison_is_the_ridge_solution(beta):
         t = aim[0].astype(np.float64)
         f, d = ((a @ (b - t)) ** 2).sum(), ((b - t) ** 2).sum()
         expected = np.linalg.solve(2 * a.T @ a / f + beta / d * np.eye(6), 2 * a.T @ a @ t / f + beta * b / d)
-        np.testing.assert_allclose(x, expected, atol=2e-4)
+        np.testing.assert_allclose(x, expected, atol=5e-4)
 
 
 def test_features_are_the_input_of_the_last_layer():
