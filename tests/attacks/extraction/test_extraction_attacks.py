@@ -34,7 +34,7 @@ CASES: dict[str, tuple[str, str, Level | None]] = {
     "knockoff-adaptive?budget=60&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "jacobian?budget=120&rounds=2&substitute=softmax": ("logistic", "breast_cancer", "label"),
     "relu": ("relu:6-4-1", None, None),
-    "relu-deep?hidden=4-3": ("relu:6-4-3-1", None, None),
+    "relu-deep?hidden=4-3": ("relu:5-4-3-1", None, None),
     "lm-head": ("head:6-60", None, None),
 }
 

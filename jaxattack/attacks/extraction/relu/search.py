@@ -35,8 +35,11 @@ SHORTER = 1 / 4
 GRID = 129
 """Points that a first line is asked at where the number of neurons is not known."""
 
-SPOTS, SHARE, STEP = 12, 0.7, 1e-3
-"""Points of a hyperplane at which a deeper victim is to bend, the share of them that suffices, and how near they are."""
+SPOTS, SHARE, STEP = 12, 0.95, 1e-3
+"""Points of a hyperplane at which a deeper victim is to bend, the share of them that suffices, and how near they are.
+
+Where 7 in 10 sufficed, a neuron of the second layer was taken for one of the first on 6 of 20 seeds of a network 5-4-3-1; so on 2.
+"""
 
 
 class SearchState(NamedTuple):
