@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+TINY = 1e-100
+
 
 class Layer(NamedTuple):
     """One linear layer."""
@@ -38,19 +40,23 @@ class Affine(NamedTuple):
         """The pre-activations at one point of each cell."""
         return np.einsum("cnf,cf->cn", self.gradient, x) + self.offset
 
+    def distances(self, x: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, "cell neuron"]:
+        """How far each zero set is from one point of each cell, were it flat."""
+        return np.abs(self.heights(x)) / np.maximum(np.linalg.norm(self.gradient, axis=2), TINY)
+
 
 def heights(layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point neuron"]:
-    """The pre-activations of all known neurons."""
+    """The pre-activations of all neurons of one layer or more."""
     all_, activation = [], x
     for layer in layers:
         all_.append(activation @ layer.weight.T + layer.bias)
         activation = np.maximum(all_[-1], 0.0)
-    return np.concatenate(all_, axis=1) if all_ else np.zeros((len(x), 0))
+    return np.concatenate(all_, axis=1)
 
 
-def affine(layers: Layers, on: Bool[np.ndarray, "cell neuron"], features: int) -> Affine:
+def affine(layers: Layers, on: Bool[np.ndarray, "cell neuron"]) -> Affine:
     """The affine maps of the cells in which the neurons ``on`` are on; those of the last layer have no influence."""
-    cells, first = len(on), 0
+    cells, features, first = len(on), layers[0].weight.shape[1], 0
     gradient, offset = np.empty((cells, on.shape[1], features)), np.empty(on.shape)
     below, shift = np.broadcast_to(np.eye(features), (cells, features, features)), np.zeros((cells, features))
     for layer in layers:
@@ -63,10 +69,20 @@ def affine(layers: Layers, on: Bool[np.ndarray, "cell neuron"], features: int) -
     return Affine(gradient, offset)
 
 
+def affine_at(layers: Layers, x: Float[np.ndarray, "point feature"]) -> Affine:
+    """The affine maps of the cells that points lie in."""
+    return affine(layers, heights(layers, x) > 0)
+
+
 def last(layers: Layers) -> slice:
     """The neurons of the last known layer."""
     width = sum(len(layer.bias) for layer in layers)
     return slice(width - len(layers[-1].bias), width)
+
+
+def last_heights(layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point neuron"]:
+    """The pre-activations of the last known layer."""
+    return heights(layers, x)[:, last(layers)]
 
 
 def flip(layer: Layer, sign: Float[np.ndarray, "neuron"]) -> Layer:

@@ -1,11 +1,11 @@
-"""Critical points of lines, where a piecewise linear function bends: every interval of every line is divided at once.
+"""Critical points of a line, where a piecewise linear function bends: all its intervals are divided at once.
 
-A network of linear layers and ReLU is piecewise linear along u + t v, and bends where a neuron switches. The samples of
-all lines are kept sorted. In every round each interval that may hold a kink (`intervals`) is asked where the straight
-lines on its two sides predict one, or in its middle; one round is one call for all lines (Jagielski et al. 2020, "High
-accuracy and high fidelity extraction of neural networks", section 4.2, divide one interval after another). A kink is
-placed in the end by least squares through all samples of the pieces on its two sides. Isolated kinks take about eight
-queries each, where twice as many points as kinks are asked first.
+A network of linear layers and ReLU is piecewise linear along u + t v, and bends where a neuron switches. In every round
+each interval between samples that may hold a kink (`intervals`) is asked where the straight lines on its two sides
+predict one, or in its middle; one round is one call (Jagielski et al. 2020, "High accuracy and high fidelity extraction
+of neural networks", section 4.2, divide one interval after another). A kink is placed in the end by least squares
+through all samples of the pieces on its two sides. Isolated kinks take about eight queries each, where twice as many
+points as kinks are asked first.
 
 What is told apart follows from the rounding error eps. With S the median of |f| / (|u| + |t| |v|), an answer is taken
 to be known to within ``64 eps S (|u| + |t| |v|)``, and a bend to count where the slope jumps by at least
@@ -19,43 +19,25 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from jaxattack.attacks.extraction.relu.intervals import (
-    Resolution,
-    Samples,
-    View,
-    ask_next,
-    crossing,
-    read,
-    resolution_of,
-)
-from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.types import InputError
-
-FEWEST = 3
-"""Samples without which nothing is known of any line."""
+from jaxattack.attacks.extraction.relu.intervals import Resolution, Samples, View, crossing, next_points, read
+from jaxattack.attacks.extraction.relu.noise import Noise, Saturated
+from jaxattack.attacks.extraction.relu.rows import join, take
 
 ROUNDS, CROWDED = 60, 32
 """Calls at most; and open intervals at most, times the points asked first: more are noise, not kinks."""
 
-Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], "Kinks"]
-
-
-class Saturated(InputError):
-    """Hardly any answer on some lines holds its digits."""
-
 
 class Kinks(NamedTuple):
-    """The kinks u + t v of all lines, sorted by line and t."""
+    """The kinks u + t v of a line, sorted by t."""
 
-    line: Int[np.ndarray, "kink"]
     position: Float[np.ndarray, "kink"]  # t
     left: Float[np.ndarray, "kink output"]  # df/dt before it
     right: Float[np.ndarray, "kink output"]
     error: Float[np.ndarray, "kink"]  # how far the position may be off
-    unresolved: Float[np.ndarray, "interval 3"]  # line, ends: kinks too close to part, or answers that are not finite
-    end: Float[np.ndarray, "line 2"]  # the first and the last t with a finite answer
+    unresolved: Float[np.ndarray, "interval 2"]  # their ends: kinks too close to part, or answers that are not finite
+    end: Float[np.ndarray, "2"]  # the first and the last t with a finite answer
     scale: Float[np.ndarray, "output"]  # S
 
     @property
@@ -71,13 +53,12 @@ def tangents(points: int, reach: float = 1e4) -> Float[np.ndarray, "point"]:
 
 
 def seek_kinks(
-    origin: Float[np.ndarray, "line feature"],
-    direction: Float[np.ndarray, "line feature"],
-    grid: Float[np.ndarray, "line point"],
-    *,
+    origin: Float[np.ndarray, "feature"],
+    direction: Float[np.ndarray, "feature"],
+    grid: Float[np.ndarray, "point"],
     noise: Noise = Noise(),  # noqa: B008  frozen
-) -> Asking:
-    """All kinks of all lines u + t v between the ends of their grids: yields the queries of all lines together, once a round.
+) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Kinks]:
+    """All kinks of the line u + t v between the ends of an ascending grid: yields its queries, once a round.
 
     The grid, at least 3 points, is asked first. Twice as many points as kinks are expected serve well; a kink is lost
     only where kinks between three neighbours cancel to rounding error.
@@ -85,23 +66,17 @@ def seek_kinks(
     Raises:
         Saturated: hardly any answer is finite.
     """
-    lines, points = grid.shape
-    line, t = np.repeat(np.arange(lines), points), grid.ravel()
-    samples, dark = _finite(Samples(line, t, (yield origin[line] + t[:, None] * direction[line])))
-    if len(samples.t) < FEWEST:
-        raise Saturated(
-            f"{len(samples.t)} of the {len(t)} answers on {lines} lines hold all their digits, the confidences of the others "
-            "being too near to 0: a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
-        )
-    resolution = resolution_of(samples, origin, direction, noise)
-    calls = 1
+    samples, dark = _finite(Samples(grid, (yield origin + grid[:, None] * direction)))
+    if len(samples.t) < 3:
+        raise Saturated.of(len(samples.t), len(grid))
+    resolution = Resolution.of(samples, origin, direction, noise)
     samples, view = _read(samples, dark, resolution)
-    while 0 < view.open.sum() <= CROWDED * grid.size and calls < ROUNDS:
-        line, t = ask_next(samples, view, predict=calls % 2 == 1)
-        calls += 1
-        y = yield origin[line] + t[:, None] * direction[line]
-        fresh, hidden = _finite(Samples(line, t, y))
-        dark = _merge(dark, hidden)
+    for calls in range(1, ROUNDS):
+        if not 0 < view.open.sum() <= CROWDED * len(grid):
+            break
+        t = next_points(samples, view, predict=calls % 2 == 1)
+        fresh, hidden = _finite(Samples(t, (yield origin + t[:, None] * direction)))
+        dark = join(dark, hidden)
         samples, view = _read(_merge(samples, fresh), dark, resolution)
     return _place(samples, resolution, view)
 
@@ -109,46 +84,37 @@ def seek_kinks(
 def _finite(samples: Samples) -> tuple[Samples, Samples]:
     """Samples with finite answers, and the others."""
     mask = np.isfinite(samples.y).all(axis=1)
-    return Samples(*(part[mask] for part in samples)), Samples(*(part[~mask] for part in samples))
+    return take(samples, mask), take(samples, ~mask)
 
 
 def _read(samples: Samples, dark: Samples, resolution: Resolution) -> tuple[Samples, View]:
     """What the samples say; intervals in which some answer is not finite are not divided further."""
     samples, view = read(samples, resolution)
-    if not len(dark.t):
-        return samples, view
-    union = _merge(samples, Samples(dark.line, dark.t, np.full_like(dark.y, np.inf)))
-    between = np.flatnonzero(np.isfinite(union.y[:, 0]))
-    return samples, view._replace(open=view.open & (np.diff(between) == 1))
+    clear = np.searchsorted(np.sort(dark.t), samples.t)
+    return samples, view._replace(open=view.open & (np.diff(clear) == 0))
 
 
 def _merge(old: Samples, new: Samples) -> Samples:
-    union = Samples(*(np.concatenate(pair) for pair in zip(old, new, strict=True)))
-    order = np.lexsort((union.t, union.line))
-    return Samples(union.line[order], union.t[order], union.y[order])
+    union = join(old, new)
+    return take(union, np.argsort(union.t))
 
 
 def _place(samples: Samples, resolution: Resolution, view: View) -> Kinks:
     """Kinks where the straight pieces through all their samples meet."""
-    line, t, y = samples
-    loose = np.flatnonzero((line[1:] == line[:-1]) & ~view.straight & ~view.kink)
-    unresolved = np.stack([line[loose].astype(float), t[loose], t[loose + 1]], axis=1)
-    at = np.flatnonzero(view.kink)
+    t = samples.t
+    loose, at = np.flatnonzero(~view.straight & ~view.kink), np.flatnonzero(view.kink)
     piece = np.append(0, np.cumsum(~view.straight))
     centre, level, slope = _fit(samples, resolution, piece)
     left, right = piece[at], piece[at + 1]
     before, after = (level[p] + slope[p] * (t[at] - centre[p])[:, None] for p in (left, right))
-    shift = crossing(after - before, slope[right] - slope[left], resolution.scale)
-    tolerance = resolution.tolerance(Samples(line[at], t[at], y[at]))
-    jump = np.abs(slope[right] - slope[left])
-    error = (tolerance / np.maximum(jump, np.finfo(float).tiny)).min(axis=1)
-    start = np.flatnonzero(np.append(True, line[1:] != line[:-1]))
-    end = np.full((len(resolution.start), 2), np.nan)
-    end[line[start]] = np.stack([t[start], t[np.append(start[1:], len(t)) - 1]], axis=1)
-    return Kinks(line[at], t[at] + shift, slope[left], slope[right], error, unresolved, end, resolution.scale)
+    jump = slope[right] - slope[left]
+    shift = crossing(after - before, jump, resolution.scale)
+    error = (resolution.tolerance(take(samples, at)) / np.maximum(np.abs(jump), np.finfo(float).tiny)).min(axis=1)
+    unresolved = np.stack([t[loose], t[loose + 1]], axis=1)
+    return Kinks(t[at] + shift, slope[left], slope[right], error, unresolved, t[[0, -1]], resolution.scale)
 
 
-def _fit(samples: Samples, resolution: Resolution, piece: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fit(samples: Samples, resolution: Resolution, piece: np.ndarray) -> tuple[np.ndarray, ...]:
     """Centre, value there and slope of each straight piece, by least squares weighted by the tolerances."""
     worth = 1 / resolution.tolerance(samples).max(axis=1) ** 2
 

@@ -26,24 +26,10 @@ import numpy as np
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.peeling import Peeling
-from jaxattack.attacks.extraction.relu.polish import (
-    Answers,
-    polish,
-    scarce,
-    solve_last_layer,
-    surrogate,
-)
+from jaxattack.attacks.extraction.relu.polish import Answers, polish, scarce, solve_last_layer, surrogate
+from jaxattack.attacks.extraction.relu.rows import join
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.types import (
-    NUMBERS,
-    Access,
-    BudgetSpent,
-    Draft,
-    InputError,
-    Progress,
-    at_least,
-    config,
-)
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, at_least, config
 
 CHECKS, THOROUGH = 200, 10
 FITTED, POOL = 6000, 20000
@@ -75,6 +61,7 @@ class ReluDeep(Attack):
     name = "relu-deep"
     paper = "after Carlini et al. 2020"
     levels = NUMBERS
+    every_class = True
     pool = False
 
     def __post_init__(self) -> None:
@@ -173,7 +160,7 @@ def _polish(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
     unknown = sum(weight.size + bias.size for weight, bias in zip(network.weights, network.biases, strict=True))
     sample = victim.answers.some(3 * unknown + 500, 10, rng)
     if len(extra := scarce(network, sample, pool)):
-        sample = sample.join(victim.sample(extra))
+        sample = join(sample, victim.sample(extra))
     return polish(network, sample)
 
 
@@ -193,8 +180,8 @@ def _surrogate(peeling: Peeling) -> ReluNetwork:
 
 
 def _require_exact(access: Access) -> None:
-    if access.precision != "float64" or access.decimals is not None or access.top not in (0, access.classes):
+    if access.precision != "float64" or access.decimals is not None:
         raise InputError(
-            f"relu-deep needs float64 answers for all classes, unrounded: this victim answers in {access.precision}"
+            f"relu-deep needs float64 answers, unrounded: this victim answers in {access.precision}"
             f"{'' if access.decimals is None else f' with {access.decimals} decimals'}."
         )

@@ -19,12 +19,10 @@ from scipy.special import softmax
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import DIGITS, Noise
 from jaxattack.attacks.extraction.relu.polish import Answers
+from jaxattack.attacks.extraction.relu.rows import join
 from jaxattack.types import Access, Answer, InputError, Oracle, OracleError
-
-DIGITS = 64.0
-"""How many times the rounding unit of its arithmetic an odds' error may be, where a probability is 1 minus another."""
 
 
 class Frame(NamedTuple):
@@ -45,10 +43,6 @@ class Frame(NamedTuple):
         inputs = access.inputs
         if (inputs.categories > 0).any():
             raise InputError("features are categories: exact extraction of a ReLU network asks real numbers.")
-        if access.top and access.top < access.classes:
-            raise InputError(f"only the top {access.top} of {access.classes} classes are answered: it needs all.")
-        if access.level == "probability" and access.classes < 2:
-            raise InputError("classes is 1 and level is probability: one class has no odds; ask a regressor's logit.")
         if access.level == "probability" and access.decimals is not None:
             raise InputError(
                 f"probabilities are rounded to {access.decimals} decimals: their logarithms are not piecewise linear; "
@@ -133,7 +127,7 @@ class Victim:
     @property
     def answers(self) -> Answers:
         """All that was asked and answered with all digits."""
-        return Answers(*(np.concatenate(part) for part in zip(*self._answers, strict=True)))
+        return join(*self._answers)
 
     def ask(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
         """The outputs; NaN where a confidence has lost its digits, which is not kept."""

@@ -54,10 +54,6 @@ class Regions(NamedTuple):
         """Where the gradient was measured."""
         return np.all(np.isfinite(self.gradient), axis=(1, 2))
 
-    def join(self, other: Regions) -> Regions:
-        """These and others."""
-        return Regions(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
-
 
 def step_share(features: int, noise: Noise) -> float:
     """The step of a difference, as a share of the gap between two kinks.
@@ -71,34 +67,31 @@ def step_share(features: int, noise: Noise) -> float:
 def measure(
     x: Float[np.ndarray, "region feature"],
     step: Float[np.ndarray, "region"],
-    direction: Float[np.ndarray, "region feature"],
+    direction: Float[np.ndarray, "feature"],
     slope: Float[np.ndarray, "region output"],
     slope_error: Float[np.ndarray, "region output"],
     precision: Precision,
 ) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Regions]:
-    """The gradients of regions, at a point x inside of each, where lines of that direction change by that slope."""
+    """The gradients of regions, at a point x inside of each, where a line of that direction changes by that slope."""
     regions = Regions.none(x, slope.shape[1])
-    step = step.copy()
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         open_ = np.flatnonzero(~regions.finite)
-        size = max(BATCH // (x.shape[1] * (x.shape[1] + 1)), 1)
-        for at in range(0, len(open_), size):
-            part = open_[at : at + size]
-            steps = np.repeat(step[part, None], x.shape[1], axis=1)
-            value, gradient = yield from differences(x[part], steps, precision.noise)
-            error = precision.tolerance(x[part], value) / step[part, None]
-            off = np.abs((gradient @ direction[part, :, None])[:, :, 0] - slope[part])
-            good = (off <= slope_error[part] + error * np.linalg.norm(direction[part], axis=1)[:, None]).all(axis=1)
-            regions.value[part] = value
-            regions.gradient[part[good]], regions.error[part[good]] = gradient[good], error[good]
-        step /= 8
+        if not len(open_):
+            break
+        steps = step[open_, None] / 8**attempt
+        value, gradient = yield from differences(x[open_], np.tile(steps, len(direction)), precision.noise)
+        error = precision.tolerance(x[open_], value) / steps
+        off = np.abs(gradient @ direction - slope[open_])
+        good = (off <= slope_error[open_] + error * np.linalg.norm(direction)).all(axis=1)
+        regions.value[open_] = value
+        regions.gradient[open_[good]], regions.error[open_[good]] = gradient[good], error[good]
     return regions
 
 
 def differences(
     x: Float[np.ndarray, "region feature"], step: Float[np.ndarray, "region feature"], noise: Noise
 ) -> Generator[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Value and forward differences at each point, in one call.
+    """Value and forward differences at each of one point or more, `BATCH` numbers a call.
 
     A victim that computes with fewer digits than the queries have rounds them first: then points and steps are
     multiples of 2^-14, which it takes as they are.
@@ -106,12 +99,15 @@ def differences(
     if noise.coarse:
         x = np.round(x / GRAIN) * GRAIN
         step = np.where(step < 0, -1, 1) * np.maximum(np.round(np.abs(step) / GRAIN), 1) * GRAIN
-    count, features = x.shape
-    query = np.repeat(x[:, None], features + 1, axis=1)
-    along = np.arange(features)
-    query[:, along + 1, along] += step
-    # What was added after rounding.
-    added = query[:, along + 1, along] - x
-    y = yield query.reshape(-1, features)
-    y = y.reshape(count, features + 1, -1)
-    return y[:, 0], np.swapaxes((y[:, 1:] - y[:, :1]) / added[:, :, None], 1, 2)
+    features, values, gradients = x.shape[1], [], []
+    along, size = np.arange(features), max(BATCH // (features * (features + 1)), 1)
+    for at in range(0, len(x), size):
+        base = x[at : at + size]
+        query = np.repeat(base[:, None], features + 1, axis=1)
+        query[:, along + 1, along] += step[at : at + size]
+        added = query[:, along + 1, along] - base  # what was, after rounding
+        y = yield query.reshape(-1, features)
+        y = y.reshape(len(base), features + 1, -1)
+        values.append(y[:, 0])
+        gradients.append(np.swapaxes((y[:, 1:] - y[:, :1]) / added[:, :, None], 1, 2))
+    return np.concatenate(values), np.concatenate(gradients)

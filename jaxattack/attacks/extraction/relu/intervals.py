@@ -1,4 +1,4 @@
-"""What samples of a piecewise linear function along lines say of the intervals between them.
+"""What samples of a piecewise linear function along a line say of the intervals between them.
 
 Three neighbouring samples on one straight line certify the intervals between them: a kink there would have to be
 undone by another to rounding error. Of an interval that is not certified, with certified straight lines on both
@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.rows import take
 
 NARROW = 16
 """Intervals up to so many margins wide are not divided: four lie between the two samples around a predicted kink."""
@@ -24,9 +25,8 @@ FLAT = float(np.finfo(float).tiny) ** 0.25
 
 
 class Samples(NamedTuple):
-    """What was asked of all lines, sorted by line and t."""
+    """What was asked of a line, sorted by t."""
 
-    line: Int[np.ndarray, "sample"]
     t: Float[np.ndarray, "sample"]
     y: Float[np.ndarray, "sample output"]
 
@@ -34,34 +34,34 @@ class Samples(NamedTuple):
 class Resolution(NamedTuple):
     """What can be told apart: tolerance of an answer and width of an interval, both growing with |t|."""
 
-    start: Float[np.ndarray, "line"]  # |u|
-    speed: Float[np.ndarray, "line"]  # |v|
+    start: float  # |u|
+    speed: float  # |v|
     scale: Float[np.ndarray, "output"]  # S
     noise: Noise
+
+    @classmethod
+    def of(cls, samples: Samples, origin: np.ndarray, direction: np.ndarray, noise: Noise) -> Resolution:
+        """On a line that was asked at these samples first."""
+        start, speed = np.linalg.norm([origin, direction], axis=1)
+        size = start + np.abs(samples.t) * speed
+        scale = np.median(np.abs(samples.y[size > 0]) / size[size > 0, None], axis=0)
+        return cls(start, speed, np.maximum(scale, FLAT), noise)
+
+    @property
+    def bend(self) -> Float[np.ndarray, "output"]:
+        """The smallest jump of the slope that counts."""
+        return self.noise.smallest_bend * self.speed * self.scale
 
     def tolerance(self, samples: Samples) -> Float[np.ndarray, "sample output"]:
         """How far each answer may be off."""
         # The floor matters for a line through the origin alone, where an answer of 0 would be known exactly.
-        size = self.start[samples.line] + np.maximum(np.abs(samples.t), 2.0**-7) * self.speed[samples.line]
+        size = self.start + np.maximum(np.abs(samples.t), 2.0**-7) * self.speed
         return self.noise.tolerance(size, self.scale, samples.y)
-
-    def bend(self, line: Int[np.ndarray, "sample"]) -> Float[np.ndarray, "sample output"]:
-        """The smallest jump of the slope that counts."""
-        return self.noise.smallest_bend * self.speed[line][:, None] * self.scale
 
     def width(self, samples: Samples) -> Float[np.ndarray, "sample"]:
         """Samples closer than this say nothing of what is between them."""
-        narrow = (self.tolerance(samples) / self.bend(samples.line)).min(axis=1)
+        narrow = (self.tolerance(samples) / self.bend).min(axis=1)
         return np.maximum(narrow, 8 * np.spacing(np.abs(samples.t)))
-
-
-def resolution_of(samples: Samples, origin: np.ndarray, direction: np.ndarray, noise: Noise) -> Resolution:
-    """What can be told apart on lines that were asked at these samples first."""
-    start, speed = np.linalg.norm(origin, axis=1), np.linalg.norm(direction, axis=1)
-    size = start[samples.line] + np.abs(samples.t) * speed[samples.line]
-    off = size > 0
-    scale = np.median(np.abs(samples.y[off]) / size[off, None], axis=0)
-    return Resolution(start, speed, np.maximum(scale, FLAT), noise)
 
 
 class Sides(NamedTuple):
@@ -91,25 +91,24 @@ def read(samples: Samples, resolution: Resolution) -> tuple[Samples, View]:
     idle = np.append(False, view.crowded[1:] & view.crowded[:-1]) & (both <= NARROW * view.margin)
     if not idle.any():
         return samples, view
-    keep = ~np.append(idle, False)
-    samples = Samples(samples.line[keep], samples.t[keep], samples.y[keep])
+    samples = take(samples, ~np.append(idle, False))
     return samples, _view(samples, resolution)
 
 
 def _view(samples: Samples, resolution: Resolution) -> View:
-    line, t, y = samples
-    same = line[1:] == line[:-1]
+    t, y = samples
+    gap = np.diff(t)
     straight = _straight(samples, resolution.tolerance(samples), resolution.width(samples))
     sides = _sides(samples, resolution, straight)
     target = np.where(np.isfinite(sides.meet), sides.meet, _middle(t[:-1], t[1:]))
-    share = np.where(same, (target - t[:-1]) / np.where(same, np.diff(t), 1.0), 0.0)[:, None]
-    there = Samples(line[:-1], target, (1 - share) * y[:-1] + share * y[1:])
-    close = 32 * (resolution.tolerance(there) / np.maximum(sides.jump, resolution.bend(there.line))).min(axis=1)
+    share = ((target - t[:-1]) / gap)[:, None]
+    there = Samples(target, (1 - share) * y[:-1] + share * y[1:])
+    close = 32 * (resolution.tolerance(there) / np.maximum(sides.jump, resolution.bend)).min(axis=1)
     margin = np.maximum(resolution.width(there), close)
-    narrow = same & ~straight & (np.diff(t) <= NARROW * margin)
+    narrow = ~straight & (gap <= NARROW * margin)
     flush = narrow & sides.sure & sides.flush
     kink = narrow & sides.sure & ~flush & np.isfinite(sides.meet)
-    return View(straight | flush, kink, same & ~straight & ~narrow, narrow & ~flush & ~kink, sides, margin)
+    return View(straight | flush, kink, ~straight & ~narrow, narrow & ~flush & ~kink, sides, margin)
 
 
 def _straight(samples: Samples, tolerance: np.ndarray, width: np.ndarray) -> Bool[np.ndarray, "interval"]:
@@ -118,15 +117,12 @@ def _straight(samples: Samples, tolerance: np.ndarray, width: np.ndarray) -> Boo
     None of the three may be too close to tell. The interval beside may not be much shorter: a sample put where two
     lines meet is almost on both, and how far it is off shows only from a base about as long as the way to it.
     """
-    line, t, y = samples
-    gap, same = np.diff(t), line[1:] == line[:-1]
-    inner = same[1:] & same[:-1]
-    share = np.where(inner, gap[:-1] / np.where(inner, gap[:-1] + gap[1:], 1.0), 0.5)[:, None]
+    t, y = samples
+    gap, angle = np.diff(t), np.diff(np.arctan(t))
+    share = (gap[:-1] / (gap[:-1] + gap[1:]))[:, None]
     off = np.abs(y[1:-1] - (1 - share) * y[:-2] - share * y[2:])
     allowed = tolerance[1:-1] + (1 - share) * tolerance[:-2] + share * tolerance[2:]
-    wide = (gap[:-1] >= width[1:-1]) & (gap[1:] >= width[1:-1])
-    flat = inner & wide & (off <= allowed).all(axis=1)
-    angle = np.diff(np.arctan(t))
+    flat = (np.minimum(gap[:-1], gap[1:]) >= width[1:-1]) & (off <= allowed).all(axis=1)
     straight = np.zeros(len(gap), bool)
     straight[:-1] |= flat & (8 * angle[1:] >= angle[:-1])
     straight[1:] |= flat & (8 * angle[:-1] >= angle[1:])
@@ -135,31 +131,29 @@ def _straight(samples: Samples, tolerance: np.ndarray, width: np.ndarray) -> Boo
 
 def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> Sides:
     """Each side's line goes through the two ends of the certified run there, or through the two nearest samples."""
-    line, t, y = samples
+    t, y = samples
     low = np.arange(len(t) - 1)
     high = low + 1
     first, last = _runs(straight)
     first, last = np.where(first[low] < low, first[low], low - 1), np.where(last[high] > high, last[high], high + 1)
     inside = (first >= 0) & (last < len(t))
     first, last = np.maximum(first, 0), np.minimum(last, len(t) - 1)
-    inside &= (line[first] == line[low]) & (line[last] == line[low]) & (line[low] == line[high])
     sure = inside & np.append(False, straight[:-1]) & np.append(straight[1:], False)
     width, before, after = (
         np.where(inside, length, 1.0) for length in (t[high] - t[low], t[low] - t[first], t[last] - t[high])
     )
     rise, fall = (y[low] - y[first]) / before[:, None], (y[last] - y[high]) / after[:, None]
     above, below = y[low] + rise * width[:, None] - y[high], y[high] - fall * width[:, None] - y[low]
-    allowed = 2 * np.maximum(*(resolution.tolerance(samples)[end] for end in (low, high)))
+    tolerance = resolution.tolerance(samples)
     step = crossing(below, fall - rise, resolution.scale)
     meets = inside & (step > 0) & (step < width) & (width < 4 * np.minimum(before, after))
-    flush = np.all(np.maximum(np.abs(above), np.abs(below)) <= allowed, axis=1)
-    return Sides(np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), sure, flush)
+    flush = np.maximum(np.abs(above), np.abs(below)) <= 2 * np.maximum(tolerance[low], tolerance[high])
+    return Sides(np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), sure, flush.all(axis=1))
 
 
-def crossing(apart: np.ndarray, jump: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def crossing(apart: np.ndarray, jump: np.ndarray, scale: np.ndarray) -> Float[np.ndarray, "interval"]:
     """How far on two straight lines meet that differ by ``apart`` here and by ``jump`` in slope: least squares."""
-    size = np.where(scale > 0, scale, np.inf)  # an output of scale 0 is constant, and bends nowhere
-    apart, jump = apart / size, jump / size
+    apart, jump = apart / scale, jump / scale
     square = (jump**2).sum(axis=1)
     return -(apart * jump).sum(axis=1) / np.where(square > 0, square, np.inf)
 
@@ -172,23 +166,19 @@ def _runs(straight: Bool[np.ndarray, "interval"]) -> tuple[np.ndarray, np.ndarra
     return first, last
 
 
-def ask_next(samples: Samples, view: View, *, predict: bool) -> tuple[np.ndarray, np.ndarray]:
-    """For every open interval its middle, or just before and just after where its neighbours' lines meet.
-
-    Where they meet itself would prove nothing: there the answer agrees with both if it agrees with one.
-    """
+def next_points(samples: Samples, view: View, *, predict: bool) -> Float[np.ndarray, "query"]:
+    """For every open interval its middle, or just before and just after where its neighbours' lines meet."""
     at = np.flatnonzero(view.open)
     low, high, margin = samples.t[at], samples.t[at + 1], 2 * view.margin[at]
     meet = view.sides.meet[at]
     guess = np.isfinite(meet) & (view.sides.sure[at] | predict)
-    middle = np.where(guess, np.nan, _middle(low, high))
-    sides = [np.where(guess, meet + side, np.nan) for side in (-margin, margin)]
-    t = np.stack([middle, *sides])
-    keep = (t > low + margin) & (t < high - margin)
-    return np.broadcast_to(samples.line[at], t.shape)[keep], t[keep]
+    t = np.stack(
+        [np.where(guess, np.nan, _middle(low, high)), *np.where(guess, meet + np.stack([-margin, margin]), np.nan)]
+    )
+    return t[(t > low + margin) & (t < high - margin)]
 
 
-def _middle(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _middle(low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, "interval"]:
     """Halfway in arctan t, where kinks are evenly spread."""
     middle = np.tan((np.arctan(low) + np.arctan(high)) / 2)
     return np.where((middle > low) & (middle < high), middle, low + (high - low) / 2)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.critical_points import Kinks
+from jaxattack.attacks.extraction.relu.rows import join, take
 
 
 class Neurons(NamedTuple):
@@ -34,19 +35,15 @@ class Neurons(NamedTuple):
         empty = np.zeros((0, features))
         return cls(empty, empty, np.zeros(0), np.zeros((0, outputs)), np.zeros(0), np.zeros(0, int))
 
-    def take(self, index: Bool[np.ndarray, "neuron"] | Int[np.ndarray, "index"]) -> Neurons:
-        """The chosen neurons."""
-        return Neurons(*(field[index] for field in self))
-
     def join(self, other: Neurons) -> Neurons:
         """These and others; of two that are the same hyperplane, the better known one."""
-        union = Neurons(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+        union = join(self, other)
         plane = np.column_stack([union.normal, union.offset])
         plane /= np.linalg.norm(plane, axis=1)[:, None]
         allowed = union.error[:, None] + union.error
         same = np.sqrt(np.maximum(2 - 2 * np.abs(plane @ plane.T), 0)) <= 1e-7 + 4 * allowed * np.sqrt(plane.shape[1])
         rank = np.argsort(np.argsort(union.error, kind="stable"))
-        return union.take(~(same & (rank[:, None] > rank)).any(axis=1))
+        return take(union, ~(same & (rank[:, None] > rank)).any(axis=1))
 
     def heights(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query neuron"]:
         """n_k . x + offset_k."""
@@ -101,7 +98,7 @@ def meet(
         best = distance.argmin(axis=0)
         met = np.where((met >= 0) & (best[met] == np.arange(len(met))), met, -1)
     turned = (np.abs(speed)[:, None] * np.abs(neurons.jump) / kinks.scale).max(axis=1)
-    inside = (position - slack > kinks.end[0, 0]) & (position + slack < kinks.end[0, 1]) & (turned > 16 * bend)
-    low, high = kinks.unresolved[:, 1], kinks.unresolved[:, 2]
+    inside = (position - slack > kinks.end[0]) & (position + slack < kinks.end[1]) & (turned > 16 * bend)
+    low, high = kinks.unresolved.T
     hidden = (position[:, None] + slack[:, None] >= low) & (position[:, None] - slack[:, None] <= high)
     return Meetings(position, speed, met, inside & ~hidden.any(axis=1))

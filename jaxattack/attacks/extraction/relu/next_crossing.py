@@ -12,12 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.cells import Layers, affine, last
+from jaxattack.attacks.extraction.relu.cells import TINY, Layers, affine, last
 from jaxattack.attacks.extraction.relu.search import NEAR
 from jaxattack.attacks.extraction.relu.signature import side_of
 
 DRAWN = 6
-TINY = 1e-100
 
 
 class Step(NamedTuple):
@@ -30,10 +29,6 @@ class Step(NamedTuple):
     on: Bool[np.ndarray, "walk neuron"]  # the cell behind it
     across: Float[np.ndarray, "walk feature"]  # nu, of length 1
     possible: Bool[np.ndarray, "walk"]  # whether there is any way on
-
-    def take(self, index: np.ndarray) -> Step:
-        """Those of some walks."""
-        return Step(*(field[index] for field in self))
 
 
 def plan(
@@ -50,7 +45,7 @@ def plan(
     ``met`` are the neurons of the last known layer that were crossed, ``restless`` how much chance there is in it.
     """
     features, here, walk = x.shape[1], last(layers), np.arange(len(x))
-    maps = affine(layers, on, features)
+    maps = affine(layers, on)
     value = maps.heights(x)
     direction = _directions(maps.gradient[:, here], value[:, here], normal, restless, rng)
     slope = np.einsum("wnf,wcf->wcn", maps.gradient, direction)
@@ -100,14 +95,12 @@ def _surroundings(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Behind each crossing: how far the next zero set is, and unit normal and length of the gradient crossed."""
     walks, ways, features = at.shape
-    maps = affine(layers, behind.reshape(walks * ways, -1), features)
-    length = np.linalg.norm(maps.gradient, axis=2)
-    apart = np.abs(maps.heights(at.reshape(-1, features))) / np.maximum(length, TINY)
-    index, neuron = np.arange(walks * ways), crossed.ravel()
-    apart[index, neuron] = np.inf
-    across = maps.gradient[index, neuron] / np.maximum(length[index, neuron], TINY)[:, None]
-    shape = (walks, ways)
-    return apart.min(axis=1).reshape(shape), across.reshape(*shape, -1), length[index, neuron].reshape(shape)
+    maps = affine(layers, behind.reshape(walks * ways, -1))
+    apart, neuron = maps.distances(at.reshape(-1, features)), crossed.reshape(-1, 1)
+    np.put_along_axis(apart, neuron, np.inf, 1)
+    across = np.take_along_axis(maps.gradient, neuron[:, :, None], 1).reshape(at.shape)
+    length = np.linalg.norm(across, axis=2)
+    return apart.min(axis=1).reshape(walks, ways), across / np.maximum(length, TINY)[:, :, None], length
 
 
 def _crossings(away: np.ndarray, met: np.ndarray, here: slice) -> Float[np.ndarray, "walk way"]:

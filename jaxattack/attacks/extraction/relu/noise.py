@@ -1,14 +1,36 @@
-"""How exactly a victim's answers are known."""
+"""How exactly a victim's answers are known: by its terms, and where these say little, as its answers show."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.extraction.verification import EPSILON
-from jaxattack.types import Access
+from jaxattack.types import Access, InputError
+
+DIGITS = 64.0
+"""How many times the rounding unit of its arithmetic an odds' error may be, where a probability is 1 minus another."""
+
+RAYS, SCALES = 8, 2.0 ** -np.arange(0, 12, 2)
+"""Rays from the middle of the documented range, and how far out each is asked."""
+
+CLUSTERS, CLOSE = 8, 8
+"""Short lines on which the rounding unit is measured, and their points."""
+
+
+class Saturated(InputError):
+    """Hardly any answer holds its digits."""
+
+    @classmethod
+    def of(cls, held: int, answers: int) -> Saturated:
+        """Where so many of the answers hold theirs."""
+        return cls(
+            f"{held} of the {answers} answers hold all their digits, the confidences of the others being too near to 0: "
+            "a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
+        )
 
 
 class Noise(NamedTuple):
@@ -16,6 +38,11 @@ class Noise(NamedTuple):
 
     relative: float = 2.0**-52
     absolute: float = 0.0
+
+    @classmethod
+    def of(cls, access: Access) -> Noise:
+        """As the service documents it."""
+        return cls(EPSILON[access.precision], 0.0 if access.decimals is None else 0.5 * 10.0**-access.decimals)
 
     @property
     def coarse(self) -> bool:
@@ -33,7 +60,71 @@ class Noise(NamedTuple):
         """How far answers may be off to queries of that length, by a function of that median |f| / |x|."""
         return 64 * self.relative * (size[:, None] * scale + np.abs(y)) + 2 * self.absolute
 
-    @classmethod
-    def of(cls, access: Access) -> Noise:
-        """As the service documents it."""
-        return cls(EPSILON[access.precision], 0.0 if access.decimals is None else 0.5 * 10.0**-access.decimals)
+
+class Limits(NamedTuple):
+    """Between which outputs, or differences of two, answers hold their digits: those to half of all inputs, at that scale."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    scale: float = 1.0
+
+    def share(
+        self, y: Float[np.ndarray, "*query output"], change: Float[np.ndarray, "*query output"]
+    ) -> Float[np.ndarray, "*query"]:
+        """The largest share, up to 1, of a change of the outputs that leaves them, and their differences, within limits."""
+        if y.shape[-1] == 1:
+            limit = np.array([self.high, -self.low])
+            apart, more = (np.concatenate([part, -part], axis=-1) for part in (y, change))
+        else:
+            limit = np.array(self.high)
+            apart, more = (_differences(part) for part in (y, change))
+        room = np.maximum(limit - apart, 0.0) / np.where(more > 0, more, np.nan)
+        return np.minimum(1.0, np.nan_to_num(room, nan=np.inf).min(axis=-1))
+
+
+def _differences(y: Float[np.ndarray, "*query output"]) -> Float[np.ndarray, "*query pair"]:
+    """Of any two outputs, one of them 0."""
+    y = np.concatenate([np.zeros((*y.shape[:-1], 1)), y], axis=-1)
+    return (y[..., None] - y[..., None, :]).reshape(*y.shape[:-1], -1)
+
+
+def find_limits(features: int, ceiling: float, rng: np.random.Generator) -> Generator[np.ndarray, np.ndarray, Limits]:
+    """Limits of confidences: inputs at falling distances along some rays, `RAYS` times `SCALES` queries.
+
+    ``ceiling`` is how far apart outputs may be where both probabilities are known relative to their size.
+
+    Raises:
+        Saturated: nearly no answer holds its digits.
+    """
+    ray = rng.standard_normal((RAYS, features))
+    y = yield (SCALES[:, None, None] * ray).reshape(-1, features)
+    y = y.reshape(len(SCALES), RAYS, -1)
+    finite = np.isfinite(y).all(axis=2)
+    wide = finite.sum(axis=1) > RAYS / 2
+    if not wide.any():
+        raise Saturated.of(finite.sum(), finite.size)
+    odds, held = np.log(DIGITS), y[finite]
+    # A side on which outputs end early is that of a probability that is 1 minus another.
+    low = -odds / 2 if (y == -np.inf).any() and held.min() > -1.01 * odds else -ceiling
+    high = odds / 2 if (y == np.inf).any() and held.max() < 1.01 * odds else ceiling
+    return Limits(low, high, float(SCALES[wide.argmax()]))
+
+
+def rounding_unit(features: int, noise: Noise, rng: np.random.Generator) -> Generator[np.ndarray, np.ndarray, Noise]:
+    """The rounding unit that answers show, where the documented one says little of what is summed up.
+
+    Second differences of close points on short lines, against the median of |f| / |x|: `CLUSTERS` lines of `CLOSE`
+    points, 2^-14 apart in t. The median of all is blind to the odd kink between them.
+    """
+    origin, direction = rng.standard_normal((2, CLUSTERS, 1, features))
+    x = origin + np.arange(CLOSE)[:, None] * 2.0**-14 * direction
+    y = yield x.reshape(-1, features)
+    y = y.reshape(CLUSTERS, CLOSE, -1)
+    finite = np.isfinite(y).all(axis=(1, 2))
+    if not finite.any():
+        return noise
+    origin, x, y = origin[finite], x[finite], y[finite]
+    scale = np.median(np.abs(y[:, 0]) / np.linalg.norm(origin[:, 0], axis=1)[:, None], axis=0)
+    unit = np.abs(np.diff(y, n=2, axis=1)) / (np.linalg.norm(x, axis=2)[:, 1:-1, None] * scale + np.abs(y[:, 1:-1]))
+    # The median of |second difference| is 0.67 sqrt(6) standard deviations; a tolerance is 64 units, here 32 of these.
+    return noise._replace(relative=max(float(np.median(unit)) / 1.65 / 2, noise.relative / 8))

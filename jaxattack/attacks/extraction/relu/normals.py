@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.extraction.relu.critical_points import Kinks
 from jaxattack.attacks.extraction.relu.gradients import Precision, Regions, measure, step_share
 from jaxattack.attacks.extraction.relu.neurons import Meetings, Neurons
+from jaxattack.attacks.extraction.relu.rows import join, take
 
 INDEPENDENT = 0.1
 """Smallest singular value of the unit jumps of kinks that share one difference of gradients."""
@@ -44,30 +45,24 @@ class Stations(NamedTuple):
     walls: Int[np.ndarray, "station"]
     stretch: Int[np.ndarray, "station"]
 
-    def take(self, index: np.ndarray) -> Stations:
-        """The chosen stations."""
-        return Stations(*(field[index] for field in self))
-
 
 def stations(line: Line) -> Stations:
     """For every stretch between walls and unresolved intervals its widest region."""
     kinks = line.kinks
-    closed = kinks.unresolved[:, 1:]
-    low = np.concatenate([kinks.position, closed[:, 0]])
-    high = np.concatenate([kinks.position, closed[:, 1]])
-    kind = np.concatenate([np.where(line.walls, 1, 0), np.full(len(closed), 2)])
+    low, high = np.concatenate([np.stack([kinks.position] * 2), kinks.unresolved.T], axis=1)
     order = np.argsort(low)
-    low, high, kind = low[order], high[order], kind[order]
+    kind = np.append(line.walls, np.full(len(kinks.unresolved), 2))[order]
+    low, high = low[order], high[order]
     # Beyond the outermost kinks a region as wide as its distance from the middle of the line serves.
-    start = np.append(max(low[0] - 1 - abs(low[0]), kinks.end[0, 0]), high)
-    end = np.append(low, min(high[-1] + 1 + abs(high[-1]), kinks.end[0, 1]))
+    start = np.append(max(low[0] - 1 - abs(low[0]), kinks.end[0]), high)
+    end = np.append(low, min(high[-1] + 1 + abs(high[-1]), kinks.end[1]))
     before, walls, stretch = (np.append(0, np.cumsum(mask)) for mask in (kind != 2, kind == 1, kind == 2))
     slope = np.concatenate([kinks.left, kinks.right[-1:]])[before]
     every = Stations((start + end) / 2, end - start, slope, before, walls, stretch)
-    every = every.take(every.gap > 0)
+    every = take(every, every.gap > 0)
     group = every.walls + (len(kinks.position) + 1) * every.stretch
     order = np.lexsort((-every.gap / (1 + np.abs(every.t)), group))
-    return every.take(np.sort(order[np.append(True, np.diff(group[order]) > 0)]))
+    return take(every, np.sort(order[np.append(True, np.diff(group[order]) > 0)]))
 
 
 def pairs(line: Line, at: Stations, usable: Bool[np.ndarray, "station"]) -> Int[np.ndarray, "pair 2"]:
@@ -93,7 +88,7 @@ def pairs(line: Line, at: Stations, usable: Bool[np.ndarray, "station"]) -> Int[
 def normals(
     line: Line, neurons: Neurons, meetings: Meetings, precision: Precision
 ) -> Generator[np.ndarray, np.ndarray, tuple[Neurons, Regions]]:
-    """The neurons at a line's unknown kinks, and the regions measured for them; known ones jump alike everywhere."""
+    """The neurons at a line's unknown kinks, and the regions measured for them; ``neurons`` jump alike everywhere."""
     at, dimension = stations(line), len(line.origin)
     x = line.origin + at.t[:, None] * line.direction
     speed = np.linalg.norm(line.direction)
@@ -103,52 +98,33 @@ def normals(
     jumps = np.abs(line.kinks.jump[line.walls] / precision.scale).max(axis=1)
     clear = (0.01 if precision.noise.coarse else precision.noise.relative**0.45) * np.median(jumps)
     matches = pairs(line, at, doubt <= clear)
-    needed = np.unique(matches)
-    regions = yield from measure(
-        x[needed],
-        step[needed],
-        np.broadcast_to(line.direction, (len(needed), dimension)),
-        at.slope[needed],
-        4 * (tolerance / at.gap[:, None])[needed],
-        precision,
-    )
-    parts = [
-        _solve(line, neurons, meetings, regions, at.take(needed), low, high, precision)
-        for low, high in np.searchsorted(needed, matches)
-        if regions.finite[[low, high]].all()
-    ]
-    empty = Neurons.none(dimension, len(precision.scale))
-    new = Neurons(*(np.concatenate(fields) for fields in zip(empty, *parts, strict=True)))
-    return new, Regions(*(field[regions.finite] for field in regions))
+    needed, slack = np.unique(matches), 4 * tolerance / at.gap[:, None]
+    at = take(at, needed)
+    regions = yield from measure(x[needed], step[needed], line.direction, at.slope, slack[needed], precision)
+    parts = [Neurons.none(dimension, len(precision.scale))]
+    for low, high in np.searchsorted(needed, matches):
+        if regions.finite[[low, high]].all():
+            change = regions.gradient[high] - regions.gradient[low]
+            error = ((regions.error[low] + regions.error[high]) / precision.scale).max()
+            # A neuron whose height hardly changes along the line is crossed without a kink that shows.
+            shown = (meetings.kink >= 0) | (neurons.hits > 0)
+            others = np.flatnonzero((meetings.position > at.t[low]) & (meetings.position < at.t[high]) & shown)
+            known = take(neurons, others)
+            change = change - (known.jump * np.sign(meetings.speed[others])[:, None]).T @ known.normal
+            weight = (np.abs(known.jump) / precision.scale).max(axis=1, initial=0)
+            error += np.linalg.norm(weight * known.error)
+            between = np.arange(at.kinks[low], at.kinks[high])
+            parts.append(_solve(line, between[line.unknown[between]], change, error, precision.scale))
+    return join(*parts), take(regions, regions.finite)
 
 
-def _solve(
-    line: Line,
-    neurons: Neurons,
-    meetings: Meetings,
-    regions: Regions,
-    at: Stations,
-    low: int,
-    high: int,
-    precision: Precision,
-) -> Neurons:
-    """The neurons at the unknown kinks between two measured stations."""
-    between = np.arange(at.kinks[low], at.kinks[high])
-    new = between[line.unknown[between]]
-    # A neuron whose height hardly changes along the line is crossed without a kink that shows.
-    shown = (meetings.kink >= 0) | (neurons.hits > 0)
-    others = np.flatnonzero((meetings.position > at.t[low]) & (meetings.position < at.t[high]) & shown)
-    crossed = np.sign(meetings.speed[others])
-    rest = regions.gradient[high] - regions.gradient[low]
-    rest = rest - (neurons.jump[others] * crossed[:, None]).T @ neurons.normal[others]
+def _solve(line: Line, new: np.ndarray, change: np.ndarray, doubt: float, scale: np.ndarray) -> Neurons:
+    """The neurons at some kinks from the change of the gradient that is theirs."""
     jump = line.kinks.jump[new]
-    inverse = np.linalg.pinv((jump / precision.scale).T)
+    inverse = np.linalg.pinv((jump / scale).T)
     # Normals with n . v = 1, so that their jump is the line's.
-    normal = inverse @ (rest / precision.scale[:, None])
+    normal = inverse @ (change / scale[:, None])
     length = np.linalg.norm(normal, axis=1)
-    doubt = ((regions.error[low] + regions.error[high]) / precision.scale).max()
-    weight = (np.abs(neurons.jump[others]) / precision.scale).max(axis=1, initial=0)
-    doubt += np.linalg.norm(weight * neurons.error[others])
     x = line.origin + line.kinks.position[new][:, None] * line.direction
     normal /= length[:, None]
     error = doubt * np.linalg.norm(inverse, axis=1) / length

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine, flip, heights
+from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine_at, flip
 from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.frame import Victim
 from jaxattack.attacks.extraction.relu.gradients import Precision
@@ -22,9 +22,10 @@ from jaxattack.attacks.extraction.relu.neurons import Neurons, meet
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.normals import Line, normals
 from jaxattack.attacks.extraction.relu.polish import Unseen
+from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.extraction.relu.search import NEAR, search
 from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights
-from jaxattack.attacks.extraction.relu.signature import Signature, blocks, signature, zero_points
+from jaxattack.attacks.extraction.relu.signature import Signature, blocks_at, signature, zero_points
 from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
 from jaxattack.attacks.search.lockstep import Search, Task, run
 
@@ -87,9 +88,9 @@ class Peeling:
         """Find the first layer; whether all of it was found."""
         width = self.hidden[0]
         above = sum(self.hidden[1:])
-        state = self.ask(search(self.victim.features, width, 1, Noise(), self.rng, above=above))
+        state = self.ask(search(self.victim.features, 1, width, 1, Noise(), self.rng, above=above))
         met, self.lines = state.neurons.hits > 0, state.lines
-        first, rest = state.neurons.take(met), state.neurons.take(~met)
+        first, rest = take(state.neurons, met), take(state.neurons, ~met)
         self.layers = (Layer(first.normal[:width], first.offset[:width]),)
         self.points = CriticalPoints.of(rest.x, normal=rest.normal)
         self.precision = state.precision or self.precision
@@ -106,47 +107,46 @@ class Peeling:
         signatures: list[Signature],
     ) -> None:
         """Add the critical points of one more line that no known neuron explains."""
-        kinks = self.ask(seek_kinks(origin[None], direction[None], grid[None]))
+        kinks = self.ask(seek_kinks(origin, direction, grid))
         self.lines += 1
         fresh = CriticalPoints.of(origin + kinks.position[:, None] * direction, self.lines)
         unknown = ~self.explains(base, signatures, fresh)
         self.searched[self.lines] = Line(origin, direction, kinks, np.ones_like(unknown), unknown)
-        pairs = zip(self.points, fresh, strict=True)
-        self.points = CriticalPoints(*(np.concatenate([old, new[unknown]]) for old, new in pairs))
+        self.points = join(self.points, take(fresh, unknown))
 
     def next(self) -> bool:
         """Find the next layer and the signs of the last; whether any of it was found."""
-        width, idle = self.hidden[len(self.layers)], 0
-        signatures: list[Signature] = []
         self.attempts = set()
-        while len(signatures) < width:
-            new = self.round(signatures, self.layers, width - len(signatures))
-            if new is None and (idle >= self.idle or self.lines >= self.most):
-                break
-            if new is None:
-                origin, direction = self.rng.normal(size=(2, self.victim.features))
-                grid = tangents(2 * sum(self.hidden) + 1, NEAR)
-                self.search_line(origin, direction, grid, self.layers, signatures)
-                idle += 1
-            elif new:
-                signatures, idle = signatures + new, 0
+        signatures = self.gather(self.layers, self.hidden[len(self.layers)], self.idle)
         if signatures:
             sign = signs(self.layers, signatures)
             base = (*self.layers[:-1], flip(self.layers[-1], sign))
-            self.add(base, [one._replace(trail=flip_trail(base, one.trail, sign)) for one in signatures[:width]])
+            self.add(base, [one._replace(trail=flip_trail(base, one.trail, sign)) for one in signatures])
         return bool(signatures)
 
     def more(self, start: Float[np.ndarray, "line feature"], goal: Float[np.ndarray, "line feature"]) -> None:
         """Look for neurons that the last layer lacks on lines between given points."""
-        width, base = self.hidden[-1] - len(self.layers[-1].bias), self.layers[:-1]
-        grid = np.linspace(-1, 2, 2 * sum(self.hidden) + 1)
+        grid, base = np.linspace(-1, 2, 2 * sum(self.hidden) + 1), self.layers[:-1]
         for one, other in zip(start, goal, strict=True):
             self.search_line(one, other - one, grid, base, [])
+        if signatures := self.gather(base, self.hidden[-1] - len(self.layers[-1].bias), 0):
+            self.add(base, signatures)
+
+    def gather(self, base: Layers, width: int, idle: int) -> list[Signature]:
+        """So many neurons over ``base``, from critical points and further lines, until ``idle`` of these show none."""
         signatures: list[Signature] = []
-        while len(signatures) < width and (new := self.round(signatures, base, width - len(signatures))) is not None:
-            signatures += new
-        if signatures:
-            self.add(base, signatures[:width])
+        vain = 0
+        while len(signatures) < width:
+            new = self.round(signatures, base, width - len(signatures))
+            if new:
+                signatures, vain = signatures + new, 0
+            elif new is None:
+                if vain >= idle or self.lines >= self.most:
+                    break
+                origin, direction = self.rng.normal(size=(2, self.victim.features))
+                self.search_line(origin, direction, tangents(2 * sum(self.hidden) + 1, NEAR), base, signatures)
+                vain += 1
+        return signatures[:width]
 
     def add(self, base: Layers, signatures: list[Signature]) -> None:
         """Put found neurons on layers whose signs are settled, beside those of their layer found before."""
@@ -173,9 +173,7 @@ class Peeling:
     def explains(self, base: Layers, signatures: list[Signature], points: CriticalPoints) -> Bool[np.ndarray, "point"]:
         """Which points are of known neurons, or of those found over ``base``."""
         x, near = points.x, points.near
-        maps = affine(self.layers, heights(self.layers, x) > 0, self.victim.features)
-        length = np.maximum(np.linalg.norm(maps.gradient, axis=2), np.finfo(float).tiny)
-        mask = (np.abs(maps.heights(x)) < near[:, None] * length).any(axis=1)
+        mask = (affine_at(self.layers, x).distances(x) < near[:, None]).any(axis=1)
         for one in signatures:
             mask |= one.distance(base, x) < near
         return mask
@@ -199,7 +197,7 @@ class Peeling:
 
     def measure(self, line: Line, kinks: Int[np.ndarray, "chosen"]) -> tuple[np.ndarray, np.ndarray]:
         """Some kinks of a line with their normals, of those where these could be measured."""
-        chosen, none = np.isin(np.arange(len(line.unknown)), kinks), Neurons.none(len(line.origin), 1)
+        chosen, none = np.isin(np.arange(len(line.unknown)), kinks), Neurons.none(self.victim.features, 1)
         met = meet(none, line.kinks, line.origin, line.direction, 0.0, steady=False)
         neurons, _ = self.ask(normals(line._replace(unknown=chosen), none, met, self.precision))
         return neurons.x, neurons.normal
@@ -214,8 +212,7 @@ class Peeling:
         x = zero_points(base, walk.equations, walk.trail.x[-1], self.rng)[: SPOTS if final else 2 * SPOTS]
         if not len(x):
             return False
-        normal = blocks(base, heights(base, x) > 0, self.victim.features) @ walk.equations.solution
-        return self.ask(bends(base, x, normal)) > SHARE
+        return self.ask(bends(base, x, blocks_at(base, x) @ walk.equations.solution)) > SHARE
 
     def pad(self) -> tuple[Layers, Unseen]:
         """The hidden layers but the last at full width, neurons that were not found never on; and what is unseen."""

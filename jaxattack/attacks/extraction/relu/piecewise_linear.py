@@ -22,11 +22,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import milp
 
-from jaxattack.attacks.extraction.relu.calibration import Limits
 from jaxattack.attacks.extraction.relu.gradients import Regions
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.neurons import Neurons
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import Limits, Noise
 from jaxattack.types import InputError
 
 HEIGHT, RIDGE = 2.0, 0.05

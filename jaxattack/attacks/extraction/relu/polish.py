@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import lstsq
 
-from jaxattack.attacks.extraction.relu.cells import Layer, Layers, flip, heights, last
+from jaxattack.attacks.extraction.relu.cells import Layer, Layers, flip, heights, last_heights
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
+from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt
 
 STEPS, EXACT = 20, 3
@@ -42,18 +43,12 @@ class Answers(NamedTuple):
     @classmethod
     def finite(cls, x: Float[np.ndarray, "query feature"], y: Float[np.ndarray, "query output"]) -> Answers:
         """Those with all digits."""
-        mask = np.isfinite(y).all(axis=1)
-        return cls(x[mask], y[mask])
-
-    def join(self, other: Answers) -> Answers:
-        """These and others."""
-        return Answers(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
+        return take(cls(x, y), np.isfinite(y).all(axis=1))
 
     def some(self, count: int, reach: float, rng: np.random.Generator) -> Answers:
         """At most so many of those not further out than ``reach`` times the diagonal of the region of interest."""
         inside = np.flatnonzero(np.linalg.norm(self.x, axis=1) <= reach * np.sqrt(self.x.shape[1]))
-        index = rng.permutation(inside)[:count]
-        return Answers(self.x[index], self.y[index])
+        return take(self, rng.permutation(inside)[:count])
 
 
 def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: int) -> ReluNetwork:
@@ -64,15 +59,15 @@ def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: in
     """
     clear = ~_touches(layers, unseen, answers.x)
     if clear.sum() > 4 * (2 * width + len(layers[-2].bias)):
-        answers = Answers(answers.x[clear], answers.y[clear])
+        answers = take(answers, clear)
     missing = width - len(layers[-1].bias)
-    value, below = heights(layers, answers.x)[:, last(layers)], _through(layers[:-1], answers.x)
+    value, below = last_heights(layers, answers.x), _through(layers[:-1], answers.x)
     one, skip = np.ones((len(value), 1)), below if missing else below[:, :0]
     count = value.shape[1]
     solution = _exact_for_most(np.concatenate([np.abs(value), value, skip, one], axis=1), answers.y)
     agree = (solution[:count] * solution[count : 2 * count]).sum(axis=1)
     layers = (*layers[:-1], flip(layers[-1], np.where(agree >= 0, 1.0, -1.0)))
-    on = np.maximum(heights(layers, answers.x)[:, last(layers)], 0.0)
+    on = np.maximum(last_heights(layers, answers.x), 0.0)
     solution = _exact_for_most(np.concatenate([on, skip, one], axis=1), answers.y)
     readout, bias = solution[:count].T, solution[-1]
     if missing:

@@ -22,9 +22,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import qr
 
-from jaxattack.attacks.extraction.relu.calibration import Limits
-from jaxattack.attacks.extraction.relu.gradients import BATCH, differences
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.gradients import differences
+from jaxattack.attacks.extraction.relu.noise import Limits, Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, scatter
 
 SPARE = 4
@@ -44,12 +43,8 @@ def refine(
     x = points(function, limits, rng)
     on = function.heights(x) > 0
     outputs = len(function.constant)
-    value, gradient = np.empty((len(x), outputs)), np.empty((len(x), *function.slope.shape))
-    size = max(BATCH // (x.shape[1] * (x.shape[1] + 1)), 1)
-    for at in range(0, len(x), size):
-        part = slice(at, at + size)
-        steps = np.stack([longest_steps(function, point, limits) for point in x[part]])
-        value[part], gradient[part] = yield from differences(x[part], steps, noise)
+    steps = np.stack([longest_steps(function, point, limits) for point in x])
+    value, gradient = yield from differences(x, steps, noise)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         return None
     if outputs > 1:

@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.relu.critical_points import Saturated, seek_kinks, tangents
+from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.gradients import Precision, Regions
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import Noise, Saturated
 from jaxattack.attacks.extraction.relu.normals import Line, normals
+from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.types import BudgetSpent
 
 REACH, NEAR = 1e4, 30.0
@@ -47,7 +48,7 @@ class SearchState(NamedTuple):
 
     neurons: Neurons
     regions: Regions
-    precision: Precision | None = None
+    precision: Precision | None = None  # on the first line
     lines: int = 0
     quiet: float = 0.0  # lines in a row that showed nothing new; of each the share that was answered with all digits
     strange: int = 0  # lines that did not meet half of the neurons predicted on them
@@ -83,14 +84,25 @@ class SearchState(NamedTuple):
 
 
 def search(
-    features: int, hidden: int | None, quiet: int, noise: Noise, rng: np.random.Generator, *, above: int = 0
+    features: int,
+    outputs: int,
+    hidden: int | None,
+    quiet: int,
+    noise: Noise,
+    rng: np.random.Generator,
+    *,
+    above: int = 0,
 ) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], SearchState]:
     """Search lines until every neuron was met on a line other than the one that showed it.
 
     Where the number ``hidden`` of neurons is not known, ``quiet`` lines in a row that show nothing new end the search.
     ``above`` is how many neurons there are in deeper layers.
+
+    Raises:
+        Saturated: no line held its digits.
     """
-    state, dark = SearchState(Neurons.none(features, 0), Regions.none(np.zeros((0, features)), 0)), 0
+    state = SearchState(Neurons.none(features, outputs), Regions.none(np.zeros((0, features)), outputs))
+    dark = 0
     while not state.complete and state.lines < LINES and not state.foreign:
         origin, direction = rng.standard_normal((2, features))
         try:
@@ -121,17 +133,13 @@ def _line(
     rng: np.random.Generator,
 ) -> Generator[np.ndarray, np.ndarray, SearchState]:
     """Search one line and learn from it."""
-    reach = NEAR if above else REACH
-    if len(state.neurons.offset):
-        grid = _between(predict(state.neurons, origin, direction)[0], reach)
+    neurons, reach = state.neurons, NEAR if above else REACH
+    if len(neurons.offset):
+        grid = _between(predict(neurons, origin, direction)[0], reach)
     else:
         grid = tangents(2 * (hidden + above) + 1 if hidden else GRID, reach)
-    kinks = yield from seek_kinks(origin[None], direction[None], grid[None], noise=noise)
+    kinks = yield from seek_kinks(origin, direction, grid, noise)
     precision = state.precision or Precision(kinks.scale, noise)
-    outputs, none = len(precision.scale), Neurons.none(len(origin), len(precision.scale))
-    if not state.lines:
-        state = SearchState(none, Regions.none(np.zeros((0, len(origin))), outputs), precision)
-    neurons = state.neurons
     met = meet(neurons, kinks, origin, direction, noise.smallest_bend, steady=above == 0)
     hit, unknown = met.kink >= 0, np.ones(len(kinks.position), bool)
     unknown[met.kink[hit]] = False
@@ -139,16 +147,21 @@ def _line(
         hit[k] = yield from _bends_throughout(neurons.normal[k], neurons.offset[k], rng)
     neurons = neurons._replace(hits=neurons.hits + hit)
     noisy = not noise.coarse and len(kinks.unresolved) > max(8, len(kinks.position))
-    fresh, regions, enough = none, state.regions, hidden is not None and (neurons.hits > 0).sum() >= hidden
+    fresh, regions, enough = (
+        take(neurons, np.zeros(0, int)),
+        state.regions,
+        hidden is not None and (neurons.hits > 0).sum() >= hidden,
+    )
     if unknown.any() and not noisy and not enough:
         line = Line(origin, direction, kinks, unknown | (above > 0), unknown)
-        steady = (none, meet(none, kinks, origin, direction, 0.0, steady=False)) if above else (neurons, met)
-        fresh, measured = yield from normals(line, *steady, precision)
-        regions = regions.join(measured)
-    misses, stretch = met.expected & ~hit & (above == 0), np.arctan(kinks.end[0]) / np.arctan(reach)
+        steady = np.full(len(neurons.hits), above == 0)
+        fresh, measured = yield from normals(line, take(neurons, steady), take(met, steady), precision)
+        regions = join(regions, measured)
+    misses, stretch = met.expected & ~hit & (above == 0), np.arctan(kinks.end) / np.arctan(reach)
     return state._replace(
-        neurons=neurons.take(~(misses & (neurons.hits == 0))).join(fresh),
+        neurons=take(neurons, ~(misses & (neurons.hits == 0))).join(fresh),
         regions=regions,
+        precision=precision,
         lines=state.lines + 1,
         quiet=0.0 if unknown.any() else state.quiet + np.ptp(stretch) / 2,
         strange=state.strange + int(2 * misses.sum() > met.expected.sum()),

@@ -16,13 +16,12 @@ features, all at one common scale. No partial signatures have to be merged (Carl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.relu.cells import Affine, Layers, affine, heights, last
+from jaxattack.attacks.extraction.relu.cells import TINY, Affine, Layers, affine, heights, last, last_heights
 
 RANK = 1e-8
 """Singular values below this share of the largest count as none."""
@@ -42,7 +41,7 @@ class Trail(NamedTuple):
 
     def below(self, layers: Layers) -> tuple[Affine, Float[np.ndarray, "cell neuron"]]:
         """The last known layer in these cells, and the side of each of its neurons."""
-        maps, here = affine(layers, self.on, self.x.shape[1]), last(layers)
+        maps, here = affine(layers, self.on), last(layers)
         return Affine(maps.gradient[:, here], maps.offset[:, here]), side_of(self.on[:, here])
 
 
@@ -51,10 +50,23 @@ def side_of(on: Bool[np.ndarray, "cell neuron"]) -> Float[np.ndarray, "cell neur
     return np.where(on, 1.0, -1.0)
 
 
-def blocks(layers: Layers, on: Bool[np.ndarray, "cell neuron"], features: int) -> np.ndarray:
-    """The equations for (a, v) of the cells in which ``on`` are on, Float["cell feature 2*neuron"]."""
-    gradient, side = affine(layers, on, features).gradient[:, last(layers)], side_of(on[:, last(layers)])
+def blocks(layers: Layers, on: Bool[np.ndarray, "cell neuron"]) -> Float[np.ndarray, "cell feature 2*neuron"]:
+    """The equations for (a, v) of the cells in which ``on`` are on."""
+    gradient, side = affine(layers, on).gradient[:, last(layers)], side_of(on[:, last(layers)])
     return np.concatenate([gradient * side[:, :, None], gradient], axis=1).swapaxes(1, 2)
+
+
+def blocks_at(layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point feature 2*neuron"]:
+    """Those of the cells that points lie in."""
+    return blocks(layers, heights(layers, x) > 0)
+
+
+def height(
+    layers: Layers, solution: Float[np.ndarray, "2*neuron"], x: Float[np.ndarray, "point feature"]
+) -> Float[np.ndarray, "point"]:
+    """z(x) - c."""
+    (fold, slope), below = np.split(solution, 2), last_heights(layers, x)
+    return np.abs(below) @ fold + below @ slope
 
 
 def _shortest(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,23 +76,19 @@ def _shortest(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.nd
     return right[:rank].T @ ((left[:, :rank].T @ target) / size[:rank]), right[:rank]
 
 
-@dataclass
 class Equations:
     """The equations of one neuron so far, compressed to a triangle as they come, and their shortest solution."""
 
-    width: int
-    triangle: np.ndarray = field(init=False)
-    basis: np.ndarray = field(init=False)
-    solution: np.ndarray = field(init=False)
+    solution: Float[np.ndarray, "2*neuron"]
+    basis: Float[np.ndarray, "rank 2*neuron"]
 
-    def __post_init__(self) -> None:
-        self.triangle = np.zeros((0, 2 * self.width + 1))
+    def __init__(self, width: int) -> None:
+        self._triangle = np.zeros((0, 2 * width + 1))
 
     def add(self, block: Float[np.ndarray, "feature 2*neuron"], normal: Float[np.ndarray, "feature"]) -> None:
         """Take in the equations of one more cell."""
-        stacked = np.concatenate([self.triangle, np.column_stack([block, normal])])
-        self.triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
-        self.solution, self.basis = _shortest(self.triangle[:, :-1], self.triangle[:, -1])
+        self._triangle = np.linalg.qr(np.concatenate([self._triangle, np.column_stack([block, normal])]), mode="r")
+        self.solution, self.basis = _shortest(self._triangle[:, :-1], self._triangle[:, -1])
 
     def determines(self, blocks: Float[np.ndarray, "cell feature 2*neuron"]) -> Bool[np.ndarray, "cell"]:
         """In which cells the normal follows from what is known."""
@@ -93,61 +101,54 @@ def zero_points(
     layers: Layers, equations: Equations, through: Float[np.ndarray, "feature"], rng: np.random.Generator
 ) -> Float[np.ndarray, "point feature"]:
     """Points of a zero set through a given one, far and wide where the equations hold, by halving between its sides."""
-    here, features = last(layers), len(through)
-    fold, slope = np.split(equations.solution, 2)
 
-    def function(x: np.ndarray) -> np.ndarray:
-        below = heights(layers, x)[:, here]
-        return np.abs(below) @ fold + below @ slope
+    def level(x: np.ndarray) -> Float[np.ndarray, "point"]:
+        return height(layers, equations.solution, x)
 
-    def holds(x: np.ndarray) -> Bool[np.ndarray, "point"]:
-        return equations.determines(blocks(layers, heights(layers, x) > 0, features))
-
-    level = function(through[None])[0]
-    x = rng.choice(SPREAD, size=(DRAWN, 1)) * rng.normal(size=(DRAWN, features))
-    x = x[holds(x)]
-    above = function(x) > level
+    x = rng.choice(SPREAD, size=(DRAWN, 1)) * rng.normal(size=(DRAWN, len(through)))
+    x = x[equations.determines(blocks_at(layers, x))]
+    zero = level(through[None])[0]
+    above = level(x) > zero
     count = min(above.sum(), (~above).sum())
     low, high = x[~above][:count], x[above][:count]
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        up = (function(middle) > level)[:, None]
+        up = (level(middle) > zero)[:, None]
         low, high = np.where(up, low, middle), np.where(up, middle, high)
-    return high[holds(high)] if count else high
+    return high[equations.determines(blocks_at(layers, high))]
 
 
 class Signature(NamedTuple):
-    """A neuron as a function of the layer below, whose signs are open: a of length 1, the shortest v, c, and its trail."""
+    """A neuron as a function of the layer below, whose signs are open: (a, v), a of length 1 and v the shortest."""
 
-    fold: Float[np.ndarray, "neuron"]
-    slope: Float[np.ndarray, "neuron"]
-    offset: float
+    solution: Float[np.ndarray, "2*neuron"]
+    offset: float  # c
     free: Bool[np.ndarray, "neuron"]  # below, never crossed by the zero set, so that a and v cannot be told apart
     trail: Trail
 
-    def heights(self, layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point"]:
-        """Its pre-activation."""
-        below = heights(layers, x)[:, last(layers)]
-        return np.abs(below) @ self.fold + below @ self.slope + self.offset
+    @property
+    def fold(self) -> Float[np.ndarray, "neuron"]:
+        """The weights a."""
+        return self.solution[: len(self.free)]
 
     def distance(self, layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point"]:
         """How far points are from its zero set, were it flat."""
-        normal = blocks(layers, heights(layers, x) > 0, x.shape[1]) @ np.concatenate([self.fold, self.slope])
-        return np.abs(self.heights(layers, x)) / np.maximum(np.linalg.norm(normal, axis=1), np.finfo(float).tiny)
+        normal = blocks_at(layers, x) @ self.solution
+        off = np.abs(height(layers, self.solution, x) + self.offset)
+        return off / np.maximum(np.linalg.norm(normal, axis=1), TINY)
 
 
 def signature(layers: Layers, trail: Trail) -> Signature | None:
     """Solve the equations of a trail; None where they contradict each other, or leave no weight other than 0."""
-    matrix, target = np.concatenate(blocks(layers, trail.on, trail.x.shape[1])), trail.normal.ravel()
+    matrix, target = np.concatenate(blocks(layers, trail.on)), trail.normal.ravel()
     solution, basis = _shortest(matrix, target)
-    fold, slope = np.split(solution, 2)
-    scale = float(np.linalg.norm(fold))
+    width = len(solution) // 2
+    scale = float(np.linalg.norm(solution[:width]))
     if not scale > 0 or np.abs(matrix @ solution - target).max() > AGREES * np.abs(target).max():
         return None
-    value = heights(layers, trail.x)[:, last(layers)]
-    offset = -(np.abs(value) @ fold + value @ slope)
+    offset = -height(layers, solution, trail.x)
     if np.ptp(offset) > AGREES * scale:
         return None
-    free = ((basis**2).sum(axis=0) < 1 - 1e-6)[: len(fold)]
+    free = ((basis**2).sum(axis=0) < 1 - 1e-6)[:width]
     trail = trail._replace(normal=trail.normal / scale)
-    return Signature(fold / scale, slope / scale, float(np.median(offset)) / scale, free, trail)
+    return Signature(solution / scale, float(np.median(offset)) / scale, free, trail)

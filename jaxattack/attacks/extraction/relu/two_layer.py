@@ -27,11 +27,10 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.extraction.asking import require, too_small
-from jaxattack.attacks.extraction.relu.calibration import Limits, find_limits, rounding_unit
-from jaxattack.attacks.extraction.relu.frame import Frame
+from jaxattack.attacks.extraction.relu.frame import Frame, outputs
 from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import Limits, Noise, find_limits, rounding_unit
 from jaxattack.attacks.extraction.relu.piecewise_linear import (
     PiecewiseLinear,
     orientation,
@@ -42,6 +41,7 @@ from jaxattack.attacks.extraction.relu.piecewise_linear import (
 )
 from jaxattack.attacks.extraction.relu.polish import Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
+from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import SearchState, search
 from jaxattack.attacks.extraction.verification import Attack, Theft, allow, verified
 from jaxattack.attacks.search.lockstep import Task, meter, run, run_many, zoom
@@ -101,6 +101,7 @@ class Relu(Attack):
     name = "relu"
     paper = "Jagielski et al. 2020; Carlini et al. 2020"
     levels = NUMBERS
+    every_class = True
     pool = False
 
     def __post_init__(self) -> None:
@@ -227,12 +228,12 @@ def _stages(attack: Relu, frame: Frame, limits: Limits, rng: np.random.Generator
     features, noise = len(frame.centre), Noise.of(frame.access)
     if noise.coarse:
         noise = yield from rounding_unit(features, noise, rng)
-    state, queries = yield from meter(search(features, attack.hidden, attack.quiet, noise, rng))
+    state, queries = yield from meter(search(features, outputs(frame.access), attack.hidden, attack.quiet, noise, rng))
     reason, neurons, met = state.reason(attack.hidden), state.neurons, state.neurons.hits > 0
     if not len(met):
         return (yield from _affine(state, features, noise, reason))
     stopped = state.refusal is not None or state.foreign
-    function = piecewise_linear(neurons if stopped or not met.any() else neurons.take(met), state.regions)
+    function = piecewise_linear(neurons if stopped or not met.any() else take(neurons, met), state.regions)
     network, unsigned = _network(function, noise)
     result = Result(network, len(function.offset), state.lines, reason or unsigned)
     if stopped:

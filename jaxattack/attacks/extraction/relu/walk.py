@@ -18,16 +18,16 @@ of them. It dies where the victim does not bend as it should: the neuron was of 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.cells import Layers, affine, heights, last
-from jaxattack.attacks.extraction.relu.next_crossing import TINY, Step, plan
+from jaxattack.attacks.extraction.relu.cells import Layers, affine_at, heights, last
+from jaxattack.attacks.extraction.relu.next_crossing import Step, plan
+from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import kink_share
-from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, zero_points
+from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, blocks_at, zero_points
 
 Evaluate = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query"]]
 
@@ -46,40 +46,22 @@ class Walk(NamedTuple):
     alive: bool
 
 
-@dataclass
 class Walkers:
-    """Where all walks are: a point and a normal of the zero set, and the cell."""
+    """Where all walks are, an array's first axis: a point and a normal of the zero set, and the cell."""
 
-    x: Float[np.ndarray, "walk feature"]
-    normal: Float[np.ndarray, "walk feature"]
-    on: Bool[np.ndarray, "walk neuron"]
-    met: Bool[np.ndarray, "walk below"]  # the neurons of the last known layer that were crossed
-    tries: Int[np.ndarray, "walk"]  # failures since the last success
-    stall: Int[np.ndarray, "walk"]  # steps since something new was learnt
-    lean: Float[np.ndarray, "walk"]  # how many times longer than delta the window is
-    shrink: Float[np.ndarray, "walk"]  # of the window
-    equations: list[Equations]
-    cells: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]]  # on, normal, x
-
-    @classmethod
-    def start(cls, layers: Layers, x: np.ndarray, normal: np.ndarray) -> Walkers:
-        """At critical points."""
+    def __init__(self, layers: Layers, x: np.ndarray, normal: np.ndarray) -> None:
         walks, here = len(x), last(layers)
         width = here.stop - here.start
-        walkers = cls(
-            x=x.copy(),
-            normal=normal / np.linalg.norm(normal, axis=1, keepdims=True),
-            on=heights(layers, x) > 0,
-            met=np.zeros((walks, width), bool),
-            tries=np.zeros(walks, int),
-            stall=np.zeros(walks, int),
-            lean=np.full(walks, 8.0),
-            shrink=np.ones(walks),
-            equations=[Equations(width) for _ in range(walks)],
-            cells=[[] for _ in range(walks)],
-        )
-        walkers.note(layers, np.arange(walks))
-        return walkers
+        self.x, self.normal = x.copy(), normal / np.linalg.norm(normal, axis=1, keepdims=True)
+        self.on = heights(layers, x) > 0
+        self.met = np.zeros((walks, width), bool)  # the neurons of the last known layer that were crossed
+        # Failures since the last success, steps since something new was learnt.
+        self.tries, self.stall = np.zeros((2, walks), int)
+        # How many times longer than delta the window is, and how much smaller than it might be.
+        self.lean, self.shrink = np.empty((2, walks))
+        self.equations = [Equations(width) for _ in range(walks)]
+        self.cells: list[list[tuple[np.ndarray, ...]]] = [[] for _ in range(walks)]  # on, normal, x
+        self.note(layers, np.arange(walks))
 
     @property
     def going(self) -> Int[np.ndarray, "going"]:
@@ -88,7 +70,7 @@ class Walkers:
 
     def note(self, layers: Layers, walks: Int[np.ndarray, "chosen"]) -> None:
         """Take in what was measured where these walks are."""
-        for block, walk in zip(blocks(layers, self.on[walks], self.x.shape[1]), walks, strict=True):
+        for block, walk in zip(blocks(layers, self.on[walks]), walks, strict=True):
             self.equations[walk].add(block, self.normal[walk])
             self.cells[walk].append((self.on[walk].copy(), self.normal[walk].copy(), self.x[walk].copy()))
         self.tries[walks], self.stall[walks], self.lean[walks], self.shrink[walks] = 0, 0, 8.0, 1.0
@@ -105,7 +87,7 @@ def follow(
 
     The victim is asked twice a step, for all walks together.
     """
-    walkers = Walkers.start(layers, x, normal)
+    walkers = Walkers(layers, x, normal)
     while len(going := walkers.going):
         _put_down(walkers, layers, going[(walkers.stall[going] % ASTRAY == ASTRAY - 1)], rng)
         restless = (walkers.tries + np.minimum(walkers.stall / 8, 6))[going]
@@ -114,10 +96,10 @@ def follow(
         )
         walkers.stall[going] += 1
         walkers.tries[going[~step.possible]] += 1
-        going, step = going[step.possible], step.take(step.possible)
+        going, step = going[step.possible], take(step, step.possible)
         free = _enter_by_equations(walkers, layers, going, step)
         if not free.all():
-            _cross(evaluate, walkers, layers, going[~free], step.take(~free))
+            _cross(evaluate, walkers, layers, going[~free], take(step, ~free))
     trails = [Trail(*(np.array(part) for part in zip(*cells, strict=True))) for cells in walkers.cells]
     alive = (walkers.tries < TRIES).tolist()
     return [Walk(*walk) for walk in zip(trails, walkers.equations, alive, strict=True)]
@@ -126,7 +108,7 @@ def follow(
 def _enter_by_equations(walkers: Walkers, layers: Layers, going: np.ndarray, step: Step) -> Bool[np.ndarray, "going"]:
     """Enter the cells whose normals follow from the equations; asks nothing."""
     mask = np.zeros(len(going), bool)
-    for k, block in enumerate(blocks(layers, step.on, walkers.x.shape[1])):
+    for k, block in enumerate(blocks(layers, step.on)):
         walk, equations = going[k], walkers.equations[going[k]]
         normal = block @ equations.solution
         if walkers.tries[walk] == 0 and equations.determines(block[None])[0] and np.abs(normal).max() > 1e-9:
@@ -202,30 +184,19 @@ def _confirm(
 
 
 def _put_down(walkers: Walkers, layers: Layers, walks: np.ndarray, rng: np.random.Generator) -> None:
-    """Put walks down elsewhere on their zero sets, where the equations hold; asks nothing."""
+    """Put walks down where the equations hold, on the point of some closest to a neuron still missing; asks nothing."""
     for walk in walks:
-        spot = _spot(walkers, layers, walk, rng)
-        if spot is None:
-            continue
-        on = heights(layers, spot[None]) > 0
-        walkers.x[walk], walkers.on[walk] = spot, on[0]
-        walkers.normal[walk] = (blocks(layers, on, len(spot)) @ walkers.equations[walk].solution)[0]
-
-
-def _spot(walkers: Walkers, layers: Layers, walk: int, rng: np.random.Generator) -> np.ndarray | None:
-    """Of some points of a zero set the closest to a neuron still missing."""
-    x = zero_points(layers, walkers.equations[walk], walkers.x[walk], rng)
-    if not len(x):
-        return None
-    maps, here = affine(layers, heights(layers, x) > 0, x.shape[1]), last(layers)
-    apart = np.abs(maps.heights(x)) / np.maximum(np.linalg.norm(maps.gradient, axis=2), TINY)
-    return x[np.where(walkers.met[walk], np.inf, apart[:, here]).min(axis=1).argmin()]
+        x = zero_points(layers, walkers.equations[walk], walkers.x[walk], rng)
+        if len(x):
+            apart = affine_at(layers, x).distances(x)[:, last(layers)]
+            x = x[[np.where(walkers.met[walk], np.inf, apart).min(axis=1).argmin()]]
+            walkers.x[walk], walkers.on[walk] = x[0], heights(layers, x)[0] > 0
+            walkers.normal[walk] = (blocks_at(layers, x) @ walkers.equations[walk].solution)[0]
 
 
 def bends(
     layers: Layers, x: Float[np.ndarray, "point feature"], normal: Float[np.ndarray, "point feature"]
 ) -> Generator[np.ndarray, np.ndarray, float]:
     """The share of these points at which the victim bends along these directions; see `kink_share`."""
-    maps = affine(layers, heights(layers, x) > 0, x.shape[1])
-    apart = np.abs(maps.heights(x)) / np.maximum(np.linalg.norm(maps.gradient, axis=2), TINY)
-    return kink_share(x, normal, np.minimum(0.3 * apart.min(axis=1, initial=1.0), 0.05 * WINDOW))
+    apart = affine_at(layers, x).distances(x).min(axis=1)
+    return kink_share(x, normal, np.minimum(0.3 * apart, 0.05 * WINDOW))

@@ -61,6 +61,6 @@ def true_trail(layers, weight, bias, seed, points=40):
         up = (value(middle) > 0)[:, None]
         low, high = np.where(up, low, middle), np.where(up, middle, high)
     on = heights(layers, high) > 0
-    gradient = affine(layers, on, features).gradient[:, -len(weight) :]
+    gradient = affine(layers, on).gradient[:, -len(weight) :]
     normal = np.einsum("ph,phf->pf", weight * on[:, -len(weight) :], gradient)
     return Trail(on, normal, high)

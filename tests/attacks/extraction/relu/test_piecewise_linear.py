@@ -8,9 +8,8 @@ from attacks.extraction.relu.relu_victims import network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxattack.attacks.extraction.relu.calibration import Limits
 from jaxattack.attacks.extraction.relu.network import align, logits
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import Limits, Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import (
     PiecewiseLinear,
     orientation,

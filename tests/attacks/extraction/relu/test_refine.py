@@ -7,9 +7,8 @@ import pytest
 from attacks.extraction.relu.relu_victims import network
 from attacks.extraction.relu.test_piecewise_linear import unsigned
 
-from jaxattack.attacks.extraction.relu.calibration import Limits
 from jaxattack.attacks.extraction.relu.network import logits
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import Limits, Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear
 from jaxattack.attacks.extraction.relu.refine import astride, longest_steps, points, refine
 from jaxattack.attacks.search.lockstep import Task, run

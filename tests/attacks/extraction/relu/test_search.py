@@ -7,6 +7,7 @@ from attacks.extraction.relu.peeled_networks import hidden_layers, network
 from jaxattack.attacks.extraction.relu.cells import affine, heights
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import kink_share, search
 from jaxattack.attacks.search.lockstep import Task, run
 
@@ -14,9 +15,9 @@ from jaxattack.attacks.search.lockstep import Task, run
 @pytest.mark.parametrize("sizes", [(6, 5, 1), (6, 5, 4, 1), (6, 5, 4, 3, 2)])
 def test_neurons_met_on_two_lines_are_the_first_layer_up_to_scale(sizes):
     net = network(sizes, 0)
-    task = search(6, 5, 1, Noise(), np.random.default_rng(3), above=sum(sizes[2:-1]))
+    task = search(6, sizes[-1], 5, 1, Noise(), np.random.default_rng(3), above=sum(sizes[2:-1]))
     state = run(Task(task, lambda x: logits(net, x)))
-    met = state.neurons.take(state.neurons.hits > 0)
+    met = take(state.neurons, state.neurons.hits > 0)
     mine = np.column_stack([met.normal, met.offset])
     true = np.column_stack([net.weights[0], net.biases[0]]) / np.linalg.norm(net.weights[0], axis=1, keepdims=True)
     apart = np.minimum(np.abs(mine[:, None] - true).max(axis=2), np.abs(mine[:, None] + true).max(axis=2))
@@ -27,13 +28,13 @@ def test_neurons_met_on_two_lines_are_the_first_layer_up_to_scale(sizes):
 
 def test_what_is_met_once_is_a_critical_point_of_a_deeper_layer():
     net = network((6, 5, 4, 1), 0)
-    state = run(Task(search(6, 5, 1, Noise(), np.random.default_rng(3), above=4), lambda x: logits(net, x)))
-    rest = state.neurons.take(state.neurons.hits == 0)
+    state = run(Task(search(6, 1, 5, 1, Noise(), np.random.default_rng(3), above=4), lambda x: logits(net, x)))
+    rest = take(state.neurons, state.neurons.hits == 0)
     layers = hidden_layers(net, 2)
     value = heights(layers, rest.x)
     assert len(value) >= 4
     assert np.abs(value[:, 5:]).min(axis=1).max() < 1e-9 * (1 + np.linalg.norm(rest.x, axis=1)).max()
-    normal = affine(layers, value > 0, 6).gradient[np.arange(len(value)), 5 + np.abs(value[:, 5:]).argmin(axis=1)]
+    normal = affine(layers, value > 0).gradient[np.arange(len(value)), 5 + np.abs(value[:, 5:]).argmin(axis=1)]
     cosine = np.abs((normal * rest.normal).sum(axis=1)) / np.linalg.norm(normal, axis=1)
     np.testing.assert_allclose(cosine, 1, atol=1e-9)
 

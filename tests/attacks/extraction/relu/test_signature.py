@@ -1,12 +1,18 @@
 """What a zero set tells of a neuron before the signs below are known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from attacks.extraction.relu.peeled_networks import hidden_layers, network, true_trail
 
 from jaxattack.attacks.extraction.relu.cells import flip, heights
 from jaxattack.attacks.extraction.relu.sign import flip_trail
-from jaxattack.attacks.extraction.relu.signature import Equations, blocks, signature, zero_points
+from jaxattack.attacks.extraction.relu.signature import Equations, blocks, height, signature, zero_points
+
+
+def pre_activation(layers, one, x):
+    return height(layers, one.solution, x) + one.offset
 
 
 @pytest.mark.parametrize("sizes", [(8, 5, 3, 1), (4, 7, 3, 1)])
@@ -20,7 +26,7 @@ def test_a_signature_is_the_neuron_up_to_scale_whatever_the_signs_below(sizes):
     assert one is not None
     x = np.random.default_rng(2).normal(size=(200, sizes[0]))
     true = np.maximum(heights(layers, x), 0) @ weight + bias
-    mine = one.heights((flip(layers[0], sign),), x)
+    mine = pre_activation((flip(layers[0], sign),), one, x)
     scale = true @ mine / (mine @ mine)
     np.testing.assert_allclose(scale * mine, true, atol=1e-9)
     # relu(s z) = (|z| + s z) / 2, so that the fold is half the weight.
@@ -34,8 +40,9 @@ def test_distance_is_the_pre_activation_over_the_length_of_its_gradient():
     assert one is not None
     x = np.random.default_rng(5).normal(size=(20, 5))
     step = 1e-6 * np.eye(5)
-    slope = np.stack([(one.heights(layers, x + s) - one.heights(layers, x - s)) / 2e-6 for s in step], axis=1)
-    expected = np.abs(one.heights(layers, x)) / np.linalg.norm(slope, axis=1)
+    value = partial(pre_activation, layers, one)
+    slope = np.stack([(value(x + s) - value(x - s)) / 2e-6 for s in step], axis=1)
+    expected = np.abs(value(x)) / np.linalg.norm(slope, axis=1)
     np.testing.assert_allclose(one.distance(layers, x), expected, rtol=1e-6)
 
 
@@ -43,7 +50,7 @@ def test_compressed_equations_have_the_solution_of_all_of_them():
     net = network((6, 4, 3, 1), 6)
     layers = hidden_layers(net, 1)
     trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 7)
-    all_ = blocks(layers, trail.on, 6)
+    all_ = blocks(layers, trail.on)
     equations = Equations(4)
     for block, normal in zip(all_, trail.normal, strict=True):
         equations.add(block, normal)
@@ -57,11 +64,11 @@ def test_one_cell_does_not_determine_its_neighbours():
     layers = hidden_layers(net, 1)
     trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 9)
     equations = Equations(4)
-    equations.add(blocks(layers, trail.on[:1], 6)[0], trail.normal[0])
+    equations.add(blocks(layers, trail.on[:1])[0], trail.normal[0])
     other = trail.on[:1].copy()
     other[0, 0] ^= True
-    assert equations.determines(blocks(layers, trail.on[:1], 6)).all()
-    assert not equations.determines(blocks(layers, other, 6)).any()
+    assert equations.determines(blocks(layers, trail.on[:1])).all()
+    assert not equations.determines(blocks(layers, other)).any()
 
 
 def test_zero_points_lie_on_the_zero_set():
@@ -70,7 +77,7 @@ def test_zero_points_lie_on_the_zero_set():
     weight, bias = net.weights[1][0], net.biases[1][0]
     trail = true_trail(layers, weight, bias, 11)
     equations = Equations(4)
-    for block, normal in zip(blocks(layers, trail.on, 6), trail.normal, strict=True):
+    for block, normal in zip(blocks(layers, trail.on), trail.normal, strict=True):
         equations.add(block, normal)
     x = zero_points(layers, equations, trail.x[0], np.random.default_rng(12))
     assert len(x) > 20
