@@ -21,9 +21,6 @@ Seconds are CPU-seconds of this process after compiling; PSNR is of the best res
 over images. Without ``--data`` (x: uint8 [record, 32, 32, 3]) images are cut out of the photographs of scikit-learn.
 """
 
-# pyright: reportMissingImports=false
-# The PyTorch rows are measured where torch is installed.
-
 from __future__ import annotations
 
 import argparse
@@ -34,173 +31,23 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
+from gradient_inversion_loops import jit_loop, one_scanned, tensors, torch_loop, torch_network
+from gradient_inversion_problem import RATE, TV, environment, pictures, psnr, spread, victim, write
 from rich.console import Console
 from rich.table import Table
-from sklearn.datasets import load_sample_images
 
-import jaxattack as ja
 from jaxattack.attacks.inversion.gradient import InvertingGradients, Update, gradient_of
-from jaxattack.audit.environment import device
-from jaxattack.types import Model, WhiteBox
+from jaxattack.types import WhiteBox
 
-SHAPE, CLASSES, TV, RATE = (32, 32, 3), 10, 1e-3, 0.1
 PEERS_TV = 1e-6
 
 NORMALISATIONS = {"-2 to 2": (0.5, 0.25), "0 to 1": (0.0, 1.0)}
 """Of pictures before breaching sees them: mean and deviation, by where they then lie."""
-
-
-def victim(name: str) -> WhiteBox:
-    """An untrained network that takes pictures from 0 to 1."""
-    model = (
-        ja.models.build("lenet:12", SHAPE, CLASSES)
-        if name == "lenet"
-        else ja.models.build("mlp:128", SHAPE, CLASSES, activation="tanh")
-    )
-    variables = model.init(jax.random.key(0))
-    return WhiteBox(model=model, variables=variables, inputs=ja.Inputs.box(0, 1, SHAPE), classes=CLASSES)
-
-
-def pictures(data: Path | None, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Float pictures from 0 to 1, and labels."""
-    if data:
-        with np.load(data) as file:
-            return file["x"][:count].astype(np.float32) / 255, file["y"][:count].astype(int)
-    rng = np.random.default_rng(0)
-    photographs = [image[::4, ::4] for image in load_sample_images().images]
-    corners = [(rng.integers(image.shape[0] - 32), rng.integers(image.shape[1] - 32)) for image in photographs * count]
-    cut = [image[i : i + 32, j : j + 32] for image, (i, j) in zip(photographs * count, corners, strict=True)][:count]
-    return np.stack(cut).astype(np.float32) / 255, rng.integers(CLASSES, size=count)
-
-
-def psnr(found: np.ndarray, truth: np.ndarray) -> float:
-    """Decibels, the mean over pictures that run from 0 to 1."""
-    return float(np.mean(-10 * np.log10(((found - truth) ** 2).reshape(len(truth), -1).mean(axis=1))))
-
-
-def torch_network(name: str, params: Any) -> Any:
-    """The same network, with the same weights, in PyTorch."""
-    import torch
-    from torch import nn
-
-    if name == "lenet":
-        from gradient_inversion_peer import lenet
-
-        return lenet(tensors(params))
-    net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 128), nn.Tanh(), nn.Linear(128, CLASSES))
-    # Channels come first in PyTorch's pictures.
-    first = np.asarray(params["layers"][0]["kernel"]).reshape(32, 32, 3, 128).transpose(3, 2, 0, 1).reshape(128, -1)
-    weights = [first, np.asarray(params["layers"][1]["kernel"]).T]
-    flat = [each for i, kernel in enumerate(weights) for each in (kernel, params["layers"][i]["bias"])]
-    for parameter, value in zip(net.parameters(), flat, strict=True):
-        parameter.data = torch.from_numpy(np.array(value))
-    return net
-
-
-def tensors(params: Any) -> list[np.ndarray]:
-    """Weights and biases of the LeNet in PyTorch's order and shapes."""
-    head = np.asarray(params["head"]["kernel"]).reshape(8, 8, 12, CLASSES).transpose(3, 2, 0, 1)
-    weights = [np.asarray(params["convs"][i]["kernel"]).transpose(3, 2, 0, 1) for i in range(3)]
-    biases = [np.asarray(layer["bias"]) for layer in (*(params["convs"][i] for i in range(3)), params["head"])]
-    return [each for pair in zip([*weights, head.reshape(CLASSES, -1)], biases, strict=True) for each in pair]
-
-
-def torch_loop(net: Any, x: np.ndarray, y: np.ndarray, steps: int, restarts: int) -> np.ndarray:
-    """Inverting Gradients as a loop."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    torch.manual_seed(0)
-    parameters, found = list(net.parameters()), []
-    for image, label in zip(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), strict=True):
-        sent = torch.autograd.grad(cross_entropy(net(image[None]), label[None]), parameters)
-        best, kept = float("inf"), image
-        for _ in range(restarts):
-            z = torch.randn(1, 3, 32, 32).clamp_(-2, 2).requires_grad_()
-            optimizer = torch.optim.Adam([z], lr=RATE)
-            drops = [int(steps * share) for share in (3 / 8, 5 / 8, 7 / 8)]
-            schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops, 0.1)
-            for _ in range(steps):
-                made = torch.autograd.grad(cross_entropy(net(0.5 + z / 4), label[None]), parameters, create_graph=True)
-                dot = sum((a * b).sum() for a, b in zip(made, sent, strict=True))
-                sizes = sum((a * a).sum() for a in made) * sum((b * b).sum() for b in sent)
-                rough = (z[..., 1:, :] - z[..., :-1, :]).abs().mean() + (z[..., 1:] - z[..., :-1]).abs().mean()
-                value = 1 - dot / sizes**0.5 + TV * rough
-                (z.grad,) = torch.autograd.grad(value, [z])
-                if value.item() < best:
-                    best, kept = value.item(), (0.5 + z / 4).detach()[0].clone()
-                z.grad.sign_()
-                optimizer.step()
-                schedule.step()
-                with torch.no_grad():
-                    z.clamp_(-2, 2)
-        found.append(kept.permute(1, 2, 0).numpy())
-    return np.stack(found)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _step(model: Model, steps: int, variables: Any, sent: Any, target: Any, z: Any, moved: Any) -> Any:
-    def cost(z):
-        def loss(params):
-            return -jnp.sum(target * jax.nn.log_softmax(model.apply(variables._replace(params=params), 0.5 + z / 4)))
-
-        made = jax.grad(loss)(variables.params)
-        dot, own, theirs = (
-            sum(jnp.vdot(u, v) for u, v in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-            for a, b in ((made, sent), (made, made), (sent, sent))
-        )
-        rough = jnp.abs(jnp.diff(z, axis=1)).mean() + jnp.abs(jnp.diff(z, axis=2)).mean()
-        return 1 - dot / jnp.sqrt(own * theirs) + TV * rough
-
-    value, gradient = jax.value_and_grad(cost)(z)
-    change, moved = _adam(steps).update(jnp.sign(gradient), moved)
-    return jnp.clip(z + change, -2, 2), moved, value
-
-
-def _adam(steps: int) -> optax.GradientTransformation:
-    drops = {int(steps * share): 0.1 for share in (3 / 8, 5 / 8, 7 / 8)}
-    return optax.adam(optax.piecewise_constant_schedule(RATE, drops))
-
-
-def jit_loop(box: WhiteBox, update: Update, y: np.ndarray, steps: int, restarts: int) -> np.ndarray:
-    """The loop in JAX, a compiled step at a time."""
-    found = []
-    for user, label in enumerate(y):
-        sent = jax.tree.map(lambda leaf, user=user: jnp.asarray(leaf[user]), update.sent)
-        best, kept = np.inf, np.zeros(SHAPE, np.float32)
-        for restart in range(restarts):
-            z = jnp.clip(jax.random.normal(jax.random.key(user * restarts + restart), (1, *SHAPE)), -2, 2)
-            moved = _adam(steps).init(z)
-            for _ in range(steps):
-                before = z
-                z, moved, value = _step(
-                    box.model, steps, box.variables, sent, jax.nn.one_hot(jnp.array([label]), CLASSES), z, moved
-                )
-                if float(value) < best:
-                    best, kept = float(value), np.asarray(0.5 + before[0] / 4)
-        found.append(kept)
-    return np.stack(found)
-
-
-def one_scanned(box: WhiteBox, update: Update, attack: InvertingGradients) -> np.ndarray:
-    """One image and one restart at a time, through the package."""
-    found, single = [], replace(attack, restarts=1)
-    for user in range(update.users):
-        sent = jax.tree.map(lambda leaf, user=user: leaf[user : user + 1], update.sent)
-        alone = Update(
-            sent=sent, terms=update.terms, label=None if update.label is None else update.label[user : user + 1]
-        )
-        tries = [single(box, alone, seed=seed) for seed in range(attack.restarts)]
-        found.append(max(tries, key=lambda each: float(each.score[0, 0])).x[0])
-    return np.stack(found)
 
 
 def timed(
@@ -291,9 +138,9 @@ def peers(python: str, x: np.ndarray, y: np.ndarray, steps: int, repeats: int) -
             {
                 "pictures": name,
                 "tv": peer["tv"],
-                "package": {**_spread(each), "cpu_seconds": own["cpu_seconds"]["median"]},
-                "breaching": {**_spread(np.array(peer["psnr"])), "cpu_seconds": peer["cpu_seconds"]},
-                "gain": _spread(gain),
+                "package": {**spread(each), "cpu_seconds": own["cpu_seconds"]["median"]},
+                "breaching": {**spread(np.array(peer["psnr"])), "cpu_seconds": peer["cpu_seconds"]},
+                "gain": spread(gain),
                 "speedup": peer["cpu_seconds"] / own["cpu_seconds"]["median"],
             }
         )
@@ -308,12 +155,6 @@ def peers(python: str, x: np.ndarray, y: np.ndarray, steps: int, repeats: int) -
 
 def _reconstruct(attack: InvertingGradients, box: WhiteBox, update: Update) -> np.ndarray:
     return attack(box, update).x
-
-
-def _spread(values: np.ndarray) -> dict[str, Any]:
-    """Decibels: each, their mean, and the standard error of the mean."""
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return {"psnr": values.round(2).tolist(), "mean": float(values.mean()), "error": error}
 
 
 def show_peers(found: dict[str, Any]) -> None:
@@ -337,17 +178,6 @@ def show_peers(found: dict[str, Any]) -> None:
     Console(width=max(Console().width, 120)).print(table)
 
 
-def environment() -> dict[str, Any]:
-    """The device and the versions."""
-    found: dict[str, Any] = {"device": device()}
-    for package in ("jax", "flax", "optax", "numpy", "torch"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return found
-
-
 def show(rows: list[dict[str, Any]], where: dict[str, Any], size: str) -> None:
     """Print the table."""
     table = Table(title=f"{size}; " + ", ".join(f"{key} {value}" for key, value in where.items()))
@@ -364,13 +194,6 @@ def show(rows: list[dict[str, Any]], where: dict[str, Any], size: str) -> None:
             f"{row['psnr']:.1f}",
         )
     Console(width=max(Console().width, 120)).print(table)
-
-
-def write(out: Path | None, figures: dict[str, Any]) -> None:
-    """Put figures into the file, which keeps those of the other command."""
-    if out:
-        before = json.loads(out.read_text()) if out.exists() else {}
-        out.write_text(json.dumps({**before, **figures}, indent=1) + "\n")
 
 
 def main() -> None:
