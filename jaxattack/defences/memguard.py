@@ -37,6 +37,7 @@ from jaxtyping import Float, PRNGKeyArray
 from jaxattack.defences import by_record, network
 from jaxattack.defences.reserve import reserve_weight
 from jaxattack.defences.scores import require_confidences
+from jaxattack.descent import descend
 from jaxattack.types import Access, Answer, Endpoint, InputError, above_zero, at_least, check_reserve, config
 
 WIDTHS = (256, 128, 64, 1)
@@ -135,17 +136,14 @@ def learn(
     def draw(key, order, count):
         return confidences[order[jax.random.randint(key, (BATCH // 2,), 0, count)]]
 
-    def step(number, layers):
+    def loss(layers, number):
         keys = jax.random.split(jax.random.fold_in(draw_key, number))
         rows = jnp.concatenate([draw(key, *side) for key, side in zip(keys, sides, strict=True)])
-
-        def loss(layers):
-            return optax.sigmoid_binary_cross_entropy(verdict(layers, rows), target).mean()
-
-        return jax.tree.map(lambda now, slope: now - learning_rate * slope, layers, jax.grad(loss)(layers))
+        return optax.sigmoid_binary_cross_entropy(verdict(layers, rows), target).mean()
 
     steps = passes * -(-(sides[0][1] + sides[1][1]) // BATCH)
-    return jax.lax.fori_loop(0, steps, step, network.start(start_key, (confidences.shape[1], *WIDTHS)))
+    layers = network.start(start_key, (confidences.shape[1], *WIDTHS))
+    return descend(loss, optax.sgd(learning_rate), layers, steps).point
 
 
 def verdict(layers: Any, confidences: Sorted) -> Float[jax.Array, "query"]:
