@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import psutil
-
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
@@ -70,6 +68,8 @@ def within_memory(values: int, **fields: int | str) -> None:
     Raises:
         InputError: it names the fields, what they need and what is free.
     """
+    import psutil  # here alone: without it a mistaken option is told sooner
+
     need, free = 16 * values, psutil.virtual_memory().available
     if need > free:
         names = " and ".join(f"{name} is {_shown(value)}" for name, value in fields.items())

@@ -11,16 +11,17 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from cyclopts import App, ArgumentCollection, Parameter
 from rich.console import Console
 
 from jaxattack.cli.options import require_whole_numbers, require_words
+from jaxattack.cli.signature import stand_in
 from jaxattack.cli.status import BAD_INPUT, INTERRUPTED, end, status_help
 from jaxattack.cli.summary import summary
 from jaxattack.error import InputError, InputWarning
-from jaxattack.release import release
 
 COMMANDS = {
     "membership": "jaxattack.cli.membership:membership",
@@ -43,11 +44,14 @@ COMMANDS = {
     "data": "jaxattack.cli.data:data",
     "attacks": "jaxattack.cli.attacks:attacks",
 }
-"""Where each command is: its module, which imports JAX, is imported when the command runs."""
+"""Where each command is: its module, which imports JAX, is imported when its options are right and it runs."""
 
 
 COMPILING = COMMANDS.keys() - {"data", "attacks", "runs"}
 """The commands whose programs are worth keeping."""
+
+ON_DEVICES = ("membership", "matrix", "epsilon", "own", "poison", "architecture")
+"""The commands that train many models, each on a device."""
 
 HELP = frozenset({"--help", "-h"})
 
@@ -65,17 +69,7 @@ def application(*, listing: bool = False) -> App:
         listing: the commands as a list to read, each with its line, where the words name none to run: nothing is imported for
             it, neither for a help nor for a guess at what a mistyped command was meant to be.
     """
-    app = App(
-        name="jaxattack",
-        version=release("jaxattack"),
-        help=f"Measure how much a trained model gives away. Start with: jaxattack membership\n\nEvery command takes `{DEBUG}`, and "
-        f"then shows the code, yours too, that led to the sentence with which it ends.\n\n{status_help()}",
-        result_action="return_value",
-        help_format="markdown",
-        default_parameter=Parameter(negative=""),
-        config=(require_words, require_whole_numbers, configure),
-        suppress_keyboard_interrupt=False,  # `main` ends it
-    )
+    app = _application(require_words, require_whole_numbers, configure)
     for name, place in COMMANDS.items():
         app.command(App(name=name, help=summary(place)) if listing else place, name=name)
     app.register_install_completion_command(
@@ -83,6 +77,52 @@ def application(*, listing: bool = False) -> App:
         help="Let the TAB key complete commands and options in bash, zsh or fish: writes a script for yours.",
     )
     return app
+
+
+def check_options(words: Sequence[str]) -> None:
+    """End with a sentence where a command's options are mistaken, before the command is imported.
+
+    Options are not checked where a file may have what is missing among them: the command reads it.
+
+    Args:
+        words: of the command line, the command first.
+
+    Raises:
+        InputError: an option's word is none that it takes.
+    """
+    if words and words[0] in COMMANDS and HELP.isdisjoint(words) and not any(map(_is_configuration, words)):
+        app = _application(require_words, require_whole_numbers)
+        app.command(stand_in(COMMANDS[words[0]]), name=words[0])
+        app.parse_args(words)
+
+
+def _is_configuration(word: str) -> bool:
+    return word.partition("=")[0] == "--config"
+
+
+def _application(*checks: Callable[..., None]) -> App:
+    """A command line without commands.
+
+    Args:
+        checks: of what was typed.
+    """
+    return App(
+        name="jaxattack",
+        version=_version,
+        help=f"Measure how much a trained model gives away. Start with: jaxattack membership\n\nEvery command takes `{DEBUG}`, and "
+        f"then shows the code, yours too, that led to the sentence with which it ends.\n\n{status_help()}",
+        result_action="return_value",
+        help_format="markdown",
+        default_parameter=Parameter(negative=""),
+        config=checks,
+        suppress_keyboard_interrupt=False,  # `main` ends it
+    )
+
+
+def _version() -> str:
+    from jaxattack.release import release  # here alone: without it a mistaken option is told sooner
+
+    return release("jaxattack")
 
 
 def configure(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:  # noqa: ARG001 (as cyclopts calls it)
@@ -125,25 +165,30 @@ def _end_with(sentence: str, error: Exception, *, debug: bool) -> NoReturn:
     end(BAD_INPUT, shown_sentence(sentence, sys.argv[1:]))
 
 
+def _set_up_jax(command: str) -> None:
+    """Let JAX have the devices and the kept programs that a command computes with, before anything asks for them."""
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and command in ON_DEVICES:
+        # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
+        import jax
+
+        jax.config.update("jax_num_cpu_devices", cores())
+    if command in COMPILING and HELP.isdisjoint(sys.argv):
+        from jaxattack.cli.programs import keep_programs
+
+        keep_programs()
+
+
 def main() -> None:
     """Run the command line and exit, as `jaxattack.cli.status.STATUSES` says."""
     debug = DEBUG in sys.argv
     sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     for number in (signal.SIGINT, signal.SIGALRM):
         signal.signal(number, interrupted)
-    devices = ("membership", "matrix", "epsilon", "own", "poison", "architecture")
-    if "JAX_NUM_CPU_DEVICES" not in os.environ and "".join(sys.argv[1:2]) in devices:
-        # One virtual device a core: XLA spreads one small model's operations over cores badly, models over devices well.
-        import jax
-
-        jax.config.update("jax_num_cpu_devices", cores())
-    if sys.argv[1:2] and sys.argv[1] in COMPILING and HELP.isdisjoint(sys.argv):
-        from jaxattack.cli.programs import keep_programs
-
-        keep_programs()
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show_warning
     try:
+        check_options(sys.argv[1:])
+        _set_up_jax("".join(sys.argv[1:2]))
         application(listing={*COMMANDS, COMPLETION}.isdisjoint(sys.argv[1:]))()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except InputError as error:

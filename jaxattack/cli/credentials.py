@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jaxattack.oracle.remote.address import MASK, mask, mask_url, read_address
-from jaxattack.types import InputError
+from jaxattack.error import InputError
 
 VARIABLE = "JAXATTACK_KEY"
 LONGEST = 4096
@@ -80,6 +79,8 @@ def _read_file(path: Path) -> str:
 
 def shown_command(arguments: Sequence[str]) -> str:
     """A command as it may be shown: what was typed, without its secrets."""
+    from jaxattack.oracle.remote.address import MASK, mask, mask_url
+
     secrets = known_secrets(arguments)
     words = [mask_url(word) for word in arguments]
     words = [MASK if before == "--key" else word for before, word in zip(("", *words), words, strict=False)]
@@ -89,15 +90,22 @@ def shown_command(arguments: Sequence[str]) -> str:
 
 def shown_sentence(text: str, arguments: Sequence[str]) -> str:
     """A sentence about a command, without its secrets; also those in what was meant as a URL."""
+    secrets = known_secrets(arguments)
+    if not secrets and not any("://" in word for word in arguments):
+        return text  # as most are, and what masks them imports JAX
+    from jaxattack.oracle.remote.address import mask, mask_url
+
     for word in arguments:
         text = text.replace(word, mask_url(word)) if "://" in word else text
-    return mask(text, known_secrets(arguments))
+    return mask(text, secrets)
 
 
 def holds_secret(text: str) -> bool:
     """Whether a text is a URL with credentials in it."""
     if "://" not in text:
         return False
+    from jaxattack.oracle.remote.address import MASK, mask_url, read_address
+
     with contextlib.suppress(InputError):
         return bool(read_address(text).secrets)
     return MASK in mask_url(text)
@@ -109,6 +117,8 @@ def known_secrets(arguments: Sequence[str], environment: Mapping[str, str] = os.
     typed += [word.removeprefix("--key=") for word in arguments if word.startswith("--key=")]
     for word in arguments:
         if "://" in word:
+            from jaxattack.oracle.remote.address import read_address
+
             with contextlib.suppress(InputError):
                 typed += read_address(word).secrets
     return tuple(filter(None, (*typed, environment.get(VARIABLE, ""))))
@@ -116,6 +126,8 @@ def known_secrets(arguments: Sequence[str], environment: Mapping[str, str] = os.
 
 def without_secrets(value: Any, secrets: Iterable[str]) -> Any:
     """Plain values with each secret masked, wherever in a text it is."""
+    from jaxattack.oracle.remote.address import mask
+
     if isinstance(value, str):
         return mask(value, secrets)
     if isinstance(value, Mapping):
