@@ -229,27 +229,39 @@ def _realised(
         others: the non-members' scores of all targets, ascending.
         fprs: nominal rates.
     """
-    before = _before_each(curves, others)
+    sizes, row = np.unique(curves.negatives, return_inverse=True)
+    spare = np.array([[allowed(fpr, len(others) - size) for size in sizes.tolist()] for fpr in fprs])[:, row]
+    thresholds = others[len(others) - 1 - (spare + _own_before(curves, others, spare))]
     rates = []
-    for fpr in fprs:
-        sizes, row = np.unique(curves.negatives, return_inverse=True)
-        spare = np.array([allowed(fpr, len(others) - size) for size in sizes.tolist()])[row]
-        # So many of a target's own scores stand before the others' number `spare` in descending order.
-        own = np.count_nonzero(before <= spare[:, None], axis=1)
-        above = curves.score > others[len(others) - 1 - (spare + own), None]
+    for threshold in thresholds:
+        above = curves.score > threshold[:, None]
         members = np.count_nonzero(above & curves.member, axis=1)
         rates.append(((np.count_nonzero(above, axis=1) - members) / curves.negatives, members / curves.positives))
     return rates
 
 
-def _before_each(curves: TargetCurves, others: Float[np.ndarray, "other"]) -> Int[np.ndarray, "target score"]:
-    """How many of the other targets' non-members have a larger score than each non-member; past the end for members."""
-    out = np.full(curves.score.shape, 2 * len(others))
-    for row, score, member, point, fp in zip(out, curves.score, curves.member, curves.point, curves.fp, strict=True):
-        ends = np.append(0, fp[point])
-        own = np.repeat(ends[:-1], np.diff(np.flatnonzero(point), prepend=-1))[~member]  # its own above each
-        row[~member] = len(others) - np.searchsorted(others, score[~member], side="right") - own
-    return out
+def _own_before(
+    curves: TargetCurves, others: Float[np.ndarray, "other"], spare: Int[np.ndarray, "fpr target"]
+) -> Int[np.ndarray, "fpr target"]:
+    """How many of a target's own non-members stand before the other targets' number `spare` in descending order.
+
+    The others that are larger than an own score are more the lower it stands: a binary search over its own finds the last that
+    has few enough above it.
+    """
+    own = curves.score[~curves.member]
+    start = np.cumsum(curves.negatives, dtype=np.int64) - curves.negatives
+    first = np.ones(len(own), bool)  # of equal scores of a target
+    np.not_equal(own[1:], own[:-1], out=first[1:])
+    first[start] = True
+    larger = np.maximum.accumulate(np.where(first, np.arange(len(own)), 0)) - np.repeat(start, curves.negatives)
+    low, high = np.zeros(spare.shape, np.int64), np.broadcast_to(curves.negatives, spare.shape).astype(np.int64)
+    while (low < high).any():
+        middle = (low + high) // 2
+        at = start + np.minimum(middle, curves.negatives - 1)
+        before = len(others) - np.searchsorted(others, own[at], side="right") - larger[at]
+        few = (before <= spare) & (low < high)
+        low, high = np.where(few, middle + 1, low), np.where(few, high, middle)
+    return low
 
 
 def _transfers(each: EachTarget, fprs: Sequence[float]) -> tuple[Transfer, ...]:
