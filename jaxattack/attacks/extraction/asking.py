@@ -46,6 +46,19 @@ def log_probability(answer: Answer) -> Float[np.ndarray, "query cls"]:
         return np.log(np.asarray(answer.probability, np.float64))
 
 
+def fill_withheld(probability: Float[np.ndarray, "query cls"]) -> Float[np.ndarray, "query cls"]:
+    """Confidences of which those withheld (NaN) share equally what the others leave."""
+    withheld = np.isnan(probability)
+    rest = (1 - np.nansum(probability, axis=1)).clip(min=0) / np.maximum(withheld.sum(axis=1), 1)
+    return np.where(withheld, rest[:, None], probability)
+
+
+def widths(inputs: Inputs, share: float) -> Float[np.ndarray, "feature"]:
+    """A share of each feature's range, and no less than float64 resolves there."""
+    low, high = inputs.low.ravel(), inputs.high.ravel()
+    return np.maximum(share * (high - low), 4 * np.spacing(np.maximum(np.abs(low), np.abs(high))))
+
+
 def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "record *feature"] | None) -> None:
     """Refuse what cannot work before anything is asked.
 

@@ -20,9 +20,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 
-from jaxattack.attacks.extraction.trees.region import Cut, Region, category_cuts
+from jaxattack.attacks.extraction.trees.region import Cut, Region, along, category_cuts
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Search, together
 from jaxattack.types import InputError
@@ -45,14 +45,11 @@ _SECTIONS = 8
 _SINGLE = 2.0**-23
 """How far, relatively, a service that rounds its inputs to float32 may move a threshold."""
 
+Ask = Callable[[np.ndarray], Search[np.ndarray]]
+"""The search ``identity = yield from ask(rows)``."""
+
 Points = Callable[[float, float], tuple[np.ndarray, float]]
 """Points inside an interval, none where it is narrow, and the step of the number tried, or 0."""
-
-
-def counts(fewer: float, more: float) -> tuple[np.ndarray, float]:
-    """`Points` between whole numbers: the middle, rounded down."""
-    middle = (fewer + more) // 2
-    return np.array([middle] if middle > fewer else []), 0.0
 
 
 class NoTree(InputError):
@@ -60,7 +57,7 @@ class NoTree(InputError):
 
 
 def changes(
-    ask: Callable[[np.ndarray], Search[np.ndarray]],
+    ask: Ask,
     row_at: Callable[[np.ndarray], np.ndarray],
     interval: Iterable[float],
     answers: Iterable[Any],
@@ -105,9 +102,7 @@ class CutSearch:
     def __init__(
         self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator, usage: Callable[[], float]
     ) -> None:
-        self.rng = rng
-        self._usage = usage
-        self._tolerance = tolerance
+        self.rng, self._usage, self._tolerance = rng, usage, tolerance
         self._misses: Counter[tuple[int, float]] = Counter()
         self._brackets: dict[int, list[tuple[float, float]]] = defaultdict(list)
 
@@ -129,28 +124,41 @@ class CutSearch:
             rows[:, feature] = edges[cell] + share * (edges[cell + 1] - edges[cell])
         return rows
 
-    def walk(
-        self, region: Region, transcript: Transcript, present: Bool[np.ndarray, "feature"]
-    ) -> Search[tuple[Cut, ...]]:
-        """Every cut along the features at which the answer changes on a walk from a corner to the opposite one."""
-        start, end = np.where(present, region.corners(self.rng), np.nan)
-        first, last = yield from transcript.ask(np.stack([start, end]))
-        if first == last:
-            other = transcript.take(transcript.identity != first)
-            farthest = ((other.rows != start) & present).sum(axis=1).argmax()
-            end, last = other.rows[farthest], other.identity[farthest]
-        order = self.rng.permutation(np.flatnonzero(present & (start != end)))
+    def path(
+        self,
+        ask: Ask,
+        start: Float[np.ndarray, "feature"],
+        end: Float[np.ndarray, "feature"],
+        features: Int[np.ndarray, "change"],
+        answers: Iterable[Any],
+    ) -> Search[list[tuple[np.ndarray, int]]]:
+        """The features that change the answer from one row to another, taken over one at a time, and the row before each."""
+        order = self.rng.permutation(features)
         rank = np.full(len(start), len(order))
         rank[order] = np.arange(len(order))
 
         def row_at(counts: np.ndarray) -> np.ndarray:
             return np.where(rank < counts[:, None], end, start)
 
-        steps = yield from changes(transcript.ask, row_at, (0, len(order)), (first, last), counts)
-        lines = [
-            self.line(transcript, row_at(np.array([step]))[0], feature, np.sort([start[feature], end[feature]]), region)
-            for step, feature in ((int(step), int(order[int(step)])) for step, _ in steps)
-        ]
+        def middle(fewer: float, more: float) -> tuple[np.ndarray, float]:
+            half = (fewer + more) // 2
+            return np.array([half] if half > fewer else []), 0.0
+
+        steps = yield from changes(ask, row_at, (0, len(order)), answers, middle)
+        return [(row_at(np.array([step]))[0], int(order[int(step)])) for step, _ in steps]
+
+    def walk(self, transcript: Transcript) -> Search[tuple[Cut, ...]]:
+        """Every cut along the features at which the answer changes on a walk from a corner to the opposite one."""
+        start, end = transcript.corners(self.rng)
+        first, last = yield from transcript.ask(np.stack([start, end]))
+        if first == last:
+            other = transcript.take(transcript.identity != first)
+            farthest = ((other.rows != start) & transcript.present).sum(axis=1).argmax()
+            end, last = other.rows[farthest], other.identity[farthest]
+        features = np.flatnonzero(transcript.present & (start != end))
+        steps = yield from self.path(transcript.ask, start, end, features, (first, last))
+        ends = np.sort([start, end], axis=0).T
+        lines = [self.line(transcript, row, feature, ends[feature]) for row, feature in steps]
         return tuple(cut for cuts in (yield from together(lines)) for cut in cuts)
 
     def line(
@@ -158,22 +166,21 @@ class CutSearch:
         transcript: Transcript,
         context: Float[np.ndarray, "feature"],
         feature: int,
-        values: Float[np.ndarray, "2"],
-        region: Region,
+        values: Float[np.ndarray, "_end"],
     ) -> Search[list[Cut]]:
-        """Every place where the answer changes along one feature."""
+        """Every place where the answer changes along one feature, between two values or over all categories."""
+        region = transcript.region
         if region.categorical[feature]:
             codes = region.values(feature)
             identity = yield from transcript.ask(along(context, feature, codes))
             return category_cuts(context, feature, codes, identity, region.allowed.shape[1])
         if len(values) < 2:
             return []
-        ends = yield from transcript.ask(along(context, feature, values))
         narrow = yield from changes(
             transcript.ask,
             lambda points: along(context, feature, points),
             values,
-            ends,
+            (yield from transcript.ask(along(context, feature, values))),
             lambda below, above: self._points(feature, below, above),
             lambda step, hit: self._misses.update({(feature, step): -1 if hit else 1}),
         )
@@ -183,8 +190,7 @@ class CutSearch:
         """A threshold lies between these."""
         brackets = self._brackets[feature]
         place = bisect_left(brackets, (below, above))
-        near = brackets[max(place - 1, 0) : place + 1]
-        if all(high <= below or above <= low for low, high in near):
+        if all(high <= below or above <= low for low, high in brackets[max(place - 1, 0) : place + 1]):
             brackets.insert(place, (below, above))
 
     def _inside(self, region: Region, feature: int) -> list[tuple[float, float]]:
@@ -213,10 +219,12 @@ class CutSearch:
         """The threshold found before that is nearest to the middle of the interval; None where there is none inside."""
         if self._misses[feature, _BRACKET] >= _MISSES:
             return None
-        brackets = self._brackets[feature]
-        inside = brackets[bisect_right(brackets, (below, np.inf)) : bisect_left(brackets, (above, -np.inf))]
-        inside = inside[: len(inside) - bool(inside and inside[-1][1] >= above)]
-        return min(inside, key=lambda bracket: abs(sum(bracket) - below - above), default=None)
+        brackets, middle = self._brackets[feature], (below + above) / 2
+        first, last = bisect_right(brackets, (below, np.inf)), bisect_left(brackets, (above, -np.inf))
+        last -= last > first and brackets[last - 1][1] >= above
+        place = bisect_left(brackets, (middle, -np.inf), first, last)
+        near = brackets[max(place - 1, first) : min(place + 1, last)]
+        return min(near, key=lambda bracket: abs(sum(bracket) - below - above), default=None)
 
     def _step(self, feature: int, below: float, above: float) -> float:
         """The step of which the interval holds a single multiple; 0 for none."""
@@ -225,12 +233,3 @@ class CutSearch:
             if multiples > 0 and self._misses[feature, step] < _MISSES:
                 return step if multiples == 1 else 0.0
         return 0.0
-
-
-def along(
-    context: Float[np.ndarray, "feature"], feature: int, values: np.ndarray
-) -> Float[np.ndarray, "value feature"]:
-    """Records that differ from a context in one feature alone, which takes each of the values."""
-    rows = np.repeat(context[None], len(values), axis=0)
-    rows[:, feature] = values
-    return rows

@@ -20,15 +20,14 @@ features not given finds the one that it asks for, which is given from there on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool
 from scipy.special import xlogy
 
-from jaxattack.attacks.extraction.trees.cuts import CutSearch, along, changes, counts
-from jaxattack.attacks.extraction.trees.region import Cut, Region, in_set
+from jaxattack.attacks.extraction.trees.cuts import CutSearch
+from jaxattack.attacks.extraction.trees.region import Cut, Region, along
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Search
 
@@ -51,12 +50,21 @@ class Node:
     cut: Cut | None = None
     halves: tuple[Node, ...] = ()
 
-    def leaves(self) -> Iterator[Node]:
+    def below(self) -> Iterator[Node]:
+        """The node and all below it, from the left."""
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            yield node
+            pending += reversed(node.halves)
+
+    def leaves(self) -> list[Node]:
         """The leaves below, from the left."""
-        if not self.halves:
-            yield self
-        for half in self.halves:
-            yield from half.leaves()
+        return [node for node in self.below() if not node.halves]
+
+    def divide(self, cut: Cut) -> None:
+        """Cut it; its halves answer as far as is known what it does."""
+        self.cut, self.halves = cut, tuple(Node(half, self.identity) for half in self.region.halves(cut))
 
 
 @dataclass(kw_only=True)
@@ -75,110 +83,77 @@ class Growth:
     checks: int
     searches: list[Search[None]] = field(default_factory=list)
 
-    def grow(
-        self,
-        node: Node,
-        transcript: Transcript,
-        present: Bool[np.ndarray, "feature"],
-        cuts: tuple[Cut, ...] = (),
-        sure: bool = False,
-    ) -> Search[None]:
+    def grow(self, node: Node, transcript: Transcript, cuts: tuple[Cut, ...] = (), sure: bool = False) -> Search[None]:
         """Cut a region, of which rows were asked and cuts seen, one of them surely through all of it, until it answers alike."""
-        split = None
+        region, rng, split = node.region, self.cuts.rng, None
         while True:
-            yield from transcript.ask(node.region.cover(transcript.rows, present, self.cuts.rng))
+            yield from transcript.ask(region.cover(transcript.rows, transcript.present, rng))
             if split is not None and not transcript.mixed:
                 # The victim asks for this feature here, yet nothing changes along it: some identity is shared.
-                values = node.region.values(split)
+                values = region.values(split)
                 yield from transcript.ask(np.concatenate([along(row, split, values) for row in transcript.rows]))
             if not transcript.mixed and self.ambiguous(transcript.identity[:1]).any():
-                yield from transcript.ask(np.where(present, self.cuts.scatter(node.region, self.checks), np.nan))
+                scattered = self.cuts.scatter(region, self.checks)
+                yield from transcript.ask(np.where(transcript.present, scattered, np.nan))
             node.identity = transcript.most
             if transcript.mixed:
                 break
-            step = yield from self._give(node.region, transcript, present)
+            step = yield from self._give(transcript)
             if step is None:
                 return
-            transcript, present, cuts, split = step
+            transcript, cuts, split = step
             sure = True
         ambiguous = self._likely_ambiguous(transcript)
-        cut, candidates = yield from self._choose(node.region, transcript, present, cuts, sure)
-        node.cut = cut
-        node.halves = tuple(Node(half, node.identity) for half in node.region.halves(cut))
+        cut, candidates = yield from self._choose(transcript, cuts, sure)
+        node.divide(cut)
         for half in node.halves:
             others = [other for other in candidates if other is not cut]
             others = tuple(other for other in others if half.region.holds(other, anywhere=ambiguous))
-            rows = transcript.take(half.region.contains(transcript.rows))
-            self.searches.append(self.grow(half, rows, present, others))
+            self.searches.append(self.grow(half, transcript.inside(half.region), others))
 
-    def _give(
-        self, region: Region, transcript: Transcript, present: Bool[np.ndarray, "feature"]
-    ) -> Search[tuple[Transcript, Bool[np.ndarray, "feature"], tuple[Cut, ...], int] | None]:
+    def _give(self, transcript: Transcript) -> Search[tuple[Transcript, tuple[Cut, ...], int] | None]:
         """Find which feature the node asks for, and give it; None where the region is a leaf."""
+        region, present, node = transcript.region, transcript.present, transcript.identity[0]
         if present.all():
             return None
-        node = transcript.identity[0]
         corners = region.corners(self.cuts.rng)
         leaf = (yield corners) == node
         if leaf.all():
             return None
         complete = corners[leaf.argmin()]
-        order = self.cuts.rng.permutation(np.flatnonzero(~present))
-        rank = np.zeros(len(present), int)
-        rank[order] = np.arange(len(order))
 
-        def stops(counts: np.ndarray) -> Search[np.ndarray]:
-            identity = yield np.where(present | (rank < counts[:, None]), complete, np.nan)
-            return identity == node
+        def stops(rows: np.ndarray) -> Search[np.ndarray]:
+            return (yield rows) == node
 
-        interval = 0, len(order)
-        ((fewer, _),) = yield from changes(stops, np.asarray, interval, (True, False), counts)
-        feature = int(order[int(fewer)])
-        present = present.copy()
-        present[feature] = True
-        line = Transcript.nothing(len(present))
-        cuts = yield from self.cuts.line(
-            line, np.where(present, complete, np.nan), feature, region.values(feature), region
-        )
-        return line, present, tuple(cuts), feature
+        start, absent = np.where(present, complete, np.nan), np.flatnonzero(~present)
+        ((_, feature),) = yield from self.cuts.path(stops, start, complete, absent, (True, False))
+        present = present | (np.arange(len(present)) == feature)
+        line = Transcript.nothing(region, present)
+        cuts = yield from self.cuts.line(line, np.where(present, complete, np.nan), feature, region.values(feature))
+        return line, tuple(cuts), feature
 
-    def _choose(
-        self,
-        region: Region,
-        transcript: Transcript,
-        present: Bool[np.ndarray, "feature"],
-        cuts: tuple[Cut, ...],
-        sure: bool,
-    ) -> Search[tuple[Cut, tuple[Cut, ...]]]:
+    def _choose(self, transcript: Transcript, cuts: tuple[Cut, ...], sure: bool) -> Search[tuple[Cut, tuple[Cut, ...]]]:
         """A cut that divides the whole region if one was found, and all cuts seen."""
         for walks in range(_WALKS + 1):
             candidates = cuts
             if walks:
-                candidates = different(cuts, (yield from self.cuts.walk(region, transcript, present)))
+                candidates = different(cuts, (yield from self.cuts.walk(transcript)))
                 cuts += candidates
             if self._likely_ambiguous(transcript):
                 candidates = telling(transcript, candidates)[:_TELLING]
-            standing = yield from self._test(region, transcript, present, candidates, sure or walks > 0)
+            standing = yield from self._test(transcript, candidates, sure or walks > 0)
             if standing:
                 return standing[0], cuts
             sure = False
         return telling(transcript, cuts)[0], cuts
 
-    def _test(
-        self,
-        region: Region,
-        transcript: Transcript,
-        present: Bool[np.ndarray, "feature"],
-        candidates: tuple[Cut, ...],
-        sure: bool,
-    ) -> Search[list[Cut]]:
+    def _test(self, transcript: Transcript, standing: Sequence[Cut], sure: bool) -> Search[Sequence[Cut]]:
         """The candidates across which the answer changes from every corner tried."""
-        standing = list(candidates)
         rng = self.cuts.rng
         for _ in range(_CORNERS):
             if not standing or (sure and len(standing) == 1):
                 break
-            ends = [cut.ends(region, np.where(present, region.corners(rng)[0], np.nan), rng) for cut in standing]
+            ends = [cut.ends(transcript.region, transcript.corners(rng)[0], rng) for cut in standing]
             left, right = (yield from transcript.ask(np.concatenate(ends))).reshape(-1, 2).T
             standing = [cut for cut, changes in zip(standing, left != right, strict=True) if changes]
         return standing
@@ -200,7 +175,6 @@ def telling(transcript: Transcript, cuts: tuple[Cut, ...]) -> tuple[Cut, ...]:
 
 def mixture(transcript: Transcript, cut: Cut) -> float:
     """How mixed the rows on either side of a cut are: the entropy of their identities, summed over rows, in nats."""
-    value = transcript.rows[:, cut.feature]
-    left = value <= cut.below if cut.left is None else in_set(value, cut.left)
+    left = cut.goes_left(transcript.rows)
     counts = [np.bincount(transcript.identity[side]) for side in (left, ~left)]
     return sum(float(xlogy(count.sum(), count.sum()) - xlogy(count, count).sum()) for count in counts)

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.types import Answer, Oracle
 
@@ -63,12 +64,12 @@ class Identities:
         """Whether several leaves share an identity, as far as is known."""
         return np.isin(numbers, list(self._ambiguous))
 
-    @property
-    def complete(self) -> Transcript:
-        """The rows that give every feature."""
+    def complete(self, region: Region) -> Transcript:
+        """The rows that give every feature, of the region that is all of the input space."""
         rows = np.array([np.frombuffer(key) for key in self._cache]).reshape(-1, len(self._categories))
-        transcript = Transcript(rows, np.array(list(self._cache.values()), int))
-        return transcript.take(np.flatnonzero(~np.isnan(transcript.rows).any(axis=1)))
+        complete = ~np.isnan(rows).any(axis=1)
+        identity = np.array(list(self._cache.values()), int)
+        return Transcript(region, np.ones(rows.shape[1], bool), rows[complete], identity[complete])
 
     def _ask(self, rows: Float[np.ndarray, "query feature"]) -> None:
         if not len(rows):
@@ -115,8 +116,7 @@ class Identities:
 
 def _common(value: Float[np.ndarray, "cls"]) -> bool:
     """Whether confidences are shares of at most `_FEW` records, as those of many leaves may be."""
-    records = np.arange(1, _FEW + 1)[:, None]
-    counts = records * np.nan_to_num(value)
+    counts = np.arange(1, _FEW + 1)[:, None] * np.nan_to_num(value)
     return len(value) > 1 and bool((np.abs(counts - np.round(counts)) < _ROUND).all(axis=1).any())
 
 
@@ -137,8 +137,11 @@ class _Boxes:
 
     def answer(self, rows: Float[np.ndarray, "query column"]) -> Int[np.ndarray, "query"]:
         """The identity of the only box that a row lies in; -1 where there is no such box."""
-        inside = self._inside(rows, np.arange(len(self._sound))) & self._sound
-        return np.where(inside.sum(axis=1) == 1, np.array(list(self._place))[inside.argmax(axis=1)], -1)
+        sound = np.flatnonzero(self._sound)
+        if not len(sound):
+            return np.full(len(rows), -1)
+        inside = self._inside(rows, sound)
+        return np.where(inside.sum(axis=1) == 1, np.array(list(self._place))[sound[inside.argmax(axis=1)]], -1)
 
     def distrust(self, numbers: Iterable[int]) -> None:
         """Answer no more with these identities."""
@@ -149,13 +152,11 @@ class _Boxes:
         if not self._place:
             self._low = self._high = self._rows = rows[:0]
             self._owner = identity[:0]
-        for number in dict.fromkeys(identity.tolist()):
-            self._place.setdefault(number, len(self._place))
+        owner = np.array([self._place.setdefault(number, len(self._place)) for number in identity.tolist()])
         fresh = (0, len(self._place) - len(self._sound))
         self._low = np.pad(self._low, (fresh, (0, 0)), constant_values=np.inf)
         self._high = np.pad(self._high, (fresh, (0, 0)), constant_values=-np.inf)
         self._sound = np.pad(self._sound, fresh, constant_values=True)
-        owner = np.array([self._place[number] for number in identity.tolist()])
         np.minimum.at(self._low, owner, rows)
         np.maximum.at(self._high, owner, rows)
         self._rows, self._owner = np.concatenate([self._rows, rows]), np.concatenate([self._owner, owner])

@@ -17,8 +17,8 @@ from jaxattack.attacks.extraction.trees.transcript import Transcript
 
 def induce(root: Node, transcript: Transcript, cuts: CutSearch) -> None:
     """Cut the leaves below a node that complete rows contradict, at thresholds found where there are any."""
-    for leaf in list(root.leaves()):
-        inside = transcript.take(leaf.region.contains(transcript.rows))
+    for leaf in root.leaves():
+        inside = transcript.inside(leaf.region)
         if len(inside.rows) and (inside.identity != leaf.identity).any():
             _divide(leaf, inside, cuts)
 
@@ -40,15 +40,12 @@ def _divide(leaf: Node, inside: Transcript, cuts: CutSearch) -> None:
             continue
         feature, code = columns[tree.feature[number]]
         low = table[rows, tree.feature[number]] <= tree.threshold[number]
-        value = inside.rows[rows, feature]
+        value, context = inside.rows[rows, feature], inside.rows[rows[0]]
         if code < 0:
-            cut = cuts.bracket(
-                node.region,
-                Cut(feature=feature, context=inside.rows[rows[0]], below=value[low].max(), above=value[~low].min()),
-            )
+            between = Cut(feature=feature, context=context, below=value[low].max(), above=value[~low].min())
+            node.divide(cuts.bracket(node.region, between))
         else:
             others = np.arange(node.region.allowed.shape[1]) != code
-            cut = Cut(feature=feature, context=inside.rows[rows[0]], left=others)
-        node.cut, node.halves = cut, tuple(Node(half) for half in node.region.halves(cut))
+            node.divide(Cut(feature=feature, context=context, left=others))
         children = tree.children_left[number], tree.children_right[number]
         pending += zip(node.halves, children, (rows[low], rows[~low]), strict=True)

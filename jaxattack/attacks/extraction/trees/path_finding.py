@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.extraction.asking import fill_withheld, widths
 from jaxattack.attacks.extraction.trees.cuts import CutSearch, NoTree
 from jaxattack.attacks.extraction.trees.growth import Growth, Node
 from jaxattack.attacks.extraction.trees.identity import Identities
@@ -45,9 +46,7 @@ from jaxattack.types import (
     BudgetSpent,
     Draft,
     InputError,
-    Inputs,
-    Oracle,
-    Progress,
+    Ledger,
     Snapshot,
     at_least,
     config,
@@ -116,7 +115,7 @@ class PathFinding(Attack):
             raise InputError(
                 f"{self.name} leaves features out and the victim takes complete records: use path-finding."
             )
-        return _Extraction(self, theft.oracle, theft.rng, theft.report).run()
+        return _Extraction(self, theft).run()
 
 
 @dataclass
@@ -124,26 +123,24 @@ class _Extraction:
     """One run of the attack."""
 
     attack: PathFinding
-    oracle: Oracle
-    rng: np.random.Generator
-    progress: Progress
+    theft: Theft
     checked: int = 0
     agreed: int = 0
     snapshots: list[Snapshot] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        inputs = self.oracle.access.inputs
-        self.before = self.oracle.ledger
-        self.identities = Identities(self.oracle)
+        inputs = self.theft.access.inputs
+        self.before, self.rng = self.theft.oracle.ledger, self.theft.rng
+        self.identities = Identities(self.theft.oracle)
         self.root = Node(Region.of(inputs))
-        self.tolerance = _tolerance(inputs, self.attack.eps)
+        self.tolerance = widths(inputs, self.attack.eps)
+        self.every = np.ones(len(self.tolerance), bool)
         self.cuts = CutSearch(self.tolerance, self.rng, self._usage)
         self.growth = Growth(cuts=self.cuts, ambiguous=self.identities.ambiguous, checks=self.attack.checks)
 
     def run(self) -> Draft:
-        features = len(self.tolerance)
-        present = np.full(features, not self.attack.partial)
-        self.growth.searches.append(self.growth.grow(self.root, Transcript.nothing(features), present))
+        nothing = Transcript.nothing(self.root.region, self.every & (not self.attack.partial))
+        self.growth.searches.append(self.growth.grow(self.root, nothing))
         try:
             self._require_steps()
             run(Task(together(self.growth.searches), self._ask))
@@ -155,7 +152,7 @@ class _Extraction:
         except NoTree as error:
             reason = str(error)
         if reason:
-            induce(self.root, self.identities.complete, self.cuts)
+            induce(self.root, self.identities.complete(self.root.region), self.cuts)
         boxes = merge_boxes(self.root, self.tolerance)
         tree = self._tree(boxes)
         _, shares = np.unique(boxes.identity, return_counts=True)
@@ -175,8 +172,12 @@ class _Extraction:
             },
         )
 
+    @property
+    def _cost(self) -> Ledger:
+        return self.theft.oracle.ledger - self.before
+
     def _usage(self) -> float:
-        return (self.oracle.ledger - self.before).calls / self.attack.calls
+        return self._cost.calls / self.attack.calls
 
     def _require_steps(self) -> None:
         """Refuse a victim whose answers change at every step, before many queries are wasted on it."""
@@ -189,9 +190,8 @@ class _Extraction:
     def _ask(self, rows: Float[np.ndarray, "query feature"], *, infer: bool = True) -> np.ndarray:
         if not len(rows):
             return np.empty(0, int)
-        identity = self.identities(rows, infer=infer)
-        cost = self.oracle.ledger - self.before
-        self.progress("calls", cost.calls, max(self.attack.calls, cost.calls))
+        identity, cost = self.identities(rows, infer=infer), self._cost
+        self.theft.report("calls", cost.calls, max(self.attack.calls, cost.calls))
         if self.root.identity >= 0 and cost.queries >= 2 * (self.snapshots[-1].queries if self.snapshots else 50):
             tree = self._tree(merge_boxes(self.root, self.tolerance))
             self.snapshots.append(Snapshot(cost.queries, self._answer(tree)))
@@ -204,16 +204,15 @@ class _Extraction:
             number, shares = np.unique(merge_boxes(self.root, self.tolerance).identity, return_counts=True)
             duplicates = number[shares > 1]
             self.identities.distrust(duplicates)
-            leaves = list(self.root.leaves())
+            leaves = self.root.leaves()
             doubted = [leaf for leaf in leaves if leaf.identity in duplicates and leaf not in passed]
             passed.update(doubted)
             last = self._usage() > 1
-            queries = (self.oracle.ledger - self.before).queries
-            enough = int(np.clip(queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
+            enough = int(np.clip(self._cost.queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
             count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
             scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
             fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
-            contradicted = self._reopen(leaves, Transcript(fresh, self._ask(fresh, infer=False)))
+            contradicted = self._reopen(leaves, fresh, self._ask(fresh, infer=False))
             self.checked += len(fresh)
             self.agreed = 0 if contradicted else self.agreed + len(fresh)
             if not contradicted and self.agreed >= enough:
@@ -231,43 +230,26 @@ class _Extraction:
         scattered = [self.cuts.scatter(leaves[at].region, int(counts[at])) for at in np.flatnonzero(counts)]
         return np.concatenate([*scattered, self.root.region.draw(count - count // 2, self.rng)])
 
-    def _reopen(self, leaves: list[Node], transcript: Transcript) -> int:
+    def _reopen(self, leaves: list[Node], rows: np.ndarray, identity: np.ndarray) -> int:
         """Start to cut the leaves that rows contradict; how many rows do."""
-        contradicted = 0
+        fresh, contradicted = Transcript(self.root.region, self.every, rows, identity), 0
         for leaf in leaves:
-            inside = transcript.take(leaf.region.contains(transcript.rows))
-            wrong = int((inside.identity != leaf.identity).sum())
-            contradicted += wrong
-            if wrong:
-                self.growth.searches.append(self.growth.grow(leaf, inside, np.ones(len(self.tolerance), bool)))
+            inside = fresh.inside(leaf.region)
+            if wrong := int((inside.identity != leaf.identity).sum()):
+                contradicted += wrong
+                self.growth.searches.append(self.growth.grow(leaf, inside))
         return contradicted
 
     def _tree(self, boxes: Boxes) -> Tree:
+        label, value = np.array(self.identities.label), fill_withheld(np.array(self.identities.value))
         return build_tree(
-            boxes,
-            self.root.region.allowed,
-            label=np.array(self.identities.label),
-            value=_fill(np.array(self.identities.value)),
-            names=self.oracle.access.inputs.names,
+            boxes, self.root.region.allowed, label=label, value=value, names=self.theft.access.inputs.names
         )
 
     def _answer(self, tree: Tree) -> Callable[[np.ndarray], Answer]:
         def answer(x: np.ndarray) -> Answer:
             leaf = tree.apply(x)
             value = tree.value[leaf]
-            return Answer(tree.label[leaf], *((None, value) if self.oracle.access.level == "logit" else (value, None)))
+            return Answer(tree.label[leaf], *((None, value) if self.theft.access.level == "logit" else (value, None)))
 
         return answer
-
-
-def _tolerance(inputs: Inputs, eps: float) -> Float[np.ndarray, "feature"]:
-    """Widths at which brackets are narrow enough; no narrower than float64 resolves."""
-    low, high = inputs.low.ravel(), inputs.high.ravel()
-    return np.maximum(eps * (high - low), 4 * np.spacing(np.maximum(np.abs(low), np.abs(high))))
-
-
-def _fill(value: Float[np.ndarray, "identity cls"]) -> Float[np.ndarray, "identity cls"]:
-    """Confidences below the top k share what the others leave."""
-    absent = np.isnan(value)
-    left = (1 - np.nansum(value, axis=1)).clip(min=0) / np.maximum(absent.sum(axis=1), 1)
-    return np.where(absent, left[:, None], value)

@@ -29,12 +29,10 @@ class Boxes(NamedTuple):
 
 def merge_boxes(root: Node, tolerance: Float[np.ndarray, "feature"]) -> Boxes:
     """The leaves of a grown tree, pieces joined; thresholds of a feature that are closer than the tolerance are one."""
-    region = root.region
-    thresholds = _thresholds(root, tolerance)
+    region, thresholds = root.region, _thresholds(root, tolerance)
     counts = np.where(region.categorical, region.allowed.sum(axis=1), [len(values) + 1 for values in thresholds])
-    everything = np.arange(counts.max()) < counts[:, None]
-    leaves: list[tuple[np.ndarray, int]] = []
-    pending = [(root, everything)]
+    width, leaves = counts.max(), list[tuple[np.ndarray, int]]()
+    pending = [(root, np.arange(width) < counts[:, None])]
     while pending:
         node, cells = pending.pop()
         if node.cut is None:
@@ -42,32 +40,26 @@ def merge_boxes(root: Node, tolerance: Float[np.ndarray, "feature"]) -> Boxes:
             continue
         feature = node.cut.feature
         if node.cut.left is None:
-            middle = (node.cut.below + node.cut.above) / 2
-            left = np.arange(cells.shape[1]) <= np.abs(thresholds[feature] - middle).argmin()
+            left = np.arange(width) <= np.abs(thresholds[feature] - node.cut.threshold).argmin()
         else:
-            left = np.pad(node.cut.left, (0, cells.shape[1]))[: cells.shape[1]]
+            left = np.pad(node.cut.left, (0, width))[:width]
         for half, side in zip(node.halves, (left, ~left), strict=True):
             part = cells.copy()
             part[feature] &= side
             if part[feature].any():
                 pending.append((half, part))
-    cells = np.array([cells for cells, _ in leaves])
-    identity = np.array([identity for _, identity in leaves])
-    groups = [_union(cells[identity == number], region.categorical) for number in np.unique(identity)]
-    return Boxes(np.concatenate(groups), np.repeat(np.unique(identity), [len(group) for group in groups]), thresholds)
+    cells, identity = (np.array(part) for part in zip(*leaves, strict=True))
+    different = np.unique(identity)
+    groups = [_union(cells[identity == number], region.categorical) for number in different]
+    return Boxes(np.concatenate(groups), np.repeat(different, [len(group) for group in groups]), thresholds)
 
 
 def _thresholds(root: Node, tolerance: Float[np.ndarray, "feature"]) -> list[np.ndarray]:
     """The thresholds on each feature; those closer than the tolerance are one."""
-    middles: list[list[float]] = [[] for _ in tolerance]
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        pending += node.halves
-        if node.cut is not None and node.cut.left is None:
-            middles[node.cut.feature].append((node.cut.below + node.cut.above) / 2)
+    cuts = [node.cut for node in root.below() if node.cut is not None and node.cut.left is None]
     distinct = []
-    for values, width in zip(map(np.sort, middles), tolerance, strict=True):
+    for feature, width in enumerate(tolerance):
+        values = np.sort([cut.threshold for cut in cuts if cut.feature == feature])
         parts = np.split(values, np.flatnonzero(np.diff(values) > width) + 1)
         distinct.append(np.array([part.mean() for part in parts if len(part)]))
     return distinct
@@ -138,17 +130,24 @@ def _best(
     cells: Bool[np.ndarray, "box feature cell"], categorical: Bool[np.ndarray, "feature"]
 ) -> tuple[int, Bool[np.ndarray, "cell"]]:
     """The feature and the left cells of the cut that divides the fewest boxes, then leaves the halves most alike."""
-    best, choice = np.inf, (-1, np.zeros(0, bool))
+    best, choice, places = np.inf, (-1, np.zeros(0, bool)), np.arange(cells.shape[2])
     for feature, free in enumerate(categorical):
-        kinds = cells[:, feature].astype(np.float32)
+        kinds = cells[:, feature]
         present = np.flatnonzero(kinds.any(axis=0))
         if len(present) < 2:
             continue
-        sides = _components(kinds, present) if free else np.arange(kinds.shape[1]) <= present[:-1, None]
-        left, right = ((kinds @ part.T > 0).sum(axis=0) for part in (sides, ~sides))
+        if free:
+            sides = _components(kinds.astype(np.float32), present)
+            left, right = ((kinds[:, None] & part).any(axis=2).sum(axis=0) for part in (sides, ~sides))
+        else:
+            # A box lies left of a threshold from its first cell on, and right of it up to its last.
+            ends = kinds.argmax(axis=1), len(places) - 1 - kinds[:, ::-1].argmax(axis=1)
+            left, beyond = (np.bincount(end, minlength=len(places)).cumsum()[present[:-1]] for end in ends)
+            right = len(cells) - beyond
         cost = (left + right - len(cells)) * (2.0 * len(cells)) + np.abs(left - right)
         if cost.min() < best:
-            best, choice = cost.min(), (feature, sides[cost.argmin()])
+            side = cost.argmin()
+            best, choice = cost[side], (feature, sides[side] if free else places <= present[side])
     return choice
 
 

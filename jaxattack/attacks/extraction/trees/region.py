@@ -5,6 +5,7 @@ A row that does not give a feature (NaN) lies in a box whatever that feature's s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -32,15 +33,23 @@ class Cut:
     above: float = np.nan
     left: np.ndarray | None = None
 
+    @property
+    def threshold(self) -> float:
+        """Halfway between the two sides of a numeric cut."""
+        return (self.below + self.above) / 2
+
     def ends(self, region: Region, context: np.ndarray, rng: np.random.Generator) -> Float[np.ndarray, "2 feature"]:
         """A context of a region moved to either side of the cut."""
-        rows = np.stack([context, context])
         if self.left is None:
-            rows[:, self.feature] = self.below, self.above
-        else:
-            here = region.allowed[self.feature]
-            rows[:, self.feature] = [rng.choice(np.flatnonzero(here & side)) for side in (self.left, ~self.left)]
-        return rows
+            return along(context, self.feature, (self.below, self.above))
+        here = region.allowed[self.feature]
+        codes = [rng.choice(np.flatnonzero(here & side)) for side in (self.left, ~self.left)]
+        return along(context, self.feature, codes)
+
+    def goes_left(self, rows: Float[np.ndarray, "query feature"]) -> Bool[np.ndarray, "query"]:
+        """Which rows lie on the left side."""
+        value = rows[:, self.feature]
+        return value <= self.below if self.left is None else in_set(value, self.left)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +70,8 @@ class Region:
     def of(cls, inputs: Inputs) -> Region:
         """Everything that a service takes."""
         count = inputs.categories.ravel()
-        return cls(
-            low=inputs.low.ravel().astype(float),
-            high=inputs.high.ravel().astype(float),
-            allowed=np.arange(max(1, count.max(initial=0))) < count[:, None],
-        )
+        low, high = (end.ravel().astype(float) for end in (inputs.low, inputs.high))
+        return cls(low=low, high=high, allowed=np.arange(max(1, count.max(initial=0))) < count[:, None])
 
     @cached_property
     def categorical(self) -> Bool[np.ndarray, "feature"]:
@@ -103,9 +109,7 @@ class Region:
             return False
         if anywhere:
             return bool(self.low[cut.feature] <= cut.below and cut.above <= self.high[cut.feature])
-        rows = np.stack([cut.context, cut.context])
-        rows[:, cut.feature] = cut.below, cut.above
-        return bool(self.contains(rows).all())
+        return bool(self.contains(along(cut.context, cut.feature, (cut.below, cut.above))).all())
 
     def corners(self, rng: np.random.Generator) -> Float[np.ndarray, "2 feature"]:
         """Two opposite corners: every feature that has two values here differs, so every numeric cut separates them."""
@@ -138,6 +142,15 @@ class Region:
         return cover
 
 
+def along(
+    context: Float[np.ndarray, "feature"], feature: int, values: np.ndarray | Sequence[float]
+) -> Float[np.ndarray, "value feature"]:
+    """Records that differ from a context in one feature alone, which takes each of the values."""
+    rows = np.repeat(context[None], len(values), axis=0)
+    rows[:, feature] = values
+    return rows
+
+
 def in_set(codes: Float[np.ndarray, "query"], allowed: Bool[np.ndarray, "category"]) -> Bool[np.ndarray, "query"]:
     """Which codes belong to a set of categories; one that is not given (NaN) does."""
     absent = np.isnan(codes)
@@ -156,8 +169,7 @@ def category_cuts(
     sets += [codes[: end + 1] for end in np.flatnonzero(np.diff(identities))]
     cuts: dict[bytes, Cut] = {}
     for members in sets:
-        left = np.isin(np.arange(width), members)
-        rest = np.isin(np.arange(width), np.setdiff1d(codes, members))
+        left, rest = (np.isin(np.arange(width), part) for part in (members, np.setdiff1d(codes, members)))
         if rest.any() and rest.tobytes() not in cuts:
             cuts[left.tobytes()] = Cut(feature=feature, context=context, left=left)
     return list(cuts.values())

@@ -43,14 +43,6 @@ class Tree:
         """How many leaves."""
         return int((self.feature < 0).sum())
 
-    @property
-    def depth(self) -> int:
-        """The most questions that a record is asked."""
-        depth = np.zeros(len(self.feature), int)
-        for node in np.flatnonzero(self.feature >= 0):  # a child comes after its parent
-            depth[[self.left[node], self.right[node]]] = depth[node] + 1
-        return int(depth.max())
-
     def apply(self, x: Float[np.ndarray, "query *feature"]) -> Int[np.ndarray, "query"]:
         """The leaf of each record.
 

@@ -22,10 +22,18 @@ def _search(features=2, rng=None, usage=0.0):
     return CutSearch(np.full(features, 1e-8), rng or np.random.default_rng(0), lambda: usage)
 
 
+def _transcript(inputs, rows=(), identity=()):
+    """What was asked in all of the input space, every feature given."""
+    features = inputs.low.size
+    return Transcript(
+        Region.of(inputs), np.ones(features, bool), np.reshape(rows, (-1, features)), np.array(identity, int)
+    )
+
+
 def _asked_on_a_line(search, thresholds, feature=0):
     """The values asked by a line search for these thresholds on [0.1, 0.9], and the cuts."""
-    transcript, region = Transcript.nothing(2), Region.of(Inputs.box(0, 1, (2,)))
-    line = search.line(transcript, np.zeros(2), feature, np.array([0.1, 0.9]), region)
+    transcript = _transcript(Inputs.box(0, 1, (2,)))
+    line = search.line(transcript, np.zeros(2), feature, np.array([0.1, 0.9]))
     cuts = run(Task(line, lambda rows: np.searchsorted(thresholds, rows[:, feature])))
     return transcript.rows[2:, feature], cuts
 
@@ -69,7 +77,7 @@ def test_a_guess_agrees_with_every_row_that_was_asked(seed):
     rows = np.column_stack([rng.random((40, 2)), rng.integers(0, 4, 40)])
     identity = ((rows[:, 0] > 0.4).astype(int) + (rows[:, 1] > 0.7)) * (rows[:, 2] != 2)
     root = Node(Region.of(inputs), 0)
-    induce(root, Transcript(rows, identity), _search(3, rng))
+    induce(root, _transcript(inputs, rows, identity), _search(3, rng))
     for leaf in root.leaves():
         inside = leaf.region.contains(rows)
         np.testing.assert_array_equal(identity[inside], leaf.identity)
@@ -79,14 +87,15 @@ def test_a_guess_agrees_with_every_row_that_was_asked(seed):
 def test_a_guess_takes_a_threshold_that_was_found_between_the_rows():
     search = _search(1)
     search.record(0, 0.6, 0.6 + 1e-9)
-    root = Node(Region.of(Inputs.box(0, 1, (1,))), 0)
-    induce(root, Transcript(np.array([[0.1], [0.9]]), np.array([0, 1])), search)
+    asked = _transcript(Inputs.box(0, 1, (1,)), [[0.1], [0.9]], [0, 1])
+    root = Node(asked.region, 0)
+    induce(root, asked, search)
     assert root.cut is not None
     assert root.cut.below == 0.6
 
 
 def test_mixture_is_the_entropy_on_both_sides():
-    asked = Transcript(np.arange(6.0)[:, None], np.array([0, 0, 1, 1, 1, 1]))
+    asked = _transcript(Inputs.box(0, 5, (1,)), np.arange(6.0), [0, 0, 1, 1, 1, 1])
     cut = Cut(feature=0, context=np.zeros(1), below=3.0, above=4.0)
     assert mixture(asked, cut) == pytest.approx(4 * np.log(2))  # two of each on the left, pure on the right
 
@@ -94,10 +103,9 @@ def test_mixture_is_the_entropy_on_both_sides():
 @pytest.mark.parametrize("shared", [False, True])
 def test_of_the_cuts_that_stand_the_first_is_taken_or_the_most_telling_where_identities_are_shared(shared):
     growth = Growth(cuts=_search(), ambiguous=lambda numbers: np.full(np.shape(numbers), shared), checks=0)
-    region = Region.of(Inputs.box(0, 1, (2,)))
     cuts = tuple(Cut(feature=feature, context=np.zeros(2), below=0.5, above=0.6) for feature in (0, 1))
-    asked = Transcript(np.array([[0.1, 0.1], [0.9, 0.2], [0.3, 0.9], [0.8, 0.8]]), np.array([0, 0, 2, 2]))
-    search = growth._choose(region, asked, np.ones(2, bool), cuts, False)
+    asked = _transcript(Inputs.box(0, 1, (2,)), [[0.1, 0.1], [0.9, 0.2], [0.3, 0.9], [0.8, 0.8]], [0, 0, 2, 2])
+    search = growth._choose(asked, cuts, False)
     cut, _ = run(Task(search, lambda rows: (rows[:, 0] > 0.5) + 2 * (rows[:, 1] > 0.5)))
     assert cut is cuts[shared]
 
@@ -112,4 +120,4 @@ def test_shares_of_few_records_are_taken_to_be_shared(confidence, shared):
     assert identities.ambiguous(number).all() == shared
     identities(np.array([[0.5, 0.5]]))
     assert identities.inferred == (0 if shared else 1)
-    assert len(identities.complete.rows) == 3
+    assert len(identities.complete(Region.of(access.inputs)).rows) == 3
