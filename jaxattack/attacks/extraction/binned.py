@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 
-from jaxattack.attacks.extraction.asking import log_probability
+from jaxattack.attacks.extraction.asking import log_probability, widths
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import (
     NUMBERS,
@@ -160,8 +160,7 @@ class _Search:
         self._exact = access.precision == "float64" and access.decimals is None
         self._alike = _ALIKE[access.precision] if access.decimals is None else 10.0**-access.decimals
         self._wide = (inputs.high - inputs.low) / _COARSE
-        finest = 4 * np.spacing(np.maximum(np.abs(inputs.low), np.abs(inputs.high)))
-        self._width = np.maximum(resolution * (inputs.high - inputs.low) / 2, finest)
+        self._width = widths(inputs, resolution / 2)
         self._linear = np.zeros(len(inputs.low), bool)
         self._alone: set[tuple[int, float]] = set()
         values = [

@@ -30,6 +30,7 @@ from jaxtyping import Float, Shaped
 from scipy.special import log_softmax
 
 from jaxattack.attacks.extraction import rbf
+from jaxattack.attacks.extraction.asking import fill_withheld
 from jaxattack.models import build
 from jaxattack.models.batches import pad_batch
 from jaxattack.models.nets import Activation
@@ -133,10 +134,7 @@ def targets(answer: Answer, classes: int, soft: bool) -> Float[np.ndarray, "quer
         return np.exp(log_softmax(np.where(np.isnan(logit), -np.inf, logit), axis=1))
     if not soft or answer.probability is None:
         return hard
-    withheld = np.isnan(answer.probability)
-    known = np.where(withheld, 0.0, np.clip(np.asarray(answer.probability, np.float64), 0.0, None))
-    rest = np.clip(1 - known.sum(axis=1, keepdims=True), 0.0, None)
-    full = known + withheld * rest / np.maximum(withheld.sum(axis=1, keepdims=True), 1)
+    full = fill_withheld(np.clip(np.asarray(answer.probability, np.float64), 0.0, None))
     total = full.sum(axis=1, keepdims=True)
     # Confidences of very many classes may all be rounded to 0: the label is what is left.
     return np.where(total > 0, full / np.where(total > 0, total, 1.0), hard)
