@@ -4,7 +4,8 @@ An attack's ``queries`` are a generator that yields inputs to ask, batch by batc
 Where what was asked reaches a number of its ``plan``, a substitute is trained on all of it. One that chooses without
 looking at a substitute (``blind``) is asked to the end first, and then its substitutes are trained by one program.
 
-`grid` runs one attack with many budgets and seeds in lockstep, the substitutes of a round trained by one program (`fitting`).
+`grid` runs one attack with many budgets and seeds in lockstep: a round is one call, and its substitutes are trained by one
+program (`fitting`).
 A member depends on its budget, its seed and its answers alone, but for rounding. Where the oracle's budget ends early, what
 is left of it is asked, and what was learnt is returned.
 """
@@ -47,9 +48,9 @@ class Campaign(Attack):
     soft: Any = False
     strategy: Any = ""
 
-    def plan(self, access: Access, /) -> list[int]:
-        """How many queries each round has."""
-        raise NotImplementedError
+    def plan(self: Any, _access: Access, /) -> list[int]:
+        """How many queries each round has: equally many."""
+        return even(self.budget, self.rounds)
 
     def queries(self, member: Member) -> Iterator[Float[np.ndarray, "query *feature"]]:
         """The inputs to ask, a round or a part of one at a time."""
@@ -77,8 +78,7 @@ class Member:
         own: records of the attacker's own.
         x: everything asked, in order; ``label`` is what it was answered, ``target`` the same as distributions.
         stolen: the last substitute; None before there was one.
-        trained: on how many queries the last one was, or will be, trained.
-        waiting: the numbers of queries on which substitutes are yet to be trained.
+        trained: on how many queries the last one was, or will be, trained; ``waiting`` are those yet to come.
         reason: why asking ended early.
     """
 
@@ -92,23 +92,34 @@ class Member:
         self.snapshots: list[Snapshot] = []
         self.batches, self.ends = attack.queries(self), np.cumsum(attack.plan(access))
 
-    def ask(self, oracle: Oracle) -> None:
-        """Ask the next batch, or what the oracle's budget leaves of it."""
-        x = next(self.batches)
-        before = oracle.ledger
-        answer, count, refusal = ask_most(oracle, x)
-        if answer is not None:
-            self.x, self.label = np.concatenate([self.x, x[:count]]), np.concatenate([self.label, answer.label])
-            self.target = np.concatenate([self.target, targets(answer, self.access.classes, self.attack.soft)])
-            self.cost += oracle.ledger - before
-        if refusal is not None:
-            short = too_small(self.attack, self.access, refusal)
-            if not len(self.x):
+
+def _ask(members: Sequence[Member], oracle: Oracle) -> None:
+    """Ask the next batch of each, all in one call, or what the oracle's budget leaves of them.
+
+    A member's cost is that of its queries; a call counts for all that took part in it.
+    """
+    batches, before, start = [next(member.batches) for member in members], oracle.ledger, 0
+    answer, count, refusal = ask_most(oracle, np.concatenate(batches))
+    cost = oracle.ledger - before
+    for member, x in zip(members, batches, strict=True):
+        rows = np.arange(start, min(start + len(x), count))
+        start += len(x)
+        if answer is not None and len(rows):
+            share = len(rows) / count
+            seconds, size, price = share * cost.seconds, round(share * cost.bytes), share * cost.price
+            member.cost += Ledger(queries=len(rows), calls=cost.calls, seconds=seconds, bytes=size, price=price)
+            member.x = np.concatenate([member.x, x[: len(rows)]])
+            member.label = np.concatenate([member.label, answer.label[rows]])
+            more = targets(answer.take(rows), member.access.classes, member.attack.soft)
+            member.target = np.concatenate([member.target, more])
+        if refusal is not None and len(rows) < len(x):
+            short = too_small(member.attack, member.access, refusal)
+            if not len(member.x):
                 raise short
-            self.reason = str(short)
-        if len(self.x) > self.trained and (self.reason or len(self.x) in self.ends):
-            self.trained = len(self.x)
-            self.waiting.append(self.trained)
+            member.reason = str(short)
+        if len(member.x) > member.trained and (member.reason or len(member.x) in member.ends):
+            member.trained = len(member.x)
+            member.waiting.append(member.trained)
 
 
 def even(total: int, parts: int) -> list[int]:
@@ -148,8 +159,7 @@ def _campaign(
     members = [_start(attack, seed, oracle, pool) for attack, seed in attacks]
     total = sum(int(member.ends[-1]) for member in members)
     while live := [member for member in members if not member.reason and len(member.x) < member.ends[-1]]:
-        for member in live:
-            member.ask(oracle)
+        _ask(live, oracle)
         if not attacks[0][0].blind:
             _train(members)
         if progress:

@@ -25,7 +25,7 @@ from scipy.special import softmax
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import minmax_scale
 
-from jaxattack.attacks.extraction.campaign import Campaign, Member, even
+from jaxattack.attacks.extraction.campaign import Campaign, Member
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
 from jaxattack.types import Access, InputError, at_least, config
 
@@ -69,10 +69,6 @@ class Knockoff(Campaign):
     def needs(self, access: Access) -> int:
         """A few records for each class."""
         return max(self.rounds, 2 * access.classes)
-
-    def plan(self, _access: Access, /) -> list[int]:
-        """Equal rounds."""
-        return even(self.budget, self.rounds)
 
     def queries(self, member: Member) -> Iterator[np.ndarray]:
         """Records that were not asked yet."""

@@ -33,10 +33,22 @@ def test_a_grid_gives_what_each_budget_and_seed_gives_alone(strategy):
     assert many > few
 
 
-def test_the_costs_of_a_grid_add_up():
+def test_a_grid_asks_all_members_of_a_round_in_one_call_and_their_costs_add_up():
     victim = linear(0, 4, 2)
     costs = [row[0].cost for row in grid(Retraining(rounds=2), victim, budgets=[60, 100], seeds=[0])]
-    assert sum(costs, Ledger()) == victim.ledger
+    assert victim.ledger.calls == 2
+    assert [cost.calls for cost in costs] == [2, 2]  # what each takes alone
+    whole = sum(costs, Ledger())
+    assert (whole.queries, whole.bytes) == (victim.ledger.queries, victim.ledger.bytes)
+    assert (whole.seconds, whole.price) == pytest.approx((victim.ledger.seconds, victim.ledger.price))
+
+
+def test_of_a_budget_that_ends_in_a_call_of_a_grid_the_first_members_get_what_is_left():
+    victim = linear(0, 4, 2, budget=130)
+    (few,), (many,) = grid(Retraining(rounds=2), victim, budgets=[60, 100], seeds=[0])
+    assert (few.cost.queries, many.cost.queries) == (60, 70)
+    assert few.converged
+    assert not many.converged
 
 
 def test_a_blind_attack_trains_everything_in_one_program(monkeypatch):
