@@ -44,6 +44,7 @@ def descend(
     *,
     first: int | jax.Array = 0,
     moments: Any = None,
+    process: Callable[[Any], Any] = lambda point: point,
 ) -> Descent:
     """Follow a loss that is another one at each step.
 
@@ -54,11 +55,12 @@ def descend(
         steps: where to end.
         first: the number of the first step.
         moments: the transformation's state; by default as it begins.
+        process: applied to the point after each step, as a projection onto a box.
     """
 
     def step(number: Any, now: Descent) -> Descent:
         value, point, moments = _step(lambda point: loss(point, number), change, now.point, now.moments)
-        return Descent(point, moments, now.loss + jnp.float32(value))
+        return Descent(process(point), moments, now.loss + jnp.float32(value))
 
     begin = Descent(start, change.init(start) if moments is None else moments, jnp.float32(0))
     return jax.lax.fori_loop(first, steps, step, begin)

@@ -45,6 +45,12 @@ def test_steps_are_those_of_a_loop_in_python():
     np.testing.assert_allclose(found.point["w"], now["w"], rtol=1e-6)
 
 
+def test_a_point_stays_where_its_projection_puts_it_after_each_step():
+    # Half the way to 6 goes beyond 2 each time, where it begins again.
+    end = descend(lambda p, _: (p - 6) ** 2, optax.sgd(0.25), jnp.float32(0), 3, process=lambda p: jnp.minimum(p, 2.0))
+    assert (float(end.point), float(end.loss)) == (2, 36 + 16 + 16)
+
+
 @pytest.mark.parametrize("kind", ["bfloat16", "float64"])
 def test_a_loss_of_any_precision_is_followed(kind):
     with jax.enable_x64(True):

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float
 
+from jaxattack.descent import descend
 from jaxattack.signals.boundary import region_of
 from jaxattack.signals.optimised import ReadQuery
 from jaxattack.signals.phi import Phi
@@ -72,10 +73,17 @@ class CanaryQueries(ReadQuery):
     ) -> Float[jax.Array, "record query *feature"]:
         """As `jaxattack.types.OptimisedSignal`."""
         variables, member, _ = surrogates
-        region, change = region_of(x), optax.adam(self.rate)
+        region = region_of(x)
+        change = optax.chain(optax.adam(self.rate), optax.stateless(lambda update, _: region.scale * update))
         start, draw = jax.random.split(jax.random.key(0))
 
-        def distance(point, two):
+        def box(point):
+            return jnp.clip(point, region.low, region.high)
+
+        def distance(point, number):
+            first = 2 * jax.random.randint(jax.random.fold_in(draw, number), (), 0, max(len(member) // 2, 1))
+            two = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, 2), (variables, member))
+
             def of_one(one):
                 learnt, inside = one
                 goal = jnp.where(inside, CERTAIN, UNDECIDED)
@@ -83,16 +91,8 @@ class CanaryQueries(ReadQuery):
 
             return jnp.sum(jax.lax.map(of_one, two))
 
-        def descend(noise):
-            def step(now, number):
-                point, state = now
-                first = 2 * jax.random.randint(jax.random.fold_in(draw, number), (), 0, max(len(member) // 2, 1))
-                two = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, 2), (variables, member))
-                update, state = change.update(jax.grad(distance)(point, two), state)
-                return (jnp.clip(point + region.scale * update, region.low, region.high), state), None
-
-            begin = jnp.clip(x + region.scale * noise[None], region.low, region.high)
-            return jax.lax.scan(step, (begin, change.init(x)), jnp.arange(self.steps))[0][0]
+        def query(noise):
+            return descend(distance, change, box(x + region.scale * noise[None]), self.steps, process=box).point
 
         noise = self.rate * jax.random.normal(start, (self.count, *x.shape[1:])).at[0].set(0.0)
-        return jnp.moveaxis(jax.lax.map(descend, noise), 0, 1)
+        return jnp.moveaxis(jax.lax.map(query, noise), 0, 1)
