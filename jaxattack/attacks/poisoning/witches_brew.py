@@ -25,6 +25,7 @@ from jaxattack.attacks.poisoning.features import require_surrogate
 from jaxattack.attacks.poisoning.label_flips import check_count
 from jaxattack.attacks.poisoning.poison_frogs import require_target
 from jaxattack.attacks.poisoning.units import from_inputs, range_of, to_inputs
+from jaxattack.descent import descend
 from jaxattack.perturb.box import share_of_range
 from jaxattack.types import (
     Dataset,
@@ -154,17 +155,12 @@ def _match(attack, model, variables, x, y, aim, wanted, low, high, size, keys):
 
     limits = [attack.steps * eighths // 8 for eighths in (3, 5, 7)]
     schedule = optax.piecewise_constant_schedule(attack.rate, dict.fromkeys(limits, 0.1))
-    adam = optax.adam(schedule)  # of changes in units of the largest
-
-    def step(state, _):
-        change, moments = state
-        direction = jnp.sign(jax.grad(lambda change: objective(change * size))(change))
-        update, moments = adam.update(direction, moments, change)
-        return (jnp.clip(change + update, -1, 1), moments), None
+    signed_adam = optax.chain(optax.scale_by_sign(), optax.adam(schedule))  # of changes in units of the largest
 
     def restart(key):
-        change = jax.random.uniform(key, x.shape, minval=-1, maxval=1)
-        change = jax.lax.scan(step, (change, adam.init(change)), None, length=attack.steps)[0][0]
+        start = jax.random.uniform(key, x.shape, minval=-1, maxval=1)
+        loss, box = lambda change, _: objective(change * size), lambda change: jnp.clip(change, -1, 1)
+        change = descend(loss, signed_adam, start, attack.steps, process=box).point
         return change, objective(change * size)
 
     changes, values = jax.lax.map(restart, keys)
