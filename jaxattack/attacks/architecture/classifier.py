@@ -17,6 +17,7 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.descent import descend
 from jaxattack.models.attribute_grid import ATTRIBUTES
 from jaxattack.types import InputError, above_zero, at_least, config
 
@@ -200,15 +201,10 @@ def _train(
     def one(key: jax.Array, code: jax.Array, there: jax.Array) -> Parameters:
         parameters = perceptron.init(jax.random.fold_in(key, 0), x.shape[1])
 
-        def step(carry, turn):
-            (parameters, state), (rows, number) = carry, turn
-            drop = jax.random.fold_in(key, number + 1)
-            gradient = jax.grad(perceptron.loss)(parameters, there, x[rows], code[rows], drop)
-            update, state = perceptron.optimizer.update(gradient, state, parameters)
-            return (jax.tree.map(jnp.add, parameters, update), state), None
+        def loss(parameters: Parameters, number: jax.Array) -> jax.Array:
+            drop, nets = jax.random.fold_in(key, number + 1), rows[number]
+            return perceptron.loss(parameters, there, x[nets], code[nets], drop)
 
-        carry = parameters, perceptron.optimizer.init(parameters)
-        (parameters, _), _ = jax.lax.scan(step, carry, (rows, jnp.arange(len(rows))))
-        return parameters
+        return descend(loss, perceptron.optimizer, parameters, len(rows)).point
 
     return jax.vmap(one)(jax.random.split(key, len(codes)), codes, there)
