@@ -25,6 +25,7 @@ from jaxtyping import Float, Int
 from jaxattack.attacks.architecture.classifier import MOST, exists
 from jaxattack.attacks.architecture.kennen_o import draw_questions
 from jaxattack.attacks.architecture.zoo import Zoo
+from jaxattack.descent import descend
 from jaxattack.models.attribute_grid import ATTRIBUTES, GridNetwork, Weights
 from jaxattack.types import EVERY_LEVEL, Access, Answer, InputError, Level, Progress, above_zero, at_least, config
 
@@ -149,19 +150,13 @@ def _craft(
     rows: jax.Array,
 ) -> jax.Array:
     """Crafted inputs ["start attribute ..."]."""
-    optimizer = optax.adam(attack.rate)
 
-    def loss(x: jax.Array, nets: jax.Array) -> jax.Array:
+    def loss(x: jax.Array, number: jax.Array) -> jax.Array:
+        nets = rows[number]
         logits = network.logits_of(weights, architecture, nets, x)
         logp = jax.nn.log_softmax(logits).reshape(len(nets), *x.shape[:2], -1)
         code = jnp.broadcast_to(codes[nets][:, None, :, None], (*logp.shape[:3], 1))
         return -jnp.take_along_axis(logp, code, axis=3).mean(axis=0).sum()  # every input has a gradient of its own
 
-    def step(carry, nets):
-        x, state = carry
-        update, state = optimizer.update(jax.grad(loss)(x, nets), state)
-        return (jnp.clip(x + update, -1, 1), state), None
-
     x = jnp.repeat(begin[:, None], len(ATTRIBUTES), axis=1)
-    (x, _), _ = jax.lax.scan(step, (x, optimizer.init(x)), rows)
-    return x
+    return descend(loss, optax.adam(attack.rate), x, len(rows), process=lambda x: jnp.clip(x, -1, 1)).point
