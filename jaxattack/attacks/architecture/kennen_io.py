@@ -22,6 +22,7 @@ from jaxattack.attacks.architecture.answers import FLOOR, features
 from jaxattack.attacks.architecture.classifier import Parameters, Perceptron, exists, read
 from jaxattack.attacks.architecture.kennen_o import draw_questions
 from jaxattack.attacks.architecture.zoo import Zoo
+from jaxattack.descent import descend
 from jaxattack.models.attribute_grid import ATTRIBUTES, GridNetwork, Weights
 from jaxattack.types import NUMBERS, Access, Answer, Level, Progress, above_zero, at_least, config
 
@@ -127,30 +128,22 @@ def _learn(
 ) -> tuple[jax.Array, Parameters]:
     """Inputs ["attribute query ..."] and perceptrons."""
     count, there = len(ATTRIBUTES), jnp.asarray(exists())
-    reader = attack.perceptron.optimizer
-    crafter = optax.adam(attack.rate)
 
-    def objective(learnt: Any, nets: jax.Array, drop: jax.Array) -> jax.Array:
-        x, parameters = learnt
+    def objective(learnt: Any, number: jax.Array) -> jax.Array:
+        (x, parameters), nets = learnt, rows[number]
         logits = network.logits_of(weights, architecture, nets, x)
         logp = jnp.maximum(jax.nn.log_softmax(logits), math.log(FLOOR))
         logp = logp - logp.mean(axis=-1, keepdims=True)
         answers = logp.reshape(len(nets), count, -1) / scale
-        drops = jax.random.split(drop, count)
+        drops = jax.random.split(jax.random.fold_in(key, number), count)
         each = jax.vmap(attack.perceptron.loss, (0, 0, 1, 1, 0))(parameters, there, answers, codes[nets], drops)
         return each.sum()
-
-    def step(carry, turn):
-        (x, parameters, state, reading), (nets, number) = carry, turn
-        slopes = jax.grad(objective)((x, parameters), nets, jax.random.fold_in(key, number))
-        move, state = crafter.update(slopes[0], state)
-        update, reading = reader.update(slopes[1], reading, parameters)
-        return (jnp.clip(x + move, -1, 1), jax.tree.map(jnp.add, parameters, update), state, reading), None
 
     x = jnp.repeat(begin[None], count, axis=0)
     inputs = x.shape[1] * network.classes
     keys = jax.random.split(jax.random.fold_in(key, len(rows)), count)
     parameters = jax.vmap(attack.perceptron.init, (0, None))(keys, inputs)
-    carry = x, parameters, crafter.init(x), reader.init(parameters)
-    (x, parameters, *_), _ = jax.lax.scan(step, carry, (rows, jnp.arange(len(rows))))
-    return x, parameters
+    optimizers = {"input": optax.adam(attack.rate), "perceptron": attack.perceptron.optimizer}
+    change = optax.multi_transform(optimizers, ("input", "perceptron"))
+    box = lambda learnt: (jnp.clip(learnt[0], -1, 1), learnt[1])  # noqa: E731
+    return descend(objective, change, (x, parameters), len(rows), process=box).point
