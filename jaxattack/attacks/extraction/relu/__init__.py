@@ -2,7 +2,7 @@
 
 By stage of the attack (Carlini, Jagielski, Mironov 2020), for the only layer of `two_layer` and the first of `deep` alike:
 
-    frame, noise, calibration       the victim as a piecewise linear function, and how exactly it answers
+    frame, noise                    the victim as a piecewise linear function, and how exactly it answers
     intervals, critical_points      where it bends along lines
     gradients, normals              gradients between critical points, and normals from their differences
     neurons, search                 which normals are of one neuron, line after line

@@ -15,23 +15,24 @@ and |u| / |v| of order 1) are reported as an interval that was not resolved.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.relu.intervals import Resolution, Samples, View, crossing, next_points, read
+from jaxattack.attacks.extraction.relu.intervals import Line, Resolution, Samples, View, crossing, next_points, read
 from jaxattack.attacks.extraction.relu.noise import Noise, Saturated
 from jaxattack.attacks.extraction.relu.rows import join, take
+from jaxattack.attacks.search.lockstep import Search
 
 ROUNDS, CROWDED = 60, 32
 """Calls at most; and open intervals at most, times the points asked first: more are noise, not kinks."""
 
 
 class Kinks(NamedTuple):
-    """The kinks u + t v of a line, sorted by t."""
+    """The kinks of a line, sorted by t."""
 
+    line: Line
     position: Float[np.ndarray, "kink"]  # t
     left: Float[np.ndarray, "kink output"]  # df/dt before it
     right: Float[np.ndarray, "kink output"]
@@ -39,6 +40,11 @@ class Kinks(NamedTuple):
     unresolved: Float[np.ndarray, "interval 2"]  # their ends: kinks too close to part, or answers that are not finite
     end: Float[np.ndarray, "2"]  # the first and the last t with a finite answer
     scale: Float[np.ndarray, "output"]  # S
+
+    @property
+    def x(self) -> Float[np.ndarray, "kink feature"]:
+        """The critical points."""
+        return self.line.at(self.position)
 
     @property
     def jump(self) -> Float[np.ndarray, "kink output"]:
@@ -52,13 +58,8 @@ def tangents(points: int, reach: float = 1e4) -> Float[np.ndarray, "point"]:
     return np.tan(np.linspace(-end, end, points))
 
 
-def seek_kinks(
-    origin: Float[np.ndarray, "feature"],
-    direction: Float[np.ndarray, "feature"],
-    grid: Float[np.ndarray, "point"],
-    noise: Noise = Noise(),  # noqa: B008  frozen
-) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Kinks]:
-    """All kinks of the line u + t v between the ends of an ascending grid: yields its queries, once a round.
+def seek_kinks(line: Line, grid: Float[np.ndarray, "point"], noise: Noise) -> Search[Kinks]:
+    """All kinks of a line between the ends of an ascending grid: yields its queries, once a round.
 
     The grid, at least 3 points, is asked first. Twice as many points as kinks are expected serve well; a kink is lost
     only where kinks between three neighbours cancel to rounding error.
@@ -66,19 +67,19 @@ def seek_kinks(
     Raises:
         Saturated: hardly any answer is finite.
     """
-    samples, dark = _finite(Samples(grid, (yield origin + grid[:, None] * direction)))
+    samples, dark = _finite(Samples(grid, (yield line.at(grid))))
     if len(samples.t) < 3:
         raise Saturated.of(len(samples.t), len(grid))
-    resolution = Resolution.of(samples, origin, direction, noise)
+    resolution = Resolution.of(samples, line, noise)
     samples, view = _read(samples, dark, resolution)
     for calls in range(1, ROUNDS):
         if not 0 < view.open.sum() <= CROWDED * len(grid):
             break
         t = next_points(samples, view, predict=calls % 2 == 1)
-        fresh, hidden = _finite(Samples(t, (yield origin + t[:, None] * direction)))
+        fresh, hidden = _finite(Samples(t, (yield line.at(t))))
         dark = join(dark, hidden)
         samples, view = _read(_merge(samples, fresh), dark, resolution)
-    return _place(samples, resolution, view)
+    return _place(line, samples, resolution, view)
 
 
 def _finite(samples: Samples) -> tuple[Samples, Samples]:
@@ -99,7 +100,7 @@ def _merge(old: Samples, new: Samples) -> Samples:
     return take(union, np.argsort(union.t))
 
 
-def _place(samples: Samples, resolution: Resolution, view: View) -> Kinks:
+def _place(line: Line, samples: Samples, resolution: Resolution, view: View) -> Kinks:
     """Kinks where the straight pieces through all their samples meet."""
     t = samples.t
     loose, at = np.flatnonzero(~view.straight & ~view.kink), np.flatnonzero(view.kink)
@@ -111,7 +112,8 @@ def _place(samples: Samples, resolution: Resolution, view: View) -> Kinks:
     shift = crossing(after - before, jump, resolution.scale)
     error = (resolution.tolerance(take(samples, at)) / np.maximum(np.abs(jump), np.finfo(float).tiny)).min(axis=1)
     unresolved = np.stack([t[loose], t[loose + 1]], axis=1)
-    return Kinks(t[at] + shift, slope[left], slope[right], error, unresolved, t[[0, -1]], resolution.scale)
+    position = t[at] + shift
+    return Kinks(line, position, slope[left], slope[right], error, unresolved, t[[0, -1]], resolution.scale)
 
 
 def _fit(samples: Samples, resolution: Resolution, piece: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -17,19 +17,18 @@ neurons without harm. Where layers before it lack any that matter, or a walk mis
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
-from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peeling import Peeling
 from jaxattack.attacks.extraction.relu.polish import Answers, polish, scarce, solve_last_layer, surrogate
 from jaxattack.attacks.extraction.relu.rows import join
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, at_least, config
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
 
 CHECKS, THOROUGH = 200, 10
 FITTED, POOL = 6000, 20000
@@ -67,10 +66,8 @@ class ReluDeep(Attack):
     def __post_init__(self) -> None:
         if len(self.hidden) < 2 or min(self.hidden) < 1:
             raise InputError(f"hidden is {self.hidden}: give the widths of two or more hidden layers, each at least 1.")
-        if not (np.isfinite(self.tolerance) and self.tolerance > 0):
-            raise InputError(f"tolerance is {self.tolerance}: give a positive number.")
-        if self.lines < 4:
-            raise InputError(f"lines is {self.lines}: give at least 4.")
+        above_zero(tolerance=self.tolerance)
+        at_least(4, lines=self.lines)
         at_least(1, idle=self.idle)
 
     def needs(self, access: Access) -> int:
@@ -86,7 +83,12 @@ class ReluDeep(Attack):
             InputError: answers that are no float64 logits or probabilities, features that are no numbers, or a budget
                 that ends before anything was learnt.
         """
-        _require_exact(theft.access)
+        access = theft.access
+        if access.precision != "float64" or access.decimals is not None:
+            decimals = "" if access.decimals is None else f" with {access.decimals} decimals"
+            raise InputError(
+                f"relu-deep needs float64 answers, unrounded: this victim answers in {access.precision}{decimals}."
+            )
         victim = Victim(theft.oracle, theft.rng)
         peeling = Peeling(victim, self.hidden, self.lines, self.idle, theft.rng)
         notes: dict[str, Any] = {}
@@ -95,20 +97,11 @@ class ReluDeep(Attack):
         except BudgetSpent as refusal:
             if victim.queries <= victim.features:
                 raise
-            network = _surrogate(peeling) if peeling.network is None else peeling.network
+            network = peeling.network or _surrogate(peeling)
             reason = f"{refusal} Until then {peeling.summary()}"
-        widths = [len(layer.bias) for layer in peeling.layers]
-        notes |= {"lines": peeling.lines, "neurons": "-".join(map(str, widths))}
-        notes["missing"] = sum(self.hidden) - sum(widths)
-        network = victim.frame.network(network)
-        return Draft(
-            stolen=network,
-            answer=partial(victim.frame.answer, network),
-            parameters=network.parameters,
-            model=relu_model(network.sizes),
-            stop=reason,
-            notes=notes,
-        )
+        notes |= {"lines": peeling.lines, "neurons": "-".join(map(str, peeling.widths))}
+        notes["missing"] = sum(self.hidden) - sum(peeling.widths)
+        return victim.frame.draft(network, reason, notes)
 
     def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress) -> tuple[ReluNetwork, str]:
         """The stolen network, and why it is not exact."""
@@ -124,12 +117,10 @@ class ReluDeep(Attack):
             notes["error"], allowed = self._check(peeling, network)
             if notes["error"] <= allowed:
                 return network, ""
-            if len(peeling.layers[-1].bias) == self.hidden[-1]:
+            if peeling.widths[-1] == self.hidden[-1]:
                 break
-        return (
-            network,
-            f"It is off by {notes['error']:.1e} at fresh queries, more than {allowed:.1e}: {peeling.summary()}",
-        )
+        off = f"It is off by {notes['error']:.1e} at fresh queries, more than {allowed:.1e}"
+        return network, f"{off}: {peeling.summary()}"
 
     def _check(self, peeling: Peeling, network: ReluNetwork) -> tuple[float, float]:
         """How far the network is off at fresh queries, which are kept, and how far it may be."""
@@ -147,7 +138,7 @@ def _assemble(peeling: Peeling) -> ReluNetwork:
         layers, unseen = peeling.pad()
         network = solve_last_layer(layers, unseen, sample, peeling.hidden[-1])
         start, goal = _astride(network, victim.answers, rng)
-        if not len(start) or len(layers[-1].bias) == peeling.hidden[-1]:
+        if not len(start) or peeling.widths[-1] == peeling.hidden[-1]:
             break
         peeling.more(start, goal)
     return network
@@ -157,8 +148,7 @@ def _polish(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
     """All parameters fitted to kept answers, and to some asked for those that these hardly show."""
     victim, rng = peeling.victim, peeling.rng
     pool = rng.choice([1.0, 2.0, 4.0], size=(POOL, 1)) * rng.normal(size=(POOL, victim.features))
-    unknown = sum(weight.size + bias.size for weight, bias in zip(network.weights, network.biases, strict=True))
-    sample = victim.answers.some(3 * unknown + 500, 10, rng)
+    sample = victim.answers.some(3 * network.size + 500, 10, rng)
     if len(extra := scarce(network, sample, pool)):
         sample = join(sample, victim.sample(extra))
     return polish(network, sample)
@@ -177,11 +167,3 @@ def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -
 
 def _surrogate(peeling: Peeling) -> ReluNetwork:
     return surrogate(peeling.layers, peeling.victim.answers.some(FITTED, 20, peeling.rng))
-
-
-def _require_exact(access: Access) -> None:
-    if access.precision != "float64" or access.decimals is not None:
-        raise InputError(
-            f"relu-deep needs float64 answers, unrounded: this victim answers in {access.precision}"
-            f"{'' if access.decimals is None else f' with {access.decimals} decimals'}."
-        )

@@ -11,18 +11,19 @@ probabilities one may be 1 minus the other, as behind a sigmoid: where it is sma
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.noise import DIGITS, Noise
 from jaxattack.attacks.extraction.relu.polish import Answers
 from jaxattack.attacks.extraction.relu.rows import join
-from jaxattack.types import Access, Answer, InputError, Oracle, OracleError
+from jaxattack.types import Access, Answer, Draft, InputError, Oracle, OracleError
 
 
 class Frame(NamedTuple):
@@ -105,6 +106,12 @@ class Frame(NamedTuple):
             return Answer(np.zeros(len(output), np.int64), None, output)
         logit = output if self.access.level == "logit" else None
         return Answer(output.argmax(axis=1), softmax(output, axis=1), logit)
+
+    def draft(self, network: ReluNetwork, stop: str, notes: dict[str, Any]) -> Draft:
+        """What an attack hands over that stole this network of the search."""
+        network = self.network(network)
+        answer, parameters, model = partial(self.answer, network), network.parameters, relu_model(network.sizes)
+        return Draft(stolen=network, answer=answer, parameters=parameters, model=model, stop=stop, notes=notes)
 
 
 def outputs(access: Access) -> int:

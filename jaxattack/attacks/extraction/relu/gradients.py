@@ -7,13 +7,13 @@ crossed some neuron's hyperplane is noticed, and the region is asked once more w
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.search.lockstep import Search
 
 BATCH = 1 << 23
 """Numbers that one call asks at most: 64 MiB."""
@@ -71,7 +71,7 @@ def measure(
     slope: Float[np.ndarray, "region output"],
     slope_error: Float[np.ndarray, "region output"],
     precision: Precision,
-) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Regions]:
+) -> Search[Regions]:
     """The gradients of regions, at a point x inside of each, where a line of that direction changes by that slope."""
     regions = Regions.none(x, slope.shape[1])
     for attempt in range(ATTEMPTS):
@@ -90,7 +90,7 @@ def measure(
 
 def differences(
     x: Float[np.ndarray, "region feature"], step: Float[np.ndarray, "region feature"], noise: Noise
-) -> Generator[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+) -> Search[tuple[np.ndarray, np.ndarray]]:
     """Value and forward differences at each of one point or more, `BATCH` numbers a call.
 
     A victim that computes with fewer digits than the queries have rounds them first: then points and steps are

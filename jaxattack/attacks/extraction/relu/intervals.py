@@ -24,6 +24,17 @@ FLAT = float(np.finfo(float).tiny) ** 0.25
 """The scale of an output that is 0 throughout: its square and its inverse are numbers."""
 
 
+class Line(NamedTuple):
+    """The line u + t v."""
+
+    origin: Float[np.ndarray, "feature"]
+    direction: Float[np.ndarray, "feature"]
+
+    def at(self, t: Float[np.ndarray, "point"]) -> Float[np.ndarray, "point feature"]:
+        """Points of it."""
+        return self.origin + t[:, None] * self.direction
+
+
 class Samples(NamedTuple):
     """What was asked of a line, sorted by t."""
 
@@ -40,9 +51,9 @@ class Resolution(NamedTuple):
     noise: Noise
 
     @classmethod
-    def of(cls, samples: Samples, origin: np.ndarray, direction: np.ndarray, noise: Noise) -> Resolution:
+    def of(cls, samples: Samples, line: Line, noise: Noise) -> Resolution:
         """On a line that was asked at these samples first."""
-        start, speed = np.linalg.norm([origin, direction], axis=1)
+        start, speed = np.linalg.norm(line, axis=1)
         size = start + np.abs(samples.t) * speed
         scale = np.median(np.abs(samples.y[size > 0]) / size[size > 0, None], axis=0)
         return cls(start, speed, np.maximum(scale, FLAT), noise)

@@ -9,7 +9,6 @@ all outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -37,6 +36,11 @@ class ReluNetwork(NamedTuple):
     def sizes(self) -> tuple[int, ...]:
         """Features, the neurons of each hidden layer, outputs."""
         return (self.weights[0].shape[1], *(len(bias) for bias in self.biases))
+
+    @property
+    def size(self) -> int:
+        """How many parameters it has."""
+        return sum(part.size for part in self.parameters.values())
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -117,18 +121,16 @@ def align(stolen: ReluNetwork, truth: ReluNetwork, *, gauge: bool = False) -> Al
         order, scale = _pair(mine, target)
         weights[layer], biases[layer] = weights[layer][order] * scale[:, None], biases[layer][order] * scale
         weights[layer + 1] = weights[layer + 1][:, order] / scale
+    aligned = ReluNetwork(tuple(weights), tuple(biases))
     if gauge:
-        weights[-1], biases[-1] = _remove_mean(weights[-1]), _remove_mean(biases[-1])
-        truth = ReluNetwork(
-            (*truth.weights[:-1], _remove_mean(truth.weights[-1])), (*truth.biases[:-1], _remove_mean(truth.biases[-1]))
-        )
-    pairs: Sequence = [*zip(weights, truth.weights, strict=True), *zip(biases, truth.biases, strict=True)]
-    error = max(float(np.abs(mine - target).max()) for mine, target in pairs)
-    return Alignment(ReluNetwork(tuple(weights), tuple(biases)), error)
+        aligned, truth = _with_zero_mean(aligned), _with_zero_mean(truth)
+    pairs = (pair for parts in zip(aligned, truth, strict=True) for pair in zip(*parts, strict=True))
+    return Alignment(aligned, max(float(np.abs(mine - target).max()) for mine, target in pairs))
 
 
-def _remove_mean(last: np.ndarray) -> np.ndarray:
-    return last - last.mean(axis=0, keepdims=True)
+def _with_zero_mean(network: ReluNetwork) -> ReluNetwork:
+    """Over the outputs."""
+    return ReluNetwork(*((*part[:-1], part[-1] - part[-1].mean(axis=0, keepdims=True)) for part in network))
 
 
 def _pair(mine: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.critical_points import Kinks
+from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.rows import join, take
 
 
@@ -59,31 +60,21 @@ class Meetings(NamedTuple):
     expected: Bool[np.ndarray, "neuron"]  # inside the resolved part of the line, with a jump that is large enough
 
 
-def predict(
-    neurons: Neurons, origin: Float[np.ndarray, "feature"], direction: Float[np.ndarray, "feature"]
-) -> tuple[Float[np.ndarray, "neuron"], Float[np.ndarray, "neuron"]]:
+def predict(neurons: Neurons, line: Line) -> tuple[Float[np.ndarray, "neuron"], Float[np.ndarray, "neuron"]]:
     """Where a line crosses each neuron's hyperplane, and the height's slope there."""
-    speed = neurons.normal @ direction
+    speed = neurons.normal @ line.direction
     speed = np.where(speed == 0, np.finfo(float).tiny, speed)
-    return -(neurons.normal @ origin + neurons.offset) / speed, speed
+    return -(neurons.normal @ line.origin + neurons.offset) / speed, speed
 
 
-def meet(
-    neurons: Neurons,
-    kinks: Kinks,
-    origin: Float[np.ndarray, "feature"],
-    direction: Float[np.ndarray, "feature"],
-    bend: float,
-    *,
-    steady: bool,
-) -> Meetings:
+def meet(neurons: Neurons, kinks: Kinks, bend: float, *, steady: bool) -> Meetings:
     """Compare one line's kinks with where its neurons are predicted.
 
     ``bend`` is the smallest jump of the slope that the search was to find, relative to the function's scale. Neurons
     that are ``steady`` jump alike everywhere, by which coarse answers tell them apart.
     """
-    position, speed = predict(neurons, origin, direction)
-    size = np.linalg.norm(origin) + np.abs(position) * np.linalg.norm(direction)
+    position, speed = predict(neurons, kinks.line)
+    size = np.linalg.norm(kinks.line.origin) + np.abs(position) * np.linalg.norm(kinks.line.direction)
     slack = 4 * neurons.error * size / np.abs(speed)
     met = np.full(len(position), -1)
     if len(kinks.position) and len(position):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.extraction.verification import EPSILON
+from jaxattack.attacks.search.lockstep import Search
 from jaxattack.types import Access, InputError
 
 DIGITS = 64.0
@@ -88,7 +88,7 @@ def _differences(y: Float[np.ndarray, "*query output"]) -> Float[np.ndarray, "*q
     return (y[..., None] - y[..., None, :]).reshape(*y.shape[:-1], -1)
 
 
-def find_limits(features: int, ceiling: float, rng: np.random.Generator) -> Generator[np.ndarray, np.ndarray, Limits]:
+def find_limits(features: int, ceiling: float, rng: np.random.Generator) -> Search[Limits]:
     """Limits of confidences: inputs at falling distances along some rays, `RAYS` times `SCALES` queries.
 
     ``ceiling`` is how far apart outputs may be where both probabilities are known relative to their size.
@@ -110,7 +110,7 @@ def find_limits(features: int, ceiling: float, rng: np.random.Generator) -> Gene
     return Limits(low, high, float(SCALES[wide.argmax()]))
 
 
-def rounding_unit(features: int, noise: Noise, rng: np.random.Generator) -> Generator[np.ndarray, np.ndarray, Noise]:
+def rounding_unit(features: int, noise: Noise, rng: np.random.Generator) -> Search[Noise]:
     """The rounding unit that answers show, where the documented one says little of what is summed up.
 
     Second differences of close points on short lines, against the median of |f| / |x|: `CLUSTERS` lines of `CLOSE`

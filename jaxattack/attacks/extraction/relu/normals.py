@@ -10,7 +10,6 @@ from place to place, and every unknown kink takes the gradients on its own two s
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,19 +19,10 @@ from jaxattack.attacks.extraction.relu.critical_points import Kinks
 from jaxattack.attacks.extraction.relu.gradients import Precision, Regions, measure, step_share
 from jaxattack.attacks.extraction.relu.neurons import Meetings, Neurons
 from jaxattack.attacks.extraction.relu.rows import join, take
+from jaxattack.attacks.search.lockstep import Search
 
 INDEPENDENT = 0.1
 """Smallest singular value of the unit jumps of kinks that share one difference of gradients."""
-
-
-class Line(NamedTuple):
-    """A searched line u + t v: its kinks, those that part regions, and those that no known neuron explains."""
-
-    origin: Float[np.ndarray, "feature"]
-    direction: Float[np.ndarray, "feature"]
-    kinks: Kinks
-    walls: Bool[np.ndarray, "kink"]
-    unknown: Bool[np.ndarray, "kink"]
 
 
 class Stations(NamedTuple):
@@ -46,29 +36,34 @@ class Stations(NamedTuple):
     stretch: Int[np.ndarray, "station"]
 
 
-def stations(line: Line) -> Stations:
+def stations(kinks: Kinks, walls: Bool[np.ndarray, "kink"]) -> Stations:
     """For every stretch between walls and unresolved intervals its widest region."""
-    kinks = line.kinks
     low, high = np.concatenate([np.stack([kinks.position] * 2), kinks.unresolved.T], axis=1)
     order = np.argsort(low)
-    kind = np.append(line.walls, np.full(len(kinks.unresolved), 2))[order]
+    kind = np.append(walls, np.full(len(kinks.unresolved), 2))[order]
     low, high = low[order], high[order]
     # Beyond the outermost kinks a region as wide as its distance from the middle of the line serves.
     start = np.append(max(low[0] - 1 - abs(low[0]), kinks.end[0]), high)
     end = np.append(low, min(high[-1] + 1 + abs(high[-1]), kinks.end[1]))
-    before, walls, stretch = (np.append(0, np.cumsum(mask)) for mask in (kind != 2, kind == 1, kind == 2))
+    before, passed, stretch = (np.append(0, np.cumsum(mask)) for mask in (kind != 2, kind == 1, kind == 2))
     slope = np.concatenate([kinks.left, kinks.right[-1:]])[before]
-    every = Stations((start + end) / 2, end - start, slope, before, walls, stretch)
+    every = Stations((start + end) / 2, end - start, slope, before, passed, stretch)
     every = take(every, every.gap > 0)
     group = every.walls + (len(kinks.position) + 1) * every.stretch
     order = np.lexsort((-every.gap / (1 + np.abs(every.t)), group))
     return take(every, np.sort(order[np.append(True, np.diff(group[order]) > 0)]))
 
 
-def pairs(line: Line, at: Stations, usable: Bool[np.ndarray, "station"]) -> Int[np.ndarray, "pair 2"]:
-    """Stations whose gradients are to be compared: each with the farthest one that parts independent unknown jumps."""
-    jumps = (line.kinks.jump / line.kinks.scale)[line.walls]
-    jumps, unknown = jumps / np.linalg.norm(jumps, axis=1)[:, None], line.unknown[line.walls]
+def pairs(jumps: np.ndarray, unknown: np.ndarray, at: Stations, usable: np.ndarray) -> Int[np.ndarray, "pair 2"]:
+    """Stations whose gradients are to be compared: each with the farthest one that parts independent unknown jumps.
+
+    Args:
+        jumps: Float["wall output"], relative to the function's scale.
+        unknown: Bool["wall"].
+        at: the stations.
+        usable: Bool["station"].
+    """
+    jumps = jumps / np.linalg.norm(jumps, axis=1)[:, None]
     matches, low = [], 0
     while low < len(at.t):
         high = low
@@ -86,46 +81,50 @@ def pairs(line: Line, at: Stations, usable: Bool[np.ndarray, "station"]) -> Int[
 
 
 def normals(
-    line: Line, neurons: Neurons, meetings: Meetings, precision: Precision
-) -> Generator[np.ndarray, np.ndarray, tuple[Neurons, Regions]]:
-    """The neurons at a line's unknown kinks, and the regions measured for them; ``neurons`` jump alike everywhere."""
-    at, dimension = stations(line), len(line.origin)
-    x = line.origin + at.t[:, None] * line.direction
-    speed = np.linalg.norm(line.direction)
+    kinks: Kinks, unknown: np.ndarray, precision: Precision, steady: tuple[Neurons, Meetings] | None = None
+) -> Search[tuple[Neurons, Regions]]:
+    """The neurons at a line's unknown kinks, Bool["kink"], and the regions measured for them.
+
+    ``steady`` are the neurons of the others where these jump alike everywhere.
+    """
+    walls = np.ones_like(unknown) if steady is None else unknown
+    at, direction = stations(kinks, walls), kinks.line.direction
+    x, dimension, speed = kinks.line.at(at.t), len(direction), np.linalg.norm(direction)
     step = np.minimum(step_share(dimension, precision.noise) * at.gap * speed / np.sqrt(dimension), 1.0)
     tolerance = precision.tolerance(x, np.zeros_like(at.slope))
     doubt = (tolerance / step[:, None] / precision.scale).max(axis=1)
-    jumps = np.abs(line.kinks.jump[line.walls] / precision.scale).max(axis=1)
+    jumps = np.abs(kinks.jump[walls] / precision.scale).max(axis=1)
     clear = (0.01 if precision.noise.coarse else precision.noise.relative**0.45) * np.median(jumps)
-    matches = pairs(line, at, doubt <= clear)
+    matches = pairs((kinks.jump / kinks.scale)[walls], unknown[walls], at, doubt <= clear)
     needed, slack = np.unique(matches), 4 * tolerance / at.gap[:, None]
     at = take(at, needed)
-    regions = yield from measure(x[needed], step[needed], line.direction, at.slope, slack[needed], precision)
+    regions = yield from measure(x[needed], step[needed], direction, at.slope, slack[needed], precision)
     parts = [Neurons.none(dimension, len(precision.scale))]
     for low, high in np.searchsorted(needed, matches):
         if regions.finite[[low, high]].all():
             change = regions.gradient[high] - regions.gradient[low]
             error = ((regions.error[low] + regions.error[high]) / precision.scale).max()
-            # A neuron whose height hardly changes along the line is crossed without a kink that shows.
-            shown = (meetings.kink >= 0) | (neurons.hits > 0)
-            others = np.flatnonzero((meetings.position > at.t[low]) & (meetings.position < at.t[high]) & shown)
-            known = take(neurons, others)
-            change = change - (known.jump * np.sign(meetings.speed[others])[:, None]).T @ known.normal
-            weight = (np.abs(known.jump) / precision.scale).max(axis=1, initial=0)
-            error += np.linalg.norm(weight * known.error)
+            if steady is not None:
+                neurons, meetings = steady
+                # A neuron whose height hardly changes along the line is crossed without a kink that shows.
+                shown = (meetings.kink >= 0) | (neurons.hits > 0)
+                crossed = (meetings.position > at.t[low]) & (meetings.position < at.t[high]) & shown
+                neurons, way = take(neurons, crossed), np.sign(meetings.speed[crossed])
+                change = change - (neurons.jump * way[:, None]).T @ neurons.normal
+                weight = (np.abs(neurons.jump) / precision.scale).max(axis=1, initial=0)
+                error += np.linalg.norm(weight * neurons.error)
             between = np.arange(at.kinks[low], at.kinks[high])
-            parts.append(_solve(line, between[line.unknown[between]], change, error, precision.scale))
+            parts.append(_solve(kinks, between[unknown[between]], change, error, precision.scale))
     return join(*parts), take(regions, regions.finite)
 
 
-def _solve(line: Line, new: np.ndarray, change: np.ndarray, doubt: float, scale: np.ndarray) -> Neurons:
+def _solve(kinks: Kinks, new: np.ndarray, change: np.ndarray, doubt: float, scale: np.ndarray) -> Neurons:
     """The neurons at some kinks from the change of the gradient that is theirs."""
-    jump = line.kinks.jump[new]
+    jump, x = kinks.jump[new], kinks.x[new]
     inverse = np.linalg.pinv((jump / scale).T)
     # Normals with n . v = 1, so that their jump is the line's.
     normal = inverse @ (change / scale[:, None])
     length = np.linalg.norm(normal, axis=1)
-    x = line.origin + line.kinks.position[new][:, None] * line.direction
     normal /= length[:, None]
     error = doubt * np.linalg.norm(inverse, axis=1) / length
     return Neurons(x, normal, -(normal * x).sum(axis=1), jump * length[:, None], error, np.zeros(len(new), int))

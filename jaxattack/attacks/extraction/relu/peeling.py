@@ -14,13 +14,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine_at, flip
-from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangents
+from jaxattack.attacks.extraction.relu.critical_points import Kinks, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.frame import Victim
 from jaxattack.attacks.extraction.relu.gradients import Precision
+from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
-from jaxattack.attacks.extraction.relu.neurons import Neurons, meet
 from jaxattack.attacks.extraction.relu.noise import Noise
-from jaxattack.attacks.extraction.relu.normals import Line, normals
+from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.polish import Unseen
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.extraction.relu.search import NEAR, search
@@ -36,22 +36,10 @@ SAME = 1e-6
 class CriticalPoints(NamedTuple):
     """Points where the victim bends, as which kinks of which lines they were seen, and normals measured in the search."""
 
-    line: Int[np.ndarray, "point"]
+    line: Int[np.ndarray, "point"]  # 0 for all of the search
     kink: Int[np.ndarray, "point"]
     x: Float[np.ndarray, "point feature"]
     normal: Float[np.ndarray, "point feature"]
-
-    @classmethod
-    def of(
-        cls, x: Float[np.ndarray, "point feature"], line: int = 0, normal: np.ndarray | None = None
-    ) -> CriticalPoints:
-        """All of one line."""
-        return cls(np.full(len(x), line), np.arange(len(x)), x, np.full_like(x, np.nan) if normal is None else normal)
-
-    @property
-    def near(self) -> Float[np.ndarray, "point"]:
-        """How far from a zero set a point may be and still count as on it."""
-        return SAME * (np.sqrt(self.x.shape[1]) + np.linalg.norm(self.x, axis=1))
 
 
 @dataclass
@@ -65,20 +53,26 @@ class Peeling:
     rng: np.random.Generator
     layers: Layers = ()  # the signs of the last are open
     unseen: Unseen = ()
-    points: CriticalPoints = field(init=False)
     precision: Precision = Precision(np.ones(1), Noise())  # noqa: RUF009  frozen
+    points: CriticalPoints = field(init=False)
     lines: int = 0
-    searched: dict[int, Line] = field(default_factory=dict)  # after the first layer was found, by number
+    searched: list[Kinks] = field(default_factory=list)  # after the first layer was found
     attempts: set[int] = field(default_factory=set)  # points that were followed
     network: ReluNetwork | None = None
 
     def __post_init__(self) -> None:
-        self.points = CriticalPoints.of(np.zeros((0, self.victim.features)))
+        none = np.zeros((0, self.victim.features))
+        self.points = CriticalPoints(np.zeros(0, int), np.zeros(0, int), none, none)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many neurons of each layer were found."""
+        return tuple(len(layer.bias) for layer in self.layers)
 
     @property
     def complete(self) -> bool:
         """Whether all neurons of all layers were found."""
-        return tuple(len(layer.bias) for layer in self.layers) == self.hidden
+        return self.widths == self.hidden
 
     def ask(self, search: Search[Any]) -> Any:
         """What a search of one random mixture of the outputs returns."""
@@ -86,54 +80,47 @@ class Peeling:
 
     def first(self) -> bool:
         """Find the first layer; whether all of it was found."""
-        width = self.hidden[0]
-        above = sum(self.hidden[1:])
-        state = self.ask(search(self.victim.features, 1, width, 1, Noise(), self.rng, above=above))
-        met, self.lines = state.neurons.hits > 0, state.lines
-        first, rest = take(state.neurons, met), take(state.neurons, ~met)
+        width, above = self.hidden[0], sum(self.hidden[1:])
+        state = self.ask(search(self.victim.features, 1, width, Noise(), self.rng, above=above))
+        first, rest, self.lines = take(state.neurons, state.met), take(state.neurons, ~state.met), state.lines
         self.layers = (Layer(first.normal[:width], first.offset[:width]),)
-        self.points = CriticalPoints.of(rest.x, normal=rest.normal)
-        self.precision = state.precision or self.precision
         if state.refusal is not None:
             raise state.refusal
+        seen = np.arange(len(rest.x))
+        self.points, self.precision = CriticalPoints(np.zeros_like(seen), seen, rest.x, rest.normal), state.precision
         return len(first.offset) >= width
 
-    def search_line(
-        self,
-        origin: Float[np.ndarray, "feature"],
-        direction: Float[np.ndarray, "feature"],
-        grid: Float[np.ndarray, "point"],
-        base: Layers,
-        signatures: list[Signature],
-    ) -> None:
+    def search_line(self, line: Line, grid: np.ndarray, base: Layers, signatures: list[Signature]) -> None:
         """Add the critical points of one more line that no known neuron explains."""
-        kinks = self.ask(seek_kinks(origin, direction, grid))
+        kinks = self.ask(seek_kinks(line, grid, Noise()))
+        self.searched.append(kinks)
         self.lines += 1
-        fresh = CriticalPoints.of(origin + kinks.position[:, None] * direction, self.lines)
-        unknown = ~self.explains(base, signatures, fresh)
-        self.searched[self.lines] = Line(origin, direction, kinks, np.ones_like(unknown), unknown)
-        self.points = join(self.points, take(fresh, unknown))
+        unknown = ~self.explains(base, signatures, kinks.x)
+        kink, x = np.flatnonzero(unknown), kinks.x[unknown]
+        number = np.full(len(x), len(self.searched))
+        self.points = join(self.points, CriticalPoints(number, kink, x, np.full_like(x, np.nan)))
 
     def next(self) -> bool:
         """Find the next layer and the signs of the last; whether any of it was found."""
         self.attempts = set()
-        signatures = self.gather(self.layers, self.hidden[len(self.layers)], self.idle)
+        width = self.hidden[len(self.layers)]
+        signatures = self.gather(self.layers, width, self.idle)
         if signatures:
             sign = signs(self.layers, signatures)
             base = (*self.layers[:-1], flip(self.layers[-1], sign))
-            self.add(base, [one._replace(trail=flip_trail(base, one.trail, sign)) for one in signatures])
+            self.add(base, [one._replace(trail=flip_trail(base, one.trail, sign)) for one in signatures[:width]])
         return bool(signatures)
 
     def more(self, start: Float[np.ndarray, "line feature"], goal: Float[np.ndarray, "line feature"]) -> None:
         """Look for neurons that the last layer lacks on lines between given points."""
-        grid, base = np.linspace(-1, 2, 2 * sum(self.hidden) + 1), self.layers[:-1]
+        width, base = self.hidden[-1] - self.widths[-1], self.layers[:-1]
         for one, other in zip(start, goal, strict=True):
-            self.search_line(one, other - one, grid, base, [])
-        if signatures := self.gather(base, self.hidden[-1] - len(self.layers[-1].bias), 0):
-            self.add(base, signatures)
+            self.search_line(Line(one, other - one), np.linspace(-1, 2, 2 * sum(self.hidden) + 1), base, [])
+        if signatures := self.gather(base, width, 0):
+            self.add(base, signatures[:width])
 
     def gather(self, base: Layers, width: int, idle: int) -> list[Signature]:
-        """So many neurons over ``base``, from critical points and further lines, until ``idle`` of these show none."""
+        """At least so many neurons over ``base``, fewer where ``idle`` further lines in a row show no critical point of any."""
         signatures: list[Signature] = []
         vain = 0
         while len(signatures) < width:
@@ -143,24 +130,22 @@ class Peeling:
             elif new is None:
                 if vain >= idle or self.lines >= self.most:
                     break
-                origin, direction = self.rng.normal(size=(2, self.victim.features))
-                self.search_line(origin, direction, tangents(2 * sum(self.hidden) + 1, NEAR), base, signatures)
+                line = Line(*self.rng.normal(size=(2, self.victim.features)))
+                self.search_line(line, tangents(2 * sum(self.hidden) + 1, NEAR), base, signatures)
                 vain += 1
-        return signatures[:width]
+        return signatures
 
     def add(self, base: Layers, signatures: list[Signature]) -> None:
         """Put found neurons on layers whose signs are settled, beside those of their layer found before."""
-        rows = [weights(base, one.trail) for one in signatures]
-        (weight, bias, unseen), masks = map(np.array, zip(*rows, strict=True)), self.unseen
+        *rows, unseen = map(np.array, zip(*(weights(base, one.trail) for one in signatures), strict=True))
+        layer, masks = Layer(*rows), self.unseen
         if len(self.layers) > len(base):
-            weight = np.concatenate([self.layers[-1].weight, weight])
-            bias = np.concatenate([self.layers[-1].bias, bias])
-            unseen, masks = np.concatenate([self.unseen[-1], unseen]), self.unseen[:-1]
-        self.layers, self.unseen = (*base, Layer(weight, bias)), (*masks, unseen)
+            layer, unseen, masks = join(self.layers[-1], layer), np.concatenate([masks[-1], unseen]), masks[:-1]
+        self.layers, self.unseen = (*base, layer), (*masks, unseen)
 
     def round(self, signatures: list[Signature], base: Layers, width: int) -> list[Signature] | None:
         """Follow the open points of one line up from ``base``, ``width`` neurons being missing; None where there is none."""
-        open_ = np.flatnonzero(~self.explains(base, signatures, self.points))
+        open_ = np.flatnonzero(~self.explains(base, signatures, self.points.x))
         open_ = open_[~np.isin(open_, list(self.attempts))]
         if not len(open_):
             return None
@@ -168,39 +153,33 @@ class Peeling:
         # Along one line most kinks are of different neurons.
         starts = self.rng.permutation(open_[line == np.bincount(line).argmax()])[: width + 1]
         self.attempts |= set(starts.tolist())
-        return self.follow_from(base, starts, signatures)
+        return self.follow_from(base, take(self.points, starts), signatures)
 
-    def explains(self, base: Layers, signatures: list[Signature], points: CriticalPoints) -> Bool[np.ndarray, "point"]:
+    def explains(self, base: Layers, signatures: list[Signature], x: np.ndarray) -> Bool[np.ndarray, "point"]:
         """Which points are of known neurons, or of those found over ``base``."""
-        x, near = points.x, points.near
+        near = SAME * (np.sqrt(x.shape[1]) + np.linalg.norm(x, axis=1))
         mask = (affine_at(self.layers, x).distances(x) < near[:, None]).any(axis=1)
         for one in signatures:
             mask |= one.distance(base, x) < near
         return mask
 
-    def follow_from(
-        self, base: Layers, starts: Int[np.ndarray, "point"], signatures: list[Signature]
-    ) -> list[Signature]:
+    def follow_from(self, base: Layers, starts: CriticalPoints, signatures: list[Signature]) -> list[Signature]:
         """What following the zero sets through these points of one line shows of neurons not found before."""
-        x, normal, line = self.points.x[starts], self.points.normal[starts], int(self.points.line[starts[0]])
-        if line in self.searched:
-            x, normal = self.measure(self.searched[line], self.points.kink[starts])
-        new: list[Signature] = []
+        x, normal, number = starts.x, starts.normal, starts.line[0]
+        if number:
+            kinks = self.searched[number - 1]
+            unknown = np.isin(np.arange(len(kinks.position)), starts.kink)
+            neurons, _ = self.ask(normals(kinks, unknown, self.precision))
+            x, normal = neurons.x, neurons.normal
         walks = follow(self.victim.evaluate, base, x, normal, self.rng)
         pairs = [(walk, signature(base, walk.trail)) for walk in walks if walk.alive and len(walk.trail.x) > 1]
         sound = [(walk, one) for walk, one in pairs if one is not None]
+        new: list[Signature] = []
         # Of two that are the same neuron the one that met more stays.
         for walk, one in sorted(sound, key=lambda pair: pair[1].free.sum()):
             if not any(_same(base, one, other) for other in signatures + new) and self.confirms(base, walk):
                 new.append(one)
         return new
-
-    def measure(self, line: Line, kinks: Int[np.ndarray, "chosen"]) -> tuple[np.ndarray, np.ndarray]:
-        """Some kinks of a line with their normals, of those where these could be measured."""
-        chosen, none = np.isin(np.arange(len(line.unknown)), kinks), Neurons.none(self.victim.features, 1)
-        met = meet(none, line.kinks, line.origin, line.direction, 0.0, steady=False)
-        neurons, _ = self.ask(normals(line._replace(unknown=chosen), none, met, self.precision))
-        return neurons.x, neurons.normal
 
     def confirms(self, base: Layers, walk: Walk) -> bool:
         """Whether the victim bends where it should, far from where the neuron was followed.
@@ -227,10 +206,8 @@ class Peeling:
 
     def summary(self) -> str:
         """What was found, in a sentence."""
-        parts = [
-            f"{len(layer.bias)} of {width} neurons of layer {k + 1}"
-            for k, (layer, width) in enumerate(zip(self.layers, self.hidden, strict=False))
-        ]
+        widths = enumerate(zip(self.widths, self.hidden, strict=False))
+        parts = [f"{found} of {width} neurons of layer {k + 1}" for k, (found, width) in widths]
         return f"found were {', '.join(parts)}, on {self.lines} lines." if parts else "no layer was found."
 
 

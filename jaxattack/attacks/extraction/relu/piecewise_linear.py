@@ -91,6 +91,18 @@ def piecewise_linear(neurons: Neurons, regions: Regions) -> PiecewiseLinear:
     return rough._replace(constant=np.nanmedian(regions.value - rough(regions.x), axis=0))
 
 
+def signed(function: PiecewiseLinear, noise: Noise) -> tuple[ReluNetwork, str]:
+    """The network, and what is wrong with it."""
+    against = orientation(function, noise)
+    if against is not None:
+        return with_signs(function, against), ""
+    network, neurons = with_affine_neurons(function), len(function.offset)
+    return network, (
+        f"the signs of {neurons} neurons do not follow from {function.slope.size} equations: the function is stolen, "
+        f"with its affine part as {network.sizes[1] - neurons} neurons more."
+    )
+
+
 def orientation(function: PiecewiseLinear, noise: Noise) -> Bool[np.ndarray, "neuron"] | None:
     """Which neurons point against their normals; None where the equations do not tell."""
     # Outputs of different size weigh the same.

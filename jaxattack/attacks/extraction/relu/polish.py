@@ -20,7 +20,7 @@ from scipy.linalg import lstsq
 
 from jaxattack.attacks.extraction.relu.cells import Layer, Layers, flip, heights, last_heights
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
-from jaxattack.attacks.extraction.relu.rows import take
+from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt
 
 STEPS, EXACT = 20, 3
@@ -72,9 +72,8 @@ def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: in
     readout, bias = solution[:count].T, solution[-1]
     if missing:
         linear, outer, shift = _linear_neurons(solution[count:-1], below, missing)
-        final = layers[-1]
-        full = Layer(np.concatenate([final.weight, linear.weight]), np.concatenate([final.bias, linear.bias]))
-        layers, readout, bias = (*layers[:-1], full), np.concatenate([readout, outer], axis=1), bias - shift
+        layers = (*layers[:-1], join(layers[-1], linear))
+        readout, bias = np.concatenate([readout, outer], axis=1), bias - shift
     return _network((*layers, Layer(readout, bias)))
 
 
@@ -92,14 +91,11 @@ def _exact_for_most(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def surrogate(layers: Layers, answers: Answers) -> ReluNetwork:
     """The best network over layers known so far, the last one taken with both signs: a least squares for its outputs."""
-    doubled = layers
     if layers:
-        final = layers[-1]
-        both = Layer(np.concatenate([final.weight, -final.weight]), np.concatenate([final.bias, -final.bias]))
-        doubled = (*layers[:-1], both)
-    features = np.column_stack([_through(doubled, answers.x), np.ones(len(answers.x))])
+        layers = (*layers[:-1], join(layers[-1], flip(layers[-1], -np.ones(len(layers[-1].bias)))))
+    features = np.column_stack([_through(layers, answers.x), np.ones(len(answers.x))])
     solution = np.linalg.lstsq(features, answers.y, rcond=1e-10)[0]
-    return _network((*doubled, Layer(solution[:-1].T, solution[-1])))
+    return _network((*layers, Layer(solution[:-1].T, solution[-1])))
 
 
 def polish(network: ReluNetwork, answers: Answers, *, exact: bool = True) -> ReluNetwork:
@@ -122,7 +118,7 @@ def polish(network: ReluNetwork, answers: Answers, *, exact: bool = True) -> Rel
     end = levenberg_marquardt(
         linearise,
         lambda theta: float(np.square(miss(theta)).sum()),
-        np.concatenate([part.ravel() for pair in zip(*network, strict=True) for part in pair]),
+        np.concatenate([part.ravel() for layer in zip(*network, strict=True) for part in layer]),
         enough=least**2 * float(np.square(worth).sum()),
         steps=STEPS,
         damping=DAMPING,
@@ -187,7 +183,7 @@ def _linear_neurons(skip: np.ndarray, below: np.ndarray, missing: int) -> tuple[
 
 
 def _network(layers: Layers) -> ReluNetwork:
-    return ReluNetwork(tuple(layer.weight for layer in layers), tuple(layer.bias for layer in layers))
+    return ReluNetwork(*zip(*layers, strict=True))
 
 
 def _scaled(network: ReluNetwork) -> ReluNetwork:
@@ -220,10 +216,6 @@ def _jacobian(network: ReluNetwork, x: np.ndarray) -> Float[np.ndarray, "query*o
 
 
 def _with_parameters(network: ReluNetwork, theta: Float[np.ndarray, "parameter"]) -> ReluNetwork:
-    weights, biases, at = [], [], 0
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        weights.append(theta[at : at + weight.size].reshape(weight.shape))
-        at += weight.size
-        biases.append(theta[at : at + bias.size])
-        at += bias.size
-    return ReluNetwork(tuple(weights), tuple(biases))
+    parts = np.split(theta, np.cumsum([part.size for layer in zip(*network, strict=True) for part in layer])[:-1])
+    shapes = [weight.shape for weight in network.weights]
+    return ReluNetwork(tuple(map(np.reshape, parts[::2], shapes)), tuple(parts[1::2]))

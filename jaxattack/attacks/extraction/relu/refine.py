@@ -16,8 +16,6 @@ Carlini, Jagielski and Mironov 2020 refine by finding d + 1 points of every hype
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import qr
@@ -25,6 +23,7 @@ from scipy.linalg import qr
 from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.noise import Limits, Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, scatter
+from jaxattack.attacks.search.lockstep import Search
 
 SPARE = 4
 """Points more than unknowns."""
@@ -35,7 +34,7 @@ CANDIDATES = 64
 
 def refine(
     function: PiecewiseLinear, noise: Noise, limits: Limits, rng: np.random.Generator
-) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], PiecewiseLinear | None]:
+) -> Search[PiecewiseLinear | None]:
     """Measure gradients at well chosen points and solve for the function again.
 
     None where answers are not finite, as those of confidences near 0 are.

@@ -12,18 +12,19 @@ dropped: where those of deeper layers were seen is where they are followed from 
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.gradients import Precision, Regions
+from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
 from jaxattack.attacks.extraction.relu.noise import Noise, Saturated
-from jaxattack.attacks.extraction.relu.normals import Line, normals
+from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.rows import join, take
+from jaxattack.attacks.search.lockstep import Search
 from jaxattack.types import BudgetSpent
 
 REACH, NEAR = 1e4, 30.0
@@ -44,8 +45,11 @@ Where 7 in 10 sufficed, a neuron of the second layer was taken for one of the fi
 
 
 class SearchState(NamedTuple):
-    """What the search knows."""
+    """What the search knows, and how many neurons it looks for."""
 
+    hidden: int | None
+    above: int  # neurons in deeper layers
+    noise: Noise
     neurons: Neurons
     regions: Regions
     precision: Precision | None = None  # on the first line
@@ -64,35 +68,39 @@ class SearchState(NamedTuple):
     @property
     def bent_elsewhere(self) -> bool:
         """Whether its kinks are not where neurons would have them."""
-        return self.strange >= STRANGE and not (self.precision is not None and self.precision.noise.coarse)
+        return self.strange >= STRANGE and not self.noise.coarse
 
-    def reason(self, hidden: int | None) -> str:
+    @property
+    def met(self) -> Bool[np.ndarray, "neuron"]:
+        """The neurons that were met on a line other than the one that showed them."""
+        return self.neurons.hits > 0
+
+    @property
+    def reason(self) -> str:
         """Why this is not all, in one sentence; empty where it is."""
-        met, total = int((self.neurons.hits > 0).sum()), len(self.neurons.hits)
+        met, hidden = int(self.met.sum()), self.hidden
         if self.refusal is not None:
-            return f"{self.refusal} {met} of the {total} neurons found so far were met on a second line."
+            return f"{self.refusal} {met} of the {len(self.met)} neurons found so far were met on a second line."
         if self.noisy >= STRANGE:
             return "the answers are not piecewise linear to the documented precision: rounded or noisy, or the victim is curved."
         if self.bent_elsewhere:
             return "neurons of one line were not met on others: the victim has more than one hidden layer."
-        if hidden is not None and met != hidden and self.complete:
-            return f"hidden is {hidden} and {met} neurons were found: give {met}, or none."
         if not self.complete:
             goal = "" if hidden is None else f" of {hidden}"
             return f"after {self.lines} lines {met}{goal} neurons were met on two of them: others bend it too little."
-        return ""
+        return "" if hidden in (None, met) else f"hidden is {hidden} and {met} neurons were found: give {met}, or none."
 
 
 def search(
     features: int,
     outputs: int,
     hidden: int | None,
-    quiet: int,
     noise: Noise,
     rng: np.random.Generator,
     *,
+    quiet: int = 1,
     above: int = 0,
-) -> Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], SearchState]:
+) -> Search[SearchState]:
     """Search lines until every neuron was met on a line other than the one that showed it.
 
     Where the number ``hidden`` of neurons is not known, ``quiet`` lines in a row that show nothing new end the search.
@@ -101,72 +109,53 @@ def search(
     Raises:
         Saturated: no line held its digits.
     """
-    state = SearchState(Neurons.none(features, outputs), Regions.none(np.zeros((0, features)), outputs))
-    dark = 0
+    none = Neurons.none(features, outputs), Regions.none(np.zeros((0, features)), outputs)
+    state, dark = SearchState(hidden, above, noise, *none), 0
     while not state.complete and state.lines < LINES and not state.foreign:
-        origin, direction = rng.standard_normal((2, features))
+        line = Line(*rng.standard_normal((2, features)))
         try:
             # Lines that leave at once what is answered with all digits are followed by shorter ones.
-            state = yield from _line(state, origin, SHORTER**dark * direction, hidden, noise, above, rng)
+            state = yield from _line(state, line._replace(direction=SHORTER**dark * line.direction), rng)
         except BudgetSpent as refusal:
             return state._replace(refusal=refusal)
         except Saturated:
             dark += 1
             if dark >= LINES:
                 raise
-            continue
-        met = state.neurons.hits > 0
-        if hidden is not None:
-            state = state._replace(complete=met.sum() >= hidden)
-        elif state.quiet >= quiet:
-            state = state._replace(complete=bool(met.all()))
+        enough = state.quiet >= quiet and state.met.all() if hidden is None else state.met.sum() >= hidden
+        state = state._replace(complete=bool(enough))
     return state
 
 
-def _line(
-    state: SearchState,
-    origin: np.ndarray,
-    direction: np.ndarray,
-    hidden: int | None,
-    noise: Noise,
-    above: int,
-    rng: np.random.Generator,
-) -> Generator[np.ndarray, np.ndarray, SearchState]:
+def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[SearchState]:
     """Search one line and learn from it."""
-    neurons, reach = state.neurons, NEAR if above else REACH
+    neurons, noise, flat = state.neurons, state.noise, not state.above
+    reach = REACH if flat else NEAR
     if len(neurons.offset):
-        grid = _between(predict(neurons, origin, direction)[0], reach)
+        grid = _between(predict(neurons, line)[0], reach)
     else:
-        grid = tangents(2 * (hidden + above) + 1 if hidden else GRID, reach)
-    kinks = yield from seek_kinks(origin, direction, grid, noise)
-    precision = state.precision or Precision(kinks.scale, noise)
-    met = meet(neurons, kinks, origin, direction, noise.smallest_bend, steady=above == 0)
+        grid = tangents(2 * (state.hidden + state.above) + 1 if state.hidden else GRID, reach)
+    kinks = yield from seek_kinks(line, grid, noise)
+    met = meet(neurons, kinks, noise.smallest_bend, steady=flat)
     hit, unknown = met.kink >= 0, np.ones(len(kinks.position), bool)
     unknown[met.kink[hit]] = False
-    for k in np.flatnonzero(hit & (neurons.hits == 0)) if above else ():
+    for k in np.flatnonzero(hit & ~state.met) if state.above else ():
         hit[k] = yield from _bends_throughout(neurons.normal[k], neurons.offset[k], rng)
-    neurons = neurons._replace(hits=neurons.hits + hit)
+    misses, stretch = met.expected & ~hit & flat, np.arctan(kinks.end) / np.arctan(reach)
     noisy = not noise.coarse and len(kinks.unresolved) > max(8, len(kinks.position))
-    fresh, regions, enough = (
-        take(neurons, np.zeros(0, int)),
-        state.regions,
-        hidden is not None and (neurons.hits > 0).sum() >= hidden,
-    )
-    if unknown.any() and not noisy and not enough:
-        line = Line(origin, direction, kinks, unknown | (above > 0), unknown)
-        steady = np.full(len(neurons.hits), above == 0)
-        fresh, measured = yield from normals(line, take(neurons, steady), take(met, steady), precision)
-        regions = join(regions, measured)
-    misses, stretch = met.expected & ~hit & (above == 0), np.arctan(kinks.end) / np.arctan(reach)
-    return state._replace(
-        neurons=take(neurons, ~(misses & (neurons.hits == 0))).join(fresh),
-        regions=regions,
-        precision=precision,
+    neurons = neurons._replace(hits=neurons.hits + hit)
+    state = state._replace(
+        neurons=take(neurons, ~(misses & (neurons.hits == 0))),
+        precision=state.precision or Precision(kinks.scale, noise),
         lines=state.lines + 1,
         quiet=0.0 if unknown.any() else state.quiet + np.ptp(stretch) / 2,
         strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
         noisy=state.noisy + int(noisy),
     )
+    if not unknown.any() or noisy or (state.hidden is not None and state.met.sum() >= state.hidden):
+        return state
+    fresh, regions = yield from normals(kinks, unknown, state.precision, (neurons, met) if flat else None)
+    return state._replace(neurons=state.neurons.join(fresh), regions=join(state.regions, regions))
 
 
 def _between(position: Float[np.ndarray, "neuron"], reach: float) -> Float[np.ndarray, "point"]:
@@ -178,9 +167,7 @@ def _between(position: Float[np.ndarray, "neuron"], reach: float) -> Float[np.nd
     return np.tan(np.unique(np.concatenate([[-end, end], low + gap / 3, low + 2 * gap / 3])))
 
 
-def _bends_throughout(
-    normal: np.ndarray, offset: float, rng: np.random.Generator
-) -> Generator[np.ndarray, np.ndarray, bool]:
+def _bends_throughout(normal: np.ndarray, offset: float, rng: np.random.Generator) -> Search[bool]:
     """Whether the victim bends at random points of a hyperplane."""
     x = rng.normal(size=(SPOTS, len(normal)))
     x -= (x @ normal + offset)[:, None] * normal
@@ -190,7 +177,7 @@ def _bends_throughout(
 
 def kink_share(
     x: Float[np.ndarray, "point feature"], normal: Float[np.ndarray, "point feature"], step: Float[np.ndarray, "point"]
-) -> Generator[np.ndarray, np.ndarray, float]:
+) -> Search[float]:
     """The share of points at which the victim bends along a direction, of those where it changes along it at all."""
     unit = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), np.finfo(float).tiny)
     r = step[:, None] * np.array([-1.0, 0.0, 1.0])

@@ -8,43 +8,33 @@ Jagielski, Carlini, Berthelot, Kurakin, Papernot 2020 (USENIX Security, section 
     `piecewise_linear`  signs, by least squares or as an integer program; no queries
     at the end 2 h + 20 fresh inputs on which the stolen network is compared with the victim
 
-The outputs are logits (one or several) or probabilities, whose log-odds are piecewise linear too; several outputs need
-fewer gradients. Queries are real numbers anywhere in the space, also outside of the documented range. What comes out is
-exact up to the rounding of the answers: float64 parameters to about 1e-11 after refinement.
-
-Where neurons are too many for their signs to be told (about three times features times outputs), the function is still
-exact: its affine part is returned as further neurons, and ``stop`` says so.
+Queries are real numbers anywhere in the space, also outside of the documented range. What comes out is exact up to the
+rounding of the answers: float64 parameters to about 1e-11 after refinement. Where neurons are too many for their signs
+to be told (about three times features times outputs), the function is still exact: its affine part is returned as
+further neurons, and ``stop`` says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.frame import Frame, outputs
 from jaxattack.attacks.extraction.relu.gradients import differences
-from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
-from jaxattack.attacks.extraction.relu.noise import Limits, Noise, find_limits, rounding_unit
-from jaxattack.attacks.extraction.relu.piecewise_linear import (
-    PiecewiseLinear,
-    orientation,
-    piecewise_linear,
-    scatter,
-    with_affine_neurons,
-    with_signs,
-)
+from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
+from jaxattack.attacks.extraction.relu.noise import Limits, Noise, Saturated, find_limits, rounding_unit
+from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, piecewise_linear, scatter, signed
 from jaxattack.attacks.extraction.relu.polish import Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import SearchState, search
 from jaxattack.attacks.extraction.verification import Attack, Theft, allow, verified
-from jaxattack.attacks.search.lockstep import Task, meter, run, run_many, zoom
+from jaxattack.attacks.search.lockstep import Search, Task, meter, run, run_many, zoom
 from jaxattack.types import (
     NUMBERS,
     Access,
@@ -56,6 +46,7 @@ from jaxattack.types import (
     Progress,
     Snapshot,
     Verification,
+    at_least,
     config,
 )
 
@@ -76,9 +67,6 @@ class Result(NamedTuple):
     earlier: tuple[tuple[int, ReluNetwork], ...] = ()  # networks on the way, with the queries they took
     residual: float = np.nan  # the largest difference on fresh inputs
     bits: float = np.nan  # by which the victim's outputs vary more than that
-
-
-Asking = Generator[Float[np.ndarray, "query feature"], Float[np.ndarray, "query output"], Result]
 
 
 @config
@@ -105,16 +93,12 @@ class Relu(Attack):
     pool = False
 
     def __post_init__(self) -> None:
-        if self.hidden is not None and self.hidden < 1:
-            raise InputError(f"hidden is {self.hidden}: give at least 1 neuron, or none where it is not known.")
-        if self.quiet < 1:
-            raise InputError(f"quiet is {self.quiet}: give at least 1 line.")
+        at_least(1, hidden=self.hidden, quiet=self.quiet)
 
     def needs(self, access: Access) -> int:
         """Two searched lines, and a gradient for every neuron and output."""
         neurons = self.hidden or 1
-        outputs = access.classes - (access.level == "probability")
-        return (-(-neurons // max(outputs, 1)) + 1) * (access.inputs.low.size + 1) + 6 * neurons + 20
+        return (-(-neurons // max(outputs(access), 1)) + 1) * (access.inputs.low.size + 1) + 6 * neurons + 20
 
     def run(self, theft: Theft) -> Draft:
         """Steal the network.
@@ -124,8 +108,7 @@ class Relu(Attack):
             refinement, and ``notes`` the neurons found, the lines searched, and how far the network was off on fresh
             inputs (``residual``), and by how many bits that is below their spread (``bits``).
         """
-        frame = Frame.of(theft.access)
-        return _draft(run(_task(self, theft.oracle, frame, theft.rng, theft.report)), frame)
+        return run(_task(self, theft.oracle, theft.rng, theft.report))
 
 
 def extract_many(
@@ -158,30 +141,25 @@ def extract_many(
         raise InputError(f"there are {len(seeds)} seeds and {len(oracles)} victims: give one seed for each.")
     for oracle in oracles:
         require(attack, oracle, None)
-    frames, before = [Frame.of(oracle.access) for oracle in oracles], [oracle.ledger for oracle in oracles]
-    allowances = [allow(attack, oracle, verification) for oracle in oracles]
-    tasks = [
-        _task(attack, oracle, frame, np.random.default_rng(seed), lambda *_: None)
-        for oracle, frame, seed in zip(allowances, frames, seeds, strict=True)
-    ]
-    results: list[Extraction | InputError] = []
-    for result, frame, oracle, allowance, start, seed in zip(
-        run_many(tasks), frames, oracles, allowances, before, seeds, strict=True
-    ):
+    before, allowances = [oracle.ledger for oracle in oracles], [allow(attack, one, verification) for one in oracles]
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    results = run_many([_task(attack, *pair, lambda *_: None) for pair in zip(allowances, rngs, strict=True)])
+
+    def finish(result: Draft | InputError, k: int) -> Extraction | InputError:
         if isinstance(result, BudgetSpent):
-            results.append(too_small(attack, oracle.access, result))
-        elif isinstance(result, InputError):
-            results.append(result)
-        else:
-            draft = replace(_draft(result, frame), attack=attack.name, cost=oracle.ledger - start)
-            results.append(verified(draft, oracle, allowance, verification, seed=seed))
-    return results
+            return too_small(attack, oracles[k].access, result)
+        if isinstance(result, InputError):
+            return result
+        draft = replace(result, attack=attack.name, cost=oracles[k].ledger - before[k])
+        return verified(draft, oracles[k], allowances[k], verification, seed=seeds[k])
+
+    return [finish(result, k) for k, result in enumerate(results)]
 
 
-def _task(attack: Relu, oracle: Oracle, frame: Frame, rng: np.random.Generator, report: Progress) -> Task:
-    start, needs = oracle.ledger.queries, attack.needs(oracle.access)
+def _task(attack: Relu, oracle: Oracle, rng: np.random.Generator, report: Progress) -> Task:
+    frame, start, needs = Frame.of(oracle.access), oracle.ledger.queries, attack.needs(oracle.access)
 
-    def ask(z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
+    def ask(z: np.ndarray) -> np.ndarray:
         outputs = frame.outputs(oracle(frame.records(z)))
         queries = oracle.ledger.queries - start
         report("queries", queries, max(needs, queries))
@@ -190,52 +168,34 @@ def _task(attack: Relu, oracle: Oracle, frame: Frame, rng: np.random.Generator, 
     return Task(_steal(attack, frame, rng), ask)
 
 
-def _draft(result: Result, frame: Frame) -> Draft:
-    network = frame.network(result.network)
-    earlier = tuple(Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in result.earlier)
-    return Draft(
-        stolen=network,
-        answer=partial(frame.answer, network),
-        parameters=network.parameters,
-        model=relu_model(network.sizes),
-        stop=result.reason,
-        snapshots=earlier,
-        notes={
-            "neurons": result.neurons,
-            "lines": result.lines,
-            "residual": result.residual,
-            "bits": round(result.bits, 1),
-        },
-    )
-
-
-def _steal(attack: Relu, frame: Frame, rng: np.random.Generator) -> Asking:
+def _steal(attack: Relu, frame: Frame, rng: np.random.Generator) -> Search[Draft]:
     """The whole attack; raises `BudgetSpent` before anything was learnt."""
     limits = Limits()
     if np.isfinite(frame.ceiling):
         limits = yield from find_limits(len(frame.centre), frame.ceiling, rng)
     result = yield from zoom(_stages(attack, frame, limits, rng), limits.scale)
-    earlier = tuple((queries, _zoomed(rough, limits.scale)) for queries, rough in result.earlier)
-    return result._replace(network=_zoomed(result.network, limits.scale), earlier=earlier)
+    frame = frame._replace(size=frame.size * limits.scale)
+    notes = {"neurons": result.neurons, "lines": result.lines, "residual": result.residual}
+    earlier = (Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in result.earlier)
+    draft = frame.draft(result.network, result.reason, notes | {"bits": round(result.bits, 1)})
+    return replace(draft, snapshots=tuple(earlier))
 
 
-def _zoomed(network: ReluNetwork, scale: float) -> ReluNetwork:
-    return network._replace(weights=(network.weights[0] / scale, *network.weights[1:]))
-
-
-def _stages(attack: Relu, frame: Frame, limits: Limits, rng: np.random.Generator) -> Asking:
+def _stages(attack: Relu, frame: Frame, limits: Limits, rng: np.random.Generator) -> Search[Result]:
     """Search, signs, refinement, polish, and a trial."""
     features, noise = len(frame.centre), Noise.of(frame.access)
     if noise.coarse:
         noise = yield from rounding_unit(features, noise, rng)
-    state, queries = yield from meter(search(features, outputs(frame.access), attack.hidden, attack.quiet, noise, rng))
-    reason, neurons, met = state.reason(attack.hidden), state.neurons, state.neurons.hits > 0
-    if not len(met):
-        return (yield from _affine(state, features, noise, reason))
+    lines = search(features, outputs(frame.access), attack.hidden, noise, rng, quiet=attack.quiet)
+    state, queries = yield from meter(lines)
+    if not len(state.met):
+        return (yield from _affine(state, features))
     stopped = state.refusal is not None or state.foreign
-    function = piecewise_linear(neurons if stopped or not met.any() else take(neurons, met), state.regions)
-    network, unsigned = _network(function, noise)
-    result = Result(network, len(function.offset), state.lines, reason or unsigned)
+    function = piecewise_linear(
+        state.neurons if stopped or not state.met.any() else take(state.neurons, state.met), state.regions
+    )
+    network, unsigned = signed(function, noise)
+    result = Result(network, len(function.offset), state.lines, state.reason or unsigned)
     if stopped:
         return result
     result = result._replace(earlier=((queries, network),))
@@ -243,59 +203,42 @@ def _stages(attack: Relu, frame: Frame, limits: Limits, rng: np.random.Generator
         if attack.refine:
             refined = yield from refine(function, noise, limits, rng)
             function = refined or function
-            network, unsigned = _network(function, noise)
+            network, unsigned = signed(function, noise)
             if refined is None or noise.coarse:
                 network = yield from _polish(network, function, limits, noise, rng)
-            result = result._replace(network=network, reason=reason or unsigned)
+            result = result._replace(network=network, reason=state.reason or unsigned)
         x = scatter(function, 2 * result.neurons + 20, limits, rng, scale=1 / frame.spread)
-        return _try(result, noise, x, (yield x))
+        return _try(result, noise, Answers.finite(x, (yield x)))
     except BudgetSpent as refusal:
         return result._replace(reason=f"{refusal} The network is as it was before the last measurements.")
 
 
 def _polish(
     network: ReluNetwork, function: PiecewiseLinear, limits: Limits, noise: Noise, rng: np.random.Generator
-) -> Generator[np.ndarray, np.ndarray, ReluNetwork]:
+) -> Search[ReluNetwork]:
     """All parameters fitted to `FITTED` fresh answers an unknown, where these are not many: coarse ones are averaged."""
-    unknown = sum(part.size for part in network.parameters.values())
-    if unknown > MOST:
+    if network.size > MOST:
         return network
-    x = scatter(function, int(FITTED * unknown / len(network.biases[-1])) + 100, limits, rng)
+    x = scatter(function, int(FITTED * network.size / len(network.biases[-1])) + 100, limits, rng)
     # Numbers that a victim of fewer digits takes as they are.
     x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
     return polish(network, Answers.finite(x, (yield x)), exact=not noise.coarse)
 
 
-def _affine(state: SearchState, features: int, noise: Noise, reason: str) -> Asking:
+def _affine(state: SearchState, features: int) -> Search[Result]:
     """Where no neuron was found: the affine function around the middle, which is all there is without kinks."""
     if state.refusal is not None:
         raise state.refusal
-    value, gradient = yield from differences(np.zeros((1, features)), np.ones((1, features)), noise)
+    value, gradient = yield from differences(np.zeros((1, features)), np.ones((1, features)), state.noise)
     if not np.isfinite(gradient).all():
-        raise InputError(
-            "no neuron was found and confidences are too near to 0 to hold their digits: ask for logits, or choose "
-            "path-finding."
-        )
-    return Result(ReluNetwork((gradient[0],), (value[0],)), 0, state.lines, reason)
+        raise Saturated.of(int(np.isfinite(gradient).all(axis=(0, 1)).sum()), features)
+    return Result(ReluNetwork((gradient[0],), (value[0],)), 0, state.lines, state.reason)
 
 
-def _network(function: PiecewiseLinear, noise: Noise) -> tuple[ReluNetwork, str]:
-    """The network, and what is wrong with it."""
-    against = orientation(function, noise)
-    if against is not None:
-        return with_signs(function, against), ""
-    network, neurons = with_affine_neurons(function), len(function.offset)
-    return network, (
-        f"the signs of {neurons} neurons do not follow from {function.slope.size} equations: the function is stolen, "
-        f"with its affine part as {network.sizes[1] - neurons} neurons more."
-    )
-
-
-def _try(result: Result, noise: Noise, x: np.ndarray, y: np.ndarray) -> Result:
+def _try(result: Result, noise: Noise, answers: Answers) -> Result:
     """Compare with the victim on fresh inputs."""
-    x, y = Answers.finite(x, y)
-    off, extent = np.abs(logits(result.network, x) - y).max(initial=0.0), np.ptp(y) if len(y) else 0.0
-    reason = result.reason
+    off = np.abs(logits(result.network, answers.x) - answers.y).max(initial=0.0)
+    extent, reason = np.ptp(answers.y) if len(answers.y) else 0.0, result.reason
     if not off <= max(noise.relative**0.5, CLOSE) * extent + 64 * noise.absolute:
         reason = reason or (
             f"the stolen network is off by {off:.2g} on fresh inputs where the victim varies by {extent:.2g}: neurons "

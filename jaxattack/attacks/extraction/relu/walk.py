@@ -17,7 +17,7 @@ of them. It dies where the victim does not bend as it should: the neuron was of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ from jaxattack.attacks.extraction.relu.next_crossing import Step, plan
 from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import kink_share
 from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, blocks_at, zero_points
+from jaxattack.attacks.search.lockstep import Search
 
 Evaluate = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query"]]
 
@@ -196,7 +197,7 @@ def _put_down(walkers: Walkers, layers: Layers, walks: np.ndarray, rng: np.rando
 
 def bends(
     layers: Layers, x: Float[np.ndarray, "point feature"], normal: Float[np.ndarray, "point feature"]
-) -> Generator[np.ndarray, np.ndarray, float]:
+) -> Search[float]:
     """The share of these points at which the victim bends along these directions; see `kink_share`."""
     apart = affine_at(layers, x).distances(x).min(axis=1)
     return kink_share(x, normal, np.minimum(0.3 * apart, 0.05 * WINDOW))

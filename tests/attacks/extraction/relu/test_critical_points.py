@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.attacks.extraction.relu.critical_points import Kinks, seek_kinks, tangents
+from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.search.lockstep import Task, run
 
 
-def find_kinks(evaluate, origin, direction, grid, **terms) -> Kinks:
-    return run(Task(seek_kinks(origin, direction, grid, **terms), evaluate))
+def find_kinks(evaluate, origin, direction, grid, noise=Noise()) -> Kinks:  # noqa: B008  frozen
+    return run(Task(seek_kinks(Line(origin, direction), grid, noise), evaluate))
 
 
 def truth(net, origin, direction, reach=1e4):

@@ -15,7 +15,7 @@ from jaxattack.attacks.search.lockstep import Task, run
 @pytest.mark.parametrize("sizes", [(6, 5, 1), (6, 5, 4, 1), (6, 5, 4, 3, 2)])
 def test_neurons_met_on_two_lines_are_the_first_layer_up_to_scale(sizes):
     net = network(sizes, 0)
-    task = search(6, sizes[-1], 5, 1, Noise(), np.random.default_rng(3), above=sum(sizes[2:-1]))
+    task = search(6, sizes[-1], 5, Noise(), np.random.default_rng(3), above=sum(sizes[2:-1]))
     state = run(Task(task, lambda x: logits(net, x)))
     met = take(state.neurons, state.neurons.hits > 0)
     mine = np.column_stack([met.normal, met.offset])
@@ -28,7 +28,7 @@ def test_neurons_met_on_two_lines_are_the_first_layer_up_to_scale(sizes):
 
 def test_what_is_met_once_is_a_critical_point_of_a_deeper_layer():
     net = network((6, 5, 4, 1), 0)
-    state = run(Task(search(6, 1, 5, 1, Noise(), np.random.default_rng(3), above=4), lambda x: logits(net, x)))
+    state = run(Task(search(6, 1, 5, Noise(), np.random.default_rng(3), above=4), lambda x: logits(net, x)))
     rest = take(state.neurons, state.neurons.hits == 0)
     layers = hidden_layers(net, 2)
     value = heights(layers, rest.x)
