@@ -12,27 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import Noise, Precision
 from jaxattack.attacks.search.lockstep import Search
 
 BATCH = 1 << 23
 """Numbers that one call asks at most: 64 MiB."""
 
 ATTEMPTS = 3
+"""How often a region is asked. Once 32, 1.04; twice 31, 1.00; 6 times 31, 1.04."""
+
 GRAIN = 2.0**-14
-
-
-class Precision(NamedTuple):
-    """How well answers are known: their noise, and the median of |f| / |x| over a line."""
-
-    scale: Float[np.ndarray, "output"]
-    noise: Noise
-
-    def tolerance(
-        self, x: Float[np.ndarray, "query feature"], y: Float[np.ndarray, "query output"]
-    ) -> Float[np.ndarray, "query output"]:
-        """How far each answer may be off."""
-        return self.noise.tolerance(np.linalg.norm(x, axis=1), self.scale, y)
+"""What queries of coarse arithmetic are multiples of. Half and double 31, 1.00."""
 
 
 class Regions(NamedTuple):
@@ -80,7 +70,7 @@ def measure(
             break
         steps = step[open_, None] / 8**attempt
         value, gradient = yield from differences(x[open_], np.tile(steps, len(direction)), precision.noise)
-        error = precision.tolerance(x[open_], value) / steps
+        error = precision.tolerance(np.linalg.norm(x[open_], axis=1), value) / steps
         off = np.abs(gradient @ direction - slope[open_])
         good = (off <= slope_error[open_] + error * np.linalg.norm(direction)).all(axis=1)
         regions.value[open_] = value

@@ -67,13 +67,13 @@ def predict(neurons: Neurons, line: Line) -> tuple[Float[np.ndarray, "neuron"], 
     return -(neurons.normal @ line.origin + neurons.offset) / speed, speed
 
 
-def meet(neurons: Neurons, kinks: Kinks, bend: float, *, steady: bool) -> Meetings:
+def meet(neurons: Neurons, kinks: Kinks, *, steady: bool) -> Meetings:
     """Compare one line's kinks with where its neurons are predicted.
 
-    ``bend`` is the smallest jump of the slope that the search was to find, relative to the function's scale. Neurons
-    that are ``steady`` jump alike everywhere, by which coarse answers tell them apart.
+    Neurons that are ``steady`` jump alike everywhere, by which coarse answers tell them apart.
     """
-    position, speed = predict(neurons, kinks.line)
+    (position, speed), scale = predict(neurons, kinks.line), kinks.precision.scale
+    bend = kinks.precision.noise.smallest_bend
     size = np.linalg.norm(kinks.line.origin) + np.abs(position) * np.linalg.norm(kinks.line.direction)
     slack = 4 * neurons.error * size / np.abs(speed)
     met = np.full(len(position), -1)
@@ -81,14 +81,14 @@ def meet(neurons: Neurons, kinks: Kinks, bend: float, *, steady: bool) -> Meetin
         apart = np.abs(kinks.position - position[:, None])
         near = apart <= slack[:, None] + 4 * kinks.error + 1e-12 * (1 + np.abs(position[:, None]))
         if steady:
-            turn = np.abs(kinks.jump[None] - (np.abs(speed)[:, None] * neurons.jump)[:, None]) / kinks.scale
-            near &= turn.max(axis=2) <= 0.05 * np.abs(kinks.jump / kinks.scale).max(axis=1) + 16 * bend
+            turn = np.abs(kinks.jump[None] - (np.abs(speed)[:, None] * neurons.jump)[:, None]) / scale
+            near &= turn.max(axis=2) <= 0.05 * np.abs(kinks.jump / scale).max(axis=1) + 16 * bend
         distance = np.where(near, apart, np.inf)
         met = np.where(near.any(axis=1), distance.argmin(axis=1), -1)
         # Two neurons at one kink: the nearer one met it.
         best = distance.argmin(axis=0)
         met = np.where((met >= 0) & (best[met] == np.arange(len(met))), met, -1)
-    turned = (np.abs(speed)[:, None] * np.abs(neurons.jump) / kinks.scale).max(axis=1)
+    turned = (np.abs(speed)[:, None] * np.abs(neurons.jump) / scale).max(axis=1)
     inside = (position - slack > kinks.end[0]) & (position + slack < kinks.end[1]) & (turned > 16 * bend)
     low, high = kinks.unresolved.T
     hidden = (position[:, None] + slack[:, None] >= low) & (position[:, None] - slack[:, None] <= high)

@@ -12,13 +12,16 @@ from jaxattack.attacks.search.lockstep import Search
 from jaxattack.types import Access, InputError
 
 DIGITS = 64.0
-"""How many times the rounding unit of its arithmetic an odds' error may be, where a probability is 1 minus another."""
+"""How many times the rounding unit of its arithmetic an odds' error may be, where a probability is 1 minus another.
+
+Half 31, 1.02; double 31, 1.00.
+"""
 
 RAYS, SCALES = 8, 2.0 ** -np.arange(0, 12, 2)
-"""Rays from the middle of the documented range, and how far out each is asked."""
+"""Rays from the middle of the documented range, and how far out each is asked. Half 31, .99 for either; double 31, 1.01."""
 
 CLUSTERS, CLOSE = 8, 8
-"""Short lines on which the rounding unit is measured, and their points."""
+"""Short lines on which the rounding unit is measured, and their points. Half 32, 1.00 and 1.02; double 31 and 30, 1.00."""
 
 
 class Saturated(InputError):
@@ -54,11 +57,16 @@ class Noise(NamedTuple):
         """The smallest jump of a slope that counts, relative to the function's scale."""
         return self.relative ** (1 / 3)
 
-    def tolerance(
-        self, size: Float[np.ndarray, "query"], scale: Float[np.ndarray, "output"], y: Float[np.ndarray, "query output"]
-    ) -> Float[np.ndarray, "query output"]:
-        """How far answers may be off to queries of that length, by a function of that median |f| / |x|."""
-        return 64 * self.relative * (size[:, None] * scale + np.abs(y)) + 2 * self.absolute
+
+class Precision(NamedTuple):
+    """How well a function is known: the noise of its answers, and its scale, the median of |f| / |x| over a line."""
+
+    scale: Float[np.ndarray, "output"]
+    noise: Noise
+
+    def tolerance(self, size: Float[np.ndarray, "query"], y: np.ndarray) -> Float[np.ndarray, "query output"]:
+        """How far answers y to queries of that length may be off."""
+        return 64 * self.noise.relative * (size[:, None] * self.scale + np.abs(y)) + 2 * self.noise.absolute
 
 
 class Limits(NamedTuple):

@@ -16,13 +16,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.critical_points import Kinks
-from jaxattack.attacks.extraction.relu.gradients import Precision, Regions, measure, step_share
+from jaxattack.attacks.extraction.relu.gradients import Regions, measure, step_share
 from jaxattack.attacks.extraction.relu.neurons import Meetings, Neurons
+from jaxattack.attacks.extraction.relu.noise import Precision
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.search.lockstep import Search
 
 INDEPENDENT = 0.1
-"""Smallest singular value of the unit jumps of kinks that share one difference of gradients."""
+"""Smallest singular value of the unit jumps of kinks that share one difference of gradients. Half and double 31, 1.00."""
 
 
 class Stations(NamedTuple):
@@ -91,11 +92,11 @@ def normals(
     at, direction = stations(kinks, walls), kinks.line.direction
     x, dimension, speed = kinks.line.at(at.t), len(direction), np.linalg.norm(direction)
     step = np.minimum(step_share(dimension, precision.noise) * at.gap * speed / np.sqrt(dimension), 1.0)
-    tolerance = precision.tolerance(x, np.zeros_like(at.slope))
+    tolerance = precision.tolerance(np.linalg.norm(x, axis=1), np.zeros_like(at.slope))
     doubt = (tolerance / step[:, None] / precision.scale).max(axis=1)
     jumps = np.abs(kinks.jump[walls] / precision.scale).max(axis=1)
     clear = (0.01 if precision.noise.coarse else precision.noise.relative**0.45) * np.median(jumps)
-    matches = pairs((kinks.jump / kinks.scale)[walls], unknown[walls], at, doubt <= clear)
+    matches = pairs((kinks.jump / kinks.precision.scale)[walls], unknown[walls], at, doubt <= clear)
     needed, slack = np.unique(matches), 4 * tolerance / at.gap[:, None]
     at = take(at, needed)
     regions = yield from measure(x[needed], step[needed], direction, at.slope, slack[needed], precision)

@@ -16,10 +16,9 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine_at, flip
 from jaxattack.attacks.extraction.relu.critical_points import Kinks, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.frame import Victim
-from jaxattack.attacks.extraction.relu.gradients import Precision
 from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
-from jaxattack.attacks.extraction.relu.noise import Noise
+from jaxattack.attacks.extraction.relu.noise import Noise, Precision
 from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.polish import Unseen
 from jaxattack.attacks.extraction.relu.rows import join, take

@@ -29,12 +29,16 @@ from jaxattack.attacks.extraction.relu.noise import Limits, Noise
 from jaxattack.types import InputError
 
 HEIGHT, RIDGE = 2.0, 0.05
+"""Heights of scattered inputs, and what keeps parallel neurons apart. Half 31 and 32, 1.00; double 31 and 32, 1.03 and 1.00."""
 
 WHOLE = 0.1
-"""How far from 0 or 1 a sign may come out."""
+"""How far from 0 or 1 a sign may come out. Half and double 31, at the same queries."""
 
 NODES, TOLD = 5000, 0.6
-"""After how many nodes an integer program is given up; and how many signs a bit of an equation can tell at all."""
+"""After how many nodes an integer program is given up; and how many signs a bit of an equation can tell at all.
+
+Half and double of either 31, at the same queries.
+"""
 
 
 class PiecewiseLinear(NamedTuple):

@@ -18,10 +18,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangents
-from jaxattack.attacks.extraction.relu.gradients import Precision, Regions
+from jaxattack.attacks.extraction.relu.gradients import Regions
 from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
-from jaxattack.attacks.extraction.relu.noise import Noise, Saturated
+from jaxattack.attacks.extraction.relu.noise import Noise, Precision, Saturated
 from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.search.lockstep import Search
@@ -31,11 +31,16 @@ REACH, NEAR = 1e4, 30.0
 """How far lines go, in t; and in networks of several hidden layers, far out in which all layers bend on cones."""
 
 LINES, STRANGE = 24, 2
-"""Lines that are searched at most; and without meeting half of the neurons predicted on them, or without being resolved."""
+"""Lines that are searched at most; and without meeting half of the neurons predicted on them, or without being resolved.
+
+Half and double of either 31, 1.00; of `REACH` too.
+"""
 
 SHORTER = 1 / 4
+"""Where a line is not answered with all digits the next goes so far. Half and double 31, at the same queries."""
+
 GRID = 129
-"""Points that a first line is asked at where the number of neurons is not known."""
+"""Points that a first line is asked at where the number of neurons is not known. Half 31, .99; double 31, 1.02."""
 
 SPOTS, SHARE, STEP = 12, 0.95, 1e-3
 """Points of a hyperplane at which a deeper victim is to bend, the share of them that suffices, and how near they are.
@@ -136,7 +141,7 @@ def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[Se
     else:
         grid = tangents(2 * (state.hidden + state.above) + 1 if state.hidden else GRID, reach)
     kinks = yield from seek_kinks(line, grid, noise)
-    met = meet(neurons, kinks, noise.smallest_bend, steady=flat)
+    met = meet(neurons, kinks, steady=flat)
     hit, unknown = met.kink >= 0, np.ones(len(kinks.position), bool)
     unknown[met.kink[hit]] = False
     for k in np.flatnonzero(hit & ~state.met) if state.above else ():
@@ -146,7 +151,7 @@ def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[Se
     neurons = neurons._replace(hits=neurons.hits + hit)
     state = state._replace(
         neurons=take(neurons, ~(misses & (neurons.hits == 0))),
-        precision=state.precision or Precision(kinks.scale, noise),
+        precision=state.precision or kinks.precision,
         lines=state.lines + 1,
         quiet=0.0 if unknown.any() else state.quiet + np.ptp(stretch) / 2,
         strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
