@@ -14,7 +14,7 @@ then, of one layer
 or, of each further layer,
 
     cells, walk, next_crossing      zero sets followed across the layers known so far
-    signature, sign, peeling        weights over |z| and z, and the signs of the layer below
+    signature, peeling              weights over |z| and z, and the signs of the layer below
 
 and in the end
 

@@ -3,11 +3,11 @@
 After Carlini, Jagielski, Mironov 2020, "Cryptanalytic extraction of neural network models" (layers are peeled off at
 points where neurons switch), with other means for three of its steps:
 
-1. `critical_points`: kinks of random lines. The hyperplanes that every line meets are the first layer, up to signs.
+1. `search`: kinks of random lines. The hyperplanes that every line meets are the first layer, up to signs.
 2. `walk`: from a kink that no known neuron explains, a neuron's zero set is followed across the known neurons; each
    crossing shows one more weight, with seven queries and no gradient. Kinks of deeper layers lead nowhere.
-3. `signature`, `sign`: all crossings of all neurons of a layer are one linear system, which gives their weights over
-   |z| and z, and all signs of the layer below at once. Layers may be wider than the layer below and than the input.
+3. `signature`: the crossings of a layer's neurons are one linear system, which gives their weights over |z| and z, and
+   all signs of the layer below at once. Layers may be wider than the layer below and than the input.
 4. `polish`: kept answers give the last layer by least squares, then all parameters together by Gauss-Newton.
 5. Fresh queries decide whether it succeeded.
 
@@ -87,7 +87,8 @@ class ReluDeep(Attack):
         if access.precision != "float64" or access.decimals is not None:
             decimals = "" if access.decimals is None else f" with {access.decimals} decimals"
             raise InputError(
-                f"relu-deep needs float64 answers, unrounded: this victim answers in {access.precision}{decimals}."
+                f"precision is {access.precision}{decimals}: relu-deep measures second differences and needs unrounded "
+                "float64 answers; choose retraining."
             )
         victim = Victim(theft.oracle, theft.rng)
         peeling = Peeling(victim, self.hidden, self.lines, self.idle, theft.rng)

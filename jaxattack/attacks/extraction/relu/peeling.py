@@ -2,7 +2,7 @@
 
 Each step turns layers known but for the signs of the last into one layer more: kinks that no known neuron explains
 are followed (`walk`), what was followed is solved for (`signature`), held against the victim at points of the supposed
-zero set far from where it was followed, and gives the signs of the layer below (`sign`).
+zero set far from where it was followed, and gives the signs of the layer below (`signs`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,15 @@ from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.polish import Unseen
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.extraction.relu.search import NEAR, search
-from jaxattack.attacks.extraction.relu.sign import flip_trail, signs, weights
-from jaxattack.attacks.extraction.relu.signature import Signature, blocks_at, signature, zero_points
+from jaxattack.attacks.extraction.relu.signature import (
+    Signature,
+    blocks_at,
+    flip_trail,
+    signature,
+    signs,
+    weights,
+    zero_points,
+)
 from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
 from jaxattack.attacks.search.lockstep import Search, Task, run
 

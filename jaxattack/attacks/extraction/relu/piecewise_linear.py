@@ -8,10 +8,9 @@ jump_k relu(-z_k) = jump_k relu(z_k) - jump_k z_k, so that
     slope = - sum over the turned neurons of jump_k n_k^T,
 
 outputs times features equations for the turned neurons, unknowns that are 0 or 1. Least squares, rounded, finds them
-where there are at least as many equations as neurons. With fewer equations the same is an integer program, and a
-random one has one solution, the true one, long before its relaxation to 0..1 has (for that see Mangasarian and Recht
-2011, "Probability of unique integer solution to a system of linear equations"). Branch and bound finds it up to about
-three neurons an equation.
+where there are at least as many equations as neurons. With fewer the same is an integer program, and a random one has
+one solution, the true one, long before its relaxation to 0..1 has (Mangasarian and Recht 2011, "Probability of unique
+integer solution to a system of linear equations"). Branch and bound finds it up to about three neurons an equation.
 """
 
 from __future__ import annotations

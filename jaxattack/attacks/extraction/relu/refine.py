@@ -1,17 +1,15 @@
 """A recovered two-layer network measured once more, where rounding hurts least.
 
-The gradients of the search are differences over steps shorter than the gap between two kinks of a line. Once the
-hyperplanes are known, points far from all of them are too, and along each feature the longest step that crosses none.
-At P such points, P above the number of neurons, with s_pk = 1 where neuron k is on, the measured gradients are
+Once the hyperplanes are known, points far from all of them are too, and along each feature the longest step that
+crosses none. At P such points, with s_pk = 1 where neuron k is on, the measured gradients are
 
     G_p = sum_k s_pk jump_k n_k^T + slope,
 
 linear in the products jump_k n_k^T: one least squares over all p solves them together, and one more gives the offsets
-from the values. With several outputs the jumps are measured first, as the change of slope along a normal, at four
-points a neuron. Then the gradients of a point hold as many equations for the normals as there are outputs, and P may be
-that many times smaller.
-
-Carlini, Jagielski and Mironov 2020 refine by finding d + 1 points of every hyperplane by line search instead.
+from the values. One output takes P above the number of neurons. With several the jumps are measured first, as the
+change of slope along a normal, at four points a neuron; then a point holds as many equations for the normals as there
+are outputs, and P may be that many times smaller. Carlini, Jagielski and Mironov 2020 refine by finding d + 1 points of
+every hyperplane by line search instead.
 """
 
 from __future__ import annotations

@@ -10,9 +10,8 @@ which has to lie half as far from x as the first: a bend of another neuron does 
 Where the equations gathered so far already determine the normal of the next cell it is entered without asking
 anything, so that a walk costs little more than one crossing for each neuron of the last known layer. A walk that finds
 nothing new for long is put down elsewhere on the zero set, where the equations hold, near a hyperplane still missing.
-
-A walk ends well once it has crossed all neurons of the last known layer, and also where it cannot find a way to some
-of them. It dies where the victim does not bend as it should: the neuron was of a deeper layer, or hidden by dead ones.
+It ends well once it has crossed all neurons of the last known layer, and also where it cannot find a way to some of
+them. It dies where the victim does not bend as it should: the neuron was of a deeper layer, or hidden by dead ones.
 """
 
 from __future__ import annotations
@@ -51,8 +50,7 @@ class Walkers:
     """Where all walks are, an array's first axis: a point and a normal of the zero set, and the cell."""
 
     def __init__(self, layers: Layers, x: np.ndarray, normal: np.ndarray) -> None:
-        walks, here = len(x), last(layers)
-        width = here.stop - here.start
+        walks, width = len(x), len(layers[-1].bias)
         self.x, self.normal = x.copy(), normal / np.linalg.norm(normal, axis=1, keepdims=True)
         self.on = heights(layers, x) > 0
         self.met = np.zeros((walks, width), bool)  # the neurons of the last known layer that were crossed
