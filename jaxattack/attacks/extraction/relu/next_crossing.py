@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.cells import TINY, Layers, affine, last
 from jaxattack.attacks.extraction.relu.search import NEAR
-from jaxattack.attacks.extraction.relu.signature import side_of
+from jaxattack.attacks.extraction.relu.signature import Trail, side_of
 
 DRAWN = 6
 
@@ -31,19 +31,13 @@ class Step(NamedTuple):
     possible: Bool[np.ndarray, "walk"]  # whether there is any way on
 
 
-def plan(
-    layers: Layers,
-    x: Float[np.ndarray, "walk feature"],
-    normal: Float[np.ndarray, "walk feature"],
-    on: Bool[np.ndarray, "walk neuron"],
-    met: Bool[np.ndarray, "walk below"],
-    restless: Float[np.ndarray, "walk"],
-    rng: np.random.Generator,
-) -> Step:
+def plan(layers: Layers, at: Trail, met: np.ndarray, restless: np.ndarray, rng: np.random.Generator) -> Step:
     """Of some directions along each zero set, the best: few crossings before a neuron that is still missing.
 
-    ``met`` are the neurons of the last known layer that were crossed, ``restless`` how much chance there is in it.
+    Bool["walk below"] ``met`` are the neurons of the last known layer that were crossed, Float["walk"] ``restless`` how
+    much chance there is in it.
     """
+    on, normal, x = at
     features, here, walk = x.shape[1], last(layers), np.arange(len(x))
     maps = affine(layers, on)
     value = maps.heights(x)
@@ -54,13 +48,13 @@ def plan(
     crossed = away.argmin(axis=2)
     first = np.take_along_axis(away, crossed[:, :, None], 2)[:, :, 0]
     reached = np.isfinite(first)
-    at = x[:, None] + np.where(reached, first, 0.0)[:, :, None] * direction
+    end = x[:, None] + np.where(reached, first, 0.0)[:, :, None] * direction
     behind = np.repeat(on[:, None], direction.shape[1], axis=1)
     np.put_along_axis(behind, crossed[:, :, None], ~np.take_along_axis(behind, crossed[:, :, None], 2), 2)
-    room, across, length = _surroundings(layers, behind, at, crossed)
+    room, across, length = _surroundings(layers, behind, end, crossed)
     steep = np.abs((across * direction).sum(axis=2))
     own = 1 - ((across * normal[:, None]).sum(axis=2) / np.linalg.norm(normal, axis=1)[:, None]) ** 2
-    far = np.linalg.norm(at, axis=2) > NEAR * np.sqrt(features)
+    far = np.linalg.norm(end, axis=2) > NEAR * np.sqrt(features)
     barred = ~reached | (first < 1e-9) | (length < 1e-12) | far | (steep < 1e-3) | (own < 1e-4)
     cost = _crossings(away, met, here)
     missing = np.concatenate([np.zeros((len(x), here.start), bool), ~met], axis=1)
@@ -70,10 +64,8 @@ def plan(
     cost += 2 * restless[:, None] * rng.random(cost.shape)
     cost = np.where(barred, np.inf, cost)
     best = cost.argmin(axis=1)
-    direction, crossed, at, room, behind, across = (
-        part[walk, best] for part in (direction, crossed, at, room, behind, across)
-    )
-    return Step(direction, crossed, at, room, behind, across, np.isfinite(cost[walk, best]))
+    ways = (direction, crossed, end, room, behind, across, np.isfinite(cost))
+    return Step(*(part[walk, best] for part in ways))
 
 
 def _directions(
@@ -90,9 +82,7 @@ def _directions(
     return ways / np.maximum(np.linalg.norm(ways, axis=2, keepdims=True), TINY)
 
 
-def _surroundings(
-    layers: Layers, behind: np.ndarray, at: np.ndarray, crossed: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _surroundings(layers: Layers, behind: np.ndarray, at: np.ndarray, crossed: np.ndarray) -> tuple[np.ndarray, ...]:
     """Behind each crossing: how far the next zero set is, and unit normal and length of the gradient crossed."""
     walks, ways, features = at.shape
     maps = affine(layers, behind.reshape(walks * ways, -1))

@@ -102,7 +102,6 @@ def search(
     hidden: int | None,
     noise: Noise,
     rng: np.random.Generator,
-    *,
     quiet: int = 1,
     above: int = 0,
 ) -> Search[SearchState]:

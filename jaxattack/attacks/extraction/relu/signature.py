@@ -39,7 +39,7 @@ SPREAD, DRAWN, HALVINGS = np.array([1.0, 2.0, 4.0]), 600, 50
 
 
 class Trail(NamedTuple):
-    """Cells that one neuron's zero set was followed into: what is on there, its normals at one scale, and points of it."""
+    """Cells that zero sets run through: what is on there, their normals, of one neuron at one scale, and points of them."""
 
     on: Bool[np.ndarray, "cell neuron"]
     normal: Float[np.ndarray, "cell feature"]

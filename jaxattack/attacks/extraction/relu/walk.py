@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.relu.cells import Layers, affine_at, heights, last
 from jaxattack.attacks.extraction.relu.next_crossing import Step, plan
-from jaxattack.attacks.extraction.relu.rows import take
+from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.extraction.relu.search import kink_share
 from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks, blocks_at, zero_points
 from jaxattack.attacks.search.lockstep import Search
@@ -51,15 +51,14 @@ class Walkers:
 
     def __init__(self, layers: Layers, x: np.ndarray, normal: np.ndarray) -> None:
         walks, width = len(x), len(layers[-1].bias)
-        self.x, self.normal = x.copy(), normal / np.linalg.norm(normal, axis=1, keepdims=True)
-        self.on = heights(layers, x) > 0
+        self.at = Trail(heights(layers, x) > 0, normal / np.linalg.norm(normal, axis=1, keepdims=True), x.copy())
         self.met = np.zeros((walks, width), bool)  # the neurons of the last known layer that were crossed
         # Failures since the last success, steps since something new was learnt.
         self.tries, self.stall = np.zeros((2, walks), int)
         # How many times longer than delta the window is, and how much smaller than it might be.
         self.lean, self.shrink = np.empty((2, walks))
         self.equations = [Equations(width) for _ in range(walks)]
-        self.cells: list[list[tuple[np.ndarray, ...]]] = [[] for _ in range(walks)]  # on, normal, x
+        self.trails: list[list[Trail]] = [[] for _ in range(walks)]
         self.note(layers, np.arange(walks))
 
     @property
@@ -69,38 +68,31 @@ class Walkers:
 
     def note(self, layers: Layers, walks: Int[np.ndarray, "chosen"]) -> None:
         """Take in what was measured where these walks are."""
-        for block, walk in zip(blocks(layers, self.on[walks]), walks, strict=True):
-            self.equations[walk].add(block, self.normal[walk])
-            self.cells[walk].append((self.on[walk].copy(), self.normal[walk].copy(), self.x[walk].copy()))
+        for block, walk in zip(blocks(layers, self.at.on[walks]), walks, strict=True):
+            self.equations[walk].add(block, self.at.normal[walk])
+            self.trails[walk].append(take(self.at, np.array([walk])))
         self.tries[walks], self.stall[walks], self.lean[walks], self.shrink[walks] = 0, 0, 8.0, 1.0
 
 
 def follow(
-    evaluate: Evaluate,
-    layers: Layers,
-    x: Float[np.ndarray, "walk feature"],
-    normal: Float[np.ndarray, "walk feature"],
-    rng: np.random.Generator,
+    evaluate: Evaluate, layers: Layers, x: np.ndarray, normal: np.ndarray, rng: np.random.Generator
 ) -> list[Walk]:
-    """Follow the zero sets through critical points ``x`` until they have met all neurons of the last known layer.
+    """Follow the zero sets through critical points until they have met all neurons of the last known layer.
 
-    The victim is asked twice a step, for all walks together.
+    The victim is asked twice a step, for all walks together. Points and normals are Float["walk feature"].
     """
     walkers = Walkers(layers, x, normal)
     while len(going := walkers.going):
         _put_down(walkers, layers, going[(walkers.stall[going] % ASTRAY == ASTRAY - 1)], rng)
         restless = (walkers.tries + np.minimum(walkers.stall / 8, 6))[going]
-        step = plan(
-            layers, walkers.x[going], walkers.normal[going], walkers.on[going], walkers.met[going], restless, rng
-        )
+        step = plan(layers, take(walkers.at, going), walkers.met[going], restless, rng)
         walkers.stall[going] += 1
         walkers.tries[going[~step.possible]] += 1
         going, step = going[step.possible], take(step, step.possible)
         free = _enter_by_equations(walkers, layers, going, step)
         if not free.all():
             _cross(evaluate, walkers, layers, going[~free], take(step, ~free))
-    trails = [Trail(*(np.array(part) for part in zip(*cells, strict=True))) for cells in walkers.cells]
-    alive = (walkers.tries < TRIES).tolist()
+    trails, alive = (join(*rows) for rows in walkers.trails), (walkers.tries < TRIES).tolist()
     return [Walk(*walk) for walk in zip(trails, walkers.equations, alive, strict=True)]
 
 
@@ -111,14 +103,15 @@ def _enter_by_equations(walkers: Walkers, layers: Layers, going: np.ndarray, ste
         walk, equations = going[k], walkers.equations[going[k]]
         normal = block @ equations.solution
         if walkers.tries[walk] == 0 and equations.determines(block[None])[0] and np.abs(normal).max() > 1e-9:
-            walkers.x[walk], walkers.normal[walk], walkers.on[walk] = step.x[k], normal, step.on[k]
+            walkers.at.x[walk], walkers.at.normal[walk], walkers.at.on[walk] = step.x[k], normal, step.on[k]
             mask[k] = True
     return mask
 
 
 def _cross(evaluate: Evaluate, walkers: Walkers, layers: Layers, going: np.ndarray, step: Step) -> None:
     """Measure how each zero set goes on behind its crossing."""
-    normal = walkers.normal[going]
+    at = walkers.at
+    normal = at.normal[going]
     sideways = normal - (normal * step.across).sum(axis=1, keepdims=True) * step.across
     sideways /= np.linalg.norm(sideways, axis=1, keepdims=True)
     half = np.minimum(0.6 * step.room, WINDOW) * walkers.shrink[going]
@@ -140,9 +133,8 @@ def _cross(evaluate: Evaluate, walkers: Walkers, layers: Layers, going: np.ndarr
     run = 0.5 * delta[good, None] * step.direction[good] + (where - second)[good, None] * sideways[good]
     alpha = -(normal[good] * run).sum(axis=1) / (step.across[good] * run).sum(axis=1)
     success, failure = going[good], going[~good]
-    walkers.normal[success] = normal[good] + alpha[:, None] * step.across[good]
-    walkers.x[success] = base[good] + where[good, None] * sideways[good]
-    walkers.on[success] = step.on[good]
+    at.normal[success] = normal[good] + alpha[:, None] * step.across[good]
+    at.x[success], at.on[success] = base[good] + where[good, None] * sideways[good], step.on[good]
     below = step.crossed[good] - last(layers).start
     walkers.met[success[below >= 0], below[below >= 0]] = True
     walkers.note(layers, success)
@@ -185,12 +177,13 @@ def _confirm(
 def _put_down(walkers: Walkers, layers: Layers, walks: np.ndarray, rng: np.random.Generator) -> None:
     """Put walks down where the equations hold, on the point of some closest to a neuron still missing; asks nothing."""
     for walk in walks:
-        x = zero_points(layers, walkers.equations[walk], walkers.x[walk], rng)
+        at, equations = walkers.at, walkers.equations[walk]
+        x = zero_points(layers, equations, at.x[walk], rng)
         if len(x):
             apart = affine_at(layers, x).distances(x)[:, last(layers)]
             x = x[[np.where(walkers.met[walk], np.inf, apart).min(axis=1).argmin()]]
-            walkers.x[walk], walkers.on[walk] = x[0], heights(layers, x)[0] > 0
-            walkers.normal[walk] = (blocks_at(layers, x) @ walkers.equations[walk].solution)[0]
+            at.x[walk], at.on[walk] = x[0], heights(layers, x)[0] > 0
+            at.normal[walk] = (blocks_at(layers, x) @ equations.solution)[0]
 
 
 def bends(
