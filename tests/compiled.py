@@ -1,8 +1,7 @@
 """Programs that tests compile, kept for the tests after them: half of what the tests take is compiling, and much of it again.
 
-Every process of pytest has a folder of its own, and hands it to the commands that it runs one after the other. JAX writes
-a program in place: a process that is killed, or that runs beside another, would leave half of one there, so that such
-processes keep none.
+All processes of a run of pytest, and the commands that they run one after the other, have one folder: what one has compiled,
+none beside it compiles again.
 """
 
 from __future__ import annotations
@@ -11,16 +10,20 @@ import functools
 import gc
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import jax
+from jax._src.lru_cache import LRUCache
 
 FLAGS = (
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
     "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_parallel_codegen_split_count=1",
 )
-"""Of XLA, for programs that are run once on little."""
+"""Of XLA, for programs that are run once on little, by as many processes as there are cores: parts that would be compiled at
+the same time cost a sixth more."""
 
 
 def compile_quickly() -> None:
@@ -33,21 +36,35 @@ def compile_quickly() -> None:
     jax.config.update("jax_traceback_in_locations_limit", 0)
 
 
+FOLDER = "JAXATTACK_TESTS_PROGRAMS"
+"""The variable by which the process that starts others names the folder to them."""
+
+
 @functools.cache
 def _folder() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="jaxattack-programs-")
 
 
 def programs() -> str:
-    """This process's folder, removed as it ends."""
-    return _folder().name
+    """The folder of this run of pytest, removed as its first process ends."""
+    return os.environ.get(FOLDER) or os.environ.setdefault(FOLDER, _folder().name)
 
 
 def keep_programs(folder: str) -> None:
     """Keep in a folder what this process compiles from here on."""
+    LRUCache.put = put_whole
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def put_whole(cache: LRUCache, key: str, value: bytes) -> None:
+    """As JAX's, which writes in place: a process beside it would read half of a program, and one that is killed leave it."""
+    program = cache.path / f"{key}-cache"
+    if not program.exists():
+        part = cache.path / f"{key}-{os.getpid()}-{threading.get_ident()}"
+        part.write_bytes(value)
+        os.replace(part, program)
 
 
 MAPPINGS = 30_000
