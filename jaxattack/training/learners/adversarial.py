@@ -25,6 +25,7 @@ import optax
 from jax.nn import one_hot, relu, sigmoid
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
+from jaxattack.descent import descend
 from jaxattack.models import build
 from jaxattack.training import single
 from jaxattack.training.images import as_input, augment
@@ -172,27 +173,23 @@ class AdversarialRegularisation:
 
     def attack(self, model: Model, judge: Judge, records: Records, variables: Variables, state: Any, key) -> Any:
         """The network and its moments after ``attack_steps`` on members and reserve."""
-        change = optax.adam(self.attack_rate)
+        network, moments = state
+        sides = records.member.index, records.member.reserve
+        truth = jnp.repeat(jnp.asarray([1.0, 0.0]), self.attack_batch)
+        keys = jax.random.split(key, self.attack_steps)
 
-        def step(state, key):
-            network, moments = state
-            sides = records.member.index, records.member.reserve
+        def loss(params, number):
             drawn = [
                 side[jax.random.randint(one, (self.attack_batch,), 0, len(side))]
-                for side, one in zip(sides, jax.random.split(key), strict=True)
+                for side, one in zip(sides, jax.random.split(keys[number]), strict=True)
             ]
             index = jnp.concatenate(drawn)
             logits = model.apply(variables, as_input(records.x[index]))
-            truth = jnp.repeat(jnp.asarray([1.0, 0.0]), self.attack_batch)
+            return jnp.mean((judge(_with_params(network, params), logits, records.y[index]) - truth) ** 2)
 
-            def loss(params):
-                return jnp.mean((judge(_with_params(network, params), logits, records.y[index]) - truth) ** 2)
-
-            updates, moments = change.update(jax.grad(loss)(_params(network)), moments)
-            params: Any = optax.apply_updates(_params(network), updates)
-            return (_with_params(network, params), moments), None
-
-        return jax.lax.scan(step, state, jax.random.split(key, self.attack_steps))[0]
+        change = optax.adam(self.attack_rate)
+        end = descend(loss, change, _params(network), self.attack_steps, moments=moments)
+        return _with_params(network, end.point), end.moments
 
 
 def _params(network: tuple[Variables, ...]) -> list[Any]:
