@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,6 +25,7 @@ from jaxattack.training.program import (
     models_at_once,
     network,
 )
+from jaxattack.training.program_cache import program_cache
 from jaxattack.training.single import memberships, observe, with_reserve
 from jaxattack.training.trajectories import trajectory
 from jaxattack.types import (
@@ -81,7 +82,7 @@ def ask_afterwards(
     return {name: np.asarray(values)[: len(models)] for name, values in answers.items()}
 
 
-@lru_cache(maxsize=16)
+@program_cache(16)
 def _observer(work: Work, mesh: Mesh, models: int, *records: jax.ShapeDtypeStruct) -> Any:
     """The compiled program for so many models; those that are asked together are as many as fit into free memory."""
     model, over_models = network(work), NamedSharding(mesh, MODEL)

@@ -7,7 +7,7 @@ A chunk's models are split over the devices of a mesh on the axis "model"; a dev
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache, wraps
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -22,6 +22,7 @@ from jaxattack.models.conv import Form, using
 from jaxattack.signals import as_signal
 from jaxattack.training.images import Queries
 from jaxattack.training.learners import Standard
+from jaxattack.training.program_cache import program_cache
 from jaxattack.training.single import observe, with_reserve
 from jaxattack.types import Defence, Learner, Membership, Model, Signal, deployed_model
 
@@ -177,34 +178,32 @@ def models_at_once(work: Work, group: int, models: int) -> int:
     return models if several and not convolves(work.model) else group
 
 
-def _kept(function: Callable[..., Any]) -> Any:
-    """Keep what a function compiles, by its arguments and those of JAX's settings that change what programs compute."""
-
-    @lru_cache(maxsize=16)
-    def program(settings, *arguments):  # noqa: ARG001
-        return function(*arguments)
-
-    @wraps(function)
-    def find(*arguments):
-        now: Any = jax.config
-        return program((now.jax_enable_x64, now.jax_default_matmul_precision, now.jax_default_prng_impl), *arguments)
-
-    find.cache_info = program.cache_info  # type: ignore[attr-defined]
-    return find
-
-
-@_kept
+@program_cache(16)
 def compiled(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Program:
     """The programs for chunks of so many models, on records of these shapes.
 
     Training is compiled once for all signals and defences that its models are asked about, and asking once for all learners
     that deploy the same network.
     """
+    return both_programs(_training, _observation, work, mesh, chunk, way, x, y)
+
+
+def both_programs(
+    train: Callable[..., Any],
+    ask: Callable[..., Any],
+    work: Work,
+    mesh: Mesh,
+    chunk: int,
+    way: Way,
+    x: jax.ShapeDtypeStruct,
+    y: jax.ShapeDtypeStruct,
+) -> Program:
+    """As `compiled`, by `compile_training` and `compile_observation` or what keeps their results."""
     untold = work._replace(queries=Queries(), signals=(), classes=0, defences=())
-    training = _training(untold, mesh, chunk, way._replace(block=0), x, y)
+    training = train(untold, mesh, chunk, way._replace(block=0), x, y)
     asked = work._replace(model=network(work), learner=Standard(), classes=0, columns=())
     together = models_at_once(work, way.group, chunk // mesh.size)
-    observation = _observation(asked, mesh, chunk, way._replace(group=together), x, y)
+    observation = ask(asked, mesh, chunk, way._replace(group=together), x, y)
     needs = [program.memory_analysis() for program in (training, observation)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
     # What the chunk before has learnt and answered is still there while it is brought to the host.
@@ -224,8 +223,9 @@ def _leading(work: Work, mesh: Mesh, chunk: int) -> Any:
     return keys, Membership(spec((chunk, work.slots), jnp.int32), spec((chunk, work.slots), jnp.float32)), spec
 
 
-@_kept
-def _training(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
+def compile_training(
+    work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct
+) -> Any:
     """The program that trains."""
     start = architecture(work)
     keys, member, _ = _leading(work, mesh, chunk)
@@ -240,8 +240,9 @@ def _training(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStr
         return mapped(train_one, mesh, way.group).lower((keys, member), x, y).compile(fixed_kernels(mesh))
 
 
-@_kept
-def _observation(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> Any:
+def compile_observation(
+    work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct
+) -> Any:
     """The program that asks what is deployed, the model of the work."""
     keys, member, spec = _leading(work, mesh, chunk)
 
@@ -255,3 +256,6 @@ def _observation(work: Work, mesh: Mesh, chunk: int, way: Way, x: jax.ShapeDtype
         variables = jax.tree.map(lambda leaf: spec(leaf.shape, leaf.dtype), shapes)
         lowered = mapped(observe_one, mesh, way.group).lower((keys, member, variables), x, y)
         return lowered.compile(fixed_kernels(mesh))
+
+
+_training, _observation = program_cache(16)(compile_training), program_cache(16)(compile_observation)

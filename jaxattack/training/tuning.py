@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -26,10 +25,24 @@ from jax.sharding import Mesh, NamedSharding
 from jaxattack.models.conv import Form
 from jaxattack.training.images import BLOCK, Queries
 from jaxattack.training.placement import Placement
-from jaxattack.training.program import EVERYWHERE, MODEL, Way, Work, aval, compiled
+from jaxattack.training.program import (
+    EVERYWHERE,
+    MODEL,
+    Way,
+    Work,
+    aval,
+    both_programs,
+    compile_observation,
+    compile_training,
+)
+from jaxattack.training.program_cache import program_cache
 from jaxattack.types import Membership, gradient_steps
 
 STEPS, RECORDS, PATIENCE, GAIN = 16, 16384, 60.0, 0.95
+
+
+_training = program_cache(16)(compile_training)
+"""Of the ways that are being tried, apart from the programs of sweeps: ways that differ in the block alone share one."""
 
 
 class Timing(NamedTuple):
@@ -61,7 +74,7 @@ def shortened(work: Work, records: int) -> Work:
     return work._replace(learner=learner, queries=Queries(), slots=slots, reserve=min(work.reserve, records))
 
 
-@lru_cache(maxsize=64)
+@program_cache(64)
 def measure(work: Work, mesh: Mesh, way: Way, x: jax.ShapeDtypeStruct) -> Timing:
     """Compile and time a way on random records.
 
@@ -78,7 +91,7 @@ def measure(work: Work, mesh: Mesh, way: Way, x: jax.ShapeDtypeStruct) -> Timing
     short = shortened(work, len(records))
     models = mesh.size * way.group
     begin = time.perf_counter()
-    program = compiled.__wrapped__(short, mesh, models, way, aval(records), aval(labels))
+    program = both_programs(_training, compile_observation, short, mesh, models, way, aval(records), aval(labels))
     compiling = time.perf_counter() - begin
     keys, member = jax.device_put(_models(models, short.slots), NamedSharding(mesh, MODEL))
     variables, training = _timed(lambda: program.train((keys, member), records, labels))
@@ -96,7 +109,7 @@ def _random(count: int, x: jax.ShapeDtypeStruct, mesh: Mesh) -> tuple[jax.Array,
 
 def _models(count: int, slots: int) -> tuple[jax.Array, Membership]:
     index = jnp.broadcast_to(jnp.arange(slots, dtype=jnp.int32), (count, slots))
-    return jax.random.split(jax.random.key(0), count), Membership(index, jnp.ones((count, slots)))
+    return jax.random.split(jax.random.key(0), count), Membership(index, jnp.ones((count, slots), jnp.float32))
 
 
 def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
@@ -174,4 +187,5 @@ def fastest(
     if placement.block is None:
         sizes = [size for size in (4 * BLOCK, 16 * BLOCK) if size < 4 * x.shape[0]]
         best = climb(best, [best.way._replace(block=size) for size in sizes]) or best
+    _training.cache_clear()
     return best.way

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 
 from jaxattack.data import Halves, load, random_labels
 from jaxattack.models import build
-from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, ensemble, train_ensemble, tuning
+from jaxattack.training import Engine, Placement, Queries, Recipe, Sweep, ensemble, program, train_ensemble, tuning
 from jaxattack.training.learners import Standard
 from jaxattack.training.program import Way, Work
 from jaxattack.training.tuning import Timing, fastest, measure, shortened
@@ -97,6 +97,22 @@ def test_a_way_is_measured_once():
     assert found.way == way
     assert min(found[1:]) > 0
     assert measure(WORK, MESH, way, X) is found
+
+
+def test_a_way_is_measured_again_in_another_precision():
+    way = Way("lax", 2, 16)
+    found = measure(WORK, MESH, way, X)
+    with jax.default_matmul_precision("float32"):
+        assert measure(WORK, MESH, way, X) is not found
+    assert measure(WORK, MESH, way, X) is found
+
+
+def test_ways_that_are_tried_take_no_place_of_programs_that_are_kept():
+    kept, measured = program.compilations(), measure.cache_info().misses
+    fastest(WORK._replace(slots=39), MESH, X, share=1, room=2**40, placement=Placement(), forms=("lax",))
+    assert measure.cache_info().misses > measured
+    assert program.compilations() == kept
+    assert tuning._training.cache_info().currsize == 0
 
 
 def test_an_engine_off_the_cpu_measures_and_says_what_it_took(monkeypatch):

@@ -6,7 +6,6 @@ Copy i depends on the seed, on i and on what the thief has: not on how many copi
 from __future__ import annotations
 
 import time
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +17,7 @@ from jaxtyping import Float
 from jaxattack.models import ModelSource
 from jaxattack.training.copies.copying import Copy, Holding
 from jaxattack.training.program import EVERYWHERE, MODEL, convolves, device_mesh, fixed_kernels, mapped
+from jaxattack.training.program_cache import program_cache
 from jaxattack.training.recipe import Recipe
 from jaxattack.training.source import model_for
 from jaxattack.types import Dataset, InputError, Membership, Model, Variables, at_least
@@ -99,7 +99,7 @@ def _shapes(arguments: Any) -> tuple[Any, ...]:
     return tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding) for leaf in leaves), tree
 
 
-@lru_cache(maxsize=32)
+@program_cache(32)
 def _program(copy: Copy, model: Model, recipe: Recipe, mesh: Mesh, leaves: tuple[Any, ...], tree: Any) -> Any:
     """The compiled program: (keys["copy"], (Holding, Membership)) -> Variables["copy ..."]."""
 
