@@ -142,7 +142,7 @@ def multinomial(
         entropy = jax.nn.logsumexp(logit, axis=1) - jnp.sum(logit * target, axis=1)
         return jnp.sum(entropy * share) + 0.5 * ridge * jnp.sum(both[:-1] ** 2)
 
-    both = minimise(loss, start.ravel(), passes).reshape(start.shape)
+    both = minimise(loss, start.ravel(), passes).x.reshape(start.shape)
     return both[:-1], both[-1]
 
 
