@@ -11,14 +11,9 @@ from jaxattack.types import Inputs
 
 
 class Coordinates(NamedTuple):
-    """x in the victim's records is centre + scale u; a number documented as constant is left out, and asked at its value.
+    """x in the victim's records is centre + scale u, and each u is documented as -reach..reach.
 
-    Attributes:
-        centre: Float["whole"], the middle of each feature's range.
-        moves: Bool["whole"], which features may be chosen.
-        scale: Float["feature"], of those.
-        reach: Float["feature"], the documented range of each is -reach..reach.
-        shape: of one record.
+    A number documented as constant is none that ``moves``: it is left out of u, and asked at its value.
     """
 
     centre: Float[np.ndarray, "whole"]

@@ -9,7 +9,7 @@ far from the victim.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -47,13 +47,7 @@ LEAST, MOST = 1e-14, 1e10
 
 
 class Linearised(NamedTuple):
-    """Residuals r around a point, with J their derivative.
-
-    Attributes:
-        normal: Float["unknown unknown"], J^T J.
-        gradient: Float["unknown"], J^T r.
-        squares: r^T r.
-    """
+    """Of residuals r around a point and their derivative J: J^T J, J^T r and r^T r."""
 
     normal: Float[np.ndarray, "unknown unknown"]
     gradient: Float[np.ndarray, "unknown"]
@@ -61,25 +55,14 @@ class Linearised(NamedTuple):
 
 
 class Minimum(NamedTuple):
-    """Where Levenberg-Marquardt ended.
-
-    Attributes:
-        theta: Float["unknown"].
-        at: the residuals there.
-    """
+    """Where Levenberg-Marquardt ended, and the residuals there."""
 
     theta: Float[np.ndarray, "unknown"]
     at: Linearised
 
 
 class Data(NamedTuple):
-    """Equations.
-
-    Attributes:
-        x: Float["query feature"].
-        target: Float["query cls"], what the victim answered.
-        weight: Float["query"].
-    """
+    """Equations: queries, what the victim answered, and what each counts for."""
 
     x: Float[np.ndarray, "query feature"]
     target: Float[np.ndarray, "query cls"]
@@ -87,12 +70,7 @@ class Data(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What a fit ended with.
-
-    Attributes:
-        parameters: by name.
-        rms: root mean square of the residuals.
-    """
+    """What a fit ended with: parameters by name, and the root mean square of the residuals."""
 
     parameters: dict[str, np.ndarray]
     rms: float
@@ -171,8 +149,11 @@ def polish(
         blocks = [Data(*part) for part in zip(*parts, strict=True)]
 
         def linearise(theta: np.ndarray) -> Linearised:
-            parts = (_linearised(*map(np.asarray, _with_jacobian(residual, restore, theta, block))) for block in blocks)
-            return reduce(_sum, parts)
+            products = []
+            for block in blocks:
+                value, jacobian = map(np.asarray, _with_jacobian(residual, restore, theta, block))
+                products.append((jacobian.T @ jacobian, jacobian.T @ value, float(value @ value)))
+            return Linearised(*map(sum, zip(*products, strict=True)))
 
         def squares(theta: np.ndarray) -> float:
             return sum(float(np.sum(np.asarray(_values(residual, restore, theta, block)) ** 2)) for block in blocks)
@@ -210,14 +191,7 @@ def _descend(residual, steps, starts, data, tolerance):
     return lanes.best, lanes.cost
 
 
-def fit(
-    residual: Residual,
-    starts: Parameters,
-    data: Data,
-    *,
-    tolerance: float,
-    progress: Progress | None = None,
-) -> Fit:
+def fit(residual: Residual, starts: Parameters, data: Data, *, tolerance: float, progress: Progress) -> Fit:
     """Descend from many starts, then polish the best of them in turn until one fits.
 
     Args:
@@ -227,12 +201,11 @@ def fit(
         tolerance: a fit has at most this root mean square of residuals.
         progress: told of both stages.
     """
-    report = progress or (lambda *_: None)
-    report("descend from many starts", 0, 2)
+    progress("descend from many starts", 0, 2)
     ranked = descend(residual, starts, data, tolerance=tolerance)[:FINALISTS]
-    report("polish", 1, 2)
+    progress("polish", 1, 2)
     best = first_fit(residual, ranked, data, tolerance=tolerance)
-    report("polish", 2, 2)
+    progress("polish", 2, 2)
     return best
 
 
@@ -261,14 +234,6 @@ def first_fit(
         if fits[-1].rms <= enough * tolerance:
             break
     return min(fits, key=lambda one: one.rms)
-
-
-def _linearised(value: np.ndarray, jacobian: np.ndarray) -> Linearised:
-    return Linearised(jacobian.T @ jacobian, jacobian.T @ value, float(value @ value))
-
-
-def _sum(a: Linearised, b: Linearised) -> Linearised:
-    return Linearised(a.normal + b.normal, a.gradient + b.gradient, a.squares + b.squares)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

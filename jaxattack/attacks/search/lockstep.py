@@ -27,12 +27,7 @@ Ask = Callable[[np.ndarray], np.ndarray]
 
 
 class Task(NamedTuple):
-    """A search and whom it asks.
-
-    Attributes:
-        search: is thrown what the victim raised, such as `BudgetSpent`.
-        ask: the victim, called once a round.
-    """
+    """A search, and the victim that it asks once a round; it is thrown what that raised, such as `BudgetSpent`."""
 
     search: Search[Any]
     ask: Ask
