@@ -13,14 +13,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.lm_head.head import Head, compare, head_model
 from jaxattack.attacks.extraction.lm_head.reading import Reader, kind, price
-from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, remove_shift, spectrum
+from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, spectrum
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, config
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Oracle, config
 
 FIRST, GROWTH = 32, 1.25
 TOKENS = 2
@@ -34,19 +34,12 @@ DRAWS = 64
 
 
 class Table(NamedTuple):
-    """Logits read so far.
+    """Logits read so far, up to a number a prompt, and the tokens still to be read."""
 
-    Attributes:
-        prompts: ["prompt *feature"].
-        tokens: Int["token"].
-        logit: Float["prompt token"], up to a number a prompt.
-        left: Int["rest"], tokens still to be read.
-    """
-
-    prompts: np.ndarray
-    tokens: np.ndarray
-    logit: np.ndarray
-    left: np.ndarray
+    prompts: Shaped[np.ndarray, "prompt *feature"]
+    tokens: Int[np.ndarray, "token"]
+    logit: Float[np.ndarray, "prompt token"]
+    left: Int[np.ndarray, "rest"]
 
 
 @config
@@ -102,34 +95,32 @@ class LmHead(Attack):
         access = theft.access
         order = theft.rng.permutation(access.classes)
         read = Reader(theft.oracle, int(order[0]), self.resolution)
-        shifted = access.level != "logit" or kind(access) != "all"
-        table, estimate = self._search(theft, read, order, shifted)
+        table, estimate = self._search(theft, read, order)
         if not table.logit.size and read.refusal is not None:
             raise read.refusal
         earlier = table.prompts
         if estimate is not None and kind(access) != "all":
             table = self._rest(theft, read, table, estimate.rank)
-        head = _head(table, estimate, shifted, access.classes)
+        head = _head(table, estimate, read, access.classes)
         spectral = {} if estimate is None else {"rank": estimate.rank, "gap": estimate.ratio, "offset": estimate.offset}
+
+        def trial(oracle: Oracle, count: int, rng: np.random.Generator) -> Bool[np.ndarray, "trial"]:
+            def draw(fresh: int) -> np.ndarray:
+                return _distinct(access.inputs, earlier, len(earlier) + fresh, rng)[len(earlier) :]
+
+            return compare(head, Reader(oracle, read.reference, self.resolution), draw, count)
+
         return Draft(
             stolen=head,
             answer=head.answer,
             parameters={"projection": head.projection, "offset": head.offset},
             model=head_model(head.hidden, access.classes),
             stop=self._reason(table, estimate, access, read.refusal is not None),
-            trial=compare(
-                head,
-                lambda count, rng: _distinct(access.inputs, earlier, len(earlier) + count, rng)[len(earlier) :],
-                reference=read.reference,
-                shifted=shifted,
-                resolution=self.resolution,
-            ),
+            trial=trial,
             notes={**spectral, "prompts": len(table.prompts), "tokens": len(table.tokens)},
         )
 
-    def _search(
-        self, theft: Theft, read: Reader, order: Int[np.ndarray, "token"], shifted: bool
-    ) -> tuple[Table, Spectrum | None]:
+    def _search(self, theft: Theft, read: Reader, order: Int[np.ndarray, "token"]) -> tuple[Table, Spectrum | None]:
         """Read more and more prompts until the hidden size shows."""
         access = theft.access
         table = Table(np.zeros((0, *access.inputs.shape)), order[:0], np.zeros((0, 0)), order)
@@ -139,7 +130,7 @@ class LmHead(Attack):
             prompts = _distinct(access.inputs, table.prompts, count, theft.rng)
             tokens = access.classes if kind(access) == "all" else TOKENS * len(prompts)
             table = _extend(table, prompts, max(tokens - len(table.tokens), 0), read)
-            estimate = spectrum(_sample(table, shifted), margin=self.margin, gap=self.gap)
+            estimate = spectrum(_sample(table, read), margin=self.margin, gap=self.gap)
             theft.report("prompts until the hidden size shows", len(table.prompts), limit)
             # Where most of what was asked taught nothing, more of it will not either.
             if len(prompts) < count or 2 * min(table.logit.shape) < count:
@@ -218,17 +209,16 @@ def _extend(table: Table, prompts: np.ndarray, more: int, read: Reader) -> Table
     return extension if min(extension.logit.shape) >= min(table.logit.shape) else table
 
 
-def _sample(table: Table, shifted: bool) -> Float[np.ndarray, "prompt some"]:
+def _sample(table: Table, read: Reader) -> Float[np.ndarray, "prompt some"]:
     """Some of the tokens, without the number a prompt."""
-    some = table.logit[:, : max(TOKENS * len(table.prompts), 1)]
-    return remove_shift(some) if shifted and some.size else some
+    return read.centre(table.logit[:, : max(TOKENS * len(table.prompts), 1)])
 
 
-def _head(table: Table, estimate: Spectrum | None, shifted: bool, classes: int) -> Head:
+def _head(table: Table, estimate: Spectrum | None, read: Reader, classes: int) -> Head:
     """What the table shows; a column for each prompt where it does not show the hidden size."""
-    logit = remove_shift(table.logit) if shifted and table.logit.size else table.logit
+    logit = read.centre(table.logit)
     hidden, offset = (min(table.logit.shape), False) if estimate is None else (estimate.hidden, estimate.offset)
     weight, constant = np.full((classes, hidden), np.nan), np.full(classes, np.nan)
     if logit.size:
-        weight[table.tokens], constant[table.tokens] = projection(logit, _sample(table, shifted), hidden, offset)
+        weight[table.tokens], constant[table.tokens] = projection(logit, _sample(table, read), hidden, offset)
     return Head(projection=weight, offset=constant)

@@ -27,11 +27,7 @@ def bisect_labels(
     resolution: float,
     lift: float,
 ) -> Float[np.ndarray, "prompt token"]:
-    """Logits above the largest of each prompt; NaN where the largest bias allowed does not raise a token.
-
-    Raises:
-        BudgetSpent: at any time.
-    """
+    """Logits above the largest of each prompt, NaN where no bias allowed raises a token; `BudgetSpent` at any time."""
     leader = oracle(prompts).label
     low, high = _bracket(oracle, prompts, tokens, lift)
     high[leader[:, np.newaxis] == tokens] = 0.0

@@ -20,9 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction.lm_head.reading import Reader, kind
-from jaxattack.attacks.extraction.lm_head.spectrum import remove_shift
 from jaxattack.attacks.extraction.verification import EPSILON
-from jaxattack.types import InputError, Model, Oracle, Trial, Variables
+from jaxattack.types import InputError, Model, Variables
 
 PROMPTS = 2
 """Fewest fresh prompts: one alone would be of one kind."""
@@ -55,11 +54,7 @@ class Head:
         return np.isfinite(self.offset)
 
     def answer(self, x: np.ndarray) -> NoReturn:
-        """Refuse: a head does not know what comes before it.
-
-        Raises:
-            InputError: always.
-        """
+        """Refuse with an `InputError`: a head does not know what comes before it."""
         raise InputError(
             f"{len(x)} prompts cannot be answered by a last layer alone: it maps hidden states to logits, "
             "as the extraction's model does, and the layers before it were not stolen."
@@ -82,37 +77,20 @@ def head_model(hidden: int, classes: int) -> Model:
 
 
 def compare(
-    head: Head,
-    draw: Callable[[int, np.random.Generator], Shaped[np.ndarray, "prompt *feature"]],
-    *,
-    reference: int,
-    shifted: bool,
-    resolution: float,
-) -> Trial:
-    """How a stolen last layer is compared with its victim.
-
-    Args:
-        head: what was stolen.
-        draw: draws so many prompts that were not asked.
-        reference: as the `Reader` of the theft had it.
-        shifted: whether a number a prompt is hidden.
-        resolution: to which labels are bisected.
-    """
-
-    def trial(oracle: Oracle, count: int, rng: np.random.Generator) -> Bool[np.ndarray, "trial"]:
-        access, tokens = oracle.access, np.flatnonzero(head.coverage)
-        spare = len(tokens) - head.hidden - shifted
-        prompts = draw(max(PROMPTS, ceil(count / spare)), rng) if spare > 0 else np.zeros(0)
-        if not len(prompts):
-            return np.zeros(0, bool)
-        logit = Reader(oracle, reference, resolution)(prompts, tokens)
-        logit = logit[np.isfinite(logit).all(axis=1)]
-        logit = (remove_shift(logit) if shifted else logit) - head.offset[tokens]
-        columns = head.projection[tokens]
-        left = logit - (columns @ np.linalg.lstsq(columns, logit.T, rcond=None)[0]).T
-        allowed = EPSILON[access.precision] ** 0.5 * np.ptp(logit, axis=1, keepdims=True)
-        allowed += 0.0 if access.decimals is None else 1.5 * 10.0**-access.decimals
-        allowed += COARSE * resolution if kind(access) == "first" else 0.0
-        return np.sort(np.abs(left) > allowed, axis=1)[:, len(tokens) - spare :].ravel()
-
-    return trial
+    head: Head, read: Reader, draw: Callable[[int], Shaped[np.ndarray, "prompt *feature"]], count: int
+) -> Bool[np.ndarray, "trial"]:
+    """On which of about so many trials a reader's victim disagrees with a stolen last layer; ``draw`` draws fresh prompts."""
+    access, tokens = read.oracle.access, np.flatnonzero(head.coverage)
+    spare = len(tokens) - head.hidden - read.shifted
+    prompts = draw(max(PROMPTS, ceil(count / spare))) if spare > 0 else np.zeros(0)
+    if not len(prompts):
+        return np.zeros(0, bool)
+    logit = read(prompts, tokens)
+    logit = logit[np.isfinite(logit).all(axis=1)]
+    logit = read.centre(logit) - head.offset[tokens]
+    columns = head.projection[tokens]
+    left = logit - (columns @ np.linalg.lstsq(columns, logit.T, rcond=None)[0]).T
+    allowed = EPSILON[access.precision] ** 0.5 * np.ptp(logit, axis=1, keepdims=True)
+    allowed += 0.0 if access.decimals is None else 1.5 * 10.0**-access.decimals
+    allowed += COARSE * read.resolution if kind(access) == "first" else 0.0
+    return np.sort(np.abs(left) > allowed, axis=1)[:, len(tokens) - spare :].ravel()

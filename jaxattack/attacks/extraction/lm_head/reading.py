@@ -65,6 +65,7 @@ class Reader:
         reference: the token whose logit others are differences to, of the kind "top".
         resolution: to which labels are bisected, at least 1e-12.
         refusal: how the budget ended, once it has.
+        shifted: whether logits are known up to a number a prompt.
 
     Raises:
         InputError: the victim withholds logits and takes no bias.
@@ -82,6 +83,7 @@ class Reader:
             raise InputError(
                 f"lm-head cannot read all logits: the victim answers with {level} alone and takes no bias."
             )
+        self.shifted = access.level != "logit" or kind(access) != "all"
         self._lift = min(LIFT, access.bias)
         self._rows = max(1, NUMBERS // access.classes)
 
@@ -92,6 +94,10 @@ class Reader:
         """
         read = {"all": self._all, "top": self._top, "first": self._first}[kind(self.oracle.access)]
         return read(prompts, tokens)
+
+    def centre(self, logit: Logits) -> Logits:
+        """Logits without the number a prompt, where there is one: with a mean over tokens of 0."""
+        return logit - logit.mean(axis=1, keepdims=True) if self.shifted and logit.size else logit
 
     def _all(self, prompts: Prompts, tokens: Tokens) -> Logits:
         logit = np.full((len(prompts), len(tokens)), np.nan)

@@ -74,11 +74,6 @@ def projection(
     return logit.T @ states, at
 
 
-def remove_shift(logit: Float[np.ndarray, "prompt token"]) -> Float[np.ndarray, "prompt token"]:
-    """Logits without the number that each prompt's answers share."""
-    return logit - logit.mean(axis=1, keepdims=True)
-
-
 def _singular(matrix: Float[np.ndarray, "prompt token"]) -> Float[np.ndarray, "value"]:
     value = np.linalg.svd(matrix, compute_uv=False)
     # What is below rounding is no number: it would make gaps among zeros.
