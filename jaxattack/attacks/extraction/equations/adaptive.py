@@ -87,7 +87,8 @@ def place(
     x = around._replace(scale=INSIDE * around.scale).draw(access.inputs, max(POOL, 4 * count), rng)
     if columns.folds:
         x = move_to_thresholds(access, columns, estimate.weight, x)
-    value, variance = values(access, columns(x) @ estimate.weight), variances(access, estimate, columns(x))
+    moved = columns(x)
+    value, variance = values(access, moved @ estimate.weight), variances(access, estimate, moved)
     near = np.exp(-0.5 * (value - between(access, value)) ** 2 / np.maximum(variance, 1e-30))
     if access.top:
         near = np.where(value >= np.sort(value, axis=1)[:, -access.top, None], near, 0.0)

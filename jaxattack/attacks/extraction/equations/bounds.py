@@ -17,7 +17,6 @@ unknowns its error falls like one over their number.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +68,8 @@ class Penalty(NamedTuple):
 def bounds(access: Access, columns: Float[np.ndarray, "query column"], answer: Answer) -> Bounds:
     """What answers say of the values behind them."""
     score = scores(access, answer)
-    middle = np.exp(score) if _space(access) == "confidence" else np.where(np.isfinite(score), score, np.nan)
+    confidences = access.level != "logit" and access.decimals is not None
+    middle = np.exp(score) if confidences else np.where(np.isfinite(score), score, np.nan)
     present = ~np.isnan(middle)
     width = resolution(access) + 2 * ROUNDING[access.precision] * (1 + np.abs(np.where(present, middle, 0.0)))
     least = np.where(present, middle, np.inf).min(axis=1, keepdims=True)
@@ -79,11 +79,9 @@ def bounds(access: Access, columns: Float[np.ndarray, "query column"], answer: A
 
 def values(access: Access, logit: Float[np.ndarray, "query cls"]) -> Float[np.ndarray, "query cls"]:
     """What is answered; of confidences that are not rounded the logarithms, which tell of rare classes as exactly."""
-    return _SPACES[_space(access)][0](logit)
-
-
-def _space(access: Access) -> str:
-    return "logit" if access.level == "logit" else "logarithm" if access.decimals is None else "confidence"
+    if access.level == "logit":
+        return logit
+    return log_softmax(logit, axis=1) if access.decimals is None else softmax(logit, axis=1)
 
 
 def consistent(limits: Bounds) -> Estimate:
@@ -134,7 +132,7 @@ def _linear(limits: Bounds) -> Float[np.ndarray, "column cls"]:
     withheld, basis = np.isnan(limits.middle), equations(limits.access)
     middle = np.where(withheld, limits.high, limits.middle)
     if limits.access.level != "logit":
-        exact = _space(limits.access) == "logarithm"
+        exact = limits.access.decimals is None
         share = np.exp(limits.middle) if exact else limits.middle
         left = np.maximum(1 - np.nansum(share, axis=1), 0) / np.maximum(withheld.sum(axis=1), 1)
         raised = np.log(np.maximum(np.where(withheld, left[:, None], share), limits.width))
@@ -144,15 +142,10 @@ def _linear(limits: Bounds) -> Float[np.ndarray, "column cls"]:
 
 def _slopes(access: Access, value: np.ndarray) -> Float[np.ndarray, "query cls cls"]:
     """The derivative of each value by the logits."""
-    return _SPACES[_space(access)][1](value, np.eye(value.shape[1]))
-
-
-_SPACES: dict[str, tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]] = {
-    "logit": (lambda z: z, lambda _, eye: eye[None]),
-    "logarithm": (lambda z: log_softmax(z, axis=1), lambda v, eye: eye - np.exp(v)[:, None, :]),
-    "confidence": (lambda z: softmax(z, axis=1), lambda v, eye: v[:, :, None] * (eye - v[:, None, :])),
-}
-"""Where bounds are taken: the values of logits, and their derivatives by logits, of values and the identity."""
+    eye = np.eye(value.shape[1])
+    if access.level == "logit":
+        return eye[None]
+    return eye - np.exp(value)[:, None, :] if access.decimals is None else value[:, :, None] * (eye - value[:, None, :])
 
 
 def barrier(limits: Bounds, value: np.ndarray) -> Penalty:

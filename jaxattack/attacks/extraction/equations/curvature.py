@@ -60,29 +60,21 @@ class Points(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """How far apart queries of a difference are, by the noise of an equation."""
+    """How far apart queries of first and second differences are, whether to both sides, and how far off the first are."""
 
-    noise: float
+    central: bool
+    first: float
+    second: float
+    error: float
 
-    @property
-    def central(self) -> bool:
-        """Whether answers are so coarse that differences are taken to both sides."""
-        return self.noise > COARSE
-
-    @property
-    def first(self) -> float:
-        """The step of a first difference at which its error and that of rounding are about equal."""
-        return (3 * self.noise) ** (1 / 3) if self.central else 2 * (WIDER * self.noise) ** 0.5
-
-    @property
-    def second(self) -> float:
-        """The same of a second difference."""
-        return (48 * self.noise) ** 0.25 if self.central else (8 * WIDER * self.noise) ** (1 / 3)
-
-    @property
-    def error(self) -> float:
-        """About how far off a first difference is."""
-        return self.first**2 if self.central else self.first
+    @classmethod
+    def of(cls, noise: float) -> Steps:
+        """At which the error of a difference and that of rounding, the noise of an equation, are about equal."""
+        if noise > COARSE:
+            first = (3 * noise) ** (1 / 3)
+            return cls(True, first, (48 * noise) ** 0.25, first**2)
+        first = 2 * (WIDER * noise) ** 0.5
+        return cls(False, first, (8 * WIDER * noise) ** (1 / 3), first)
 
 
 def derivatives(activation: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -243,20 +235,22 @@ def _unit(
     sizes = np.linalg.norm(slope) or 1.0, (np.linalg.norm(bend) or 1.0) / BENDS
     target = np.concatenate([slope / sizes[0], bend / sizes[1]])
 
+    def form(scale: np.ndarray, z: np.ndarray) -> Float[np.ndarray, "*grid derivative"]:
+        _, first, second = derivatives(activation, z)
+        return np.concatenate([scale * first / sizes[0], scale**2 * second[..., : len(bend)] / sizes[1]], axis=-1)
+
     def shape(scale: np.ndarray, shift: np.ndarray) -> Float[np.ndarray, "*grid derivative"]:
         scale, shift = scale[..., None], shift[..., None]
-        _, first, second = derivatives(activation, scale * (place - place.mean()) + shift)
-        form = np.concatenate([scale * first / sizes[0], scale**2 * second[..., : len(bend)] / sizes[1]], axis=-1)
-        return form / np.maximum(np.linalg.norm(form, axis=-1, keepdims=True), 1e-150)
+        longer = form(scale, scale * (place - place.mean()) + shift)
+        return longer / np.maximum(np.linalg.norm(longer, axis=-1, keepdims=True), 1e-150)
 
     def rest(theta: np.ndarray) -> Float[np.ndarray, "number"]:
-        form = shape(np.exp(theta[0]), theta[1])
-        return (target - np.outer(form, form @ target)).ravel()
+        unit = shape(np.exp(theta[0]), theta[1])
+        return (target - np.outer(unit, unit @ target)).ravel()
 
     explained = ((shape(SCALES, SHIFTS) @ target) ** 2).sum(axis=-1)
     best = np.unravel_index(explained.argmax(), explained.shape)
     logarithm, shift = least_squares(rest, (np.log(SCALES[best]), SHIFTS[best])).x
     scale, bias = np.exp(logarithm), shift - np.exp(logarithm) * place.mean()
-    _, first, second = derivatives(activation, scale * place + bias)
-    form = np.concatenate([scale * first / sizes[0], scale**2 * second[: len(bend)] / sizes[1]])
-    return scale, bias, form @ target / max(form @ form, 1e-300)
+    unit = form(scale, scale * place + bias)
+    return scale, bias, unit @ target / max(unit @ unit, 1e-300)

@@ -138,13 +138,14 @@ class Hypotheses(Attack):
                 "give other hypotheses or use retraining."
             )
         notes = {
+            **best.draft.notes,
             "hypothesis": best.hypothesis,
             "variation": best.variation,
             "disagreement": best.disagreement,
             "tried": "; ".join(f"{each.hypothesis} {each.variation:.1e}" for each in trials),
             **({"refused": " ".join(refusals)} if refusals else {}),
         }
-        return dataclasses.replace(best.draft, stop=reason, notes={**best.draft.notes, **notes})
+        return dataclasses.replace(best.draft, stop=reason, notes=notes)
 
 
 def _test(hypothesis: str, draft: Draft, access: Access, truth: Answer, holdout: np.ndarray) -> Trial:
@@ -168,14 +169,9 @@ class CachingOracle:
     """An oracle that asks every record once and repeats its answer."""
 
     def __init__(self, oracle: Oracle) -> None:
-        self._oracle = oracle
+        self.access, self._oracle = oracle.access, oracle
         self._where: dict[bytes, int] = {}
         self._answers: Answer | None = None
-
-    @property
-    def access(self) -> Access:
-        """The victim's terms."""
-        return self._oracle.access
 
     @property
     def ledger(self) -> Ledger:

@@ -56,15 +56,7 @@ def solve(
 
 @config
 class OnColumns(Attack):
-    """An attack on a weight for each class and column of a feature map.
-
-    Attributes:
-        queries: how many to ask; None for the attack's own figure.
-        features: the feature map, as in `features`.
-
-    Raises:
-        InputError: a value out of range.
-    """
+    """An attack on a weight for each class and column of a feature map; its ``queries`` are its own number by default."""
 
     queries: int | None = None
     features: str = "linear"

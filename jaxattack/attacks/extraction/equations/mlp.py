@@ -34,20 +34,17 @@ from jaxattack.attacks.extraction.equations.families import (
     score_residual,
 )
 from jaxattack.attacks.extraction.equations.tape import Tape, coordinates
-from jaxattack.attacks.extraction.equations.terms import equations, exact, resolution, scores
+from jaxattack.attacks.extraction.equations.terms import FITS, equations, exact, resolution, scores
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.attacks.search.coordinates import Coordinates
 from jaxattack.attacks.search.least_squares import Data, Fit, fit, polish
-from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, config
+from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, at_least, config
 
 GUESS = 20
 """Hidden units fitted where their number is neither given nor found."""
 
 MARGIN = 1.2
 """Equations for each unknown, by default."""
-
-FITS = 5.0
-"""A fit is as exact as the answers where its residual is at most so many times their noise."""
 
 CEILING = 1e-3
 """A fit in the span of the gradients is at a wrong place if off by more, as a share of the spread of the equations."""
@@ -94,9 +91,7 @@ class Mlp(Attack):
             raise InputError(f"activation is {self.activation!r}: choose {', '.join(ACTIVATIONS)}.")
         if self.hidden is None and self.activation == "relu":
             raise InputError("hidden is None and activation is relu: give the number of units.")
-        for name in ("hidden", "queries", "starts"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give at least 1.")
+        at_least(1, hidden=self.hidden, queries=self.queries, starts=self.starts)
 
     def needs(self, access: Access) -> int:
         """What derivatives take; where they do not do, an equation for each unknown."""
@@ -142,7 +137,7 @@ class Mlp(Attack):
             return
         share = _busiest(tape, where, rng)
         yield Derivatives(share)
-        steps = curvature.Steps(float(np.median(tape.off)))
+        steps = curvature.Steps.of(float(np.median(tape.off)))
 
         def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
             # Two classes lose digits where one is unlikely: the best balanced of a few candidates lose least.
@@ -171,12 +166,7 @@ class Mlp(Attack):
         near, best, start = data._replace(x=data.x @ basis), None, "random"
         if known.layer is not None:
             weight, bias, output, offset = known.layer
-            guess = {
-                "weight0": weight @ basis,
-                "bias0": bias,
-                "weight1": tape.basis @ output,
-                "bias1": tape.basis @ offset,
-            }
+            guess = _parameters(weight @ basis, bias, tape.basis @ output, tape.basis @ offset)
             best, start = polish(residual, guess, near, tolerance=tolerance), "derivatives"
         if best is None or best.rms > ceiling:
             starts = _starts(self.starts, near.x.shape[1], hidden, access.classes, theft.rng)
@@ -220,12 +210,13 @@ def _busiest(tape: Tape, where: Coordinates, rng: np.random.Generator) -> float:
 
 
 def _starts(starts: int, features: int, hidden: int, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    return {
-        "weight0": rng.normal(size=(starts, hidden, features)) / features**0.5,
-        "bias0": 0.3 * rng.normal(size=(starts, hidden)),
-        "weight1": rng.normal(size=(starts, classes, hidden)) / hidden**0.5,
-        "bias1": np.zeros((starts, classes)),
-    }
+    weight, bias = rng.normal(size=(starts, hidden, features)) / features**0.5, 0.3 * rng.normal(size=(starts, hidden))
+    output = rng.normal(size=(starts, classes, hidden)) / hidden**0.5
+    return _parameters(weight, bias, output, np.zeros((starts, classes)))
+
+
+def _parameters(weight: np.ndarray, bias: np.ndarray, output: np.ndarray, offset: np.ndarray) -> dict[str, np.ndarray]:
+    return {"weight0": weight, "bias0": bias, "weight1": output, "bias1": offset}
 
 
 def _canonical(
@@ -242,4 +233,4 @@ def _canonical(
     if tape.access.level == "probability":
         output, offset = remove_mean(output.T).T, remove_mean(offset)
     order = np.argsort(-np.linalg.norm(output, axis=0) * np.linalg.norm(parameters["weight0"], axis=1))
-    return {"weight0": weight[order], "bias0": bias[order], "weight1": output[:, order], "bias1": offset}
+    return _parameters(weight[order], bias[order], output[:, order], offset)

@@ -21,7 +21,7 @@ from jaxattack.attacks.extraction.equations.families import one_vs_rest_logits, 
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns, fit, shortage
 from jaxattack.attacks.extraction.equations.tape import Tape
-from jaxattack.attacks.extraction.equations.terms import resolution
+from jaxattack.attacks.extraction.equations.terms import FITS, resolution
 from jaxattack.attacks.extraction.verification import Theft
 from jaxattack.attacks.search.least_squares import Data, Fit, first_fit
 from jaxattack.types import Access, Draft, Level, config
@@ -31,9 +31,6 @@ ALONE: tuple[Level, ...] = ("probability",)
 
 SHIFTS = (-2.0, 0.0, -5.0, 2.0, -1.0, -3.5, 1.0, -8.0)
 """What is added to every bias of the start, in turn."""
-
-FITS = 5.0
-"""A fit is as exact as the answers where its residual is at most so many times their noise."""
 
 SPARE = 2
 """Equations for each unknown, by default."""

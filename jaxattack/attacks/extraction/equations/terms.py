@@ -22,6 +22,9 @@ from jaxattack.types import Access, Answer, OracleError
 ROUNDING = {precision: epsilon / 2 for precision, epsilon in EPSILON.items()}
 """Half the distance from 1 to the next number, of each precision."""
 
+FITS = 5.0
+"""A fit is as exact as the answers where its residual is at most so many times their noise."""
+
 _TINY = {"float64": 1e-300, "float32": 1e-36, "bfloat16": 1e-36}
 
 
