@@ -34,9 +34,9 @@ POOL = 6000
 
 
 class Around(NamedTuple):
-    """Queries at a share of the way from an anchor, or the middle, to corners of the documented range or anywhere in it."""
+    """Queries at a share of the way from an anchor to corners of the documented range or anywhere in it."""
 
-    anchor: Shaped[np.ndarray, "*feature"] | None
+    anchor: Shaped[np.ndarray, "*feature"]
     scale: float
     edges: bool
 
@@ -62,7 +62,8 @@ def scout(tape: Tape, edges: bool, most: int, rng: np.random.Generator) -> Aroun
         x = np.concatenate([around._replace(scale=scale).draw(inputs, SCOUTS, rng) for scale in SCALES])
         return variance(tape.ask_most(x[:most]))
 
-    around = Around(None, SCALES[0], edges)
+    middle = np.where(inputs.categories > 0, 0.0, (inputs.low + inputs.high) / 2)
+    around = Around(middle, SCALES[0], edges)
     worth = ask(around, most)
     if worth.max(initial=0) <= BALANCED and tape.refusal is None:
         anchor = balanced(tape, lambda answer: np.maximum(variance(answer) - BALANCED, 0))

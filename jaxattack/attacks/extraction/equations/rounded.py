@@ -88,7 +88,7 @@ class Rounded(OnColumns):
             report("place queries", tape.total, total)
             count = min(-(-total // (2 * ROUNDS)), total - tape.total)
             tape.ask_most(place(access, columns, estimate, around, count, rng))
-            estimate = consistent(bounds(access, columns(tape.u), tape.answer))
+            estimate = consistent(bounds(access, columns(tape.u), tape.answer), estimate)
         report("place queries", total, total)
         return self.draft(
             theft,

@@ -44,7 +44,7 @@ def test_rounded_answers_tell_the_feature_map_too(name):
     oracle = _victim(name)
     found = Hypotheses()(rounded(oracle, 2))
     assert found.converged
-    assert found.verdict.disagreements <= 10  # of 500, half of them at boundaries, whose labels two decimals leave open
+    assert found.verdict.disagreements <= 1  # of 500: two decimals may leave one at a boundary open
     assert found.notes["hypothesis"] == name.replace("softmax", "rounded")
     x = uniform(oracle.access.inputs, 2000, np.random.default_rng(5))
     assert fidelity(oracle(x), found.answer(x)).agreement > 0.97

@@ -32,7 +32,7 @@ def _apart(found, oracle, queries=3000):
     return fidelity(oracle(x), found.answer(x))
 
 
-def test_two_decimals_come_out_eight_times_nearer_than_by_plain_squares():
+def test_two_decimals_come_out_ten_times_nearer_than_by_plain_squares():
     make = lambda: _victim(features=20, classes=5)  # noqa: E731
     plain, found = (attack(rounded(make(), 2)) for attack in (Softmax(queries=105), Rounded(queries=105)))
     assert found.complete, found.reason
@@ -40,7 +40,7 @@ def test_two_decimals_come_out_eight_times_nearer_than_by_plain_squares():
     near, far = _apart(found, make()), _apart(plain, make())
     assert near.variation_mean is not None
     assert far.variation_mean is not None
-    assert near.variation_mean < far.variation_mean / 8
+    assert near.variation_mean < far.variation_mean / 10
 
 
 @pytest.mark.parametrize("level", ["probability", "logit"])
