@@ -137,8 +137,9 @@ def _best(
         if len(present) < 2:
             continue
         if free:
-            sides = _components(kinds.astype(np.float32), present)
-            left, right = ((kinds[:, None] & part).any(axis=2).sum(axis=0) for part in (sides, ~sides))
+            counts = kinds.astype(np.float32)
+            sides = _components(counts, present)
+            left, right = ((counts @ part.T > 0).sum(axis=0) for part in (sides, ~sides))
         else:
             # A box lies left of a threshold from its first cell on, and right of it up to its last.
             ends = kinds.argmax(axis=1), len(places) - 1 - kinds[:, ::-1].argmax(axis=1)

@@ -11,6 +11,7 @@ from jaxattack.attacks.extraction.trees.cuts import CutSearch
 from jaxattack.attacks.extraction.trees.growth import Growth, Node, mixture
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
+from jaxattack.attacks.extraction.trees.rebuild import _best
 from jaxattack.attacks.extraction.trees.region import Cut, Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Task, run
@@ -98,6 +99,24 @@ def test_mixture_is_the_entropy_on_both_sides():
     asked = _transcript(Inputs.box(0, 5, (1,)), np.arange(6.0), [0, 0, 1, 1, 1, 1])
     cut = Cut(feature=0, context=np.zeros(1), below=3.0, above=4.0)
     assert mixture(asked, cut) == pytest.approx(4 * np.log(2))  # two of each on the left, pure on the right
+
+
+@given(seed=st.integers(0, 1000))
+def test_the_best_cut_of_boxes_is_that_of_trying_every_threshold_and_category(seed):
+    rng = np.random.default_rng(seed)
+    ends = np.sort(rng.integers(0, 6, (12, 2, 2)), axis=2)
+    numeric = (np.arange(6) >= ends[:, :, :1]) & (np.arange(6) <= ends[:, :, 1:])
+    single = np.eye(6, dtype=bool)[rng.integers(0, 3, (12, 1))]
+    cells, costs = np.concatenate([numeric, single], axis=1), {}
+    for feature in range(3):
+        present = np.flatnonzero(cells[:, feature].any(axis=0))
+        for place in present if feature == 2 else present[:-1]:
+            side = np.arange(6) == place if feature == 2 else np.arange(6) <= place
+            if len(present) > 1:
+                left, right = ((cells[:, feature] & part).any(axis=1).sum() for part in (side, ~side))
+                costs[feature, side.tobytes()] = (left + right, abs(left - right))
+    feature, side = _best(cells, np.array([False, False, True]))
+    assert (feature, side.tobytes()) == min(costs, key=costs.__getitem__)
 
 
 @pytest.mark.parametrize("shared", [False, True])
