@@ -23,7 +23,7 @@ Logits of classes are compared without what all classes share, which no answer o
 from __future__ import annotations
 
 import warnings
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -184,9 +184,7 @@ def verified(
     except InputError as error:  # what was stolen is paid for and must not be lost to a question of ours
         verdict = Verdict(reason=f"it could not be compared with the victim: {error}")
     verdict = replace(verdict, cost=oracle.ledger - before)
-    stolen: dict[str, Any] = {field.name: getattr(draft, field.name) for field in fields(draft)}
-    stolen["cost"] = draft.cost + verdict.cost
-    return Extraction(**stolen, verdict=verdict)
+    return Extraction(**{**vars(draft), "cost": draft.cost + verdict.cost}, verdict=verdict)
 
 
 def _compare(
