@@ -47,6 +47,18 @@ def forward_with_hidden(
     return logits, rest, tuple(values[count:])
 
 
+def product(equation: Any) -> Any:
+    """The product of its two operands that an equation of a trace is, as one of `jax.lax.dot_general`; None of any other.
+
+    A function that brings its own gradient counts where such a product is all that it does.
+    """
+    if equation.primitive.name == "custom_vjp_call":
+        inner = equation.params["call_jaxpr"].jaxpr
+        alone = len(inner.eqns) == 1 and inner.eqns[0].invars == inner.invars
+        return product(inner.eqns[0]) if alone else None
+    return equation if equation.primitive.name == "dot_general" else None
+
+
 def _hidden(jaxpr: Any, leaves: int) -> Iterator[Any]:
     """The variables that are hidden activations, in the order in which layers read them."""
     learnt = {*jaxpr.invars[:leaves]}
@@ -58,7 +70,7 @@ def _hidden(jaxpr: Any, leaves: int) -> Iterator[Any]:
         learnt.update(equation.outvars)
         if equation.primitive.name == "convert_element_type" and operands[0] in matrices:
             matrices.update(equation.outvars)
-        elif equation.primitive.name == "dot_general" and operands[1] in matrices and operands[0] in learnt:
+        elif product(equation) is not None and operands[1] in matrices and operands[0] in learnt:
             yield operands[0]
 
 
@@ -88,7 +100,7 @@ def last_layer(model: Model, variables: Variables, x: Float[jax.Array, "record *
         operands = [each for each in equation.invars if not isinstance(each, Literal)]
         if equation.primitive.name == "convert_element_type" and operands and operands[0] in place:
             place[equation.outvars[0]] = place[operands[0]]
-        elif equation.primitive.name == "dot_general" and len(operands) > 1 and operands[1] in place:
+        elif product(equation) is not None and len(operands) > 1 and operands[1] in place:
             last = paths[place[operands[1]]][0]
     if last is None:
         raise InputError(

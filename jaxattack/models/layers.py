@@ -17,6 +17,10 @@ from jaxattack.models.conv import conv
 Activation = Callable[[jax.Array], jax.Array]
 _he = nnx.initializers.he_normal()
 
+NARROW = 32
+"""Classes from which on the weight gradient that JAX derives is as fast. A step of 64-256-10 takes 118 us with that written out
+and 143 without, of 446-128-30 252 and 255, of 600-128-100 no less (best of four runs on one core)."""
+
 
 def identity(x: jax.Array) -> jax.Array:
     """No activation."""
@@ -36,9 +40,42 @@ def _wide_sums(x: jax.Array, kernel: jax.Array, dimensions: Any, **options: Any)
     return lax.dot_general(x, kernel, dimensions, preferred_element_type=wide, **options)
 
 
+@jax.custom_vjp
+def _narrow_product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A product with a kernel of few columns, and a weight gradient that is fast on a CPU.
+
+    JAX's gradient of the kernel is a product of two transposed matrices with as few columns, for which XLA's CPU backend
+    has no fast path: of 256 by 10 weights it takes 53 us where this one takes 10 (two networks, batches of 64). Its
+    transpose, rows by the records, has. The barriers keep XLA from turning it around again.
+    """
+    return _wide_sums(x, kernel, (((1,), (0,)), ((), ())))
+
+
+def _narrow_forward(x, kernel):
+    return _narrow_product(x, kernel), (x, kernel)
+
+
+def _narrow_backward(saved, cotangent):
+    x, kernel = saved
+    turned = lax.optimization_barrier(cotangent.T)
+    to_kernel = lax.optimization_barrier(turned @ x.astype(cotangent.dtype)).T
+    return (cotangent @ kernel.T.astype(cotangent.dtype)).astype(x.dtype), to_kernel.astype(kernel.dtype)
+
+
+_narrow_product.defvjp(_narrow_forward, _narrow_backward)
+
+
+def _logits(x: jax.Array, kernel: jax.Array, dimensions: Any, **options: Any) -> jax.Array:
+    """`_wide_sums`, with the weight gradient written out where that is faster: on a CPU, of a batch, for few classes."""
+    narrow = kernel.shape[1] < min(kernel.shape[0], NARROW)
+    if narrow and x.ndim == 2 and len(x) > 1 and not any(options.values()) and jax.default_backend() == "cpu":
+        return _narrow_product(x, kernel)
+    return _wide_sums(x, kernel, dimensions, **options)
+
+
 def last(inputs: int, classes: int, rngs: nnx.Rngs) -> nnx.Linear:
     """The linear layer that gives logits, in float32 or wider."""
-    return nnx.Linear(inputs, classes, dot_general=_wide_sums, rngs=rngs)
+    return nnx.Linear(inputs, classes, dot_general=_logits, rngs=rngs)
 
 
 class BatchNorm(nnx.BatchNorm):

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax.extend.core import Literal
 from jaxtyping import Float
 
+from jaxattack.models.activations import product
 from jaxattack.types import Model, Variables
 
 
@@ -116,12 +117,12 @@ def _only_use(variable: Any, uses: Mapping[Any, list[Any]], primitives: tuple[st
 
 def _product(leaf: Any, uses: Mapping[Any, list[Any]], records: int) -> Any:
     """The equation of ["record in"] times a leaf of ["in out"], or None."""
-    layer = _only_use(leaf, uses, ("dot_general",))
-    if layer is None or layer.invars[1] is not leaf or layer.params["dimension_numbers"] != (((1,), (0,)), ((), ())):
+    layer = _only_use(leaf, uses, ("dot_general", "custom_vjp_call"))
+    if layer is None or layer.invars[1] is not leaf or layer.invars[0].aval.shape[:1] != (records,):
         return None
-    return (
-        layer if layer.invars[0].aval.ndim == 2 == leaf.aval.ndim and layer.invars[0].aval.shape[0] == records else None
-    )
+    inner = product(layer)
+    plain = inner is not None and inner.params["dimension_numbers"] == (((1,), (0,)), ((), ()))
+    return layer if plain and layer.invars[0].aval.ndim == 2 == leaf.aval.ndim else None
 
 
 def _addition(leaf: Any, uses: Mapping[Any, list[Any]], records: int) -> Any:

@@ -138,17 +138,24 @@ def test_adapted_models_are_hashable_and_vmap_over_keys():
 LOW = "resnet:8", "wrn:10-1", "resnet9:2", "cnn:2", "lenet:2", "mlp:3", "softmax"
 
 
+def products_of(jaxpr):
+    """The matrix products and convolutions of a trace, those within functions that bring their gradient among them."""
+    products = []
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
+            products.append(equation)
+        elif "call_jaxpr" in equation.params:
+            products += products_of(equation.params["call_jaxpr"].jaxpr)
+    return products
+
+
 @pytest.mark.parametrize("text", LOW)
 def test_in_bfloat16_every_product_is_of_bfloat16_but_the_last_sums(text):
     model = in_precision(build(text, (8, 8, 1), 3), "bfloat16")
     variables = model.init(jax.random.key(0))
     x = jnp.ones((2, 8, 8, 1))
     for answer in (model.apply, lambda v, x: model.forward(v, x, jax.random.key(1))[0]):
-        products = [
-            equation
-            for equation in jax.make_jaxpr(answer)(variables, x).jaxpr.eqns
-            if equation.primitive.name in ("dot_general", "conv_general_dilated")
-        ]
+        products = products_of(jax.make_jaxpr(answer)(variables, x).jaxpr)
         inputs = {operand.aval.dtype for equation in products for operand in equation.invars}
         results = [equation.outvars[0].aval.dtype for equation in products]
         assert inputs <= {jnp.dtype("bfloat16")}

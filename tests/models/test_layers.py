@@ -1,4 +1,4 @@
-"""Batch norm with its activation, against Flax's batch norm and the gradient that JAX derives."""
+"""Batch norm with its activation, and the last layer, against Flax and the gradients that JAX derives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jaxattack.models.layers import batch_norm, identity
+from jaxattack.models.layers import _logits, batch_norm, identity
 
 ACTIVATIONS = {"none": identity, "relu": nnx.relu, "gelu": nnx.gelu}
 X = 2 + 3 * jax.random.normal(jax.random.key(0), (6, 5, 4, 3))
@@ -131,3 +131,42 @@ def test_a_constant_channel_is_its_bias():
     state, ours, _ = answers(identity)
     y, *_ = ours(state, jnp.full((2, 2, 2, 3), 7.0))
     close(y, np.broadcast_to([1.0, 0.0, -0.5], y.shape))
+
+
+def logits_of(kind, x, kernel):
+    """By the layer's product, or by plain JAX."""
+    dimensions = (((1,), (0,)), ((), ()))
+    if kind == "ours":
+        return _logits(x, kernel, dimensions)
+    return jax.lax.dot_general(x, kernel, dimensions, preferred_element_type=jnp.float32)
+
+
+@pytest.mark.parametrize("precision", [jnp.float32, jnp.bfloat16], ids=str)
+@pytest.mark.parametrize(("records", "inputs", "classes"), [(6, 5, 3), (1, 5, 3), (6, 3, 5)])
+def test_the_last_layer_has_the_product_and_the_gradients_of_jax(records, inputs, classes, precision):
+    keys = jax.random.split(jax.random.key(2), 3)
+    x, kernel = (
+        jax.random.normal(k, s, precision) for k, s in zip(keys, ((records, inputs), (inputs, classes)), strict=False)
+    )
+    cotangent = jax.random.normal(keys[2], (records, classes))
+    (ours, ours_back), (twin, twin_back) = (
+        jax.vjp(lambda *a, k=k: logits_of(k, *a), x, kernel) for k in ("ours", "twin")
+    )
+    assert ours.dtype == twin.dtype == jnp.float32
+    np.testing.assert_array_equal(ours, twin)
+    # Of rounded factors the twin's gradient may round the cotangent too, to eight bits.
+    for found, expected in zip(ours_back(cotangent), twin_back(cotangent), strict=True):
+        assert found.dtype == expected.dtype == precision
+        close(found.astype(jnp.float32), expected.astype(jnp.float32), 1e-6 if precision == jnp.float32 else 0.02)
+
+
+def test_gradients_of_gradients_through_the_last_layer_are_those_of_jax_for_each_of_several_networks():
+    keys = jax.random.split(jax.random.key(3), 2)
+    x, kernels = jax.random.normal(keys[0], (6, 5)), jax.random.normal(keys[1], (4, 5, 3))
+
+    def curvature(kind, kernel):
+        slope = jax.grad(lambda kernel: jnp.sum(jnp.tanh(logits_of(kind, x, kernel))))
+        return jax.grad(lambda kernel: jnp.sum(slope(kernel) ** 2))(kernel)
+
+    ours, twin = (jax.vmap(lambda kernel, kind=kind: curvature(kind, kernel))(kernels) for kind in ("ours", "twin"))
+    close(ours, twin, 1e-5)
