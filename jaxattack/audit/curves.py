@@ -7,6 +7,8 @@ rates are resolved; intervals hold for new records and new models (`jaxattack.me
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -47,34 +49,57 @@ def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, 
     )
 
 
-def by_models(attack: MembershipAttack, observations: Observations) -> list[ModelsPoint]:
-    """The same attack among 4, 8, 16, ... models, fewer than there are.
+class Subset(NamedTuple):
+    """Disjoint groups of as many models, complements beside one another; in each every model is a target of the others.
 
-    The models are cut into disjoint groups of that size, complements beside one another, and in each group every model is
-    a target of the others. The scores of all groups are pooled: as many groups as hold 64 targets, or one.
+    Attributes:
+        groups: what the models of each say.
+        member: the truth of all of them, one group after another.
+    """
+
+    groups: tuple[Observations, ...]
+    member: Bool[np.ndarray, "target record"]
+
+
+def subsets_of(observations: Observations) -> tuple[Subset, ...]:
+    """Groups of 4, 8, 16, ... models, fewer than there are: as many as hold 64 targets, or one.
+
+    All attacks share them. Who was trained on what cannot be written to, so that what follows from it is computed once.
+    """
+    order = np.argsort(model_groups(observations.member, PROTOCOLS[0]), kind="stable")
+    if (np.diff(order) < 0).any():
+        observations = observations.take(order)
+    subsets = []
+    for size in (2**power for power in range(2, 24) if 2**power < observations.models):
+        number = min(observations.models // size, max(1, TARGETS // size))
+        groups = tuple(observations.take(slice(at * size, (at + 1) * size)) for at in range(number))
+        subsets.append(Subset(groups, observations.member[: number * size]))
+        for matrix in (subsets[-1].member, *(group.member for group in groups)):
+            matrix.setflags(write=False)
+    return tuple(subsets)
+
+
+def by_models(attack: MembershipAttack, subsets: Iterable[Subset]) -> list[ModelsPoint]:
+    """The same attack among fewer models; the scores of all groups of one size are pooled.
 
     Args:
         attack: any attack.
-        observations: the models.
+        subsets: the groups of each size.
 
     Returns:
         A point for each size. A size at which no group can be scored, as may be with few models of an unbalanced design, is
         left out.
     """
-    order = np.argsort(model_groups(observations.member, PROTOCOLS[0]), kind="stable")
-    if (np.diff(order) < 0).any():
-        observations = observations.take(order)
     points = []
-    for size in (2**power for power in range(2, 24) if 2**power < observations.models):
-        groups = min(observations.models // size, max(1, TARGETS // size))
-        scores, rows = np.empty((groups * size, observations.records)), np.zeros(groups * size, bool)
-        for at in range(groups):
-            models = slice(at * size, (at + 1) * size)
-            own = _group(attack, observations.take(models))
+    for groups, member in subsets:
+        size = groups[0].models
+        scores, rows = np.empty(member.shape), np.zeros(len(member), bool)
+        for at, group in enumerate(groups):
+            own = _group(attack, group)
             if own is not None:
+                models = slice(at * size, (at + 1) * size)
                 scores[models], rows[models] = own, True
         if rows.any():
-            member = observations.member[: len(rows)]
             rates = pooled(scores, member) if rows.all() else pooled(scores[rows], member[rows])
             points.append(ModelsPoint(models=size, **vars(rates)))
     return points

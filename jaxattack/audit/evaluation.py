@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from jaxattack.attacks.membership.leave_one_out import mark_worker
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
-from jaxattack.audit.curves import FPRS, by_models, by_queries, rate_key
+from jaxattack.audit.curves import FPRS, Subset, by_models, by_queries, rate_key, subsets_of
 from jaxattack.audit.entry import Growth, attack_findings, histogram_of, pooled_of
 from jaxattack.audit.findings.membership import EvaluationFindings, VulnerableFindings
 from jaxattack.audit.findings.membership_attack import AttackFindings, ClaimFindings, ComparisonFindings, ModelsPoint
@@ -146,6 +147,7 @@ def _exposure(observations: Observations, part: Scorable) -> Exposure:
     signal = Phi() if Phi().name in observations.signals else Correct()
     phi = observations.of(signal)[:, part.records, 0]  # copied: a view would keep all queries in memory
     member = observations.member[:, part.records]
+    member.setflags(write=False)  # what follows from it is computed once for all attacks
     return exposure_of(phi, member, part.records, labels_alone=isinstance(signal, Correct))
 
 
@@ -219,7 +221,9 @@ def _judge_all(
     """Every attack that can be run, strongest first; and of the others why not, in sentences."""
     judgements: list[_Judgement] = []
     refusals: list[str] = []
-    for read, attacks in by_signals(observations, part):
+    for signals, attacks in by_signals(observations, part):
+        read = replace(signals, member=terms.exposure.member)
+        subsets = subsets_of(read) if terms.growth else ()
         for some in _together(attacks, read):
             scored: list[_Scored] = []
             for name, attack in some:
@@ -229,7 +233,7 @@ def _judge_all(
                     refusals.append(f"{name} is left out: {error}")
             # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
             with ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
-                for one in pool.map(partial(_judge, read=read, terms=terms), scored):
+                for one in pool.map(partial(_judge, read=read, subsets=subsets, terms=terms), scored):
                     judgements = _with_judgement(judgements, one, terms)
                     if progress:
                         progress("attacks", len(judgements), len(part.attacks))
@@ -279,7 +283,7 @@ def _scored(name: str, attack: MembershipAttack, read: Observations) -> _Scored:
     return _Scored(name, attack, scores, time.perf_counter() - begin)
 
 
-def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
+def _judge(scored: _Scored, *, read: Observations, subsets: tuple[Subset, ...], terms: _Terms) -> _Judgement:
     name, attack, scores, seconds = scored
     ranked = Ranked.of(scores, read.member)
     summary = summarise(scores, read.member, FPRS, ranked=ranked)
@@ -294,7 +298,7 @@ def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
         records=read.records,
         confidence=terms.correction.confidence(name),
         per_record=own_rates_at(scores, read.member, thresholds),
-        growth=_growth(attack, summary, read, terms),
+        growth=_growth(attack, summary, read, subsets, terms),
         seconds=seconds,
         by_label=part_findings(scores, read.member, terms.labelled),
     )
@@ -304,12 +308,14 @@ def _judge(scored: _Scored, *, read: Observations, terms: _Terms) -> _Judgement:
     return _Judgement(findings, vulnerable, (strength, summary.auc), summary.influences, detect, scores)
 
 
-def _growth(attack: MembershipAttack, summary: Summary, read: Observations, terms: _Terms) -> Growth:
+def _growth(
+    attack: MembershipAttack, summary: Summary, read: Observations, subsets: tuple[Subset, ...], terms: _Terms
+) -> Growth:
     """The attack among fewer models where it has references, and with fewer views where it joins several."""
     if not terms.growth:
         return Growth((), ())
     pooled = pooled_of(summary)
-    models = (*by_models(attack, read), ModelsPoint(models=read.models, **vars(pooled))) if attack.references else ()
+    models = (*by_models(attack, subsets), ModelsPoint(models=read.models, **vars(pooled))) if attack.references else ()
     queries = terms.queries
     if queries is None or queries.count == 1 or not isinstance(attack, LiRA | RMIA):
         return Growth(models, ())

@@ -9,7 +9,7 @@ import pytest
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit import curves, evaluate
-from jaxattack.audit.curves import by_models, by_queries, of_views, pooled
+from jaxattack.audit.curves import by_models, by_queries, of_views, pooled, subsets_of
 from jaxattack.audit.findings import values
 from jaxattack.audit.findings.membership_attack import ModelsPoint, QueriesPoint
 from jaxattack.training import Queries
@@ -52,7 +52,7 @@ def test_pooled_scores_stand_behind_one_threshold():
 
 def test_few_models_are_groups_of_their_own_whose_scores_are_pooled():
     observations = observed(18)
-    points = by_models(attack(), observations)
+    points = by_models(attack(), subsets_of(observations))
     assert [(point.models, point.targets) for point in points] == [(8, 16), (16, 16)]
     parts = [observations.take(slice(0, 8)), observations.take(slice(8, 16))]
     scores = np.concatenate([attack()(part) for part in parts])
@@ -62,18 +62,23 @@ def test_few_models_are_groups_of_their_own_whose_scores_are_pooled():
 def test_pairs_stay_together_wherever_the_models_stand():
     observations = observed(16)
     shuffled = observations.take(np.array([0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15]))
-    for points in zip(by_models(attack(), observations), by_models(attack(), shuffled), strict=True):
+    for points in zip(
+        by_models(attack(), subsets_of(observations)), by_models(attack(), subsets_of(shuffled)), strict=True
+    ):
         assert without_last_bits(points[0]) == without_last_bits(points[1])
 
 
 def test_groups_hold_no_more_targets_than_are_enough(monkeypatch):
     monkeypatch.setattr(curves, "TARGETS", 8)
-    assert [point.targets for point in by_models(attack("calibration"), observed(18))] == [8, 8, 16]
+    assert [point.targets for point in by_models(attack("calibration"), subsets_of(observed(18)))] == [8, 8, 16]
 
 
 def test_sizes_that_cannot_be_scored_are_left_out():
-    assert [point.models for point in by_models(attack("calibration"), observed(18))] == [4, 8, 16]
-    assert [point.models for point in by_models(attack("lira-online?variance=record"), observed(18))] == [8, 16]
+    assert [point.models for point in by_models(attack("calibration"), subsets_of(observed(18)))] == [4, 8, 16]
+    assert [point.models for point in by_models(attack("lira-online?variance=record"), subsets_of(observed(18)))] == [
+        8,
+        16,
+    ]
 
 
 def test_views_are_kept_by_what_they_show():
@@ -120,7 +125,7 @@ def test_the_last_point_of_the_findings_is_the_attack_among_all_models():
     observations, attacks = observed(8, records=400), (attack(), attack("loss"))
     found = {entry.name: entry for entry in evaluate(observations, attacks).attacks}
     expected = [
-        *by_models(attack(), observations),
+        *by_models(attack(), subsets_of(observations)),
         ModelsPoint(models=8, **vars(pooled(attack()(observations), observations.member))),
     ]
     assert without_last_bits(found["lira-online"].by_models) == without_last_bits(expected)

@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxattack.metrics import model_clusters, varying_records
+from jaxattack.metrics.clusters import once
 
 KEY = 2022  # of the draw of dropped references: any number, the same for ever
 CHUNK = 4096  # records whose models are ordered at a time
 
 
+@once
 def complement_groups(
     member: Bool[np.ndarray, "model record"],
 ) -> tuple[Int[np.ndarray, "model"], Int[np.ndarray, "model"]]:
@@ -34,6 +36,7 @@ def complement_groups(
     return group, side
 
 
+@once
 def equal_counts(member: Bool[np.ndarray, "model record"]) -> bool:
     """Whether every record is in the same number of models."""
     count = member.sum(axis=0, dtype=np.int32)[varying_records(member)]

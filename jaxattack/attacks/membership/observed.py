@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.references import References, TooFewReferences, shared_references
+from jaxattack.metrics.clusters import once
 from jaxattack.types import InputError, Needs, Observations, OptimisedSignal, Side, Signal
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
@@ -108,21 +109,28 @@ def lacking(
         By side of membership how many references are needed and which records have fewer. Where a spread is needed and no
         record of some target has two references on a side, that is two and every record.
     """
-    models, once = {"in": member, "out": ~member}, shared_references(references)[0]
-
-    def counts(block: slice) -> list[tuple[Int[np.ndarray, "record"], Int[np.ndarray, "set"]]]:
-        count = [once.of(block).count(models[side][:, block]) for side in needs.sides]
-        return [(one.min(axis=0), one.max(axis=1)) for one in count]
-
-    blocks = record_blocks(max(len(references.targets), len(member)), member.shape[1], 1)
-    parts = map_threads(counts, blocks)
     short = {}
-    for at, (side, least) in enumerate(needs.sides.items()):
-        fewest = np.concatenate([part[at][0] for part in parts])
-        most = np.max([part[at][1] for part in parts], axis=0)
+    for side, least in needs.sides.items():
+        fewest, most = _numbers(member, references, side)
         alone = needs.spread and (most < 2).any()
         short[side] = (2, np.ones(len(fewest), bool)) if alone else (least, fewest < least)
     return short
+
+
+@once
+def _numbers(
+    member: Bool[np.ndarray, "model record"], references: References, side: Side
+) -> tuple[Int[np.ndarray, "record"], Int[np.ndarray, "set"]]:
+    """The fewest references on a side that any target leaves a record with, and the most that a target has of any record."""
+    models, shared = member if side == "in" else ~member, shared_references(references)[0]
+
+    def counts(block: slice) -> tuple[Int[np.ndarray, "record"], Int[np.ndarray, "set"]]:
+        count = shared.of(block).count(models[:, block])
+        return count.min(axis=0), count.max(axis=1)
+
+    blocks = record_blocks(max(len(references.targets), len(member)), member.shape[1], 1)
+    fewest, most = zip(*map_threads(counts, blocks), strict=True)
+    return np.concatenate(fewest), np.max(most, axis=0)
 
 
 def require_references(

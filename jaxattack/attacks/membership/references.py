@@ -28,6 +28,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.complements import complement_groups, draw_opposite, equal_counts
 from jaxattack.attacks.membership.leave_one_out import leave_one_out
+from jaxattack.metrics.clusters import once
 from jaxattack.types import InputError
 
 PROTOCOLS = ("independent", "leave-one-out")
@@ -70,6 +72,17 @@ class References:
         """The same for a block of the records."""
         parts = tuple(models if models.shape[1] == 1 else models[:, block] for models in self.left_out)
         return dataclasses.replace(self, left_out=parts)
+
+    @cached_property
+    def twins(self) -> Int[np.ndarray, "set twin"]:
+        """The rows of the targets of each set, as `shared_references` has them."""
+        rows = np.arange(len(self.targets))[:, None]
+        if self.left_out and all(models.shape[1] == 1 for models in self.left_out):
+            apart = np.sort(np.stack([self.targets, *(models[:, 0] for models in self.left_out)]), axis=0)
+            _, inverse, count = np.unique(apart, axis=1, return_inverse=True, return_counts=True)
+            if (count == count[0]).all():
+                rows = np.argsort(inverse.ravel(), kind="stable").reshape(-1, count[0])
+        return rows
 
     def rows(self, rows: Int[np.ndarray, "row"]) -> References:
         """Those of some of the targets."""
@@ -147,19 +160,14 @@ def shared_references(references: References) -> tuple[References, Int[np.ndarra
     A target and its complement have the same: what is said of references need be computed once for both. The sets are of one
     size; where that cannot be, or references differ by record, every target is a set.
     """
-    rows = np.arange(len(references.targets))[:, None]
-    if references.left_out and all(models.shape[1] == 1 for models in references.left_out):
-        apart = np.sort(np.stack([references.targets, *(models[:, 0] for models in references.left_out)]), axis=0)
-        _, inverse, count = np.unique(apart, axis=1, return_inverse=True, return_counts=True)
-        if (count == count[0]).all():
-            rows = np.argsort(inverse.ravel(), kind="stable").reshape(-1, count[0])
-    return references.rows(rows[:, 0]), rows
+    return references.rows(references.twins[:, 0]), references.twins
 
 
 class TooFewReferences(InputError):
     """There are too few models for an attack; others may still be run on the same observations."""
 
 
+@once
 def choose_references(
     member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], protocol: str
 ) -> References:
@@ -256,6 +264,7 @@ def shadows_of(
     return [first for (first,) in several_shadows_of(member, targets, protocol, 1)]
 
 
+@once
 def several_shadows_of(
     member: Bool[np.ndarray, "model record"], targets: Int[np.ndarray, "target"], protocol: str, most: int
 ) -> list[list[Shadow]]:
