@@ -6,7 +6,7 @@ cuts; the curves of single targets (`TargetCurves`) are taken some targets at a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -140,8 +140,15 @@ class TargetCurves(NamedTuple):
         pairs = self.positives.astype(np.int64) * self.negatives
         return np.add.reduceat(twice, first) / (2 * pairs)
 
-    def tpr(self, fpr: float) -> Float[np.ndarray, "target"]:
-        """The true-positive rate of each at a bound on the false-positive rate, as `jaxattack.metrics.tpr_at_fpr`."""
+    def tpr(self, fprs: Sequence[float]) -> Float[np.ndarray, "fpr target"]:
+        """The true-positive rate of each at bounds on the false-positive rate, as `jaxattack.metrics.tpr_at_fpr`."""
         counts, row = np.unique(self.negatives, return_inverse=True)
-        most = np.array([allowed(fpr, count) for count in counts.tolist()])[row]
-        return np.where(self.point & (self.fp <= most[:, None]), self.tp, 0).max(axis=1) / self.positives
+        places = np.arange(self.point.shape[1], dtype=np.int32)
+        point = np.maximum.accumulate(np.where(self.point, places, np.int32(-1)), axis=1)  # the last up to each score
+        rows, rates = np.arange(len(point)), np.empty((len(fprs), len(point)))
+        for rate, fpr in zip(rates, fprs, strict=True):
+            most = np.array([allowed(fpr, count) for count in counts.tolist()], self.fp.dtype)[row]
+            few = np.count_nonzero(self.fp <= most[:, None], axis=1)  # scores, and none after them
+            last = point[rows, few - 1]
+            rate[:] = np.where((few > 0) & (last >= 0), self.tp[rows, last], 0) / self.positives
+        return rates

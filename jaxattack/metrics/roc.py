@@ -7,6 +7,7 @@ rates are their quotients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,11 @@ class Roc:
     def tpr(self) -> Float[np.ndarray, "point"]:
         """True-positive rate, 0 to 1."""
         return self.tp / self.positives
+
+    def last_points(self, counts: Sequence[int]) -> Int[np.ndarray, "count"]:
+        """The last points with at most so many false positives each."""
+        # Of another dtype than the curve's they would have all of the curve converted.
+        return np.searchsorted(self.fp, np.array(counts, self.fp.dtype), side="right") - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +179,7 @@ def tpr_at_fpr(roc: Roc, fpr: float) -> TprAtFpr:
     """
     if not 0 <= fpr <= 1:
         raise InputError(f"fpr is {fpr}: give a false-positive rate between 0 and 1.")
-    point = int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1
+    point = int(roc.last_points([allowed(fpr, roc.negatives)])[0])
     tp = int(roc.tp[point])
     low, high = clopper_pearson(tp, roc.positives)
     return TprAtFpr(

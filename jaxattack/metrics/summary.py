@@ -213,7 +213,7 @@ def _each_target(scores, member, ranked: Ranked, fprs: Sequence[float]) -> EachT
     parts = []
     for start in range(0, len(scores), rows):
         curves = TargetCurves.of(scores[start : start + rows], member[start : start + rows])
-        tprs = np.array([curves.tpr(fpr) for fpr in fprs])
+        tprs = curves.tpr(fprs)
         transferred = np.array(_realised(curves, others, fprs) if len(scores) > 1 else [])
         parts.append((curves.auc(), cross_fitted_accuracies(curves), tprs, transferred))
     return EachTarget(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))

@@ -198,15 +198,18 @@ def ranked_influences(
 
 
 def _cut(ranked: Ranked, roc: Roc, fprs: Sequence[float]) -> Levels:
-    points = [int(np.searchsorted(roc.fp, allowed(fpr, roc.negatives), side="right")) - 1 for fpr in fprs]
-    positives = np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1]
-    knots = np.searchsorted(roc.fp + roc.tp, positives, side="left")
-    cuts = np.unique(roc.threshold[np.concatenate([points, knots]).astype(int)])
+    points = roc.last_points([allowed(fpr, roc.negatives) for fpr in fprs])
+    calls = np.ceil(np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1])
+    knots = np.searchsorted(roc.fp + roc.tp, calls.astype(roc.fp.dtype), side="left")
+    cuts = np.unique(roc.threshold[np.concatenate([points, knots])])
     levels = len(cuts) + 1
     if levels > CODES // 2:
         raise InputError(f"{len(fprs)} false-positive rates are too many at once: give at most {CODES // 2 - KNOTS}.")
     code = ranked.levels(cuts, np.arange(2 * levels, dtype=np.uint8).reshape(2, levels))
-    tprs = [_tpr_influence(roc, point, int(np.searchsorted(cuts, roc.threshold[point])), levels) for point in points]
+    tprs = [
+        _tpr_influence(roc, point, int(np.searchsorted(cuts, roc.threshold[point])), levels)
+        for point in points.tolist()
+    ]
     count = np.bincount(code.ravel(), minlength=2 * levels).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
     value = np.array([*(roc.tp[points] / roc.positives), auc(roc)])
@@ -224,8 +227,7 @@ def _slope(roc: Roc, point: int) -> float:
     """The slope of the curve, from 1 / 1.6 to 1.6 of the false positives and at least two standard deviations each way."""
     fp = int(roc.fp[point])
     low, high = min(fp / 1.6, fp - 2 * math.sqrt(fp)), max(1.6 * fp, fp + 2 * math.sqrt(fp), 3)
-    ends = np.searchsorted(roc.fp, [max(math.floor(low), 0), min(math.ceil(high), roc.negatives)], side="right") - 1
-    left, right = int(ends[0]), int(ends[1])
+    left, right = roc.last_points([max(math.floor(low), 0), min(math.ceil(high), roc.negatives)]).tolist()
     run = (roc.fp[right] - roc.fp[left]) / roc.negatives
     return float((roc.tp[right] - roc.tp[left]) / roc.positives / run) if run > 0 else 0.0
 

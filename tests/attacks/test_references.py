@@ -30,9 +30,14 @@ def test_counts_and_sums_are_those_of_the_references_written_out(design, protoco
     member = DESIGNS[design](10, 40, seed=1)
     values = np.random.default_rng(2).standard_normal((10, 40, 2))
     references = choose_references(member, np.array([7, 2]), protocol)
-    for side in (member, ~member):
-        count, total = references.count(side), references.total(references.prepare(values.copy()), side)
-        mean = references.log_mean(values * 20, side)
+    sides = {"in": member, "out": ~member}
+    totals, means = (
+        references.totals(references.prepare(values.copy()), sides),
+        references.log_means(values * 20, sides),
+    )
+    for name, side in sides.items():
+        count, total, mean = references.count(side), totals[name], means[name]
+        np.testing.assert_array_equal(total, references.total(references.prepare(values.copy()), side))
         for row, target in enumerate((7, 2)):
             there = side & reference_mask(member, target, protocol)
             np.testing.assert_array_equal(count[row], there.sum(axis=0))
@@ -45,7 +50,7 @@ def test_counts_and_sums_are_those_of_the_references_written_out(design, protoco
 def test_means_of_confidences_of_any_size_are_those_of_the_references(size):
     member = complementary(8, 30, seed=1)
     x = -size * np.random.default_rng(2).random((8, 30, 1))
-    mean = choose_references(member, np.arange(8), PROTOCOLS[0]).log_mean(x, member)
+    mean = choose_references(member, np.arange(8), PROTOCOLS[0]).log_means(x, {"in": member})["in"]
     for target in range(8):
         there = member & reference_mask(member, target, PROTOCOLS[0])
         naive = logsumexp(x, axis=0, b=there[:, :, None]) - np.log(there.sum(axis=0))[:, None]

@@ -32,7 +32,7 @@ def test_the_curve_of_each_target_is_its_own(drawn):
     curves = [roc_curve(*one) for one in zip(scores, member, strict=True)]
     assert each.auc().tolist() == [auc(curve) for curve in curves]
     for fpr in (0.01, 0.1, 0.5):
-        assert each.tpr(fpr).tolist() == [tpr_at_fpr(curve, fpr).tpr for curve in curves]
+        assert each.tpr((fpr,))[0].tolist() == [tpr_at_fpr(curve, fpr).tpr for curve in curves]
     for row, (record, score, truth) in enumerate(zip(each.record, each.score, each.member, strict=True)):
         np.testing.assert_array_equal(score, scores[row, record])
         np.testing.assert_array_equal(truth, member[row, record])

@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership import lira
-from jaxattack.attacks.membership.fits import Sides, pool
+from jaxattack.attacks.membership.fits import Sides, block_of, pool
 from jaxattack.attacks.membership.joining import mean
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.moments import VARIANCE_FLOOR, Moments, centred_powers, moments
@@ -123,7 +123,8 @@ def _lines(
     def score_block(block: slice) -> None:
         part = references.of(block)
         powers = centred_powers(x[:, block], part)
-        inside, outside = (moments(powers, sides[side][:, block], part) for side in ("in", "out"))
+        some = moments(powers, block_of(sides, block), part)
+        inside, outside = some["in"], some["out"]
         centre = (inside.mean + outside.mean) / 2
         out[:, block] = mean((powers.first[part.targets] - centre) * slope(inside, outside))
 
@@ -139,7 +140,8 @@ def _own_slope(inside: Moments, outside: Moments) -> Float[np.ndarray, "target r
 
 def _shared_slope(x, sides: Sides, references: References, blocks: list[slice]) -> Slope:
     """The sign of the mean gap of all records, over the deviation of all."""
-    inside, outside = (pool(x, sides[side], references, blocks) for side in ("in", "out"))
+    sums = pool(x, sides, references, blocks)
+    inside, outside = sums["in"], sums["out"]
     gap = (inside.mean - outside.mean) / inside.records
     variance = (inside.squares + outside.squares) / (inside.freedom + outside.freedom)
     shared = np.sign(gap) / np.sqrt(np.maximum(variance, VARIANCE_FLOOR))

@@ -35,39 +35,46 @@ Fit = Callable[[Moments], Predictive]
 
 def fit(
     phi: Float[np.ndarray, "model record query"],
-    side: Bool[np.ndarray, "model record"],
+    sides: Sides,
     references: References,
     variance: str,
     blocks: list[slice],
-) -> Fit:
-    """How moments become a predictive distribution, what the pool decides settled beforehand.
+) -> dict[Side, Fit]:
+    """How moments on each side become a predictive distribution, what the pool decides settled beforehand.
 
     Args:
         phi: the signal.
-        side: the models on one side of membership.
+        sides: the models on each side of membership.
         references: of the targets.
         variance: "record", "global", "bayes" or "bayes-normal", as `jaxattack.attacks.membership.LiRA` has it.
         blocks: of records, which the pool is added up over.
     """
     if variance == "record":
-        return from_record
-    sums = pool(phi, side, references, blocks)
+        return dict.fromkeys(sides, from_record)
+    sums = pool(phi, sides, references, blocks)
     if variance == "global":
-        return partial(from_pool, variance=pooled_variance(sums))
-    return partial(from_prior if variance == "bayes" else normal_from_prior, prior=fit_prior(sums))
+        return {side: partial(from_pool, variance=pooled_variance(own)) for side, own in sums.items()}
+    form = from_prior if variance == "bayes" else normal_from_prior
+    return {side: partial(form, prior=fit_prior(own)) for side, own in sums.items()}
 
 
 def pool(
-    phi: Float[np.ndarray, "model record query"],
-    side: Bool[np.ndarray, "model record"],
-    references: References,
-    blocks: list[slice],
-) -> PoolSums:
-    """What all records together say of one side of membership."""
+    phi: Float[np.ndarray, "model record query"], sides: Sides, references: References, blocks: list[slice]
+) -> dict[Side, PoolSums]:
+    """What all records together say of each side of membership."""
 
-    def block_sums(block: slice) -> PoolSums:
+    def block_sums(block: slice) -> dict[Side, PoolSums]:
         part = references.of(block)
-        return pool_sums(moments(centred_powers(phi[:, block], part), side[:, block], part))
+        some = moments(centred_powers(phi[:, block], part), block_of(sides, block), part)
+        return {side: pool_sums(one) for side, one in some.items()}
 
     parts = map_threads(block_sums, blocks)
-    return PoolSums(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
+    return {
+        side: PoolSums(*(np.sum(part, axis=0) for part in zip(*(one[side] for one in parts), strict=True)))
+        for side in sides
+    }
+
+
+def block_of(sides: Sides, block: slice) -> dict[Side, Bool[np.ndarray, "model part"]]:
+    """The same for a block of the records."""
+    return {side: models[:, block] for side, models in sides.items()}

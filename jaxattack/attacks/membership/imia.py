@@ -88,7 +88,7 @@ class IMIA:
             part = references.of(block)
             powers = centred_powers(phi[:, block], part)
             outside = values[models, block, :, :-1].astype(np.float64).mean(axis=-1) - powers.centre
-            mean = moments(powers, inside[:, block], part).mean
+            mean = moments(powers, {"in": inside[:, block]}, part)["in"].mean
             scores[:, block] = distances(powers.first[models], mean, outside).mean(axis=2)
 
         map_threads(score_block, blocks)

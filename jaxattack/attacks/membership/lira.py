@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattack.attacks.membership import published
-from jaxattack.attacks.membership.fits import Sides, fit
+from jaxattack.attacks.membership.fits import Sides, block_of, fit
 from jaxattack.attacks.membership.joining import RATIOS, TAILS, check_join
 from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.moments import centred_powers, moments
@@ -160,16 +160,15 @@ def scores(
         join: how queries are joined.
     """
     once, twins = shared_references(references)
-    fits = {side: fit(phi, models, once, variance, record_blocks(*phi.shape)) for side, models in sides.items()}
+    fits = fit(phi, sides, once, variance, record_blocks(*phi.shape))
     targets = references.targets[twins]
     out = np.empty((len(references.targets), phi.shape[1]))
 
     def score_block(block: slice) -> None:
         part = once.of(block)
         powers = centred_powers(phi[:, block], part)
-        predictive = {
-            side: fits[side](moments(powers, models[:, block], part)).for_each() for side, models in sides.items()
-        }
+        some = moments(powers, block_of(sides, block), part)
+        predictive = {side: fits[side](own).for_each() for side, own in some.items()}
         own = powers.first[targets]
         if "in" in predictive:
             ratio = log_density(own, predictive["in"])

@@ -17,6 +17,7 @@ kappa = v / (var x_r - v mean 1/n_r).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.predictive import Predictive
 from jaxattack.attacks.membership.references import References
+from jaxattack.types import Side
 
 VARIANCE_FLOOR = 1e-12  # a spread of 1e-6 is below what float32 resolves in signals of order ten
 LARGEST_PRIOR = 1e4  # observations that a prior may weigh: records that do not differ at all would make it infinite
@@ -68,14 +70,27 @@ def centred_powers(signal: Float[np.ndarray, "model record query"], references: 
     return Powers(first, references.prepare(np.square(first)), centre)
 
 
-def moments(powers: Powers, side: Bool[np.ndarray, "model record"], references: References) -> Moments:
-    """Moments over each target's references on a side of membership, of which every record has one at least."""
-    count = references.count(side)[:, :, None]
-    total = references.total(powers.first, side)
+def moments(
+    powers: Powers, sides: Mapping[Side, Bool[np.ndarray, "model record"]], references: References
+) -> dict[Side, Moments]:
+    """Moments over each target's references on each side of membership, of which every record has one at least."""
+    first, second = references.totals(powers.first, sides), references.totals(powers.second, sides)
+    return {
+        side: _of_sums(references.count(models)[:, :, None], first[side], second[side], powers.centre)
+        for side, models in sides.items()
+    }
+
+
+def _of_sums(
+    count: Int[np.ndarray, "target record 1"],
+    total: Float[np.ndarray, "target record query"],
+    squares: Float[np.ndarray, "target record query"],
+    centre: Float[np.ndarray, "record query"],
+) -> Moments:
+    """Moments from sums, in the place of these."""
     mean = total / count
-    squares = references.total(powers.second, side)
     squares -= np.multiply(total, mean, out=total)
-    return Moments(count, mean, np.maximum(squares, 0.0, out=squares), powers.centre)
+    return Moments(count, mean, np.maximum(squares, 0.0, out=squares), centre)
 
 
 def from_record(moments: Moments) -> Predictive:

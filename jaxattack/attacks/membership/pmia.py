@@ -100,7 +100,7 @@ class PMIA:
         outside = require_references(member, references, self.needs(observations.models), self.name)["out"]
         blocks = record_blocks(*phi.shape)
         variance = "record" if len(member) >= RECORD_MODELS else "global"
-        spread = fit(phi, outside, references, variance, blocks)
+        spread = fit(phi, {"out": outside}, references, variance, blocks)["out"]
         if self.proxies == "instance":
             inside = neighbours(read_values(observations, NearestPhi()), references, variance, self.name)
         else:
@@ -113,7 +113,7 @@ class PMIA:
             powers = centred_powers(phi[:, block], part)
             x, stand_in = powers.first[part.targets], inside(block)
             ratio = log_density(x, stand_in._replace(location=stand_in.location - powers.centre))
-            ratio -= log_density(x, spread(moments(powers, outside[:, block], part)))
+            ratio -= log_density(x, spread(moments(powers, {"out": outside[:, block]}, part)["out"]))
             out[:, block] = mean(ratio)
 
         map_threads(score_block, blocks)
@@ -167,12 +167,12 @@ def neighbours(
             f"{attack} needs {least} references that were trained on a record's nearest neighbour and some record has "
             f"{fewest}: observe more models, or choose pmia-class."
         )
-    spread = fit(phi, held, references, variance, blocks)
+    spread = fit(phi, {"in": held}, references, variance, blocks)["in"]
 
     def inside(block: slice) -> Predictive:
         part = references.of(block)
         powers = centred_powers(phi[:, block], part)
-        stand_in = spread(moments(powers, held[:, block], part))
+        stand_in = spread(moments(powers, {"in": held[:, block]}, part)["in"])
         return stand_in._replace(location=stand_in.location + powers.centre)
 
     return inside

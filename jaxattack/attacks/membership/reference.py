@@ -248,7 +248,8 @@ class Calibration:
         def score_block(block: slice) -> None:
             part = once.of(block)
             negative = part.prepare(-loss_of(phi[:, block]))
-            means = [part.total(negative, models[:, block]) / part.count(models[:, block]) for models in sides.values()]
+            some = {side: models[:, block] for side, models in sides.items()}
+            means = [total / part.count(some[side]) for side, total in part.totals(negative, some).items()]
             score[rows, block] = (negative[owners] - np.mean(means, axis=0)[:, None]).reshape(len(rows), -1)
 
         map_threads(score_block, record_blocks(len(phi), phi.shape[1], 1, CACHED_VALUES))

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -37,7 +38,7 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.membership.complements import complement_groups, draw_opposite, equal_counts
 from jaxattack.attacks.membership.leave_one_out import leave_one_out
 from jaxattack.metrics.clusters import once
-from jaxattack.types import InputError
+from jaxattack.types import InputError, Side
 
 PROTOCOLS = ("independent", "leave-one-out")
 BIN = 16 * math.log(2)  # nats; confidences are added up in bins of this width, where the grid resolves 2^-25 of each
@@ -104,43 +105,62 @@ class References:
     def total(
         self, values: Float[np.ndarray, "model record *query"], side: Bool[np.ndarray, "model record"]
     ) -> Float[np.ndarray, "target record *query"]:
-        """The sum of prepared values over the references on a side of membership."""
-        values = np.where(side.reshape(side.shape + (1,) * (values.ndim - 2)), values, 0.0)
+        """The sum of prepared values, which are finite, over the references on a side of membership."""
+        # NumPy loops over an axis that is stretched, here the queries, a few values at a time.
+        each = np.repeat(side, math.prod(values.shape[2:]), axis=1).reshape(values.shape)
         if not self.exact:
-            return leave_one_out(np.add, 0.0, values, self.targets)
+            return leave_one_out(np.add, 0.0, np.where(each, values, 0.0), self.targets)
+        return self._of_references(values * each)
+
+    def totals(
+        self, values: Float[np.ndarray, "model record *query"], sides: Mapping[Side, Bool[np.ndarray, "model record"]]
+    ) -> dict[Side, Float[np.ndarray, "target record *query"]]:
+        """The same of each side; where sums are exact, one side is what the other leaves of all references."""
+        if not self.exact or len(sides) < 2:
+            return {side: self.total(values, models) for side, models in sides.items()}
+        inside, outside = self.total(values, sides["in"]), self._of_references(values)
+        outside -= inside
+        return {"in": inside, "out": outside}
+
+    def _of_references(
+        self, values: Float[np.ndarray, "model record *query"]
+    ) -> Float[np.ndarray, "target record *query"]:
+        """The exact sum of all values but those of the target and of the models that are left out."""
         out = values.sum(axis=0) - values[self.targets]
         for models in self.left_out:
             out -= entries(values, models)
         return out
 
-    def log_mean(
-        self, x: Float[np.ndarray, "model record query"], side: Bool[np.ndarray, "model record"]
-    ) -> Float[np.ndarray, "target record query"]:
-        """The logarithm of the mean of exp(x) over the references on a side, of which every record has one at least.
+    def log_means(
+        self, x: Float[np.ndarray, "model record query"], sides: Mapping[Side, Bool[np.ndarray, "model record"]]
+    ) -> dict[Side, Float[np.ndarray, "target record query"]]:
+        """The logarithm of the mean of exp(x) over the references on each side, of which every record has one at least.
 
         Exact sums are taken in bins of `BIN` nats, counted from the record's largest value, since one grid does not hold
         confidences of all sizes; the bins are then joined from the largest on.
         """
-        count = np.log(self.count(side)[:, :, None])
+        counts = {side: np.log(self.count(models)[:, :, None]) for side, models in sides.items()}
         if not self.exact:
-            mean = leave_one_out(np.logaddexp, -math.inf, np.where(side[:, :, None], x, -math.inf), self.targets)
-            mean -= count
-            return mean
+            means = {}
+            for side, models in sides.items():
+                own = np.where(models[:, :, None], x, -math.inf)
+                means[side] = leave_one_out(np.logaddexp, -math.inf, own, self.targets) - counts[side]
+            return means
         top = x.max(axis=0)
         below = top - x
         bin_of = np.floor(below / BIN)
-        out = np.full((len(self.targets), *x.shape[1:]), -math.inf)
+        sums: dict[Side, np.ndarray] = {}
         number = 0.0
         while number < math.inf:
             # Bins are that wide, but for rounding: far down, that of the product is any number.
             share = np.exp(np.clip(number * BIN - below, -2 * BIN, 1.0))
             share *= bin_of == number
-            total = self.total(self.prepare(share), side)
-            part = np.log(total, out=np.full(out.shape, -math.inf), where=total > 0)
-            part -= number * BIN
-            np.logaddexp(out, part, out=out)
+            for side, total in self.totals(self.prepare(share), sides).items():
+                part = np.log(total, out=np.full(total.shape, -math.inf), where=total > 0)
+                part -= number * BIN
+                sums[side] = np.logaddexp(sums[side], part) if side in sums else part
             number = float(np.where(bin_of > number, bin_of, math.inf).min())
-        return out + top - count
+        return {side: one + top - counts[side] for side, one in sums.items()}
 
     def includes(self, models: Int[np.ndarray, "target"], records: int) -> Bool[np.ndarray, "target record"]:
         """At which records a model, one for each target, is a reference of it.

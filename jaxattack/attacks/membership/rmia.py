@@ -25,6 +25,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxattack.attacks.membership.fits import block_of
 from jaxattack.attacks.membership.joining import VOTES, check_join
 from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
@@ -184,9 +185,10 @@ class RMIA:
         def block_ratios(block: slice) -> None:
             x = signal[:, block].astype(np.float64)
             part = once.of(block)
-            out = part.log_mean(x, sides["out"][:, block])[:, None]
+            means = part.log_means(x, block_of(sides, block))
+            out = means["out"][:, None]
             if self.online:
-                marginal = balanced(part.log_mean(x, sides["in"][:, block])[:, None], out)
+                marginal = balanced(means["in"][:, None], out)
             else:
                 marginal = raised(out, offset if len(offset) == 1 else offset[twins])
             ratio = (x[targets] - marginal).reshape(len(rows), *x.shape[1:])
