@@ -154,13 +154,8 @@ def scarce(
 
 def _touches(layers: Layers, unseen: Unseen, x: np.ndarray) -> Bool[np.ndarray, "query"]:
     """Where a neuron is on whose weight into some neuron above is not known."""
-    on, first = heights(layers, x) > 0, 0
-    touched = np.zeros(len(x), bool)
-    for layer, mask in zip(layers, unseen, strict=False):
-        width = len(layer.bias)
-        touched |= on[:, first : first + width][:, mask.any(axis=0)].any(axis=1)
-        first += width
-    return touched
+    lacking = np.concatenate([mask.any(axis=0) for mask in unseen])
+    return (heights(layers, x)[:, : len(lacking)][:, lacking] > 0).any(axis=1)
 
 
 def _through(layers: Layers, x: np.ndarray) -> Float[np.ndarray, "query neuron"]:
