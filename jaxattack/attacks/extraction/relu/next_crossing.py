@@ -17,6 +17,7 @@ from jaxattack.attacks.extraction.relu.search import NEAR
 from jaxattack.attacks.extraction.relu.signature import Trail, side_of
 
 DRAWN = 6
+"""Directions at random. None 7, 1.69; half 7, 1.10; double 7, .99."""
 
 
 class Step(NamedTuple):

@@ -36,6 +36,7 @@ WINDOW = 0.02
 TRIES = 7
 PATIENCE = 150
 ASTRAY = 30
+"""After how many steps without anything new a walk is put down elsewhere. Half 7, 1.00; double 7, 1.00; never 7, 1.00."""
 
 
 class Walk(NamedTuple):
