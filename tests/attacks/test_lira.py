@@ -116,7 +116,7 @@ def test_the_prior_is_recovered_from_data_drawn_from_it():
     mean = location + rng.standard_normal(records) * np.sqrt(variance / kappa)
     x = mean + np.sqrt(variance) * rng.standard_normal((12, records))
     references = References(targets=np.array([0]), left_out=(), exact=True)
-    spread = moments(centred_powers(x[:, :, None], references), np.ones(x.shape, bool), references)
+    spread = moments(centred_powers(x[:, :, None], references), {"in": np.ones(x.shape, bool)}, references)["in"]
     found = np.ravel(fit_prior(pool_sums(spread)))
     np.testing.assert_allclose(found, [alpha, beta, location, kappa], rtol=0.1)
 
