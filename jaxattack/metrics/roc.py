@@ -7,11 +7,11 @@ rates are their quotients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.types import InputError
@@ -47,10 +47,10 @@ class Roc:
         """True-positive rate, 0 to 1."""
         return self.tp / self.positives
 
-    def last_points(self, counts: Sequence[int]) -> Int[np.ndarray, "count"]:
-        """The last points with at most so many false positives each."""
-        # Of another dtype than the curve's they would have all of the curve converted.
-        return np.searchsorted(self.fp, np.array(counts, self.fp.dtype), side="right") - 1
+    def last_points(self, counts: ArrayLike) -> Int[np.ndarray, "count"]:
+        """The last points with at most so many false positives, whole numbers, each."""
+        # Of another dtype than the curve's they would have all of the curve converted, and copied.
+        return np.searchsorted(self.fp, np.asarray(counts).astype(self.fp.dtype), side="right") - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,8 +231,8 @@ def thin(roc: Roc, points: int) -> Roc:
     if len(roc.fp) <= points:
         return roc
     half = max(points // 2, 2)
-    by_fp = np.searchsorted(roc.fp, np.geomspace(1, roc.negatives, half), side="right") - 1
-    by_tp = np.searchsorted(roc.tp, np.geomspace(1, roc.positives, half), side="left")
+    by_fp = roc.last_points(np.floor(np.geomspace(1, roc.negatives, half)))
+    by_tp = np.searchsorted(roc.tp, np.ceil(np.geomspace(1, roc.positives, half)).astype(roc.tp.dtype), side="left")
     index = np.unique(np.concatenate([[0, len(roc.fp) - 1], by_fp, np.minimum(by_tp, len(roc.fp) - 1)]))
     return Roc(
         threshold=roc.threshold[index],
