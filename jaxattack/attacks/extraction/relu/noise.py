@@ -31,7 +31,7 @@ class Saturated(InputError):
     def of(cls, held: int, answers: int) -> Saturated:
         """Where so many of the answers hold theirs."""
         return cls(
-            f"{held} of the {answers} answers hold all their digits, the confidences of the others being too near to 0: "
+            f"{held} of the {answers} answers, or differences of answers, hold all their digits, other confidences being too near to 0: "
             "a network of ReLU cannot be told from them; ask for logits, or choose path-finding."
         )
 
