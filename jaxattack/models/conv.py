@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Literal
 
 import jax
@@ -116,7 +116,8 @@ _by_lax_and_products.defvjp(_forward, _backward)
 def _by_rows(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
     rows, _, _, out = kernel.shape
     places = _rows(x, kernel, strides, padding)
-    return sum(place @ weights for place, weights in zip(places, kernel.reshape(rows, -1, out), strict=True))
+    products = [place @ weights for place, weights in zip(places, kernel.reshape(rows, -1, out), strict=True)]
+    return reduce(jnp.add, products)
 
 
 def _rows_forward(x, kernel, strides, padding):

@@ -7,7 +7,7 @@ reads; the loss of the perceptron is differentiated through the networks, and Ad
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -143,7 +143,10 @@ def _learn(
     inputs = x.shape[1] * network.classes
     keys = jax.random.split(jax.random.fold_in(key, len(rows)), count)
     parameters = jax.vmap(attack.perceptron.init, (0, None))(keys, inputs)
-    optimizers = {"input": optax.adam(attack.rate), "perceptron": attack.perceptron.optimizer}
+    optimizers: dict[Hashable, optax.GradientTransformation] = {
+        "input": optax.adam(attack.rate),
+        "perceptron": attack.perceptron.optimizer,
+    }
     change = optax.multi_transform(optimizers, ("input", "perceptron"))
     box = lambda learnt: (jnp.clip(learnt[0], -1, 1), learnt[1])  # noqa: E731
     return descend(objective, change, (x, parameters), len(rows), process=box).point

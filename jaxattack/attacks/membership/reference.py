@@ -27,7 +27,7 @@ from jaxattack.attacks.membership.references import (
     shared_references,
 )
 from jaxattack.signals import Phi
-from jaxattack.types import Needs, Observations, config
+from jaxattack.types import Needs, Observations, Side, config
 
 
 def loss_of(phi: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -248,7 +248,7 @@ class Calibration:
         def score_block(block: slice) -> None:
             part = once.of(block)
             negative = part.prepare(-loss_of(phi[:, block]))
-            some = {side: models[:, block] for side, models in sides.items()}
+            some: dict[Side, np.ndarray] = {side: models[:, block] for side, models in sides.items()}
             means = [total / part.count(some[side]) for side, total in part.totals(negative, some).items()]
             score[rows, block] = (negative[owners] - np.mean(means, axis=0)[:, None]).reshape(len(rows), -1)
 

@@ -8,8 +8,9 @@ far from the victim.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -153,7 +154,7 @@ def polish(
             for block in blocks:
                 value, jacobian = map(np.asarray, _with_jacobian(residual, restore, theta, block))
                 products.append((jacobian.T @ jacobian, jacobian.T @ value, float(value @ value)))
-            return Linearised(*map(sum, zip(*products, strict=True)))
+            return Linearised(*(reduce(operator.add, each) for each in zip(*products, strict=True)))
 
         def squares(theta: np.ndarray) -> float:
             return sum(float(np.sum(np.asarray(_values(residual, restore, theta, block)) ** 2)) for block in blocks)

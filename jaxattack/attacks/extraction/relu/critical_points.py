@@ -87,7 +87,7 @@ def seek_kinks(line: Line, grid: Float[np.ndarray, "point"], noise: Noise) -> Se
 
 def _finite(samples: Samples) -> tuple[Samples, Samples]:
     """Samples with finite answers, and the others."""
-    mask = np.isfinite(samples.y).all(axis=1)
+    mask = np.asarray(np.isfinite(samples.y).all(axis=1))
     return take(samples, mask), take(samples, ~mask)
 
 

@@ -161,7 +161,7 @@ def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> Si
     step = crossing(below, fall - rise, resolution.precision)
     meets = inside & (step > 0) & (step < width) & (width < 4 * np.minimum(before, after))
     flush = np.maximum(np.abs(above), np.abs(below)) <= 2 * np.maximum(tolerance[low], tolerance[high])
-    return Sides(np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), sure, flush.all(axis=1))
+    return Sides(np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), sure, np.all(flush, axis=1))
 
 
 def crossing(apart: np.ndarray, jump: np.ndarray, precision: Precision) -> Float[np.ndarray, "interval"]:

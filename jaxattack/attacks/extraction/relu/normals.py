@@ -114,7 +114,7 @@ def normals(
                 change = change - (neurons.jump * way[:, None]).T @ neurons.normal
                 weight = (np.abs(neurons.jump) / precision.scale).max(axis=1, initial=0)
                 error += np.linalg.norm(weight * neurons.error)
-            between = np.arange(at.kinks[low], at.kinks[high])
+            between = np.arange(int(at.kinks[low]), int(at.kinks[high]))
             parts.append(_solve(kinks, between[unknown[between]], change, error, precision.scale))
     return join(*parts), take(regions, regions.finite)
 

@@ -158,7 +158,7 @@ def scarce(
 def _touches(layers: Layers, unseen: Unseen, x: np.ndarray) -> Bool[np.ndarray, "query"]:
     """Where a neuron is on whose weight into some neuron above is not known."""
     lacking = np.concatenate([mask.any(axis=0) for mask in unseen])
-    return (heights(layers, x)[:, : len(lacking)][:, lacking] > 0).any(axis=1)
+    return np.any(heights(layers, x)[:, : len(lacking)][:, lacking] > 0, axis=1)
 
 
 def _through(layers: Layers, x: np.ndarray) -> Float[np.ndarray, "query neuron"]:

@@ -9,7 +9,7 @@ import numpy as np
 Rows = TypeVar("Rows", bound=NamedTuple)
 
 
-def take(rows: Rows, index: np.ndarray) -> Rows:
+def take(rows: Rows, index: np.ndarray | np.bool) -> Rows:
     """The chosen rows, by mask or index."""
     return rows._make(field[index] for field in rows)
 

@@ -148,9 +148,10 @@ def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[Se
     misses, stretch = met.expected & ~hit & flat, np.arctan(kinks.end) / np.arctan(reach)
     noisy = not noise.coarse and len(kinks.unresolved) > max(8, len(kinks.position))
     neurons = neurons._replace(hits=neurons.hits + hit)
+    precision = state.precision or kinks.precision
     state = state._replace(
         neurons=take(neurons, ~(misses & (neurons.hits == 0))),
-        precision=state.precision or kinks.precision,
+        precision=precision,
         lines=state.lines + 1,
         quiet=0.0 if unknown.any() else state.quiet + np.ptp(stretch) / 2,
         strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
@@ -158,7 +159,7 @@ def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[Se
     )
     if not unknown.any() or noisy or (state.hidden is not None and state.met.sum() >= state.hidden):
         return state
-    fresh, regions = yield from normals(kinks, unknown, state.precision, (neurons, met) if flat else None)
+    fresh, regions = yield from normals(kinks, unknown, precision, (neurons, met) if flat else None)
     return state._replace(neurons=state.neurons.join(fresh), regions=join(state.regions, regions))
 
 

@@ -93,7 +93,8 @@ class Equations:
 
     def add(self, block: Float[np.ndarray, "feature 2*neuron"], normal: Float[np.ndarray, "feature"]) -> None:
         """Take in the equations of one more cell."""
-        self._triangle = np.linalg.qr(np.concatenate([self._triangle, np.column_stack([block, normal])]), mode="r")
+        rows = np.concatenate([self._triangle, np.column_stack([block, normal])])
+        self._triangle = np.asarray(np.linalg.qr(rows, mode="r"))
         self.solution, self.basis = _shortest(self._triangle[:, :-1], self._triangle[:, -1])
 
     def determines(self, blocks: Float[np.ndarray, "cell feature 2*neuron"]) -> Bool[np.ndarray, "cell"]:

@@ -52,11 +52,11 @@ class Node:
 
     def below(self) -> Iterator[Node]:
         """The node and all below it, from the left."""
-        pending = [self]
+        pending: list[Node] = [self]
         while pending:
             node = pending.pop()
             yield node
-            pending += reversed(node.halves)
+            pending.extend(reversed(node.halves))
 
     def leaves(self) -> list[Node]:
         """The leaves below, from the left."""
