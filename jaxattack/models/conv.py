@@ -94,43 +94,28 @@ def _by_lax(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: 
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=_NUMBERS)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _by_lax_and_products(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
-    return _by_lax(x, kernel, strides, padding)
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _with_products(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding, few: bool) -> jax.Array:
+    """By `jax.lax`, or by rows of the kernel where channels are few; its weight gradient by a product for each part of a window."""
+    if not few:
+        return _by_lax(x, kernel, strides, padding)
+    weights = kernel.reshape(len(kernel), -1, kernel.shape[3])
+    return reduce(jnp.add, map(jnp.matmul, _rows(x, kernel, strides, padding), weights))
 
 
-def _forward(x, kernel, strides, padding):
-    return _by_lax(x, kernel, strides, padding), (x, kernel)
+def _forward(x, kernel, strides, padding, few):
+    return _with_products(x, kernel, strides, padding, few), (x, kernel)
 
 
-def _backward(strides, padding, saved, cotangent):
+def _backward(strides, padding, few, saved, cotangent):
     x, kernel = saved
-    places = windows(x, kernel.shape[:2], strides, padding)
-    return _input_gradient(x, kernel, strides, padding, cotangent), _kernel_gradient(places, kernel, cotangent)
+    parts = _rows(x, kernel, strides, padding) if few else windows(x, kernel.shape[:2], strides, padding)
+    flat = cotangent.reshape(-1, kernel.shape[3])
+    kernel_gradient = jnp.stack([part.reshape(-1, part.shape[3]).T @ flat for part in parts]).reshape(kernel.shape)
+    return _input_gradient(x, kernel, strides, padding, cotangent), kernel_gradient
 
 
-_by_lax_and_products.defvjp(_forward, _backward)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _by_rows(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
-    rows, _, _, out = kernel.shape
-    places = _rows(x, kernel, strides, padding)
-    products = [place @ weights for place, weights in zip(places, kernel.reshape(rows, -1, out), strict=True)]
-    return reduce(jnp.add, products)
-
-
-def _rows_forward(x, kernel, strides, padding):
-    return _by_rows(x, kernel, strides, padding), (x, kernel)
-
-
-def _rows_backward(strides, padding, saved, cotangent):
-    x, kernel = saved
-    places = _rows(x, kernel, strides, padding)
-    return _input_gradient(x, kernel, strides, padding, cotangent), _kernel_gradient(places, kernel, cotangent)
-
-
-_by_rows.defvjp(_rows_forward, _rows_backward)
+_with_products.defvjp(_forward, _backward)
 
 
 def _rows(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> list[jax.Array]:
@@ -141,18 +126,13 @@ def _rows(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Pa
     return windows(wide, (rows, 1), (strides[0], 1), (above, (0, 0)))
 
 
-def _kernel_gradient(places: Sequence[jax.Array], kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
-    """Of a convolution, from what parts of the window see, in the kernel's order: one product a part."""
-    flat = cotangent.reshape(-1, kernel.shape[3])
-    return jnp.stack([place.reshape(-1, place.shape[3]).T @ flat for place in places]).reshape(kernel.shape)
-
-
 def _by_channels(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
     # A product over one window place has as many terms as there are channels: of a few, too small to be fast. Of three
     # channels a product for each row of the kernel takes 4.5 ms forth and back where patches take 8.0 (50 CIFAR-10 images, 16
     # filters of 3x3): concatenation is what they cost. Of one channel it is 2.8 for 2.0 (64 MNIST images).
-    form = _by_patches if kernel.shape[2] == 1 else _by_rows if kernel.shape[2] < 8 else _by_lax_and_products
-    return form(x, kernel, strides, padding)
+    if kernel.shape[2] == 1:
+        return _by_patches(x, kernel, strides, padding)
+    return _with_products(x, kernel, strides, padding, kernel.shape[2] < 8)
 
 
 def _input_gradient(x, kernel, strides, padding, cotangent):

@@ -28,9 +28,9 @@ def program_cache(most: int) -> Callable[[Callable[..., Any]], Any]:
         def find(*arguments: Any) -> Any:
             return make(_settings(), *arguments)
 
-        found: Any = find
-        found.cache_info, found.cache_clear = make.cache_info, make.cache_clear
-        return found
+        cached: Any = find
+        cached.cache_info, cached.cache_clear = make.cache_info, make.cache_clear
+        return cached
 
     return decorate
 
