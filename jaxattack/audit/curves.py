@@ -37,12 +37,15 @@ def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, 
         scores: higher means "more likely a member".
         member: the truth for each target.
     """
-    ranked = Ranked.of(scores, member)
+    return _pooled(Ranked.of(scores, member), member)
+
+
+def _pooled(ranked: Ranked, member: Bool[np.ndarray, "target record"]) -> PooledFindings:
     curve = ranked.curve()
     estimates = ranked_influences(ranked, curve, FPRS, model_clusters(member)).estimates()
     points = {rate_key(fpr): estimate for fpr, estimate in zip(FPRS, estimates, strict=False)}
     return PooledFindings(
-        targets=len(scores),
+        targets=len(member),
         auc=auc(curve),
         tpr={rate: estimate.value for rate, estimate in points.items()},
         tpr_interval={rate: estimate.interval() for rate, estimate in points.items()},
@@ -90,19 +93,27 @@ def by_models(attack: MembershipAttack, subsets: Iterable[Subset]) -> list[Model
         A point for each size. A size at which no group can be scored, as may be with few models of an unbalanced design, is
         left out.
     """
-    points = []
-    for groups, member in subsets:
-        size = groups[0].models
-        scores, rows = np.empty(member.shape), np.zeros(len(member), bool)
-        for at, group in enumerate(groups):
-            own = _group(attack, group)
-            if own is not None:
-                models = slice(at * size, (at + 1) * size)
-                scores[models], rows[models] = own, True
-        if rows.any():
-            rates = pooled(scores, member) if rows.all() else pooled(scores[rows], member[rows])
-            points.append(ModelsPoint(models=size, **vars(rates)))
-    return points
+    return [point for subset in subsets if (point := _point(attack, subset)) is not None]
+
+
+def _point(attack: MembershipAttack, subset: Subset) -> ModelsPoint | None:
+    scored = _ranked(attack, subset)
+    return None if scored is None else ModelsPoint(models=subset.groups[0].models, **vars(_pooled(*scored)))
+
+
+def _ranked(attack: MembershipAttack, subset: Subset) -> tuple[Ranked, Bool[np.ndarray, "target record"]] | None:
+    """The scores of the groups that can be scored, in order and nowhere else, for they may be many; and the truth of them."""
+    groups, member = subset
+    size = groups[0].models
+    scores, rows = np.empty(member.shape), np.zeros(len(member), bool)
+    for at, group in enumerate(groups):
+        own = _group(attack, group)
+        if own is not None:
+            models = slice(at * size, (at + 1) * size)
+            scores[models], rows[models] = own, True
+    if rows.all():
+        return Ranked.of(scores, member), member
+    return (Ranked.of(scores[rows], member[rows]), member[rows]) if rows.any() else None
 
 
 def _group(attack: MembershipAttack, some: Observations) -> Float[np.ndarray, "target record"] | None:

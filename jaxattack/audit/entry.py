@@ -20,7 +20,7 @@ from jaxattack.audit.findings.membership_attack import (
     TransferFindings,
 )
 from jaxattack.audit.findings.rates import BandFindings, CurveFindings, PooledFindings, RocFindings
-from jaxattack.metrics import Band, OwnRates, Ranked, Roc, Summary, thin
+from jaxattack.metrics import Band, Curve, OwnRates, Ranked, Summary, thin
 from jaxattack.metrics.uncertainty import CONFIDENCE
 from jaxattack.types import MembershipAttack
 
@@ -50,7 +50,7 @@ def pooled_of(summary: Summary) -> PooledFindings:
     )
 
 
-def curve_findings(roc: Roc) -> CurveFindings:
+def curve_findings(roc: Curve) -> CurveFindings:
     """A curve, thinned for drawing."""
     thinned = thin(roc, CURVE)
     return CurveFindings(

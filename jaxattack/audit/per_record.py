@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,6 +29,7 @@ from jaxattack.types import Observations
 
 DISCOVERY = 0.05  # of the records said to be exposed, the share that chance may account for
 WORST = 24
+BLOCK = 2**14  # records averaged at a time
 
 
 def own_rates_at(
@@ -106,11 +107,17 @@ class Exposure:
 
 
 def mean_over(
-    values: Float[np.ndarray, "model record"] | Bool[np.ndarray, "model record"], side: Bool[np.ndarray, "model record"]
+    values: Float[np.ndarray, "model record"],
+    side: Bool[np.ndarray, "model record"],
+    function: Callable[[Float[np.ndarray, "model some"]], np.ndarray] = np.asarray,
 ) -> Float[np.ndarray, "record"]:
-    """The mean over the models on a side; NaN where there is none."""
+    """The mean of a function of the values over the models on a side; NaN where there is none."""
+    total = np.empty(side.shape[1])
+    for start in range(0, len(total), BLOCK):
+        some = slice(start, start + BLOCK)
+        total[some] = np.where(side[:, some], function(values[:, some]), 0).sum(axis=0, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        return np.where(side, values, 0).sum(axis=0, dtype=np.float64) / side.sum(axis=0)
+        return total / side.sum(axis=0)
 
 
 def exposure_of(

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.audit import accountant
 from jaxattack.audit.environment import peak_memory
 from jaxattack.audit.epsilon import epsilon
@@ -113,7 +114,7 @@ def audit_training(
         accountant.require_accountant()
     sample = choose_records(dataset, records, sweep.seed)
     plan = _planned(out, model, sample, learners.Standard(recipe=recipe, gradient=private), sweep, standardise)
-    start = _losses(observe_one(plan.sweep.model, plan.records, _start(plan))["phi"][:, 0])[: sweep.canaries]
+    start = loss_of(observe_one(plan.sweep.model, plan.records, _start(plan))["phi"][:, 0])[: sweep.canaries]
     silent = int((~np.isfinite(start) | (start <= SILENT)).sum())
     if silent:
         raise InputError(
@@ -129,7 +130,7 @@ def audit_training(
     above = bound_from_above(plan.slots, recipe, private, audit.delta)
     bounds, total = time.perf_counter() - bounding, time.perf_counter() - begin
     correct = np.asarray(observations.signal("correct")[:, sweep.canaries :])
-    preflight = _preflight(start, _losses(scores), member)
+    preflight = _preflight(start, loss_of(scores), member)
     doubts = [_silence(preflight.silent, sweep)] if preflight.silent else []
     training = training_cost(plan.folder, sweep.models)
     return replace(
@@ -218,11 +219,6 @@ def bound_from_above(slots: int, recipe: Recipe, private: learners.DPSGD, delta:
     overflow = accountant.overflow(slots, batch, private.room(slots, batch))
     uppers = accountant.poisson(private.noise, rate, steps, delta, overflow)
     return Above(steps, rate, tuple(UpperFindings(name=upper.name, epsilon=upper.epsilon) for upper in uppers))
-
-
-def _losses(phi: Float[np.ndarray, "*model record"]) -> Float[np.ndarray, "*model record"]:
-    """Cross entropy from phi: softplus(-phi)."""
-    return np.logaddexp(0.0, -np.asarray(phi, np.float64))
 
 
 def _preflight(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.audit.per_record import Exposure, mean_over
 from jaxattack.metrics import model_clusters, vulnerability_interval
 from jaxattack.types import Observations, ids_at
@@ -90,7 +91,10 @@ def detections_at(
         thresholds: by rate; a score at one is called a member.
     """
     return {
-        rate: Detections(*(mean_over(scores >= thresholds[rate], side) for side in (member, ~member))) for rate in RATES
+        rate: Detections(
+            *(mean_over(scores, side, partial(np.less_equal, thresholds[rate])) for side in (member, ~member))
+        )
+        for rate in RATES
     }
 
 
@@ -113,7 +117,6 @@ def record_table(
     phi, member = exposure.phi, exposure.member
     rank = np.empty(len(exposure.number), int)
     rank[exposure.order] = np.arange(1, len(rank) + 1)
-    loss = 1.0 - phi if exposure.labels_alone else np.logaddexp(0.0, -phi.astype(np.float64))
     return RecordTable(
         attack=attack,
         exposure=exposure,
@@ -125,6 +128,6 @@ def record_table(
         detections=detections,
         mean_in=mean_over(phi, member),
         mean_out=mean_over(phi, ~member),
-        difficulty=mean_over(loss, ~member),
+        difficulty=mean_over(phi, ~member, partial(np.subtract, 1.0) if exposure.labels_alone else loss_of),
         scores=scores,
     )

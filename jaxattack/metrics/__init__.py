@@ -17,6 +17,7 @@ from jaxattack.metrics.intervals import area_interval, clopper_pearson
 from jaxattack.metrics.likeness import Nearest, correlation, mse, nearest, psnr, ssim
 from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.roc import (
+    Curve,
     Roc,
     TprAtFpr,
     advantage,
@@ -41,6 +42,7 @@ from jaxattack.metrics.vulnerability import (
 __all__ = [
     "Band",
     "Bins",
+    "Curve",
     "Decomposition",
     "Difference",
     "Distance",

@@ -40,11 +40,14 @@ class Ranked(NamedTuple):
             InputError: NaN.
         """
         order = np.argsort(scores, axis=None)
-        ascending, inside = scores.ravel()[order], member.ravel()[order]
-        require_numbers(ascending)
         if scores.size <= np.iinfo(np.int32).max:
             order = order.astype(np.int32)
-        return cls(order, ascending, inside, scores.shape)
+        ranked = cls(order, np.empty(scores.size, scores.dtype), np.empty(scores.size, bool), scores.shape)
+        for part in ranked._parts():
+            ranked.ascending[part] = scores.ravel()[order[part]]
+            ranked.member[part] = member.ravel()[order[part]]
+        require_numbers(ranked.ascending)
+        return ranked
 
     def curve(self) -> Roc:
         """The pooled curve, of some members and some others."""

@@ -16,22 +16,20 @@ from numpy.typing import ArrayLike
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.types import InputError
 
-POINTS = 2**16  # of a curve that are added up at a time
+POINTS = 2**16  # of a curve that are made, or added up, at a time
 
 
-@dataclass(frozen=True, eq=False)
-class Roc:
-    """A receiver operating characteristic.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """Points of a receiver operating characteristic, as counts.
 
     Attributes:
-        threshold: descending; the first is infinity, which calls nobody a member.
-        fp: non-members with a score of at least the threshold.
-        tp: members with a score of at least the threshold.
+        fp: non-members called members, at each point; ascending.
+        tp: members called members.
         negatives: how many non-members there are.
         positives: how many members there are.
     """
 
-    threshold: Float[np.ndarray, "point"]
     fp: Int[np.ndarray, "point"]
     tp: Int[np.ndarray, "point"]
     negatives: int
@@ -51,6 +49,27 @@ class Roc:
         """The last points with at most so many false positives, whole numbers, each."""
         # Of another dtype than the curve's they would have all of the curve converted, and copied.
         return np.searchsorted(self.fp, np.asarray(counts).astype(self.fp.dtype), side="right") - 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Roc(Curve):
+    """A receiver operating characteristic: one point a distinct score, and before them one at which nobody is called a member.
+
+    Attributes:
+        ordered: all scores, descending. Thresholds are read off them, and not held beside them: there may be many.
+    """
+
+    ordered: Float[np.ndarray, "score"]
+
+    def thresholds_at(self, points: Int[np.ndarray, "some"]) -> Float[np.ndarray, "some"]:
+        """The thresholds at some of the points, infinite at the first: scores of at least so much are called members."""
+        called = self.fp[points] + self.tp[points]
+        return np.where(called > 0, self.ordered[called - 1], np.inf)
+
+    @property
+    def threshold(self) -> Float[np.ndarray, "point"]:
+        """That of every point, descending."""
+        return self.thresholds_at(np.arange(len(self.fp)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,19 +144,19 @@ def require_numbers(ordered: Float[np.ndarray, "record"]) -> None:
 def ordered_curve(ordered: Float[np.ndarray, "record"], member: Bool[np.ndarray, "record"]) -> Roc:
     """The same of scores in descending order, some members and some not."""
     number = np.int32 if len(member) <= np.iinfo(np.int32).max else np.int64
-    tp = np.cumsum(member.astype(number), dtype=number)
-    fp = np.arange(1, len(member) + 1, dtype=number) - tp
-    positives, negatives = int(tp[-1]), int(fp[-1])
     last = np.append(ordered[1:] != ordered[:-1], True)
-    if not last.all():
-        tp, fp, ordered = tp[last], fp[last], ordered[last]
-    return Roc(
-        threshold=np.concatenate([[np.inf], ordered]),
-        fp=np.concatenate([np.zeros(1, number), fp]),
-        tp=np.concatenate([np.zeros(1, number), tp]),
-        negatives=negatives,
-        positives=positives,
-    )
+    points = 1 + int(np.count_nonzero(last))
+    fp, tp = np.zeros(points, number), np.zeros(points, number)
+    end = 1
+    # Some at a time: scores may be so many that one array more of them all is too much.
+    for start in range(0, len(member), POINTS):
+        some = slice(start, start + POINTS)
+        point = last[some]
+        begin, end = end, end + int(np.count_nonzero(point))
+        members = np.cumsum(member[some], dtype=number) + (members[-1] if start else number(0))
+        tp[begin:end] = members[point]
+        fp[begin:end] = np.arange(start + 1, start + 1 + len(point), dtype=number)[point] - tp[begin:end]
+    return Roc(ordered=ordered, fp=fp, tp=tp, negatives=int(fp[-1]), positives=int(tp[-1]))
 
 
 def auc(roc: Roc) -> float:
@@ -189,7 +208,7 @@ def tpr_at_fpr(roc: Roc, fpr: float) -> TprAtFpr:
         high=float(high),
         false_positives=int(roc.fp[point]),
         true_positives=tp,
-        threshold=float(roc.threshold[point]),
+        threshold=float(roc.thresholds_at(np.array([point]))[0]),
         resolvable=allowed(fpr, roc.negatives) >= 1,
     )
 
@@ -220,7 +239,7 @@ def ppv_at(tpr: float, fpr: float, prior: float) -> float:
     return prior * tpr / flagged if flagged > 0 else float("nan")
 
 
-def thin(roc: Roc, points: int) -> Roc:
+def thin(roc: Curve, points: int) -> Curve:
     """A curve of few points for drawing on logarithmic axes; every kept point is one of the curve's own.
 
     Args:
@@ -234,10 +253,4 @@ def thin(roc: Roc, points: int) -> Roc:
     by_fp = roc.last_points(np.floor(np.geomspace(1, roc.negatives, half)))
     by_tp = np.searchsorted(roc.tp, np.ceil(np.geomspace(1, roc.positives, half)).astype(roc.tp.dtype), side="left")
     index = np.unique(np.concatenate([[0, len(roc.fp) - 1], by_fp, np.minimum(by_tp, len(roc.fp) - 1)]))
-    return Roc(
-        threshold=roc.threshold[index],
-        fp=roc.fp[index],
-        tp=roc.tp[index],
-        negatives=roc.negatives,
-        positives=roc.positives,
-    )
+    return Curve(fp=roc.fp[index], tp=roc.tp[index], negatives=roc.negatives, positives=roc.positives)

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.metrics.clusters import model_clusters
 from jaxattack.metrics.cross_fit import cross_fitted_accuracies, cross_fitted_accuracy
 from jaxattack.metrics.ranked import Ranked, TargetCurves
-from jaxattack.metrics.roc import Roc, TprAtFpr, allowed, auc, ppv_at, thin, tpr_at_fpr
+from jaxattack.metrics.roc import Curve, TprAtFpr, allowed, auc, ppv_at, thin, tpr_at_fpr
 from jaxattack.metrics.uncertainty import Estimate, Influences, ranked_influences
 from jaxattack.types import InputError
 
@@ -96,7 +96,7 @@ class Summary:
     """
 
     targets: int
-    roc: Roc
+    roc: Curve
     auc: float
     balanced_accuracy: float
     advantage: float
@@ -144,10 +144,10 @@ def summarise(
     band = np.geomspace(1 / pooled.negatives, 0.5, BAND) if pooled.negatives > 1 else np.array([])
     clusters = model_clusters(member) if clusters is None else clusters
     moves = ranked_influences(ranked, pooled, (*fprs, *band), clusters)
-    estimates = moves.estimates()
     area, drawn, tied = auc(pooled), thin(pooled, DRAWN), float((pooled.fp[1] + pooled.tp[1]) / scores.size)
     negatives = pooled.negatives
     del pooled  # as large as the scores, of which there may be many
+    estimates = moves.estimates()
     accuracy, each = cross_fitted_accuracy(ranked), _each_target(scores, member, ranked, fprs)
     return Summary(
         targets=len(scores),

@@ -199,18 +199,18 @@ def ranked_influences(
 
 def _cut(ranked: Ranked, roc: Roc, fprs: Sequence[float]) -> Levels:
     points = roc.last_points([allowed(fpr, roc.negatives) for fpr in fprs])
-    calls = np.ceil(np.linspace(0, roc.positives + roc.negatives, KNOTS + 1)[1:-1])
-    knots = np.searchsorted(roc.fp + roc.tp, calls.astype(roc.fp.dtype), side="left")
-    cuts = np.unique(roc.threshold[np.concatenate([points, knots])])
+    calls = np.ceil(np.linspace(0, len(roc.ordered), KNOTS + 1)[1:-1]).astype(int)
+    thresholds = roc.thresholds_at(points)
+    cuts = np.unique(np.concatenate([thresholds, roc.ordered[calls - 1]]))
     levels = len(cuts) + 1
     if levels > CODES // 2:
         raise InputError(f"{len(fprs)} false-positive rates are too many at once: give at most {CODES // 2 - KNOTS}.")
     code = ranked.levels(cuts, np.arange(2 * levels, dtype=np.uint8).reshape(2, levels))
     tprs = [
-        _tpr_influence(roc, point, int(np.searchsorted(cuts, roc.threshold[point])), levels)
-        for point in points.tolist()
+        _tpr_influence(roc, point, cut, levels)
+        for point, cut in zip(points.tolist(), np.searchsorted(cuts, thresholds).tolist(), strict=True)
     ]
-    count = np.bincount(code.ravel(), minlength=2 * levels).reshape(2, levels)
+    count = sum(np.bincount(row, minlength=2 * levels) for row in code).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
     value = np.array([*(roc.tp[points] / roc.positives), auc(roc)])
     return Levels(code, levels, influence, value, np.array([*(2.0 * roc.fp[points]), np.inf]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 
 from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.references import References, TooFewReferences, shared_references
@@ -120,13 +120,14 @@ def lacking(
 @once
 def _numbers(
     member: Bool[np.ndarray, "model record"], references: References, side: Side
-) -> tuple[Int[np.ndarray, "record"], Int[np.ndarray, "set"]]:
+) -> tuple[Integer[np.ndarray, "record"], Int[np.ndarray, "set"]]:
     """The fewest references on a side that any target leaves a record with, and the most that a target has of any record."""
     models, shared = member if side == "in" else ~member, shared_references(references)[0]
+    number = np.min_scalar_type(len(member))  # one of each record is held for every set of models that is scored
 
-    def counts(block: slice) -> tuple[Int[np.ndarray, "record"], Int[np.ndarray, "set"]]:
+    def counts(block: slice) -> tuple[Integer[np.ndarray, "record"], Int[np.ndarray, "set"]]:
         count = shared.of(block).count(models[:, block])
-        return count.min(axis=0), count.max(axis=1)
+        return count.min(axis=0).astype(number), count.max(axis=1)
 
     blocks = record_blocks(max(len(references.targets), len(member)), member.shape[1], 1)
     fewest, most = zip(*map_threads(counts, blocks), strict=True)
