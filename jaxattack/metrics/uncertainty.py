@@ -210,7 +210,7 @@ def _cut(ranked: Ranked, roc: Roc, fprs: Sequence[float]) -> Levels:
         _tpr_influence(roc, point, cut, levels)
         for point, cut in zip(points.tolist(), np.searchsorted(cuts, thresholds).tolist(), strict=True)
     ]
-    count = sum(np.bincount(row, minlength=2 * levels) for row in code).reshape(2, levels)
+    count = np.sum([np.bincount(row, minlength=2 * levels) for row in code], axis=0).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
     value = np.array([*(roc.tp[points] / roc.positives), auc(roc)])
     return Levels(code, levels, influence, value, np.array([*(2.0 * roc.fp[points]), np.inf]))
