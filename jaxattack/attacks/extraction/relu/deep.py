@@ -25,14 +25,13 @@ import numpy as np
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peeling import Peeling
-from jaxattack.attacks.extraction.relu.polish import Answers, polish, scarce, solve_last_layer, surrogate
-from jaxattack.attacks.extraction.relu.rows import join
+from jaxattack.attacks.extraction.relu.polish import Answers, polish, solve_last_layer, surrogate
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
 
 CHECKS, THOROUGH = 200, 10
-FITTED, POOL = 6000, 20000
-REPAIRS = 5
+FITTED = 6000
+REPAIRS = 10
 THROUGH = 4
 OFF = 1e-7
 
@@ -112,13 +111,18 @@ class ReluDeep(Attack):
             progress("layers", layer, len(self.hidden))
             if not peeling.next():
                 return _surrogate(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
-        for _ in range(REPAIRS):
-            peeling.network = _assemble(peeling)
-            network = peeling.network = _polish(peeling, peeling.network)
+        for left in reversed(range(REPAIRS)):
+            network = peeling.network = solve_last_layer(peeling.pad(), _some(peeling, FITTED, 20), self.hidden[-1])
+            lacking = peeling.widths[-1] < self.hidden[-1]
+            start, goal = _astride(network, peeling.victim.answers, peeling.rng)
+            if lacking and left and len(start):
+                peeling.more(start, goal)
+                continue
+            network = peeling.network = polish(network, _some(peeling, 3 * network.size + 500, 10))
             notes["error"], allowed = self._check(peeling, network)
             if notes["error"] <= allowed:
                 return network, ""
-            if peeling.widths[-1] == self.hidden[-1]:
+            if not lacking:
                 break
         off = f"It is off by {notes['error']:.1e} at fresh queries, more than {allowed:.1e}"
         return network, f"{off}: {peeling.summary()}"
@@ -129,30 +133,6 @@ class ReluDeep(Attack):
         near = peeling.rng.normal(size=(count, peeling.victim.features))
         x, y = peeling.victim.sample(np.concatenate([near, peeling.victim.uniform(count, peeling.rng)]))
         return float(np.abs(logits(network, x) - y).max()), self.tolerance * max(1.0, float(np.median(np.abs(y))))
-
-
-def _assemble(peeling: Peeling) -> ReluNetwork:
-    """The network with its last layer; neurons that its last hidden layer lacks are looked for where it is off."""
-    victim, rng = peeling.victim, peeling.rng
-    for _ in range(REPAIRS):
-        sample = victim.answers.some(FITTED, 20, rng)
-        layers, unseen = peeling.pad()
-        network = solve_last_layer(layers, unseen, sample, peeling.hidden[-1])
-        start, goal = _astride(network, victim.answers, rng)
-        if not len(start) or peeling.widths[-1] == peeling.hidden[-1]:
-            break
-        peeling.more(start, goal)
-    return network
-
-
-def _polish(peeling: Peeling, network: ReluNetwork) -> ReluNetwork:
-    """All parameters fitted to kept answers, and to some asked for those that these hardly show."""
-    victim, rng = peeling.victim, peeling.rng
-    pool = rng.choice([1.0, 2.0, 4.0], size=(POOL, 1)) * rng.normal(size=(POOL, victim.features))
-    sample = victim.answers.some(3 * network.size + 500, 10, rng)
-    if len(extra := scarce(network, sample, pool)):
-        sample = join(sample, victim.sample(extra))
-    return polish(network, sample)
 
 
 def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -166,5 +146,9 @@ def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -
     return start, goal[apart.argmin(axis=1)]
 
 
+def _some(peeling: Peeling, count: int, reach: float) -> Answers:
+    return peeling.victim.answers.some(count, reach, peeling.rng)
+
+
 def _surrogate(peeling: Peeling) -> ReluNetwork:
-    return surrogate(peeling.layers, peeling.victim.answers.some(FITTED, 20, peeling.rng))
+    return surrogate(peeling.layers, _some(peeling, FITTED, 20))

@@ -13,18 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine_at, flip
+from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine_at, flip, heights
 from jaxattack.attacks.extraction.relu.critical_points import Kinks, seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.frame import Victim
 from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.noise import Noise, Precision
 from jaxattack.attacks.extraction.relu.normals import normals
-from jaxattack.attacks.extraction.relu.polish import Unseen
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.extraction.relu.search import NEAR, search
 from jaxattack.attacks.extraction.relu.signature import (
     Signature,
+    Trail,
     blocks_at,
     flip_trail,
     signature,
@@ -33,7 +33,7 @@ from jaxattack.attacks.extraction.relu.signature import (
     zero_points,
 )
 from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
-from jaxattack.attacks.search.lockstep import Search, Task, run
+from jaxattack.attacks.search.lockstep import Search, Task, run, together
 
 SPOTS, SHARE = 12, 0.8
 SAME = 1e-6
@@ -58,7 +58,6 @@ class Peeling:
     idle: int  # lines without a further neuron, after which a layer is given up
     rng: np.random.Generator
     layers: Layers = ()  # the signs of the last are open
-    unseen: Unseen = ()
     precision: Precision = Precision(np.ones(1), Noise())  # noqa: RUF009  frozen
     points: CriticalPoints = field(init=False)
     lines: int = 0
@@ -143,11 +142,8 @@ class Peeling:
 
     def add(self, base: Layers, signatures: list[Signature]) -> None:
         """Put found neurons on layers whose signs are settled, beside those of their layer found before."""
-        *rows, unseen = map(np.array, zip(*(weights(base, one.trail) for one in signatures), strict=True))
-        layer, masks = Layer(*rows), self.unseen
-        if len(self.layers) > len(base):
-            layer, unseen, masks = join(self.layers[-1], layer), np.concatenate([masks[-1], unseen]), masks[:-1]
-        self.layers, self.unseen = (*base, layer), (*masks, unseen)
+        layer = Layer(*map(np.array, zip(*(weights(base, one.trail) for one in signatures), strict=True)))
+        self.layers = (*base, join(self.layers[-1], layer) if len(self.layers) > len(base) else layer)
 
     def round(self, signatures: list[Signature], base: Layers, width: int) -> list[Signature] | None:
         """Follow the open points of one line up from ``base``, ``width`` neurons being missing; None where there is none."""
@@ -177,7 +173,8 @@ class Peeling:
             unknown = np.isin(np.arange(len(kinks.position)), starts.kink)
             neurons, _ = self.ask(normals(kinks, unknown, self.precision))
             x, normal = neurons.x, neurons.normal
-        walks = follow(self.victim.evaluate, base, x, normal, self.rng)
+        cells = Trail(heights(base, x) > 0, normal, x)
+        walks = self.ask(together([follow(base, take(cells, [k]), self.rng) for k in range(len(x))]))
         pairs = [(walk, signature(base, walk.trail)) for walk in walks if walk.alive and len(walk.trail.x) > 1]
         sound = [(walk, one) for walk, one in pairs if one is not None]
         new: list[Signature] = []
@@ -199,16 +196,15 @@ class Peeling:
             return False
         return self.ask(bends(base, x, blocks_at(base, x) @ walk.equations.solution)) > SHARE
 
-    def pad(self) -> tuple[Layers, Unseen]:
-        """The hidden layers but the last at full width, neurons that were not found never on; and what is unseen."""
-        layers, unseen = list(self.layers), list(self.unseen)
+    def pad(self) -> Layers:
+        """The hidden layers, all but the last at full width: neurons that were not found are never on."""
+        layers = list(self.layers)
         for k in range(1, len(layers) - 1):
             missing = self.hidden[k] - len(layers[k].bias)
             weight = np.pad(layers[k].weight, ((0, missing), (0, 0)))
             layers[k] = Layer(weight, np.append(layers[k].bias, -np.ones(missing)))
             layers[k + 1] = layers[k + 1]._replace(weight=np.pad(layers[k + 1].weight, ((0, 0), (0, missing))))
-            unseen[k] = np.pad(unseen[k], ((0, 0), (0, missing)))
-        return tuple(layers), tuple(unseen)
+        return tuple(layers)
 
     def summary(self) -> str:
         """What was found, in a sentence."""

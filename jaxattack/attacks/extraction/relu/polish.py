@@ -15,10 +15,10 @@ from __future__ import annotations
 from typing import NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.linalg import lstsq
 
-from jaxattack.attacks.extraction.relu.cells import Layer, Layers, flip, heights, last_heights
+from jaxattack.attacks.extraction.relu.cells import Layer, Layers, flip, last_heights
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt
@@ -27,14 +27,9 @@ STEPS, EXACT = 20, 3
 """Steps of Levenberg-Marquardt, half and double 31; of least squares: none 7, with errors 107 times as large, one 7, as large."""
 
 REWEIGHTED = 30
-PAIRS = 12
 
 ROUNDING, DAMPING = 1e-14, 1e-14
 """Of answers, for a fit; and of the first step. A tenth of either and ten times the first 31; 1e-3 of the second 7, as exact."""
-
-
-Unseen = tuple[Bool[np.ndarray, "_neuron _below"], ...]
-"""For each hidden layer after the first, the weights whose effect was never met on its neurons' zero sets."""
 
 
 class Answers(NamedTuple):
@@ -54,15 +49,11 @@ class Answers(NamedTuple):
         return take(self, rng.permutation(inside)[:count])
 
 
-def solve_last_layer(layers: Layers, unseen: Unseen, answers: Answers, width: int) -> ReluNetwork:
+def solve_last_layer(layers: Layers, answers: Answers, width: int) -> ReluNetwork:
     """The network with its last layer, from all hidden layers up to the signs of the last.
 
-    Answers in which unseen weights matter are left out where others suffice. Neurons that the last hidden layer lacks
-    of its width are filled up with linear functions.
+    Neurons that the last hidden layer lacks of its width are filled up with linear functions.
     """
-    clear = ~_touches(layers, unseen, answers.x)
-    if clear.sum() > 4 * (2 * width + len(layers[-2].bias)):
-        answers = take(answers, clear)
     missing = width - len(layers[-1].bias)
     value, below = last_heights(layers, answers.x), _through(layers[:-1], answers.x)
     one, skip = np.ones((len(value), 1)), below if missing else below[:, :0]
@@ -135,30 +126,6 @@ def polish(network: ReluNetwork, answers: Answers, *, exact: bool = True) -> Rel
             break
         theta, squares = trial, left
     return _with_parameters(network, theta)
-
-
-def scarce(
-    network: ReluNetwork, answers: Answers, pool: Float[np.ndarray, "point feature"]
-) -> Float[np.ndarray, "chosen feature"]:
-    """Of a pool of points those to ask where a weight matters that hardly any answer shows: both its ends are on."""
-    mask = np.zeros(len(pool), bool)
-    signal, choice = answers.x, pool
-    below, source = np.ones(signal.shape), np.ones(choice.shape)
-    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
-        signal, choice = (np.maximum(x @ weight.T + bias, 0.0) for x in (signal, choice))
-        count, alone = below.T @ (signal > 0), (signal > 0).sum(axis=0)
-        for neuron in np.flatnonzero(alone < 3 * (len(weight[0]) + 1)):
-            mask[np.flatnonzero(choice[:, neuron] > 0)[: 3 * (len(weight[0]) + 1)]] = True
-        for i, neuron in np.argwhere(count < PAIRS):
-            mask[np.flatnonzero((source[:, i] > 0) & (choice[:, neuron] > 0))[:PAIRS]] = True
-        below, source = (signal > 0).astype(float), choice
-    return pool[mask]
-
-
-def _touches(layers: Layers, unseen: Unseen, x: np.ndarray) -> Bool[np.ndarray, "query"]:
-    """Where a neuron is on whose weight into some neuron above is not known."""
-    lacking = np.concatenate([mask.any(axis=0) for mask in unseen])
-    return np.any(heights(layers, x)[:, : len(lacking)][:, lacking] > 0, axis=1)
 
 
 def _through(layers: Layers, x: np.ndarray) -> Float[np.ndarray, "query neuron"]:

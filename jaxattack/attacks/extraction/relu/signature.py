@@ -194,17 +194,15 @@ def flip_trail(layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]) 
     return trail._replace(on=on)
 
 
-def weights(layers: Layers, trail: Trail) -> tuple[Float[np.ndarray, "neuron"], float, Bool[np.ndarray, "neuron"]]:
+def weights(layers: Layers, trail: Trail) -> tuple[Float[np.ndarray, "neuron"], float]:
     """Weights of length 1 and bias of the neuron that a trail follows over a layer whose signs are known.
 
-    Its normal is sum_i w_i on_i grad z_i. Of neurons below that were never on the weights are left 0, and told.
+    Its normal is sum_i w_i on_i grad z_i. Of neurons below that were never on the weights are left 0.
     """
     below, side = trail.below(layers)
     on = side > 0
     matrix = (below.gradient * on[:, :, None]).swapaxes(1, 2).reshape(-1, side.shape[1])
     solution = np.linalg.lstsq(matrix, trail.normal.ravel(), rcond=1e-10)[0]
-    unseen = np.logical_not(on.any(axis=0))
-    solution[unseen] = 0.0
     bias = -np.median((below.heights(trail.x) * on) @ solution)
     scale = np.linalg.norm(solution)
-    return solution / scale, float(bias / scale), unseen
+    return solution / scale, float(bias / scale)

@@ -41,7 +41,6 @@ def test_neurons_that_the_last_layer_lacks_are_found_on_lines_through_given_poin
     first, second = hidden_layers(net, 2)
     peeling = peeling_of(net, (6, 4), 2)
     peeling.layers = (first, Layer(second.weight[:1], second.bias[:1]))
-    peeling.unseen = (np.zeros((1, 6), bool),)
     assert not peeling.complete
     rng = np.random.default_rng(3)
     for _ in range(4):
@@ -58,9 +57,7 @@ def test_a_layer_that_lacks_neurons_is_padded_with_some_that_are_never_on():
     first, second, third = hidden_layers(net, 3)
     peeling = peeling_of(net, (4, 3, 2))
     peeling.layers = (first, Layer(second.weight[:2], second.bias[:2]), Layer(third.weight[:, :2], third.bias))
-    peeling.unseen = (np.zeros((2, 4), bool), np.ones((2, 2), bool))
-    layers, unseen = peeling.pad()
+    layers = peeling.pad()
     assert [layer.weight.shape for layer in layers] == [(4, 5), (3, 4), (2, 3)]
     assert not layers[1].weight[2].any()
     assert layers[1].bias[2] < 0
-    assert [mask.shape for mask in unseen] == [(2, 4), (2, 3)]

@@ -9,7 +9,6 @@ from jaxattack.attacks.extraction.relu.network import ReluNetwork, align, logits
 from jaxattack.attacks.extraction.relu.polish import (
     Answers,
     polish,
-    scarce,
     solve_last_layer,
     surrogate,
 )
@@ -20,16 +19,12 @@ def answered(net, seed, count=1500):
     return Answers(x, logits(net, x))
 
 
-def none_unseen(net):
-    return tuple(np.zeros(weight.shape, bool) for weight in net.weights[1:-1])
-
-
 @pytest.mark.parametrize("sizes", [(6, 5, 4, 1), (6, 5, 4, 3)])
 def test_the_last_layer_comes_out_whatever_the_signs_of_the_last_hidden_one(sizes):
     net = network(sizes, 0)
     layers = hidden_layers(net, 2)
     unsigned = (layers[0], flip(layers[1], np.array([1.0, -1.0, -1.0, 1.0])))
-    stolen = solve_last_layer(unsigned, none_unseen(net), answered(net, 1), 4)
+    stolen = solve_last_layer(unsigned, answered(net, 1), 4)
     assert align(stolen, net).error < 1e-10
 
 
@@ -39,7 +34,7 @@ def test_a_neuron_not_found_yet_does_not_spoil_the_others():
     layers = hidden_layers(net, 2)
     answers = answered(net, 3)
     part = (layers[0], type(layers[1])(layers[1].weight[:3], layers[1].bias[:3]))
-    stolen = solve_last_layer(part, none_unseen(net), answers, 4)
+    stolen = solve_last_layer(part, answers, 4)
     miss = np.abs(logits(stolen, answers.x) - answers.y)
     assert np.median(miss) < 1e-8
 
@@ -50,7 +45,7 @@ def test_a_neuron_that_is_always_on_is_a_linear_one():
     layers = hidden_layers(net, 2)
     answers = answered(net, 5)
     part = (layers[0], type(layers[1])(layers[1].weight[:3], layers[1].bias[:3]))
-    stolen = solve_last_layer(part, none_unseen(net), answers, 4)
+    stolen = solve_last_layer(part, answers, 4)
     assert stolen.sizes == net.sizes
     np.testing.assert_allclose(logits(stolen, answers.x), answers.y, atol=1e-8)
 
@@ -64,16 +59,6 @@ def test_polishing_takes_small_errors_to_rounding():
     fresh = answered(net, 9)
     assert np.abs(logits(rough, fresh.x) - fresh.y).max() > 1e-7
     assert np.abs(logits(stolen, fresh.x) - fresh.y).max() < 1e-12
-
-
-def test_scarce_points_show_what_answers_do_not():
-    net = network((6, 5, 4, 1), 12)
-    pool = answered(net, 13, count=4000).x
-    on = pool @ net.weights[0].T + net.biases[0] > 0
-    lacking = pool[~on[:, 1]][:1000]
-    chosen = scarce(net, Answers(lacking, logits(net, lacking)), pool)
-    assert (chosen @ net.weights[0][1] + net.biases[0][1] > 0).sum() >= 12
-    assert len(scarce(net, answered(net, 14, count=4000), pool)) == 0
 
 
 def test_a_surrogate_over_all_hidden_layers_is_the_network_and_over_none_is_affine():

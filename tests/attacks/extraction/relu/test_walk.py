@@ -6,8 +6,20 @@ from attacks.extraction.relu.peeled_networks import hidden_layers, network, true
 
 from jaxattack.attacks.extraction.relu.cells import flip, heights
 from jaxattack.attacks.extraction.relu.network import logits
+from jaxattack.attacks.extraction.relu.rows import take
+from jaxattack.attacks.extraction.relu.signature import Trail
 from jaxattack.attacks.extraction.relu.walk import bends, follow
-from jaxattack.attacks.search.lockstep import Task, run
+from jaxattack.attacks.search.lockstep import Task, run, together
+
+
+def walks_from(net, layers, x, normal, rng, asked=None):
+    cells = Trail(heights(layers, x) > 0, normal / np.linalg.norm(normal, axis=1, keepdims=True), x)
+
+    def ask(x):
+        (asked if asked is not None else []).append(len(x))
+        return logits(net, x)
+
+    return run(Task(together([follow(layers, take(cells, [k]), rng) for k in range(len(x))]), ask))
 
 
 @pytest.mark.parametrize("sizes", [(10, 8, 5, 1), (6, 9, 5, 1)])
@@ -20,8 +32,8 @@ def test_a_walk_stays_on_the_zero_set_and_measures_its_normals(sizes):
         for weight, bias in zip(net.weights[1], net.biases[1], strict=True)
     ]
     starts = [(k, trail) for k, trail in enumerate(starts) if len(trail.x)]
-    walks = follow(
-        lambda x: logits(net, x)[:, 0],
+    walks = walks_from(
+        net,
         (flip(layers[0], sign),),
         np.concatenate([trail.x for _, trail in starts]),
         np.concatenate([trail.normal for _, trail in starts]),
@@ -44,12 +56,7 @@ def test_a_walk_asks_few_queries_for_each_neuron_below():
     layers = hidden_layers(net, 1)
     start = true_trail(layers, net.weights[1][0], net.biases[1][0], 4, points=1)
     asked = []
-
-    def evaluate(x):
-        asked.append(len(x))
-        return logits(net, x)[:, 0]
-
-    (walk,) = follow(evaluate, layers, start.x, start.normal, np.random.default_rng(5))
+    (walk,) = walks_from(net, layers, start.x, start.normal, np.random.default_rng(5), asked)
     assert walk.alive
     assert sum(asked) <= 20 * 10
 
@@ -58,7 +65,7 @@ def test_a_walk_from_no_critical_point_dies():
     net = network((8, 6, 4, 1), 6)
     rng = np.random.default_rng(7)
     x, normal = rng.normal(size=(3, 8)), rng.normal(size=(3, 8))
-    walks = follow(lambda x: logits(net, x)[:, 0], hidden_layers(net, 1), x, normal, rng)
+    walks = walks_from(net, hidden_layers(net, 1), x, normal, rng)
     assert not any(walk.alive and len(walk.trail.x) > 3 for walk in walks)
 
 
