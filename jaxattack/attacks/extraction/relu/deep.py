@@ -112,7 +112,7 @@ class ReluDeep(Attack):
             if not peeling.next():
                 return _surrogate(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
         for left in reversed(range(REPAIRS)):
-            network = peeling.network = solve_last_layer(peeling.pad(), _some(peeling, FITTED, 20), self.hidden[-1])
+            network = peeling.network = solve_last_layer(peeling.layers, _some(peeling, FITTED, 20), self.hidden[-1])
             lacking = peeling.widths[-1] < self.hidden[-1]
             start, goal = _astride(network, peeling.victim.answers, peeling.rng)
             if lacking and left and len(start):

@@ -18,7 +18,6 @@ from jaxtyping import Bool, Float, Int
 from jaxattack.attacks.extraction.relu.critical_points import Kinks
 from jaxattack.attacks.extraction.relu.gradients import Regions, measure, step_share
 from jaxattack.attacks.extraction.relu.neurons import Meetings, Neurons
-from jaxattack.attacks.extraction.relu.noise import Precision
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.search.lockstep import Search
 
@@ -82,13 +81,13 @@ def pairs(jumps: np.ndarray, unknown: np.ndarray, at: Stations, usable: np.ndarr
 
 
 def normals(
-    kinks: Kinks, unknown: np.ndarray, precision: Precision, steady: tuple[Neurons, Meetings] | None = None
+    kinks: Kinks, unknown: np.ndarray, steady: tuple[Neurons, Meetings] | None = None
 ) -> Search[tuple[Neurons, Regions]]:
     """The neurons at a line's unknown kinks, Bool["kink"], and the regions measured for them.
 
     ``steady`` are the neurons of the others where these jump alike everywhere.
     """
-    walls = np.ones_like(unknown) if steady is None else unknown
+    walls, precision = np.ones_like(unknown) if steady is None else unknown, kinks.precision
     at, direction = stations(kinks, walls), kinks.line.direction
     x, dimension, speed = kinks.line.at(at.t), len(direction), np.linalg.norm(direction)
     step = np.minimum(step_share(dimension, precision.noise) * at.gap * speed / np.sqrt(dimension), 1.0)
@@ -96,7 +95,7 @@ def normals(
     doubt = (tolerance / step[:, None] / precision.scale).max(axis=1)
     jumps = np.abs(kinks.jump[walls] / precision.scale).max(axis=1)
     clear = (0.01 if precision.noise.coarse else precision.noise.relative**0.45) * np.median(jumps)
-    matches = pairs((kinks.jump / kinks.precision.scale)[walls], unknown[walls], at, doubt <= clear)
+    matches = pairs((kinks.jump / precision.scale)[walls], unknown[walls], at, doubt <= clear)
     needed, slack = np.unique(matches), 4 * tolerance / at.gap[:, None]
     at = take(at, needed)
     regions = yield from measure(x[needed], step[needed], direction, at.slope, slack[needed], precision)

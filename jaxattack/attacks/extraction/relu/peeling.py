@@ -8,17 +8,18 @@ zero set far from where it was followed, and gives the signs of the layer below 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.relu.cells import Layer, Layers, affine_at, flip, heights
-from jaxattack.attacks.extraction.relu.critical_points import Kinks, seek_kinks, tangents
+from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangents
 from jaxattack.attacks.extraction.relu.frame import Victim
 from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
-from jaxattack.attacks.extraction.relu.noise import Noise, Precision
+from jaxattack.attacks.extraction.relu.neurons import Neurons
+from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.extraction.relu.search import NEAR, search
@@ -39,15 +40,6 @@ SPOTS, SHARE = 12, 0.8
 SAME = 1e-6
 
 
-class CriticalPoints(NamedTuple):
-    """Points where the victim bends, as which kinks of which lines they were seen, and normals measured in the search."""
-
-    line: Int[np.ndarray, "point"]  # 0 for all of the search
-    kink: Int[np.ndarray, "point"]
-    x: Float[np.ndarray, "point feature"]
-    normal: Float[np.ndarray, "point feature"]
-
-
 @dataclass
 class Peeling:
     """The state of a run."""
@@ -58,16 +50,13 @@ class Peeling:
     idle: int  # lines without a further neuron, after which a layer is given up
     rng: np.random.Generator
     layers: Layers = ()  # the signs of the last are open
-    precision: Precision = Precision(np.ones(1), Noise())  # noqa: RUF009  frozen
-    points: CriticalPoints = field(init=False)
+    points: Neurons = field(init=False)  # where the victim bends, and what was measured there
     lines: int = 0
-    searched: list[Kinks] = field(default_factory=list)  # after the first layer was found
     attempts: set[int] = field(default_factory=set)  # points that were followed
     network: ReluNetwork | None = None
 
     def __post_init__(self) -> None:
-        none = np.zeros((0, self.victim.features))
-        self.points = CriticalPoints(np.zeros(0, int), np.zeros(0, int), none, none)
+        self.points = Neurons.none(self.victim.features, 1)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -87,23 +76,21 @@ class Peeling:
         """Find the first layer; whether all of it was found."""
         width, above = self.hidden[0], sum(self.hidden[1:])
         state = self.ask(search(self.victim.features, 1, width, Noise(), self.rng, above=above))
-        first, rest, self.lines = take(state.neurons, state.met), take(state.neurons, ~state.met), state.lines
+        first, self.points = take(state.neurons, state.met), take(state.neurons, ~state.met)
+        self.lines = state.lines
         self.layers = (Layer(first.normal[:width], first.offset[:width]),)
         if state.refusal is not None:
             raise state.refusal
-        seen = np.arange(len(rest.x))
-        self.points, self.precision = CriticalPoints(np.zeros_like(seen), seen, rest.x, rest.normal), state.precision
         return len(first.offset) >= width
 
     def search_line(self, line: Line, grid: np.ndarray, base: Layers, signatures: list[Signature]) -> None:
         """Add the critical points of one more line that no known neuron explains."""
         kinks = self.ask(seek_kinks(line, grid, Noise()))
-        self.searched.append(kinks)
         self.lines += 1
         unknown = ~self.explains(base, signatures, kinks.x)
-        kink, x = np.flatnonzero(unknown), kinks.x[unknown]
-        number = np.full(len(x), len(self.searched))
-        self.points = join(self.points, CriticalPoints(number, kink, x, np.full_like(x, np.nan)))
+        if unknown.any():
+            neurons, _ = self.ask(normals(kinks, unknown))
+            self.points = join(self.points, neurons)
 
     def next(self) -> bool:
         """Find the next layer and the signs of the last; whether any of it was found."""
@@ -151,9 +138,7 @@ class Peeling:
         open_ = open_[~np.isin(open_, list(self.attempts))]
         if not len(open_):
             return None
-        line = self.points.line[open_]
-        # Along one line most kinks are of different neurons.
-        starts = self.rng.permutation(open_[line == np.bincount(line).argmax()])[: width + 1]
+        starts = self.rng.permutation(open_)[: width + 1]
         self.attempts |= set(starts.tolist())
         return self.follow_from(base, take(self.points, starts), signatures)
 
@@ -165,16 +150,10 @@ class Peeling:
             mask |= one.distance(base, x) < near
         return mask
 
-    def follow_from(self, base: Layers, starts: CriticalPoints, signatures: list[Signature]) -> list[Signature]:
-        """What following the zero sets through these points of one line shows of neurons not found before."""
-        x, normal, number = starts.x, starts.normal, starts.line[0]
-        if number:
-            kinks = self.searched[number - 1]
-            unknown = np.isin(np.arange(len(kinks.position)), starts.kink)
-            neurons, _ = self.ask(normals(kinks, unknown, self.precision))
-            x, normal = neurons.x, neurons.normal
-        cells = Trail(heights(base, x) > 0, normal, x)
-        walks = self.ask(together([follow(base, take(cells, [k]), self.rng) for k in range(len(x))]))
+    def follow_from(self, base: Layers, starts: Neurons, signatures: list[Signature]) -> list[Signature]:
+        """What following the zero sets through these points shows of neurons not found before."""
+        cells = Trail(heights(base, starts.x) > 0, starts.normal, starts.x)
+        walks = self.ask(together([follow(base, take(cells, [k]), self.rng) for k in range(len(starts.x))]))
         pairs = [(walk, signature(base, walk.trail)) for walk in walks if walk.alive and len(walk.trail.x) > 1]
         sound = [(walk, one) for walk, one in pairs if one is not None]
         new: list[Signature] = []
@@ -195,16 +174,6 @@ class Peeling:
         if not len(x):
             return False
         return self.ask(bends(base, x, blocks_at(base, x) @ walk.equations.solution)) > SHARE
-
-    def pad(self) -> Layers:
-        """The hidden layers, all but the last at full width: neurons that were not found are never on."""
-        layers = list(self.layers)
-        for k in range(1, len(layers) - 1):
-            missing = self.hidden[k] - len(layers[k].bias)
-            weight = np.pad(layers[k].weight, ((0, missing), (0, 0)))
-            layers[k] = Layer(weight, np.append(layers[k].bias, -np.ones(missing)))
-            layers[k + 1] = layers[k + 1]._replace(weight=np.pad(layers[k + 1].weight, ((0, 0), (0, missing))))
-        return tuple(layers)
 
     def summary(self) -> str:
         """What was found, in a sentence."""

@@ -81,11 +81,9 @@ def piecewise_linear(neurons: Neurons, regions: Regions) -> PiecewiseLinear:
     Raises:
         InputError: it is known nowhere.
     """
-    on = neurons.heights(regions.x) > 0
-    doubt = (on * (np.abs(neurons.jump).max(axis=1) * neurons.error) ** 2).sum(axis=1)
-    doubt += regions.error.max(axis=1) ** 2
-    best = np.argmin(np.where(np.isfinite(regions.gradient).all(axis=(1, 2)) & ~np.isnan(doubt), doubt, np.inf))
-    slope = regions.gradient[best] - (neurons.jump * on[best][:, None]).T @ neurons.normal
+    best = np.argmin(np.where(regions.finite, regions.error.max(axis=1), np.inf))
+    on = neurons.heights(regions.x[[best]])[0] > 0
+    slope = regions.gradient[best] - (neurons.jump * on[:, None]).T @ neurons.normal
     if not np.isfinite(slope).all():
         raise InputError(
             "no slope could be measured, as confidences are too near to 0 to hold their digits: ask for logits."

@@ -69,9 +69,7 @@ def points(function: PiecewiseLinear, limits: Limits, rng: np.random.Generator) 
     room = np.abs(height).min(axis=1)
     pattern = np.column_stack([height > 0, np.ones(len(candidates))])
     order = qr((room[:, None] * pattern).T, mode="r", pivoting=True)[-1]
-    first = order[: min(count, neurons + 1)]
-    rest = np.setdiff1d(np.argsort(-room, kind="stable")[:count], first)[: count - len(first)]
-    return candidates[np.concatenate([first, rest])]
+    return candidates[order[:count]]
 
 
 def longest_steps(

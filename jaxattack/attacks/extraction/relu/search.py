@@ -21,7 +21,7 @@ from jaxattack.attacks.extraction.relu.critical_points import seek_kinks, tangen
 from jaxattack.attacks.extraction.relu.gradients import Regions
 from jaxattack.attacks.extraction.relu.intervals import Line
 from jaxattack.attacks.extraction.relu.neurons import Neurons, meet, predict
-from jaxattack.attacks.extraction.relu.noise import Noise, Precision, Saturated
+from jaxattack.attacks.extraction.relu.noise import Noise, Saturated
 from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.rows import join, take
 from jaxattack.attacks.search.lockstep import Search
@@ -57,7 +57,6 @@ class SearchState(NamedTuple):
     noise: Noise
     neurons: Neurons
     regions: Regions
-    precision: Precision | None = None  # on the first line
     lines: int = 0
     quiet: float = 0.0  # lines in a row that showed nothing new; of each the share that was answered with all digits
     strange: int = 0  # lines that did not meet half of the neurons predicted on them
@@ -148,10 +147,8 @@ def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[Se
     misses, stretch = met.expected & ~hit & flat, np.arctan(kinks.end) / np.arctan(reach)
     noisy = not noise.coarse and len(kinks.unresolved) > max(8, len(kinks.position))
     neurons = neurons._replace(hits=neurons.hits + hit)
-    precision = state.precision or kinks.precision
     state = state._replace(
         neurons=take(neurons, ~(misses & (neurons.hits == 0))),
-        precision=precision,
         lines=state.lines + 1,
         quiet=0.0 if unknown.any() else state.quiet + np.ptp(stretch) / 2,
         strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
@@ -159,7 +156,7 @@ def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[Se
     )
     if not unknown.any() or noisy or (state.hidden is not None and state.met.sum() >= state.hidden):
         return state
-    fresh, regions = yield from normals(kinks, unknown, precision, (neurons, met) if flat else None)
+    fresh, regions = yield from normals(kinks, unknown, (neurons, met) if flat else None)
     return state._replace(neurons=state.neurons.join(fresh), regions=join(state.regions, regions))
 
 

@@ -50,14 +50,3 @@ def test_neurons_that_the_last_layer_lacks_are_found_on_lines_through_given_poin
     turned = cosines(peeling.layers[1], second)
     assert sorted(turned.argmax(axis=1)) == [0, 1, 2, 3]
     assert turned.max(axis=1) == pytest.approx(np.ones(4), abs=1e-8)
-
-
-def test_a_layer_that_lacks_neurons_is_padded_with_some_that_are_never_on():
-    net = network((5, 4, 3, 2, 1), 4)
-    first, second, third = hidden_layers(net, 3)
-    peeling = peeling_of(net, (4, 3, 2))
-    peeling.layers = (first, Layer(second.weight[:2], second.bias[:2]), Layer(third.weight[:, :2], third.bias))
-    layers = peeling.pad()
-    assert [layer.weight.shape for layer in layers] == [(4, 5), (3, 4), (2, 3)]
-    assert not layers[1].weight[2].any()
-    assert layers[1].bias[2] < 0
