@@ -42,7 +42,9 @@ def test_each_name_is_there_and_says_what_it_is(name):
     assert (getattr(ja, name).__doc__ or "").strip()
 
 
-@pytest.mark.parametrize("package", [ja, ja.attacks], ids=["jaxattack", "jaxattack.attacks"])
+@pytest.mark.parametrize(
+    "package", [ja, ja.attacks, ja.audit, ja.audit.target, ja.oracle], ids=lambda package: package.__name__
+)
 def test_editors_see_what_is_imported_when_it_is_asked_for(package):
     seen = for_editors(package)
     assert sorted(seen) == package.__all__
@@ -64,6 +66,19 @@ def test_an_unknown_name_is_refused_as_python_does():
 
 def test_importing_the_package_imports_no_jax():
     code = "import sys, jaxattack, jaxattack.attacks; assert not {'jax', 'numpy'} & {*sys.modules}, 'imported'"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_function_is_not_hidden_by_the_module_of_its_name():
+    code = "import jaxattack.audit.epsilon, jaxattack.audit as audit; assert callable(audit.epsilon), audit.epsilon"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_sweep_imports_nothing_that_steals_or_reads_others_models():
+    code = (
+        "import sys, jaxattack.cli.membership; "
+        "assert not {'sklearn', 'jaxattack.attacks.extraction', 'jaxattack.oracle.foreign'} & {*sys.modules}, 'imported'"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

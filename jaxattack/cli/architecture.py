@@ -14,8 +14,8 @@ from jaxattack.audit.architecture.run import GRID, ArchitectureAudit
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.extraction import CredentialOptions, is_service, named_run
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
+from jaxattack.cli.extraction import is_service, named_run
+from jaxattack.cli.output import RUNS, CredentialOptions, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.data import fingerprint, load
 from jaxattack.defences import LabelOnly

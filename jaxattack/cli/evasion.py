@@ -13,8 +13,8 @@ from jaxattack.audit import evade as run_evasion
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.extraction import CredentialOptions, is_service, named_run, over_http
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
+from jaxattack.cli.extraction import is_service, named_run, over_http
+from jaxattack.cli.output import RUNS, CredentialOptions, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.oracle.remote.address import mask_url
 from jaxattack.serve import require_packages

@@ -18,6 +18,7 @@ from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
 from jaxattack.cli.output import (
     RUNS,
+    CredentialOptions,
     Output,
     OutputOptions,
     Printing,
@@ -93,7 +94,6 @@ class Stealing:
 
 
 StealingOptions = Annotated[Stealing, flat("The attack")]
-CredentialOptions = Annotated[Credentials, flat("Who asks")]
 _CREDENTIALS = Credentials()
 _TERMS, _STEALING, _OUTPUT, _LISTENING, _SETTINGS = Terms(), Stealing(), Output(), Listening(), Settings()
 _PRINTING = Printing()

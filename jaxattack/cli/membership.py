@@ -20,12 +20,22 @@ from jaxattack.audit.forecast import forecast_membership
 from jaxattack.audit.poisoning import poison as run_poison
 from jaxattack.audit.sweep import run_membership
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.extraction import CredentialOptions
 from jaxattack.cli.forecast import print_forecast
 from jaxattack.cli.options import Words
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, print_json, progress, publish, resumable, say
+from jaxattack.cli.output import (
+    RUNS,
+    CredentialOptions,
+    Output,
+    OutputOptions,
+    flat,
+    print_json,
+    progress,
+    publish,
+    resumable,
+    say,
+)
 from jaxattack.cli.poison import Poisoned, poisoning_from
-from jaxattack.cli.target import OneTarget, TargetOptions, VerdictOptions, Verdicts, run_target
+from jaxattack.cli.target import OneTarget, TargetOptions, VerdictOptions, Verdicts
 from jaxattack.cli.values import Protocol, attacks_from, declared_from
 from jaxattack.cli.words import (
     DefenceOptions,
@@ -204,6 +214,8 @@ def membership(
     if machines.cluster:
         jax.config.update("jax_platforms", "cpu")  # the workers', not the driver's, are this machine's accelerators
     if one.target is not None:
+        from jaxattack.cli.target_audit import run_target  # and with it the readers of all frameworks' files
+
         run_target(
             one, verdicts, audit, credentials, settings | {"models": attacking.models}, data=subject.named_data,
             placement=placement, cluster=machines.cluster, output=output, out=out,

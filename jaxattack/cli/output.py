@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jaxattack.audit.findings import values
 from jaxattack.cli.configuration import ConfigOption, write_configuration
-from jaxattack.cli.credentials import known_secrets, shown_command, without_secrets
+from jaxattack.cli.credentials import Credentials, known_secrets, shown_command, without_secrets
 from jaxattack.cli.limits import check_limits, limits_from, violations
 from jaxattack.cli.options import Words
 from jaxattack.cli.status import ABOVE_LIMIT, UNFINISHED, end
@@ -84,6 +84,7 @@ def flat(name: str, *, order: int = 0) -> Parameter:
 
 OutputOptions = Annotated[Output, flat("Output", order=1)]
 PrintingOptions = Annotated[Printing, flat("Output", order=1)]
+CredentialOptions = Annotated[Credentials, flat("Who asks")]
 
 
 def print_json(value: Any) -> None:

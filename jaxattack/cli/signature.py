@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from functools import cache
 from inspect import Parameter
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -126,11 +127,12 @@ def _origin(module: str, name: str) -> tuple[str, str]:
 
 @cache
 def _definitions(module: str) -> dict[str, ast.stmt]:
-    """The statements of a module that define its names; none of another package."""
+    """The statements of a module that define its names, for type checkers alone too; none of another package."""
     place = _ROOT.joinpath(*module.split("."))
     sources = [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()]
+    body = ast.parse(sources[0].read_text(encoding="utf-8")).body if sources else []
     names: dict[str, ast.stmt] = {}
-    for node in ast.parse(sources[0].read_text(encoding="utf-8")).body if sources else ():
+    for node in chain(body, *(block.body for block in body if isinstance(block, ast.If))):
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
                 names[name] = node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +16,7 @@ from jaxattack.audit.columns import UNKNOWN, match_columns, names_of
 from jaxattack.audit.extraction import target_findings
 from jaxattack.audit.findings.target import TargetFindings
 from jaxattack.audit.session import open_session, recheck_reserve
-from jaxattack.audit.target.terms import Membership
+from jaxattack.audit.target.terms import Membership, Scale
 from jaxattack.audit.victim import Victim
 from jaxattack.oracle.identity import elsewhere, fingerprint_of
 from jaxattack.signals.scores import TINY
@@ -26,10 +26,6 @@ from jaxattack.types import Answer, Dataset, InputError, Ledger, Level, Progress
 
 BLOCK = 1024
 """Records a target is asked about in one call."""
-
-Scale = Literal["auto", "data", "unit", "signed"]
-"""On what scale a target takes pictures: the numbers of the data; bytes as 0 to 1; bytes as -1 to 1; or, of a file that is here
-and bytes, that on which it fits the records best, and the numbers of the data elsewhere."""
 
 TRIED = 200
 """Records on which scales are compared, at most; a file answers them at no cost."""

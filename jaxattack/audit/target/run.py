@@ -28,14 +28,14 @@ from jaxattack.audit.records import choose_records, set_aside
 from jaxattack.audit.scoring import scored_observations, training_cost
 from jaxattack.audit.sweep import train_run
 from jaxattack.audit.target.answer_files import read_answers
-from jaxattack.audit.target.answers import More, Scale, TargetAnswers, ask_victim
+from jaxattack.audit.target.answers import More, TargetAnswers, ask_victim
 from jaxattack.audit.target.assembly import Occasion, assemble, other
 from jaxattack.audit.target.comparability import imitation
 from jaxattack.audit.target.comparison import Comparison, compare_target
 from jaxattack.audit.target.judgement import Judgement, judge
 from jaxattack.audit.target.questions import Ask, ask_more, asking_signals
 from jaxattack.audit.target.reference_file import FileReferences, read_references
-from jaxattack.audit.target.terms import Membership, TargetTerms
+from jaxattack.audit.target.terms import Membership, Scale, TargetTerms
 from jaxattack.audit.victim import Victim
 from jaxattack.defences import describe
 from jaxattack.models import ModelSource
