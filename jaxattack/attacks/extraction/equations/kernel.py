@@ -36,7 +36,7 @@ from jaxattack.attacks.extraction.equations.terms import equations
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.attacks.search.coordinates import Coordinates
 from jaxattack.attacks.search.least_squares import Fit, polish
-from jaxattack.types import NUMBERS, Access, Draft, InputError, at_least, config
+from jaxattack.types import NUMBERS, Access, Draft, at_least, config
 
 REACHES = (1.0, 0.5, 0.25)
 """Shares of the range that are asked, where answers further out are saturated."""
@@ -72,14 +72,12 @@ class Kernel(Attack):
 
     Attributes:
         representers: at most how many there are; by default as many as can be told, one less than half the features.
-        gamma: of the kernel exp(-gamma |x - y|^2), in units of the records; None to find out.
 
     Raises:
         InputError: a value out of range.
     """
 
     representers: int | None = None
-    gamma: float | None = None
 
     name = "kernel"
     paper = "Tramèr et al. 2016"
@@ -89,8 +87,6 @@ class Kernel(Attack):
 
     def __post_init__(self) -> None:
         at_least(1, representers=self.representers)
-        if self.gamma is not None and not 0 < self.gamma < float("inf"):
-            raise InputError(f"gamma is {self.gamma}: give a positive number, or none to find out.")
 
     def needs(self, access: Access) -> int:
         """The queries of the design, where no answer is saturated."""
@@ -156,10 +152,9 @@ class Kernel(Attack):
             return None
         small = _differences(tape, design.base, design.second, step / 2)[0]
         across = _differences(tape, design.across, design.first, step)[0]
-        gamma = None if self.gamma is None else self.gamma * where.scale[0] ** 2
         try:
             with np.errstate(all="ignore"):
-                return _solve(design, near, small, across, step, gamma)
+                return _solve(design, near, small, across, step)
         except np.linalg.LinAlgError:  # of saturated answers too
             return None
 
@@ -207,7 +202,7 @@ def _differences(
 
 
 def _solve(
-    design: Design, near: list, small: np.ndarray, across: np.ndarray, step: np.ndarray, gamma: float | None
+    design: Design, near: list, small: np.ndarray, across: np.ndarray, step: np.ndarray
 ) -> dict[str, np.ndarray] | None:
     """Steps 1 to 3: gamma and the representers around the middle; None where the rank is not told."""
     (there, sums), (translate, _) = near
@@ -221,7 +216,7 @@ def _solve(
     left = left[:, :count]
     shape = left @ np.real(np.linalg.eig(left.T @ translate @ np.linalg.pinv(left.T @ there))[1])
     part = (np.linalg.pinv(shape) @ there).reshape(count, points, outputs)
-    gamma = _width(part, design.base) if gamma is None else gamma
+    gamma = _width(part, design.base)
     if not gamma > 0:
         return None
     damp = np.exp(-gamma * step**2)

@@ -39,8 +39,7 @@ def _closest(found, records):
     return np.sqrt((apart**2).sum(axis=2)).min(axis=1)
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_the_representers_of_digits_are_the_records_it_was_trained_on(known):
+def test_the_representers_of_digits_are_the_records_it_was_trained_on():
     x, y = load_digits(return_X_y=True)
     x = x / 16
     kept = x[np.random.default_rng(3).choice(len(x), 20, replace=False)]
@@ -48,7 +47,7 @@ def test_the_representers_of_digits_are_the_records_it_was_trained_on(known):
     fitted = LogisticRegression(max_iter=500).fit(rbf_kernel(x, kept, gamma=gamma), y)
     access = Access(level="probability", classes=10, inputs=Inputs.box(0, 1, (64,)))
     oracle = from_function(lambda q: fitted.predict_proba(rbf_kernel(q, kept, gamma=gamma)), access)
-    found = Kernel(gamma=gamma if known else None)(oracle)
+    found = Kernel()(oracle)
     assert found.complete, found.reason
     assert found.attack_cost.queries == 1280 < 1490
     assert found.notes["representers"] == 20
@@ -143,7 +142,6 @@ def test_rounded_answers_are_an_honest_failure():
     assert not Kernel()(rounded(oracle, 2)).complete
 
 
-@pytest.mark.parametrize("wrong", [{"representers": 0}, {"gamma": 0.0}])
-def test_values_out_of_range_are_refused(wrong):
-    with pytest.raises(InputError, match=next(iter(wrong))):
-        Kernel(**wrong)
+def test_no_representers_are_refused():
+    with pytest.raises(InputError, match="representers"):
+        Kernel(representers=0)
