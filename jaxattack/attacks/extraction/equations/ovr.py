@@ -9,28 +9,26 @@ softmax. What is left of it, where some z is not, tells the rest.
 2. What they share is at first a constant, one of several, so that z starts below, around or above 0.
 3. Levenberg-Marquardt from each, until one fits to rounding.
 
-Two classes are one logistic regression, z_0 = -z_1, because the service answers s(z_1) and the rest: solved as softmax is.
+Two classes are one logistic regression, z_0 = -z_1, because the service answers s(z_1) and the rest: that is softmax.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from jaxattack.attacks.extraction.equations.families import one_vs_rest_logits, or_constant, score_residual
 from jaxattack.attacks.extraction.equations.features import Columns
-from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns, fit, shortage
-from jaxattack.attacks.extraction.equations.tape import Tape
+from jaxattack.attacks.extraction.equations.linear import OnColumns, Softmax, fit, shortage
 from jaxattack.attacks.extraction.equations.terms import FITS, resolution
 from jaxattack.attacks.extraction.verification import Theft
-from jaxattack.attacks.search.least_squares import Data, Fit, first_fit
+from jaxattack.attacks.search.least_squares import Data, first_fit
 from jaxattack.types import Access, Draft, Level, config
 
 ALONE: tuple[Level, ...] = ("probability",)
 """The level that the sum of one classifier for each class is seen at."""
 
-SHIFTS = (-2.0, 0.0, -5.0, 2.0, -1.0, -3.5, 1.0, -8.0)
-"""What is added to every bias of the start, in turn."""
+SHIFTS = (-2.0, 2.0, -6.0)
+"""What is added to every bias of the start, in turn. From 0 alone 1 of 38 regressions is missed, from eight none more comes out."""
 
 SPARE = 2
 """Equations for each unknown, by default."""
@@ -62,30 +60,22 @@ class OneVsRest(OnColumns):
         """Steal the regressions.
 
         Returns:
-            Parameters ``weight`` ["column cls"] and ``bias``, of z. Notes: ``unknowns``; ``saturated`` queries, which were
-            replaced; ``residual``, root mean square over equations.
+            Parameters ``weight`` ["column cls"] and ``bias``, of z; of two classes those of `Softmax`. Notes: ``unknowns``;
+            ``saturated`` queries, which were replaced; ``residual``, root mean square over equations.
         """
+        if theft.access.classes == 2:
+            return Softmax(queries=self.queries, features=self.features).run(theft)
         access, needs = theft.access, self.needs(theft.access)
-        tape = self.tape(theft, needs if access.classes == 2 else SPARE * needs)
-        linear, off = fit(tape, self.features), tape.off
-        if access.classes == 2:
-            # ln s(z) - ln s(-z) = z is the difference of two logits of softmax, which are the half each.
-            weight, rms, misfit = 2 * linear.weight, linear.residual * np.median(off), linear.residual > MISFIT
-        else:
-            best = self._best_fit(tape, linear.weight)
-            weight, rms = np.vstack([best.parameters["weight"], best.parameters["bias"]]), best.rms
-            misfit = rms > max(FITS * off.min(), resolution(access) if access.decimals is not None else 0)
-        reason = shortage(tape, needs)
-        if misfit and not reason:
-            reason = f"the answers are not those of such a model, or too few: the equations are off by {rms:.1e}."
-        notes = {"saturated": tape.total - len(off), "residual": float(rms)}
-        return self.draft(theft, one_vs_rest_logits, weight, stop=reason, notes=notes)
-
-    def _best_fit(self, tape: Tape, start: Float[np.ndarray, "column cls"]) -> Fit:
-        """The best fit from each start in turn, until one fits."""
-        data, off = tape.data, tape.off
-        columns = Columns.of(self.features, tape.access)(data.x)[:, :-1]
+        tape = self.tape(theft, SPARE * needs)
+        data, off, start = tape.data, tape.off, fit(tape, self.features).weight
+        columns = Columns.of(self.features, access)(data.x)[:, :-1]
         starts = [{"weight": start[:-1], "bias": start[-1] + shift} for shift in SHIFTS]
-        residual = score_residual(one_vs_rest_logits, "probability", tape.access.classes)
+        residual = score_residual(one_vs_rest_logits, "probability", access.classes)
         data = Data(columns, data.target, off.min() / off)
-        return first_fit(residual, starts, data, tolerance=float(off.min()), enough=FITS, steps=200)
+        best = first_fit(residual, starts, data, tolerance=float(off.min()), enough=FITS, steps=200)
+        reason = shortage(tape, needs)
+        if best.rms > max(FITS * off.min(), resolution(access) if access.decimals is not None else 0) and not reason:
+            reason = f"the answers are not those of such a model, or too few: the equations are off by {best.rms:.1e}."
+        weight = np.vstack([best.parameters["weight"], best.parameters["bias"]])
+        notes = {"saturated": tape.total - len(off), "residual": best.rms}
+        return self.draft(theft, one_vs_rest_logits, weight, stop=reason, notes=notes)
