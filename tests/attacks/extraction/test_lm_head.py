@@ -12,7 +12,7 @@ from jaxattack.attacks.extraction.lm_head import LmHead, head_model
 from jaxattack.attacks.extraction.lm_head.attack import _distinct
 from jaxattack.attacks.extraction.lm_head.bisection import bisect_labels, groups
 from jaxattack.attacks.extraction.lm_head.reading import LIFT, Reader, price
-from jaxattack.attacks.extraction.lm_head.spectrum import spectrum
+from jaxattack.attacks.extraction.lm_head.spectrum import MARGIN, spectrum
 from jaxattack.metrics.fidelity import align_rms
 from jaxattack.oracle.language import from_head, random_head
 from jaxattack.types import Access, Answer, BudgetSpent, ExtractionAttack, InputError, Inputs
@@ -220,15 +220,16 @@ def test_hidden_states_of_unequal_size_are_all_found():
 
 def test_the_gap_in_a_case_worked_by_hand():
     # Helmert's rows are orthonormal and orthogonal to 1, so these are the singular values without the mean.
-    matrix = helmert(8).T @ np.diag([4, 3, 2, 1e-6, 1e-6, 1e-6, 1e-6]) @ np.eye(7, 12)
-    found = spectrum(matrix, margin=2, gap=100)
+    def matrix(*values):
+        return helmert(len(values) + 1).T @ np.diag(values) @ np.eye(len(values), 24)
+
+    found = spectrum(matrix(4, 3, 2, *[1e-6] * MARGIN))
     assert found is not None
     assert (found.rank, found.hidden, found.offset) == (3, 3, False)
     assert found.ratio == pytest.approx(2e6)
-    assert spectrum(matrix, margin=4, gap=100) == found
-    assert spectrum(matrix, margin=5, gap=100) is None
-    assert spectrum(matrix, margin=2, gap=1e7) is None
-    moved = spectrum(matrix + np.eye(12)[11], margin=2, gap=100)
+    assert spectrum(matrix(4, 3, 2, *[1e-6] * (MARGIN - 1))) is None
+    assert spectrum(matrix(4, 3, 2, *[0.03] * MARGIN)) is None
+    moved = spectrum(matrix(4, 3, 2, *[1e-6] * MARGIN) + np.eye(24)[23])
     assert moved is not None
     assert (moved.rank, moved.hidden, moved.offset) == (4, 3, True)
 
@@ -261,7 +262,7 @@ def test_prompts_are_distinct_and_the_same_however_they_are_drawn():
 
 
 def test_a_budget_that_just_suffices_is_used_to_the_last_query():
-    enough = HIDDEN + LmHead().margin + 1
+    enough = HIDDEN + MARGIN + 1
     oracle = Budgeted(victim(LOGITS), enough)
     found = LmHead().steal(oracle)
     assert found.converged
@@ -379,7 +380,7 @@ def test_victims_that_hide_their_logits_are_refused_before_anything_is_asked(ter
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("gap", 1.0), ("margin", 1), ("prompts", 17), ("resolution", 0.0), ("resolution", float("nan"))],
+    [("prompts", 17), ("resolution", 0.0), ("resolution", float("nan"))],
 )
 def test_a_configuration_out_of_range_is_refused(field, value):
     with pytest.raises(InputError, match=f"{field} is {value}"):

@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float, Int, Shaped
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.lm_head.head import Head, compare, head_model
 from jaxattack.attacks.extraction.lm_head.reading import Reader, kind, price
-from jaxattack.attacks.extraction.lm_head.spectrum import Spectrum, projection, spectrum
+from jaxattack.attacks.extraction.lm_head.spectrum import GAP, MARGIN, Spectrum, projection, spectrum
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Oracle, config
+from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Oracle, at_least, config
 
 FIRST, GROWTH = 32, 1.25
 TOKENS = 2
@@ -47,8 +47,6 @@ class LmHead(Attack):
     """Steal a last layer from logits, probabilities, the top k or labels; the latter two need a bias.
 
     Attributes:
-        gap: the least ratio of neighbouring singular values that ends the spectrum.
-        margin: singular values wanted below the gap, and prompts beyond the hidden size.
         prompts: give up where so many show no gap.
         resolution: to which labels are bisected, in logits.
 
@@ -56,8 +54,6 @@ class LmHead(Attack):
         InputError: a value out of range.
     """
 
-    gap: float = 100.0
-    margin: int = 16
     prompts: int = 16_384
     resolution: float = 1e-6
 
@@ -67,21 +63,16 @@ class LmHead(Attack):
     pool = False
 
     def __post_init__(self) -> None:
-        if not self.gap > 1:
-            raise InputError(f"gap is {self.gap}: give a ratio above 1, such as 100.")
-        if self.margin < 2:
-            raise InputError(f"margin is {self.margin}: give at least 2.")
-        if self.prompts < self.margin + 2:
-            raise InputError(f"prompts is {self.prompts}: give at least the margin and 2 more, {self.margin + 2}.")
+        at_least(MARGIN + 2, prompts=self.prompts)
         if not 1e-12 <= self.resolution < 1:
             raise InputError(f"resolution is {self.resolution}: give a part of a logit, 1e-12 or more, such as 1e-6.")
 
     def needs(self, access: Access) -> int:
         """The fewest queries with which it can succeed, those for a single hidden unit; h of them take h times more."""
         if kind(access) == "all":
-            return 2 + self.margin
+            return 2 + MARGIN
         some = min(TOKENS * FIRST, access.classes)
-        rest = (1 + self.margin) * price(access, access.classes - some, self.resolution) if some < access.classes else 0
+        rest = (1 + MARGIN) * price(access, access.classes - some, self.resolution) if some < access.classes else 0
         return min(FIRST, access.classes) * price(access, some, self.resolution) + rest
 
     def run(self, theft: Theft) -> Draft:
@@ -130,7 +121,7 @@ class LmHead(Attack):
             prompts = _distinct(access.inputs, table.prompts, count, theft.rng)
             tokens = access.classes if kind(access) == "all" else TOKENS * len(prompts)
             table = _extend(table, prompts, max(tokens - len(table.tokens), 0), read)
-            estimate = spectrum(_sample(table, read), margin=self.margin, gap=self.gap)
+            estimate = spectrum(_sample(table, read))
             theft.report("prompts until the hidden size shows", len(table.prompts), limit)
             # Where most of what was asked taught nothing, more of it will not either.
             if len(prompts) < count or 2 * min(table.logit.shape) < count:
@@ -139,7 +130,7 @@ class LmHead(Attack):
 
     def _rest(self, theft: Theft, read: Reader, table: Table, rank: int) -> Table:
         """Read the other tokens, of as many prompts as the rank takes."""
-        rows = rank + self.margin
+        rows = rank + MARGIN
         table = table._replace(prompts=table.prompts[:rows], logit=table.logit[:rows])
         while len(table.left) and read.refusal is None:
             table = _extend(table, table.prompts, BLOCK, read)
@@ -152,12 +143,12 @@ class LmHead(Attack):
         if estimate is None:
             cause, remedy = ("the budget ended", "allow more queries") if refused else self._exhausted(table, access)
             return (
-                f"{cause} and no gap of {self.gap:g} shows in the singular values of {len(table.prompts):,} prompts: "
-                f"the hidden size is above {max(min(table.logit.shape) - 1 - self.margin, 0):,}, or noise hides it; "
+                f"{cause} and no gap of {GAP:g} shows in the singular values of {len(table.prompts):,} prompts: "
+                f"the hidden size is above {max(min(table.logit.shape) - 1 - MARGIN, 0):,}, or noise hides it; "
                 f"{remedy}."
             )
         if missing and refused:
-            queries = (estimate.rank + self.margin) * price(access, access.classes, self.resolution)
+            queries = (estimate.rank + MARGIN) * price(access, access.classes, self.resolution)
             return f"the budget ended with {missing:,} tokens unread: the {access.classes:,} take some {queries:,} queries."
         return f"tokens not read: {missing:,}, because {_hidden(access)}." if missing else ""
 

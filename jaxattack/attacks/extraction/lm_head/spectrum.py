@@ -31,6 +31,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+GAP, MARGIN = 100.0, 16
+"""The least ratio of neighbouring singular values that ends the spectrum, and how many are wanted below it."""
+
 LEAST = float(np.finfo(np.float64).eps)
 
 
@@ -43,10 +46,10 @@ class Spectrum(NamedTuple):
     offset: bool
 
 
-def spectrum(logit: Float[np.ndarray, "prompt token"], *, margin: int, gap: float) -> Spectrum | None:
+def spectrum(logit: Float[np.ndarray, "prompt token"]) -> Spectrum | None:
     """Where the singular values of logits, without the number a prompt, have their largest gap.
 
-    None where that is a ratio below ``gap``, or fewer than ``margin`` values lie below it, so that noise may be a small one.
+    None where that is a ratio below `GAP`, or fewer than `MARGIN` values lie below it, so that noise may be a small one.
     """
     if not logit.size:
         return None
@@ -54,7 +57,7 @@ def spectrum(logit: Float[np.ndarray, "prompt token"], *, margin: int, gap: floa
     value = _singular(logit - logit.mean(axis=0))[:-1]
     ratio = value[:-1] / value[1:]
     hidden = int(ratio.argmax()) + 1 if len(ratio) else 0
-    if not hidden or len(value) - hidden < margin or ratio[hidden - 1] < gap:
+    if not hidden or len(value) - hidden < MARGIN or ratio[hidden - 1] < GAP:
         return None
     noise = np.sqrt(value[hidden - 1] * value[hidden])
     rank = int((_singular(logit) > noise).sum())
