@@ -1,7 +1,7 @@
 """Binary logistic, softmax and linear regression by one linear least squares (Tramèr et al. 2016, section 4.1).
 
 ln p_i - ln p_j is linear in the columns of the feature map, so d + 1 queries determine every weight and bias. The
-queries are a cosine design (`designs`), the solve is a QR in float64, the rows weighted by how exactly their answer
+queries are a cosine design (`designs`), the solve is a QR with pivots in float64, the rows weighted by how exactly their answer
 is known. Weights are determined up to a shift shared by the classes: they are given with zero mean over classes, for two
 classes too, where logistic regression's w is then (-w/2, w/2). Logits determine them without that.
 """
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import solve_triangular
+from scipy.linalg import lstsq
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.equations.designs import ask_design, cosines
@@ -40,18 +40,10 @@ def solve(
     off: Float[np.ndarray, "query"],
 ) -> Solution:
     """Least squares of target = columns W, rows weighted by 1 / off; of several solutions the shortest."""
-    system = np.concatenate([columns, target], axis=1) * (off.min() / off)[:, None]
-    triangle = np.asarray(np.linalg.qr(system, mode="r"))
-    size = columns.shape[1]
-    left, right = triangle[:size, :size], triangle[:size, size:]
-    pivots = np.abs(np.diagonal(left))
-    rank = int((pivots > 1e-12 * pivots.max()).sum())
-    if rank == size:
-        weight = solve_triangular(left, right)
-    else:
-        weight, _, rank, _ = np.linalg.lstsq(left, right, rcond=1e-12)
-    freedom = max((len(columns) - rank) * target.shape[1], 1)
-    return Solution(weight, float(np.linalg.norm(triangle[size:, size:]) / off.min() / freedom**0.5), int(rank))
+    share = (off.min() / off)[:, None]
+    weight, _, rank, _ = lstsq(share * columns, share * target, cond=1e-12, lapack_driver="gelsy")
+    rest = np.linalg.norm(share * (columns @ weight - target)) / off.min()
+    return Solution(weight, float(rest / max((len(columns) - rank) * target.shape[1], 1) ** 0.5), int(rank))
 
 
 @config
