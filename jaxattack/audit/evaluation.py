@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from threadpoolctl import threadpool_limits
 
 from jaxattack.attacks.membership import REGISTRY, RMIA, LiRA, by_label
 from jaxattack.attacks.membership.leave_one_out import mark_worker
@@ -231,8 +232,9 @@ def _judge_all(
                     scored.append(_scored(name, attack, read))
                 except TooFewReferences as error:
                     refusals.append(f"{name} is left out: {error}")
-            # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring.
-            with ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
+            # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring. Threads of
+            # BLAS beside them would wait for one another with cores busy: of the main job's scoring a fifth, of its CPU a third.
+            with threadpool_limits(1, "blas"), ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
                 for one in pool.map(partial(_judge, read=read, subsets=subsets, terms=terms), scored):
                     judgements = _with_judgement(judgements, one, terms)
                     if progress:
