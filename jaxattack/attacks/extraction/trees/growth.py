@@ -27,9 +27,12 @@ import numpy as np
 from scipy.special import xlogy
 
 from jaxattack.attacks.extraction.trees.cuts import CutSearch
-from jaxattack.attacks.extraction.trees.region import Cut, Region, along
+from jaxattack.attacks.extraction.trees.region import Cut, Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Search
+
+CHECKS = 4
+"""Scattered rows that are asked before a region of a likely shared identity counts as a leaf."""
 
 _CORNERS = 4
 """From how many corners a candidate is put to the test."""
@@ -74,26 +77,20 @@ class Growth:
     Attributes:
         cuts: finds where answers change.
         ambiguous: identities["query"] -> whether several leaves may have them.
-        checks: scattered rows that are asked before a region of such an identity counts as a leaf.
         searches: to be started.
     """
 
     cuts: CutSearch
     ambiguous: Callable[[np.ndarray], np.ndarray]
-    checks: int
     searches: list[Search[None]] = field(default_factory=list)
 
     def grow(self, node: Node, transcript: Transcript, cuts: tuple[Cut, ...] = (), sure: bool = False) -> Search[None]:
         """Cut a region, of which rows were asked and cuts seen, one of them surely through all of it, until it answers alike."""
-        region, rng, split = node.region, self.cuts.rng, None
+        region, rng = node.region, self.cuts.rng
         while True:
             yield from transcript.ask(region.cover(transcript.rows, transcript.present, rng))
-            if split is not None and not transcript.mixed:
-                # The victim asks for this feature here, yet nothing changes along it: some identity is shared.
-                values = region.values(split)
-                yield from transcript.ask(np.concatenate([along(row, split, values) for row in transcript.rows]))
             if not transcript.mixed and self.ambiguous(transcript.identity[:1]).any():
-                scattered = self.cuts.scatter(region, self.checks)
+                scattered = self.cuts.scatter(region, CHECKS)
                 yield from transcript.ask(np.where(transcript.present, scattered, np.nan))
             node.identity = transcript.most
             if transcript.mixed:
@@ -101,8 +98,7 @@ class Growth:
             step = yield from self._give(transcript)
             if step is None:
                 return
-            transcript, cuts, split = step
-            sure = True
+            (transcript, cuts), sure = step, True
         ambiguous = self._likely_ambiguous(transcript)
         cut, candidates = yield from self._choose(transcript, cuts, sure)
         node.divide(cut)
@@ -111,7 +107,7 @@ class Growth:
             others = tuple(other for other in others if half.region.holds(other, anywhere=ambiguous))
             self.searches.append(self.grow(half, transcript.inside(half.region), others))
 
-    def _give(self, transcript: Transcript) -> Search[tuple[Transcript, tuple[Cut, ...], int] | None]:
+    def _give(self, transcript: Transcript) -> Search[tuple[Transcript, tuple[Cut, ...]] | None]:
         """Find which feature the node asks for, and give it; None where the region is a leaf."""
         region, present, node = transcript.region, transcript.present, transcript.identity[0]
         if present.all():
@@ -130,7 +126,7 @@ class Growth:
         present = present | (np.arange(len(present)) == feature)
         line = Transcript.nothing(region, present)
         cuts = yield from self.cuts.line(line, np.where(present, complete, np.nan), feature, region.values(feature))
-        return line, tuple(cuts), feature
+        return line, tuple(cuts)
 
     def _choose(self, transcript: Transcript, cuts: tuple[Cut, ...], sure: bool) -> Search[tuple[Cut, tuple[Cut, ...]]]:
         """A cut that divides the whole region if one was found, and all cuts seen."""

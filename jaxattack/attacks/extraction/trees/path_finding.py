@@ -30,7 +30,7 @@ from jaxtyping import Float
 
 from jaxattack.attacks.extraction.asking import fill_withheld, widths
 from jaxattack.attacks.extraction.trees.cuts import CutSearch, NoTree
-from jaxattack.attacks.extraction.trees.growth import Growth, Node
+from jaxattack.attacks.extraction.trees.growth import CHECKS, Growth, Node
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
 from jaxattack.attacks.extraction.trees.rebuild import Boxes, build_tree, merge_boxes
@@ -66,7 +66,6 @@ class PathFinding(Attack):
     Attributes:
         partial: descend with queries that lack features; the service must take those.
         eps: how closely thresholds are found, relative to their feature's range.
-        checks: scattered records asked in each region whose identity is likely shared, before it counts as a leaf.
         calls: what it aims to stay within, by asking more a call when they run short; after these it starts no
             further round of checks.
 
@@ -76,7 +75,6 @@ class PathFinding(Attack):
 
     partial: bool = False
     eps: float = 1e-8
-    checks: int = 4
     calls: int = 400
 
     paper = "Tramèr et al. 2016"
@@ -86,8 +84,6 @@ class PathFinding(Attack):
     def __post_init__(self) -> None:
         if not 0 < self.eps < 0.5:
             raise InputError(f"eps is {self.eps}: give a share of a feature's range, such as 1e-8.")
-        if self.checks < 0:
-            raise InputError(f"checks is {self.checks}: give 0 for none, or how many a leaf.")
         at_least(1, calls=self.calls)
 
     @property
@@ -136,7 +132,7 @@ class _Extraction:
         self.tolerance = widths(inputs, self.attack.eps)
         self.every = np.ones(len(self.tolerance), bool)
         self.cuts = CutSearch(self.tolerance, self.rng, self._usage)
-        self.growth = Growth(cuts=self.cuts, ambiguous=self.identities.ambiguous, checks=self.attack.checks)
+        self.growth = Growth(cuts=self.cuts, ambiguous=self.identities.ambiguous)
 
     def run(self) -> Draft:
         nothing = Transcript.nothing(self.root.region, self.every & (not self.attack.partial))
@@ -210,7 +206,7 @@ class _Extraction:
             last = self._usage() > 1
             enough = int(np.clip(self._cost.queries // _SHARE, _FRESH, _MOST)) if len(duplicates) else _FRESH
             count = enough if last else min(max(_FRESH, 3 * self.agreed), max(enough - self.agreed, 0))
-            scattered = [self.cuts.scatter(leaf.region, self.attack.checks) for leaf in doubted]
+            scattered = [self.cuts.scatter(leaf.region, CHECKS) for leaf in doubted]
             fresh = np.concatenate([*scattered, self._fresh(leaves, count)])
             contradicted = self._reopen(leaves, fresh, self._ask(fresh, infer=False))
             self.checked += len(fresh)

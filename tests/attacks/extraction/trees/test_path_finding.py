@@ -107,7 +107,7 @@ def test_partial_queries_of_a_victim_that_takes_none_are_refused():
         PathFinding(partial=True)(from_estimator(tree, inputs=inputs))
 
 
-@pytest.mark.parametrize("wrong", [{"eps": 0.0}, {"eps": 0.7}, {"checks": -1}, {"calls": 0}])
+@pytest.mark.parametrize("wrong", [{"eps": 0.0}, {"eps": 0.7}, {"calls": 0}])
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         PathFinding(**wrong)
@@ -145,7 +145,7 @@ def test_a_descent_through_nodes_of_their_own_finds_pure_leaves_in_thirty_dimens
 def test_records_that_contradict_the_tree_when_calls_are_used_up_make_it_incomplete():
     x, y = load_breast_cancer(return_X_y=True)
     tree = DecisionTreeClassifier(random_state=0).fit(x, y)
-    found = PathFinding(calls=60, checks=0)(from_estimator(tree, inputs=_inputs(x)))
+    found = PathFinding(calls=60)(from_estimator(tree, inputs=_inputs(x)))
     assert not found.complete
     assert "answered otherwise" in found.reason
 

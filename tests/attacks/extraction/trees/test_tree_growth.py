@@ -121,7 +121,7 @@ def test_the_best_cut_of_boxes_is_that_of_trying_every_threshold_and_category(se
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_of_the_cuts_that_stand_the_first_is_taken_or_the_most_telling_where_identities_are_shared(shared):
-    growth = Growth(cuts=_search(), ambiguous=lambda numbers: np.full(np.shape(numbers), shared), checks=0)
+    growth = Growth(cuts=_search(), ambiguous=lambda numbers: np.full(np.shape(numbers), shared))
     cuts = tuple(Cut(feature=feature, context=np.zeros(2), below=0.5, above=0.6) for feature in (0, 1))
     asked = _transcript(Inputs.box(0, 1, (2,)), [[0.1, 0.1], [0.9, 0.2], [0.3, 0.9], [0.8, 0.8]], [0, 0, 2, 2])
     search = growth._choose(asked, cuts, False)
