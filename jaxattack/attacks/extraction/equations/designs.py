@@ -32,6 +32,7 @@ SCOUTS = 8
 NEARER, ROUNDS = 0.25, 12
 SPREAD = 3
 HALVINGS = 40
+"""Of two classes separated steeply (breast cancer, C 1e4) two thefts of four fail without halvings, four with two rounds."""
 
 
 def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:
