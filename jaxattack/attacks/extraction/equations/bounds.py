@@ -1,18 +1,16 @@
 """Softmax regression from bounds on what it answers (bounded-error estimation).
 
-Rounding says of an answer a that the true value v, a confidence or a logit, is in [a - h, a + h], and a class that is not
-among the top k that it is at most the least of those. Weights are consistent that keep every v_ni(W) within its bounds.
-They are found in two steps, on weights without what no confidence depends on (`terms.equations`):
-
-1. a linear least squares of ln p, small confidences raised to h, withheld ones to an equal share of what is left;
-2. the analytic centre of the consistent weights, the least of -sum ln(a + h - v) - sum ln(v - a + h), by
-   Levenberg-Marquardt; a hundredth of h from its bound each logarithm is continued by its Taylor polynomial of degree 2
-   (a relaxed barrier: Feller and Ebenbauer 2017), so that weights which are not consistent have a cost too.
+Rounding says of an answer a that the true value v, a confidence or a logit, is in [a - h, a + h]. Weights are consistent
+that keep every v_ni(W) within its bounds. Sought is their analytic centre, the least of -sum ln(a + h - v) - sum ln(v - a + h),
+on weights without what no confidence depends on (`terms.equations`), by Levenberg-Marquardt. A hundredth of h from its bound
+each logarithm is continued by its Taylor polynomial of degree 2 (a relaxed barrier: Feller and Ebenbauer 2017), so that
+weights which are not consistent have a cost too.
 
 Of confidences that are not rounded v is the logarithm, which is as exact however rare a class is.
 
-Step 2 uses that rounding errors are bounded, which squares do not: where there are several times more bounds than
-unknowns its error falls like one over their number.
+This uses that rounding errors are bounded, which squares do not: where there are several times more bounds than unknowns
+its error falls like one over their number. That withheld classes have at most the least confidence answered adds nothing,
+nor does a start from the least squares of ln p rather than from 0: 52 thefts are complete as often, and as near.
 """
 
 from __future__ import annotations
@@ -23,7 +21,6 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import log_softmax, softmax
 
-from jaxattack.attacks.extraction.equations.linear import solve
 from jaxattack.attacks.extraction.equations.terms import ROUNDING, equations, resolution, scores
 from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt
 from jaxattack.types import Access, Answer
@@ -39,13 +36,11 @@ STEPS = 100
 
 
 class Bounds(NamedTuple):
-    """Columns of queries, a 1 last, and what was answered: NaN and no low bound where withheld; width is half their distance."""
+    """Columns of queries, a 1 last, and what was answered, NaN where withheld; width is half the distance of its bounds."""
 
     columns: Float[np.ndarray, "query column"]
     middle: Float[np.ndarray, "query cls"]
     width: Float[np.ndarray, "query cls"]
-    low: Float[np.ndarray, "query cls"]
-    high: Float[np.ndarray, "query cls"]
     access: Access
 
 
@@ -70,11 +65,8 @@ def bounds(access: Access, columns: Float[np.ndarray, "query column"], answer: A
     score = scores(access, answer)
     confidences = access.level != "logit" and access.decimals is not None
     middle = np.exp(score) if confidences else np.where(np.isfinite(score), score, np.nan)
-    present = ~np.isnan(middle)
-    width = resolution(access) + 2 * ROUNDING[access.precision] * (1 + np.abs(np.where(present, middle, 0.0)))
-    least = np.where(present, middle, np.inf).min(axis=1, keepdims=True)
-    low = np.where(present, middle - width, -np.inf)
-    return Bounds(columns, middle, width, low, np.where(present, middle, least) + width, access)
+    width = resolution(access) + 2 * ROUNDING[access.precision] * (1 + np.abs(np.nan_to_num(middle)))
+    return Bounds(columns, middle, width, access)
 
 
 def values(access: Access, logit: Float[np.ndarray, "query cls"]) -> Float[np.ndarray, "query cls"]:
@@ -87,8 +79,8 @@ def values(access: Access, logit: Float[np.ndarray, "query cls"]) -> Float[np.nd
 def consistent(limits: Bounds, before: Estimate | None = None) -> Estimate:
     """Weights that keep the bounds, or come near it.
 
-    They are found from those that kept fewer bounds ``before``, by step 1 where there are none or these lead to none: 96
-    thefts of 24 quadratic victims of saturated answers are 3.2e-3 off then, 3.8e-3 by step 1 each time (geometric means).
+    They are found from those that kept fewer bounds ``before``, or from 0 where there are none or these lead to none: 96
+    thefts of 24 quadratic victims of saturated answers are 3.2e-3 off then, 3.8e-3 anew each time (geometric means).
     """
     basis, columns = equations(limits.access), limits.columns
 
@@ -110,11 +102,10 @@ def consistent(limits: Bounds, before: Estimate | None = None) -> Estimate:
         return Linearised(normal, gradient, cost(theta))
 
     estimates: list[Estimate] = []
-    for start in (*([] if before is None else [before.weight]), _linear(limits)):
+    for start in (*([] if before is None else [before.weight]), np.zeros((columns.shape[1], len(basis)))):
         end = levenberg_marquardt(linearise, cost, (start @ basis).T.ravel(), steps=STEPS, patience=STEPS)
-        value = values(limits.access, columns @ weight(end.theta))
-        excess = np.maximum(value - limits.high, limits.low - value) / limits.width
-        estimates.append(Estimate(weight(end.theta), end.at.normal, float(excess.max())))
+        off = np.abs(values(limits.access, columns @ weight(end.theta)) - limits.middle) / limits.width
+        estimates.append(Estimate(weight(end.theta), end.at.normal, float(np.nanmax(off)) - 1))
         if estimates[-1].excess <= WITHIN:
             break
     return min(estimates, key=lambda one: one.excess)
@@ -135,19 +126,6 @@ def variances(
     return np.maximum(variance, 0.0)
 
 
-def _linear(limits: Bounds) -> Float[np.ndarray, "column cls"]:
-    """Step 1."""
-    withheld, basis = np.isnan(limits.middle), equations(limits.access)
-    middle = np.where(withheld, limits.high, limits.middle)
-    if limits.access.level != "logit":
-        exact = limits.access.decimals is None
-        share = np.exp(limits.middle) if exact else limits.middle
-        left = np.maximum(1 - np.nansum(share, axis=1), 0) / np.maximum(withheld.sum(axis=1), 1)
-        raised = np.log(np.maximum(np.where(withheld, left[:, None], share), limits.width))
-        middle = np.where(exact & ~withheld, middle, raised)
-    return solve(limits.columns, middle @ basis, np.ones(len(middle))).weight @ basis.T
-
-
 def _slopes(access: Access, value: np.ndarray) -> Float[np.ndarray, "query cls cls"]:
     """The derivative of each value by the logits."""
     eye = np.eye(value.shape[1])
@@ -157,13 +135,11 @@ def _slopes(access: Access, value: np.ndarray) -> Float[np.ndarray, "query cls c
 
 
 def barrier(limits: Bounds, value: np.ndarray) -> Penalty:
-    """-ln of the distance to either bound, in half widths; where there is one alone, ln(1 + 1 / distance)."""
-    above, below = (limits.high - value) / limits.width, (value - limits.low) / limits.width
-    alone = np.isinf(below)
-    upper, lower = _relaxed(above), _relaxed(np.where(alone, 1.0, below))
-    far = 1 + np.where(alone, np.maximum(above, 0), 0.0)
-    pull = np.where(alone, np.where(above > 0, -1 / far, 0), lower.pull) - upper.pull
-    return Penalty(upper.cost + lower.cost + np.log(far), pull, upper.bend + np.where(alone, 0, lower.bend))
+    """-ln of the distance to either bound, in half widths; nothing where an answer was withheld."""
+    off = (value - limits.middle) / limits.width
+    upper, lower = _relaxed(1 - off), _relaxed(1 + off)
+    both = Penalty(upper.cost + lower.cost, lower.pull - upper.pull, upper.bend + lower.bend)
+    return Penalty(*(np.where(np.isnan(off), 0.0, part) for part in both))
 
 
 def _relaxed(distance: np.ndarray) -> Penalty:

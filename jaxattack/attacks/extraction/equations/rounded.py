@@ -2,8 +2,8 @@
 
 Tramèr et al. 2016 round confidences (section 6) and solve as if they had not been; here the weights are the analytic
 centre of all that round to what was answered (`bounds`). The first half of the queries are corners of the documented
-range, the other half are placed by the weights so far, in rounds (`adaptive`). Unrounded answers of the top k classes are
-as exact as those of all; there queries are corners alone.
+range, the other half are placed by the weights so far, in rounds (`adaptive`): with corners alone 17 of 78 thefts are
+complete, not 30. Unrounded answers of the top k classes are as exact as those of all; there queries are corners alone.
 """
 
 from __future__ import annotations
@@ -37,13 +37,10 @@ class Rounded(OnColumns):
             determine it where every class is answered unrounded. Where all answers are saturated, finding ones that are
             not takes some more.
         features: the feature map, as in `features`.
-        adaptive: place the second half by the answers to the first, where answers are rounded.
 
     Raises:
         InputError: a value out of range.
     """
-
-    adaptive: bool = True
 
     name = "rounded"
     paper = "this project, after Tramèr et al. 2016"
@@ -77,7 +74,7 @@ class Rounded(OnColumns):
         """
         access, rng, report = theft.access, theft.rng, theft.report
         total, needs, columns = self._total(access), self.needs(access), Columns.of(self.features, access)
-        tape, placed = Tape(theft.oracle), self.adaptive and access.decimals is not None
+        tape, placed = Tape(theft.oracle), access.decimals is not None
         around = scout(tape, self.features == "linear", total, rng)
         count = (max(-(-total // 2), needs) if placed else total) - tape.total
         if tape.refusal is None and count > 0:
