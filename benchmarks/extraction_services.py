@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
-from tables import one_hot, records, split
+from tables import Prepared, one_hot, records, split
 
 import jaxattack as ja
 from jaxattack.attacks.extraction import Retraining
@@ -39,20 +39,27 @@ RACE = {
 }
 
 
-def linear(folder: Path | None, seeds: int) -> Iterator[Row]:
-    """The smallest number of queries that determines a linear model."""
-    for name in LINEAR:
+def regressions(
+    names: tuple[str, ...], folder: Path | None, seeds: int
+) -> Iterator[tuple[str, int, Prepared, Prepared, Callable[[], ja.Oracle]]]:
+    """Logistic regressions on the tables that are there: name, seed, records trained on and not, and what makes oracles."""
+    for name in names:
         table = records(name, folder)
         for seed in range(seeds) if table is not None else ():
             assert table is not None
             train, test = split(one_hot(table), seed)
-            make = fitted(LogisticRegression(max_iter=300), train)
-            found, cost = steal("softmax", make(), seed)
-            classes = len(np.unique(train.y))
-            yield {
-                "what": f"{name}: d {train.x.shape[1]}, {classes} classes", "published": "R 0; 41 queries on average" if classes == 2 else "",
-                **cost, **compared(found, make(), test.x, seed),
-            }  # fmt: skip
+            yield name, seed, train, test, fitted(LogisticRegression(max_iter=300), train)
+
+
+def linear(folder: Path | None, seeds: int) -> Iterator[Row]:
+    """The smallest number of queries that determines a linear model."""
+    for name, seed, train, test, make in regressions(LINEAR, folder, seeds):
+        found, cost = steal("softmax", make(), seed)
+        classes = len(np.unique(train.y))
+        yield {
+            "what": f"{name}: d {train.x.shape[1]}, {classes} classes", "published": "R 0; 41 queries on average" if classes == 2 else "",
+            **cost, **compared(found, make(), test.x, seed),
+        }  # fmt: skip
 
 
 def race(folder: Path | None, seeds: int) -> Iterator[Row]:
@@ -117,28 +124,23 @@ def kernel(folder: Path | None, seeds: int) -> Iterator[Row]:
 
 def labels(folder: Path | None, seeds: int) -> Iterator[Row]:
     """Labels alone, in multiples of the queries that equation solving takes."""
-    for name in LABELS:
-        table = records(name, folder)
-        for seed in range(seeds) if table is not None else ():
-            assert table is not None
-            train, test = split(one_hot(table), seed)
-            make = fitted(LogisticRegression(max_iter=300), train)
-            features, classes = train.x.shape[1], len(np.unique(train.y))
-            oracle = ja.oracle.label_only(make())
-            if len(np.unique(make()(train.x).label)) < 2:
-                continue  # a line through circles may leave all records on one side: nothing is there to steal
-            if classes == 2:
-                found, cost = steal("lowd-meek", oracle, seed, train.x)
-                yield {
-                    "what": f"{name}: lowd-meek, 50 (d + 1) = {50 * (features + 1):,}", "published": "R about 0 at 50 (d + 1)",
-                    **cost, **compared(found, make(), test.x, seed),
-                }  # fmt: skip
-            budget = 100 * (classes if classes > 2 else 1) * (features + 1)
-            found, cost = steal(f"adaptive-retraining?budget={budget}", ja.oracle.label_only(make()), seed)
+    for name, seed, train, test, make in regressions(LABELS, folder, seeds):
+        features, classes = train.x.shape[1], len(np.unique(train.y))
+        oracle = ja.oracle.label_only(make())
+        if len(np.unique(make()(train.x).label)) < 2:
+            continue  # a line through circles may leave all records on one side: nothing is there to steal
+        if classes == 2:
+            found, cost = steal("lowd-meek", oracle, seed, train.x)
             yield {
-                "what": f"{name}: adaptive retraining, 100 c (d + 1)", "published": "over 99.9% agreement",
+                "what": f"{name}: lowd-meek, 50 (d + 1) = {50 * (features + 1):,}", "published": "R about 0 at 50 (d + 1)",
                 **cost, **compared(found, make(), test.x, seed),
             }  # fmt: skip
+        budget = 100 * (classes if classes > 2 else 1) * (features + 1)
+        found, cost = steal(f"adaptive-retraining?budget={budget}", ja.oracle.label_only(make()), seed)
+        yield {
+            "what": f"{name}: adaptive retraining, 100 c (d + 1)", "published": "over 99.9% agreement",
+            **cost, **compared(found, make(), test.x, seed),
+        }  # fmt: skip
 
 
 def curves(folder: Path | None, seeds: int) -> Iterator[Row]:

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
+from jaxattack.descent import descend
 from jaxattack.types import (
     Answer,
     InputError,
@@ -134,16 +135,11 @@ class Update:
 
 
 def _update(model: Model, update: Update, variables: Variables, x: jax.Array, y: jax.Array) -> Any:
-    def loss(params):
+    def loss(params, _):
         logits = model.apply(Variables(params, variables.rest), x[None])
         return optax.softmax_cross_entropy_with_integer_labels(logits, y[None])[0]
 
-    def step(params, _):
-        return jax.tree.map(
-            lambda leaf, slope: leaf - update.learning_rate * slope, params, jax.grad(loss)(params)
-        ), None
-
-    return jax.lax.scan(step, variables.params, length=update.steps)[0]
+    return descend(loss, optax.sgd(update.learning_rate), variables.params, update.steps).point
 
 
 @partial(jax.jit, static_argnames=("model", "update"))
