@@ -1,14 +1,11 @@
 """Linear classifiers from labels alone, by line search (Lowd and Meek 2005), for two classes or more.
 
 1. Random queries find an input of every class; segments between inputs of different classes are bisected to the boundary
-   between two classes, k and l. What z_k - z_l changes along the whole segment is the unit of what follows.
-2. From a point p of the segment in class k, a share g before the boundary, every feature is moved alone, all of them in
-   lockstep, until the label changes at p + t e_i: (w_k - w_l)_i = -g / t. What never changes the label is tried again
-   from nearer to the boundary. A feature that does not at last matters no more than the smallest g, and its weight is 0.
-   The intercept follows from the point on the boundary. A category is set to each of its values: what a value adds is how
-   far the numbers must move to come back to the boundary.
-3. Two classes are done. More are joined by a tree of boundaries, and `scales` finds the factors between them from further
-   points where two classes meet.
+   between two classes, k and l.
+2. `boundaries`: from a point just before a boundary every feature is moved alone, all of them in lockstep, until the label
+   changes, which tells how each counts for z_k - z_l, up to one factor.
+3. Two classes are done. More are joined by a tree of boundaries; the factors between them follow from further points where
+   two classes meet.
 
 About 30 queries a feature and boundary in float64; Tramèr et al. 2016 allow 50 (d + 1). The intercept comes from
 the boundary and every query is counted: nothing but labels is read.
@@ -22,37 +19,30 @@ from math import comb
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.extraction import scales
 from jaxattack.attacks.extraction.asking import too_small, uniform
-from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, measure
+from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, join, measure, tree
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, encoding, network, on_queries
 from jaxattack.attacks.extraction.verification import Attack, Theft
-from jaxattack.attacks.search.bisect import OCTAVES, Ask, bisect
-from jaxattack.types import (
-    EVERY_LEVEL,
-    Access,
-    Answer,
-    BudgetSpent,
-    Draft,
-    InputError,
-    Inputs,
-    config,
-)
+from jaxattack.attacks.search.bisect import OCTAVES, Ask, along, bisect
+from jaxattack.types import EVERY_LEVEL, Access, Answer, BudgetSpent, Draft, InputError, Inputs, config
 
 BATCH = 8
 """Queries of the search's first call; each further call doubles them."""
 
-INNER, POOL_INNER = 0.9, 0.99
-"""How far towards the ends of the range random queries go, and records of a pool: both leave room to move every number."""
+INNER = 0.95
+"""How far towards the ends of the range queries go, to leave room to move every number.
+
+Of 32 float32 victims 21, 23 and 17 are stolen at .9, .95 and .99; of 124 others 17 fewer at 1.
+"""
 
 CANDIDATES = 8
-"""Segments tried for every two classes where categories, which no segment can cross, may spoil one."""
-
-TRIES = 3
-"""How often more boundaries between more than two classes are looked for."""
+"""Segments tried for every two classes where categories, which no segment can cross, may spoil one; 1 loses one theft in 16."""
 
 SAMPLES, CONTESTED = 10_000, 16
-"""Points that are looked at, and of those asked, where two classes that have not met may be the likeliest."""
+"""Points that are looked at, and of those asked, where two classes that have not met may be the likeliest.
+
+Without them 12 of 26 thefts of more than two classes are lost.
+"""
 
 LINEAR = 0.98
 """Agreement on the search's own queries below which a victim is not linear."""
@@ -64,14 +54,12 @@ class LowdMeek(Attack):
 
     Attributes:
         search: the most queries spent on finding an input of every class; half are records of a pool, if there is one.
-        beyond: how far queries may leave the documented range of a number, in shares of it.
 
     Raises:
         InputError: a value out of range.
     """
 
     search: int = 2000
-    beyond: float = 0.0
 
     name = "lowd-meek"
     paper = "Lowd and Meek 2005"
@@ -81,8 +69,6 @@ class LowdMeek(Attack):
     def __post_init__(self) -> None:
         if self.search < BATCH:
             raise InputError(f"search is {self.search}: give at least {BATCH} queries.")
-        if not 0 <= self.beyond < np.inf:
-            raise InputError(f"beyond is {self.beyond}: give 0 or a positive share of the range.")
 
     def needs(self, access: Access) -> int:
         """A search that finds every class at once, a segment for each two classes, and a line search for every feature on
@@ -110,12 +96,11 @@ class LowdMeek(Attack):
         x, label = _search(ask, access, theft.pool, self.search, rng)
         theft.report("steps", 1, 3)
         meetings = _meetings(ask, x, label, access, rng)
-        edges = meetings.take(scales.tree(meetings.own, meetings.other))
+        edges = meetings.take(tree(meetings.own, meetings.other))
         theft.report("steps", 2, 3)
-        sides = measure(ask, edges, access, self.beyond)
-        weight, fixed, refusal = _join(ask, sides.value, edges, meetings, access, rng)
+        sides = measure(ask, edges, access)
+        stolen, fixed, refusal = _join(ask, sides.value, edges, meetings, access, rng)
         theft.report("steps", 3, 3)
-        stolen = _as_model(weight, access, label)
         agreement = float(np.mean(stolen.answer(x.reshape(-1, *access.inputs.shape)).label == label))
         return Draft(
             stolen=stolen,
@@ -156,9 +141,7 @@ def _search(
         InputError: all of them have one class.
     """
     x, label = np.zeros((0, access.inputs.low.size)), np.zeros(0, np.int64)
-    own = x
-    if pool is not None:
-        own = _inside(access.inputs, pool[rng.permutation(len(pool))[:most]].reshape(-1, x.shape[1]), POOL_INNER)
+    own = x if pool is None else _inside(access.inputs, pool[rng.permutation(len(pool))[:most]])
     while len(np.unique(label)) < access.classes and len(x) < most:
         count = min(max(len(x), BATCH), most - len(x))
         mine, own = own[: count // 2], own[count // 2 :]
@@ -170,112 +153,100 @@ def _search(
 
 
 def _spread(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
-    """A third uniform, a third corners of the box, a third near its lower end: weights of one sign need extremes."""
+    """A third uniform, a third corners of the box, a third near its lower end: weights of one sign need extremes (6 thefts of 12)."""
     even = uniform(inputs, queries, rng).reshape(queries, -1)
     low, high = inputs.low.ravel(), inputs.high.ravel()
     share, coin = rng.random((queries, 1)), rng.random((queries, low.size))
     kinds = even, np.where(coin < share, high, low), low + share * coin * (high - low)
     some = np.choose((np.arange(queries) % 3)[:, None], kinds)
-    return _inside(inputs, np.where(inputs.categories.ravel() > 0, even, some), INNER)
+    return _inside(inputs, np.where(inputs.categories.ravel() > 0, even, some))
 
 
-def _inside(inputs: Inputs, x: np.ndarray, share: float) -> Float[np.ndarray, "query feature"]:
+def _inside(inputs: Inputs, x: np.ndarray) -> Float[np.ndarray, "query feature"]:
     """Numbers a little nearer to the middle of their range, so that each can be moved both ways."""
-    middle = ((inputs.low + inputs.high) / 2).ravel()
-    return np.where(inputs.categories.ravel() > 0, x, middle + share * (np.asarray(x, np.float64) - middle))
+    x, middle = np.asarray(x, np.float64).reshape(len(x), -1), ((inputs.low + inputs.high) / 2).ravel()
+    return np.where(inputs.categories.ravel() > 0, x, middle + INNER * (x - middle))
 
 
 def _meetings(ask: Ask, x: np.ndarray, label: np.ndarray, access: Access, rng: np.random.Generator) -> Meetings:
-    """Where segments between every two classes cross a boundary; again where those found do not join all classes.
+    """Where segments between every two classes cross a boundary.
 
     Raises:
         InputError: no segment crosses one.
     """
     classes = np.unique(label)
-    pairs = [pair if sum(pair) % 2 else pair[::-1] for pair in combinations(range(len(classes)), 2)]
-    pairs = np.repeat(classes[np.array(pairs)], CANDIDATES if access.inputs.categories.any() else 1, axis=0)
-    meetings: Meetings | None = None
-    for _ in range(TRIES):
-        a, b = (np.array([rng.choice(np.flatnonzero(label == c)) for c in side]) for side in pairs.T)
-        more = _cross(ask, x[a], x[b], label[a], label[b], access)
-        meetings = more if meetings is None else meetings.join(more)
-        if len(scales.tree(meetings.own, meetings.other)) == len(classes) - 1:
-            break
-    if meetings is None or not len(meetings.own):
+    pairs = np.repeat(list(combinations(classes, 2)), CANDIDATES if access.inputs.categories.any() else 1, axis=0)
+    a, b = (np.array([rng.choice(np.flatnonzero(label == c)) for c in side]) for side in pairs.T)
+    meetings = _cross(ask, x[a], x[b], label[a], label[b], access)
+    if not len(meetings.own):
         raise InputError("only categories were found to change the label: choose adaptive-retraining.")
     return meetings
 
 
 def _cross(ask: Ask, a: np.ndarray, b: np.ndarray, own: np.ndarray, other: np.ndarray, access: Access) -> Meetings:
-    """Boundaries on the segments from a to b, along which only numbers change; a first for every two classes with categories."""
+    """Boundaries on the segments from a to b, along which only numbers change; the first for every two classes."""
     categories = access.inputs.categories.ravel() > 0
     if categories.any() and len(a):
         b = np.where(categories, a, b)
         other = ask(b)
-        pairs = np.where(own != other, np.minimum(own, other) * access.classes + np.maximum(own, other), -1)
-        first = np.unique(pairs, return_index=True)[1]
-        first = first[pairs[first] >= 0]
-        a, b, own, other = a[first], b[first], own[first], other[first]
+    first = np.unique(np.sort([own, other], axis=0), axis=1, return_index=True)[1]
+    first = first[own[first] != other[first]]
+    a, b, own, other = a[first], b[first], own[first], other[first]
     crossing = bisect(ask, a, b, own, PRECISIONS[access.precision].depth, label=other)
-    return Meetings(a, b, crossing.share, own, crossing.label)
+    return Meetings(along(a, b, crossing.share), b - a, own, crossing.label)
 
 
 def _join(
     ask: Ask, value: np.ndarray, edges: Meetings, meetings: Meetings, access: Access, rng: np.random.Generator
-) -> tuple[Float[np.ndarray, "cls feature"], bool, BudgetSpent | None]:
-    """Weights of all classes, whether they decide every label, and why the search ended early.
+) -> tuple[Stolen, bool, BudgetSpent | None]:
+    """A model of all classes, whether its factors decide every label, and why the search ended early.
 
     Where the factors are open, points are tried at which two classes that have not met are the likeliest. Which of its
     neighbours in the tree a class beats does not depend on the factors: where no such points are, they decide nothing.
     """
     code = encoding(access.inputs)
     for _ in range(access.classes):
-        points = code(meetings.between.reshape(-1, *access.inputs.shape)).reshape(len(meetings.own), -1)
+        points = code(meetings.point.reshape(-1, *access.inputs.shape)).reshape(len(meetings.own), -1)
         meeting = np.pad(points, ((0, 0), (0, 1)), constant_values=1.0), meetings.own, meetings.other
-        weight, fixed = scales.join(value, edges.own, edges.other, meeting, access.classes)
-        x = np.zeros((0, value.shape[1])) if fixed else _contested_points(weight, meetings, access, rng)
+        weight, fixed = join(value, edges.own, edges.other, meeting, access.classes)
+        stolen = _as_model(weight, access, np.concatenate([edges.own, edges.other]))
+        x = value[:0] if fixed else _contested_points(stolen, meetings, access, rng)
         if not len(x):
-            return weight, True, None
+            return stolen, True, None
         try:
             label = ask(x)
-            a, b = np.nonzero(np.triu(label[:, None] != label))
-            nearest = np.argsort(b - a, kind="stable")[: CANDIDATES if access.inputs.categories.any() else 1]
-            a, b = a[nearest], b[nearest]
-            more = _cross(ask, x[a], x[b], label[a], label[b], access)
+            more = _cross(ask, x[:-1], x[1:], label[:-1], label[1:], access)
         except BudgetSpent as refusal:
-            return weight, False, refusal
+            return stolen, False, refusal
         if not len(more.own):
             break
         meetings = meetings.join(more)
-    return weight, False, None
+    return stolen, False, None
 
 
 def _contested_points(
-    weight: np.ndarray, meetings: Meetings, access: Access, rng: np.random.Generator
+    stolen: Stolen, meetings: Meetings, access: Access, rng: np.random.Generator
 ) -> Float[np.ndarray, "query feature"]:
     """Points whose two likeliest classes have not met, all of the same two, from one class to the other; none if none."""
     x = _spread(access.inputs, SAMPLES, rng)
-    features = encoding(access.inputs)(x.reshape(-1, *access.inputs.shape)).reshape(len(x), -1)
-    logit = features @ weight[:, :-1].T + weight[:, -1]
-    logit[:, np.setdiff1d(np.arange(access.classes), np.concatenate([meetings.own, meetings.other]))] = -np.inf
+    logit = stolen.logits(x.reshape(-1, *access.inputs.shape))
     two = np.sort(np.argsort(logit, axis=1)[:, -2:], axis=1)
-    met = np.sort(np.stack([meetings.own, meetings.other], axis=1), axis=1)
-    code, old = two @ [access.classes, 1], met @ [access.classes, 1]
-    open_ = np.flatnonzero(~np.isin(code, old))
-    if not len(open_):
-        return np.zeros((0, x.shape[1]))
-    rows = np.flatnonzero(code == np.bincount(code[open_]).argmax())
+    pair, met = two @ [access.classes, 1], np.sort([meetings.own, meetings.other], axis=0).T @ [access.classes, 1]
+    fresh = pair[~np.isin(pair, met)]
+    if not len(fresh):
+        return x[:0]
+    rows = np.flatnonzero(pair == np.bincount(fresh).argmax())
     gap = logit[rows, two[rows, 0]] - logit[rows, two[rows, 1]]
     spaced = np.linspace(0, len(rows) - 1, min(CONTESTED, len(rows))).round().astype(int)
     return x[rows[np.argsort(gap)[spaced]]]
 
 
-def _as_model(weight: Float[np.ndarray, "cls feature"], access: Access, label: np.ndarray) -> Stolen:
-    """Softmax regression with such weights; a class that was never answered is never answered."""
+def _as_model(weight: Float[np.ndarray, "cls feature"], access: Access, classes: np.ndarray) -> Stolen:
+    """Softmax regression with such weights, which answers these classes alone."""
     code = encoding(access.inputs)
     model = on_queries(network(SOFTMAX, code.shape, access.classes), access.inputs.shape, code.categories)
     bias = weight[:, -1].copy()
-    absent = np.setdiff1d(np.arange(access.classes), label)
+    absent = np.setdiff1d(np.arange(access.classes), classes)
     bias[absent] = bias.min() - 2 * np.abs(weight).sum(axis=1).max()
     own = {"layers.0.kernel": weight[:, :-1].T, "layers.0.bias": bias}
     return Stolen(model, {"center": code.center, "scale": code.scale, **own})

@@ -13,8 +13,8 @@ from jaxattack.types import BudgetSpent
 Ask = Callable[[Float[np.ndarray, "query *feature"]], Int[np.ndarray, "query"]]
 """Queries to labels."""
 
-OCTAVES = 6
-"""Bisections that find the power of two of a share among the 2^OCTAVES below 1."""
+OCTAVES = 5
+"""Bisections that find the power of two of a share among the 2^OCTAVES below 1; 6 steal no more linear classifiers."""
 
 
 class Crossings(NamedTuple):
@@ -54,7 +54,7 @@ def bisect(
     start: Float[np.ndarray, "segment *feature"],
     end: Float[np.ndarray, "segment *feature"],
     own: Int[np.ndarray, "segment"],
-    bits: int,
+    bits: int = 40,
     *,
     label: Int[np.ndarray, "segment"] | None = None,
     octaves: int = 0,
@@ -68,9 +68,9 @@ def bisect(
         start: of each segment.
         end: of each segment.
         own: the start's label, which is not asked.
-        bits: halvings.
+        bits: halvings; by default nearly to float64's last digits, as where a local model is asked.
         label: the end's label; by default a query each, and where the budget ends later what is known is returned.
-        octaves: `OCTAVES` for a share that may lie anywhere down to 2^-64, so that its power of two is found first.
+        octaves: `OCTAVES` for a share that may lie anywhere down to 2^-32, so that its power of two is found first.
 
     Raises:
         BudgetSpent: before the ends were asked; at any time if ``label`` is given.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.attacks.extraction.scales import join, tree
+from jaxattack.attacks.extraction.boundaries import join, tree
 
 
 def test_a_tree_takes_the_first_boundaries_that_close_no_cycle():
