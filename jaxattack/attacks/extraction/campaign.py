@@ -1,8 +1,7 @@
 """Rounds of asking and training: what retraining, augmentation, active learning and Knockoff Nets share.
 
 An attack's ``queries`` are a generator that yields inputs to ask, batch by batch, and is resumed when they are answered.
-Where what was asked reaches a number of its ``plan``, a substitute is trained on all of it. One that chooses without
-looking at a substitute (``blind``) is asked to the end first, and then its substitutes are trained by one program.
+Where what was asked reaches a number of its ``plan``, a substitute is trained on all of it.
 
 `grid` runs one attack with many budgets and seeds in lockstep: a round is one call, and its substitutes are trained by one
 program (`fitting`).
@@ -12,8 +11,10 @@ is left of it is asked, and what was learnt is returned.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from jaxattack.training import check_seed
 from jaxattack.types import (
     EVERY_LEVEL,
     Access,
+    BudgetSpent,
     Draft,
     InputError,
     Ledger,
@@ -36,35 +38,29 @@ from jaxattack.types import (
 )
 
 
-class Campaign(Attack):
-    """An attack in rounds; by default it asks records of a pool.
+class Campaign(Attack, ABC):
+    """An attack in rounds.
 
     A subclass is a configuration with a ``budget`` and a ``substitute`` that is trained, perhaps on confidences where they are
-    answered (``soft``), and perhaps by a ``strategy``.
+    answered (``soft``).
     """
 
     levels = EVERY_LEVEL
     pool = True
-    soft: Any = False
-    strategy: Any = ""
+    soft = False
 
-    def plan(self: Any, _access: Access, /) -> list[int]:
-        """How many queries each round has: equally many."""
-        return even(self.budget, self.rounds)
+    @abstractmethod
+    def plan(self, access: Access, /) -> list[int]:
+        """How many queries each round has."""
 
+    @abstractmethod
     def queries(self, member: Member) -> Iterator[Float[np.ndarray, "query *feature"]]:
         """The inputs to ask, a round or a part of one at a time."""
-        raise NotImplementedError
 
     @property
-    def blind(self) -> bool:
-        """Whether the substitute has no say in what is asked."""
-        return self.strategy in ("random", "uniform", "line-search")
-
-    @property
-    def records(self: Any) -> int:
-        """How many records it needs of the pool: as many as the budget."""
-        return self.budget if self.pool else 0
+    def records(self) -> int:
+        """How many records a pool has to hold."""
+        return 0
 
     def run(self, theft: Theft) -> Draft:
         """Run it alone."""
@@ -78,7 +74,6 @@ class Member:
         own: records of the attacker's own.
         x: everything asked, in order; ``label`` is what it was answered, ``target`` the same as distributions.
         stolen: the last substitute; None before there was one.
-        trained: on how many queries the last one was, or will be, trained; ``waiting`` are those yet to come.
         reason: why asking ended early.
     """
 
@@ -86,11 +81,16 @@ class Member:
         self.attack, self.seed, self.access, self.own = attack, seed, access, own
         self.x = np.zeros((0, *access.inputs.shape))
         self.label, self.target = np.zeros(0, np.int64), np.zeros((0, access.classes))
-        self.rng, self.cost, self.reason, self.trained = np.random.default_rng(seed), Ledger(), "", 0
+        self.rng, self.cost, self.reason = np.random.default_rng(seed), Ledger(), ""
         self.stolen: Stolen | None = None
-        self.waiting: list[int] = []
         self.snapshots: list[Snapshot] = []
         self.batches, self.ends = attack.queries(self), np.cumsum(attack.plan(access))
+
+    @property
+    def untrained(self) -> bool:
+        """Whether a round has ended, or all asking, and nothing was trained on its answers."""
+        trained = self.snapshots[-1].queries if self.snapshots else 0
+        return len(self.x) > trained and bool(self.reason or len(self.x) in self.ends)
 
 
 def _ask(members: Sequence[Member], oracle: Oracle) -> None:
@@ -100,14 +100,12 @@ def _ask(members: Sequence[Member], oracle: Oracle) -> None:
     """
     batches, before, start = [next(member.batches) for member in members], oracle.ledger, 0
     answer, count, refusal = ask_most(oracle, np.concatenate(batches))
-    cost = oracle.ledger - before
+    calls = (oracle.ledger - before).calls
     for member, x in zip(members, batches, strict=True):
         rows = np.arange(start, min(start + len(x), count))
         start += len(x)
         if answer is not None and len(rows):
-            share = len(rows) / count
-            seconds, size, price = share * cost.seconds, round(share * cost.bytes), share * cost.price
-            member.cost += Ledger(queries=len(rows), calls=cost.calls, seconds=seconds, bytes=size, price=price)
+            member.cost += Ledger(queries=len(rows), calls=calls)
             member.x = np.concatenate([member.x, x[: len(rows)]])
             member.label = np.concatenate([member.label, answer.label[rows]])
             more = targets(answer.take(rows), member.access.classes, member.attack.soft)
@@ -117,9 +115,6 @@ def _ask(members: Sequence[Member], oracle: Oracle) -> None:
             if not len(member.x):
                 raise short
             member.reason = str(short)
-        if len(member.x) > member.trained and (member.reason or len(member.x) in member.ends):
-            member.trained = len(member.x)
-            member.waiting.append(member.trained)
 
 
 def even(total: int, parts: int) -> list[int]:
@@ -134,11 +129,10 @@ def grid(
     budgets: Sequence[int],
     seeds: Sequence[int],
     pool: Shaped[np.ndarray, "record *feature"] | None = None,
-    progress: Progress | None = None,
 ) -> list[list[Draft]]:
     """Run a `Campaign` with every budget and every seed in lockstep, all substitutes of a round trained at once.
 
-    The attack's own budget is not used. Progress is told queries asked of all that will be.
+    The attack's own budget is not used. A draft's cost has queries and calls; the oracle's ledger has what all took together.
 
     Returns:
         For each budget a draft for each seed; none of them is compared with the victim.
@@ -149,22 +143,19 @@ def grid(
     if not budgets or not seeds:
         raise InputError(f"budgets has {len(budgets)} and seeds has {len(seeds)} values: give at least one of each.")
     members = [(replace(attack, budget=budget), seed) for budget in budgets for seed in seeds]
-    drafts = _campaign(members, oracle, pool, progress)
+    drafts = _campaign(members, oracle, pool)
     return [drafts[i : i + len(seeds)] for i in range(0, len(drafts), len(seeds))]
 
 
 def _campaign(
-    attacks: Sequence[tuple[Any, int]], oracle: Oracle, pool: np.ndarray | None, progress: Progress | None
+    attacks: Sequence[tuple[Any, int]], oracle: Oracle, pool: np.ndarray | None, progress: Progress = lambda *_: None
 ) -> list[Draft]:
     members = [_start(attack, seed, oracle, pool) for attack, seed in attacks]
     total = sum(int(member.ends[-1]) for member in members)
     while live := [member for member in members if not member.reason and len(member.x) < member.ends[-1]]:
         _ask(live, oracle)
-        if not attacks[0][0].blind:
-            _train(members)
-        if progress:
-            progress("queries", sum(len(member.x) for member in members), total)
-    _train(members)
+        _train([member for member in live if member.untrained])
+        progress("queries", sum(len(member.x) for member in members), total)
     return [_draft(member) for member in members]
 
 
@@ -182,10 +173,7 @@ def _start(attack: Any, seed: int, oracle: Oracle, pool: np.ndarray | None) -> M
     own = np.zeros((0, *access.inputs.shape)) if pool is None else np.asarray(pool, np.float64)
     if left is not None and attack.records > len(own):
         if left < attack.needs(access):
-            raise InputError(
-                f"the budget has {left:,} queries left: {attack.name} needs at least {attack.needs(access):,} queries for "
-                "this victim."
-            )
+            raise too_small(attack, access, BudgetSpent(f"the budget has {left:,} queries left:", left=left))
         attack = replace(attack, budget=min(left, attack.budget))
     if attack.records > len(own):
         raise InputError(
@@ -195,23 +183,21 @@ def _start(attack: Any, seed: int, oracle: Oracle, pool: np.ndarray | None) -> M
 
 
 def _train(members: Sequence[Member]) -> None:
-    """Train the substitutes that wait, all of them in one program."""
-    starts = np.cumsum([0, *(len(member.x) for member in members)])
-    jobs = [(member, start, count) for member, start in zip(members, starts, strict=False) for count in member.waiting]
-    if not jobs:
+    """Train a substitute for each, all of them in one program."""
+    if not members:
         return
+    starts = np.cumsum([0, *(len(member.x) for member in members)])
     stolen = fit(
         members[0].attack.substitute,
         members[0].access.inputs,
         np.concatenate([member.x for member in members]),
         np.concatenate([member.target for member in members]),
-        [start + np.arange(count) for _, start, count in jobs],
-        [member.seed for member, *_ in jobs],
+        [np.arange(*ends) for ends in pairwise(starts)],
+        [member.seed for member in members],
     )
-    for (member, _, count), one in zip(jobs, stolen, strict=True):
+    for member, one in zip(members, stolen, strict=True):
         member.stolen = one
-        member.snapshots.append(Snapshot(count, one.answer))
-        member.waiting = []
+        member.snapshots.append(Snapshot(len(member.x), one.answer))
 
 
 def _draft(member: Member) -> Draft:

@@ -25,7 +25,7 @@ from scipy.special import softmax
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import minmax_scale
 
-from jaxattack.attacks.extraction.campaign import Campaign, Member
+from jaxattack.attacks.extraction.campaign import Campaign, Member, even
 from jaxattack.attacks.extraction.substitute import PERCEPTRON, Substitute
 from jaxattack.types import Access, InputError, at_least, config
 
@@ -70,10 +70,21 @@ class Knockoff(Campaign):
         """A few records for each class."""
         return max(self.rounds, 2 * access.classes)
 
+    def plan(self, _access: Access, /) -> list[int]:
+        """Equal rounds."""
+        return even(self.budget, self.rounds)
+
+    @property
+    def records(self) -> int:
+        """As many as the budget."""
+        return self.budget
+
     def queries(self, member: Member) -> Iterator[np.ndarray]:
         """Records that were not asked yet."""
         left = np.ones(len(member.own), bool)
-        cluster = _clusters(member.own, self.clusters if self.strategy == "adaptive" else 1, member.rng)
+        clusters = min(self.clusters, len(left)) if self.strategy == "adaptive" else 1
+        means = KMeans(clusters, n_init="auto", max_iter=50, random_state=int(member.rng.integers(2**31)))
+        cluster = means.fit_predict(member.own.reshape(len(left), -1)).astype(np.int64)
         preference, draws, seen = np.zeros(cluster.max() + 1), np.zeros(cluster.max() + 1, int), np.zeros((0, 3))
         for queries in self.plan(member.access):
             record = draw(cluster, left, preference, queries, member.rng)
@@ -82,14 +93,6 @@ class Knockoff(Campaign):
             yield member.own[record]
             seen = np.concatenate([seen, rewards(member.target, len(record), guess)])
             learn(preference, draws, cluster[record], minmax_scale(seen).mean(axis=1))
-
-
-def _clusters(pool: np.ndarray, clusters: int, rng: np.random.Generator) -> Int[np.ndarray, "record"]:
-    clusters = min(clusters, len(pool))
-    if clusters < 2:
-        return np.zeros(len(pool), np.int64)
-    means = KMeans(clusters, n_init="auto", max_iter=50, random_state=int(rng.integers(2**31)))
-    return means.fit_predict(pool.reshape(len(pool), -1)).astype(np.int64)
 
 
 def learn(
@@ -126,13 +129,8 @@ def draw(
     queries: int,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, "query"]:
-    """Records left of clusters drawn by the policy; a cluster that is used up passes its turn to the others."""
-    order = rng.permutation(np.flatnonzero(left))
-    picks = order[:0]
-    while len(picks) < queries and len(order):
-        own = cluster[order]
-        policy = np.where(np.isin(np.arange(len(preference)), own), softmax(preference), 0.0)
-        turns = rng.multinomial(queries - len(picks), policy / policy.sum())
-        taken = np.isin(order, np.concatenate([order[own == z][:turn] for z, turn in enumerate(turns)]))
-        picks, order = np.concatenate([picks, order[taken]]), order[~taken]
-    return rng.permutation(picks)
+    """Records left, each drawn by the policy of its cluster, shared among what is left of it; one used up passes its turn on."""
+    records = np.flatnonzero(left)
+    own = cluster[records]
+    policy = softmax(preference)[own] / np.bincount(own)[own]
+    return rng.choice(records, min(queries, len(records)), replace=False, p=policy / policy.sum())
