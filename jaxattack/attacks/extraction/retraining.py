@@ -31,9 +31,6 @@ from jaxattack.types import Access, InputError, at_least, config
 DEPTH = 10
 """Queries that line search spends on bisecting one pair."""
 
-BISECTIONS = 40
-"""Halvings of a segment on the local model, which cost nothing."""
-
 ALPHA = 100
 """The paper's budget, in queries for each unknown of a softmax regression."""
 
@@ -104,7 +101,7 @@ def on_boundary(member: Member, queries: int) -> Float[np.ndarray, "query *featu
     label = stolen.answer(member.x).label
     first, second = pairs(label, queries, member.rng)
     a, b = member.x[first], member.x[second]
-    change = bisect(lambda x: stolen.answer(x).label, a, b, label[first], BISECTIONS, label=label[second])
+    change = bisect(lambda x: stolen.answer(x).label, a, b, label[first], label=label[second])
     return along(a, b, np.where(member.rng.random(len(a)) < 0.5, change.low, change.high))
 
 
