@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
-from compiled import FOLDER, programs, put_whole
+from compiled import FOLDER, Contexts, programs, put_whole
 from jax._src.lru_cache import LRUCache
 
 
@@ -34,3 +35,15 @@ def test_half_of_a_program_is_none(cache, monkeypatch):
 def test_processes_take_the_folder_of_the_one_that_started_them(monkeypatch):
     monkeypatch.setenv(FOLDER, "of the first process")
     assert programs() == "of the first process"
+
+
+def test_a_context_serves_some_programs_of_one_thread():
+    contexts = Contexts(object)
+    own = [contexts() for _ in range(Contexts.PROGRAMS + 1)]
+    assert len({id(context) for context in own[:-1]}) == 1
+    assert own[-1] is not own[0]
+    other = []
+    thread = threading.Thread(target=lambda: other.append(contexts()))
+    thread.start()
+    thread.join()
+    assert other[0] not in own
