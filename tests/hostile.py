@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import struct
 import warnings
 import zipfile
+import zlib
 
 
 def npy(shape, descr="'<f8'", data=b"", order=False, version=1, pad=0):
@@ -46,6 +48,23 @@ def directory(entries):
     )
 
 
+@functools.cache
+def deflated(size):
+    """Zeros of an array of so many numbers as a member holds them, their CRC-32 and the bytes they unpack to."""
+    data = npy(f"({size},)", data=bytes(8 * size))
+    packing = zlib.compressobj(wbits=-15)
+    return packing.compress(data) + packing.flush(), zlib.crc32(data), len(data)
+
+
+def bomb(name, size):
+    """An archive of zeros, written by hand: they are packed once for all names."""
+    data, check, unpacked = deflated(size)
+    fields = struct.pack("<HHHHHIIIHH", 20, 0, zipfile.ZIP_DEFLATED, 0, 33, check, len(data), unpacked, len(name), 0)
+    body = b"PK\x03\x04" + fields + name.encode() + data
+    entry = b"PK\x01\x02" + struct.pack("<H", 20) + fields + bytes(14) + name.encode()
+    return body + entry + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(entry), len(body), 0)
+
+
 def archives(name: str) -> dict[str, bytes]:
     """Hostile .npz files that have an array of this name."""
     member = f"{name}.npy"
@@ -76,7 +95,7 @@ def archives(name: str) -> dict[str, bytes]:
         "twice with and without suffix": packed(
             [(member, npy("(1,)", data=bytes(8))), (name, npy("()", data=bytes(8)))]
         ),
-        "a bomb of 200 MB": packed([(member, npy("(25000000,)", data=bytes(200_000_000)))], zipfile.ZIP_DEFLATED),
+        "a bomb of 200 MB": bomb(member, 25_000_000),
         "a member said to unpack to 4 GiB": lying(name, 0xFFFFFFF0),
         "a hundred thousand long names": directory(100_000),
         "names of control characters": packed(
