@@ -24,6 +24,7 @@ from jaxattack.defences import (
     Temperature,
     TopK,
     describe,
+    memguard,
     terms_behind,
 )
 from jaxattack.defences.asking import answer_to
@@ -43,6 +44,12 @@ ENDPOINT = Endpoint(lambda: jnp.asarray(X), lambda x: ask(x))
 # What is as much the defence with less work.
 QUICK = {"magnet": MagNet(steps=50, drop_rate=0.2, temperatures=(10.0,))}
 named = pytest.mark.parametrize("name", list(DEFENCES))
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch):
+    """Of MemGuard's walk, a tenth: most of what these tests would take, and what they ask of it holds at every step."""
+    monkeypatch.setattr(memguard, "STEPS", 30)
 
 
 def ask(x):

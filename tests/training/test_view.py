@@ -20,6 +20,7 @@ from jaxattack.defences import (
     Round,
     Temperature,
     TopK,
+    memguard,
 )
 from jaxattack.models import build
 from jaxattack.oracle import defended, from_model
@@ -38,6 +39,12 @@ X = np.asarray(as_input(jnp.asarray(DATA.x)))
 def sweep(*defences, chunk=2, block=1024, names=NAMES):
     placement = Placement(chunk=chunk, vmap=1, block=block)
     return train_ensemble(MODEL, RECIPE, DATA, MEMBER, signals=names, defences=defences, placement=placement)
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch):
+    """Of MemGuard's walk, a tenth: most of what these tests would take, and what they ask of it holds at every step."""
+    monkeypatch.setattr(memguard, "STEPS", 30)
 
 
 @pytest.fixture(scope="module")
