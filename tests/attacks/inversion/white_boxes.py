@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from jaxattack.attacks.inversion import Prior
 from jaxattack.audit import Victim, open_victim
 from jaxattack.types import Inputs, Model, Variables, WhiteBox
 
@@ -41,3 +45,22 @@ def logits(box: WhiteBox, x: np.ndarray) -> np.ndarray:
 
 def confidence(box: WhiteBox, x: np.ndarray, target: int) -> float:
     return float(jax.nn.softmax(logits(box, x[None])[0])[target])
+
+
+LEARN = Prior.learn
+
+
+@contextmanager
+def generators_shared() -> Iterator[None]:
+    """One generator for each prior, pool and seed: training it is most of what an attack with one takes."""
+    trained = {}
+
+    def learn(prior, inputs, pool, seed, progress):
+        key = prior, seed, pool.dtype.str, pool.shape, pool.tobytes()
+        if key not in trained:
+            trained[key] = LEARN(prior, inputs, pool, seed, progress)
+        return trained[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Prior, "learn", learn)
+        yield
