@@ -100,6 +100,12 @@ def test_statistics_that_give_no_gradient_are_refused():
             MiFace(statistics=1.0)(_box(model, (4,)), np.array([0]))
 
 
+def test_statistics_of_a_residual_network_give_a_gradient():
+    box = _box(build("resnet9:4", (8, 8, 1), 2), (8, 8, 1))
+    slope = jax.jit(jax.grad(partial(formulas.statistics, box.model, box.variables)))(jnp.full((2, 8, 8, 1), 0.3))
+    assert jnp.abs(slope).max() > 0
+
+
 def test_statistics_draw_records_towards_what_was_learnt():
     victim = _box(OURS, (4,))
     with_them, without = (
