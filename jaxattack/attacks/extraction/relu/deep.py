@@ -25,7 +25,7 @@ import numpy as np
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peeling import Peeling
-from jaxattack.attacks.extraction.relu.polish import Answers, polish, solve_last_layer, surrogate
+from jaxattack.attacks.extraction.relu.polish import Answers, polish, solve_last_layer
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
 
@@ -97,7 +97,7 @@ class ReluDeep(Attack):
         except BudgetSpent as refusal:
             if victim.queries <= victim.features:
                 raise
-            network = peeling.network or _surrogate(peeling)
+            network = peeling.network or _assemble(peeling)
             reason = f"{refusal} Until then {peeling.summary()}"
         notes |= {"lines": peeling.lines, "neurons": "-".join(map(str, peeling.widths))}
         notes["missing"] = sum(self.hidden) - sum(peeling.widths)
@@ -106,13 +106,13 @@ class ReluDeep(Attack):
     def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress) -> tuple[ReluNetwork, str]:
         """The stolen network, and why it is not exact."""
         if not peeling.first():
-            return _surrogate(peeling), f"The first layer is not complete: {peeling.summary()}"
+            return _assemble(peeling), f"The first layer is not complete: {peeling.summary()}"
         for layer in range(1, len(self.hidden)):
             progress("layers", layer, len(self.hidden))
             if not peeling.next():
-                return _surrogate(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
+                return _assemble(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
         for left in reversed(range(REPAIRS)):
-            network = peeling.network = solve_last_layer(peeling.layers, _some(peeling, FITTED, 20), self.hidden[-1])
+            network = peeling.network = _assemble(peeling)
             lacking = peeling.widths[-1] < self.hidden[-1]
             start, goal = _astride(network, peeling.victim.answers, peeling.rng)
             if lacking and left and len(start):
@@ -150,5 +150,6 @@ def _some(peeling: Peeling, count: int, reach: float) -> Answers:
     return peeling.victim.answers.some(count, reach, peeling.rng)
 
 
-def _surrogate(peeling: Peeling) -> ReluNetwork:
-    return surrogate(peeling.layers, _some(peeling, FITTED, 20))
+def _assemble(peeling: Peeling) -> ReluNetwork:
+    """The network over the layers found so far."""
+    return solve_last_layer(peeling.layers, _some(peeling, FITTED, 20), peeling.hidden[len(peeling.layers) - 1])

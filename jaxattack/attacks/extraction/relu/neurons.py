@@ -83,11 +83,7 @@ def meet(neurons: Neurons, kinks: Kinks, *, steady: bool) -> Meetings:
         if steady:
             turn = np.abs(kinks.jump[None] - (np.abs(speed)[:, None] * neurons.jump)[:, None]) / scale
             near &= turn.max(axis=2) <= 0.05 * np.abs(kinks.jump / scale).max(axis=1) + 16 * bend
-        distance = np.where(near, apart, np.inf)
-        met = np.where(near.any(axis=1), distance.argmin(axis=1), -1)
-        # Two neurons at one kink: the nearer one met it.
-        best = distance.argmin(axis=0)
-        met = np.where((met >= 0) & (best[met] == np.arange(len(met))), met, -1)
+        met = np.where(near.any(axis=1), np.where(near, apart, np.inf).argmin(axis=1), -1)
     turned = (np.abs(speed)[:, None] * np.abs(neurons.jump) / scale).max(axis=1)
     inside = (position - slack > kinks.end[0]) & (position + slack < kinks.end[1]) & (turned > 16 * bend)
     low, high = kinks.unresolved.T

@@ -62,6 +62,7 @@ def plan(
     own = 1 - (across @ normal / np.linalg.norm(normal)) ** 2
     far = np.linalg.norm(end, axis=1) > NEAR * np.sqrt(len(x))
     barred = ~reached | (first < 1e-9) | (length < 1e-12) | far | (steep < 1e-3) | (own < 1e-4)
+    # Without the terms of missing neurons, room and steepness 23 of 23 networks were stolen, 1.06 of the queries.
     cost = _crossings(away, met, here) - 2 * np.append(np.zeros(here.start, bool), ~met)[crossed]
     cost += 1.5 * np.maximum(0, -np.log10(np.maximum(room, TINY)) - 1.5)
     cost += 2 * np.maximum(0, -np.log10(np.maximum(steep, TINY)) - 1)

@@ -54,14 +54,13 @@ def stations(kinks: Kinks, walls: Bool[np.ndarray, "kink"]) -> Stations:
     return take(every, np.sort(order[np.append(True, np.diff(group[order]) > 0)]))
 
 
-def pairs(jumps: np.ndarray, unknown: np.ndarray, at: Stations, usable: np.ndarray) -> Int[np.ndarray, "pair 2"]:
+def pairs(jumps: np.ndarray, unknown: np.ndarray, at: Stations) -> Int[np.ndarray, "pair 2"]:
     """Stations whose gradients are to be compared: each with the farthest one that parts independent unknown jumps.
 
     Args:
         jumps: Float["wall output"], relative to the function's scale.
         unknown: Bool["wall"].
         at: the stations.
-        usable: Bool["station"].
     """
     jumps = jumps / np.linalg.norm(jumps, axis=1)[:, None]
     matches, low = [], 0
@@ -69,11 +68,11 @@ def pairs(jumps: np.ndarray, unknown: np.ndarray, at: Stations, usable: np.ndarr
         high = low
         for later in range(low + 1, min(low + jumps.shape[1], len(at.t) - 1) + 1):
             between = slice(at.walls[low], at.walls[later])
-            if at.stretch[later] != at.stretch[low] or not usable[low] or len(jumps[between]) > jumps.shape[1]:
+            if at.stretch[later] != at.stretch[low] or len(jumps[between]) > jumps.shape[1]:
                 break
             if np.linalg.svd(jumps[between], compute_uv=False).min(initial=1.0) < INDEPENDENT:
                 break
-            high = later if usable[later] and unknown[between].all() else high
+            high = later if unknown[between].all() else high
         if high > low:
             matches.append((low, high))
         low = max(high, low + 1)
@@ -92,10 +91,7 @@ def normals(
     x, dimension, speed = kinks.line.at(at.t), len(direction), np.linalg.norm(direction)
     step = np.minimum(step_share(dimension, precision.noise) * at.gap * speed / np.sqrt(dimension), 1.0)
     tolerance = precision.tolerance(np.linalg.norm(x, axis=1), np.zeros_like(at.slope))
-    doubt = (tolerance / step[:, None] / precision.scale).max(axis=1)
-    jumps = np.abs(kinks.jump[walls] / precision.scale).max(axis=1)
-    clear = (0.01 if precision.noise.coarse else precision.noise.relative**0.45) * np.median(jumps)
-    matches = pairs((kinks.jump / precision.scale)[walls], unknown[walls], at, doubt <= clear)
+    matches = pairs((kinks.jump / precision.scale)[walls], unknown[walls], at)
     needed, slack = np.unique(matches), 4 * tolerance / at.gap[:, None]
     at = take(at, needed)
     regions = yield from measure(x[needed], step[needed], direction, at.slope, slack[needed], precision)

@@ -22,7 +22,7 @@ from jaxattack.attacks.extraction.relu.neurons import Neurons
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.rows import join, take
-from jaxattack.attacks.extraction.relu.search import NEAR, search
+from jaxattack.attacks.extraction.relu.search import NEAR, kink_share, search
 from jaxattack.attacks.extraction.relu.signature import (
     Signature,
     Trail,
@@ -33,10 +33,10 @@ from jaxattack.attacks.extraction.relu.signature import (
     weights,
     zero_points,
 )
-from jaxattack.attacks.extraction.relu.walk import Walk, bends, follow
+from jaxattack.attacks.extraction.relu.walk import Walk, follow
 from jaxattack.attacks.search.lockstep import Search, Task, run, together
 
-SPOTS, SHARE = 12, 0.8
+SPOTS, SHARE, NARROW = 12, 0.8, 1e-3
 SAME = 1e-6
 
 
@@ -116,12 +116,16 @@ class Peeling:
         signatures: list[Signature] = []
         vain = 0
         while len(signatures) < width:
-            new = self.round(signatures, base, width - len(signatures))
-            if new:
-                signatures, vain = signatures + new, 0
-            elif new is None:
-                if vain >= idle or self.lines >= self.most:
-                    break
+            open_ = np.flatnonzero(~self.explains(base, signatures, self.points.x))
+            open_ = open_[~np.isin(open_, list(self.attempts))]
+            if len(open_):
+                starts = self.rng.permutation(open_)[: width - len(signatures) + 1]
+                self.attempts |= set(starts.tolist())
+                new = self.follow_from(base, take(self.points, starts), signatures)
+                signatures, vain = signatures + new, 0 if new else vain
+            elif vain >= idle or self.lines >= self.most:
+                break
+            else:
                 line = Line(*self.rng.normal(size=(2, self.victim.features)))
                 self.search_line(line, tangents(2 * sum(self.hidden) + 1, NEAR), base, signatures)
                 vain += 1
@@ -131,16 +135,6 @@ class Peeling:
         """Put found neurons on layers whose signs are settled, beside those of their layer found before."""
         layer = Layer(*map(np.array, zip(*(weights(base, one.trail) for one in signatures), strict=True)))
         self.layers = (*base, join(self.layers[-1], layer) if len(self.layers) > len(base) else layer)
-
-    def round(self, signatures: list[Signature], base: Layers, width: int) -> list[Signature] | None:
-        """Follow the open points of one line up from ``base``, ``width`` neurons being missing; None where there is none."""
-        open_ = np.flatnonzero(~self.explains(base, signatures, self.points.x))
-        open_ = open_[~np.isin(open_, list(self.attempts))]
-        if not len(open_):
-            return None
-        starts = self.rng.permutation(open_)[: width + 1]
-        self.attempts |= set(starts.tolist())
-        return self.follow_from(base, take(self.points, starts), signatures)
 
     def explains(self, base: Layers, signatures: list[Signature], x: np.ndarray) -> Bool[np.ndarray, "point"]:
         """Which points are of known neurons, or of those found over ``base``."""
@@ -153,7 +147,7 @@ class Peeling:
     def follow_from(self, base: Layers, starts: Neurons, signatures: list[Signature]) -> list[Signature]:
         """What following the zero sets through these points shows of neurons not found before."""
         cells = Trail(heights(base, starts.x) > 0, starts.normal, starts.x)
-        walks = self.ask(together([follow(base, take(cells, [k]), self.rng) for k in range(len(starts.x))]))
+        walks = self.ask(together([follow(base, take(cells, np.array([k])), self.rng) for k in range(len(starts.x))]))
         pairs = [(walk, signature(base, walk.trail)) for walk in walks if walk.alive and len(walk.trail.x) > 1]
         sound = [(walk, one) for walk, one in pairs if one is not None]
         new: list[Signature] = []
@@ -173,7 +167,9 @@ class Peeling:
         x = zero_points(base, walk.equations, walk.trail.x[-1], self.rng)[: SPOTS if final else 2 * SPOTS]
         if not len(x):
             return False
-        return self.ask(bends(base, x, blocks_at(base, x) @ walk.equations.solution)) > SHARE
+        normal = blocks_at(base, x) @ walk.equations.solution
+        step = np.minimum(0.3 * affine_at(base, x).distances(x).min(axis=1), NARROW)
+        return self.ask(kink_share(x, normal, step)) > SHARE
 
     def summary(self) -> str:
         """What was found, in a sentence."""

@@ -36,9 +36,6 @@ LINES, STRANGE = 24, 2
 Half and double of either 31, 1.00; of `REACH` too.
 """
 
-SHORTER = 1 / 4
-"""Where a line is not answered with all digits the next goes so far. Half and double 31, at the same queries."""
-
 GRID = 129
 """Points that a first line is asked at where the number of neurons is not known. Half 31, .99; double 31, 1.02."""
 
@@ -108,23 +105,17 @@ def search(
 
     Where the number ``hidden`` of neurons is not known, ``quiet`` lines in a row that show nothing new end the search.
     ``above`` is how many neurons there are in deeper layers.
-
-    Raises:
-        Saturated: no line held its digits.
     """
     none = Neurons.none(features, outputs), Regions.none(np.zeros((0, features)), outputs)
-    state, dark = SearchState(hidden, above, noise, *none), 0
+    state = SearchState(hidden, above, noise, *none)
     while not state.complete and state.lines < LINES and not state.foreign:
         line = Line(*rng.standard_normal((2, features)))
         try:
-            # Lines that leave at once what is answered with all digits are followed by shorter ones.
-            state = yield from _line(state, line._replace(direction=SHORTER**dark * line.direction), rng)
+            state = yield from _line(state, line, rng)
         except BudgetSpent as refusal:
             return state._replace(refusal=refusal)
         except Saturated:
-            dark += 1
-            if dark >= LINES:
-                raise
+            state = state._replace(lines=state.lines + 1)
         enough = state.quiet >= quiet and state.met.all() if hidden is None else state.met.sum() >= hidden
         state = state._replace(complete=bool(enough))
     return state

@@ -225,7 +225,7 @@ def _polish(
     x = scatter(function, int(FITTED * network.size / len(network.biases[-1])) + 100, limits, rng)
     # Numbers that a victim of fewer digits takes as they are.
     x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
-    return polish(network, Answers.finite(x, (yield x)), exact=not noise.coarse)
+    return polish(network, Answers.finite(x, (yield x)))
 
 
 def _affine(state: SearchState, features: int) -> Search[Result]:

@@ -10,7 +10,6 @@ from jaxattack.attacks.extraction.relu.polish import (
     Answers,
     polish,
     solve_last_layer,
-    surrogate,
 )
 
 
@@ -59,14 +58,3 @@ def test_polishing_takes_small_errors_to_rounding():
     fresh = answered(net, 9)
     assert np.abs(logits(rough, fresh.x) - fresh.y).max() > 1e-7
     assert np.abs(logits(stolen, fresh.x) - fresh.y).max() < 1e-12
-
-
-def test_a_surrogate_over_all_hidden_layers_is_the_network_and_over_none_is_affine():
-    net = network((6, 5, 4, 2), 15)
-    answers = answered(net, 16)
-    whole = surrogate(hidden_layers(net, 2), answers)
-    np.testing.assert_allclose(logits(whole, answers.x), answers.y, atol=1e-9)
-    affine = surrogate((), answers)
-    design = np.column_stack([answers.x, np.ones(len(answers.x))])
-    best = design @ np.linalg.lstsq(design, answers.y, rcond=None)[0]
-    np.testing.assert_allclose(logits(affine, answers.x), best, atol=1e-9)

@@ -8,7 +8,7 @@ from jaxattack.attacks.extraction.relu.cells import flip, heights
 from jaxattack.attacks.extraction.relu.network import logits
 from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.signature import Trail
-from jaxattack.attacks.extraction.relu.walk import bends, follow
+from jaxattack.attacks.extraction.relu.walk import follow
 from jaxattack.attacks.search.lockstep import Task, run, together
 
 
@@ -67,15 +67,3 @@ def test_a_walk_from_no_critical_point_dies():
     x, normal = rng.normal(size=(3, 8)), rng.normal(size=(3, 8))
     walks = walks_from(net, hidden_layers(net, 1), x, normal, rng)
     assert not any(walk.alive and len(walk.trail.x) > 3 for walk in walks)
-
-
-def test_bends_are_seen_on_zero_sets_and_not_elsewhere():
-    net = network((8, 6, 4, 1), 8)
-    layers = hidden_layers(net, 1)
-    trail = true_trail(layers, net.weights[1][0], net.biases[1][0], 9)
-    shares = [
-        run(Task(bends(layers, x, trail.normal), lambda x: logits(net, x)))
-        for x in (trail.x, trail.x + 0.05 * np.sign(trail.normal))
-    ]
-    assert shares[0] == 1
-    assert shares[1] < 0.3
