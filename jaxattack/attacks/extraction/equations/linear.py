@@ -41,7 +41,8 @@ def solve(
 ) -> Solution:
     """Least squares of target = columns W, rows weighted by 1 / off; of several solutions the shortest."""
     share = (off.min() / off)[:, None]
-    weight, _, rank, _ = lstsq(share * columns, share * target, cond=1e-12, lapack_driver="gelsy")
+    solution: Any = lstsq(share * columns, share * target, cond=1e-12, lapack_driver="gelsy")
+    weight, _, rank, _ = solution
     rest = np.linalg.norm(share * (columns @ weight - target)) / off.min()
     return Solution(weight, float(rest / max((len(columns) - rank) * target.shape[1], 1) ** 0.5), int(rank))
 
