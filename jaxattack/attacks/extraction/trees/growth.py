@@ -133,7 +133,7 @@ class Growth:
         for walks in range(_WALKS + 1):
             candidates = cuts
             if walks:
-                candidates = different(cuts, (yield from self.cuts.walk(transcript)))
+                candidates = yield from self.cuts.walk(transcript)
                 cuts += candidates
             if self._likely_ambiguous(transcript):
                 candidates = telling(transcript, candidates)[:_TELLING]
@@ -156,12 +156,6 @@ class Growth:
 
     def _likely_ambiguous(self, transcript: Transcript) -> bool:
         return bool(self.ambiguous(transcript.identity).mean() > 0.5)
-
-
-def different(old: tuple[Cut, ...], new: tuple[Cut, ...]) -> tuple[Cut, ...]:
-    """The cuts found that divide otherwise than those known."""
-    keys = {(cut.feature, cut.left.tobytes()) for cut in old if cut.left is not None}
-    return tuple(cut for cut in new if cut.left is None or (cut.feature, cut.left.tobytes()) not in keys)
 
 
 def telling(transcript: Transcript, cuts: tuple[Cut, ...]) -> tuple[Cut, ...]:
