@@ -34,8 +34,7 @@ class Rounded(OnColumns):
 
     Attributes:
         queries: how many to ask; by default one for each unknown, two where one class alone is answered, or as few as
-            determine it where every class is answered unrounded. Where all answers are saturated, finding ones that are
-            not takes some more.
+            determine it where every class is answered unrounded.
         features: the feature map, as in `features`.
 
     Raises:
