@@ -32,7 +32,7 @@ BATCH = 8
 INNER = 0.95
 """How far towards the ends of the range queries go, to leave room to move every number.
 
-Of 32 float32 victims 21, 23 and 17 are stolen at .9, .95 and .99; of 124 others 17 fewer at 1.
+Of 32 float32 victims 21, 23 and 17 are stolen at .9, .95 and .99.
 """
 
 CANDIDATES = 8
@@ -41,7 +41,7 @@ CANDIDATES = 8
 SAMPLES, CONTESTED = 10_000, 16
 """Points that are looked at, and of those asked, where two classes that have not met may be the likeliest.
 
-Without them 12 of 26 thefts of more than two classes are lost.
+Without them 90 of 124 victims are stolen, not 102.
 """
 
 LINEAR = 0.98
@@ -153,7 +153,10 @@ def _search(
 
 
 def _spread(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
-    """A third uniform, a third corners of the box, a third near its lower end: weights of one sign need extremes (6 thefts of 12)."""
+    """A third uniform, a third corners of the box, a third near its lower end: weights of one sign need extremes.
+
+    Of 124 victims 97 are stolen by uniform ones alone, not 102.
+    """
     even = uniform(inputs, queries, rng).reshape(queries, -1)
     low, high = inputs.low.ravel(), inputs.high.ravel()
     share, coin = rng.random((queries, 1)), rng.random((queries, low.size))

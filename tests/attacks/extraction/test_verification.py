@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 from jaxattack.attacks.extraction import ATTACKS, Relu, Rounded, Softmax, extract_many, uniform
-from jaxattack.attacks.extraction.trials import boundaries, draw, neighbourhoods
+from jaxattack.attacks.extraction.trials import boundaries, draw, near_records, neighbourhoods
 from jaxattack.attacks.extraction.verification import Allowance, Attack, differ
 from jaxattack.oracle import budgeted, from_estimator, from_function, rounded
 from jaxattack.types import (
@@ -367,8 +367,9 @@ def test_trials_are_inside_the_range_and_of_every_kind():
         x, place = draw(lambda x: (x[:, 0] > 0.3).astype(int), inputs, 500, have, lambda x: np.ones(len(x), bool), rng)
         assert 480 <= len(x) <= 500
         assert {*place} >= {"uniform", "neighbourhood", "boundary"}
-        assert ("record" in place) == (len(have) > 0)
+        assert (np.isin(["record", "near record"], place) == (len(have) > 0)).all()
         assert ((x >= inputs.low) & (x <= inputs.high)).all()
+    assert len(near_records(inputs, records[:0], 10, rng)) == 0
     height = neighbourhoods(inputs, 4000, rng)[:, 0]
     assert (height < 0.05).mean() > 0.3
     assert (height > 0.6).mean() > 0.05
