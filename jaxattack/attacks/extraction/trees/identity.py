@@ -20,7 +20,7 @@ from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.types import Answer, Oracle
 
 _FEW = 8
-"""Leaves of at most so many training records are taken to share their identity with others."""
+"""Leaves of at most so many training records are taken to share their identity with others: of none, 14% more queries."""
 
 _ROUND = 1e-6
 """How far a confidence may be off a ratio of small numbers."""
