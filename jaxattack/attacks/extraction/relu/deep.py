@@ -32,6 +32,7 @@ from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Pro
 CHECKS, THOROUGH = 200, 10
 FITTED = 6000
 REPAIRS = 10
+"""Answers for the last layer, and how often it is assembled. Half and double of either 7, at the same queries."""
 THROUGH = 4
 OFF = 1e-7
 
