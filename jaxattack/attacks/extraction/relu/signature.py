@@ -28,10 +28,13 @@ from jaxtyping import Bool, Float
 from jaxattack.attacks.extraction.relu.cells import TINY, Affine, Layers, affine, heights, last, last_heights
 
 RANK = 1e-8
-"""Singular values below this share of the largest count as none."""
+"""Singular values below this share of the largest count as none. A tenth and ten times 7, at the same queries."""
 
 AGREES = 1e-6
-"""How far equations and offsets of one neuron may be off, as a share of the largest normal and of the fold."""
+"""How far equations and offsets of one neuron may be off, as a share of the largest normal and of the fold.
+
+A tenth 7, 1.02; ten times 7, .96.
+"""
 
 MATTERS = 1e-6
 
