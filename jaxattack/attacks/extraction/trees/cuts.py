@@ -7,14 +7,14 @@
 
 Two things make line searches cheaper. Thresholds found elsewhere on a feature are tried first. And thresholds lie halfway
 between recorded values, which have few decimals: as soon as an interval holds a single multiple of a half, of a
-twentieth or of a two-hundredth, that number is tried from both sides. As calls run short, from six tenths on, intervals are
-cut into more parts than two.
+twentieth or of a two-hundredth, that number is tried from both sides. On a feature where a kind of number was missed too
+often it is not tried again. As calls run short, from six tenths on, intervals are cut into more parts than two.
 """
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -31,7 +31,13 @@ CELLS = 1024
 """Pieces that the answers along one line may have; a function with more is no tree."""
 
 _STEPS = (0.5, 0.05, 0.005)
-"""Thresholds are tried at multiples of these: without, trees of 12 kinds take 15% more queries, or 15% without those found."""
+"""Thresholds are tried at multiples of these."""
+
+_BRACKET = -1.0
+"""Stands for a threshold that was found elsewhere, among the steps."""
+
+_MISSES = 3
+"""How often a step may miss on a feature before it is dropped; each hit makes up for one miss."""
 
 _SECTIONS = 8
 """Into how many parts an interval is cut at most."""
@@ -42,8 +48,8 @@ _SINGLE = 2.0**-23
 Ask = Callable[[np.ndarray], Search[np.ndarray]]
 """The search ``identity = yield from ask(rows)``."""
 
-Points = Callable[[float, float], np.ndarray]
-"""Points inside an interval, none where it is narrow."""
+Points = Callable[[float, float], tuple[np.ndarray, float]]
+"""Points inside an interval, none where it is narrow, and the step of the number tried, or 0."""
 
 
 class NoTree(InputError):
@@ -56,6 +62,7 @@ def changes(
     interval: Iterable[float],
     answers: Iterable[Any],
     points: Points,
+    learn: Callable[[float, bool], None] | None = None,
 ) -> Search[list[tuple[float, float]]]:
     """The narrow intervals at whose ends answers differ, in order, by bisection of one whose answers are known.
 
@@ -68,14 +75,16 @@ def changes(
     while pending:
         if len(pending) > CELLS:
             raise NoTree("The answers change everywhere along a line: the victim is no tree.")
-        probes = [(part, points(part[0], part[1])) for part in pending]
-        narrow += [(part[0], part[1]) for part, inside in probes if not len(inside)]
+        probes = [(part, *points(part[0], part[1])) for part in pending]
+        narrow += [(part[0], part[1]) for part, inside, _ in probes if not len(inside)]
         probes = [probe for probe in probes if len(probe[1])]
-        identities = (yield from ask(row_at(np.concatenate([inside for _, inside in probes])))) if probes else []
+        identities = (yield from ask(row_at(np.concatenate([inside for _, inside, _ in probes])))) if probes else []
         pending = []
-        for (below, above, left, right), inside in probes:
+        for (below, above, left, right), inside, step in probes:
             place, identity = [below, *inside, above], [left, *identities[: len(inside)], right]
             identities = identities[len(inside) :]
+            if learn and step:
+                learn(step, identity[0] == identity[1] != identity[2] == identity[3])
             parts = zip(place, place[1:], identity, identity[1:], strict=False)
             pending += [part for part in parts if part[2] != part[3]]
     return sorted(narrow)
@@ -94,11 +103,12 @@ class CutSearch:
         self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator, usage: Callable[[], float]
     ) -> None:
         self.rng, self._usage, self._tolerance = rng, usage, tolerance
+        self._misses: Counter[tuple[int, float]] = Counter()
         self._brackets: dict[int, list[tuple[float, float]]] = defaultdict(list)
 
     def bracket(self, region: Region, cut: Cut) -> Cut:
         """The threshold already found between the two sides of a cut, if there is one, else the cut."""
-        for below, above in self._inside(cut.feature, region.low[cut.feature], region.high[cut.feature]):
+        for below, above in self._inside(region, cut.feature):
             if cut.below <= below and above <= cut.above:
                 return replace(cut, below=below, above=above)
         return cut
@@ -107,7 +117,7 @@ class CutSearch:
         """Rows that reach what uniform ones seldom do: ends of the region, and the spaces between known thresholds."""
         rows = region.draw(count, self.rng)
         for feature in np.flatnonzero(~region.categorical & (region.low < region.high)).tolist():
-            known = np.ravel(self._inside(feature, region.low[feature], region.high[feature]))
+            known = np.ravel(self._inside(region, feature))
             edges = np.array([region.low[feature], *known, region.high[feature]])
             cell = 2 * self.rng.integers(len(edges) // 2, size=count)
             share = (self.rng.random(count) * 2 - 0.5).clip(0, 1)
@@ -130,9 +140,9 @@ class CutSearch:
         def row_at(counts: np.ndarray) -> np.ndarray:
             return np.where(rank < counts[:, None], end, start)
 
-        def middle(fewer: float, more: float) -> np.ndarray:
+        def middle(fewer: float, more: float) -> tuple[np.ndarray, float]:
             half = (fewer + more) // 2
-            return np.array([half] if half > fewer else [])
+            return np.array([half] if half > fewer else []), 0.0
 
         steps = yield from changes(ask, row_at, (0, len(order)), answers, middle)
         return [(row_at(np.array([step]))[0], int(order[int(step)])) for step, _ in steps]
@@ -172,39 +182,54 @@ class CutSearch:
             values,
             (yield from transcript.ask(along(context, feature, values))),
             lambda below, above: self._points(feature, below, above),
+            lambda step, hit: self._misses.update({(feature, step): -1 if hit else 1}),
         )
         return [Cut(feature=feature, context=context, below=below, above=above) for below, above in narrow]
 
     def record(self, feature: int, below: float, above: float) -> None:
         """A threshold lies between these."""
-        if all(high <= below or above <= low for low, high in self._brackets[feature]):
-            insort(self._brackets[feature], (below, above))
+        brackets = self._brackets[feature]
+        place = bisect_left(brackets, (below, above))
+        if all(high <= below or above <= low for low, high in brackets[max(place - 1, 0) : place + 1]):
+            brackets.insert(place, (below, above))
 
-    def _inside(self, feature: int, low: float, high: float) -> list[tuple[float, float]]:
-        """The brackets of thresholds found inside an interval, in order."""
+    def _inside(self, region: Region, feature: int) -> list[tuple[float, float]]:
+        """The brackets of thresholds found inside a region, in order."""
+        low, high = region.low[feature], region.high[feature]
         return [pair for pair in self._brackets[feature] if low < pair[0] and pair[1] < high]
 
-    def _points(self, feature: int, below: float, above: float) -> np.ndarray:
-        """`Points` on a line: the threshold found before nearest to its middle, a number of few decimals, or equal distances."""
+    def _points(self, feature: int, below: float, above: float) -> tuple[np.ndarray, float]:
+        """`Points` on a line: a threshold found before, a number of few decimals, or points at equal distances."""
         if above - below <= self._tolerance[feature]:
             self.record(feature, below, above)
-            return np.empty(0)
-        if brackets := self._inside(feature, below, above):
-            return np.array(min(brackets, key=lambda bracket: abs(sum(bracket) - below - above)))
-        step = _step(below, above)
+            return np.empty(0), 0.0
+        bracket = self._nearest_bracket(feature, below, above)
+        if bracket is not None:
+            return np.array(bracket), _BRACKET
+        step = self._step(feature, below, above)
         if step:
             number = np.floor(above / step) * step
             margin = max(0.45 * self._tolerance[feature], _SINGLE * abs(number))
             if below < number - margin and number + margin < above:
-                return np.array([number - margin, number + margin])
+                return np.array([number - margin, number + margin]), step
         parts = int(np.clip(10 * self._usage() - 3, 2, _SECTIONS))
-        return below + np.arange(1, parts) / parts * (above - below)
+        return below + np.arange(1, parts) / parts * (above - below), 0.0
 
+    def _nearest_bracket(self, feature: int, below: float, above: float) -> tuple[float, float] | None:
+        """The threshold found before that is nearest to the middle of the interval; None where there is none inside."""
+        if self._misses[feature, _BRACKET] >= _MISSES:
+            return None
+        brackets, middle = self._brackets[feature], (below + above) / 2
+        first, last = bisect_right(brackets, (below, np.inf)), bisect_left(brackets, (above, -np.inf))
+        last -= last > first and brackets[last - 1][1] >= above
+        place = bisect_left(brackets, (middle, -np.inf), first, last)
+        near = brackets[max(place - 1, first) : min(place + 1, last)]
+        return min(near, key=lambda bracket: abs(sum(bracket) - below - above), default=None)
 
-def _step(below: float, above: float) -> float:
-    """The step of which the interval holds a single multiple; 0 for none."""
-    for step in _STEPS:
-        multiples = np.floor(above / step) - np.floor(below / step)
-        if multiples > 0:
-            return step if multiples == 1 else 0.0
-    return 0.0
+    def _step(self, feature: int, below: float, above: float) -> float:
+        """The step of which the interval holds a single multiple; 0 for none."""
+        for step in _STEPS:
+            multiples = np.floor(above / step) - np.floor(below / step)
+            if multiples > 0 and self._misses[feature, step] < _MISSES:
+                return step if multiples == 1 else 0.0
+        return 0.0

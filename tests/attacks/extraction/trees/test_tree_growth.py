@@ -67,7 +67,7 @@ def test_of_several_thresholds_the_one_nearest_to_the_middle_is_tried():
 
 def test_intervals_are_cut_into_more_parts_as_calls_run_short():
     for usage, parts in ((0.5, 2), (0.7, 4), (1.0, 7), (3.0, 8)):
-        points = _search(usage=usage)._points(0, 0.101, 0.104)
+        points, _ = _search(usage=usage)._points(0, 0.101, 0.104)
         np.testing.assert_allclose(points, np.linspace(0.101, 0.104, parts + 1)[1:-1])
 
 
