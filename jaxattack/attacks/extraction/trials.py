@@ -31,7 +31,7 @@ SHARES = {"boundary": 0.4, "neighbourhood": 0.3, "uniform": 0.3}
 WITH_RECORDS = {"record": 0.4, "near record": 0.1, "boundary": 0.3, "neighbourhood": 0.1, "uniform": 0.1}
 """Of the trials, by place; a place that is short of inputs leaves its share to the next one.
 
-Of 27 thefts that `scripts/completeness.py` saw stop short, two were told by boundaries alone.
+Of 27 thefts of `scripts/completeness.py` that were not complete, two were told by boundaries alone.
 """
 
 STEPS = (-3.0, -1.0)

@@ -108,7 +108,7 @@ def check_statistics(victim: WhiteBox) -> None:
         InputError: it has none, or they give no gradient, as those of Flax's own batch norm, which stops it.
     """
     x = jax.random.uniform(jax.random.key(0), (2, *victim.inputs.shape))
-    gradient = jax.grad(lambda x: statistics(victim.model, victim.variables, x))(x)
+    gradient = jax.jit(jax.grad(lambda x: statistics(victim.model, victim.variables, x)))(x)
     if not jnp.any(gradient):
         raise InputError(
             "statistics is on and the victim has no batch statistics that give a gradient: set it to 0, or build the "
