@@ -17,6 +17,7 @@ positive bias; sigmoid(-z) = 1 - sigmoid(z) likewise. From probabilities, V and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -113,7 +114,8 @@ class Mlp(Attack):
         access, rng, where = theft.access, theft.rng, coordinates(self.name, theft.oracle)
         tape, known = Tape(theft.oracle, where, self.queries), Derivatives()
         try:
-            known = self._differentiate(tape, where, rng)
+            for known in self._differentiate(tape, where, rng):  # noqa: B007  what was known when the budget ended
+                pass
         except BudgetSpent as refusal:
             tape.refusal = refusal
         hidden = self.hidden or (GUESS if known.basis is None else known.basis.shape[1])
@@ -130,11 +132,12 @@ class Mlp(Attack):
         parameters = _canonical(solution.parameters, tape, where, self.activation)
         return draft(network_logits(self.activation), parameters, access, stop=reason, notes=notes)
 
-    def _differentiate(self, tape: Tape, where: Coordinates, rng: np.random.Generator) -> Derivatives:
-        """What derivatives show."""
+    def _differentiate(self, tape: Tape, where: Coordinates, rng: np.random.Generator) -> Iterator[Derivatives]:
+        """What derivatives show, more and more, until a budget ends it."""
         if not exact(tape.access) or (self.hidden or 0) >= len(where.reach):
-            return Derivatives()
+            return
         share = _busiest(tape, where, rng)
+        yield Derivatives(share)
         steps = curvature.Steps.of(float(np.median(tape.off)))
 
         def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -146,9 +149,10 @@ class Mlp(Attack):
             return u[best], y[best]
 
         at, basis = curvature.gradients(tape.values, draw, steps, self.hidden)
-        if basis is None or self.activation == "relu":
-            return Derivatives(share, basis)
-        return Derivatives(share, basis, curvature.hidden_layer(tape.values, at, basis, steps, self.activation, rng))
+        yield Derivatives(share, basis)
+        if basis is not None and self.activation != "relu":
+            layer = curvature.hidden_layer(tape.values, at, basis, steps, self.activation, rng)
+            yield Derivatives(share, basis, layer)
 
     def _solve(self, tape: Tape, known: Derivatives, hidden: int, enough: bool, theft: Theft) -> tuple[Fit, str, str]:
         """Least squares in the span of the weights, then for all unknowns; what it started from, and why it is not exact."""
