@@ -11,10 +11,9 @@ A number whose middle scores halfway between its ends is not cut into bins.
 
 The paper asks one feature at a time. Once the weights on both sides of an edge are known, a query only has to tell on which
 side its value lies; and the sum over several features tells it of all of them at once, for different choices of sides have
-different sums. So one query bisects edges of up to eight features, if the victim answers in float64 and does not round. Where
-a gap holds several edges no choice has the sum, and its features are asked alone.
+different sums. So one query bisects edges of up to eight features, if the victim answers in float64 and does not round.
 
-Cost: 1 + (values of the categories) + about 3 (edges of the bins) + (edges of the feature that has most) * log2(range /
+Cost: 1 + (values of the categories) + about 3 (edges of the bins) + (edges of the feature that has most) * log2(range / 16 /
 resolution) queries, in as many calls as bisections. Everything is up to a shift shared by the classes, taken as zero mean.
 """
 
@@ -42,6 +41,9 @@ from jaxattack.types import (
 
 _ALIKE: dict[Precision, float] = {"float64": 1e-12, "float32": 1e-6, "bfloat16": 1e-2}
 """Confidences that are closer than this are one answer."""
+
+_COARSE = 16
+"""Gaps wider than the range over this are asked alone, for they may hold several edges."""
 
 _TOGETHER = 8
 """Edges that one query bisects at most: two to this power sums are told apart."""
@@ -157,6 +159,7 @@ class _Search:
         self._oracle, self._numeric = oracle, inputs.categories == 0
         self._exact = access.precision == "float64" and access.decimals is None
         self._alike = _ALIKE[access.precision] if access.decimals is None else 10.0**-access.decimals
+        self._wide = (inputs.high - inputs.low) / _COARSE
         self._width = widths(inputs, resolution / 2)
         self._linear = np.zeros(len(inputs.low), bool)
         self._alone: set[tuple[int, float]] = set()
@@ -188,7 +191,7 @@ class _Search:
         feature, middle = probe.feature[gaps], (probe.value[gaps] + probe.value[gaps + 1]) / 2
         keys = list(zip(feature.tolist(), middle.tolist(), strict=True))
         separate = np.array([key in self._alone for key in keys])
-        joint = np.flatnonzero(~separate & self._exact)
+        joint = np.flatnonzero((np.diff(probe.value)[gaps] <= self._wide[feature]) & ~separate & self._exact)
         groups = [*_groups(feature, joint), *np.setdiff1d(np.arange(len(gaps)), joint)[:, None]]
         for group, score in zip(groups, self._ask(groups, feature, middle) - self._bias, strict=True):
             sides = (
