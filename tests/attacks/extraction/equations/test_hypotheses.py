@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction import Jacobian, Softmax, uniform
-from jaxattack.attacks.extraction.equations.hypotheses import REGISTRY, Hypotheses
+from jaxattack.attacks.extraction.equations.hypotheses import REGISTRY, CachingOracle, Hypotheses
 from jaxattack.attacks.extraction.equations.rounded import Rounded
 from jaxattack.attacks.naming import label
 from jaxattack.metrics import fidelity
@@ -108,6 +108,24 @@ def test_a_regressor_is_tested_on_its_values():
     found = Hypotheses()(from_function(lambda x: np.log1p(x) @ _WEIGHT[:, :1], access))
     assert found.notes["hypothesis"] == "softmax?features=logarithm"
     assert found.complete
+
+
+def test_a_record_is_paid_for_once():
+    oracle = _victim("softmax")
+    paid, x = CachingOracle(oracle), np.arange(20.0).reshape(5, 4) / 5
+    whole, again = oracle(x), paid(x[[0, 1, 1]])
+    np.testing.assert_array_equal(again.probability, whole.probability[[0, 1, 1]])
+    np.testing.assert_array_equal(paid(x).label, whole.label)
+    np.testing.assert_array_equal(paid(x[::-1]).probability, whole.probability[::-1])
+    assert oracle.ledger.queries == 10
+
+
+def test_designs_that_begin_alike_share_their_answers():
+    alone = [
+        Softmax(features=features)(_victim("softmax")).attack_cost.queries for features in ("logarithm", "quadratic")
+    ]
+    both = Hypotheses(hypotheses=(Softmax(features="logarithm"), Softmax(features="quadratic")))
+    assert both(_victim("softmax?features=quadratic")).attack_cost.queries == 100 + max(alone)
 
 
 def test_a_budget_too_small_says_what_is_needed():
