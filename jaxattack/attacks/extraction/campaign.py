@@ -100,12 +100,14 @@ def _ask(members: Sequence[Member], oracle: Oracle) -> None:
     """
     batches, before, start = [next(member.batches) for member in members], oracle.ledger, 0
     answer, count, refusal = ask_most(oracle, np.concatenate(batches))
-    calls = (oracle.ledger - before).calls
+    cost = oracle.ledger - before
     for member, x in zip(members, batches, strict=True):
         rows = np.arange(start, min(start + len(x), count))
         start += len(x)
         if answer is not None and len(rows):
-            member.cost += Ledger(queries=len(rows), calls=calls)
+            share = len(rows) / count
+            seconds, size, price = share * cost.seconds, round(share * cost.bytes), share * cost.price
+            member.cost += Ledger(queries=len(rows), calls=cost.calls, seconds=seconds, bytes=size, price=price)
             member.x = np.concatenate([member.x, x[: len(rows)]])
             member.label = np.concatenate([member.label, answer.label[rows]])
             more = targets(answer.take(rows), member.access.classes, member.attack.soft)
@@ -132,7 +134,7 @@ def grid(
 ) -> list[list[Draft]]:
     """Run a `Campaign` with every budget and every seed in lockstep, all substitutes of a round trained at once.
 
-    The attack's own budget is not used. A draft's cost has queries and calls; the oracle's ledger has what all took together.
+    The attack's own budget is not used.
 
     Returns:
         For each budget a draft for each seed; none of them is compared with the victim.

@@ -14,7 +14,7 @@ from jaxattack.attacks.extraction.knockoff import Knockoff
 from jaxattack.attacks.extraction.retraining import Retraining
 from jaxattack.attacks.extraction.substitute import Substitute
 from jaxattack.oracle import budgeted
-from jaxattack.types import InputError, Inputs
+from jaxattack.types import InputError, Inputs, Ledger
 
 
 @pytest.mark.parametrize("strategy", ["uniform", "adaptive"])
@@ -38,7 +38,9 @@ def test_a_grid_asks_all_members_of_a_round_in_one_call_and_their_costs_add_up()
     costs = [row[0].cost for row in grid(Retraining(rounds=2), victim, budgets=[60, 100], seeds=[0])]
     assert victim.ledger.calls == 2
     assert [cost.calls for cost in costs] == [2, 2]  # what each takes alone
-    assert sum(cost.queries for cost in costs) == victim.ledger.queries
+    whole = sum(costs, Ledger())
+    assert (whole.queries, whole.bytes) == (victim.ledger.queries, victim.ledger.bytes)
+    assert (whole.seconds, whole.price) == pytest.approx((victim.ledger.seconds, victim.ledger.price))
 
 
 def test_of_a_budget_that_ends_in_a_call_of_a_grid_the_first_members_get_what_is_left():
