@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.membership import lookup
+from jaxattack.audit import per_record
 from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.observations import score_records
-from jaxattack.audit.per_record import exposure_of
+from jaxattack.audit.per_record import exposure_of, mean_over
 from jaxattack.audit.record_table import detections_at, record_table
 from jaxattack.data import Halves
 from jaxattack.report import write
@@ -56,6 +57,13 @@ def test_means_and_difficulty_are_over_the_models_with_a_record_and_without():
     np.testing.assert_array_equal(table.mean_in, [1, 5, 2, 0])
     np.testing.assert_array_equal(table.mean_out, [0, 0, 2, np.nan])
     assert table.difficulty[:3] == pytest.approx(np.logaddexp(0, [0, 0, -2]))
+
+
+def test_a_mean_is_the_same_however_many_records_at_a_time(monkeypatch):
+    whole = mean_over(PHI, MEMBER, np.square)
+    monkeypatch.setattr(per_record, "BLOCK", 3)
+    np.testing.assert_array_equal(mean_over(PHI, MEMBER, np.square), whole)
+    np.testing.assert_array_equal(whole, [1, 25, (9 + 1) / 2, 0])
 
 
 def test_where_labels_alone_are_answered_it_is_shares_that_are_right():

@@ -19,6 +19,19 @@ def drawn(request):
     return rng.integers(0, request.param, member.shape) / 7 + member, member
 
 
+@pytest.mark.parametrize("size", [1, 7, 540, 2**16])
+def test_the_pooled_curve_is_that_of_all_scores_however_many_at_a_time(drawn, size, monkeypatch):
+    scores, member = drawn
+    expected = roc_curve(scores.ravel(), member.ravel())
+    monkeypatch.setattr("jaxattack.metrics.roc.POINTS", size)
+    monkeypatch.setattr("jaxattack.metrics.ranked.PLACES", size)
+    ours = Ranked.of(scores, member).curve()
+    for field in ("threshold", "fp", "tp"):
+        np.testing.assert_array_equal(getattr(ours, field), getattr(expected, field))
+    assert auc(ours) == auc(expected)
+    assert (ours.negatives, ours.positives) == ((~member).sum(), member.sum())
+
+
 def test_the_pooled_curve_is_that_of_all_scores(drawn):
     scores, member = drawn
     ours, curve = Ranked.of(scores, member).curve(), roc_curve(scores.ravel(), member.ravel())
