@@ -26,7 +26,7 @@ import jax
 from flax import nnx
 
 from jaxattack.models.adapt import from_nnx
-from jaxattack.models.conv import conv, max_pool
+from jaxattack.models.conv import conv, in_blocks, max_pool
 from jaxattack.models.homogeneous import homogeneous
 from jaxattack.models.layers import conv3, last
 from jaxattack.models.residual import ResNet, ResNet9
@@ -75,9 +75,13 @@ class CNN(nnx.Module):
         self.activation = activation
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        x = in_blocks(self._features, x, math.prod(x.shape[1:3]) * self.convs[0].out_features)
+        return self.head(self.dropout(x) if self.dropout else x)
+
+    def _features(self, x: jax.Array) -> jax.Array:
         for layer in self.convs:
             x = max_pool(ACTIVATIONS[self.activation](layer(x)))
-        return self.head(self.dropout(x) if self.dropout else x)
+        return x
 
 
 class LeNet(nnx.Module):

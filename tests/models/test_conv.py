@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jaxattack.models.conv import conv, default_form, max_pool, using
+from jaxattack.models.conv import CACHE, conv, default_form, in_blocks, max_pool, using
 
 FORMS = ("lax", "patches", "mixed")
 NUMBERS = ("NHWC", "HWIO", "NHWC")
@@ -174,3 +174,31 @@ def test_a_form_is_chosen_for_what_is_traced_meanwhile():
             assert default_form() == "lax"
         assert default_form() == "patches"
     assert default_form() == "mixed"
+
+
+@pytest.mark.parametrize("records", [1, 7, 12, 13])
+def test_blocks_of_records_change_neither_answers_nor_gradients(records):
+    x, kernel, weight = drawn(10, (records, 6, 6, 3), (3, 3, 3, 4), (records, 3, 3, 4))
+
+    def answers(x, kernel, largest):
+        def function(x):
+            return max_pool(jnp.tanh(conv(x, kernel, (1, 1), "SAME")))
+
+        found, back = jax.vjp(lambda x, kernel: in_blocks(function, x, largest), x, kernel)
+        return found, *back(weight)
+
+    # Blocks of 6 records: 7 and 13 leave one over, 12 none.
+    for a, b in zip(answers(x, kernel, CACHE // 24), answers(x, kernel, 1), strict=True):
+        close(a, b)
+
+
+def test_blocks_are_for_networks_that_convolve_on_a_cpu_and_for_more_than_fits():
+    (x,) = drawn(11, (12, 4, 4, 1))
+
+    def loops(form, largest):
+        with using(form):
+            return "scan" in str(jax.make_jaxpr(lambda x: in_blocks(jnp.sin, x, largest))(x))
+
+    assert loops("mixed", CACHE // 8)
+    assert not loops("mixed", 16)
+    assert not loops("patches", CACHE // 8)
