@@ -153,8 +153,10 @@ MODULES = {"jaxattack": "jaxattack", "SACRO-ML": "sacroml", "PyTorch": "torch"}
 def timed(command: list[str], run: Run, environment: dict[str, str]) -> dict[str, float]:
     """Seconds that a command takes on the cores of a run, in its folder, by the clock and of all cores."""
     begin, before = time.perf_counter(), cpu_seconds()
+    # What pip installs is compiled to bytecode; without it a checkout would be compiled anew by each command.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        command, cwd=run.folder, env=os.environ | environment, capture_output=True, text=True,
+        command, cwd=run.folder, env=inherited | environment, capture_output=True, text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, run.cores),
     )  # fmt: skip
     if done.returncode:
