@@ -11,11 +11,12 @@ about 3/n, with 95% confidence. Inputs of another kind may still be answered oth
 Two answers are different if
 
     labels    are unequal, but for a tie: the victim's own numbers for the two labels are equal within the precision, or
-              where they are rounded within one step, of at most `TIE` of their spread;
+              where they are rounded within one step, each of at most `TIE` of their spread;
     numbers   are further apart than the precision tells, where the attack claims them (`Draft.exact`): half the digits
               of the arithmetic, as a system of equations may cost the other half, sqrt(eps) of the spread of the
-              answers and 64 eps of their size; where answers are rounded, one and a half steps more: half of one is the
-              rounding, and one the solution's, which is to round to the same number or to its neighbour.
+              answers and 64 eps of their size, of bfloat16 sqrt(eps) too; where answers are rounded, one and a half steps
+              more: half of one is the rounding, and one the solution's, which is to round to the same number or to its
+              neighbour.
 
 Logits of classes are compared without what all classes share, which no answer of a classifier depends on.
 """
@@ -267,12 +268,12 @@ def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bo
         return wrong
     spread = 1.0 if access.level == "probability" else float(np.ptp(finite))
     epsilon = EPSILON[access.precision]
-    off = epsilon**0.5 * spread + 64 * epsilon * float(np.abs(finite).max())
+    off = epsilon**0.5 * spread + min(64 * epsilon, epsilon**0.5) * float(np.abs(finite).max())
     step = 0.0 if access.decimals is None else 10.0**-access.decimals
     if access.classes > 1:
         rows = np.arange(len(theirs))
         gap = theirs[rows, victim.label] - theirs[rows, stolen.label]
-        wrong &= ~(gap <= min(step, TIE * spread) + 2 * off)
+        wrong &= ~(gap <= min(step, TIE * spread) + min(2 * off, TIE * spread))
     if exact:
         apart = np.abs(theirs - own)
         wrong |= ((apart > off + 1.5 * step) | np.isnan(apart) & np.isfinite(theirs)).any(axis=1)

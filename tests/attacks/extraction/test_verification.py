@@ -305,6 +305,8 @@ def test_an_allowance_says_what_is_reserved_and_what_was_asked():
         ({}, 1e-6, True),
         ({"precision": "float32"}, 1e-4, False),
         ({"precision": "float32"}, 1e-2, True),
+        ({"precision": "bfloat16"}, 0.1, False),
+        ({"precision": "bfloat16"}, 0.2, True),
         ({"decimals": 2}, 0.012, False),
         ({"decimals": 2}, 0.02, True),
     ],
@@ -327,6 +329,15 @@ def test_labels_that_the_victim_ties_do_not_differ_and_withheld_ones_do():
     assert not differ(Answer(one, close), Answer(other, close), tied, exact=False)[0]
     exact = Access(level="probability", classes=3, inputs=BOX)
     assert differ(Answer(one, close), Answer(other, close), exact, exact=False)[0]
+
+
+@pytest.mark.parametrize("gap", [0.005, 0.1])
+def test_labels_of_half_precision_tie_within_its_resolution_and_no_more(gap):
+    # 64 roundings of bfloat16 are half of a confidence: whatever was stolen, no label was another within that.
+    access = Access(level="probability", classes=2, inputs=BOX, precision="bfloat16")
+    p = np.array([[0.5 + gap / 2, 0.5 - gap / 2]])
+    zero, one = np.zeros(1, int), np.ones(1, int)
+    assert differ(Answer(zero, p), Answer(one, p[:, ::-1]), access, exact=False)[0] == (gap > 0.01)
 
 
 def test_logits_are_compared_without_what_classes_share():
