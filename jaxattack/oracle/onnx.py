@@ -80,7 +80,7 @@ def from_onnx(
     outputs = read_outputs(path, INSTALL)
     output, precision = _output(path, session, outputs, level)
     score = partial(_score, path, session, columns, output)
-    probe = score(probes(inputs))
+    probe = np.concatenate([score(some) for some in np.split(probes(inputs), [1, 3])])  # in batches of several sizes
     decided = meaning(outputs[output], probe)
     if decided in ("logit", "independent") and (scale := other_scale(probe)):
         raise InputError(f"{path}: the output {output} holds {scale[0]}: {scale[1]} at the end of the graph.")
@@ -206,7 +206,7 @@ def _score(
             column.name: _as_numbers(column, part.reshape(len(batch), *column.shape))
             for column, part in zip(columns, parts, strict=True)
         }
-        return _matrix(session.run([output], feeds)[0])[: len(some)]
+        return _matrix(session.run([output], feeds)[0], len(batch))[: len(some)]
 
     block = size or sensible((int(ends[-1]),), 1)
     try:
@@ -229,12 +229,16 @@ def _as_numbers(column: _Column, part: np.ndarray) -> np.ndarray:
     return nearest.astype(column.numbers)
 
 
-def _matrix(scores: Any) -> Float[np.ndarray, "query cls"]:
+def _matrix(scores: Any, records: int) -> Float[np.ndarray, "query cls"]:
     if isinstance(scores, list):
         order = sorted(scores[0])
         return np.array([[row[cls] for cls in order] for row in scores], np.float32)
     scores = np.asarray(scores)
     scores = scores.astype(np.float32) if scores.dtype == np.float16 else scores
-    if sum(side > 1 for side in scores.shape[1:]) > 1:
-        raise InputError(f"a batch of scores has shape {scores.shape}: export one score a class for each record.")
-    return scores.reshape(len(scores), -1)
+    if records == 1 and scores.shape[:1] != (1,):  # a graph for one record may leave the batch out
+        scores = scores[np.newaxis]
+    if len(scores) != records or sum(side > 1 for side in scores.shape[1:]) > 1:
+        raise InputError(
+            f"the scores of {records} records have shape {scores.shape}: export one score a class for each record, the records first."
+        )
+    return scores.reshape(records, -1)

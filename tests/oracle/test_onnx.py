@@ -160,14 +160,17 @@ def test_other_exports_of_skl2onnx_are_understood(tmp_path):
     np.testing.assert_array_equal(oracle(QUERIES).label, logistic.predict(QUERIES))
 
 
-def graph(path, nodes, given, outputs, weights, dtype=None):
-    """Any graph over x [batch, record]."""
+def graph(path, nodes, given, outputs, weights, dtype=None, batch: str | int = "batch"):
+    """Any graph over x [batch, record]; of an output whose size is None no shape is declared."""
     kind = onnx.TensorProto.FLOAT if dtype is None else dtype
     made = onnx.helper.make_graph(
         [onnx.helper.make_node(op, *ends, **options) for op, *ends, options in nodes],
         "graph",
-        [onnx.helper.make_tensor_value_info("x", kind, ("batch", *given))],
-        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ("batch", *size)) for name, size in outputs],
+        [onnx.helper.make_tensor_value_info("x", kind, (batch, *given))],
+        [
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None if size is None else (batch, *size))
+            for name, size in outputs
+        ],
         [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     opset = [onnx.helper.make_opsetid("", 17)]
@@ -262,6 +265,30 @@ def test_scores_with_an_axis_of_one_are_taken_and_of_sequences_refused(tmp_path)
     nodes = [("MatMul", ["x", "w"], ["z"], {})]
     with pytest.raises(InputError, match="one score a class for each record"):
         from_onnx(graph(tmp_path / "s.onnx", nodes, (5, 4), [("z", (5, 3))], {"w": W}))
+
+
+@pytest.mark.parametrize(
+    ("last", "weights"),
+    [
+        (("Transpose", ["z"], ["p"], {"perm": [1, 0]}), {"w": RNG.normal(size=(4, 2)).astype(np.float32), "b": B[:2]}),
+        (("Transpose", ["z"], ["p"], {"perm": [1, 0]}), {"w": W, "b": B}),
+        (("ReduceMean", ["z"], ["p"], {"axes": [0], "keepdims": 0}), {"w": W, "b": B}),
+    ],
+)
+def test_scores_of_other_things_than_the_records_are_refused(tmp_path, last, weights):
+    path = graph(tmp_path / "m.onnx", [GEMM, last], (4,), [("p", None)], weights)
+    for level in (None, "label"):
+        with pytest.raises(InputError, match="the scores of . records have shape .* the records first"):
+            from_onnx(path, level=level)
+
+
+def test_a_graph_for_one_record_may_leave_the_batch_out(tmp_path):
+    nodes = [GEMM, ("Softmax", ["z"], ["c"], {"axis": 1}), ("Squeeze", ["c", "axis"], ["p"], {})]
+    weights = {"w": W, "b": B, "axis": np.array([0])}
+    path = graph(tmp_path / "m.onnx", nodes, (4,), [("p", None)], weights, batch=1)
+    victim = from_onnx(path)
+    assert victim.access.classes == 3  # not a regressor that answers the first of them
+    np.testing.assert_allclose(victim(QUERIES).probability, softmax(LOGIT, axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize(
