@@ -144,12 +144,21 @@ def answer_from_logits(logit: Float[np.ndarray, "query cls"], level: Level, bias
         logit: of a batch.
         level: label, probability or logit.
         bias: added first; of a class that a query names twice, the last counts.
+
+    Raises:
+        OracleError: a label is due of NaN, which no number is above.
     """
     if bias is not None:
         rows = np.arange(len(logit))[:, np.newaxis]
         raised = logit.copy()
         raised[rows, bias.token] = logit[rows, bias.token] + bias.value
         logit = raised
+    if level == "label" and (
+        nan := int(np.isnan(logit).any(axis=1).sum())
+    ):  # seen by nobody else where scores are withheld
+        raise OracleError(
+            f"the model computes NaN for {nan} of {len(logit)} queries, and no class is the highest of that: mend the model."
+        )
     label = logit.argmax(1).astype(np.int64)
     probability = softmax(logit, axis=1) if level == "probability" else None
     return Answer(label, probability, logit if level == "logit" else None)

@@ -303,6 +303,15 @@ def test_a_function_that_gives_another_shape_is_named():
         oracle(queries(4))
 
 
+def test_nan_has_no_label():
+    logit = np.array([[1.0, 2.0], [np.nan, 0.0], [np.nan, np.nan]])
+    with pytest.raises(OracleError, match="NaN for 2 of 3 queries"):
+        answer_from_logits(logit, "label")
+    assert answer_from_logits(np.array([[-np.inf, 0.0]]), "label").label.tolist() == [
+        1
+    ]  # of masked classes there is one
+
+
 def test_a_function_is_handed_the_bias_where_the_terms_allow_one():
     seen = []
 
