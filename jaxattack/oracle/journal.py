@@ -14,7 +14,8 @@ until they end. The same attack with the same seed asks the same batches; anothe
 belongs to another attack. While entries are replayed the ledger grows by what their calls cost when they were asked, so
 that an attack that was killed reports what it cost in all, and a second run of a finished one costs the same again on
 paper and nothing in fact. `Journalled.paid` is what all of the folder has cost, replayed or not. `Journalled.recheck`
-asks some of the kept questions again, for a victim that may have been replaced; what that cost is kept as well.
+asks some of the kept questions again, for a victim that may have been replaced. What that cost is kept as well, and what a
+call cost that failed: a service is paid for the part of a batch that it has answered, and for answers that are none.
 
 A check belongs within, so that only answers that can be believed are kept; it then finds what is odd about the answers to
 this process, and a second one outside, which asks nothing again, sees those of earlier processes too. A budget belongs
@@ -29,6 +30,7 @@ import json
 import os
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -93,11 +95,13 @@ class Journalled(OracleWrapper):
         self._end, self._next = 0, 0
         self._entries: list[_Entry] = []
         self._attack_ledger, self._paid, self._oracle_ledger = Ledger(), Ledger(), oracle.ledger
-        self._before = Ledger()  # what earlier processes asked again
+        self._before = Ledger()  # what calls of earlier processes cost that have no answer here: asked again, or failed
+        self._rechecked = 0
         self._rows: dict[int, np.ndarray] = {}
         self._again: list[_Again] = []
         try:
             self._open(_plain(self, identity))
+            self._replayable = len(self._entries)
         except BaseException:
             self.close()
             raise
@@ -115,7 +119,7 @@ class Journalled(OracleWrapper):
     @property
     def rechecked(self) -> int:
         """Queries that earlier processes asked again."""
-        return self._before.queries
+        return self._rechecked
 
     def recheck(self, questions: int) -> None:
         """Ask so many of the kept questions again while they are replayed, to see that the victim is still the same.
@@ -144,9 +148,15 @@ class Journalled(OracleWrapper):
         if not self.close.alive:
             raise InputError(f"{self._path} was closed: open the journal again.")
         batch = digest(x, bias)
+        if self._next + 1 >= self._replayable:
+            self._attack_ledger, self._before = self._attack_ledger + self._before, Ledger()
         if self._next == len(self._entries):
-            answer = self._oracle(x, bias)
-            # What a call that failed has cost is told with the next one.
+            try:
+                answer = self._oracle(x, bias)
+            except BaseException:
+                with suppress(InputError):  # on a full disk it is told with the next call
+                    self._count({"failed": True})
+                raise
             ledger = self._oracle.ledger
             self._keep(_Entry(self._end, batch, ledger - self._oracle_ledger), answer)
             self._oracle_ledger = ledger
@@ -155,7 +165,6 @@ class Journalled(OracleWrapper):
             if self._next in self._rows:
                 self._ask_again(x, bias, answer)
             if self._next + 1 == len(self._entries):
-                self._attack_ledger += self._before
                 self._compare()
         self._attack_ledger += self._entries[self._next].cost
         self._next += 1
@@ -168,11 +177,18 @@ class Journalled(OracleWrapper):
 
     def _answer_again(self, x: np.ndarray, bias: Bias | None) -> Answer:
         answer = self._oracle(x, bias)
-        ledger = self._oracle.ledger
-        cost, self._oracle_ledger = ledger - self._oracle_ledger, ledger
-        self._write(*frame({"again": True, "cost": vars(cost)}))
-        self._paid, self._attack_ledger = self._paid + cost, self._attack_ledger + cost
+        self._count({"again": True})
         return answer
+
+    def _count(self, why: dict[str, Any]) -> None:
+        """Keep what was paid since, where there is no answer to keep."""
+        ledger = self._oracle.ledger
+        cost = ledger - self._oracle_ledger
+        if cost == Ledger():
+            return
+        self._write(*frame(why | {"cost": vars(cost)}))
+        self._oracle_ledger = ledger
+        self._paid, self._attack_ledger = self._paid + cost, self._attack_ledger + cost
 
     def _compare(self) -> None:
         again, self._again = self._again, []
@@ -200,8 +216,10 @@ class Journalled(OracleWrapper):
             self._end = at + HEAD.size + len(payload) + SEAL
             try:
                 line = decode_json(payload[: payload.find(b"\n") + 1])
-                if number and "again" in line:
-                    self._before, self._paid = self._before + _cost(line["cost"]), self._paid + _cost(line["cost"])
+                if number and ("again" in line or "failed" in line):
+                    cost = _cost(line["cost"])
+                    self._before, self._paid = self._before + cost, self._paid + cost
+                    self._rechecked += cost.queries if "again" in line else 0
                 elif number:
                     self._add(_Entry(at, bytes.fromhex(line["digest"]), _cost(line["cost"])))
                 elif not isinstance(line, dict):

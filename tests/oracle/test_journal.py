@@ -10,7 +10,7 @@ from oracle.kept import ACCESS, BATCHES, INPUTS, file, fill, probability, same, 
 
 from jaxattack.models import build
 from jaxattack.oracle import budgeted, cached, checked, from_function, from_model, journalled, noisy, rounded
-from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Inputs, Ledger
+from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Inputs, Ledger, OracleError
 
 
 def test_what_was_answered_is_answered_again_without_asking(tmp_path):
@@ -49,6 +49,26 @@ def test_an_attack_that_asks_otherwise_is_refused(tmp_path, x):
         oracle(BATCHES[0])
         with pytest.raises(InputError, match=r"call 2 of this attack asks other queries .* give another folder"):
             oracle(x)
+
+
+def test_what_a_call_cost_that_failed_is_kept(tmp_path):
+    def spoilt(x):
+        return probability(x) if len(x) == len(BATCHES[0]) and broken[0] else np.full((len(x), 3), np.nan)
+
+    broken = [False]
+    make = lambda: checked(from_function(spoilt, ACCESS, content=lambda: {"file": "0"}), repeat=False)  # noqa: E731
+    for _ in range(2):  # answered and charged, but nothing that can be believed
+        with journalled(make(), tmp_path) as oracle, pytest.raises(OracleError, match="NaN"):
+            oracle(BATCHES[0])
+    broken[0] = True
+    paid = 3 * len(BATCHES[0])
+    with journalled(make(), tmp_path) as oracle:
+        assert oracle.paid.queries == paid - len(BATCHES[0])
+        oracle(BATCHES[0])
+        assert (oracle.ledger.queries, oracle.paid.queries, oracle.rechecked) == (paid, paid, 0)
+    with journalled(make(), tmp_path) as oracle:
+        oracle(BATCHES[0])
+        assert (oracle.ledger.queries, oracle.paid.queries) == (paid, paid)
 
 
 def test_a_bias_belongs_to_the_question(tmp_path):
