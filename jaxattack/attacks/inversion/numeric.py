@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.special import softmax
 
 from jaxattack.attacks.inversion.target import best_restart, check_targets, require, unit_box
@@ -120,6 +120,12 @@ class Numeric:
                 raise InputError(f"{spent} numeric needs at least {need:,} queries for its first step.") from spent
             reason = f"{spent} {search.active.sum()} of {len(targets)} targets were still moving; each step takes {2 * search.axes:,} queries for each."
 
+        if not reason and (still := search.still).any():
+            reason = (
+                f"The confidence in {still.sum()} of {len(targets)} targets is the same at all neighbours of where they begin, "
+                f"{self.width:g} of the range away: they never moved; give a larger width."
+            )
+
         def records(u: np.ndarray) -> Float[np.ndarray, "target *feature"]:
             return (low + u.reshape(-1, *shape) * width).astype(np.float64)
 
@@ -152,6 +158,11 @@ class _Search:
         self.score = np.full(targets, -np.inf)
         self.steps, self._at = np.zeros(targets, int), np.zeros(targets, int)
         self.active = np.ones(targets, bool)
+
+    @property
+    def still(self) -> Bool[np.ndarray, "target"]:
+        """Which targets ended before they had moved, and not because the victim was sure of them."""
+        return ~self.active & (self.steps == 1) & (self.score < self._attack.confidence)
 
     def step(self, ask, targets: np.ndarray, rng: np.random.Generator) -> None:
         """One step of every target that moves, in one call."""
@@ -187,5 +198,8 @@ class _Search:
 
 def _of(answer: Answer, target: Int[np.ndarray, "query"]) -> Float[np.ndarray, "query"]:
     """The target's confidence; 0 where it is not among those that are answered."""
-    p = answer.probability if answer.probability is not None else softmax(np.asarray(answer.logit, float), axis=1)
+    p = answer.probability
+    if p is None:
+        logit = np.asarray(answer.logit, float)
+        p = softmax(np.where(np.isnan(logit), -np.inf, logit), axis=1)
     return np.nan_to_num(np.take_along_axis(np.asarray(p, float), target[:, None], axis=1)[:, 0])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from attacks.inversion.white_boxes import digits
 
 from jaxattack.attacks.inversion import Numeric
-from jaxattack.oracle import budgeted, from_function, label_only, rounded
+from jaxattack.oracle import budgeted, from_function, label_only, rounded, top_k
 from jaxattack.types import Access, InputError, Inputs
 
 WEIGHT = np.random.default_rng(0).normal(size=(5, 3)) / 50
@@ -70,7 +72,21 @@ def test_a_budget_that_ends_returns_the_best_so_far():
 def test_answers_too_coarse_for_a_difference_stop_it():
     found = Numeric(steps=50, width=1e-6)(oracle(decimals=2), np.array([0]))
     assert found.steps[0, 0] == 1
-    assert found.complete
+    assert not found.complete  # where it began is no record of the class
+    assert found.reason.startswith("The confidence in 1 of 1 targets is the same at all neighbours")
+
+
+def test_a_target_that_the_victim_is_sure_of_has_nowhere_to_go():
+    sure = from_function(lambda x: np.eye(3)[np.zeros(len(x), int)], oracle().access)
+    assert Numeric()(sure, np.array([0])).complete
+
+
+def test_of_logits_the_most_likely_classes_are_confidences_among_themselves():
+    logits = from_function(lambda x: x @ WEIGHT, replace(oracle().access, level="logit"))
+    best = np.array([logits(np.full((1, 5), 50.0)).label[0]])
+    whole, top = (Numeric(steps=3)(one, best) for one in (logits, top_k(logits, 2)))
+    assert whole.score[0, 0] < top.score[0, 0] <= 1  # of all and of two classes
+    assert top.steps[0, 0] > 1
 
 
 def test_labels_alone_are_refused():
