@@ -164,16 +164,16 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
     )
 
 
-def _require_whole(path: Path, records: Dataset, takes: Inputs) -> None:
-    """Refuse records that a file would round: what it answers then is of other records.
+def _require_whole(victim: Path | str, records: Dataset, takes: Inputs) -> None:
+    """Refuse records that a victim would round: what it answers then is of other records.
 
     Raises:
-        InputError: the file takes whole numbers and the records are others.
+        InputError: it takes whole numbers and the records are others.
     """
     if takes.whole and not np.array_equal(records.x, np.rint(records.x)):
         raise InputError(
-            f"{path} takes whole numbers and the records of {records.name} hold fractions ({records.x.min():g} to "
-            f"{records.x.max():g}): give them in the units that the file was trained on."
+            f"{victim} takes whole numbers and the records of {records.name} hold fractions ({records.x.min():g} to "
+            f"{records.x.max():g}): give them in the units that it was trained on."
         )
 
 
@@ -218,9 +218,12 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
         )
     oracle = label_only(service) if level == "label" and answers != "label" else service
     try:
-        more = strangers_beside(load(data) if data else None, oracle)
+        records = load(data) if data else None
+        if records is not None:
+            _require_whole(service.url, records, service.access.inputs)
+        more = strangers_beside(records, oracle)
     except InputError:
         service.close()
         raise
     transport = f"over HTTP, at {service.url}"
-    return Victim(name=service.url, oracle=oracle, url=service.url, transport=transport, **more)
+    return Victim(name=service.url, oracle=oracle, url=service.url, transport=transport, names=service.names, **more)

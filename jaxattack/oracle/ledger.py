@@ -137,6 +137,11 @@ class OracleWrapper:
         return (*getattr(self._source, "defences", ()), *(() if self._defence is None else (self._defence,)))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes, in the order of the columns; empty where they are numbered alone."""
+        return tuple(getattr(self._source, "names", ()))
+
+    @property
     def elsewhere(self) -> bool:
         """Whether a service is asked whose model may be replaced without anybody here knowing."""
         return getattr(self._source, "elsewhere", False)

@@ -1,6 +1,6 @@
 """A prediction API over any oracle, as services sell them: documented terms, keys with budgets and rates, exact counting.
 
-    GET  /, /describe   the terms: access level, classes, inputs, precision, price, limits; where there are keys, to who
+    GET  /, /describe   the terms: access level, classes and their names, inputs, precision, price, limits; where there are keys, to who
                         has one, or to all with `Settings.open_terms`
     GET  /puzzle        where `Settings.puzzle` asks for work before an answer: a puzzle for the queries of one request, as
                         `jaxattack.oracle.remote.puzzle` has it; for this key, a limited time and one use

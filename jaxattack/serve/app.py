@@ -71,9 +71,9 @@ class Service:
         limits = {"records": self._records, "bytes": settings.bytes}
         self._puzzles = Puzzles(settings.puzzle, settings.puzzle_seconds) if settings.puzzle else None
         puzzle = {"puzzle": {"bits": settings.puzzle, "seconds": settings.puzzle_seconds}} if settings.puzzle else {}
-        self._terms = write_json(
-            {"access": write_access(oracle.access), "price": settings.price, "limits": limits, **puzzle}
-        )
+        classes = list(getattr(oracle, "names", ()))
+        terms = {"access": write_access(oracle.access), "price": settings.price, "limits": limits}
+        self._terms = write_json({**terms, **({"names": classes} if classes else {}), **puzzle})
 
     async def describe(self, request: Request) -> Response:
         """The terms."""

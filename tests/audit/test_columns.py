@@ -9,7 +9,8 @@ from jaxattack.audit.columns import UNKNOWN, match_columns
 from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.victim_names import open_victim
 from jaxattack.data import from_arrays
-from jaxattack.oracle import from_estimator, from_function
+from jaxattack.oracle import from_estimator, from_function, label_only
+from jaxattack.serve import serving
 from jaxattack.types import Access, Inputs
 
 RNG = np.random.default_rng(0)
@@ -100,6 +101,22 @@ def test_columns_without_names_are_matched_by_number_or_by_order():
     assert columns.of is not None
     assert columns.of.tolist() == [0, 2]
     assert match_columns(dataset(["ant", "bee"]), numbered(3)).of is None
+
+
+def test_a_service_documents_its_columns(lacking):
+    fitted = LogisticRegression().fit(
+        *(array[:-1] for array in np.load(lacking).values())
+    )  # without the one of class 1
+    with serving(label_only(from_estimator(fitted))) as url:
+        victim = open_victim(url, data=lacking)
+        assert victim.names == ("0", "2")
+        assert victim.x is not None
+        right = victim.ask(victim.x).label == victim.y
+        columns = match_columns(dataset([0, 1, 2]), label_only(victim.oracle)).of
+        victim.oracle.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert right.mean() > 0.95  # by position it would be half
+    assert columns is not None
+    assert columns.tolist() == [0, UNKNOWN, 1]
 
 
 def test_images_are_given_to_a_file_in_the_layout_that_it_takes(tmp_path):

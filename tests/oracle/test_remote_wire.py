@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from jaxattack.oracle.remote.wire import (
     NPY,
     read_access,
     read_answer,
+    read_names,
     read_queries,
     write_access,
     write_answer,
@@ -122,6 +124,15 @@ def test_terms_survive():
     for name in ("low", "high", "categories"):
         np.testing.assert_array_equal(getattr(read.inputs, name), getattr(inputs, name))
     assert read.inputs.missing
+    assert not read.inputs.whole
+    assert read_access(write_access(replace(access, inputs=replace(inputs, whole=True)))).inputs.whole
+
+
+def test_names_of_unknown_origin_are_made_printable():
+    assert read_names(["a b", "\x1b[31mred\n", ""]) == ("a b", " [31mred ", "")
+    for wrong in ("names", [1], None):
+        with pytest.raises(InputError, match="names is"):
+            read_names(wrong)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ from jaxattack.oracle.remote.wire import (
     read_access,
     read_answer,
     read_json,
+    read_names,
     write_queries,
 )
 from jaxattack.types import Access, Answer, Bias, BudgetSpent, InputError, Ledger, OracleError
@@ -106,6 +107,7 @@ class Remote:
 
     Attributes:
         access: the terms that the service documents.
+        names: of the classes, in the order of the columns; empty where it documents none.
         url: where it is, its credentials masked.
         elsewhere: True: its model may be replaced without anybody here knowing.
     """
@@ -119,8 +121,10 @@ class Remote:
         self._session, self._count = secrets.token_hex(12), itertools.count()
         self._ledger, self._lock = Ledger(), threading.Lock()
         self._unfinished: dict[bytes, _Batch] = {}
-        self.access, documented, self._records, self._bytes, self._bits = _terms(exchange)
-        self._price = documented if price is None else price
+        terms = _terms(exchange)
+        self.access, self.names = terms.access, terms.names
+        self._records, self._bytes, self._bits = terms.records, terms.bytes, terms.bits
+        self._price = terms.price if price is None else price
 
     @property
     def ledger(self) -> Ledger:
@@ -225,8 +229,19 @@ def _expect(reply: Reply, media: Media, url: str) -> None:
         raise OracleError(f"{url} does not answer as a prediction API: {reply.media()!r:.80} came for {media}.")
 
 
-def _terms(exchange: Exchange) -> tuple[Access, float, int, int, int | None]:
-    """The terms, the price, the most records and bytes of a request, and the bits of work for a query, if any."""
+class _Terms(NamedTuple):
+    """What a service documents: its terms, the names of its classes, its price, the most records and bytes of a request, and the
+    bits of work for a query, if any."""
+
+    access: Access
+    names: tuple[str, ...]
+    price: float
+    records: int
+    bytes: int
+    bits: int | None
+
+
+def _terms(exchange: Exchange) -> _Terms:
     reply = exchange.ask("GET", "/describe", most=_LARGEST_TERMS)
     _expect(reply, JSON, exchange.url)
     try:
@@ -240,9 +255,12 @@ def _terms(exchange: Exchange) -> tuple[Access, float, int, int, int | None]:
         access = read_access(terms["access"])
         if access.classes > _MOST_CLASSES:
             raise InputError(f"classes is {access.classes}.")
+        names = read_names(terms.get("names", []))
+        if len(names) not in (0, access.classes):
+            raise InputError(f"names has {len(names)} entries and classes is {access.classes}.")
         bits = terms["puzzle"]["bits"] if "puzzle" in terms else None
         if bits is not None and (type(bits) is not int or not 1 <= bits < MOST.bit_length()):
             raise InputError(f"puzzle is {terms['puzzle']!r:.80}.")
-        return access, float(price), records, size, bits
+        return _Terms(access, names, float(price), records, size, bits)
     except DAMAGE as error:
         raise OracleError(f"{exchange.url} does not describe itself as a prediction API: {error}") from error

@@ -1,6 +1,7 @@
 """What goes over the wire between the prediction API and its client, as JSON or as .npy.
 
-    terms      {"access": {...}, "price": dollars a query, "limits": {"records": a request, "bytes": a body}}
+    terms      {"access": {...}, "price": dollars a query, "limits": {"records": a request, "bytes": a body}}, and where its
+               classes have names, "names": in the order of the columns
     queries    JSON   {"inputs": [[...]]}, records in their shape or flattened, null where a feature is not given; with
                       a bias on logits also "bias": {"token": [[...]], "value": [[...]]}
                .npy   the inputs; with a bias the inputs, the tokens and the values, one array after the other
@@ -214,6 +215,7 @@ def write_access(access: Access) -> dict[str, Any]:
             "categories": inputs.categories.tolist(),
             "missing": inputs.missing,
             "names": list(inputs.names),
+            **({"whole": True} if inputs.whole else {}),
         },
         "top": access.top,
         "decimals": access.decimals,
@@ -227,6 +229,16 @@ def _typed(value: Any, kinds: tuple[type, ...], name: str) -> Any:
     if type(value) not in kinds:
         raise InputError(f"{name} is {value!r:.40}: it should be {' or '.join(kind.__name__ for kind in kinds)}.")
     return value
+
+
+def read_names(value: Any) -> tuple[str, ...]:
+    """Names of features or of classes, what is not printable in them replaced, for people are shown them.
+
+    Raises:
+        InputError: something else than a list of text.
+    """
+    names = [_typed(name, (str,), "names") for name in _typed(value, (list,), "names")]
+    return tuple("".join(letter if letter.isprintable() else " " for letter in name) for name in names)
 
 
 def read_access(value: Any) -> Access:
@@ -248,7 +260,8 @@ def read_access(value: Any) -> Access:
                 high=read_numbers(inputs["high"], "high"),
                 categories=categories.astype(int),
                 missing=_typed(inputs["missing"], (bool,), "missing"),
-                names=tuple(_typed(name, (str,), "names") for name in _typed(inputs["names"], (list,), "names")),
+                names=read_names(inputs["names"]),
+                whole=_typed(inputs.get("whole", False), (bool,), "whole"),
             ),
             top=_typed(value["top"], (int,), "top"),
             decimals=_typed(value["decimals"], (int, type(None)), "decimals"),
