@@ -29,7 +29,12 @@ def uniform(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.
     within_memory(queries * inputs.low.size, queries=queries)
     share = rng.random((queries, *inputs.shape))
     numeric = inputs.low + share * (inputs.high - inputs.low)
-    return np.where(inputs.categories > 0, np.floor(share * inputs.categories), numeric)
+    return as_read(inputs, np.where(inputs.categories > 0, np.floor(share * inputs.categories), numeric))
+
+
+def as_read(inputs: Inputs, x: Shaped[np.ndarray, "query *feature"]) -> Shaped[np.ndarray, "query *feature"]:
+    """Queries as the service reads them: rounded where it takes whole numbers."""
+    return np.rint(x) if inputs.whole else x
 
 
 def log_probability(answer: Answer) -> Float[np.ndarray, "query cls"]:

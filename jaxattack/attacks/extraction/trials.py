@@ -9,6 +9,8 @@
     record          of the attacker's own pool
     near record     between two records of the pool that are alike, or a record moved by a hundredth of the range
 
+Where a service takes whole numbers all of them are rounded, as it would round them.
+
 A classifier that is wrong anywhere is most often wrong beside its boundaries, and a regression on raw columns answers
 one class nearly everywhere that is not near records: neither shows on uniform inputs alone.
 """
@@ -20,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.extraction.asking import as_read, uniform
 from jaxattack.attacks.search.bisect import bisect
 from jaxattack.types import Inputs
 
@@ -79,7 +81,7 @@ def draw(
     for place in shares:
         parts.append(some.get(place, ends[:0])[: counts[place] + missing])
         missing += counts[place] - len(parts[-1])
-    x, place = np.concatenate(parts), np.repeat([*shares], [len(part) for part in parts])
+    x, place = as_read(inputs, np.concatenate(parts)), np.repeat([*shares], [len(part) for part in parts])
     order = rng.permutation(np.flatnonzero(fresh(x)))
     return x[order].reshape(len(order), *inputs.shape), place[order]
 

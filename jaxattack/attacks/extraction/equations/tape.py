@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.extraction.asking import ask_most
+from jaxattack.attacks.extraction.asking import as_read, ask_most
 from jaxattack.attacks.extraction.equations.terms import equations, noise, scores, usable
 from jaxattack.attacks.search.coordinates import Coordinates
 from jaxattack.attacks.search.least_squares import Data
@@ -65,6 +65,7 @@ class Tape:
         """Ask all of them; `BudgetSpent` where either limit holds fewer."""
         if self._limit is not None and self.total + len(u) > self._limit:
             raise BudgetSpent(f"queries is {self._limit:,}.", left=self._limit - self.total)
+        u = as_read(self.access.inputs, u) if self.where is None else u
         answer = self._oracle(u if self.where is None else self.where.records(u))
         self._u.append(u)
         self._answers.append(answer)

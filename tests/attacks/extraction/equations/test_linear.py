@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import minmax_scale
 
-from jaxattack.attacks.extraction import Softmax, uniform
+from jaxattack.attacks.extraction import Rounded, Softmax, uniform
 from jaxattack.metrics import fidelity, gauge
 from jaxattack.oracle import budgeted, from_estimator, from_function, rounded
 from jaxattack.types import Access, InputError, Inputs
@@ -47,6 +49,25 @@ def test_real_models_come_out_exactly_from_one_query_more_than_features(name):
     assert alike.disagreement == 0
     assert alike.variation_max is not None
     assert alike.variation_max < 1e-9
+
+
+@pytest.mark.parametrize(("attack", "decimals"), [(Softmax(), None), (Rounded(), None), (Rounded(), 3)])
+def test_a_service_that_rounds_its_inputs_is_asked_on_its_grid(attack, decimals):
+    weight = np.random.default_rng(0).normal(size=(4, 3)) / 100
+    inputs = replace(Inputs.box(0, 255, (4,)), whole=True)
+    access = Access(level="probability", classes=3, inputs=inputs)
+    asked = []
+
+    def answer(x):
+        asked.append(x)
+        return softmax(np.rint(x) @ weight, axis=1)
+
+    victim = from_function(answer, access)
+    found = attack(victim if decimals is None else rounded(victim, decimals))
+    assert found.complete, found.reason  # as if it had fractions, every equation would be off
+    np.testing.assert_array_equal(np.concatenate(asked), np.rint(np.concatenate(asked)))
+    mine, true = gauge(found.parameters["weight"], np.zeros(3))[0], gauge(weight, np.zeros(3))[0]
+    np.testing.assert_allclose(mine, true, atol=1e-10 if decimals is None else 1e-4)
 
 
 @pytest.mark.parametrize("level", ["probability", "logit"])
