@@ -40,6 +40,8 @@ _SIGNED = LinearSegmentedColormap.from_list("signed", [SERIES[1], SURFACE, SERIE
 
 def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     curve = findings["curve"]
+    if findings["victim"]["classes"] == 1:  # a regressor has no labels that could differ
+        return None
     if len({point["queries"] for point in curve}) < 2 or not any(findings["fidelity"].values()):
         return None
     figure = Figure(figsize=(COLUMN, 2.5))

@@ -68,8 +68,9 @@ def _outcome(findings: Mapping[str, Any]) -> str:
             return "was not compared further, as no query was left for it"
         return _aligned(findings) or "cannot be asked what the victim is asked"
     apart = [part["difference"] for _, part in places]
-    if findings["victim"]["classes"] == 1 and None not in apart:
-        text = f"answers within {small(max(apart))} of the victim wherever it was compared"
+    if findings["victim"]["classes"] == 1:
+        within = f"within {small(max(apart))}" if None not in apart else "at an unknown distance"
+        text = f"answers {within} of the victim wherever it was compared"
         more = _aligned(findings)
         return f"{text}; it {more}" if more else text
     agreement = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in places)

@@ -36,7 +36,7 @@ def _fidelity(findings: Mapping[str, Any]) -> Grid:
         grid.add_row(
             words,
             count(entry["records"]),
-            percent(entry["agreement"], 4),
+            percent(entry["agreement"], 4) if findings["victim"]["classes"] > 1 else "–",  # a number has no label
             small(entry["total_variation"]["max"] if entry["total_variation"] else None),
             small(entry["difference"]),
             f"{number(accuracy['stolen'])} (victim {number(accuracy['victim'])})" if accuracy else "–",

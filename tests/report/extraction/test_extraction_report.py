@@ -60,6 +60,21 @@ def test_a_tree_too_large_to_draw_is_shown_as_text(recovered, tmp_path):
     assert "else no" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("difference", [3e-10, None])
+def test_of_a_regressor_no_agreement_is_shown_since_it_has_no_labels(stolen, tmp_path, difference):
+    found = stolen()
+    found["victim"] |= {"level": "logit", "classes": 1}
+    for part in found["fidelity"].values():
+        part |= {"accuracy": None, "total_variation": None, "difference": difference}
+    names = {path.name for path in write(tmp_path, found)}
+    assert not any(name.startswith("curve.") for name in names)
+    assert "100%" not in printed(found)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for words in ("<td>100%", "<dt>agreement</dt>", '<p class="lead">The stolen model gives'):
+        assert words not in html
+    assert "a number has no label to agree on" in html
+
+
 def test_one_point_makes_no_curve(stolen, tmp_path):
     found = stolen()
     found["curve"] = found["curve"][-1:]
