@@ -1,6 +1,7 @@
 """What the scores of an ONNX graph are, decided by its last node and seen in a few answers.
 
-Before the last node that decides, nodes that move numbers about and change none are passed over.
+Before the last node that decides, nodes that move numbers about and change none are passed over, and one that keeps the
+numbers of a sigmoid off 0 and 1.
 
     ================================  ===========================================================================
     the last node                     the scores are
@@ -33,6 +34,7 @@ Meaning = Literal["probability", "logit", "binary", "independent", "number"]
 
 _MOVING = {"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "ZipMap"}
 _SIGMOIDS = {"HardSigmoid", "Sigmoid"}
+_CLIPPING = {"Clip", "Max", "Min"}
 _LINEAR = {"Add", "BatchNormalization", "Conv", "Gemm", "LinearClassifier", "MatMul", "Mul", "Sub", "Sum"}
 
 SUM = 1e-3
@@ -105,14 +107,15 @@ def _tensors(graph: Any) -> Iterator[Any]:
 
 def _output(name: str, makers: Mapping[str, Any], default_names: tuple[str, ...]) -> Output:
     names: tuple[str, ...] = ()
-    node = makers.get(name)
-    while node is not None and node.op_type in _MOVING and node.input:
+    node, last = makers.get(name), ""
+    while node is not None:
         names = names or _classes(node)
-        before = makers.get(node.input[0])
-        if before is None:
+        if not last or last in _MOVING or (last in _CLIPPING and node.op_type in _SIGMOIDS):
+            last = node.op_type
+        if node.op_type not in _MOVING | _CLIPPING or not node.input:
             break
-        node = before
-    return Output("" if node is None else node.op_type, names or default_names)
+        node = makers.get(node.input[0])
+    return Output(last, names or default_names)
 
 
 def _classes(node: Any) -> tuple[str, ...]:

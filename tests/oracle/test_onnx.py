@@ -182,6 +182,18 @@ W, B = WEIGHT.astype(np.float32), OFFSET.astype(np.float32)
 GEMM = ("Gemm", ["x", "w", "b"], ["z"], {})
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_sigmoid_that_is_kept_off_its_ends_is_one_still(tmp_path, moved):
+    nodes = [GEMM, ("Sigmoid", ["z"], ["q"], {}), ("Identity" if moved else "Max", ["q"], ["r"], {})]
+    nodes += [("Clip", ["r", "low", "high"], ["p"], {})]
+    weights = {"w": W[:, :1], "b": B[:1], "low": np.float32(1e-7), "high": np.float32(1 - 1e-6)}
+    victim = from_onnx(graph(tmp_path / "m.onnx", nodes, (4,), [("p", (1,))], weights))
+    assert (victim.access.level, victim.access.classes) == ("probability", 2)
+    np.testing.assert_allclose(victim(QUERIES).probability[:, 1], expit(LOGIT[:, 0]), atol=1e-5)
+    cut = [GEMM, ("Clip", ["z", "low", "high"], ["p"], {})]
+    assert from_onnx(graph(tmp_path / "c.onnx", cut, (4,), [("p", (1,))], weights)).access.classes == 1
+
+
 @pytest.mark.parametrize("squeezed", [False, True])
 def test_a_sigmoid_of_one_output_is_a_classifier_of_two_classes(tmp_path, squeezed):
     last = [("Sigmoid", ["z"], ["q"], {}), ("Squeeze", ["q", "axis"], ["p"], {})] if squeezed else []
