@@ -158,11 +158,12 @@ def _checked(
 
     z = apply(variables, jnp.asarray(some, jnp.float32))
     ours = np.asarray(jax.nn.softmax(z))
-    same = (
-        np.allclose(ours, expected.probability, atol=CLOSE)
-        if expected.probability is not None
-        else (ours.argmax(axis=1) == expected.label).all()
-    )
+    if expected.probability is not None:
+        same = np.allclose(ours, expected.probability, atol=CLOSE)
+    elif expected.logit is not None:
+        same = np.allclose(ours, jax.nn.softmax(expected.logit), atol=CLOSE)
+    else:
+        same = (ours.argmax(axis=1) == expected.label).all()
     if not same:
         raise InputError(
             f"the network read from {path} does not answer as onnxruntime does: choose an attack that asks, and report the file."

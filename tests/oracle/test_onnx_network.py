@@ -10,6 +10,7 @@ import pytest
 from jaxattack.attacks.evasion import PGD, HopSkipJump
 from jaxattack.audit import evade, open_victim
 from jaxattack.oracle import from_onnx, network_of
+from jaxattack.oracle.onnx_network import OPERATORS
 from jaxattack.types import InputError, Inputs
 
 onnx = pytest.importorskip("onnx")
@@ -132,3 +133,13 @@ def test_a_file_is_evaded_with_gradients_where_an_attack_takes_them(tmp_path):
     assert result.findings.cost.queries == 0 < result.findings.success.fooled
     assert not result.findings.warnings  # what fools the network read fools onnxruntime's
     assert evade(victim, HopSkipJump(queries=60), records=3).findings.cost.queries > 0
+
+
+@pytest.mark.parametrize("level", ["probability", "logit"])
+def test_logits_are_held_against_the_runtimes_as_confidences_are(tmp_path, level, monkeypatch):
+    nodes = [make("MatMul", ["x", "w"], ["h"]), make("Relu", ["h"], ["z"])]
+    path = write(tmp_path / "m.onnx", nodes, {"w": 4 * normal(4, 3)}, (4,))
+    network_of(path, from_onnx(path, level=level))
+    monkeypatch.setitem(OPERATORS, "Relu", lambda _, z: 2 * jax.nn.relu(z))  # of the same labels
+    with pytest.raises(InputError, match="does not answer as onnxruntime does"):
+        network_of(path, from_onnx(path, level=level))
