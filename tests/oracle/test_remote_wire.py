@@ -130,6 +130,7 @@ def test_terms_survive():
 
 def test_names_of_unknown_origin_are_made_printable():
     assert read_names(["a b", "\x1b[31mred\n", ""]) == ("a b", " [31mred ", "")
+    assert read_names(["x" * 10**6]) == ("x" * 200,)
     for wrong in ("names", [1], None):
         with pytest.raises(InputError, match="names is"):
             read_names(wrong)

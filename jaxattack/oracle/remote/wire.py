@@ -34,6 +34,8 @@ IDENTITY = "Idempotency-Key"
 BATCH = "Batch-Queries"
 """How many queries are still to come of the batch that a request begins; refused as a whole where the budget is less."""
 
+_LONGEST_NAME = 200
+
 DAMAGE = (InputError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
 """What reading a body of unknown origin may raise."""
 
@@ -232,13 +234,13 @@ def _typed(value: Any, kinds: tuple[type, ...], name: str) -> Any:
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """Names of features or of classes, what is not printable in them replaced, for people are shown them.
+    """Names of features or of classes, without what is too long and not printable in them, for people are shown them.
 
     Raises:
         InputError: something else than a list of text.
     """
     names = [_typed(name, (str,), "names") for name in _typed(value, (list,), "names")]
-    return tuple("".join(letter if letter.isprintable() else " " for letter in name) for name in names)
+    return tuple("".join(letter if letter.isprintable() else " " for letter in name[:_LONGEST_NAME]) for name in names)
 
 
 def read_access(value: Any) -> Access:
