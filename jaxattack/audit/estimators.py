@@ -84,8 +84,8 @@ def _kernel(x: np.ndarray, y: np.ndarray, inputs: Inputs, seed: int, representer
     classes = len(fitted.classes_)
 
     def answer(queries, level):
-        features = rbf_kernel(queries, x[center], gamma=gamma)
-        return fitted.predict_proba(features) if level == "probability" else fitted.predict(features)
+        p = fitted.predict_proba(rbf_kernel(queries, x[center], gamma=gamma))
+        return p if level == "probability" else p.argmax(axis=1)  # columns, and no names of classes
 
     def make(level: Level, price: float) -> Oracle:
         access = Access(level=level, classes=classes, inputs=inputs)

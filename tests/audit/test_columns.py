@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from jaxattack.audit.columns import UNKNOWN, match_columns
 from jaxattack.audit.estimators import ESTIMATORS
+from jaxattack.audit.victim import input_ranges
 from jaxattack.audit.victim_names import open_victim
 from jaxattack.data import from_arrays
 from jaxattack.oracle import from_estimator, from_function, label_only
@@ -46,6 +47,16 @@ def test_an_estimator_whose_members_lack_a_class_is_compared_by_the_classes_that
     assert victim.dataset.names == ("0", "2")
     answers = victim.twin(victim.dataset.x.reshape(len(victim.dataset), -1).astype(float)).label
     assert (answers == victim.dataset.y).mean() > 0.8
+
+
+def test_labels_are_columns_whatever_the_classes_are_called(lacking):
+    full = np.load(lacking)
+    x, y = full["x"][full["y"] != 1].astype(float), full["y"][full["y"] != 1]
+    for kind in ("kernel", "logistic", "tree"):
+        make = ESTIMATORS[kind].fit(x, y, input_ranges(x), 0).oracle
+        label = make("label", 0.0)(x).label
+        np.testing.assert_array_equal(label, make("probability", 0.0)(x).label)
+        assert set(label) == {0, 1}
 
 
 def test_a_regressor_has_no_accuracy(lacking):
