@@ -67,9 +67,11 @@ def _thresholds(root: Node, tolerance: Float[np.ndarray, "feature"]) -> list[np.
 
 def _union(boxes: Bool[np.ndarray, "box feature cell"], categorical: Bool[np.ndarray, "feature"]) -> np.ndarray:
     """The fewest boxes that joining gives of disjoint ones."""
-    hull = np.asarray(boxes.any(axis=0))
-    if np.isclose(boxes.sum(axis=2).prod(axis=1, dtype=float).sum(), hull.sum(axis=1).prod(dtype=float), rtol=1e-9):
-        return hull[None]
+    hull = np.asarray(boxes.any(axis=0))[None]
+    # Python's integers, for the hull of 54 halved features has more cells than float64 can count.
+    inside, whole = (one.sum(axis=2).astype(object).prod(axis=1).sum() for one in (boxes, hull))
+    if inside == whole:
+        return hull
     before = len(boxes) + 1
     while len(boxes) < before:
         before = len(boxes)

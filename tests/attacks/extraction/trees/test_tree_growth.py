@@ -11,7 +11,7 @@ from jaxattack.attacks.extraction.trees.cuts import CutSearch
 from jaxattack.attacks.extraction.trees.growth import Growth, Node, mixture
 from jaxattack.attacks.extraction.trees.identity import Identities
 from jaxattack.attacks.extraction.trees.induction import induce
-from jaxattack.attacks.extraction.trees.rebuild import _best
+from jaxattack.attacks.extraction.trees.rebuild import _best, _union
 from jaxattack.attacks.extraction.trees.region import Cut, Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Task, run
@@ -93,6 +93,19 @@ def test_a_guess_takes_a_threshold_that_was_found_between_the_rows():
     induce(root, asked, search)
     assert root.cut is not None
     assert root.cut.below == 0.6
+
+
+@pytest.mark.parametrize("features", [3, 31, 60])
+def test_pieces_that_leave_out_a_single_cell_are_not_joined_to_a_whole(features):
+    # Piece k lies left of the cut on feature k and right of those before: all but the cell that is right of every cut.
+    pieces = np.ones((features, features, 2), bool)
+    for k in range(features):
+        pieces[k, :k, 0], pieces[k, k, 1] = False, False
+    last = np.zeros((1, features, 2), bool)
+    last[..., 1] = True
+    numeric = np.zeros(features, bool)
+    assert len(_union(pieces, numeric)) == features
+    np.testing.assert_array_equal(_union(np.concatenate([pieces, last]), numeric), np.ones((1, features, 2), bool))
 
 
 def test_mixture_is_the_entropy_on_both_sides():
