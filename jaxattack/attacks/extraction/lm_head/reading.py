@@ -26,13 +26,16 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import ask_most
-from jaxattack.attacks.extraction.lm_head.bisection import BITS, bisect_labels
+from jaxattack.attacks.extraction.lm_head.bisection import BITS, GROUP, bisect_labels
 from jaxattack.types import Access, Answer, Bias, BudgetSpent, InputError, Oracle, OracleError
 
 LIFT = 16.0
+"""The first bias. Of 48 heads read by their k most likely tokens and 12 by labels all are stolen with half and twice: half takes 32 of
+the 48 a few queries more and tells .08 of a digit more, twice .14 less; of the 12, half takes 2% fewer queries and twice 3% more.
+"""
 
-NUMBERS, LONG = 1 << 25, 1 << 7
-"""Numbers in the queries or in the answers of one call, and the least that a query with a bias counts for."""
+NUMBERS = 1 << 25
+"""Numbers in the queries or in the answers of one call: 256 MiB."""
 
 Prompts = Shaped[np.ndarray, "prompt *feature"]
 Tokens = Int[np.ndarray, "token"]
@@ -132,7 +135,7 @@ class Reader:
 
     def _first(self, prompts: Prompts, tokens: Tokens) -> Logits:
         logit = np.full((len(prompts), len(tokens)), np.nan)
-        rows = max(1, NUMBERS // (len(tokens) * max(math.prod(prompts.shape[1:]), LONG)))
+        rows = max(1, NUMBERS // (len(tokens) * (math.prod(prompts.shape[1:]) + 2 * GROUP)))
         for at in range(0, len(prompts) if self.refusal is None else 0, rows):
             try:
                 some = bisect_labels(self.oracle, prompts[at : at + rows], tokens, self.resolution, LIFT)
