@@ -51,6 +51,9 @@ from jaxattack.types import (
 )
 
 EPSILON: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
+TINY: dict[Precision, float] = {"float64": 2.0**-1022, "float32": 2.0**-126, "bfloat16": 2.0**-126}
+"""The distance from 1 to the next number, and the smallest one that holds all digits."""
+
 TIE = 0.01
 
 

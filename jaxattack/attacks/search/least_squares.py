@@ -121,7 +121,7 @@ def levenberg_marquardt(
 def _step(now: Linearised, damping: float) -> Float[np.ndarray, "unknown"]:
     """(J^T J + damping diag(J^T J))^-1 J^T r, solved at a diagonal of 1; none where that is singular."""
     diagonal = np.diagonal(now.normal)
-    scale = 1 / np.sqrt(np.maximum(diagonal, max(1e-14 * diagonal.max(), np.finfo(float).tiny)))
+    scale = 1 / np.sqrt(np.maximum(diagonal, max(LEAST * diagonal.max(), np.finfo(float).tiny)))
     try:
         factor = scipy.linalg.cho_factor(now.normal * scale[:, None] * scale + damping * np.eye(len(scale)))
     except ValueError:  # no number, or not positive definite

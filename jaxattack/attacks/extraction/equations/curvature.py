@@ -242,7 +242,7 @@ def _unit(
     def shape(scale: np.ndarray, shift: np.ndarray) -> Float[np.ndarray, "*grid derivative"]:
         scale, shift = scale[..., None], shift[..., None]
         longer = form(scale, scale * (place - place.mean()) + shift)
-        return longer / np.maximum(np.linalg.norm(longer, axis=-1, keepdims=True), 1e-150)
+        return longer / np.maximum(np.linalg.norm(longer, axis=-1, keepdims=True), np.finfo(float).tiny)
 
     def rest(theta: np.ndarray) -> Float[np.ndarray, "number"]:
         unit = shape(np.exp(theta[0]), theta[1])
@@ -253,4 +253,4 @@ def _unit(
     logarithm, shift = least_squares(rest, (np.log(SCALES[best]), SHIFTS[best])).x
     scale, bias = np.exp(logarithm), shift - np.exp(logarithm) * place.mean()
     unit = form(scale, scale * place + bias)
-    return scale, bias, unit @ target / max(unit @ unit, 1e-300)
+    return scale, bias, unit @ target / max(unit @ unit, np.finfo(float).tiny)

@@ -72,7 +72,8 @@ def ask_design(tape: Tape, x: Shaped[np.ndarray, "query *feature"], rng: np.rand
             share = 1.0
         elif scouts and not round_:
             spread = np.ptp(tape.data.target, axis=1).max()
-            share = min(1.0, share * -np.log(floor(access)) / (SPREAD * max(spread, 1e-300)))
+            told = share * -np.log(floor(access))
+            share = told / max(SPREAD * spread, told)
         else:
             share *= NEARER
 

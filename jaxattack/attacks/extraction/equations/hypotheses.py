@@ -160,7 +160,7 @@ def _test(hypothesis: str, draft: Draft, access: Access, truth: Answer, holdout:
     off, rounding = alike.variation_mean, own.variation_mean
     if off is None or rounding is None or access.classes < 2:
         logits = [np.asarray(answer.logit, float) for answer in (truth, coarse, mine)]
-        spread = max(float(np.nanmax(logits[0]) - np.nanmin(logits[0])), 1e-300)
+        spread = max(float(np.nanmax(logits[0]) - np.nanmin(logits[0])), np.finfo(float).tiny)
         off, rounding = (float(np.nanmax(np.abs(part - logits[2]))) / spread for part in logits[:2])
     return Trial(hypothesis, draft, off, alike.disagreement, rounding)
 

@@ -209,7 +209,7 @@ def _solve(
     features, points, outputs = there.shape
     there, translate = there.reshape(features, -1), translate.reshape(features, -1)
     left, singular, _ = np.linalg.svd(np.concatenate([there, translate], axis=1), full_matrices=False)
-    fall = singular[:-1] / np.maximum(singular[1:], 1e-300)
+    fall = singular[:-1] / np.maximum(singular[1:], np.finfo(float).tiny)
     count = int(np.argmax(fall)) + 1
     if fall[count - 1] < GAP or count > points * outputs:
         return None
@@ -222,7 +222,8 @@ def _solve(
     damp = np.exp(-gamma * step**2)
     half = small.reshape(features, -1) @ np.linalg.pinv(part.reshape(count, -1))
     big, half = shape / damp[design.second, None], half / damp[design.second, None] ** 0.25
-    factor = np.sqrt(np.maximum(np.sum((big**2 / 4 - half**2) * half**4, axis=0) / np.sum(half**8, axis=0), 1e-300))
+    square = np.sum((big**2 / 4 - half**2) * half**4, axis=0) / np.sum(half**8, axis=0)
+    factor = np.sqrt(np.maximum(square, np.finfo(float).tiny))
     sine, part = big * factor, part / factor[:, None, None] / 2
     sign = _signs(2 * damp[design.second, None] * np.sqrt(1 + sine**2), part, sums)
     angle = np.zeros((count, len(step)))

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import helmert
 
 from jaxattack.attacks.extraction.asking import log_probability
-from jaxattack.attacks.extraction.verification import EPSILON
+from jaxattack.attacks.extraction.verification import EPSILON, TINY
 from jaxattack.types import Access, Answer, OracleError
 
 ROUNDING = {precision: epsilon / 2 for precision, epsilon in EPSILON.items()}
@@ -24,8 +24,6 @@ ROUNDING = {precision: epsilon / 2 for precision, epsilon in EPSILON.items()}
 
 FITS = 5.0
 """A fit is as exact as the answers where its residual is at most so many times their noise."""
-
-_TINY = {"float64": 1e-300, "float32": 1e-36, "bfloat16": 1e-36}
 
 
 def equations(access: Access) -> Float[np.ndarray, "cls equation"]:
@@ -57,7 +55,7 @@ def floor(access: Access) -> float:
     """
     if access.decimals is not None:
         return resolution(access)
-    return resolution(access) ** 0.4 if access.classes == 2 else _TINY[access.precision]
+    return resolution(access) ** 0.4 if access.classes == 2 else TINY[access.precision]
 
 
 def usable(access: Access, answer: Answer) -> Bool[np.ndarray, "query"]:

@@ -27,6 +27,7 @@ from jaxtyping import Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import ask_most
 from jaxattack.attacks.extraction.lm_head.bisection import BITS, GROUP, bisect_labels
+from jaxattack.attacks.extraction.verification import TINY
 from jaxattack.types import Access, Answer, Bias, BudgetSpent, InputError, Oracle, OracleError
 
 LIFT = 16.0
@@ -164,5 +165,4 @@ class Reader:
         value = (value if token is None else np.take_along_axis(value, token, axis=1)).astype(np.float64)
         if answer.logit is not None:
             return value
-        least = np.finfo(np.float64 if self.oracle.access.precision == "float64" else np.float32).tiny
-        return np.log(np.where(value >= least, value, np.nan))
+        return np.log(np.where(value >= TINY[self.oracle.access.precision], value, np.nan))

@@ -23,6 +23,7 @@ from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_
 from jaxattack.attacks.extraction.relu.noise import DIGITS, Noise
 from jaxattack.attacks.extraction.relu.polish import Answers
 from jaxattack.attacks.extraction.relu.rows import join
+from jaxattack.attacks.extraction.verification import TINY
 from jaxattack.types import Access, Answer, Draft, InputError, Oracle, OracleError
 
 
@@ -61,11 +62,7 @@ class Frame(NamedTuple):
     @property
     def ceiling(self) -> float:
         """How far apart outputs may be: half of where the smaller probability would lose its digits."""
-        return float("inf") if self.access.level == "logit" else float(-np.log(self._tiny) / 2)
-
-    @property
-    def _tiny(self) -> float:
-        return float(np.finfo(np.float64 if self.access.precision == "float64" else np.float32).tiny)
+        return float("inf") if self.access.level == "logit" else float(-np.log(TINY[self.access.precision]) / 2)
 
     def records(self, z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query *feature"]:
         """Queries of the search as the victim takes them."""
@@ -81,7 +78,7 @@ class Frame(NamedTuple):
         p = np.asarray(numbers, np.float64)
         if self.access.level == "logit":
             return p
-        lost = p < self._tiny
+        lost = p < TINY[self.access.precision]
         if self.access.classes == 2:
             # Multiples of the last digit of numbers near 1 throughout: no probability is by chance.
             small, step = p < 1 / DIGITS, Noise.of(self.access).relative / 2

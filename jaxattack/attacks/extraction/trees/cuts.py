@@ -24,6 +24,7 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction.trees.region import Cut, Region, along, category_cuts
 from jaxattack.attacks.extraction.trees.transcript import Transcript
+from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.attacks.search.lockstep import Search, together
 from jaxattack.types import InputError
 
@@ -41,9 +42,6 @@ _MISSES = 3
 
 _SECTIONS = 8
 """Into how many parts an interval is cut at most."""
-
-_SINGLE = 2.0**-23
-"""How far, relatively, a service that rounds its inputs to float32 may move a threshold."""
 
 Ask = Callable[[np.ndarray], Search[np.ndarray]]
 """The search ``identity = yield from ask(rows)``."""
@@ -209,7 +207,7 @@ class CutSearch:
         step = self._step(feature, below, above)
         if step:
             number = np.floor(above / step) * step
-            margin = max(0.45 * self._tolerance[feature], _SINGLE * abs(number))
+            margin = max(0.45 * self._tolerance[feature], EPSILON["float32"] * abs(number))
             if below < number - margin and number + margin < above:
                 return np.array([number - margin, number + margin]), step
         parts = int(np.clip(10 * self._usage() - 3, 2, _SECTIONS))

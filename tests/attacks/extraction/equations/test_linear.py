@@ -13,9 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import minmax_scale
 
 from jaxattack.attacks.extraction import Rounded, Softmax, uniform
+from jaxattack.attacks.extraction.equations.terms import usable
 from jaxattack.metrics import fidelity, gauge
 from jaxattack.oracle import budgeted, from_estimator, from_function, rounded
-from jaxattack.types import Access, InputError, Inputs
+from jaxattack.types import Access, Answer, InputError, Inputs
 
 SETS = {"iris": load_iris, "wine": load_wine, "breast_cancer": load_breast_cancer, "digits": load_digits}
 
@@ -88,6 +89,14 @@ def test_saturated_answers_are_asked_again_nearer_the_middle():
     found = Softmax()(oracle)
     x = uniform(oracle.access.inputs, 2000, np.random.default_rng(5))
     assert fidelity(oracle(x), found.answer(x)).agreement > 0.999
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_confidences_are_equations_for_as_long_as_they_hold_all_digits(precision):
+    access = Access(level="probability", classes=3, inputs=Inputs.box(-1, 1, (2,)), precision=precision)
+    least = np.finfo(precision).tiny
+    rows = np.array([[least, 0.5, 0.5], [least / 2, 0.5, 0.5], [0.0, 0.5, 0.5]])
+    np.testing.assert_array_equal(usable(access, Answer(rows.argmax(axis=1), rows)), [True, False, False])
 
 
 def test_rounded_answers_are_stolen_nearly_from_more_queries():
