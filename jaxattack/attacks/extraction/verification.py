@@ -14,9 +14,9 @@ Two answers are different if
               where they are rounded within one step, each of at most `TIE` of their spread;
     numbers   are further apart than the precision tells, where the attack claims them (`Draft.exact`): half the digits
               of the arithmetic, as a system of equations may cost the other half, sqrt(eps) of the spread of the
-              answers and 64 eps of their size, of bfloat16 sqrt(eps) too; where answers are rounded, one and a half steps
-              more: half of one is the rounding, and one the solution's, which is to round to the same number or to its
-              neighbour.
+              answers and 64 eps of their size, by which a sum of 2^14 roundings errs, of bfloat16 sqrt(eps) too; where
+              answers are rounded, one and a half steps more: half of one is the rounding, and one the solution's, which
+              is to round to the same number or to its neighbour.
 
 Logits of classes are compared without what all classes share, which no answer of a classifier depends on.
 """

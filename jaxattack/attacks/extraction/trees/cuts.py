@@ -29,16 +29,22 @@ from jaxattack.attacks.search.lockstep import Search, together
 from jaxattack.types import InputError
 
 CELLS = 1024
-"""Pieces that the answers along one line may have; a function with more is no tree."""
+"""Pieces that the answers along one line may have; a function with more is no tree, and would be asked at each of 2^27 places.
+
+Of 48 thefts of 24 trees, 8 to 60 leaves on seven tables, each by complete and by partial queries, 45 are complete. With half or twice
+as many pieces so are the same, from as many queries. What is said below is of these thefts.
+"""
 
 _STEPS = (0.5, 0.05, 0.005)
-"""Thresholds are tried at multiples of these."""
+"""Thresholds are tried at multiples of these: of none 44 from 13% more queries, of the first one and two 46 and 44 from 3% and 4%
+more, of a fourth, .0005, 45 from 3% fewer."""
 
 _BRACKET = -1.0
 """Stands for a threshold that was found elsewhere, among the steps."""
 
 _MISSES = 3
-"""How often a step may miss on a feature before it is dropped; each hit makes up for one miss."""
+"""How often a step may miss on a feature before it is dropped; each hit makes up for one miss. One 43, 3% more; two 45, 3% more;
+six 45, as many."""
 
 _SECTIONS = 8
 """Into how many parts an interval is cut at most."""
@@ -207,6 +213,8 @@ class CutSearch:
         step = self._step(feature, below, above)
         if step:
             number = np.floor(above / step) * step
+            # Together the margins are less than the tolerance, so that a hit ends the search; but a service that rounds its inputs
+            # to float32 moves the threshold, and without the second 22% more queries are asked.
             margin = max(0.45 * self._tolerance[feature], EPSILON["float32"] * abs(number))
             if below < number - margin and number + margin < above:
                 return np.array([number - margin, number + margin]), step

@@ -32,16 +32,18 @@ from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.attacks.search.lockstep import Search
 
 CHECKS = 4
-"""Scattered rows that are asked before a region of a likely shared identity counts as a leaf."""
+"""Scattered rows that are asked before a region of a likely shared identity counts as a leaf. Of the trees of `trees.cuts`
+half 43, 9% fewer queries; double 44, 11% more."""
 
 _CORNERS = 4
-"""From how many corners a candidate is put to the test."""
+"""From how many corners a candidate is put to the test. Half 43, as many queries; double 44, 5% more."""
 
 _WALKS = 2
-"""How many walks are made before the most telling candidate is taken."""
+"""How many walks are made before the most telling candidate is taken. Half 44, 1% fewer queries; double 45, as many."""
 
 _TELLING = 8
-"""How many candidates are put to the test where identities are likely shared, the most telling ones."""
+"""How many candidates are put to the test where identities are likely shared, the most telling ones. Half 45, as many queries; double
+45, 1% more."""
 
 
 @dataclass(eq=False)

@@ -53,10 +53,17 @@ from jaxattack.types import (
 )
 
 _FRESH, _SHARE, _MOST = 32, 8, 2000
-"""Fresh random records that must agree with the tree; where leaves share identities one for so many queries, at most these."""
+"""Fresh random records that must agree with the tree; where leaves share identities one for so many queries, at most these.
+
+Of the 48 thefts of `trees.cuts`, 45 complete: half as many at least 42, 2% more queries; double 45, 6% more; one for four 46, 12%
+more; for sixteen 45, 2% fewer; half and double as many at most are the same, as no tree took 8,000.
+"""
 
 _NEAR, _STEP = 3, 1e-4
-"""Neighbouring records asked to see whether answers stay alike, and how far apart in shares of each range."""
+"""Neighbouring records asked to see whether answers stay alike, and how far apart in shares of each range.
+
+Float32 tells a thousand numbers in such a step, so that what is no tree differs; a tree of t thresholds does for one in 1 / (t _STEP)^2.
+"""
 
 
 @config
@@ -188,6 +195,7 @@ class _Extraction:
             return np.empty(0, int)
         identity, cost = self.identities(rows, infer=infer), self._cost
         self.theft.report("calls", cost.calls, max(self.attack.calls, cost.calls))
+        # A snapshot takes no query but a tree that has to be made, so there are few: each at twice the queries of the last.
         if self.root.identity >= 0 and cost.queries >= 2 * (self.snapshots[-1].queries if self.snapshots else 50):
             tree = self._tree(merge_boxes(self.root, self.tolerance))
             self.snapshots.append(Snapshot(cost.queries, self._answer(tree)))
