@@ -33,12 +33,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import brentq
-from scipy.special import log_ndtr, ndtr, ndtri
-from scipy.stats import beta, binom, nct
+from scipy.special import chdtr, log_ndtr, ndtr, ndtri
+from scipy.stats import beta, binom
 
 from jaxattack.types import InputError
 
 LARGEST = 60.0  # epsilon above which no bound is sought: e^60 is beyond any count of runs
+LARGEST_MU = 100.0  # of Gaussian differential privacy, likewise
 GUESSES = 12  # numbers of guesses tried in one run, from 10 of each side to half of the canaries
 FEWEST = 10
 TIES = 2023  # of the draw that breaks ties: any number, the same for ever
@@ -81,7 +82,7 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     """
     if mu <= 0:
         return 0.0
-    if mu > 100:
+    if mu > LARGEST_MU:
         return math.inf
 
     def excess(epsilon: float) -> float:
@@ -235,8 +236,9 @@ def one_run_gdp(
 ) -> Bound:
     """All canaries guessed, the upper half in: their errors are Bin(m, Phi(-mu/2)) at best under mu-GDP with independent losses."""
     scores, member = check_scores(scores[None], member[None], delta, alpha)
-    half = scores.shape[1] // 2
-    right, count = int(count_right(scores[0], member[0], np.array([half]))[0]), 2 * half
+    count = scores.shape[1]
+    # All of them: to leave out the one in the middle would be to leave out the one that is the least sure.
+    right = _right_of(member[0, _ascending(scores[0])], count // 2, count - count // 2)
     mu = -2 * float(ndtri(min(upper_rate(count - right, count, alpha), 0.5)))
     return Bound(
         epsilon=gaussian_epsilon(mu, delta), delta=delta, confidence=1 - alpha, method="one_run_gdp",
@@ -259,23 +261,48 @@ def gaussian(
     ins, outs = scores[0, member[0]], scores[0, ~member[0]]
     if min(len(ins), len(outs)) < 2:
         raise InputError(f"{len(ins)} canaries are in and {len(outs)} out: give at least 2 of each.")
+    constant = not np.ptp(ins) and not np.ptp(outs)
+    if constant and ins[0] != outs[0]:
+        raise InputError(
+            f"all canaries that are in have the score {ins[0]:g} and all others {outs[0]:g}, and normal scores vary: give scores "
+            "that are not rounded, or take one_run."
+        )
     freedom = len(ins) + len(outs) - 2
     pooled = (((ins - ins.mean()) ** 2).sum() + ((outs - outs.mean()) ** 2).sum()) / freedom
     scale = math.sqrt(len(ins) * len(outs) / (len(ins) + len(outs)))
-    statistic = (ins.mean() - outs.mean()) / math.sqrt(pooled) * scale if pooled > 0 else 0.0
-    centre = max(statistic, 0.0)
-    # A noncentral t far out has no accurate tail; there it is normal about its statistic to the digits that matter.
-    spread = math.sqrt(1 + statistic**2 / (2 * freedom))
-    low = centre - float(-ndtri(alpha)) * spread
-    if 0 < statistic < 30 and freedom < 1000:
-        low = _root(lambda shift: float(nct.sf(statistic, freedom, shift)) - alpha, low - 5, centre + 1)
-    mu = max(low, 0.0) / scale
+    statistic = 0.0 if constant else float((ins.mean() - outs.mean()) / math.sqrt(pooled) * scale)
+    mu = _shift_at(statistic, freedom, alpha) / scale
     return Bound(
-        epsilon=gaussian_epsilon(mu, delta), delta=delta, confidence=1 - alpha, method="gaussian",
+        epsilon=gaussian_epsilon(min(mu, LARGEST_MU), delta), delta=delta, confidence=1 - alpha, method="gaussian",
         claim="Gaussian differential privacy with its epsilon at delta",
         assumes="scores independent and normal with one variance, as of gradient canaries",
         trials=len(ins) + len(outs), errors=0,
     )  # fmt: skip
+
+
+def _shift_at(statistic: float, freedom: int, alpha: float) -> float:
+    """The noncentrality at which a t as large has probability alpha; 0 where it is likelier without any."""
+
+    def excess(shift: float) -> float:
+        return _t_tail(statistic, freedom, shift) - alpha
+
+    if statistic <= 0 or excess(0.0) >= 0:
+        return 0.0
+    high = statistic
+    while excess(high) < 0:
+        high = 2 * high + 1
+    return _root(excess, 0.0, high)
+
+
+def _t_tail(statistic: float, freedom: int, shift: float) -> float:
+    """P[T >= statistic] of a noncentral t, statistic above 0: over normal z, that of z + shift >= statistic sqrt(chi^2 / freedom).
+
+    Sums with the trapezoidal rule, whose error vanishes with the step for what is so smooth; far out no series is accurate.
+    """
+    z = np.linspace(-9, 9, 8001)
+    least = np.maximum(z + shift, 0.0) / statistic
+    inside = chdtr(freedom, freedom * least**2) * np.exp(-(z**2) / 2)
+    return float(inside.sum() * (z[1] - z[0]) / math.sqrt(2 * math.pi))
 
 
 def check_scores(scores, member, delta: float, alpha: float) -> tuple[np.ndarray, np.ndarray]:
@@ -303,9 +330,17 @@ def count_right(
 
     Ties are broken by a draw of their own, which knows no coin: the order in which canaries are given tells nothing.
     """
-    order = np.lexsort((np.random.default_rng(TIES).permutation(len(scores)), scores))
-    truth = member[order]
-    return np.cumsum(truth[::-1])[each - 1] + np.cumsum(~truth)[each - 1]
+    truth = member[_ascending(scores)]
+    return np.array([_right_of(truth, guesses, guesses) for guesses in each])
+
+
+def _ascending(scores: Float[np.ndarray, "canary"]) -> Int[np.ndarray, "canary"]:
+    return np.lexsort((np.random.default_rng(TIES).permutation(len(scores)), scores))
+
+
+def _right_of(truth: Bool[np.ndarray, "canary"], out: int, in_: int) -> int:
+    """How many guesses are right of canaries in ascending order, the first called out and the last called in."""
+    return int((~truth[:out]).sum() + truth[len(truth) - in_ :].sum())
 
 
 def guess_grid(canaries: int) -> Int[np.ndarray, "number"]:

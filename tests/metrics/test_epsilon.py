@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, norm
+from scipy.stats import binom, chi2, nct, norm
 
 from jaxattack.metrics import epsilon as bounds
 from jaxattack.types import InputError
@@ -133,6 +133,46 @@ def test_a_loss_that_canaries_share_is_no_leak_to_the_bounds_that_need_coins_alo
     assert above["one_run"] <= 6
     assert above["one_run_fdp"] <= 6
     assert above["one_run_gdp"] > 6, "and this is why it says what it assumes"
+
+
+@pytest.mark.parametrize(("mu", "canaries", "alpha"), [(30.0, 4, 0.2), (30.0, 6, 0.2), (30.0, 12, 0.2), (1.0, 6, 0.05)])
+def test_few_normal_scores_far_apart_are_refuted_no_oftener_than_stated(mu, canaries, alpha):
+    rng, coin, repeats = np.random.default_rng(0), np.arange(canaries) % 2 == 0, 400
+    truth = bounds.gaussian_epsilon(mu, DELTA)
+    above = sum(
+        bounds.gaussian(mu * coin + rng.normal(size=canaries), coin, delta=DELTA, alpha=alpha).epsilon > truth
+        for _ in range(repeats)
+    )
+    assert abs(above - repeats * alpha) <= 3 * math.sqrt(repeats * alpha * (1 - alpha)), "it is exact"
+
+
+@pytest.mark.parametrize(("statistic", "freedom", "shift"), [(3.0, 5, 1.0), (2.0, 998, 0.5), (12.0, 60, 11.0)])
+def test_the_tail_of_a_noncentral_t(statistic, freedom, shift):
+    assert bounds._t_tail(statistic, freedom, shift) == pytest.approx(nct.sf(statistic, freedom, shift), abs=1e-9)
+    far = bounds._shift_at(1e6, freedom, 0.05)  # so far out that the variance alone is uncertain
+    assert far == pytest.approx(1e6 * math.sqrt(chi2.ppf(0.05, freedom) / freedom), rel=1e-5)
+
+
+def test_scores_without_variance_are_no_normal_ones():
+    coin = np.arange(40) < 20
+    with pytest.raises(InputError, match="have the score 1 and all others 0"):
+        bounds.gaussian(coin.astype(float), coin, delta=DELTA)
+    assert bounds.gaussian(np.full(40, 0.1), coin, delta=DELTA).epsilon == 0
+    certain = bounds.gaussian(coin + 1e-9 * np.random.default_rng(0).normal(size=40), coin, delta=DELTA)
+    assert math.isfinite(certain.epsilon), "a bound that is no number is none"
+
+
+def test_of_an_odd_number_of_canaries_all_are_guessed():
+    """Each answers at random with probability 1/2, and is else sure: a wrong guess in four. Whoever leaves out the one in the middle
+    of three leaves out the one that is not sure, and has no error in 23 of 32 cases, where two guesses have none in 9 of 16."""
+    rng, repeats, none = np.random.default_rng(0), 2000, 0
+    for _ in range(repeats):
+        coin, sure = rng.random((2, 3)) < 0.5
+        scores = np.where(sure, 2.0 * coin - 1, 0.1 * rng.normal(size=3))
+        bound = bounds.one_run_gdp(scores, coin, delta=DELTA)
+        assert bound.trials == 3
+        none += bound.errors == 0
+    assert none / repeats <= (3 / 4) ** 3 + 3 * math.sqrt(0.25 / repeats)
 
 
 @pytest.mark.parametrize("bound", [*ONE_RUN, bounds.gaussian])

@@ -64,6 +64,16 @@ def _beside(findings: Mapping[str, Any]) -> str:
         return text + (f" Nothing bounds epsilon from above: {why}." if findings["upper"] else "")
     least = min(uppers, key=lambda row: row["epsilon"])
     text += f" The upper bound ({least['name']}) is {number(least['epsilon'], 2)}"
-    if best["epsilon"] > least["epsilon"]:
+    if best["epsilon"] <= least["epsilon"]:
+        return f"{text}."
+    if _speaks_of(findings):
         return f"{text}, which is refuted: the training leaks more than it is accounted for."
-    return f"{text}."
+    return f"{text}, which is less, but no accountant promises what the bound refutes: {best['claim']}."
+
+
+def _speaks_of(findings: Mapping[str, Any]) -> bool:
+    """Whether the bound refutes what accountants prove: of a record that is added, and where it is of Gaussian mechanisms, of one."""
+    training = findings["training"]
+    everything = bool(training) and training["private"]["rate"] == 1  # each step is then a Gaussian mechanism
+    general = findings["headline"]["name"] in ("many_runs", "one_run")
+    return not findings["experiment"]["replaces"] and (general or everything)

@@ -10,6 +10,7 @@ import pytest
 from report.readable import printed
 
 from jaxattack.audit import EpsilonAudit, epsilon
+from jaxattack.audit.findings import values
 from jaxattack.report import headline, read, write
 
 
@@ -58,6 +59,22 @@ def test_the_headline_says_how_much_of_what_at_which_confidence(written):
     assert "only one of its claim" in words
     assert "declared beforehand" in headline(experiment(declare="one_run"))
     assert "show no leak" in headline(experiment(mu=0.0))
+
+
+def test_an_upper_bound_is_refuted_by_what_speaks_of_the_same_alone():
+    gdp = experiment(upper=0.1, declare="one_run_gdp", losses_independent=True)
+    assert gdp.headline.epsilon > 0.1
+    assert "which is less, but no accountant promises what the bound refutes: Gaussian" in headline(gdp)
+    training = {"private": {"noise": 1.0, "clip": 1.0, "rate": 1.0, "steps": 3}}
+    assert "which is refuted" in headline(values(gdp) | {"training": training}), "all steps are Gaussian mechanisms"
+    training["private"]["rate"] = 0.5
+    assert "which is refuted" not in headline(values(gdp) | {"training": training})
+    halves = np.random.default_rng(1).permuted(np.tile(np.arange(40) < 20, (64, 1)), axis=1)
+    scores = 4 * halves + np.random.default_rng(2).normal(size=halves.shape)
+    replaced = epsilon(scores, halves, audit=EpsilonAudit(upper=0.01))
+    assert replaced.experiment.replaces
+    assert replaced.headline.epsilon > 0.01
+    assert "of records that replace one another" in headline(replaced).rsplit("promises", 1)[1]
 
 
 def test_without_a_valid_bound_the_report_is_whole_and_draws_nothing(tmp_path):
