@@ -26,20 +26,40 @@ def trials(both, ours, theirs, neither):
     return a, b
 
 
-def test_the_paired_interval_is_newcombes():
-    # Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on paired data,
-    # table III, example (f): a, b, c, d = 36, 12, 2, 0 without his correction of phi, by his formula by hand.
-    a, b = trials(36, 12, 2, 0)
-    p, q, n, z = 48 / 50, 38 / 50, 50, 1.959964
+# The correlation: negative, as it is; positive, less half of the trials; and not below 0.
+@pytest.mark.parametrize(
+    ("table", "covariance"), [((36, 12, 2, 0), -24.0), ((25, 4, 0, 21), 525 - 25.0), ((10, 5, 4, 3), 0.0)]
+)
+def test_the_paired_interval_is_newcombes(table, covariance):
+    # Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on paired data, method 10,
+    # by his formula by hand.
+    both, ours, theirs, neither = table
+    a, b = trials(*table)
+    n, z = sum(table), 1.959964
+    p, q = (both + ours) / n, (both + theirs) / n
     wilson = lambda x: [  # noqa: E731
         (2 * n * x + z**2 + sign * z * (z**2 + 4 * n * x * (1 - x)) ** 0.5) / (2 * (n + z**2)) for sign in (-1, 1)
     ]
     (l1, u1), (l2, u2) = wilson(p), wilson(q)
-    phi = (36 * 0 - 12 * 2) / (48 * 2 * 38 * 12) ** 0.5
+    phi = covariance / (n**4 * p * (1 - p) * q * (1 - q)) ** 0.5
     low = p - q - ((p - l1) ** 2 - 2 * phi * (p - l1) * (u2 - q) + (u2 - q) ** 2) ** 0.5
     high = p - q + ((q - l2) ** 2 - 2 * phi * (q - l2) * (u1 - p) + (u1 - p) ** 2) ** 0.5
     made = paired_difference(a, b)
-    assert (made.value, made.low, made.high) == pytest.approx((0.2, low, high), abs=1e-6)
+    assert (made.value, made.low, made.high) == pytest.approx((p - q, low, high), abs=1e-6)
+
+
+def test_four_trials_of_fifty_that_differ_are_no_difference():
+    """All four one way is as likely as 1 in 8 where nobody is better (McNemar's exact test)."""
+    assert paired_difference(*trials(25, 4, 0, 21)).low < 0 < paired_difference(*trials(25, 8, 0, 17)).low
+
+
+@pytest.mark.parametrize(("trials_", "apart"), [(50, 0.1), (50, 0.2), (20, 0.4)])
+def test_nobody_better_is_called_better_no_oftener_than_stated(trials_, apart):
+    rng, repeats = np.random.default_rng(0), 4000
+    tables = rng.multinomial(trials_, [0.5 - apart / 2, apart / 2, apart / 2, 0.5 - apart / 2], size=repeats)
+    seen, times = np.unique(tables[tables[:, 1] > tables[:, 2]], axis=0, return_counts=True)
+    better = sum(count for table, count in zip(seen, times, strict=True) if paired_difference(*trials(*table)).low > 0)
+    assert better / repeats <= 0.025 + 2 * (0.025 * 0.975 / repeats) ** 0.5
 
 
 def test_the_unpaired_interval_is_newcombes():
