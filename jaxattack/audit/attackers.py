@@ -90,7 +90,7 @@ def secret_of(
 def _attribute(case: Case) -> Experiment:
     inside, control, pool = case.draw()
     few = case.question.targets
-    index = np.concatenate([inside[:few], control[:few]])
+    index = _in_turn(inside[:few], control[:few])  # a budget that ends early leaves out as many of either
     flat = case.dataset.x.reshape(len(case.dataset), -1).astype(np.float64)
     secret = secret_of(flat, case.question.secret, pool)
     blank = flat[index].copy()
@@ -110,6 +110,12 @@ def _attribute(case: Case) -> Experiment:
         member=case.member[index],
         question=f"column {', '.join(map(str, secret.columns))}, of {len(secret.values)} values",
     )
+
+
+def _in_turn(one: Int[np.ndarray, "some"], other: Int[np.ndarray, "others"]) -> Int[np.ndarray, "target"]:
+    """One of each in turn, and then those that are left."""
+    place = np.concatenate([np.arange(len(one)), np.arange(len(other))])
+    return np.concatenate([one, other])[np.argsort(place, kind="stable")]
 
 
 def _tree(case: Case) -> CountedTree:

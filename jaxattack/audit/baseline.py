@@ -18,6 +18,7 @@ likeness to candidates, whose scale is not determined, is Pearson's correlation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -147,6 +148,11 @@ def impute(
 def _attribute(experiment: Experiment, reconstruction: Reconstruction, dataset: Dataset, seed: int) -> Judgement:
     assert experiment.knowledge.partial is not None
     assert experiment.member is not None
+    asked = ~np.isnan(reconstruction.score).all(axis=1)  # beyond the budget a guess is the likeliest value, and no attack's
+    experiment = experiment._replace(
+        index=experiment.index[asked], truth=experiment.truth[asked], member=experiment.member[asked]
+    )
+    reconstruction = replace(reconstruction, value=reconstruction.value[asked], score=reconstruction.score[asked])
     secret, truth = experiment.knowledge.partial.secret, experiment.truth
     imputed = impute(dataset, secret, experiment.others, experiment.index, seed)
     right, theirs, prior = reconstruction.value == truth, imputed == truth, secret.prior.argmax() == truth

@@ -171,6 +171,7 @@ def test_a_budget_decides_how_many_targets_there_are(tables):
     some = reconstruct(table("heart")(tables), lookup("csmia"), **vars(SECRET), budget=100)
     assert some.findings.cost.queries <= 100
     assert not some.findings.attack.complete
+    assert len(some.findings.targets) == 12  # eight questions each
     updates = reconstruct(open_victim("softmax"), lookup("update-record"), budget=700)
     assert len(updates.findings.targets) == 4  # 130 probes each, and once before
     assert updates.findings.cost.queries == 650
@@ -178,6 +179,18 @@ def test_a_budget_decides_how_many_targets_there_are(tables):
         reconstruct(table("heart")(tables), lookup("tree-counts"), **vars(SECRET), budget=5)
     with pytest.raises(InputError, match="takes 260 queries for one update"):
         reconstruct(open_victim("softmax"), lookup("update-record"), budget=259)
+
+
+def test_a_budget_leaves_out_as_many_members_as_others(tables):
+    """Guesses beyond it are the likeliest value's: beside attacked members they would look like records that do not leak."""
+    whole = reconstruct(table("rule")(tables), lookup("csmia"), **vars(SECRET))
+    some = reconstruct(table("rule")(tables), lookup("csmia"), **vars(SECRET), budget=8 * 61)
+    assert whole.findings.comparisons[0].targets > 31 == some.findings.comparisons[0].targets
+    assert sum(bool(target.member) for target in some.findings.targets) == 31
+    assert len(some.findings.targets) == 61
+    assert [target.error for target in some.findings.targets] == [
+        target.error for target in whole.findings.targets[:61]
+    ]
 
 
 def test_findings_are_plain_values_without_the_truth_of_the_attack(tables):
