@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.evasion.outcome import is_right
 from jaxattack.perturb.labels import labels_of
 from jaxattack.types import Oracle, WhiteBox
 
@@ -26,14 +28,17 @@ STRONGER = 0.002
 """How much of all records an attack that only asks may gain beyond those with weights: AutoAttack's."""
 
 
-def label_twice(victim: WhiteBox | Oracle, x: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """What a victim labels records, and what is odd about its answers to the first of them."""
+def right_twice(
+    victim: WhiteBox | Oracle, x: Float[np.ndarray, "record *feature"], y: Int[np.ndarray, "record"]
+) -> tuple[Bool[np.ndarray, "record"], tuple[str, ...]]:
+    """Which records a victim labels as they are, and what is odd about its answers to the first of them."""
     some = x[:ASKED_TWICE]
     if isinstance(victim, WhiteBox):
         first, again = (_logits(victim, some) for _ in range(2))
-        return labels_of(victim, x), (*_differing([first], [again]), *_confidences(first))
-    first, again = ([part for part in victim(records) if part is not None] for records in (x, some))
-    return np.asarray(first[0]), tuple(_differing([part[: len(some)] for part in first], again))
+        return labels_of(victim, x) == y, (*_differing([first], [again]), *_confidences(first))
+    whole = victim(x)
+    first, again = ([part for part in answer if part is not None] for answer in (whole, victim(some)))
+    return is_right(victim, whole, y), tuple(_differing([part[: len(some)] for part in first], again))
 
 
 def _logits(box: WhiteBox, x: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from jaxattack.attacks.evasion.doubts import ASKED_TWICE, beaten, label_twice, without_gradients
+from jaxattack.attacks.evasion.doubts import ASKED_TWICE, beaten, right_twice, without_gradients
 from jaxattack.attacks.evasion.fab import FAB
 from jaxattack.attacks.evasion.outcome import outcome, take_records
 from jaxattack.attacks.evasion.projected import APGD, FLAT
@@ -112,8 +112,7 @@ class _Several(WhiteBoxAttack):
         terms = victim if isinstance(victim, WhiteBox) else oracle.access
         x, y = take_records(terms.inputs, terms.classes, x, y)
         before = Ledger() if at_hand else oracle.ledger
-        label, doubts = label_twice(victim, x)
-        right = label == y
+        right, doubts = right_twice(victim, x, y)
         series = self._run(victim, x, y, right, Draw(seed), progress)
         before_all = 1 + (np.arange(len(x)) < ASKED_TWICE)  # what the victim labels records, some of them twice
         questions, first = (

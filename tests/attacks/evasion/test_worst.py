@@ -107,6 +107,23 @@ def test_a_victim_that_answers_differently_is_told():
     assert steady.cost.queries == both.oracle.ledger.queries == steady.questions.sum()
 
 
+def test_a_record_that_is_refused_before_it_is_changed_was_never_right():
+    both = leaky(level="probability")
+    x, y = records(both, 20)
+
+    def guarded(queries):
+        p = both.oracle(queries).probability
+        return np.where(np.isin(queries[:, :1], x[:5, :1]), 1 / CLASSES, p)
+
+    oracle = from_function(guarded, replace(both.oracle.access, refuses=True))
+    assert oracle(x).refusal.sum() == 5
+    attack = HopSkipJump(queries=60)
+    alone, series = attack(oracle, x, y), worst(attack)(oracle, x, y)
+    np.testing.assert_array_equal(series.right, np.arange(20) >= 5)
+    np.testing.assert_array_equal(series.right, alone.right)
+    assert series.among_right == alone.among_right
+
+
 def test_a_budget_that_ends_between_two_attacks_leaves_what_the_first_found():
     x, y = records(leaky(), 40)
     first, second = HopSkipJump(queries=60), Square(size=1e-6, queries=5)
