@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 
+import numpy as np
 import pytest
 from report.readable import check_whole, figures, printed
 
@@ -105,6 +106,22 @@ def test_what_held_out_networks_show_to_be_chance_is_no_finding_however_sure():
     doubtful["splits"][0]["attributes"][1] |= {"accuracy": 0.5, "interval": [0.43, 0.57]}
     assert "read nothing of the victim by 10 queries ($0.0010): it reads no attribute of held-out" in headline(doubtful)
     assert "takes the victim" not in headline(doubtful)
+
+
+def test_of_nine_attributes_that_nothing_tells_one_is_named_by_chance_no_oftener_than_stated():
+    rng, repeats, named, none = np.random.default_rng(0), 400, 0, findings()
+    values = [2, 2, 2, 3, 3, 3, 3, 4, 7]
+    none["attributes"] = [
+        _attribute(f"a{place}", {f"{value}": 1 / many for value in range(many)}, "0", "0")
+        for place, many in enumerate(values)
+    ]
+    for _ in range(repeats):
+        shares = rng.binomial(191, 1 / np.array(values)) / 191
+        none["splits"][0]["attributes"] = [
+            _row(f"a{place}", share, 1 / many) for place, (share, many) in enumerate(zip(shares, values, strict=True))
+        ]
+        named += "takes the victim" in headline(none)
+    assert named <= 0.05 * repeats
 
 
 def test_findings_without_splits_or_answers_still_make_a_report(tmp_path):
