@@ -148,15 +148,15 @@ def impute(
 def _attribute(experiment: Experiment, reconstruction: Reconstruction, dataset: Dataset, seed: int) -> Judgement:
     assert experiment.knowledge.partial is not None
     assert experiment.member is not None
-    asked = ~np.isnan(reconstruction.score).all(axis=1)  # beyond the budget a guess is the likeliest value, and no attack's
-    experiment = experiment._replace(
-        index=experiment.index[asked], truth=experiment.truth[asked], member=experiment.member[asked]
-    )
+    # Beyond the budget a guess is the likeliest value, and no attack's.
+    asked = ~np.isnan(reconstruction.score).all(axis=1)
+    secret, member = experiment.knowledge.partial.secret, experiment.member[asked]
+    experiment = experiment._replace(index=experiment.index[asked], truth=experiment.truth[asked], member=member)
     reconstruction = replace(reconstruction, value=reconstruction.value[asked], score=reconstruction.score[asked])
-    secret, truth = experiment.knowledge.partial.secret, experiment.truth
+    truth = experiment.truth
     imputed = impute(dataset, secret, experiment.others, experiment.index, seed)
     right, theirs, prior = reconstruction.value == truth, imputed == truth, secret.prior.argmax() == truth
-    sides = {"members": experiment.member, "others": ~experiment.member}
+    sides = {"members": member, "others": ~member}
     rarest = int(secret.prior.argmin())
     to_rarest = reconstruction.value == rarest
     comparisons = _rows(
@@ -165,10 +165,8 @@ def _attribute(experiment: Experiment, reconstruction: Reconstruction, dataset: 
             for against, other in (("an imputation from other records", theirs), ("the likeliest value", prior))
             for of, side in sides.items()
         ),
-        partial(_apart, "right values", right, experiment.member),
-        partial(
-            _apart, "right among those named to have the rarest value", right[to_rarest], experiment.member[to_rarest]
-        ),
+        partial(_apart, "right values", right, member),
+        partial(_apart, "right among those named to have the rarest value", right[to_rarest], member[to_rarest]),
     )
     best = np.take_along_axis(reconstruction.score, reconstruction.value[:, np.newaxis], axis=1)[:, 0]
     targets = _targets(experiment, best, truth, reconstruction.value, (~right).astype(float), (~theirs).astype(float))
