@@ -35,8 +35,10 @@ def welch(member: Float[np.ndarray, "*draw record"], other: Float[np.ndarray, "*
         member: at least two.
         other: at least two.
     """
-    share = [sample.var(axis=-1, ddof=1) / sample.shape[-1] for sample in (member, other)]
-    difference, square = other.mean(axis=-1) - member.mean(axis=-1), share[0] + share[1]
+    # From a value of their own, so that what does not vary is exactly 0 apart, and no difference of two roundings.
+    moments = [_moments(sample - member[..., :1]) for sample in (member, other)]
+    share = [variance / sample.shape[-1] for (_, variance), sample in zip(moments, (member, other), strict=True)]
+    difference, square = moments[1][0] - moments[0][0], share[0] + share[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(difference == 0, 0.0, difference / np.sqrt(square))
         freedom = square**2 / sum(
@@ -45,6 +47,15 @@ def welch(member: Float[np.ndarray, "*draw record"], other: Float[np.ndarray, "*
     constant = square == 0
     p = stdtr(np.where(constant, 1.0, freedom), -t)
     return Welch(t, np.where(constant & (difference == 0), 1.0, p))
+
+
+def _moments(
+    sample: Float[np.ndarray, "*draw record"],
+) -> tuple[Float[np.ndarray, "*draw"], Float[np.ndarray, "*draw"]]:
+    """Mean and variance, exact where all are the same."""
+    constant = np.ptp(sample, axis=-1) == 0
+    mean = np.where(constant, sample[..., 0], sample.mean(axis=-1))
+    return mean, np.where(constant, 0.0, sample.var(axis=-1, ddof=1))
 
 
 def combined_p_value(

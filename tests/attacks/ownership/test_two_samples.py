@@ -15,6 +15,16 @@ def samples(shift=0.3, seed=0):
     return rng.normal(0, 1, 40), rng.normal(shift, 2, 55)
 
 
+@pytest.mark.parametrize("value", [0.1, 0.3, 1 / 3, 0.99999])
+@pytest.mark.parametrize("others", [3, 7, 30])
+def test_a_suspect_of_whom_all_records_are_alike_is_accused_by_no_rounding(value, others):
+    """The means of fifty and of thirty times .1 differ in the last digit, and so do the numbers from their mean: p was 3e-12."""
+    test = welch(np.full(50, value), np.full(others, value))
+    assert (test.t, test.p_value) == (0, 1)
+    rng = np.random.default_rng(0)
+    assert combined_p_value(np.full(50, value), np.full(others, value), exposure=3, draws=5, rng=rng) == 1
+
+
 def test_welch_is_scipys():
     member, other = samples()
     test = welch(member, other)
