@@ -22,13 +22,13 @@ from jaxattack.audit.findings.ownership import (
 from jaxattack.audit.model_source import identity as model_identity
 from jaxattack.audit.ownership.plan import OwnershipAudit
 from jaxattack.audit.ownership.split import Split
-from jaxattack.audit.ownership.suspects import SURROGATES, Field, Suspects, answering
+from jaxattack.audit.ownership.suspects import PLAIN, SURROGATES, Field, Suspects, answering
 from jaxattack.data import fingerprint
 from jaxattack.metrics.fidelity import fidelity
 from jaxattack.models.source import label as model_label
 from jaxattack.training import learners
 from jaxattack.training.source import model_for
-from jaxattack.types import Ledger
+from jaxattack.types import Ledger, MarkingTest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +84,10 @@ def findings_of(
     suspects = [_suspect(parts, case, kind) for case in cases.values() for kind in (case.victim, *case.copies)] + [
         _suspect(parts, next(iter(cases.values())), kind) for kind in crowd.independents
     ]
-    surrogates = len(SURROGATES) * audit.surrogates * sum(test.surrogates for test in audit.tests)
+    copied = {
+        name if isinstance(test, MarkingTest) else PLAIN for name, test in audit.by_test.items() if test.surrogates
+    }
+    surrogates = len(SURROGATES) * audit.surrogates * len(copied)  # tests of one victim have the same
     return OwnershipFindings(
         title=f"{audit.dataset.name} · {model_label(audit.model)} · {len(parts.members):,} records of the owner",
         split=SplitFindings(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jaxattack.metrics import area_interval
+from jaxattack.metrics.comparison import corrected
 from jaxattack.report.wording import number, percent, quantity
 
-POWER = 0.95
-"""AUC of the victim itself from which a test knows it: at most one in twenty independent models scores as high."""
-
+LEVEL = 0.05
+"""At which a test must tell the victim itself by its rank among independent models to have power; with fewer than 19 of them none can."""
 
 MISLED = 0.8
-"""AUC of independent models of another architecture from which the headline speaks of it: of 10 and 30 models that are alike it is
-above in one case of five hundred."""
+"""AUC of independent models of another architecture from which the headline speaks of it, where its interval is above one half too:
+of 10 and 30 models that are alike it is above in one case of five hundred."""
 
 
 class Summary(NamedTuple):
@@ -25,6 +26,7 @@ class Summary(NamedTuple):
         stolen: its cells of copies.
         independent: its cell of the independent models that it is calibrated on; None where it was not run.
         other: its cell of independent models of another architecture; None where there are none.
+        choices: of how many tests that were run it is one.
     """
 
     test: Mapping[str, Any]
@@ -32,6 +34,7 @@ class Summary(NamedTuple):
     stolen: list[Mapping[str, Any]]
     independent: Mapping[str, Any] | None
     other: Mapping[str, Any] | None
+    choices: int
 
     @property
     def apart(self) -> float:
@@ -44,9 +47,23 @@ class Summary(NamedTuple):
         return min(self.stolen, key=lambda cell: cell["auc"], default=None)
 
     @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of the AUC of those copies, at the confidence at which those of all tests that were run hold together with 95%."""
+        if self.worst is None or self.independent is None:
+            return None
+        return area_interval(
+            self.worst["auc"], self.worst["models"], self.independent["models"], corrected(self.choices)
+        )
+
+    @property
     def power(self) -> bool:
         """Whether it knows the victim itself."""
-        return self.victim is not None and self.victim["auc"] >= POWER
+        return self.victim is not None and self.victim["rank_p_value"] <= LEVEL
+
+    @property
+    def misled(self) -> bool:
+        """Whether it takes independent models of another architecture for copies."""
+        return self.other is not None and self.other["auc"] >= MISLED and self.other["auc_interval"][0] > 0.5
 
 
 def summaries(findings: Mapping[str, Any]) -> list[Summary]:
@@ -62,7 +79,8 @@ def _summary(findings: Mapping[str, Any], test: Mapping[str, Any]) -> Summary:
 
     stolen = [cell for cell in cells if cell["relation"] == "stolen"]
     other = next((cell for cell in cells if cell["relation"] == "independent" and cell["auc"] is not None), None)
-    return Summary(test, first("victim"), stolen, first("independent"), other)
+    choices = len({cell["test"] for cell in findings["cells"]})
+    return Summary(test, first("victim"), stolen, first("independent"), other, choices)
 
 
 def short_names(tests: Sequence[str]) -> list[str]:
@@ -95,6 +113,12 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
 def _power(findings: Mapping[str, Any]) -> str:
     ran = [summary for summary in summaries(findings) if summary.victim]
     weak = [summary for summary in ran if not summary.power]
+    independent = ran[0].independent["models"]  # pyright: ignore[reportOptionalSubscript]
+    if 1 / (independent + 1) > LEVEL:
+        return (
+            f"{quantity(independent, 'independent model')} are too few for a test to tell the owner's own model from them at 5%: make 19 "
+            "or more."
+        )
     text = f"{len(ran) - len(weak)} of {quantity(len(ran), 'test')} tell the owner's own model from independent ones"
     if not weak:
         return f"{text}."
@@ -109,14 +133,15 @@ def _best(findings: Mapping[str, Any]) -> str:
     worst, asked = summary.worst, summary.victim["queries"]  # pyright: ignore[reportOptionalSubscript]
     effort = quantity(asked, "question") if asked else "the suspect's weights"
     least = f"{number(worst['auc'])} or more ({worst['kind']} is the hardest)" if worst["auc"] < 1 else "1 for each"  # pyright: ignore[reportOptionalSubscript]
-    low, high = worst["auc_interval"]  # pyright: ignore[reportOptionalSubscript]
+    low, high = summary.interval  # pyright: ignore[reportGeneralTypeIssues]
+    allowing = f", allowing for the choice among {summary.choices} tests" if summary.choices > 1 else ""
     text = (
         f"The best of them, {summary.test['name']}, tells all {quantity(len(summary.stolen), 'kind')} of copies from independent "
-        f"models with an AUC of {least}, with {effort} (95% interval of the hardest {number(low)} to {number(high)})."
+        f"models with an AUC of {least}, with {effort} (95% interval of the hardest {number(low)} to {number(high)}{allowing})."
     )
-    if summary.other is None or summary.apart < MISLED:
+    if not summary.misled:
         return text
-    kind = summary.other["kind"]
+    kind = summary.other["kind"]  # pyright: ignore[reportOptionalSubscript]
     return f"{text} {kind[0].upper()}{kind[1:]} models, of another architecture, are told apart by it too (AUC {number(summary.apart)})."
 
 

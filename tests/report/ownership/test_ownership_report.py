@@ -6,17 +6,20 @@ import csv
 import io
 import re
 
+import numpy as np
 import pytest
 from report.readable import check_whole, figures, printed
 
+from jaxattack.metrics import area_interval
 from jaxattack.report import headline, measures, read, write
 from jaxattack.report.ownership.page import useful
-from jaxattack.report.ownership.reading import short_names
+from jaxattack.report.ownership.reading import best, short_names
 
 
 def _cell(test, kind, relation, auc, *, own=None):
     return {
-        "test": test, "kind": kind, "victim": "", "relation": relation, "models": 3, "auc": auc,
+        "test": test, "kind": kind, "victim": "", "relation": relation, "auc": auc,
+        "models": 1 if relation == "victim" else 3 if relation == "stolen" else 30,
         "auc_interval": None if auc is None else [max(auc - 0.2, 0.0), min(auc + 0.1, 1.0)], "score": 0.5,
         "p_value": own, "accused": None if own is None else 3 * (own <= 0.05), "rank_p_value": 1 / 31 if auc == 1 else 0.6,
         "rank_accused": 3 if auc == 1 else 0, "normal_p_value": 1e-7, "normal_accused": 3, "queries": 1000, "price": 0.1,
@@ -112,10 +115,47 @@ def test_the_headline_names_what_has_no_power_and_the_hardest_copies():
     assert measures(findings()) == {"false-accusations": 2 / 30}
 
 
+def test_the_interval_of_the_best_test_allows_for_the_choice_of_it():
+    """Nine tests of one kind of copies that none tells: at 95% each the best would be above chance in every eighth audit or so."""
+    rng, repeats, above, alone = np.random.default_rng(0), 300, 0, 0
+    for _ in range(repeats):
+        none = findings()
+        none["cells"] = []
+        for test in map(str, range(9)):
+            scores, null = rng.normal(size=3), rng.normal(size=30)
+            auc = float((scores[:, None] > null).mean())
+            none["cells"] += [_cell(test, "victim", "victim", 1.0), _cell(test, "prune", "stolen", auc)]
+            none["cells"] += [_cell(test, "independent", "independent", None)]
+            alone += area_interval(auc, 3, 30)[0] > 0.5
+        none["tests"] = [_test(test, None) for test in map(str, range(9))]
+        summary = best(none)
+        assert summary.choices == 9
+        above += summary.interval[0] > 0.5
+    assert above <= 0.05 * repeats < alone
+    low, high = summary.interval
+    assert f"hardest {low:.3f} to {high:.3f}, allowing for the choice among 9 tests)" in headline(none)
+
+
+def test_too_few_independent_models_give_no_test_power():
+    few = findings()
+    few["cells"] = [cell | {"models": 2} if cell["kind"] == "independent" else cell for cell in few["cells"]]
+    assert "2 independent models are too few for a test to tell the owner's own model from them at 5%" in headline(few)
+
+
+def test_one_model_of_another_architecture_that_scores_high_misleads_nobody():
+    one = findings()
+    for cell in one["cells"]:
+        if cell["kind"] == "independent mlp:8":
+            cell |= {"models": 1, "auc": 1.0, "auc_interval": list(area_interval(1.0, 1, 2))}
+    assert "are told apart" not in headline(one)
+
+
 def test_a_test_that_also_accuses_another_architecture_says_so_and_is_second_to_one_that_does_not():
     two = findings()
     two["cells"] = [
-        cell | {"test": test, "auc": cell["auc"] and (auc if cell["kind"] == "independent mlp:8" else 1.0)}
+        _cell(
+            test, cell["kind"], cell["relation"], cell["auc"] and (auc if cell["kind"] == "independent mlp:8" else 1.0)
+        )
         for test, auc in (("walk", 0.89), ("rank", 0.5))
         for cell in findings()["cells"][:5]
     ]
