@@ -33,7 +33,7 @@ def trials(both, ours, theirs, neither):
 def test_the_paired_interval_is_newcombes(table, covariance):
     # Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on paired data, method 10,
     # by his formula by hand.
-    both, ours, theirs, neither = table
+    both, ours, theirs, _ = table
     a, b = trials(*table)
     n, z = sum(table), 1.959964
     p, q = (both + ours) / n, (both + theirs) / n
