@@ -161,10 +161,10 @@ def _recognition(
 
 
 def _ranks(model: Evaluation, x: np.ndarray, target: Int[np.ndarray, "query"]) -> Int[np.ndarray, "query"]:
-    """How many classes the evaluation model finds likelier than the target."""
+    """How many classes the evaluation model finds at least as likely as the target: one that answers alike recognises nobody."""
     logits = model.logits(x)
     own = np.take_along_axis(logits, target[:, None], axis=1)
-    return (logits > own).sum(axis=1)
+    return (~(logits < own)).sum(axis=1) - 1
 
 
 def _members(victim: Victim, target: int) -> Shaped[np.ndarray, "record *feature"]:

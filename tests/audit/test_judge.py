@@ -21,6 +21,12 @@ def test_no_seed_that_a_victim_would_have_is_its_judges():
     assert seeds[:50] == [evaluation_seed(seed) for seed in range(50)]
 
 
+def test_a_judge_that_answers_all_alike_recognises_nobody():
+    answers = np.array([[0.0, 0, 0], [np.nan, np.nan, np.nan], [1, 0, 2], [3, 0, 2], [2, 0, 2]])
+    model = judge.Evaluation("constant", 0.0, 1, lambda x: answers)
+    assert judge._ranks(model, np.zeros((5, 1)), np.zeros(5, int)).tolist() == [2, 2, 1, 0, 1]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_judge_starts_from_other_weights_and_learns_other_records_than_the_victim(monkeypatch, seed):
     trained = []

@@ -183,7 +183,7 @@ class TargetRow(Likeness):
         passes: whether it would pass for a record of the class to the eye, where members are at hand.
         score: of the attack, higher is better; None where every restart diverged.
         victim: the label that the victim answers; None where the budget left no query for it.
-        rank: how many classes the evaluation model finds likelier; None without that model.
+        rank: how many other classes the evaluation model finds at least as likely; None without that model.
         steps: of all restarts.
     """
 
