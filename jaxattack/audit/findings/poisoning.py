@@ -57,6 +57,8 @@ class PointFindings:
         success: of a backdoor, the share of stamped records of other classes that are taken for its class; of a targeted
             attack, of victims that take their target for the wanted class; None for an attack on accuracy.
         without: the same of clean victims behind the same filter, who have met no poison.
+        corrected: the interval of the success, or of the drop where there is none, that allows for the choice among the points of all
+            attacks and shares without a filter (Bonferroni).
     """
 
     share: float
@@ -67,6 +69,7 @@ class PointFindings:
     drop: ShareFindings
     success: ShareFindings | None
     without: ShareFindings | None
+    corrected: tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)

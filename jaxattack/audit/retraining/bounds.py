@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.poisoning import Minimax
 from jaxattack.audit.findings.poisoning import BoundFindings, BoundPoint
+from jaxattack.audit.retraining.crafting import poison_count
 from jaxattack.audit.retraining.plan import PoisonAudit
 from jaxattack.audit.retraining.split import Split
 from jaxattack.data.sanitise import flat_unit
@@ -35,8 +36,11 @@ def bound_findings(audit: PoisonAudit, parts: Split, progress: Progress | None) 
     for done, share in enumerate(shares):
         if progress:
             progress("bounds", done, len(shares))
-        certificate = certify(x, y, share, feasible, norm_squared=attack.norm_squared, steps=attack.steps)
-        poison_x, poison_y = certificate.sample(round(share * len(y)), audit.seed)
+        count = (
+            poison_count(share, len(y)) if share else 0
+        )  # the bound is of what there is, and a share of few records is none exactly
+        certificate = certify(x, y, count / len(y), feasible, norm_squared=attack.norm_squared, steps=attack.steps)
+        poison_x, poison_y = certificate.sample(count, audit.seed)
         theta = fit_hinge(np.vstack([x, poison_x]), np.concatenate([y, poison_y]), attack.norm_squared)
         points.append(
             BoundPoint(

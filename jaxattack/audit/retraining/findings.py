@@ -22,6 +22,7 @@ from jaxattack.audit.retraining.cells import Cell, Layout
 from jaxattack.audit.retraining.crafting import Attacker, Craft
 from jaxattack.audit.retraining.intervals import difference, share_of_victims, share_over_seeds
 from jaxattack.audit.retraining.plan import PoisonAudit
+from jaxattack.metrics.comparison import CONFIDENCE, corrected
 from jaxattack.types import Dataset
 
 SHOWN = 8
@@ -92,29 +93,40 @@ def _point(outcome: Outcome, place: int, share: float, filtering: int | None) ->
     goal = outcome.audit.attacks[place].goal
     crafts = [number for number, craft in enumerate(outcome.crafts) if (craft.attack, craft.share) == (place, share)]
     cells = [outcome.cell(number, filtering) for number in crafts]
-    accuracy = _accuracy(outcome, cells)
     clean = outcome.cell(None, filtering)
-    success, without = None, None
+    allowing = corrected(len(outcome.audit.attacks) * len({*outcome.audit.shares}))
+    drop, widened_drop = (
+        difference(_accuracy(outcome, [clean], level), _accuracy(outcome, cells, level))
+        for level in (CONFIDENCE, allowing)
+    )
+    success, without, widened = None, None, widened_drop
     if goal == "backdoor":
         triggers = outcome.layout.triggers[place]
-        success, without = (share_over_seeds(outcome.right[cell, :, triggers]) for cell in (cells[0], clean))
+        hit, before = (outcome.right[cell, :, triggers] for cell in (cells[0], clean))
+        success, without, widened = share_over_seeds(hit), share_over_seeds(before), share_over_seeds(hit, allowing)
     elif goal == "targeted":
         valid = [number for number in crafts if _valid(outcome)[outcome.crafts[number].target]]
         if valid:
-            hits = [
-                _success(outcome, outcome.cell(number, filtering), outcome.crafts[number].target) for number in valid
-            ]
-            before = [_success(outcome, clean, outcome.crafts[number].target) for number in valid]
-            success, without = share_of_victims(np.stack(hits)), share_of_victims(np.stack(before))
+            hit, before = (
+                np.stack(
+                    [
+                        _success(outcome, cell, outcome.crafts[number].target)
+                        for number, cell in zip(valid, where, strict=True)
+                    ]
+                )
+                for where in ([outcome.cell(number, filtering) for number in valid], [clean] * len(valid))
+            )
+            success, without, widened = share_of_victims(hit), share_of_victims(before), share_of_victims(hit, allowing)
     return PointFindings(
         share=share,
         poison=max(len(outcome.crafts[number].poison) for number in crafts),
         sanitise=_filter_name(outcome, filtering),
         left=float(np.mean([outcome.cells[cell].left for cell in cells])),
-        accuracy=accuracy,
-        drop=difference(_accuracy(outcome, [clean]), accuracy),
+        accuracy=_accuracy(outcome, cells),
+        drop=drop,
         success=success,
         without=without,
+        corrected=widened.interval,
     )
 
 
@@ -143,10 +155,10 @@ def _success_of(outcome: Outcome, target: int) -> dict[str, dict[str, float]]:
     return success
 
 
-def _accuracy(outcome: Outcome, cells: list[int]) -> ShareFindings:
+def _accuracy(outcome: Outcome, cells: list[int], confidence: float = CONFIDENCE) -> ShareFindings:
     """On the records that judge, over the seeds; of several training sets at once, each seed's mean over them."""
     right = outcome.right[cells][:, :, outcome.layout.held_out]
-    return share_over_seeds(np.moveaxis(right, 0, 1).reshape(right.shape[1], -1))
+    return share_over_seeds(np.moveaxis(right, 0, 1).reshape(right.shape[1], -1), confidence)
 
 
 def _success(outcome: Outcome, cell: int, target: int | None) -> Bool[np.ndarray, "seed"]:

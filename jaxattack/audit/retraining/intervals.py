@@ -1,7 +1,8 @@
 """Intervals of 95% over victims trained from scratch on the same records.
 
 A share over many records, as an accuracy, has one value a seed: Student's t over the seeds, within 0 and 1. Where all
-seeds are alike their spread says nothing, and Clopper and Pearson's interval for one trial a record stands in its place. An event a
+seeds are alike their spread says nothing, and Clopper and Pearson's interval for one trial a record stands in its place; one seed says
+nothing of others, and its interval is everything. An event a
 victim, as that a target is taken for another class, is a trial: Clopper and Pearson's over all victims of all targets, which
 for targets of unequal chances is on the safe side (Hoeffding 1956). Both speak of new seeds on these records and targets. The difference of two
 independent shares has the interval of Zou and Donner (2008), made of theirs.
@@ -19,21 +20,23 @@ from jaxattack.metrics import clopper_pearson
 from jaxattack.metrics.uncertainty import CONFIDENCE, t_quantile
 
 
-def share_over_seeds(hit: Bool[np.ndarray, "seed record"]) -> ShareFindings:
+def share_over_seeds(hit: Bool[np.ndarray, "seed record"], confidence: float = CONFIDENCE) -> ShareFindings:
     """The share of the records, its mean over the seeds."""
     by_seed = hit.mean(axis=1)
     value = float(by_seed.mean())
+    if len(by_seed) == 1:
+        return ShareFindings(value=value, interval=(0.0, 1.0))
     if not np.ptp(by_seed):  # of equal shares the deviation may be a rounding above 0
-        low, high = clopper_pearson(round(value * hit.shape[1]), hit.shape[1], CONFIDENCE)
+        low, high = clopper_pearson(round(value * hit.shape[1]), hit.shape[1], confidence)
         return ShareFindings(value=value, interval=(float(low), float(high)))
     spread = float(by_seed.std(ddof=1))
-    reach = t_quantile(len(by_seed) - 1, CONFIDENCE) * spread / math.sqrt(len(by_seed))
+    reach = t_quantile(len(by_seed) - 1, confidence) * spread / math.sqrt(len(by_seed))
     return ShareFindings(value=value, interval=(max(value - reach, 0.0), min(value + reach, 1.0)))
 
 
-def share_of_victims(hit: Bool[np.ndarray, "*victim"]) -> ShareFindings:
+def share_of_victims(hit: Bool[np.ndarray, "*victim"], confidence: float = CONFIDENCE) -> ShareFindings:
     """The share of the victims with which something happens."""
-    low, high = clopper_pearson(int(hit.sum()), hit.size, CONFIDENCE)
+    low, high = clopper_pearson(int(hit.sum()), hit.size, confidence)
     return ShareFindings(value=float(hit.mean()), interval=(float(low), float(high)))
 
 
@@ -42,4 +45,4 @@ def difference(first: ShareFindings, second: ShareFindings) -> ShareFindings:
     value = first.value - second.value
     below = math.hypot(first.value - first.interval[0], second.interval[1] - second.value)
     above = math.hypot(first.interval[1] - first.value, second.value - second.interval[0])
-    return ShareFindings(value=value, interval=(value - below, value + above))
+    return ShareFindings(value=value, interval=(max(value - below, -1.0), min(value + above, 1.0)))

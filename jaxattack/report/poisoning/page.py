@@ -27,6 +27,8 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         A whole HTML document.
     """
     strongest = max(findings["attacks"], key=effect)
+    worst = worst_point(strongest)
+    choices = sum(point["sanitise"] is None for attack in findings["attacks"] for point in attack["points"])
     return fill(
         "poisoning/page.html.jinja",
         findings,
@@ -34,6 +36,8 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         headline=sentences(findings),
         names=short_names(findings["attacks"]),
         strongest=strongest,
-        worst=worst_point(strongest),
+        worst=worst,
+        span=worst["corrected"],
+        level=f"95%, allowing for the choice among {choices} points" if choices > 1 else "95%",
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )

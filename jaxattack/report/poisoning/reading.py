@@ -85,6 +85,6 @@ def _bound(findings: Values) -> list[str]:
     last = findings["bound"]["points"][-1]
     return [
         f"No {rate(last['share'])} of poison within clean spheres and slabs makes a linear model err on more than "
-        f"{percent(min(last['bound'], 1))} of its clean training records; on records held out the worst known reaches "
+        f"{percent(min(last['bound'], 1))} of its clean training records; on records held out its own poison reaches "
         f"{percent(last['held_out_error'])}."
     ]

@@ -23,9 +23,9 @@ from jaxattack.audit.retraining.findings import Outcome, _valid, attack_findings
 from jaxattack.audit.retraining.intervals import difference, share_of_victims, share_over_seeds
 from jaxattack.audit.retraining.plan import PoisonAudit
 from jaxattack.audit.retraining.split import keep_classes, split
-from jaxattack.data.sanitise import Sanitise
+from jaxattack.data.sanitise import Sanitise, flat_unit
 from jaxattack.metrics import clopper_pearson
-from jaxattack.metrics.certificate import hinge
+from jaxattack.metrics.certificate import certify, feasible_set, hinge
 from jaxattack.models import Architecture
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import Standard
@@ -183,6 +183,40 @@ def test_two_classes_have_a_bound_that_their_poison_stays_below(audit, digits):
     assert [point.share for point in bound.points] == [0.0, 0.05]
     for point in bound.points:
         assert point.train_error <= point.loss <= point.bound + 1e-6
+
+
+def test_the_bound_is_of_the_poison_that_there_is(audit, digits):
+    """Of few records a share is none exactly: one in forty-five was trained on under the bound of half as many."""
+    two = replace(
+        audit, dataset=keep_classes(digits, (0, 1)).take(slice(0, 90)), attacks=(Minimax(steps=60),), shares=(0.012,)
+    )
+    parts = split(two.dataset, "members", 0)
+    count, x = len(parts.train), flat_unit(parts.train.x)
+    assert round(0.012 * count) == 1
+    bound = bound_findings(two, parts, None)
+    feasible = feasible_set(x, parts.train.y)
+    exact = certify(x, parts.train.y, 1 / count, feasible, norm_squared=Minimax().norm_squared, steps=60)
+    assert bound.points[1].bound == exact.bound
+
+
+def test_the_interval_of_the_largest_effect_allows_for_the_choice_among_all(run, audit):
+    for attack in run[1].findings.attacks:
+        for point in attack.points:
+            one, low, high = point.success or point.drop, *point.corrected
+            assert low <= one.interval[0] <= one.value <= one.interval[1] <= high
+    choices = len(audit.attacks) * len(audit.shares)
+    frogs = run[1].findings.attacks[2].points[0]
+    hits = round(frogs.success.value * 3 * 2)
+    np.testing.assert_allclose(frogs.corrected, clopper_pearson(hits, 6, 1 - 0.05 / choices))
+
+
+def test_one_seed_says_nothing_of_others():
+    rng = np.random.default_rng(0)
+    one = share_over_seeds(rng.random((1, 400)) < 0.98)
+    assert one.interval == (0, 1)
+    low, high = difference(one, share_over_seeds(np.zeros((1, 400), bool))).interval
+    assert low < 0
+    assert high == 1
 
 
 def test_in_the_second_sweep_of_membership_stamped_copies_are_in_every_model_and_their_records_are_told_apart(

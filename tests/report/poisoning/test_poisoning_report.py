@@ -24,6 +24,7 @@ def point(poison, accuracy, success=None, sanitise=None):
         "share": poison, "poison": round(1000 * poison), "sanitise": sanitise, "left": 0.4 if sanitise else 1.0,
         "accuracy": share(accuracy), "drop": share(0.98 - accuracy), "success": None if success is None else share(success),
         "without": None if success is None else share(0.01),
+        "corrected": [min((0.98 - accuracy if success is None else success) + reach, 1.0) for reach in (-0.05, 0.05)],
     }  # fmt: skip
 
 
@@ -104,6 +105,7 @@ def test_everything_is_there_and_escaped(written):
     page = (written / "report.html").read_text()
     assert "&lt;digits&gt;" in page
     assert "<digits>" not in page
+    assert "94.0% to 100% (95%, allowing for the choice among 6 points): badnets with 10% of poison" in page
     for words in ("What no poison can exceed", "What a backdoor does to membership", "Behind a filter", "0.800"):
         assert words in page
     assert read(written)["attacks"][1]["name"] == "badnets"
