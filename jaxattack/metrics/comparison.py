@@ -5,6 +5,7 @@ paired_difference     a - b of two shares over the same trials: hybrid of Wilson
 difference            a - b of two shares over different trials: the same without correlation
 interval_difference   a - b of two figures of which the intervals alone are known (Donner and Zou 2012)
 widened               an interval of a share at another confidence
+rescaled              an interval of a difference at another confidence
 mean_interval         Student's t of a mean
 """
 
@@ -98,6 +99,21 @@ def widened(share: Interval, confidence: float, freedom: float | None = None) ->
     centre = logit(share.value)
     low, high = (float(expit(centre + (logit(end) - centre) * ours / usual)) for end in (share.low, share.high))
     return Interval(value=share.value, low=low, high=high)
+
+
+def rescaled(difference: Interval, known: float, confidence: float) -> Interval:
+    """The interval of a difference, which may be negative, at another confidence: its ends as far away as normal ones are.
+
+    Args:
+        difference: with its interval.
+        known: the confidence of that.
+        confidence: between 0 and 1.
+    """
+    ratio = float(norm.ppf((1 + confidence) / 2) / norm.ppf((1 + known) / 2))
+    value = difference.value
+    return Interval(
+        value=value, low=value - ratio * (value - difference.low), high=value + ratio * (difference.high - value)
+    )
 
 
 def corrected(comparisons: int) -> float:

@@ -23,17 +23,30 @@ from jaxattack.audit.findings.comparison import (
     Seconds,
 )
 from jaxattack.disk import read_json
-from jaxattack.metrics.comparison import Interval, corrected, interval_difference, widened
+from jaxattack.metrics.comparison import Interval, corrected, interval_difference, rescaled, widened
 from jaxattack.types import InputError
 
 Report = Mapping[str, Any]
 
 
 class Figure(NamedTuple):
-    """A figure of a report, with its 95% interval where there is one."""
+    """A figure of a report.
+
+    Attributes:
+        value: of the figure.
+        interval: where there is one.
+        confidence: of the interval of a difference, which may be negative; None for a share, whose interval is at 95%.
+    """
 
     value: float
     interval: tuple[float, float] | None = None
+    confidence: float | None = None
+
+    def at(self, confidence: float) -> Interval:
+        """The figure with its interval at a confidence; it has one."""
+        assert self.interval is not None
+        known = Interval(value=self.value, low=self.interval[0], high=self.interval[1])
+        return widened(known, confidence) if self.confidence is None else rescaled(known, self.confidence, confidence)
 
 
 Read = Callable[[Report], Figure | None]
@@ -64,9 +77,11 @@ def _called(report: Report) -> Figure:
     return Figure(report["verdicts"]["called"] / report["verdicts"]["records"])
 
 
-def _leak(report: Report) -> Figure:
+def _leak(report: Report) -> Figure | None:
+    """The first comparison's, whose interval allows for how many there are."""
     leak = report["comparisons"][0]["leak"]
-    return Figure(float(leak["value"]), (float(leak["low"]), float(leak["high"])))
+    figure = _share({"value": leak["value"], "ends": (leak["low"], leak["high"])}, "value", "ends")
+    return figure and figure._replace(confidence=corrected(len(report["comparisons"])))
 
 
 FIGURES: Mapping[str, Mapping[str, Read]] = {
@@ -201,10 +216,7 @@ def _interval(first: Figure | None, other: Figure | None) -> bool:
 def _contrast(figure: Figure | None, first: Figure | None, allowance: int) -> Contrast | None:
     if figure is None or first is None or figure.interval is None or first.interval is None:
         return None
-    ours, theirs = (
-        widened(Interval(value=one.value, low=ends[0], high=ends[1]), corrected(allowance))
-        for one, ends in ((figure, figure.interval), (first, first.interval))
-    )
-    difference = interval_difference(ours, theirs)
-    low, high = max(difference.low, -1.0), min(difference.high, 1.0)
+    difference = interval_difference(figure.at(corrected(allowance)), first.at(corrected(allowance)))
+    least = -1.0 if figure.confidence is None else -2.0  # of two shares; of two differences of such
+    low, high = max(difference.low, least), min(difference.high, -least)
     return Contrast(difference=difference.value, interval=(low, high), clear=low > 0 or high < 0)
