@@ -191,6 +191,9 @@ def _fitted(estimator: Any) -> None:
         raise InputError(f"{name} is neither a classifier nor a regressor: give one.")
     if isinstance(getattr(estimator, "classes_", None), list):
         raise InputError(f"{name} has several outputs: give an estimator of one.")
+    if not is_regressor(estimator) and len(estimator.classes_) < 2:
+        only = class_name(estimator.classes_[0])
+        raise InputError(f"{name} was fitted on class {only} alone and answers nothing else: fit it on two classes.")
     if not hasattr(estimator, "n_features_in_"):
         raise InputError(f"{name} does not say how many features it takes: give an estimator with n_features_in_.")
 

@@ -202,6 +202,7 @@ def test_an_estimator_fitted_with_names_does_not_warn_of_arrays():
         (LogisticRegression(), {}, "is not fitted"),
         (KMeans(2).fit(X), {}, "neither a classifier nor a regressor"),
         (DecisionTreeClassifier().fit(X, np.stack([Y, Y], 1)), {}, "several outputs"),
+        (DecisionTreeClassifier().fit(X, np.zeros(len(X))), {}, "fitted on class 0 alone"),
         (DecisionTreeRegressor().fit(X, np.stack([Y, Y], 1)), {}, "2 numbers a record"),
         (DecisionTreeRegressor().fit(X, np.stack([Y, Y], 1)), {"partial": True}, "2 numbers a record"),
         (Ridge().fit(X, np.stack([Y, Y], 1)), {}, "2 numbers a record"),
