@@ -183,6 +183,7 @@ def invert(
     if target.oracle.access.classes < 2:
         raise InputError(f"{target.name} answers a number and no class: inverting a class needs a classifier.")
     method = audit.attack or usual_attack(target, audit.extract)
+    _refuse_unused(target, method, audit)
     audit = replace(audit, attack=method, targets=_numbered(target, audit.targets))
     reconstructions = _reconstruct(target, method, audit, out, progress)
     if out is not None:
@@ -199,6 +200,24 @@ def usual_attack(victim: Victim, extract: ExtractionAttack | None) -> InversionA
     if victim.inside is not None or extract is not None:
         return MiFace() if victim.pool is None or len(victim.pool) < LEAST else Ppa()
     return Boundary() if victim.oracle.access.level == "label" else Numeric()
+
+
+def _refuse_unused(victim: Victim, attack: InversionAttack | GradientAttack, audit: InversionAudit) -> None:
+    """Refuse what would change nothing, and whose figures would read as if it had.
+
+    Raises:
+        InputError: a budget or defences of an attack that asks nothing, or classes of one that makes users' records.
+    """
+    if by_gradient(attack) and audit.targets:
+        raise InputError(f"targets is {audit.targets} and {attack.name} makes users' own records: leave targets out.")
+    asks = isinstance(attack, InversionAttack) and (not attack.white_box or audit.extract is not None)
+    defences = " and ".join(type(defence).__name__ for defence, _ in victim.chain)
+    for name, value in (("budget", audit.budget), ("defences", defences)):
+        if value and not asks:
+            raise InputError(
+                f"{name} is {value} and {attack.name} asks the model nothing: leave {name} out, or give numeric, boundary, or "
+                "extract, so that it inverts what it steals."
+            )
 
 
 def _numbered(victim: Victim, targets: tuple[int | str, ...]) -> tuple[int, ...]:

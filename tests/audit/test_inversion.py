@@ -85,6 +85,18 @@ def test_without_weights_a_white_box_attack_says_what_to_do():
         invert(open_victim("tree", data="iris"), extract=PathFinding())
 
 
+def test_what_would_change_nothing_is_refused(softmax):
+    behind = softmax.behind((Round(decimals=1),))
+    for victim, more, name in ((softmax, {"budget": 5}, "budget is 5"), (behind, {}, "defences is Round")):
+        for attack in (MiFace(), Analytic(), None):
+            with pytest.raises(InputError, match=f"{name} and .* asks the model nothing"):
+                invert(victim, attack, **more)
+    with pytest.raises(InputError, match=r"targets is \(1,\) and analytic makes users' own records"):
+        invert(softmax, Analytic(), targets=(1,))
+    stolen = {"extract": Softmax(), "budget": 2000, "evaluation": Architecture(name="softmax"), "targets": (1,)}
+    assert invert(behind.behind(()), MiFace(restarts=1, steps=1), **stolen).findings.cost.queries
+
+
 def test_a_class_that_is_not_there_is_refused(softmax):
     with pytest.raises(InputError, match="target is 10"):
         invert(softmax, targets=(10,))
