@@ -10,13 +10,15 @@ Refused with an `OracleError` before an attack sees it, for nothing can be learn
 Found, and told as a sentence in `Checked.findings`, for an attack may live with it:
 
     rounding       every score seen has at most so many decimals, fewer than the terms say
-    precision      confidences sum to 1 less closely than numbers of the stated precision do
+    precision      confidences sum to 1 less closely than numbers of the stated precision do, or every score is a float32 number
+                   where float64 is stated
     determinism    a record asked twice was answered differently, or the second time with what is no answer
 
 Rounding is seen passively: multiples of 10^-k are a null set among real numbers. Shares of a small whole (the leaves of a
 tree, votes of a forest, neighbours) can be multiples too, so that it takes 12 different scores that are no whole numbers
 (6 where k is 1); and where rows of three and more such confidences always sum to 1 exactly, as shares do and rounded
-numbers do not, nothing is found. Where rows cannot tell, the sentence names both.
+numbers do not, nothing is found. Where rows cannot tell, the sentence names both. Numbers of float32 are told from shares by
+12 different ones that float16 does not hold.
 
 Sums and repeated answers may differ by what the precision leaves open, and by what the decimals do, stated or seen.
 """
@@ -36,6 +38,7 @@ LOOSE: dict[Precision, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 5
 
 _SPACING: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
 _MOST = 12  # decimals that a float64 between 0 and 1 shows well apart from its neighbours
+_ENOUGH = 12  # different numbers that are no coincidence
 _SHARES = 20  # rows of three scores: rounded, all of them sum to 1 with a chance of (3/4)^20
 
 
@@ -125,6 +128,7 @@ class _Rounding:
         self._decimals = 1
         self._distinct: set[float] = set()
         self._rows = 0
+        self._single, self._long = access.precision == "float64", set[float]()
 
     @property
     def step(self) -> float:
@@ -135,6 +139,7 @@ class _Rounding:
 
     def see(self, scores: Float[np.ndarray, "query cls"]) -> None:
         """Take account of a batch of scores."""
+        self._see_digits(scores)
         for some in (scores[:4], scores):  # the first few are enough to clear nearly every victim
             fraction = np.isfinite(some) & (some != np.rint(some))
             values = some[fraction].astype(np.float64)
@@ -142,10 +147,22 @@ class _Rounding:
                 self._decimals += 1
             if self._decimals > _MOST:
                 return
-        if len(self._distinct) < 12:
-            self._distinct |= set(np.unique(values)[:12].round(_MOST).tolist())
+        if len(self._distinct) < _ENOUGH:
+            self._distinct |= set(np.unique(values)[:_ENOUGH].round(_MOST).tolist())
         if not self._access.top:
             self._rows += int((fraction.sum(1) >= 3).sum())
+
+    def _see_digits(self, scores: Float[np.ndarray, "query cls"]) -> None:
+        """Whether all are float32 numbers, and which of them need more digits than shares of small wholes do."""
+        for some in (scores[:4], scores):
+            if not self._single:
+                return
+            values = np.asarray(some[np.isfinite(some)], np.float64)
+            with np.errstate(over="ignore", under="ignore"):
+                self._single = bool((values == values.astype(np.float32)).all())
+                if self._single and len(self._long) < _ENOUGH:
+                    long = np.unique(values[values != values.astype(np.float16)])
+                    self._long |= set(long[:_ENOUGH].tolist())
 
     def _multiples(self, values: Float[np.ndarray, "value"]) -> bool:
         scaled = values * 10.0**self._decimals
@@ -156,7 +173,7 @@ class _Rounding:
     def sentence(self) -> str:
         """What was found; empty for nothing."""
         k, stated = self._decimals, self._access.decimals
-        enough = 6 if k == 1 and self._access.level == "probability" else 12
+        enough = 6 if k == 1 and self._access.level == "probability" else _ENOUGH
         if k > _MOST or len(self._distinct) < enough or (stated is not None and k >= stated):
             return ""
         grid = f"every score so far is a multiple of {10.0**-k:.{k}f} and the terms say "
@@ -171,7 +188,12 @@ class _Rounding:
         """What the sums say of the precision; empty for nothing."""
         precision = self._access.precision
         if self.astray <= LOOSE[precision] + 0.5 * self.step * self._access.classes:
-            return ""
+            if not self._single or len(self._long) < _ENOUGH or self.sentence():
+                return ""
+            return (
+                f"every score so far is a float32 number and the terms say {precision}: what is computed from them is no more "
+                "exact than that."
+            )
         return (
             f"confidences sum to 1 within {self.astray:.2g} only and the terms say {precision}: "
             "what is computed from them is no more exact than that."

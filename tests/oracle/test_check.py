@@ -258,6 +258,25 @@ def test_real_numbers_of_any_size_are_not_taken_for_rounded(dtype, size, seed):
     assert oracle.findings == {}
 
 
+@pytest.mark.parametrize("stored", [np.float32, np.float64])
+@pytest.mark.parametrize("level", ["logit", "probability"])
+def test_float32_numbers_behind_terms_of_float64_are_found(level, stored):
+    victim, access = network(level, np.float32), Access(level=level, classes=4, inputs=INPUTS)
+    served = checked(from_function(lambda x: getattr(victim(x), level).astype(stored), access))
+    served(X)
+    assert list(served.findings) == ["precision"]
+    exact = checked(network(level))
+    exact(X)
+    assert not exact.findings
+
+
+def test_shares_of_small_wholes_are_no_float32_numbers():
+    access = Access(level="logit", classes=4, inputs=INPUTS)
+    oracle = checked(from_function(lambda x: np.rint(256 * x @ WEIGHT) / 1024, access))
+    oracle(X)
+    assert "precision" not in oracle.findings
+
+
 def test_confidences_coarser_than_their_precision_are_found():
     oracle = checked(
         from_function(
