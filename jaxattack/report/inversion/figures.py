@@ -58,8 +58,9 @@ def _steps(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, str
 
 
 def _confidence(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
-    rows = [row for row in findings["targets"] if row["score"] is not None]
-    if not rows or "correlation_mean" not in rows[0] or findings["attack"]["updates"]:
+    # A class without members has no mean, and of one feature or one value nothing is correlated.
+    rows = [row for row in findings["targets"] if row["score"] is not None and row.get("correlation_mean") is not None]
+    if not rows or findings["attack"]["updates"]:
         return None
     figure = Figure(figsize=(COLUMN, 2.6))
     axes = figure.add_subplot()

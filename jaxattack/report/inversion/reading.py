@@ -101,6 +101,6 @@ def _outcome(findings: Mapping[str, Any]) -> str:
         return f"Their mean PSNR with the records themselves is {number(likeness['psnr'], 1)} dB."
     if recognition["top1"] is not None:
         text += f", and an independent model {percent(recognition['top1'])}"
-    if likeness and "correlation_mean" in likeness:
+    if likeness and likeness.get("correlation_mean") is not None:
         text += f"; their mean correlation with the class's average member is {number(likeness['correlation_mean'], 2)}"
     return f"{text}."

@@ -104,6 +104,17 @@ def test_findings_without_pictures_members_or_evaluation_still_make_a_report(tmp
     assert "by softmax, 65 queries" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("without", [(0,), (1,), (0, 1)])
+def test_targets_that_nothing_can_be_correlated_with_are_left_out_of_the_figure(tmp_path, without):
+    found = findings()
+    for row in without:
+        found["targets"][row] |= {"correlation": None, "correlation_mean": None}  # no member, one feature, one value
+    if len(without) == 2:
+        found["likeness"] |= {"correlation": None, "correlation_mean": None}
+    assert ("confidence" in figures({path.name for path in write(tmp_path, found, PICTURES)})) == (len(without) == 1)
+    assert "–" not in headline(found)
+
+
 def seen(nearest, own, of_any=0.86, of_class=0.7, passes=(True, False)):
     """Findings with members at hand and an attack that has a generator."""
     found = findings()
