@@ -64,7 +64,9 @@ class BinnedLogistic:
         straight = (inputs.categories == 0) & (bins == 0)
         scale = np.maximum(inputs.high - inputs.low, np.finfo(float).tiny)
         blocks = [
-            (x[:, [f]] - inputs.low[f]) / scale[f] if straight[f] else np.eye(size)[_bins(x[:, f], edges[f])]
+            (x[:, [f]] - inputs.low[f]) / scale[f]
+            if straight[f]
+            else np.eye(size)[_bins(x[:, f], edges[f], inputs.categories[f] > 0)]
             for f, size in enumerate(sizes)
         ]
         fitted = LogisticRegression(max_iter=2000).fit(np.concatenate(blocks, axis=1), y)
@@ -86,7 +88,8 @@ class BinnedLogistic:
         total = np.tile(self.bias, (len(x), 1))
         for feature, (cuts, weight) in enumerate(zip(self.edges, self.weights, strict=True)):
             present = ~np.isnan(x[:, feature])
-            total[present] += weight[_bins(x[present, feature], cuts).clip(0, len(weight) - 1)]
+            category = self.inputs.categories[feature] > 0
+            total[present] += weight[_bins(x[present, feature], cuts, category).clip(0, len(weight) - 1)]
             if self.slopes is not None:
                 total[present] += x[present, feature, None] * self.slopes[feature]
         return total
@@ -111,6 +114,8 @@ def _between(column: Float[np.ndarray, "record"], quantiles: Float[np.ndarray, "
     return (values[above[above < len(values)] - 1] + values[above[above < len(values)]]) / 2
 
 
-def _bins(column: Float[np.ndarray, "query"], edges: Float[np.ndarray, "edge"]) -> Int[np.ndarray, "query"]:
-    """The bin of each value; a category is its own number."""
-    return np.searchsorted(edges, column, side="right") if len(edges) else column.astype(int)
+def _bins(
+    column: Float[np.ndarray, "query"], edges: Float[np.ndarray, "edge"], category: bool | np.bool_
+) -> Int[np.ndarray, "query"]:
+    """The bin of each value, the only one where there is no edge; a category is its own number."""
+    return column.astype(int) if category else np.searchsorted(edges, column, side="right")

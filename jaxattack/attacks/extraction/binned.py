@@ -6,7 +6,8 @@ The victim cuts each number into bins and gives every bin and every category a w
 
 and what a record does not give adds nothing. So a query of one feature alone reads one bin's weights, and the empty query the
 bias. Bins are found by bisection between values that are answered differently, all features in one call a round; two values
-that are answered alike lie in one bin, unless two bins have the very same weights, which are then the same to every caller.
+that are answered alike are taken to lie in one bin. Where two bins have the very same weights, as those with the same few records
+of each class have, others between them may be missed, and what was stolen is then not verified.
 A number whose middle scores halfway between its ends is not cut into bins.
 
 The paper asks one feature at a time. Once the weights on both sides of an edge are known, a query only has to tell on which

@@ -68,6 +68,14 @@ def test_published_pipelines_cost_no_more_than_published_and_agree(data, publish
     _equal(found, pipeline, 100_000)
 
 
+def test_a_number_that_never_changes_is_one_bin_and_no_category():
+    x = np.ones((40, 2)) * [1.0, 7.5]
+    x[:, 0] = np.arange(40)
+    pipeline = BinnedLogistic.fit(x, np.arange(40) % 2, _inputs(x), bins=3)
+    assert [len(weight) for weight in pipeline.weights] == [3, 1]
+    assert np.isfinite(pipeline.logits(np.array([[3.0, 7.5], [np.nan, 99.0]]))).all()
+
+
 def test_numbers_that_are_not_cut_into_bins_take_three_queries_each():
     x, y = load_digits(return_X_y=True)
     low, high = x.min(axis=0), x.max(axis=0)
