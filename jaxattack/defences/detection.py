@@ -22,7 +22,7 @@ LEAST = 1e-6
 def thresholds(
     marks: Float[jax.Array, "detector record"], weight: Float[jax.Array, "record"], drop_rate: float
 ) -> Float[jax.Array, "detector"]:
-    """The threshold of each detector, at least `LEAST`.
+    """The threshold of each detector, at least `LEAST`; infinite where there is no validation record, so that nothing is refused.
 
     Args:
         marks: at least 0.
@@ -33,7 +33,7 @@ def thresholds(
     count = jnp.floor(drop_rate * weight.sum() + 1e-6).astype(jnp.int32)
     at_rank = descending[:, jnp.maximum(count - 1, 0)]
     level = jnp.where(count > 0, at_rank, jnp.nextafter(at_rank, jnp.inf))
-    return jnp.maximum(level, LEAST)
+    return jnp.where(weight.sum() > 0, jnp.maximum(level, LEAST), jnp.inf)
 
 
 def refuse(answer: Answer, refused: Bool[jax.Array, "query"]) -> Answer:

@@ -14,6 +14,8 @@ from jaxattack.types import Endpoint
 def reserve_weight(key: PRNGKeyArray, endpoint: Endpoint, member: Any) -> Float[jax.Array, "record"]:
     """1 for the records set aside, 0 for the others; where none are, 1 for half of the non-members, drawn by key.
 
+    Each is drawn by a coin. Of few non-members the coins may leave out all, and then all are taken.
+
     Args:
         key: of the draw.
         endpoint: the model, and the records set aside.
@@ -23,4 +25,5 @@ def reserve_weight(key: PRNGKeyArray, endpoint: Endpoint, member: Any) -> Float[
     if endpoint.reserve is not None:
         return jnp.zeros_like(member).at[endpoint.reserve].set(1)
     drawn: Any = jax.random.bernoulli(key, 0.5, member.shape)
-    return (1 - member) * drawn.astype(member.dtype)
+    half = (1 - member) * drawn.astype(member.dtype)
+    return jnp.where(half.sum() > 0, half, 1 - member)

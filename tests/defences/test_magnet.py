@@ -11,6 +11,7 @@ from jaxattack.defences import MagNet, autoencoder
 from jaxattack.defences.asking import answer_to
 from jaxattack.defences.detection import thresholds
 from jaxattack.defences.magnet import distance, divergence
+from jaxattack.defences.reserve import reserve_weight
 from jaxattack.oracle import defended, from_function
 from jaxattack.types import Access, Answer, Endpoint, InputError, Inputs
 
@@ -54,6 +55,20 @@ def test_a_perfect_autoencoder_marks_by_the_exact_distance_from_the_manifold():
         np.testing.assert_allclose(distance(clean, project(clean), 2), 0, atol=1e-30)
         np.testing.assert_allclose(distance(moved, project(moved), 2), (off**2).sum(axis=1) / 6, rtol=1e-12)
         np.testing.assert_allclose(distance(moved, project(moved), 1), np.abs(off).sum(axis=1) / 6, rtol=1e-12)
+
+
+def test_without_a_validation_record_nothing_is_refused():
+    marks = jnp.asarray(RNG.uniform(size=(2, 9)).astype(np.float32))
+    assert np.isinf(thresholds(marks, jnp.zeros(9), 0.1)).all(), "every query was refused, and every attack with it"
+
+
+def test_of_few_non_members_some_are_a_reserve_whatever_the_key():
+    member = np.ones(9, np.float32)
+    member[:2] = 0
+    endpoint = Endpoint(lambda: jnp.asarray(PICTURES[:9]), ask)
+    weights = [np.asarray(reserve_weight(jax.random.key(seed), endpoint, member)) for seed in range(20)]
+    assert all(weight[:2].any() and not weight[2:].any() for weight in weights)
+    assert {weight.sum() for weight in weights} == {1, 2}
 
 
 def test_the_threshold_refuses_the_share_of_validation_records_that_it_is_to():
