@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import false_discovery_control
 
+from jaxattack.attacks.membership.references import PROTOCOLS, choose_references
 from jaxattack.audit.entry import curve_findings
 from jaxattack.audit.findings.membership import RecordFindings, VulnerabilityFindings, VulnerableFindings
 from jaxattack.audit.findings.membership_attack import CalibrationFindings
@@ -47,17 +48,18 @@ def calibration(
     """What a threshold of each record's own on phi finds.
 
     Phi and not an attack's scores: those of one record under several targets are tied to one another by their references,
-    so that a rank among them is not uniform where nothing leaks.
+    so that a rank among them is not uniform where nothing leaks. It is ranked among the references that attacks have, of which
+    a record has as many whether the target was trained on it or not.
 
     Args:
         phi: of the record itself.
         member: the truth.
         fprs: by their names.
     """
-    clusters = model_clusters(member)
-    ranked = Ranked.of(calibrated(phi, member, clusters), member)
+    references = choose_references(member, np.arange(len(member)), PROTOCOLS[0])
+    ranked = Ranked.of(calibrated(phi, member, references.left_out), member)
     curve = ranked.curve()
-    *tprs, area = ranked_influences(ranked, curve, tuple(fprs.values()), clusters).estimates()
+    *tprs, area = ranked_influences(ranked, curve, tuple(fprs.values()), model_clusters(member)).estimates()
     finest = float(-ranked.ascending[-1])  # what the record with the most non-member models resolves
     resolved = {name: estimate for (name, fpr), estimate in zip(fprs.items(), tprs, strict=True) if fpr >= finest}
     return CalibrationFindings(

@@ -2,14 +2,15 @@
 
 At the pooled threshold a record's own false-positive rate is the share of its non-member targets that call it a member.
 A threshold of the record's own instead keeps its rate at what was asked for: a signal is replaced by how few of the
-record's non-member models show as much (arXiv 2605.25819 sets the two side by side). Models that share out the records
-with the one that is scored are left out of that count, so that both worlds are compared with as many and, where nothing
-leaks, the count is uniform whatever the record. That holds of signals, each of which one model gives. The scores of an
+record's non-member models show as much (arXiv 2605.25819 sets the two side by side). Models that tell the members of the one
+that is scored are left out of that count, so that both worlds are compared with as many and, where nothing leaks, the count
+is uniform whatever the record. That holds of signals, each of which one model gives. The scores of an
 attack with references are tied to one another across targets, and their ranks within a record are not uniform.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,31 +71,31 @@ def own_rates(
 def calibrated(
     scores: Float[np.ndarray, "target record"],
     member: Bool[np.ndarray, "target record"],
-    clusters: Int[np.ndarray, "target"],
+    left_out: Sequence[Int[np.ndarray, "target #record"]],
 ) -> Float[np.ndarray, "target record"]:
     """Each score by how few of the record's non-member targets score as high.
 
     Args:
         scores: higher means "more likely a member".
         member: the truth for each target.
-        clusters: a label for each target; those of one label are not counted for one another.
+        left_out: targets that are not counted for each target and record, beside itself; -1 for none.
 
     Returns:
-        Minus (1 + how many of the record's non-member targets outside the target's cluster score at least as high) over
-        (1 + how many such targets there are): -1 to below 0, higher means "more likely a member".
+        Minus (1 + how many of the record's other non-member targets that are counted score at least as high) over (1 + how
+        many such targets there are): -1 to below 0, higher means "more likely a member".
     """
-    own = [np.flatnonzero(clusters == label) for label in np.unique(clusters)]
     values = np.empty(scores.shape)
     for start in range(0, scores.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
         some, others = scores[:, block], ~member[:, block]
-        above = _at_least(some, others)
-        count = np.broadcast_to(others.sum(axis=0), some.shape).copy()
-        for models in own:
-            inside, truth = some[models], others[models]
-            for row, out in zip(inside, truth, strict=True):
-                above[models] -= (row >= inside) & out
-            count[models] -= truth.sum(axis=0)
+        above = _at_least(some, others) - others  # each reaches its own score
+        count = others.sum(axis=0) - others
+        for models in left_out:
+            part = np.broadcast_to(models if models.shape[1] == 1 else models[:, block], some.shape)
+            their_score, counted = (np.take_along_axis(rows, np.maximum(part, 0), axis=0) for rows in (some, others))
+            counted = counted & (part >= 0)
+            above -= counted & (their_score >= some)
+            count -= counted
         values[:, block] = -(1 + above) / (1 + count)
     return values
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jaxattack.audit.per_record import calibration
+from jaxattack.data.designs import Exact, Halves, Poisson, Sized
 from jaxattack.metrics import calibrated, exposure_p_values, model_clusters, own_rates, roc_curve, tpr_at_fpr
 
 
@@ -17,11 +19,14 @@ def test_calibrated_scores_are_those_of_a_loop():
     rng = np.random.default_rng(0)
     member = halves(8, 30, rng)
     scores = rng.integers(0, 5, member.shape).astype(float)  # with ties
-    clusters = model_clusters(member)
-    found = calibrated(scores, member, clusters)
+    twin = np.arange(8)[:, None] ^ 1
+    drawn = rng.integers(-1, 8, member.shape)
+    drawn[(drawn == twin) | (drawn == np.arange(8)[:, None])] = -1  # each model is left out once
+    found = calibrated(scores, member, (twin, drawn))
     for target in range(8):
         for record in range(30):
-            others = [m for m in range(8) if clusters[m] != clusters[target] and not member[m, record]]
+            absent = {target, target ^ 1, drawn[target, record]}
+            others = [m for m in range(8) if m not in absent and not member[m, record]]
             above = sum(scores[m, record] >= scores[target, record] for m in others)
             assert found[target, record] == pytest.approx(-(1 + above) / (1 + len(others)))
 
@@ -31,11 +36,22 @@ def test_a_record_s_own_threshold_keeps_its_rate_and_finds_nothing_where_nothing
     rng = np.random.default_rng(1)
     member = halves(40, 1000, rng)
     scores = rng.normal(size=1000) + np.exp(rng.normal(size=1000)) * rng.normal(size=member.shape)
-    own = calibrated(scores, member, model_clusters(member))
+    own = calibrated(scores, member, (np.arange(40)[:, None] ^ 1,))
     curve = roc_curve(own.ravel(), member.ravel())
     point = tpr_at_fpr(curve, 0.051)  # one of the 19 other pairs' non-members allows 1 in 20
     assert point.false_positives / curve.negatives == pytest.approx(0.05, abs=0.005)
     assert point.tpr == pytest.approx(0.05, abs=0.005)
+
+
+@pytest.mark.parametrize("design", [Halves(), Exact(), Poisson(rate=0.5), Sized(members=1000)])
+def test_a_threshold_of_each_record_finds_nothing_under_any_design_where_nothing_leaks(design):
+    """Counted among all others, a record that is in exactly half of 8 models has an AUC of .5 + 1 / (2 n (n + 1)) = .525 for n = 4."""
+    rng = np.random.default_rng(4)
+    member = design(models=8, records=3000, seed=0)
+    phi = rng.normal(size=3000) + np.exp(rng.normal(size=3000)) * rng.normal(size=member.shape)
+    findings = calibration(phi, member, {"0.1": 0.1})
+    assert findings.auc == pytest.approx(0.5, abs=0.008)
+    assert findings.auc_interval[0] < 0.5 < findings.auc_interval[1]
 
 
 def test_records_of_one_rate_are_within_chance_and_records_of_their_own_are_not():
