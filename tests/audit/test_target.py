@@ -95,6 +95,23 @@ def test_a_target_of_the_same_sweep_leaves_out_its_complement(observations):
     np.testing.assert_array_equal(found.records.score, attack(observations, [3])[0])
 
 
+def test_a_complement_among_the_references_is_refused_as_far_as_members_are_known(observations):
+    """One record that is not known must not let the target's twin answer against it."""
+    pairs = world(8, RECORDS)
+    member = pairs.member.copy()
+    member[5] = ~member[0]
+    twins = replace(pairs, member=member)
+    known = member[0].astype(np.int8)
+    known[7] = -1
+    with pytest.raises(InputError, match="reference 4 was .* all others, as far as 2,999 records tell"):
+        score_target(twins, 0, ATTACKS[:1], known=known)
+    score_target(pairs, 0, ATTACKS[:1], known=known)
+    # Records that no reference has, as those of a test set, are alike in target and references by themselves.
+    outside = pairs.member & (np.arange(RECORDS) < RECORDS // 2)
+    unseen = np.where(np.arange(RECORDS) < RECORDS // 2, -1, 0).astype(np.int8)
+    score_target(replace(pairs, member=outside), 0, (lookup("loss"),), known=unseen)
+
+
 def test_a_hidden_row_leaves_no_reference_out():
     member = np.array([[True, True, False, False], [False, False, True, True]] * 3)
     row = hidden_row(member)[0]

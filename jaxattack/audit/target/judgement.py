@@ -28,7 +28,7 @@ from jaxattack.audit.findings.rates import RocFindings
 from jaxattack.audit.findings.target_audit import CalibrationFindings, TargetAttackFindings
 from jaxattack.audit.scorable import scorable
 from jaxattack.audit.target.terms import ASSUMES, MEMBER, NON_MEMBER, UNKNOWN, Membership, Null, TargetTerms, nulls
-from jaxattack.metrics import Spread, Summary, auc, roc_curve, summarise, tpr_at_fpr
+from jaxattack.metrics import Spread, Summary, auc, roc_curve, summarise, tpr_at_fpr, varying_records
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
@@ -183,19 +183,23 @@ def judge(
 
 
 def _require_strangers(member: Bool[np.ndarray, "model record"], known: Membership) -> None:
-    """Refuse references that know a target's members: theirs are the same, or exactly those that it lacks.
+    """Refuse references that know a target's members: as far as these are known, theirs are the same, or exactly those that it
+    lacks. Records that all references have, or none, tell nothing and are not looked at.
 
     Raises:
         InputError: it names the first.
     """
-    if (known == UNKNOWN).any() or len(known) < STRANGERS:
+    told = varying_records(member)
+    told = told[known[told] != UNKNOWN]
+    if len(told) < STRANGERS:
         return
-    truth = known == MEMBER
-    same = (member == truth).all(axis=1) | (member != truth).all(axis=1)
+    truth, theirs = known[told] == MEMBER, member[:, told]
+    same = (theirs == truth).all(axis=1) | (theirs != truth).all(axis=1)
     if same.any():
+        far = "" if len(told) == len(known) else f" as far as {len(told):,} records tell,"
         raise InputError(
-            f"reference {int(same.argmax())} was trained on exactly the target's members, or on exactly all others, and gives them "
-            "away: leave it out, or train references with another seed."
+            f"reference {int(same.argmax())} was trained on exactly the target's members, or on exactly all others,{far} and gives "
+            "them away: leave it out, or train references with another seed."
         )
 
 
