@@ -157,6 +157,8 @@ def _require_same(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """
     plain, stored = _plain(identity), read_json(path / "run.json")
     plain["signals"] = stored.get("signals", plain.get("signals"))
+    plain.pop("own_signals", None)
+    plain |= {name: stored[name] for name in ("own_signals",) if name in stored}
     different = [
         f"{place:.80} is {there!r:.80} there and {here!r:.80} here" for place, there, here in differences(plain, stored)
     ]
@@ -189,7 +191,7 @@ class RunFolder:
         """Start a run folder, or go on with one of the same identity.
 
         Which signals were observed is no part of what decides the results: a folder that has others is gone on with, and
-        keeps naming its own.
+        keeps naming its own, and the code of those that are not of this package.
 
         Args:
             path: the folder; made where missing.
@@ -289,7 +291,7 @@ class RunFolder:
         write_arrays(chunk, {"models": models, "member": np.packbits(member, axis=1), **signals})
 
     def signal(
-        self, name: str, models: int, ask: Callable[[Int[np.ndarray, "model"], Path], np.ndarray]
+        self, name: str, models: int, ask: Callable[[Int[np.ndarray, "model"], Path], np.ndarray], version: str = ""
     ) -> Float[np.ndarray, "model record query *value"]:
         """A signal of the first models: from their chunks, from what was asked of them afterwards, or asked now and kept.
 
@@ -297,13 +299,14 @@ class RunFolder:
             name: of the signal.
             models: how many, all of which are there.
             ask: (models of a chunk, the file of their weights) -> the signal of each.
+            version: of the signal, so that what another of the same name told is not taken for it.
 
         Raises:
             InputError: the models of a chunk did not keep their weights, or a file is damaged.
         """
         records, parts = len(read_label(self.path)), {}
         for chunk, some in self.chunks().items():
-            extra = chunk.with_name(chunk.name.replace("chunk-", f"signal-{name}-"))
+            extra = chunk.with_name(chunk.name.replace("chunk-", f"signal-{name}-{version[:8]}{'-' if version else ''}"))
             if holds_array(chunk, name):
                 parts[chunk] = some, read_signal(chunk, name, len(some), records)
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from jaxattack.data import fingerprint
 from jaxattack.data.designs import Design, Halves
 from jaxattack.defences import describe
 from jaxattack.models.source import ModelSource
+from jaxattack.own_code import own_code
 from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
@@ -250,11 +251,29 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     sweep, records, member, slots, identity = prepare(audit)
     sight_of_models = sight(records, audit.defences)
     by_name = {signal.name: signal for signal in sweep.signals if sees(signal, sight_of_models)}
-    folder = RunFolder.open(out, identity | {"signals": [*by_name]}, records.y)
+    own = {name: code["own_code"] for name, signal in by_name.items() if (code := own_code(signal))}
+    kept = {"signals": [*by_name], **({"own_signals": own} if own else {})}
+    folder = RunFolder.open(out, identity | kept, records.y)
+    _require_same_signals(folder, own)
     stored = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
     sweep = replace(sweep, signals=(*sweep.signals, *stored))
     keep = keeps_weights(audit, weight_bytes(sweep, records.classes))
     return Plan(folder, audit.model, sweep, records, member, slots, keep, bool(audit.keep_weights))
+
+
+def _require_same_signals(folder: RunFolder, own: Mapping[str, str]) -> None:
+    """Refuse a folder that holds what signals of the same names told before their code changed.
+
+    Raises:
+        InputError: it names the first.
+    """
+    there = folder.identity.get("own_signals", {})
+    changed = [name for name, code in own.items() if there.get(name, code) != code]
+    if changed:
+        raise InputError(
+            f"{folder.path} holds the signal {changed[0]} as other code than this told it: give another folder, or the signal "
+            "another name."
+        )
 
 
 def keeps_weights(audit: MembershipAudit, octets: int) -> bool:

@@ -33,6 +33,7 @@ from jaxattack.defences.round import Round
 from jaxattack.defences.squeeze import FeatureSqueezing
 from jaxattack.defences.temperature import Temperature
 from jaxattack.defences.top_k import TopK
+from jaxattack.own_code import own_code
 from jaxattack.types import Access, Defence
 
 DEFENCES: dict[str, Defence] = {
@@ -64,7 +65,7 @@ def describe(defence: Defence) -> dict[str, Any]:
     """A defence as plain values that decide its answers, as JSON has them."""
     settings = {field.name: getattr(defence, field.name) for field in fields(defence)}  # pyright: ignore[reportArgumentType]
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-    return {"name": type(defence).__name__, **plain}
+    return {"name": type(defence).__name__, **plain, **own_code(defence)}
 
 
 __all__ = [

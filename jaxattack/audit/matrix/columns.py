@@ -132,7 +132,7 @@ def folder_of(out: Path, sweep: MembershipAudit) -> Path:
 
 def without_signals(identity: dict[str, Any]) -> dict[str, Any]:
     """What decides a sweep, without which signals happen to be in its folder."""
-    return {name: value for name, value in identity.items() if name != "signals"}
+    return {name: value for name, value in identity.items() if name not in ("signals", "own_signals")}
 
 
 def _signals(plan: Plan, column: Column, audit: MatrixAudit) -> tuple[Signal, ...]:

@@ -32,6 +32,7 @@ from jaxattack.audit.matrix.plan import MatrixAudit
 from jaxattack.audit.scorable import Scorable
 from jaxattack.metrics import Estimate, Ranked, model_clusters, tpr_at_fpr
 from jaxattack.metrics.uncertainty import ranked_influences
+from jaxattack.own_code import own_code
 from jaxattack.release import release
 from jaxattack.training.view import sight
 from jaxattack.types import MembershipAttack, Observations, OptimisedSignal, afterwards, sees
@@ -113,7 +114,7 @@ def measure(
     attack, targets = cell.attack, range(min(audit.targets, audit.models))
     identity = {
         "sweep": run.identity,
-        "attack": {"name": label(attack, REGISTRY), "settings": repr(attack)},
+        "attack": {"name": label(attack, REGISTRY), "settings": repr(attack), **own_code(attack)},
         "how": cell.how,
         "references": reference.identity if cell.how == "static" else None,
         "repetitions": audit.repetitions if cell.how == "repeated" else 1,

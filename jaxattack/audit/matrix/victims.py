@@ -26,6 +26,7 @@ from jaxattack.data import fingerprint
 from jaxattack.defences import describe
 from jaxattack.models.source import label as model_label
 from jaxattack.oracle.identity import fingerprint_of
+from jaxattack.own_code import own_code
 from jaxattack.release import release
 from jaxattack.training.program import Work, network
 from jaxattack.types import ExtractionAttack, InputError, InversionAttack, Variables
@@ -144,7 +145,7 @@ def _identity(family: str, name: str, attack: Any, run: ColumnRun, audit: Matrix
         "sweep": run.identity,
         "defences": [describe(defence) for defence in run.column.defences],
         "model": TARGET,
-        "attack": {"name": name, "settings": repr(attack)},
+        "attack": {"name": name, "settings": repr(attack), **own_code(attack)},
         "seed": audit.seed,
         "release": release("jaxattack"),
     }

@@ -31,6 +31,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from jaxattack.own_code import own_code
 from jaxattack.training.learners.adversarial import AdversarialRegularisation
 from jaxattack.training.learners.adversarial_training import AdversarialTraining
 from jaxattack.training.learners.confidence_penalty import ConfidencePenalty
@@ -108,12 +109,12 @@ def identity(learner: Learner, slots: int) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A configuration as its class and its fields, but for recipes."""
+    """A configuration as its class, its code where that is not of this package, and its fields, but for recipes."""
     if not dataclasses.is_dataclass(value):
         return value
     fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     parts = {name: _plain(part) for name, part in fields.items() if not isinstance(part, Recipe)}
-    return {"name": type(value).__name__, **parts}
+    return {"name": type(value).__name__, **parts, **own_code(value)}
 
 
 __all__ = [

@@ -1,0 +1,81 @@
+"""What tells apart two versions of a class that is not of this package: a run folder must not answer for code that has changed.
+
+A configuration is known by its class's name and its fields. Of a class of somebody's own that is too little: its name stays
+where its code changes. Its code is the bytecode of its functions, and of the functions and classes of the same package that
+they name, with the constants that these use; comments, docstrings, annotations and what a dataclass generates do not count.
+Another version of Python may compile the same text to other code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+from collections.abc import Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+_GENERATED = {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__replace__"}
+_WRAPPERS = {property: "fget", functools.cached_property: "func", staticmethod: "__func__", classmethod: "__func__"}
+
+
+def own_code(value: object) -> dict[str, str]:
+    """The code of a value's class as ``{"own_code": SHA-256}``; nothing where the class is of this package.
+
+    Example:
+        >>> own_code(ja.defences.Round(decimals=2))
+        {}
+    """
+    root = _root(type(value))
+    if root == _root(own_code):
+        return {}
+    text = "\n".join(_lines(type(value), root, set()))
+    return {"own_code": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _root(thing: Any) -> str:
+    """The package of a class or function."""
+    return (getattr(thing, "__module__", None) or "").partition(".")[0]
+
+
+def _lines(thing: Any, root: str, seen: set[Any]) -> Iterator[str]:
+    """A class or function of the package, whatever wraps it, or a plain value; nothing of anything else."""
+    thing = getattr(thing, _WRAPPERS.get(type(thing), ""), thing)
+    thing = inspect.unwrap(thing) if callable(thing) else thing
+    if not isinstance(thing, type | FunctionType):
+        yield _plain(thing)
+    elif _root(thing) == root and thing not in seen:
+        seen.add(thing)
+        yield from _of_function(thing, root, seen) if isinstance(thing, FunctionType) else _of_class(thing, root, seen)
+
+
+def _of_class(cls: type, root: str, seen: set[Any]) -> Iterator[str]:
+    made = _GENERATED if dataclasses.is_dataclass(cls) else set()
+    for base in cls.__bases__:
+        yield from _lines(base, root, seen)
+    for name, member in sorted(vars(cls).items()):
+        if name not in made and (not name.startswith("__") or callable(member)):
+            yield name
+            yield from _lines(member, root, seen)
+
+
+def _of_function(function: FunctionType, root: str, seen: set[Any]) -> Iterator[str]:
+    yield _plain(function.__defaults__)
+    yield _plain(tuple((function.__kwdefaults__ or {}).items()))
+    codes = [function.__code__]
+    for code in codes:  # and those within it
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        yield f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars}"
+        yield from (_plain(constant) for constant in code.co_consts if constant != function.__doc__)
+        for name in code.co_names:
+            yield from _lines(function.__globals__.get(name), root, seen)
+
+
+def _plain(value: Any) -> str:
+    """A value as text that is the same in every process; of an object its kind alone."""
+    if isinstance(value, tuple | frozenset):
+        parts = map(_plain, value)
+        return f"({', '.join(parts if isinstance(value, tuple) else sorted(parts))})"
+    scalar = value is None or isinstance(value, bool | int | float | complex | str | bytes)
+    return repr(value) if scalar else type(value).__name__
