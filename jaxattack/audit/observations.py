@@ -44,6 +44,7 @@ from jaxattack.audit.scoring import MembershipResult
 from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, free_memory, map_npy, open_arrays, printable, read_npy, reason
+from jaxattack.signals import Phi
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_arguments, check_ids
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
@@ -190,7 +191,7 @@ def _by_query(
     """A signal in float32, as it is where it is so already; where it is NaN or infinite, a note says so."""
     if name not in signals.ALWAYS:
         signals.lookup(name)
-    if values.ndim not in (2, 3) or values.shape[:2] != member.shape:
+    if values.ndim not in (2, 3) or values.shape[:2] != member.shape or not values.size:
         raise InputError(
             f"{where}: {name} has shape {values.shape} and member {member.shape}: give [model, record] or "
             "[model, record, query]."
@@ -204,6 +205,11 @@ def _by_query(
         values = _numbers(where, name, values).astype(np.float32, copy=False)
     if not all(np.isfinite(row).all() for row in values):  # a model at a time, for the signal's memory
         notes.append(told_places(where, name, ~np.isfinite(values)))
+    if name == Phi.name and 0 <= np.fmin.reduce(values, axis=None) < np.fmax.reduce(values, axis=None) <= 1:
+        raise InputError(
+            f"{where}: phi lies from 0 to 1 everywhere, as confidences in the label do: give log p - log(1 - p), or every class "
+            "under the name probability."
+        )
     return values if values.ndim == 3 else values[..., None]
 
 
@@ -217,7 +223,7 @@ def _by_class(
             f"{where}: {name} has shape {values.shape}, which is {values.shape[-1]} class: give a column a class, of a model with "
             f"one output {output} for two classes {columns}."
         )
-    if values.ndim not in (3, 4) or values.shape[:2] != member.shape:
+    if values.ndim not in (3, 4) or values.shape[:2] != member.shape or not values.size:
         raise InputError(
             f"{where}: {name} has shape {values.shape} and member {member.shape}: give [model, record, cls] or "
             "[model, record, query, cls]."

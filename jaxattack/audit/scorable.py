@@ -94,7 +94,8 @@ def scorable(
                 reasons = omissions if takes_part else refused
                 reasons.setdefault(too_few(side, least, lack), []).append(name)
     if not able:
-        raise InputError(f"too few of the records can be scored: {'; '.join([*notes, *refused])}.")
+        reasons = "; ".join([*notes, *refused]).removesuffix(".")
+        raise InputError(f"too few of the records can be scored: {reasons}.")
     if omissions:
         notes += [f"{left_out.sum()} of {len(left_out)} records are left out of every figure."]
     notes += [f"Left out: {reason} ({', '.join(names)})." for reason, names in omissions.items()]

@@ -7,6 +7,8 @@ same in every row, which raw outputs of a network never keep:
     in every row          the scores are
     ====================  ==================================
     none below 0, sum c   probabilities times c
+    whole numbers from 0  the same in so many steps, as of quantised networks, where sums differ by the roundings of
+                          the classes alone
     sum 10^z is 1         logarithms of probabilities to base 10
     sum 2^z is 1          to base 2
     sum e^-z is 1         negative logarithms of probabilities
@@ -20,6 +22,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
+
+STEPPED = 8
+"""Rows from which sums of whole numbers that differ by their roundings alone are no chance."""
 
 SUM = 1e-3
 """How far sums may be from one another, relative to their size: those of numbers in float16 are."""
@@ -46,8 +51,16 @@ def other_scale(scores: Float[np.ndarray, "row cls"]) -> tuple[str, str] | None:
     mean = float(total.mean())
     if scores.min() >= 0 and mean > 0 and abs(mean - 1) > SUM and np.ptp(total) <= SUM * mean:
         return f"probabilities times {mean:.6g}", f"divide them by {mean:.6g}"
+    if scores.min() >= 0 and len(scores) >= STEPPED and _rounded_shares(scores, total):
+        return f"probabilities in whole numbers of {mean:.0f} in all", "divide each row by its sum"
     with np.errstate(over="ignore"):  # what overflows sums to no 1
         return next(
             (kind for factor, kind in _LOGARITHMS.items() if np.abs(logsumexp(factor * scores, axis=1)).max() <= SUM),
             None,
         )
+
+
+def _rounded_shares(scores: Float[np.ndarray, "row cls"], total: Float[np.ndarray, "row"]) -> bool:
+    """Whether they are whole numbers whose sums are apart by half a step a class and no more, of far more steps than classes."""
+    classes = scores.shape[1]
+    return bool((scores == np.rint(scores)).all() and np.ptp(total) <= classes and total.mean() >= 20 * classes)

@@ -153,6 +153,16 @@ BAD = {
     ),
     "flat logits": (replaced(logits=LOGITS[..., 0]), "logits has shape"),
     "text": (replaced(logits=None, phi=np.full((MODELS, RECORDS), "a")), "phi has dtype"),
+    "confidences as phi": (
+        replaced(logits=None, phi=at(expit(LOGITS[..., 0]), (0, 3), np.nan)),
+        "phi lies from 0 to 1 everywhere, as confidences in the label do",
+    ),
+    "confidences of a quantised network": (
+        replaced(logits=np.rint(255 * softmax(LOGITS, axis=-1))),
+        "logits of model 0 are probabilities in whole numbers of 255 in all in every row: divide each row by its sum",
+    ),
+    "no views": (replaced(logits=LOGITS[:, :, np.newaxis][:, :, :0]), r"logits has shape \(6, 40, 0, 3\)"),
+    "no views of phi": (replaced(logits=None, phi=LOGITS[..., :0]), r"phi has shape \(6, 40, 0\)"),
     "unknown signal": (replaced(margin=LOGITS[..., 0]), "margin"),
     "few ids": (replaced(ids=np.arange(3)), "observations.npz: there are 3 ids of 40 records"),
     "ids twice": (replaced(ids=np.arange(40) // 2), "the records 0 and 1 have the same id '0'"),

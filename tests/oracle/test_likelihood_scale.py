@@ -31,6 +31,21 @@ def test_each_scale_is_told_and_its_remedy_gives_the_probabilities(scores, what,
     np.testing.assert_allclose(back(scores), softmax(LOGITS, axis=1), rtol=1e-4)
 
 
+@pytest.mark.parametrize("steps", [255, 1000])
+def test_confidences_of_a_quantised_network_are_told(steps):
+    confidences = softmax(LOGITS, axis=1)
+    scores = np.rint(steps * confidences)
+    assert len(np.unique(scores.sum(axis=1))) > 1
+    assert other_scale(scores) == (f"probabilities in whole numbers of {steps} in all", "divide each row by its sum")
+    np.testing.assert_allclose(scores / scores.sum(axis=1, keepdims=True), confidences, atol=2 / steps)
+
+
+@given(st.floats(10, 60), st.integers(2, 6), st.integers(0, 99))
+def test_raw_outputs_of_a_quantised_network_are_not(spread, classes, seed):
+    logits = np.random.default_rng(seed).normal(128, spread, (20, classes))
+    assert other_scale(np.rint(logits).clip(0, 255)) is None
+
+
 @given(st.floats(0.1, 30), st.floats(-50, 50), st.integers(2, 6), st.integers(0, 99))
 def test_raw_outputs_natural_logarithms_and_constant_answers_are_not(spread, offset, classes, seed):
     logits = np.random.default_rng(seed).normal(offset, spread, (20, classes))
