@@ -113,6 +113,15 @@ def test_what_comes_from_the_user_is_escaped(invent, tmp_path):
     assert not made.values("onerror")
 
 
+def test_the_page_counts_the_records_that_were_scored(invent, tmp_path):
+    findings = invent()
+    findings["models"] |= {"scored": 396}
+    text = page(tmp_path, findings).text
+    assert "All 396 records by vulnerability" in text
+    assert "of 396 records are given away" in text or "some records of 396 look" in text
+    assert "each trained on 200 of 400 records" in text
+
+
 def test_the_page_says_it_all(usual, invent):
     text, findings = usual[0].text, invent()
     attack = findings["attacks"][0]
