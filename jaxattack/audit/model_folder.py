@@ -6,6 +6,7 @@ Nothing in a folder is unpickled, run or imported. `jaxattack.disk` says how its
 from __future__ import annotations
 
 import re
+import warnings
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +20,10 @@ from jaxattack.disk import read_array, read_arrays, read_json
 from jaxattack.models import Architecture
 from jaxattack.models.source import ModelSource, label, model_of, reason_of
 from jaxattack.npz import Archive
+from jaxattack.oracle.identity import of_code
+from jaxattack.release import release
 from jaxattack.store import FORMAT, read_leaves
-from jaxattack.types import InputError, Model, Variables, check_arguments
+from jaxattack.types import InputError, InputWarning, Model, Variables, check_arguments
 
 
 class Trained(NamedTuple):
@@ -50,8 +53,11 @@ def load_victim(folder: str | Path, *, factory: str | ModelSource | None = None)
             module; a folder cannot name code to be run.
 
     Raises:
-        InputError: no model folder, a damaged one, one that promises what its files do not hold, or a factory that is
-            not named here.
+        InputError: no model folder, a damaged one, one that promises what its files do not hold, a factory that is not named
+            here, or one whose code is another now.
+
+    Warns:
+        InputWarning: an object as factory, or a version of JAX, by which it cannot be told whether the code is the same.
     """
     folder = Path(folder)
     file = folder / "model.json"
@@ -81,6 +87,8 @@ def load_victim(folder: str | Path, *, factory: str | ModelSource | None = None)
             f"({reason_of(error)}): train it again."
         ) from error
     variables = read_leaves(weights, like)
+    if "code" in description["victim"]:
+        _check_code(file, description, of_code(model, shape), named=isinstance(factory, str))
     member = read_array(folder / "member.npy")
     records, members = description["data"]["records"], description["members"]
     if member.dtype != bool or member.shape != (records,) or member.sum() != members:
@@ -89,6 +97,32 @@ def load_victim(folder: str | Path, *, factory: str | ModelSource | None = None)
             f"members, and {file} tells of {members} members of {records} records: train it again."
         )
     return Trained(model, variables, member, description)
+
+
+def _check_code(file: Path, description: dict[str, Any], code: str, *, named: bool) -> None:
+    """Refuse weights under other code than they were trained as, which would answer with other numbers.
+
+    The code is that of one version of JAX, and an object's first weights are part of it: where these may be what differs,
+    there is a warning alone.
+
+    Raises:
+        InputError: the code of a factory that is named has changed.
+    """
+    name = description["victim"]["model"]
+    if description["victim"]["code"] == code:
+        return
+    environment = description.get("environment")
+    version = environment.get("jax") if isinstance(environment, dict) else None
+    if named and version == release("jax"):
+        raise InputError(
+            f"{file}: the code of {name:.200} is another than its weights were trained as: give it as it was, or train again."
+        )
+    warnings.warn(
+        f"{file}: whether {name:.200} is the code that its weights were trained as cannot be told: it is traced otherwise here, as "
+        "with another version of JAX or other first weights. Compare its accuracy.",
+        InputWarning,
+        stacklevel=3,
+    )
 
 
 def _contents(folder: Path) -> str:

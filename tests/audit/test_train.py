@@ -14,7 +14,7 @@ from jaxattack.data import load, random_labels
 from jaxattack.models import Architecture, build
 from jaxattack.training import Recipe
 from jaxattack.training.learners import Standard
-from jaxattack.types import InputError
+from jaxattack.types import InputError, InputWarning
 
 DATA = random_labels(records=31, features=5, classes=3)
 LEARNER = Standard(recipe=Recipe(epochs=2, batch=4))
@@ -137,6 +137,34 @@ def test_a_factory_makes_the_model(factories, tmp_path):
     for factory in ("victim_factories:good", good):
         loaded = load_victim(tmp_path / "m", factory=factory)
         assert loaded.model.apply(loaded.variables, DATA.x).shape == (31, 3)
+
+
+SCALED = """
+from jaxattack.models import build
+def small(shape, classes):
+    model = build("softmax", tuple(shape), classes)
+    return model._replace(apply=lambda variables, x: {scale} * model.apply(variables, x))
+"""
+
+
+def test_weights_are_refused_under_code_that_has_changed_since(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, scale in (("first_scale", 1.0), ("second_scale", -2.0)):
+        (tmp_path / f"{name}.py").write_text(SCALED.format(scale=scale))
+    train_victim(tmp_path / "m", model=load_factory("first_scale:small"), dataset=DATA, learner=LEARNER)
+    load_victim(tmp_path / "m", factory="first_scale:small")
+    file = tmp_path / "m" / "model.json"
+    edited = file.read_text().replace("first_scale", "second_scale")  # the module was edited, its name stayed
+    file.write_text(edited)
+    with pytest.raises(InputError, match="the code of second_scale:small is another than its weights were trained as"):
+        load_victim(tmp_path / "m", factory="second_scale:small")
+    with pytest.warns(InputWarning, match="whether second_scale:small is the code .* cannot be told"):
+        load_victim(tmp_path / "m", factory=load_factory("second_scale:small"))
+    other = json.loads(edited)
+    other["environment"]["jax"] = "0.0.1"
+    file.write_text(json.dumps(other))
+    with pytest.warns(InputWarning, match="as with another version of JAX"):
+        load_victim(tmp_path / "m", factory="second_scale:small")
 
 
 def test_a_model_of_ones_own_is_loaded_where_it_is_given(trained, tmp_path):
