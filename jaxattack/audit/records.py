@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -14,6 +16,10 @@ from jaxattack.types import Dataset, InputError, Learner
 Standardise = Literal["members", "none"]
 """members: each model takes off its own members' mean and divides by their standard deviation, in columns of a table that
 are far from one scale. none: columns as they are."""
+
+
+COPIES = 0.02
+"""The largest share of records that are equal to another which is not worth a word."""
 
 
 def choose_records(dataset: Dataset, records: int | None, seed: int) -> Dataset:
@@ -51,6 +57,18 @@ def set_aside(records: Dataset, reserve: int, seed: int) -> Dataset:
 def unscored(identity: Mapping[str, Any]) -> int:
     """How many of the last records of a run are not scored: the background, which is in every model, and the reserve, in none."""
     return identity.get("background", 0) + identity.get("reserve", 0)
+
+
+def notes_on_copies(records: Dataset) -> tuple[str, ...]:
+    """A sentence where more than `COPIES` of the records are equal to another, feature by feature."""
+    number = Counter(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in records.x)
+    copies = sum(count for count in number.values() if count > 1)
+    if copies <= COPIES * len(records):
+        return ()
+    return (
+        f"{copies:,} of {len(records):,} records are equal to another. Where one of them is a member and the other is not, both look "
+        "like members: attacks are scored down, and records count as more than there are. Remove copies first.",
+    )
 
 
 def scaled_columns(standardise: Standardise, records: Dataset, learner: Learner) -> tuple[bool, ...]:

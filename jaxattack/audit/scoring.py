@@ -19,7 +19,7 @@ from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.labelled import labelled_of
 from jaxattack.audit.plan import Plan
 from jaxattack.audit.record_table import RecordTable
-from jaxattack.audit.records import choose_records, set_aside, unscored
+from jaxattack.audit.records import choose_records, notes_on_copies, set_aside, unscored
 from jaxattack.audit.views import strange_views
 from jaxattack.data import fingerprint, load_from_description
 from jaxattack.store import Cost, RunFolder
@@ -183,7 +183,8 @@ def run_result(
         progress=progress,
     )
     strange = strange_views(queries, flip=run["recipe"]["flip"], crop=run["recipe"]["crop"])
-    evaluation = replace(evaluation, notes=(*evaluation.notes, *able.notes, *strange))
+    copies = () if records is None else notes_on_copies(records.take(slice(observations.records)))
+    evaluation = replace(evaluation, notes=(*evaluation.notes, *able.notes, *strange, *copies))
     seconds = time.perf_counter() - start
     training = training_cost(folder, models)
     findings = MembershipFindings(
