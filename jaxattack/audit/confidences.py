@@ -63,9 +63,9 @@ class Confidences(NamedTuple):
     def logits(self) -> Iterator[Float[np.ndarray, "record query cls"]]:
         """Of each model, in float32; NaN where the file holds no confidence."""
         for one in self.values:
-            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                z = np.log(one.astype(np.float64)) if self.kind == "probability" else one.astype(np.float64)
-                yield _bounded(z, self.label, np.log(self.step) - np.log(2)).astype(np.float32)
+            with np.errstate(divide="ignore"):
+                z = np.log(one.astype(np.float64)) if self.kind == "probability" else one
+            yield bounded_logits(z, self.label, self.step)
 
     def saturated(self) -> int:
         """How many answers give the label a probability of 0 or 1, as far as the file can tell; none that is NaN."""
@@ -137,6 +137,20 @@ def _finite_rows(values: Float[np.ndarray, "*record cls"]) -> tuple[Float[np.nda
     slack = _slack(values, _decimals(values[np.newaxis]))
     rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
     return rows[np.isfinite(rows).all(axis=1)], slack
+
+
+def bounded_logits(
+    z: Float[np.ndarray, "record query cls"], label: Int[np.ndarray, "record"], step: float
+) -> Float[np.ndarray, "record query cls"]:
+    """Logits in float32 with every minus infinity made finite, as the module says; NaN where there is no confidence.
+
+    Args:
+        z: of one model.
+        label: the true class of each record.
+        step: the smallest probability that can be told from 0.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _bounded(z.astype(np.float64), label, np.log(step) - np.log(2)).astype(np.float32)
 
 
 def _bounded(

@@ -102,6 +102,34 @@ def test_answers_that_were_written_down_say_what_an_oracle_says(audit, asked, tm
     same(audit(tmp_path / "target.npz", members=None), asked)
 
 
+@pytest.mark.parametrize("factor", [1, 100])
+def test_confidences_that_are_told_as_raw_outputs_are_refused(audit, tmp_path, factor):
+    """Read as raw outputs they find next to nothing, whatever the target gives away."""
+    np.savez(tmp_path / "target.npz", logits=factor * softmax(LOGITS[0], axis=1))
+    with pytest.raises(InputError, match=r"target.npz: logits .* as probabilities do: give them under the name"):
+        audit(tmp_path / "target.npz")
+    with pytest.raises(InputError, match="logits .* as probabilities do"):
+        audit(oracle("logit", change=lambda p: factor * p))
+
+
+def test_classes_that_are_masked_count_for_nothing(tmp_path):
+    """-inf where a record cannot be of a class, in the target's raw outputs and in those of its references."""
+    masked = (np.arange(CLASSES) == 2) & (LABEL != 2)[:, None]
+
+    def found(value):
+        answers = np.where(masked, value, LOGITS).astype(np.float32)
+        np.savez(tmp_path / "target.npz", logits=answers[0])
+        np.savez(tmp_path / "models.npz", logits=answers[1:], member=MEMBER[1:], label=LABEL)
+        return membership(
+            None, target=tmp_path / "target.npz", members=MEMBER[0], references=tmp_path / "models.npz", dataset=DATA,
+            model=Architecture(name="softmax"), models=MODELS, attacks=ATTACKS,
+        ).findings  # fmt: skip
+
+    told = found(-np.inf)
+    assert told.verdicts.records == RECORDS
+    same(told, found(-9000.0))
+
+
 def test_columns_in_another_order_are_found_by_their_names(audit, asked, tmp_path):
     same(audit(oracle(columns=(2, 0, 1), names=("cow", "ant", "bee"))), asked)
     np.savez(tmp_path / "a.npz", logits=LOGITS[0][:, [2, 0, 1]], classes=np.array(["cow", "ant", "bee"]))

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 
-from jaxattack.audit.confidences import read_confidences
+from jaxattack.audit.confidences import bounded_logits, read_confidences
 from jaxattack.audit.target.answers import TargetAnswers
 from jaxattack.defences import LabelOnly, Round, TopK
 from jaxattack.signals import Correct, Outputs
@@ -39,6 +39,10 @@ from jaxattack.types import (
     afterwards,
     sees,
 )
+
+
+_SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+"""Of the confidences that raw outputs tell from 0: of target and references alike, whatever their type."""
 
 
 def imitation(
@@ -136,6 +140,8 @@ def signals_of(
     """
     floor = floor_of(defences)
     views = answer.label.shape[1]
+    if answer.logit is not None and np.isneginf(answer.logit).any():  # classes that cannot be are masked so
+        answer = answer._replace(logit=bounded_logits(answer.logit, label, _SMALLEST))
     by_view = [
         _read(defend(answer.take(np.s_[:, view]), defences), floor, tuple(signals), label) for view in range(views)
     ]

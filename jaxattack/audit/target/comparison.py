@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 
 from jaxattack.attacks.membership import REGISTRY
 from jaxattack.attacks.membership import signals_of as signals_read
+from jaxattack.audit.confidences import check_kind
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.target.answers import TargetAnswers
 from jaxattack.audit.target.comparability import able_attacks, as_confidences, imitation, readable_signals, signals_of
@@ -64,7 +65,7 @@ def compare_target(
     """What is read of the target and of its references, made comparable; and what cannot be run, in sentences.
 
     Raises:
-        InputError: no attack can be run.
+        InputError: no attack can be run, or raw outputs that are confidences.
     """
     named = audit.labelled()
     if answers is None:
@@ -74,6 +75,8 @@ def compare_target(
         unread = np.zeros(len(numbers), bool)
         read = signals_read(able.values())
     else:
+        if answers.answer.logit is not None:
+            check_kind(answers.name, "logits", answers.answer.logit, 0)
         both = references is not None and references.confidences
         if both and answers.level == "logit":
             answers = answers._replace(answer=as_confidences(answers.answer), level="probability")
