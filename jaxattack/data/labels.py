@@ -15,6 +15,7 @@ text is looked up among them.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def read_labels(
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim not in (1, 2):
         raise InputError(f"{name} has shape {y.shape}: give one label a record, or one-hot rows [record, class].")
-    y = np.array(y.tolist()) if y.dtype.kind == "O" and len(y) else y
+    y = _of_objects(y, name) if y.dtype.kind == "O" and len(y) else y
     classes = len(names) or classes
     if y.ndim == 2:
         labels = _one_hot(y, name, classes)
@@ -74,6 +75,29 @@ def read_labels(
     else:
         labels = _numbered(_integers(y, name), name, classes)
     return labels._replace(names=tuple(names)) if names else labels
+
+
+def _of_objects(y: Shaped[np.ndarray, "record *cls"], name: str) -> Shaped[np.ndarray, "record *cls"]:
+    """Objects as numbers or text; a value that is missing would be text too, and a class of its own.
+
+    Raises:
+        InputError: there is one.
+    """
+    missing = [at for at, value in enumerate(y.ravel().tolist()) if _is_missing(value)]
+    if missing:
+        raise InputError(
+            f"{name} has no label in {len(missing)} of {y.size} places, first at {missing[0]}: fill them, or leave the records out."
+        )
+    return np.array(y.tolist())
+
+
+def _is_missing(value: object) -> bool:
+    """Whether it stands for no value: None, NaN, or what pandas has in their place."""
+    return (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or type(value).__name__ in ("NAType", "NaTType")
+    )
 
 
 def _integers(y: np.ndarray, name: str) -> Int[np.ndarray, "record"]:

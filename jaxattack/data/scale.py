@@ -19,9 +19,9 @@ def unscaled_columns(dataset: Dataset) -> tuple[bool, ...]:
     nothing else about them: the scale itself is each model's own affair (`jaxattack.models.standardise`).
 
     Returns:
-        One entry a column; none for what is no table of floats, or where every column stays.
+        One entry a column; none for what is no table, or where every column stays.
     """
-    if dataset.x.ndim != 2 or not np.issubdtype(dataset.x.dtype, np.floating):
+    if dataset.x.ndim != 2:
         return ()
     scale = np.sqrt(np.mean(np.square(dataset.x, dtype=np.float64), axis=0))
     fixed = ((dataset.x == 0) | (dataset.x == 1)).all(axis=0) | (dataset.x == dataset.x[:1]).all(axis=0)

@@ -60,7 +60,8 @@ class Dataset:
         ids: what each record is called where it comes from; empty where they are numbered alone. Nothing is trained on them.
 
     Raises:
-        InputError: unequal lengths, no records, ids that `check_ids` refuses, NaN or infinity, labels out of range, or fewer than two classes present.
+        InputError: unequal lengths, no records, ids that `check_ids` refuses, NaN or infinity, a table of bytes or numbers of a foreign
+            machine, labels out of range, or fewer than two classes present.
 
     Example:
         >>> iris = ja.load("iris")
@@ -87,6 +88,12 @@ class Dataset:
         if not np.issubdtype(self.y.dtype, np.integer) or self.y.ndim != 1:
             raise InputError(
                 f"{self.name}: y has dtype {self.y.dtype} and shape {self.y.shape}: give one whole-number label a record."
+            )
+        if self.x.dtype.kind not in "fiub" or not self.x.dtype.isnative:
+            raise InputError(f"{self.name}: x has dtype {self.x.dtype}: give bytes of pictures, or x.astype('float32').")
+        if self.x.dtype == np.uint8 and self.x.ndim == 2:
+            raise InputError(
+                f"{self.name}: x is a table of bytes, which are taken for brightness from 0 to 255: give x.astype('float32')."
             )
         if np.issubdtype(self.x.dtype, np.floating) and not np.isfinite(self.x).all():
             bad = int((~np.isfinite(self.x.reshape(len(self.x), -1)).all(axis=1)).sum())

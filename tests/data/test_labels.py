@@ -86,6 +86,13 @@ def test_labels_of_another_kind_are_refused_in_a_sentence(y, options, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, np.float64("nan")])
+def test_a_label_that_is_missing_is_no_class_of_its_own(missing):
+    y = np.array(["cat", "dog", missing, "cat"], object)
+    with pytest.raises(InputError, match="y has no label in 1 of 4 places, first at 2"):
+        read_labels(y, "y")
+
+
 def test_names_survive_being_written(tmp_path):
     dataset = from_arrays(np.arange(12.0).reshape(6, 2), np.array(["cat", "dog", "cat", "ant", "dog", "ant"]))
     save(dataset, tmp_path / "pets.npz")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from jaxattack import load
 from jaxattack.data import unscaled_columns
-from jaxattack.types import Dataset
+from jaxattack.types import Dataset, InputError
 
 
 def table(*columns):
@@ -25,3 +26,24 @@ def test_columns_of_0_and_1_constant_ones_and_scaled_ones_stay():
 def test_images_and_the_tables_that_come_with_the_package_stay():
     for name in ("digits", "iris", "wine", "breast_cancer"):
         assert unscaled_columns(load(name)) == ()
+
+
+def test_a_table_of_whole_numbers_is_judged_as_one_of_floats():
+    numbers = np.random.default_rng(0).integers(0, 40, (200, 3))
+    floats = table(*numbers.T)
+    whole = Dataset(x=numbers, y=floats.y, classes=2, name="table")
+    assert unscaled_columns(whole) == unscaled_columns(floats) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.zeros((4, 2), np.uint8), "x is a table of bytes, which are taken for brightness"),
+        (np.zeros((4, 2), ">f4"), "x has dtype >f4: give bytes of pictures, or x.astype"),
+        (np.zeros((4, 2), complex), "x has dtype complex128"),
+        (np.zeros((4, 2), object), "x has dtype object"),
+    ],
+)
+def test_records_of_which_networks_would_make_other_numbers_are_refused(x, words):
+    with pytest.raises(InputError, match=words):
+        Dataset(x=x, y=np.arange(4) % 2, classes=2, name="table")
