@@ -305,17 +305,15 @@ class RunFolder:
             InputError: the models of a chunk did not keep their weights, or a file is damaged.
         """
         records, parts = len(read_label(self.path)), {}
+        extras = self._readable(name, models, version)
         for chunk, some in self.chunks().items():
-            extra = chunk.with_name(chunk.name.replace("chunk-", f"signal-{name}-{version[:8]}{'-' if version else ''}"))
-            if holds_array(chunk, name):
+            if chunk not in extras:
+                continue
+            extra = extras[chunk]
+            if extra is None:
                 parts[chunk] = some, read_signal(chunk, name, len(some), records)
                 continue
             if not extra.exists():
-                if not self.weights_of(chunk).exists():
-                    raise FolderError(
-                        f"the signal {name} was not observed and {self.path} keeps no weights of models {some[0]} to "
-                        f"{some[-1]}: run it in a new folder with keep_weights."
-                    )
                 write_arrays(extra, {name: ask(some, self.weights_of(chunk))})
             parts[chunk] = some, read_signal(extra, name, len(some), records)
         stacked = None
@@ -324,6 +322,29 @@ class RunFolder:
             stacked[some[some < models]] = values[some < models]
         assert stacked is not None
         return stacked
+
+    def _readable(self, name: str, models: int, version: str) -> dict[Path, Path | None]:
+        """The chunks of which a signal is there or can be asked for, and the file that has it or will; None where the chunk does.
+
+        Raises:
+            InputError: they lack one of the first models.
+        """
+        chunks, readable = self.chunks(), {}
+        mark = f"signal-{name}-{version[:8]}-" if version else f"signal-{name}-"
+        for chunk in chunks:
+            extra = chunk.with_name(chunk.name.replace("chunk-", mark))
+            if holds_array(chunk, name):
+                readable[chunk] = None
+            elif extra.exists() or self.weights_of(chunk).exists():
+                readable[chunk] = extra
+        there = {int(model) for chunk in readable for model in chunks[chunk]}
+        for some in chunks.values():
+            if not there.issuperset(some[some < models].tolist()):
+                raise FolderError(
+                    f"the signal {name} was not observed and {self.path} keeps no weights of models {some[0]} to "
+                    f"{some[-1]}: run it in a new folder with keep_weights."
+                )
+        return readable
 
     def costs(self) -> list[tuple[int, Cost]]:
         """What each chunk whose cost was kept cost, after its number of models.

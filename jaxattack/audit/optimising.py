@@ -99,11 +99,17 @@ def variables_of(plan: Plan, work: Work, models: np.ndarray) -> Variables:
     """
     parts, order = [], []
     for chunk, some in plan.folder.chunks().items():
-        rows = np.flatnonzero(np.isin(some, models))
+        # Chunks may have models in common, of which not all kept weights.
+        there = plan.folder.weights_of(chunk).exists()
+        rows = np.flatnonzero(np.isin(some, models) & ~np.isin(some, order)) if there else np.array([], int)
         if len(rows):
             variables = read_variables(plan, work, some, plan.folder.weights_of(chunk))
             parts.append(jax.tree.map(lambda leaf: np.asarray(leaf)[rows], variables))  # noqa: B023
             order.extend(some[rows].tolist())
+    if len(order) < len(models):
+        raise FolderError(
+            f"{plan.folder.path} keeps weights of {len(order)} of {len(models)} models: run it in a new folder with keep_weights."
+        )
     place = np.argsort(order)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[place], *parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from jax.sharding import Mesh
 
 from jaxattack.attacks.membership import ATTACKS, ON_DEMAND, lookup
 from jaxattack.audit import MembershipAudit, asking, plan, run_observations, sweep
+from jaxattack.audit.optimising import variables_of, work_of
 from jaxattack.audit.sweep import run_membership
 from jaxattack.data import Halves, load
 from jaxattack.defences import LabelOnly, Noise
@@ -139,6 +141,31 @@ def test_without_weights_the_remedy_is_named(tmp_path):
     assert not list((tmp_path / "run").glob("weights-*"))
     with pytest.raises(InputError, match="hinge was not observed and .* keeps no weights of models 0 to 3"):
         run_observations(tmp_path / "run", settings()).of(Hinge())
+
+
+def test_models_that_were_trained_again_for_their_weights_are_asked(tmp_path):
+    """The chunks of the first start, which kept none, lie beside those of the second, of another length."""
+    audit = settings(keep_weights=True)
+    run(tmp_path / "run", keep_weights=False)
+    run_membership(tmp_path / "run", audit, placement=Placement(chunk=8, vmap=1))
+    chunks, weights = (len(list((tmp_path / "run").glob(f"{kind}-*"))) for kind in ("chunk", "weights"))
+    assert (chunks, weights) == (3, 1)
+    np.testing.assert_allclose(
+        run_observations(tmp_path / "run", audit).of(Hinge()), in_memory(Hinge()), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_models_in_two_chunks_are_learnt_of_once(finished, tmp_path):
+    made = plan.planned(finished, settings())
+    twice = shutil.copytree(finished, tmp_path / "run")
+    first, *_ = sorted(finished.glob("chunk-*"))
+    for file in (first, made.folder.weights_of(first)):
+        name = file.name.replace("000003", "000003-00000000")
+        shutil.copy(file, twice / name)
+    again = plan.planned(twice, settings())
+    models = np.arange(6)
+    ours, theirs = (variables_of(one, work_of(one, ()), models) for one in (made, again))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
 def test_weights_that_do_not_fit_are_not_kept_unless_asked_for(tmp_path, monkeypatch):
