@@ -114,6 +114,7 @@ def attack_findings(
         balanced_accuracy=summary.balanced_accuracy,
         advantage=summary.advantage,
         tpr_interval_corrected=tpr_intervals(summary, confidence),
+        auc_interval_corrected=summary.auc_estimate.interval(confidence),
         tied=summary.tied,
         per_target=TargetFindings(
             auc=summary.target_auc,

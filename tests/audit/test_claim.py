@@ -62,6 +62,10 @@ def test_the_declared_attack_is_claimed_and_compared_with_the_loss():
     assert declared.comparison.attack == "lira-offline"
     entry = claimed(values(declared))
     assert entry["tpr_interval_corrected"] == entry["tpr_interval"]
+    assert entry["auc_interval_corrected"] == entry["auc_interval"]
+    low, high = claimed(values(free))["auc_interval"]
+    wide = claimed(values(free))["auc_interval_corrected"]
+    assert wide[0] < low < high < wide[1]
     low, high = claimed(values(free))["tpr_interval"]["0.01"]
     wide = claimed(values(free))["tpr_interval_corrected"]["0.01"]
     assert wide[0] < low < high < wide[1]

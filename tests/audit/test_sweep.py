@@ -53,6 +53,7 @@ ENTRY = {
         "auc_interval",
         "tpr_interval",
         "tpr_interval_corrected",
+        "auc_interval_corrected",
         "false_positives",
         "resolvable",
     ),

@@ -33,6 +33,8 @@ def test_of_a_membership_audit_the_claimed_attack_counts():
     assert (measured["auc"], measured["auc-lower"], measured["balanced-accuracy"]) == pytest.approx((0.7, 0.6, 0.6))
     assert (measured["tpr@0.001"], measured["tpr-lower@0.001"]) == (0.3, 0.2)
     assert (measured["tpr@0.0001"], measured["tpr-lower@0.00001"]) == (None, None)
+    findings["attacks"][1]["auc_interval_corrected"] = [0.55, 0.85]  # for the choice among several
+    assert figures("membership", findings)["auc-lower"] == 0.55
 
 
 def test_of_one_target_what_is_not_known_is_not_measured():

@@ -119,6 +119,7 @@ class AttackFindings(RocFindings):
         summary: what it is, in a sentence.
         paper: that published it.
         settings: its fields.
+        auc_interval_corrected: as auc_interval, widened as tpr_interval_corrected is.
         by_label: "labelled" and "unlabelled": what it finds of records whose labels the models learn and of the others; None where
             they learn all.
     """
@@ -143,6 +144,7 @@ class AttackFindings(RocFindings):
     summary: str | None = optional()
     paper: str | None = optional()
     settings: Mapping[str, Any] | None = optional()
+    auc_interval_corrected: tuple[float, float] | None = optional()
     by_label: Mapping[str, PartFindings] | None = optional()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxattack.report.html import fill, phases
+from jaxattack.report.measure import auc_interval
 from jaxattack.report.membership.listing import Listing
 from jaxattack.report.membership.poison import poison_sentence
 from jaxattack.report.membership.reading import (
@@ -62,6 +63,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing], listing
         about=about,
         drawn=attacks_to_draw(findings),
         beats_chance=beats_chance,
+        auc_interval=auc_interval,
         others=findings["attacks"][0]["roc"]["negatives"] / max(findings["models"]["count"], 1),
         decimals=_decimals,
         chance_spread=1 / math.sqrt(3 * max(findings["models"]["count"], 1)),

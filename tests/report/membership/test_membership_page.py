@@ -113,6 +113,18 @@ def test_what_comes_from_the_user_is_escaped(invent, tmp_path):
     assert not made.values("onerror")
 
 
+def test_the_interval_of_the_auc_allows_for_the_choice_of_the_attack(invent, tmp_path):
+    findings = invent()
+    best = next(one for one in findings["attacks"] if one["name"] == findings["claim"]["attack"])
+    low, high = best["auc_interval"]
+    plain = f"95% interval {low:.3f} to {high:.3f}; guessing 0.5"
+    assert plain in page(tmp_path / "earlier", findings).text
+    best["auc_interval_corrected"] = [0.512, 0.734]
+    findings["claim"] |= {"choices": 6}
+    told = "95% interval 0.512 to 0.734, allowing for the choice among 6 attacks; of one chosen beforehand, "
+    assert f"{told}{low:.3f} to {high:.3f}; guessing 0.5" in page(tmp_path / "now", findings).text
+
+
 def test_the_page_counts_the_records_that_were_scored(invent, tmp_path):
     findings = invent()
     findings["models"] |= {"scored": 396}
