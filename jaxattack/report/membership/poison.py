@@ -56,10 +56,12 @@ def poison_sentence(findings: Mapping[str, Any]) -> str:
     """What the most copies do, in a sentence."""
     poison = findings["poison"]
     before, after = poison["curve"][0], poison["curve"][-1]
-    rates = [percent(row["targets"]["tpr"][RATE], 2) for row in (before, after)]
+    shares = [row["targets"]["tpr"][RATE] for row in (before, after)]
+    rates = [percent(share, 2) for share in shares]
     rest = [f"{row['others']['auc']:.3f}" for row in (before, after)]
+    change = "raise" if shares[1] > shares[0] else "lower" if shares[1] < shares[0] else "do not change"
     return (
-        f"{count(after['copies'])} copies with a wrong label raise what {poison['attack']} finds of {count(poison['targets'])} "
-        f"records from {rates[0]} to {rates[1]} at {rate(RATE)} false positives; the AUC of all others goes from {rest[0]} to "
-        f"{rest[1]}."
+        f"{count(after['copies'])} copies with a wrong label {change} what {poison['attack']} finds of {count(poison['targets'])} "
+        f"records: {rates[0]} without them and {rates[1]} with them, at {rate(RATE)} false positives. The AUC of all others goes from "
+        f"{rest[0]} to {rest[1]}."
     )
