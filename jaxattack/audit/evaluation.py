@@ -25,7 +25,7 @@ from jaxattack.audit.entry import Growth, attack_findings, histogram_of, pooled_
 from jaxattack.audit.findings.membership import EvaluationFindings, VulnerableFindings
 from jaxattack.audit.findings.membership_attack import AttackFindings, ClaimFindings, ComparisonFindings, ModelsPoint
 from jaxattack.audit.labelled import part_findings
-from jaxattack.audit.learning import doubts, fit_of_models
+from jaxattack.audit.learning import doubts, doubts_of_sizes, fit_of_models, with_sizes
 from jaxattack.audit.per_record import (
     Exposure,
     calibration,
@@ -118,8 +118,10 @@ def evaluate_records(
     terms = _Terms(exposure, growth, queries, correction, rate, all_scores, of_scored)
     judgements, refusals = _judge_all(observations, part, terms, progress)
     claim = _claim(judgements, declared, refusals)
-    models = fit_of_models(observations, part.records)
+    pooled, alone = claim.findings.auc, claim.findings.per_target.auc.mean
+    models = with_sizes(fit_of_models(observations, part.records), pooled, alone)
     notes = doubts(models.test_accuracy, observations.label[part.records], observations.records - models.members)
+    notes += doubts_of_sizes(models, claim.findings.name, pooled, alone)
     findings = EvaluationFindings(
         attacks=tuple(one.findings for one in judgements),
         claim=ClaimFindings(

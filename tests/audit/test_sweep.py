@@ -126,8 +126,8 @@ def test_findings_are_json_with_the_documented_keys(finished):
         assert sum(entry["histogram"]["member"]) == entry["roc"]["positives"] == 8 * 20
         assert sum(entry["histogram"]["non_member"]) == entry["roc"]["negatives"] == 8 * 20
         assert [point["models"] for point in entry["by_models"]] in ([], [4, 8], [8])
-    accuracies = {"train_accuracy", "test_accuracy"}
-    assert set(report["models"]) == {"count", "records", "scored", "classes", "members"} | accuracies
+    accuracies, sizes = {"train_accuracy", "test_accuracy"}, {"fewest_members", "most_members"}
+    assert set(report["models"]) == {"count", "records", "scored", "classes", "members", *sizes} | accuracies
     assert report["models"]["members"] == 20
     assert set(report["cost"]["seconds"]) == {"compile", "train", "observe", "score", "total"}
     assert report["cost"]["gradient_steps"] == 8 * 2 * 4

@@ -34,6 +34,10 @@ class ModelFindings:
         members: of a model, on average.
         train_accuracy: over models, on their members; None where that is not known.
         test_accuracy: on the records left out; None where that is not known.
+        fewest_members: that a model has among the records that were scored.
+        most_members: likewise.
+        members_tell: true where the models differ so much in them that pooled figures tell members by their model
+            (`jaxattack.audit.learning`).
     """
 
     count: int
@@ -43,6 +47,9 @@ class ModelFindings:
     members: float
     train_accuracy: Spread | None
     test_accuracy: Spread | None
+    fewest_members: int | None = optional()
+    most_members: int | None = optional()
+    members_tell: bool | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jaxattack.metrics.roc import allowed
 from jaxattack.report.kind import Choice, check_choice
-from jaxattack.report.wording import count, percent, rate, shown, times, words
+from jaxattack.report.wording import count, number, percent, rate, shown, times, words
 from jaxattack.types import InputError
 
 QUOTED = "0.001"
@@ -115,9 +116,9 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     attack, quoted = claimed(findings), quoted_rate(findings)
     if quoted is None:
         few = f"{count(attack['roc']['negatives'])} scores of non-members are too few to say what an attack finds at a low false-positive rate."
-        return few, _ranking(attack)
+        return few, _ranking(attack) + _sizes(findings, attack)
     ends = " to ".join(percent(end, 2) for end in attack["tpr_interval_corrected"][quoted])
-    share, accused = percent(attack["tpr"][quoted], 2), rate(quoted)
+    share, accused = percent(attack["tpr"][quoted], 2), _accused(attack, quoted)
     if beats_chance(attack, quoted):
         chance = times(attack["tpr"][quoted] / float(quoted))
         sentence = (
@@ -135,7 +136,13 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
             f"{_holds(findings, ends)}"
         )
     sentence = sentence[0].upper() + sentence[1:] if attack["name"] == BASELINE else sentence
-    return sentence, _ranking(attack) if quoted == QUOTED else _limit(attack)
+    return sentence, (_ranking(attack) if quoted == QUOTED else _limit(attack)) + _sizes(findings, attack)
+
+
+def _accused(attack: Mapping[str, Any], quoted: str) -> str:
+    """How many non-members are accused: the rate itself, or fewer where equal scores leave no threshold that has it."""
+    fewer = attack["false_positives"][quoted] < allowed(float(quoted), attack["roc"]["negatives"])
+    return f"at most {rate(quoted)}" if fewer else rate(quoted)
 
 
 def _holds(findings: Mapping[str, Any], ends: str) -> str:
@@ -161,6 +168,17 @@ def _ranking(attack: Mapping[str, Any]) -> str:
     return (
         f"Shown a member and a non-member, {_name(attack)} tells which is which {percent(attack['auc'], 3)} of the time; "
         "guessing would be right 50% of the time."
+    )
+
+
+def _sizes(findings: Mapping[str, Any], attack: Mapping[str, Any]) -> str:
+    """What takes the headline back: that members are told by how many their model has."""
+    models = findings["models"]
+    if not models.get("members_tell"):
+        return ""
+    return (
+        f" But these figures tell models of many members from models of few ({count(models['fewest_members'])} to "
+        f"{count(models['most_members'])}): in one model at a time the AUC is {number(attack['per_target']['auc']['mean'])}."
     )
 
 

@@ -35,6 +35,12 @@ def test_the_headline_does_not_call_chance_a_finding(invent):
     assert "0.090% to 0.16%" in said
 
 
+def test_the_headline_says_at_most_where_equal_scores_leave_no_such_threshold(invent):
+    findings = quoting(invent, 0.0281, [0.026, 0.03])
+    claimed(findings)["false_positives"]["0.001"] -= 1
+    assert "finds 2.8% of the members while falsely accusing at most 0.1% of the non-members" in headline(findings)
+
+
 def test_a_declared_attack_is_claimed_though_another_is_stronger(invent):
     findings = quoting(invent, 0.0281, [0.026, 0.03], attack="loss", choices=1, declared=True)
     loss = next(attack for attack in findings["attacks"] if attack["name"] == "loss")
