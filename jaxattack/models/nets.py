@@ -75,7 +75,9 @@ class CNN(nnx.Module):
         self.activation = activation
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = in_blocks(self._features, x, math.prod(x.shape[1:3]) * self.convs[0].out_features)
+        pixels = math.prod(x.shape[1:3])
+        largest = max(pixels * layer.out_features >> 2 * depth for depth, layer in enumerate(self.convs))
+        x = in_blocks(self._features, x, largest)
         return self.head(self.dropout(x) if self.dropout else x)
 
     def _features(self, x: jax.Array) -> jax.Array:

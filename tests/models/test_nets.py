@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxattack.models import ARCHITECTURES, build
+from jaxattack.models.conv import CACHE, using
 from jaxattack.types import InputError
 
 DIGIT, COLOUR = (8, 8, 1), (32, 32, 3)
@@ -69,6 +70,22 @@ def test_a_network_maps_records_to_finite_logits(text):
     for logits in (jax.jit(model.apply)(variables, x), jax.jit(model.forward)(variables, x, key)[0]):
         assert (logits.shape, logits.dtype) == ((4, 7), jnp.float32)
         assert jnp.isfinite(logits).all()
+
+
+def test_a_wide_later_layer_sets_the_blocks_of_a_convolutional_network_and_blocks_change_no_answer():
+    model = build("cnn:2-64", COLOUR, 3)
+    variables = model.init(jax.random.key(0))
+    record = 16 * 16 * 64 * 4  # bytes of the second layer, the largest
+    x = records(COLOUR, CACHE // record + 1)
+
+    def loops(x):
+        return "scan" in str(jax.make_jaxpr(model.apply)(variables, x))
+
+    assert loops(x)
+    assert not loops(x[1:])
+    with using("lax"):
+        expected = model.apply(variables, x)
+    np.testing.assert_allclose(model.apply(variables, x), expected, atol=1e-4)
 
 
 def test_softmax_regression_is_linear():
