@@ -29,6 +29,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
     strongest = max(findings["attacks"], key=effect)
     worst = worst_point(strongest)
     choices = sum(point["sanitise"] is None for attack in findings["attacks"] for point in attack["points"])
+    alone = (worst["success"] or worst["drop"])["interval"]  # all that a report of an earlier version has
     return fill(
         "poisoning/page.html.jinja",
         findings,
@@ -37,7 +38,7 @@ def render(findings: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         names=short_names(findings["attacks"]),
         strongest=strongest,
         worst=worst,
-        span=worst["corrected"],
-        level=f"95%, allowing for the choice among {choices} points" if choices > 1 else "95%",
+        span=worst.get("corrected", alone),
+        level=f"95%, allowing for the choice among {choices} points" if choices > 1 and "corrected" in worst else "95%",
         phases=phases(findings["cost"]["seconds"], _PHASES),
     )

@@ -111,6 +111,14 @@ def test_everything_is_there_and_escaped(written):
     assert read(written)["attacks"][1]["name"] == "badnets"
 
 
+def test_a_report_of_an_earlier_version_has_the_interval_of_its_largest_effect_alone(tmp_path):
+    old = findings()
+    for each in old["attacks"]:
+        each["points"] = [{name: part for name, part in one.items() if name != "corrected"} for one in each["points"]]
+    write(tmp_path, old)
+    assert "(95%): badnets with 10% of poison" in (tmp_path / "report.html").read_text()
+
+
 def test_the_headline_is_of_the_largest_effect_and_the_others_follow():
     first, _, rest = headline(findings()).partition(". Beside it")
     assert first.startswith("With 10% of poison by badnets, 99.0% of records of other classes")
