@@ -44,7 +44,7 @@ class Scaled:
         return self.more * scale(CrossEntropy()(logits, y, weight, epoch, smoothing))
 '''
 
-SIGNAL = '''
+SIGNAL = """
 import jax.numpy as jnp
 import numpy as np
 from jaxattack.types import Needs, config
@@ -71,7 +71,7 @@ class Mine:
     def __call__(self, observations, targets=None):
         values = observations.of(self.signals[0])[:, :, 0]
         return values if targets is None else values[list(targets)]
-'''
+"""
 
 
 def module(text: str, name: str = "of_their_own") -> Any:

@@ -90,7 +90,9 @@ class Dataset:
                 f"{self.name}: y has dtype {self.y.dtype} and shape {self.y.shape}: give one whole-number label a record."
             )
         if self.x.dtype.kind not in "fiub" or not self.x.dtype.isnative:
-            raise InputError(f"{self.name}: x has dtype {self.x.dtype}: give bytes of pictures, or x.astype('float32').")
+            raise InputError(
+                f"{self.name}: x has dtype {self.x.dtype}: give bytes of pictures, or x.astype('float32')."
+            )
         if self.x.dtype == np.uint8 and self.x.ndim == 2:
             raise InputError(
                 f"{self.name}: x is a table of bytes, which are taken for brightness from 0 to 255: give x.astype('float32')."

@@ -40,7 +40,6 @@ from jaxattack.types import (
     sees,
 )
 
-
 _SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 """Of the confidences that raw outputs tell from 0: of target and references alike, whatever their type."""
 

@@ -15,5 +15,7 @@ def test_the_sentence_goes_the_way_of_its_figures(after, verb):
 
     findings = {"poison": {"attack": "lira-online", "targets": 40, "curve": [point(0, 0.1), point(4, after)]}}
     told = poison_sentence(findings)
-    assert told.startswith(f"4 copies with a wrong label {verb} what lira-online finds of 40 records: 10% without them and ")
+    assert told.startswith(
+        f"4 copies with a wrong label {verb} what lira-online finds of 40 records: 10% without them and "
+    )
     assert f"and {percent(after, 2)} with them, at 1% false positives" in told
