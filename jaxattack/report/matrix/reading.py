@@ -77,7 +77,7 @@ def sentences(findings: Mapping[str, Any]) -> tuple[str, str]:
     if defended:
         least = min(defended, key=lambda column: largest_auc(findings, column["name"]) or 0.0)
         first += (
-            f"; of {quantity(len(defended), 'defence')} {least['name']} gives away least, an AUC of at most "
+            f"; of {quantity(len(defended), 'defence')} {least['name']} gives away least here, its largest AUC "
             f"{number(largest_auc(findings, least['name']))}, with {percent(_test(least))} test accuracy against "
             f"{percent(_test(undefended))}"
         )

@@ -161,7 +161,7 @@ def test_the_terminal_and_the_headline_say_what_a_defence_buys():
         "lira-online finds 3.00% of the members at 0.1% false positives (1.00% to 8.00%, allowing for the choice among 4)"
         in text
     )
-    assert "of 2 defences noise:0.1 gives away least, an AUC of at most 0.660" in text
+    assert "of 2 defences noise:0.1 gives away least here, its largest AUC 0.660" in text
     assert "On 2 of 2 of them the best attack that knows of the defence has a larger AUC" in text
     assert "15 cells on 3 columns, 32 models trained." in text
 
