@@ -11,7 +11,7 @@ appear: a linear map of the columns changes weights, not what they can express.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,10 @@ from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.substitute import Encoding, encode, encoding
-from jaxattack.types import Access
+from jaxattack.types import Access, Inputs
 
 PROBES = 64
+"""Records that show which columns of numbers vary: a number of two values shows one of them alone in one case of 2^63."""
 
 
 def _linear(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
@@ -65,8 +66,10 @@ class Columns:
     def of(cls, features: str, access: Access) -> Columns:
         """The feature map of that name."""
         coding = encoding(access.inputs)
-        probes = _expand(features, coding, uniform(access.inputs, PROBES, np.random.default_rng(0)))
-        return cls(features, coding, np.ptp(probes, axis=0) > 0)
+        probes = _probes(access.inputs, pairs=features == "quadratic")
+        ends = [(part.min(axis=0), part.max(axis=0)) for part in (_expand(features, coding, x) for x in probes)]
+        low, high = (np.array(end) for end in zip(*ends, strict=True))
+        return cls(features, coding, high.max(axis=0) > low.min(axis=0))
 
     @property
     def folds(self) -> bool:
@@ -86,6 +89,23 @@ class Columns:
             return {"center": self.coding.center, "scale": self.coding.scale, "weight": full, "bias": bias}
         full = full / self.coding.scale.reshape(-1, 1)
         return {"weight": full, "bias": bias - self.coding.center.ravel() @ full}
+
+
+def _probes(inputs: Inputs, *, pairs: bool) -> Iterator[Shaped[np.ndarray, "query *feature"]]:
+    """Random records, and such in which categories take every value; of pairs, every two of them every two values.
+
+    For a prime p, as many as categories and as values or more, x_i = a + b i mod p takes each pair of values at one of the
+    p^2 pairs a, b (an orthogonal array of strength 2: Bush 1952).
+    """
+    rng, count = np.random.default_rng(0), inputs.categories.ravel()
+    yield uniform(inputs, PROBES, rng)
+    which = np.flatnonzero(count)
+    least = max(len(which), count.max(initial=0), 2)
+    prime = next(p for p in range(least, 2 * least) if all(p % q for q in range(2, p)))
+    for step in range(min(len(which), 1) * (prime if pairs else 1)):
+        x = uniform(inputs, prime, rng).reshape(prime, -1)
+        x[:, which] = (np.arange(prime)[:, None] + step * np.arange(len(which))) % prime % count[which]
+        yield x.reshape(prime, *inputs.shape)
 
 
 def _expand(features: str, coding: Encoding, x: np.ndarray) -> np.ndarray:

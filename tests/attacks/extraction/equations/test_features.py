@@ -1,0 +1,45 @@
+"""Which columns of a feature map vary, and victims of categories of many values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from jaxattack.attacks.extraction import Softmax, uniform
+from jaxattack.attacks.extraction.equations.features import Columns
+from jaxattack.oracle import from_function
+from jaxattack.types import Access, Inputs
+
+COUNT = np.array([0, 40, 15, 1, 0, 2])
+INPUTS = Inputs(low=np.zeros(6), high=np.array([1.0, 39, 14, 0, 0, 1]), categories=COUNT)
+ACCESS = Access(level="probability", classes=3, inputs=INPUTS)
+
+
+@pytest.mark.parametrize("features", ["linear", "logarithm", "quadratic"])
+def test_every_value_of_a_category_and_every_two_values_have_a_column_that_varies(features):
+    # Feature 3 has one value and feature 4 a range of none: all but theirs vary, and products within one category do not.
+    owner = np.repeat(np.arange(6), np.where(COUNT, COUNT - 1, 1))
+    varies = owner != 4
+    if features == "quadratic":
+        left, right = np.tril_indices(len(owner))
+        products = (left != right) | (COUNT[owner[left]] == 0)
+        left, right = left[products], right[products]
+        apart = (owner[left] != owner[right]) | (left == right)
+        varies = np.concatenate([varies, varies[left] & varies[right] & apart])
+    np.testing.assert_array_equal(Columns.of(features, ACCESS).varies, varies)
+
+
+def test_a_regression_on_a_category_of_many_values_comes_out_exactly():
+    rng = np.random.default_rng(0)
+    code = [np.eye(count) if count else None for count in COUNT]
+    weight = [rng.normal(size=(count or 1, 3)) for count in COUNT]
+
+    def answer(x):
+        blocks = [x[:, [i]] if one is None else one[x[:, i].astype(int)] for i, one in enumerate(code)]
+        return softmax(sum(block @ w for block, w in zip(blocks, weight, strict=True)), axis=1)
+
+    stolen = Softmax(queries=600)(from_function(answer, ACCESS))
+    x = uniform(INPUTS, 2000, rng)
+    assert stolen.complete
+    np.testing.assert_allclose(stolen.answer(x).probability, answer(x), atol=1e-9)
