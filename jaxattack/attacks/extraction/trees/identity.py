@@ -17,13 +17,14 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
+from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.types import Answer, Oracle
 
 _FEW = 8
-"""Leaves of at most so many training records are taken to share their identity with others: of none, 14% more queries."""
+"""Leaves of at most so many training records are taken to share their identity with others: of none, 14% more queries.
 
-_ROUND = 1e-6
-"""How far a confidence may be off a ratio of small numbers."""
+Of the 48 thefts of `trees.cuts`, 45 complete: half 45, 7% fewer queries; double 44, 1% more.
+"""
 
 
 class Identities:
@@ -115,9 +116,12 @@ class Identities:
 
 
 def _common(value: Float[np.ndarray, "cls"]) -> bool:
-    """Whether confidences are shares of at most `_FEW` records, as those of many leaves may be."""
+    """Whether confidences are shares of at most `_FEW` records, as those of many leaves may be.
+
+    They may be off by the digits of float32. Half a step of answers that are rounded costs 6% more queries from four decimals.
+    """
     counts = np.arange(1, _FEW + 1)[:, None] * np.nan_to_num(value)
-    return len(value) > 1 and bool((np.abs(counts - np.round(counts)) < _ROUND).all(axis=1).any())
+    return len(value) > 1 and bool((np.abs(counts - np.round(counts)) < _FEW * EPSILON["float32"]).all(axis=1).any())
 
 
 def _by_pattern(rows: Float[np.ndarray, "query feature"]) -> list[tuple[bytes, Int[np.ndarray, "_row"]]]:
