@@ -23,7 +23,8 @@ from jaxattack.attacks.search.bisect import OCTAVES, Ask, along, bisect
 from jaxattack.types import Access, BudgetSpent
 
 ZERO = 1e-6
-"""Singular values below this are 0: what rounding leaves of unit vectors."""
+"""Singular values below this are 0: what rounding leaves of unit vectors. From 1e-8 to 1e-5 nothing changes for the 53 victims of
+`lowd_meek`."""
 
 
 class Precision(NamedTuple):

@@ -27,12 +27,21 @@ from jaxattack.attacks.extraction.equations.terms import floor, scores, usable
 from jaxattack.types import Answer, Inputs
 
 SCOUTS = 8
-"""Without them the linear rows of benchmarks/extraction.py stay exact, but Adult takes 167 queries for 137."""
+"""Without them the linear rows of benchmarks/extraction.py stay exact, but Adult takes 167 queries for 137. Half and double: 2% more."""
 
 NEARER, ROUNDS = 0.25, 12
+"""How much nearer saturated queries are asked again, and how often: down to 1e-7 of the way.
+
+Of 72 regressions on nine tables, steep and not, of float64 and float32, all are stolen with half and double of each, and of `SPREAD`,
+`HALVINGS` and `SCOUTS`: half as near 1% fewer queries, double 5% more, half and double as often as many.
+"""
+
 SPREAD = 3
+"""By how much the log-odds of all may exceed those of the scouts. Half 3% more queries; double 3% fewer, .07 of a digit less."""
+
 HALVINGS = 40
-"""Of two classes separated steeply (breast cancer, C 1e4) two thefts of four fail without halvings, four with two rounds."""
+"""Of two classes separated steeply (breast cancer, C 1e4) two thefts of four fail without halvings, four with two rounds. Half and
+double: as many queries."""
 
 
 def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.ndarray, "query *feature"]:

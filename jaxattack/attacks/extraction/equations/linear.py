@@ -23,7 +23,8 @@ from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, Draft, InputError, config
 
 MISFIT = 1e3
-"""A residual so many times larger than the rounding of the answers shows that they are those of another model."""
+"""A residual so many times larger than the rounding of the answers shows that they are those of another model. Of the 72 regressions
+of `designs` all are complete from 100 to 1e6, 71 with 5."""
 
 
 class Solution(NamedTuple):
