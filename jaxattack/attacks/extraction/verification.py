@@ -55,6 +55,7 @@ TINY: dict[Precision, float] = {"float64": 2.0**-1022, "float32": 2.0**-126, "bf
 """The distance from 1 to the next number, and the smallest one that holds all digits."""
 
 TIE = 0.01
+"""Of the spread: of one decimal a step is a tenth, and to call labels tied within so much would verify little."""
 
 
 class Allowance:

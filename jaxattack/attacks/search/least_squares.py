@@ -29,7 +29,7 @@ Residual = Callable[..., jax.Array]
 """Parameters and one query's x, target and weight -> its residuals; hashable, so that it is compiled once."""
 
 BLOCK = 2**23
-"""Numbers in a block of the Jacobian."""
+"""Numbers in a block of the Jacobian: 64 MiB."""
 
 FINALISTS, DESCENT, RATE = 3, 1500, 1e-2
 """Starts that are polished at most; steps of Adam before that, and its first learning rate, which falls to 0 as a cosine."""
@@ -44,7 +44,10 @@ FALL, RISE = 5.0, 4.0
 """Damping falls by this after each step, and rises until a step lessens the squares."""
 
 LEAST, MOST = 1e-14, 1e10
-"""Between which damping stays, as a multiple of the diagonal."""
+"""Between which damping stays, as a multiple of the diagonal: 45 roundings, and what leaves a step none of ten digits.
+
+Of a diagonal, what is less than the first of its largest entry counts as that.
+"""
 
 
 class Linearised(NamedTuple):

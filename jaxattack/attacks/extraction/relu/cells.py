@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 TINY = 1e-100
+"""What a length of 0 counts as: no other is so small, and what is divided by it does not overflow."""
 
 
 class Layer(NamedTuple):
