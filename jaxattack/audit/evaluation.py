@@ -118,7 +118,7 @@ def evaluate_records(
     terms = _Terms(exposure, growth, queries, correction, rate, all_scores, of_scored)
     judgements, refusals = _judge_all(observations, part, terms, progress)
     claim = _claim(judgements, declared, refusals)
-    pooled, alone = claim.findings.auc, claim.findings.per_target.auc.mean
+    pooled, alone = claim.findings.auc, claim.findings.per_target.auc
     models = with_sizes(fit_of_models(observations, part.records), pooled, alone)
     notes = doubts(models.test_accuracy, observations.label[part.records], observations.records - models.members)
     notes += doubts_of_sizes(models, claim.findings.name, pooled, alone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from jaxattack.metrics import Spread
 from jaxattack.types import Observations
 
 SIZES = 0.01  # of the records, by which the models' numbers of members may differ without a word
-TOLD = 0.02  # of AUC, by which a pooled figure may be above that of one model at a time without a word
+TOLD = 0.02  # of AUC, by which a pooled figure may be above that of one model at a time without a word, beyond chance
 WILD = 0.05  # standard deviation of the models' accuracy beyond what the choice of records left out explains
 
 
@@ -39,7 +40,7 @@ def fit_of_models(observations: Observations, scored: Int[np.ndarray, "scored"])
     )
 
 
-def with_sizes(models: ModelFindings, pooled: float, alone: float) -> ModelFindings:
+def with_sizes(models: ModelFindings, pooled: float, alone: Spread) -> ModelFindings:
     """Whether what is found tells members by which model it is of, and not by what the model gives away.
 
     A model of many members is surer of every record, and most records of which it is sure are its members: scores of models of
@@ -49,21 +50,22 @@ def with_sizes(models: ModelFindings, pooled: float, alone: float) -> ModelFindi
     Args:
         models: with the numbers of their members.
         pooled: the AUC of the attack that is claimed, all models together.
-        alone: its mean over the models.
+        alone: its mean over the models, of whose chance twice the standard error allows for.
     """
     assert models.fewest_members is not None
     assert models.most_members is not None
     apart = models.most_members - models.fewest_members > SIZES * models.scored
-    return replace(models, members_tell=True if apart and pooled - alone > TOLD else None)
+    chance = 2 * alone.sd / math.sqrt(models.count)
+    return replace(models, members_tell=True if apart and pooled - alone.mean > TOLD + chance else None)
 
 
-def doubts_of_sizes(models: ModelFindings, attack: str, pooled: float, alone: float) -> list[str]:
+def doubts_of_sizes(models: ModelFindings, attack: str, pooled: float, alone: Spread) -> list[str]:
     """In a sentence, that models tell their members by how many they have; none where they do not."""
     if not models.members_tell:
         return []
     return [
         f"Models have {models.fewest_members:,} to {models.most_members:,} members, and those of many are surer of every record: the AUC "
-        f"of {attack} is {pooled:.3f} over all models together and {alone:.3f} in one model at a time. Figures over all models, and the "
+        f"of {attack} is {pooled:.3f} over all models together and {alone.mean:.3f} in one model at a time. Figures over all models, and the "
         "records that they give away, tell large training sets from small ones. Train models of equally many members, or read the "
         "figures of one model at a time."
     ]

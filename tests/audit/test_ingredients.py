@@ -265,7 +265,11 @@ OF_A_FOLDER = {
     "inversion, users": ("inversion", {"users": 7}, "users"),
     "inversion, batch": ("inversion", {"batch": 2}, "batch"),
     "inversion, trained": ("inversion", {"trained": True}, "trained"),
-    "inversion, defences": ("inversion", behind(Round(decimals=3)) | {"attack": Numeric()}, r"access\.decimals .*defences"),
+    "inversion, defences": (
+        "inversion",
+        behind(Round(decimals=3)) | {"attack": Numeric()},
+        r"access\.decimals .*defences",
+    ),
     "inversion, victim": ("inversion", ELSEWHERE, r"members\.sha256"),
     "evasion, method": ("evasion", {"attack": BIM(steps=3)}, "method"),
     "evasion, extract": ("evasion", {"attack": FGSM(), "extract": Mlp(hidden=2)}, "extract"),
