@@ -18,7 +18,7 @@ Rounding is seen passively: multiples of 10^-k are a null set among real numbers
 tree, votes of a forest, neighbours) can be multiples too, so that it takes 12 different scores that are no whole numbers
 (6 where k is 1); and where rows of three and more such confidences always sum to 1 exactly, as shares do and rounded
 numbers do not, nothing is found. Where rows cannot tell, the sentence names both. Numbers of float32 are told from shares by
-12 different ones that float16 does not hold.
+12 different ones that are not whole and that float16 does not hold.
 
 Sums and repeated answers may differ by what the precision leaves open, and by what the decimals do, stated or seen.
 """
@@ -153,7 +153,7 @@ class _Rounding:
             self._rows += int((fraction.sum(1) >= 3).sum())
 
     def _see_digits(self, scores: Float[np.ndarray, "query cls"]) -> None:
-        """Whether all are float32 numbers, and which of them need more digits than shares of small wholes do."""
+        """Whether all are float32 numbers, and which of them need more digits than whole numbers and shares of small ones do."""
         for some in (scores[:4], scores):
             if not self._single:
                 return
@@ -161,7 +161,7 @@ class _Rounding:
             with np.errstate(over="ignore", under="ignore"):
                 self._single = bool((values == values.astype(np.float32)).all())
                 if self._single and len(self._long) < _ENOUGH:
-                    long = np.unique(values[values != values.astype(np.float16)])
+                    long = np.unique(values[(values != values.astype(np.float16)) & (values != np.rint(values))])
                     self._long |= set(long[:_ENOUGH].tolist())
 
     def _multiples(self, values: Float[np.ndarray, "value"]) -> bool:

@@ -270,9 +270,10 @@ def test_float32_numbers_behind_terms_of_float64_are_found(level, stored):
     assert not exact.findings
 
 
-def test_shares_of_small_wholes_are_no_float32_numbers():
+@pytest.mark.parametrize("unit", [2.0**-10, 37.0], ids=["shares", "prices"])
+def test_whole_numbers_and_shares_of_small_ones_are_no_float32_numbers(unit):
     access = Access(level="logit", classes=4, inputs=INPUTS)
-    oracle = checked(from_function(lambda x: np.rint(256 * x @ WEIGHT) / 1024, access))
+    oracle = checked(from_function(lambda x: np.rint(256 * x @ WEIGHT) * unit, access))
     oracle(X)
     assert "precision" not in oracle.findings
 
