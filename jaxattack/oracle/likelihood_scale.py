@@ -61,6 +61,12 @@ def other_scale(scores: Float[np.ndarray, "row cls"]) -> tuple[str, str] | None:
 
 
 def _rounded_shares(scores: Float[np.ndarray, "row cls"], total: Float[np.ndarray, "row"]) -> bool:
-    """Whether they are whole numbers whose sums are apart by half a step a class and no more, of far more steps than classes."""
-    classes = scores.shape[1]
-    return bool((scores == np.rint(scores)).all() and np.ptp(total) <= classes and total.mean() >= 20 * classes)
+    """Whether they are whole numbers whose sums are apart by half a step a class and no more, of far more steps than classes.
+
+    Raw outputs of a softmax regression, whose weights sum to 0 over the classes, are as near together about classes times their
+    zero point; but no number of 8 or 16 bits that holds them holds that sum, as one of shares does.
+    """
+    classes, most = scores.shape[1], scores.max()
+    held = next((2.0**bits for bits in (8, 16) if most < 2**bits), np.inf)
+    shares = 20 * classes <= total.mean() <= held + classes
+    return bool(shares and np.ptp(total) <= classes and (scores == np.rint(scores)).all())

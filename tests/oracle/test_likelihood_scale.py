@@ -46,6 +46,18 @@ def test_raw_outputs_of_a_quantised_network_are_not(spread, classes, seed):
     assert other_scale(np.rint(logits).clip(0, 255)) is None
 
 
+@pytest.mark.parametrize("classes", [3, 6, 10])
+def test_raw_outputs_of_a_quantised_softmax_regression_are_not(classes):
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(4, classes))
+    weight -= weight.mean(axis=1, keepdims=True)  # as its training leaves them
+    scores = np.rint(128 + 20 * rng.uniform(-1, 1, (20, 4)) @ weight)
+    assert scores.min() >= 0
+    assert scores.max() <= 255
+    assert np.ptp(scores.sum(axis=1)) <= classes
+    assert other_scale(scores) is None
+
+
 @given(st.floats(0.1, 30), st.floats(-50, 50), st.integers(2, 6), st.integers(0, 99))
 def test_raw_outputs_natural_logarithms_and_constant_answers_are_not(spread, offset, classes, seed):
     logits = np.random.default_rng(seed).normal(offset, spread, (20, classes))
