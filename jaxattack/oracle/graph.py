@@ -112,9 +112,10 @@ def _output(name: str, makers: Mapping[str, Any], default_names: tuple[str, ...]
         names = names or _classes(node)
         if not last or last in _MOVING or (last in _CLIPPING and node.op_type in _SIGMOIDS):
             last = node.op_type
-        if node.op_type not in _MOVING | _CLIPPING or not node.input:
+        if node.op_type not in _MOVING | _CLIPPING:
             break
-        node = makers.get(node.input[0])
+        before = (makers[name] for name in node.input if name in makers)
+        node = next((maker for maker in before if maker.op_type != "Constant"), None)  # that of a bound may come first
     return Output(last, names or default_names)
 
 
