@@ -267,7 +267,8 @@ def gaussian(
             f"all canaries that are in have the score {ins[0]:g} and all others {outs[0]:g}, and normal scores vary: give scores "
             "that are not rounded, or take one_run."
         )
-    freedom = len(ins) + len(outs) - 2
+    unit = np.ptp(scores) or 1.0  # in which no square is 0 or infinite
+    ins, outs, freedom = ins / unit, outs / unit, len(ins) + len(outs) - 2
     pooled = (((ins - ins.mean()) ** 2).sum() + ((outs - outs.mean()) ** 2).sum()) / freedom
     scale = math.sqrt(len(ins) * len(outs) / (len(ins) + len(outs)))
     statistic = 0.0 if constant else float((ins.mean() - outs.mean()) / math.sqrt(pooled) * scale)
@@ -299,7 +300,8 @@ def _t_tail(statistic: float, freedom: int, shift: float) -> float:
 
     Sums with the trapezoidal rule, whose error vanishes with the step for what is so smooth; far out no series is accurate.
     """
-    z = np.linspace(-9, 9, 8001)
+    # A tiny alpha lies far out; beyond 38 float64 has no density.
+    z = np.linspace(-9, np.clip(statistic - shift + 5, 9, 38), 8001)
     least = np.maximum(z + shift, 0.0) / statistic
     inside = chdtr(freedom, freedom * least**2) * np.exp(-(z**2) / 2)
     return float(inside.sum() * (z[1] - z[0]) / math.sqrt(2 * math.pi))

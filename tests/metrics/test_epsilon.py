@@ -153,6 +153,20 @@ def test_the_tail_of_a_noncentral_t(statistic, freedom, shift):
     assert far == pytest.approx(1e6 * math.sqrt(chi2.ppf(0.05, freedom) / freedom), rel=1e-5)
 
 
+@pytest.mark.parametrize("alpha", [1e-9, 1e-22, 1e-100])
+def test_however_small_the_chance_of_error_the_shift_is_exact(alpha):
+    shift = bounds._shift_at(40.0, 10**6, alpha)  # of so many numbers t is normal about its statistic
+    assert shift == pytest.approx(40 + norm.ppf(alpha) * math.sqrt(1 + 40**2 / 2e6), abs=0.01)
+
+
+def test_the_unit_of_normal_scores_says_nothing():
+    scores, coin = game(2.0, 40, 0)
+    epsilon = bounds.gaussian(scores, coin, delta=DELTA).epsilon
+    assert epsilon > 1
+    for unit in (1e-200, 1e200):  # whose squares are 0 and infinite
+        assert bounds.gaussian(unit * scores, coin, delta=DELTA).epsilon == pytest.approx(epsilon)
+
+
 def test_scores_without_variance_are_no_normal_ones():
     coin = np.arange(40) < 20
     with pytest.raises(InputError, match="have the score 1 and all others 0"):
