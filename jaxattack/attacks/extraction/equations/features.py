@@ -11,14 +11,14 @@ appear: a linear map of the columns changes weights, not what they can express.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.substitute import Encoding, encode, encoding
@@ -35,10 +35,21 @@ def _linear(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax
 
 def _quadratic(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
     first = _linear(x, center, scale, categories)
-    number = np.repeat([n == 0 for n in categories], [n - 1 if n else 1 for n in categories])
+    left, right = _factors(categories)
+    return jnp.concatenate([first, first[:, left] * first[:, right]], axis=1)
+
+
+def _owners(categories: tuple[int, ...]) -> Int[np.ndarray, "column"]:
+    """Of which feature each linear column is."""
+    return np.repeat(np.arange(len(categories)), [n - 1 if n else 1 for n in categories])
+
+
+def _factors(categories: tuple[int, ...]) -> tuple[Int[np.ndarray, "product"], Int[np.ndarray, "product"]]:
+    """Which two linear columns each product is of."""
+    number = (np.array(categories) == 0)[_owners(categories)]
     left, right = np.tril_indices(len(number))
     products = (left != right) | number[left]  # the square of 0 or 1 is itself
-    return jnp.concatenate([first, first[:, left[products]] * first[:, right[products]]], axis=1)
+    return left[products], right[products]
 
 
 def _logarithm(x: Any, center: Any, scale: Any, categories: tuple[int, ...]) -> jax.Array:
@@ -66,10 +77,15 @@ class Columns:
     def of(cls, features: str, access: Access) -> Columns:
         """The feature map of that name."""
         coding = encoding(access.inputs)
-        probes = _probes(access.inputs, pairs=features == "quadratic")
-        ends = [(part.min(axis=0), part.max(axis=0)) for part in (_expand(features, coding, x) for x in probes)]
-        low, high = (np.array(end) for end in zip(*ends, strict=True))
-        return cls(features, coding, high.max(axis=0) > low.min(axis=0))
+        pairs = features == "quadratic"
+        columns = _expand("linear" if pairs else features, coding, _probes(access.inputs))
+        varies = np.ptp(columns, axis=0) > 0
+        if pairs:
+            (left, right), owner = _factors(coding.categories), _owners(coding.categories)
+            square = np.ptp(columns**2, axis=0) > 0  # not of a number that is one end of its range or the other
+            apart = np.where(left == right, square[left], owner[left] != owner[right])
+            varies = np.concatenate([varies, varies[left] & varies[right] & apart])
+        return cls(features, coding, varies)
 
     @property
     def folds(self) -> bool:
@@ -91,21 +107,13 @@ class Columns:
         return {"weight": full, "bias": bias - self.coding.center.ravel() @ full}
 
 
-def _probes(inputs: Inputs, *, pairs: bool) -> Iterator[Shaped[np.ndarray, "query *feature"]]:
-    """Random records, and such in which categories take every value; of pairs, every two of them every two values.
-
-    For a prime p, as many as categories and as values or more, x_i = a + b i mod p takes each pair of values at one of the
-    p^2 pairs a, b (an orthogonal array of strength 2: Bush 1952).
-    """
-    rng, count = np.random.default_rng(0), inputs.categories.ravel()
-    yield uniform(inputs, PROBES, rng)
-    which = np.flatnonzero(count)
-    least = max(len(which), count.max(initial=0), 2)
-    prime = next(p for p in range(least, 2 * least) if all(p % q for q in range(2, p)))
-    for step in range(min(len(which), 1) * (prime if pairs else 1)):
-        x = uniform(inputs, prime, rng).reshape(prime, -1)
-        x[:, which] = (np.arange(prime)[:, None] + step * np.arange(len(which))) % prime % count[which]
-        yield x.reshape(prime, *inputs.shape)
+def _probes(inputs: Inputs) -> Shaped[np.ndarray, "query *feature"]:
+    """Random records, and such in which categories take every value."""
+    count = inputs.categories.ravel()
+    values = np.arange(count.max(initial=0))[:, None]
+    x = uniform(inputs, PROBES + len(values), np.random.default_rng(0)).reshape(PROBES + len(values), -1)
+    x[PROBES:, count > 0] = values % count[count > 0]
+    return x.reshape(len(x), *inputs.shape)
 
 
 def _expand(features: str, coding: Encoding, x: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -28,6 +30,20 @@ def test_every_value_of_a_category_and_every_two_values_have_a_column_that_varie
         apart = (owner[left] != owner[right]) | (left == right)
         varies = np.concatenate([varies, varies[left] & varies[right] & apart])
     np.testing.assert_array_equal(Columns.of(features, ACCESS).varies, varies)
+
+
+def test_products_of_a_category_of_a_thousand_values_are_not_tried_one_by_one():
+    inputs = Inputs(low=np.zeros(2), high=np.array([1.0, 999]), categories=np.array([0, 1000]))
+    begin = time.process_time()
+    varies = Columns.of("quadratic", Access(level="label", classes=2, inputs=inputs)).varies
+    assert varies.sum() == 1000 + 1000  # and the number's products with all and itself
+    assert time.process_time() - begin < 30  # half a million columns of a million records would take more
+
+
+def test_the_square_of_a_number_of_two_values_varies_as_little_as_it_does():
+    inputs = Inputs(low=np.zeros(2), high=np.array([1.0, 2]), categories=np.zeros(2, int), whole=True)
+    varies = Columns.of("quadratic", Access(level="label", classes=2, inputs=inputs)).varies
+    assert varies.tolist() == [True, True, False, True, True]
 
 
 def test_a_regression_on_a_category_of_many_values_comes_out_exactly():
