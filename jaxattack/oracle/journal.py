@@ -101,7 +101,6 @@ class Journalled(OracleWrapper):
         self._again: list[_Again] = []
         try:
             self._open(_plain(self, identity))
-            self._replayable = len(self._entries)
         except BaseException:
             self.close()
             raise
@@ -148,7 +147,7 @@ class Journalled(OracleWrapper):
         if not self.close.alive:
             raise InputError(f"{self._path} was closed: open the journal again.")
         batch = digest(x, bias)
-        if self._next + 1 >= self._replayable:
+        if self._next + 1 >= len(self._entries):  # at the last answer that is kept, or where there is none
             self._attack_ledger, self._before = self._attack_ledger + self._before, Ledger()
         if self._next == len(self._entries):
             try:

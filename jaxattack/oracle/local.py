@@ -153,9 +153,8 @@ def answer_from_logits(logit: Float[np.ndarray, "query cls"], level: Level, bias
         raised = logit.copy()
         raised[rows, bias.token] = logit[rows, bias.token] + bias.value
         logit = raised
-    if level == "label" and (
-        nan := int(np.isnan(logit).any(axis=1).sum())
-    ):  # seen by nobody else where scores are withheld
+    # Where scores are withheld nobody else sees it.
+    if level == "label" and (nan := int(np.isnan(logit).any(axis=1).sum())):
         raise OracleError(
             f"the model computes NaN for {nan} of {len(logit)} queries, and no class is the highest of that: mend the model."
         )

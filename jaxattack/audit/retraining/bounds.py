@@ -36,9 +36,8 @@ def bound_findings(audit: PoisonAudit, parts: Split, progress: Progress | None) 
     for done, share in enumerate(shares):
         if progress:
             progress("bounds", done, len(shares))
-        count = (
-            poison_count(share, len(y)) if share else 0
-        )  # the bound is of what there is, and a share of few records is none exactly
+        # The bound is of the poison that there is, and a share of few records is none exactly.
+        count = poison_count(share, len(y)) if share else 0
         certificate = certify(x, y, count / len(y), feasible, norm_squared=attack.norm_squared, steps=attack.steps)
         poison_x, poison_y = certificate.sample(count, audit.seed)
         theta = fit_hinge(np.vstack([x, poison_x]), np.concatenate([y, poison_y]), attack.norm_squared)
