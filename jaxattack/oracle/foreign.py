@@ -187,13 +187,15 @@ def _fitted(estimator: Any) -> None:
         check_is_fitted(estimator)
     except (NotFittedError, TypeError) as error:
         raise InputError(f"the {name} is not fitted: fit it first.") from error
-    if not (hasattr(estimator, "classes_") or is_regressor(estimator)):
+    classes = getattr(estimator, "classes_", None)
+    if classes is None and not is_regressor(estimator):
         raise InputError(f"{name} is neither a classifier nor a regressor: give one.")
-    if isinstance(getattr(estimator, "classes_", None), list):
+    if isinstance(classes, list):
         raise InputError(f"{name} has several outputs: give an estimator of one.")
-    if not is_regressor(estimator) and len(estimator.classes_) < 2:
-        only = class_name(estimator.classes_[0])
-        raise InputError(f"{name} was fitted on class {only} alone and answers nothing else: fit it on two classes.")
+    if classes is not None and not is_regressor(estimator) and len(classes) < 2:
+        raise InputError(
+            f"{name} was fitted on class {class_name(classes[0])} alone and answers nothing else: fit it on two classes."
+        )
     if not hasattr(estimator, "n_features_in_"):
         raise InputError(f"{name} does not say how many features it takes: give an estimator with n_features_in_.")
 
