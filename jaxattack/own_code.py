@@ -2,8 +2,9 @@
 
 A configuration is known by its class's name and its fields. Of a class of somebody's own that is too little: its name stays
 where its code changes. Its code is the bytecode of its functions, and of the functions and classes of the same package that
-they name, with the constants that these use; comments, docstrings, annotations and what a dataclass generates do not count.
-Another version of Python may compile the same text to other code.
+they name or enclose, with the numbers, texts, tuples and arrays that these use; comments, docstrings, annotations and what a
+dataclass generates do not count, nor what is in a list or dictionary, which may fill while a program runs. Another version of
+Python may compile the same text to other code.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import itertools
 from collections.abc import Iterator
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
+
+import jax
+import numpy as np
 
 _GENERATED = {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__replace__"}
 _WRAPPERS = {property: "fget", functools.cached_property: "func", staticmethod: "__func__", classmethod: "__func__"}
@@ -43,7 +48,10 @@ def _lines(thing: Any, root: str, seen: set[Any]) -> Iterator[str]:
     """A class or function of the package, whatever wraps it, or a plain value; nothing of anything else."""
     thing = getattr(thing, _WRAPPERS.get(type(thing), ""), thing)
     thing = inspect.unwrap(thing) if callable(thing) else thing
-    if not isinstance(thing, type | FunctionType):
+    if isinstance(thing, functools.partial):
+        for part in (thing.func, *thing.args, *itertools.chain(*thing.keywords.items())):
+            yield from _lines(part, root, seen)
+    elif not isinstance(thing, type | FunctionType):
         yield _plain(thing)
     elif _root(thing) == root and thing not in seen:
         seen.add(thing)
@@ -68,8 +76,23 @@ def _of_function(function: FunctionType, root: str, seen: set[Any]) -> Iterator[
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
         yield f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars}"
         yield from (_plain(constant) for constant in code.co_consts if constant != function.__doc__)
+        for thing in _named(function, code, root):
+            yield from _lines(thing, root, seen)
+    for cell in function.__closure__ or ():
+        if cell != CellType():
+            yield from _lines(cell.cell_contents, root, seen)
+
+
+def _named(function: FunctionType, code: CodeType, root: str) -> Iterator[Any]:
+    """What the names of a function's code stand for in its module, and in modules of the package that it names."""
+    modules: list[ModuleType] = []
+    for there in itertools.chain([function.__globals__], map(vars, modules)):  # and those that are added meanwhile
         for name in code.co_names:
-            yield from _lines(function.__globals__.get(name), root, seen)
+            thing = there.get(name)
+            if not isinstance(thing, ModuleType):
+                yield thing
+            elif thing.__name__.partition(".")[0] == root and thing not in modules:
+                modules.append(thing)
 
 
 def _plain(value: Any) -> str:
@@ -77,5 +100,8 @@ def _plain(value: Any) -> str:
     if isinstance(value, tuple | frozenset):
         parts = map(_plain, value)
         return f"({', '.join(parts if isinstance(value, tuple) else sorted(parts))})"
+    if isinstance(value, np.ndarray | np.generic | jax.Array) and getattr(value.dtype, "kind", "") in "biufc":
+        array = np.asarray(value)
+        return f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
     scalar = value is None or isinstance(value, bool | int | float | complex | str | bytes)
     return repr(value) if scalar else type(value).__name__

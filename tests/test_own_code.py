@@ -106,6 +106,57 @@ def test_what_is_of_this_package_is_known_by_its_name_and_fields():
         assert own_code(value) == {}
 
 
+MAKER = """
+import functools
+import jax.numpy as jnp
+import numpy as np
+from jaxattack.types import config
+from their_package import factors
+
+WEIGHTS = np.array([1.0, 2.0])
+DEVICE = jnp.array([3.0, 4.0])
+SINGLE = np.float32(5.0)
+
+
+def power(value, exponent):
+    return value**exponent
+
+
+square = functools.partial(power, exponent=6)
+
+
+def make(scale):
+    @config
+    class Loss:
+        def __call__(self, value):
+            return square(scale * value) @ WEIGHTS @ DEVICE + SINGLE + factors.shift(value)
+
+    return Loss()
+"""
+
+FACTORS = """
+SHIFT = 7.0
+
+
+def shift(value):
+    return SHIFT + value
+"""
+
+
+def made(scale: float = 1.0, maker: str = MAKER, factors: str = FACTORS) -> dict[str, str]:
+    package = module("", "their_package")
+    package.factors = module(factors, "their_package.factors")
+    return own_code(module(maker, "their_package.maker").make(scale))
+
+
+def test_what_code_encloses_and_names_of_other_modules_counts():
+    assert made() == made()
+    assert made() != made(scale=2.0)
+    assert made() != made(factors=FACTORS.replace("7.0", "8.0"))
+    for number in ("2.0]", "4.0", "5.0", "exponent=6"):
+        assert made() != made(maker=MAKER.replace(number, "9" + number if number[0] != "e" else "exponent=9"))
+
+
 def audit(**settings: Any) -> dict[str, Any]:
     return {
         "model": ja.models.Architecture(name="softmax"),
