@@ -82,6 +82,11 @@ def test_any_shape_equals_lax(height, width, rows, columns, strides, channels, p
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_of_no_records_it_says_nothing(form):
+    assert_equal_with_gradients(form, *drawn(0, (0, 5, 4, 2), (3, 3, 2, 4)), (1, 1), "SAME")
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_loop_and_a_vmap_over_networks_change_nothing(form):
     x, kernels = drawn(1, (2, 5, 5, 2), (3, 3, 3, 2, 4))
 
