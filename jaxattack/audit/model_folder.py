@@ -57,7 +57,8 @@ def load_victim(folder: str | Path, *, factory: str | ModelSource | None = None)
             here, or one whose code is another now.
 
     Warns:
-        InputWarning: an object as factory, or a version of JAX, by which it cannot be told whether the code is the same.
+        InputWarning: an object as factory, or a version of JAX, Flax or jaxattack, by which it cannot be told whether the code is
+            the same.
     """
     folder = Path(folder)
     file = folder / "model.json"
@@ -102,8 +103,8 @@ def load_victim(folder: str | Path, *, factory: str | ModelSource | None = None)
 def _check_code(file: Path, description: dict[str, Any], code: str, *, named: bool) -> None:
     """Refuse weights under other code than they were trained as, which would answer with other numbers.
 
-    The code is that of one version of JAX, and an object's first weights are part of it: where these may be what differs,
-    there is a warning alone.
+    The code is that of one version of the packages that trace it, and an object's first weights are part of it: where these may
+    be what differs, there is a warning alone.
 
     Raises:
         InputError: the code of a factory that is named has changed.
@@ -112,14 +113,14 @@ def _check_code(file: Path, description: dict[str, Any], code: str, *, named: bo
     if description["victim"]["code"] == code:
         return
     environment = description.get("environment")
-    version = environment.get("jax") if isinstance(environment, dict) else None
-    if named and version == release("jax"):
+    versions = environment if isinstance(environment, dict) else {}
+    if named and all(versions.get(package) == release(package) for package in ("jax", "flax", "jaxattack")):
         raise InputError(
             f"{file}: the code of {name:.200} is another than its weights were trained as: give it as it was, or train again."
         )
     warnings.warn(
         f"{file}: whether {name:.200} is the code that its weights were trained as cannot be told: it is traced otherwise here, as "
-        "with another version of JAX or other first weights. Compare its accuracy.",
+        "with another version of JAX, Flax or jaxattack, or other first weights. Compare its accuracy.",
         InputWarning,
         stacklevel=3,
     )

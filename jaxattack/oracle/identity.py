@@ -25,6 +25,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from jaxattack.models.conv import using
 from jaxattack.store import leaves_by_path
 from jaxattack.types import Access, InputError, Inputs, Model, Oracle, Variables
 
@@ -85,18 +86,20 @@ def of_network(model: Model, variables: Variables, record: tuple[int, ...], *, i
 def of_code(model: Model, record: tuple[int, ...]) -> str:
     """SHA-256 of how a model starts, is trained and answers, as JAX traces it.
 
-    It differs for other initial weights, another layer or another constant, and by the version of JAX.
+    It differs for other initial weights, another layer or another constant, and by the version of JAX; not by the machine, for
+    which networks of this package convolve in another form.
     """
     key = jax.random.key(0)
     variables = jax.eval_shape(model.init, key)
     queries = jax.ShapeDtypeStruct((2, *record), np.float32)
-    return fingerprint_of(
-        [
-            _program(model.init, key),
-            _program(model.apply, variables, queries),
-            _program(model.forward, variables, queries, key),
-        ]
-    )
+    with using("lax"):
+        return fingerprint_of(
+            [
+                _program(model.init, key),
+                _program(model.apply, variables, queries),
+                _program(model.forward, variables, queries, key),
+            ]
+        )
 
 
 def of_file(path: str | Path, *others: Path) -> dict[str, str]:

@@ -160,11 +160,12 @@ def test_weights_are_refused_under_code_that_has_changed_since(tmp_path, monkeyp
         load_victim(tmp_path / "m", factory="second_scale:small")
     with pytest.warns(InputWarning, match="whether second_scale:small is the code .* cannot be told"):
         load_victim(tmp_path / "m", factory=load_factory("second_scale:small"))
-    other = json.loads(edited)
-    other["environment"]["jax"] = "0.0.1"
-    file.write_text(json.dumps(other))
-    with pytest.warns(InputWarning, match="as with another version of JAX"):
-        load_victim(tmp_path / "m", factory="second_scale:small")
+    for package in ("jax", "flax", "jaxattack"):
+        other = json.loads(edited)
+        other["environment"][package] = "0.0.1"
+        file.write_text(json.dumps(other))
+        with pytest.warns(InputWarning, match="as with another version of JAX, Flax or jaxattack"):
+            load_victim(tmp_path / "m", factory="second_scale:small")
 
 
 def test_a_model_of_ones_own_is_loaded_where_it_is_given(trained, tmp_path):

@@ -25,6 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from jaxattack.defences import Round
 from jaxattack.models import build
+from jaxattack.models.conv import using
 from jaxattack.oracle import (
     BinnedLogistic,
     budgeted,
@@ -160,6 +161,14 @@ def test_the_code_of_a_model_is_how_it_starts_learns_and_answers():
     ]
     assert of_code(model, (4,)) == of_code(again, (4,))
     assert len({of_code(one, (4,)) for one in [model, *changed]}) == 4
+
+
+def test_code_is_the_same_on_a_machine_that_convolves_in_another_form():
+    digests = set()
+    for form in ("lax", "patches", "mixed"):
+        with using(form):
+            digests.add(of_code(build("cnn:4", (8, 8, 1), 2), (8, 8, 1)))
+    assert len(digests) == 1
 
 
 ESTIMATORS = {
