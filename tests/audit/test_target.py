@@ -112,6 +112,16 @@ def test_a_complement_among_the_references_is_refused_as_far_as_members_are_know
     score_target(replace(pairs, member=outside), 0, (lookup("loss"),), known=unseen)
 
 
+def test_a_reference_that_has_few_known_members_by_luck_is_none_of_the_targets():
+    """Of references with 19 records in 20, one in 22 has any sixty."""
+    rng = np.random.default_rng(0)
+    some = world(16, RECORDS)
+    member = rng.random(some.member.shape) < 0.95
+    known = np.full(RECORDS, -1, np.int8)
+    known[np.flatnonzero(member[0] & member[1] & ~member.all(axis=0))[:60]] = 1
+    score_target(replace(some, member=member), 0, (lookup("loss"),), known=known)
+
+
 def test_a_hidden_row_leaves_no_reference_out():
     member = np.array([[True, True, False, False], [False, False, True, True]] * 3)
     row = hidden_row(member)[0]

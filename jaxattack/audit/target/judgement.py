@@ -37,7 +37,7 @@ STRANGE = 0.001
 On digits references of 10 epochs are 19 standard deviations from a target of 30, and call 75% of its non-members members at a
 nominal 1%; those of 30 epochs .2, and call 1.6%."""
 
-STRANGERS = 40  # records from which on two random halves are not the same by chance: 2^-36 for 40
+STRANGERS = 1e-9  # the chance that a reference has a target's members, or all others, by luck, below which it is none
 FEW = 10  # scores above a threshold, below which a rate rests on too few
 
 
@@ -184,23 +184,27 @@ def judge(
 
 def _require_strangers(member: Bool[np.ndarray, "model record"], known: Membership) -> None:
     """Refuse references that know a target's members: as far as these are known, theirs are the same, or exactly those that it
-    lacks. Records that all references have, or none, tell nothing and are not looked at.
+    lacks, and not by luck (`STRANGERS`). Records that all references have, or none, tell nothing and are not looked at.
 
     Raises:
         InputError: it names the first.
     """
     told = varying_records(member)
     told = told[known[told] != UNKNOWN]
-    if len(told) < STRANGERS:
-        return
     truth, theirs = known[told] == MEMBER, member[:, told]
     same = (theirs == truth).all(axis=1) | (theirs != truth).all(axis=1)
-    if same.any():
+    if same.any() and len(member) * _luck(truth, theirs) < STRANGERS:
         far = "" if len(told) == len(known) else f" as far as {len(told):,} records tell,"
         raise InputError(
             f"reference {int(same.argmax())} was trained on exactly the target's members, or on exactly all others,{far} and gives "
             "them away: leave it out, or train references with another seed."
         )
+
+
+def _luck(truth: Bool[np.ndarray, "record"], member: Bool[np.ndarray, "model record"]) -> float:
+    """How likely a model that has each record as often as these have it has these members, or exactly all others."""
+    share = member.mean(axis=0)
+    return float(np.where(truth, share, 1 - share).prod() + np.where(truth, 1 - share, share).prod())
 
 
 def likeness_of(phi: Float[np.ndarray, "record"], references: Float[np.ndarray, "model record"]) -> Likeness:
