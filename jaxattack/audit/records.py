@@ -60,8 +60,9 @@ def unscored(identity: Mapping[str, Any]) -> int:
 
 
 def notes_on_copies(records: Dataset) -> tuple[str, ...]:
-    """A sentence where more than `COPIES` of the records are equal to another, feature by feature."""
-    number = Counter(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in records.x)
+    """A sentence where more than `COPIES` of the records are equal to another, in every feature and in the label."""
+    pairs = zip(records.x, records.y.tolist(), strict=True)
+    number = Counter((hashlib.blake2b(row.tobytes(), digest_size=16).digest(), label) for row, label in pairs)
     copies = sum(count for count in number.values() if count > 1)
     if copies <= COPIES * len(records):
         return ()

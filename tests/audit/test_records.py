@@ -11,11 +11,11 @@ from jaxattack.audit.records import notes_on_copies
 
 
 def with_copies(count: int) -> ja.Dataset:
-    """Two hundred records, the last so many equal to the first; their labels need not be."""
+    """Two hundred records, the last so many equal to the first."""
     data = ja.load("synthetic:gaussian", records=200)
-    x = data.x.copy()
-    x[200 - count :] = x[:count]
-    return replace(data, x=x)
+    place = np.arange(200)
+    place[200 - count :] = place[:count]
+    return data.take(place)
 
 
 def test_copies_are_told_from_a_fiftieth_of_the_records_on():
@@ -25,6 +25,13 @@ def test_copies_are_told_from_a_fiftieth_of_the_records_on():
     assert told.startswith("6 of 200 records are equal to another.")
     (same,) = notes_on_copies(replace(with_copies(0), x=np.zeros((200, 5), np.float32)))
     assert same.startswith("200 of 200")
+
+
+def test_records_of_another_label_are_no_copies():
+    data = with_copies(0)
+    two = np.concatenate([data.x[:100], data.x[:100]])
+    labels = np.repeat([0, 1], 100).astype(data.y.dtype)
+    assert notes_on_copies(replace(data, x=two, y=labels)) == ()
 
 
 def test_an_audit_of_copies_says_so():
