@@ -4,7 +4,8 @@
 | --- | --- |
 | whole numbers 0 to k - 1, Booleans, floats that are whole | class numbers, as they are |
 | whole numbers with gaps, negative ones, or from 1 | class numbers in their order, with names and a warning |
-| text | class numbers in alphabetical order, with names |
+| text | class numbers in alphabetical order, with names; a warning where two differ by capitals alone |
+| text that differs by blanks alone, that is empty or says nan, bytes that are no UTF-8 | InputError, unless ``names`` has it |
 | [record, 1] | as [record] |
 | [record, k], a single 1 a row and 0 elsewhere | the column of the 1; k classes |
 | anything else | InputError |
@@ -69,9 +70,7 @@ def read_labels(
     if y.ndim == 2:
         labels = _one_hot(y, name, classes)
     elif y.dtype.kind in "US":
-        labels = _number_names(
-            np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y, name, classes, names
-        )
+        labels = _number_names(_decoded(y, name) if y.dtype.kind == "S" else y, name, classes, names)
     else:
         labels = _numbered(_integers(y, name), name, classes)
     return labels._replace(names=tuple(names)) if names else labels
@@ -134,6 +133,8 @@ def _numbered(y: Int[np.ndarray, "record"], name: str, classes: int | None) -> L
 
 def _number_names(y: np.ndarray, name: str, classes: int | None, names: Sequence[str]) -> Labels:
     present = np.unique(y).tolist()
+    if not names:
+        _check_names(present, name)
     if not names and classes not in (None, len(present)):
         raise InputError(
             f"{name} holds {len(present)} different names and classes is {classes}: name all classes in classes."
@@ -143,6 +144,39 @@ def _number_names(y: np.ndarray, name: str, classes: int | None, names: Sequence
     if unknown:
         raise InputError(f"{name} holds {unknown[0]!r}, which classes does not name: name all classes there.")
     return Labels(np.array([numbers[text] for text in y.tolist()], np.int64), max(len(numbers), 2), tuple(numbers))
+
+
+def _decoded(y: np.ndarray, name: str) -> np.ndarray:
+    try:
+        return np.char.decode(y, "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} holds bytes that are no UTF-8 ({error.object!r:.60}): give text.") from error
+
+
+def _check_names(present: Sequence[str], name: str) -> None:
+    """Refuse names that are slips: as classes of their own they change every figure.
+
+    Raises:
+        InputError: one stands for no value, or two differ by blanks alone.
+    """
+    for text in present:
+        if text.strip() in ("", "nan", "NaN", "<NA>", "NaT"):
+            raise InputError(f"{name} holds {text!r}, which is no label: fill it, or leave those records out.")
+    for alike, plain in (("blanks", str.strip), ("capitals", lambda text: text.strip().casefold())):
+        first: dict[str, str] = {}
+        for text in present:
+            other = first.setdefault(plain(text), text)
+            if other != text and alike == "blanks":
+                raise InputError(
+                    f"{name} holds {other!r} and {text!r}, which differ by blanks alone: write them alike."
+                )
+            if other != text:
+                warnings.warn(
+                    f"{name} holds {other!r} and {text!r}, which differ by capitals alone and are two classes: write them alike "
+                    "if they are one.",
+                    InputWarning,
+                    stacklevel=5,
+                )
 
 
 def _one_hot(y: np.ndarray, name: str, classes: int | None) -> Labels:

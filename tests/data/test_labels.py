@@ -102,3 +102,24 @@ def test_names_survive_being_written(tmp_path):
     # A part of the data that lacks a class keeps the numbers of the others.
     save(dataset.take(np.array([1, 3])), tmp_path / "part.npz")
     assert load(tmp_path / "part.npz").y.tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["no", "no ", "yes"], "'no' and 'no ', which differ by blanks alone: write them alike"),
+        (["no", "", "yes"], "holds '', which is no label: fill it"),
+        (["no", "nan", "yes"], "holds 'nan', which is no label: fill it"),
+        ([b"\xe9", b"\xe8", b"e"], "holds bytes that are no UTF-8 .*: give text"),
+    ],
+)
+def test_text_that_is_a_slip_makes_no_class_of_its_own(y, message):
+    with pytest.raises(InputError, match=message):
+        read_labels(np.array(y), "y")
+    if isinstance(y[0], str):
+        assert read_labels(np.array(y), "y", names=y).number.tolist() == [0, 1, 2]
+
+
+def test_names_that_differ_by_capitals_alone_are_told():
+    with pytest.warns(InputWarning, match="'No' and 'no', which differ by capitals alone and are two classes"):
+        assert read_labels(np.array(["no", "No", "yes"]), "y").names == ("No", "no", "yes")
