@@ -4,7 +4,7 @@
     records.parquet?drop=date,ward&categories=postcode
 
 A CSV file is UTF-8 with a line of names first and commas between. Empty fields and ``NA``, ``NaN`` or ``null`` are missing
-values, which are refused (`jaxattack.data.tables`).
+values, which are refused (`jaxattack.data.tables`). A column without a name is ``column 1`` where it is the first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def columns_of(table: Any, name: str) -> list[Column]:
     Raises:
         InputError: a column of lists of different lengths, of dates, or of objects.
     """
-    return [_column(name, key, table.column(at)) for at, key in enumerate(table.column_names)]
+    # An index that was written along has no name, and options have to call it something.
+    names = [key or f"column {at + 1}" for at, key in enumerate(table.column_names)]
+    return [_column(name, key, table.column(at)) for at, key in enumerate(names)]
 
 
 def _read(path: Path, name: str, read: Callable[[IO[bytes]], Any]) -> list[Column]:

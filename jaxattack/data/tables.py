@@ -7,7 +7,9 @@
 | text, categories, and numbers named in ``categories`` | a feature of 1 and 0 for each value that occurs, in alphabetical order |
 | lists of numbers, all of one length | so many features |
 | dates, other lists, objects | InputError |
-| with a missing value | InputError |
+| with a missing value, NaN too | InputError |
+| text most of which is numbers, as ``1,234``, ``5%``, or ``7`` beside ``?`` | InputError, unless named in ``categories`` |
+| whole numbers that number the records | a feature, with a warning |
 
 Features are in the order of the columns. One column is the label, as `jaxattack.data.labels` takes it, and one may be the
 id of each record, which is no feature. Text that is another in more than half of the records is refused, since it names
@@ -17,6 +19,7 @@ records: give it as the id, drop it, or name it in ``categories``.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -25,10 +28,19 @@ from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.data.arrays import from_arrays
 from jaxattack.npz import free_memory, printable
-from jaxattack.types import Dataset, InputError, config
+from jaxattack.types import Dataset, InputError, InputWarning, config
 
 LABELS = ("label", "y", "target", "class")
 """Columns that are the label where none is named and one of them is there."""
+
+NUMBERING = 10
+"""Records from which on whole numbers that are in order, no two alike, are no chance: 1 in 3,628,800 orders."""
+
+FEW_NAMES = 6
+"""Numbers below which a record's are in order by chance: of six, in 1 of 360 orders."""
+
+_MARKS = str.maketrans("", "", " \u00a0_,'%$€£¥")
+"""What a number has around or between its digits where it is written for people."""
 
 
 @config
@@ -78,6 +90,7 @@ def from_columns(columns: Sequence[Column], roles: Roles, *, name: str, classes:
     by_name = {column.name: column for column in columns}
     if len(by_name) < len(columns):
         raise InputError(f"{name} has two columns of one name: rename one.")
+    _require_names(name, list(by_name))
     for role in ("drop", "categories"):
         for one in getattr(roles, role):
             _require(name, by_name, role, one)
@@ -87,6 +100,14 @@ def from_columns(columns: Sequence[Column], roles: Roles, *, name: str, classes:
     ids = left.pop(_require(name, left, "id", id_name)) if id_name else None
     for column in (label, *([ids] if ids else []), *left.values()):
         _require_values(name, column)
+    for column in left.values():
+        if column.name not in roles.categories and _numbers_records(column.values):
+            warnings.warn(
+                f"{name}: column {column.name!r} numbers the records ({_text(column.values[0])}, {_text(column.values[1])}, ...) and "
+                "is a feature, by which a model may tell them apart: give it as the id, or drop it.",
+                InputWarning,
+                stacklevel=3,
+            )
     if not left:
         raise InputError(f"{name} has no column beside its label and id: give features.")
     features = [_features(name, column, column.name in roles.categories) for column in left.values()]
@@ -125,13 +146,56 @@ def label_of(where: str, columns: Collection[str], roles: Roles) -> str:
     return likely[0]
 
 
-def _require_values(where: str, column: Column) -> None:
-    if column.missing.any():
-        rows = np.flatnonzero(column.missing)
+def _require_names(where: str, names: Sequence[str]) -> None:
+    """Refuse a record in the place of the names: where names are numbers, as years and wavelengths are, they are in some order."""
+    numbers = [name for name in names if _is_number(name) and "_" not in name]
+    steps = np.diff([float(name.translate(_MARKS)) for name in numbers])
+    in_order = (steps > 0).all() or (steps < 0).all() or numbers == sorted(numbers)
+    by_chance = len(numbers) < FEW_NAMES and any("." in name for name in numbers)
+    if by_chance or not in_order:
         raise InputError(
-            f"{where}: column {column.name!r} has no value in {len(rows)} of {len(column.missing)} records, first in record "
+            f"{where}: its columns are named {printable(names)}, which seems to be a record: write a line of names before it."
+        )
+
+
+def _require_values(where: str, column: Column) -> None:
+    missing = column.missing | _without_value(column.values)
+    if missing.any():
+        rows = np.flatnonzero(missing)
+        raise InputError(
+            f"{where}: column {column.name!r} has no value in {len(rows)} of {len(missing)} records, first in record "
             f"{rows[0]}: fill them, leave the records out, or drop the column."
         )
+
+
+def _without_value(values: np.ndarray) -> Bool[np.ndarray, "record"] | bool:
+    """Where there is NaN, or None among texts."""
+    if values.ndim != 1 or values.dtype.kind not in "fO":
+        return False
+    return np.isnan(values) if values.dtype.kind == "f" else np.array([value is None for value in values], bool)
+
+
+def _numbers_records(values: np.ndarray) -> bool:
+    """Whether the values are whole numbers, no two alike, which rise with the records or leave none out."""
+    if (
+        values.ndim != 1
+        or values.dtype.kind not in "iuf"
+        or len(values) < NUMBERING
+        or (values != np.rint(values)).any()
+    ):
+        return False
+    ordered = np.sort(values)
+    different = (ordered[1:] > ordered[:-1]).all()
+    return bool(different and ((ordered == values).all() or ordered[-1].item() - ordered[0].item() == len(values) - 1))
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number as people write it: with units of currency, per cent, blanks and commas."""
+    try:
+        float(text.translate(_MARKS))
+    except ValueError:
+        return False
+    return any(letter.isdecimal() for letter in text)
 
 
 def _features(where: str, column: Column, category: bool) -> Float[np.ndarray, "record feature"]:
@@ -146,6 +210,8 @@ def _features(where: str, column: Column, category: bool) -> Float[np.ndarray, "
         )
     text = [_text(value) for value in values.tolist()]
     different, number = np.unique(np.array(text, object), return_inverse=True)
+    if not category:
+        _require_text(where, column.name, different.tolist(), np.bincount(number))
     if not category and len(different) > max(len(text) // 2, 2):
         raise InputError(
             f"{where}: column {column.name!r} holds {len(different)} different texts in {len(text)} records: give it as the "
@@ -154,6 +220,20 @@ def _features(where: str, column: Column, category: bool) -> Float[np.ndarray, "
     if len(different) * len(text) * 4 > free_memory():
         raise InputError(f"{where}: column {column.name!r} has {len(different):,} categories: drop it.")
     return (number[:, np.newaxis] == np.arange(len(different))).astype(np.float32)
+
+
+def _require_text(where: str, name: str, different: Sequence[str], records: np.ndarray) -> None:
+    """Refuse numbers among texts: as categories, each would be as far from the next as from any other."""
+    numbers = np.array([_is_number(one) for one in different], bool)
+    count, total = int(records[numbers].sum()), int(records.sum())
+    if 2 * count > total:
+        shown = printable([one for one, number in zip(different, numbers, strict=True) if number], 1)
+        others = printable([one for one, number in zip(different, numbers, strict=True) if not number], 3)
+        beside = f" beside {others}" if others else ""
+        raise InputError(
+            f"{where}: column {name!r} is text and in {count} of {total} records a number, as {shown}{beside}: write numbers "
+            "alone, with a point and without units, or name it in categories."
+        )
 
 
 def _text(value: object) -> str:

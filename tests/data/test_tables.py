@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from jaxattack.data import from_frame, load
+from jaxattack.data import from_frame, load, tables
 from jaxattack.data import table_files as files
-from jaxattack.types import InputError
+from jaxattack.types import InputError, InputWarning
 
 pandas = pytest.importorskip("pandas", reason="the extra tables is not installed")
 pyarrow = pytest.importorskip("pyarrow", reason="the extra tables is not installed")
@@ -202,3 +202,68 @@ def test_a_table_without_pyarrow_is_refused_with_what_to_install(tmp_path, monke
     with pytest.raises(InputError, match="reading it needs pyarrow: pip install "):
         load(path)
     assert len(from_frame(FRAME)) == 40
+
+
+@pytest.mark.parametrize(
+    ("age", "shown"),
+    [
+        (lambda age: "?" if age < 25 else str(age), r"a number, as \d+ and \d+ more beside \?: write numbers alone"),
+        (lambda age: f"{1000 * age:,}", r"in 40 of 40 records a number, as \d\d,000 and"),
+        (lambda age: f"{age}%", r"in 40 of 40 records a number, as \d\d%"),
+        (lambda age: f"{age},5", r"in 40 of 40 records a number, as \d\d,5"),
+        (lambda age: f"$ {age}", r"in 40 of 40 records a number, as \$ \d\d"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_that_are_text_are_refused_unless_they_are_named_as_categories(tmp_path, kind, age, shown):
+    frame = FRAME.assign(age=[age(one) for one in FRAME["age"]])
+    source = sources(frame, tmp_path, kind)
+    with pytest.raises(InputError, match=shown):
+        load(source)
+    columns = frame["age"].nunique()
+    assert load(source, categories=["age"]).x.shape[1] == load(source, drop=["age"]).x.shape[1] + columns
+
+
+def test_ranges_of_numbers_and_counts_with_a_last_class_above_are_categories():
+    frame = FRAME.assign(age=[f"{age // 30 * 30}-{age // 30 * 30 + 29}" for age in FRAME["age"]])
+    assert load(frame).x.shape[1] == load(frame, drop=["age"]).x.shape[1] + frame["age"].nunique()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "number", [np.arange(40), np.roll(np.arange(5, 45), 7), np.cumsum(1 + np.arange(40) % 3), np.arange(40.0)]
+)
+def test_a_column_that_numbers_the_records_is_told(tmp_path, kind, number):
+    source = sources(FRAME.assign(row=number), tmp_path, kind)
+    with pytest.warns(InputWarning, match="column 'row' numbers the records .*: give it as the id, or drop it"):
+        told = load(source)
+    np.testing.assert_array_equal(told.x[:, -1], number)
+    assert load(source, drop=["row"]).x.shape[1] == told.x.shape[1] - 1
+
+
+def test_a_column_without_a_name_is_numbered_and_may_be_dropped_or_be_the_id(tmp_path):
+    FRAME.drop(columns="id").to_csv(tmp_path / "indexed.csv")  # pandas writes its index along
+    with pytest.warns(InputWarning, match="column 'column 1' numbers the records"):
+        load(tmp_path / "indexed.csv")
+    np.testing.assert_array_equal(load(tmp_path / "indexed.csv", drop=["column 1"]).x, load(FRAME).x)
+    assert load(tmp_path / "indexed.csv", id="column 1").ids == tuple(map(str, range(40)))
+
+
+def test_a_record_in_the_place_of_the_names_is_refused(tmp_path):
+    (tmp_path / "bare.csv").write_text("5.1,3.5,1.4,a\n4.9,3.0,1.5,b\n4.7,3.2,1.3,a\n5.0,3.1,1.2,b\n")
+    with pytest.raises(InputError, match=r"named 5.1, 3.5, 1.4, a, which seems to be a record: write a line of names"):
+        load(tmp_path / "bare.csv", label="a")
+    years = {"2020": [0.1, 0.2, 0.3], "2021": [0.4, 0.5, 0.7], "2021_1": [0.4, 0.6, 0.7], "y": [0, 1, 0]}
+    for names in (["2020", "2021", "2021_1", "y"], ["2021_1", "2021", "2020", "y"]):
+        assert load(pandas.DataFrame(years)[names]).x.shape == (3, 3)
+
+
+def test_nan_and_nothing_are_missing_in_categories_too(tmp_path):
+    table = pyarrow.table({"a": [1.0, float("nan"), 2.0, 1.0], "label": [0, 1, 0, 1]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="'a' has no value in 1 of 4 records, first in record 1"):
+        load(tmp_path / "a.parquet", categories=["a"])
+    values = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 1, 1, 2]), pyarrow.array(["u", None, "v"]))
+    columns = files.columns_of(pyarrow.table({"a": values, "label": [0, 1, 0, 1]}), "a")
+    with pytest.raises(InputError, match="'a' has no value in 2 of 4 records, first in record 1"):
+        tables.from_columns(columns, tables.Roles(), name="a")
