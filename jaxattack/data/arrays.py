@@ -5,7 +5,8 @@
 | uint8 [record, height, width] | uint8 [record, height, width, 1] |
 | uint8 [record, height, width, channel] | as it is |
 | float [record, height, width(, channel)] | float32 [record, height, width, channel] |
-| whole numbers, Booleans or floats [record, feature] | float32, values unchanged |
+| whole numbers, Booleans or floats [record, feature] | float32, values unchanged but for rounding |
+| the same with a column of which rounding leaves fewer than 100 steps | InputError |
 | anything else | InputError |
 
 Labels may be of any kind that `jaxattack.data.labels` lists.
@@ -15,13 +16,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 
 from jaxattack.data.labels import read_labels
 from jaxattack.types import Dataset, InputError
+
+STEPS = 100
+"""Numbers of float32 from the least to the largest of a column, below which rounding alters what it says."""
+
+NOISE = 1e-12
+"""What a column may span of its size and still be constant, but for the rounding of float64."""
 
 
 def from_arrays(
@@ -133,6 +140,33 @@ def _records(x: np.ndarray, name: str) -> Shaped[np.ndarray, "record *feature"]:
         raise InputError(f"{name}: x holds images of dtype {x.dtype}: give uint8 from 0 to 255, or floats.")
     if x.ndim == 4 and x.dtype == np.uint8:
         return x
-    # A float64 beyond float32 becomes infinity, which the Dataset refuses with a sentence of its own.
-    with np.errstate(over="ignore"):
-        return x.astype(np.float32)
+    return as_float32(x, f"{name}: column {{}}".format)
+
+
+def as_float32(
+    x: Shaped[np.ndarray, "record *feature"], called: Callable[[int], str]
+) -> Float32[np.ndarray, "record *feature"]:
+    """Numbers as float32; beyond it they become infinity, which the Dataset refuses with a sentence of its own.
+
+    Args:
+        x: a table, or images.
+        called: what to call a column of a table in messages.
+
+    Raises:
+        InputError: a column is so far from 0 for what it spans, as moments in seconds are, that different values become one.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = x.astype(np.float32)
+        if x.ndim != 2 or x.dtype.itemsize <= 2 or not len(x):
+            return rounded
+        low, high = rounded.min(axis=0), rounded.max(axis=0)
+        coarse = high - low < STEPS * np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    for at in np.flatnonzero(coarse):
+        values, left = np.unique(x[:, at]), len(np.unique(rounded[:, at]))
+        least, most = values[0].item(), values[-1].item()
+        if left < len(values) and most - least > NOISE * max(abs(least), abs(most)):
+            raise InputError(
+                f"{called(int(at))} ranges from {least} to {most}, where float32 has {left} numbers for its {len(values)} values: "
+                "take its smallest value off, or drop it."
+            )
+    return rounded

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from jaxattack.data.arrays import from_arrays
+from jaxattack.data.arrays import as_float32, from_arrays
 from jaxattack.npz import free_memory, printable
 from jaxattack.types import Dataset, InputError, InputWarning, config
 
@@ -201,9 +201,8 @@ def _is_number(text: str) -> bool:
 def _features(where: str, column: Column, category: bool) -> Float[np.ndarray, "record feature"]:
     values = column.values
     if values.dtype.kind in "iufb" and not category:
-        # Beyond float32 a number becomes infinity, which the Dataset refuses.
-        with np.errstate(over="ignore"):
-            return values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float32)
+        flat = values.reshape(len(values), math.prod(values.shape[1:]))
+        return as_float32(flat, lambda _: f"{where}: column {column.name!r}")
     if values.ndim != 1 or values.dtype.kind not in "iufbO":
         raise InputError(
             f"{where}: column {column.name!r} holds {values.dtype}: give numbers or text, or drop the column."

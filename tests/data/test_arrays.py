@@ -116,3 +116,25 @@ def test_a_layout_or_scale_that_the_arrays_have_not_is_refused(tmp_path, x, opti
     np.savez(tmp_path / "a.npz", x=x, y=Y)
     with pytest.raises(InputError, match=message):
         load(tmp_path / "a.npz", **options)
+
+
+def test_a_column_that_float32_cannot_tell_apart_is_refused_with_what_is_left_of_it():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40, 3))
+    for column in (1.7e9 + np.arange(40), 1_700_000_000 + np.arange(40), 1e9 + x[:, 0]):
+        x[:, 1] = column
+        left = len(set(map(float, np.float32(x[:, 1]))))
+        with pytest.raises(
+            InputError, match=rf"arrays: column 1 ranges from .* float32 has {left} numbers for its 40 values"
+        ):
+            from_arrays(x, np.arange(40) % 2)
+    with pytest.raises(InputError, match="column 0 ranges from 1700000000 to 1700000039"):
+        from_arrays(1_700_000_000 + np.arange(40)[:, None], np.arange(40) % 2)
+
+
+def test_columns_of_which_float32_loses_nothing_that_counts_are_taken():
+    day = 1.7e9 + 86_400 * np.random.default_rng(0).random(40)
+    noise = 0.1 + np.arange(40) * 1e-17  # what float64 leaves of a constant
+    two = 1e6 + np.where(np.arange(40) % 3, 0.1, 0.6)
+    x = np.column_stack([day, noise, two, np.zeros(40), np.full(40, 1 / 3)])
+    np.testing.assert_array_equal(from_arrays(x, np.arange(40) % 2).x, x.astype(np.float32))

@@ -91,6 +91,7 @@ def test_the_roles_of_columns_are_options(tmp_path, kind):
         (FRAME.assign(label=FRAME["label"].where(FRAME["age"] > 30)), {}, r"'label' has no value in \d of 40 records"),
         (FRAME.assign(day=pandas.Timestamp("2020-01-02").date()), {}, r"column 'day' holds (object|date32\[day\]): give"),
         (FRAME.assign(age=1e300), {}, r"x is NaN or infinite in 40 records"),
+        (FRAME.assign(age=1_700_000_000 + FRAME["age"]), {}, r"'age' ranges from 1700000020 to 17000000\d\d, where float32 has"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", KINDS)
