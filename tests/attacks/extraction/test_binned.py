@@ -54,6 +54,44 @@ def test_a_pipeline_written_by_hand_is_read_off_exactly():
     assert found.notes["bins"] == [3]
 
 
+def _repeating(low, high):
+    """A number whose outer bins have the same weights, with another bin between; one with two bins, and one with a slope."""
+    return BinnedLogistic(
+        edges=(np.array([low, high]), np.array([0.37]), np.zeros(0)),
+        weights=(
+            np.array([[1.0, -1.0], [-2.0, 2.0], [1.0, -1.0]]),
+            np.array([[0.4, 0.0], [0.0, 0.9]]),
+            np.zeros((1, 2)),
+        ),
+        bias=np.array([0.3, -0.3]),
+        inputs=Inputs.box(0, 1, (3,), missing=True),
+        slopes=np.array([[0.0, 0.0], [0.0, 0.0], [0.7, -0.7]]),
+    )
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("low", [0.02, 0.2, 0.59, 0.9])
+def test_a_bin_of_a_sixteenth_is_found_between_two_that_are_answered_alike(low, precision):
+    pipeline = _repeating(low, low + 1 / 16 + 1e-6)
+    access = Access(level="probability", classes=2, inputs=pipeline.inputs, precision=precision)
+    exact = pipeline.oracle()
+    found = Binned(resolution=1e-5)(from_function(lambda x: exact(x).probability.astype(precision), access))
+    assert found.notes["bins"] == [3, 2, 1]
+    np.testing.assert_allclose(found.stolen.edges[0], pipeline.edges[0], atol=1e-5)
+    np.testing.assert_allclose(found.stolen.weights[0], pipeline.weights[0], atol=1e-5)
+    np.testing.assert_allclose(found.stolen.slopes[2], pipeline.slopes[2], atol=1e-5)
+
+
+@pytest.mark.parametrize("high", [0.8, 0.30001])
+def test_bins_between_two_that_are_answered_alike_may_be_missed_and_that_is_said(high):
+    found = Binned()(_repeating(0.3, high).oracle())
+    assert not found.complete
+    assert found.reason == (
+        "numbers that are answered alike in places that are apart (0) may have other bins between these, "
+        "narrower than 1/16 of the range."
+    )
+
+
 @pytest.mark.parametrize(("data", "published"), [("circles", 278), ("iris", 644)])
 def test_published_pipelines_cost_no_more_than_published_and_agree(data, published):
     x, y = (
