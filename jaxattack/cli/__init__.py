@@ -6,6 +6,8 @@ with one sentence, Ctrl-C after saying how to go on; `jaxattack.cli.status` has 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -186,6 +188,8 @@ def main() -> None:
         signal.signal(number, interrupted)
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show_warning
+    # The last collection looks for what nobody can reach among a million objects of compiled programs, .6 s, and then all is gone.
+    atexit.register(gc.freeze)
     try:
         check_options(sys.argv[1:])
         _set_up_jax("".join(sys.argv[1:2]))
