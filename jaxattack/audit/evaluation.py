@@ -16,7 +16,6 @@ from jaxtyping import Bool, Float
 from threadpoolctl import threadpool_limits
 
 from jaxattack.attacks.membership import REGISTRY, RMIA, LiRA, by_label
-from jaxattack.attacks.membership.leave_one_out import mark_worker
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
@@ -39,6 +38,7 @@ from jaxattack.audit.scorable import Scorable, scorable
 from jaxattack.metrics import Ranked, Summary, summarise
 from jaxattack.metrics.uncertainty import Influences
 from jaxattack.signals import Correct, Phi
+from jaxattack.threads import mark_worker
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from jaxattack.attacks.membership.leave_one_out import leave_one_out, map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import leave_one_out
+from jaxattack.threads import map_threads, record_blocks
 
 
 @pytest.mark.parametrize(("combine", "identity", "naive"), [(np.add, 0.0, np.sum), (np.logaddexp, -np.inf, logsumexp)])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from attacks.planted import complementary, observe
 
-from jaxattack.attacks.membership import LiRA, leave_one_out, lira
+from jaxattack import threads
+from jaxattack.attacks.membership import LiRA, lira
 from jaxattack.audit import observations, read_observations
 from jaxattack.audit.findings import values
 from jaxattack.audit.observations import score_records
@@ -44,7 +45,7 @@ def test_a_folder_of_arrays_is_scored_as_the_archive_of_them(folder):
 
 def test_scoring_takes_memory_for_scores_and_blocks_alone(folder, monkeypatch):
     monkeypatch.setattr(lira, "CACHED_VALUES", 2**10)
-    monkeypatch.setattr(leave_one_out.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 2)
     mapped = read_observations(folder)
     LiRA(online=True, variance="record")(mapped, [0])  # what is imported or compiled at first
     tracemalloc.start()

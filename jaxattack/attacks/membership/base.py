@@ -39,11 +39,11 @@ from jaxtyping import Float
 from jaxattack.attacks.membership import lira
 from jaxattack.attacks.membership.fits import Sides, block_of, pool
 from jaxattack.attacks.membership.joining import mean
-from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.moments import VARIANCE_FLOOR, Moments, centred_powers, moments
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.references import PROTOCOLS, References, check_protocol, choose_references
 from jaxattack.signals import Phi, SoftmaxConfidence
+from jaxattack.threads import map_threads, record_blocks
 from jaxattack.types import Needs, Observations, Signal, config
 
 SCALES: dict[str, Signal] = {"log": SoftmaxConfidence(temperature=2.0), "phi": Phi()}

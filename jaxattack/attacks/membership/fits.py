@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.moments import (
     Moments,
     PoolSums,
@@ -24,6 +23,7 @@ from jaxattack.attacks.membership.moments import (
 )
 from jaxattack.attacks.membership.predictive import Predictive
 from jaxattack.attacks.membership.references import References
+from jaxattack.threads import map_threads
 from jaxattack.types import Side
 
 Sides = Mapping[Side, Bool[np.ndarray, "model record"]]

@@ -16,11 +16,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
 from jaxattack.signals import Phi
+from jaxattack.threads import map_threads
 from jaxattack.types import Needs, Observations, config
 
 FLOOR = 1e-30  # nats: losses that are all 0 in float64 have a deviation too

@@ -23,11 +23,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.moments import centred_powers, moments
 from jaxattack.attacks.membership.observed import read_targets, read_values, require_models, require_references
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, choose_references
 from jaxattack.signals import Imitation
+from jaxattack.threads import map_threads, record_blocks
 from jaxattack.types import Needs, Observations, Signal, config
 
 

@@ -23,7 +23,6 @@ from jaxtyping import Float
 from jaxattack.attacks.membership import published
 from jaxattack.attacks.membership.fits import Sides, block_of, fit
 from jaxattack.attacks.membership.joining import RATIOS, TAILS, check_join
-from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.moments import centred_powers, moments
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.predictive import log_density
@@ -35,6 +34,7 @@ from jaxattack.attacks.membership.references import (
     shared_references,
 )
 from jaxattack.signals import Phi
+from jaxattack.threads import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.types import InputError, Needs, Observations, Side, config
 
 VARIANCES = ("auto", "record", "global", "bayes", "bayes-normal")

@@ -24,12 +24,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
 from jaxattack.attacks.membership.selection import check_rate, record_thresholds
 from jaxattack.signals import MerlinRatio, Phi
+from jaxattack.threads import map_threads
 from jaxattack.types import InputError, Needs, Observations, Signal, config
 
 

@@ -17,11 +17,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
 from jaxattack.metrics import advantage, roc_curve
 from jaxattack.signals import FlipRobustness, NoiseRobustness
+from jaxattack.threads import map_threads
 from jaxattack.types import InputError, Needs, Observations, Signal, at_least, config
 
 LEVELS = {"noise": (0.05, 0.1, 0.3), "bit-flips": (0.01, 0.03, 0.06)}

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 
-from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.references import References, TooFewReferences, shared_references
 from jaxattack.metrics.clusters import once
+from jaxattack.threads import map_threads, record_blocks
 from jaxattack.types import InputError, Needs, Observations, OptimisedSignal, Side, Signal
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair

@@ -26,7 +26,6 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.fits import fit
 from jaxattack.attacks.membership.joining import mean
-from jaxattack.attacks.membership.leave_one_out import map_threads, record_blocks
 from jaxattack.attacks.membership.lira import RECORD_MODELS
 from jaxattack.attacks.membership.moments import VARIANCE_FLOOR, centred_powers, moments
 from jaxattack.attacks.membership.observed import (
@@ -45,6 +44,7 @@ from jaxattack.attacks.membership.references import (
     choose_references,
 )
 from jaxattack.signals import NearestPhi, Phi
+from jaxattack.threads import map_threads, record_blocks
 from jaxattack.types import Needs, Observations, Signal, config
 
 

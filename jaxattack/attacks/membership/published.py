@@ -22,9 +22,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, leave_one_out, map_threads, record_blocks
+from jaxattack.attacks.membership.leave_one_out import leave_one_out
 from jaxattack.attacks.membership.predictive import Predictive, log_density
 from jaxattack.attacks.membership.references import References, entries, shared_references
+from jaxattack.threads import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.types import Side
 
 TINY = 1e-30  # the published code's guard against a zero standard deviation

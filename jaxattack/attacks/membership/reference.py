@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.references import (
     PROTOCOLS,
@@ -27,6 +26,7 @@ from jaxattack.attacks.membership.references import (
     shared_references,
 )
 from jaxattack.signals import Phi
+from jaxattack.threads import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.types import Needs, Observations, Side, config
 
 

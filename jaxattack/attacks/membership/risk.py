@@ -17,11 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.attacks.membership.leave_one_out import map_threads
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
 from jaxattack.signals import Phi
+from jaxattack.threads import map_threads
 from jaxattack.types import Needs, Observations, at_least, config
 
 FLOOR = 1e-10  # nats, the authors': losses below it count as it

@@ -27,7 +27,6 @@ from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership.fits import block_of
 from jaxattack.attacks.membership.joining import VOTES, check_join
-from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models, require_references
 from jaxattack.attacks.membership.references import (
     PROTOCOLS,
@@ -41,6 +40,7 @@ from jaxattack.attacks.membership.references import (
 )
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.signals import SoftmaxConfidence, TaylorConfidence
+from jaxattack.threads import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.types import InputError, Needs, Observations, Side, Signal, config
 
 CONFIDENCES = {"softmax": SoftmaxConfidence, "taylor": TaylorConfidence}

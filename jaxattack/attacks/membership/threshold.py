@@ -18,7 +18,6 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
 
-from jaxattack.attacks.membership.leave_one_out import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
@@ -35,6 +34,7 @@ from jaxattack.signals import (
     NoiseRobustness,
     Phi,
 )
+from jaxattack.threads import CACHED_VALUES, map_threads, record_blocks
 from jaxattack.types import InputError, Needs, Observations, Signal, config
 
 Turn = Callable[[np.ndarray], Float[np.ndarray, "*shape"]]
