@@ -17,7 +17,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import binom, norm
 
-BLOCK = 512  # records ranked at a time
+from jaxattack.threads import map_threads, record_blocks
+
+VALUES = 2**18  # ranked at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +87,8 @@ def calibrated(
         many such targets there are): -1 to below 0, higher means "more likely a member".
     """
     values = np.empty(scores.shape)
-    for start in range(0, scores.shape[1], BLOCK):
-        block = slice(start, start + BLOCK)
+
+    def count_above(block: slice) -> None:
         some, others = scores[:, block], ~member[:, block]
         above = _at_least(some, others) - others  # each reaches its own score
         count = others.sum(axis=0) - others
@@ -97,6 +99,8 @@ def calibrated(
             above -= counted & (their_score >= some)
             count -= counted
         values[:, block] = -(1 + above) / (1 + count)
+
+    map_threads(count_above, record_blocks(*scores.shape, 1, VALUES))
     return values
 
 
@@ -105,10 +109,10 @@ def _at_least(some: Float[np.ndarray, "target record"], others: Bool[np.ndarray,
     order = np.argsort(-some, axis=0, kind="stable")
     ordered, population = np.take_along_axis(some, order, axis=0), np.take_along_axis(others, order, axis=0)
     running = np.cumsum(population, axis=0)
-    # Equal scores count alike: each takes the count of the last of them.
-    for row in range(len(some) - 2, -1, -1):
-        tied = ordered[row] == ordered[row + 1]
-        running[row, tied] = running[row + 1, tied]
+    # Equal scores count alike: each takes the count of the last of them, the lowest that is no less.
+    inner = np.zeros(some.shape, bool)
+    np.equal(ordered[1:], ordered[:-1], out=inner[:-1])
+    running = np.minimum.accumulate(np.where(inner, running[-1], running)[::-1], axis=0)[::-1]
     above = np.empty_like(running)
     np.put_along_axis(above, order, running, axis=0)
     return above
