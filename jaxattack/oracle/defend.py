@@ -36,8 +36,9 @@ from jaxattack.types import Answer, Bias, Defence, InputError, Ledger, Oracle
 def defended(oracle: Oracle, defence: Defence, *, state: Any = (), seed: int = 0) -> Oracle:
     """Answer behind a defence.
 
-    What is drawn afresh is drawn from the seed, the number of the call in this process and the batch: the same calls in the
-    same order get the same answers, and a process that goes on from a journal draws otherwise for other batches.
+    What is drawn afresh is drawn from the seed, the number of the call in this process, the batch, and how many defences
+    beneath draw afresh too: the same calls in the same order get the same answers, a process that goes on from a journal draws
+    otherwise for other batches, and two defences of one seed draw each their own.
 
     Args:
         oracle: what is asked.
@@ -130,6 +131,7 @@ class _Defended(OracleWrapper):
             raise InputError(f"seed is {seed}: give 0 or more.")
         self._value, self._state, self._seed, self._calls = defence, state, seed, itertools.count()
         self._beside, self._lock = 0, threading.Lock()
+        self._place = _fresh(oracle)
 
     @property
     def ledger(self) -> Ledger:
@@ -159,4 +161,16 @@ class _Defended(OracleWrapper):
         return Answer(answer.label, *(None if part is None else np.asarray(part, np.float64) for part in answer[1:]))
 
     def _generator(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None) -> np.random.Generator:
-        return np.random.default_rng([self._seed, next(self._calls), int.from_bytes(digest(np.asarray(x), bias))])
+        place = [self._place] if self._place else []
+        return np.random.default_rng(
+            [self._seed, next(self._calls), int.from_bytes(digest(np.asarray(x), bias)), *place]
+        )
+
+
+def _fresh(oracle: Oracle) -> int:
+    """How many defences draw afresh in this oracle and beneath it."""
+    count = 0
+    while isinstance(oracle, OracleWrapper):
+        count += isinstance(oracle, _Defended) and oracle._value.fresh
+        oracle = oracle._oracle
+    return count

@@ -153,6 +153,16 @@ def test_noisy_logits_are_believed_where_the_victim_gives_confidences_beside_the
     np.testing.assert_array_equal(answer.label, answer.logit.argmax(1))
 
 
+@pytest.mark.parametrize("between", [lambda oracle: oracle, lambda oracle: cached(rounded(oracle, 9), 100)])
+def test_two_noises_of_one_seed_are_independent(between):
+    once = noisy(victim("logit"), 0.1)
+    x = np.random.default_rng(1).uniform(-3, 3, (1000, 2))
+    first = once(x).logit - x @ WEIGHT
+    both = noisy(between(noisy(victim("logit"), 0.1)), 0.2)(x).logit - x @ WEIGHT
+    assert first.std() == pytest.approx(0.1, rel=0.05)
+    assert both.std() == pytest.approx(np.hypot(0.1, 0.2), rel=0.05)  # 0.3 where the second draws what the first does
+
+
 def test_noise_of_another_first_batch_is_not_the_noise_of_this_one():
     # As after a restart from kept answers: the count of calls begins anew, the batches do not.
     x = X[:1]
