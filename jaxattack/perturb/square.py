@@ -110,8 +110,9 @@ class SquareSearch:
 
     def share(self, number: jax.Array) -> Float[jax.Array, ""]:
         """p of question ``number``; the first square is question 2."""
-        square = (number - 2) * SQUARES // self.queries if self.rescale else number - 2
-        return self.p * 0.5 ** (square > jnp.asarray(SCHEDULE)).sum().astype(jnp.float32)
+        # The first square that is rescaled beyond each bound: square * SQUARES would leave 32 bits from 214,749 on.
+        beyond = [-(-(bound + 1) * self.queries // SQUARES) if self.rescale else bound + 1 for bound in SCHEDULE]
+        return self.p * 0.5 ** (number - 2 >= jnp.asarray(beyond)).sum().astype(jnp.float32)
 
 
 def _signs(draws: Float[jax.Array, "draw"], shape: tuple[int, int, int]) -> Float[jax.Array, "..."]:

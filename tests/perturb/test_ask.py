@@ -129,6 +129,9 @@ def test_the_schedule_of_square_is_the_authors_stretched_or_not():
     for question in (2, 7, 8, 12, 13, 27, 28, 1003, 4999):
         np.testing.assert_allclose(stretched.share(jnp.asarray(question)), by_hand(int((question - 2) / 5000 * 10_000)))
         np.testing.assert_allclose(plain.share(jnp.asarray(question)), by_hand(question - 2))
+    many = SquareSearch(queries=1_000_000)
+    for question in (1_003, 1_102, 300_002, 700_002, 999_999):
+        np.testing.assert_allclose(many.share(jnp.asarray(question)), by_hand((question - 2) // 100))
 
 
 def test_children_have_three_different_parents_other_than_themselves():
