@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.perturb.box import box_of, in_blocks
+from jaxattack.perturb.box import box_of, free_of, in_blocks
 from jaxattack.types import Inputs, Model, Variables
 
 FEATUREFOOL_STEPS, FEATUREFOOL_RATE, PULL = 40, 0.005, 1.0
@@ -26,13 +26,17 @@ def featurefool(
 
     Minimises |x' - x|^2 + pull max(0, |phi(x') - phi(guide)| - |phi(x') - phi(x)| + margin) inside the ranges, changes in
     shares of the ranges, by projected gradient steps. phi are the model's log confidences, where the paper takes a deep
-    layer of a network trained before; the margin is half of |phi(guide) - phi(x)|.
+    layer of a network trained before; the margin is half of |phi(guide) - phi(x)|. Categories stay as they are.
     """
-    return in_blocks(lambda x, guide: _featurefool(model, variables, x, guide, box_of(inputs)), x, guide)
+
+    def block(x, guide):
+        return _featurefool(model, variables, x, guide, box_of(inputs), free_of(inputs))
+
+    return np.where(inputs.categories > 0, x, in_blocks(block, x, guide))
 
 
 @partial(jax.jit, static_argnames="model")
-def _featurefool(model: Model, variables: Variables, x: jax.Array, guide: jax.Array, box) -> jax.Array:
+def _featurefool(model: Model, variables: Variables, x: jax.Array, guide: jax.Array, box, free) -> jax.Array:
     low, high, span = (part[None] for part in box)
 
     def features(share):
@@ -51,7 +55,7 @@ def _featurefool(model: Model, variables: Variables, x: jax.Array, guide: jax.Ar
         return jnp.sum((share - start) ** 2) + PULL * jnp.sum(triplet)
 
     def step(at, share):
-        slope = jax.grad(loss)(share).reshape(len(share), -1)
+        slope = (jax.grad(loss)(share) * free[None]).reshape(len(share), -1)
         unit = slope / jnp.maximum(jnp.linalg.norm(slope, axis=1, keepdims=True), 1e-12)
         size = FEATUREFOOL_RATE * unit.shape[1] ** 0.5 * (1 - at / FEATUREFOOL_STEPS)
         return jnp.clip(share - size * unit.reshape(share.shape), low / span, high / span)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.perturb.box import box_of, in_blocks
+from jaxattack.perturb.box import box_of, free_of, in_blocks
 from jaxattack.types import Inputs, Model, Variables
 
 
@@ -36,7 +36,7 @@ def sign_steps(
         variables: of the model.
         x: records.
         y: the labels to move away from.
-        inputs: the range to stay in.
+        inputs: the range to stay in; categories stay as they are.
         size: the largest change of a feature, as a share of its range.
         steps: 1 for the fast gradient sign method, more for the iterative one.
         toward: move down the loss instead, to the labels.
@@ -46,9 +46,9 @@ def sign_steps(
         rate = -rate
 
     def block(x, y):
-        return _sign_steps(model, steps, variables, x, y, box_of(inputs), size, rate)
+        return _sign_steps(model, steps, variables, x, y, box_of(inputs), size * free_of(inputs), rate)
 
-    return in_blocks(block, x, y)
+    return np.where(inputs.categories > 0, x, in_blocks(block, x, y))
 
 
 def sign_of_gradient(
@@ -71,7 +71,7 @@ def _loss_sign(model: Model, variables: Variables, x: jax.Array, y: jax.Array) -
 @partial(jax.jit, static_argnames=("model", "steps"))
 def _sign_steps(model: Model, steps: int, variables: Variables, x, y, box, size, rate) -> jax.Array:
     low, high, span = (part[None] for part in box)
-    nearest, farthest = jnp.maximum(low, x - size * span), jnp.minimum(high, x + size * span)
+    nearest, farthest = jnp.maximum(low, x - size[None] * span), jnp.minimum(high, x + size[None] * span)
 
     def step(_, now):
         slope = jax.grad(_loss, argnums=2)(model, variables, now, y)

@@ -10,7 +10,21 @@ import numpy as np
 import pytest
 from attacks.evasion.linear_victims import FEATURES, INPUTS, SPAN, leaky, records, victim
 
-from jaxattack.attacks.evasion import APGD, DLR, FAB, JSMA, MIFGSM, PGD, CarliniWagner, CrossEntropy, DeepFool, Transfer
+from jaxattack.attacks.evasion import (
+    APGD,
+    BIM,
+    DLR,
+    FAB,
+    FGSM,
+    JSMA,
+    MIFGSM,
+    PGD,
+    CarliniWagner,
+    CrossEntropy,
+    DeepFool,
+    LeastLikely,
+    Transfer,
+)
 from jaxattack.attacks.evasion.projected import FLAT
 from jaxattack.attacks.evasion.white_box import Draw, labels_of
 from jaxattack.perturb.ascent import Aim, Climb, random_changes
@@ -165,6 +179,9 @@ def test_categories_stay_as_they_are():
     both = leaky(inputs=replace(INPUTS, categories=np.array([0, 7, 0, 0, 0, 0])))
     x, y = records(both, 10)
     for attack in (
+        FGSM(),
+        BIM(steps=3),
+        LeastLikely(steps=3),
         PGD(steps=3),
         APGD(steps=3, norm="l2", size=0.3),
         FAB(steps=3),
