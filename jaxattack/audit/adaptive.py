@@ -1,7 +1,7 @@
-"""Attacks on weights against a victim whose defence decides what the model is asked: knowing that defence, or not.
+"""Attacks on weights against a victim whose defence decides what the model is asked, or what it labels: knowing it, or not.
 
 The examples are made on the weights, and the victim, defence and all, is asked about each once: what is refused or labelled right
-has failed. An attack that does not know the defence climbs the bare model. One that does climbs the model through its defence, and
+has failed. A defence that only moves labels is none that a gradient could be taken through, and nothing adapts to it. An attack that does not know the defence climbs the bare model. One that does climbs the model through its defence, and
 what its detectors say is taken from the loss (`jaxattack.perturb.adaptive`).
 """
 
@@ -14,11 +14,15 @@ from jaxattack.attacks.evasion.adaptive import Adaptive
 from jaxattack.attacks.evasion.white_box import WhiteBoxAttack
 from jaxattack.audit.victim import Victim
 from jaxattack.perturb.adaptive import Alarm, through
-from jaxattack.types import AskingDefence, EvasionAttack, InputError, WhiteBox, any_detects
+from jaxattack.types import AskingDefence, EvasionAttack, InputError, WhiteBox, any_detects, any_relabels
 
 UNAWARE = (
     "The examples were made on {} without its defence ({}): an attacker who knows it is tried with adaptive "
     "(--adaptive), and a defence is worth what that one leaves."
+)
+RELABELLED = (
+    "The examples were made on {} without its defence ({}), which changes labels, and tried behind it once: an attack that asks "
+    "the victim, as hopskipjump, meets it."
 )
 
 
@@ -37,6 +41,11 @@ class Plan(NamedTuple):
 def guarded(victim: Victim) -> bool:
     """Whether a defence decides what the victim's model is asked, or whether it is answered at all."""
     return any(isinstance(defence, AskingDefence) for defence, _ in victim.chain)
+
+
+def judged_behind(victim: Victim) -> bool:
+    """Whether what a victim labels records is not what its weights say, because of a defence."""
+    return guarded(victim) or any_relabels(defence for defence, _ in victim.chain)
 
 
 def check_adaptive(victim: Victim, attack: EvasionAttack, *, at_hand: bool) -> None:
@@ -60,7 +69,7 @@ def check_adaptive(victim: Victim, attack: EvasionAttack, *, at_hand: bool) -> N
         raise InputError("adaptive is given and so is another model, which has no defence: give one of the two.")
     if victim.inside is None:
         raise InputError(f"adaptive is given and needs the weights of {victim.name}: leave it out.")
-    if not isinstance(attack, WhiteBoxAttack):
+    if not attack.white_box:
         raise InputError(
             f"adaptive is given and {attack.name} asks the victim as it is, defence and all: leave adaptive out."
         )
@@ -72,7 +81,7 @@ def check_adaptive(victim: Victim, attack: EvasionAttack, *, at_hand: bool) -> N
 
 
 def plan_of(victim: Victim, attack: WhiteBoxAttack, *, adaptive: bool) -> Plan:
-    """An attack on the weights of a guarded victim, which is asked about each example once.
+    """An attack on the weights of a victim that is judged behind its defences, and asked about each example once.
 
     Args:
         victim: with weights.
@@ -90,5 +99,7 @@ def plan_of(victim: Victim, attack: WhiteBoxAttack, *, adaptive: bool) -> Plan:
 
 def unaware(victim: Victim) -> str:
     """The sentence of a report whose attack did not know the defence."""
+    if not guarded(victim):
+        return RELABELLED.format(victim.name, ", ".join(repr(defence) for defence, _ in victim.chain))
     defences = ", ".join(repr(defence) for defence, _ in victim.chain if isinstance(defence, AskingDefence))
     return UNAWARE.format(victim.name, defences)

@@ -20,7 +20,7 @@ from jaxattack.attacks.evasion import ATTACKS, FGSM, PGD, DeepFool, HopSkipJump,
 from jaxattack.attacks.evasion.white_box import WhiteBoxAttack
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.naming import label
-from jaxattack.audit.adaptive import check_adaptive, guarded, plan_of, unaware
+from jaxattack.audit.adaptive import check_adaptive, judged_behind, plan_of, unaware
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evasion_findings import (
     curve_findings,
@@ -241,7 +241,7 @@ def _evade(
     progress: Progress | None,
 ) -> Examples:
     identity = {} if out is None else _identity(victim, audit, own, surrogate)
-    if isinstance(attack, WhiteBoxAttack) and guarded(victim):
+    if attack.white_box and isinstance(attack, WhiteBoxAttack) and judged_behind(victim):
         attack, surrogate = plan_of(victim, attack, adaptive=audit.adaptive)
     if attack.white_box:
         if out is not None:
@@ -303,7 +303,7 @@ def _conclude(
         warnings=(
             *examples.warnings,
             *evasion.warnings,
-            *([unaware(victim)] if attack.white_box and guarded(victim) and not audit.adaptive else []),
+            *([unaware(victim)] if attack.white_box and judged_behind(victim) and not audit.adaptive else []),
             *([_CONTRADICTED.format(again)] if again else []),
         ),
         notes=victim.notes,

@@ -30,6 +30,8 @@ class Noise:
 
     paper = "common practice"
 
+    relabels = True
+
     scale: float = 0.1
     by_record: bool = False
 

@@ -58,6 +58,11 @@ class PredictionPoisoning:
         if not 0 <= self.epsilon <= 2:
             raise InputError(f"epsilon is {self.epsilon}: give a distance of 0 to 2.")
 
+    @property
+    def relabels(self) -> bool:
+        """As `jaxattack.types.RelabellingDefence`."""
+        return self.epsilon > 0 and not self.argmax
+
     def access(self, before: Access) -> Access:
         """As `jaxattack.types.Defence`.
 

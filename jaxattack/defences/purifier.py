@@ -79,6 +79,11 @@ class Purifier:
         if not 0 <= self.radius < float("inf"):
             raise InputError(f"radius is {self.radius}: give a distance from 0.")
 
+    @property
+    def relabels(self) -> bool:
+        """As `jaxattack.types.RelabellingDefence`."""
+        return self.swap
+
     def access(self, before: Access) -> Access:
         """As `jaxattack.types.Defence`.
 

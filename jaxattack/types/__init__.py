@@ -12,7 +12,16 @@ from jaxattack.error import FolderError, InputError, InputWarning, Progress, abo
 from jaxattack.types.architecture import ArchitectureAttack, AttributeReader
 from jaxattack.types.arguments import check_arguments
 from jaxattack.types.config import config
-from jaxattack.types.defence import AskingDefence, Defence, DetectingDefence, Endpoint, ReservingDefence, any_detects
+from jaxattack.types.defence import (
+    AskingDefence,
+    Defence,
+    DetectingDefence,
+    Endpoint,
+    RelabellingDefence,
+    ReservingDefence,
+    any_detects,
+    any_relabels,
+)
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
     Draft,
@@ -132,6 +141,7 @@ __all__ = [
     "ProxySignal",
     "Reconstruction",
     "ReconstructionAttack",
+    "RelabellingDefence",
     "Reserving",
     "ReservingDefence",
     "Side",
@@ -152,6 +162,7 @@ __all__ = [
     "above_zero",
     "afterwards",
     "any_detects",
+    "any_relabels",
     "at_least",
     "check_arguments",
     "check_ids",

@@ -117,6 +117,23 @@ class DetectingDefence(AskingDefence, Protocol):
         ...
 
 
+@runtime_checkable
+class RelabellingDefence(Defence, Protocol):
+    """A defence that may answer with another label than the one that it is handed.
+
+    Attributes:
+        relabels: whether its settings leave it one that does.
+    """
+
+    @property
+    def relabels(self) -> bool: ...
+
+
+def any_relabels(defences: Iterable[Defence]) -> bool:
+    """Whether one of them may answer with another label than the one that it is handed."""
+    return any(isinstance(defence, RelabellingDefence) and defence.relabels for defence in defences)
+
+
 def any_detects(defences: Iterable[Defence]) -> bool:
     """Whether one of them may refuse to answer."""
     return any(isinstance(defence, DetectingDefence) and defence.detects for defence in defences)

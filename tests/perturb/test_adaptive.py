@@ -7,12 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattack.attacks.evasion import PGD, adaptive, lookup
+from jaxattack.attacks.evasion import PGD, HopSkipJump, adaptive, lookup, worst
 from jaxattack.attacks.evasion.white_box import Draw, Examples
 from jaxattack.audit import evade
 from jaxattack.audit.adaptive import guarded
 from jaxattack.audit.victim import Victim
-from jaxattack.defences import DEFENCES, FeatureSqueezing, MagNet, Temperature
+from jaxattack.defences import (
+    DEFENCES,
+    FeatureSqueezing,
+    MagNet,
+    Noise,
+    PredictionPoisoning,
+    Purifier,
+    Round,
+    Temperature,
+)
 from jaxattack.models import build
 from jaxattack.oracle import from_model
 from jaxattack.perturb.adaptive import Alarm, through
@@ -154,6 +163,44 @@ def test_a_refusal_is_no_success_and_a_refused_record_is_wrong(victims):
     answer = victim.oracle(victim.x)
     np.testing.assert_array_equal(evasion.right, (answer.label == victim.y) & ~answer.refusal)
     assert not evasion.right[answer.refusal].any()
+
+
+@pytest.mark.parametrize(
+    "defence",
+    [PredictionPoisoning(epsilon=1.5), Purifier(passes=20, radius=2.0), Noise(scale=0.4, by_record=True)],
+    ids=repr,
+)
+def test_examples_are_judged_by_the_labels_that_a_defence_answers(bare, defence):
+    victim = bare.behind([defence])
+    result = evade(victim, PGD(size=SIZE, steps=30), records=120)
+    own, moved = (victim.oracle(each).label for each in (victim.x, result.evasion.example))
+    assert (own != bare.oracle(victim.x).label).any()
+    np.testing.assert_array_equal(result.evasion.right, own == victim.y)
+    right = result.evasion.right
+    np.testing.assert_array_equal(result.evasion.success[right], (moved != victim.y)[right])
+    assert "changes labels" in result.findings.warnings[0]
+
+
+def test_defences_that_leave_labels_alone_change_nothing_of_an_attack_on_weights(bare):
+    plain, behind = (
+        evade(victim, PGD(size=SIZE, steps=30), records=120) for victim in (bare, bare.behind([Round(decimals=1)]))
+    )
+    np.testing.assert_array_equal(plain.evasion.example, behind.evasion.example)
+    assert behind.findings.warnings == plain.findings.warnings == ()
+    assert behind.findings.cost.queries == 0
+
+
+def test_a_series_that_only_asks_meets_the_defence_itself(victims):
+    victim, attack = victims["squeeze"], HopSkipJump(queries=60)
+    alone, series = (evade(victim, each, records=20).evasion for each in (attack, worst(attack)))
+    assert series.attack == "worst"
+    assert (series.questions[series.right] > 2).all()
+    np.testing.assert_array_equal(series.right, alone.right)
+    answer = victim.oracle(series.example)
+    fooled = (answer.label != Y[~MEMBER][:20]) & ~answer.refusal
+    np.testing.assert_array_equal(series.success[series.right], fooled[series.right])
+    with pytest.raises(InputError, match="asks the victim as it is"):
+        evade(victim, worst(attack), adaptive=True, records=5)
 
 
 def test_the_same_model_behind_the_same_defences_is_one_program(victims):
