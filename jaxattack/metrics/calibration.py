@@ -100,7 +100,7 @@ def calibrated(
             count -= counted
         values[:, block] = -(1 + above) / (1 + count)
 
-    map_threads(count_above, record_blocks(*scores.shape, 1, VALUES))
+    map_threads(count_above, record_blocks(len(scores), scores.shape[1], 1, VALUES))
     return values
 
 
