@@ -188,7 +188,9 @@ def main() -> None:
         signal.signal(number, interrupted)
     warnings.simplefilter("always", InputWarning)
     warnings.showwarning = show_warning
-    # The last collection looks for what nobody can reach among a million objects of compiled programs, .6 s, and then all is gone.
+    # What is imported and traced is a million objects that stay. Looking among them for what nobody can reach took .4 s of
+    # starting an audit of 16 models, of 4, and once more .6 to .8 s at the end, when all is given back anyway.
+    gc.set_threshold(50_000)
     atexit.register(gc.freeze)
     try:
         check_options(sys.argv[1:])
