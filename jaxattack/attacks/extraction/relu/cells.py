@@ -17,8 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-TINY = 1e-100
-"""What a length of 0 counts as: no other is so small, and what is divided by it does not overflow."""
+from jaxattack.attacks.extraction.relu.intervals import FLAT
 
 
 class Layer(NamedTuple):
@@ -43,7 +42,7 @@ class Affine(NamedTuple):
 
     def distances(self, x: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, "cell neuron"]:
         """How far each zero set is from one point of each cell, were it flat."""
-        return np.abs(self.heights(x)) / np.maximum(np.linalg.norm(self.gradient, axis=2), TINY)
+        return np.abs(self.heights(x)) / np.maximum(np.linalg.norm(self.gradient, axis=2), FLAT)
 
 
 def heights(layers: Layers, x: Float[np.ndarray, "point feature"]) -> Float[np.ndarray, "point neuron"]:

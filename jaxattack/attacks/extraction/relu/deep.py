@@ -26,6 +26,7 @@ from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peeling import Peeling
 from jaxattack.attacks.extraction.relu.polish import Answers, polish, solve_last_layer
+from jaxattack.attacks.extraction.relu.signature import AGREES
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
 
@@ -35,7 +36,6 @@ FITTED = 6000
 REPAIRS = 10
 """Answers for the last layer, and how often it is assembled. Half and double of either 7, at the same queries."""
 THROUGH = 4
-OFF = 1e-7
 
 
 @config
@@ -140,7 +140,7 @@ class ReluDeep(Attack):
 def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Points where a network is off, each with the closest of some where it is not."""
     miss = np.abs(logits(network, answers.x) - answers.y).max(axis=1)
-    off = miss > OFF * max(1.0, float(np.abs(answers.y).max()))
+    off = miss > AGREES * max(1.0, float(np.abs(answers.y).max()))
     if off.all() or not off.any():
         return answers.x[:0], answers.x[:0]
     start, goal = rng.permutation(answers.x[off])[:THROUGH], answers.x[~off]

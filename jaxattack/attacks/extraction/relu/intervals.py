@@ -24,7 +24,7 @@ Half 32, .99; double 32, 1.04.
 """
 
 FLAT = float(np.finfo(float).tiny) ** 0.25
-"""The scale of an output that is 0 throughout: its square and its inverse are numbers."""
+"""The scale of an output that is 0 throughout, and what a length of 0 counts as: its square and its inverse are numbers."""
 
 
 class Line(NamedTuple):

@@ -22,8 +22,9 @@ from jaxattack.attacks.extraction.relu.neurons import Neurons
 from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.normals import normals
 from jaxattack.attacks.extraction.relu.rows import join, take
-from jaxattack.attacks.extraction.relu.search import NEAR, kink_share, search
+from jaxattack.attacks.extraction.relu.search import NEAR, SPOTS, STEP, kink_share, search
 from jaxattack.attacks.extraction.relu.signature import (
+    AGREES,
     Signature,
     Trail,
     blocks_at,
@@ -36,10 +37,8 @@ from jaxattack.attacks.extraction.relu.signature import (
 from jaxattack.attacks.extraction.relu.walk import Walk, follow
 from jaxattack.attacks.search.lockstep import Search, Task, run, together
 
-SPOTS, SHARE, NARROW = 12, 0.8, 1e-3
-"""Points at which the victim is to bend, the share that suffices, how near they are. 6 points 7, .96; 24 7, 1.08; .6 and .9 7, 1.00."""
-SAME = 1e-6
-"""How near a point of a known neuron is, relative to its length. A tenth and ten times 7, at the same queries."""
+SHARE = 0.8
+"""Of points at which the victim is to bend the share that suffices. .6 and .9 7, 1.00; of `SPOTS` half 7, .96, and double 7, 1.08."""
 
 
 @dataclass
@@ -140,7 +139,7 @@ class Peeling:
 
     def explains(self, base: Layers, signatures: list[Signature], x: np.ndarray) -> Bool[np.ndarray, "point"]:
         """Which points are of known neurons, or of those found over ``base``."""
-        near = SAME * (np.sqrt(x.shape[1]) + np.linalg.norm(x, axis=1))
+        near = AGREES * (np.sqrt(x.shape[1]) + np.linalg.norm(x, axis=1))
         mask = (affine_at(self.layers, x).distances(x) < near[:, None]).any(axis=1)
         for one in signatures:
             mask |= one.distance(base, x) < near
@@ -170,7 +169,7 @@ class Peeling:
         if not len(x):
             return False
         normal = blocks_at(base, x) @ walk.equations.solution
-        step = np.minimum(0.3 * affine_at(base, x).distances(x).min(axis=1), NARROW)
+        step = np.minimum(0.3 * affine_at(base, x).distances(x).min(axis=1), STEP)
         return self.ask(kink_share(x, normal, step)) > SHARE
 
     def summary(self) -> str:
@@ -187,6 +186,6 @@ def _same(base: Layers, one: Signature, other: Signature) -> bool:
     if both.sum() >= 2 and abs(first @ second) > (1 - 1e-10) * np.linalg.norm(first) * np.linalg.norm(second):
         return True
     return any(
-        (mine.distance(base, yours.trail.x) < SAME * (1 + np.linalg.norm(yours.trail.x, axis=1))).mean() > 0.5
+        (mine.distance(base, yours.trail.x) < AGREES * (1 + np.linalg.norm(yours.trail.x, axis=1))).mean() > 0.5
         for mine, yours in ((one, other), (other, one))
     )

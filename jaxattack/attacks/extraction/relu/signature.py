@@ -25,18 +25,17 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.relu.cells import TINY, Affine, Layers, affine, heights, last, last_heights
+from jaxattack.attacks.extraction.relu.cells import Affine, Layers, affine, heights, last, last_heights
+from jaxattack.attacks.extraction.relu.intervals import FLAT
 
 RANK = 1e-8
 """Singular values below this share of the largest count as none. A tenth and ten times 7, at the same queries."""
 
 AGREES = 1e-6
-"""How far equations and offsets of one neuron may be off, as a share of the largest normal and of the fold.
+"""How far what two places say of one neuron may be apart, as a share: of the largest normal, of the fold, of a point's length.
 
 A tenth 7, 1.02; ten times 7, .96.
 """
-
-MATTERS = 1e-6
 
 SPREAD, DRAWN, HALVINGS = np.array([1.0, 2.0, 4.0]), 600, 50
 
@@ -104,7 +103,7 @@ class Equations:
         """In which cells the normal follows from what is known."""
         off = blocks - (blocks @ self.basis.T) @ self.basis
         size = np.abs(blocks).max(axis=(1, 2), initial=0)
-        return (np.abs(off).max(axis=(1, 2), initial=0) < 1e-7 * size) & (size > 0)
+        return (np.abs(off).max(axis=(1, 2), initial=0) < AGREES * size) & (size > 0)
 
 
 def zero_points(
@@ -145,7 +144,7 @@ class Signature(NamedTuple):
         """How far points are from its zero set, were it flat."""
         normal = blocks_at(layers, x) @ self.solution
         off = np.abs(height(layers, self.solution, x) + self.offset)
-        return off / np.maximum(np.linalg.norm(normal, axis=1), TINY)
+        return off / np.maximum(np.linalg.norm(normal, axis=1), FLAT)
 
 
 def signature(layers: Layers, trail: Trail) -> Signature | None:
@@ -159,7 +158,7 @@ def signature(layers: Layers, trail: Trail) -> Signature | None:
     offset = -height(layers, solution, trail.x)
     if np.ptp(offset) > AGREES * scale:
         return None
-    free = ((basis**2).sum(axis=0) < 1 - 1e-6)[:width]
+    free = ((basis**2).sum(axis=0) < 1 - AGREES)[:width]
     trail = trail._replace(normal=trail.normal / scale)
     return Signature(solution / scale, float(np.median(offset)) / scale, free, trail)
 
@@ -184,7 +183,7 @@ def signs(layers: Layers, signatures: list[Signature]) -> Float[np.ndarray, "neu
     solution = np.linalg.lstsq(np.concatenate(matrices), np.concatenate(targets), rcond=1e-10)[0]
     for i in np.flatnonzero(np.all([one.free for one in signatures], axis=0)):
         # Never crossed, so either on throughout, and then it matters to some neuron above, or off throughout.
-        matters = [at for neuron, at, column in places if neuron == i and abs(solution[column]) > MATTERS]
+        matters = [at for neuron, at, column in places if neuron == i and abs(solution[column]) > AGREES]
         idle = [-at for neuron, at, column in places if neuron == i]
         solution[i] = (matters or idle)[0]
     return np.where(solution[:width] >= 0, 1.0, -1.0)
