@@ -31,14 +31,13 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from jaxattack.oracle.ledger import OracleWrapper
-from jaxattack.types import Access, Answer, Bias, InputError, Oracle, OracleError, Precision
+from jaxattack.types import EPSILON, Access, Answer, Bias, InputError, Oracle, OracleError, Precision
 
-LOOSE: dict[Precision, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 5e-2}
-"""How far a sum of confidences may be from 1, or an answer from itself when it is repeated, relative to its size."""
+LOOSE: dict[Precision, float] = {precision: epsilon**0.5 for precision, epsilon in EPSILON.items()}
+"""How far a sum of confidences may be from 1, or an answer from itself when it is repeated, relative to its size: half the digits."""
 
-_SPACING: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
 _MOST = 12  # decimals that a float64 between 0 and 1 shows well apart from its neighbours
-_ENOUGH = 12  # different numbers that are no coincidence
+_ENOUGH = 12  # different numbers that are no coincidence: at most one in ten is as near to a multiple
 _SHARES = 20  # rows of three scores: rounded, all of them sum to 1 with a chance of (3/4)^20
 
 
@@ -124,7 +123,7 @@ class _Rounding:
     def __init__(self, access: Access):
         self.astray = 0.0
         self._access = access
-        self._spacing = 4 * _SPACING[access.precision]
+        self._spacing = 4 * EPSILON[access.precision]
         self._decimals = 1
         self._distinct: set[float] = set()
         self._rows = 0
@@ -173,7 +172,7 @@ class _Rounding:
     def sentence(self) -> str:
         """What was found; empty for nothing."""
         k, stated = self._decimals, self._access.decimals
-        enough = 6 if k == 1 and self._access.level == "probability" else _ENOUGH
+        enough = 6 if k == 1 and self._access.level == "probability" else _ENOUGH  # of nine between 0 and 1
         if k > _MOST or len(self._distinct) < enough or (stated is not None and k >= stated):
             return ""
         grid = f"every score so far is a multiple of {10.0**-k:.{k}f} and the terms say "
@@ -233,7 +232,7 @@ def _check_scores(access: Access, label: Int[np.ndarray, "query"], scores: np.nd
     of_label = np.where(finite, scores, np.where(finite, scores, np.inf).min(1, keepdims=True))[
         np.arange(len(label)), label
     ]
-    disagree = of_label < highest - 8 * _SPACING[access.precision] * np.abs(highest)
+    disagree = of_label < highest - 8 * EPSILON[access.precision] * np.abs(highest)
     if disagree.any():
         raise OracleError(
             f"the victim gave {int(disagree.sum())} of {len(label)} labels that are not the highest {name}: "

@@ -50,6 +50,7 @@ from jaxattack.types.learner import (
 from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables, check_ids, ids_at
 from jaxattack.types.oracle import (
+    EPSILON,
     EVERY_LEVEL,
     NUMBERS,
     Access,
@@ -81,6 +82,7 @@ from jaxattack.types.signal import (
 )
 
 __all__ = [
+    "EPSILON",
     "EVERY_LEVEL",
     "GOALS",
     "NEEDS",

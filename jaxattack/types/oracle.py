@@ -18,6 +18,8 @@ NUMBERS: tuple[Level, ...] = ("probability", "logit")
 """The levels that answer with numbers."""
 
 Precision = Literal["float64", "float32", "bfloat16"]
+EPSILON: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
+"""The distance from 1 to the next number."""
 
 
 class Answer(NamedTuple):

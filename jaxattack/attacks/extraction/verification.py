@@ -33,6 +33,7 @@ from jaxtyping import Bool, Shaped
 from jaxattack.attacks.extraction import trials
 from jaxattack.attacks.extraction.asking import ask_most, require, too_small
 from jaxattack.types import (
+    EPSILON,
     Access,
     Answer,
     Bias,
@@ -50,9 +51,8 @@ from jaxattack.types import (
     Verification,
 )
 
-EPSILON: dict[Precision, float] = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}
 TINY: dict[Precision, float] = {"float64": 2.0**-1022, "float32": 2.0**-126, "bfloat16": 2.0**-126}
-"""The distance from 1 to the next number, and the smallest one that holds all digits."""
+"""The smallest number that holds all digits."""
 
 TIE = 0.01
 """Of the spread: of one decimal a step is a tenth, and to call labels tied within so much would verify little."""

@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float
 from scipy.linalg import helmert
 
 from jaxattack.attacks.extraction.asking import log_probability
-from jaxattack.attacks.extraction.verification import EPSILON, TINY
-from jaxattack.types import Access, Answer, OracleError
+from jaxattack.attacks.extraction.verification import TINY
+from jaxattack.types import EPSILON, Access, Answer, OracleError
 
 ROUNDING = {precision: epsilon / 2 for precision, epsilon in EPSILON.items()}
 """Half the distance from 1 to the next number, of each precision."""

@@ -20,8 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction.lm_head.reading import Reader, kind
-from jaxattack.attacks.extraction.verification import EPSILON
-from jaxattack.types import InputError, Model, Variables
+from jaxattack.types import EPSILON, InputError, Model, Variables
 
 PROMPTS = 2
 """Fewest fresh prompts: one alone would be of one kind."""

@@ -31,6 +31,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.types import EPSILON
+
 GAP, MARGIN = 100.0, 16
 """The least ratio of neighbouring singular values that ends the spectrum, and how many are wanted below it.
 
@@ -38,8 +40,6 @@ The least singular value of a square random matrix is so far below the next with
 of them one after the other with chance GAP^-MARGIN. Of 108 heads all are stolen with gaps of 10 to 10,000 from as many queries, and
 with margins of 4, 8 and 32 from 24% and 16% fewer and 47% more, which tell .14 and .07 of a digit less and .05 more.
 """
-
-LEAST = float(np.finfo(np.float64).eps)
 
 
 class Spectrum(NamedTuple):
@@ -85,4 +85,5 @@ def projection(
 def _singular(matrix: Float[np.ndarray, "prompt token"]) -> Float[np.ndarray, "value"]:
     value = np.linalg.svd(matrix, compute_uv=False)
     # What is below rounding is no number: it would make gaps among zeros.
-    return np.maximum(value, value.max(initial=0.0) * LEAST * max(matrix.shape)) + np.finfo(np.float64).tiny
+    least = EPSILON["float64"] * max(matrix.shape) * value.max(initial=0.0)
+    return np.maximum(value, least + np.finfo(np.float64).tiny)

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.attacks.search.lockstep import Search
-from jaxattack.types import Access, InputError
+from jaxattack.types import EPSILON, Access, InputError
 
 DIGITS = 64.0
 """How many times the rounding unit of its arithmetic an odds' error may be, where a probability is 1 minus another.
@@ -39,7 +38,7 @@ class Saturated(InputError):
 class Noise(NamedTuple):
     """How far answers may be off: the rounding unit of the arithmetic, and half of the last decimal that is answered."""
 
-    relative: float = 2.0**-52
+    relative: float = EPSILON["float64"]
     absolute: float = 0.0
 
     @classmethod

@@ -24,9 +24,8 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction.trees.region import Cut, Region, along, category_cuts
 from jaxattack.attacks.extraction.trees.transcript import Transcript
-from jaxattack.attacks.extraction.verification import EPSILON
 from jaxattack.attacks.search.lockstep import Search, together
-from jaxattack.types import InputError
+from jaxattack.types import EPSILON, InputError
 
 CELLS = 1024
 """Pieces that the answers along one line may have; a function with more is no tree, and would be asked at each of 2^27 places.

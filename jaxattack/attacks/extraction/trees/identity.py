@@ -17,8 +17,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
-from jaxattack.attacks.extraction.verification import EPSILON
-from jaxattack.types import Answer, Oracle
+from jaxattack.types import EPSILON, Answer, Oracle
 
 _FEW = 8
 """Leaves of at most so many training records are taken to share their identity with others: of none, 14% more queries.
