@@ -136,6 +136,15 @@ def test_columns_in_another_order_are_found_by_their_names(audit, asked, tmp_pat
     same(audit(str(tmp_path / "a.npz")), asked)
 
 
+def test_predictions_are_numbered_as_their_file_names_the_classes(audit, tmp_path):
+    prediction = LOGITS[0].argmax(axis=1)
+    np.savez(tmp_path / "a.npz", prediction=prediction)
+    ours = audit(str(tmp_path / "a.npz"))
+    column = np.array([2, 3, 0])  # of ant, bee and cow
+    np.savez(tmp_path / "a.npz", prediction=column[prediction], classes=np.array(["cow", "dog", "ant", "bee"]))
+    same(audit(str(tmp_path / "a.npz")), ours)
+
+
 def test_a_row_of_observations_is_a_target(audit, asked):
     z, y = LOGITS[:1], LABEL[None, :, None]
     own = np.take_along_axis(z, y, 2)[..., 0]

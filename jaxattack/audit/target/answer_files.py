@@ -6,8 +6,9 @@ Answers are an .npz, without pickled objects, of one of
     probability  Float, of the same shape: rows that sum to 1
     prediction   Int ["record"] or ["record query"], the class that is answered
 
-and optionally `member` ["record"], 1, 0, or -1 where that is not known, and `classes`, the names of the columns. Its records
-are those of the data, in their order; its views of a record those of `jaxattack.training.Queries`, the record itself first.
+and optionally `member` ["record"], 1, 0, or -1 where that is not known, and `classes`, the names of the columns, in whose order
+predictions are numbered too. Its records are those of the data, in their order; its views of a record those of
+`jaxattack.training.Queries`, the record itself first.
 """
 
 from __future__ import annotations
@@ -61,13 +62,13 @@ def read_answers(path: Path, records: Dataset, queries: Queries) -> TargetAnswer
     name = there[0]
     values = _by_view(path, name, arrays[name], len(records), queries.count)
     member = None if "member" not in arrays else as_membership(arrays["member"], len(records), f"{path}: member")
+    names = arrays.get("classes")
+    columns = values.shape[-1] if name != "prediction" else records.classes if names is None else names.size
+    order = _file_order(path, names, columns, records)
     if name == "prediction":
-        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= records.classes:
-            raise InputError(
-                f"{path}: prediction has dtype {values.dtype}: give class numbers, 0 to {records.classes - 1}."
-            )
-        return TargetAnswers(path.name, Answer(values.astype(np.int64)), "label", member=member)
-    order = _file_order(path, arrays.get("classes"), values.shape[-1], records)
+        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= columns:
+            raise InputError(f"{path}: prediction has dtype {values.dtype}: give class numbers, 0 to {columns - 1}.")
+        return TargetAnswers(path.name, Answer(np.argsort(order)[values]), "label", member=member)
     scores = values[..., order] if values.dtype.kind == "f" else values[..., order].astype(np.float64)
     label = np.nan_to_num(scores, nan=-np.inf).argmax(axis=-1)
     answer = Answer(label, scores) if name == "probability" else Answer(label, None, scores)
