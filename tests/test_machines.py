@@ -63,6 +63,13 @@ def test_the_last_part_attacks_and_the_others_say_what_is_left(tmp_path, plain):
     np.testing.assert_allclose(phi(tmp_path / "run"), plain, rtol=1e-3, atol=1e-3)
 
 
+def test_what_a_part_leaves_to_do_speaks_of_the_attack_that_was_declared(tmp_path):
+    options = ("--data", "iris", "--model", "softmax", "--epochs", "1", "--models", "8", "--attacks", "loss", "gap")
+    options = (*options, "--declare", "gap", "--all-scores", "--json", "--out", "run")
+    left = json.loads(run("membership", *options, "--part", "1/2", folder=tmp_path).stdout)["then"]
+    assert left == "jaxattack report run --attacks loss gap --declare gap --all-scores"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

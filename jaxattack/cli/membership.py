@@ -259,7 +259,7 @@ def _run_sweep(
     if result:
         publish(folder, result.findings, output, pictures=result.pictures, records=result.records)
     elif part:
-        _tell(folder, part, unfinished, tuple(audit.labelled()), output)
+        _tell(folder, part, unfinished, audit, output, all_scores)
 
 
 def _say_forecast(
@@ -304,9 +304,14 @@ def _part(text: str) -> Part:
     return part
 
 
-def _tell(folder: Path, part: Part, unfinished: Iterable[Part], attacks: tuple[str, ...], output: Output) -> None:
-    """Say what a part leaves to do, and what to do then."""
+def _tell(
+    folder: Path, part: Part, unfinished: Iterable[Part], audit: MembershipAudit, output: Output, all_scores: bool
+) -> None:
+    """Say what a part leaves to do, and what to do then, to the same end as this command."""
+    attacks = tuple(audit.labelled())
     options = [] if attacks == tuple(ATTACKS) else ["--attacks", *attacks]
+    options += [] if audit.declared is None else ["--declare", audit.declared]
+    options += ["--all-scores"] if all_scores else []
     command = shlex.join(["jaxattack", "report", str(folder), *options])
     names = [str(one) for one in unfinished]
     if output.json:
