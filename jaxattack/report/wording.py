@@ -96,7 +96,7 @@ def size(octets: float | None) -> str:
         return MISSING
     for unit, name in _UNITS:
         if octets >= unit:
-            return f"{octets / unit:.3g} {name}"
+            return f"{small(octets / unit)} {name}"
     return f"{octets:.0f} B"
 
 
@@ -112,9 +112,11 @@ def small(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """An amount of money, to the tenth of a cent below a dollar."""
+    """An amount of money, to the hundredth of a cent below a dollar, and less than that in three digits."""
     if value is None:
         return MISSING
+    if 0 < value < 1e-4:
+        return f"${small(value)}"
     return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from jaxattack.report.html import SettingRow, setting_rows
 from jaxattack.report.style import power
-from jaxattack.report.wording import MISSING, shown, small, words
+from jaxattack.report.wording import MISSING, dollars, shown, size, small, words
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,26 @@ def test_settings_are_named_by_the_words_that_lead_to_them_and_names_of_programs
 def test_words_and_powers():
     assert words("many_runs_gdp") == "many runs gdp"
     assert (power(-15), power(2)) == ("10⁻¹⁵", "10²")
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (1000 << 20, "1,000 MiB"),
+        (1023 << 10, "1,020 KiB"),
+        (5 << 40, "5 TiB"),
+    ],
+)
+def test_an_amount_of_memory_has_no_power_of_ten(octets, text):
+    assert size(octets) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "$0.0000"), (7e-6, "$7.0e-6"), (0.0007, "$0.0007"), (0.25, "$0.2500"), (1234.5, "$1,234.50")],
+)
+def test_an_amount_of_money_that_is_not_0_is_not_shown_as_0(value, text):
+    assert dollars(value) == text
