@@ -202,7 +202,7 @@ class Engine:
     def _fit(self, share: int, placement: Placement, way: Way) -> None:
         """Compile, and halve the group or the chunk until the program fits into free memory."""
         devices = self.mesh.size
-        per_device = -(-placement.chunk // devices) if placement.chunk else -(-share // 16)
+        per_device = -(-placement.chunk // devices) if placement.chunk else _sixteenth(share, way.group)
         group = min(way.group, per_device) if placement.chunk and not placement.vmap else way.group
         per_device = _evened(share, max(per_device, group))
         group = group if placement.vmap else min(group, per_device)
@@ -275,6 +275,13 @@ class Engine:
         own = variables if count == self.chunk else jax.tree.map(lambda leaf: leaf[:count], variables)
         training = trained_at - max(pending.begin, free)
         return Chunk(pending.models.astype(np.int64), own, signals, training, time.perf_counter() - trained_at)
+
+
+def _sixteenth(models: int, group: int) -> int:
+    """About a sixteenth of the models, in whole groups: the size, down to a thirty-second, whose chunks have the fewest places
+    to spare."""
+    most = -(-models // (16 * group))
+    return group * min(range(most, most // 2, -1), key=lambda groups: groups * -(-models // (groups * group)))
 
 
 def _evened(models: int, most: int) -> int:

@@ -25,7 +25,8 @@ class Placement:
 
     Attributes:
         chunk: models a compiled program handles, rounded up to fill every device; by default about a sixteenth of the run.
-            Chunks are evened out: 33 models in chunks of at most 32 are 17 and 16.
+            Chunks are evened out: 33 models in chunks of at most 32 are 17 and 16, and 1,000 on two cores 25 of 40, which
+            leave no place to spare, where 16 of 64 leave 24.
         vmap: models a device handles at the same time; by default 1 for convolutions and 2 for other networks on a
             CPU, and measured on an accelerator.
         conv: how convolutions are computed: lax, patches or mixed (`jaxattack.models.conv`); by default mixed on a CPU, and

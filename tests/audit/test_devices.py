@@ -15,7 +15,7 @@ from jaxattack.data import random_labels
 from jaxattack.models import Architecture, build
 from jaxattack.store import RunFolder
 from jaxattack.training import Engine, Placement, Recipe, Sweep, ensemble
-from jaxattack.training.ensemble import _evened
+from jaxattack.training.ensemble import _evened, _sixteenth
 
 MODELS = 7
 DATA = random_labels(records=40, features=5, classes=3)
@@ -70,6 +70,16 @@ def test_one_two_and_four_devices_observe_the_same(on_devices, observed):
 def test_chunks_are_as_even_as_they_can_be(models, most):
     chunks = -(-models // most)
     assert _evened(models, most) == min(size for size in range(1, most + 1) if -(-models // size) == chunks)
+
+
+@pytest.mark.parametrize("group", [1, 2, 3])
+@pytest.mark.parametrize("models", [1, 2, 3, 16, 31, 32, 33, 100, 128, 500])
+def test_about_a_sixteenth_leaves_as_few_places_as_it_can(models, group):
+    size = _sixteenth(models, group)
+    most = next(n for n in range(group, models + group, group) if 16 * n >= models)
+    sizes = [n for n in range(group, most + 1, group) if 2 * n > most]
+    assert size in sizes
+    assert size * -(-models // size) == min(n * -(-models // n) for n in sizes)
 
 
 @pytest.fixture
