@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -277,9 +278,11 @@ def observe(
         # A key of each record and view, so that what is drawn does not depend on the blocks.
         return View(model, variables, chain, keys_of(jax.random.fold_in(jax.random.fold_in(key, 4), number), index))
 
+    numbers = count(len(offsets))  # of what defences ask while they are fitted, after those of the views
+
     def in_turn(chain: Chain, asked: Any) -> Answer:
-        among = jnp.asarray(in_blocks(len(asked), block))
-        each = jax.lax.map(lambda index: behind(chain, index, len(offsets)).answer(as_input(asked[index])), among)
+        number, among = next(numbers), jnp.asarray(in_blocks(len(asked), block))
+        each = jax.lax.map(lambda index: behind(chain, index, number).answer(as_input(asked[index])), among)
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(asked)], each)
 
     def ask(index):

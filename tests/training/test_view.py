@@ -124,6 +124,13 @@ def test_a_sweep_sees_the_refusals_that_an_oracle_shows(bare):
     assert mark[wrong].min() > mark[(observed.signal("correct")[0, :, 0] == 1)].max()
 
 
+def test_a_threshold_behind_fresh_noise_knows_that_every_question_draws_anew(bare):
+    """Eight bits of bytes are the identity: all that a mark shows is noise, of the threshold's own questions too."""
+    _, observed = sweep(Noise(scale=0.02), FeatureSqueezing(bits=8, drop_rate=0.2))
+    right, noisy = (each.signal("correct").sum() for each in (observed, sweep(Noise(scale=0.02))[1]))
+    assert 0.5 * noisy < right < noisy
+
+
 def test_fresh_noise_does_not_depend_on_chunks_or_blocks():
     noise = Noise(scale=0.2)
     found = [sweep(noise, chunk=chunk, block=block)[1].signal("phi") for chunk, block in ((2, 1024), (1, 7))]
