@@ -100,7 +100,8 @@ class MemGuard:
         """As `jaxattack.types.Defence`; the label stays."""
         layers, salt = state
         p = jnp.asarray(answer.probability)
-        order = jnp.argsort(-p, axis=1)
+        is_label = jax.nn.one_hot(jnp.asarray(answer.label), p.shape[1], dtype=bool)
+        order = jnp.argsort(jnp.where(is_label, -jnp.inf, -p), axis=1)  # the label is first where others tie with it
         noisy = jnp.take_along_axis(
             undecided(layers, jnp.take_along_axis(p, order, axis=1)), jnp.argsort(order, axis=1), axis=1
         )

@@ -55,6 +55,16 @@ def test_its_classifier_tells_members_apart_before(state):
     assert (says == SURE[:, 0]).mean() > 0.8
 
 
+def test_the_label_of_a_tie_stays_the_highest(state):
+    tied = np.round(P, 1)
+    tied[:, 3] = tied.max(axis=1)
+    label = np.full(len(P), 3)
+    answer = jax.jit(lambda p, x: GUARD.answer(state, Answer(jnp.asarray(label), p), x, None))(tied, X)
+    moved = np.asarray(answer.probability)
+    assert (np.abs(moved - tied).sum(axis=1) > 1e-3).any()
+    assert (moved[:, 3] >= moved.max(axis=1)).all()
+
+
 def test_moved_confidences_change_sides_and_keep_their_label(state):
     layers, p = state[0], sorted_(P)
     moved = jax.jit(undecided)(layers, p)
