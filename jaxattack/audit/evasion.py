@@ -163,6 +163,11 @@ def evade(
     if (adaptive or (attack is not None and attack.white_box)) and extract is None and surrogate is None:
         target = target.with_weights()
     attack_value = _attack(target, audit, surrogate)
+    if budget is not None and attack_value.white_box and not judged_behind(target):
+        raise InputError(
+            f"budget is {budget} and {attack_value.name} asks the victim nothing: leave budget out, or give hopskipjump, or "
+            "extract, so that it makes its examples on what it steals."
+        )
     audit = replace(audit, attack=attack_value)
     own = _records(target, x, y, records)
     examples = _evade(target, attack_value, audit, own, surrogate, out, progress)

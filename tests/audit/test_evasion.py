@@ -10,6 +10,7 @@ from jaxattack.attacks.evasion import BIM, FGSM, DeepFool, HopSkipJump, Transfer
 from jaxattack.attacks.extraction import PathFinding, Softmax
 from jaxattack.audit import evade, open_victim
 from jaxattack.audit.findings import values
+from jaxattack.defences import PredictionPoisoning
 from jaxattack.disk import read_arrays
 from jaxattack.types import InputError
 
@@ -157,6 +158,13 @@ def test_what_cannot_be_done_is_one_sentence(options, message):
     x, y = records(leaky(), 4)
     with pytest.raises(InputError, match=message):
         evade(leaky().oracle, **({"x": x, "y": y} | options))
+
+
+def test_a_budget_of_an_attack_that_asks_nothing_is_refused(digits):
+    with pytest.raises(InputError, match="budget is 50 and deepfool asks the victim nothing"):
+        evade(digits, records=5, budget=50)
+    behind = digits.behind([PredictionPoisoning(epsilon=1.0)])
+    assert evade(behind, DeepFool(), records=5, budget=50).findings.cost.queries == 10 + CHECK
 
 
 def test_a_stolen_tree_has_no_gradients():
