@@ -109,4 +109,4 @@ def _column(where: str, name: str, series: Any) -> Column:
         return Column(name, np.array(plain), missing)
     values = np.empty(len(plain), object)
     values[:] = plain
-    return Column(name, values, missing)
+    return Column(name, values, missing, category=series.dtype.name == "category")

@@ -67,11 +67,13 @@ class Column(NamedTuple):
         name: its name.
         values: numbers, truth values, or text as objects; of lists of numbers ["record value"].
         missing: where it has no value.
+        category: whether its source declares its values to be categories.
     """
 
     name: str
     values: Shaped[np.ndarray, "record *value"]
     missing: Bool[np.ndarray, "record"]
+    category: bool = False
 
 
 def from_columns(columns: Sequence[Column], roles: Roles, *, name: str, classes: Sequence[str] = ()) -> Dataset:
@@ -110,7 +112,7 @@ def from_columns(columns: Sequence[Column], roles: Roles, *, name: str, classes:
             )
     if not left:
         raise InputError(f"{name} has no column beside its label and id: give features.")
-    features = [_features(name, column, column.name in roles.categories) for column in left.values()]
+    features = [_features(name, column, named=column.name in roles.categories) for column in left.values()]
     width, records = sum(one.shape[1] for one in features), len(label.values)
     if 4 * width * records > free_memory():
         raise InputError(
@@ -198,9 +200,9 @@ def _is_number(text: str) -> bool:
     return any(letter.isdecimal() for letter in text)
 
 
-def _features(where: str, column: Column, category: bool) -> Float[np.ndarray, "record feature"]:
+def _features(where: str, column: Column, *, named: bool) -> Float[np.ndarray, "record feature"]:
     values = column.values
-    if values.dtype.kind in "iufb" and not category:
+    if values.dtype.kind in "iufb" and not named:
         flat = values.reshape(len(values), math.prod(values.shape[1:]))
         return as_float32(flat, lambda _: f"{where}: column {column.name!r}")
     if values.ndim != 1 or values.dtype.kind not in "iufbO":
@@ -209,9 +211,9 @@ def _features(where: str, column: Column, category: bool) -> Float[np.ndarray, "
         )
     text = [_text(value) for value in values.tolist()]
     different, number = np.unique(np.array(text, object), return_inverse=True)
-    if not category:
+    if not (named or column.category):
         _require_text(where, column.name, different.tolist(), np.bincount(number))
-    if not category and len(different) > max(len(text) // 2, 2):
+    if not named and len(different) > max(len(text) // 2, 2):
         raise InputError(
             f"{where}: column {column.name!r} holds {len(different)} different texts in {len(text)} records: give it as the "
             "id, drop it, or name it in categories."

@@ -122,6 +122,15 @@ def test_types_of_pandas_own_are_what_they_hold():
         from_frame(pandas.concat([FRAME, FRAME], axis=1))
 
 
+def test_numbers_that_a_frame_declares_to_be_categories_are_such():
+    frame = FRAME.assign(age=(FRAME["age"] // 10).astype("category"))
+    dataset = load(frame)
+    naive = pandas.get_dummies(frame["age"].astype(str)).to_numpy()
+    np.testing.assert_array_equal(dataset.x[:, : naive.shape[1]], naive)
+    text = frame.assign(age=frame["age"].astype(str).astype("category"))
+    np.testing.assert_array_equal(load(text).x, dataset.x)
+
+
 def test_a_hugging_face_set_is_one_split_with_the_names_of_its_classes_in_the_order_asked_for():
     import datasets as hugging_face
 
