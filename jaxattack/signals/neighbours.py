@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -86,8 +86,30 @@ def robustness(
     return share * (view.answer(x).label == y).astype(share.dtype)
 
 
+class _Noisy:
+    """What is asked about copies of each record with Gaussian noise."""
+
+    family: ClassVar[str]
+    copies: int
+    sigma: float
+
+    def __post_init__(self) -> None:
+        at_least(1, copies=self.copies)
+        above_zero(sigma=self.sigma)
+
+    @property
+    def queries(self) -> int:
+        """The record and its copies."""
+        return 1 + self.copies
+
+    @property
+    def name(self) -> str:
+        """The family, copies, sigma, as ``merlin_100_0.01``."""
+        return f"{self.family}_{self.copies}_{self.sigma:g}"
+
+
 @config
-class NoiseRobustness:
+class NoiseRobustness(_Noisy):
     """The share of noisy copies that keep a record's label.
 
     Attributes:
@@ -98,29 +120,12 @@ class NoiseRobustness:
         InputError: a value out of range.
     """
 
+    family: ClassVar[str] = "noise_robustness"
+    sees: ClassVar[Sight] = "label"
     paper = "Choquette-Choo et al. 2021"
 
     copies: int = 100
     sigma: float = 0.1
-
-    def __post_init__(self) -> None:
-        at_least(1, copies=self.copies)
-        above_zero(sigma=self.sigma)
-
-    @property
-    def sees(self) -> Sight:
-        """Labels are enough."""
-        return "label"
-
-    @property
-    def queries(self) -> int:
-        """The record and its copies."""
-        return 1 + self.copies
-
-    @property
-    def name(self) -> str:
-        """``noise_robustness_100_0.1``: copies, sigma."""
-        return f"noise_robustness_{self.copies}_{self.sigma:g}"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
         """As `jaxattack.types.Signal`."""
@@ -181,7 +186,7 @@ class FlipRobustness:
 
 
 @config
-class MerlinRatio:
+class MerlinRatio(_Noisy):
     """The share of noisy copies whose loss is larger than the record's own: 1 at a minimum, about half on a slope.
 
     Attributes:
@@ -192,29 +197,12 @@ class MerlinRatio:
         InputError: a value out of range.
     """
 
+    family: ClassVar[str] = "merlin"
+    sees: ClassVar[Sight] = "probability"
     paper = "Jayaraman et al. 2021"
 
     copies: int = 100
     sigma: float = 0.01
-
-    def __post_init__(self) -> None:
-        at_least(1, copies=self.copies)
-        above_zero(sigma=self.sigma)
-
-    @property
-    def sees(self) -> Sight:
-        """Confidences."""
-        return "probability"
-
-    @property
-    def queries(self) -> int:
-        """The record and its copies."""
-        return 1 + self.copies
-
-    @property
-    def name(self) -> str:
-        """``merlin_100_0.01``: copies, sigma."""
-        return f"merlin_{self.copies}_{self.sigma:g}"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
         """As `jaxattack.types.Signal`."""
