@@ -1,8 +1,8 @@
 """How much better one guesser is than another on the same trials, with intervals of 95% or another confidence.
 
 share_interval        Clopper-Pearson of a share
-paired_difference     a - b of two shares over the same trials: hybrid of Wilson intervals (Newcombe 1998, method 10)
-difference            a - b of two shares over different trials: the same without correlation
+paired_difference     a - b of two shares over the same trials, exact (`jaxattack.metrics.proportions`)
+difference            a - b of two shares over different trials, exact
 interval_difference   a - b of two figures of which the intervals alone are known (Donner and Zou 2012)
 widened               an interval of a share at another confidence
 rescaled              an interval of a difference at another confidence
@@ -11,6 +11,7 @@ mean_interval         Student's t of a mean
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from jaxattack.metrics.intervals import clopper_pearson
+from jaxattack.metrics.proportions import paired_limits, unpaired_limits
 
 CONFIDENCE = 0.95
 
@@ -48,24 +50,19 @@ def share_interval(right: Bool[np.ndarray, "trial"]) -> Interval:
 def paired_difference(
     ours: Bool[np.ndarray, "trial"], theirs: Bool[np.ndarray, "trial"], confidence: float = CONFIDENCE
 ) -> Interval:
-    """How many more trials we have right than they have, as a share of the same trials.
-
-    The correlation of the two is corrected for continuity, by half of the trials and not below 0 (Newcombe 1998): without that nobody
-    better is called better about half as often again as stated where the two mostly agree.
-    """
-    a, b = int((ours & theirs).sum()), int((ours & ~theirs).sum())
-    c, d = int((~ours & theirs).sum()), int((~ours & ~theirs).sum())
-    margins = float((a + b) * (c + d) * (a + c) * (b + d))
-    excess = a * d - b * c
-    covariance = max(excess - len(ours) / 2, 0.0) if excess > 0 else excess
-    return _difference(ours, theirs, covariance / margins**0.5 if margins else 0.0, confidence)
+    """How many more trials we have right than they have, as a share of the same trials."""
+    alone, theirs_alone = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
+    low, high = paired_limits(alone, theirs_alone, len(ours), confidence)
+    return Interval(value=(alone - theirs_alone) / len(ours) if len(ours) else float("nan"), low=low, high=high)
 
 
 def difference(
     ours: Bool[np.ndarray, "trial"], theirs: Bool[np.ndarray, "other"], confidence: float = CONFIDENCE
 ) -> Interval:
     """How much larger the share of ours is than the share of theirs, over different trials."""
-    return _difference(ours, theirs, 0.0, confidence)
+    low, high = unpaired_limits(int(ours.sum()), len(ours), int(theirs.sum()), len(theirs), confidence)
+    value = float(ours.mean() - theirs.mean()) if len(ours) and len(theirs) else float("nan")
+    return Interval(value=value, low=low, high=high)
 
 
 def interval_difference(ours: Interval, theirs: Interval) -> Interval:
@@ -75,8 +72,8 @@ def interval_difference(ours: Interval, theirs: Interval) -> Interval:
     """
     return Interval(
         value=ours.value - theirs.value,
-        low=ours.value - theirs.value - _reach(ours.value - ours.low, theirs.high - theirs.value, 0.0),
-        high=ours.value - theirs.value + _reach(ours.high - ours.value, theirs.value - theirs.low, 0.0),
+        low=ours.value - theirs.value - math.hypot(ours.value - ours.low, theirs.high - theirs.value),
+        high=ours.value - theirs.value + math.hypot(ours.high - ours.value, theirs.value - theirs.low),
     )
 
 
@@ -127,26 +124,3 @@ def mean_interval(x: Float[np.ndarray, "trial"]) -> Interval:
         return Interval(value=float(x.mean()) if len(x) else float("nan"), low=-np.inf, high=np.inf)
     mean, reach = float(x.mean()), float(student.ppf((1 + CONFIDENCE) / 2, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5)
     return Interval(value=mean, low=mean - reach, high=mean + reach)
-
-
-def _difference(ours: np.ndarray, theirs: np.ndarray, correlation: float, confidence: float) -> Interval:
-    (p, low, high), (q, below, above) = _wilson(ours, confidence), _wilson(theirs, confidence)
-    return Interval(
-        value=p - q,
-        low=p - q - _reach(p - low, above - q, correlation),
-        high=p - q + _reach(high - p, q - below, correlation),
-    )
-
-
-def _wilson(right: Bool[np.ndarray, "trial"], confidence: float) -> tuple[float, float, float]:
-    """A share with its score interval (Wilson 1927); 0 to 1 where there was no trial."""
-    n = len(right)
-    if not n:
-        return float("nan"), 0.0, 1.0
-    z, p = float(norm.ppf((1 + confidence) / 2)), float(right.mean())
-    middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
-    return p, (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
-
-
-def _reach(a: float, b: float, correlation: float) -> float:
-    return max(a**2 - 2 * correlation * a * b + b**2, 0.0) ** 0.5
