@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxattack.metrics.comparison import Interval, corrected, widened
 from jaxattack.report.wording import number, percent, quantity, rate
 
 FLOOR = "gap"
@@ -47,14 +48,23 @@ def largest_auc(findings: Mapping[str, Any], defence: str, *, adaptive: bool | N
         adaptive: of those alone that know of the defence, or that do not; attacks that are the same either way count as
             both.
     """
-    areas = [
-        cell["auc"]
+    cells = _membership(findings, defence, adaptive=adaptive)
+    return _largest(cells) if cells else None
+
+
+def _membership(findings: Mapping[str, Any], defence: str, *, adaptive: bool | None) -> list[Cell]:
+    """The measured membership cells of a column, as `largest_auc` takes them."""
+    return [
+        cell
         for cell in findings["cells"]
         if cell["defence"] == defence
         and cell["auc"] is not None
         and (adaptive in (None, cell["adaptive"]) or cell["static_alike"])
     ]
-    return max(areas, default=None)
+
+
+def _largest(cells: Sequence[Cell]) -> float:
+    return max(cell["auc"] for cell in cells)
 
 
 def quoted_rate(findings: Mapping[str, Any]) -> str | None:
@@ -98,22 +108,36 @@ def _most(column: Mapping[str, Any]) -> str:
 
 
 def _adaptive(findings: Mapping[str, Any], defended: Sequence[Mapping[str, Any]]) -> str:
-    """On how many columns an attacker gains from knowing of the defence."""
-    pairs = [
-        (
-            largest_auc(findings, column["name"], adaptive=True),
-            largest_auc(findings, column["name"], adaptive=False),
-        )
+    """On how many columns the best attack knows of the defence: here, and beyond what the choice of the best explains."""
+    sides = [
+        (_membership(findings, column["name"], adaptive=True), _membership(findings, column["name"], adaptive=False))
         for column in defended
     ]
-    known = [(adaptive, static) for adaptive, static in pairs if adaptive is not None and static is not None]
+    known = [(adaptive, static) for adaptive, static in sides if adaptive and static]
     if not known:
         return ""
-    gains = sum(adaptive > static for adaptive, static in known)
+    names = {column["name"] for column in defended}
+    cells = sum(cell["defence"] in names and cell["auc"] is not None for cell in findings["cells"])
+    gains = sum(_largest(adaptive) > _largest(static) for adaptive, static in known)
+    sure = sum(_surely_larger(adaptive, static, corrected(cells)) for adaptive, static in known)
     return (
-        f"On {gains} of {len(known)} of them the best attack that knows of the defence has a larger AUC than the best that does "
-        "not. "
+        f"On {gains} of {len(known)} of them the best attack that knows of the defence has a larger AUC here than the best that does "
+        f"not; on {sure or 'none'} the intervals, which allow for the choice among {quantity(cells, 'cell')}, bear that out. "
     )
+
+
+def _surely_larger(adaptive: Sequence[Cell], static: Sequence[Cell], confidence: float) -> bool:
+    """Whether some adaptive attack lies above all static ones where all intervals hold at once.
+
+    Nothing is assumed of how the cells depend on one another, which share records and models.
+    """
+    lowest = max(_interval(cell, confidence).low for cell in adaptive)
+    return lowest > max(_interval(cell, confidence).high for cell in static)
+
+
+def _interval(cell: Cell, confidence: float) -> Interval:
+    low, high = cell["auc_interval"]
+    return widened(Interval(value=cell["auc"], low=low, high=high), confidence, cell.get("leak_freedom"))
 
 
 def _work(findings: Mapping[str, Any]) -> str:

@@ -166,6 +166,24 @@ def test_the_terminal_and_the_headline_say_what_a_defence_buys():
     assert "15 cells on 3 columns, 32 models trained." in text
 
 
+def test_that_knowing_of_a_defence_helps_is_said_of_intervals_that_allow_for_all_cells():
+    def said(on_round, asked_again):
+        changed = findings()
+        for one in changed["cells"]:
+            if (one["defence"], one["attack"], one["adaptive"]) == ("round:<2>", "lira-online", True):
+                one |= {"auc": on_round, "auc_interval": [on_round - 0.02, on_round + 0.02]}
+            if one["repetitions"] == 16:
+                one |= {"auc": asked_again, "auc_interval": [asked_again - 0.02, asked_again + 0.02]}
+        return headline(changed)
+
+    # The two defences have 9 cells. Intervals at 1 - .05 / 9 are 1.41 times as wide, and the best static AUCs are .64 and .6.
+    larger = "On 2 of 2 of them the best attack that knows of the defence has a larger AUC here than the best that does not; "
+    choice = "the intervals, which allow for the choice among 9 cells, bear that out."
+    assert f"{larger}on none {choice}" in said(0.69, 0.65)
+    assert f"{larger}on 1 {choice}" in said(0.69, 0.66)
+    assert f"{larger}on 2 {choice}" in said(0.72, 0.66)
+
+
 def test_findings_of_one_column_without_membership_still_make_a_report(tmp_path):
     bare = findings()
     bare |= {
