@@ -107,15 +107,8 @@ def _point(outcome: Outcome, place: int, share: float, filtering: int | None) ->
     elif goal == "targeted":
         valid = [number for number in crafts if _valid(outcome)[outcome.crafts[number].target]]
         if valid:
-            hit, before = (
-                np.stack(
-                    [
-                        _success(outcome, cell, outcome.crafts[number].target)
-                        for number, cell in zip(valid, where, strict=True)
-                    ]
-                )
-                for where in ([outcome.cell(number, filtering) for number in valid], [clean] * len(valid))
-            )
+            hit = _taken(outcome, valid, [outcome.cell(number, filtering) for number in valid])
+            before = _taken(outcome, valid, [clean] * len(valid))
             success, without, widened = share_of_victims(hit), share_of_victims(before), share_of_victims(hit, allowing)
     return PointFindings(
         share=share,
@@ -128,6 +121,12 @@ def _point(outcome: Outcome, place: int, share: float, filtering: int | None) ->
         without=without,
         corrected=widened.interval,
     )
+
+
+def _taken(outcome: Outcome, crafts: list[int], cells: list[int]) -> Bool[np.ndarray, "craft seed"]:
+    """Which victims of a cell take the target of a poison for the wanted class, poison by poison."""
+    targets = [outcome.crafts[number].target for number in crafts]
+    return np.stack([_success(outcome, cell, target) for cell, target in zip(cells, targets, strict=True)])
 
 
 def target_findings(outcome: Outcome) -> tuple[TargetFindings, ...]:
