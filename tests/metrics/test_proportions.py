@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import comb
+from typing import cast
 
 import numpy as np
 import pytest
@@ -61,7 +62,9 @@ def test_the_scores_are_those_of_the_likeliest_shares(difference):
 def _score_limit(tables, ours, theirs, tail):
     score = lambda d: float(tables.score(d, np.array(ours), np.array(theirs))) - norm.isf(tail)  # noqa: E731
     difference = type(tables)(**vars(tables) | {"ours": ours, "theirs": theirs}).difference
-    return -1.0 if difference <= -1 or score(-1 + 1e-9) <= 0 else brentq(score, -1 + 1e-9, difference, xtol=1e-12)
+    if difference <= -1 or score(-1 + 1e-9) <= 0:
+        return -1.0
+    return float(cast(float, brentq(score, -1 + 1e-9, difference, xtol=1e-12)))
 
 
 PLACES = np.linspace(0, 1, 81)[:, np.newaxis]
@@ -87,7 +90,8 @@ def _paired_chance(ours, theirs, trials):
 def _slow_limit(tables, chances, tail):
     """Of all tables whose score limit is no lower, the first difference at which they are together as likely as the tail."""
     least = _score_limit(tables, tables.ours, tables.theirs, tail)
-    likely = sum(chance for table, chance in chances.items() if _score_limit(tables, *table, tail) >= least - 1e-6)
+    no_lower = [chance for (a, b), chance in chances.items() if _score_limit(tables, a, b, tail) >= least - 1e-6]
+    likely = np.sum(no_lower, axis=0)
     return DIFFERENCES[np.argmax(likely.max(axis=0) >= tail)]
 
 
