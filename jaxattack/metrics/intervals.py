@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from scipy.optimize import brentq
 from scipy.special import betaincinv, ndtri
 
@@ -16,7 +16,9 @@ _EDGE = 1e-9
 
 
 def clopper_pearson(
-    successes: Int[np.ndarray, "*shape"] | int, trials: Int[np.ndarray, "*shape"] | int, confidence: float = 0.95
+    successes: Real[np.ndarray, "*shape"] | int | float,
+    trials: Int[np.ndarray, "*shape"] | int,
+    confidence: float = 0.95,
 ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
     """The Clopper-Pearson interval of a binomial proportion.
 
@@ -25,7 +27,7 @@ def clopper_pearson(
     targets is then the honest figure.
 
     Args:
-        successes: how many trials succeeded, 0 to `trials`.
+        successes: how many trials succeeded, 0 to `trials`; of a trial that succeeds in part the share, as of a cluster's mean.
         trials: how many trials there were.
         confidence: coverage, between 0 and 1.
 
@@ -47,8 +49,8 @@ def clopper_pearson(
     if ((k < 0) | (k > n)).any():
         raise InputError("successes are below 0 or above trials: give counts out of the trials.")
     tail = (1 - confidence) / 2
-    low = np.where(k > 0, betaincinv(np.maximum(k, 1), n - k + 1.0, tail), 0.0)
-    high = np.where(k < n, betaincinv(k + 1.0, np.maximum(n - k, 1), 1 - tail), 1.0)
+    low = np.where(k > 0, betaincinv(np.where(k > 0, k, 1), n - k + 1.0, tail), 0.0)
+    high = np.where(k < n, betaincinv(k + 1.0, np.where(k < n, n - k, 1), 1 - tail), 1.0)
     return low, high
 
 

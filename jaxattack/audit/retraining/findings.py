@@ -109,7 +109,9 @@ def _point(outcome: Outcome, place: int, share: float, filtering: int | None) ->
         if valid:
             hit = _taken(outcome, valid, [outcome.cell(number, filtering) for number in valid])
             before = _taken(outcome, valid, [clean] * len(valid))
-            success, without, widened = share_of_victims(hit), share_of_victims(before), share_of_victims(hit, allowing)
+            poisoned = hit.reshape(-1, 1)  # each poison has victims of its own; without any they meet all targets
+            success, without = share_of_victims(poisoned), share_of_victims(before.T)
+            widened = share_of_victims(poisoned, allowing)
     return PointFindings(
         share=share,
         poison=max(len(outcome.crafts[number].poison) for number in crafts),

@@ -2,10 +2,11 @@
 
 A share over many records, as an accuracy, has one value a seed: Student's t over the seeds, within 0 and 1. Where all
 seeds are alike their spread says nothing, and Clopper and Pearson's interval for one trial a record stands in its place; one seed says
-nothing of others, and its interval is everything. An event a
-victim, as that a target is taken for another class, is a trial: Clopper and Pearson's over all victims of all targets, which
-for targets of unequal chances is on the safe side (Hoeffding 1956). Both speak of new seeds on these records and targets. The difference of two
-independent shares has the interval of Zou and Donner (2008), made of theirs.
+nothing of others, and its interval is everything. An event a victim, as that it takes a target for another class, is a trial:
+Clopper and Pearson's over all victims of all targets, which for targets of unequal chances is on the safe side (Hoeffding 1956).
+Where every victim meets all targets, as those without poison do, what it does with one tells of what it does with another: the
+victim is the trial, and what counts is the share of its targets. Both speak of new seeds on these records and targets. The
+difference of two independent shares has the interval of Zou and Donner (2008), made of theirs.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ def share_over_seeds(hit: Bool[np.ndarray, "seed record"], confidence: float = C
     return ShareFindings(value=value, interval=(max(value - reach, 0.0), min(value + reach, 1.0)))
 
 
-def share_of_victims(hit: Bool[np.ndarray, "*victim"], confidence: float = CONFIDENCE) -> ShareFindings:
-    """The share of the victims with which something happens."""
-    low, high = clopper_pearson(int(hit.sum()), hit.size, confidence)
+def share_of_victims(hit: Bool[np.ndarray, "victim target"], confidence: float = CONFIDENCE) -> ShareFindings:
+    """The share of its targets with which something happens, of each victim; several targets of one victim are no more trials than one."""
+    low, high = clopper_pearson(hit.mean(axis=1).sum(), len(hit), confidence)
     return ShareFindings(value=float(hit.mean()), interval=(float(low), float(high)))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import comb
 from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 from attacks.poisoning.small import table
+from scipy.special import betaincinv
 
 from jaxattack import load
 from jaxattack.attacks.poisoning import BadNets, Minimax, PoisonFrogs, RandomFlips
@@ -302,10 +304,36 @@ def test_intervals_are_over_seeds_and_a_difference_is_made_of_both():
         np.tile(np.arange(100) < 10, (3, 1))
     )  # the deviation of three tenths is 2e-17 in floating point
     np.testing.assert_allclose(tenths.interval, clopper_pearson(10, 100))
-    one = share_of_victims(np.array([[True, False], [True, True]]))
-    assert one.value == 0.75
     same = difference(found, found)
     np.testing.assert_allclose(same.interval, [-np.sqrt(2) * reach, np.sqrt(2) * reach])
+
+
+def test_targets_that_share_their_victims_are_no_more_trials_than_the_victims():
+    """Of 5 victims that take all of 4 targets for the wanted class or none, with chance .3: the interval covers, one of 20 trials would not."""
+    chance, held = [comb(5, taken) * 0.3**taken * 0.7 ** (5 - taken) for taken in range(6)], {}
+    for name, shape in {"shared": (5, 4), "as if each its own": (20, 1)}.items():
+        shares = [share_of_victims((np.arange(20) < 4 * taken).reshape(shape)) for taken in range(6)]
+        assert [share.value for share in shares] == pytest.approx([taken / 5 for taken in range(6)])
+        covers = [share.interval[0] <= 0.3 <= share.interval[1] for share in shares]
+        held[name] = float(np.dot(chance, covers))
+    assert held["shared"] > 0.95 > 0.8 > held["as if each its own"]
+    half = share_of_victims(np.array([[True, False], [True, True]]))
+    assert half.value == 0.75
+    np.testing.assert_allclose(half.interval[0], betaincinv(1.5, 1.5, 0.025))
+
+
+def test_without_poison_the_victims_of_all_targets_are_the_same_ones(audit):
+    parts = split(audit.dataset, "members", audit.seed)
+    frogs = replace(audit, attacks=audit.attacks[2:])
+    attacker = prepare_attacker(frogs, parts)
+    crafts = craft_all(frogs, parts, attacker, None)
+    layout, cells = lay_out(frogs, parts, attacker, crafts)
+    right = np.ones((len(cells), 3, len(layout.records)), bool)
+    right[0, 1:, layout.targets] = False  # one of three clean victims takes both targets for the wanted classes
+    point = attack_findings(Outcome(frogs, layout, cells, crafts, attacker, right))[0].points[0]
+    assert (point.success.value, point.without.value) == (1, 1 / 3)
+    np.testing.assert_allclose(point.success.interval, clopper_pearson(6, 6))
+    np.testing.assert_allclose(point.without.interval, clopper_pearson(1, 3))
 
 
 @pytest.mark.parametrize(
