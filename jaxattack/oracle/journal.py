@@ -96,11 +96,15 @@ class Journalled(OracleWrapper):
         self._entries: list[_Entry] = []
         self._attack_ledger, self._paid, self._oracle_ledger = Ledger(), Ledger(), oracle.ledger
         self._before = Ledger()  # what calls of earlier processes cost that have no answer here: asked again, or failed
+        self._failures: list[
+            tuple[int, int]
+        ] = []  # the answers before a failure of an earlier process, and its queries
         self._rechecked = 0
         self._rows: dict[int, np.ndarray] = {}
         self._again: list[_Again] = []
         try:
             self._open(_plain(self, identity))
+            self._add_before()
         except BaseException:
             self.close()
             raise
@@ -119,6 +123,14 @@ class Journalled(OracleWrapper):
     def rechecked(self) -> int:
         """Queries that earlier processes asked again."""
         return self._rechecked
+
+    @property
+    def failures(self) -> int:
+        """Queries that calls of earlier processes paid for without an answer, as far as their answers are replayed.
+
+        They come in their place among the answers, so that a budget has as much left for each call as it had before.
+        """
+        return sum(queries for place, queries in self._failures if place <= self._next)
 
     def recheck(self, questions: int) -> None:
         """Ask so many of the kept questions again while they are replayed, to see that the victim is still the same.
@@ -147,8 +159,6 @@ class Journalled(OracleWrapper):
         if not self.close.alive:
             raise InputError(f"{self._path} was closed: open the journal again.")
         batch = digest(x, bias)
-        if self._next + 1 >= len(self._entries):  # at the last answer that is kept, or where there is none
-            self._attack_ledger, self._before = self._attack_ledger + self._before, Ledger()
         if self._next == len(self._entries):
             try:
                 answer = self._oracle(x, bias)
@@ -167,7 +177,13 @@ class Journalled(OracleWrapper):
                 self._compare()
         self._attack_ledger += self._entries[self._next].cost
         self._next += 1
+        self._add_before()
         return answer
+
+    def _add_before(self) -> None:
+        """Once no answer is left to replay, the rest of what earlier processes paid is the attack's cost too."""
+        if self._next == len(self._entries):
+            self._attack_ledger, self._before = self._attack_ledger + self._before, Ledger()
 
     def _ask_again(self, x: np.ndarray, bias: Bias | None, before: Answer) -> None:
         rows = np.unique(self._rows.pop(self._next).clip(max=len(x) - 1))
@@ -218,7 +234,10 @@ class Journalled(OracleWrapper):
                 if number and ("again" in line or "failed" in line):
                     cost = _cost(line["cost"])
                     self._before, self._paid = self._before + cost, self._paid + cost
-                    self._rechecked += cost.queries if "again" in line else 0
+                    if "again" in line:
+                        self._rechecked += cost.queries
+                    else:
+                        self._failures.append((len(self._entries), cost.queries))
                 elif number:
                     self._add(_Entry(at, bytes.fromhex(line["digest"]), _cost(line["cost"])))
                 elif not isinstance(line, dict):

@@ -1,8 +1,9 @@
 """The meter: every oracle that reaches a victim counts here what is asked and what it costs.
 
 A query is one record, a call one batch. Bytes are those of the arrays as they are handed over and come back; an oracle
-over a network counts what it sends instead. Only what was answered is counted: a call that fails costs nothing. An
-oracle that wraps another keeps no ledger of its own, so that there is one count for one victim.
+over a network counts what it sends instead. What was asked is counted, and what may have been: a call that the terms or
+a budget refuse costs nothing, and one that fails in the victim's hands costs its queries. An oracle that wraps another
+keeps no ledger of its own, so that there is one count for one victim.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle
+from jaxattack.types import Access, Answer, Bias, InputError, Ledger, Oracle, OracleError
 
 PRICE = 0.0001
 """Dollars a query: what Amazon asked for a prediction (Tramèr et al. 2016)."""
@@ -82,7 +83,7 @@ class CountingOracle:
 
     @property
     def ledger(self) -> Ledger:
-        """What has been answered so far, and what it cost."""
+        """What has been asked so far, and what it cost."""
         return self._ledger
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
@@ -91,7 +92,16 @@ class CountingOracle:
         if not len(x):
             return nothing(self.access)
         begin = time.perf_counter()
-        answer = self._ask(x, bias)
+        try:
+            answer = self._ask(x, bias)
+        except BaseException as error:
+            if isinstance(error, OracleError) or not isinstance(error, InputError):
+                self._count(x, bias, None, begin)
+            raise
+        self._count(x, bias, answer, begin)
+        return answer
+
+    def _count(self, x: np.ndarray, bias: Bias | None, answer: Answer | None, begin: float) -> None:
         cost = Ledger(
             queries=len(x),
             calls=1,
@@ -101,11 +111,10 @@ class CountingOracle:
         with self._lock:
             total = self._ledger + cost
             self._ledger = replace(total, price=self._price * total.queries)  # a sum would gather rounding errors
-        return answer
 
-    def _bytes(self, x: np.ndarray, bias: Bias | None, answer: Answer) -> int:
+    def _bytes(self, x: np.ndarray, bias: Bias | None, answer: Answer | None) -> int:
         """How many were handed over and came back."""
-        return sum(part.nbytes for part in (x, *(bias or ()), *answer) if part is not None)
+        return sum(part.nbytes for part in (x, *(bias or ()), *(answer or ())) if part is not None)
 
 
 class OracleWrapper:
@@ -148,8 +157,13 @@ class OracleWrapper:
 
     @property
     def ledger(self) -> Ledger:
-        """What the victim has answered so far, and what it cost."""
+        """What the victim has been asked so far, and what it cost."""
         return self._oracle.ledger
+
+    @property
+    def failures(self) -> int:
+        """Queries of earlier processes that were paid for and have no answer, as `Journalled.failures`."""
+        return getattr(self._oracle, "failures", 0)
 
     @property
     def left(self) -> int | None:

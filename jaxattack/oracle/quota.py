@@ -6,7 +6,8 @@
 
 Order. Outermost first, an attack's oracle is checked(budgeted(journalled(checked(defences(victim), repeat=False), folder),
 queries)): a budget outside of the journal counts what the attack asks, answers read back from the folder too, so that it
-holds over all processes together; within the journal it would start anew with each. The check within keeps what cannot be
+holds over all processes together; within the journal it would start anew with each. A call that fails counts for what the
+ledger says was asked of it, or may have been, and so do the failures that the journal keeps of earlier processes. The check within keeps what cannot be
 believed out of the folder; the one outside sees the answers of earlier processes too, and the budget counts what it asks.
 A cache around all of this lets repeated records pass uncounted. Several threads may ask at once.
 """
@@ -27,6 +28,8 @@ from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Ledger, Oracl
 
 def budgeted(oracle: Oracle, queries: int) -> Budgeted:
     """Answer so many queries in all; a call that asks more than is left raises `BudgetSpent`, and asks nothing.
+
+    A call that fails costs what was asked of it, or may have been; asked again, it costs all of it again.
 
     Raises:
         InputError: a budget below 0.
@@ -73,25 +76,32 @@ class Budgeted(OracleWrapper):
         self._lock = threading.Lock()
 
     @property
+    def failures(self) -> int:
+        """0: those within are taken off this budget, and off no other around it."""
+        return 0
+
+    @property
     def left(self) -> int:
         """How many queries may still be asked."""
-        return self._queries - self._used
+        return max(self._queries - self._used - super().failures, 0)
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         queries = len(x)
         with self._lock:
             if queries > self.left:
                 raise BudgetSpent(
-                    f"the budget of {self._queries:,} queries has {self.left:,} left ({self._used:,} were asked) and "
+                    f"the budget of {self._queries:,} queries has {self.left:,} left "
+                    f"({self._queries - self.left:,} were asked) and "
                     f"this call asks {queries:,}: raise the budget.",
                     left=self.left,
                 )
             self._used += queries
+            before = self.ledger.queries
         try:
             return self._oracle(x, bias)
         except BaseException:
             with self._lock:
-                self._used -= queries
+                self._used -= max(queries - (self.ledger.queries - before), 0)
             raise
 
 

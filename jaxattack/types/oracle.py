@@ -186,7 +186,7 @@ class Ledger:
     """What has been asked of a victim, and what it cost.
 
     Attributes:
-        queries: records answered, a repeated one each time.
+        queries: records asked, a repeated one each time, and those that may have been where no answer came.
         calls: batches sent.
         seconds: spent waiting for answers.
         bytes: of queries and answers together.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import ExitStack
 from dataclasses import replace
 
 import jax
@@ -69,6 +70,38 @@ def test_what_a_call_cost_that_failed_is_kept(tmp_path):
     with journalled(make(), tmp_path) as oracle:
         oracle(BATCHES[0])
         assert (oracle.ledger.queries, oracle.paid.queries) == (paid, paid)
+
+
+def test_a_budget_holds_over_processes_where_a_call_failed(tmp_path):
+    def failing(some):
+        return probability(some) if len(some) < queries else 1 / 0
+
+    def account(function):
+        counted = from_function(function, ACCESS, content=lambda: {"file": "0"})
+        return counted, budgeted(stack.enter_context(journalled(counted, tmp_path)), 2 * queries)
+
+    x = np.concatenate(BATCHES)
+    queries = len(x)
+    with ExitStack() as stack:
+        one, oracle = account(failing)
+        oracle(x[:1])
+        with pytest.raises(ZeroDivisionError):
+            oracle(x)
+        left = oracle.left
+    with ExitStack() as stack:
+        two, oracle = account(probability)
+        oracle(x[:1])
+        assert oracle.left == left == queries - 1
+        with pytest.raises(BudgetSpent):
+            oracle(x)
+        oracle(x[:left])
+        assert one.ledger.queries + two.ledger.queries == 2 * queries
+    with ExitStack() as stack:  # and whoever starts again is refused the same call
+        three, oracle = account(probability)
+        oracle(x[:1])
+        assert oracle.left == left
+        oracle(x[:left])
+        assert (oracle.left, three.ledger.queries) == (0, 0)
 
 
 def test_a_bias_belongs_to_the_question(tmp_path):

@@ -54,6 +54,22 @@ def test_a_call_that_fails_takes_nothing_from_the_budget():
     assert oracle.left == 10
 
 
+def test_a_call_that_fails_in_the_hands_of_the_victim_costs_its_queries():
+    def broken(x):
+        seen.append(len(x))
+        raise ConnectionResetError
+
+    seen = []
+    oracle = budgeted(from_function(broken, Access(level="label", classes=2, inputs=INPUTS)), 10)
+    for left in (6, 2):
+        with pytest.raises(ConnectionResetError):
+            oracle(np.zeros((4, 2)))
+        assert oracle.left == left
+    with pytest.raises(BudgetSpent):
+        oracle(np.zeros((4, 2)))
+    assert sum(seen) == oracle.ledger.queries == 8
+
+
 def test_threads_do_not_overspend():
     oracle = budgeted(victim()[0], 500)
     refused = []

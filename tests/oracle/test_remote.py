@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from serve.victims import CLASSES, FEATURES, INPUTS, Said, behaving, forward, logits, probabilities, queries, victim
 
+from jaxattack.oracle import budgeted
 from jaxattack.oracle.ledger import CountingOracle
 from jaxattack.oracle.remote import connect, exchange
 from jaxattack.oracle.remote.wire import write_access, write_answer
@@ -270,12 +271,31 @@ def test_a_batch_that_failed_goes_on_where_it_stopped_and_is_paid_for_once(pause
             x = queries(35)
             with pytest.raises(OracleError, match="after 2 attempts"):
                 oracle(x)
-            assert oracle.ledger.queries == 10
-            assert there.ledger.queries == 20
+            assert oracle.ledger.queries == there.ledger.queries == 20
             np.testing.assert_array_equal(oracle(x).probability, probabilities(x))
             assert oracle.ledger.queries == there.ledger.queries == 35
             oracle(x)
             assert oracle.ledger.queries == there.ledger.queries == 70
+
+
+def test_a_budget_keeps_what_a_service_was_asked_and_gives_back_the_rest_of_a_batch_that_failed(pauses):
+    there = victim()
+    with serving(there, settings=Settings(records=10)) as place:
+        wire = Wire(place, "works", "answer lost", "lost")
+        with behaving(wire) as through, connect(through, retries=1) as oracle:
+            account = budgeted(oracle, 60)
+            with pytest.raises(OracleError, match="after 2 attempts"):
+                account(queries(35))
+            assert account.left == 60 - there.ledger.queries == 40
+
+
+def test_a_service_that_cannot_be_reached_costs_nothing(pauses):
+    with serving(victim()) as place:
+        oracle = connect(place, retries=1)
+    account = budgeted(oracle, 10)
+    with oracle, pytest.raises(OracleError, match="after 2 attempts: ConnectError"):
+        account(queries(5))
+    assert (account.left, oracle.ledger) == (10, Ledger())
 
 
 def test_a_batch_that_failed_is_not_forgotten_over_another(pauses):
@@ -347,7 +367,8 @@ def test_rubbish_is_not_believed(pauses, name):
         assert place in str(caught.value)
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 600
-        assert oracle.ledger == Ledger()
+        answered = RUBBISH[name].status == 200  # a service that answers with rubbish has been asked
+        assert oracle.ledger.queries == len(X) * answered
         assert not pauses
 
 

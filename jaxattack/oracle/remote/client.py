@@ -1,8 +1,9 @@
 """A prediction API seen from outside, as an oracle: what it answers is checked, and what it costs is counted once.
 
 Every request carries an identity, the same at each attempt, so that a service that keeps its answers counts it once;
-here it is counted when its answer arrives. A batch that fails half-way keeps what was answered: asked again through the
-same connection, it goes on where it stopped, under the same identities, and nothing is paid for twice.
+here it is counted when its answer arrives, whatever that says, and when none does although the service may have had it. A
+batch that fails half-way keeps what was answered: asked again through the same connection, it goes on where it stopped,
+under the same identities, and nothing is paid for twice.
 
 A batch larger than the service takes at once is sent in parts; the first announces all of it, so that a budget that is
 too small refuses the whole batch before anything is answered. (Where someone else spends the same key's budget at the
@@ -21,13 +22,15 @@ import re
 import secrets
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Shaped
 
 from jaxattack.oracle.ledger import allowed, concatenate, digest, nothing
-from jaxattack.oracle.remote.exchange import Exchange, Reply
+from jaxattack.oracle.remote.exchange import Exchange, NoReply, Reply
 from jaxattack.oracle.remote.puzzle import MOST, PART, PROOF, proof, read_puzzle, solve
 from jaxattack.oracle.remote.wire import (
     BATCH,
@@ -53,11 +56,12 @@ _MOST_CLASSES = 1 << 24  # several times the largest published label sets; what 
 
 
 class _Batch(NamedTuple):
-    """A batch under way: its parts, their identities, and the answers that have arrived."""
+    """A batch under way: its parts, their identities, the answers that have arrived, and the parts that are on the ledger."""
 
     parts: list[slice]
     identities: list[str]
     answers: dict[int, Answer]
+    ledger: set[int]
 
 
 def connect(
@@ -118,7 +122,7 @@ class Remote:
         """Read the terms; `connect` makes one."""
         self._exchange, self.url = exchange, exchange.url
         self._media: Media = media
-        self._session, self._count = secrets.token_hex(12), itertools.count()
+        self._session, self._numbers = secrets.token_hex(12), itertools.count()
         self._ledger, self._lock = Ledger(), threading.Lock()
         self._unfinished: dict[bytes, _Batch] = {}
         terms = _terms(exchange)
@@ -128,7 +132,7 @@ class Remote:
 
     @property
     def ledger(self) -> Ledger:
-        """What has been answered so far, and what it cost."""
+        """What has been asked so far, and what it cost."""
         return self._ledger
 
     def close(self) -> None:
@@ -149,9 +153,9 @@ class Remote:
         x = x.astype(np.float64) if x.dtype.itemsize > 8 else x
         batch = self._begin(x, bias)
         try:
-            for number, part in enumerate(batch.parts):
+            for number in range(len(batch.parts)):
                 if number not in batch.answers:
-                    batch.answers[number] = self._ask(x, bias, part, batch.identities[number])
+                    batch.answers[number] = self._ask(x, bias, batch, number)
         except BaseException:
             with self._lock:
                 self._unfinished[digest(x, bias)] = batch
@@ -168,34 +172,45 @@ class Remote:
         most = max(1, min(self._records, (self._bytes - 2048) // (numbers * _WIDEST[self._media] + 32)))
         most = most if self._bits is None else max(1, min(most, PART >> self._bits))
         parts = [slice(begin, begin + most) for begin in range(0, len(x), most)]
-        return _Batch(parts, [f"{self._session}-{next(self._count)}" for _ in parts], {})
+        return _Batch(parts, [f"{self._session}-{next(self._numbers)}" for _ in parts], {}, set())
 
-    def _ask(self, x: np.ndarray, bias: Bias | None, part: slice, identity: str) -> Answer:
-        begin = time.perf_counter()
+    def _ask(self, x: np.ndarray, bias: Bias | None, batch: _Batch, number: int) -> Answer:
+        begin, part = time.perf_counter(), batch.parts[number]
         queries = len(x[part])
         body = write_queries(x[part], bias and Bias(bias.token[part], bias.value[part]), self._media)
-        headers = {"Content-Type": self._media, "Accept": self._media, IDENTITY: identity}
+        headers = {"Content-Type": self._media, "Accept": self._media, IDENTITY: batch.identities[number]}
         headers[BATCH] = str(len(x) - part.start)
         most = min(_ENVELOPE + queries * (self.access.classes + 1) * _WIDEST[self._media], _LARGEST_ANSWER)
-        reply = self._predict(body, headers, queries, most)
-        answer = self._read(reply, queries)
-        cost = Ledger(
-            queries=queries,
-            calls=1,
-            seconds=time.perf_counter() - begin,
-            bytes=len(body) + len(reply.body),
-            price=self._price * queries,
-        )
-        with self._lock:
-            self._ledger += cost
-        return answer
 
-    def _predict(self, body: bytes, headers: dict[str, str], queries: int, most: int) -> Reply:
-        """Ask, with a solved puzzle where the service wants one; another where it has expired meanwhile."""
+        def count(answer: int) -> None:
+            """Put the part on the ledger, once, and what this try of it cost; an answer of so many bytes came."""
+            first = number not in batch.ledger
+            batch.ledger.add(number)
+            cost = Ledger(seconds=time.perf_counter() - begin, bytes=len(body) + answer)
+            with self._lock:
+                self._ledger += replace(cost, queries=queries, calls=1, price=self._price * queries) if first else cost
+
+        reply = self._predict(body, headers, queries, most, count)
+        if reply.status == 200 or reply.status >= 500:
+            count(len(reply.body))
+        return self._read(reply, queries)
+
+    def _predict(
+        self, body: bytes, headers: dict[str, str], queries: int, most: int, count: Callable[[int], None]
+    ) -> Reply:
+        """Ask, with a solved puzzle where the service wants one; another where it has expired meanwhile.
+
+        What may have been asked and is not answered is counted.
+        """
         for _ in range(_PUZZLES):
             if self._bits is not None:
                 headers = headers | {PROOF: self._work(queries)}
-            reply = self._exchange.ask("POST", "/predict", most=most, body=body, headers=headers)
+            try:
+                reply = self._exchange.ask("POST", "/predict", most=most, body=body, headers=headers)
+            except BaseException as error:
+                if not isinstance(error, NoReply) or error.sent:
+                    count(0)
+                raise
             if self._bits is None or reply.status != 428:
                 return reply
         raise OracleError(f"{self.url} takes no proof of work, of {_PUZZLES} that it was sent: {reply.sentence()}")

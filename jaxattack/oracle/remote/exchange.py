@@ -22,6 +22,7 @@ PATIENCE = 600.0
 """Seconds that one request may be put off by a service's rate."""
 
 _TRANSIENT = (408, 429, 502, 503, 504)
+_UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
 class Reply(NamedTuple):
@@ -66,6 +67,18 @@ class Reply(NamedTuple):
             if math.isfinite(seconds) and seconds >= 0:
                 return seconds
         return None
+
+
+class NoReply(OracleError):
+    """A request that was not answered, or not with what can be read.
+
+    Attributes:
+        sent: whether its body may have arrived and been acted on.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class Exchange:
@@ -124,15 +137,17 @@ class Exchange:
             headers: of the request.
 
         Raises:
-            OracleError: too many attempts failed, the service puts the request off for too long, or the response is too large.
+            NoReply: too many attempts failed, the service puts the request off for too long, or the response is too large.
         """
-        failures, waited = 0, 0.0
+        failures, waited, sent = 0, 0.0, False
         while True:
             try:
                 reply = self._attempt(method, path, most, body, headers)
                 reason = reply.sentence() if reply.status in _TRANSIENT else ""
+                sent |= body is not None and reply.status >= 500
             except httpx.TransportError as error:
                 message = mask(str(error), self._secrets)
+                sent |= body is not None and not isinstance(error, _UNREACHED)
                 reply, reason = None, f"{type(error).__name__}{f' ({message})' if message else ''}."
             if reply is not None and reply.status not in _TRANSIENT:
                 return reply
@@ -142,11 +157,11 @@ class Exchange:
                 pause = max(pause if delay is None else delay, 0.01)
                 waited += pause
                 if waited > PATIENCE:
-                    raise OracleError(f"{self.url} puts a request off for more than {PATIENCE:g} s: {reason}")
+                    raise NoReply(f"{self.url} puts a request off for more than {PATIENCE:g} s: {reason}", sent=sent)
             else:
                 failures += 1
                 if failures > self._retries:
-                    raise OracleError(f"{self.url} does not answer after {failures} attempts: {reason}")
+                    raise NoReply(f"{self.url} does not answer after {failures} attempts: {reason}", sent=sent)
                 pause = max(pause, min(delay or 0.0, 60.0))
             time.sleep(pause)
 
@@ -158,7 +173,10 @@ class Exchange:
             for chunk in response.iter_raw():
                 content += chunk
                 if len(content) > most:
-                    raise OracleError(f"{self.url} cannot be believed: more than {most:,} bytes came as its answer.")
+                    raise NoReply(
+                        f"{self.url} cannot be believed: more than {most:,} bytes came as its answer.",
+                        sent=body is not None,
+                    )
                 if time.monotonic() - begin > self._timeout:
                     raise httpx.ReadTimeout(f"the response took more than {self._timeout:g} s")
             return Reply(response.status_code, response.headers, content, self._secrets)
