@@ -16,7 +16,7 @@ whole range by default (bytes 0 to 255).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -101,6 +101,27 @@ def from_onnx(
     return CountingOracle(ask, access, price, lambda: read, names if len(names) == classes else (), notes)
 
 
+def tensor_of(path: str | Path, tensor: str) -> Callable[[np.ndarray], Float[np.ndarray, "query number"]]:
+    """What a graph computes at a tensor within it, of queries: onnxruntime runs the graph with that tensor as its output.
+
+    Args:
+        path: a file that `from_onnx` takes.
+        tensor: its name in the graph.
+
+    Raises:
+        InputError: onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise InputError(f"{path} needs onnx: {INSTALL}.") from error
+    model = onnx.load(str(path))
+    del model.graph.output[:]
+    model.graph.output.append(onnx.ValueInfoProto(name=tensor))
+    session = _session(path, model.SerializeToString())
+    return partial(_score, path, session, _columns(path, session), tensor)
+
+
 def _names(session: Any, output: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """The names of the columns: maps from class to score have no order, and are read in that of their keys."""
     kind = next(one.type for one in session.get_outputs() if one.name == output)
@@ -138,7 +159,8 @@ def _level(path: str | Path, output: str, last: str, decided: Meaning, level: Le
     return level or ("logit" if decided == "number" else "probability")
 
 
-def _session(path: str | Path) -> Any:
+def _session(path: str | Path, model: bytes | None = None) -> Any:
+    """A session of a file, or of a model that was read from it."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -148,7 +170,7 @@ def _session(path: str | Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model or str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no other class
         raise InputError(f"{path} cannot be read as an ONNX file ({_first(error)}): export the model again.") from error
 

@@ -99,6 +99,21 @@ def test_a_sigmoid_of_one_output_becomes_two_logits(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "end", [[make("Softmax", ["u"], ["z"], axis=1)], [make("Identity", ["u"], ["z"])]], ids=["softmax", "logits"]
+)
+def test_raw_outputs_that_are_not_onnxruntimes_are_refused_where_confidences_are_saturated(tmp_path, monkeypatch, end):
+    nodes = [make("MatMul", ["x", "w"], ["h"]), make("Mul", ["h", "s"], ["m"]), make("Add", ["m", "b"], ["u"]), *end]
+    path = write(
+        tmp_path / "m.onnx", nodes, {"w": normal(4, 3), "s": np.float32(10), "b": np.float32([0, 500, 0])}, (4,)
+    )
+    oracle = from_onnx(path, inputs=Inputs.box(-1, 1, (4,)))
+    network_of(path, oracle)
+    monkeypatch.setitem(OPERATORS, "Mul", lambda _, a, b: 1.1 * a * b)
+    with pytest.raises(InputError, match="does not answer as onnxruntime does"):
+        network_of(path, oracle)
+
+
 def test_what_is_not_read_is_refused_in_one_sentence(tmp_path):
     odd = write(
         tmp_path / "odd.onnx", [make("MatMul", ["x", "w"], ["h"]), make("Erf", ["h"], ["z"])], {"w": normal(4, 3)}, (4,)
