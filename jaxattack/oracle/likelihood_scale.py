@@ -14,7 +14,9 @@ same in every row, which raw outputs of a network never keep:
     sum e^-z is 1         negative logarithms of probabilities
     ====================  ==================================
 
-Rows that are all alike tell nothing: a model that answers every record the same may answer anything.
+Rows that are all alike tell nothing: a model that answers every record the same may answer anything. Nor do whole numbers of
+two classes: they are shares of their sum, or raw outputs of a quantised network about a zero point of half of it. Who says
+which is believed.
 """
 
 from __future__ import annotations
@@ -39,20 +41,30 @@ _LOGARITHMS = {
 """What a score is multiplied by to give the natural logarithm: what it is, and the remedy."""
 
 
-def other_scale(scores: Float[np.ndarray, "row cls"]) -> tuple[str, str] | None:
+def other_scale(scores: Float[np.ndarray, "row cls"], *, stated: bool = False) -> tuple[str, str] | None:
     """What scores are that are taken for logits, and how they become so; None where nothing tells.
 
     Args:
         scores: finite, of at least two classes; those whose rows sum to 1 are plain probabilities and not told here.
+        stated: whether somebody says that they are logits.
     """
     if len(scores) < 2 or np.ptp(scores, axis=0).max() <= SUM * np.abs(scores).max():
         return None
     total = scores.sum(axis=1)
     mean = float(total.mean())
-    if scores.min() >= 0 and mean > 0 and abs(mean - 1) > SUM and np.ptp(total) <= SUM * mean:
+    exact = scores.min() >= 0 and mean > 0 and abs(mean - 1) > SUM and np.ptp(total) <= SUM * mean
+    shares = scores.min() >= 0 and len(scores) >= STEPPED and _rounded_shares(scores, total)
+    steps = f"probabilities in whole numbers of {mean:.0f} in all", "divide each row by its sum"
+    if (exact or shares) and scores.shape[1] == 2 and (scores == np.rint(scores)).all():
+        about = (
+            f", or raw outputs about a zero point of {np.rint(mean) / 2:.6g}",
+            f", or subtract {np.rint(mean) / 2:.6g}",
+        )
+        return None if stated else (steps[0] + about[0], steps[1] + about[1])
+    if exact:
         return f"probabilities times {mean:.6g}", f"divide them by {mean:.6g}"
-    if scores.min() >= 0 and len(scores) >= STEPPED and _rounded_shares(scores, total):
-        return f"probabilities in whole numbers of {mean:.0f} in all", "divide each row by its sum"
+    if shares:
+        return steps
     with np.errstate(over="ignore"):  # what overflows sums to no 1
         return next(
             (kind for factor, kind in _LOGARITHMS.items() if np.abs(logsumexp(factor * scores, axis=1)).max() <= SUM),

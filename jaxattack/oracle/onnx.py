@@ -82,8 +82,9 @@ def from_onnx(
     score = partial(_score, path, session, columns, output)
     probe = np.concatenate([score(some) for some in np.split(probes(inputs), [1, 3])])  # in batches of several sizes
     decided = meaning(outputs[output], probe)
-    if decided in ("logit", "independent") and (scale := other_scale(probe)):
-        raise InputError(f"{path}: the output {output} holds {scale[0]}: {scale[1]} at the end of the graph.")
+    if decided in ("logit", "independent") and (scale := other_scale(probe, stated=level in ("logit", "label"))):
+        unless = "" if other_scale(probe, stated=True) else ", or give level logit if they are logits"
+        raise InputError(f"{path}: the output {output} holds {scale[0]}: {scale[1]} at the end of the graph{unless}.")
     level = _level(path, output, outputs[output].last, decided, level)
     classes = 2 if decided == "binary" else probe.shape[1]
     access = Access(level=level, classes=classes, inputs=inputs, precision=precision)

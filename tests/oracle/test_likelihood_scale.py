@@ -58,6 +58,20 @@ def test_raw_outputs_of_a_quantised_softmax_regression_are_not(classes):
     assert other_scale(scores) is None
 
 
+def test_whole_numbers_of_two_classes_may_be_either_and_whoever_says_so_is_believed():
+    z = np.random.default_rng(0).normal(0, 20, 30)
+    for scores in (
+        np.rint(128 + np.stack([z, -z], axis=1)),
+        np.rint(256 * softmax(np.stack([z, -z], axis=1) / 20, axis=1)),
+    ):
+        what, remedy = other_scale(scores)
+        assert what == "probabilities in whole numbers of 256 in all, or raw outputs about a zero point of 128"
+        assert remedy == "divide each row by its sum, or subtract 128"
+        assert other_scale(scores, stated=True) is None
+        assert other_scale(scores - 128) is None  # which does not change what logits say
+    assert other_scale(100 * softmax(LOGITS[:, :2], axis=1), stated=True) is not None
+
+
 @given(st.floats(0.1, 30), st.floats(-50, 50), st.integers(2, 6), st.integers(0, 99))
 def test_raw_outputs_natural_logarithms_and_constant_answers_are_not(spread, offset, classes, seed):
     logits = np.random.default_rng(seed).normal(offset, spread, (20, classes))
