@@ -16,9 +16,9 @@ text is looked up among them.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
+from numbers import Number
 from typing import NamedTuple
 
 import numpy as np
@@ -91,12 +91,10 @@ def _of_objects(y: Shaped[np.ndarray, "record *cls"], name: str) -> Shaped[np.nd
 
 
 def _is_missing(value: object) -> bool:
-    """Whether it stands for no value: None, NaN, or what pandas has in their place."""
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or type(value).__name__ in ("NAType", "NaTType")
-    )
+    """Whether it stands for no value: None, NaN of any kind, or what pandas has in their place."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (Number, np.generic)) and bool(value != value)  # NaN alone is not itself
 
 
 def _integers(y: np.ndarray, name: str) -> Int[np.ndarray, "record"]:

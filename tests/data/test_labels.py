@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,7 +88,9 @@ def test_labels_of_another_kind_are_refused_in_a_sentence(y, options, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, np.float64("nan")])
+@pytest.mark.parametrize(
+    "missing", [None, np.nan, *(kind("nan") for kind in (np.float64, np.float32, np.float16, Decimal))]
+)
 def test_a_label_that_is_missing_is_no_class_of_its_own(missing):
     y = np.array(["cat", "dog", missing, "cat"], object)
     with pytest.raises(InputError, match="y has no label in 1 of 4 places, first at 2"):
