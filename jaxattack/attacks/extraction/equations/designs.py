@@ -20,11 +20,15 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from scipy.linalg import orth, qr
 
-from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.extraction.asking import as_read, uniform
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import floor, scores, usable
 from jaxattack.types import Answer, Inputs
+
+Rows = Callable[[Shaped[np.ndarray, "query *feature"]], Float[np.ndarray, "query column"]]
+"""What is solved for has a weight for each of these columns of a query."""
 
 SCOUTS = 8
 """Without them the linear rows of benchmarks/extraction.py stay exact, but Adult takes 167 queries for 137. Half and double: 2% more."""
@@ -38,6 +42,9 @@ Of 72 regressions on nine tables, steep and not, of float64 and float32, all are
 
 SPREAD = 3
 """By how much the log-odds of all may exceed those of the scouts. Half 3% more queries; double 3% fewer, .07 of a digit less."""
+
+CANDIDATES, RANK = 2, 1e-10
+"""Random queries for each that is picked, and the share of the largest singular value below which one is 0."""
 
 HALVINGS = 40
 """Of two classes separated steeply (breast cancer, C 1e4) two thefts of four fail without halvings, four with two rounds. Half and
@@ -56,6 +63,53 @@ def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.
     x = np.tile((low + high) / 2, (queries, 1))
     x[:, moves] += unit * ((high - low) / 2)[moves]
     return np.clip(x, low, high).reshape(queries, *inputs.shape)
+
+
+def independent(
+    columns: Rows, known: Float[np.ndarray, "row column"], inputs: Inputs, queries: int, rng: np.random.Generator
+) -> Float[np.ndarray, "query *feature"]:
+    """Random queries whose columns are as independent as can be, of each other and of rows that are known.
+
+    They are picked from more than are wanted, by QR with pivoting. Every value of every category is among these: of as many
+    queries as a category has values, a third of the values are in none.
+    """
+    count = inputs.categories.ravel()
+    value = np.arange(count.max(initial=0))[:, None] + rng.integers(count.max(initial=1), size=count.size)
+    x = uniform(inputs, len(value) + CANDIDATES * queries, rng).reshape(len(value) + CANDIDATES * queries, -1)
+    x[: len(value), count > 0] = (value % np.maximum(count, 1))[:, count > 0]
+    x = x.reshape(len(x), *inputs.shape)
+    row = columns(x)
+    if len(known):
+        basis = orth(known.T, rcond=RANK)
+        row = row - row @ basis @ basis.T
+    return x[qr(row.T, mode="r", pivoting=True)[1][:queries]]
+
+
+def spanning(
+    columns: Rows, inputs: Inputs, x: Shaped[np.ndarray, "query *feature"], rng: np.random.Generator
+) -> Shaped[np.ndarray, "query *feature"]:
+    """The queries where their columns are independent, and others where values that are few make them dependent."""
+    row = columns(as_read(inputs, x))
+    return x if not discrete(inputs) or _missing(row) <= 0 else independent(columns, row[:0], inputs, len(x), rng)
+
+
+def ask_missing(tape: Tape, columns: Rows, rng: np.random.Generator) -> None:
+    """Ask in place of queries that were saturated, or moved to other values because of it, until the columns are independent."""
+    for _ in range(ROUNDS if discrete(tape.access.inputs) else 0):
+        known = columns(tape.data.x)
+        if tape.refusal is not None or (missing := _missing(known)) <= 0:
+            return
+        ask_design(tape, independent(columns, known, tape.access.inputs, missing, rng), rng)
+
+
+def discrete(inputs: Inputs) -> bool:
+    """Whether features have few values, of which random queries may miss some."""
+    return inputs.whole or bool((inputs.categories > 0).any())
+
+
+def _missing(row: Float[np.ndarray, "row column"]) -> int:
+    """How many more rows it takes at least until the columns are independent."""
+    return row.shape[1] - int(np.linalg.matrix_rank(row, rtol=RANK))
 
 
 def ask_design(tape: Tape, x: Shaped[np.ndarray, "query *feature"], rng: np.random.Generator) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy.linalg import lstsq
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.equations.designs import ask_design, cosines
+from jaxattack.attacks.extraction.equations.designs import ask_design, ask_missing, cosines, spanning
 from jaxattack.attacks.extraction.equations.families import Logits, draft, or_constant, softmax_logits
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
 from jaxattack.attacks.extraction.equations.tape import Tape
@@ -85,7 +85,10 @@ class OnColumns(Attack):
     def tape(self, theft: Theft, default: int) -> Tape:
         """Answers to a design of so many queries, or of as many as were wished for."""
         tape, design = Tape(theft.oracle), cosines if self.features == "linear" else uniform
-        ask_design(tape, design(theft.access.inputs, self.count(theft.access, default), theft.rng), theft.rng)
+        columns, inputs, rng = Columns.of(self.features, theft.access), theft.access.inputs, theft.rng
+        ask_design(tape, spanning(columns, inputs, design(inputs, self.count(theft.access, default), rng), rng), rng)
+        if self.queries is None:
+            ask_missing(tape, columns, rng)
         tape.require(self.needs(theft.access))
         return tape
 

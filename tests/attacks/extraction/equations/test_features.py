@@ -55,7 +55,31 @@ def test_a_regression_on_a_category_of_many_values_comes_out_exactly():
         blocks = [x[:, [i]] if one is None else one[x[:, i].astype(int)] for i, one in enumerate(code)]
         return softmax(sum(block @ w for block, w in zip(blocks, weight, strict=True)), axis=1)
 
-    stolen = Softmax(queries=600)(from_function(answer, ACCESS))
     x = uniform(INPUTS, 2000, rng)
-    assert stolen.complete
-    np.testing.assert_allclose(stolen.answer(x).probability, answer(x), atol=1e-9)
+    for queries in (600, None):
+        attack = Softmax(queries=queries)
+        stolen = attack(from_function(answer, ACCESS))
+        assert stolen.complete, stolen.reason
+        np.testing.assert_allclose(stolen.answer(x).probability, answer(x), atol=1e-9)
+    assert stolen.cost.queries == attack.needs(ACCESS) + stolen.verdict.trials  # no query more than there are unknowns
+
+
+def test_a_regression_on_categories_comes_out_where_answers_are_saturated():
+    inputs = Inputs(low=np.zeros(2), high=np.array([30.0, 19]), categories=np.array([0, 20]))
+    access = Access(level="probability", classes=2, inputs=inputs)
+    weight = np.random.default_rng(0).normal(0, 5, size=20)
+
+    def answer(x):
+        z = x[:, 0] - 15 + weight[x[:, 1].astype(int)]
+        return softmax(np.stack([0 * z, z], axis=1), axis=1)
+
+    stolen = Softmax()(from_function(answer, access))
+    assert stolen.complete, stolen.reason
+
+
+def test_whole_numbers_of_two_values_are_asked_in_independent_queries():
+    inputs = Inputs(low=np.zeros(12), high=np.ones(12), categories=np.zeros(12, int), whole=True)
+    access = Access(level="probability", classes=3, inputs=inputs)
+    weight = np.random.default_rng(0).normal(size=(12, 3))
+    stolen = Softmax()(from_function(lambda x: softmax(x @ weight, axis=1), access))
+    assert stolen.complete, stolen.reason
