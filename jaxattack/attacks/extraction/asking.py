@@ -37,6 +37,18 @@ def as_read(inputs: Inputs, x: Shaped[np.ndarray, "query *feature"]) -> Shaped[n
     return np.rint(x) if inputs.whole else x
 
 
+def require_real(what: str, inputs: Inputs) -> None:
+    """Refuse a service that reads every query as whole numbers, before an attack asks between them.
+
+    Raises:
+        InputError: the service takes whole numbers.
+    """
+    if inputs.whole:
+        raise InputError(
+            f"inputs are whole numbers and {what} asks between them, where the service rounds: choose adaptive-retraining."
+        )
+
+
 def log_probability(answer: Answer) -> Float[np.ndarray, "query cls"]:
     """ln p of every class in float64, from the logits where they are answered; -inf where a confidence is 0.
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from jaxattack.attacks.extraction.asking import ask_most, require, too_small
+from jaxattack.attacks.extraction.asking import as_read, ask_most, require, too_small
 from jaxattack.attacks.extraction.fitting import fit
 from jaxattack.attacks.extraction.substitute import Stolen, targets
 from jaxattack.attacks.extraction.verification import Attack, Theft
@@ -98,7 +98,8 @@ def _ask(members: Sequence[Member], oracle: Oracle) -> None:
 
     A member's cost is that of its queries; a call counts for all that took part in it.
     """
-    batches, before, start = [next(member.batches) for member in members], oracle.ledger, 0
+    batches = [as_read(oracle.access.inputs, next(member.batches)) for member in members]
+    before, start = oracle.ledger, 0
     answer, count, refusal = ask_most(oracle, np.concatenate(batches))
     cost = oracle.ledger - before
     for member, x in zip(members, batches, strict=True):

@@ -77,4 +77,6 @@ class Jacobian(Campaign):
         for _ in range(self.rounds):
             assert member.stolen is not None
             sign = sign_of_gradient(member.stolen.model, member.stolen.variables, member.x, member.label)
-            yield np.clip(member.x + self.step * (inputs.high - inputs.low) * sign, inputs.low, inputs.high)
+            size = abs(self.step) * (inputs.high - inputs.low)
+            size = np.maximum(size, 1) if inputs.whole else size  # less would be rounded away
+            yield np.clip(member.x + np.sign(self.step) * size * sign, inputs.low, inputs.high)

@@ -19,7 +19,7 @@ from math import comb
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxattack.attacks.extraction.asking import too_small, uniform
+from jaxattack.attacks.extraction.asking import require_real, too_small, uniform
 from jaxattack.attacks.extraction.boundaries import PRECISIONS, Meetings, Sides, join, measure, tree
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Stolen, encoding, network, on_queries
 from jaxattack.attacks.extraction.verification import Attack, Theft
@@ -93,6 +93,8 @@ class LowdMeek(Attack):
             raise InputError(
                 "lowd-meek moves numbers, and the victim takes categories only: choose adaptive-retraining."
             )
+
+        require_real(self.name, access.inputs)
 
         def ask(x: np.ndarray) -> np.ndarray:
             return theft.oracle(x.reshape(-1, *access.inputs.shape)).label

@@ -41,6 +41,10 @@ class Coordinates(NamedTuple):
         x[:, self.moves] += u * self.scale
         return x.reshape(len(u), *self.shape)
 
+    def points(self, x: Float[np.ndarray, "query *whole"]) -> Float[np.ndarray, "query feature"]:
+        """The victim's records as points: `records` the other way round."""
+        return (x.reshape(len(x), -1) - self.centre)[:, self.moves] / self.scale
+
     def fold(
         self, weight: Float[np.ndarray, "neuron feature"], bias: Float[np.ndarray, "neuron"]
     ) -> tuple[Float[np.ndarray, "neuron whole"], Float[np.ndarray, "neuron"]]:

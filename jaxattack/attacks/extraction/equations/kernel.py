@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from jaxattack.attacks.extraction.asking import require_real
 from jaxattack.attacks.extraction.equations.families import draft, or_constant, rbf_logits, remove_mean, score_residual
 from jaxattack.attacks.extraction.equations.tape import Tape, coordinates
 from jaxattack.attacks.extraction.equations.terms import equations
@@ -120,6 +121,7 @@ class Kernel(Attack):
             ``coefficient`` ["representer cls"], ``gamma`` and ``bias``. Notes: ``representers``, how many; ``gamma``;
             ``residual``, the root mean square over equations.
         """
+        require_real(self.name, theft.access.inputs)
         where = coordinates(self.name, theft.oracle, alike=True)
         tape = Tape(theft.oracle, where)
         theft.report("ask for differences", 0, 2)

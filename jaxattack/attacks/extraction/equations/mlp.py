@@ -5,8 +5,8 @@
 2. There gradients span the weights, which leaves h numbers of each weight instead of d and tells h; of smooth units (tanh,
    sigmoid) Hessians in that span show every weight to a few digits, by linear algebra (`curvature`).
 3. Least squares in that span. Where Hessians do not do (ReLU, coarse answers) many random starts are descended from at once
-   and the best are polished; where gradients do not do either (rounded answers, as many units as features) in all
-   unknowns, which may end at a wrong place and then says so.
+   and the best are polished; where gradients do not do either (rounded answers, inputs of whole numbers, as many units as
+   features) in all unknowns, which may end at a wrong place and then says so.
 4. Least squares for all unknowns on all answers, those around that share, uniform ones, and those for derivatives.
 
 A ReLU network that answers exactly is stolen better by its kinks.
@@ -98,7 +98,7 @@ class Mlp(Attack):
         """What derivatives take; where they do not do, an equation for each unknown."""
         outputs = max(equations(access).shape[1], 1)
         features, hidden = int((access.inputs.high > access.inputs.low).sum()), self.hidden or 1
-        if self.activation != "relu" and exact(access) and hidden < features:
+        if self.activation != "relu" and _differentiable(access) and hidden < features:
             coarse = access.precision != "float64"
             return 3 * PAIRS * len(SHARES) + curvature.fewest(features, outputs, hidden, coarse)
         return -(-unknowns(features, hidden, access.classes) // outputs)
@@ -134,7 +134,7 @@ class Mlp(Attack):
 
     def _differentiate(self, tape: Tape, where: Coordinates, rng: np.random.Generator) -> Iterator[Derivatives]:
         """What derivatives show, more and more, until a budget ends it."""
-        if not exact(tape.access) or (self.hidden or 0) >= len(where.reach):
+        if not _differentiable(tape.access) or (self.hidden or 0) >= len(where.reach):
             return
         share = _busiest(tape, where, rng)
         yield Derivatives(share)
@@ -183,6 +183,11 @@ class Mlp(Attack):
         if not enough and best.rms <= ceiling:
             reason = f"the queries are too few to make it exact; it is near, off by {best.rms:.1e} on their answers."
         return best, start, reason if tape.refusal is None else f"{tape.refusal} {reason}"
+
+
+def _differentiable(access: Access) -> bool:
+    """Whether differences between near queries tell derivatives: of whole numbers none are near."""
+    return exact(access) and not access.inputs.whole
 
 
 def unknowns(features: int, hidden: int, classes: int) -> int:

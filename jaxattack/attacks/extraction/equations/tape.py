@@ -65,8 +65,12 @@ class Tape:
         """Ask all of them; `BudgetSpent` where either limit holds fewer."""
         if self._limit is not None and self.total + len(u) > self._limit:
             raise BudgetSpent(f"queries is {self._limit:,}.", left=self._limit - self.total)
-        u = as_read(self.access.inputs, u) if self.where is None else u
-        answer = self._oracle(u if self.where is None else self.where.records(u))
+        x = as_read(self.access.inputs, u if self.where is None else self.where.records(u))
+        answer = self._oracle(x)
+        if self.where is None:
+            u = x
+        elif self.access.inputs.whole:
+            u = self.where.points(x)
         self._u.append(u)
         self._answers.append(answer)
         return answer

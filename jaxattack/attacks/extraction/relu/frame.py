@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax
 
-from jaxattack.attacks.extraction.asking import uniform
+from jaxattack.attacks.extraction.asking import require_real, uniform
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.noise import DIGITS, Noise
 from jaxattack.attacks.extraction.relu.polish import Answers
@@ -45,6 +45,7 @@ class Frame(NamedTuple):
         inputs = access.inputs
         if (inputs.categories > 0).any():
             raise InputError("features are categories: exact extraction of a ReLU network asks real numbers.")
+        require_real("exact extraction of a ReLU network", inputs)
         if access.level == "probability" and access.decimals is not None:
             raise InputError(
                 f"probabilities are rounded to {access.decimals} decimals: their logarithms are not piecewise linear; "
