@@ -86,7 +86,8 @@ def require(attack: ExtractionAttack, oracle: Oracle, pool: Shaped[np.ndarray, "
     access = oracle.access
     if access.level not in attack.levels:
         raise InputError(
-            f"{attack.name} cannot work with {access.level} answers: it needs {' or '.join(attack.levels)} answers."
+            f"{attack.name} cannot work with {access.level} answers: it needs {' or '.join(attack.levels)} answers; "
+            + ("choose adaptive-retraining, or lowd-meek." if access.level == "label" else "choose hypotheses.")
         )
     if attack.pool and pool is None:
         raise InputError(f"{attack.name} starts from records of the attacker's own: give a pool.")

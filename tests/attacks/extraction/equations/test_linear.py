@@ -131,3 +131,13 @@ def test_a_budget_below_what_determines_it_says_so():
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Softmax(**wrong)
+
+
+def test_labels_are_refused_with_what_works_on_them():
+    victim = from_function(
+        lambda x: (x[:, 0] > 0).astype(int), Access(level="label", classes=2, inputs=Inputs.box(-1, 1, (2,)))
+    )
+    with pytest.raises(
+        InputError, match="softmax cannot work with label answers: .* choose adaptive-retraining, or lowd-meek"
+    ):
+        Softmax()(victim)
