@@ -18,7 +18,8 @@ they are used, so that more fits than memory holds (`jaxattack.npz.map_npy`). Wh
 alone are read so; what is computed from logits, or converted, is in memory.
 
 Query 0 is the record itself. From logits or probabilities every signal is computed, as `jaxattack.audit.confidences`
-says; phi alone serves the attacks that read phi. Records of which a signal is NaN or infinite are left out and counted.
+says; phi alone serves the attacks that read phi. Records of which a signal is NaN are left out and counted; infinite signals are
+bounded (`jaxattack.audit.infinite_signals`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from jaxattack.audit.confidences import Kind, read_confidences, told_places
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evaluation import evaluate_records
 from jaxattack.audit.findings.membership import CostFindings, MembershipFindings, Seconds
+from jaxattack.audit.infinite_signals import bound_observations, bound_signal
 from jaxattack.audit.scoring import MembershipResult
 from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
@@ -188,7 +190,7 @@ def _numbers(where: str, name: str, values: np.ndarray) -> np.ndarray:
 def _by_query(
     where: str, name: str, values: np.ndarray, member: np.ndarray, notes: list[str]
 ) -> Float[np.ndarray, "model record query"]:
-    """A signal in float32, as it is where it is so already; where it is NaN or infinite, a note says so."""
+    """A signal in float32, as it is where it is so already, and finite or NaN; where it was not finite, a note says so."""
     if name not in signals.ALWAYS:
         signals.lookup(name)
     if values.ndim not in (2, 3) or values.shape[:2] != member.shape or not values.size:
@@ -203,8 +205,10 @@ def _by_query(
         )
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is told
         values = _numbers(where, name, values).astype(np.float32, copy=False)
-    if not all(np.isfinite(row).all() for row in values):  # a model at a time, for the signal's memory
-        notes.append(told_places(where, name, ~np.isfinite(values)))
+    values, bounds = bound_signal(where, name, values)
+    notes += bounds
+    if any(np.isnan(row).any() for row in values):  # a model at a time, for the signal's memory
+        notes.append(told_places(where, name, np.isnan(values)))
     if name == Phi.name and 0 <= np.fmin.reduce(values, axis=None) < np.fmax.reduce(values, axis=None) <= 1:
         raise InputError(
             f"{where}: phi lies from 0 to 1 everywhere, as confidences in the label do: give log p - log(1 - p), or every class "
@@ -334,6 +338,7 @@ def score_records(
     if observations.models < 4:
         raise InputError(f"{name} has {observations.models} models: give at least 4.")
     attacks = readable(observations) if attacks is None else attacks
+    observations = bound_observations(name, observations)
     evaluation, records = evaluate_records(
         observations,
         attacks,

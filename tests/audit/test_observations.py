@@ -313,9 +313,26 @@ def test_records_that_are_nan_are_left_out_and_told_by_their_place(read):
     assert found.models.scored == 38
 
 
-def test_a_phi_of_infinity_is_left_out_and_told(read):
-    phi = at(phi_of(LOGITS), (1, 5), -np.inf)
-    found = score(read(member=MEMBER, label=LABEL, phi=phi))
+def test_a_phi_of_infinity_ranks_before_all_others_and_is_told(read):
+    member = MEMBER.copy()
+    member[1, 5], member[2, 6] = True, False
+    phi = at(at(phi_of(LOGITS), (1, 5), np.inf), (2, 6), -np.inf)
+    observed = read(member=member, label=LABEL, phi=phi)
+    assert "phi is infinite in 2 places of 2 records: they are taken for log 2 beyond" in observed.notes[0]
+    bounded = observed.signal("phi")[..., 0]
+    assert np.unravel_index(bounded.argmax(), bounded.shape) == (1, 5)
+    assert np.unravel_index(bounded.argmin(), bounded.shape) == (2, 6)
+    np.testing.assert_array_equal(bounded[np.isfinite(phi)], phi[np.isfinite(phi)].astype(np.float32))
+    phi = phi.astype(np.float32)[..., None]
+    found = [score(one) for one in (observed, Observations(signals={"phi": phi}, member=member, label=LABEL))]
+    for one in found:
+        assert one.models.scored == RECORDS
+        assert "phi is infinite" in one.notes[0]
+    assert scored(found[0]) == scored(found[1])
+
+
+def test_a_phi_of_nan_is_left_out_and_told(read):
+    found = score(read(member=MEMBER, label=LABEL, phi=at(phi_of(LOGITS), (1, 5), np.nan)))
     assert "first at (1, 5) of [model, record]: 1 of 40 records" in found.notes[0]
     assert found.models.scored == 39
 

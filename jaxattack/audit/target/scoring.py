@@ -14,6 +14,7 @@ import numpy as np
 from jaxattack.attacks.membership import by_label
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.findings.target_audit import CostFindings, Seconds, TargetAuditFindings
+from jaxattack.audit.infinite_signals import bound_observations
 from jaxattack.audit.observations import readable, unread_records
 from jaxattack.audit.target.assembly import Occasion, assemble
 from jaxattack.audit.target.judgement import judge
@@ -70,6 +71,7 @@ def score_target(
         )
     _require_model(target, observations.models, name)
     attacks = readable(observations) if attacks is None else attacks
+    observations = bound_observations(name, observations)
     own = observations.take(slice(target, target + 1))
     references = observations.take(np.flatnonzero(np.arange(observations.models) != target))
     truth = own.member[0].astype(np.int8) if known is None else known

@@ -1,0 +1,61 @@
+"""Signals of other code that are infinite: the evidence of a record that a model is sure of beyond what its numbers hold.
+
+log p - log(1 - p) is infinite where p is rounded to 1, as float32 does for the records that a model knows best, or to 0. Such
+a value is put log 2 beyond the largest or the smallest that is finite: where 1 - p is taken for half of the least that the
+numbers tell from 0, as `jaxattack.audit.confidences` takes it where all classes are there. So it ranks before all others.
+NaN says nothing and stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxattack.audit.confidences import told_places
+from jaxattack.types import Observations
+
+BEYOND = float(np.log(2))
+"""How far beyond the finite values an infinite one is put."""
+
+
+def bound_signal(
+    where: str, name: str, values: Float[np.ndarray, "model record *query"]
+) -> tuple[Float[np.ndarray, "model record *query"], tuple[str, ...]]:
+    """A signal with every infinity made finite, and in a sentence what was done.
+
+    Args:
+        where: it comes from, for messages.
+        name: of the signal.
+        values: the signal; a model at a time is looked at, for the memory of a file's.
+
+    Raises:
+        InputError: NaN or infinity in more than half of the records, as of models that diverged.
+    """
+    if not any(np.isinf(row).any() for row in values):
+        return values, ()
+    told_places(where, name, ~np.isfinite(values))  # which refuses too many
+    infinite = np.isinf(values)
+    records = int(infinite.reshape(*infinite.shape[:2], -1).any(axis=(0, 2)).sum())
+    finite = values[np.isfinite(values)]
+    low, high = finite.min() - BEYOND, finite.max() + BEYOND
+    bounded = np.clip(values, low.astype(values.dtype), high.astype(values.dtype))
+    note = (
+        f"{where}: {name} is infinite in {int(infinite.sum())} places of {records} records: they are taken for log 2 beyond what is "
+        f"finite, {low:.3g} and {high:.3g}."
+    )
+    return bounded, (note,)
+
+
+def bound_observations(where: str, observations: Observations) -> Observations:
+    """Observations without infinite signals, the notes told.
+
+    Raises:
+        InputError: as `bound_signal`.
+    """
+    signals, notes = {}, list(observations.notes)
+    for name in observations.signals:
+        signals[name], more = bound_signal(where, name, observations.signal(name))
+        notes += more
+    return replace(observations, signals=signals, notes=tuple(notes))
