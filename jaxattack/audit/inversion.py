@@ -182,7 +182,7 @@ def invert(
     target = as_victim(victim)
     if target.oracle.access.classes < 2:
         raise InputError(f"{target.name} answers a number and no class: inverting a class needs a classifier.")
-    method = audit.attack or usual_attack(target, audit.extract)
+    method = audit.attack or usual_attack(target, audit.extract, budget)
     _refuse_unused(target, method, audit)
     audit = replace(audit, attack=method, targets=_numbered(target, audit.targets))
     reconstructions = _reconstruct(target, method, audit, out, progress)
@@ -191,13 +191,15 @@ def invert(
     return _conclude(target, method, audit, reconstructions, evaluator, begin, progress)
 
 
-def usual_attack(victim: Victim, extract: ExtractionAttack | None) -> InversionAttack:
+def usual_attack(victim: Victim, extract: ExtractionAttack | None, budget: int | None = None) -> InversionAttack:
     """What the victim allows.
 
     Where there are weights, or will be: descent in a generator's latent space, whose records a person recognises, or on the
-    record itself where the attacker has too few records for a generator to learn from. Else what the answers allow.
+    record itself where the attacker has too few records for a generator to learn from. Else what the answers allow, which a
+    budget or defences ask for as well: weights have neither.
     """
-    if victim.inside is not None or extract is not None:
+    answers = budget is not None or bool(victim.chain)
+    if extract is not None or (victim.inside is not None and not answers):
         return MiFace() if victim.pool is None or len(victim.pool) < LEAST else Ppa()
     return Boundary() if victim.oracle.access.level == "label" else Numeric()
 

@@ -125,6 +125,16 @@ def test_the_default_is_what_the_victim_allows(softmax):
         assert usual_attack(replace(softmax, pool=pool), None) == MiFace()
 
 
+def test_the_default_asks_where_a_budget_or_defences_would_hold_for_nothing_else(softmax):
+    assert usual_attack(softmax, None, budget=2000) == Numeric()
+    assert usual_attack(open_victim("softmax", data="iris", level="label"), None, budget=2000) == Boundary()
+    defended = softmax.behind((Round(decimals=2),))
+    assert usual_attack(defended, None) == Numeric()
+    assert usual_attack(defended, Softmax()) == Ppa()
+    made = invert(softmax, targets=(1,), budget=500, evaluation=Architecture(name="softmax"))
+    assert made.findings.cost.queries <= 500
+
+
 def test_a_victim_without_classes_is_refused():
     with pytest.raises(InputError, match="needs a classifier"):
         invert(open_victim("regression-tree", data="iris"))
