@@ -34,7 +34,7 @@ from jaxattack.audit.per_record import (
     vulnerability_of_all,
 )
 from jaxattack.audit.record_table import Detections, RecordTable, detections_at, record_table
-from jaxattack.audit.scorable import Scorable, scorable
+from jaxattack.audit.scorable import Scorable, require_both_sides, scorable
 from jaxattack.metrics import Ranked, Summary, summarise
 from jaxattack.metrics.uncertainty import Influences
 from jaxattack.signals import Correct, Phi
@@ -110,6 +110,7 @@ def evaluate_records(
     if not attacks:
         raise InputError("no attack is named: give at least one.")
     part = scorable(observations.member, by_label(attacks), unread)
+    require_both_sides(observations.member, part.records)
     declared = None if declare is None else label(declare, REGISTRY)
     correction = Correction(attacks=tuple(part.attacks), declared=declared)
     exposure = _exposure(observations, part)

@@ -104,5 +104,25 @@ def scorable(
     return Scorable(np.flatnonzero(~left_out), taking, tuple(notes))
 
 
+def require_both_sides(member: Bool[np.ndarray, "model record"], records: Int[np.ndarray, "scored"]) -> None:
+    """Refuse models that nothing can be told of as targets, before anything is scored.
+
+    Args:
+        member: who was trained on what.
+        records: those that are scored.
+
+    Raises:
+        InputError: a model was trained on all of them, or on none.
+    """
+    share = member[:, records].mean(axis=1)
+    for side, none in (("all", share == 1), ("none", share == 0)):
+        if none.any():
+            raise InputError(
+                f"model {np.flatnonzero(none)[0]} was trained on {side} of the {len(records):,} records that are scored "
+                f"({int(none.sum())} of {len(member)} models were): give every model members and others among them, or leave these "
+                "models out."
+            )
+
+
 def _unread(unread: Bool[np.ndarray, "record"]) -> str:
     return f"Left out: {unread.sum()} of {len(unread)} records, of which a signal is NaN or infinite under some model."

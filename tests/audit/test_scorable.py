@@ -142,3 +142,14 @@ def test_records_with_unread_signals_are_left_out_first():
     assert "3 of 10 records" in kept.notes[0]
     with pytest.raises(InputError, match="too few of the records can be scored: Left out: 6 of 10"):
         scorable(member, named("loss"), np.arange(10) < 6)
+
+
+@pytest.mark.parametrize(("side", "told"), [(True, "all"), (False, "none")])
+def test_models_of_all_records_or_of_none_are_refused_before_anything_is_scored(monkeypatch, side, told):
+    member = Poisson()(16, 150, 0)
+    member[2] = side
+    monkeypatch.setattr(LiRA, "__call__", lambda *_: pytest.fail("it was scored"))
+    observations = Observations(signals={"phi": RNG.normal(size=(16, 150, 1))}, member=member, label=np.zeros(150, int))
+    sentence = rf"model 2 was trained on {told} of the 1[45]\d records that are scored \(1 of 16 models were\): give"
+    with pytest.raises(InputError, match=sentence):
+        evaluate(observations, (LiRA(online=True),))
