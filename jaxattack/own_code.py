@@ -39,6 +39,24 @@ def own_code(value: object) -> dict[str, str]:
     return {"own_code": hashlib.sha256(text.encode()).hexdigest()}
 
 
+def own_version(value: object) -> str:
+    """The code of a value's class, and its fields where they are not the defaults, as a SHA-256; of a class of this package that of
+    the values that its fields hold, and "" where all are of this package.
+
+    What is kept under a name that the class chooses is told apart by it.
+    """
+    code = own_code(value).get("own_code", "")
+    fields = {field.name: field.default for field in dataclasses.fields(value)} if _is_configuration(value) else {}
+    here = {name: getattr(value, name) for name in fields} or dict(getattr(value, "__dict__", {}))
+    settings = {name: repr(one) for name, one in here.items() if code and repr(one) != repr(fields.get(name))}
+    within = [version for one in here.values() if _is_configuration(one) and (version := own_version(one))]
+    return hashlib.sha256(f"{code} {settings} {within}".encode()).hexdigest() if settings or within else code
+
+
+def _is_configuration(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
 def _root(thing: Any) -> str:
     """The package of a class or function."""
     return (getattr(thing, "__module__", None) or "").partition(".")[0]

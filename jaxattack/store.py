@@ -330,10 +330,11 @@ class RunFolder:
             InputError: they lack one of the first models.
         """
         chunks, readable = self.chunks(), {}
+        same = self.identity.get("own_signals", {}).get(name, version) == version
         mark = f"signal-{name}-{version[:8]}-" if version else f"signal-{name}-"
         for chunk in chunks:
             extra = chunk.with_name(chunk.name.replace("chunk-", mark))
-            if holds_array(chunk, name):
+            if same and holds_array(chunk, name):
                 readable[chunk] = None
             elif extra.exists() or self.weights_of(chunk).exists():
                 readable[chunk] = extra
@@ -375,7 +376,12 @@ class RunFolder:
             within = some < models
             member[some[within]] = rows[within]
         names = self.identity["signals"]
-        return Observations(signals=_Signals(chunks, models, len(label), tuple(names)), member=member, label=label)
+        return Observations(
+            signals=_Signals(chunks, models, len(label), tuple(names)),
+            member=member,
+            label=label,
+            versions=self.identity.get("own_signals", {}),
+        )
 
 
 class _Signals(Mapping[str, np.ndarray]):

@@ -12,7 +12,7 @@ import pytest
 
 import jaxattack as ja
 from jaxattack.attacks.membership import ATTACKS
-from jaxattack.own_code import own_code
+from jaxattack.own_code import own_code, own_version
 from jaxattack.training.learners import LEARNERS
 from jaxattack.types import InputError
 
@@ -189,6 +189,38 @@ def test_a_signal_of_ones_own_that_was_asked_afterwards_is_asked_again_where_it_
     np.testing.assert_array_equal(doubled, 2 * first)
 
 
+FACTOR = SIGNAL.replace("    queries = 1", "    queries = 1\n    factor: float = 1.0").replace("1.0 *", "self.factor *")
+
+
+def test_a_signal_of_ones_own_that_was_observed_is_asked_again_where_it_has_changed(tmp_path):
+    own = module(FACTOR)
+    settings = audit(attacks=(own.Mine(),), learner=ja.learners.Standard(recipe=ja.Recipe(epochs=1)))
+    ja.membership(tmp_path, **settings)
+    observations = ja.run_observations(tmp_path, ja.audit.MembershipAudit(**settings))
+    first = observations.of(own.Largest())
+    np.testing.assert_array_equal(observations.of(own.Largest(factor=3.0)), 3 * first)
+    edited = module(FACTOR.replace("self.factor *", "2 * self.factor *")).Largest()
+    np.testing.assert_array_equal(observations.of(edited), 2 * first)
+    np.testing.assert_array_equal(observations.only([edited]).of(edited), 2 * first)
+    alone = ja.Observations(
+        signals={"largest": first}, member=observations.member, label=observations.label, versions=observations.versions
+    )
+    np.testing.assert_array_equal(alone.of(own.Largest()), first)
+    with pytest.raises(InputError, match="the signal 'largest' was observed as other code or settings than this"):
+        alone.of(edited)
+
+
+def test_a_signal_is_known_by_the_code_of_the_signals_within():
+    def version(text, **settings):
+        largest = module(text.replace('"logit"', '"probability"')).Largest(**settings)
+        return own_version(ja.signals.Averaged(signal=largest))
+
+    assert own_version(ja.signals.Averaged()) == ""
+    assert version(FACTOR) == version(FACTOR)
+    assert version(FACTOR) != version(FACTOR, factor=2.0)
+    assert version(FACTOR) != version(FACTOR.replace("self.factor *", "2 * self.factor *"))
+
+
 def test_a_run_folder_is_refused_where_a_signal_that_it_observed_has_changed(tmp_path):
     def run(text, *others):
         learner = ja.learners.Standard(recipe=ja.Recipe(epochs=1))
@@ -196,5 +228,5 @@ def test_a_run_folder_is_refused_where_a_signal_that_it_observed_has_changed(tmp
 
     run(SIGNAL)
     run(SIGNAL, ja.attacks.Gap())
-    with pytest.raises(InputError, match="holds the signal largest as other code than this told it"):
+    with pytest.raises(InputError, match="holds the signal largest as other code or settings than this told it"):
         run(SIGNAL.replace("1.0 *", "2.0 *"))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from jaxattack.audit.optimising import ask_optimised, read_variables, work_of
 from jaxattack.audit.plan import MembershipAudit, Plan, planned, require_reserve
-from jaxattack.own_code import own_code
+from jaxattack.own_code import own_version
 from jaxattack.training.afterwards import ask_afterwards
 from jaxattack.training.view import sight
 from jaxattack.types import InputError, Observations, OptimisedSignal, ProxySignal, Signal, sees
@@ -73,7 +73,7 @@ def _ask(plan: Plan, signal: Signal) -> np.ndarray:
     def of_chunk(models: np.ndarray, weights: Path) -> np.ndarray:
         return ask_chunk(plan, (signal,), models, weights)[signal.name]
 
-    return plan.folder.signal(signal.name, len(plan.member), of_chunk, own_code(signal).get("own_code", ""))
+    return plan.folder.signal(signal.name, len(plan.member), of_chunk, own_version(signal))
 
 
 def proxy_answers(

@@ -25,7 +25,6 @@ from jaxattack.data import fingerprint
 from jaxattack.data.designs import Design, Halves
 from jaxattack.defences import describe
 from jaxattack.models.source import ModelSource
-from jaxattack.own_code import own_code
 from jaxattack.store import Cost, RunFolder
 from jaxattack.training import Queries, Sweep, check_seed, learners
 from jaxattack.training.ensemble import Chunk
@@ -51,6 +50,7 @@ from jaxattack.types import (
     reserve_size,
     reserving,
     sees,
+    versions_of,
 )
 
 KEPT = 2**31
@@ -251,7 +251,7 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     sweep, records, member, slots, identity = prepare(audit)
     sight_of_models = sight(records, audit.defences)
     by_name = {signal.name: signal for signal in sweep.signals if sees(signal, sight_of_models)}
-    own = {name: code["own_code"] for name, signal in by_name.items() if (code := own_code(signal))}
+    own = versions_of(by_name.values())
     kept = {"signals": [*by_name], **({"own_signals": own} if own else {})}
     folder = RunFolder.open(out, identity | kept, records.y)
     _require_same_signals(folder, own)
@@ -271,7 +271,7 @@ def _require_same_signals(folder: RunFolder, own: Mapping[str, str]) -> None:
     changed = [name for name, code in own.items() if there.get(name, code) != code]
     if changed:
         raise InputError(
-            f"{folder.path} holds the signal {changed[0]} as other code than this told it: give another folder, or the signal "
+            f"{folder.path} holds the signal {changed[0]} as other code or settings than this told it: give another folder, or the signal "
             "another name."
         )
 

@@ -58,6 +58,7 @@ from jaxattack.types import (
     check_arguments,
     reserving,
     sees,
+    versions_of,
 )
 
 
@@ -375,5 +376,6 @@ def train_ensemble(
     names = [signal.name for signal in engine.signals]
     answers = {name: np.concatenate([chunk.signals[name] for chunk in chunks]) for name in names}
     return Ensemble(variables, member), Observations(
-        signals=answers, member=member, label=dataset.y, names=dataset.names, ids=dataset.ids
-    )
+        signals=answers, member=member, label=dataset.y, names=dataset.names, ids=dataset.ids,
+        versions=versions_of(engine.signals),
+    )  # fmt: skip

@@ -47,7 +47,7 @@ from jaxattack.types.learner import (
     reserving,
     share_set_aside,
 )
-from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side
+from jaxattack.types.membership import MembershipAttack, Needs, Observations, Side, versions_of
 from jaxattack.types.model import Dataset, Ensemble, Model, Variables, check_ids, ids_at
 from jaxattack.types.oracle import (
     EPSILON,
@@ -177,5 +177,6 @@ __all__ = [
     "reserving",
     "sees",
     "share_set_aside",
+    "versions_of",
     "within_memory",
 ]

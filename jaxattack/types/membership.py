@@ -10,11 +10,17 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.error import InputError
+from jaxattack.own_code import own_version
 from jaxattack.types.model import check_ids, ids_at
 from jaxattack.types.signal import Signal
 
 Side = Literal["in", "out"]
 """Which models of a record: those that were trained on it, or the others."""
+
+
+def versions_of(signals: Iterable[Signal]) -> dict[str, str]:
+    """The versions of signals whose classes are not of this package, by name."""
+    return {signal.name: version for signal in signals if (version := own_version(signal))}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -30,6 +36,7 @@ class Observations:
         ids: what each record is called where it comes from; empty where they are numbered alone.
         notes: how what was given was read, in sentences.
         ask: asks models that are kept for a signal that was not observed; None where there are none.
+        versions: of the signals whose classes are not of this package, by name, as `jaxattack.own_code.own_version`.
 
     Raises:
         InputError: shapes that disagree, labels that are no class numbers, or ids that `jaxattack.types.check_ids` refuses.
@@ -49,6 +56,7 @@ class Observations:
     ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     ask: Callable[[Signal], Float[np.ndarray, "model record query *value"]] | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.member.ndim != 2 or self.member.dtype != np.bool_:
@@ -96,11 +104,18 @@ class Observations:
         """A signal: as it was observed, or asked of models that are kept.
 
         Raises:
-            InputError: it was not observed and cannot be asked for.
+            InputError: it was not observed, or as other code or settings, and cannot be asked for.
         """
-        if signal.name in self.signals or self.ask is None:
-            return self.signal(signal.name)
-        return self.ask(signal)
+        version = own_version(signal)
+        same = self.versions.get(signal.name, version) == version
+        if self.ask is not None and not (same and signal.name in self.signals):
+            return self.ask(signal)
+        if not same:
+            raise InputError(
+                f"the signal {signal.name!r} was observed as other code or settings than this: observe it anew, or give it "
+                "another name."
+            )
+        return self.signal(signal.name)
 
     def only(self, signals: Iterable[Signal]) -> Observations:
         """The same observations with these signals alone, each loaded once.
@@ -108,7 +123,12 @@ class Observations:
         Raises:
             InputError: as `of`.
         """
-        return replace(self, signals={signal.name: self.of(signal) for signal in signals})
+        signals = tuple(signals)
+        return replace(
+            self,
+            signals={signal.name: self.of(signal) for signal in signals},
+            versions=versions_of(signals),
+        )
 
     def take(self, models: Int[np.ndarray, "chosen"] | slice) -> Observations:
         """The observations of the chosen models alone."""
