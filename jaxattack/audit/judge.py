@@ -19,11 +19,12 @@ from jaxattack.audit.findings.inversion import (
     TargetRow,
 )
 from jaxattack.audit.reconstructions import Labels
+from jaxattack.audit.train import train_on_scale
 from jaxattack.audit.victim import Victim
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
 from jaxattack.models.source import ModelSource, label
 from jaxattack.oracle import from_model
-from jaxattack.training import Recipe, train_one
+from jaxattack.training import Recipe
 from jaxattack.training.source import model_for
 from jaxattack.types import Inversion, Progress
 
@@ -69,7 +70,7 @@ def evaluation_model(
     passes = max(10, -(-_STEPS * _BATCH // int((~member).sum())))
     crop = dataset.shape[0] // _SHIFT if dataset.images else 0
     recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3, crop=crop)
-    variables = train_one(model, recipe, dataset, ~member, seed=evaluation_seed(seed), progress=told)
+    variables, _ = train_on_scale(source, model, recipe, dataset, ~member, seed=evaluation_seed(seed), progress=told)
     inputs = victim.oracle.access.inputs
     images = dataset.x.dtype == np.uint8
     shaped = inputs if inputs.shape == dataset.shape else type(inputs).box(0, 1, dataset.shape)

@@ -29,12 +29,21 @@ from jaxattack.models import Architecture, folded
 from jaxattack.models.source import ModelSource, label
 from jaxattack.signals import require_converged
 from jaxattack.store import FORMAT, leaves_by_path
-from jaxattack.training import Queries, check_seed, learners, observe_one, train_one
+from jaxattack.training import Queries, Recipe, check_seed, learners, observe_one, train_one
 from jaxattack.training.alone import check_alone
 from jaxattack.training.images import check_views
 from jaxattack.training.learners import Standard
 from jaxattack.training.source import model_for
-from jaxattack.types import Dataset, InputError, InputWarning, Learner, Progress, check_arguments
+from jaxattack.types import (
+    Dataset,
+    InputError,
+    InputWarning,
+    Learner,
+    Model,
+    Progress,
+    Variables,
+    check_arguments,
+)
 
 
 @check_arguments("out", "dataset", "learner", "records", "standardise", "members", "seed", "progress")
@@ -113,6 +122,38 @@ def train_victim(
     write_atomically(out / "member.npy", lambda file: np.save(file, member, allow_pickle=False))
     write_json(out / "model.json", description)
     return description
+
+
+def train_on_scale(
+    source: ModelSource,
+    network: Model,
+    recipe: Recipe,
+    dataset: Dataset,
+    member: Bool[np.ndarray, "record"],
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[Variables, tuple[str, ...]]:
+    """What a network learns, with columns far from one scale put on that of its members, and a sentence that says so.
+
+    Args:
+        source: what it is.
+        network: made of it.
+        recipe: how it is trained.
+        dataset: the records.
+        member: who is in.
+        seed: decides everything random.
+        progress: called after each epoch.
+
+    Returns:
+        Variables of the network, which takes records as they are; and no sentence where no column is far from one scale.
+    """
+    columns = _foldable(scaled_columns("members", dataset, Standard(recipe=recipe)), source, dataset)
+    variables = train_one(network, recipe, dataset, member, columns=columns, seed=seed, progress=progress)
+    if not columns:
+        return variables, ()
+    far = f"{sum(columns)} column{'s' * (sum(columns) > 1)} of {dataset.name} far from one scale"
+    return folded(variables), (f"{label(source)} is trained with {far} put on that of its members.",)
 
 
 def _same_model(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:

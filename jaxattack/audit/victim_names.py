@@ -28,6 +28,7 @@ What a kind of victim has no use for is refused rather than ignored:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +43,7 @@ from jaxattack.audit.estimators import ESTIMATORS
 from jaxattack.audit.external_victims import network_attack, open_file, open_folder, open_service, white_box_of
 from jaxattack.audit.model_source import source_of
 from jaxattack.audit.random_victims import head_sizes, random_language_head, random_relu, relu_widths, sizes
+from jaxattack.audit.train import train_on_scale
 from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import load
 from jaxattack.data.designs import Sized
@@ -176,11 +178,12 @@ def open_victim(
     if kind == "estimator":
         return _estimator(name, dataset, member, level, seed, price)
     model = _network(name, dataset, member, seed)
-    variables = _variables(model, dataset, member, fresh, seed, progress)
-    return network_victim(
+    variables, notes = _variables(name, model, dataset, member, fresh, seed, progress)
+    victim = network_victim(
         f"{name} on {dataset.name}", model, variables, dataset, member, attack=network_attack(name), level=level,
         precision=precision, price=price,
     )  # fmt: skip
+    return replace(victim, notes=notes)
 
 
 def _refuse_useless(name: str, kind: Kind, **fields: Any) -> None:
@@ -211,17 +214,20 @@ def _network(name: str, dataset: Dataset, member: Bool[np.ndarray, "record"], se
 
 
 def _variables(
+    name: str,
     model: Model,
     dataset: Dataset,
     member: Bool[np.ndarray, "record"],
     fresh: bool,
     seed: int,
     progress: Progress | None,
-) -> Variables:
-    """What a network learns of its members, or its first weights."""
+) -> tuple[Variables, tuple[str, ...]]:
+    """What a network learns of its members, or its first weights; and what is to be said of it."""
     if fresh:
-        return model.init(jax.random.fold_in(jax.random.key(seed), 0))
-    return train_one(model, Recipe(), dataset, member, seed=seed, progress=progress)
+        return model.init(jax.random.fold_in(jax.random.key(seed), 0)), ()
+    if dataset.images:  # of which a denoising autoencoder is no source
+        return train_one(model, Recipe(), dataset, member, seed=seed, progress=progress), ()
+    return train_on_scale(source_of(name), model, Recipe(), dataset, member, seed=seed, progress=progress)
 
 
 def network_victim(

@@ -31,13 +31,13 @@ def test_a_judge_that_answers_all_alike_recognises_nobody():
 def test_the_judge_starts_from_other_weights_and_learns_other_records_than_the_victim(monkeypatch, seed):
     trained = []
 
-    def train(model, recipe, dataset, member, *, seed, progress):
+    def train(source, model, recipe, dataset, member, *, seed, progress):
         variables = model.init(jax.random.fold_in(jax.random.key(seed), 0))
         trained.append((variables, member))
-        return variables
+        return variables, ()
 
     victim = open_victim("mlp:4", data="iris", fresh=True, seed=1)
-    monkeypatch.setattr(judge, "train_one", train)
+    monkeypatch.setattr(judge, "train_on_scale", train)
     evaluation_model(victim, Architecture(name="mlp:4"), seed)
     ((variables, member),) = trained
     np.testing.assert_array_equal(member, ~victim.member)
