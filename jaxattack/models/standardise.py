@@ -71,8 +71,11 @@ def fitted(model: Model, columns: Sequence[bool], x: Shaped[jax.Array, "record f
         member: which of them are members.
     """
     records, weight = x[member.index], member.weight[:, None]
-    mean = (records * weight).sum(axis=0) / weight.sum()
-    spread = jnp.sqrt((jnp.square(records - mean[None]) * weight).sum(axis=0) / weight.sum())
+    # From one of the members on, a column that is constant among them has no spread, however it rounds.
+    apart = records - records[:1]
+    off = (apart * weight).sum(axis=0) / weight.sum()
+    mean = records[0] + off
+    spread = jnp.sqrt((jnp.square(apart - off[None]) * weight).sum(axis=0) / weight.sum())
     mask = jnp.asarray(columns)
     mean, deviation = jnp.where(mask, mean, 0.0), jnp.where(mask & (spread > 0), spread, 1.0)
 

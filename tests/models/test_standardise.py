@@ -21,7 +21,7 @@ def raw():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
     x = np.stack(
-        [5000 + 300 * (y + rng.normal(size=80)), 0.01 * rng.normal(size=80), rng.random(80) < 0.5, np.full(80, 7.0)],
+        [5000 + 300 * (y + rng.normal(size=80)), 0.01 * rng.normal(size=80), rng.random(80) < 0.5, np.full(80, 4017.3)],
         axis=1,
     )
     member = np.arange(80) % 2 == 0
@@ -32,7 +32,7 @@ def raw():
 def by_hand(raw):
     data, member = raw
     x = data.x.astype(np.float64)
-    mean, spread = x[member].mean(axis=0), x[member].std(axis=0)
+    mean, spread = x[member].mean(axis=0), np.where(np.ptp(x[member], axis=0) > 0, x[member].std(axis=0), 0)
     mean, spread = np.where(COLUMNS, mean, 0), np.where(COLUMNS & (spread > 0), spread, 1)
     return Dataset(x=((x - mean) / spread).astype(np.float32), y=data.y, classes=2, name="scaled")
 

@@ -80,6 +80,7 @@ def _in_units(dataset: Dataset, public: np.ndarray) -> Dataset:
         return replace(dataset, x=dataset.x.astype(np.float32) / 127.5 - 1)
     x = dataset.x.astype(np.float32)
     if columns := unscaled_columns(dataset):
-        mean, spread = x[public].mean(axis=0), x[public].std(axis=0)
+        mean, spread = x[public].mean(axis=0, dtype=np.float64), x[public].std(axis=0, dtype=np.float64)
+        spread = np.where(x[public].min(axis=0) < x[public].max(axis=0), spread, 0.0)  # no rounding for a constant
         x = np.where(columns, (x - mean) / np.where(spread > 0, spread, 1), x).astype(np.float32)
     return replace(dataset, x=x)

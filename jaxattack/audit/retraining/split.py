@@ -47,7 +47,8 @@ def split(dataset: Dataset, standardise: Standardise, seed: int) -> Split:
     columns, notes = np.array(unscaled_columns(dataset) if standardise == "members" else (), bool), ()
     if columns.any():
         train = dataset.x[parts[0]].astype(np.float64)
-        centre, scale = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-12)
+        spread = np.where(train.min(axis=0) < train.max(axis=0), train.std(axis=0), 0.0)  # no rounding for a constant
+        centre, scale = train.mean(axis=0), np.where(spread > 0, spread, 1.0)
         scaled = np.where(columns, (dataset.x - centre) / scale, dataset.x).astype(np.float32)
         dataset = replace(dataset, x=scaled)
         notes = (

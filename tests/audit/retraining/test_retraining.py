@@ -272,6 +272,10 @@ def test_tables_far_from_one_scale_are_scaled_by_clean_members_alone():
     np.testing.assert_array_equal(
         split(far, "none", 0).train.x[:, 0], far.x[np.isin(far.x[:, 1], parts.train.x[:, 1]), 0]
     )
+    rare = far.x.copy()
+    rare[:, 0] = 4017.3  # in the training set, and one more elsewhere
+    rare[np.isin(far.x[:, 1], parts.held_out.x[:, 1]), 0] += 1
+    np.testing.assert_allclose(split(replace(data, x=rare), "members", 0).held_out.x[:, 0], 1, atol=1e-3)
     ids = [{row.tobytes() for row in part.x} for part in parts[:3]]
     assert sum(map(len, ids)) == len(ids[0] | ids[1] | ids[2]) == 200
 
