@@ -93,6 +93,22 @@ def test_a_model_that_only_one_step_cannot_fool_has_collapsed():
     assert Resistance(0.9, 0.5, 0.45).sentence == ""
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "collapsed"),
+    [
+        (Resistance(0.95, 0.038, 0.012), False),  # trained on clean records, attacked with .2: it stands up to nothing
+        (Resistance(0.94, 0.23, 0.088), False),
+        (Resistance(0.94, 0.186, 0.036), False),  # trained by seven steps of .2, attacked with .3
+        (Resistance(0.9, 0.369, 0.02), True),  # trained by single steps of .3
+        (Resistance(0.91, 0.334, 0.025), True),
+        (Resistance(0.9, 0.0, 0.0), False),
+    ],
+)
+def test_a_model_that_stands_up_to_nothing_has_overfitted_to_nothing(accuracy, collapsed):
+    assert accuracy.collapsed == collapsed
+    assert bool(accuracy.sentence) == collapsed
+
+
 def test_values_out_of_range_are_refused():
     for fields, message in (
         ({"size": 1.5}, "size is 1.5"),
