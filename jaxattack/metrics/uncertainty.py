@@ -307,8 +307,8 @@ def two_way(
         cells: the sum of its squares over records within clusters.
         bound: what the degrees of freedom are at most.
     """
-    by_record, of_records = _one_way(record)
-    by_cluster, of_clusters = _one_way(cluster)
+    by_record, of_records = one_way(record)
+    by_cluster, of_clusters = one_way(cluster)
     variance = np.maximum(by_record + by_cluster - cells, np.maximum(by_record, by_cluster))
     total = by_record + by_cluster
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -316,7 +316,7 @@ def two_way(
     return variance, np.where(total > 0, np.clip(np.minimum(freedom, bound), 1.0, None), 1.0)
 
 
-def _one_way(sums: Float[np.ndarray, "cluster figure"]) -> tuple[np.ndarray, np.ndarray]:
+def one_way(sums: Float[np.ndarray, "cluster figure"]) -> tuple[np.ndarray, np.ndarray]:
     """The clustered variance and its degrees of freedom.
 
     The variance of a sum of squares is estimated by that of the squares, so that few large sums count as few; it is never
