@@ -41,8 +41,8 @@ class Noise:
 
     @property
     def resolution(self) -> float:
-        """The standard deviation: a smaller confidence drowns."""
-        return self.scale
+        """The standard deviation: a smaller confidence drowns. At most 1/2, above which signals would tell no confidences apart."""
+        return min(self.scale, 0.5)
 
     @property
     def fresh(self) -> bool:

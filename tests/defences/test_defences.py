@@ -141,6 +141,7 @@ def test_terms_follow_a_chain():
 def test_only_noise_and_rounding_drown_small_confidences():
     assert Round(decimals=2).resolution == 0.005
     assert Noise(scale=0.3).resolution == 0.3
+    assert Noise(scale=3.0).resolution == 0.5
     assert [TopK().resolution, LabelOnly().resolution, Temperature().resolution, MemGuard().resolution] == [0.0] * 4
 
 

@@ -131,6 +131,18 @@ def test_a_threshold_behind_fresh_noise_knows_that_every_question_draws_anew(bar
     assert 0.5 * noisy < right < noisy
 
 
+def test_noise_above_any_confidence_leaves_answers_that_signals_tell_apart():
+    """Confidences cut at 1 were one number, and no attack found anything behind such noise."""
+    _, observed = sweep(Noise(scale=1.0), names=("phi", "confidence_vector"))
+    phi, vector = observed.signal("phi")[:, :, 0], observed.signal("confidence_vector")[:, :, 0]
+    own = vector[:, np.arange(len(DATA)), DATA.y]
+    some = (own > 0) & (own < 1)
+    assert some.mean() > 0.3
+    for model in range(2):
+        order = np.argsort(own[model, some[model]])
+        assert (np.diff(phi[model, some[model]][order]) > 0).mean() > 0.99
+
+
 def test_fresh_noise_does_not_depend_on_chunks_or_blocks():
     noise = Noise(scale=0.2)
     found = [sweep(noise, chunk=chunk, block=block)[1].signal("phi") for chunk, block in ((2, 1024), (1, 7))]
