@@ -34,7 +34,7 @@ class Terms:
             if there is any, then uses one fixed mask.
 
     Raises:
-        InputError: no records, or a batch larger than they are.
+        InputError: no records, a batch larger than they are, or too few steps to read them all.
     """
 
     records: int
@@ -46,6 +46,11 @@ class Terms:
             raise InputError(f"records is {self.records}: an update is made of at least 1.")
         if self.local and self.local.batch > self.records:
             raise InputError(f"batch is {self.local.batch} and a user has {self.records} records: give at most those.")
+        if self.local and (read := self.local.steps * self.local.batch) < self.records:
+            raise InputError(
+                f"steps is {self.local.steps} and batch is {self.local.batch}: they read {read} of a user's {self.records} records, and "
+                "the update tells nothing of the others; take more steps, or give fewer records."
+            )
 
     @property
     def batches(self) -> Int[np.ndarray, "step batch"]:

@@ -469,6 +469,8 @@ def test_bad_updates_are_refused():
         gradient_of(box, x, y + 9)
     with pytest.raises(InputError, match="batch is 5"):
         federated_update(box, x, y, steps=1, learning_rate=0.1, batch=5)
+    with pytest.raises(InputError, match="steps is 2 and batch is 1: they read 2 of a user's 3 records"):
+        federated_update(box, *private(1, 3), steps=2, learning_rate=0.1, batch=1)
     with pytest.raises(InputError, match="learning_rate is 0"):
         federated_update(box, x, y, steps=1, learning_rate=0.0, batch=1)
 
