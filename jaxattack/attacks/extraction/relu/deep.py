@@ -25,16 +25,19 @@ import numpy as np
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peeling import Peeling
-from jaxattack.attacks.extraction.relu.polish import Answers, polish, solve_last_layer
+from jaxattack.attacks.extraction.relu.polish import FITTED, Answers, polish, solve_last_layer
 from jaxattack.attacks.extraction.relu.signature import AGREES
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
 
 CHECKS, THOROUGH = 200, 10
-"""Fresh queries near the middle and of the region, and how many times more where neurons lack. 100 7, .85; 400 7, 1.28."""
-FITTED = 6000
+"""Fresh queries near the middle and of the region, and how many times more where neurons lack. 100 7, .85; 400 7, 1.28.
+
+Where all answers of n agree fewer than 3 / n inputs are off, at 95%: so many more let one in 670 be, in place of one in 67. Of 42
+networks 38 are stolen, 12 of them so, all of them right; without it too, with 23% fewer queries.
+"""
 REPAIRS = 10
-"""Answers for the last layer, and how often it is assembled. Half and double of either 7, at the same queries."""
+"""How often the last layer is assembled. Half and double 7, at the same queries."""
 THROUGH = 4
 
 
@@ -73,9 +76,7 @@ class ReluDeep(Attack):
 
     def needs(self, access: Access) -> int:
         """As many answers as the network has parameters."""
-        width = outputs(access)
-        sizes = (int(np.prod(access.inputs.shape)), *self.hidden, width)
-        return sum((before + 1) * after for before, after in pairwise(sizes)) // width
+        return _unknowns(self.hidden, access) // outputs(access)
 
     def run(self, theft: Theft) -> Draft:
         """Steal the network.
@@ -120,7 +121,7 @@ class ReluDeep(Attack):
             if lacking and left and len(start):
                 peeling.more(start, goal)
                 continue
-            network = peeling.network = polish(network, _some(peeling, 3 * network.size + 500, 10))
+            network = peeling.network = polish(network, _some(peeling))
             notes["error"], allowed = self._check(peeling, network)
             if notes["error"] <= allowed:
                 return network, ""
@@ -148,10 +149,17 @@ def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -
     return start, goal[apart.argmin(axis=1)]
 
 
-def _some(peeling: Peeling, count: int, reach: float) -> Answers:
-    return peeling.victim.answers.some(count, reach, peeling.rng)
+def _unknowns(hidden: tuple[int, ...], access: Access) -> int:
+    """Weights and biases of all layers."""
+    sizes = (int(np.prod(access.inputs.shape)), *hidden, outputs(access))
+    return sum((before + 1) * after for before, after in pairwise(sizes))
+
+
+def _some(peeling: Peeling) -> Answers:
+    """Answers to fit to."""
+    return peeling.victim.answers.some(FITTED * _unknowns(peeling.hidden, peeling.victim.frame.access), peeling.rng)
 
 
 def _assemble(peeling: Peeling) -> ReluNetwork:
     """The network over the layers found so far."""
-    return solve_last_layer(peeling.layers, _some(peeling, FITTED, 20), peeling.hidden[len(peeling.layers) - 1])
+    return solve_last_layer(peeling.layers, _some(peeling), peeling.hidden[len(peeling.layers) - 1])

@@ -29,7 +29,7 @@ from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Limits, Noise, Saturated, find_limits, rounding_unit
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, piecewise_linear, scatter, signed
-from jaxattack.attacks.extraction.relu.polish import Answers, polish
+from jaxattack.attacks.extraction.relu.polish import FITTED, Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import SearchState, search
@@ -53,11 +53,8 @@ from jaxattack.types import (
 CLOSE = 2.0**-13
 """By how much of their spread answers may be off, of which half the digits are more. Half and double 31, at the same queries."""
 
-FITTED, MOST = 4.0, 3000
-"""Answers that are fitted at the end, an unknown; and unknowns at most for that.
-
-Half of the answers 31, .98; double 31, 1.05.
-"""
+MOST = 3000
+"""Unknowns at most that are fitted at the end: by a Jacobian of 288 MB."""
 
 
 class Result(NamedTuple):
@@ -222,7 +219,7 @@ def _polish(
     """All parameters fitted to `FITTED` fresh answers an unknown, where these are not many: coarse ones are averaged."""
     if network.size > MOST:
         return network
-    x = scatter(function, int(FITTED * network.size / len(network.biases[-1])) + 100, limits, rng)
+    x = scatter(function, FITTED * network.size // len(network.biases[-1]) + 100, limits, rng)
     # Numbers that a victim of fewer digits takes as they are.
     x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
     return polish(network, Answers.finite(x, (yield x)))
