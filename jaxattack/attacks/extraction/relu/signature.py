@@ -37,7 +37,8 @@ AGREES = 1e-6
 A tenth 7, 1.02; ten times 7, .96.
 """
 
-SPREAD, DRAWN, HALVINGS = np.array([1.0, 2.0, 4.0]), 600, 50
+SPREAD, DRAWN = np.array([1.0, 2.0, 4.0]), 1200
+"""How far points lie between which zero sets are sought, and how many. Of 18 networks 15 with 1 alone; half and double 18, 1.05, 1.04."""
 
 
 class Trail(NamedTuple):
@@ -120,7 +121,7 @@ def zero_points(
     above = level(x) > zero
     count = min(above.sum(), (~above).sum())
     low, high = x[~above][:count], x[above][:count]
-    for _ in range(HALVINGS):
+    for _ in range(np.finfo(float).nmant):
         middle = (low + high) / 2
         up = (level(middle) > zero)[:, None]
         low, high = np.where(up, low, middle), np.where(up, middle, high)
