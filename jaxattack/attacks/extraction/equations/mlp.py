@@ -41,7 +41,7 @@ from jaxattack.attacks.search.least_squares import Data, Fit, fit, polish
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, at_least, config
 
 GUESS = 20
-"""Hidden units fitted where their number is neither given nor found."""
+"""Hidden units fitted where their number is neither given nor found: those of the paper's networks."""
 
 MARGIN = 1.2
 """Equations for each unknown, by default."""
