@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom, chi2, nct, norm
 
 from jaxattack.metrics import epsilon as bounds
+from jaxattack.metrics.epsilon.normal_scores import shift_at, t_tail
+from jaxattack.metrics.epsilon.one_run_bounds import one_run_epsilon
 from jaxattack.types import InputError
 
 DELTA = 1e-5
@@ -76,7 +78,7 @@ def test_one_run_against_the_theorem_written_out():
         between = [sum(mass[right - i : right]) / i for i in range(1, right + 1)]
         if sum(mass[right:]) + 2 * canaries * delta * max(between) < alpha:
             largest = epsilon
-    assert bounds._one_run_epsilon(canaries, guesses, right, delta, alpha) == pytest.approx(largest, abs=0.006)
+    assert one_run_epsilon(canaries, guesses, right, delta, alpha) == pytest.approx(largest, abs=0.006)
 
 
 def test_many_runs_counts_each_rate_at_half_of_alpha_on_runs_that_chose_nothing():
@@ -148,14 +150,14 @@ def test_few_normal_scores_far_apart_are_refuted_no_oftener_than_stated(mu, cana
 
 @pytest.mark.parametrize(("statistic", "freedom", "shift"), [(3.0, 5, 1.0), (2.0, 998, 0.5), (12.0, 60, 11.0)])
 def test_the_tail_of_a_noncentral_t(statistic, freedom, shift):
-    assert bounds._t_tail(statistic, freedom, shift) == pytest.approx(nct.sf(statistic, freedom, shift), abs=1e-9)
-    far = bounds._shift_at(1e6, freedom, 0.05)  # so far out that the variance alone is uncertain
+    assert t_tail(statistic, freedom, shift) == pytest.approx(nct.sf(statistic, freedom, shift), abs=1e-9)
+    far = shift_at(1e6, freedom, 0.05)  # so far out that the variance alone is uncertain
     assert far == pytest.approx(1e6 * math.sqrt(chi2.ppf(0.05, freedom) / freedom), rel=1e-5)
 
 
 @pytest.mark.parametrize("alpha", [1e-9, 1e-22, 1e-100])
 def test_however_small_the_chance_of_error_the_shift_is_exact(alpha):
-    shift = bounds._shift_at(40.0, 10**6, alpha)  # of so many numbers t is normal about its statistic
+    shift = shift_at(40.0, 10**6, alpha)  # of so many numbers t is normal about its statistic
     assert shift == pytest.approx(40 + norm.ppf(alpha) * math.sqrt(1 + 40**2 / 2e6), abs=0.01)
 
 
