@@ -13,7 +13,6 @@ import jax
 import numpy as np
 import pytest
 
-from jaxattack import store
 from jaxattack.disk import (
     ABANDONED,
     make_folder,
@@ -25,7 +24,7 @@ from jaxattack.disk import (
 )
 from jaxattack.models import build
 from jaxattack.npz import Archive
-from jaxattack.store import Cost, RunFolder, leaves_by_path, read_leaves
+from jaxattack.store import Cost, RunFolder, leaves_by_path, read_leaves, run_folder
 from jaxattack.types import InputError, Variables
 
 RNG = np.random.default_rng(0)
@@ -171,14 +170,14 @@ def test_many_processes_may_start_and_fill_a_run_at_the_same_time(tmp_path):
 
 
 def test_of_two_different_runs_that_start_in_one_folder_the_second_is_refused(tmp_path, monkeypatch):
-    original = store.write_json_once
+    original = run_folder.write_json_once
 
     def after_another(file, plain):
         monkeypatch.undo()
         fill(opened(tmp_path, seed=1), (0, 10))
         original(file, plain)
 
-    monkeypatch.setattr(store, "write_json_once", after_another)
+    monkeypatch.setattr(run_folder, "write_json_once", after_another)
     with pytest.raises(InputError, match="seed is 1 there and 2 here"):
         RunFolder.open(tmp_path, IDENTITY | {"seed": 2}, LABEL + 1)
     assert_holds(opened(tmp_path, seed=1).observations(10), 10)

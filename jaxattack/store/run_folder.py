@@ -1,37 +1,19 @@
-"""A run folder: what a sweep has produced so far, safe against being killed at any moment.
-
-    run.json                      what decides the results; a folder with other contents is refused
-    label.npy                     Int["record"]
-    chunk-000000-000007.npz       models 0 to 7: `models`, `member` (one bit a record), and each signal
-    cost-000000-000007.json       what they cost to make; information only
-    weights-000000-000007.npz     what they learnt, where it is kept: one array a leaf, named by its path
-    signal-phi-000000-000007.npz  a signal that was asked of them afterwards
-
-A chunk is one file, written under a temporary name, flushed to the disk and renamed: it is whole or it is not there.
-Chunk limits carry no meaning, so that a run may go on with another chunk size, or with more models. A chunk with gaps has
-a checksum of its models in its name: files of one name hold the same models.
-
-Any number of processes, on any machines that share the folder, may fill it at the same time: each writes files of its
-own, and where two of them train the same models, either's are the models. Nothing is pickled.
-"""
+"""A run folder, opened to be filled or read (`jaxattack.store` has its files)."""
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattack.chunk import damaged_chunk, holds_array, read_label, read_member, read_models, read_signal
+from jaxattack.chunk import holds_array, read_label, read_member, read_models, read_signal
 from jaxattack.disk import (
     make_folder,
     read_array,
-    read_arrays,
     read_json,
     remove_abandoned,
     write_arrays,
@@ -39,134 +21,11 @@ from jaxattack.disk import (
     write_json,
     write_json_once,
 )
-from jaxattack.npz import Archive
+from jaxattack.store.cost import Cost, read_cost
+from jaxattack.store.identity import FORMAT, plain_identity, require_same
+from jaxattack.store.leaves import leaves_by_path
+from jaxattack.store.signals import StoredSignals
 from jaxattack.types import FolderError, InputError, Observations, Variables
-
-FORMAT = 1
-
-
-def leaves_by_path(tree: Any) -> dict[str, np.ndarray]:
-    """Every array of a pytree under the name of its place."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
-
-
-def read_leaves(path: Path, like: Any) -> Any:
-    """A pytree of arrays from an .npz that `leaves_by_path` filled.
-
-    Args:
-        path: the file.
-        like: a tree of the same structure, its leaves with shape and dtype.
-
-    Raises:
-        InputError: it is missing, damaged, or of another architecture.
-    """
-    places, tree = jax.tree_util.tree_flatten_with_path(like)
-    targets = {jax.tree_util.keystr(place, simple=True, separator="/"): leaf for place, leaf in places}
-
-    def check(archive: Archive) -> None:
-        for name, leaf in targets.items():
-            shape = archive.header(name).shape if name in archive.names else None
-            if shape != leaf.shape or archive.header(name).dtype.kind not in "biuf":
-                raise FolderError(
-                    f"{path} holds {'nothing' if shape is None else shape} for {name} and the model wants {leaf.shape}: "
-                    "it is of another architecture."
-                )
-
-    arrays = read_arrays(path, tuple(targets), check=check)
-    return jax.tree_util.tree_unflatten(tree, [arrays[name].astype(leaf.dtype) for name, leaf in targets.items()])
-
-
-def differences(here: Any, there: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two identities differ, as plain values: each place, what is there and what is here."""
-    if isinstance(here, dict) and isinstance(there, dict):
-        # Records are known by their fingerprint: a path typed otherwise, or a moved file, is no other data. A model of one's
-        # own is known by its code alone.
-        same = here.get("sha256") is not None and here["sha256"] == there.get("sha256")
-        keys = {"code"} if "code" in here and "code" in there else {*here, *there} - ({"name"} if same else set())
-        for key in sorted(keys):
-            yield from differences(here.get(key), there.get(key), f"{place}.{key}" if place else key)
-    elif here != there:
-        yield place, there, here
-
-
-class Cost(NamedTuple):
-    """What a chunk cost to make.
-
-    Attributes:
-        gradient_steps: of all its models together.
-        compile: seconds, on the first chunk that a process makes.
-        train: seconds.
-        observe: seconds.
-        device: on what and how placed, in words.
-    """
-
-    gradient_steps: int
-    compile: float
-    train: float
-    observe: float
-    device: str
-
-
-def _read_cost(file: Path) -> Cost:
-    try:
-        cost = Cost(**read_json(file))
-        # Beyond 2^53 a whole number is no float, and sums of costs are.
-        if not isinstance(cost.device, str) or not all(0 <= number < 2**53 for number in cost[:-1]):
-            raise ValueError("no such cost is possible")
-    except (InputError, TypeError, ValueError) as error:
-        raise FolderError(f"{file} is damaged: delete this file; only what its models cost is forgotten.") from error
-    return cost
-
-
-def _holds(file: Path, array: np.ndarray) -> bool:
-    try:
-        return np.array_equal(read_array(file), array)
-    except InputError:
-        return False
-
-
-def _name(models: Int[np.ndarray, "model"]) -> str:
-    """The same for the same models, and another for others."""
-    span = f"{models[0]:06d}-{models[-1]:06d}"
-    contiguous = np.array_equal(models, np.arange(models[0], models[0] + len(models)))
-    return span if contiguous else f"{span}-{zlib.crc32(models.astype('<i8').tobytes()):08x}"
-
-
-def _plain(identity: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps({"format": FORMAT, **identity}))
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Refuse a folder with files and no run.
-
-    Raises:
-        InputError: it holds other files.
-    """
-    # Listed before run.json is looked for: another process may be starting the same run.
-    foreign = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
-    if foreign and not (path / "run.json").exists():
-        raise FolderError(f"{path} holds files that are no run: give an empty or a new folder.")
-
-
-def _require_same(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """The identity of a folder as plain values, naming the signals that it has.
-
-    Raises:
-        InputError: it is another one.
-    """
-    plain, stored = _plain(identity), read_json(path / "run.json")
-    plain["signals"] = stored.get("signals", plain.get("signals"))
-    plain.pop("own_signals", None)
-    plain |= {name: stored[name] for name in ("own_signals",) if name in stored}
-    different = [
-        f"{place:.80} is {there!r:.80} there and {here!r:.80} here" for place, there, here in differences(plain, stored)
-    ]
-    if different:
-        raise FolderError(
-            f"{path} holds another run ({'; '.join(different[:3])}): give another folder, or the settings of that run."
-        )
-    return plain
 
 
 class RunFolder:
@@ -205,8 +64,8 @@ class RunFolder:
         make_folder(path)
         _refuse_foreign(path)
         # Tried on resuming too: a folder that cannot be written to is refused before any training.
-        write_json_once(file, _plain(identity))
-        plain = _require_same(path, identity)
+        write_json_once(file, plain_identity(identity))
+        plain = require_same(path, identity)
         remove_abandoned(path)
         if not _holds(path / "label.npy", label):
             write_atomically(path / "label.npy", lambda file: np.save(file, label, allow_pickle=False))
@@ -222,7 +81,7 @@ class RunFolder:
         if not path.is_dir() or not any(path.iterdir()):
             return None
         _refuse_foreign(path)
-        return cls(path, _require_same(path, identity)) if (path / "run.json").exists() else None
+        return cls(path, require_same(path, identity)) if (path / "run.json").exists() else None
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
@@ -354,7 +213,7 @@ class RunFolder:
             InputError: a chunk or a cost is damaged.
         """
         chunks = {self._cost(file): len(models) for file, models in self.chunks().items()}
-        return [(models, _read_cost(file)) for file, models in chunks.items() if file.exists()]
+        return [(models, read_cost(file)) for file, models in chunks.items() if file.exists()]
 
     def observations(self, models: int) -> Observations:
         """What the first models say. A signal is read from the disk when it is asked for.
@@ -377,39 +236,34 @@ class RunFolder:
             member[some[within]] = rows[within]
         names = self.identity["signals"]
         return Observations(
-            signals=_Signals(chunks, models, len(label), tuple(names)),
+            signals=StoredSignals(chunks, models, len(label), tuple(names)),
             member=member,
             label=label,
             versions=self.identity.get("own_signals", {}),
         )
 
 
-class _Signals(Mapping[str, np.ndarray]):
-    """The signals of a run folder, each read when it is asked for and kept no longer than its reader keeps it."""
+def _name(models: Int[np.ndarray, "model"]) -> str:
+    """The same for the same models, and another for others."""
+    span = f"{models[0]:06d}-{models[-1]:06d}"
+    contiguous = np.array_equal(models, np.arange(models[0], models[0] + len(models)))
+    return span if contiguous else f"{span}-{zlib.crc32(models.astype('<i8').tobytes()):08x}"
 
-    def __init__(self, chunks: Mapping[Path, np.ndarray], models: int, records: int, names: tuple[str, ...]):
-        self._chunks, self._models, self._records, self._names = chunks, models, records, names
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+def _holds(file: Path, array: np.ndarray) -> bool:
+    try:
+        return np.array_equal(read_array(file), array)
+    except InputError:
+        return False
 
-    def __len__(self) -> int:
-        return len(self._names)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._names  # a mapping's own would read the signal
+def _refuse_foreign(path: Path) -> None:
+    """Refuse a folder with files and no run.
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
-        stacked = None
-        for file, some in self._chunks.items():
-            values = read_signal(file, name, len(some), self._records)
-            if stacked is None:
-                stacked = np.empty((self._models, *values.shape[1:]), values.dtype)
-            if values.shape[1:] != stacked.shape[1:]:
-                raise damaged_chunk(file, f"{name} has shape {values.shape} and {stacked.shape} in other chunks")
-            within = some < self._models
-            stacked[some[within]] = values[within]
-        assert stacked is not None
-        return stacked
+    Raises:
+        InputError: it holds other files.
+    """
+    # Listed before run.json is looked for: another process may be starting the same run.
+    foreign = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
+    if foreign and not (path / "run.json").exists():
+        raise FolderError(f"{path} holds files that are no run: give an empty or a new folder.")
