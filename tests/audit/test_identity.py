@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scaled_factories import write_factories
 from sklearn.linear_model import LogisticRegression
 
 from jaxattack.attacks.extraction import Retraining, Softmax
@@ -235,14 +236,6 @@ def test_an_inversion_of_another_victim_is_refused_whatever_the_method(tmp_path,
         invert(first, **how, seed=1)
 
 
-FACTORY = """
-from jaxattack.models import build
-def small(shape, classes):
-    model = build("softmax", tuple(shape), classes)
-    return model._replace(apply=lambda variables, x: {scale} * model.apply(variables, x))
-"""
-
-
 def test_a_sweep_of_a_factory_whose_code_changed_is_refused(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     data = random_labels(records=24, features=3, classes=2)
@@ -256,8 +249,7 @@ def test_a_sweep_of_a_factory_whose_code_changed_is_refused(tmp_path, monkeypatc
             ),
         )
 
-    for name, scale in (("first_factory", 1.0), ("second_factory", 2.0)):
-        (tmp_path / f"{name}.py").write_text(FACTORY.format(scale=scale))
+    write_factories(tmp_path, first_factory=1.0, second_factory=2.0)
     plan("first_factory")
     plan("first_factory")
     kept = json.loads((tmp_path / "run" / "run.json").read_text())

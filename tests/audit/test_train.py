@@ -6,6 +6,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from scaled_factories import write_factories
 
 from jaxattack.audit import load_victim, train_victim
 from jaxattack.audit.model_source import load_factory
@@ -139,18 +140,9 @@ def test_a_factory_makes_the_model(factories, tmp_path):
         assert loaded.model.apply(loaded.variables, DATA.x).shape == (31, 3)
 
 
-SCALED = """
-from jaxattack.models import build
-def small(shape, classes):
-    model = build("softmax", tuple(shape), classes)
-    return model._replace(apply=lambda variables, x: {scale} * model.apply(variables, x))
-"""
-
-
 def test_weights_are_refused_under_code_that_has_changed_since(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    for name, scale in (("first_scale", 1.0), ("second_scale", -2.0)):
-        (tmp_path / f"{name}.py").write_text(SCALED.format(scale=scale))
+    write_factories(tmp_path, first_scale=1.0, second_scale=-2.0)
     train_victim(tmp_path / "m", model=load_factory("first_scale:small"), dataset=DATA, learner=LEARNER)
     load_victim(tmp_path / "m", factory="first_scale:small")
     file = tmp_path / "m" / "model.json"
