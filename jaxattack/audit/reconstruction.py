@@ -39,6 +39,7 @@ from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.reconstruction_findings import attack_findings, cost_findings, gallery, victim_findings
 from jaxattack.audit.session import Session, claim, open_session
 from jaxattack.audit.victim import Victim, as_victim
+from jaxattack.data import unscaled_columns
 from jaxattack.disk import make_folder, write_arrays
 from jaxattack.training import Recipe, check_seed
 from jaxattack.types import (
@@ -190,13 +191,24 @@ def _conclude(
         secrets=judgement.secrets,
         gallery=entries,
         warnings=tuple(session.warnings) if session else (),
-        notes=victim.notes,
+        notes=(*victim.notes, *_notes_on_scale(case, experiment)),
         cost=cost_findings(reconstruction, session.prepaid if session else 0, seconds),
         config={"victim": victim.name, "attack": name, "seed": case.seed, "budget": case.budget}
         | values(case.question),
         environment=environment(),
     )
     return ReconstructionResult(reconstruction=reconstruction, findings=findings, pictures=pictures)
+
+
+def _notes_on_scale(case: Case, experiment: Experiment) -> tuple[str, ...]:
+    """A sentence where networks are trained for the attack on columns far from one scale, from which they learn little."""
+    columns = unscaled_columns(case.dataset)
+    if experiment.knowledge.training is None or not columns:
+        return ()
+    return (
+        f"{sum(columns)} of {len(columns)} columns of {case.dataset.name} are far from one scale, and networks that are trained for the "
+        "attack take them as they are: scale the table first, by figures that are public.",
+    )
 
 
 def usual_attack(victim: Victim) -> ReconstructionAttack:

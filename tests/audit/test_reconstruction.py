@@ -232,6 +232,18 @@ def test_what_an_attack_cannot_read_is_refused_with_one_sentence(victim, attack,
         reconstruct(opened, lookup(attack), **vars(question))
 
 
+def test_columns_far_from_one_scale_are_told_where_networks_are_trained_on_them(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 80)
+    x = rng.normal(size=(80, 3)) + y[:, None]
+    question = {"targets": 4, "recipe": SHORT}
+    for name, far, note in (("far", 1000, "1 of 3 columns of"), ("near", 1, "")):
+        np.savez(tmp_path / f"{name}.npz", x=x * [far, 1, 1], y=y)
+        victim = open_victim("softmax", data=str(tmp_path / f"{name}.npz"))
+        found = reconstruct(victim, lookup("property?shadows=20"), **question).findings
+        assert any(one.startswith(note) for one in found.notes) if note else found.notes == ()
+
+
 def test_the_attack_that_fits_a_victim():
     names = {"newton": "convex", "tree": "tree-counts", "softmax": "update-record", "mlp:4": "informed"}
     assert {victim: usual_attack(open_victim(victim, members=40)).name for victim in names} == names

@@ -182,7 +182,7 @@ class PropertyReader:
         Args:
             shadows: every leaf leads with the axis ``model``.
             share: of the records of each model's set that have the property.
-            components: principal components that are read; at most the shadow models less one.
+            components: principal components that are read; at most the shadow models less one, or the weights.
 
         Raises:
             InputError: other than one share for each model, or one share throughout.
@@ -193,7 +193,7 @@ class PropertyReader:
             raise InputError(
                 f"share is of shape {np.shape(share)} for {len(parameters)} models: give the share of each, not all alike."
             )
-        pca = PCA(min(components, len(parameters) - 1), whiten=True, svd_solver="full")
+        pca = PCA(min(components, len(parameters) - 1, parameters.shape[1]), whiten=True, svd_solver="full")
         reduction = make_pipeline(StandardScaler(), pca).fit(parameters)
         return cls(reduction=reduction, regression=BayesianRidge().fit(reduction.transform(parameters), share))
 
