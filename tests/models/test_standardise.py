@@ -21,7 +21,7 @@ def raw():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
     x = np.stack(
-        [5000 + 300 * (y + rng.normal(size=80)), 0.01 * rng.normal(size=80), rng.random(80) < 0.5, np.full(80, 4017.3)],
+        [5000 + 300 * (y + rng.normal(size=80)), 0.01 * rng.normal(size=80), rng.random(80) < 0.5, np.full(80, 5000.1)],
         axis=1,
     )
     member = np.arange(80) % 2 == 0
