@@ -116,7 +116,7 @@ class Verdict:
     """What comparing a stolen model with its victim gave.
 
     Attributes:
-        tallies: by the kind of input: uniform, neighbourhood, boundary, record, ...
+        tallies: by the kind of input: uniform, low, boundary, record, ...
         reason: why the stolen model is not verified, in one sentence; empty where it is.
         cost: what was asked for it.
     """

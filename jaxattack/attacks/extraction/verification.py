@@ -208,7 +208,7 @@ def _compare(
         place = np.full(len(wrong), "output")
     else:
         label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
-        x, place = trials.draw(label, access.inputs, verification.trials, pool, allowance.fresh, rng)
+        x, place = trials.draw(label, access, verification.trials, pool, allowance.fresh, rng)
         victim, count, _ = ask_most(oracle, x)
         place, wrong = place[:count], np.zeros(count, bool)
         if victim is not None:

@@ -39,9 +39,9 @@ CASES: dict[str, tuple[str, str, Level | None]] = {
 }
 
 
-# Alike and not the same, as whoever compares them closely finds out; a line search to the boundaries of lines has the lines.
-SUBSTITUTES = ("adaptive", "uniform", "active", "knockoff", "jacobian")
-LABELS_ONLY = ("line-search", "lowd-meek", *SUBSTITUTES)
+# Alike and not the same, as whoever compares them closely finds out.
+SUBSTITUTES = ("line-search", "adaptive", "uniform", "active", "knockoff", "jacobian")
+LABELS_ONLY = ("lowd-meek", *SUBSTITUTES)
 
 
 @cache
