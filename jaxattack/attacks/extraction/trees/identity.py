@@ -19,10 +19,11 @@ from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.types import EPSILON, Answer, Oracle
 
-_FEW = 8
-"""Leaves of at most so many training records are taken to share their identity with others: of none, 14% more queries.
+_FEW = 4
+"""Leaves of at most so many training records are taken to share their identity with others.
 
-Of the 48 thefts of `trees.cuts`, 45 complete: half 45, 7% fewer queries; double 44, 1% more.
+Of the 48 thefts of `trees.cuts` 45 are complete with 4 and 8, from 7% more queries with 8, and 44 with 16, from 8% more; of 52 others 50
+with 4 and 49 with 8.
 """
 
 
