@@ -46,7 +46,9 @@ _MISSES = 3
 six 45, as many."""
 
 _SECTIONS = 8
-"""Into how many parts an interval is cut at most."""
+"""Into how many parts an interval is cut at most. 4 and 16 as many queries; of 11 thefts, some within 60 calls, halves alone take 20%
+fewer queries and 17% more calls, 8 are complete either way, and one more is wrong.
+"""
 
 Ask = Callable[[np.ndarray], Search[np.ndarray]]
 """The search ``identity = yield from ask(rows)``."""
