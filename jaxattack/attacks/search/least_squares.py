@@ -31,17 +31,27 @@ Residual = Callable[..., jax.Array]
 BLOCK = 2**23
 """Numbers in a block of the Jacobian: 64 MiB."""
 
-FINALISTS, DESCENT, RATE = 3, 1500, 1e-2
-"""Starts that are polished at most; steps of Adam before that, and its first learning rate, which falls to 0 as a cosine."""
+FINALISTS, DESCENT, RATE = 3, 1500, 3e-2
+"""Starts that are polished at most; steps of Adam before that, and its first learning rate, which falls to 0 as a cosine.
+
+Of 48 networks of one hidden layer, 4 to 8 features and 3 to 8 units, 26 come out exact from 8 starts: 21 with one finalist, 27 with 6
+in three fifths more steps; 24 with half of Adam's steps, 26 with twice; 17, 22, 27 and 25 at rates of .003, .01, .06 and .1. Of 10 that scikit-learn
+trained 1, and 1, 0 at .01 and .06.
+"""
 
 STALLED, STALL, SETTLED = 10, 0.99, 1e-7
 """A search ends where so many steps gain less than 1% each, together, or one gains less than SETTLED.
 
-Without the first, 24 fits of four small networks took 1,850 steps and not 1,205; 15 rather than 13 ended exact.
+Without the first, 24 fits of four small networks took 1,850 steps and not 1,205; 15 rather than 13 ended exact. Without the second
+as many of the 48 do, in an eighth more steps.
 """
 
 FALL, RISE = 5.0, 4.0
-"""Damping falls by this after each step, and rises until a step lessens the squares."""
+"""Damping falls by this after each step, and rises until a step lessens the squares.
+
+Of the 48, descended from at a rate of .01, as many are exact with half and twice of each: in 4% more steps and 17% fewer trials of one,
+4% and 27% more; in 1% fewer and half more, 18% more and as many.
+"""
 
 LEAST, MOST = 1e-14, 1e10
 """Between which damping stays, as a multiple of the diagonal: 45 roundings, and what leaves a step none of ten digits.
