@@ -3,7 +3,7 @@
 | x | becomes |
 | --- | --- |
 | uint8 [record, height, width] | uint8 [record, height, width, 1] |
-| uint8 [record, height, width, channel] | as it is |
+| uint8 [record, height, width, channel] | as it is, with a warning where none reaches 64 |
 | float [record, height, width(, channel)] | float32 [record, height, width, channel] |
 | whole numbers, Booleans or floats [record, feature] | float32, values unchanged but for rounding |
 | the same with a column of which rounding leaves fewer than 100 steps | InputError |
@@ -16,16 +16,20 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 
 from jaxattack.data.labels import read_labels
-from jaxattack.types import Dataset, InputError
+from jaxattack.types import Dataset, InputError, InputWarning
 
 STEPS = 100
 """Numbers of float32 from the least to the largest of a column, below which rounding alters what it says."""
+
+DARK = 64
+"""Brightness that some pixel of any photographs exceeds: bytes below are on another scale, as those of 16 greys are."""
 
 NOISE = 1e-12
 """What a column may span of its size and still be constant, but for the rounding of float64."""
@@ -49,6 +53,9 @@ def from_arrays(
         names: of all classes, in the order of their numbers.
         ids: what each record is called; by default they are numbered alone.
         name: what to call the records in messages and reports.
+
+    Warns:
+        InputWarning: bytes of images that use a small part of their range; labels that were numbered anew.
 
     Raises:
         InputError: arrays of another kind or shape, of unequal lengths, or with NaN; labels of another kind, or of more
@@ -139,8 +146,21 @@ def _records(x: np.ndarray, name: str) -> Shaped[np.ndarray, "record *feature"]:
     if x.ndim == 4 and x.dtype != np.uint8 and x.dtype.kind != "f":
         raise InputError(f"{name}: x holds images of dtype {x.dtype}: give uint8 from 0 to 255, or floats.")
     if x.ndim == 4 and x.dtype == np.uint8:
+        _tell_dark(x, name)
         return x
     return as_float32(x, f"{name}: column {{}}".format)
+
+
+def _tell_dark(x: UInt8[np.ndarray, "record height width channel"], name: str) -> None:
+    """Say of bytes that use a part of their range that networks take them for nearly black."""
+    most = int(x.max()) if x.size else 0
+    if 0 < most < DARK:
+        warnings.warn(
+            f"{name}: x holds images of bytes up to {most}, and networks take 255 for full brightness, so that they see hardly any "
+            f"contrast: where {most} is the brightest there can be, give scale={most}.",
+            InputWarning,
+            stacklevel=4,
+        )
 
 
 def as_float32(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.data import fingerprint, from_arrays, load
-from jaxattack.types import InputError
+from jaxattack.types import InputError, InputWarning
 
 Y = np.array([0, 1, 2, 0, 1, 2])
 
@@ -138,3 +138,13 @@ def test_columns_of_which_float32_loses_nothing_that_counts_are_taken():
     two = 1e6 + np.where(np.arange(40) % 3, 0.1, 0.6)
     x = np.column_stack([day, noise, two, np.zeros(40), np.full(40, 1 / 3)])
     np.testing.assert_array_equal(from_arrays(x, np.arange(40) % 2).x, x.astype(np.float32))
+
+
+def test_bytes_of_another_scale_are_told_and_scaled_where_that_is_said(tmp_path):
+    x = np.random.default_rng(0).integers(0, 17, (6, 3, 4), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", x=x, y=Y)
+    with pytest.warns(
+        InputWarning, match="bytes up to 16, and networks take 255 for full brightness.*: .* give scale=16"
+    ):
+        np.testing.assert_array_equal(load(tmp_path / "a.npz").x[..., 0], x)
+    assert load(tmp_path / "a.npz", scale=16).x.max() == 255
