@@ -65,6 +65,11 @@ def from_arrays(
         >>> from_arrays(np.zeros((4, 2)), np.asarray(["well", "ill", "well", "ill"])).names
         ('ill', 'well')
     """
+    for key, array in (("x", x), ("y", y)):
+        if np.ma.is_masked(array):  # an array of NumPy's alone would have what is under the mask
+            raise InputError(
+                f"{name}: {key} is masked in {np.ma.count_masked(array)} places: fill them, or leave the records out."
+            )
     labels = read_labels(y, f"{name}: y", classes=classes, names=names)
     return Dataset(
         x=_records(np.asarray(x), name),

@@ -148,3 +148,12 @@ def test_bytes_of_another_scale_are_told_and_scaled_where_that_is_said(tmp_path)
     ):
         np.testing.assert_array_equal(load(tmp_path / "a.npz").x[..., 0], x)
     assert load(tmp_path / "a.npz", scale=16).x.max() == 255
+
+
+def test_what_is_under_a_mask_is_no_value():
+    x, masked = np.arange(12.0).reshape(6, 2), np.arange(12).reshape(6, 2) == 3
+    with pytest.raises(InputError, match="x is masked in 1 places: fill them"):
+        from_arrays(np.ma.masked_array(x, masked), Y)
+    with pytest.raises(InputError, match="y is masked in 2 places"):
+        from_arrays(x, np.ma.masked_equal(Y, 1))
+    np.testing.assert_array_equal(from_arrays(np.ma.masked_array(x), Y).x, x)
