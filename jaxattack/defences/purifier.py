@@ -79,6 +79,10 @@ class Purifier:
         if not 0 <= self.radius < float("inf"):
             raise InputError(f"radius is {self.radius}: give a distance from 0.")
 
+    def rescaled(self, resolution: float, classes: int) -> float:  # noqa: ARG002
+        """As `jaxattack.types.RescalingDefence`: what the autoencoder makes is not cut."""
+        return 0.0 if self.reform else resolution
+
     @property
     def relabels(self) -> bool:
         """As `jaxattack.types.RelabellingDefence`."""

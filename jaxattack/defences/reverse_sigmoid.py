@@ -55,6 +55,10 @@ class ReverseSigmoid:
         """
         return replace(require_confidences(before, "the reverse sigmoid"), decimals=None)
 
+    def rescaled(self, resolution: float, classes: int) -> float:  # noqa: ARG002
+        """As `jaxattack.types.RescalingDefence`: a class of confidence 0 is answered above it."""
+        return 0.0 if self.strength else resolution
+
     def fit(self, key, endpoint, y, member):  # noqa: ARG002 (it learns nothing)
         """As `jaxattack.types.Defence`."""
         return ()

@@ -49,6 +49,10 @@ class Temperature:
             raise InputError("the victim has one output, a number, and no confidences: leave the temperature off.")
         return replace(access, decimals=None)
 
+    def rescaled(self, resolution: float, classes: int) -> float:
+        """As `jaxattack.types.RescalingDefence`: the sum by which p^(1 / temperature) is scaled is at most that of even confidences."""
+        return resolution ** (1 / self.temperature) / max(classes ** (1 - 1 / self.temperature), 1.0)
+
     def fit(self, key, endpoint, y, member):  # noqa: ARG002 (it learns nothing)
         """As `jaxattack.types.Defence`."""
         return ()

@@ -271,12 +271,14 @@ def observe(
     by_name = {signal.name: signal for signal in map(signals.as_signal, names)}
     common = jax.random.key(0)  # what signals draw is the same for every model
     chain: Chain | None = None
+    classes = jax.eval_shape(model.apply, variables, as_input(x[:1])).shape[1] if defences else 1
 
     def behind(chain: Chain | None, index: jax.Array, number: jax.Array | int) -> View:
         if key is None or not chain:
-            return View(model, variables, chain)
+            return View(model, variables, chain, classes=classes)
         # A key of each record and view, so that what is drawn does not depend on the blocks.
-        return View(model, variables, chain, keys_of(jax.random.fold_in(jax.random.fold_in(key, 4), number), index))
+        keys = keys_of(jax.random.fold_in(jax.random.fold_in(key, 4), number), index)
+        return View(model, variables, chain, keys, classes)
 
     numbers = count(len(offsets))  # of what defences ask while they are fitted, after those of the views
 

@@ -13,7 +13,19 @@ from jaxtyping import Float, Int, Key, PRNGKeyArray, Shaped
 from jaxattack import defences as answers
 from jaxattack.defences.asking import answer_to
 from jaxattack.signals.scores import TINY
-from jaxattack.types import Access, Answer, Dataset, Defence, Endpoint, Inputs, Model, Sight, Variables, any_detects
+from jaxattack.types import (
+    Access,
+    Answer,
+    Dataset,
+    Defence,
+    Endpoint,
+    Inputs,
+    Model,
+    Sight,
+    Variables,
+    any_detects,
+    resolution_behind,
+)
 
 _VIEWS = 2**20
 """Told apart from the numbers of defences, where keys are drawn."""
@@ -51,6 +63,7 @@ class View:
         variables: Variables,
         chain: Chain | None = None,
         keys: Key[jax.Array, "query"] | None = None,
+        classes: int = 1,
     ):
         """Look at a model.
 
@@ -59,14 +72,15 @@ class View:
             variables: what it learnt.
             chain: its defences, behind which it answers with confidences; None for its raw outputs.
             keys: one for each query, for defences that draw.
+            classes: of its answers, where there are defences.
         """
-        self.model, self.variables, self._chain, self._keys = model, variables, chain, keys
+        self.model, self.variables, self._chain, self._keys, self._classes = model, variables, chain, keys, classes
         self._last: tuple[jax.Array, Answer] | None = None
 
     @property
     def floor(self) -> float:
         """The smallest confidence that an answer tells from 0."""
-        return max([TINY, *(defence.resolution for defence, _ in self._chain or ())])
+        return max(TINY, resolution_behind((defence for defence, _ in self._chain or ()), self._classes))
 
     @property
     def refuses(self) -> bool:

@@ -18,9 +18,11 @@ from jaxattack.types.defence import (
     DetectingDefence,
     Endpoint,
     RelabellingDefence,
+    RescalingDefence,
     ReservingDefence,
     any_detects,
     any_relabels,
+    resolution_behind,
 )
 from jaxattack.types.evasion import Distances, Evasion, EvasionAttack
 from jaxattack.types.extraction import (
@@ -144,6 +146,7 @@ __all__ = [
     "Reconstruction",
     "ReconstructionAttack",
     "RelabellingDefence",
+    "RescalingDefence",
     "Reserving",
     "ReservingDefence",
     "Side",
@@ -175,6 +178,7 @@ __all__ = [
     "ids_at",
     "reserve_size",
     "reserving",
+    "resolution_behind",
     "sees",
     "share_set_aside",
     "versions_of",

@@ -118,6 +118,30 @@ class DetectingDefence(AskingDefence, Protocol):
 
 
 @runtime_checkable
+class RescalingDefence(Defence, Protocol):
+    """A defence behind which confidences are of other sizes, so that what one before it cut is another one."""
+
+    def rescaled(self, resolution: float, classes: int) -> float:
+        """The smallest confidence that its answers tell from 0, or one below it; 0 where they tell all.
+
+        Args:
+            resolution: the same of the answers that it is handed.
+            classes: of either.
+        """
+        ...
+
+
+def resolution_behind(defences: Iterable[Defence], classes: int) -> float:
+    """The smallest confidence that answers behind defences, the first nearest to the model, tell from 0; 0 where they tell all."""
+    resolution = 0.0
+    for defence in defences:
+        if isinstance(defence, RescalingDefence):
+            resolution = defence.rescaled(resolution, classes)
+        resolution = max(resolution, defence.resolution)
+    return resolution
+
+
+@runtime_checkable
 class RelabellingDefence(Defence, Protocol):
     """A defence that may answer with another label than the one that it is handed.
 

@@ -20,6 +20,7 @@ from jaxattack.defences import (
     MagNet,
     MemGuard,
     Noise,
+    ReverseSigmoid,
     Round,
     Temperature,
     TopK,
@@ -30,7 +31,7 @@ from jaxattack.defences import (
 from jaxattack.defences.asking import answer_to
 from jaxattack.defences.noise import as_confidences
 from jaxattack.oracle import defended, from_function
-from jaxattack.types import Access, Answer, AskingDefence, Defence, Endpoint, InputError, Inputs
+from jaxattack.types import Access, Answer, AskingDefence, Defence, Endpoint, InputError, Inputs, resolution_behind
 
 RNG = np.random.default_rng(0)
 LOGIT = RNG.standard_normal((30, 6)).astype(np.float32) * 3
@@ -143,6 +144,17 @@ def test_only_noise_and_rounding_drown_small_confidences():
     assert Noise(scale=0.3).resolution == 0.3
     assert Noise(scale=3.0).resolution == 0.5
     assert [TopK().resolution, LabelOnly().resolution, Temperature().resolution, MemGuard().resolution] == [0.0] * 4
+
+
+def test_what_a_chain_drowns_is_rescaled_with_its_confidences():
+    assert resolution_behind((Round(decimals=1), Temperature(temperature=0.5)), 4) == pytest.approx(0.05**2)
+    assert resolution_behind((Round(decimals=1), ReverseSigmoid(), TopK()), 4) == 0
+    assert resolution_behind((ReverseSigmoid(), Round(decimals=1), TopK()), 4) == 0.05
+    for sure in (0.25, 0.5, 0.95):
+        p = np.array([[0.05, sure, *[(0.95 - sure) / 2] * 2]])
+        least = Temperature(temperature=3.0).answer((), Answer(p.argmax(1), p), None, None).probability[0, 0]
+        bound = resolution_behind((Round(decimals=1), Temperature(temperature=3.0)), 4)
+        assert 0.5 * least < bound <= least
 
 
 @given(st.integers(0, 2**30))

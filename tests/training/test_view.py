@@ -131,6 +131,15 @@ def test_a_threshold_behind_fresh_noise_knows_that_every_question_draws_anew(bar
     assert 0.5 * noisy < right < noisy
 
 
+def test_what_a_temperature_leaves_is_told_apart_behind_noise():
+    """What the noise before it drowns is above most confidences behind a temperature: cut there, they were one number."""
+    chain = Noise(scale=0.3), Temperature(temperature=10.0)
+    _, observed = sweep(*chain, names=("softmax_t2", "confidence_vector"))
+    below = observed.signal("confidence_vector")[:, :, 0].max(axis=2) < Noise(scale=0.3).resolution
+    assert below.mean() > 0.3
+    assert np.unique(observed.signal("softmax_t2")[:, :, 0][below]).size > below.sum() / 2
+
+
 def test_noise_above_any_confidence_leaves_answers_that_signals_tell_apart():
     """Confidences cut at 1 were one number, and no attack found anything behind such noise."""
     _, observed = sweep(Noise(scale=1.0), names=("phi", "confidence_vector"))
