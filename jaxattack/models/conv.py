@@ -16,7 +16,8 @@ dilations, other layouts, a precision) is left to it.
 
 All agree to float32 rounding. ``mixed`` keeps no nine-fold activations; of few input channels it goes forward by a product that
 gives two neighbouring outputs at once. What differentiates a gradient once more, on a CPU, is two to three times as fast by
-``patches``: it is traced within `using`.
+``patches``: it is traced within `using`. The gradients of ``mixed`` are written out for reverse mode and it has no other:
+forward mode (`jax.jvp`, `jax.hessian`) is for the two other forms, and is refused here with a sentence that says so.
 """
 
 from __future__ import annotations
@@ -124,6 +125,18 @@ def _backward(strides, padding, saved, cotangent):
 _mixed.defvjp(_forward, _backward)
 
 
+def _reverse_mode(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> jax.Array:
+    try:
+        return _mixed(x, kernel, strides, padding)
+    except TypeError as error:
+        if "jvp" not in str(error):
+            raise
+        raise TypeError(
+            "a convolution of the form 'mixed' has gradients in reverse mode alone: take jax.grad or jax.vjp, or for forward "
+            "mode trace within jaxattack.models.conv.using('lax')."
+        ) from error
+
+
 def _by_column_pairs(x: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
     """A product each of whose rows gives two outputs, side by side: most of what they see is copied once for both."""
     rows, columns, channels, out = kernel.shape
@@ -201,6 +214,9 @@ def conv(
 
     Returns:
         ["record out_height out_width out"].
+
+    Raises:
+        TypeError: forward mode through ``mixed``.
     """
     plain = all(d == 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ()), feature_group_count))
     if not plain or not _channels_last(x, kernel, dimension_numbers) or any(options.values()):
@@ -215,7 +231,7 @@ def conv(
             feature_group_count=feature_group_count,
             **options,
         )
-    forms = {"lax": _by_lax, "patches": _by_patches, "mixed": _mixed}
+    forms = {"lax": _by_lax, "patches": _by_patches, "mixed": _reverse_mode}
     fixed = padding if isinstance(padding, str) else tuple((int(a), int(b)) for a, b in padding)
     rows, columns = window_strides
     return forms[form or default_form()](x, kernel, (rows, columns), fixed)

@@ -207,3 +207,15 @@ def test_blocks_are_for_networks_that_convolve_on_a_cpu_and_for_more_than_fits()
     assert loops("mixed", CACHE // 8)
     assert not loops("mixed", 16)
     assert not loops("patches", CACHE // 8)
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_forward_mode_is_for_the_forms_whose_gradients_are_not_written_out(channels):
+    x, kernel, along = drawn(0, (2, 6, 6, channels), (3, 3, channels, 4), (2, 6, 6, channels))
+
+    def slope(form):
+        return jax.jvp(lambda x: conv(x, kernel, (1, 1), "SAME", form=form), (x,), (along,))[1]
+
+    close(slope("patches"), slope("lax"))
+    with pytest.raises(TypeError, match=r"in reverse mode alone: take jax.grad .* trace within .*using\('lax'\)"):
+        slope("mixed")
