@@ -17,6 +17,7 @@ the best balanced of them as keeps log-odds a few times larger than the scouts' 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -26,6 +27,9 @@ from jaxattack.attacks.extraction.asking import as_read, uniform
 from jaxattack.attacks.extraction.equations.tape import Tape
 from jaxattack.attacks.extraction.equations.terms import floor, scores, usable
 from jaxattack.types import Answer, Inputs
+
+Draw = Callable[[Inputs, int, np.random.Generator], Shaped[np.ndarray, "query *feature"]]
+"""Makes so many random queries."""
 
 Rows = Callable[[Shaped[np.ndarray, "query *feature"]], Float[np.ndarray, "query column"]]
 """What is solved for has a weight for each of these columns of a query."""
@@ -66,7 +70,12 @@ def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.
 
 
 def independent(
-    columns: Rows, known: Float[np.ndarray, "row column"], inputs: Inputs, queries: int, rng: np.random.Generator
+    columns: Rows,
+    known: Float[np.ndarray, "row column"],
+    inputs: Inputs,
+    queries: int,
+    rng: np.random.Generator,
+    draw: Draw = uniform,
 ) -> Float[np.ndarray, "query *feature"]:
     """Random queries whose columns are as independent as can be, of each other and of rows that are known.
 
@@ -75,22 +84,42 @@ def independent(
     """
     count = inputs.categories.ravel()
     value = np.arange(count.max(initial=0))[:, None] + rng.integers(count.max(initial=1), size=count.size)
-    x = uniform(inputs, len(value) + CANDIDATES * queries, rng).reshape(len(value) + CANDIDATES * queries, -1)
+    x = draw(inputs, len(value) + CANDIDATES * queries, rng).reshape(len(value) + CANDIDATES * queries, -1)
     x[: len(value), count > 0] = (value % np.maximum(count, 1))[:, count > 0]
     x = x.reshape(len(x), *inputs.shape)
     row = columns(x)
     if len(known):
         basis = orth(known.T, rcond=RANK)
         row = row - row @ basis @ basis.T
-    return x[qr(row.T, mode="r", pivoting=True)[1][:queries]]
+    factors: Any = qr(row.T, mode="r", pivoting=True)
+    return x[factors[1][:queries]]
 
 
 def spanning(
-    columns: Rows, inputs: Inputs, x: Shaped[np.ndarray, "query *feature"], rng: np.random.Generator
+    columns: Rows,
+    inputs: Inputs,
+    x: Shaped[np.ndarray, "query *feature"],
+    rng: np.random.Generator,
 ) -> Shaped[np.ndarray, "query *feature"]:
     """The queries where their columns are independent, and others where values that are few make them dependent."""
+    if not discrete(inputs):
+        return x
     row = columns(as_read(inputs, x))
-    return x if not discrete(inputs) or _missing(row) <= 0 else independent(columns, row[:0], inputs, len(x), rng)
+    return x if _missing(row) <= 0 else independent(columns, row[:0], inputs, len(x), rng)
+
+
+def ask_independent(
+    tape: Tape, columns: Rows, queries: int, draw: Draw, rng: np.random.Generator, *, more: bool
+) -> None:
+    """Ask so many random queries, or such that all columns are independent, and more where it takes more and that is allowed."""
+    inputs = tape.access.inputs
+    x = draw(inputs, queries, rng)
+    if discrete(inputs):
+        known = columns(tape.u)
+        if _missing(np.concatenate([known, columns(as_read(inputs, x))])) > 0:
+            count = max(_missing(known), queries) if more else queries
+            x = independent(columns, known, inputs, count, rng, draw)
+    tape.ask_most(x)
 
 
 def ask_missing(tape: Tape, columns: Rows, rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from jaxattack.attacks.extraction.equations.adaptive import place, scout
 from jaxattack.attacks.extraction.equations.bounds import Estimate, bounds, consistent
+from jaxattack.attacks.extraction.equations.designs import ask_independent
 from jaxattack.attacks.extraction.equations.families import softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns
@@ -77,7 +78,7 @@ class Rounded(OnColumns):
         around = scout(tape, self.features == "linear", total, rng)
         count = (max(-(-total // 2), needs) if placed else total) - tape.total
         if tape.refusal is None and count > 0:
-            tape.ask_most(around.draw(access.inputs, count, rng))
+            ask_independent(tape, columns, count, around.draw, rng, more=self.queries is None)
         tape.require(needs)
         estimate = consistent(bounds(access, columns(tape.u), tape.answer))
         while tape.refusal is None and tape.total < total:

@@ -118,6 +118,20 @@ def test_saturated_answers_are_left_for_where_two_classes_meet():
     assert stolen.verdict.disagreements <= 5
 
 
+@pytest.mark.parametrize("decimals", [None, 4])
+def test_categories_of_many_values_come_out(decimals):
+    inputs = Inputs(low=np.zeros(3), high=np.array([1.0, 29, 14]), categories=np.array([0, 30, 15]))
+    rng = np.random.default_rng(0)
+    slope, weight, other = rng.normal(size=(1, 3)), rng.normal(size=(30, 3)), rng.normal(size=(15, 3))
+
+    def answer(x):
+        return softmax(x[:, :1] @ slope + weight[x[:, 1].astype(int)] + other[x[:, 2].astype(int)], axis=1)
+
+    victim = from_function(answer, Access(level="probability", classes=3, inputs=inputs))
+    stolen = Rounded()(victim if decimals is None else rounded(victim, decimals))
+    assert stolen.complete, stolen.reason
+
+
 def test_quadratic_columns_categories_and_a_regressor():
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(3, 3))
