@@ -39,7 +39,7 @@ def own_code(value: object) -> dict[str, str]:
     return {"own_code": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def own_version(value: object) -> str:
+def own_version(value: Any) -> str:
     """The code of a value's class, and its fields where they are not the defaults, as a SHA-256; of a class of this package that of
     the values that its fields hold, and "" where all are of this package.
 
