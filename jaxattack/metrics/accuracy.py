@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxattack.metrics.clusters import model_clusters
-from jaxattack.metrics.uncertainty import Influences, Levels, sums_of
+from jaxattack.metrics.uncertainty import Influences, Levels, records_by_side, sums_of
 from jaxattack.types import InputError
 
 
@@ -38,6 +38,7 @@ def accuracy_influences(
     influence = np.zeros((4, 2))
     influence[2:, 0] = np.array([-train, 1 - train]) / members
     influence[:2, 1] = np.array([-test, 1 - test]) / others
-    levels = Levels(code, 2, influence, np.array([train, test]), np.full(2, np.inf))
+    trials = np.array(records_by_side(code, 2)[::-1])
+    levels = Levels(code, 2, influence, np.array([train, test]), np.full(2, np.inf), trials)
     record, cluster = sums_of(levels, clusters)
     return Influences(fprs=(), clusters=clusters, levels=levels, by_record=record, by_cluster=cluster)

@@ -54,7 +54,7 @@ class Estimate:
         value: 0 to 1.
         variance: of the value; NaN where every score is called alike, so that nothing shows it.
         freedom: degrees of freedom of the variance.
-        trials: how many independent trials there are at least: the records. They bound a share of 0 or 1.
+        trials: how many independent trials there are at least: the records of which the share is. They bound a share of 0 or 1.
     """
 
     value: float
@@ -99,6 +99,7 @@ class Levels(NamedTuple):
         influence: psi by code, one column a figure.
         value: of each figure.
         bound: what the degrees of freedom of each figure are at most.
+        trials: the records that each figure is a share of: of one model the members, who are fewer than all.
     """
 
     code: UInt8[np.ndarray, "model record"]
@@ -106,6 +107,7 @@ class Levels(NamedTuple):
     influence: Float[np.ndarray, "code figure"]
     value: Float[np.ndarray, "figure"]
     bound: Float[np.ndarray, "figure"]
+    trials: Int[np.ndarray, "figure"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,6 +141,7 @@ class Influences:
             influence=self.levels.influence[:, figures],
             value=self.levels.value[figures],
             bound=self.levels.bound[figures],
+            trials=self.levels.trials[figures],
         )
         return Influences(
             fprs=tuple(fprs),
@@ -160,8 +163,8 @@ class Influences:
         cells = products(self.levels, self.levels, self.groups())
         spread = two_way(self.by_record, self.by_cluster, cells, self.levels.bound)
         return tuple(
-            Estimate(value=float(value), variance=float(variance), freedom=float(freedom), trials=len(self.by_record))
-            for value, variance, freedom in zip(self.levels.value, *spread, strict=True)
+            Estimate(value=float(value), variance=float(variance), freedom=float(freedom), trials=int(trials))
+            for value, variance, freedom, trials in zip(self.levels.value, *spread, self.levels.trials, strict=True)
         )
 
 
@@ -213,7 +216,15 @@ def _cut(ranked: Ranked, roc: Roc, fprs: Sequence[float]) -> Levels:
     count = np.sum([np.bincount(row, minlength=2 * levels) for row in code], axis=0).reshape(2, levels)
     influence = np.stack([*tprs, _auc_influence(count)], axis=1)
     value = np.array([*(roc.tp[points] / roc.positives), auc(roc)])
-    return Levels(code, levels, influence, value, np.array([*(2.0 * roc.fp[points]), np.inf]))
+    others, members = records_by_side(code, levels)
+    trials = np.array([*[members] * len(points), min(others, members)])
+    return Levels(code, levels, influence, value, np.array([*(2.0 * roc.fp[points]), np.inf]), trials)
+
+
+def records_by_side(code: UInt8[np.ndarray, "model record"], levels: int) -> tuple[int, int]:
+    """How many records are no members of some model, and how many are members of some."""
+    member = code >= levels
+    return int((~member.all(axis=0)).sum()), int(member.any(axis=0).sum())
 
 
 def _tpr_influence(roc: Roc, point: int, cut: int, levels: int) -> Float[np.ndarray, "code"]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from jaxattack.metrics import auc, clopper_pearson, model_clusters, roc_curve, tpr_at_fpr
+from jaxattack.metrics import accuracy_influences, auc, clopper_pearson, model_clusters, roc_curve, tpr_at_fpr
 from jaxattack.metrics.uncertainty import Estimate, influences
 from jaxattack.types import InputError
 
@@ -131,6 +131,27 @@ def test_a_share_of_nothing_or_everything_is_bounded_by_the_records(rng):
     assert estimate.interval() == pytest.approx(tuple(map(float, clopper_pearson(0, 100))))
     perfect, _ = found(member.astype(float), member, fprs=(0.01,)).estimates()
     assert perfect.interval() == pytest.approx(tuple(map(float, clopper_pearson(100, 100))))
+
+
+def test_of_one_model_the_members_are_the_trials_of_the_members_found():
+    member = np.arange(50)[None] < 20
+    tpr, area = found(member.astype(float), member, fprs=(0.1,)).estimates()
+    assert tpr.interval() == pytest.approx(tuple(map(float, clopper_pearson(20, 20))))
+    assert area.interval() == pytest.approx(tuple(map(float, clopper_pearson(20, 20))))
+    none, _ = found(np.where(member, -1.0, np.arange(50.0)), member, fprs=(0.1,)).estimates()
+    assert none.interval() == pytest.approx(tuple(map(float, clopper_pearson(0, 20))))
+    train, test = accuracy_influences(np.ones((1, 50), bool), member).estimates()
+    assert (train.trials, test.trials) == (20, 30)
+
+
+def test_perfect_discovery_of_the_members_of_one_model_is_not_claimed_of_all():
+    """Members 3 above others, 100 of each: .957 of new members are found at 10%, and all of these in one case of 30."""
+    rng, truth, above = np.random.default_rng(0), norm.sf(norm.isf(0.1) - 3), 0
+    member = np.arange(200)[None] < 100
+    for _ in range(300):
+        tpr, _ = found(rng.normal(size=member.shape) + 3 * member, member, fprs=(0.1,)).estimates()
+        above += tpr.interval(1 - 0.05 / 21)[0] > truth
+    assert above <= 2
 
 
 def test_an_interval_is_wider_where_it_must_be_surer_or_knows_its_variance_less_well():
