@@ -305,3 +305,26 @@ def test_an_interval_that_allows_for_comparisons_in_its_report_is_no_wider_for_i
     ]
     (alone,), (together,) = (compare(*pair).findings.figures for pair in (one, six))
     assert together.contrasts[0].interval == pytest.approx(alone.contrasts[0].interval)
+
+
+def target(path, tpr, resolvable):
+    """The report on one target, as far as comparing reads it."""
+    path.mkdir()
+    known = {
+        "auc": 0.8, "auc_interval": [0.7, 0.88], "tpr": {"0.01": tpr}, "tpr_interval": {"0.01": [tpr / 2, tpr]},
+        "resolvable": {"0.01": resolvable},
+    }  # fmt: skip
+    report = {
+        "kind": "target", "title": path.name, "attack": "loss", "attacks": [{"name": "loss", "known": known}],
+        "verdicts": {"called": 3, "records": 40}, "cost": {}, "config": {},
+    }  # fmt: skip
+    (path / "report.json").write_text(json.dumps(report))
+    return path
+
+
+@pytest.mark.parametrize("resolvable", [True, False])
+def test_a_rate_that_non_members_are_too_few_for_is_not_compared(tmp_path, resolvable):
+    found = compare(target(tmp_path / "a", 0.05, True), target(tmp_path / "b", 0.8, resolvable)).findings
+    row = next(row for row in found.figures if row.name.startswith("TPR"))
+    assert row.values == (0.05, 0.8 if resolvable else None)
+    assert (row.contrasts[0] is not None) == resolvable

@@ -67,8 +67,9 @@ def _known(report: Report) -> Mapping[str, Any] | None:
 
 
 def _known_tpr(report: Report) -> Figure | None:
+    """None too where the non-members are too few to resolve the rate: the figure is then of no false positive at all."""
     known = _known(report)
-    if known is None:
+    if known is None or not known["resolvable"]["0.01"]:
         return None
     return _share({"tpr": known["tpr"]["0.01"], "ends": known["tpr_interval"]["0.01"]}, "tpr", "ends")
 
