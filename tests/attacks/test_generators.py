@@ -164,7 +164,9 @@ def test_precision_and_the_set_attack_by_hand():
     sets = set_attack(np.array([[4, 3, 2, 1.0]]), member, 1, 0)
     assert sets is not None
     assert (sets.pairs, sets.accuracy) == (2, 1)
-    assert set_attack(np.zeros((1, 4)), member, 2, 0).accuracy == 0.5
+    tie = set_attack(np.zeros((1, 4)), member, 2, 0)
+    assert tie.accuracy == 0.5
+    assert sum(tie.interval) == pytest.approx(1)  # half a pair is neither one nor none
     assert set_attack(np.zeros((1, 4)), member, 3, 0) is None
     random = np.random.default_rng(0)
     many, truth = random.normal(size=(1, 4000)), np.arange(4000)[None] < 2000

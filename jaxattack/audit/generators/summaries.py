@@ -62,5 +62,5 @@ def set_attack(scores: Scores, member: Member, size: int, seed: int) -> SetFindi
         pairs += count
     if not pairs:
         return None
-    low, high = clopper_pearson(twice // 2, pairs)
+    low, high = clopper_pearson(twice / 2, pairs)
     return SetFindings(size=size, pairs=pairs, accuracy=twice / (2 * pairs), interval=(float(low), float(high)))
