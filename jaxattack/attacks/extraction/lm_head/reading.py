@@ -6,7 +6,7 @@
     all    all logits                   1                            nothing                     the victim's
     all    all probabilities            1                            a number a prompt           the victim's
     top    k most likely, and a bias    V / (k - 1)                  a number a prompt           the victim's
-    first  most likely one, and a bias  1 + V (1 + log2(L / e) / 3)  a number a prompt           e / 2
+    first  most likely one, and a bias  1 + V (1 + .3 log2(L / e))   a number a prompt           e / 2
     =====  ===========================  ===========================  ==========================  =================
 
 Top: k - 1 tokens and a reference token are raised by one bias, the lift, into the k most likely; the difference of
