@@ -25,21 +25,29 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 from scipy.special import expit
 
-from jaxattack.types import BudgetSpent
-
 Ask = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query equation"]]
 """Queries in -1..1 -> the equations."""
 
 COARSE, WIDER = 1e-9, 100.0
-"""Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart."""
+"""Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart.
+
+Of 28 networks 27 are complete, and with a tenth and ten times so wide.
+"""
 
 GAP = 30.0
+"""How far singular values fall where the span of the weights ends, and by how much the error of differences may be exceeded.
+
+Of 56 networks (6-3-3 to 20-8-2, tanh and sigmoid, six of float32) 53 are complete; of the first 28 26, with a third and thrice too.
+"""
+
 MIXTURES = 50
-OFF_DIAGONAL = 0.1
-HESSIANS = 3
+"""Pairs of mixtures, of which the best is taken. A fifth 52."""
+
 SCALES, SHIFTS = np.meshgrid(np.geomspace(0.03, 30, 60), np.linspace(-6, 6, 121), indexing="ij")
-BENDS = 0.01
-"""Second differences have fewer digits than first ones, and count for so much."""
+"""Where the search for a unit starts.
+
+A quarter of either 53; but of 36 layers behind noise of 1e-8 and 1e-7 then 21 are near, half of either 25, and all 26.
+"""
 
 
 class Hidden(NamedTuple):
@@ -126,15 +134,10 @@ def hidden_layer(
 ) -> Hidden | None:
     """The hidden layer behind an oracle, by Hessians in the span of its weights; None where they do not show one."""
     hessians, directions = [], None
-    for x, y in zip(at.x[:HESSIANS], at.y, strict=False):
-        try:
-            hessians.append(_hessian(ask, x, y, steps, basis))
-        except BudgetSpent:
-            if directions is None:
-                raise
-            break
-        directions, off = _directions(np.concatenate(hessians), rng)
-        if off < OFF_DIAGONAL:
+    for x, y in zip(at.x, at.y, strict=True):
+        hessians.append(_hessian(ask, x, y, steps, basis))
+        directions = _directions(np.concatenate(hessians), rng)
+        if directions is not None:
             break
     return None if directions is None else _assemble(at, basis, hessians, directions, activation)
 
@@ -187,11 +190,11 @@ def _hessian(
 
 def _directions(
     hessian: Float[np.ndarray, "matrix neuron neuron"], rng: np.random.Generator
-) -> tuple[Float[np.ndarray, "neuron neuron"] | None, float]:
-    """Columns v_j with every M = sum_j d_j v_j v_j^T and how far that is off; None where no mixture gives columns."""
+) -> Float[np.ndarray, "neuron neuron"] | None:
+    """Columns v_j with every M = sum_j d_j v_j v_j^T; None where no mixture gives columns."""
     best, least = None, np.inf
     if len(hessian) < 2 or not np.isfinite(hessian).all():
-        return best, least
+        return None
     for mixture in rng.normal(size=(MIXTURES, 2, len(hessian))):
         first, second = np.tensordot(mixture, hessian, 1)
         try:
@@ -207,7 +210,7 @@ def _directions(
             off = float(np.linalg.norm(product * (1 - np.eye(len(inverse)))) / np.linalg.norm(product))
         if off < least:
             best, least = vectors, off
-    return best, least
+    return best
 
 
 def _assemble(
@@ -232,7 +235,7 @@ def _unit(
     activation: str,
 ) -> tuple[float, float, Float[np.ndarray, "equation"]]:
     """Scale s, bias b and outputs a with slope = a s act'(s place + b) and bend = a s^2 act''(s place + b)."""
-    sizes = np.linalg.norm(slope) or 1.0, (np.linalg.norm(bend) or 1.0) / BENDS
+    sizes = np.linalg.norm(slope) or 1.0, np.linalg.norm(bend) or 1.0
     target = np.concatenate([slope / sizes[0], bend / sizes[1]])
 
     def form(scale: np.ndarray, z: np.ndarray) -> Float[np.ndarray, "*grid derivative"]:
