@@ -44,14 +44,22 @@ GUESS = 20
 """Hidden units fitted where their number is neither given nor found: those of the paper's networks."""
 
 MARGIN = 1.2
-"""Equations for each unknown, by default."""
+"""Equations for each unknown, by default. Of 28 networks 26 are complete; with 1.05 26, 1% fewer queries; with 2 26, 6% more."""
 
 CEILING = 1e-3
-"""A fit in the span of the gradients is at a wrong place if off by more, as a share of the spread of the equations."""
+"""A fit in the span of the gradients is at a wrong place if off by more, as a share of the spread of the equations.
+
+Of the 56 networks of `curvature` 53 with a tenth, 52 with ten times this.
+"""
 
 SHARES, PAIRS, CANDIDATES = (0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97), 3, 4
-"""With one candidate both networks 20-8-2 are missed, and so they are without Hessians, or their units left on the grid."""
+"""With one candidate both networks 20-8-2 are missed, and so they are without Hessians, or their units left on the grid.
+
+Of the 28 twice as many pairs 24, 9% more queries.
+"""
+
 NEAR = 1e-9
+"""Damping of the first step of the last fit. A thousandth 53, as exact; a thousand times 53, 2 bits less."""
 
 
 class Derivatives(NamedTuple):
