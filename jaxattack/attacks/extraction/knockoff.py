@@ -83,7 +83,7 @@ class Knockoff(Campaign):
         """Records that were not asked yet."""
         left = np.ones(len(member.own), bool)
         clusters = min(self.clusters, len(left)) if self.strategy == "adaptive" else 1
-        means = KMeans(clusters, n_init="auto", max_iter=50, random_state=int(member.rng.integers(2**31)))
+        means = KMeans(clusters, random_state=int(member.rng.integers(2**31)))
         cluster = means.fit_predict(member.own.reshape(len(left), -1)).astype(np.int64)
         preference, draws, seen = np.zeros(cluster.max() + 1), np.zeros(cluster.max() + 1, int), np.zeros((0, 3))
         for queries in self.plan(member.access):
