@@ -162,7 +162,7 @@ def _tell_dark(x: UInt8[np.ndarray, "record height width channel"], name: str) -
     if 0 < most < DARK:
         warnings.warn(
             f"{name}: x holds images of bytes up to {most}, and networks take 255 for full brightness, so that they see hardly any "
-            f"contrast: where {most} is the brightest there can be, give scale={most}.",
+            f"contrast: where {most} is the brightest there can be, multiply them by 255 / {most}, as scale={most} does for an .npz.",
             InputWarning,
             stacklevel=4,
         )

@@ -144,7 +144,8 @@ def test_bytes_of_another_scale_are_told_and_scaled_where_that_is_said(tmp_path)
     x = np.random.default_rng(0).integers(0, 17, (6, 3, 4), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", x=x, y=Y)
     with pytest.warns(
-        InputWarning, match="bytes up to 16, and networks take 255 for full brightness.*: .* give scale=16"
+        InputWarning,
+        match="bytes up to 16, and networks take 255 for full brightness.* multiply them by 255 / 16, as scale=16",
     ):
         np.testing.assert_array_equal(load(tmp_path / "a.npz").x[..., 0], x)
     assert load(tmp_path / "a.npz", scale=16).x.max() == 255
