@@ -29,6 +29,7 @@ from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.attacks.naming import label
 from jaxattack.metrics import fidelity
 from jaxattack.types import (
+    EPSILON,
     NUMBERS,
     Access,
     Answer,
@@ -50,8 +51,8 @@ UNROUNDED: tuple[ExtractionAttack, ...] = (
 )
 BOUNDED: tuple[ExtractionAttack, ...] = tuple(Rounded(features=features) for features in FEATURE_MAPS)
 REGISTRY = {attack.name: attack for attack in reversed((*UNROUNDED, *BOUNDED))}
-EXACT, ROUNDED = 1e-6, 1.25
-"""A hypothesis explains the answers whose variation is so little, or so many times that of its own rounding."""
+ROUNDED = 1.25
+"""A hypothesis explains answers from which it varies so many times as much as from its own rounded ones, and half the digits beside it."""
 
 
 class Trial(NamedTuple):
@@ -125,7 +126,8 @@ class Hypotheses(Attack):
                 refusals.append(f"{label(attack, REGISTRY)}: {error}")
                 continue
             trials.append(_test(label(attack, REGISTRY), draft, access, truth, holdout))
-            if draft.converged and trials[-1].variation <= EXACT + ROUNDED * trials[-1].rounding:
+            enough = EPSILON[access.precision] ** 0.5 + ROUNDED * trials[-1].rounding
+            if draft.converged and trials[-1].variation <= enough:
                 break
         report("try hypotheses", len(suited), len(suited))
         if not trials:
