@@ -177,7 +177,7 @@ def _fit(tape: Tape, start: dict[str, np.ndarray]) -> Fit:
             rbf_logits(start | {"coefficient": np.eye(size), "bias": np.zeros(size)}, jnp.asarray(data.x))
         )
     kernel, target = np.concatenate([kernel, np.ones((len(data.x), 1))], axis=1), data.target @ tape.basis
-    linear = np.linalg.lstsq(kernel, target, rcond=1e-13)[0]
+    linear = np.linalg.lstsq(kernel, target)[0]
     rms = float(np.sqrt(np.mean((kernel @ linear - target) ** 2)))
     linear = linear @ tape.basis.T
     solution = Fit(start | {"coefficient": linear[:-1], "bias": linear[-1]}, rms)
@@ -240,7 +240,7 @@ def _solve(
     angle[:, design.second] = (np.arcsinh(sine * sign) / step[design.second, None]).T
     away = np.exp(-gamma * (design.across**2).sum(axis=1)[:, None] + design.across @ angle.T)
     system = np.einsum("pr,rk->pkr", away, part[:, 0] * sign[:, None]).reshape(-1, count)
-    other = np.linalg.lstsq(system, across.reshape(len(design.first), -1).T, rcond=1e-13)[0] / (2 * damp[design.first])
+    other = np.linalg.lstsq(system, across.reshape(len(design.first), -1).T)[0] / (2 * damp[design.first])
     angle[:, design.first] = np.arcsinh(other) / step[design.first]
     return {"representer": angle / (2 * gamma), "gamma": np.asarray(gamma)} if np.isfinite(angle).all() else None
 
@@ -257,7 +257,7 @@ def _signs(even: np.ndarray, part: np.ndarray, sums: np.ndarray) -> Float[np.nda
     """The signs that the sums ask for: each is 2 beta + 2 exp(-gamma t^2) sum_r cosh b_r."""
     rows = np.einsum("jr,rpk->jpkr", even, part).reshape(-1, len(part))
     constant = np.tile(np.eye(part.shape[2]), (sums.shape[0] * sums.shape[1], 1))
-    sign = np.linalg.lstsq(np.concatenate([rows, constant], axis=1), sums.ravel(), rcond=1e-13)[0][: len(part)]
+    sign = np.linalg.lstsq(np.concatenate([rows, constant], axis=1), sums.ravel())[0][: len(part)]
     return np.where(sign < 0, -1.0, 1.0)
 
 
