@@ -48,9 +48,10 @@ class Substitute:
     Attributes:
         architecture: as in the module's table.
         activation: between the layers of ``mlp`` and ``cnn``.
-        epochs: passes of a network over its queries; a convex fit has none.
-        batch: queries a step of a network.
-        learning_rate: its peak, for a network.
+        epochs: passes of a network over its queries; a convex fit has none. Of 16 thefts from fewer than 100 queries half
+            agrees with 5% fewer records and twice with 2% more.
+        batch: queries a step of a network; twice agrees with 0.7% fewer of those.
+        learning_rate: its peak, for a network; a third agrees with 9% fewer of those, 0.01 with 2% more.
         ridge: weight of the squared weights in the loss.
 
     Raises:
