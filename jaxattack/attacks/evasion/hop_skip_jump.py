@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import fools, labels_and_right, outcome, take_records
+from jaxattack.attacks.evasion.outcome import fools, labels_and_right, outcome, still_fools, take_records
 from jaxattack.attacks.evasion.shares import bounds_of, keys_of, nearest_others, share_of, units_of
 from jaxattack.perturb.box import Box, box_of
 from jaxattack.perturb.hop_skip_jump import Plan, Region, Rounds, Search, plan, rounds, traced
@@ -102,7 +102,7 @@ class HopSkipJump:
                 search, stopped = asking.run(rounds(keys, share, region, steps, other))
                 count = asking.count
             example[rows] = units_of(np.asarray(search.point), x[rows], inputs)
-            success[rows] = np.asarray(search.adversarial)
+            success[rows] = np.asarray(search.adversarial) & still_fools(victim, inputs, example[rows], y[rows])
             questions[rows] += count
             first[rows] += np.where(success[rows], np.asarray(search.first), count)
         return outcome(

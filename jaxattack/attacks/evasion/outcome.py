@@ -63,6 +63,18 @@ def fools(victim: Oracle, answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[
     return (np.asarray(answer.label) != y) & ~refusals(victim, answer)
 
 
+def still_fools(
+    victim: Oracle | WhiteBox,
+    inputs: Inputs,
+    example: Float[np.ndarray, "record *feature"],
+    y: Int[np.ndarray, "record"],
+) -> Bool[np.ndarray, "record"]:
+    """Which examples fool a victim as whole numbers, where its inputs are: a model at hand was asked about others on the way."""
+    if isinstance(victim, WhiteBox) and inputs.whole:
+        return labels_of(victim, example) != y
+    return np.ones(len(y), bool)
+
+
 def refusals(victim: Oracle, answer: Answer) -> Bool[np.ndarray, "record"]:
     """Which queries a victim refused; none where its terms have no refusals."""
     return np.asarray(answer.refusal) if victim.access.refuses else np.zeros(len(answer.label), bool)

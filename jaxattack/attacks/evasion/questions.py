@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import fools, labels_and_right, outcome, take_records
+from jaxattack.attacks.evasion.outcome import fools, labels_and_right, outcome, still_fools, take_records
 from jaxattack.attacks.evasion.shares import bounds_of, keys_of, nearest_others, share_of, units_of
 from jaxattack.perturb.ask import Method, Record, Reply, Round, drive, local, outside, reply_of
 from jaxattack.perturb.box import box_of
@@ -81,7 +81,7 @@ class QuestionAttack:
                 stopping=(BudgetSpent,),
             )
             example[rows] = units_of(np.asarray(search.example), x[rows], inputs)
-            success[rows] = np.asarray(search.success)
+            success[rows] = np.asarray(search.success) & still_fools(victim, inputs, example[rows], y[rows])
             questions[rows] += np.asarray(search.questions)
             first[rows] += np.asarray(search.first)
         return outcome(

@@ -33,7 +33,7 @@ def bounds_of(
 def units_of(
     share: Float[np.ndarray, "query *feature"], x: Float[np.ndarray, "query *feature"], inputs: Inputs
 ) -> Float[np.ndarray, "query *feature"]:
-    """Points in the units of the victim, categories as their records have them.
+    """Points in the units of the victim, categories as their records have them, and whole where it reads them so.
 
     Args:
         share: the points.
@@ -41,7 +41,7 @@ def units_of(
         inputs: of the victim.
     """
     points = np.clip(inputs.low + share.astype(np.float64) * span_of(inputs), inputs.low, inputs.high)
-    return np.where(inputs.categories > 0, x, points)
+    return np.where(inputs.categories > 0, x, np.rint(points) if inputs.whole else points)
 
 
 def nearest_others(

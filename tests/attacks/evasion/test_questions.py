@@ -11,7 +11,7 @@ from attacks.evasion.linear_victims import CLASSES, FEATURES, constant, leaky, r
 
 from jaxattack.attacks.evasion import NES, SPSA, ZOO, Boundary, HopSkipJump, OnePixel, Square
 from jaxattack.oracle import budgeted, from_function
-from jaxattack.types import InputError
+from jaxattack.types import Access, InputError, Inputs
 
 FORMULA = {
     "boundary": 1 + 10,  # no try is outside
@@ -141,3 +141,24 @@ def test_confidences_say_as_much_as_logits_and_the_likeliest_alone_nearly_so():
 def test_values_out_of_range_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize("attack", [HopSkipJump(queries=300), Square(queries=150)], ids=lambda one: one.name)
+def test_a_service_of_whole_numbers_is_asked_about_what_it_reads_and_so_are_its_distances(attack):
+    weight = np.random.default_rng(0).normal(size=12)
+    asked = []
+
+    def answer(x):
+        asked.append(x)
+        z = (np.rint(x) - 5) @ weight
+        return np.stack([-z, z], axis=1)
+
+    inputs = replace(Inputs.box(0, 10, (12,)), whole=True)
+    oracle = from_function(answer, Access(level="logit", classes=2, inputs=inputs))
+    x = np.random.default_rng(1).integers(0, 11, (8, 12)).astype(float)
+    y = oracle(x).label
+    evasion = attack(oracle, x, y)
+    assert evasion.success.any()
+    for points in (np.concatenate(asked), evasion.example):
+        np.testing.assert_array_equal(points, np.rint(points))
+    np.testing.assert_array_equal(oracle(evasion.example).label != y, evasion.success)
