@@ -39,6 +39,7 @@ networks 38 are stolen, 12 of them so, all of them right; without it too, with 2
 REPAIRS = 10
 """How often the last layer is assembled. Half and double 7, at the same queries."""
 THROUGH = 4
+"""Lines at once to where the network is off. Half and double 18, 1.00."""
 
 
 @config
