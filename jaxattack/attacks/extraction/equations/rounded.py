@@ -19,8 +19,12 @@ from jaxattack.attacks.extraction.equations.terms import equations
 from jaxattack.attacks.extraction.verification import Theft
 from jaxattack.types import Access, Draft, InputError, config
 
-ROUNDS = 4
-"""In which the second half of the queries are placed."""
+ROUNDS = 8
+"""In which the second half of the queries are placed.
+
+Of 72 thefts of three small shapes 24 are complete; with half as many 14, .45 of a bit further off in total variation, in .7 of the
+time; with twice as many 27, .8 of a bit nearer, in 1.4 of it.
+"""
 
 MOST = 6000
 """Unknowns that are solved for, in square matrices of that size: 288 MB each."""
