@@ -55,7 +55,11 @@ TINY: dict[Precision, float] = {"float64": 2.0**-1022, "float32": 2.0**-126, "bf
 """The smallest number that holds all digits."""
 
 TIE = 0.01
-"""Of the spread: of one decimal a step is a tenth, and to call labels tied within so much would verify little."""
+"""Of the spread: of one decimal a step is a tenth, and to call labels tied within so much would verify little.
+
+Of 210 mistakes planted in copies of 28 victims of two decimals 61% are told and no copy right to half a step is refused; with half 62%,
+and 18% refused; of one decimal 51% and 25%, with a tenth 47% and none.
+"""
 
 
 class Allowance:
