@@ -22,8 +22,8 @@ from jaxattack.types import Access, Draft, InputError, config
 ROUNDS = 8
 """In which the second half of the queries are placed.
 
-Of 72 thefts of three small shapes 24 are complete; with half as many 14, .45 of a bit further off in total variation, in .7 of the
-time; with twice as many 27, .8 of a bit nearer, in 1.4 of it.
+Of 72 thefts of three small shapes half as many come .45 of a bit less near in total variation, in .7 of the time; twice as many .8
+nearer, in 1.4 of it.
 """
 
 MOST = 6000
