@@ -93,7 +93,8 @@ def test_the_chain_steals_a_model_makes_examples_on_it_and_asks_once(digits):
     assert chain.findings.success.fooled == alone.findings.success.fooled > 0
     assert evade(digits, extract=Softmax(), records=4).findings.attack.name == "transfer-fgsm"
     twice = evade(digits, FGSM(size=0.2), extract=Softmax(), copies=2, records=40)
-    assert twice.findings.cost.queries == 2 * chain.findings.attack.stolen.queries + 80
+    # A trial that rounding makes another's equal is asked once.
+    assert twice.findings.cost.queries - 80 == pytest.approx(2 * chain.findings.attack.stolen.queries, abs=4)
     assert twice.findings.success.fooled == alone.findings.success.fooled  # the mean of two exact copies
 
 
