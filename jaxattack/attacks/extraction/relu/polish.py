@@ -28,9 +28,6 @@ STEPS = 20
 REWEIGHTED = 30
 """Fits of a last layer at most. Half and double 7, at the same queries; of `STEPS` too."""
 
-FITTED = 4
-"""Answers that are fitted, an unknown. Half 31, .98, and 18, 1.00, 3 bits less; double 31, 1.05, and 18, 1.00."""
-
 
 class Answers(NamedTuple):
     """What was asked, in standard coordinates, and answered."""

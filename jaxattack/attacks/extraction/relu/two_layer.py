@@ -29,7 +29,7 @@ from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import Limits, Noise, Saturated, find_limits, rounding_unit
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, piecewise_linear, scatter, signed
-from jaxattack.attacks.extraction.relu.polish import FITTED, Answers, polish
+from jaxattack.attacks.extraction.relu.polish import Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import SearchState, search
@@ -53,8 +53,11 @@ from jaxattack.types import (
 CLOSE = 2.0**-13
 """By how much of their spread answers may be off, of which half the digits are more. Half and double 31, at the same queries."""
 
-MOST = 3000
-"""Unknowns at most that are fitted at the end: by a Jacobian of 288 MB."""
+FITTED, MOST = 4, 3000
+"""Answers that are fitted at the end, an unknown; and unknowns at most for that: by a Jacobian of 288 MB.
+
+Half of the answers 31, .98; double 31, 1.05.
+"""
 
 
 class Result(NamedTuple):
