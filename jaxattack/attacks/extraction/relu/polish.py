@@ -40,9 +40,10 @@ class Answers(NamedTuple):
         """Those with all digits."""
         return take(cls(x, y), np.isfinite(y).all(axis=1))
 
-    def some(self, count: int, rng: np.random.Generator) -> Answers:
-        """At most so many of them."""
-        return take(self, rng.permutation(len(self.x))[:count])
+    def some(self, count: int, reach: float, rng: np.random.Generator) -> Answers:
+        """At most so many of those not further out than ``reach`` times the diagonal of the region of interest."""
+        inside = np.flatnonzero(np.linalg.norm(self.x, axis=1) <= reach * np.sqrt(self.x.shape[1]))
+        return take(self, rng.permutation(inside)[:count])
 
 
 def solve_last_layer(layers: Layers, answers: Answers, width: int) -> ReluNetwork:

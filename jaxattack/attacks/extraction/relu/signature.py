@@ -37,8 +37,9 @@ AGREES = 1e-6
 A tenth 7, 1.02; ten times 7, .96.
 """
 
-SPREAD, DRAWN = np.array([1.0, 2.0, 4.0]), 1200
-"""How far points lie between which zero sets are sought, and how many. Of 18 networks 15 with 1 alone; half and double 18, 1.05, 1.04."""
+SPREAD, DRAWN, HALVINGS = np.array([1.0, 2.0, 4.0]), 600, 50
+"""How far points lie between which zero sets are sought, how many, and how often their distance is halved. Of 18 networks 15 with a spread of 1
+alone; half and double of it 18, 1.05, 1.04. Twice as many points ask 5% less of 38 small ones, and of three 40-20-10-10-1 none is stolen, not two."""
 
 
 class Trail(NamedTuple):
@@ -121,7 +122,7 @@ def zero_points(
     above = level(x) > zero
     count = min(above.sum(), (~above).sum())
     low, high = x[~above][:count], x[above][:count]
-    for _ in range(np.finfo(float).nmant):
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         up = (level(middle) > zero)[:, None]
         low, high = np.where(up, low, middle), np.where(up, middle, high)

@@ -53,8 +53,8 @@ from jaxattack.types import (
 CLOSE = 2.0**-13
 """By how much of their spread answers may be off, of which half the digits are more. Half and double 31, at the same queries."""
 
-FITTED, MOST = 4, 3000
-"""Answers that are fitted at the end, an unknown; and unknowns at most for that: by a Jacobian of 288 MB.
+FITTED, MOST = 4.0, 3000
+"""Answers that are fitted at the end, an unknown; and unknowns at most for that.
 
 Half of the answers 31, .98; double 31, 1.05.
 """
@@ -222,7 +222,7 @@ def _polish(
     """All parameters fitted to `FITTED` fresh answers an unknown, where these are not many: coarse ones are averaged."""
     if network.size > MOST:
         return network
-    x = scatter(function, FITTED * network.size // len(network.biases[-1]) + 100, limits, rng)
+    x = scatter(function, int(FITTED * network.size / len(network.biases[-1])) + 100, limits, rng)
     # Numbers that a victim of fewer digits takes as they are.
     x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
     return polish(network, Answers.finite(x, (yield x)))
