@@ -88,7 +88,7 @@ def test_without_weights_a_white_box_attack_says_what_to_do():
 def test_what_would_change_nothing_is_refused(softmax):
     behind = softmax.behind((Round(decimals=1),))
     for victim, more, name in ((softmax, {"budget": 5}, "budget is 5"), (behind, {}, "defences is Round")):
-        for attack in (MiFace(), Analytic(), None):
+        for attack in (MiFace(), Analytic()):
             with pytest.raises(InputError, match=f"{name} and .* asks the model nothing"):
                 invert(victim, attack, **more)
     with pytest.raises(InputError, match=r"targets is \(1,\) and analytic makes users' own records"):
