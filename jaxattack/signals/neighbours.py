@@ -121,11 +121,15 @@ class NoiseRobustness(_Noisy):
     """
 
     family: ClassVar[str] = "noise_robustness"
-    sees: ClassVar[Sight] = "label"
     paper = "Choquette-Choo et al. 2021"
 
     copies: int = 100
     sigma: float = 0.1
+
+    @property
+    def sees(self) -> Sight:
+        """Labels are enough."""
+        return "label"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
         """As `jaxattack.types.Signal`."""
@@ -198,11 +202,15 @@ class MerlinRatio(_Noisy):
     """
 
     family: ClassVar[str] = "merlin"
-    sees: ClassVar[Sight] = "probability"
     paper = "Jayaraman et al. 2021"
 
     copies: int = 100
     sigma: float = 0.01
+
+    @property
+    def sees(self) -> Sight:
+        """Confidences."""
+        return "probability"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
         """As `jaxattack.types.Signal`."""
