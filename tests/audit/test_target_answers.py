@@ -14,17 +14,19 @@ from jaxattack.attacks.membership import lookup
 from jaxattack.audit.membership import membership
 from jaxattack.audit.target.answer_files import as_membership
 from jaxattack.audit.target.answers import More, ask_victim
+from jaxattack.audit.target.comparability import signals_of
 from jaxattack.audit.target.questions import ask_more
 from jaxattack.audit.target.reference_file import read_references
 from jaxattack.audit.target.terms import TargetTerms
 from jaxattack.audit.victim import Victim, as_victim
-from jaxattack.defences import LabelOnly
+from jaxattack.defences import LabelOnly, Round, Temperature
 from jaxattack.models import Architecture, build
 from jaxattack.oracle import from_function, from_model
-from jaxattack.signals import AugmentedCorrectness, NoiseRobustness
+from jaxattack.signals import AugmentedCorrectness, NoiseRobustness, Phi
 from jaxattack.training import Queries
 from jaxattack.training.single import observe
-from jaxattack.types import Access, Dataset, InputError, Inputs, Observations
+from jaxattack.training.view import View
+from jaxattack.types import Access, Answer, Dataset, InputError, Inputs, Model, Observations, Variables
 
 RECORDS, CLASSES, MODELS = 600, 3, 12
 RNG = np.random.default_rng(0)
@@ -264,6 +266,18 @@ def test_pictures_are_asked_about_in_the_layout_and_on_the_scale_that_a_file_fit
     np.testing.assert_array_equal(answers.answer.label[:, 0], y)
     with pytest.raises(InputError, match="takes records of shape"):
         ask_victim(as_victim(oracle()), records, Queries())
+
+
+def test_what_defences_drown_is_cut_alike_of_a_target_and_of_networks():
+    z = np.random.default_rng(0).normal(0, 6, (30, 1, 4)).astype(np.float32)
+    y = z[:, 0].argmin(axis=1)
+    defences = (Round(decimals=1), Temperature(temperature=3.0))
+    told, unread = signals_of(Answer(z.argmax(axis=2), None, z), defences, (Phi(),), y)
+    model = Model(lambda _: Variables(None, None), lambda _, x: x, lambda _, x, key: (x, None))
+    view = View(model, Variables(None, None), tuple((defence, ()) for defence in defences), classes=4)
+    expected = Phi()(view, jnp.asarray(z[:, 0]), jnp.asarray(y), None)
+    assert not unread.any()
+    np.testing.assert_allclose(told["phi"][0, :, 0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_asked_more_than_once_is_read_of_a_target_as_of_a_network():

@@ -37,6 +37,7 @@ from jaxattack.types import (
     MembershipAttack,
     Signal,
     afterwards,
+    resolution_behind,
     sees,
 )
 
@@ -137,7 +138,8 @@ def signals_of(
     Returns:
         The signals, and the records of which one is NaN or infinite.
     """
-    floor = floor_of(defences)
+    scores = answer.probability if answer.logit is None else answer.logit
+    floor = floor_of(defences, 1 if scores is None else scores.shape[-1])
     views = answer.label.shape[1]
     if answer.logit is not None and np.isneginf(answer.logit).any():  # classes that cannot be are masked so
         answer = answer._replace(logit=bounded_logits(answer.logit, label, _SMALLEST))
@@ -160,9 +162,9 @@ def as_confidences(answer: Answer) -> Answer:
     return Answer(answer.label, np.asarray(softmax(answer.logit.astype(np.float64), axis=-1)))
 
 
-def floor_of(defences: Iterable[Defence]) -> float:
-    """The smallest confidence that answers behind defences tell from 0."""
-    return max([TINY, *(defence.resolution for defence in defences)])
+def floor_of(defences: Iterable[Defence], classes: int) -> float:
+    """The smallest confidence that answers of so many classes tell from 0 behind defences, as a network's do."""
+    return max(TINY, resolution_behind(defences, classes))
 
 
 def defend(answer: Answer, defences: Sequence[Defence]) -> Answer:

@@ -37,7 +37,7 @@ class _TargetView:
     variables: Any = None
 
     def __init__(self, ask: Ask, level: Level, classes: int, defences: Sequence[Defence], bytes_: bool):
-        self.floor, self.refuses = floor_of(defences), any_detects(defences)
+        self.floor, self.refuses = floor_of(defences, classes), any_detects(defences)
         self._ask, self._level, self._classes, self._defences, self._bytes = ask, level, classes, defences, bytes_
 
     def answer(self, x: jax.Array, repetition: jax.Array | None = None) -> Answer:  # noqa: ARG002 (it draws by itself)
