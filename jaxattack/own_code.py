@@ -47,14 +47,41 @@ def own_version(value: Any) -> str:
     """
     code = own_code(value).get("own_code", "")
     fields = {field.name: field.default for field in dataclasses.fields(value)} if _is_configuration(value) else {}
-    here = {name: getattr(value, name) for name in fields} or dict(getattr(value, "__dict__", {}))
-    settings = {name: repr(one) for name, one in here.items() if code and repr(one) != repr(fields.get(name))}
+    here = {name: getattr(value, name) for name in fields} or _attributes(value)
+    root = _root(type(value))
+    given = (
+        {name: (_setting(one, root), _setting(fields.get(name), root)) for name, one in here.items()} if code else {}
+    )
+    settings = {name: one for name, (one, default) in given.items() if one != default}
     within = [version for one in here.values() if _is_configuration(one) and (version := own_version(one))]
     return hashlib.sha256(f"{code} {settings} {within}".encode()).hexdigest() if settings or within else code
 
 
 def _is_configuration(value: Any) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _attributes(value: object) -> dict[str, Any]:
+    """Of an object that is no dataclass; without lists and dictionaries, which may fill while a program runs."""
+    return {name: one for name, one in getattr(value, "__dict__", {}).items() if not isinstance(one, list | dict | set)}
+
+
+def _setting(value: Any, root: str) -> str:
+    """A value of a field as text that is the same in every process: arrays by all they hold, functions by their names and code."""
+    if _is_configuration(value):
+        parts = {field.name: _setting(getattr(value, field.name), root) for field in dataclasses.fields(value)}
+        return f"{type(value).__qualname__} {parts}"
+    if isinstance(value, functools.partial):
+        return f"partial {[_setting(part, root) for part in (value.func, value.args, value.keywords)]}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} {[_setting(one, root) for one in value]}"
+    if isinstance(value, dict):
+        return f"dict { {_setting(key, root): _setting(one, root) for key, one in value.items()} }"
+    if callable(value):
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", type(value).__name__)
+        return "\n".join([name, *_lines(value, root, set())])
+    text = repr(value)  # of an object without one of its own it is where it lies
+    return _plain(value) if isinstance(value, np.ndarray | np.generic | jax.Array) or " at 0x" in text else text
 
 
 def _root(thing: Any) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -219,6 +221,48 @@ def test_a_signal_is_known_by_the_code_of_the_signals_within():
     assert version(FACTOR) == version(FACTOR)
     assert version(FACTOR) != version(FACTOR, factor=2.0)
     assert version(FACTOR) != version(FACTOR.replace("self.factor *", "2 * self.factor *"))
+
+
+HELD = """
+from dataclasses import dataclass, field
+import numpy as np
+
+def twice(x):
+    return 2 * x
+
+@dataclass(frozen=True)
+class Held:
+    name = "held"
+    function: object = None
+    weights: object = field(default_factory=lambda: np.zeros(3))
+
+class Plain:
+    name = "plain"
+    def __init__(self, function, factor=1):
+        self.function, self.factor, self.seen = function, factor, {}
+"""
+
+
+def test_what_a_signal_holds_is_known_by_what_it_is_and_not_by_where_it_lies():
+    one, same, edited = module(HELD), module(HELD), module(HELD.replace("2 * x", "3 * x"))
+    for hold in (
+        lambda there: there.Held(there.twice),
+        lambda there: there.Held(jax.jit(there.twice)),
+        lambda there: there.Held({"of": [partial(there.twice, x=1)]}),
+        lambda there: there.Plain(there.twice),
+    ):
+        assert own_version(hold(one)) == own_version(hold(same)) != own_version(hold(edited))
+    assert own_version(one.Held(object())) == own_version(one.Held(object()))
+    assert own_version(one.Held(np.log)) != own_version(one.Held(np.exp))
+    weights = np.zeros(5000)
+    before = own_version(one.Held(weights=weights))
+    assert own_version(one.Held(weights=weights.copy())) == before
+    weights[2000] = 1
+    assert own_version(one.Held(weights=weights)) != before
+    plain = one.Plain(None)
+    before = own_version(plain)
+    plain.seen["record"] = 1
+    assert own_version(plain) == before != own_version(one.Plain(None, factor=2))
 
 
 def test_a_run_folder_is_refused_where_a_signal_that_it_observed_has_changed(tmp_path):
