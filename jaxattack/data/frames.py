@@ -53,7 +53,9 @@ def from_frame(
         InputError: as `jaxattack.data.tables.from_columns`.
     """
     columns = [_column(name, str(key), frame.iloc[:, at]) for at, key in enumerate(frame.columns)]
-    return from_columns(columns, Roles(label=label, id=id, drop=tuple(drop), categories=tuple(categories)), name=name)
+    roles = Roles(label=label, id=id, drop=tuple(drop), categories=tuple(categories))
+    # Names that are numbers are no record that was read in their place, which is text.
+    return from_columns(columns, roles, name=name, header=[key for key in frame.columns if isinstance(key, str)])
 
 
 def from_hugging_face(source: Any, roles: Roles, *, size: str | None = None, name: str = "hugging face") -> Dataset:

@@ -76,7 +76,14 @@ class Column(NamedTuple):
     category: bool = False
 
 
-def from_columns(columns: Sequence[Column], roles: Roles, *, name: str, classes: Sequence[str] = ()) -> Dataset:
+def from_columns(
+    columns: Sequence[Column],
+    roles: Roles,
+    *,
+    name: str,
+    classes: Sequence[str] = (),
+    header: Sequence[str] | None = None,
+) -> Dataset:
     """A data set of the columns of a table.
 
     Args:
@@ -84,6 +91,7 @@ def from_columns(columns: Sequence[Column], roles: Roles, *, name: str, classes:
         roles: what they are.
         name: what to call the records.
         classes: the names of all classes, where the table declares them.
+        header: the names that were read as text, which a record may have been; by default those of all columns.
 
     Raises:
         InputError: no such column, none that is a label, two of one name, a missing value, a column of another kind, or
@@ -92,7 +100,7 @@ def from_columns(columns: Sequence[Column], roles: Roles, *, name: str, classes:
     by_name = {column.name: column for column in columns}
     if len(by_name) < len(columns):
         raise InputError(f"{name} has two columns of one name: rename one.")
-    _require_names(name, list(by_name))
+    _require_names(name, list(by_name) if header is None else header)
     for role in ("drop", "categories"):
         for one in getattr(roles, role):
             _require(name, by_name, role, one)

@@ -268,6 +268,15 @@ def test_a_record_in_the_place_of_the_names_is_refused(tmp_path):
         assert load(pandas.DataFrame(years)[names]).x.shape == (3, 3)
 
 
+def test_columns_of_a_frame_that_numbers_name_may_be_in_any_order():
+    numbered = pandas.DataFrame(np.arange(24.0).reshape(4, 6) ** 2).assign(label=[0, 1, 0, 1])
+    np.testing.assert_array_equal(load(numbered[[3, 0, 5, "label"]]).x, numbered[[3, 0, 5]])
+    shares = numbered[[0, 1, 2, "label"]].rename(columns={0: 0.25, 1: 0.5, 2: 0.75})
+    np.testing.assert_array_equal(load(shares).x, numbered[[0, 1, 2]])
+    with pytest.raises(InputError, match="seems to be a record"):
+        load(shares.rename(columns=str))
+
+
 def test_nan_and_nothing_are_missing_in_categories_too(tmp_path):
     table = pyarrow.table({"a": [1.0, float("nan"), 2.0, 1.0], "label": [0, 1, 0, 1]})
     parquet.write_table(table, tmp_path / "a.parquet")
