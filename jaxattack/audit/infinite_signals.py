@@ -8,6 +8,7 @@ NaN says nothing and stays.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import replace
 
 import numpy as np
@@ -49,13 +50,15 @@ def bound_signal(
 
 
 def bound_observations(where: str, observations: Observations) -> Observations:
-    """Observations without infinite signals, the notes told.
+    """Observations without infinite signals, the notes told; those that are finite are left where they are, on the disk too.
 
     Raises:
         InputError: as `bound_signal`.
     """
     signals, notes = {}, list(observations.notes)
     for name in observations.signals:
-        signals[name], more = bound_signal(where, name, observations.signal(name))
-        notes += more
-    return replace(observations, signals=signals, notes=tuple(notes))
+        bounded, more = bound_signal(where, name, observations.signal(name))
+        if more:
+            signals[name], notes = bounded, [*notes, *more]
+    there = ChainMap(signals, observations.signals)  # pyright: ignore[reportArgumentType] (nothing is written to the second)
+    return replace(observations, signals=there, notes=tuple(notes))

@@ -10,6 +10,7 @@ from jaxattack.attacks.membership import ATTACKS, REGISTRY, lookup
 from jaxattack.attacks.naming import label as name_of
 from jaxattack.audit import read_observations, score
 from jaxattack.audit.findings import values
+from jaxattack.audit.infinite_signals import bound_observations
 from jaxattack.data import Halves
 from jaxattack.types import InputError, InputWarning, Observations
 
@@ -329,6 +330,21 @@ def test_a_phi_of_infinity_ranks_before_all_others_and_is_told(read):
         assert one.models.scored == RECORDS
         assert "phi is infinite" in one.notes[0]
     assert scored(found[0]) == scored(found[1])
+
+
+def test_signals_that_are_finite_are_left_where_they_are():
+    class Kept(dict):
+        def __getitem__(self, name):
+            return super().__getitem__(name).copy()
+
+    values = phi_of(LOGITS)[..., None]
+    infinite = at(values, (1, 5, 0), np.inf)
+    given = Observations(signals=Kept(phi=values, other=infinite), member=MEMBER, label=LABEL)
+    bounded = bound_observations("kept", given)
+    assert [*bounded.signals] == ["phi", "other"]
+    assert bounded.signal("phi") is not bounded.signal("phi")  # read anew each time
+    assert bounded.signal("other") is bounded.signal("other")
+    assert np.isfinite(bounded.signal("other")).all()
 
 
 def test_a_phi_of_nan_is_left_out_and_told(read):
