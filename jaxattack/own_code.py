@@ -49,10 +49,10 @@ def own_version(value: Any) -> str:
     fields = {field.name: field.default for field in dataclasses.fields(value)} if _is_configuration(value) else {}
     here = {name: getattr(value, name) for name in fields} or _attributes(value)
     root = _root(type(value))
-    given = (
+    pairs = (
         {name: (_setting(one, root), _setting(fields.get(name), root)) for name, one in here.items()} if code else {}
     )
-    settings = {name: one for name, (one, default) in given.items() if one != default}
+    settings = {name: one for name, (one, default) in pairs.items() if one != default}
     within = [version for one in here.values() if _is_configuration(one) and (version := own_version(one))]
     return hashlib.sha256(f"{code} {settings} {within}".encode()).hexdigest() if settings or within else code
 
