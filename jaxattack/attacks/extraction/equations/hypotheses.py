@@ -52,7 +52,10 @@ UNROUNDED: tuple[ExtractionAttack, ...] = (
 BOUNDED: tuple[ExtractionAttack, ...] = tuple(Rounded(features=features) for features in FEATURE_MAPS)
 REGISTRY = {attack.name: attack for attack in reversed((*UNROUNDED, *BOUNDED))}
 ROUNDED = 1.25
-"""A hypothesis explains answers from which it varies so many times as much as from its own rounded ones, and half the digits beside it."""
+"""A hypothesis explains answers from which it varies so many times as much as from its own rounded ones, and half the digits beside it.
+
+Half the digits of bfloat16 are 9%, within which other kinds of models are too: no more than the tolerance is taken for an explanation.
+"""
 
 
 class Trial(NamedTuple):
@@ -126,7 +129,7 @@ class Hypotheses(Attack):
                 refusals.append(f"{label(attack, REGISTRY)}: {error}")
                 continue
             trials.append(_test(label(attack, REGISTRY), draft, access, truth, holdout))
-            enough = EPSILON[access.precision] ** 0.5 + ROUNDED * trials[-1].rounding
+            enough = min(EPSILON[access.precision] ** 0.5, self.tolerance) + ROUNDED * trials[-1].rounding
             if draft.converged and trials[-1].variation <= enough:
                 break
         report("try hypotheses", len(suited), len(suited))

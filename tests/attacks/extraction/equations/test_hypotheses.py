@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -48,6 +49,18 @@ def test_rounded_answers_tell_the_feature_map_too(name):
     assert found.notes["hypothesis"] == name.replace("softmax", "rounded")
     x = uniform(oracle.access.inputs, 2000, np.random.default_rng(5))
     assert fidelity(oracle(x), found.answer(x)).agreement > 0.97
+
+
+def test_a_kind_that_is_near_is_no_explanation_of_answers_of_few_digits():
+    access = Access(level="probability", classes=3, inputs=Inputs.box(0, 5, (4,)), precision="bfloat16")
+    victim = from_function(lambda x: _few_digits(softmax(LOGITS["softmax?features=logarithm"](x), axis=1)), access)
+    found = Hypotheses()(victim)
+    assert found.notes["hypothesis"] == "rounded?features=logarithm"  # rounded is 5% off, less than half the digits
+    assert found.notes["variation"] < 0.01
+
+
+def _few_digits(x):
+    return np.asarray(jnp.asarray(x, jnp.bfloat16), np.float64)
 
 
 def test_answers_of_the_top_classes_tell_it():
