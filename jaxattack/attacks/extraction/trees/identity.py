@@ -19,11 +19,11 @@ from jaxattack.attacks.extraction.trees.region import Region
 from jaxattack.attacks.extraction.trees.transcript import Transcript
 from jaxattack.types import EPSILON, Answer, Oracle
 
-_FEW = 4
+_FEW = 8
 """Leaves of at most so many training records are taken to share their identity with others.
 
-Of the 48 thefts of `trees.cuts` 45 are complete with 4 and 8, from 7% more queries with 8, and 44 with 16, from 8% more; of 52 others 50
-with 4 and 49 with 8.
+Of 100 thefts 94 are complete, 95 with 4 from 5 to 7% fewer queries; but of trees on German credit's numbers one in five is then left
+incomplete, which none is with 8, and the others take 15% more top-down.
 """
 
 

@@ -143,8 +143,7 @@ def test_of_the_cuts_that_stand_the_first_is_taken_or_the_most_telling_where_ide
 
 
 @pytest.mark.parametrize(
-    ("confidence", "shared"),
-    [(1.0, True), (2 / 3, True), (0.75, True), (0.875, False), (0.37254, False), (7 / 11, False)],
+    ("confidence", "shared"), [(1.0, True), (2 / 3, True), (0.875, True), (0.37254, False), (7 / 11, False)]
 )
 def test_shares_of_few_records_are_taken_to_be_shared(confidence, shared):
     access = Access(level="probability", classes=2, inputs=Inputs.box(0, 1, (2,)))
