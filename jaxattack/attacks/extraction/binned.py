@@ -12,7 +12,7 @@ Two bins with the very same weights, as those with the same few records of each 
 bisection. So every number is also asked in the middle of each sixteenth of its range, in a random order, all numbers in one
 query; a query that does not score what was stolen is asked again one number at a time, and bisection goes on. That finds
 every bin as wide as a sixteenth. No bounded number of queries finds all: where two bins of one number are answered alike, or
-both its ends and all that was asked between, narrower bins may be missed, and what was stolen is never complete.
+both its ends and all that was asked between, narrower bins may be missed, and what was stolen is never complete if any number has bins.
 
 The paper asks one feature at a time. Once the weights on both sides of an edge are known, a query only has to tell on which
 side its value lies; and the sum over several features tells it of all of them at once, for different choices of sides have
@@ -221,8 +221,10 @@ class _Search:
         return np.flatnonzero(~(np.abs(logit - self._sums).max(axis=1, initial=0.0) <= _SUM))
 
     def doubt(self) -> str:
-        """Why bins may be missed, though none is known of; empty where nothing speaks for it."""
+        """Why bins may be missed, though none is known of; empty where nothing speaks for it, as where no number is cut into any."""
         bins, hidden = self.bins(), []
+        if not any(map(len, bins.edges)):
+            return ""
         for feature in np.flatnonzero(self._numeric & (self._width < self._wide) & ~bins.slopes.any(axis=1)):
             answer = softmax(bins.weights[feature] + self._bias, axis=1)
             nearest = KDTree(answer).query(answer, k=2, p=np.inf)[0][:, 1]

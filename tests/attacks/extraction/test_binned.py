@@ -82,6 +82,19 @@ def test_a_bin_of_a_sixteenth_is_found_between_two_that_are_answered_alike(low, 
     np.testing.assert_allclose(found.stolen.slopes[2], pipeline.slopes[2], atol=1e-5)
 
 
+def test_where_no_number_has_bins_one_that_moves_nothing_hides_none():
+    one = np.zeros((1, 2))
+    pipeline = BinnedLogistic(
+        edges=(np.zeros(0),) * 3,
+        weights=(one, one, one),
+        bias=np.array([0.3, -0.3]),
+        inputs=Inputs.box(0, 1, (3,), missing=True),
+        slopes=np.array([[2.0, -2.0], [0.0, 0.0], [0.7, -0.7]]),
+    )
+    found = Binned()(pipeline.oracle())
+    assert found.complete, found.reason
+
+
 @pytest.mark.parametrize("high", [0.8, 0.30001])
 def test_bins_between_two_that_are_answered_alike_may_be_missed_and_that_is_said(high):
     found = Binned()(_repeating(0.3, high).oracle())
