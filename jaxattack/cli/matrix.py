@@ -40,6 +40,8 @@ class Rows(NamedTuple):
     inversions: tuple[str, ...]
 
 
+_OF_PICTURES = "augmentation-translation"
+
 USUAL = Rows(
     defences=(
         "none",
@@ -69,7 +71,7 @@ USUAL = Rows(
         "risk-score",
         "ml-leaks-1",
         "noise?copies=50",
-        "augmentation-translation",
+        _OF_PICTURES,
         "gap",
     ),
     extractions=("uniform-retraining?budget=1000&substitute=mlp:64", "knockoff-random?budget=250"),
@@ -99,7 +101,8 @@ class Crossed:
     Attributes:
         defend: the columns.
         attacks: on membership, the rows; `jaxattack attacks membership` lists them. A name may set fields, as
-            rmia-offline?a=tuned. The gap attack, the floor of all others, is always there.
+            rmia-offline?a=tuned. The gap attack, the floor of all others, is always there. By default, of tables, all but
+            augmentation-translation, which moves pictures.
         extractions: attacks that steal model 0 of each column, through what it answers; none for none.
         inversions: attacks that make a record of each class back from it; none for none.
         models: of each column; all of them are references. At least 4.
@@ -130,12 +133,14 @@ class Crossed:
         Raises:
             InputError: a word that means nothing, or a value out of range.
         """
-        source = subject.source()
+        source, dataset = subject.source(), subject.dataset()
+        usual = self.attacks == USUAL.attacks and not dataset.images
+        attacks = tuple(word for word in self.attacks if not (usual and word == _OF_PICTURES))
         return MatrixAudit(
             model=source,
-            dataset=subject.dataset(),
+            dataset=dataset,
             columns=columns_from(self.defend, recipe, source),
-            attacks=attacks_from(self.attacks, PROTOCOLS[0]),
+            attacks=attacks_from(attacks, PROTOCOLS[0]),
             extractions=tuple(map(extraction_attack, _but_none("extractions", self.extractions))),
             inversions=tuple(map(inversion_attack, _but_none("inversions", self.inversions))),
             learner=Standard(recipe=recipe),

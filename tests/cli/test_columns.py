@@ -92,3 +92,11 @@ def test_the_command_without_words_is_as_large_as_it_says():
     assert len(audit.columns) == 11
     assert (len(audit.attacks), len(audit.extractions), len(audit.inversions)) == (16, 2, 2)
     assert Crossed(extractions=("none",)).audit(Subject(), RECIPE).extractions == ()
+
+
+def test_the_usual_attacks_of_a_table_move_no_pictures():
+    of_pictures, of_tables = (
+        [attack.name for attack in Crossed().audit(Subject(data=data), RECIPE).attacks] for data in ("digits", "iris")
+    )
+    assert [name for name in of_pictures if name not in of_tables] == ["augmentation-translation"]
+    assert len(of_tables) == len(USUAL.attacks) - 1
