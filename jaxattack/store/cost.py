@@ -28,6 +28,11 @@ class Cost(NamedTuple):
 
 
 def read_cost(file: Path) -> Cost:
+    """What a chunk of models cost.
+
+    Raises:
+        FolderError: the file is damaged, or holds what nothing can cost.
+    """
     try:
         cost = Cost(**read_json(file))
         # Beyond 2^53 a whole number is no float, and sums of costs are.

@@ -14,6 +14,7 @@ FORMAT = 1
 
 
 def plain_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a run as it is read back from a folder: JSON's values, with the folder's format."""
     return json.loads(json.dumps({"format": FORMAT, **identity}))
 
 

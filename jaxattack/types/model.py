@@ -105,15 +105,16 @@ class Dataset:
                 f"{self.name}: y ranges from {self.y.min()} to {self.y.max()}, outside 0 to {self.classes - 1}: "
                 "renumber the labels from 0."
             )
+        if len(np.unique(self.y)) < 2:
+            label = self.names[self.y[0]] if self.y[0] < len(self.names) else self.y[0]
+            raise InputError(
+                f"{self.name}: every record has the label {label}: a classifier needs at least two classes."
+            )
         if len(self.names) not in (0, self.classes):
             raise InputError(
                 f"{self.name}: there are {len(self.names)} names of {self.classes} classes: give one for each."
             )
         check_ids(self.ids, len(self.y), self.name)
-        if len(np.unique(self.y)) < 2:
-            raise InputError(
-                f"{self.name}: every record has the label {self.y[0]}: a classifier needs at least two classes."
-            )
 
     def __repr__(self) -> str:
         return (

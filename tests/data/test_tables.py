@@ -286,3 +286,9 @@ def test_nan_and_nothing_are_missing_in_categories_too(tmp_path):
     columns = files.columns_of(pyarrow.table({"a": values, "label": [0, 1, 0, 1]}), "a")
     with pytest.raises(InputError, match="'a' has no value in 2 of 4 records, first in record 1"):
         tables.from_columns(columns, tables.Roles(), name="a")
+
+
+def test_records_of_one_named_class_are_refused_for_that(tmp_path):
+    (tmp_path / "patients.csv").write_text("a,label\n1,ill\n2,ill\n0,ill\n")
+    with pytest.raises(InputError, match="every record has the label ill: a classifier needs at least two classes"):
+        load(str(tmp_path / "patients.csv"))

@@ -64,5 +64,6 @@ def upper_rate(errors: int, trials: int, alpha: float) -> float:
 
 
 def root(function: Callable[[float], float], low: float, high: float, tolerance: float = 2e-12) -> float:
+    """Where a function is 0 between two ends at which its signs differ, to within the tolerance (Brent's method)."""
     root: Any = brentq(function, low, high, xtol=tolerance)
     return float(root)
