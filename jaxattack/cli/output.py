@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -116,8 +119,21 @@ def progress(output: Printing) -> Iterator[Any]:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=count, total=total)
+            if what == "models" and 0 < count < total:
+                _import_report()
 
         yield show
+
+
+@cache
+def _import_report() -> None:
+    """Import in a thread what a report is drawn with: while the devices train, the interpreter waits for them."""
+
+    def load() -> None:
+        with suppress(ImportError):  # who draws says it
+            import_module("jaxattack.report.folder")
+
+    Thread(target=load).start()
 
 
 @contextmanager

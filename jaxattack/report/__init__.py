@@ -11,36 +11,34 @@ what could not be measured is null. Every kind of audit has
     config, environment plain values
 
 and the keys that the dataclasses of `jaxattack.audit.findings` document, a module a family.
+
+A name is imported when it is first asked for: drawing takes longer to import than a list takes to print.
 """
 
 from __future__ import annotations
 
-from jaxattack.report.folder import (
-    KINDS,
-    check_figure,
-    draw,
-    fragment,
-    frame,
-    headline,
-    measures,
-    read,
-    table,
-    unfinished,
-    write,
-)
-from jaxattack.report.kept_pictures import read_pictures
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "KINDS",
-    "check_figure",
-    "draw",
-    "fragment",
-    "frame",
-    "headline",
-    "measures",
-    "read",
-    "read_pictures",
-    "table",
-    "unfinished",
-    "write",
-]
+from jaxattack.lazy import attributes
+
+if TYPE_CHECKING:
+    from jaxattack.report.folder import KINDS as KINDS
+    from jaxattack.report.folder import check_figure as check_figure
+    from jaxattack.report.folder import draw as draw
+    from jaxattack.report.folder import fragment as fragment
+    from jaxattack.report.folder import frame as frame
+    from jaxattack.report.folder import headline as headline
+    from jaxattack.report.folder import measures as measures
+    from jaxattack.report.folder import read as read
+    from jaxattack.report.folder import table as table
+    from jaxattack.report.folder import unfinished as unfinished
+    from jaxattack.report.folder import write as write
+    from jaxattack.report.kept_pictures import read_pictures as read_pictures
+
+_FOLDER = (
+    "KINDS", "check_figure", "draw", "fragment", "frame", "headline", "measures", "read", "table", "unfinished", "write",
+)  # fmt: skip
+_HOMES = dict.fromkeys(_FOLDER, "jaxattack.report.folder") | {"read_pictures": "jaxattack.report.kept_pictures"}
+
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+__getattr__, __dir__ = attributes(__name__, _HOMES)
