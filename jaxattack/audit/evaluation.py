@@ -27,11 +27,9 @@ from jaxattack.audit.labelled import part_findings
 from jaxattack.audit.learning import doubts, doubts_of_sizes, fit_of_models, with_sizes
 from jaxattack.audit.per_record import (
     Exposure,
-    calibration,
     exposure_of,
     most_vulnerable,
     own_rates_at,
-    vulnerability_of_all,
 )
 from jaxattack.audit.record_table import Detections, RecordTable, detections_at, record_table
 from jaxattack.audit.scorable import Scorable, require_both_sides, scorable
@@ -44,6 +42,8 @@ from jaxattack.types import InputError, MembershipAttack, Observations, Progress
 
 AT_ONCE = min(4, os.cpu_count() or 1)
 SCORES = 2**27  # of several attacks in memory at a time: 1 GiB
+# Scores of an attack up to which what needs no attack is computed beside it, for that takes some 50 bytes a score.
+BESIDE = 2**24
 
 
 class Evaluation(NamedTuple):
@@ -132,10 +132,10 @@ def evaluate_records(
             declared=declare is not None,
         ),
         comparison=_comparison(claim, judgements, correction),
-        calibration=calibration(exposure.phi, exposure.member, {rate_key(fpr): fpr for fpr in FPRS}),
+        calibration=exposure.calibration,
         models=models,
         vulnerable=claim.vulnerable,
-        vulnerability=vulnerability_of_all(exposure),
+        vulnerability=exposure.summary,
         notes=(*observations.notes, *part.notes, *refusals, *notes),
     )
     assert claim.detect is not None  # of the strongest and of the declared one it is there
@@ -225,6 +225,7 @@ def _judge_all(
     """Every attack that can be run, strongest first; and of the others why not, in sentences."""
     judgements: list[_Judgement] = []
     refusals: list[str] = []
+    beside = ("calibration", "interval", "summary") if terms.exposure.phi.size <= BESIDE else ()
     for signals, attacks in by_signals(observations, part):
         read = replace(signals, member=terms.exposure.member)
         subsets = subsets_of(read) if terms.growth else ()
@@ -238,7 +239,12 @@ def _judge_all(
             # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring. Threads of
             # BLAS beside them would wait for one another with cores busy: of the main job's scoring a fifth, of its CPU a third.
             with threadpool_limits(1, "blas"), ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
-                for one in pool.map(partial(_judge, read=read, subsets=subsets, terms=terms), scored):
+                judged = pool.map(partial(_judge, read=read, subsets=subsets, terms=terms), scored)
+                # Computed once, and found by who asks for it: of one attack, which keeps one core busy, half as long again.
+                for name in beside:
+                    pool.submit(getattr, terms.exposure, name)
+                beside = ()
+                for one in judged:
                     judgements = _with_judgement(judgements, one, terms)
                     if progress:
                         progress("attacks", len(judgements), len(part.attacks))

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import false_discovery_control
 
 from jaxattack.attacks.membership.references import PROTOCOLS, choose_references
+from jaxattack.audit.curves import FPRS, rate_key
 from jaxattack.audit.entry import curve_findings
 from jaxattack.audit.findings.membership import RecordFindings, VulnerabilityFindings, VulnerableFindings
 from jaxattack.audit.findings.membership_attack import CalibrationFindings
@@ -24,6 +25,7 @@ from jaxattack.metrics import (
     sensitivity_index,
     stability,
     vulnerability,
+    vulnerability_interval,
 )
 from jaxattack.metrics.uncertainty import ranked_influences
 from jaxattack.types import Observations
@@ -107,6 +109,27 @@ class Exposure:
         keys = (-np.nan_to_num(key, nan=-np.inf) for key in (self.sensitivity_index, self.vulnerability))
         return np.lexsort(tuple(keys))
 
+    @cached_property
+    def interval(self) -> Float[np.ndarray, "bound record"]:
+        """Of the vulnerability at 95%, for new models (`jaxattack.metrics.vulnerability_interval`)."""
+        return vulnerability_interval(self.phi, self.member, model_clusters(self.member))
+
+    @cached_property
+    def calibration(self) -> CalibrationFindings:
+        """What a threshold of each record's own on what is shown finds, as `calibration` has it."""
+        return calibration(self.phi, self.member, {rate_key(fpr): fpr for fpr in FPRS})
+
+    @cached_property
+    def summary(self) -> VulnerabilityFindings:
+        """All records by how surely what is shown gives them away, and whether two halves of the models agree on which."""
+        count, edges = np.histogram(self.vulnerability[np.isfinite(self.vulnerability)], bins=40, range=(0.0, 1.0))
+        return VulnerabilityFindings(
+            edges=tuple(edges.tolist()),
+            count=tuple(count.tolist()),
+            stability=stability(self.phi, self.member),
+            beyond_chance=int(self.beyond.sum()),
+        )
+
 
 def mean_over(
     values: Float[np.ndarray, "model record"],
@@ -165,15 +188,3 @@ def most_vulnerable(
             )
         )
     return VulnerableFindings(attack=name, records=tuple(records))
-
-
-def vulnerability_of_all(exposure: Exposure) -> VulnerabilityFindings:
-    """All records by how surely what is shown gives them away, and whether two halves of the models agree on which."""
-    vulnerability = exposure.vulnerability
-    count, edges = np.histogram(vulnerability[np.isfinite(vulnerability)], bins=40, range=(0.0, 1.0))
-    return VulnerabilityFindings(
-        edges=tuple(edges.tolist()),
-        count=tuple(count.tolist()),
-        stability=stability(exposure.phi, exposure.member),
-        beyond_chance=int(exposure.beyond.sum()),
-    )

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership.reference import loss_of
 from jaxattack.audit.per_record import Exposure, mean_over
-from jaxattack.metrics import model_clusters, vulnerability_interval
 from jaxattack.types import Observations, ids_at
 
 RATES = ("0.001", "0.01")
@@ -123,7 +122,7 @@ def record_table(
         label=observations.label[exposure.number],
         names=observations.names,
         ids=ids_at(observations.ids, exposure.number),
-        interval=vulnerability_interval(phi, member, model_clusters(member)),
+        interval=exposure.interval,
         rank=rank,
         detections=detections,
         mean_in=mean_over(phi, member),

@@ -10,7 +10,7 @@ from attacks.planted import complementary, observe
 
 from jaxattack import threads
 from jaxattack.attacks.membership import LiRA, lira
-from jaxattack.audit import observations, read_observations
+from jaxattack.audit import evaluation, observations, read_observations
 from jaxattack.audit.findings import values
 from jaxattack.audit.observations import score_records
 from jaxattack.types import InputError
@@ -57,7 +57,19 @@ def test_scoring_takes_memory_for_scores_and_blocks_alone(folder, monkeypatch):
     assert peak - scores.nbytes < 4 * mapped.member.size + 2 * 30 * 8 * 2**10 < signal / 2
 
 
-def test_scoring_and_its_curves_take_few_bytes_a_score():
+def test_what_needs_no_attack_is_the_same_beside_the_attacks_and_after_them(monkeypatch):
+    observed = observe(complementary(16, 200, seed=0), leak=1.0, seed=1)
+    attacks = (LiRA(online=True), LiRA(online=False))
+    beside = score_records(observed, attacks)
+    monkeypatch.setattr(evaluation, "BESIDE", 0)
+    after = score_records(observed, attacks)
+    assert beside.findings.calibration == after.findings.calibration
+    assert beside.findings.vulnerability == after.findings.vulnerability
+    np.testing.assert_array_equal(beside.records.interval, after.records.interval)
+
+
+def test_scoring_and_its_curves_take_few_bytes_a_score(monkeypatch):
+    monkeypatch.setattr(evaluation, "BESIDE", 0)  # as of scores that are many
     member = complementary(64, 10_000, seed=0)
     attack = LiRA(online=True)
     observations = observe(member, leak=1.0, seed=1).only(attack.signals)
