@@ -8,10 +8,9 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
+from attacks.inversion.gradient.digits import decibels, private, victim
 from flax import nnx
-from sklearn.datasets import load_digits
 
 import jaxattack as ja
 from jaxattack.attacks.inversion.gradient import (
@@ -21,238 +20,12 @@ from jaxattack.attacks.inversion.gradient import (
     Analytic,
     InvertingGradients,
     Sgd,
-    Terms,
-    Update,
     federated_update,
     gradient_of,
     match_records,
-    recover_labels,
 )
-from jaxattack.attacks.inversion.gradient.matching import cosine, squared, statistics, total_variation
 from jaxattack.models.layers import batch_norm
 from jaxattack.types import InputError, Inversion, Model, Variables, WhiteBox
-
-X, Y = load_digits(return_X_y=True)
-X = X.astype(np.float32) / 16
-
-
-@cache
-def victim(activation: str = "tanh", hidden: int = 32, images: bool = False) -> WhiteBox:
-    """An untrained multilayer perceptron."""
-    shape = (8, 8, 1) if images else (64,)
-    model = ja.models.build(f"mlp:{hidden}", shape, 10, activation=activation)  # type: ignore[arg-type]
-    return WhiteBox(model=model, variables=model.init(jax.random.key(0)), inputs=ja.Inputs.box(0, 1, shape), classes=10)
-
-
-def private(users: int, records: int, images: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Digits of each user, ["user record feature"], and their labels."""
-    shape = (8, 8, 1) if images else (64,)
-    return X[: users * records].reshape(users, records, *shape), Y[: users * records].reshape(users, records)
-
-
-def decibels(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return -10 * np.log10(((found - truth) ** 2).reshape(len(truth), -1).mean(axis=1))
-
-
-# What is sent.
-
-
-def test_a_gradient_is_what_the_formulas_of_the_network_give():
-    box = victim()
-    x, y = private(1, 3)
-    sent = gradient_of(box, x, y).sent
-    first, last = (
-        jax.tree.map(lambda leaf: np.asarray(leaf, float), layer) for layer in box.variables.params["layers"].values()
-    )
-    h = np.tanh(x[0] @ first["kernel"] + first["bias"])
-    z = h @ last["kernel"] + last["bias"]
-    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    off = (p - np.eye(10)[y[0]]) / 3
-    back = off @ last["kernel"].T * (1 - h**2)
-    got_first, got_last = sent["layers"].values()
-    np.testing.assert_allclose(got_last["bias"][0], off.sum(axis=0), atol=1e-6)
-    np.testing.assert_allclose(got_last["kernel"][0], h.T @ off, atol=1e-6)
-    np.testing.assert_allclose(got_first["kernel"][0], x[0].T @ back, atol=1e-6)
-
-
-OPTIMIZERS = {
-    "sgd": (Sgd(), optax.sgd(0.05)),
-    "momentum": (Sgd(momentum=0.9), optax.sgd(0.05, momentum=0.9)),
-    "nesterov": (Sgd(momentum=0.9, nesterov=True), optax.sgd(0.05, momentum=0.9, nesterov=True)),
-    "adam": (Adam(), optax.adam(0.05)),
-}
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_federated_update_is_the_change_of_a_loop_over_the_records_in_their_order(name):
-    box, (client, change) = victim(), OPTIMIZERS[name]
-    x, y = private(2, 3)
-    update = federated_update(box, x, y, steps=4, learning_rate=0.05, batch=2, optimizer=client)
-    for user in range(2):
-        params = box.variables.params
-        state = change.init(params)
-        for rows in ([0, 1], [2, 0], [1, 2], [0, 1]):
-            now = replace(box, variables=Variables(params, box.variables.rest))
-            gradient = gradient_of(now, x[user : user + 1, rows], y[user : user + 1, rows]).sent
-            step, state = change.update(jax.tree.map(lambda leaf: leaf[0], gradient), state, params)
-            params = optax.apply_updates(params, step)
-        changed = jax.tree.map(jnp.subtract, params, box.variables.params)
-        mine = jax.tree.map(lambda leaf, user=user: jnp.asarray(leaf[user]), update.sent)
-        assert squared(mine, changed) < 1e-8
-        assert cosine(mine, changed) < 1e-8
-
-
-def test_the_gradient_behind_momentum_is_in_its_own_units():
-    box, (x, y) = victim(), private(1, 2)
-    for client in (Sgd(momentum=0.5), Sgd(momentum=0.5, nesterov=True)):
-        found = federated_update(box, x, y, steps=3, learning_rate=1e-5, batch=2, optimizer=client).gradient
-        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(gradient_of(box, x, y).sent), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-5)
-
-
-def test_one_local_step_on_all_records_is_the_gradient():
-    box = victim()
-    x, y = private(2, 3)
-    once = federated_update(box, x, y, steps=1, learning_rate=0.1, batch=3).gradient
-    for found, wanted in zip(jax.tree.leaves(once), jax.tree.leaves(gradient_of(box, x, y).sent), strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-6)
-
-
-# The objective.
-
-
-def test_distances_are_those_of_the_two_long_vectors():
-    rng = np.random.default_rng(0)
-    trees = [
-        {"a": rng.normal(size=(3, 2)).astype(np.float32), "b": rng.normal(size=4).astype(np.float32)} for _ in range(2)
-    ]
-    u, v = (np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)]) for tree in trees)
-    assert cosine(*trees) == pytest.approx(1 - u @ v / np.linalg.norm(u) / np.linalg.norm(v), abs=1e-6)
-    assert squared(*trees) == pytest.approx(((u - v) ** 2).sum() / (v**2).sum(), rel=1e-5)
-    assert cosine(trees[0], trees[0]) == pytest.approx(0, abs=1e-6)
-    zero = jax.tree.map(np.zeros_like, trees[0])
-    assert np.isfinite(jax.tree.leaves(jax.grad(cosine)(zero, trees[1]))[0]).all()
-
-
-def test_total_variation_counts_a_step_once():
-    x = np.zeros((1, 4, 5, 1), np.float32)
-    x[:, 2:] = 3.0
-    assert total_variation(jnp.asarray(x)) == pytest.approx(3 / 3)
-
-
-def test_statistics_are_compared_in_units_of_what_was_sent():
-    assert statistics({"mean": jnp.array([2.0, 2.0])}, {"mean": jnp.array([1.0, 2.0])}) == pytest.approx(1 / 5)
-    assert statistics({}, {}) == 0
-
-
-# Labels.
-
-
-def test_the_label_of_one_record_is_read_exactly():
-    box = victim("relu")
-    rng = np.random.default_rng(0)
-    x, y = rng.random((60, 1, 64), np.float32), rng.integers(10, size=(60, 1))
-    assert (recover_labels(box, gradient_of(box, x, y)) == y).all()
-
-
-def test_the_labels_of_a_batch_are_counted():
-    box = victim()
-    x, y = private(6, 8)
-    found = recover_labels(box, gradient_of(box, x, y))
-    kept = [sum(min((a == c).sum(), (b == c).sum()) for c in range(10)) for a, b in zip(found, y, strict=True)]
-    assert found.shape == y.shape
-    assert sum(kept) >= 0.9 * y.size
-
-
-def test_the_labels_of_local_steps_are_counted():
-    box = victim()
-    x, y = private(6, 4)
-    found = recover_labels(box, federated_update(box, x, y, steps=4, learning_rate=0.05, batch=2))
-    assert (np.sort(y, axis=1) == found).mean() >= 0.9
-
-
-def without_bias(classes: int) -> WhiteBox:
-    """A network whose last layer has none, and whose hidden layer goes both ways."""
-    rng = np.random.default_rng(0)
-    params = {
-        "in": rng.normal(size=(64, 16)).astype(np.float32),
-        "out": rng.normal(size=(16, classes)).astype(np.float32),
-    }
-    model = Model(lambda key: Variables(params, {}), _tanh, lambda v, x, key: (_tanh(v, x), v.rest))
-    return WhiteBox(model=model, variables=Variables(params, {}), inputs=ja.Inputs.box(0, 1, (64,)), classes=classes)
-
-
-def _tanh(variables, x):
-    return jnp.tanh(x.reshape(len(x), -1) @ variables.params["in"]) @ variables.params["out"]
-
-
-def test_without_a_bias_the_label_is_the_column_that_points_against_all_others():
-    box = without_bias(10)
-    x, y = private(12, 1)
-    assert (recover_labels(box, gradient_of(box, x, y)) == y).all()
-
-
-def test_labels_that_cannot_be_read_are_asked_for():
-    box = without_bias(10)
-    update = gradient_of(box, *private(2, 2))
-    with pytest.raises(InputError, match="give them as the update's label"):
-        recover_labels(box, update)
-    label = np.sort(private(2, 2)[1], axis=1)
-    assert (recover_labels(box, replace(update, label=label)) == label).all()
-
-
-# Records without a search.
-
-
-def test_one_record_is_the_ratio_of_the_first_layers_gradients():
-    box = victim("gelu")
-    x, y = private(5, 1)
-    found = Analytic()(box, gradient_of(box, x, y))
-    np.testing.assert_allclose(found.x, x[:, 0], atol=1e-5)
-    assert found.target.tolist() == y[:, 0].tolist()
-    assert found.complete
-
-
-def test_one_record_stays_exact_over_local_steps():
-    box = victim()
-    x, y = private(5, 1)
-    found = Analytic()(box, federated_update(box, x, y, steps=6, learning_rate=0.1, batch=1))
-    np.testing.assert_allclose(found.x, x[:, 0], atol=1e-5)
-    assert found.target.tolist() == y[:, 0].tolist()
-
-
-def test_records_of_a_batch_are_exact_where_two_rectifiers_see_one_alone():
-    box = victim("relu", 512)
-    x, y = private(3, 3)
-    found = Analytic()(box, gradient_of(box, x, y))
-    assert found.complete
-    for user in range(3):
-        mine = slice(user * 3, user * 3 + 3)
-        order = match_records(found.x[mine], x[user])
-        np.testing.assert_allclose(found.x[mine][order], x[user], atol=1e-3)
-        assert found.target[mine][order].tolist() == y[user].tolist()
-
-
-def test_what_no_two_units_agree_on_is_said_not_to_be_found():
-    box = victim("tanh")
-    found = Analytic()(box, gradient_of(box, *private(1, 4)))
-    assert not found.complete
-    assert "search for them" in found.reason
-    assert found.diverged == 4
-    assert np.isfinite(found.x).all()
-
-
-def test_a_network_without_a_fully_connected_first_layer_is_refused():
-    model = ja.models.build("cnn:4", (8, 8, 1), 10)
-    box = WhiteBox(
-        model=model, variables=model.init(jax.random.key(0)), inputs=ja.Inputs.box(0, 1, (8, 8, 1)), classes=10
-    )
-    with pytest.raises(InputError, match="no fully connected layer"):
-        Analytic()(box, gradient_of(box, *private(1, 1, images=True)))
-
-
-# Records by search.
-
 
 # Smaller than they would be used; one for every name of the registry.
 CASES = {
@@ -377,15 +150,6 @@ def test_the_record_behind_local_steps_is_found(client):
     assert found.target.tolist() == y[:, 0].tolist()
 
 
-def test_what_adam_does_not_keep_is_not_read_off():
-    box = victim()
-    update = federated_update(box, *private(1, 2), steps=1, learning_rate=0.01, batch=2, optimizer=Adam())
-    with pytest.raises(InputError, match="signs and no counts"):
-        recover_labels(box, update)
-    with pytest.raises(InputError, match="lost the ratios"):
-        Analytic()(box, update)
-
-
 @pytest.mark.parametrize("recover", [False, True])
 def test_a_line_search_is_refused_where_the_derivative_is_an_estimate(recover):
     box = victim()
@@ -417,13 +181,6 @@ def test_a_network_that_normalises_its_batches_is_inverted_with_what_was_sent_al
     assert (found.score > -1).all()
 
 
-def test_records_are_matched_whatever_their_order():
-    rng = np.random.default_rng(0)
-    truth, order = rng.random((6, 4, 4, 1)), rng.permutation(6)
-    found = truth[order] + 0.01
-    np.testing.assert_allclose(found[match_records(found, truth)], truth + 0.01)
-
-
 def test_a_program_is_compiled_once():
     box, traced = victim(), []
 
@@ -440,39 +197,6 @@ def test_a_program_is_compiled_once():
     after = len(traced)
     attack(counting, label, seed=1)
     assert len(traced) == after
-
-
-# Bad input.
-
-
-def test_bad_updates_are_refused():
-    box = victim()
-    x, y = private(2, 1)
-    update, attack = gradient_of(box, x, y), InvertingGradients(steps=1, restarts=1)
-    with pytest.raises(InputError, match="NaN or infinite"):
-        attack(box, replace(update, sent=jax.tree.map(lambda leaf: leaf * np.nan, update.sent)))
-    with pytest.raises(InputError, match="user 1 is zero"):
-        attack(
-            box, replace(update, sent=jax.tree.map(lambda leaf: np.concatenate([leaf[:1], 0 * leaf[1:]]), update.sent))
-        )
-    with pytest.raises(InputError, match="not shaped as"):
-        attack(victim("tanh", 16), update)
-    with pytest.raises(InputError, match="not shaped as"):
-        attack(box, replace(update, sent=jax.tree.leaves(update.sent)))
-    with pytest.raises(InputError, match="2 users 1 labels each"):
-        attack(box, replace(update, label=np.array([[3], [10]])))
-    with pytest.raises(InputError, match="records is 0"):
-        Update(sent=update.sent, terms=Terms(records=0))
-    with pytest.raises(InputError, match="x has shape"):
-        gradient_of(box, x[:, 0], y)
-    with pytest.raises(InputError, match="labels outside 0 to 9"):
-        gradient_of(box, x, y + 9)
-    with pytest.raises(InputError, match="batch is 5"):
-        federated_update(box, x, y, steps=1, learning_rate=0.1, batch=5)
-    with pytest.raises(InputError, match="steps is 2 and batch is 1: they read 2 of a user's 3 records"):
-        federated_update(box, *private(1, 3), steps=2, learning_rate=0.1, batch=1)
-    with pytest.raises(InputError, match="learning_rate is 0"):
-        federated_update(box, x, y, steps=1, learning_rate=0.0, batch=1)
 
 
 @pytest.mark.parametrize(
