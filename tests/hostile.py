@@ -6,9 +6,35 @@ import functools
 import io
 import json
 import struct
+import time
+import tracemalloc
 import warnings
 import zipfile
 import zlib
+
+import pytest
+
+from jaxattack.types import InputError
+
+SECONDS, MEMORY = 5.0, 100 << 20
+
+
+def refused(name, read):
+    """That a file is refused in a sentence, soon and without taking memory."""
+    tracemalloc.start()
+    started = time.process_time()
+    try:
+        with pytest.raises(InputError) as caught:
+            read()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    said = str(caught.value)
+    assert said.isprintable(), (name, said)
+    assert len(said) < 1000, name
+    assert time.process_time() - started < SECONDS, name
+    assert peak < MEMORY, name
+    return said
 
 
 def npy(shape, descr="'<f8'", data=b"", order=False, version=1, pad=0):
