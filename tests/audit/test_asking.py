@@ -11,7 +11,7 @@ import pytest
 from jax.sharding import Mesh
 
 from jaxattack.attacks.membership import ATTACKS, ON_DEMAND, lookup
-from jaxattack.audit import MembershipAudit, asking, plan, run_observations, sweep
+from jaxattack.audit import MembershipAudit, asking, plan, run_observations
 from jaxattack.audit.optimising import variables_of, work_of
 from jaxattack.audit.sweep import run_membership
 from jaxattack.data import Halves, load
@@ -52,14 +52,6 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("asking") / "run"
     run(folder)
     return folder
-
-
-@pytest.fixture
-def no_training(monkeypatch):
-    def explode(*arguments, **options):
-        raise AssertionError("something is trained")
-
-    monkeypatch.setattr(sweep, "Engine", explode)
 
 
 def in_memory(signal, defences=()):

@@ -2,92 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from audit.matrices import (
+    LABEL,
+    LONGER,
+    LOSS,
+    NOISE,
+    ONLINE,
+    PLACEMENT,
+    RECIPE,
+    ROUND,
+    cells_by_access,
+    run,
+    settings,
+    timeless,
+)
 
-from jaxattack.attacks import extraction, inversion
-from jaxattack.attacks.membership import LiRA, Threshold, by_label, lookup
-from jaxattack.audit import Column, MatrixAudit, sweep
-from jaxattack.audit.findings import values
+from jaxattack.attacks.membership import Threshold, by_label, lookup
+from jaxattack.audit import Column, sweep
 from jaxattack.audit.matrix import cells, columns, run_matrix
-from jaxattack.audit.matrix.cells import CellFolder, Figure, MembershipMeasurement, Refusal, digest
 from jaxattack.audit.matrix.membership import cells_of, static_scores
 from jaxattack.audit.scorable import Scorable
-from jaxattack.data import load
-from jaxattack.defences import LabelOnly, Noise, Purifier, Round
-from jaxattack.disk import read_arrays
+from jaxattack.defences import Purifier, Round
 from jaxattack.metrics import auc, roc_curve
-from jaxattack.models import Architecture
-from jaxattack.training import Placement, Recipe
-from jaxattack.training.learners import DMP, Standard
-from jaxattack.types import InputError, Observations
-
-RECIPE = Recipe(epochs=30, batch=10, learning_rate=0.02)
-PLACEMENT = Placement(chunk=4, vmap=1)
-ROUND = Column(name="round", defences=(Round(decimals=2),))
-NOISE = Column(name="noise", defences=(Noise(scale=0.05),))
-LABEL = Column(name="label", defences=(LabelOnly(),))
-LONGER = Column(name="longer", learner=Standard(recipe=replace(RECIPE, epochs=60, label_smoothing=0.1)))
-LOSS, ONLINE = Threshold(quantity="loss"), LiRA(online=True)
-
-
-def settings(**changes) -> MatrixAudit:
-    return MatrixAudit(
-        **{
-            "model": Architecture(name="softmax"),
-            "dataset": load("synthetic:random-labels?records=60&features=5&classes=3"),
-            "columns": (ROUND, NOISE, LABEL, LONGER),
-            "attacks": (ONLINE, LOSS),
-            "extractions": (extraction.lookup("softmax"), extraction.lookup("uniform-retraining?budget=20&rounds=2")),
-            "inversions": (inversion.lookup("numeric?steps=3"), inversion.lookup("mi-face?steps=3&restarts=1")),
-            "learner": Standard(recipe=RECIPE),
-            "standardise": "none",
-            "models": 8,
-            "targets": 4,
-            "repetitions": 4,
-        }
-        | changes
-    )
-
-
-def run(folder, **changes):
-    return run_matrix(folder, settings(**changes), placement=PLACEMENT).findings
-
-
-def timeless(findings):
-    """All that does not depend on how long things took, or on what was there before."""
-    plain = values(findings)
-    del plain["cost"]
-    for part in (*plain["cells"], *plain["columns"]):
-        for name in [name for name in part if "seconds" in name]:
-            del part[name]
-    return plain
-
-
-def cells_by_access(findings, defence, attack):
-    return {
-        (cell.adaptive, cell.repetitions): cell
-        for cell in findings.cells
-        if (cell.defence, cell.attack) == (defence, attack)
-    }
+from jaxattack.training.learners import DMP
+from jaxattack.types import Observations
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("matrix")
     return folder, run(folder)
-
-
-@pytest.fixture
-def no_training(monkeypatch):
-    def explode(*arguments, **options):
-        raise AssertionError("something is trained")
-
-    monkeypatch.setattr(sweep, "Engine", explode)
 
 
 def test_every_defence_is_attacked_by_references_that_know_of_it_and_by_some_that_do_not(made):
@@ -288,142 +237,3 @@ def test_queries_that_are_found_on_models_have_no_static_form(made):
     reasons = {cell.how: cell.reason for cell in cells_of(run, bare, audit, part) if cell.attack.name == "canary"}
     assert reasons["adaptive"] == ""
     assert reasons["static"] == "canary finds its queries on the models of round: undefended ones are asked others."
-
-
-DAMAGE = {
-    "half written": lambda text: text[: len(text) // 2],
-    "another number": lambda text: text.replace('"targets": 4', '"targets": 5', 1),
-    "no object": lambda text: "[1, 2]",
-    "no measurement": lambda text: json.dumps({"format": 1, "sha256": digest({})}),
-}
-
-
-@pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_cell_is_refused_by_name(tmp_path, how):
-    folder = CellFolder(tmp_path)
-    figure = Figure(value=0.5, variance=0.1, freedom=None, trials=3)
-    measured = MembershipMeasurement(
-        targets=4, negatives=5, false_positives=(1,), tpr=(figure,), auc=figure, seconds=1.0
-    )
-    assert folder.measure({"a": 1}, MembershipMeasurement, lambda: measured) == measured
-    assert CellFolder(tmp_path).measure({"a": 1}, MembershipMeasurement, lambda: None) == measured
-    (file,) = tmp_path.iterdir()
-    file.write_text(DAMAGE[how](file.read_text()))
-    with pytest.raises(InputError, match=file.name) as refusal:
-        folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
-    assert str(refusal.value).count(file.name) == 1
-    assert "the folder" not in str(refusal.value)  # one remedy: the cell's own
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda cell: cell["auc"].update(value=2.0),
-        lambda cell: cell.update(targets="many"),
-        lambda cell: cell.update(seconds=-1.0),
-        lambda cell: cell.pop("tpr"),
-        lambda cell: cell.update(more=1),
-        lambda cell: cell.update(auc=[1]),
-    ],
-)
-def test_a_cell_that_somebody_else_wrote_is_held_to_its_ranges(tmp_path, change):
-    folder = CellFolder(tmp_path)
-    figure = Figure(value=0.5, variance=None, freedom=2.0, trials=3)
-    measured = MembershipMeasurement(
-        targets=4, negatives=5, false_positives=(1,), tpr=(figure,), auc=figure, seconds=1.0
-    )
-    folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
-    (file,) = tmp_path.iterdir()
-    content = json.loads(file.read_text())
-    del content["sha256"]
-    change(content["measurement"])
-    file.write_text(json.dumps(content | {"sha256": cells._sha256(content)}))
-    with pytest.raises(InputError, match="delete this file"):
-        folder.measure({"a": 1}, MembershipMeasurement, lambda: measured)
-
-
-def test_a_refusal_is_kept_too_and_a_file_of_another_cell_is_none(tmp_path):
-    folder = CellFolder(tmp_path)
-
-    def refuse():
-        raise InputError("it cannot be done: do\nsomething else.")
-
-    kept = folder.measure({"a": 1}, MembershipMeasurement, refuse)
-    assert kept == Refusal(reason="it cannot be done: do something else.")
-    assert folder.measure({"a": 1}, MembershipMeasurement, lambda: None) == kept
-    (file,) = tmp_path.iterdir()
-    file.rename(tmp_path / f"{digest({'a': 2})}.json")
-    with pytest.raises(InputError, match="it is of another cell"):
-        folder.measure({"a": 2}, MembershipMeasurement, refuse)
-
-
-def test_a_damaged_file_is_not_kept_as_what_an_attack_refuses(tmp_path):
-    (weights := tmp_path / "weights.npz").write_bytes(b"half")
-    folder = CellFolder(tmp_path / "cells")
-    with pytest.raises(InputError, match="weights.npz"):
-        folder.measure({"a": 1}, MembershipMeasurement, lambda: read_arrays(weights))
-    assert not list(folder.path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"models": 3}, "models is 3"),
-        ({"targets": 0}, "targets is 0"),
-        ({"attacks": ()}, "attacks is ()"),
-        ({"columns": (ROUND, replace(NOISE, name="round"))}, "two columns are called 'round'"),
-        ({"columns": (replace(NOISE, name="none"),)}, "two columns are called 'none'"),
-        ({"columns": ("round",)}, "columns is ('round',)"),
-        ({"repetitions": 1}, "repetitions is 1"),
-    ],
-)
-def test_bad_settings_are_refused_with_a_sentence(changes, sentence):
-    with pytest.raises(InputError) as refused:
-        settings(**changes)
-    assert sentence in str(refused.value)
-
-
-def test_what_cannot_be_trained_or_answered_is_refused_before_anything_is(tmp_path, no_training):
-    twice = Column(name="labels of labels", defences=(LabelOnly(), Round(decimals=2)))
-    with pytest.raises(InputError, match="labels alone"):
-        run(tmp_path / "run", columns=(ROUND, twice))
-    assert not (tmp_path / "run").exists()
-
-
-def test_the_folder_of_something_else_is_left_alone(tmp_path, no_training):
-    (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(InputError, match="holds files that are no matrix"):
-        run(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        ["cells/battery.csv"],
-        ["cells/" + "0" * 24 + ".json", "run.json"],
-        ["cells/" + "0" * 24 + ".json", "report.json"],
-        ["cells/", "notes.txt"],
-    ],
-)
-def test_a_folder_with_cells_of_something_else_is_left_alone(files, tmp_path, no_training):
-    (tmp_path / "cells").mkdir()
-    for file in files:
-        if not file.endswith("/"):
-            (tmp_path / file).write_text('{"kind": "membership"}')
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match="holds files that are no matrix"):
-        run(tmp_path)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_a_column_that_is_there_twice_is_there_once():
-    assert [column.name for column in settings(columns=(ROUND, ROUND, Column(name="bare"))).columns] == [
-        "none",
-        "round",
-    ]
-
-
-def test_a_folder_that_is_no_path_is_refused():
-    with pytest.raises(InputError, match="out is 3: give the path of a folder"), sweep.folder_or_none(3):
-        pass

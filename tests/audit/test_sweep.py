@@ -105,14 +105,6 @@ def finished(tmp_path_factory):
     return folder, run(folder, attacks=EVERY)
 
 
-@pytest.fixture
-def no_training(monkeypatch):
-    def explode(*arguments, **options):
-        raise AssertionError("something is trained")
-
-    monkeypatch.setattr(sweep, "Engine", explode)
-
-
 def test_findings_are_json_with_the_documented_keys(finished):
     report = values(finished[1].findings)
     assert json.loads(json.dumps(report, allow_nan=False)) == report
