@@ -1,59 +1,22 @@
+"""What the prediction API answers, in which form, and what it counts."""
+
 from __future__ import annotations
 
-import http.client
-import io
-import json
-import socket
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
 import pytest
-from serve.victims import CLASSES, FEATURES, INPUTS, WEIGHT, logits, probabilities, queries, victim
+from serve.bodies import NPY, arrays, count, npy, refused
+from serve.victims import CLASSES, INPUTS, logits, probabilities, queries, victim
 
 from jaxattack.oracle.ledger import CountingOracle
 from jaxattack.oracle.remote.wire import read_access
-from jaxattack.serve import Key, Settings, application, serve, serving
+from jaxattack.serve import Settings, serve, serving
 from jaxattack.types import Access, Answer, BudgetSpent, InputError, Inputs, OracleError
-
-NPY = {"Content-Type": "application/x-npy"}
-JSON = {"Content-Type": "application/json"}
-
-
-def npy(*arrays) -> bytes:
-    file = io.BytesIO()
-    for array in arrays:
-        np.save(file, array)
-    return file.getvalue()
-
-
-def arrays(body: bytes, count: int) -> list[np.ndarray]:
-    file = io.BytesIO(body)
-    return [np.load(file) for _ in range(count)]
-
-
-def refused(reply: httpx.Response, status: int) -> dict:
-    """The detail of a refusal, which is one sentence."""
-    assert reply.status_code == status, reply.text
-    detail = reply.json()
-    assert detail["error"].endswith(".")
-    assert "\n" not in detail["error"]
-    return detail
-
-
-def count(url: str, metric: str) -> float:
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
-    return next((float(line.split()[1]) for line in lines if line.startswith(metric)), 0)
-
-
-@pytest.fixture(scope="module")
-def url():
-    with serving(victim()) as place:
-        yield place
 
 
 def test_the_description_is_the_terms(url):
@@ -160,52 +123,6 @@ def test_null_is_a_feature_not_given_where_that_is_allowed(url):
             refused(httpx.post(f"{place}/predict", json={"inputs": [[0, 0, 0, 0, 0, category]]}), 400)
 
 
-def test_keys_have_budgets_and_what_is_left_is_said():
-    keys = [Key(name="alice", secret="a-secret", queries=10), Key(name="bob", secret="b-secret")]
-    with serving(victim(), keys=keys) as place, httpx.Client(base_url=place) as client:
-        alice, bob = ({"Authorization": f"Bearer {name}-secret"} for name in "ab")
-        asked = {"inputs": queries(6).tolist()}
-        refused(client.post("/predict", json=asked), 401)
-        refused(client.post("/predict", json=asked, headers={"Authorization": "Basic a-secret"}), 401)
-        refused(client.post("/predict", json=asked, headers={"Authorization": "Bearer \xe9".encode("latin-1")}), 401)
-        announced = client.post("/predict", json=asked, headers=alice | {"Batch-Queries": "11"})
-        assert refused(announced, 402)["left"] == 10
-        assert client.post("/predict", json=asked, headers=alice).status_code == 200
-        assert refused(client.post("/predict", json=asked, headers=alice), 402)["left"] == 4
-        assert client.post("/predict", json={"inputs": asked["inputs"][:4]}, headers=alice).status_code == 200
-        assert client.post("/predict", json=asked, headers=bob).status_code == 200
-        metrics = client.get("/metrics", headers=alice).text
-        for line in (
-            'jaxattack_queries_answered_total{key="alice"} 10',
-            'jaxattack_requests_total{key="alice",status="402"} 2',
-            'jaxattack_requests_total{key="",status="401"} 3',
-        ):
-            assert line in metrics.splitlines()
-        assert "secret" not in metrics
-        assert "bob" not in metrics
-        assert 'queries_answered_total{key="bob"} 6' in client.get("/metrics", headers=bob).text
-        for path in ("/metrics", "/describe", "/", "/health", "/nowhere"):
-            said = client.get(path)
-            assert (said.status_code == 401) == (path in ("/metrics", "/describe", "/"))
-            assert not any(word in said.text for word in ("alice", "bob", "secret"))
-
-
-def test_terms_are_open_to_all_by_option():
-    key = Key(name="alice", secret="a-secret")
-    with serving(victim(), keys=[key], settings=Settings(open_terms=True)) as place:
-        assert httpx.get(f"{place}/describe").status_code == 200
-        refused(httpx.post(f"{place}/predict", json={"inputs": queries(1).tolist()}), 401)
-
-
-def test_a_rate_puts_off_and_says_for_how_long():
-    keys = [Key(name="slow", secret="s", per_second=4.0)]
-    with serving(victim(), keys=keys) as place, httpx.Client(headers={"Authorization": "Bearer s"}) as client:
-        assert client.post(f"{place}/predict", json={"inputs": queries(4).tolist()}).status_code == 200
-        reply = client.post(f"{place}/predict", json={"inputs": queries(2).tolist()})
-        assert 0 < refused(reply, 429)["retry_after"] <= 0.5
-        assert reply.headers["retry-after"] == "1"
-
-
 def test_a_repeated_request_is_answered_again_and_counted_once():
     oracle = victim()
     with serving(oracle) as place, httpx.Client(base_url=place, headers={"Idempotency-Key": "first"}) as client:
@@ -274,105 +191,6 @@ def test_a_model_that_fails_is_survived_and_not_counted():
         assert count(place, 'jaxattack_requests_total{key="anyone",status="503"}') == 6
 
 
-def raw(place: str) -> socket.socket:
-    parts = urlsplit(place)
-    return socket.create_connection((parts.hostname, parts.port), timeout=10)
-
-
-def status(connection: socket.socket) -> int:
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    assert json.loads(response.read())["error"].endswith(".")
-    return response.status
-
-
-POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\n"
-
-
-def test_sizes_are_refused_before_they_have_arrived():
-    with serving(victim(), settings=Settings(bytes=5000, records=50)) as place:
-        with raw(place) as connection:  # by the length declared
-            connection.sendall(POST + b"Content-Length: 5001\r\n\r\n")
-            assert status(connection) == 413
-        with raw(place) as connection:  # by what has come
-            connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n1389\r\n" + b"\x93NUMPY" + bytes(4995))
-            assert status(connection) == 413
-        with raw(place) as connection:  # by what the .npy header declares
-            start = npy(np.zeros((51, FEATURES)))[:1200]
-            connection.sendall(POST + b"Content-Length: 2576\r\n\r\n" + start)
-            assert status(connection) == 413
-        asked = {"inputs": queries(51).tolist()}
-        for encoded in ({"json": asked}, {"content": npy(queries(51)), "headers": NPY}):
-            refused(httpx.post(f"{place}/predict", **encoded), 413)
-        huge = b"{'descr': '<f8', 'fortran_order': False, 'shape': (9000000000000000000, 6), }\n"
-        huge = b"\x93NUMPY\x01\x00" + len(huge).to_bytes(2, "little") + huge
-        refused(httpx.post(f"{place}/predict", content=huge, headers=NPY), 413)
-
-
-def test_fewer_records_are_let_in_where_they_would_exceed_the_bytes():
-    wide = Inputs.box(0, 1, (1000,))
-    oracle = CountingOracle(
-        lambda x, bias: Answer(np.zeros(len(x), np.int64)), Access(level="label", classes=2, inputs=wide)
-    )
-    with serving(oracle, settings=Settings(bytes=50_000)) as place:
-        assert httpx.get(place).json()["limits"]["records"] == 6
-    with pytest.raises(InputError, match=r"one query takes 8000"):
-        application(oracle, settings=Settings(bytes=8_000))
-
-
-def test_what_arrives_too_slowly_is_let_go():
-    with serving(victim(), settings=Settings(seconds=0.3)) as place:
-        slow = [raw(place) for _ in range(4)]
-        slow[0].sendall(POST + b"Content-Length: 500\r\n\r\n\x93NUM")  # a body
-        slow[1].sendall(POST[:-9])  # headers
-        slow[2].sendall(POST + b"Content-Length: 400000000\r\n\r\nxx")  # the rest of what was refused
-        try:
-            assert [status(connection) for connection in slow] == [408, 408, 413, 408]  # and nothing at all
-            assert [connection.recv(1) for connection in slow] == [b""] * 4
-        finally:
-            for connection in slow:
-                connection.close()
-        with httpx.Client(base_url=place) as client:
-            assert client.get("/health").status_code == 200
-
-
-def test_an_answer_that_nobody_takes_is_let_go():
-    wide = Access(level="logit", classes=50_000, inputs=INPUTS)
-    oracle = CountingOracle(lambda x, bias: Answer(np.zeros(len(x), np.int64), None, np.zeros((len(x), 50_000))), wide)
-    body = npy(queries(40))
-    request = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    with serving(oracle, settings=Settings(connections=2, seconds=0.5)) as place:
-        with raw(place) as one, raw(place) as other:
-            for connection in (one, other):
-                connection.sendall(request)
-            deadline = time.monotonic() + 20
-            # Both hold their place, and read nothing, until they are let go.
-            while (status := httpx.post(f"{place}/predict", content=body, headers=NPY).status_code) == 503:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        assert status == 200
-
-
-def test_connections_beyond_the_limit_are_told_to_come_back():
-    with serving(victim(), settings=Settings(connections=2)) as place:
-        with raw(place), raw(place):
-            replies = [httpx.get(f"{place}/health") for _ in range(5)]
-            assert "too many connections" in refused(replies[-1], 503)["error"]
-        assert httpx.get(f"{place}/health").status_code == 200
-
-
-def test_small_answers_do_not_wait_for_an_acknowledgement(url):
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
-    took = []
-    for _ in range(40):
-        began = time.perf_counter()
-        connection.request("GET", "/health")
-        connection.getresponse().read()
-        took.append(time.perf_counter() - began)
-    connection.close()
-    assert sorted(took)[10] < 0.03  # Nagle's algorithm and a delayed acknowledgement take 40 ms
-
-
 def test_a_port_that_is_taken_is_one_sentence(url):
     with pytest.raises(InputError, match="choose another port"):
         serve(victim(), port=urlsplit(url).port)
@@ -388,37 +206,3 @@ def test_without_the_extra_one_is_told_what_to_install(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=f"serving needs {module}: pip install "):
         serving(victim())
-
-
-def test_two_keys_alike_are_refused():
-    with pytest.raises(InputError, match="same secret"):
-        application(victim(), keys=[Key(name="a", secret="x"), Key(name="b", secret="x")])
-    with pytest.raises(InputError, match="same name"):
-        application(victim(), keys=[Key(name="a", secret="x"), Key(name="a", secret="y")])
-
-
-@pytest.mark.parametrize(
-    ("config", "field", "value"),
-    [
-        (Settings, "records", 0),
-        (Settings, "bytes", 0),
-        (Settings, "seconds", float("inf")),
-        (Settings, "grace", 0),
-        (Settings, "price", -1.0),
-        (Settings, "kept", 0),
-        (Settings, "largest", float("nan")),
-        (Key, "queries", 0),
-        (Key, "per_second", 0.0),
-        (Key, "name", "a b"),
-        (Key, "secret", "a b"),
-    ],
-)
-def test_a_value_out_of_range_is_refused_by_field(config, field, value):
-    base = {} if config is Settings else {"name": "a", "secret": "s"}
-    with pytest.raises(InputError, match=rf"^{field} .*give .*\.$"):
-        config(**(base | {field: value}))
-
-
-def test_a_key_does_not_print_its_secret():
-    assert "hidden" not in repr(Key(name="a", secret="hidden"))
-    assert WEIGHT.shape == (FEATURES, CLASSES)
