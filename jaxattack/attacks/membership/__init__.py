@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from jaxattack.attacks.membership.augmentation import LabelOnlyAugmentation, LearnedAugmentation
-from jaxattack.attacks.membership.base import Base
 from jaxattack.attacks.membership.bounded_loss import BoundedLoss
 from jaxattack.attacks.membership.canary import Canary
 from jaxattack.attacks.membership.cascade import Cascade
 from jaxattack.attacks.membership.few import FewReferences
 from jaxattack.attacks.membership.gaussian_loss import GaussianLoss
+from jaxattack.attacks.membership.gaussian_ratio import Base
 from jaxattack.attacks.membership.imia import IMIA
 from jaxattack.attacks.membership.learned import transfer_scores
 from jaxattack.attacks.membership.lira import LiRA
