@@ -50,7 +50,8 @@ def observe(
     batch: int = 256,
     out: None = None,
     progress: Progress | None = None,
-) -> Observations: ...
+) -> Observations:
+    """Ask models about all records, in memory."""
 
 
 @overload
@@ -68,7 +69,8 @@ def observe(
     batch: int = 256,
     out: str | Path,
     progress: Progress | None = None,
-) -> Path: ...
+) -> Path:
+    """Ask models about all records, one model's answers in memory at a time, into a file."""
 
 
 @check_arguments("batch", "transform", "out", "progress")

@@ -83,9 +83,11 @@ class Unpaired:
 
     @property
     def difference(self) -> float:
+        """Our share less theirs, -1 to 1."""
         return self.ours / self.our_trials - self.theirs / self.trials
 
     def most(self, theirs: Int[np.ndarray, "table"]) -> Int[np.ndarray, "table"]:
+        """All of our trials, whatever theirs are."""
         return np.full(theirs.shape, self.our_trials)
 
     def score(self, difference, ours, theirs):
@@ -105,6 +107,7 @@ class Unpaired:
         return (p - q - difference) / np.sqrt(np.maximum(variance, 1e-30))
 
     def shares(self, difference: float) -> tuple[Float[np.ndarray, "pair"], Float[np.ndarray, "pair"]]:
+        """Theirs from the least to the most that leaves ours between 0 and 1; and ours."""
         low, high = max(0.0, -difference), min(1.0, 1 - difference)
         share = low + (high - low) * SHARES
         return share, (share + difference).clip(0, 1)
@@ -126,9 +129,11 @@ class Paired:
 
     @property
     def difference(self) -> float:
+        """Our share less theirs, -1 to 1."""
         return (self.ours - self.theirs) / self.trials
 
     def most(self, theirs: Int[np.ndarray, "table"]) -> Int[np.ndarray, "table"]:
+        """The trials in which theirs have none."""
         return self.trials - theirs
 
     def score(self, difference, ours, theirs):
@@ -140,6 +145,7 @@ class Paired:
         return (ours - theirs - n * difference) / np.sqrt(np.maximum(variance, 1e-30))
 
     def shares(self, difference: float) -> tuple[Float[np.ndarray, "pair"], Float[np.ndarray, "pair"]]:
+        """Theirs alone, from the least to the most; and ours alone, among the trials without theirs."""
         low, high = max(0.0, -difference), (1 - difference) / 2
         share = low + (high - low) * SHARES
         rest = 1 - share

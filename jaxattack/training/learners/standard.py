@@ -106,9 +106,17 @@ class Plain:
 class Rule(Gradient, Protocol):
     """A gradient rule that says what it cannot do and what it did."""
 
-    def check(self, model: Model, loss: Loss) -> None: ...
+    def check(self, model: Model, loss: Loss) -> None:
+        """Refuse a model or a loss that it cannot train.
 
-    def notes(self, slots: int, batch: int) -> dict[str, float]: ...
+        Raises:
+            InputError: it is one.
+        """
+        ...
+
+    def notes(self, slots: int, batch: int) -> dict[str, float]:
+        """What it did to training on so many records, by name; a report prints it."""
+        ...
 
 
 @config
