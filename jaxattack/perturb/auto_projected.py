@@ -24,13 +24,14 @@ from jaxattack.perturb.ascent import (
     Ascent,
     Best,
     Climb,
+    Ground,
     best_attempt,
     better,
     random_changes,
     repeated,
     without_slope,
 )
-from jaxattack.perturb.norms import per_record
+from jaxattack.perturb.norms import Ball, per_record
 
 MOMENTUM, RISES = 0.75, 0.75
 """The weight of the new step, and the share of steps that must raise the loss: the paper's alpha and rho."""
@@ -109,40 +110,27 @@ def _auto_projected(aim, variables, x, y, number, box, free, size, seed, *, look
         return (walk.step < len(looks)) & ~aim.done(walk.best).all()
 
     def move(walk):
-        fresh = jnp.where(walk.step == 0, 1.0, MOMENTUM)
-        reach = walk.share + per_record(walk.rate, start) * ball.steepest(ground.free * walk.slope)
-        reach = ground.inside(reach, ball)
-        stepped = walk.share + fresh * (reach - walk.share) + (1 - fresh) * (walk.share - walk.before)
-        done = aim.done(walk.best)
-        share = jnp.where(per_record(repeated(done, aim.attempts), start), walk.share, ground.inside(stepped, ball))
-        value, slope, reached = at(share)
-        higher = value > walk.peak_value
-        moved = _Walk(
-            step=walk.step + 1,
-            share=share,
-            before=walk.share,
-            slope=slope,
-            value=value,
-            rate=walk.rate,
-            peak=jnp.where(per_record(higher, share), share, walk.peak),
-            peak_slope=jnp.where(per_record(higher, slope), slope, walk.peak_slope),
-            peak_value=jnp.maximum(value, walk.peak_value),
-            rises=walk.rises + (value > walk.value).astype(jnp.int32),
-            halved=walk.halved,
-            marked=walk.marked,
-            best=better(walk.best, share, value, reached),
-            gradients=walk.gradients + (~done).astype(jnp.int32),
-        )
+        ahead, done = _step(walk, ground, ball), aim.done(walk.best)
+        share = jnp.where(per_record(repeated(done, aim.attempts), start), walk.share, ground.inside(ahead, ball))
+        after = _note(walk, share, *at(share), done)
         window = jnp.asarray(looks)[walk.step]
-        return jax.lax.cond(window > 0, _check, lambda walk, _: walk, moved, window)
+        return jax.lax.cond(window > 0, _check, lambda walk, _: walk, after, window)
 
-    walk = _Walk(
+    walk = jax.lax.while_loop(unfinished, move, _start(start, slope, value, reached, 2.0 * size, count))
+    return *best_attempt(walk.best, aim.attempts), walk.gradients * aim.attempts, flat
+
+
+def _start(
+    start: jax.Array, slope: jax.Array, value: jax.Array, reached: jax.Array, rate: jax.Array, count: int
+) -> _Walk:
+    """Rows that have not moved yet, of so many records."""
+    return _Walk(
         step=0,
         share=start,
         before=start,
         slope=slope,
         value=value,
-        rate=jnp.full(len(start), 2.0 * size, start.dtype),
+        rate=jnp.full(len(start), rate, start.dtype),
         peak=start,
         peak_slope=slope,
         peak_value=value,
@@ -152,8 +140,34 @@ def _auto_projected(aim, variables, x, y, number, box, free, size, seed, *, look
         best=Best(start, value, reached),
         gradients=jnp.ones(count, jnp.int32),
     )
-    walk = jax.lax.while_loop(unfinished, move, walk)
-    return *best_attempt(walk.best, aim.attempts), walk.gradients * aim.attempts, flat
+
+
+def _step(walk: _Walk, ground: Ground, ball: Ball) -> Float[jax.Array, "row *feature"]:
+    """Where momentum and the steepest step lead, which may be outside; the first step has no momentum."""
+    fresh = jnp.where(walk.step == 0, 1.0, MOMENTUM)
+    reach = walk.share + per_record(walk.rate, walk.share) * ball.steepest(ground.free * walk.slope)
+    reach = ground.inside(reach, ball)
+    return walk.share + fresh * (reach - walk.share) + (1 - fresh) * (walk.share - walk.before)
+
+
+def _note(
+    walk: _Walk, share: jax.Array, value: jax.Array, slope: jax.Array, reached: jax.Array, done: jax.Array
+) -> _Walk:
+    """The walk a step later, with what the loss is at the new place."""
+    higher = value > walk.peak_value
+    return walk._replace(
+        step=walk.step + 1,
+        share=share,
+        before=walk.share,
+        slope=slope,
+        value=value,
+        peak=jnp.where(per_record(higher, share), share, walk.peak),
+        peak_slope=jnp.where(per_record(higher, slope), slope, walk.peak_slope),
+        peak_value=jnp.maximum(value, walk.peak_value),
+        rises=walk.rises + (value > walk.value).astype(jnp.int32),
+        best=better(walk.best, share, value, reached),
+        gradients=walk.gradients + (~done).astype(jnp.int32),
+    )
 
 
 def _check(walk: _Walk, window: jax.Array) -> _Walk:

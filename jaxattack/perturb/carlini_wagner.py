@@ -14,6 +14,7 @@ A search that met an example on its first way alone does not end the growth of c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -40,6 +41,9 @@ NEAR = 0.1
 
 _EDGE = 1 - 1e-6
 """Within the box, where tanh has a slope: the authors' code, too."""
+
+_ADAM = optax.adam(1.0)
+"""Its rate is that of each record and step."""
 
 
 def carlini_wagner(
@@ -141,86 +145,142 @@ def _nearest_others(
     return jax.lax.top_k(-to.distance, count)[1].T
 
 
+class _Box(NamedTuple):
+    """Every w is a place in the box, x' = (tanh w + 1) / 2 of it, in shares of the ranges.
+
+    Attributes:
+        start: the records.
+        middle: of the box.
+        half: of its width.
+        free: whether a feature may change.
+    """
+
+    start: Float[jax.Array, "record *feature"]
+    middle: Float[jax.Array, "1 *feature"]
+    half: Float[jax.Array, "1 *feature"]
+    free: Bool[jax.Array, "1 *feature"]
+
+    def place(self, w: Float[jax.Array, "record *feature"]) -> Float[jax.Array, "record *feature"]:
+        """In the box; what may not change as the record has it."""
+        return jnp.where(self.free, self.middle + self.half * jnp.tanh(w), self.start)
+
+    def origin(self) -> Float[jax.Array, "record *feature"]:
+        """The w of the records."""
+        unit = jnp.where(self.free, (self.start - self.middle) / jnp.where(self.half > 0, self.half, 1.0), 0.0)
+        return jnp.arctanh(jnp.clip(unit, -1, 1) * _EDGE)
+
+    def reach(self) -> Float[jax.Array, ""]:
+        """From the middle to a corner."""
+        return jnp.sqrt((jnp.where(self.free, self.half, 0.0) ** 2).sum())
+
+
+def _box(x: jax.Array, box: tuple[jax.Array, jax.Array, jax.Array], free: jax.Array) -> _Box:
+    low, high, span = (part[None] for part in box)
+    half = (high - low) / span / 2
+    return _Box(start=x / span, middle=(high + low) / span / 2, half=half, free=(free[None] > 0) & (half > 0))
+
+
 @partial(jax.jit, static_argnames=("model", "targets"))
 def _carlini_wagner(model, targets, variables, x, y, box, free, kappa, searches, steps, rate):
-    low, high, span = (part[None] for part in box)
-    records, attempts = len(x), max(targets, 1)
+    records, attempts, span = len(x), max(targets, 1), box[2][None]
     target = _nearest_others(model, variables, x / span, span, y, targets, box, free).reshape(-1) if targets else None
     x, y = repeated(x, attempts), repeated(y, attempts)
-    start = x / span
-    middle, half = (high + low) / span / 2, (high - low) / span / 2
-    free = (free[None] > 0) & (half > 0)
-    adam, reach = optax.adam(1.0), jnp.sqrt((jnp.where(free, half, 0.0) ** 2).sum())
-    unit = jnp.where(free, (start - middle) / jnp.where(half > 0, half, 1.0), 0.0)
-    origin = jnp.arctanh(jnp.clip(unit, -1, 1) * _EDGE)
-    look = jnp.maximum(steps // LOOKS, 1)
-
-    def place(w):
-        return jnp.where(free, middle + half * jnp.tanh(w), start)
+    within = _box(x, box, free)
+    origin, reach = within.origin(), within.reach()
 
     def objective(w, c):
-        share = place(w)
+        share = within.place(w)
         z = model.apply(variables, share * span)
-        squared = ((share - start).reshape(len(x), -1) ** 2).sum(axis=1)
+        squared = ((share - within.start).reshape(len(x), -1) ** 2).sum(axis=1)
         value = squared - c * margin(z, y, target, kappa)
         fooled = (z.argmax(axis=1) != y) & (largest_other(z, y) - at(z, y) >= kappa)
         return value.sum(), (value, share, squared, fooled)
 
-    def descend(c, rate, descent):
-        slope, (value, share, squared, fooled) = jax.grad(objective, has_aux=True)(descent.w, c)
-        moving = descent.stalls < len(STEPS)
-        nearer = fooled & (squared < descent.squared) & moving
-        updates: Any
-        updates, moments = adam.update(jnp.where(jnp.isfinite(slope), slope, 0.0), descent.moments)
-        length = rate * jnp.asarray((*STEPS, 0.0), x.dtype)[descent.stalls]
-        looking = descent.step % look == 0
-        stalls = looking & moving & (value >= LESS * descent.objective)
-        settled = (descent.stalls > 0) | (descent.step >= steps - look)
-        return _Descent(
-            step=descent.step + 1,
-            stalls=descent.stalls + stalls.astype(jnp.int32),
-            w=descent.w + per_record(length, x) * updates,
-            moments=moments,
-            share=jnp.where(per_record(nearer, x), share, descent.share),
-            squared=jnp.where(nearer, squared, descent.squared),
-            through=descent.through | (fooled & moving & settled),
-            objective=jnp.where(looking, value, descent.objective),
-            gradients=descent.gradients + moving.astype(jnp.int32),
-        )
-
     def search(state):
-        descent = _Descent(
-            step=0,
-            stalls=jnp.zeros(len(x), jnp.int32),
-            w=origin,
-            moments=adam.init(origin),
-            share=state.share,
-            squared=state.squared,
-            through=jnp.zeros(len(x), bool),
-            objective=jnp.full(len(x), jnp.inf, x.dtype),
-            gradients=state.gradients,
-        )
         rates = jnp.minimum(rate, NEAR * jnp.sqrt(state.squared) / reach)
         descent = jax.lax.while_loop(
             lambda descent: (descent.step < steps) & (descent.stalls < len(STEPS)).any(),
-            partial(descend, state.c, rates),
-            descent,
+            lambda descent: _descend(descent, partial(objective, c=state.c), rates, steps),
+            _start_descent(origin, state),
         )
-        high = jnp.where(descent.through, jnp.minimum(state.high, state.c), state.high)
-        low = jnp.where(descent.through, state.low, jnp.maximum(state.low, state.c))
-        c = jnp.where(jnp.isfinite(high), (low + high) / 2, state.c * TENFOLD)
-        return _Search(state.number + 1, c, low, high, descent.share, descent.squared, descent.gradients)
+        return _weigh(state, descent)
 
-    state = _Search(
-        number=0,
-        c=jnp.full(len(x), FIRST, x.dtype),
-        low=jnp.zeros(len(x), x.dtype),
-        high=jnp.full(len(x), jnp.inf, x.dtype),
-        share=start,
-        squared=jnp.full(len(x), jnp.inf, x.dtype),
-        gradients=jnp.zeros(len(x), jnp.int32),
-    )
-    state = jax.lax.while_loop(lambda state: state.number < searches, search, state)
+    state = jax.lax.while_loop(lambda state: state.number < searches, search, _start_search(within.start))
     squared, gradients = (part.reshape(attempts, records) for part in (state.squared, state.gradients))
     share = state.share.reshape(attempts, records, *x.shape[1:])[squared.argmin(axis=0), jnp.arange(records)]
     return share, jnp.isfinite(squared).any(axis=0), gradients.sum(axis=0), jnp.zeros(records, bool)
+
+
+def _start_search(start: Float[jax.Array, "record *feature"]) -> _Search:
+    """Before the first c was tried."""
+    records = len(start)
+    return _Search(
+        number=0,
+        c=jnp.full(records, FIRST, start.dtype),
+        low=jnp.zeros(records, start.dtype),
+        high=jnp.full(records, jnp.inf, start.dtype),
+        share=start,
+        squared=jnp.full(records, jnp.inf, start.dtype),
+        gradients=jnp.zeros(records, jnp.int32),
+    )
+
+
+def _start_descent(origin: Float[jax.Array, "record *feature"], state: _Search) -> _Descent:
+    """At the records, with the nearest examples of the searches before."""
+    records = len(origin)
+    return _Descent(
+        step=0,
+        stalls=jnp.zeros(records, jnp.int32),
+        w=origin,
+        moments=_ADAM.init(origin),
+        share=state.share,
+        squared=state.squared,
+        through=jnp.zeros(records, bool),
+        objective=jnp.full(records, jnp.inf, origin.dtype),
+        gradients=state.gradients,
+    )
+
+
+def _descend(
+    descent: _Descent,
+    objective: Callable[[jax.Array], tuple[jax.Array, tuple[jax.Array, ...]]],
+    rates: Float[jax.Array, "record"],
+    steps: jax.Array,
+) -> _Descent:
+    """One step of Adam for each record that has not come to rest.
+
+    Args:
+        descent: until now.
+        objective: of w: its sum; its values, places, squared distances, and whether the model is fooled.
+        rates: of each record, at most.
+        steps: of the whole descent.
+    """
+    slope, (value, share, squared, fooled) = jax.grad(objective, has_aux=True)(descent.w)
+    moving = descent.stalls < len(STEPS)
+    nearer = fooled & (squared < descent.squared) & moving
+    updates: Any
+    updates, moments = _ADAM.update(jnp.where(jnp.isfinite(slope), slope, 0.0), descent.moments)
+    length = rates * jnp.asarray((*STEPS, 0.0), slope.dtype)[descent.stalls]
+    look = jnp.maximum(steps // LOOKS, 1)
+    looking = descent.step % look == 0
+    stalls = looking & moving & (value >= LESS * descent.objective)
+    settled = (descent.stalls > 0) | (descent.step >= steps - look)
+    return _Descent(
+        step=descent.step + 1,
+        stalls=descent.stalls + stalls.astype(jnp.int32),
+        w=descent.w + per_record(length, slope) * updates,
+        moments=moments,
+        share=jnp.where(per_record(nearer, share), share, descent.share),
+        squared=jnp.where(nearer, squared, descent.squared),
+        through=descent.through | (fooled & moving & settled),
+        objective=jnp.where(looking, value, descent.objective),
+        gradients=descent.gradients + moving.astype(jnp.int32),
+    )
+
+
+def _weigh(state: _Search, descent: _Descent) -> _Search:
+    """The next c: tenfold until a descent has found an example, then the middle of its bracket."""
+    high = jnp.where(descent.through, jnp.minimum(state.high, state.c), state.high)
+    low = jnp.where(descent.through, state.low, jnp.maximum(state.low, state.c))
+    c = jnp.where(jnp.isfinite(high), (low + high) / 2, state.c * TENFOLD)
+    return _Search(state.number + 1, c, low, high, descent.share, descent.squared, descent.gradients)
