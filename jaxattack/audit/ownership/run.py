@@ -7,11 +7,8 @@ are the same for all.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jaxattack.attacks.ownership import ATTACKS
 from jaxattack.audit.findings.ownership import (
@@ -22,35 +19,28 @@ from jaxattack.audit.findings.ownership import (
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.ownership.findings import Case, findings_of, identity_of
 from jaxattack.audit.ownership.folder import OwnershipFolder
-from jaxattack.audit.ownership.judgement import cell, is_null, rate, scores_of
 from jaxattack.audit.ownership.plan import OwnershipAudit
 from jaxattack.audit.ownership.split import Split, split
 from jaxattack.audit.ownership.suspects import (
     PLAIN,
     Field,
     Suspects,
-    answering,
     steal,
-    surrogates_of,
     train_field,
     train_marked,
 )
-from jaxattack.audit.session import settings
+from jaxattack.audit.ownership.trial import Clock, Trial
 from jaxattack.audit.sweep import folder_or_none
 from jaxattack.models.source import ModelSource
 from jaxattack.training.copies import COPIES, Copy
 from jaxattack.training.learners import Standard
 from jaxattack.types import (
     Dataset,
-    FolderError,
-    InputError,
     Learner,
     Ledger,
     MarkingTest,
-    Owner,
     OwnershipTest,
     Progress,
-    Proof,
     check_arguments,
 )
 
@@ -142,24 +132,9 @@ def own(
         return run_ownership(folder, audit, progress=progress)
 
 
-@dataclass(kw_only=True)
-class _Clock:
-    """Seconds of this call, by what they went into."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
-
-
 def run_ownership(out: Path, audit: OwnershipAudit, *, progress: Progress | None = None) -> OwnershipResult:
     """As `own`, its arguments as one value."""
-    begin, clock = time.perf_counter(), _Clock()
+    begin, clock = time.perf_counter(), Clock()
     parts = split(audit)
     folder = OwnershipFolder(out, identity_of(audit, parts))
     with clock.phase("models"):
@@ -170,10 +145,13 @@ def run_ownership(out: Path, audit: OwnershipAudit, *, progress: Progress | None
     cost = Ledger()
     for name, test in audit.by_test.items():
         case = cases[name if isinstance(test, MarkingTest) else PLAIN]
-        about, row, asked = _test(audit, parts, crowd, case, name, test, folder, clock, progress)
-        tests.append(about)
+        trial = Trial(
+            audit=audit, parts=parts, crowd=crowd, case=case, name=name, test=test, folder=folder, clock=clock, progress=progress
+        )  # fmt: skip
+        findings, row, queries = trial.run()
+        tests.append(findings)
         cells += row
-        cost += asked
+        cost += queries
         if progress:
             progress("tests", len(tests), len(audit.tests))
     return OwnershipResult(
@@ -202,80 +180,3 @@ def _cases(
                 progress("copies", len(cases) * len(audit.copies) + len(copies), total)
         cases[name] = Case(name=name, victim=victim, copies=tuple(copies))
     return cases
-
-
-def _test(
-    audit: OwnershipAudit,
-    parts: Split,
-    crowd: Field,
-    case: Case,
-    name: str,
-    test: OwnershipTest,
-    folder: OwnershipFolder,
-    clock: _Clock,
-    progress: Progress | None,
-) -> tuple[TestFindings, list[CellFindings], Ledger]:
-    """One test: its evidence, what it says of every suspect, whom of the independent it accuses, and what it asked of all."""
-    about = {
-        "name": name, "paper": test.paper, "settings": settings(test), "victim": case.name,
-        "sees": "weights" if test.white_box else test.levels[0],
-    }  # fmt: skip
-
-    def prepare() -> tuple[Any, float]:
-        begin = time.perf_counter()
-        surrogates = surrogates_of(audit, parts, case.victim, folder) if test.surrogates else None
-        owner = Owner(
-            victim=next(case.victim.boxes(parts)), members=parts.members, held_out=parts.held_out, public=parts.public,
-            references=crowd.references, surrogates=surrogates,
-        )  # fmt: skip
-        return test.prepare(owner, seed=audit.seed, progress=_of(name, progress)), time.perf_counter() - begin
-
-    try:
-        with clock.phase("evidence"):
-            evidence, seconds = folder.evidence(name, (test, case.victim.decides), prepare)
-    except FolderError:
-        raise  # of the disk, and no finding
-    except InputError as error:
-        none = {"false": None, "rank_false": None, "normal_false": None, "gradients": 0, "seconds": 0.0, "notes": {}}
-        return TestFindings(**about, **none, reason=str(error)), [], Ledger()
-
-    def proofs_of(suspects: Suspects) -> Callable[[], tuple[list[Proof], float]]:
-        def ask() -> tuple[list[Proof], float]:
-            begin = time.perf_counter()
-            doors = (box if test.white_box else answering(box, test.levels[0]) for box in suspects.boxes(parts))
-            with folder.holding(name, (test, case.victim.decides)):
-                proofs = [test(door, evidence, seed=audit.seed) for door in doors]
-            return proofs, (time.perf_counter() - begin) / len(proofs)
-
-        return ask
-
-    said: list[tuple[Suspects, Sequence[Proof], float]] = []
-    everybody = (case.victim, *case.copies, *crowd.independents)
-    with clock.phase("proofs"):
-        for suspects in everybody:
-            file = f"{name} {suspects.kind}"
-            said.append((suspects, *folder.proofs(file, (test, suspects.decides), len(suspects), proofs_of(suspects))))
-            if progress:
-                progress(name, len(said), len(everybody))
-    null = scores_of(next(proofs for suspects, proofs, _ in said if is_null(suspects)))
-    cells = [cell(name, case.name, suspects, proofs, null, each) for suspects, proofs, each in said]
-    own = next(one for one in cells if one.kind == "independent")
-    return (
-        TestFindings(
-            **about,
-            false=rate(own.accused, own.models),
-            rank_false=rate(own.rank_accused, own.models),
-            normal_false=rate(own.normal_accused, own.models),
-            gradients=evidence.gradients,
-            seconds=seconds,
-            notes=evidence.notes,
-            reason="",
-        ),
-        cells,
-        sum((proof.cost for _, proofs, _ in said for proof in proofs), Ledger()),
-    )
-
-
-def _of(name: str, progress: Progress | None) -> Progress | None:
-    """Progress of what a test prepares, under its name."""
-    return None if progress is None else lambda what, count, total: progress(f"{name}, {what}", count, total)
