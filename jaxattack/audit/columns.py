@@ -1,4 +1,4 @@
-"""The classes of a data set beside the columns of a victim that was trained on other records, or elsewhere.
+"""The classes and the features of a data set beside the columns of a victim that was trained on other records, or elsewhere.
 
 A victim answers with the classes that it was fitted on: scikit-learn's are named by ``classes_``, an ONNX file's by the
 labels in it, those of others are numbered. They are matched by name; where a victim's columns have none and there are as
@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxattack.types import Dataset, Oracle
+from jaxattack.npz import printable
+from jaxattack.types import Dataset, InputError, Oracle
 
 UNKNOWN = -1
 SHOWN = 5  # names listed in a sentence
@@ -67,6 +68,29 @@ def match_columns(dataset: Dataset, oracle: Oracle) -> Columns:
         return Columns(None, (note,))
     column = np.array([there.get(name, UNKNOWN) for name in ours])
     return Columns(column, _lacking(dataset, column, np.ones(len(dataset), bool)))
+
+
+def require_features(dataset: Dataset, oracle: Oracle) -> None:
+    """Refuse a table whose columns a victim would take for others: those of one name have to be in one place.
+
+    Args:
+        dataset: its records, whose features may have names.
+        oracle: the victim, whose inputs may have names.
+
+    Raises:
+        InputError: a column is in another place than where the victim has it.
+    """
+    ours, theirs = dataset.features, oracle.access.inputs.names
+    if len(ours) != len(theirs):  # one of them has no names, or they do not fit for another reason
+        return
+    place = {name: at + 1 for at, name in enumerate(theirs)}
+    moved = [at for at, name in enumerate(ours) if name != theirs[at] and name in place]
+    if moved:
+        at = moved[0]
+        raise InputError(
+            f"{dataset.name}: feature {at + 1} is {ours[at]!r:.60}, which the victim takes as its {place[ours[at]]}. of {len(theirs)}: "
+            f"give the columns in its order ({printable(theirs, len(theirs))})."
+        )
 
 
 def fitted_columns(dataset: Dataset, member: Bool[np.ndarray, "record"]) -> Columns:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from jaxattack.attacks.extraction import Retraining, Softmax
-from jaxattack.audit.columns import match_columns
+from jaxattack.audit.columns import match_columns, require_features
 from jaxattack.audit.model_folder import Trained, load_victim
 from jaxattack.audit.records import choose_records
 from jaxattack.audit.victim import Victim, input_ranges, thirds
@@ -199,6 +199,7 @@ def strangers_beside(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:
             f"data is {records.name} with records of shape {records.shape}, and the victim takes records of shape {takes}: give the "
             "data that it is for."
         )
+    require_features(records, oracle)
     columns = match_columns(records, oracle)
     return {"notes": (*notes, *columns.notes), **thirds(records.x, columns.labels(records.y), oracle)}
 

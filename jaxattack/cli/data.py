@@ -47,6 +47,7 @@ def data(
         "dtype": str(dataset.x.dtype),
         "classes": dataset.classes,
         **({"names": list(dataset.names)} if dataset.names else {}),
+        **({"features": list(dataset.features)} if dataset.features else {}),
         **({"first_ids": list(dataset.ids[:3])} if dataset.ids else {}),
         "records_by_class": np.bincount(dataset.y, minlength=dataset.classes).tolist(),
     }

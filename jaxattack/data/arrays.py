@@ -42,6 +42,7 @@ def from_arrays(
     classes: int | None = None,
     names: Sequence[str] = (),
     ids: Sequence[str] = (),
+    features: Sequence[str] = (),
     name: str = "arrays",
 ) -> Dataset:
     """Records and labels, as numbers of the kinds a Dataset holds (see the table above).
@@ -52,6 +53,7 @@ def from_arrays(
         classes: the number of classes; by default as many as there are different labels.
         names: of all classes, in the order of their numbers.
         ids: what each record is called; by default they are numbered alone.
+        features: what each column of a table is called; by default they are numbered alone.
         name: what to call the records in messages and reports.
 
     Warns:
@@ -78,6 +80,7 @@ def from_arrays(
         name=name,
         names=labels.names,
         ids=tuple(ids),
+        features=tuple(features),
     )
 
 

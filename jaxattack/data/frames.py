@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxattack.data.arrays import from_arrays
+from jaxattack.data.declarations import declarations_of
 from jaxattack.data.pictures import stack_pictures
 from jaxattack.data.table_files import columns_of
 from jaxattack.data.tables import Column, Roles, from_columns, label_of
@@ -74,12 +75,12 @@ def from_hugging_face(source: Any, roles: Roles, *, size: str | None = None, nam
         raise InputError(f"{name} is a {type(source).__name__}: give one split of it, loaded without streaming.")
     features = source.features
     label = label_of(name, [key for key in features if key not in roles.drop], roles)
-    classes = getattr(features[label], "names", None) or ()
     pictures = [key for key, feature in features.items() if type(feature).__name__ == "Image" and key not in roles.drop]
     if not pictures:
         if size is not None:
             raise InputError(f"{name} holds no pictures and takes no option 'size'.")
-        return from_columns(columns_of(source.with_format("arrow")[:], name), roles, name=name, classes=classes)
+        columns = columns_of(source.with_format("arrow")[:], name, declarations_of(features.arrow_schema))
+        return from_columns(columns, roles, name=name)
     if len(pictures) > 1:
         raise InputError(f"{name} has several columns of pictures ({', '.join(pictures)}): drop all but one.")
     images = ((f"record {at}", source[at][pictures[0]]) for at in range(len(source)))
@@ -89,7 +90,7 @@ def from_hugging_face(source: Any, roles: Roles, *, size: str | None = None, nam
     return from_arrays(
         stack_pictures(images, len(source), size, name),
         np.asarray(source[label]),
-        names=classes,
+        names=getattr(features[label], "names", None) or (),
         ids=[str(value) for value in source[key]] if key else (),
         name=name,
     )

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from jaxattack.data.declarations import Declarations, declarations_of
 from jaxattack.data.tables import Column
 from jaxattack.npz import UnreadableError, free_memory, one_line, open_regular, reason
 from jaxattack.release import installation
@@ -42,25 +43,31 @@ def read_parquet(path: Path, name: str) -> list[Column]:
     return _read(path, name, _parquet)
 
 
-def columns_of(table: Any, name: str) -> list[Column]:
+def columns_of(table: Any, name: str, declared: Declarations) -> list[Column]:
     """The columns of a table of pyarrow.
 
+    Args:
+        table: it.
+        name: what to call it in messages.
+        declared: what it declares of its columns.
+
     Raises:
-        InputError: a column of lists of different lengths, of dates, or of objects.
+        InputError: a column of lists of different lengths, of dates, or of objects; numbers beyond the classes that it declares.
     """
     # An index that was written along has no name, and options have to call it something.
     names = [key or f"column {at + 1}" for at, key in enumerate(table.column_names)]
-    return [_column(name, key, table.column(at)) for at, key in enumerate(names)]
+    return [_declared(name, _column(name, key, table.column(at)), declared) for at, key in enumerate(names)]
 
 
-def _read(path: Path, name: str, read: Callable[[IO[bytes]], Any]) -> list[Column]:
+def _read(path: Path, name: str, read: Callable[[IO[bytes]], tuple[Any, Declarations]]) -> list[Column]:
     try:
         import pyarrow
     except ImportError as error:
         raise InputError(f"{name}: reading it needs pyarrow: {installation('tables')}.") from error
     try:
         with open_regular(path.expanduser()) as file:
-            return columns_of(read(file), name)
+            table, declared = read(file)
+            return columns_of(table, name, declared)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -75,14 +82,15 @@ def _require_room(size: int) -> None:
         raise UnreadableError(f"it takes {size:,} bytes and {room:,} bytes of memory are free")
 
 
-def _csv(file: IO[bytes]) -> Any:
+def _csv(file: IO[bytes]) -> tuple[Any, Declarations]:
     from pyarrow import csv
 
     _require_room(TEXT_TO_MEMORY * os.fstat(file.fileno()).st_size)
-    return csv.read_csv(file, convert_options=csv.ConvertOptions(strings_can_be_null=True))
+    table = csv.read_csv(file, convert_options=csv.ConvertOptions(strings_can_be_null=True))
+    return table, Declarations()
 
 
-def _parquet(file: IO[bytes]) -> Any:
+def _parquet(file: IO[bytes]) -> tuple[Any, Declarations]:
     import pyarrow
     from pyarrow import parquet
 
@@ -100,7 +108,8 @@ def _parquet(file: IO[bytes]) -> Any:
     for batch in source.iter_batches(batch_size=BATCH):
         _require_room(batch.nbytes)
         batches.append(batch)
-    return pyarrow.Table.from_batches(batches, source.schema_arrow if not batches else batches[0].schema)
+    table = pyarrow.Table.from_batches(batches, source.schema_arrow if not batches else batches[0].schema)
+    return table, declarations_of(schema)
 
 
 def _column(where: str, name: str, chunks: Any) -> Column:
@@ -127,6 +136,20 @@ def _column(where: str, name: str, chunks: Any) -> Column:
             f"{where}: column {name!r:.80} holds {kind!s:.60}: give numbers or text, or leave the column out, as drop={one_line(name, 80)}."
         )
     return Column(name, values, missing)
+
+
+def _declared(where: str, column: Column, declared: Declarations) -> Column:
+    """A column with what its table declares of it."""
+    classes = declared.classes.get(column.name, ())
+    if classes and column.values.dtype.kind in "iu":  # elsewhere there are missing values, which are refused
+        if (most := column.values.max(initial=0)) >= len(classes):
+            raise InputError(
+                f"{where}: column {column.name!r:.80} holds {most} and declares {len(classes)} classes: declare one for each number."
+            )
+        column = column._replace(
+            classes=classes, missing=column.missing | (column.values < 0)
+        )  # -1 says that there is none
+    return column._replace(category=column.name in declared.categories, index=column.name in declared.index)
 
 
 def _looked_up(array: Any, count: int) -> np.ndarray:

@@ -4,15 +4,15 @@
 | --- | --- |
 | whole numbers, floats | a feature, float32 |
 | true and false | a feature of 1 and 0 |
-| text, categories, and numbers named in ``categories`` | a feature of 1 and 0 for each value that occurs, in alphabetical order |
+| text, what its source declares to be categories, and numbers named in ``categories`` | a feature of 1 and 0 for each value that occurs, in alphabetical order |
 | lists of numbers, all of one length | so many features |
 | dates, other lists, objects | InputError |
 | with a missing value, NaN too | InputError |
 | text most of which is numbers, as ``1,234``, ``5%``, or ``7`` beside ``?`` | InputError, unless named in ``categories`` |
 | whole numbers that number the records | a feature, with a warning |
 
-Features are in the order of the columns. One column is the label, as `jaxattack.data.labels` takes it, and one may be the
-id of each record, which is no feature. Text that is another in more than half of the records is refused, since it names
+Features are in the order of the columns, and called by them: ``age``, ``ward_b`` of a value, ``code_0`` of a list's first. One column is the label, as `jaxattack.data.labels` takes it, and one may be the
+id of each record, which is no feature, and neither is what was a frame's index. Text that is another in more than half of the records is refused, since it names
 records: give it as the id, drop it, or name it in ``categories``.
 """
 
@@ -68,12 +68,16 @@ class Column(NamedTuple):
         values: numbers, truth values, or text as objects; of lists of numbers ["record value"].
         missing: where it has no value.
         category: whether its source declares its values to be categories.
+        classes: what its source declares the numbers 0, 1 ... to stand for.
+        index: whether it was a frame's index, which is no feature.
     """
 
     name: str
     values: Shaped[np.ndarray, "record *value"]
     missing: Bool[np.ndarray, "record"]
     category: bool = False
+    classes: tuple[str, ...] = ()
+    index: bool = False
 
 
 def from_columns(
@@ -81,7 +85,6 @@ def from_columns(
     roles: Roles,
     *,
     name: str,
-    classes: Sequence[str] = (),
     header: Sequence[str] | None = None,
 ) -> Dataset:
     """A data set of the columns of a table.
@@ -90,7 +93,6 @@ def from_columns(
         columns: all of them, of as many records.
         roles: what they are.
         name: what to call the records.
-        classes: the names of all classes, where the table declares them.
         header: the names that were read as text, which a record may have been; by default those of all columns.
 
     Raises:
@@ -104,7 +106,10 @@ def from_columns(
     for role in ("drop", "categories"):
         for one in getattr(roles, role):
             _require(name, by_name, role, one)
-    left = {key: column for key, column in by_name.items() if key not in roles.drop}
+    named = {roles.label, roles.id or "id", *roles.categories}
+    left = {
+        key: column for key, column in by_name.items() if key not in roles.drop and (not column.index or key in named)
+    }
     label = left.pop(label_of(name, left, roles))
     id_name = roles.id or ("id" if "id" in left else None)
     ids = left.pop(_require(name, left, "id", id_name)) if id_name else None
@@ -121,15 +126,16 @@ def from_columns(
     if not left:
         raise InputError(f"{name} has no column beside its label and id: give features.")
     features = [_features(name, column, named=column.name in roles.categories) for column in left.values()]
-    width, records = sum(one.shape[1] for one in features), len(label.values)
+    width, records = sum(len(one.names) for one in features), len(label.values)
     if 4 * width * records > free_memory():
         raise InputError(
             f"{name} makes {width:,} features of {records:,} records, more than memory holds: drop columns."
         )
     return from_arrays(
-        np.concatenate(features, axis=1, dtype=np.float32) if records else np.empty((0, width)),
+        np.concatenate([one.x for one in features], axis=1, dtype=np.float32) if records else np.empty((0, width)),
         _plain(label.values),
-        names=classes,
+        names=label.classes,
+        features=[text for one in features for text in one.names],
         ids=() if ids is None else [_text(value) for value in ids.values.tolist()],
         name=name,
     )
@@ -208,18 +214,27 @@ def _is_number(text: str) -> bool:
     return any(letter.isdecimal() for letter in text)
 
 
-def _features(where: str, column: Column, *, named: bool) -> Float[np.ndarray, "record feature"]:
+class _Features(NamedTuple):
+    """What a column becomes, and what each of them is called, as pandas calls its dummies."""
+
+    x: Float[np.ndarray, "record feature"]
+    names: list[str]
+
+
+def _features(where: str, column: Column, *, named: bool) -> _Features:
     values = column.values
-    if values.dtype.kind in "iufb" and not named:
+    category = named or column.category
+    if values.dtype.kind in "iufb" and not category:
         flat = values.reshape(len(values), math.prod(values.shape[1:]))
-        return as_float32(flat, lambda _: f"{where}: column {column.name!r}")
+        names = [column.name] if values.ndim == 1 else [f"{column.name}_{at}" for at in range(flat.shape[1])]
+        return _Features(as_float32(flat, lambda _: f"{where}: column {column.name!r}"), names)
     if values.ndim != 1 or values.dtype.kind not in "iufbO":
         raise InputError(
             f"{where}: column {column.name!r} holds {values.dtype}: give numbers or text, or drop the column."
         )
-    text = [_text(value) for value in values.tolist()]
+    text = [column.classes[value] if column.classes else _text(value) for value in values.tolist()]
     different, number = np.unique(np.array(text, object), return_inverse=True)
-    if not (named or column.category):
+    if not category:
         _require_text(where, column.name, different.tolist(), np.bincount(number))
     if not named and len(different) > max(len(text) // 2, 2):
         raise InputError(
@@ -228,7 +243,8 @@ def _features(where: str, column: Column, *, named: bool) -> Float[np.ndarray, "
         )
     if len(different) * len(text) * 4 > free_memory():
         raise InputError(f"{where}: column {column.name!r} has {len(different):,} categories: drop it.")
-    return (number[:, np.newaxis] == np.arange(len(different))).astype(np.float32)
+    hot = (number[:, np.newaxis] == np.arange(len(different))).astype(np.float32)
+    return _Features(hot, [f"{column.name}_{one}" for one in different])
 
 
 def _require_text(where: str, name: str, different: Sequence[str], records: np.ndarray) -> None:

@@ -91,7 +91,7 @@ def _victim(
     estimator: Any, inputs: Inputs | None, level: Level | None, partial: bool, price: float, content: Tell
 ) -> CountingOracle:
     _fitted(estimator)
-    inputs = _inputs(inputs, int(estimator.n_features_in_))
+    inputs = _inputs(inputs, estimator)
     if partial:
         if not isinstance(estimator, DecisionTreeClassifier | DecisionTreeRegressor):
             raise InputError(f"partial queries are for decision trees and this is a {type(estimator).__name__}.")
@@ -209,12 +209,16 @@ def class_name(label: Any) -> str:
     return str(int(plain) if integral else plain)
 
 
-def _inputs(inputs: Inputs | None, features: int) -> Inputs:
+def _inputs(inputs: Inputs | None, estimator: Any) -> Inputs:
+    """What it documents of its records, with the names of the columns that it was fitted on, where it knows them."""
+    features = int(estimator.n_features_in_)
     if inputs is None:
-        return Inputs.box(-1.0, 1.0, (features,))
+        inputs = Inputs.box(-1.0, 1.0, (features,))
     if prod(inputs.shape) != features:
         raise InputError(f"the inputs have shape {inputs.shape} and the model takes {features} features: mend them.")
-    return inputs
+    return (
+        inputs if inputs.names else replace(inputs, names=tuple(map(str, getattr(estimator, "feature_names_in_", ()))))
+    )
 
 
 def _estimator_scores(estimator: Any) -> Mapping[str, Scores]:

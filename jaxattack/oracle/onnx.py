@@ -74,7 +74,8 @@ def from_onnx(
     columns = _columns(path, session)
     width = sum(prod(column.shape) for column in columns)
     integral = all(np.issubdtype(column.numbers, np.integer) for column in columns)
-    inputs = replace(inputs or _documented(columns, width), whole=integral)
+    inputs = inputs or _documented(columns, width)
+    inputs = replace(inputs, whole=integral, names=inputs.names or _column_names(columns))
     if prod(inputs.shape) != width:
         raise InputError(f"the inputs have shape {inputs.shape} and {path} takes {width} numbers: mend them.")
     outputs = read_outputs(path, INSTALL)
@@ -136,6 +137,12 @@ def _documented(columns: list[_Column], width: int) -> Inputs:
     bits = {column.numbers for column in columns}
     low, high = (np.iinfo(bits.pop()).min, np.iinfo(columns[0].numbers).max) if bits in _BYTES else (-1.0, 1.0)
     return Inputs.box(low, high, columns[0].shape if len(columns) == 1 else (width,))
+
+
+def _column_names(columns: list[_Column]) -> tuple[str, ...]:
+    """The names of the features, as a data set's are, where the graph takes them apart."""
+    sizes = [(column.name, prod(column.shape)) for column in columns] if len(columns) > 1 else []
+    return tuple(name if size == 1 else f"{name}_{at}" for name, size in sizes for at in range(size))
 
 
 _BYTES = ({np.uint8}, {np.int8})

@@ -58,9 +58,10 @@ class Dataset:
         name: where the records came from, as given to `jaxattack.load`.
         names: of the classes; empty where they are numbered alone.
         ids: what each record is called where it comes from; empty where they are numbered alone. Nothing is trained on them.
+        features: the names of a table's columns, in their order; empty where they are numbered alone.
 
     Raises:
-        InputError: unequal lengths, no records, ids that `check_ids` refuses, NaN or infinity, a table of bytes or numbers of a foreign
+        InputError: unequal lengths, no records, ids that `check_ids` refuses, names of other columns than there are, NaN or infinity, a table of bytes or numbers of a foreign
             machine, labels out of range, or fewer than two classes present.
 
     Example:
@@ -77,6 +78,7 @@ class Dataset:
     name: str
     names: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -113,6 +115,11 @@ class Dataset:
         if len(self.names) not in (0, self.classes):
             raise InputError(
                 f"{self.name}: there are {len(self.names)} names of {self.classes} classes: give one for each."
+            )
+        if self.features and self.x.shape[1:] != (len(self.features),):
+            raise InputError(
+                f"{self.name}: there are {len(self.features)} names of features and records have shape {self.x.shape[1:]}: give "
+                "one for each column of a table."
             )
         check_ids(self.ids, len(self.y), self.name)
 

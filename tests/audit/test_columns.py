@@ -7,12 +7,14 @@ from sklearn.linear_model import LogisticRegression
 
 from jaxattack.audit.columns import UNKNOWN, match_columns
 from jaxattack.audit.estimators import ESTIMATORS
-from jaxattack.audit.victim import input_ranges
+from jaxattack.audit.target.answers import ask_victim
+from jaxattack.audit.victim import as_victim, input_ranges
 from jaxattack.audit.victim_names import open_victim
-from jaxattack.data import from_arrays
+from jaxattack.data import from_arrays, load
 from jaxattack.oracle import from_estimator, from_function, label_only
 from jaxattack.serve import serving
-from jaxattack.types import Access, Inputs
+from jaxattack.training import Queries
+from jaxattack.types import Access, InputError, Inputs
 
 RNG = np.random.default_rng(0)
 
@@ -61,6 +63,26 @@ def test_labels_are_columns_whatever_the_classes_are_called(lacking):
 
 def test_a_regressor_has_no_accuracy(lacking):
     assert open_victim("regression-tree", data=lacking).y is None
+
+
+def test_columns_of_a_table_in_another_order_than_the_victims_are_refused(tmp_path):
+    pandas, skops = pytest.importorskip("pandas"), pytest.importorskip("skops.io")
+    frame = pandas.DataFrame(RNG.normal(size=(60, 3)), columns=["age", "height", "weight"])
+    label = np.where(frame["age"] > 0, "old", "young")
+    fitted = LogisticRegression().fit(frame, label)
+    skops.dump(fitted, tmp_path / "a.skops")
+    for order in (["age", "height", "weight"], ["height", "age", "weight"]):
+        frame[order].assign(label=label).to_csv(tmp_path / f"{order[0]}.csv", index=False)
+    victim = open_victim(str(tmp_path / "a.skops"), data=str(tmp_path / "age.csv"))
+    assert victim.x is not None
+    assert (victim.oracle(victim.x).label == victim.y).mean() > 0.9
+    wrong = "feature 1 is 'height', which the victim takes as its 2. of 3: give the columns in its order \\(age, height, weight\\)"
+    with pytest.raises(InputError, match=wrong):
+        open_victim(str(tmp_path / "a.skops"), data=str(tmp_path / "height.csv"))
+    with serving(from_estimator(fitted)) as server, pytest.raises(InputError, match=wrong):
+        open_victim(server, data=str(tmp_path / "height.csv"))
+    with pytest.raises(InputError, match=wrong):
+        ask_victim(as_victim(from_estimator(fitted)), load(tmp_path / "height.csv"), Queries.counting(1))
 
 
 def dataset(y, **options):

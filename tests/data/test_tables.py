@@ -11,6 +11,7 @@ import pytest
 
 from jaxattack.data import from_frame, load, tables
 from jaxattack.data import table_files as files
+from jaxattack.data.declarations import Declarations
 from jaxattack.types import InputError, InputWarning
 
 pandas = pytest.importorskip("pandas", reason="the extra tables is not installed")
@@ -53,6 +54,7 @@ def test_columns_become_features_ids_and_labels_as_pandas_would_make_them(tmp_pa
     naive = pandas.get_dummies(FRAME.drop(columns=["id", "label"])).astype(np.float32)
     order = ["age", "index", "sex_f", "sex_m", "smokes", "ward_a", "ward_b", "ward_c"]
     np.testing.assert_array_equal(dataset.x, naive[order].to_numpy())
+    assert dataset.features == tuple(order)
     assert dataset.names == ("ill", "well")
     assert dataset.ids == tuple(FRAME["id"])
     np.testing.assert_array_equal(np.array(dataset.names)[dataset.y], FRAME["label"])
@@ -122,28 +124,76 @@ def test_types_of_pandas_own_are_what_they_hold():
         from_frame(pandas.concat([FRAME, FRAME], axis=1))
 
 
-def test_numbers_that_a_frame_declares_to_be_categories_are_such():
+@pytest.mark.parametrize("kind", ["frame", "parquet"])
+def test_numbers_that_a_frame_declares_to_be_categories_are_such(tmp_path, kind):
     frame = FRAME.assign(age=(FRAME["age"] // 10).astype("category"))
-    dataset = load(frame)
+    dataset = load(sources(frame, tmp_path, kind))
     naive = pandas.get_dummies(frame["age"].astype(str)).to_numpy()
     np.testing.assert_array_equal(dataset.x[:, : naive.shape[1]], naive)
     text = frame.assign(age=frame["age"].astype(str).astype("category"))
-    np.testing.assert_array_equal(load(text).x, dataset.x)
+    np.testing.assert_array_equal(load(sources(text, tmp_path, kind)).x, dataset.x)
+
+
+@pytest.mark.parametrize("kind", KINDS[2:])
+def test_a_frames_index_is_no_feature_of_what_was_written_of_it_unless_it_is_named(tmp_path, kind):
+    plain = load(FRAME)
+    gaps = pandas.Index(RANDOM.permutation(400)[:40])
+    np.testing.assert_array_equal(load(sources(FRAME.set_index(gaps), tmp_path, kind)).x, plain.x)
+    if kind == "parquet":  # which says of an index with a name too that it was one
+        by_patient = sources(FRAME.set_index("id"), tmp_path, kind)
+        assert load(by_patient).ids == plain.ids
+        by_age = sources(FRAME.set_index("age"), tmp_path, kind)
+        assert load(by_age).features == plain.features[1:]
+        assert load(by_age, categories=["age"]).shape == load(FRAME, categories=["age"]).shape
+
+
+def test_what_is_written_of_columns_that_makes_no_sense_is_refused(tmp_path):
+    table = pyarrow.table({"a": [1, 2, 5, 1], "label": [0, 1, 0, 1]})
+    for said, message in [
+        ({"pandas": "[1"}, r"cannot be read \(what it declares of its columns is damaged"),
+        ({"huggingface": '{"info": []}'}, r"cannot be read \(what it declares of its columns is damaged"),
+        (
+            {"huggingface": '{"info": {"features": {"a": {"_type": "ClassLabel", "names": ["x", "y"]}}}}'},
+            "'a' holds 5 and declares 2 classes: declare one for each number",
+        ),
+    ]:
+        parquet.write_table(table.replace_schema_metadata(said), tmp_path / "a.parquet")
+        with pytest.raises(InputError, match=message):
+            load(tmp_path / "a.parquet")
 
 
 def test_a_hugging_face_set_is_one_split_with_the_names_of_its_classes_in_the_order_asked_for():
     import datasets as hugging_face
 
     features = hugging_face.Features(
-        {"a": hugging_face.Value("int64"), "y": hugging_face.ClassLabel(names=["no", "yes"])}
+        {"a": hugging_face.Value("int64"), "y": hugging_face.ClassLabel(names=["no", "yes", "never"])}
     )
     source = hugging_face.Dataset.from_dict({"a": [*range(8)], "y": [0, 1] * 4}, features=features)
     dataset = load(source.select([5, 2, 3]))
     np.testing.assert_array_equal(dataset.x[:, 0], [5, 2, 3])
-    assert (dataset.y.tolist(), dataset.names) == ([1, 0, 1], ("no", "yes"))
+    assert (dataset.y.tolist(), dataset.names) == ([1, 0, 1], ("no", "yes", "never"))
     for several in (hugging_face.DatasetDict(train=source), source.to_iterable_dataset()):
         with pytest.raises(InputError, match="give one split of it, loaded without streaming"):
             load(several)
+
+
+def test_classes_that_a_hugging_face_set_declares_are_categories_and_all_those_of_the_label(tmp_path, capfd):
+    import datasets as hugging_face
+
+    label = hugging_face.ClassLabel(names=["no", "yes", "never"])
+    colour = hugging_face.ClassLabel(names=["red", "green"])
+    values = {"colour": [1, 0, 0, 1], "y": [0, 1, 0, 1]}
+    source = hugging_face.Dataset.from_dict(values, features=hugging_face.Features({"colour": colour, "y": label}))
+    source.to_parquet(tmp_path / "a.parquet")
+    capfd.readouterr()  # its progress
+    for one in (source, tmp_path / "a.parquet"):
+        dataset = load(one)
+        assert (dataset.features, dataset.names) == (("colour_green", "colour_red"), tuple(label.names))
+        np.testing.assert_array_equal(dataset.x[:, 0], values["colour"])
+        np.testing.assert_array_equal(dataset.y, values["y"])
+    unknown = hugging_face.Dataset.from_dict(values | {"y": [0, 1, -1, 1]}, features=source.features)
+    with pytest.raises(InputError, match="column 'y' has no value in 1 of 4 records, first in record 2"):
+        load(unknown)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +333,7 @@ def test_nan_and_nothing_are_missing_in_categories_too(tmp_path):
     with pytest.raises(InputError, match="'a' has no value in 1 of 4 records, first in record 1"):
         load(tmp_path / "a.parquet", categories=["a"])
     values = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 1, 1, 2]), pyarrow.array(["u", None, "v"]))
-    columns = files.columns_of(pyarrow.table({"a": values, "label": [0, 1, 0, 1]}), "a")
+    columns = files.columns_of(pyarrow.table({"a": values, "label": [0, 1, 0, 1]}), "a", Declarations())
     with pytest.raises(InputError, match="'a' has no value in 2 of 4 records, first in record 1"):
         tables.from_columns(columns, tables.Roles(), name="a")
 

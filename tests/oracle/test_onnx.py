@@ -109,6 +109,7 @@ def test_columns_that_the_graph_takes_apart_are_filled_in_order(tmp_path):
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     oracle = from_onnx(tmp_path / "m.onnx", level="logit")
     assert oracle.access.inputs.shape == (4,)
+    assert oracle.access.inputs.names == ("one", "two_0", "two_1", "last")
     np.testing.assert_allclose(oracle(QUERIES).logit, QUERIES @ WEIGHT, atol=1e-14)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.special import logsumexp
 
-from jaxattack.audit.columns import UNKNOWN, match_columns, names_of
+from jaxattack.audit.columns import UNKNOWN, match_columns, names_of, require_features
 from jaxattack.audit.extraction import target_findings
 from jaxattack.audit.findings.target import TargetFindings
 from jaxattack.audit.session import open_session, recheck_reserve
@@ -115,6 +115,7 @@ def ask_victim(
             count * (1 + (more.questions if more else 0)),
             recheck_reserve(budget) if out is not None and elsewhere(oracle) else 0,
         )
+    require_features(records, oracle)
     order, notes = _column_order(victim, records)
     if scale not in ("auto", "data") and records.x.dtype != np.uint8:
         raise InputError(f"target_scale is {scale} and the data has {records.x.dtype} and no bytes: leave it out.")

@@ -139,7 +139,7 @@ def audit_target(
 def scored_numbers(audit: MembershipAudit) -> Int[np.ndarray, "scored"]:
     """The numbers, in the data, of the records that are scored, in the order of a run's."""
     count = len(audit.dataset)
-    counting = replace(audit.dataset, x=np.arange(count)[:, None])
+    counting = replace(audit.dataset, x=np.arange(count)[:, None], features=())
     records = choose_records(counting, audit.records, audit.seed)
     reserve = reserve_size(audit.learner, len(records))
     return set_aside(records, reserve, audit.seed).x[: len(records) - reserve, 0]
