@@ -18,9 +18,9 @@ from jaxattack.audit import accountant
 from jaxattack.audit.environment import device
 from jaxattack.audit.epsilon import epsilon
 from jaxattack.audit.epsilon_methods import EpsilonAudit
-from jaxattack.audit.findings.epsilon import EpsilonFindings, PrivacyFindings, Seconds, TrainingFindings
+from jaxattack.audit.findings.epsilon import EpsilonFindings, Seconds
 from jaxattack.audit.model_source import identity
-from jaxattack.audit.private import CanarySweep, bound_from_above
+from jaxattack.audit.private import CanarySweep, bound_from_above, training_findings
 from jaxattack.audit.records import choose_records
 from jaxattack.models.source import ModelSource, label
 from jaxattack.training import Recipe, draw_directions, learners, score_gradient_canaries
@@ -68,36 +68,20 @@ def audit_gradients(
     learner = learners.Standard(recipe=recipe, gradient=private)
     scores = score_gradient_canaries(network, learner, sample, directions, member, seed=sweep.seed)
     train_end = time.perf_counter()
-    slots = len(sample) + sweep.canaries
-    above = bound_from_above(slots, recipe, private, audit.delta)
-    normal = above.rate == 1
-    claim = replace(
-        audit,
-        coins_independent=True,
-        losses_independent=normal,
-        declare=audit.declare or ("gaussian" if normal else None),
-    )
+    above = bound_from_above(len(sample) + sweep.canaries, recipe, private, audit.delta)
+    claim = _claim(audit, normal=above.rate == 1)
     name = (
         f"{sample.name} with {sweep.canaries} gradient canaries · {label(model)} · noise {private.noise:g} · "
         f"{sweep.models} models"
     )
     findings = epsilon(scores, member, audit=claim, name=name)
-    ended = time.perf_counter()
+    end = time.perf_counter()
+    seconds = Seconds(train=train_end - begin, bounds=end - train_end, total=end - begin)
     return replace(
         findings,
         upper=(*above.uppers, *(findings.upper or ())),
-        training=TrainingFindings(
-            private=PrivacyFindings(noise=private.noise, clip=private.clip, rate=above.rate, steps=above.steps),
-            kind=f"gradients ({kind})",
-            background=len(sample),
-            accuracy=None,
-            preflight=None,
-        ),
-        cost=replace(
-            findings.cost,
-            seconds=Seconds(train=train_end - begin, bounds=ended - train_end, total=ended - begin),
-            device=device(),
-        ),
+        training=training_findings(private, above, kind=f"gradients ({kind})", background=len(sample)),
+        cost=replace(findings.cost, seconds=seconds, device=device()),
         config={
             "data": dataset.name,
             "records": records,
@@ -108,3 +92,9 @@ def audit_gradients(
             **asdict(claim),
         },
     )
+
+
+def _claim(audit: EpsilonAudit, *, normal: bool) -> EpsilonAudit:
+    """What is claimed of independent coins; where scores are normal and independent, `gaussian` unless another is declared."""
+    declared = audit.declare or ("gaussian" if normal else None)
+    return replace(audit, coins_independent=True, losses_independent=normal, declare=declared)

@@ -114,13 +114,7 @@ def audit_training(
         accountant.require_accountant()
     sample = choose_records(dataset, records, sweep.seed)
     plan = _planned(out, model, sample, learners.Standard(recipe=recipe, gradient=private), sweep, standardise)
-    start = loss_of(observe_one(plan.sweep.model, plan.records, _start(plan))["phi"][:, 0])[: sweep.canaries]
-    silent = int((~np.isfinite(start) | (start <= SILENT)).sum())
-    if silent:
-        raise InputError(
-            f"{silent} of {sweep.canaries} canaries have no loss before training, and would leave no trace: give other "
-            "canaries, or records on a smaller scale."
-        )
+    start = _first_losses(plan, sweep.canaries)
     train_missing(plan, range(sweep.models), placement, progress)
     observations = plan.folder.observations(sweep.models)
     phi = np.asarray(observations.signal("phi")[:, :, 0], np.float64)
@@ -132,26 +126,19 @@ def audit_training(
     correct = np.asarray(observations.signal("correct")[:, sweep.canaries :])
     preflight = _preflight(start, loss_of(scores), member)
     doubts = [_silence(preflight.silent, sweep)] if preflight.silent else []
-    training = training_cost(plan.folder, sweep.models)
     return replace(
         findings,
         upper=(*above.uppers, *(findings.upper or ())),
-        training=TrainingFindings(
-            private=PrivacyFindings(noise=private.noise, clip=private.clip, rate=above.rate, steps=above.steps),
+        training=training_findings(
+            private,
+            above,
             kind=sweep.kind,
             background=phi.shape[1] - sweep.canaries,
             accuracy=float(correct.mean()),
             preflight=preflight,
         ),
         notes=(*findings.notes, *doubts),
-        cost=CostFindings(
-            gradient_steps=training.gradient_steps,
-            seconds=Seconds(
-                compile=training.compile, train=training.train, observe=training.observe, bounds=bounds, total=total
-            ),
-            memory_bytes=peak_memory(),
-            device=training.device,
-        ),
+        cost=_cost(plan.folder, sweep.models, bounds, total),
         config=plan.folder.identity | {"models": sweep.models, **asdict(audit)},
     )
 
@@ -193,9 +180,34 @@ def _planned(
     return Plan(folder, source, training, records, member, slots, keep_weights=False, need_weights=False)
 
 
-def _start(plan: Plan) -> Any:
-    """Variables of a model that has learnt nothing."""
-    return plan.sweep.model.init(jax.random.key(plan.sweep.seed))
+def _first_losses(plan: Plan, canaries: int) -> Float[np.ndarray, "canary"]:
+    """Losses of the canaries under a model that has learnt nothing.
+
+    Raises:
+        InputError: some have none.
+    """
+    untrained = plan.sweep.model.init(jax.random.key(plan.sweep.seed))
+    losses = loss_of(observe_one(plan.sweep.model, plan.records, untrained)["phi"][:, 0])[:canaries]
+    silent = int((~np.isfinite(losses) | (losses <= SILENT)).sum())
+    if silent:
+        raise InputError(
+            f"{silent} of {canaries} canaries have no loss before training, and would leave no trace: give other "
+            "canaries, or records on a smaller scale."
+        )
+    return losses
+
+
+def _cost(folder: RunFolder, models: int, bounds: float, total: float) -> CostFindings:
+    """What the models cost, and seconds of the bounds and of all."""
+    training = training_cost(folder, models)
+    return CostFindings(
+        gradient_steps=training.gradient_steps,
+        seconds=Seconds(
+            compile=training.compile, train=training.train, observe=training.observe, bounds=bounds, total=total
+        ),
+        memory_bytes=peak_memory(),
+        device=training.device,
+    )
 
 
 class Above(NamedTuple):
@@ -219,6 +231,34 @@ def bound_from_above(slots: int, recipe: Recipe, private: learners.DPSGD, delta:
     overflow = accountant.overflow(slots, batch, private.room(slots, batch))
     uppers = accountant.poisson(private.noise, rate, steps, delta, overflow)
     return Above(steps, rate, tuple(UpperFindings(name=upper.name, epsilon=upper.epsilon) for upper in uppers))
+
+
+def training_findings(
+    private: learners.DPSGD,
+    above: Above,
+    *,
+    kind: str,
+    background: int,
+    accuracy: float | None = None,
+    preflight: PreflightFindings | None = None,
+) -> TrainingFindings:
+    """How private models were trained.
+
+    Args:
+        private: the clip and the noise.
+        above: steps and rate.
+        kind: of canary.
+        background: records beside the canaries.
+        accuracy: on those, where it is known.
+        preflight: losses of the canaries, where they have some.
+    """
+    return TrainingFindings(
+        private=PrivacyFindings(noise=private.noise, clip=private.clip, rate=above.rate, steps=above.steps),
+        kind=kind,
+        background=background,
+        accuracy=accuracy,
+        preflight=preflight,
+    )
 
 
 def _preflight(

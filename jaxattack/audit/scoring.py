@@ -186,28 +186,31 @@ def run_result(
     copies = () if records is None else notes_on_copies(records.take(slice(observations.records)))
     evaluation = replace(evaluation, notes=(*evaluation.notes, *able.notes, *strange, *copies))
     seconds = time.perf_counter() - start
-    training = training_cost(folder, models)
+    cost = _cost(folder, models, observations.records, seconds, time.perf_counter() - begin)
     findings = MembershipFindings(
         title=f"{run['data']['name']} · {run['victim']['model']} · {models} models",
         **vars(evaluation),
-        cost=CostFindings(
-            models=models,
-            gradient_steps=training.gradient_steps,
-            queries=models * observations.records * run["queries"],
-            seconds=Seconds(
-                compile=training.compile,
-                train=training.train,
-                observe=training.observe,
-                score=seconds,
-                total=time.perf_counter() - begin,
-            ),
-            memory_bytes=peak_memory(),
-            device=training.device,
-        ),
+        cost=cost,
         config={**run, "models": models, "attacks": [*by_label(attacks)]},
         environment=environment(),
     )
     return MembershipResult(findings=findings, records=table, pictures=_record_pictures(table, records))
+
+
+def _cost(folder: RunFolder, models: int, records: int, score: float, total: float) -> CostFindings:
+    """What the first models cost, each asked about so many records, and the seconds of scoring and of all."""
+    training = training_cost(folder, models)
+    seconds = Seconds(
+        compile=training.compile, train=training.train, observe=training.observe, score=score, total=total
+    )
+    return CostFindings(
+        models=models,
+        gradient_steps=training.gradient_steps,
+        queries=models * records * folder.identity["queries"],
+        seconds=seconds,
+        memory_bytes=peak_memory(),
+        device=training.device,
+    )
 
 
 def training_cost(folder: RunFolder, models: int) -> Cost:

@@ -112,7 +112,8 @@ def _auto_projected(aim, variables, x, y, number, box, free, size, seed, *, look
     def move(walk):
         ahead, done = _step(walk, ground, ball), aim.done(walk.best)
         share = jnp.where(per_record(repeated(done, aim.attempts), start), walk.share, ground.inside(ahead, ball))
-        after = _note(walk, share, *at(share), done)
+        value, slope, reached = at(share)
+        after = _note(walk, share, value, slope, reached, done)
         window = jnp.asarray(looks)[walk.step]
         return jax.lax.cond(window > 0, _check, lambda walk, _: walk, after, window)
 

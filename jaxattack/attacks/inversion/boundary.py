@@ -99,19 +99,8 @@ class Boundary:
         def labels(z: Float[np.ndarray, "query latent"]) -> Int[np.ndarray, "query"]:
             return victim(generate(generator, inputs, z)).label
 
-        balls, reason = _Balls(self, _begin(self, labels, targets, rng)), ""
-        frames: list[tuple[int, np.ndarray]] = []
-        try:
-            for number in range(1, self.rounds + 1):
-                if not balls.active.any():
-                    break
-                balls.grow(labels, targets, rng)
-                if number in _FRAMES:
-                    frames.append((number, balls.centre.copy()))
-                if progress:
-                    progress("rounds", number if balls.active.any() else self.rounds, self.rounds)
-        except BudgetSpent as spent:
-            reason = f"{spent} A round takes {self.directions} queries for each of {balls.active.sum()} targets that still grow."
+        balls = _Balls(self, _begin(self, labels, targets, rng))
+        frames, reason = self._grow(balls, labels, targets, rng, progress)
         absent = np.isnan(balls.z).any(axis=1)
         if absent.any() and not reason:
             reason = (
@@ -136,6 +125,28 @@ class Boundary:
             reason=reason,
             notes={"radius": balls.best_radius.tolist()},
         )
+
+    def _grow(
+        self, balls: _Balls, labels, targets: np.ndarray, rng: np.random.Generator, progress: Progress | None
+    ) -> tuple[list[tuple[int, Float[np.ndarray, "target latent"]]], str]:
+        """The centres after some rounds, and why there were no more; an empty text where no ball grows or all rounds were."""
+        frames: list[tuple[int, np.ndarray]] = []
+        try:
+            for number in range(1, self.rounds + 1):
+                if not balls.active.any():
+                    break
+                balls.grow(labels, targets, rng)
+                if number in _FRAMES:
+                    frames.append((number, balls.centre.copy()))
+                if progress:
+                    progress("rounds", number if balls.active.any() else self.rounds, self.rounds)
+        except BudgetSpent as spent:
+            growing = balls.active.sum()
+            return (
+                frames,
+                f"{spent} A round takes {self.directions} queries for each of {growing} targets that still grow.",
+            )
+        return frames, ""
 
 
 def _begin(

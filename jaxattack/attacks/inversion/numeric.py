@@ -12,6 +12,7 @@ axes, estimate the gradient's projection on them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -35,6 +36,9 @@ from jaxattack.types import (
 )
 
 _FRAMES = (1, 3, 10, 30, 100, 300, 1000)
+
+_Ask = Callable[[Float[np.ndarray, "query feature"], Int[np.ndarray, "query"]], Float[np.ndarray, "query"]]
+"""The victim's confidence in a target, at a point of the unit box."""
 
 
 @config
@@ -104,27 +108,7 @@ class Numeric:
             return _of(victim(low + u.reshape(-1, *shape) * width), target)
 
         search = _Search(self, len(targets), int(np.prod(shape)))
-        frames, reason, step = [], "", 0
-        try:
-            for step in range(1, self.steps + 1):
-                search.step(ask, targets, rng)
-                if step in _FRAMES:
-                    frames.append((step, search.best.copy()))
-                if progress:
-                    progress("steps", step if search.active.any() else self.steps, self.steps)
-                if not search.active.any():
-                    break
-        except BudgetSpent as spent:
-            if step == 1:
-                need = len(targets) * (1 + 2 * search.axes)
-                raise InputError(f"{spent} numeric needs at least {need:,} queries for its first step.") from spent
-            reason = f"{spent} {search.active.sum()} of {len(targets)} targets were still moving; each step takes {2 * search.axes:,} queries for each."
-
-        if not reason and (still := search.still).any():
-            reason = (
-                f"The confidence in {still.sum()} of {len(targets)} targets is the same at all neighbours of where they begin, "
-                f"{self.width:g} of the range away: they never moved; give a larger width."
-            )
+        frames, reason = self._descend(search, ask, targets, rng, progress)
 
         def records(u: np.ndarray) -> Float[np.ndarray, "target *feature"]:
             return (low + u.reshape(-1, *shape) * width).astype(np.float64)
@@ -146,6 +130,39 @@ class Numeric:
             reason=reason,
         )
 
+    def _descend(
+        self,
+        search: _Search,
+        ask: _Ask,
+        targets: Int[np.ndarray, "target"],
+        rng: np.random.Generator,
+        progress: Progress | None,
+    ) -> tuple[list[tuple[int, Float[np.ndarray, "target feature"]]], str]:
+        """The best points after some steps, and why the descent is not complete; an empty text where it is."""
+        frames, step = [], 0
+        try:
+            for step in range(1, self.steps + 1):
+                search.step(ask, targets, rng)
+                if step in _FRAMES:
+                    frames.append((step, search.best.copy()))
+                if progress:
+                    progress("steps", step if search.active.any() else self.steps, self.steps)
+                if not search.active.any():
+                    break
+        except BudgetSpent as spent:
+            if step == 1:
+                need = len(targets) * (1 + 2 * search.axes)
+                raise InputError(f"{spent} numeric needs at least {need:,} queries for its first step.") from spent
+            each = 2 * search.axes
+            moving = f"{search.active.sum()} of {len(targets)} targets were still moving"
+            return frames, f"{spent} {moving}; each step takes {each:,} queries for each."
+        if (still := search.still).any():
+            return frames, (
+                f"The confidence in {still.sum()} of {len(targets)} targets is the same at all neighbours of where they begin, "
+                f"{self.width:g} of the range away: they never moved; give a larger width."
+            )
+        return frames, ""
+
 
 class _Search:
     """Where each target's point is."""
@@ -164,7 +181,7 @@ class _Search:
         """Which targets ended before they had moved, and not because the victim was sure of them."""
         return ~self.active & (self.steps == 1) & (self.score < self._attack.confidence)
 
-    def step(self, ask, targets: np.ndarray, rng: np.random.Generator) -> None:
+    def step(self, ask: _Ask, targets: np.ndarray, rng: np.random.Generator) -> None:
         """One step of every target that moves, in one call."""
         attack, moving = self._attack, np.flatnonzero(self.active)
         u, axes = self.u[moving], self._axes(rng)

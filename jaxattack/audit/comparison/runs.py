@@ -78,24 +78,7 @@ def compare_runs(
     runs = [_Run(side, labelled) for side in sides]
     pairs = [_pair_of(runs[0], run) for run in runs[1:]]
     rate = claimed_rate(min(int((~run.member).sum()) for run in runs), FPRS)
-    comparisons: list[tuple[tuple[float, float], AttackComparison]] = []
-    for name, attack in sorted(labelled.items(), key=lambda item: [signal.name for signal in item[1].signals]):
-        scored = [run.attack(name, attack, rate) for run in runs]
-        allowance = correction.choices(name) * len(pairs)
-        contrasts = tuple(
-            None
-            if scored[0] is None or other is None
-            else _leak(other.influences, scored[0].influences, pair, allowance)
-            for other, pair in zip(scored[1:], pairs, strict=True)
-        )
-        strength = (-1.0, -1.0) if scored[0] is None else scored[0].strength
-        entries = tuple(None if one is None else one.findings for one in scored)
-        comparisons.append(
-            (strength, AttackComparison(name=name, family=attack.family, runs=entries, differences=contrasts))
-        )
-        if progress:
-            progress("attacks", len(comparisons), len(labelled))
-    comparisons.sort(key=lambda one: one[0], reverse=True)
+    comparisons = _comparisons(runs, pairs, labelled, correction, rate, progress)
     claim = declared or runs[0].best.name
     if declared is not None and declared not in runs[0].part.attacks:
         raise InputError(f"the declared attack cannot be run on {runs[0].side.name}. {' '.join(runs[0].notes)}")
@@ -104,7 +87,7 @@ def compare_runs(
         title=" against ".join([", ".join(run.side.name for run in runs[1:]), runs[0].side.name]),
         runs=tuple(run.findings() for run in runs),
         pairs=tuple(_beside(runs[0], run, pair, len(pairs)) for run, pair in zip(runs[1:], pairs, strict=True)),
-        attacks=tuple(one for _, one in comparisons),
+        attacks=comparisons,
         claim=ClaimFindings(
             attack=claim,
             rate=None if rate is None else rate_key(rate),
@@ -122,6 +105,36 @@ def compare_runs(
         config={"runs": [run.side.title for run in runs], "attacks": [*labelled], "declare": declared},
         environment=environment(),
     )
+
+
+def _comparisons(
+    runs: Sequence[_Run],
+    pairs: Sequence[_Pair],
+    attacks: Mapping[str, MembershipAttack],
+    correction: Correction,
+    rate: float | None,
+    progress: Progress | None,
+) -> tuple[AttackComparison, ...]:
+    """Every attack on every run, and its differences from the first; the strongest there comes first."""
+    comparisons: list[tuple[tuple[float, float], AttackComparison]] = []
+    for name, attack in sorted(attacks.items(), key=lambda item: [signal.name for signal in item[1].signals]):
+        scored = [run.attack(name, attack, rate) for run in runs]
+        allowance = correction.choices(name) * len(pairs)
+        contrasts = tuple(
+            None
+            if scored[0] is None or other is None
+            else _leak(other.influences, scored[0].influences, pair, allowance)
+            for other, pair in zip(scored[1:], pairs, strict=True)
+        )
+        strength = (-1.0, -1.0) if scored[0] is None else scored[0].strength
+        entries = tuple(None if one is None else one.findings for one in scored)
+        comparisons.append(
+            (strength, AttackComparison(name=name, family=attack.family, runs=entries, differences=contrasts))
+        )
+        if progress:
+            progress("attacks", len(comparisons), len(attacks))
+    comparisons.sort(key=lambda one: one[0], reverse=True)
+    return tuple(one for _, one in comparisons)
 
 
 class _Scored(NamedTuple):
