@@ -26,7 +26,7 @@ from jaxattack.data.labels import Labels, read_labels
 from jaxattack.disk import write_stream
 from jaxattack.npz import Header
 from jaxattack.oracle.answering import answering, is_classifier
-from jaxattack.oracle.foreign import class_name
+from jaxattack.oracle.sklearn import class_name
 from jaxattack.types import Dataset, InputError, Observations, Progress, at_least, check_arguments, check_ids
 
 Layout = Literal["nhwc", "nchw"]

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from jaxattack.oracle.defend import top_k as top_k
     from jaxattack.oracle.encryption import CKKS as CKKS
     from jaxattack.oracle.encryption import encrypted as encrypted
-    from jaxattack.oracle.foreign import from_estimator as from_estimator
-    from jaxattack.oracle.foreign import from_skops as from_skops
     from jaxattack.oracle.journal import Journalled as Journalled
     from jaxattack.oracle.journal import journalled as journalled
     from jaxattack.oracle.language import from_head as from_head
@@ -47,6 +45,8 @@ if TYPE_CHECKING:
     from jaxattack.oracle.quota import cached as cached
     from jaxattack.oracle.quota import limited as limited
     from jaxattack.oracle.remote import connect as connect
+    from jaxattack.oracle.sklearn import from_estimator as from_estimator
+    from jaxattack.oracle.sklearn import from_skops as from_skops
 
 _HOMES = {
     "BinnedLogistic": "jaxattack.oracle.pipeline",
@@ -69,12 +69,12 @@ _HOMES = {
     "connect": "jaxattack.oracle.remote",
     "defended": "jaxattack.oracle.defend",
     "encrypted": "jaxattack.oracle.encryption",
-    "from_estimator": "jaxattack.oracle.foreign",
+    "from_estimator": "jaxattack.oracle.sklearn",
     "from_function": "jaxattack.oracle.local",
     "from_head": "jaxattack.oracle.language",
     "from_model": "jaxattack.oracle.local",
     "from_onnx": "jaxattack.oracle.onnx",
-    "from_skops": "jaxattack.oracle.foreign",
+    "from_skops": "jaxattack.oracle.sklearn",
     "journalled": "jaxattack.oracle.journal",
     "label_only": "jaxattack.oracle.defend",
     "limited": "jaxattack.oracle.quota",

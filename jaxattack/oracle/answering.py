@@ -26,7 +26,7 @@ from flax import nnx
 from jaxtyping import Float
 
 from jaxattack.models import from_module
-from jaxattack.oracle.foreign import class_name
+from jaxattack.oracle.sklearn import class_name
 from jaxattack.types import InputError
 
 Ask = Callable[[Any], Float[np.ndarray, "query cls"]]

@@ -26,12 +26,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from jaxattack.oracle.foreign import INSTALL
 from jaxattack.oracle.graph import Meaning, Output, external_files, meaning, meaning_sentence, read_outputs
 from jaxattack.oracle.identity import of_file, probes
 from jaxattack.oracle.ledger import PRICE, CountingOracle
 from jaxattack.oracle.likelihood_scale import other_scale
 from jaxattack.oracle.local import answer_from_logits, pad, sensible
+from jaxattack.oracle.sklearn import INSTALL
 from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Precision
 
 _FLOATS: dict[str, Precision] = {"double": "float64", "float": "float32", "float16": "bfloat16"}

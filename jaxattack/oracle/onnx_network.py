@@ -20,9 +20,9 @@ from jax import lax
 from jaxtyping import Float
 
 from jaxattack.models.conv import conv
-from jaxattack.oracle.foreign import INSTALL
 from jaxattack.oracle.identity import probes
 from jaxattack.oracle.onnx import tensor_of
+from jaxattack.oracle.sklearn import INSTALL
 from jaxattack.types import InputError, Inputs, Model, Oracle, Variables, WhiteBox
 
 CLOSE = 1e-3
