@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from jaxattack.report.architecture.reading import split_of
 from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import count, dollars, duration, percent
 
 COLUMNS: tuple[str, ...] = (
@@ -55,20 +54,19 @@ def _cost(findings: Mapping[str, Any]) -> Grid:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """A row for each value of each attribute as CSV; what was not measured is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    return comma_separated_rows(_rows(findings), COLUMNS)
+
+
+def _rows(findings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One for each value of each attribute."""
     for attribute in findings["attributes"]:
         rows = {name: accuracy_of(findings, name, attribute["name"]) for name in COLUMNS[6:] if "_" not in name}
         random = rows["random"]
         shared = {name: row["accuracy"] for name, row in rows.items() if row}
         shared |= dict(zip(("random_low", "random_high"), random["interval"], strict=True)) if random else {}
         for value, share in zip(attribute["values"], attribute["posterior"], strict=True):
-            writer.writerow(
-                {
-                    "attribute": attribute["name"], "value": value, "posterior": share, "guess": value == attribute["guess"],
-                    "truth": "" if attribute["truth"] is None else value == attribute["truth"],
-                    "chance": 1 / len(attribute["values"]), **shared,
-                }
-            )  # fmt: skip
-    return text.getvalue()
+            yield {
+                "attribute": attribute["name"], "value": value, "posterior": share, "guess": value == attribute["guess"],
+                "truth": "" if attribute["truth"] is None else value == attribute["truth"],
+                "chance": 1 / len(attribute["values"]), **shared,
+            }  # fmt: skip

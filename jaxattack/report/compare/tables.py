@@ -10,6 +10,7 @@ from typing import Any
 from jaxattack.report.compare.reading import quoted_rate, strongest_by_family
 from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.latex import booktabs
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import MISSING, number, points, rate
 
 CLEAR = "*"
@@ -71,11 +72,11 @@ def _reports(findings: Mapping[str, Any]) -> Grid:
 def files(findings: Mapping[str, Any]) -> dict[str, str]:
     """The differences as CSV; of runs also as a table for a paper, and the settings that differ."""
     if findings["subject"] == "report":
-        return {"figures.csv": _written(_figure_rows(findings)), "settings.csv": settings(findings)}
+        return {"figures.csv": comma_separated_rows(_figure_rows(findings)), "settings.csv": settings(findings)}
     if findings["subject"] == "matrix":
-        return {"cells.csv": _written(_cell_rows(findings)), "settings.csv": settings(findings)}
+        return {"cells.csv": comma_separated_rows(_cell_rows(findings)), "settings.csv": settings(findings)}
     return {
-        "differences.csv": _written(_attack_rows(findings)),
+        "differences.csv": comma_separated_rows(_attack_rows(findings)),
         "attacks.tex": latex(findings),
         "settings.csv": settings(findings),
     }
@@ -142,16 +143,6 @@ def _flat(name: str, contrast: Mapping[str, Any] | None) -> dict[str, Any]:
         f"{name}_high": high,
         f"{name}_clear": "" if contrast is None else "true" if contrast["clear"] else "false",
     }
-
-
-def _written(rows: Iterator[dict[str, Any]]) -> str:
-    every = list(rows)
-    columns = list(dict.fromkeys(column for row in every for column in row))
-    text = io.StringIO()
-    writer: csv.DictWriter[str] = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(every)
-    return text.getvalue()
 
 
 def latex(findings: Mapping[str, Any]) -> str:

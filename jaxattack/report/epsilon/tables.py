@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from jaxattack.report.grid import empty_grid
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import count, number, words
 
 COLUMNS = ("name", "epsilon", "claim", "assumes", "counts", "trials", "errors", "why")
@@ -42,8 +41,4 @@ def tally(row: Mapping[str, Any]) -> str:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """The bounds as CSV, those that are not allowed too; unknown values are empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: row[name] for name in COLUMNS} for row in findings["bounds"])
-    return text.getvalue()
+    return comma_separated_rows(findings["bounds"], COLUMNS)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import count, dollars, duration, percent, small
 
 COLUMNS = ("record", "label", "right", "success", "answer", "l0", "l1", "l2", "linf", "questions", "first")
@@ -59,8 +58,4 @@ def _cost(findings: Mapping[str, Any]) -> Grid:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """The records as CSV; unknown values are empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(findings["records"])
-    return text.getvalue()
+    return comma_separated_rows(findings["records"], COLUMNS)

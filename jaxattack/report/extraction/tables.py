@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from rich.console import Group, RenderableType
 
 from jaxattack.report.extraction.reading import PLACES
 from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import count, dollars, duration, number, percent, shown, size, small
 
 _SIDE_BY_SIDE = 6
@@ -94,8 +93,4 @@ def _cost(findings: Mapping[str, Any]) -> Grid:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """Agreement by queries as CSV; shares from 0 to 1, and unknown values empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["queries", "held_out", "uniform"], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(findings["curve"])
-    return text.getvalue()
+    return comma_separated_rows(findings["curve"], ["queries", "held_out", "uniform"])

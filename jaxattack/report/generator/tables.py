@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +10,7 @@ from rich.console import Group, RenderableType
 from jaxattack.audit.curves import rate_key
 from jaxattack.report.generator.reading import RATES
 from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import count, duration, number, percent, rate
 
 COLUMNS: tuple[str, ...] = (
@@ -55,18 +54,15 @@ def _cost(findings: Mapping[str, Any]) -> Grid:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """A row for each attack as CSV; what was not measured is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    for attack in findings["attacks"]:
-        sets = attack["sets"] or {"size": "", "accuracy": ""}
-        same = {name: attack[name] for name in COLUMNS if name in attack}
-        rates = {f"tpr@{rate_key(one)}": tpr(attack, rate_key(one)) for one in RATES}
-        writer.writerow(
-            {
-                **same, **rates, "attack": attack["name"], "auc_low": attack["auc_interval"][0],
-                "auc_high": attack["auc_interval"][1], "precision": attack["precision"]["mean"],
-                "precision_sd": attack["precision"]["sd"], "set_size": sets["size"], "set_accuracy": sets["accuracy"],
-            }
-        )  # fmt: skip
-    return text.getvalue()
+    return comma_separated_rows(map(_row, findings["attacks"]), COLUMNS)
+
+
+def _row(attack: Mapping[str, Any]) -> dict[str, Any]:
+    sets = attack["sets"] or {"size": "", "accuracy": ""}
+    same = {name: attack[name] for name in COLUMNS if name in attack}
+    rates = {f"tpr@{rate_key(one)}": tpr(attack, rate_key(one)) for one in RATES}
+    return {
+        **same, **rates, "attack": attack["name"], "auc_low": attack["auc_interval"][0],
+        "auc_high": attack["auc_interval"][1], "precision": attack["precision"]["mean"],
+        "precision_sd": attack["precision"]["sd"], "set_size": sets["size"], "set_accuracy": sets["accuracy"],
+    }  # fmt: skip

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import MISSING, count, dollars, duration, number, percent, small
 
 COLUMNS = (
@@ -96,8 +95,4 @@ def _cost(findings: Mapping[str, Any]) -> Grid:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """The targets as CSV; ranks from 0, ``passes`` True or False, and unknown values empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(findings["targets"])
-    return text.getvalue()
+    return comma_separated_rows(findings["targets"], COLUMNS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from rich.console import RenderableType
 
 from jaxattack.report.grid import empty_grid
 from jaxattack.report.matrix.reading import largest_auc, quoted_rate
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import MISSING, number, percent, rate
 
 COLUMNS = (
@@ -81,11 +80,10 @@ def _ratio(value: float, by: float) -> float | None:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """The cells as CSV; unknown values are empty."""
-    text = io.StringIO()
-    writer: csv.DictWriter[str] = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for cell in findings["cells"]:
-        low, high = cell["leak_interval"] or (None, None)
-        rates = {f"tpr_{key}": value for key, value in (cell["tpr"] or {}).items()}
-        writer.writerow({**cell, "leak_low": low, "leak_high": high, **rates})
-    return text.getvalue()
+    return comma_separated_rows(map(_row, findings["cells"]), COLUMNS)
+
+
+def _row(cell: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = cell["leak_interval"] or (None, None)
+    rates = {f"tpr_{key}": value for key, value in (cell["tpr"] or {}).items()}
+    return {**cell, "leak_low": low, "leak_high": high, **rates}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +10,7 @@ from rich.text import Text
 from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.latex import booktabs
 from jaxattack.report.membership.reading import quoted_rate, ranked, rates
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import MISSING, number, points, rate
 
 FEW = 10
@@ -49,13 +48,7 @@ def _cell(attack: Mapping[str, Any], name: str) -> Text:
 
 def comma_separated(findings: Mapping[str, Any]) -> str:
     """The attacks as CSV, one row an attack, strongest first; rates are shares from 0 to 1, and unknown values empty."""
-    rows = [_row(attack) for attack in ranked(findings)]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return comma_separated_rows(_row(attack) for attack in ranked(findings))
 
 
 def latex(findings: Mapping[str, Any]) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.ownership.reading import summaries
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import MISSING, count, duration, number, percent, points, small
 
 CELLS = (
@@ -82,17 +81,9 @@ def comma_separated(findings: Mapping[str, Any]) -> str:
         cell | dict(zip(("auc_low", "auc_high"), cell["auc_interval"] or ("", ""), strict=True))
         for cell in findings["cells"]
     ]
-    return _csv(CELLS, rows)
+    return comma_separated_rows(rows, CELLS)
 
 
 def suspects_comma_separated(findings: Mapping[str, Any]) -> str:
     """Models of each kind as CSV."""
-    return _csv(SUSPECTS, findings["suspects"])
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer: csv.DictWriter[str] = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return comma_separated_rows(findings["suspects"], SUSPECTS)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from jaxattack.report.grid import Grid, empty_grid
+from jaxattack.report.spreadsheet import comma_separated_rows
 from jaxattack.report.wording import MISSING, percent, points, rate
 
 Values = Mapping[str, Any]
@@ -78,8 +77,4 @@ def rows(findings: Values) -> Iterator[dict[str, Any]]:
 
 def comma_separated(findings: Values) -> str:
     """The points as CSV; what there is not is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows(findings))
-    return text.getvalue()
+    return comma_separated_rows(rows(findings), COLUMNS)
