@@ -10,11 +10,13 @@ import os
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import jax
+import numpy as np
 import optax
 import pytest
 from compiled import compile_quickly, forget_programs, keep_programs, programs
 from flax import nnx
 from hypothesis import settings
+from jax.sharding import Mesh
 from promotion import TESTS, is_strict, leave_out, set_promotion, standard
 from shapes import CHECKED, check_shapes
 
@@ -90,3 +92,15 @@ def pytest_runtest_protocol(item):
 def _forget_programs():
     """Before a file's tests, not among them: some count what is compiled."""
     forget_programs()
+
+
+@pytest.fixture
+def on_devices(monkeypatch):
+    """A function of a number: the engine spreads models over so many of the four devices."""
+    from jaxattack.training import ensemble
+
+    def use(count):
+        mesh = Mesh(np.array(jax.local_devices()[:count]), ("model",))
+        monkeypatch.setattr(ensemble, "device_mesh", lambda: mesh)
+
+    return use

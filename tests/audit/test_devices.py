@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import types
 
-import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit import membership
@@ -20,15 +18,6 @@ from jaxattack.training.ensemble import _evened, _sixteenth
 MODELS = 7
 DATA = random_labels(records=40, features=5, classes=3)
 SWEEP = Sweep(model=build("softmax", DATA.shape, DATA.classes), recipe=Recipe(epochs=2, batch=5))
-
-
-@pytest.fixture
-def on_devices(monkeypatch):
-    def use(count):
-        mesh = Mesh(np.array(jax.local_devices()[:count]), ("model",))
-        monkeypatch.setattr(ensemble, "device_mesh", lambda: mesh)
-
-    return use
 
 
 @pytest.fixture(scope="module")

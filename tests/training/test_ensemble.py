@@ -6,7 +6,6 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh
 
 from jaxattack.data import Halves, Poisson, load, random_labels
 from jaxattack.models import build
@@ -39,15 +38,6 @@ def trained(member=MEMBER, seed=3, placement=ONE_BY_ONE, recipe=RECIPE):
 @pytest.fixture(scope="module")
 def plain():
     return trained()
-
-
-@pytest.fixture
-def on_devices(monkeypatch):
-    def use(count):
-        mesh = Mesh(np.array(jax.local_devices()[:count]), ("model",))
-        monkeypatch.setattr(ensemble, "device_mesh", lambda: mesh)
-
-    return use
 
 
 def assert_close(found, expected, atol=1e-5):
