@@ -43,11 +43,11 @@ def read_label(folder: Path) -> Int[np.ndarray, "record"]:
     Raises:
         InputError: the file holds something else, or is damaged.
     """
-    label = read_array(folder / "label.npy")
+    remedy = "give the command that made the run again, and it is written anew"
+    label = read_array(folder / "label.npy", remedy)
     if label.ndim != 1 or label.dtype.kind not in "iu":
         raise FolderError(
-            f"{folder / 'label.npy'} has dtype {label.dtype} and shape {label.shape}, which is no label a record: give "
-            "the command that made the run again, and it is written anew."
+            f"{folder / 'label.npy'} has dtype {label.dtype} and shape {label.shape}, which is no label a record: {remedy}."
         )
     return label
 

@@ -8,6 +8,8 @@ which JSON does not have or nothing here can hold, are refused.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import json
 import math
 import os
@@ -22,7 +24,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from jaxattack.npz import DAMAGE as DAMAGE
-from jaxattack.npz import Archive, Header, UnreadableError, open_arrays, open_regular, read_npy, reason
+from jaxattack.npz import Archive, Header, UnreadableError, open_arrays, open_regular, read_next, reason
 from jaxattack.types import FolderError
 
 LARGEST_JSON = 1 << 26
@@ -32,6 +34,9 @@ DEEPEST_JSON = 64
 """Levels of brackets; Python's own limit is a thousand, and whatever walks through the values meets it again."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+SEAL = 16
+"""Bytes of the digest behind an array of its own file."""
 
 ABANDONED = 3600.0
 """Seconds without a change after which a half-written file has no writer any more."""
@@ -207,17 +212,44 @@ def make_folder(path: Path) -> None:
         raise FolderError(f"cannot make the folder {path}: {error.strerror}: choose another.") from error
 
 
-def read_array(path: Path) -> np.ndarray:
-    """Read an .npy file of a folder.
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array atomically as .npy, and behind it a digest of its bytes, which NumPy leaves unread.
+
+    Raises what `write_atomically` raises.
+    """
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    whole = content.getvalue()
+    write_atomically(path, lambda file: file.write(whole + _seal(whole)))
+
+
+def read_array(path: Path, remedy: str = "delete the folder and run again") -> np.ndarray:
+    """Read an .npy file of a folder; what follows the array is its digest, and files of before have none.
+
+    Args:
+        path: the file.
+        remedy: what to do where it cannot be read.
 
     Raises:
         InputError: it is missing or damaged, or refused as the module says.
     """
     try:
         _refuse_link(path)
-        return read_npy(path)
+        with open_regular(path) as file:
+            array = read_next(file, path.name)
+            length = file.tell()
+            seal = file.read(SEAL + 1)
+            if seal:
+                file.seek(0)
+                if seal != _seal(file.read(length)):
+                    raise UnreadableError("its digest is another")
+            return array
     except (OSError, UnreadableError) as error:
-        raise FolderError(f"{path} cannot be read ({reason(error)}): delete the folder and run again.") from error
+        raise FolderError(f"{path} cannot be read ({reason(error)}): {remedy}.") from error
+
+
+def _seal(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=SEAL).digest()
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -264,11 +265,12 @@ def test_a_truncated_chunk_is_refused_and_its_models_are_missing_once_it_is_dele
     assert folder.complete_models() == {0, 1, 2, 3}
 
 
-def test_a_changed_byte_is_refused_or_does_not_matter(tmp_path):
+@pytest.mark.parametrize("name", ["chunk-000000-000001.npz", "label.npy"])
+def test_a_changed_byte_is_refused_or_does_not_matter(tmp_path, name):
     models = np.arange(2)
     folder = opened(tmp_path)
     folder.write(models, MEMBER[:2], {name: values[:2] for name, values in SIGNALS.items()})
-    chunk = tmp_path / "chunk-000000-000001.npz"
+    chunk = tmp_path / name
     whole, refused, escaped = chunk.read_bytes(), 0, {}
     for place in range(len(whole)):
         damaged = bytearray(whole)
@@ -282,6 +284,15 @@ def test_a_changed_byte_is_refused_or_does_not_matter(tmp_path):
             escaped.setdefault(repr(error).splitlines()[0], place)
     assert not escaped
     assert refused > len(whole) / 2
+    if name == "label.npy":
+        for cut in range(len(whole)):
+            chunk.write_bytes(whole[:cut])
+            with contextlib.suppress(InputError):
+                assert_holds(folder.observations(2), 2)
+        assert_holds(opened(tmp_path).observations(2), 2)  # whoever knows the records writes it anew
+        assert np.array_equal(np.load(chunk), LABEL)
+        np.save(chunk, LABEL)  # as earlier versions did
+        assert_holds(folder.observations(2), 2)
 
 
 def test_a_full_disk_leaves_nothing_behind_and_names_the_remedy(tmp_path, monkeypatch):

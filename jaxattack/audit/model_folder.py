@@ -90,7 +90,7 @@ def load_victim(folder: str | Path, *, factory: str | ModelSource | None = None)
     variables = read_leaves(weights, like)
     if "code" in description["victim"]:
         _check_code(file, description, of_code(model, shape), named=isinstance(factory, str))
-    member = read_array(folder / "member.npy")
+    member = read_array(folder / "member.npy", "train it again")
     records, members = description["data"]["records"], description["members"]
     if member.dtype != bool or member.shape != (records,) or member.sum() != members:
         raise InputError(

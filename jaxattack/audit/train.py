@@ -24,7 +24,7 @@ from jaxattack.audit.model_source import identity
 from jaxattack.audit.records import Standardise, choose_records, scaled_columns
 from jaxattack.data import fingerprint
 from jaxattack.data.designs import Sized
-from jaxattack.disk import make_folder, read_json, write_arrays, write_atomically, write_json
+from jaxattack.disk import make_folder, read_json, write_array, write_arrays, write_json
 from jaxattack.models import Architecture, folded
 from jaxattack.models.source import ModelSource, label
 from jaxattack.signals import require_converged
@@ -119,7 +119,7 @@ def train_victim(
     accuracies = _accuracies(observed["correct"][:, 0], member)
     description = {**settings, **accuracies, "environment": environment()}
     write_arrays(out / "weights.npz", leaves_by_path(variables))
-    write_atomically(out / "member.npy", lambda file: np.save(file, member, allow_pickle=False))
+    write_array(out / "member.npy", member)
     write_json(out / "model.json", description)
     return description
 

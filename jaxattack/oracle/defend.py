@@ -17,7 +17,6 @@ labels alone are answered. Several threads may ask at once.
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -29,7 +28,7 @@ from jaxtyping import Shaped
 from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK, describe
 from jaxattack.defences.asking import answer_to
 from jaxattack.oracle.identity import fingerprint_of
-from jaxattack.oracle.ledger import OracleWrapper, allowed, digest
+from jaxattack.oracle.ledger import Meter, OracleWrapper, allowed, digest
 from jaxattack.types import Answer, Bias, Defence, InputError, Ledger, Oracle
 
 
@@ -130,17 +129,23 @@ class _Defended(OracleWrapper):
         if seed < 0:
             raise InputError(f"seed is {seed}: give 0 or more.")
         self._value, self._state, self._seed, self._calls = defence, state, seed, itertools.count()
-        self._beside, self._lock = 0, threading.Lock()
+        self._beside = Meter()
         self._place = _fresh(oracle)
 
     @property
     def ledger(self) -> Ledger:
         """What has been asked of it: what a defence asks beside the queries is its owner's to pay."""
-        within = self._oracle.ledger
-        if not self._beside:
+        within, beside = self._oracle.ledger, self._beside.ledger.queries
+        if not beside:
             return within
-        queries = within.queries - self._beside
+        queries = within.queries - beside
         return replace(within, queries=queries, price=within.price * queries / within.queries)
+
+    @property
+    def asked_here(self) -> int | None:
+        """Queries on the ledger that were asked in this thread; None where nothing within tells."""
+        within = super().asked_here
+        return None if within is None else within - self._beside.here
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         x = allowed(self.access, x, bias)
@@ -154,11 +159,18 @@ class _Defended(OracleWrapper):
         views = len(questions) // max(queries, 1)
         if bias is not None and views > 1:
             bias = Bias(*(np.tile(part, (views, 1)) for part in bias))
-        answer = self._oracle(questions, bias)
-        if views > 1:
-            with self._lock:
-                self._beside += len(questions) - queries
+        before = self._counted()
+        try:
+            answer = self._oracle(questions, bias)
+        finally:
+            counted = self._counted() - before
+            if views > 1:  # a call that failed may have been asked in part
+                self._beside.add(Ledger(queries=counted - -(-counted // views)))
         return Answer(answer.label, *(None if part is None else np.asarray(part, np.float64) for part in answer[1:]))
+
+    def _counted(self) -> int:
+        here = super().asked_here
+        return self._oracle.ledger.queries if here is None else here
 
     def _generator(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None) -> np.random.Generator:
         place = [self._place] if self._place else []

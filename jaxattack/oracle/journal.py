@@ -99,12 +99,11 @@ class Journalled(OracleWrapper):
         self._failures: list[
             tuple[int, int]
         ] = []  # the answers before a failure of an earlier process, and its queries
-        self._rechecked = 0
+        self._rechecked = self._asked = 0
         self._rows: dict[int, np.ndarray] = {}
         self._again: list[_Again] = []
         try:
             self._open(_plain(self, identity))
-            self._add_before()
         except BaseException:
             self.close()
             raise
@@ -113,6 +112,11 @@ class Journalled(OracleWrapper):
     def ledger(self) -> Ledger:
         """What this attack has been answered so far, at what it cost when it was asked."""
         return self._attack_ledger
+
+    @property
+    def asked_here(self) -> int:
+        """Queries of this attack, replayed or asked, beside those that were asked again."""
+        return self._asked
 
     @property
     def paid(self) -> Ledger:
@@ -160,11 +164,12 @@ class Journalled(OracleWrapper):
             raise InputError(f"{self._path} was closed: open the journal again.")
         batch = digest(x, bias)
         if self._next == len(self._entries):
+            self._add_before()
             try:
                 answer = self._oracle(x, bias)
             except BaseException:
                 with suppress(InputError):  # on a full disk it is told with the next call
-                    self._count({"failed": True})
+                    self._asked += self._count({"failed": True}).queries
                 raise
             ledger = self._oracle.ledger
             self._keep(_Entry(self._end, batch, ledger - self._oracle_ledger), answer)
@@ -175,15 +180,19 @@ class Journalled(OracleWrapper):
                 self._ask_again(x, bias, answer)
             if self._next + 1 == len(self._entries):
                 self._compare()
-        self._attack_ledger += self._entries[self._next].cost
+        cost = self._entries[self._next].cost
+        self._attack_ledger, self._asked = self._attack_ledger + cost, self._asked + cost.queries
         self._next += 1
-        self._add_before()
+        if self._next == len(self._entries):
+            self._add_before()
         return answer
 
     def _add_before(self) -> None:
-        """Once no answer is left to replay, the rest of what earlier processes paid is the attack's cost too."""
-        if self._next == len(self._entries):
-            self._attack_ledger, self._before = self._attack_ledger + self._before, Ledger()
+        """Once no answer is left to replay, the rest of what earlier processes paid is the attack's cost too.
+
+        Not before the attack asks: whoever wants to know what it costs looks at the ledger before and after.
+        """
+        self._attack_ledger, self._before = self._attack_ledger + self._before, Ledger()
 
     def _ask_again(self, x: np.ndarray, bias: Bias | None, before: Answer) -> None:
         rows = np.unique(self._rows.pop(self._next).clip(max=len(x) - 1))
@@ -191,19 +200,20 @@ class Journalled(OracleWrapper):
         self._again.append(_Again(x[rows], some, before.take(rows), self._answer_again(x[rows], some)))
 
     def _answer_again(self, x: np.ndarray, bias: Bias | None) -> Answer:
-        answer = self._oracle(x, bias)
-        self._count({"again": True})
-        return answer
+        try:
+            return self._oracle(x, bias)
+        finally:
+            self._count({"again": True})
 
-    def _count(self, why: dict[str, Any]) -> None:
-        """Keep what was paid since, where there is no answer to keep."""
+    def _count(self, why: dict[str, Any]) -> Ledger:
+        """Keep what was paid since, where there is no answer to keep; returns it."""
         ledger = self._oracle.ledger
         cost = ledger - self._oracle_ledger
-        if cost == Ledger():
-            return
-        self._write(*frame(why | {"cost": vars(cost)}))
-        self._oracle_ledger = ledger
-        self._paid, self._attack_ledger = self._paid + cost, self._attack_ledger + cost
+        if cost != Ledger():
+            self._write(*frame(why | {"cost": vars(cost)}))
+            self._oracle_ledger = ledger
+            self._paid, self._attack_ledger = self._paid + cost, self._attack_ledger + cost
+        return cost
 
     def _compare(self) -> None:
         again, self._again = self._again, []

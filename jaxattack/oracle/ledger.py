@@ -32,6 +32,37 @@ Tell = Callable[[], Mapping[str, str] | None]
 """Says what answers, as `jaxattack.oracle.identity` has it."""
 
 
+class Meter:
+    """Adds up what is asked; several threads may ask at once.
+
+    Attributes:
+        price: of a query, in dollars.
+        ledger: of all threads together.
+    """
+
+    def __init__(self, price: float = 0.0):
+        """Begin with nothing."""
+        self.price, self.ledger = price, Ledger()
+        self._lock, self._here = threading.Lock(), threading.local()
+
+    @property
+    def here(self) -> int:
+        """Queries that were added in this thread."""
+        return getattr(self._here, "queries", 0)
+
+    def add(self, cost: Ledger) -> None:
+        """Add what a call cost; its price is that of its queries."""
+        self._here.queries = self.here + cost.queries
+        with self._lock:
+            total = self.ledger + cost
+            self.ledger = replace(total, price=self.price * total.queries)  # a sum would gather rounding errors
+
+
+def asked_here(oracle: Oracle) -> int | None:
+    """Queries on an oracle's ledger that calls in this thread have put there; None where it does not tell threads apart."""
+    return getattr(oracle, "asked_here", None)
+
+
 class CountingOracle:
     """An oracle over a function that answers: refuses what the victim does not take, and counts what it answers.
 
@@ -72,9 +103,8 @@ class CountingOracle:
                 f"level is {access.level!r} and the victim has one output, a number: choose level 'logit' for it."
             )
         self.access, self.names, self.notes = access, tuple(names), tuple(notes)
-        self._ask, self._price, self._content = ask, price, content
-        self._ledger = Ledger()
-        self._lock = threading.Lock()
+        self._ask, self._content = ask, content
+        self._meter = Meter(price)
 
     @cached_property
     def content(self) -> Mapping[str, str] | None:
@@ -84,7 +114,12 @@ class CountingOracle:
     @property
     def ledger(self) -> Ledger:
         """What has been asked so far, and what it cost."""
-        return self._ledger
+        return self._meter.ledger
+
+    @property
+    def asked_here(self) -> int:
+        """Queries on the ledger that were asked in this thread."""
+        return self._meter.here
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         """Answer a batch, as `jaxattack.types.Oracle` says; no queries are answered without a call."""
@@ -108,9 +143,7 @@ class CountingOracle:
             seconds=time.perf_counter() - begin,
             bytes=self._bytes(x, bias, answer),
         )
-        with self._lock:
-            total = self._ledger + cost
-            self._ledger = replace(total, price=self._price * total.queries)  # a sum would gather rounding errors
+        self._meter.add(cost)
 
     def _bytes(self, x: np.ndarray, bias: Bias | None, answer: Answer | None) -> int:
         """How many were handed over and came back."""
@@ -159,6 +192,11 @@ class OracleWrapper:
     def ledger(self) -> Ledger:
         """What the victim has been asked so far, and what it cost."""
         return self._oracle.ledger
+
+    @property
+    def asked_here(self) -> int | None:
+        """Queries on the ledger that were asked in this thread; None where nothing within tells."""
+        return asked_here(self._oracle)
 
     @property
     def failures(self) -> int:

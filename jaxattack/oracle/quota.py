@@ -1,15 +1,15 @@
 """What may be asked of a victim, and how fast: wrappers Oracle -> Oracle that leave its answers as they are.
 
-    budgeted(oracle, 1000)      so many queries, then `BudgetSpent`
+    budgeted(oracle, 1000)      so many queries on the ledger, then `BudgetSpent`
     cached(oracle, 10_000)      a record asked again costs nothing
     limited(oracle, 100.0)      so many queries a second; it waits
 
 Order. Outermost first, an attack's oracle is checked(budgeted(journalled(checked(defences(victim), repeat=False), folder),
 queries)): a budget outside of the journal counts what the attack asks, answers read back from the folder too, so that it
-holds over all processes together; within the journal it would start anew with each. A call that fails counts for what the
-ledger says was asked of it, or may have been, and so do the failures that the journal keeps of earlier processes. The check within keeps what cannot be
-believed out of the folder; the one outside sees the answers of earlier processes too, and the budget counts what it asks.
-A cache around all of this lets repeated records pass uncounted. Several threads may ask at once.
+holds over all processes together; within the journal it would start anew with each. A call counts for what the ledger says was
+asked of it, or may have been, and so do the failures that the journal keeps of earlier processes. The check within keeps what
+cannot be believed out of the folder; the one outside sees the answers of earlier processes too, and the budget counts what it
+asks. A cache around all of this lets repeated records pass uncounted. Several threads may ask at once.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.oracle.ledger import OracleWrapper, allowed, concatenate, nothing
+from jaxattack.oracle.ledger import OracleWrapper, allowed, asked_here, concatenate, nothing
 from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Ledger, Oracle
 
 
 def budgeted(oracle: Oracle, queries: int) -> Budgeted:
     """Answer so many queries in all; a call that asks more than is left raises `BudgetSpent`, and asks nothing.
 
-    A call that fails costs what was asked of it, or may have been; asked again, it costs all of it again.
+    A call costs what it puts on the ledger: one that fails what was asked of it, or may have been; one that is asked again, of
+    a service that goes on where it stopped, the rest; one that a cache within answers, nothing. Until it ends it takes all of it.
 
     Raises:
         InputError: a budget below 0.
@@ -96,13 +97,24 @@ class Budgeted(OracleWrapper):
                     left=self.left,
                 )
             self._used += queries
-            before = self.ledger.queries
+        before = self._counted()
         try:
-            return self._oracle(x, bias)
+            answer = self._oracle(x, bias)
         except BaseException:
-            with self._lock:
-                self._used -= max(queries - (self.ledger.queries - before), 0)
+            self._give_back(queries, before)
             raise
+        if asked_here(self._oracle) is not None:  # what tells nothing of threads may count nothing either
+            self._give_back(queries, before)
+        return answer
+
+    def _counted(self) -> int:
+        here = asked_here(self._oracle)
+        return self.ledger.queries if here is None else here
+
+    def _give_back(self, queries: int, before: int) -> None:
+        """Take off what a call was charged and the ledger does not have."""
+        with self._lock:
+            self._used -= max(queries - (self._counted() - before), 0)
 
 
 class _Cached(OracleWrapper):

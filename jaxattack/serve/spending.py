@@ -103,7 +103,10 @@ class Spending:
 
     def _sum(self, text: bytes) -> Counter[str]:
         total: Counter[str] = Counter()
-        for line in text.split(b"\n")[:-1]:  # a power failure may have left a part of the last one
+        *lines, last = text.split(b"\n")
+        if _LINE.fullmatch(last):  # a power failure may have left a part of it: so many queries at least
+            lines.append(last)
+        for line in lines:
             match = _LINE.fullmatch(line)
             if match is None:
                 raise InputError(f"spending is {self._path} and no file of spending: give the server its own file.")

@@ -16,8 +16,8 @@ from jaxattack.disk import (
     read_array,
     read_json,
     remove_abandoned,
+    write_array,
     write_arrays,
-    write_atomically,
     write_json,
     write_json_once,
 )
@@ -68,7 +68,7 @@ class RunFolder:
         plain = require_same(path, identity)
         remove_abandoned(path)
         if not _holds(path / "label.npy", label):
-            write_atomically(path / "label.npy", lambda file: np.save(file, label, allow_pickle=False))
+            write_array(path / "label.npy", label)
         return cls(path, plain)
 
     @classmethod

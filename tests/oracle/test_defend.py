@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from jaxattack.oracle import (
     budgeted,
     cached,
     checked,
+    defended,
     from_function,
     label_only,
     limited,
@@ -177,6 +180,39 @@ def test_a_defence_costs_nothing_and_counts_nothing_of_its_own():
     oracle(X)
     assert oracle.ledger == bare.ledger
     assert oracle.ledger.queries == 50
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Asks about every query a second time."""
+
+    resolution, fresh = 0.0, False
+
+    def access(self, before):
+        return before
+
+    def fit(self, key, endpoint, y, member):
+        return ()
+
+    def questions(self, state, x):
+        return np.stack([x, x])
+
+    def answer(self, state, answer, x, key):
+        return answer.take(0)
+
+
+def test_what_a_defence_asks_beside_the_queries_is_not_counted_of_a_call_that_fails_either():
+    def function(x):
+        return network(x, "probability") if not (x == 0).any() else 1 / 0
+
+    bare = from_function(function, Access(level="probability", classes=4, inputs=INPUTS), price=0.5)
+    account = budgeted(defended(defended(bare, Twice()), Twice()), 100)
+    account(X[:10])
+    with pytest.raises(ZeroDivisionError):
+        account(np.zeros((7, 2)))
+    account(X[:3])
+    assert bare.ledger.queries == 4 * 20
+    assert (account.ledger.queries, account.ledger.price, account.left) == (20, 10.0, 80)
 
 
 def test_a_bias_reaches_the_victim_through_every_wrapper():

@@ -72,6 +72,19 @@ def test_what_a_call_cost_that_failed_is_kept(tmp_path):
         assert (oracle.ledger.queries, oracle.paid.queries) == (paid, paid)
 
 
+def test_what_the_first_call_cost_that_failed_is_among_what_the_attack_costs(tmp_path):
+    """Nothing was kept, so that nothing is replayed: an attack's cost is its ledger's difference."""
+    content = {"file": "0"}
+    failing = from_function(lambda x: 1 / 0, ACCESS, content=lambda: content)
+    with journalled(failing, tmp_path) as oracle, pytest.raises(ZeroDivisionError):
+        oracle(BATCHES[3])
+    with journalled(victim(content=lambda: content), tmp_path) as kept:
+        oracle = budgeted(kept, 20)
+        before = oracle.ledger
+        oracle(BATCHES[2])
+        assert (oracle.ledger - before).queries == kept.paid.queries == 20 - oracle.left == 7
+
+
 def test_a_budget_holds_over_processes_where_a_call_failed(tmp_path):
     def failing(some):
         return probability(some) if len(some) < queries else 1 / 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattack.oracle import budgeted, cached, from_function, limited
-from jaxattack.types import Access, Bias, BudgetSpent, InputError, Inputs, Ledger
+from jaxattack.types import Access, Answer, Bias, BudgetSpent, InputError, Inputs, Ledger
 
 INPUTS = Inputs.box(0, 9, (2,), missing=True)
 
@@ -88,6 +88,57 @@ def test_threads_do_not_overspend():
         thread.join()
     assert oracle.ledger.queries == 500
     assert len(refused) == 300
+
+
+def test_a_call_that_fails_gives_back_its_own_whatever_another_thread_asks():
+    begun, asked = threading.Event(), threading.Event()
+
+    def function(x):
+        if len(x) == 6:
+            begun.set()
+            assert asked.wait(20)
+            raise InputError("a record is none of mine.")
+        return x[:, 0].astype(int)
+
+    oracle = budgeted(from_function(function, Access(level="label", classes=2, inputs=INPUTS)), 20)
+
+    def fail():
+        with pytest.raises(InputError, match="none of mine"):
+            oracle(np.zeros((6, 2)))
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    assert begun.wait(20)
+    oracle(np.zeros((5, 2)))
+    asked.set()
+    thread.join()
+    assert oracle.left == 20 - oracle.ledger.queries == 15
+
+
+def test_a_budget_is_spent_by_what_the_victim_is_asked():
+    inner, _ = victim()
+    oracle = budgeted(cached(inner, 10), 4)
+    oracle(np.zeros((3, 2)))
+    assert oracle.left == 4 - inner.ledger.queries == 3
+    oracle(np.zeros((3, 2)))
+    assert oracle.left == 3
+
+
+class Uncounted:
+    """An oracle that keeps no ledger."""
+
+    access, ledger = Access(level="label", classes=2, inputs=INPUTS), Ledger()
+
+    def __call__(self, x, bias=None):
+        return Answer(np.zeros(len(x), int))
+
+
+def test_a_budget_ends_around_an_oracle_that_counts_nothing():
+    oracle = budgeted(Uncounted(), 5)
+    oracle(np.zeros((3, 2)))
+    assert oracle.left == 2
+    with pytest.raises(BudgetSpent):
+        oracle(np.zeros((3, 2)))
 
 
 class Naive:

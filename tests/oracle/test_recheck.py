@@ -91,6 +91,21 @@ def test_a_journal_asks_a_few_again_and_pays_for_them(tmp_path):
         assert third.ledger.queries == third.paid.queries
 
 
+def test_what_asking_again_cost_that_failed_is_kept(tmp_path):
+    first, answers = fill(tmp_path)
+    inner = from_function(lambda x: 1 / 0, ACCESS)
+    with journalled(inner, tmp_path) as again:
+        again.recheck(3)
+        with pytest.raises(ZeroDivisionError):
+            [again(x) for x in BATCHES]
+        assert inner.ledger.queries == again.paid.queries - first.ledger.queries == 1
+    with journalled(victim(), tmp_path) as third:
+        assert (third.rechecked, third.paid.queries) == (1, first.ledger.queries + 1)
+        for x, answer in zip(BATCHES, answers, strict=True):
+            same(third(x), answer)
+        assert third.ledger.queries == third.paid.queries
+
+
 def test_a_journal_of_another_victim_is_refused_before_its_last_answer(tmp_path):
     fill(tmp_path)
     inner = from_function(lambda x: np.roll(probability(x), 1, axis=1), ACCESS)

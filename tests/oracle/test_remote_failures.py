@@ -12,7 +12,7 @@ from serve.victims import Said, behaving, forward, probabilities, queries, victi
 from jaxattack.oracle import budgeted
 from jaxattack.oracle.remote import connect
 from jaxattack.serve import Settings, serving
-from jaxattack.types import Ledger, OracleError
+from jaxattack.types import InputError, Ledger, OracleError
 
 
 def test_retry_after_is_honoured_and_a_service_that_puts_off_for_ever_is_left(pauses):
@@ -136,6 +136,26 @@ def test_a_budget_keeps_what_a_service_was_asked_and_gives_back_the_rest_of_a_ba
             with pytest.raises(OracleError, match="after 2 attempts"):
                 account(queries(35))
             assert account.left == 60 - there.ledger.queries == 40
+            account(queries(35))  # which goes on where it stopped
+            assert account.left == 60 - oracle.ledger.queries == 60 - there.ledger.queries == 25
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 404])
+def test_what_a_lost_answer_may_have_cost_counts_though_the_next_attempt_is_refused(pauses, status):
+    refusal = said({"error": "nothing is left.", "left": 0}, status)
+    replies = [None, refusal]
+    with (
+        behaving(lambda method, *request: said(TERMS) if method == "GET" else replies.pop(0)) as place,
+        connect(place) as oracle,
+    ):
+        account = budgeted(oracle, 10)
+        with pytest.raises(InputError):
+            account(queries(3))
+        assert oracle.ledger.queries == 10 - account.left == 3
+        replies[:] = [refusal]
+        with pytest.raises(InputError):
+            account(queries(4))
+        assert oracle.ledger.queries == 10 - account.left == 3
 
 
 def test_a_service_that_cannot_be_reached_costs_nothing(pauses):

@@ -56,6 +56,17 @@ def test_a_half_written_line_is_left_out_and_does_not_join_the_next(tmp_path):
         assert file.total == {"alice": 5, "bob": 2}
 
 
+def test_a_last_line_without_an_end_counts_for_as_much_as_it_says(tmp_path):
+    """As an editor leaves it; and of one that a power failure has cut short, for some of it."""
+    path = tmp_path / "spent"
+    path.write_bytes(b"bob 1\nalice 500")
+    with Spending(path) as file:
+        assert file.total == {"alice": 500, "bob": 1}
+        file.add(Counter(alice=2))
+    with Spending(path) as file:
+        assert file.total == {"alice": 502, "bob": 1}
+
+
 def test_a_line_that_finds_no_room_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     with Spending(tmp_path / "spent") as file:
         file.add(Counter(alice=5))

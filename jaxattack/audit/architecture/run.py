@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +246,7 @@ def _ask(
             posterior=posterior,
             questions=len(x),
             reason=reason,
-            cost=replace(cost, queries=session.oracle.ledger.queries),
+            cost=cost,
             prepaid=session.prepaid,
             warnings=session.warnings,
         )

@@ -1,7 +1,8 @@
 """A prediction API seen from outside, as an oracle: what it answers is checked, and what it costs is counted once.
 
 Every request carries an identity, the same at each attempt, so that a service that keeps its answers counts it once;
-here it is counted when its answer arrives, whatever that says, and when none does although the service may have had it. A
+here it is counted when its answer arrives, whatever that says, and when none does although the service may have had it: also
+where it refuses another attempt of the same request, as one whose budget the lost answer has spent. A
 batch that fails half-way keeps what was answered: asked again through the same connection, it goes on where it stopped,
 under the same identities, and nothing is paid for twice.
 
@@ -29,7 +30,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.oracle.ledger import allowed, concatenate, digest, nothing
+from jaxattack.oracle.ledger import Meter, allowed, concatenate, digest, nothing
 from jaxattack.oracle.remote.exchange import Exchange, NoReply, Reply
 from jaxattack.oracle.remote.puzzle import MOST, PART, PROOF, proof, read_puzzle, solve
 from jaxattack.oracle.remote.wire import (
@@ -123,17 +124,22 @@ class Remote:
         self._exchange, self.url = exchange, exchange.url
         self._media: Media = media
         self._session, self._numbers = secrets.token_hex(12), itertools.count()
-        self._ledger, self._lock = Ledger(), threading.Lock()
+        self._lock = threading.Lock()
         self._unfinished: dict[bytes, _Batch] = {}
         terms = _terms(exchange)
         self.access, self.names = terms.access, terms.names
         self._records, self._bytes, self._bits = terms.records, terms.bytes, terms.bits
-        self._price = terms.price if price is None else price
+        self._meter = Meter(terms.price if price is None else price)
 
     @property
     def ledger(self) -> Ledger:
         """What has been asked so far, and what it cost."""
-        return self._ledger
+        return self._meter.ledger
+
+    @property
+    def asked_here(self) -> int:
+        """Queries on the ledger that were asked in this thread."""
+        return self._meter.here
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -187,11 +193,10 @@ class Remote:
             first = number not in batch.ledger
             batch.ledger.add(number)
             cost = Ledger(seconds=time.perf_counter() - begin, bytes=len(body) + answer)
-            with self._lock:
-                self._ledger += replace(cost, queries=queries, calls=1, price=self._price * queries) if first else cost
+            self._meter.add(replace(cost, queries=queries, calls=1) if first else cost)
 
         reply = self._predict(body, headers, queries, most, count)
-        if reply.status == 200 or reply.status >= 500:
+        if reply.asked:
             count(len(reply.body))
         return self._read(reply, queries)
 

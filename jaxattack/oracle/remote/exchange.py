@@ -33,12 +33,19 @@ class Reply(NamedTuple):
         headers: of HTTP.
         body: as it came.
         secrets: what the request was sent with, and a service must not make us show.
+        lost: whether an earlier attempt may have been acted on whose answer did not come.
     """
 
     status: int
     headers: httpx.Headers
     body: bytearray
     secrets: tuple[str, ...] = ()
+    lost: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether what was asked may have been answered, in this attempt or an earlier one."""
+        return self.lost or self.status == 200 or self.status >= 500
 
     def detail(self) -> dict[str, Any]:
         """What a refusal says; nothing where it is no JSON."""
@@ -150,7 +157,7 @@ class Exchange:
                 sent |= body is not None and not isinstance(error, _UNREACHED)
                 reply, reason = None, f"{type(error).__name__}{f' ({message})' if message else ''}."
             if reply is not None and reply.status not in _TRANSIENT:
-                return reply
+                return reply._replace(lost=sent)
             pause = min(0.1 * 2**failures, 10.0) * self._jitter.uniform(0.5, 1.0)
             delay = None if reply is None else reply.pause()
             if reply is not None and reply.status == 429:
