@@ -24,8 +24,8 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.extraction.asking import uniform
 from jaxattack.attacks.extraction.campaign import Campaign, Member, even
+from jaxattack.attacks.extraction.segments import Segments
 from jaxattack.attacks.extraction.substitute import SOFTMAX, Substitute
-from jaxattack.attacks.search.bisect import along, bisect
 from jaxattack.types import Access, InputError, at_least, config
 
 DEPTH = 10
@@ -101,20 +101,26 @@ def on_boundary(member: Member, queries: int) -> Float[np.ndarray, "query *featu
         return member.x[:0]
     label = stolen.answer(member.x).label
     first, second = pairs(label, queries, member.rng)
-    a, b = member.x[first], member.x[second]
-    change = bisect(lambda x: stolen.answer(x).label, a, b, label[first], label=label[second])
-    return along(a, b, np.where(member.rng.random(len(a)) < 0.5, change.low, change.high))
+    segments = Segments.between(member.access.inputs, member.x[first], member.x[second], member.rng)
+    change = segments.crossings(lambda x: stolen.answer(x).label, label[first], label[second])
+    return segments.at(np.where(member.rng.random(len(first)) < 0.5, change.low, change.high))
 
 
 def line_search(member: Member, queries: int) -> Iterator[Float[np.ndarray, "query *feature"]]:
-    """Midpoints of segments between queries that were answered differently, halved by each answer; uniform where none were."""
+    """Midpoints of segments between queries that were answered differently, halved by each answer; uniform where none were.
+
+    A category of a midpoint is that of either end, at random.
+    """
     a = b = own = member.label[:0]
+    category = member.access.inputs.categories > 0
     for size in even(queries, DEPTH):
         if not len(a):
             first, second = pairs(member.label, size, member.rng)
             a, b, own = member.x[first], member.x[second], member.label[first]
         a, b, own = a[:size], b[:size], own[:size]
         middle = (a + b) / 2
+        if category.any():
+            middle = np.where(category, np.where(member.rng.random(a.shape) < 0.5, a, b), middle)
         yield middle if len(middle) else uniform(member.access.inputs, size, member.rng)
         same = (member.label[len(member.label) - len(own) :] == own).reshape(-1, *[1] * (a.ndim - 1))
         a, b = np.where(same, middle, a), np.where(same, b, middle)

@@ -20,14 +20,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction.asking import as_read, uniform
-from jaxattack.attacks.search.bisect import bisect
+from jaxattack.attacks.extraction.segments import Label, Segments
 from jaxattack.types import Access, Inputs
-
-Label = Callable[[np.ndarray], Int[np.ndarray, "query"]]
-"""x["query *feature"] -> the stolen model's labels."""
 
 BOUNDARY = 0.7
 """Of the trials; the other places share the rest evenly, and one that is short of inputs leaves its share to the others.
@@ -136,18 +133,9 @@ def boundaries(
     side = [np.flatnonzero(labels == cls) for cls in rng.choice(classes, pairs)]
     first = np.array([rng.choice(one) for one in side])
     second = np.array([rng.choice(np.flatnonzero(labels != cls)) for cls in labels[first]])
-    a, b, codes = ends[first], ends[second], inputs.categories.ravel() > 0
-    jump = rng.random(a.shape) if codes.any() else np.ones(a.shape)
-
-    def at(way: np.ndarray, share: np.ndarray) -> np.ndarray:
-        share = share[:, None]
-        return np.where(codes, np.where(share < jump[way], a[way], b[way]), a[way] + share * (b[way] - a[way]))
-
-    way = np.arange(pairs)
-    # A point of a segment is its way and the share of it.
-    start, end = (np.stack([way, np.full(pairs, share)], axis=1) for share in (0.0, 1.0))
-    change = bisect(lambda x: of(at(x[:, 0].astype(int), x[:, 1])), start, end, labels[first], label=labels[second])
+    segments = Segments.between(inputs, ends[first], ends[second], rng)
+    change = segments.crossings(of, labels[first], labels[second])
     step = least * 100.0 ** rng.random(pairs)
     if inputs.whole:  # nearer the two are rounded to one
-        step = np.maximum(step, 1 / np.abs(b - a).max(axis=1))
-    return np.concatenate([at(way, np.clip(share, 0.0, 1.0)) for share in (change.low - step, change.high + step)])
+        step = np.maximum(step, 1 / np.abs(segments.end - segments.start).max(axis=1))
+    return np.concatenate([segments.at(np.clip(share, 0.0, 1.0)) for share in (change.low - step, change.high + step)])

@@ -1,4 +1,4 @@
-"""Services that round what they are asked to whole numbers: attacks ask on their grid, or refuse before they ask."""
+"""Services that round what they are asked to whole numbers, or take categories: attacks ask what they take, or refuse before they ask."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def service(level="probability"):
     return from_function(answer, Access(level=level, classes=3, inputs=INPUTS)), asked
 
 
-@pytest.mark.parametrize(
+SUBSTITUTES = pytest.mark.parametrize(
     "attack",
     [
         Retraining(strategy="adaptive", budget=60, rounds=3),
@@ -43,11 +43,32 @@ def service(level="probability"):
     ],
     ids=lambda attack: attack.name,
 )
+
+
+@SUBSTITUTES
 def test_substitutes_are_trained_on_what_the_service_reads(attack):
     oracle, asked = service("label")
     attack(oracle, pool=POOL, verification=Verification(trials=20))
     x = np.concatenate(asked)
     np.testing.assert_array_equal(x, np.rint(x))
+
+
+@SUBSTITUTES
+def test_a_service_of_categories_is_asked_about_values_that_there_are(attack):
+    # Retraining bisected between categories 0 and 4: a service refused the 2.5, and a substitute had no value for it.
+    inputs = Inputs(low=np.zeros(6), high=np.full(6, 4.0), categories=np.array([5, 5, 5, 0, 0, 0]))
+    asked, effect = [], 3 * RNG.normal(size=(3, 5))
+
+    def answer(x):
+        asked.append(x)
+        return ((x[:, 3:] - 2).sum(axis=1) + sum(effect[at, x[:, at].astype(int)] for at in range(3)) > 0).astype(int)
+
+    oracle = from_function(answer, Access(level="label", classes=2, inputs=inputs))
+    attack(oracle, pool=POOL, verification=Verification(trials=20))
+    codes = np.concatenate(asked)[:, :3]
+    np.testing.assert_array_equal(codes, np.rint(codes))
+    assert (codes >= 0).all()
+    assert (codes <= 4).all()
 
 
 def test_a_step_of_augmentation_is_a_whole_number_at_least():
