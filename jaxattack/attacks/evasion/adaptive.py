@@ -63,6 +63,11 @@ class Adaptive(WhiteBoxAttack):
         """``adaptive-pgd``: after the ascent."""
         return f"adaptive-{self.attack.name}"
 
+    @property
+    def bounded(self) -> bool:
+        """As the ascent."""
+        return self.attack.bounded
+
     def check(self, classes: int) -> None:
         """As `WhiteBoxAttack`."""
         self.attack.check(classes)

@@ -121,14 +121,14 @@ def transfer_matrix(
     padded = [*boxes, *[boxes[-1]] * ((1 << (models - 1).bit_length()) - models)]
     beside, count = side_by_side(padded), len(padded)
     every = np.arange(len(x)).repeat(count)
-    examples = attack.craft(beside, x[every], y[every], Draw(seed, every)).x
+    examples = attack.examples(beside, x[every], y[every], Draw(seed, every)).x
     examples = examples.reshape(len(x), count, *x.shape[1:])[:, :models]
     labels = partial(_labels, first.model, _stacked(boxes), models)
     fooled = labels(examples.reshape(-1, *x.shape[1:])).reshape(len(x), models, models) != y[:, None, None]
     others = np.zeros((models, len(x)), bool)
     for left_out in range(models):
         mean = ensemble([box for number, box in enumerate(boxes) if number != left_out])
-        others[left_out] = labels(attack.craft(mean, x, y, Draw(seed)).x)[:, left_out] != y
+        others[left_out] = labels(attack.examples(mean, x, y, Draw(seed)).x)[:, left_out] != y
     return TransferMatrix((labels(x) == y[:, None]).T, fooled.transpose(1, 2, 0), others)
 
 

@@ -22,8 +22,8 @@ def take_records(
     """Records and labels as arrays, where they are the victim's.
 
     Raises:
-        InputError: none, of another shape, not finite, outside of the documented range, labels that the victim does not
-            have, or a regressor.
+        InputError: none, of another shape, not finite, outside of the documented range, with fractions where the victim reads
+            whole numbers, labels that the victim does not have, or a regressor.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y)
     if classes < 2:
@@ -39,7 +39,32 @@ def take_records(
         raise InputError(
             f"{odd.sum()} of {len(x)} records in x are NaN or outside of the range that the victim documents: leave them out."
         )
+    if inputs.whole and (x != np.rint(x)).any():
+        raise InputError("x has fractions and the victim reads whole numbers: give records as it reads them.")
     return x, y
+
+
+def as_read(
+    inputs: Inputs,
+    x: Float[np.ndarray, "record *feature"],
+    example: Float[np.ndarray, "record *feature"],
+    *,
+    within: bool,
+) -> Float[np.ndarray, "record *feature"]:
+    """Examples as a victim reads them: whole numbers where it rounds.
+
+    Args:
+        inputs: of the victim.
+        x: their records.
+        example: the examples.
+        within: whether changes are bounded, so that each is rounded toward 0 and no longer than before; else to the nearest.
+    """
+    if not inputs.whole:
+        return example
+    change = example - x
+    if not within:
+        return x + np.rint(change)
+    return x + np.sign(change) * np.floor(np.abs(change) + CHANGED * span_of(inputs))
 
 
 def is_right(victim: Oracle, answer: Answer, y: Int[np.ndarray, "record"]) -> Bool[np.ndarray, "record"]:

@@ -63,9 +63,8 @@ class Transfer:
                 f"victim {inputs.shape} and {classes}: give one of the same task."
             )
         self.craft.check(classes)
-        examples = self.craft.for_transfer().craft(surrogate, x, y, Draw(seed))
-        example = np.clip(examples.x, inputs.low, inputs.high)
-        before = victim.ledger
+        examples = self.craft.for_transfer().examples(surrogate, x, y, Draw(seed), inputs)
+        example, before = examples.x, victim.ledger
         answer = victim(np.concatenate([x, example]))
         label = np.asarray(answer.label)
         if progress:

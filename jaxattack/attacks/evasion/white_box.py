@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from jaxattack.attacks.evasion.outcome import outcome, take_records
+from jaxattack.attacks.evasion.outcome import as_read, outcome, take_records
 from jaxattack.perturb.labels import labels_of
-from jaxattack.types import Evasion, Level, Progress, WhiteBox
+from jaxattack.types import Evasion, Inputs, Level, Progress, WhiteBox
+
+UNDONE = "examples that fool no longer as whole numbers"
+"""The note of how many there are, where the victim reads whole numbers."""
 
 
 class Examples(NamedTuple):
@@ -53,6 +56,11 @@ class WhiteBoxAttack(ABC):
         """Whether it goes on with the records that are left, in other rows than before."""
         return False
 
+    @property
+    def bounded(self) -> bool:
+        """Whether its examples are within a size."""
+        return getattr(self, "size", None) is not None
+
     @abstractmethod
     def craft(
         self,
@@ -61,7 +69,7 @@ class WhiteBoxAttack(ABC):
         y: Int[np.ndarray, "record"],
         draw: Draw,
     ) -> Examples:
-        """Move every record away from its label, whatever the model says of it.
+        """Move every record away from its label, whatever the model says of it; `examples` makes numbers whole where they must be.
 
         Args:
             box: the model.
@@ -69,6 +77,31 @@ class WhiteBoxAttack(ABC):
             y: their labels.
             draw: decides everything random.
         """
+
+    def examples(
+        self,
+        box: WhiteBox,
+        x: Float[np.ndarray, "record *feature"],
+        y: Int[np.ndarray, "record"],
+        draw: Draw,
+        inputs: Inputs | None = None,
+    ) -> Examples:
+        """What it makes of records, as whoever is to be fooled reads it; rounding may undo an example, which the notes tell.
+
+        Args:
+            box: the model.
+            x: records.
+            y: their labels.
+            draw: decides everything random.
+            inputs: of whoever is to be fooled; None for those of the model.
+        """
+        made, inputs = self.craft(box, x, y, draw), inputs or box.inputs
+        example = np.clip(as_read(inputs, x, made.x, within=self.bounded), inputs.low, inputs.high)
+        if not inputs.whole:
+            return made._replace(x=example)
+        undone = (labels_of(box, made.x) != y) & (labels_of(box, example) == y)
+        notes = {UNDONE: int(undone.sum())} if undone.any() else {}
+        return Examples(example, made.gradients, {**made.notes, **notes})
 
     def for_transfer(self) -> WhiteBoxAttack:
         """The attack as it makes examples for another model: one that stops at the boundary of its own goes on."""
@@ -95,7 +128,7 @@ class WhiteBoxAttack(ABC):
         x, y = take_records(victim.inputs, victim.classes, x, y)
         right = labels_of(victim, x) == y
         self.check(victim.classes)
-        examples = self.craft(victim, x, y, Draw(seed))
+        examples = self.examples(victim, x, y, Draw(seed))
         if progress:
             progress("records", len(x), len(x))
         return outcome(

@@ -293,7 +293,7 @@ def _on_survivors(attack: EvasionAttack, victim: Any, x: np.ndarray, y: np.ndarr
     if not isinstance(attack, WhiteBoxAttack):
         return attack(_Labels(victim), x, y, seed=draws.seed)
     attack.check(victim.classes)
-    examples = attack.craft(victim, x, y, draws)
+    examples = attack.examples(victim, x, y, draws)
     return outcome(
         attack.name, victim.inputs, x, examples.x, right=np.ones(len(x), bool),
         success=labels_of(victim, examples.x) != y, questions=np.zeros(len(x), int), gradients=examples.gradients,

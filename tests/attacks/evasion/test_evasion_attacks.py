@@ -20,6 +20,7 @@ from jaxattack.attacks.evasion import (
     LeastLikely,
     Transfer,
     lookup,
+    worst,
 )
 from jaxattack.attacks.naming import label
 from jaxattack.defences import Round
@@ -153,6 +154,32 @@ def margins(both, x):
     with np.errstate(invalid="ignore", divide="ignore"):
         two, largest = gap / np.linalg.norm(away, axis=1), gap / np.abs(away).sum(axis=1)
     return np.nanmin(two, axis=1) / SPAN, np.nanmin(largest, axis=1) / SPAN
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        lookup("pgd?size=0.2"),
+        Transfer(craft=lookup("pgd?size=0.2")),
+        DeepFool(),
+        worst(lookup("pgd?size=0.2"), DeepFool()),
+    ],
+    ids=lambda one: one.name,
+)
+def test_examples_are_whole_where_the_victim_reads_whole_numbers_and_are_judged_and_measured_so(attack):
+    # Examples were fractions, which no such victim reads, some of them nearer than one step of any feature.
+    both = leaky(inputs=replace(INPUTS, whole=True))
+    x = np.random.default_rng(1).integers(1, 4, (COUNT, FEATURES)).astype(float)
+    y = both.label(x)
+    evasion = run(attack, both, x, y)
+    np.testing.assert_array_equal(evasion.example, np.rint(evasion.example))
+    np.testing.assert_array_equal(evasion.success, both.label(evasion.example) != y)
+    np.testing.assert_allclose(evasion.distance.linf, np.abs(evasion.example - x).max(axis=1) / SPAN)
+    assert evasion.success.any()
+    if "pgd" in attack.name:
+        assert evasion.distance.linf.max() == 0.125  # a step of .2 SPAN = 1.6 holds one whole number
+    with pytest.raises(InputError, match="x has fractions and the victim reads whole numbers"):
+        run(attack, both, x + 0.25, y)
 
 
 def test_deepfool_goes_to_the_nearest_boundary_of_a_linear_victim_in_one_step():
