@@ -75,6 +75,14 @@ def test_figures_are_those_of_scores_that_are_summed_up_by_hand(made):
     assert column.gap == floor == pytest.approx(0.5 + gap / 2)
 
 
+def test_a_theft_is_complete_where_nothing_told_the_copy_from_its_victim_and_not_where_it_ended(made):
+    # Of substitutes, which come to their end with any answers, it was always said.
+    thefts = [cell for cell in made[1].cells if cell.family == "extraction" and not cell.reason]
+    assert any(cell.complete for cell in thefts)
+    assert all(cell.leak == 1 for cell in thefts if cell.complete)
+    assert any(cell.leak < 1 for cell in thefts)
+
+
 def test_a_static_attack_sees_one_defended_row_among_undefended_ones(made):
     rng = np.random.default_rng(0)
     member = np.repeat(rng.random((3, 30)) < 0.5, 2, axis=0)

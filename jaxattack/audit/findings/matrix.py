@@ -41,7 +41,8 @@ class CellFindings:
         targets: models that were attacked, or classes.
         queries_per_record: asked of a target for each record.
         queries: asked of a target in all.
-        complete: whether nothing told the stolen model from its victim.
+        complete: whether the attack came to its end and the stolen model labels all records held out, and all random inputs
+            that were compared, as its victim does.
         curve: (queries, agreement) on the way to it.
         recognised_by_victim: the share of classes that the victim recognises itself.
         gradients: of the victim.

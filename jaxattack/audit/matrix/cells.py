@@ -131,7 +131,8 @@ class ExtractionMeasurement:
         high: of its 95% interval.
         records: on which they were compared.
         queries: asked by the attack.
-        complete: whether nothing told the stolen model from the victim.
+        complete: whether the attack came to its end and the stolen model labels all records held out, and all random inputs
+            that were compared, as the victim does.
         curve: (queries, agreement) on the way.
         seconds: of the attack.
 

@@ -74,7 +74,8 @@ def steal(
             victim_of(run, audit.seed), attack, budget=audit.budget, seed=audit.seed, compare=INPUTS, trials=0
         )
         findings = result.findings
-        on = findings.fidelity.held_out or findings.fidelity.uniform
+        compared = [part for part in (findings.fidelity.held_out, findings.fidelity.uniform) if part is not None]
+        on = compared[0] if compared else None
         if on is None:
             raise InputError(f"{attack.name} stole nothing that answers: {findings.attack.reason or 'no reason told'}")
         curve = ((point.queries, point.held_out, point.uniform) for point in findings.curve)
@@ -84,7 +85,7 @@ def steal(
             high=on.interval[1],
             records=on.records,
             queries=findings.cost.attack,
-            complete=findings.attack.converged,
+            complete=findings.attack.converged and all(part.agreement == 1 for part in compared),
             curve=tuple(
                 (queries, share) for queries, held_out, uniform in curve
                 if (share := uniform if findings.fidelity.held_out is None else held_out) is not None
@@ -93,7 +94,7 @@ def steal(
         )  # fmt: skip
 
     identity = _identity("extraction", label(attack, EXTRACTIONS), attack, run, audit)
-    return folder.measure(identity | {"budget": audit.budget}, ExtractionMeasurement, compute)
+    return folder.measure(identity | {"budget": audit.budget, "compare": INPUTS}, ExtractionMeasurement, compute)
 
 
 class Judge:
