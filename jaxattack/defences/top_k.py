@@ -11,7 +11,7 @@ from jaxattack.types import Access, Answer, InputError, at_least, config
 
 @config
 class TopK:
-    """The k highest scores of a query, the lower class first where they tie; the others are NaN.
+    """The k highest scores of a query, where they tie that of its label first and then the lower class; the others are NaN.
 
     Attributes:
         k: at least 1, at most the classes.
@@ -45,14 +45,19 @@ class TopK:
 
     def answer(self, state, answer: Answer, x, key) -> Answer:  # noqa: ARG002
         """As `jaxattack.types.Defence`; the label stays."""
-        return change_scores(answer, lambda scores: highest(scores, self.k))
+        return change_scores(answer, lambda scores: highest(scores, answer.label, self.k))
 
 
-def highest(scores: Any, k: int) -> Any:
-    """The k highest scores of each query, the lower class first where they tie; NaN in place of the others."""
+def highest(scores: Any, label: Any, k: int) -> Any:
+    """The k highest scores of each query, where they tie that of its label first and then the lower class; NaN in place of the others.
+
+    Scores that were rounded before tie often, and a label whose own score is withheld is an answer that no service gives.
+    """
     xp = scores.__array_namespace__()
     finite = xp.where(xp.isnan(scores), -xp.inf, scores)
     least = xp.partition(finite, finite.shape[1] - k, axis=1)[:, -k, None]
     above, tied = finite > least, finite == least
-    room = k - above.sum(axis=1, keepdims=True)
-    return xp.where(above | (tied & (tied.cumsum(axis=1) <= room)), scores, xp.nan)
+    own = tied & (xp.arange(finite.shape[1])[None] == xp.asarray(label)[:, None])
+    others = tied & ~own
+    room = k - (above | own).sum(axis=1, keepdims=True)
+    return xp.where(above | own | (others & (others.cumsum(axis=1) <= room)), scores, xp.nan)

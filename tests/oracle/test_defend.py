@@ -71,18 +71,27 @@ def test_the_coarsest_rounding_is_stated():
     assert rounded(rounded(victim(), 5), 2).access.decimals == 2
 
 
-def naive_highest(row, k):
-    kept = sorted(range(len(row)), key=lambda cls: (-row[cls], cls))[:k]
+def naive_highest(row, label, k):
+    kept = sorted(range(len(row)), key=lambda cls: (-row[cls], cls != label, cls))[:k]
     return [score if cls in kept else np.nan for cls, score in enumerate(row)]
 
 
 @given(
-    st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, -1.0]), min_size=5, max_size=5), max_size=6), st.integers(1, 5)
+    st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, -1.0]), min_size=5, max_size=5), max_size=6),
+    st.integers(1, 5),
+    st.integers(0, 4),
 )
-def test_the_top_k_are_the_highest_and_ties_go_to_the_lower_class(rows, k):
+def test_the_top_k_are_the_highest_and_ties_go_to_the_label_and_then_to_the_lower_class(rows, k, label):
     scores = np.array(rows).reshape(-1, 5)
-    expected = np.array([naive_highest(row, k) for row in rows]).reshape(-1, 5)
-    np.testing.assert_array_equal(highest(scores, k), expected)
+    expected = np.array([naive_highest(row, label, k) for row in rows]).reshape(-1, 5)
+    np.testing.assert_array_equal(highest(scores, np.full(len(rows), label), k), expected)
+
+
+def test_of_rounded_scores_that_tie_the_labels_own_is_answered():
+    terms = Access(level="probability", classes=3, inputs=Inputs.box(0, 1, (3,)))
+    answer = top_k(rounded(from_function(lambda x: x, terms), 1), 1)(np.array([[0.325, 0.33, 0.345]]))
+    assert answer.label == [2]
+    np.testing.assert_array_equal(answer.probability, [[np.nan, np.nan, 0.3]])
 
 
 @pytest.mark.parametrize("level", ["probability", "logit"])
