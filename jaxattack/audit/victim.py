@@ -24,6 +24,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from jaxattack.attacks.extraction import Hypotheses, Retraining
 from jaxattack.data import fingerprint
+from jaxattack.defences import require_repetition
 from jaxattack.oracle import defended, from_model
 from jaxattack.oracle.answering import is_classifier
 from jaxattack.oracle.identity import content, fingerprint_of, probes
@@ -162,6 +163,7 @@ class Victim:
         oracle, key, chain = self.oracle, jax.random.key(seed), self.chain
         for number, defence in enumerate(defences):
             defence.access(oracle.access)
+            require_repetition(defence, fresh=any(one.fresh for one, _ in chain))
             state = self._fit(defence, oracle, jax.random.fold_in(key, number))
             oracle, chain = defended(oracle, defence, state=state, seed=seed), (*chain, (defence, state))
         return replace(self, oracle=oracle, chain=chain)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
-from functools import reduce
 from typing import Any
 
 from jaxattack.defences.hamp import HAMP
@@ -34,7 +33,7 @@ from jaxattack.defences.squeeze import FeatureSqueezing
 from jaxattack.defences.temperature import Temperature
 from jaxattack.defences.top_k import TopK
 from jaxattack.own_code import own_code
-from jaxattack.types import Access, Defence
+from jaxattack.types import Access, Defence, InputError, RecognisingDefence
 
 DEFENCES: dict[str, Defence] = {
     "round": Round(),
@@ -58,7 +57,28 @@ def terms_behind(defences: Iterable[Defence], before: Access) -> Access:
     Raises:
         InputError: one can do nothing with what the one before it answers.
     """
-    return reduce(lambda access, defence: defence.access(access), defences, before)
+    access, fresh = before, False
+    for defence in defences:
+        require_repetition(defence, fresh=fresh)
+        access, fresh = defence.access(access), fresh or defence.fresh
+    return access
+
+
+def require_repetition(defence: Defence, *, fresh: bool) -> None:
+    """Refuse a defence that knows answers again behind one that draws each afresh: it would know none.
+
+    Args:
+        defence: that is to come next.
+        fresh: whether one before it draws afresh.
+
+    Raises:
+        InputError: it would do nothing.
+    """
+    if fresh and isinstance(defence, RecognisingDefence) and defence.recognises:
+        raise InputError(
+            f"{defence!r} knows answers again, and one before it draws each afresh, so that it would know none: put it first, or "
+            "take noise that belongs to the record (noise?by_record=true)."
+        )
 
 
 def describe(defence: Defence) -> dict[str, Any]:
@@ -83,5 +103,6 @@ __all__ = [
     "Temperature",
     "TopK",
     "describe",
+    "require_repetition",
     "terms_behind",
 ]

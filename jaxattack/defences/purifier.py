@@ -88,6 +88,11 @@ class Purifier:
         """As `jaxattack.types.RelabellingDefence`."""
         return self.swap
 
+    @property
+    def recognises(self) -> bool:
+        """As `jaxattack.types.RecognisingDefence`: no answer behind fresh noise is within a small radius of a member's."""
+        return self.swap
+
     def access(self, before: Access) -> Access:
         """As `jaxattack.types.Defence`.
 

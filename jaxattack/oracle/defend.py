@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK, describe
+from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK, describe, require_repetition
 from jaxattack.defences.asking import answer_to
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.ledger import Meter, OracleWrapper, allowed, digest
@@ -67,7 +67,7 @@ def rounded(oracle: Oracle, decimals: int) -> Oracle:
 
 
 def top_k(oracle: Oracle, k: int) -> Oracle:
-    """Answer the k highest scores of a query, the lower class first where they tie; the others are NaN.
+    """Answer the k highest scores of a query, where they tie its label's first and then the lower class; the others are NaN.
 
     Raises:
         InputError: k out of 1 to classes, or labels alone are answered.
@@ -131,6 +131,7 @@ class _Defended(OracleWrapper):
         self._value, self._state, self._seed, self._calls = defence, state, seed, itertools.count()
         self._beside = Meter()
         self._place = _fresh(oracle)
+        require_repetition(defence, fresh=self._place > 0)
 
     @property
     def ledger(self) -> Ledger:

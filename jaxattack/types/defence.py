@@ -158,6 +158,18 @@ def any_relabels(defences: Iterable[Defence]) -> bool:
     return any(isinstance(defence, RelabellingDefence) and defence.relabels for defence in defences)
 
 
+@runtime_checkable
+class RecognisingDefence(Defence, Protocol):
+    """A defence that knows answers again, and does nothing behind one that draws each answer afresh.
+
+    Attributes:
+        recognises: whether its settings leave it one that does.
+    """
+
+    @property
+    def recognises(self) -> bool: ...
+
+
 def any_detects(defences: Iterable[Defence]) -> bool:
     """Whether one of them may refuse to answer."""
     return any(isinstance(defence, DetectingDefence) and defence.detects for defence in defences)
