@@ -4,11 +4,12 @@ from jaxattack.training import copies, generators, learners
 from jaxattack.training.alone import observe_one, train_one
 from jaxattack.training.checkpoints import observe_checkpoints
 from jaxattack.training.denoising import denoising_start
-from jaxattack.training.ensemble import Engine, Sweep, check_seed, train_ensemble
+from jaxattack.training.ensemble import Engine, train_ensemble
 from jaxattack.training.gradient_canaries import draw_directions, score_gradient_canaries
 from jaxattack.training.images import Queries
 from jaxattack.training.placement import Placement
 from jaxattack.training.recipe import Recipe
+from jaxattack.training.sweep import Sweep, check_seed
 
 __all__ = [
     "Engine",

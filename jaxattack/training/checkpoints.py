@@ -17,11 +17,11 @@ from jaxtyping import Bool
 from jaxattack.models import fitted
 from jaxattack.models.conv import default_form, using
 from jaxattack.signals import require_converged
-from jaxattack.training.ensemble import Sweep
 from jaxattack.training.images import BLOCK, check_views
 from jaxattack.training.learners import Standard
 from jaxattack.training.program import Work, device_mesh, fixed_kernels, mapped, network
 from jaxattack.training.single import memberships, observe, with_reserve
+from jaxattack.training.sweep import Sweep
 from jaxattack.training.view import sight
 from jaxattack.types import Dataset, InputError, Observations, sees
 

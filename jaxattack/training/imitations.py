@@ -33,7 +33,7 @@ from jaxattack.training.recipe import Recipe
 from jaxattack.types import ImitationSignal, Membership, Model, Variables
 
 SEED = 2**32
-"""Of the halves, the same for every model: no sweep's (`jaxattack.training.ensemble.check_seed`). By a sweep's own seed `Halves` would
+"""Of the halves, the same for every model: no sweep's (`jaxattack.training.sweep.check_seed`). By a sweep's own seed `Halves` would
 draw the members of its models once more, and one imitator in two of a target would hold just whom the target was trained on."""
 
 

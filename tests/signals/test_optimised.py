@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from jaxattack.models import build
 from jaxattack.signals import CanaryQueries, OsloQueries, YoqoQuery, lookup
 from jaxattack.training import Recipe
-from jaxattack.training.ensemble import Sweep
+from jaxattack.training.sweep import Sweep
 from jaxattack.types import InputError, Model, OptimisedSignal, Surrogates, Variables, sees
 
 YOQO = YoqoQuery(steps=300, rate=0.02)
