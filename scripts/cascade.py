@@ -17,7 +17,7 @@ from rich.table import Table
 
 from jaxattack import Dataset, Observations, Recipe, load, train_ensemble
 from jaxattack.attacks.membership import Cascade, lookup, signals_of
-from jaxattack.attacks.membership.cascade import joined
+from jaxattack.attacks.membership.cascade import attack_target
 from jaxattack.data.designs import Halves
 from jaxattack.metrics import auc, roc_curve, tpr_at_fpr
 from jaxattack.models import build
@@ -66,7 +66,10 @@ def main() -> None:
         found = cascade(target, train, seed=seed + 500)
         right = np.concatenate([target.member[0][found.inside], ~target.member[0][found.outside]])
         extra = {"at once": ("", ""), "in rounds": (f"{len(right)}", f"{points(right.mean())}%" if len(right) else "")}
-        for name, score in (("at once", attack(joined(target, once), [0])[0]), ("in rounds", found.score)):
+        for name, score in (
+            ("at once", attack_target(attack, target, once, np.arange(len(dataset)))),
+            ("in rounds", found.score),
+        ):
             rows[name].append(figures(score, target))
             *tprs, area = rows[name][-1]
             table.add_row(f"{number}, {name}", *map(points, tprs), f"{area:.3f}", *extra[name])

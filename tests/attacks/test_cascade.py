@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attacks.planted import observe
+from scipy.stats import norm
 
-from jaxattack.attacks.membership import Threshold
+from jaxattack.attacks.membership import LiRA, Threshold
 from jaxattack.attacks.membership.cascade import Cascade, in_threshold, out_threshold
+from jaxattack.data import Halves
 from jaxattack.metrics import auc, roc_curve
 from jaxattack.types import InputError, Observations
 
@@ -87,6 +89,29 @@ def test_the_targets_own_membership_is_not_read():
     other = Observations(signals=target.signals, member=~target.member, label=target.label)
     attack = Cascade(models=8, rounds=2)
     np.testing.assert_array_equal(attack(target, train).score, attack(other, train).score)
+
+
+def test_shadows_are_attacked_by_one_another_alone(monkeypatch):
+    """The target, whose members nobody knows, stood among their references as a model without any record."""
+    target, train, _ = world(leak=2.0, coupling=0.0)
+    surer = Observations(signals={"phi": target.signal("phi") + 9}, member=target.member, label=target.label)
+    seen = []
+    monkeypatch.setattr(
+        Cascade, "surest", lambda _, own, shadow, __: (seen.append((own, shadow)), (own[:0].astype(int), False))[1]
+    )
+    for one in (target, surer):
+        Cascade(models=8, rounds=2)(one, train)
+    shadows = train(Halves()(8, RECORDS, 0), 0)
+    alone = LiRA(online=True)(shadows)
+    for _, shadow in seen:
+        np.testing.assert_array_equal(shadow, alone)
+    # The target has all of them for references: as many in as out.
+    phi, inside = shadows.signal("phi")[:, :, 0].astype(float), shadows.member
+    means = [np.where(side, phi, 0).sum(axis=0) / 4 for side in (inside, ~inside)]
+    squares = [(np.where(side, phi - mean, 0) ** 2).sum() for side, mean in zip((inside, ~inside), means, strict=True)]
+    fits = [norm(mean, np.sqrt(square / (3 * RECORDS))) for mean, square in zip(means, squares, strict=True)]
+    own = target.signal("phi")[0, :, 0]
+    np.testing.assert_allclose(seen[0][0], fits[0].logpdf(own) - fits[1].logpdf(own), rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize(

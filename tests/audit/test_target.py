@@ -9,9 +9,10 @@ import pytest
 from scipy.stats import norm
 
 from jaxattack.attacks.membership import lookup
+from jaxattack.attacks.membership.stacking import hidden_row
 from jaxattack.audit import read_observations
 from jaxattack.audit.target import TargetTerms, score_target
-from jaxattack.audit.target.judgement import hidden_row, judge
+from jaxattack.audit.target.judgement import judge
 from jaxattack.audit.target.scoring import read_known
 from jaxattack.report import headline
 from jaxattack.types import InputError, Observations

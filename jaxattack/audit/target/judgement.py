@@ -9,7 +9,6 @@ are compared with the scores alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import stdtrit
 
 from jaxattack.attacks.membership import REGISTRY, by_label
-from jaxattack.attacks.membership.complements import complement_groups, equal_counts
 from jaxattack.attacks.membership.references import TooFewReferences
+from jaxattack.attacks.membership.stacking import hidden_row, stacked
 from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.curves import FPRS, rate_key
@@ -145,12 +144,12 @@ def judge(
     entries: list[tuple[tuple[float, float], TargetAttackFindings]] = []
     refusals: list[str] = []
     for read, group in by_signals(references, part):
-        stacked = _stacked(
+        both = stacked(
             target.only(next(iter(group.values())).signals).take_records(part.records), read, row[:, part.records]
         )
         for name, attack in group.items():
             try:
-                scored = _scored(name, attack, stacked, read, terms.fpr)
+                scored = _scored(name, attack, both, read, terms.fpr)
             except TooFewReferences as error:
                 refusals.append(f"{name} is left out: {error}")
                 continue
@@ -215,42 +214,8 @@ def likeness_of(phi: Float[np.ndarray, "record"], references: Float[np.ndarray, 
     return Likeness(own, spread, bool(abs(own - spread.mean) <= scale * stdtrit(len(medians) - 1, 1 - STRANGE / 2)))
 
 
-def hidden_row(member: Bool[np.ndarray, "model record"]) -> Bool[np.ndarray, "1 record"]:
-    """A row of the member matrix for a target that drew its members by itself: it tells nothing of them.
-
-    An attack reads from that row whom to leave out among the references. This one, drawn at random, leaves out none: it is no
-    reference's members, nor exactly those that one lacks, and not every record is in the same number of models.
-    """
-    for seed in range(64):
-        row = np.random.default_rng((seed, 1)).random((1, member.shape[1])) < 0.5
-        together = np.vstack([row, member])
-        if (complement_groups(together)[0][1:] != 0).all() and not equal_counts(together):
-            return row
-    return row
-
-
-def _stacked(target: Observations, references: Observations, row: Bool[np.ndarray, "1 record"]) -> Observations:
-    """Target and references as one, the target first.
-
-    Raises:
-        InputError: they were asked about other views, or answer with another number of classes.
-    """
-    signals = {}
-    for name, theirs in references.signals.items():
-        own = target.signal(name)
-        if own.shape[1:] != theirs.shape[1:]:
-            raise InputError(
-                f"{name} of the target has shape {own.shape[1:]} and of the references {theirs.shape[1:]}: ask both about the same "
-                "views of a record, with the same classes."
-            )
-        signals[name] = np.concatenate([own, theirs])
-    return replace(references, signals=signals, member=np.vstack([row, references.member]), ask=None)
-
-
-def _scored(
-    name: str, attack: MembershipAttack, stacked: Observations, references: Observations, fpr: float
-) -> _Scored:
-    own, others = attack(stacked, [0])[0], attack(references)
+def _scored(name: str, attack: MembershipAttack, both: Observations, references: Observations, fpr: float) -> _Scored:
+    own, others = attack(both, [0])[0], attack(references)
     curve = roc_curve(others.ravel(), references.member.ravel())
     return _Scored(name, own, others, (tpr_at_fpr(curve, fpr).tpr, auc(curve)))
 
