@@ -3,7 +3,8 @@
 log p - log(1 - p) is infinite where p is rounded to 1, as float32 does for the records that a model knows best, or to 0. Such
 a value is put log 2 beyond the largest or the smallest that is finite: where 1 - p is taken for half of the least that the
 numbers tell from 0, as `jaxattack.audit.confidences` takes it where all classes are there. So it ranks before all others.
-NaN says nothing and stays.
+Where nothing is finite, as of trees that answer 0 or 1, it is log 2 from 0: 0 is then taken for a third. NaN says nothing and
+stays; it is told by its places where it is read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from jaxattack.audit.confidences import told_places
 from jaxattack.types import Observations
 
 BEYOND = float(np.log(2))
@@ -30,31 +30,25 @@ def bound_signal(
         where: it comes from, for messages.
         name: of the signal.
         values: the signal; a model at a time is looked at, for the memory of a file's.
-
-    Raises:
-        InputError: NaN or infinity in more than half of the records, as of models that diverged.
     """
     if not any(np.isinf(row).any() for row in values):
         return values, ()
-    told_places(where, name, ~np.isfinite(values))  # which refuses too many
     infinite = np.isinf(values)
     records = int(infinite.reshape(*infinite.shape[:2], -1).any(axis=(0, 2)).sum())
     finite = values[np.isfinite(values)]
-    low, high = finite.min() - BEYOND, finite.max() + BEYOND
+    low, high = (
+        (finite.min() - BEYOND, finite.max() + BEYOND) if finite.size else (np.float64(-BEYOND), np.float64(BEYOND))
+    )
     bounded = np.clip(values, low.astype(values.dtype), high.astype(values.dtype))
     note = (
-        f"{where}: {name} is infinite in {int(infinite.sum())} places of {records} records: they are taken for log 2 beyond what is "
-        f"finite, {low:.3g} and {high:.3g}."
+        f"{where}: {name} is infinite in {int(infinite.sum())} places of {records} records: they are taken for log 2 beyond "
+        f"{'what is finite' if finite.size else '0, as nothing is finite'}, {low:.3g} and {high:.3g}."
     )
     return bounded, (note,)
 
 
 def bound_observations(where: str, observations: Observations) -> Observations:
-    """Observations without infinite signals, the notes told; those that are finite are left where they are, on the disk too.
-
-    Raises:
-        InputError: as `bound_signal`.
-    """
+    """Observations without infinite signals, the notes told; those that are finite are left where they are, on the disk too."""
     signals, notes = {}, list(observations.notes)
     for name in observations.signals:
         bounded, more = bound_signal(where, name, observations.signal(name))

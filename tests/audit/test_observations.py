@@ -124,8 +124,8 @@ BAD = {
         r"logits is NaN or infinite in 25 places, first at \(2, 0, 1\) of \[model, record, cls\], in 25 of 40 records, "
         r"too many to leave out: leave out the models that answer so \(2\)",
     ),
-    "infinite phi": (
-        replaced(logits=None, phi=at(LOGITS[..., 0], (slice(None), slice(5, 30)), np.inf)),
+    "phi of NaN": (
+        replaced(logits=None, phi=at(LOGITS[..., 0], (slice(None), slice(5, 30)), np.nan)),
         r"phi is NaN .* in 150 places, first at \(0, 5\) of \[model, record\]",
     ),
     "too large for float32": (replaced(logits=LOGITS * 1e300), "logits is NaN or infinite"),
@@ -330,6 +330,22 @@ def test_a_phi_of_infinity_ranks_before_all_others_and_is_told(read):
         assert one.models.scored == RECORDS
         assert "phi is infinite" in one.notes[0]
     assert scored(found[0]) == scored(found[1])
+
+
+def test_a_phi_of_infinity_alone_is_scored_as_the_confidences_that_it_is_made_of(read):
+    """Trees answer 0 or 1, or 1 for all that they were trained on: such records were refused as those of models that diverged."""
+    right = (MEMBER | (RNG.random(MEMBER.shape) < 0.5)).astype(float)
+    probability = right[..., None] * np.eye(3)[LABEL] + (1 - right)[..., None] * np.eye(3)[(LABEL + 1) % 3]
+    with np.errstate(divide="ignore"):
+        phi = np.log(right) - np.log(1 - right)
+    named_alike = [attack for attack in ATTACKS.values() if [one.name for one in attack.signals] == ["phi"]]
+    ours, theirs = (
+        score(read(member=MEMBER, label=LABEL, **one), named_alike)
+        for one in ({"phi": phi}, {"probability": probability})
+    )
+    assert "phi is infinite in 240 places of 40 records: they are taken for log 2 beyond 0" in ours.notes[0]
+    assert scored(ours) == scored(theirs)
+    assert ours.models.scored == RECORDS
 
 
 def test_signals_that_are_finite_are_left_where_they_are():
