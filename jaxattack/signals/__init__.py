@@ -81,7 +81,7 @@ _DEFAULTS: tuple[Signal, ...] = (
     LayerGradientNorms(),
 )
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFAULTS}
-_NUMBER = r"(\d+(?:\.\d+)?)"
+_NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"
 _WITH_SETTINGS: dict[str, Callable[..., Signal]] = {
     rf"softmax_t{_NUMBER}": lambda t: SoftmaxConfidence(temperature=float(t)),
     rf"taylor_t{_NUMBER}": lambda t: TaylorConfidence(temperature=float(t)),

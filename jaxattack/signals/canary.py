@@ -13,7 +13,7 @@ from jaxattack.signals.boundary import region_of
 from jaxattack.signals.optimised import ReadQuery
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.scores import Labels
-from jaxattack.types import Model, Surrogates, above_zero, at_least, config
+from jaxattack.types import Model, Surrogates, above_zero, at_least, config, number_in_name
 
 CERTAIN = 10.0
 UNDECIDED = 0.0
@@ -58,7 +58,7 @@ class CanaryQueries(ReadQuery):
     @property
     def name(self) -> str:
         """``canary_10_30_0.005``: count, steps, rate."""
-        return f"canary_{self.count}_{self.steps}_{self.rate:g}"
+        return f"canary_{self.count}_{self.steps}_{number_in_name(self.rate)}"
 
     def lacking(
         self,

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.nn import log_softmax
 
 from jaxattack.signals.scores import Labels, Logits, Scored, Values, of_label
-from jaxattack.types import Sight, View, above_zero, config
+from jaxattack.types import Sight, View, above_zero, config, number_in_name
 
 
 @config
@@ -38,7 +38,7 @@ class SoftmaxConfidence(Scored):
     @property
     def name(self) -> str:
         """``softmax_t2`` at temperature 2."""
-        return f"softmax_t{self.temperature:g}"
+        return f"softmax_t{number_in_name(self.temperature)}"
 
     def of_logits(self, z, y):
         """As `Scored`."""
@@ -72,7 +72,7 @@ class TaylorConfidence:
     @property
     def name(self) -> str:
         """``taylor_t2`` at temperature 2."""
-        return f"taylor_t{self.temperature:g}"
+        return f"taylor_t{number_in_name(self.temperature)}"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:  # noqa: ARG002
         """As `jaxattack.types.Signal`."""

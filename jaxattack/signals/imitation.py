@@ -11,7 +11,7 @@ import jax
 
 from jaxattack.signals.phi import Phi
 from jaxattack.signals.scores import Labels
-from jaxattack.types import InputError, Sight, View, config
+from jaxattack.types import InputError, Sight, View, config, number_in_name
 
 
 @config
@@ -49,7 +49,7 @@ class Imitation:
     @property
     def name(self) -> str:
         """``imitation_10_0.8`` for 10 imitators that learn labels in four fifths of their passes."""
-        return f"imitation_{self.imitators}_{self.warmup:g}"
+        return f"imitation_{self.imitators}_{number_in_name(self.warmup)}"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> jax.Array:
         """Phi of one answer, as `jaxattack.types.ImitationSignal`."""

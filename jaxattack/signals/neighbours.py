@@ -23,7 +23,7 @@ import jax.numpy as jnp
 
 from jaxattack.signals.loss import Loss
 from jaxattack.signals.scores import Labels, Values
-from jaxattack.types import Answer, InputError, Sight, View, above_zero, at_least, config
+from jaxattack.types import Answer, InputError, Sight, View, above_zero, at_least, config, number_in_name
 
 
 class Repeated:
@@ -105,7 +105,7 @@ class _Noisy:
     @property
     def name(self) -> str:
         """The family, copies, sigma, as ``merlin_100_0.01``."""
-        return f"{self.family}_{self.copies}_{self.sigma:g}"
+        return f"{self.family}_{self.copies}_{number_in_name(self.sigma)}"
 
 
 @config
@@ -174,7 +174,7 @@ class FlipRobustness:
     @property
     def name(self) -> str:
         """``flip_robustness_100_0.03``: copies, probability."""
-        return f"flip_robustness_{self.copies}_{self.probability:g}"
+        return f"flip_robustness_{self.copies}_{number_in_name(self.probability)}"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> Values:
         """As `jaxattack.types.Signal`.

@@ -11,7 +11,7 @@ from jaxattack.perturb.hop_skip_jump.steps import TINY, by_record, norm
 from jaxattack.signals.boundary import region_of
 from jaxattack.signals.optimised import ReadQuery, summed_losses, summed_slopes
 from jaxattack.signals.scores import Labels
-from jaxattack.types import Model, Surrogates, above_zero, at_least, config
+from jaxattack.types import Model, Surrogates, above_zero, at_least, config, number_in_name
 
 STEP = 2.55
 """Its step against the growth of its ball: the paper's .01 against 80 / 255 in 80 parts."""
@@ -59,7 +59,7 @@ class OsloQueries(ReadQuery):
     @property
     def name(self) -> str:
         """``oslo_40_5_0.3_5``: growth, steps, largest, thresholds."""
-        return f"oslo_{self.growth}_{self.steps}_{self.largest:g}_{self.thresholds}"
+        return f"oslo_{self.growth}_{self.steps}_{number_in_name(self.largest)}_{self.thresholds}"
 
     def lacking(
         self, member: Bool[np.ndarray, "model record"], validation: Bool[np.ndarray, "model"]

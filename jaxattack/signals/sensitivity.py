@@ -17,7 +17,7 @@ from jaxattack.signals.confidence_vector import require_few_classes
 from jaxattack.signals.neighbours import Repeated, add_noise
 from jaxattack.signals.posterior import softmax_of
 from jaxattack.signals.scores import Labels
-from jaxattack.types import Sight, View, above_zero, at_least, config
+from jaxattack.types import Sight, View, above_zero, at_least, config, number_in_name
 
 
 @config
@@ -54,7 +54,7 @@ class Sensitivity:
     @property
     def name(self) -> str:
         """``sensitivity_10_0.001`` for 10 copies at a size of 0.001."""
-        return f"sensitivity_{self.copies}_{self.size:g}"
+        return f"sensitivity_{self.copies}_{number_in_name(self.size)}"
 
     def __call__(self, view: View, x: jax.Array, y: Labels, key: jax.Array | None) -> jax.Array:  # noqa: ARG002
         """As `jaxattack.types.Signal`.

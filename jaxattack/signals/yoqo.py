@@ -12,7 +12,7 @@ from jaxattack.perturb.hop_skip_jump.steps import by_record
 from jaxattack.signals.boundary import region_of
 from jaxattack.signals.optimised import ReadQuery, summed_slopes
 from jaxattack.signals.scores import Labels, others
-from jaxattack.types import Model, Surrogates, Variables, above_zero, at_least, config
+from jaxattack.types import Model, Surrogates, Variables, above_zero, at_least, config, number_in_name
 
 STOP = 8
 """It stops where the sum of the losses of M models is below M / 8."""
@@ -51,7 +51,7 @@ class YoqoQuery(ReadQuery):
     @property
     def name(self) -> str:
         """``yoqo_35_0.01_2``: steps, rate, alpha."""
-        return f"yoqo_{self.steps}_{self.rate:g}_{self.alpha:g}"
+        return f"yoqo_{self.steps}_{number_in_name(self.rate)}_{number_in_name(self.alpha)}"
 
     def lacking(
         self,

@@ -81,6 +81,7 @@ from jaxattack.types.signal import (
     Surrogates,
     View,
     afterwards,
+    number_in_name,
     sees,
 )
 
@@ -178,6 +179,7 @@ __all__ = [
     "deployed_model",
     "gradient_steps",
     "ids_at",
+    "number_in_name",
     "reserve_size",
     "reserving",
     "resolution_behind",

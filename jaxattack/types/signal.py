@@ -50,6 +50,17 @@ class View(Protocol):
         ...
 
 
+def number_in_name(value: float) -> str:
+    """A number as the name of a signal has it: short, and no other number's, for signals are kept by their names.
+
+    Example:
+        >>> number_in_name(2.0), number_in_name(0.1), number_in_name(0.1234567)
+        ('2', '0.1', '0.1234567')
+    """
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
 @runtime_checkable
 class Signal(Protocol):
     """A number, or several, that are read of every record: a frozen dataclass, hashable.

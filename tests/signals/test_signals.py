@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -160,6 +162,18 @@ def test_an_unknown_signal_is_refused_in_a_sentence(name):
     with pytest.raises(InputError, match="give one of phi, correct") as caught:
         signals.lookup(name)
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "close"), [("softmax_t2", 2.0000001), ("taylor_t2", 1e-07), ("noise_robustness_9_0.1", 0.1234567)]
+)
+def test_settings_that_differ_past_six_digits_have_names_of_their_own(name, close):
+    """Signals are kept by their names: one was answered from what the other was."""
+    signal = signals.lookup(name)
+    field = next(one.name for one in dataclasses.fields(signal) if isinstance(getattr(signal, one.name), float))
+    other = dataclasses.replace(signal, **{field: close})
+    assert signal.name == name != other.name
+    assert signals.lookup(other.name) == other
 
 
 def test_correct_and_phi_are_always_kept():

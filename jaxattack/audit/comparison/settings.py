@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxattack.audit.findings.comparison import ChangeFindings
+from jaxattack.types import number_in_name
 
 LONGEST = 200
 """Letters of a value that are shown."""
@@ -25,26 +26,33 @@ def changes(configurations: Sequence[Mapping[str, Any]]) -> tuple[ChangeFindings
         >>> [one.name for one in changes([{"recipe": {"epochs": 10}}, {"recipe": {"epochs": 20}, "defences": ["Round"]}])]
         ['recipe.epochs', 'defences']
     """
-    flat = [dict(leaves(configuration)) for configuration in configurations]
+    flat = [
+        {place: None if value is None else text(value) for place, value in leaves(configuration)}
+        for configuration in configurations
+    ]
     places = list(dict.fromkeys(place for one in flat for place in one))
     if len({one.get("data.sha256") for one in flat}) == 1 and "data.sha256" in places:
         places.remove("data.name")
-    rows = [ChangeFindings(name=place, values=tuple(one.get(place) for one in flat)) for place in places]
-    return tuple(row for row in rows if len(set(row.values)) > 1)
+    values = {place: [one.get(place) for one in flat] for place in places}
+    return tuple(
+        ChangeFindings(name=place, values=tuple(one and one[:LONGEST] for one in row))
+        for place, row in values.items()
+        if len(set(row)) > 1
+    )
 
 
-def leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, str | None]]:
-    """Nested plain values as their places, joined by points, and what is there as text."""
+def leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested plain values as their places, joined by points, and what is there."""
     for name, value in values.items():
         path = f"{place}.{name}" if place else str(name)
         if isinstance(value, Mapping) and value:
             yield from leaves(value, path)
         else:
-            yield path, None if value is None else text(value)[:LONGEST]
+            yield path, value
 
 
 def text(value: Any) -> str:
-    """A plain value as a person writes it: objects that name themselves as calls, lists with commas.
+    """A plain value as a person writes it, and another one otherwise: objects that name themselves as calls, lists with commas.
 
     Example:
         >>> text([{"name": "Round", "decimals": 2}, {"name": "Label"}])
@@ -55,4 +63,4 @@ def text(value: Any) -> str:
     if isinstance(value, Mapping):
         fields = ", ".join(f"{name}={text(part)}" for name, part in value.items() if name != "name")
         return f"{value.get('name', '')}({fields})" if fields or "name" not in value else str(value["name"])
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return number_in_name(value) if isinstance(value, float) else str(value)

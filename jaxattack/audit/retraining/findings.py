@@ -23,7 +23,7 @@ from jaxattack.audit.retraining.crafting import Attacker, Craft
 from jaxattack.audit.retraining.intervals import difference, share_of_victims, share_over_seeds
 from jaxattack.audit.retraining.plan import PoisonAudit
 from jaxattack.metrics.comparison import CONFIDENCE, corrected
-from jaxattack.types import Dataset
+from jaxattack.types import Dataset, number_in_name
 
 SHOWN = 8
 """Poison records in the gallery, at most, of all attacks together."""
@@ -152,7 +152,7 @@ def _success_of(outcome: Outcome, target: int) -> dict[str, dict[str, float]]:
     for number, craft in enumerate(outcome.crafts):
         if craft.target == target:
             share = float(_success(outcome, outcome.cell(number, None), target).mean())
-            success.setdefault(outcome.audit.names[craft.attack], {})[f"{craft.share:g}"] = share
+            success.setdefault(outcome.audit.names[craft.attack], {})[number_in_name(craft.share)] = share
     return success
 
 
