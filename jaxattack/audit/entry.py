@@ -69,6 +69,8 @@ def roc_findings(summary: Summary) -> RocFindings:
         auc_interval=summary.auc_estimate.interval(),
         tpr={rate: point.tpr for rate, point in points.items()},
         tpr_interval=tpr_intervals(summary, CONFIDENCE),
+        auc_freedom=summary.auc_estimate.freedom,
+        tpr_freedom={rate: one.freedom for rate, one in zip(points, summary.tpr_estimate, strict=True)},
         false_positives={rate: point.false_positives for rate, point in points.items()},
         resolvable={rate: point.resolvable for rate, point in points.items()},
         roc=curve_findings(summary.roc),

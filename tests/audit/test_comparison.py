@@ -14,8 +14,17 @@ from jaxattack.audit.comparison import compare
 from jaxattack.audit.comparison.settings import changes, text
 from jaxattack.audit.comparison.side import IDS, LABELS, POSITION
 from jaxattack.audit.findings import values
-from jaxattack.metrics import Pairing, differences, influences, model_clusters, paired_clusters, roc_curve
+from jaxattack.metrics import (
+    Pairing,
+    clopper_pearson,
+    differences,
+    influences,
+    model_clusters,
+    paired_clusters,
+    roc_curve,
+)
 from jaxattack.metrics.comparison import Interval, corrected, interval_difference
+from jaxattack.metrics.uncertainty import Estimate
 from jaxattack.types import InputError, Observations
 
 
@@ -170,6 +179,11 @@ def test_settings_that_differ_are_told_and_the_same_records_have_any_name():
     rows = changes([here, here | {"data": {"name": "b.npz", "sha256": "2"}, "lr": 0.25, "ema": None}, here])
     assert [row.name for row in rows] == ["data.name", "data.sha256", "lr"]
     assert rows[2].values == ("0.1", "0.25", "0.1")
+    # Past six digits, and past what is shown of a long value, they differ too.
+    longer = ["word" * 60 + end for end in "ab"]
+    rows = changes([here | {"lr": lr, "names": names} for lr, names in zip((0.1, 0.1000001), longer, strict=True)])
+    assert [row.name for row in rows] == ["lr", "names"]
+    assert rows[0].values == ("0.1", "0.1000001")
     assert text([{"name": "Noise", "scale": 0.1, "steps": [1, 2]}, "x"]) == "Noise(scale=0.1, steps=1, 2), x"
 
 
@@ -226,32 +240,37 @@ def test_matrices_without_a_common_cell_or_with_a_damaged_report_are_refused(tmp
             compare(first, wrong)
 
 
-def evasion(path, share, interval, kind="evasion", queries=10):
-    """The folder of an evasion that was never run."""
+RIGHT = 40
+
+
+def evasion(path, share, kind="evasion", queries=10):
+    """The folder of an evasion of so many records that was never run."""
+    interval = None if share is None else list(map(float, clopper_pearson(round(share * RIGHT), RIGHT)))
     path.mkdir()
     cost = {"queries": queries, "seconds": {"total": 1.5}}
-    report = {"kind": kind, "title": path.name, "success": {"among_right": share, "interval": interval}, "cost": cost}
+    success = {"among_right": share, "interval": interval, "right": RIGHT}
+    report = {"kind": kind, "title": path.name, "success": success, "cost": cost}
     (path / "report.json").write_text(json.dumps(report | {"config": {"queries": queries}}))
     return path
 
 
 def test_reports_of_another_kind_are_compared_by_their_figures_unpaired(tmp_path):
     first, second, third = (
-        evasion(tmp_path / name, share, interval, queries=queries)
-        for name, share, interval, queries in (
-            ("a", 0.2, [0.15, 0.26], 10), ("b", 0.6, [0.5, 0.7], 20), ("c", None, None, 10)
-        )
-    )  # fmt: skip
+        evasion(tmp_path / name, share, queries=queries)
+        for name, share, queries in (("a", 0.2, 10), ("b", 0.6, 20), ("c", None, 10))
+    )
     told = compare(first, second, third).findings
     (row,) = told.figures
     assert (told.subject, told.of, row.values) == ("report", "evasion", (0.2, 0.6, None))
     assert row.differences == (pytest.approx(0.4), None)
     assert row.contrasts[0].clear
-    apart = interval_difference(Interval(value=0.6, low=0.5, high=0.7), Interval(value=0.2, low=0.15, high=0.26))
+    apart = interval_difference(
+        *(interval_of(share, clopper_pearson(round(share * RIGHT), RIGHT)) for share in (0.6, 0.2))
+    )
     assert row.contrasts[0].interval == pytest.approx((apart.low, apart.high))
     assert [(one.name, one.values) for one in told.costs][:1] == [("queries", ("10", "20", "10"))]
     assert [(one.name, one.values) for one in told.changes] == [("queries", ("10", "20", "10"))]
-    other = evasion(tmp_path / "other", 0.2, [0.1, 0.3], kind="epsilon")
+    other = evasion(tmp_path / "other", 0.2, kind="epsilon")
     with pytest.raises(InputError, match="other/report.json is no report as this version writes it"):
         compare(first, other)
     (other / "report.json").write_text(
@@ -259,6 +278,27 @@ def test_reports_of_another_kind_are_compared_by_their_figures_unpaired(tmp_path
     )
     with pytest.raises(InputError, match="a is of an audit of the kind evasion and other of epsilon"):
         compare(first, other)
+
+
+def interval_of(value, ends):
+    low, high = ends
+    return Interval(value=value, low=float(low), high=float(high))
+
+
+def test_several_differences_are_at_their_own_confidence_exactly(tmp_path):
+    """Widened as normal ones, intervals of 2 of 40 records and of a rate at 3 degrees of freedom were too narrow."""
+    shares = {"a": 0.05, "b": 0.5, "c": 0.9}
+    few = [evasion(tmp_path / name, share) for name, share in shares.items()]
+    (row,) = compare(*few).findings.figures
+    for contrast, share in zip(row.contrasts, (0.5, 0.9), strict=True):
+        ends = [clopper_pearson(round(one * RIGHT), RIGHT, corrected(2)) for one in (share, 0.05)]
+        apart = interval_difference(*map(interval_of, (share, 0.05), ends))
+        assert contrast.interval == pytest.approx((apart.low, apart.high))
+    estimates = [Estimate(value=value, variance=0.02**2, freedom=3.0, trials=100) for value in (0.05, 0.4)]
+    rates = [target(tmp_path / f"t{place}", one.value, True, one) for place, one in enumerate(estimates)]
+    row = compare(*rates).findings.figures[1]  # of two, with the AUC
+    apart = interval_difference(*(interval_of(one.value, one.interval(corrected(2))) for one in reversed(estimates)))
+    assert row.contrasts[0].interval == pytest.approx((apart.low, apart.high))
 
 
 def reconstruction(path, leak, comparisons=1):
@@ -307,12 +347,13 @@ def test_an_interval_that_allows_for_comparisons_in_its_report_is_no_wider_for_i
     assert together.contrasts[0].interval == pytest.approx(alone.contrasts[0].interval)
 
 
-def target(path, tpr, resolvable):
+def target(path, tpr, resolvable, estimate=None):
     """The report on one target, as far as comparing reads it."""
     path.mkdir()
+    ends = [tpr / 2, tpr] if estimate is None else estimate.interval()
     known = {
-        "auc": 0.8, "auc_interval": [0.7, 0.88], "tpr": {"0.01": tpr}, "tpr_interval": {"0.01": [tpr / 2, tpr]},
-        "resolvable": {"0.01": resolvable},
+        "auc": 0.8, "auc_interval": [0.7, 0.88], "tpr": {"0.01": tpr}, "tpr_interval": {"0.01": ends},
+        "resolvable": {"0.01": resolvable}, "auc_freedom": 9.0, "tpr_freedom": {"0.01": 3.0},
     }  # fmt: skip
     report = {
         "kind": "target", "title": path.name, "attack": "loss", "attacks": [{"name": "loss", "known": known}],

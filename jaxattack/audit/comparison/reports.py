@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxattack.audit.comparison.settings import changes, leaves
+from jaxattack.audit.comparison.settings import changes, leaves, text
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.comparison import (
     Contrast,
@@ -23,6 +23,7 @@ from jaxattack.audit.findings.comparison import (
     Seconds,
 )
 from jaxattack.disk import read_json
+from jaxattack.metrics import clopper_pearson
 from jaxattack.metrics.comparison import Interval, corrected, interval_difference, rescaled, widened
 from jaxattack.types import InputError
 
@@ -36,17 +37,26 @@ class Figure(NamedTuple):
         value: of the figure.
         interval: where there is one.
         confidence: of the interval of a difference, which may be negative; None for a share, whose interval is at 95%.
+        freedom: of Student's t on the logit scale, if the interval of a share is that.
+        trials: of which it is a share, if its interval is Clopper and Pearson's.
     """
 
     value: float
     interval: tuple[float, float] | None = None
     confidence: float | None = None
+    freedom: float | None = None
+    trials: int | None = None
 
     def at(self, confidence: float) -> Interval:
         """The figure with its interval at a confidence; it has one."""
         assert self.interval is not None
         known = Interval(value=self.value, low=self.interval[0], high=self.interval[1])
-        return widened(known, confidence) if self.confidence is None else rescaled(known, self.confidence, confidence)
+        if self.confidence is not None:
+            return rescaled(known, self.confidence, confidence)
+        if self.trials is None:
+            return widened(known, confidence, self.freedom)
+        low, high = clopper_pearson(round(self.value * self.trials), self.trials, confidence)
+        return Interval(value=self.value, low=float(low), high=float(high))
 
 
 Read = Callable[[Report], Figure | None]
@@ -71,7 +81,25 @@ def _known_tpr(report: Report) -> Figure | None:
     known = _known(report)
     if known is None or not known["resolvable"]["0.01"]:
         return None
-    return _share({"tpr": known["tpr"]["0.01"], "ends": known["tpr_interval"]["0.01"]}, "tpr", "ends")
+    figure = _share({"tpr": known["tpr"]["0.01"], "ends": known["tpr_interval"]["0.01"]}, "tpr", "ends")
+    return figure and figure._replace(freedom=float(known["tpr_freedom"]["0.01"]))
+
+
+def _known_auc(report: Report) -> Figure | None:
+    known = _known(report)
+    figure = _share(known, "auc", "auc_interval")
+    return figure and known and figure._replace(freedom=float(known["auc_freedom"]))
+
+
+def _agreement(report: Report, where: str) -> Figure | None:
+    part = report["fidelity"][where]
+    figure = _share(part, "agreement", "interval")
+    return figure and figure._replace(trials=int(part["records"]))
+
+
+def _fooled(report: Report) -> Figure | None:
+    figure = _share(report["success"], "among_right", "interval")
+    return figure and figure._replace(trials=int(report["success"]["right"]))
 
 
 def _called(report: Report) -> Figure:
@@ -87,23 +115,19 @@ def _leak(report: Report) -> Figure | None:
 
 FIGURES: Mapping[str, Mapping[str, Read]] = {
     "target": {
-        "AUC of the claimed attack": lambda report: _share(_known(report), "auc", "auc_interval"),
+        "AUC of the claimed attack": _known_auc,
         "TPR of the claimed attack at 1% false positives": _known_tpr,
         "records called members, share": _called,
     },
     "extraction": {
-        "agreement on records held out": lambda report: _share(report["fidelity"]["held_out"], "agreement", "interval"),
-        "agreement on random inputs": lambda report: _share(report["fidelity"]["uniform"], "agreement", "interval"),
+        "agreement on records held out": lambda report: _agreement(report, "held_out"),
+        "agreement on random inputs": lambda report: _agreement(report, "uniform"),
     },
     "inversion": {
         "classes recognised by an independent model, share": lambda report: _share(report["recognition"], "top1"),
         "classes recognised by the victim, share": lambda report: _share(report["recognition"], "victim"),
     },
-    "evasion": {
-        "fooled, share of the records that were right": lambda report: _share(
-            report["success"], "among_right", "interval"
-        )
-    },
+    "evasion": {"fooled, share of the records that were right": _fooled},
     "reconstruction": {"leak": _leak},
     "epsilon": {"epsilon, lower bound": lambda report: _share(report["headline"], "epsilon")},
 }
@@ -147,12 +171,17 @@ def side_of_report(folder: Path, name: str) -> ReportSide:
     try:
         kind = str(report["kind"])
         figures = {figure: read(report) for figure, read in FIGURES[kind].items()}
-        cost = dict(leaves(report["cost"]))
+        cost = {place: _rounded(value) for place, value in leaves(report["cost"])}
         return ReportSide(name, kind, str(report["title"]), figures, cost, dict(report["config"]))
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, StopIteration, AttributeError) as error:
         raise InputError(
             f"{folder / 'report.json'} is no report as this version writes it ({error!r:.60}): make it again."
         ) from error
+
+
+def _rounded(value: Any) -> str | None:
+    """What something cost, as text of as many digits as say anything."""
+    return None if value is None else f"{value:g}" if isinstance(value, float) else text(value)
 
 
 def compare_reports(sides: Sequence[ReportSide]) -> ReportComparison:

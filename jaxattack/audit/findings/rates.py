@@ -73,6 +73,8 @@ class RocFindings(RateFindings):
 
     Attributes:
         auc_interval: of the AUC.
+        auc_freedom: degrees of freedom of Student's t behind that, on the logit scale.
+        tpr_freedom: of each interval of the true-positive rate.
         false_positives: how many non-members were accused, by false-positive rate.
         resolvable: whether the rate allows one false positive at all.
         roc: the curve.
@@ -80,6 +82,8 @@ class RocFindings(RateFindings):
     """
 
     auc_interval: tuple[float, float]
+    auc_freedom: float
+    tpr_freedom: Mapping[str, float]
     false_positives: Mapping[str, int]
     resolvable: Mapping[str, bool]
     roc: CurveFindings = field(repr=False)
