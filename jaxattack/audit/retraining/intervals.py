@@ -2,8 +2,9 @@
 
 A share over many records, as an accuracy, has one value a seed: Student's t over the seeds on the logit scale. On its own scale the
 lower end of eight seeds about .95 was above the truth in 9 of 100 audits, and here in 5. Where all seeds are alike their spread says
-nothing, and Clopper and Pearson's interval for one trial a record stands in its place; one seed says nothing of others, and its
-interval is everything. An event a victim, as that it takes a target for another class, is a trial:
+only that it is below what so many records can show: the interval holds Clopper and Pearson's for one trial a record, and the one
+that seeds of which one differs by a record would have, which of two seeds is nearly everything. One seed says nothing of others, and
+its interval is everything. An event a victim, as that it takes a target for another class, is a trial:
 Clopper and Pearson's over all victims of all targets, which for targets of unequal chances is on the safe side (Hoeffding 1956).
 Where every victim meets all targets, as those without poison do, what it does with one tells of what it does with another: the
 victim is the trial, and what counts is the share of its targets. Both speak of new seeds on these records and targets. The
@@ -29,12 +30,18 @@ def share_over_seeds(hit: Bool[np.ndarray, "seed record"], confidence: float = C
     value = float(by_seed.mean())
     if len(by_seed) == 1:
         return ShareFindings(value=value, interval=(0.0, 1.0))
-    if not np.ptp(by_seed):  # of equal shares the deviation may be a rounding above 0
-        low, high = clopper_pearson(round(value * hit.shape[1]), hit.shape[1], confidence)
-        return ShareFindings(value=value, interval=(float(low), float(high)))
-    deviation = float(by_seed.std(ddof=1)) / math.sqrt(len(by_seed))
-    reach = t_quantile(len(by_seed) - 1, confidence) * deviation / (value * (1 - value))
-    return ShareFindings(value=value, interval=(float(expit(logit(value) - reach)), float(expit(logit(value) + reach))))
+    alike = not np.ptp(by_seed)  # of equal shares the deviation may be a rounding above 0
+    step = (
+        1 / hit.size
+    )  # what one record of one seed moves the mean by, and the deviation of the mean where it alone differs
+    deviation = step if alike else float(by_seed.std(ddof=1)) / math.sqrt(len(by_seed))
+    centre = min(max(value, step), 1 - step)
+    reach = t_quantile(len(by_seed) - 1, confidence) * deviation / (centre * (1 - centre))
+    low, high = float(expit(logit(centre) - reach)), float(expit(logit(centre) + reach))
+    if alike:
+        ends = clopper_pearson(round(value * hit.shape[1]), hit.shape[1], confidence)
+        low, high = min(low, float(ends[0])), max(high, float(ends[1]))
+    return ShareFindings(value=value, interval=(low, high))
 
 
 def share_of_victims(hit: Bool[np.ndarray, "victim target"], confidence: float = CONFIDENCE) -> ShareFindings:

@@ -304,7 +304,7 @@ def test_intervals_are_over_seeds_and_a_difference_is_made_of_both():
     odds = 0.93 / 0.07 * np.exp(np.array([-1, 1]) * reach / (0.93 * 0.07))  # on the logit scale
     low, high = odds / (1 + odds)
     np.testing.assert_allclose([found.value, *found.interval], [0.93, low, high])
-    alike = share_over_seeds(np.ones((4, 100), bool))
+    alike = share_over_seeds(np.ones((8, 100), bool))
     np.testing.assert_allclose(alike.interval, [0.025 ** (1 / 100), 1])  # Clopper and Pearson, no failure of a hundred
     tenths = share_over_seeds(
         np.tile(np.arange(100) < 10, (3, 1))
@@ -313,6 +313,19 @@ def test_intervals_are_over_seeds_and_a_difference_is_made_of_both():
     same = difference(found, found)
     both = np.hypot(0.93 - low, high - 0.93)
     np.testing.assert_allclose(same.interval, [-both, both])
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_few_seeds_that_are_alike_are_no_surer_than_seeds_that_differ_by_a_record(seeds):
+    """Two seeds at 100% bounded others to 96.4%, and two of 100% and 99% to nothing."""
+    alike, other = np.ones((2, seeds, 100), bool)
+    other[0, 0] = False
+    for confidence in (0.95, 0.999):
+        ends = share_over_seeds(alike, confidence).interval
+        beside = share_over_seeds(other, confidence).interval
+        assert ends[0] <= beside[0] + 1e-12
+        assert ends[1] == 1
+        np.testing.assert_allclose(share_over_seeds(~alike, confidence).interval, [0, 1 - ends[0]], atol=1e-12)
 
 
 def test_success_near_everything_is_not_overstated():
