@@ -4,6 +4,10 @@ The difference of two pooled figures (`jaxattack.metrics.uncertainty`) has the i
 -psi on those of the second. A record, or a cluster of models, that both have is one cluster of the difference; one that either
 has alone is a cluster of its own. So two attacks on the same scores are compared by psi - psi', two audits that share nothing
 by the sum of their variances, and an audit and itself differ by exactly 0, of variance 0.
+
+A figure of 0 or 1, or of scores that are all called alike, has hardly any influence, and its own interval is Clopper and Pearson's
+(`jaxattack.metrics.uncertainty.Estimate`). How far that reaches is added in squares to the interval of the difference (MOVER: Zou
+and Donner 2008): two attacks that find nobody are not known to be equal.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.metrics.clusters import varying_records
-from jaxattack.metrics.uncertainty import CONFIDENCE, Influences, Levels, products, t_quantile, two_way
+from jaxattack.metrics.uncertainty import CONFIDENCE, Estimate, Influences, Levels, products, t_quantile, two_way
 from jaxattack.types import InputError
 
 
@@ -27,16 +31,30 @@ class Difference:
         value: -1 to 1.
         variance: of the value.
         freedom: degrees of freedom of the variance.
+        ours: the one figure, where its influence does not show how sure it is.
+        theirs: likewise the other.
     """
 
     value: float
     variance: float
     freedom: float
+    ours: Estimate | None = None
+    theirs: Estimate | None = None
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """The two-sided interval, symmetric about the value and within -1 to 1."""
+        """The two-sided interval, within -1 to 1; symmetric about the value where both influences show how sure they are."""
         reach = t_quantile(self.freedom, confidence) * math.sqrt(self.variance)
-        return max(self.value - reach, -1.0), min(self.value + reach, 1.0)
+        (ours_below, ours_above), (below, above) = (_reach(one, confidence) for one in (self.ours, self.theirs))
+        low, high = math.hypot(reach, ours_below, above), math.hypot(reach, ours_above, below)
+        return max(self.value - low, -1.0), min(self.value + high, 1.0)
+
+
+def _reach(figure: Estimate | None, confidence: float) -> tuple[float, float]:
+    """How far a figure's interval reaches below and above it; nowhere where there is none."""
+    if figure is None:
+        return 0.0, 0.0
+    low, high = figure.interval(confidence)
+    return figure.value - low, high - figure.value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,10 +120,34 @@ def differences(ours: Influences, theirs: Influences, pairing: Pairing | None = 
     records = _less(ours.by_record, theirs.by_record, pairing.records)
     clusters = _less(ours.by_cluster, theirs.by_cluster, pairing.clusters)
     spread = two_way(records, clusters, cells, np.minimum(ours.levels.bound, theirs.levels.bound))
+    hidden = ([None] * len(cells),) * 2 if _same(ours, theirs, pairing) else map(_without_influence, (ours, theirs))
     return tuple(
-        Difference(value=float(value), variance=float(variance), freedom=float(freedom))
-        for value, variance, freedom in zip(ours.levels.value - theirs.levels.value, *spread, strict=True)
+        Difference(value=float(value), variance=float(variance), freedom=float(freedom), ours=own, theirs=other)
+        for value, variance, freedom, own, other in zip(
+            ours.levels.value - theirs.levels.value, *spread, *hidden, strict=True
+        )
     )
+
+
+def _same(ours: Influences, theirs: Influences, pairing: Pairing) -> bool:
+    """Whether the scores of both are called alike at every threshold, and are of the same records and models."""
+    numbers = [np.repeat(np.arange(len(sums))[:, None], 2, axis=1) for sums in (ours.by_record, ours.by_cluster)]
+    return (
+        np.array_equal(pairing.records, numbers[0])
+        and np.array_equal(pairing.clusters, numbers[1])
+        and all(np.array_equal(*pair) for pair in zip(ours.levels, theirs.levels, strict=True))
+    )
+
+
+def _without_influence(side: Influences) -> list[Estimate | None]:
+    """Each figure that is 0 or 1, or that no score moves; None for the others."""
+    levels, still = side.levels, ~(side.by_record.any(axis=0) | side.by_cluster.any(axis=0))
+    return [
+        Estimate(value=float(value), variance=0.0, freedom=1.0, trials=int(trials))
+        if unmoved or not 0 < value < 1
+        else None
+        for value, trials, unmoved in zip(levels.value, levels.trials, still, strict=True)
+    ]
 
 
 def _all_in_common(ours: Influences, theirs: Influences) -> Pairing:

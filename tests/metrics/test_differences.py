@@ -9,6 +9,7 @@ from scipy.stats import norm
 from jaxattack.metrics import (
     Pairing,
     accuracy_influences,
+    clopper_pearson,
     differences,
     influences,
     model_clusters,
@@ -123,6 +124,20 @@ def test_an_audit_does_not_differ_from_itself(rng):
     every = np.repeat(np.arange(200)[:, None], 2, axis=1)
     for pairing in (None, Pairing(records=every, clusters=paired_clusters(m, m, same.clusters, same.clusters))):
         assert [difference.interval() for difference in differences(same, same, pairing)] == [(0.0, 0.0)] * 3
+
+
+def test_attacks_that_find_nobody_are_not_known_to_be_equal(rng):
+    """Both had 0 of 60 members, and an interval from 0 to 0; a shift that no audit of this size sees is within it."""
+    member = halves(2, 120, rng)
+    top = np.where(member, 0.0, 1.0)  # every non-member above every member
+    ours, theirs = (moves(rng.random(member.shape) + 2 * top, member, (0.1,)) for _ in range(2))
+    nobody, area = differences(ours, theirs)
+    high = float(clopper_pearson(0, 120)[1])
+    assert (nobody.value, area.value) == (0, 0)
+    assert nobody.interval() == pytest.approx((-high, high))
+    assert area.interval() == pytest.approx((-high, high))
+    everyone = moves(rng.random(member.shape) - 2 * top, member, (0.1,))
+    assert differences(everyone, ours)[0].interval() == pytest.approx((1 - np.hypot(high, high), 1))
 
 
 def test_the_other_order_turns_the_sign(rng):
