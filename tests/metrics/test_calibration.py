@@ -99,3 +99,21 @@ def test_chance_exposes_few_records_and_a_leak_many(models):
     assert models < 64 or np.mean(leak < 0.01) > 0.9
     one = np.zeros((4, 1)), np.ones((4, 1), bool), np.arange(4)
     assert exposure_p_values(*one).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(("design", "models"), [(Halves(), 32), (Poisson(rate=0.5), 16), (Exact(), 16)])
+def test_small_chances_of_an_exposure_come_as_often_as_they_say(design, models):
+    """As a plain t-test they came 1.2 times, 1.6 times and 1.6 times as often."""
+    member, count = design(models, 60_000, 0), 60_000
+    p_values = exposure_p_values(np.random.default_rng(1).normal(size=member.shape), member, model_clusters(member))
+    for level in (0.05, 0.01, 0.001):
+        assert (p_values <= level).sum() < level * count * 1.02 + 3 * np.sqrt(level * count)
+
+
+def test_an_exposure_by_few_clusters_has_the_chances_of_their_signs():
+    """Of four pairs that lean by 7, 5, 3 and 1 in a column of ties, sums of every sign, counted one by one."""
+    pairs, ranks = np.arange(12) // 2, np.array([0, 7, 1, 6, 2, 5, 3, 4, 9, 9, 9, 9.0])
+    member = np.stack([np.arange(12) % 2 == 1, np.isin(np.arange(12), (0, 3, 5, 7, 9, 11))], axis=1)
+    p_values = exposure_p_values(np.stack([ranks, ranks], axis=1), member, pairs)
+    assert p_values[0] == 0.5**4
+    assert 1 / 3 < p_values[1] < 0.5  # 7 of 16 sums are at least -7 + 5 + 3 + 1

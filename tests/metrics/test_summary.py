@@ -85,6 +85,18 @@ def test_stability_is_high_where_records_differ_and_near_zero_where_they_do_not(
     assert stability(scores, member) > 0.7
 
 
+def test_stability_is_that_of_models_in_any_order_and_none_where_halves_answer_against_each_other():
+    """With one model of each pair in either half, whose answers differ the more the other's do, it was .5 without any leak."""
+    rng = np.random.default_rng(0)
+    half = rng.random((6, 500)) < 0.5
+    noise = rng.normal(size=half.shape)
+    member, scores = np.concatenate([half, ~half]), np.concatenate([noise, -noise])
+    together = np.argsort(np.arange(12) % 6, kind="stable")
+    told = stability(scores, member)
+    assert told == stability(scores[together], member[together])
+    assert abs(told) < 0.15
+
+
 def test_scores_without_information_give_half_and_say_that_they_are_tied():
     _, member = shifted(4, 20, 0.0)
     found = summarise(np.zeros(member.shape), member)
