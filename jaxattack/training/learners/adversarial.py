@@ -34,6 +34,9 @@ from jaxattack.training.learners.standard import CrossEntropy, Plain, Standard, 
 from jaxattack.training.recipe import Recipe
 from jaxattack.types import InputError, Membership, Model, Variables, above_zero, at_least, check_reserve, config
 
+NARROWEST = 8
+"""Units of a layer, at least: of narrower ones all may be off for every record, and a network that tells nothing defends nothing."""
+
 
 class Judge(NamedTuple):
     """The network that tells members from others.
@@ -51,7 +54,7 @@ class Judge(NamedTuple):
     @classmethod
     def of(cls, classes: int, units: int) -> Judge:
         """For so many classes, its widest layer of so many units; the same networks each time."""
-        half, quarter, eighth, code = (units // share for share in (2, 4, 8, 16))
+        half, quarter, eighth, code = (max(units // share, NARROWEST) for share in (2, 4, 8, 16))
         return cls(
             build(f"mlp:{units}-{half}", (classes,), code),
             build(f"mlp:{eighth}", (classes,), code),

@@ -64,6 +64,14 @@ def test_a_batch_costs_the_cross_entropy_and_what_the_network_tells_after_its_ow
     assert sides[1] > sides[0]  # two steps tell members from the reserve better than none
 
 
+def test_the_narrowest_network_that_tells_members_answers_each_record_its_own():
+    """One of 16 units had layers of one unit, and in most starts all records one answer: it defended nothing, without a word."""
+    judge = Judge.of(3, 16)
+    logits = 3 * jax.random.normal(KEY, (40, 3))
+    start = jax.vmap(lambda key: jnp.ptp(judge(judge.init(key), logits, jnp.arange(40) % 3)))
+    assert float(start(jax.random.split(KEY, 50)).min()) > 1e-4
+
+
 def test_a_vote_is_that_of_teachers_on_disjoint_parts():
     pate = PATE(recipe=RECIPE, teachers=3)
     votes = np.asarray(jax.jit(lambda: pate.votes(MODEL, X, Y, MEMBER, MEMBER.reserve, KEY))())
