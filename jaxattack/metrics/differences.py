@@ -141,12 +141,13 @@ def _same(ours: Influences, theirs: Influences, pairing: Pairing) -> bool:
 
 def _without_influence(side: Influences) -> list[Estimate | None]:
     """Each figure that is 0 or 1, or that no score moves; None for the others."""
-    levels, still = side.levels, ~(side.by_record.any(axis=0) | side.by_cluster.any(axis=0))
+    levels = side.levels
+    moved = np.abs(side.by_record).sum(axis=0) + np.abs(side.by_cluster).sum(axis=0)
     return [
         Estimate(value=float(value), variance=0.0, freedom=1.0, trials=int(trials))
-        if unmoved or not 0 < value < 1
+        if not move or not 0 < value < 1
         else None
-        for value, trials, unmoved in zip(levels.value, levels.trials, still, strict=True)
+        for value, trials, move in zip(levels.value, levels.trials, moved, strict=True)
     ]
 
 

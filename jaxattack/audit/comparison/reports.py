@@ -88,7 +88,7 @@ def _known_tpr(report: Report) -> Figure | None:
 def _known_auc(report: Report) -> Figure | None:
     known = _known(report)
     figure = _share(known, "auc", "auc_interval")
-    return figure and known and figure._replace(freedom=float(known["auc_freedom"]))
+    return None if known is None or figure is None else figure._replace(freedom=float(known["auc_freedom"]))
 
 
 def _agreement(report: Report, where: str) -> Figure | None:
