@@ -30,7 +30,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from jaxattack.data import archive, prepared, synthetic
+from jaxattack.data import archive, synthetic, tfds
 from jaxattack.data.arrays import from_arrays
 from jaxattack.data.frames import from_frame, from_hugging_face, is_frame, is_hugging_face
 from jaxattack.data.pictures import read_folder
@@ -81,7 +81,7 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Dataset:
     base, given = _parse(name)
     if base.startswith("tfds:"):
         _check_options(base, given, ("split", "data_dir"))
-        arrays = prepared.read(base.removeprefix("tfds:"), **given)
+        arrays = tfds.read(base.removeprefix("tfds:"), **given)
         return from_arrays(arrays.x, arrays.y, classes=arrays.classes, name=name)
     if base in _SYNTHETIC:
         return replace(_synthetic(base, given), name=name)

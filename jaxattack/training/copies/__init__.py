@@ -9,9 +9,9 @@ making      all seeds of a kind in one program
 from __future__ import annotations
 
 from jaxattack.training.copies.copying import Copy, Holding
+from jaxattack.training.copies.from_scratch import Distilled, Extracted, Retrained
+from jaxattack.training.copies.from_weights import AdversariallyTuned, FineTuned, Pruned, Quantised
 from jaxattack.training.copies.making import Copies, make_copies
-from jaxattack.training.copies.trained import Distilled, Extracted, Retrained
-from jaxattack.training.copies.tuned import AdversariallyTuned, FineTuned, Pruned, Quantised
 
 _DEFAULTS: tuple[Copy, ...] = (
     FineTuned(layers="last"),
