@@ -8,7 +8,7 @@ are compared with the scores alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from jaxattack.audit.entry import describe_attack, roc_findings
 from jaxattack.audit.evaluation import by_signals
 from jaxattack.audit.findings.rates import RocFindings
 from jaxattack.audit.findings.target_audit import CalibrationFindings, TargetAttackFindings
-from jaxattack.audit.scorable import scorable
+from jaxattack.audit.scorable import Scorable, scorable
 from jaxattack.audit.target.terms import ASSUMES, MEMBER, NON_MEMBER, UNKNOWN, Membership, Null, TargetTerms, nulls
 from jaxattack.metrics import Spread, Summary, auc, roc_curve, summarise, tpr_at_fpr, varying_records
 from jaxattack.signals import Phi
@@ -143,21 +143,15 @@ def judge(
     best: _Scored | None = None
     entries: list[tuple[tuple[float, float], TargetAttackFindings]] = []
     refusals: list[str] = []
-    for read, group in by_signals(references, part):
-        both = stacked(
-            target.only(next(iter(group.values())).signals).take_records(part.records), read, row[:, part.records]
-        )
-        for name, attack in group.items():
-            try:
-                scored = _scored(name, attack, both, read, terms.fpr)
-            except TooFewReferences as error:
-                refusals.append(f"{name} is left out: {error}")
-                continue
-            entries.append((scored.strength, _entry(attack, scored, known, fprs)))
-            if declared == name or (declared is None and (best is None or scored.strength > best.strength)):
-                best = scored
-            if progress:
-                progress("attacks", len(entries), len(part.attacks))
+    for name, attack, scored in _score_each(target, references, row, part, terms.fpr):
+        if isinstance(scored, TooFewReferences):
+            refusals.append(f"{name} is left out: {scored}")
+            continue
+        entries.append((scored.strength, _entry(attack, scored, known, fprs)))
+        if declared == name or (declared is None and (best is None or scored.strength > best.strength)):
+            best = scored
+        if progress:
+            progress("attacks", len(entries), len(part.attacks))
     if best is None:
         raise InputError(
             f"{'the declared attack' if declared else 'no attack'} can be run. {' '.join((*part.notes, *refusals))}"
@@ -212,6 +206,29 @@ def likeness_of(phi: Float[np.ndarray, "record"], references: Float[np.ndarray, 
     own, spread = float(np.median(phi)), Spread(mean=float(medians.mean()), sd=float(medians.std(ddof=1)))
     scale = spread.sd * np.sqrt(1 + 1 / len(medians))
     return Likeness(own, spread, bool(abs(own - spread.mean) <= scale * stdtrit(len(medians) - 1, 1 - STRANGE / 2)))
+
+
+def _score_each(
+    target: Observations, references: Observations, row: Bool[np.ndarray, "1 record"], part: Scorable, fpr: float
+) -> Iterator[tuple[str, MembershipAttack, _Scored | TooFewReferences]]:
+    """Every attack's name, the attack, and its scores or why there are none, one after another.
+
+    Args:
+        target: one model.
+        references: the others.
+        row: of the target in the member matrix, as attacks see it.
+        part: the attacks, and the records that they score.
+        fpr: false-positive rate at which an attack's strength is measured.
+    """
+    for read, group in by_signals(references, part):
+        signals = next(iter(group.values())).signals
+        both = stacked(target.only(signals).take_records(part.records), read, row[:, part.records])
+        for name, attack in group.items():
+            try:
+                scored = _scored(name, attack, both, read, fpr)
+            except TooFewReferences as error:
+                scored = error
+            yield name, attack, scored
 
 
 def _scored(name: str, attack: MembershipAttack, both: Observations, references: Observations, fpr: float) -> _Scored:
