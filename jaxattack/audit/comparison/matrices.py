@@ -13,15 +13,12 @@ from typing import Any, NamedTuple
 
 from jaxattack.audit.comparison.settings import changes
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.findings.comparison import (
+from jaxattack.audit.findings.comparison import Contrast, CostFindings, RunCost, Seconds
+from jaxattack.audit.findings.matrix_comparison import (
     CellComparison,
     ColumnComparison,
-    Contrast,
-    CostFindings,
     MatrixComparison,
     MatrixFindings,
-    RunCost,
-    Seconds,
 )
 from jaxattack.disk import read_json
 from jaxattack.metrics.comparison import Interval, corrected, interval_difference, widened

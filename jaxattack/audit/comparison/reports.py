@@ -13,15 +13,8 @@ from typing import Any, NamedTuple
 
 from jaxattack.audit.comparison.settings import changes, leaves, text
 from jaxattack.audit.environment import device, environment, peak_memory
-from jaxattack.audit.findings.comparison import (
-    Contrast,
-    CostFindings,
-    CostRow,
-    FigureComparison,
-    ReportComparison,
-    ReportFindings,
-    Seconds,
-)
+from jaxattack.audit.findings.comparison import Contrast, CostFindings, Seconds
+from jaxattack.audit.findings.report_comparison import CostRow, FigureComparison, ReportComparison, ReportFindings
 from jaxattack.disk import read_json
 from jaxattack.metrics import clopper_pearson
 from jaxattack.metrics.comparison import Interval, corrected, interval_difference, rescaled, widened

@@ -14,18 +14,14 @@ from report.readable import check_report, printed
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.comparison import compare
 from jaxattack.audit.findings import values
-from jaxattack.audit.findings.comparison import (
+from jaxattack.audit.findings.comparison import ChangeFindings, Contrast
+from jaxattack.audit.findings.matrix_comparison import (
     CellComparison,
-    ChangeFindings,
     ColumnComparison,
-    Contrast,
-    CostRow,
-    FigureComparison,
     MatrixComparison,
     MatrixFindings,
-    ReportComparison,
-    ReportFindings,
 )
+from jaxattack.audit.findings.report_comparison import CostRow, FigureComparison, ReportComparison, ReportFindings
 from jaxattack.report import draw, headline, read, write
 from jaxattack.report.compare.reading import choose, pairing_in_words, signed, signed_points
 from jaxattack.report.compare.tables import files
