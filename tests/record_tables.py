@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.findings import values
-from jaxattack.audit.observations import score_records
+from jaxattack.audit.observation_scoring import score_records
 from jaxattack.audit.per_record import exposure_of
 from jaxattack.audit.record_table import detections_at, record_table
 from jaxattack.data import Halves

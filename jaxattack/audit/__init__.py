@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from jaxattack.audit.membership_scores import read_scores as read_scores
     from jaxattack.audit.model_folder import Trained as Trained
     from jaxattack.audit.model_folder import load_victim as load_victim
+    from jaxattack.audit.observation_scoring import score as score
     from jaxattack.audit.observations import as_observations as as_observations
     from jaxattack.audit.observations import read_observations as read_observations
-    from jaxattack.audit.observations import score as score
     from jaxattack.audit.observe import observe as observe
     from jaxattack.audit.ownership import OwnershipAudit as OwnershipAudit
     from jaxattack.audit.ownership import OwnershipResult as OwnershipResult
@@ -125,7 +125,7 @@ _HOMES = {
     "reconstruct": "jaxattack.audit.reconstruction",
     "rescore": "jaxattack.audit.scoring",
     "run_observations": "jaxattack.audit.asking",
-    "score": "jaxattack.audit.observations",
+    "score": "jaxattack.audit.observation_scoring",
     "score_generators": "jaxattack.audit.generators",
     "score_target": "jaxattack.audit.target",
     "train_part": "jaxattack.audit.sweep",

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxattack.attacks.membership import PROTOCOLS, under_protocol
 from jaxattack.audit import read_observations
 from jaxattack.audit.membership_scores import SCORES
-from jaxattack.audit.observations import readable, score_records
+from jaxattack.audit.observation_scoring import readable, score_records
 from jaxattack.audit.target.scoring import read_known, score_target
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import Output, OutputOptions, progress, publish

@@ -6,7 +6,7 @@ import pytest
 from jaxattack import read_scores
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit.membership_scores import write_scores
-from jaxattack.audit.observations import score_records
+from jaxattack.audit.observation_scoring import score_records
 from jaxattack.data import Halves
 from jaxattack.metrics import summarise
 from jaxattack.types import InputError, Observations

@@ -12,7 +12,7 @@ from jaxattack import threads
 from jaxattack.attacks.membership import LiRA, lira
 from jaxattack.audit import evaluation, observations, read_observations
 from jaxattack.audit.findings import values
-from jaxattack.audit.observations import score_records
+from jaxattack.audit.observation_scoring import score_records
 from jaxattack.types import InputError
 
 MODELS, RECORDS, QUERIES = 8, 20_000, 2

@@ -10,7 +10,7 @@ import pytest
 from jaxattack.attacks.membership import lookup
 from jaxattack.audit import per_record
 from jaxattack.audit.evaluation import evaluate_records
-from jaxattack.audit.observations import score_records
+from jaxattack.audit.observation_scoring import score_records
 from jaxattack.audit.per_record import exposure_of, mean_over
 from jaxattack.audit.record_table import detections_at, record_table
 from jaxattack.data import Halves

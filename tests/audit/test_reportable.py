@@ -17,7 +17,7 @@ from jaxattack import audit, providers
 from jaxattack.audit import findings as families
 from jaxattack.audit.comparison.compare import ComparisonResult
 from jaxattack.audit.findings.reportable import Reportable
-from jaxattack.audit.observations import score_records
+from jaxattack.audit.observation_scoring import score_records
 from jaxattack.audit.target.run import TargetResult
 from jaxattack.types import InputError
 

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxattack.audit.findings.comparison import RunCost
-from jaxattack.audit.observations import read_observations, unread_records
+from jaxattack.audit.observation_scoring import unread_records
+from jaxattack.audit.observations import read_observations
 from jaxattack.audit.scoring import open_run, records_of, scored_observations, training_cost
 from jaxattack.disk import read_json
 from jaxattack.types import InputError, MembershipAttack, Observations

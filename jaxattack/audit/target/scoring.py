@@ -15,7 +15,7 @@ from jaxattack.attacks.membership import by_label
 from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.findings.target_audit import CostFindings, Seconds, TargetAuditFindings
 from jaxattack.audit.infinite_signals import bound_observations
-from jaxattack.audit.observations import readable, unread_records
+from jaxattack.audit.observation_scoring import readable, unread_records
 from jaxattack.audit.target.assembly import Occasion, assemble
 from jaxattack.audit.target.judgement import judge
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
