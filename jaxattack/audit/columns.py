@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxattack.npz import printable
-from jaxattack.types import Dataset, InputError, Oracle
+from jaxattack.types import Dataset, InputError, Inputs, Oracle
 
 UNKNOWN = -1
 SHOWN = 5  # names listed in a sentence
@@ -90,6 +91,19 @@ def require_features(dataset: Dataset, oracle: Oracle) -> None:
         raise InputError(
             f"{dataset.name}: feature {at + 1} is {ours[at]!r:.60}, which the victim takes as its {place[ours[at]]}. of {len(theirs)}: "
             f"give the columns in its order ({printable(theirs, len(theirs))})."
+        )
+
+
+def require_whole(victim: Path | str, records: Dataset, takes: Inputs) -> None:
+    """Refuse records that a victim would round: what it answers then is of other records.
+
+    Raises:
+        InputError: it takes whole numbers and the records are others.
+    """
+    if takes.whole and not np.array_equal(records.x, np.rint(records.x)):
+        raise InputError(
+            f"{victim} takes whole numbers and the records of {records.name} hold fractions ({records.x.min():g} to "
+            f"{records.x.max():g}): give them in the units that it was trained on."
         )
 
 

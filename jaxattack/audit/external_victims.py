@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from jaxattack.attacks.extraction import Retraining, Softmax
-from jaxattack.audit.columns import match_columns, require_features
+from jaxattack.audit.columns import UNKNOWN, match_columns, require_features, require_whole
 from jaxattack.audit.model_folder import Trained, load_victim
+from jaxattack.audit.picture_scale import RANGE, as_taken, best_scale, on_scale
 from jaxattack.audit.records import choose_records
 from jaxattack.audit.victim import Victim, input_ranges, thirds
 from jaxattack.data import fingerprint, load, load_from_description
@@ -145,12 +146,15 @@ def _rows(x: Shaped[np.ndarray, "record *feature"]) -> np.ndarray:
 def open_file(path: Path, data: str | None, level: Level | None, price: float) -> Victim:
     """A saved model; its data are records to compare on and to start from."""
     make = partial(from_skops if path.suffix == ".skops" else from_onnx, path, price=price)
-    records = load(data) if data else None
+    records, notes = load(data) if data else None, ()
+    shaped = {}
     if records is not None:
-        takes = make(level=level).access.inputs
-        records = in_layout(records, takes.shape)
-        _require_whole(path, records, takes)
-    shaped = {"inputs": input_ranges(records.x.reshape(len(records), -1))} if records is not None else {}
+        plain = make(level=level)
+        records = in_layout(records, plain.access.inputs.shape)
+        require_whole(path, records, plain.access.inputs)
+        shaped["inputs"] = input_ranges(records.x.reshape(len(records), -1))
+        if records.images and not plain.access.inputs.whole:
+            records, shaped["inputs"], notes = _on_its_scale(path.name, records, plain)
     oracle = make(level=level, **shaped)
     twin = make(level=level, **shaped)
     network = partial(network_of, path, twin) if path.suffix == ".onnx" else None
@@ -160,21 +164,23 @@ def open_file(path: Path, data: str | None, level: Level | None, price: float) -
         twin=twin,
         names=oracle.names,
         read_inside=network,
-        **strangers_beside(records, oracle),
+        **strangers_beside(records, oracle, notes),
     )
 
 
-def _require_whole(victim: Path | str, records: Dataset, takes: Inputs) -> None:
-    """Refuse records that a victim would round: what it answers then is of other records.
+def _on_its_scale(name: str, records: Dataset, oracle: Oracle) -> tuple[Dataset, Inputs, tuple[str, ...]]:
+    """Pictures of bytes on the scale on which a file fits them best, what they range over there, and a sentence that says so.
 
-    Raises:
-        InputError: it takes whole numbers and the records are others.
+    Where nothing tells the classes, they stay as they are.
     """
-    if takes.whole and not np.array_equal(records.x, np.rint(records.x)):
-        raise InputError(
-            f"{victim} takes whole numbers and the records of {records.name} hold fractions ({records.x.min():g} to "
-            f"{records.x.max():g}): give them in the units that it was trained on."
-        )
+    shape, y = oracle.access.inputs.shape, match_columns(records, oracle).labels(records.y)
+    scale, notes = "data", ()
+    if y is not None and (known := y != UNKNOWN).any():
+        ask = lambda x: oracle(as_taken(name, x, shape))  # noqa: E731 - a name would be called once
+        scale, notes = best_scale(ask, records.x[known], y[known], data=records.name, model=name)
+        if scale != "data":
+            records = replace(records, x=on_scale(records.x, scale).astype(np.float32))
+    return records, Inputs.box(*RANGE[scale], (math.prod(records.shape),)), notes
 
 
 def in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
@@ -184,13 +190,18 @@ def in_layout(records: Dataset, shape: tuple[int, ...]) -> Dataset:
     return replace(records, x=np.ascontiguousarray(records.x.transpose(0, 3, 1, 2)))
 
 
-def strangers_beside(records: Dataset | None, oracle: Oracle) -> dict[str, Any]:
+def strangers_beside(records: Dataset | None, oracle: Oracle, more: tuple[str, ...] = ()) -> dict[str, Any]:
     """Records beside a victim that was trained elsewhere: their classes by its columns, and what is to be said of both.
+
+    Args:
+        records: they.
+        oracle: the victim.
+        more: what is said of the records already, in sentences.
 
     Raises:
         InputError: records of another size than the victim takes.
     """
-    notes = tuple(getattr(oracle, "notes", ()))
+    notes = (*getattr(oracle, "notes", ()), *more)
     if records is None:
         return {"notes": notes}
     takes = oracle.access.inputs.shape
@@ -221,7 +232,7 @@ def open_service(url: str, data: str | None, level: Level | None, key: str | Non
     try:
         records = load(data) if data else None
         if records is not None:
-            _require_whole(service.url, records, service.access.inputs)
+            require_whole(service.url, records, service.access.inputs)
         more = strangers_beside(records, oracle)
     except InputError:
         service.close()

@@ -47,7 +47,7 @@ class OneTarget:
         also: other architectures: the same attack with references of each, to see what a wrong guess would find.
         level: how much the target answers: label, probability or logit; as fully as it does by default.
         target_scale: on what scale the target takes pictures: data, the numbers as they are; unit, bytes as 0 to 1; signed,
-            bytes as -1 to 1; auto: of a file, that on which it fits the records best, and data elsewhere.
+            bytes as -1 to 1; sixteen, bytes as 0 to 16; auto: of a file, that on which it fits the records best, and data elsewhere.
         budget: questions to the target, at most.
         price: of a question, in dollars.
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.

@@ -86,7 +86,7 @@ def _opened(one: OneTarget, audit: MembershipAudit, data: str | None, key: str |
     kind = kind_of(one.target)
     return open_victim(
         one.target,
-        data=data if kind == "folder" else audit.dataset.name,
+        data=data if kind == "folder" else None,  # others are asked about the records of the audit
         level=one.level,
         seed=audit.seed if "seed" in TAKES[kind] else None,
         price=one.price,

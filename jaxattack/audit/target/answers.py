@@ -10,27 +10,21 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from scipy.special import logsumexp
 
-from jaxattack.audit.columns import UNKNOWN, match_columns, names_of, require_features
+from jaxattack.audit.columns import UNKNOWN, match_columns, names_of, require_features, require_whole
 from jaxattack.audit.extraction import target_findings
 from jaxattack.audit.findings.target import TargetFindings
+from jaxattack.audit.picture_scale import PictureScale, as_taken, best_scale, on_scale
 from jaxattack.audit.session import open_session, recheck_reserve
 from jaxattack.audit.target.terms import Membership, Scale
 from jaxattack.audit.victim import Victim
 from jaxattack.oracle.identity import elsewhere, fingerprint_of
-from jaxattack.signals.scores import TINY
 from jaxattack.training import Queries
 from jaxattack.training.images import view
 from jaxattack.types import Answer, Dataset, InputError, Ledger, Level, Progress
 
 BLOCK = 1024
 """Records a target is asked about in one call."""
-
-TRIED = 200
-"""Records on which scales are compared, at most; a file answers them at no cost."""
-
-_ON_SCALE: dict[Scale, tuple[float, float]] = {"data": (1.0, 0.0), "unit": (255.0, 0.0), "signed": (127.5, -1.0)}
 
 
 class More(NamedTuple):
@@ -116,6 +110,7 @@ def ask_victim(
             recheck_reserve(budget) if out is not None and elsewhere(oracle) else 0,
         )
     require_features(records, oracle)
+    require_whole(victim.name, records, oracle.access.inputs)
     order, notes = _column_order(victim, records)
     if scale not in ("auto", "data") and records.x.dtype != np.uint8:
         raise InputError(f"target_scale is {scale} and the data has {records.x.dtype} and no bytes: leave it out.")
@@ -129,7 +124,7 @@ def ask_victim(
         before = session.oracle.ledger
 
         def ask(x: np.ndarray) -> Answer:
-            return _with_columns(session.oracle(_as_taken(victim.name, x, shape, scale)), order)
+            return _with_columns(session.oracle(as_taken(victim.name, on_scale(x, scale), shape)), order)
 
         answers = TargetAnswers(
             name=victim.name,
@@ -182,55 +177,21 @@ def _require_budget(budget: int, questions: int, reserve: int) -> None:
         )
 
 
-def _best_scale(victim: Victim, records: Dataset, order: Int[np.ndarray, "column"]) -> tuple[Scale, tuple[str, ...]]:
+def _best_scale(
+    victim: Victim, records: Dataset, order: Int[np.ndarray, "column"]
+) -> tuple[PictureScale, tuple[str, ...]]:
     """The scale on which a file fits pictures of bytes best, by its loss, and a sentence that says so."""
-    if (
-        victim.twin is None
-        or victim.dataset is not None
-        or records.x.dtype != np.uint8
-        or victim.oracle.access.inputs.whole
-    ):
+    twin = victim.twin
+    if twin is None or victim.dataset is not None or records.x.dtype != np.uint8 or victim.oracle.access.inputs.whole:
         return "data", ()
-    some = np.linspace(0, len(records) - 1, min(TRIED, len(records))).round().astype(int)
-    shape, y = victim.oracle.access.inputs.shape, records.y[some]
-    losses: dict[Scale, float] = {
-        scale: _loss(_with_columns(victim.twin(_as_taken(victim.name, records.x[some], shape, scale)), order), y)
-        for scale in _ON_SCALE
-    }
-    best = min(losses, key=losses.__getitem__)
-    if best == "data":
-        return "data", ()
-    compared = ", ".join(f"{name} {loss:.3g}" for name, loss in losses.items())
-    return best, (
-        f"{victim.name} is asked about pictures on the scale {best!r}, on which it fits {len(some)} of the records best (mean loss: "
-        f"{compared}); target_scale says otherwise.",
+    shape, name = victim.oracle.access.inputs.shape, victim.name
+    return best_scale(
+        lambda x: _with_columns(twin(as_taken(name, x, shape)), order),
+        records.x,
+        records.y,
+        data=records.name,
+        model=name,
     )
-
-
-def _loss(answer: Answer, y: Int[np.ndarray, "record"]) -> float:
-    """The mean cross entropy of answers; of labels alone the share that is wrong."""
-    rows = np.arange(len(y))
-    if answer.logit is not None:
-        return float((logsumexp(answer.logit, axis=1) - answer.logit[rows, y]).mean())
-    if answer.probability is not None:
-        return float(-np.log(np.maximum(np.nan_to_num(answer.probability[rows, y]), TINY)).mean())
-    return float((answer.label != y).mean())
-
-
-def _as_taken(name: str, x: np.ndarray, shape: tuple[int, ...], scale: Scale) -> Shaped[np.ndarray, "query *feature"]:
-    """Records as a victim takes them: in its layout, on its scale.
-
-    Raises:
-        InputError: they have another size.
-    """
-    if x.ndim == 4 and shape != x.shape[1:] and shape == (x.shape[3], *x.shape[1:3]):
-        x = x.transpose(0, 3, 1, 2)
-    if x[0].size != int(np.prod(shape)):
-        raise InputError(
-            f"{name} takes records of shape {shape} and the data has {x.shape[1:]}: give the records that it takes."
-        )
-    divisor, shift = _ON_SCALE.get(scale, (1.0, 0.0))
-    return x.reshape(len(x), *shape).astype(np.float64) / divisor + shift
 
 
 def _column_order(victim: Victim, records: Dataset) -> tuple[Int[np.ndarray, "column"], tuple[str, ...]]:

@@ -26,9 +26,9 @@ from jaxtyping import Bool, Float, Int8
 from jaxattack.metrics.p_values import leave_one_out_p_values, predictive_p_values, rank_p_values
 from jaxattack.types import InputError, at_least, config
 
-Scale = Literal["auto", "data", "unit", "signed"]
-"""On what scale a target takes pictures: the numbers of the data; bytes as 0 to 1; bytes as -1 to 1; or, of a file that is here
-and bytes, that on which it fits the records best, and the numbers of the data elsewhere."""
+Scale = Literal["auto", "data", "unit", "signed", "sixteen"]
+"""On what scale a target takes pictures: one of `jaxattack.audit.picture_scale.PictureScale`; or, of a file that is here and bytes, that on which it fits the records
+best, and the numbers of the data elsewhere."""
 
 Calibration = Literal["auto", "non-members", "references", "record"]
 """With what a score is compared: those of the target's known non-members; those that the references give records that they
