@@ -71,7 +71,10 @@ def fill_withheld(probability: Float[np.ndarray, "query cls"]) -> Float[np.ndarr
 
 
 def widths(inputs: Inputs, share: float) -> Float[np.ndarray, "feature"]:
-    """A share of each feature's range, and no less than float64 resolves there."""
+    """A share of each feature's range, and no less than float64 resolves there.
+
+    Half of what is wider than four neighbouring numbers is at least two, and the middle of that is neither of its ends.
+    """
     low, high = inputs.low.ravel(), inputs.high.ravel()
     return np.maximum(share * (high - low), 4 * np.spacing(np.maximum(np.abs(low), np.abs(high))))
 

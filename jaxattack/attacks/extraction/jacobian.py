@@ -30,8 +30,8 @@ class Jacobian(Campaign):
     """Augmentation along the substitute's Jacobian.
 
     Attributes:
-        budget: queries; the first round asks budget / 2^rounds records of the pool.
-        rounds: doublings.
+        budget: queries; the first round asks budget / 2^rounds records of the pool: 150 by default, as the authors' code.
+        rounds: doublings; six as there. At most 20, a million queries for each record.
         step: of each feature, as a share of its range; 0.1 as published; negative to move away from the answered class.
         substitute: what is trained.
 

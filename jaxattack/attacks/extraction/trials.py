@@ -34,7 +34,7 @@ Of 588 mistakes planted in copies of 84 trees, forests, networks and regressions
 """
 
 FINE, COARSE = 1e-5, 1e-3
-"""The least step from a boundary of float64 and of coarser answers, as a share of the segment that crosses it; the largest is a hundred
+"""The least step from a boundary of float64 and of coarser answers, as a share of the segment that crosses it; the largest is COARSE / FINE
 times as large.
 
 Steps of float64 as coarse tell 57% and 60%. Copies of 32 linear victims by their labels pass all of 96 comparisons; with a hundredth in
@@ -135,7 +135,7 @@ def boundaries(
     second = np.array([rng.choice(np.flatnonzero(labels != cls)) for cls in labels[first]])
     segments = Segments.between(inputs, ends[first], ends[second], rng)
     change = segments.crossings(of, labels[first], labels[second])
-    step = least * 100.0 ** rng.random(pairs)
+    step = least * (COARSE / FINE) ** rng.random(pairs)
     if inputs.whole:  # nearer the two are rounded to one
         step = np.maximum(step, 1 / np.abs(segments.end - segments.start).max(axis=1))
     return np.concatenate([segments.at(np.clip(share, 0.0, 1.0)) for share in (change.low - step, change.high + step)])

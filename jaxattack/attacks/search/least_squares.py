@@ -223,29 +223,19 @@ def fit(residual: Residual, starts: Parameters, data: Data, *, tolerance: float,
     return best
 
 
-def first_fit(
-    residual: Residual,
-    starts: Sequence[Parameters],
-    data: Data,
-    *,
-    tolerance: float,
-    enough: float = 1.0,
-    steps: int = 60,
-) -> Fit:
+def first_fit(residual: Residual, starts: Sequence[Parameters], data: Data, *, tolerance: float) -> Fit:
     """Polish starts in turn until one fits: that, or the best.
 
     Args:
         residual: of one query.
         starts: one or more.
         data: equations.
-        tolerance: of the root mean square of residuals, where polishing stops.
-        enough: so many tolerances are a fit.
-        steps: of each polishing.
+        tolerance: a fit has at most this root mean square of residuals.
     """
     fits: list[Fit] = []
     for start in starts:
-        fits.append(polish(residual, start, data, tolerance=tolerance, steps=steps))
-        if fits[-1].rms <= enough * tolerance:
+        fits.append(polish(residual, start, data, tolerance=tolerance))
+        if fits[-1].rms <= tolerance:
             break
     return min(fits, key=lambda one: one.rms)
 

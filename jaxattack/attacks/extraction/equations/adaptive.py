@@ -24,8 +24,11 @@ from jaxattack.types import Access, Inputs
 SCALES = tuple(0.5**i for i in range(4))
 """How far from their middle to the corners scouts are put: from the corners alone steep victims are off by 2 to 6 times."""
 SCOUTS = 2
+"""At each of these. Of 48 thefts of 24 victims, two and three decimals, 32 are complete with half and twice as many too, but two of steep ones
+are off by more than a step then."""
 POOL = 6000
-"""Queries to choose from. From few, or by a fixed uncertainty, victims of saturated answers come out with twice the error."""
+"""Queries to choose from. From few, or by a fixed uncertainty, victims of saturated answers come out with twice the error. Of the 48 from
+half 30, from twice 33 in half as much time again."""
 
 
 class Around(NamedTuple):
@@ -67,10 +70,10 @@ def place(
     rng: np.random.Generator,
 ) -> Shaped[np.ndarray, "query *feature"]:
     """Queries that halve the weights that are consistent."""
-    x = around.draw(access.inputs, max(POOL, 4 * count), rng)
+    x = around.draw(access.inputs, POOL, rng)
     row = columns(x)
     value, variance = values(access, row @ estimate.weight), variances(access, estimate, row)
-    near = np.exp(-0.5 * (value - between(access, value)) ** 2 / np.maximum(variance, 1e-30))
+    near = np.exp(-0.5 * (value - between(access, value)) ** 2 / np.maximum(variance, np.finfo(float).tiny))
     if access.top:
         near = np.where(value >= np.sort(value, axis=1)[:, -access.top, None], near, 0.0)
     return x[np.argsort(-near.sum(axis=1), kind="stable")[:count]]

@@ -23,16 +23,19 @@ from scipy.special import log_softmax, softmax
 
 from jaxattack.attacks.extraction.equations.terms import ROUNDING, equations, resolution, scores
 from jaxattack.attacks.search.least_squares import Linearised, levenberg_marquardt
-from jaxattack.types import Access, Answer
+from jaxattack.types import EPSILON, Access, Answer
 
 WITHIN = 1e-2
-"""Half widths from a bound at which the barrier is continued: where queries lie at thresholds, next to nothing is consistent."""
+"""Half widths from a bound at which the barrier is continued: where queries lie at thresholds, next to nothing is consistent.
+
+Of the 48 thefts of `adaptive` 32 are complete; with a tenth 33, with ten times 32.
+"""
 
 RIDGE = 1e-3
-"""Times half the squared weights, beside the barrier: what keeps a class finite that is never seen but as 0."""
+"""Times half the squared weights, beside the barrier: what keeps a class finite that is never seen but as 0. A tenth 32, ten times 31."""
 
 STEPS = 100
-"""However little they gain: ended where ten gain under a tenth, one of eight quadratic victims has four times the error."""
+"""However little they gain: ended where ten gain under a tenth, one of eight quadratic victims has four times the error. Half and twice 32."""
 
 
 class Bounds(NamedTuple):
@@ -116,7 +119,7 @@ def variances(
 ) -> Float[np.ndarray, "query cls"]:
     """How unsure weights are of the values of other queries, if the curvature is that of a Gaussian."""
     basis, size = equations(access), len(estimate.curvature)
-    ridge = 1e-12 * np.trace(estimate.curvature) / size * np.eye(size)
+    ridge = EPSILON["float64"] * np.trace(estimate.curvature) * np.eye(size)  # what rounding leaves of an eigenvalue
     spread = np.linalg.inv(estimate.curvature + ridge).reshape(basis.shape[1], -1, basis.shape[1], columns.shape[1])
     slope = _slopes(access, values(access, columns @ estimate.weight)) @ basis
     variance = np.zeros((len(columns), access.classes))

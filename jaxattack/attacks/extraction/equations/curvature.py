@@ -28,7 +28,7 @@ from scipy.special import expit
 Ask = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query equation"]]
 """Queries in -1..1 -> the equations."""
 
-COARSE, WIDER = 1e-9, 100.0
+WIDER = 100.0
 """Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart.
 
 Of 28 networks 27 are complete, and with a tenth and ten times so wide.
@@ -76,9 +76,12 @@ class Steps(NamedTuple):
     error: float
 
     @classmethod
-    def of(cls, noise: float) -> Steps:
-        """At which the error of a difference and that of rounding, the noise of an equation, are about equal."""
-        if noise > COARSE:
+    def of(cls, noise: float, coarse: bool) -> Steps:
+        """At which the errors of differences and of rounding, the noise of an equation, are least together, at derivatives of 1.
+
+        To both sides h^2 / 6 + noise / h and h^2 / 12 + 4 noise / h^2, to one h / 2 + 2 noise / h and h + 4 noise / h^2.
+        """
+        if coarse:
             first = (3 * noise) ** (1 / 3)
             return cls(True, first, (48 * noise) ** 0.25, first**2)
         first = 2 * (WIDER * noise) ** 0.5

@@ -51,7 +51,10 @@ SPREAD = 3
 """By how much the log-odds of all may exceed those of the scouts. Half 3% more queries; double 3% fewer, .07 of a digit less."""
 
 CANDIDATES, RANK = 2, 1e-10
-"""Random queries for each that is picked, and the share of the largest singular value below which one is 0."""
+"""Random queries for each that is picked, and the share of the largest singular value below which one is 0.
+
+Of 48 regressions, three quarters of them with categories, 43 are complete; with one 44, with four 45; with a hundredth and ten times 43.
+"""
 
 HALVINGS = 40
 """Of two classes separated steeply (breast cancer, C 1e4) two thefts of four fail without halvings, four with two rounds. Half and

@@ -159,8 +159,9 @@ def _test(hypothesis: str, draft: Draft, access: Access, truth: Answer, holdout:
     The latter is of a regressor, and of the logits of the most likely classes alone.
     """
     mine = draft.answer(holdout)
-    decimals = 17 if access.decimals is None else access.decimals
-    coarse = Answer(mine.label, *(None if part is None else part.round(decimals) for part in mine[1:]))
+    coarse = mine
+    if access.decimals is not None:
+        coarse = Answer(mine.label, *(None if part is None else part.round(access.decimals) for part in mine[1:]))
     alike, own = fidelity(truth, mine), fidelity(coarse, mine)
     off, rounding = alike.variation_mean, own.variation_mean
     if off is None or rounding is None or access.classes < 2:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy.linalg import lstsq
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.equations.designs import ask_design, ask_missing, cosines, spanning
+from jaxattack.attacks.extraction.equations.designs import RANK, ask_design, ask_missing, cosines, spanning
 from jaxattack.attacks.extraction.equations.families import Logits, draft, or_constant, softmax_logits
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
 from jaxattack.attacks.extraction.equations.tape import Tape
@@ -40,12 +40,9 @@ def solve(
     target: Float[np.ndarray, "query output"],
     off: Float[np.ndarray, "query"],
 ) -> Solution:
-    """Least squares of target = columns W, rows weighted by 1 / off; of several solutions the shortest.
-
-    The bound of the rank may be 1e-10 or rounding: 24 regressions are solved the same.
-    """
+    """Least squares of target = columns W, rows weighted by 1 / off; of several solutions the shortest."""
     share = (off.min() / off)[:, None]
-    solution: Any = lstsq(share * columns, share * target, cond=1e-12, lapack_driver="gelsy")
+    solution: Any = lstsq(share * columns, share * target, cond=RANK, lapack_driver="gelsy")
     weight, _, rank, _ = solution
     rest = np.linalg.norm(share * (columns @ weight - target)) / off.min()
     return Solution(weight, float(rest / max((len(columns) - rank) * target.shape[1], 1) ** 0.5), int(rank))

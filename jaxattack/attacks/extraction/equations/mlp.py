@@ -146,7 +146,7 @@ class Mlp(Attack):
             return
         share = _busiest(tape, where, rng)
         yield Derivatives(share)
-        steps = curvature.Steps.of(float(np.median(tape.off)))
+        steps = curvature.Steps.of(float(np.median(tape.off)), tape.access.precision != "float64")
 
         def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
             # Two classes lose digits where one is unlikely: the best balanced of a few candidates lose least.

@@ -99,7 +99,7 @@ class PathFinding(Attack):
         return "top-down" if self.partial else "path-finding"
 
     def needs(self, access: Access) -> int:
-        """Enough to see that a tree has but one leaf: as many as reach all ends and categories, and a little more."""
+        """Enough to see that a tree has but one leaf: as many as reach all ends and categories, or its root and two corners, and neighbours."""
         return _NEAR + (3 if self.partial else max(2, int(access.inputs.categories.max(initial=0))))
 
     def run(self, theft: Theft) -> Draft:

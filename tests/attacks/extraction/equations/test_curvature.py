@@ -15,7 +15,7 @@ def _network(features, hidden, equations, seed=0):
     return weight, bias, rng.normal(size=(equations, hidden)), rng.normal(size=equations)
 
 
-def _stolen(network, noise, hidden, seed=1):
+def _stolen(network, noise, hidden, seed=1, *, coarse=False):
     """What is found of a network whose answers carry so much noise, and how many queries that took."""
     weight, bias, output, offset = network
     rng, asked = np.random.default_rng(seed), []
@@ -29,7 +29,7 @@ def _stolen(network, noise, hidden, seed=1):
         u = rng.uniform(-0.7, 0.7, (count, weight.shape[1]))
         return u, ask(u)
 
-    steps = Steps.of(noise)
+    steps = Steps.of(noise, coarse)
     found, basis = gradients(ask, points, steps, hidden)
     layer = None if basis is None else hidden_layer(ask, found, basis, steps, "tanh", rng)
     return layer, sum(asked)
@@ -55,8 +55,7 @@ def test_weights_and_their_number_come_out_of_exact_answers(hidden):
 
 def test_coarse_answers_are_asked_for_to_both_sides():
     network = _network(12, 3, 3)
-    layer, asked = _stolen(network, 1e-8, 3)
-    assert Steps.of(1e-8).central
+    layer, asked = _stolen(network, 1e-8, 3, coarse=True)
     assert layer is not None
     assert _apart(layer, network) < 0.1
     assert asked >= fewest(12, 3, 3, coarse=True)
@@ -70,7 +69,7 @@ def test_as_many_units_as_features_leave_no_span():
 def test_answers_that_are_no_equations_show_nothing():
     rng = np.random.default_rng(0)
     points = lambda count: (rng.uniform(-1, 1, (count, 8)), np.full((count, 2), np.nan))  # noqa: E731
-    _, basis = gradients(lambda u: np.full((len(u), 2), np.nan), points, Steps.of(1e-15), None)
+    _, basis = gradients(lambda u: np.full((len(u), 2), np.nan), points, Steps.of(1e-15, coarse=False), None)
     assert basis is None
 
 
