@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from metrics.naive import halves
 
 from jaxattack.audit.per_record import calibration
 from jaxattack.data.designs import Exact, Halves, Poisson, Sized
 from jaxattack.metrics import calibrated, exposure_p_values, model_clusters, own_rates, roc_curve, tpr_at_fpr
-
-
-def halves(models, records, rng):
-    rows = [rng.permutation(records) < records // 2 for _ in range(models // 2)]
-    return np.stack([row ^ flip for row in rows for flip in (False, True)])
 
 
 def test_calibrated_scores_are_those_of_a_loop():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from metrics.naive import halves, psi_of
 from scipy.stats import norm
 
 from jaxattack.metrics import (
@@ -15,7 +16,6 @@ from jaxattack.metrics import (
     model_clusters,
     paired_clusters,
     roc_curve,
-    tpr_at_fpr,
 )
 from jaxattack.types import InputError
 
@@ -28,11 +28,6 @@ def rng():
     return np.random.default_rng(0)
 
 
-def halves(models, records, rng):
-    rows = [rng.permutation(records) < records // 2 for _ in range(models // 2)]
-    return np.stack([row ^ flip for row in rows for flip in (False, True)])
-
-
 def drawn(member, leak, hardness, rng):
     """Scores whose noise is shared along records."""
     return rng.normal(size=member.shape) + hardness + leak * member
@@ -40,18 +35,6 @@ def drawn(member, leak, hardness, rng):
 
 def moves(scores, member, fprs=FPRS, clusters=None):
     return influences(scores, member, roc_curve(scores.ravel(), member.ravel()), fprs, clusters)
-
-
-def psi_of(scores, member, fpr):
-    """Every influence on the true-positive rate, written out."""
-    roc = roc_curve(scores.ravel(), member.ravel())
-    at = tpr_at_fpr(roc, fpr)
-    fp = at.false_positives
-    low, high = np.floor(max(min(fp / 1.6, fp - 2 * fp**0.5), 0)), np.ceil(max(1.6 * fp, fp + 2 * fp**0.5, 3))
-    left, right = (np.flatnonzero(roc.fp <= count)[-1] for count in (low, high))
-    slope = (roc.tpr[right] - roc.tpr[left]) / (roc.fpr[right] - roc.fpr[left])
-    hit = scores >= at.threshold
-    return np.where(member, (hit - at.tpr) / roc.positives, -slope * (hit - fp / roc.negatives) / roc.negatives)
 
 
 def variance_of(psi):

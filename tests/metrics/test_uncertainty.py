@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from metrics.naive import halves, psi_of
 from scipy.stats import norm
 
 from jaxattack.metrics import accuracy_influences, auc, clopper_pearson, model_clusters, roc_curve, tpr_at_fpr
@@ -18,11 +19,6 @@ def rng():
     return np.random.default_rng(0)
 
 
-def halves(models, records, rng):
-    rows = [rng.permutation(records) < records // 2 for _ in range(-(-models // 2))]
-    return np.stack([row ^ flip for row in rows for flip in (False, True)])[:models]
-
-
 def drawn(models, records, rng, shift=1.0, shared=0.7):
     """Scores whose noise is shared along records and along models, and the truth."""
     member = halves(models, records, rng)
@@ -33,20 +29,6 @@ def drawn(models, records, rng, shift=1.0, shared=0.7):
 
 def found(scores, member, clusters=None, fprs=FPRS):
     return influences(scores, member, roc_curve(scores.ravel(), member.ravel()), fprs, clusters)
-
-
-def psi_of(scores, member, fpr):
-    """Every influence on the true-positive rate, written out."""
-    roc = roc_curve(scores.ravel(), member.ravel())
-    at = tpr_at_fpr(roc, fpr)
-    fp = at.false_positives
-    low = np.floor(max(min(fp / 1.6, fp - 2 * fp**0.5), 0))
-    high = np.ceil(max(1.6 * fp, fp + 2 * fp**0.5, 3))
-    left, right = (np.flatnonzero(roc.fp <= count)[-1] for count in (low, high))
-    slope = (roc.tpr[right] - roc.tpr[left]) / (roc.fpr[right] - roc.fpr[left])
-    hit = scores >= at.threshold
-    members = (hit - at.tpr) / roc.positives
-    return np.where(member, members, -slope * (hit - fp / roc.negatives) / roc.negatives)
 
 
 def auc_psi_of(scores, member):
