@@ -72,9 +72,9 @@ def within_memory(values: int, **fields: int | str) -> None:
 
     need, free = 16 * values, psutil.virtual_memory().available
     if need > free:
-        names = " and ".join(f"{name} is {_shown(value)}" for name, value in fields.items())
+        names = " and ".join(f"{name} is {_text_of(value)}" for name, value in fields.items())
         raise InputError(f"{names}: that takes {need / 2**30:,.0f} GiB and {free / 2**30:,.0f} are free: give fewer.")
 
 
-def _shown(value: int | str) -> str:
+def _text_of(value: int | str) -> str:
     return f"{value:,}" if isinstance(value, int) else value

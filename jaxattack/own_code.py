@@ -89,31 +89,33 @@ def _root(thing: Any) -> str:
     return (getattr(thing, "__module__", None) or "").partition(".")[0]
 
 
-def _lines(thing: Any, root: str, seen: set[Any]) -> Iterator[str]:
+def _lines(thing: Any, root: str, visited: set[Any]) -> Iterator[str]:
     """A class or function of the package, whatever wraps it, or a plain value; nothing of anything else."""
     thing = getattr(thing, _WRAPPERS.get(type(thing), ""), thing)
     thing = inspect.unwrap(thing) if callable(thing) else thing
     if isinstance(thing, functools.partial):
         for part in (thing.func, *thing.args, *itertools.chain(*thing.keywords.items())):
-            yield from _lines(part, root, seen)
+            yield from _lines(part, root, visited)
     elif not isinstance(thing, type | FunctionType):
         yield _plain(thing)
-    elif _root(thing) == root and thing not in seen:
-        seen.add(thing)
-        yield from _of_function(thing, root, seen) if isinstance(thing, FunctionType) else _of_class(thing, root, seen)
+    elif _root(thing) == root and thing not in visited:
+        visited.add(thing)
+        yield from (
+            _of_function(thing, root, visited) if isinstance(thing, FunctionType) else _of_class(thing, root, visited)
+        )
 
 
-def _of_class(cls: type, root: str, seen: set[Any]) -> Iterator[str]:
-    made = _GENERATED if dataclasses.is_dataclass(cls) else set()
+def _of_class(cls: type, root: str, visited: set[Any]) -> Iterator[str]:
+    generated = _GENERATED if dataclasses.is_dataclass(cls) else set()
     for base in cls.__bases__:
-        yield from _lines(base, root, seen)
+        yield from _lines(base, root, visited)
     for name, member in sorted(vars(cls).items()):
-        if name not in made and (not name.startswith("__") or callable(member)):
+        if name not in generated and (not name.startswith("__") or callable(member)):
             yield name
-            yield from _lines(member, root, seen)
+            yield from _lines(member, root, visited)
 
 
-def _of_function(function: FunctionType, root: str, seen: set[Any]) -> Iterator[str]:
+def _of_function(function: FunctionType, root: str, visited: set[Any]) -> Iterator[str]:
     yield _plain(function.__defaults__)
     yield _plain(tuple((function.__kwdefaults__ or {}).items()))
     codes = [function.__code__]
@@ -122,10 +124,10 @@ def _of_function(function: FunctionType, root: str, seen: set[Any]) -> Iterator[
         yield f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars}"
         yield from (_plain(constant) for constant in code.co_consts if constant != function.__doc__)
         for thing in _named(function, code, root):
-            yield from _lines(thing, root, seen)
+            yield from _lines(thing, root, visited)
     for cell in function.__closure__ or ():
         if cell != CellType():
-            yield from _lines(cell.cell_contents, root, seen)
+            yield from _lines(cell.cell_contents, root, visited)
 
 
 def _named(function: FunctionType, code: CodeType, root: str) -> Iterator[Any]:

@@ -85,8 +85,8 @@ def proxy_answers(
     """
     proxies, others = np.arange(len(plan.records)), len(plan.records) - plan.sweep.reserve
     proxies[:others] = signal.proxies(plan.records.x[:others], plan.records.y[:others])
-    held = np.broadcast_to(plan.member[:, proxies, None], answers.shape)
-    return np.stack([answers[:, proxies], held.astype(answers.dtype)], axis=-1)
+    inside = np.broadcast_to(plan.member[:, proxies, None], answers.shape)
+    return np.stack([answers[:, proxies], inside.astype(answers.dtype)], axis=-1)
 
 
 def ask_chunk(plan: Plan, signals: tuple[Signal, ...], models: np.ndarray, weights: Path) -> dict[str, np.ndarray]:

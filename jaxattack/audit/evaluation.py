@@ -239,12 +239,12 @@ def _judge_all(
             # Sorting many scores keeps one core busy: several attacks are summed up at once, after the timed scoring. Threads of
             # BLAS beside them would wait for one another with cores busy: of the main job's scoring a fifth, of its CPU a third.
             with threadpool_limits(1, "blas"), ThreadPoolExecutor(AT_ONCE, initializer=mark_worker) as pool:
-                judged = pool.map(partial(_judge, read=read, subsets=subsets, terms=terms), scored)
+                results = pool.map(partial(_judge, read=read, subsets=subsets, terms=terms), scored)
                 # Computed once, and found by who asks for it: of one attack, which keeps one core busy, half as long again.
                 for name in beside:
                     pool.submit(getattr, terms.exposure, name)
                 beside = ()
-                for one in judged:
+                for one in results:
                     judgements = _with_judgement(judgements, one, terms)
                     if progress:
                         progress("attacks", len(judgements), len(part.attacks))

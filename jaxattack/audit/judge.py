@@ -63,14 +63,14 @@ def evaluation_model(
     dataset, member = victim.dataset, victim.member
     if dataset is None or member is None or len(np.unique(dataset.y[~member])) < dataset.classes:
         return None
-    told: Progress | None = None
+    report: Progress | None = None
     if progress is not None:
-        told = lambda _, done, total: progress("judge", done, total)  # noqa: E731 - it only renames what is told
+        report = lambda _, count, total: progress("judge", count, total)  # noqa: E731 - it only renames what is told
     model = model_for(source, dataset)
     passes = max(10, -(-_STEPS * _BATCH // int((~member).sum())))
     crop = dataset.shape[0] // _SHIFT if dataset.images else 0
     recipe = Recipe(epochs=passes, batch=_BATCH, learning_rate=1e-3, crop=crop)
-    variables, _ = train_on_scale(source, model, recipe, dataset, ~member, seed=evaluation_seed(seed), progress=told)
+    variables, _ = train_on_scale(source, model, recipe, dataset, ~member, seed=evaluation_seed(seed), progress=report)
     inputs = victim.oracle.access.inputs
     images = dataset.x.dtype == np.uint8
     shaped = inputs if inputs.shape == dataset.shape else type(inputs).box(0, 1, dataset.shape)

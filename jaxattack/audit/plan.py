@@ -252,8 +252,8 @@ def planned(out: Path, audit: MembershipAudit) -> Plan:
     sight_of_models = sight(records, audit.defences)
     by_name = {signal.name: signal for signal in sweep.signals if sees(signal, sight_of_models)}
     own = versions_of(by_name.values())
-    kept = {"signals": [*by_name], **({"own_signals": own} if own else {})}
-    folder = RunFolder.open(out, identity | kept, records.y)
+    answers = {"signals": [*by_name], **({"own_signals": own} if own else {})}
+    folder = RunFolder.open(out, identity | answers, records.y)
     _require_same_signals(folder, own)
     stored = [by_name.get(name) or signals.lookup(name) for name in folder.identity["signals"]]
     sweep = replace(sweep, signals=(*sweep.signals, *stored))

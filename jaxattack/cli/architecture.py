@@ -120,13 +120,13 @@ def architecture(
             digest = fingerprint_of([fingerprint(dataset), *words])
             folder = out or RUNS / f"architecture-grid-{digest[:8]}"
         else:
-            opened = open_victim(
+            target = open_victim(
                 victim, data=data, members=members, level=terms.level, precision=terms.precision,
                 seed=audit.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
                 progress=report,
             )  # fmt: skip
-            folder = out or RUNS / named_run("architecture", mask_url(victim), opened, *words)
-            service, defences = on_terms(opened, terms, audit.seed), ()
+            folder = out or RUNS / named_run("architecture", mask_url(victim), target, *words)
+            service, defences = on_terms(target, terms, audit.seed), ()
         with resumable(folder):
             result = run_architecture(
                 service, **vars(audit), dataset=dataset, defences=defences, out=folder, zoo=zoo, progress=report

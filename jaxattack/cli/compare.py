@@ -50,19 +50,19 @@ def compare(
     """
     output.check("compare")
     alone.check("compare")
-    used = attacks_from(attacks or ATTACKS, protocol)
+    attack_values = attacks_from(attacks or ATTACKS, protocol)
     audits = (first, *others)
     with progress(output) as report_progress:
         result = compare_audits(
             *audits,
             names=alone.names,
-            attacks=used,
+            attacks=attack_values,
             declare=declared_from(declare, protocol),
             progress=report_progress,
         )
     if alone.figure is not None:
-        drawn = attacks if alone.figure != "roc" or declare is None else (declare,)
-        write_alone(alone, values(result.findings), drawn, out, output)
+        curves = attacks if alone.figure != "roc" or declare is None else (declare,)
+        write_alone(alone, values(result.findings), curves, out, output)
         return
     publish(out or RUNS / _named(audits, alone.names), result.findings, output)
 

@@ -36,15 +36,15 @@ VARIABLE = "JAXATTACK_CACHE"
 
 def keep_programs() -> None:
     """Let JAX take what is kept, and keep what this process compiles from here on."""
-    kept = folder()
-    if kept is None:
+    cache = folder()
+    if cache is None:
         return
     import jax
 
     if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
     with contextlib.suppress(OSError):  # a user without a folder of one's own compiles anew
-        own = open_folder(kept)
+        own = open_folder(cache)
         jax.config.update("jax_compilation_cache_dir", str(own))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -72,52 +72,52 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
-def open_folder(kept: Path) -> Path:
+def open_folder(cache: Path) -> Path:
     """A folder for this process, with all that is kept; what it adds is kept as the process ends.
 
     Raises:
         OSError: nothing can be kept there.
     """
-    kept.mkdir(parents=True, exist_ok=True, mode=0o700)
-    status = kept.stat()
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    status = cache.stat()
     if status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise PermissionError(f"{kept} can be written by others")
-    _remove_abandoned(kept)
-    own = Path(tempfile.mkdtemp(prefix=".process-", dir=kept))
-    for program in _programs(kept):
+        raise PermissionError(f"{cache} can be written by others")
+    _remove_abandoned(cache)
+    own = Path(tempfile.mkdtemp(prefix=".process-", dir=cache))
+    for program in _programs(cache):
         with contextlib.suppress(OSError):  # another process makes room
             os.link(program, own / program.name)
-    atexit.register(close_folder, own, kept, os.getpid())
+    atexit.register(close_folder, own, cache, os.getpid())
     return own
 
 
-def close_folder(own: Path, kept: Path, process: int) -> None:
+def close_folder(own: Path, cache: Path, process: int) -> None:
     """Keep what a process added to its folder, and remove the folder; its forks have no part in it."""
     if os.getpid() != process:
         return
     for program in _programs(own):
         with contextlib.suppress(OSError):  # it is there already, or there is no room
-            os.link(program, kept / program.name)
+            os.link(program, cache / program.name)
     shutil.rmtree(own, ignore_errors=True)
-    _make_room(kept)
+    _make_room(cache)
 
 
 def _programs(place: Path) -> list[Path]:
     return [path for path in place.iterdir() if path.name.endswith("-cache")]
 
 
-def _make_room(kept: Path) -> None:
+def _make_room(cache: Path) -> None:
     """Remove the oldest programs beyond `LARGEST` bytes."""
     size = 0
     with contextlib.suppress(OSError):  # another process makes room too
-        for program in sorted(_programs(kept), key=lambda path: path.stat().st_mtime, reverse=True):
+        for program in sorted(_programs(cache), key=lambda path: path.stat().st_mtime, reverse=True):
             size += program.stat().st_size
             if size > LARGEST:
                 program.unlink()
 
 
-def _remove_abandoned(kept: Path) -> None:
-    for own in kept.glob(".process-*"):
+def _remove_abandoned(cache: Path) -> None:
+    for own in cache.glob(".process-*"):
         with contextlib.suppress(OSError):
             if time.time() - own.stat().st_mtime > ABANDONED:
                 shutil.rmtree(own, ignore_errors=True)

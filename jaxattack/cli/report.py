@@ -64,12 +64,12 @@ def report(
         raise InputError(f"names is {' '.join(alone.names)} and no figure is named: name one, as --figure roc.")
     if (run / "run.json").exists():
         output.check("membership")
-        used = attacks_from(attacks or ATTACKS, protocol)
+        attack_values = attacks_from(attacks or ATTACKS, protocol)
         declared = declared_from(declare, protocol)
         if out is None or out.resolve() == run.resolve():
-            _refuse_loss(run, used)
+            _refuse_loss(run, attack_values)
         with progress(output) as report_progress:
-            result = rescore(run, used, declare=declared, all_scores=all_scores, progress=report_progress)
+            result = rescore(run, attack_values, declare=declared, all_scores=all_scores, progress=report_progress)
         publish(out or run, result.findings, output, pictures=result.pictures, records=result.records)
         return
     if attacks or declare or all_scores or protocol != PROTOCOLS[0]:
@@ -150,9 +150,9 @@ def _refuse_loss(folder: Path, attacks: tuple[MembershipAttack, ...]) -> None:
         return  # nothing that could be lost
     lacking = [name for name in there if name not in by_label(attacks)]
     if lacking:
-        named = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        examples = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
         raise InputError(
-            f"{folder} holds a report of {len(there)} attacks, and {len(lacking)} of them ({named}) would be lost: give --out for "
+            f"{folder} holds a report of {len(there)} attacks, and {len(lacking)} of them ({examples}) would be lost: give --out for "
             "a report of fewer, or name these too."
         )
 

@@ -61,18 +61,20 @@ def score(
         raise InputError(
             f"out is {folder}, where the report's {SCORES} would overwrite {observations}: choose another."
         )
-    used = declared_attacks or tuple(under_protocol(attack, protocol) for attack in readable(read))
+    runnable = declared_attacks or tuple(under_protocol(attack, protocol) for attack in readable(read))
     declared = declared_from(declare, protocol)
     name = observations.name
     if target is not None:
         known, terms = read_known(observations, target, read.models), verdicts.terms()
         with progress(output) as report_progress:
             findings = score_target(
-                read, target, used, known=known, terms=terms, declare=declared, name=name, progress=report_progress
+                read, target, runnable, known=known, terms=terms, declare=declared, name=name, progress=report_progress
             )
         return publish(folder, findings, output)
     with progress(output) as report_progress:
-        result = score_records(read, used, declare=declared, name=name, all_scores=all_scores, progress=report_progress)
+        result = score_records(
+            read, runnable, declare=declared, name=name, all_scores=all_scores, progress=report_progress
+        )
     return publish(folder, result.findings, output, records=result.records)
 
 

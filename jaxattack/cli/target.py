@@ -74,11 +74,11 @@ class OneTarget:
             InputError: it names the option.
         """
         if self.target is None:
-            given = [name for name, value in asdict(self).items() if value != getattr(_NONE, name)]
-            given += [name for name, value in asdict(verdicts).items() if value != getattr(_VERDICTS, name)]
-            if given:
+            superfluous = [name for name, value in asdict(self).items() if value != getattr(_NONE, name)]
+            superfluous += [name for name, value in asdict(verdicts).items() if value != getattr(_VERDICTS, name)]
+            if superfluous:
                 raise InputError(
-                    f"{given[0]} is given, which is of one target, and no target: give target, or leave it out."
+                    f"{superfluous[0]} is given, which is of one target, and no target: give target, or leave it out."
                 )
         for name, value in others.items():
             if self.target is not None and value:

@@ -144,14 +144,14 @@ def summarise(
     band = np.geomspace(1 / pooled.negatives, 0.5, BAND) if pooled.negatives > 1 else np.array([])
     clusters = model_clusters(member) if clusters is None else clusters
     moves = ranked_influences(ranked, pooled, (*fprs, *band), clusters)
-    area, drawn, tied = auc(pooled), thin(pooled, DRAWN), float((pooled.fp[1] + pooled.tp[1]) / scores.size)
+    area, outline, tied = auc(pooled), thin(pooled, DRAWN), float((pooled.fp[1] + pooled.tp[1]) / scores.size)
     negatives = pooled.negatives
     del pooled  # as large as the scores, of which there may be many
     estimates = moves.estimates()
     accuracy, each = cross_fitted_accuracy(ranked), _each_target(scores, member, ranked, fprs)
     return Summary(
         targets=len(scores),
-        roc=drawn,
+        roc=outline,
         auc=area,
         balanced_accuracy=accuracy,
         advantage=2 * accuracy - 1,

@@ -95,14 +95,14 @@ def from_factory(factory: Callable[..., Any], shape: tuple[int, ...], classes: i
             raise TypeError(f"it returned {type(model).__name__}")
         return model
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    needed = [
+    required = [
         parameter.name
         for parameter in parameters
         if parameter.name != "rngs" and parameter.kind in plain and parameter.default is inspect.Parameter.empty
     ]
-    if len(needed) not in (0, 2):
-        raise TypeError(f"beside rngs it needs {', '.join(needed)}")
-    return from_nnx(lambda rngs: factory(*((shape, classes) if needed else ()), rngs=rngs))
+    if len(required) not in (0, 2):
+        raise TypeError(f"beside rngs it needs {', '.join(required)}")
+    return from_nnx(lambda rngs: factory(*((shape, classes) if required else ()), rngs=rngs))
 
 
 def _parameters(factory: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -142,11 +142,11 @@ def _by_column_pairs(x: jax.Array, kernel: jax.Array, padding: Padding) -> jax.A
     rows, columns, channels, out = kernel.shape
     vertical, (left, right) = _pairs(x, (rows, columns), (1, 1), padding)
     height, width = x.shape[1] + sum(vertical) - rows + 1, x.shape[2] + left + right - columns + 1
-    pairs, seen = -(-width // 2), columns // 2 + 1  # of outputs, and of the columns that two outputs see
-    x = _padded(x, (vertical, (left, 2 * (pairs + seen - 1) - x.shape[2] - left)))
-    x = x.reshape(*x.shape[:2], pairs + seen - 1, 2 * channels)
-    patches = jnp.concatenate([x[:, i : i + height, j : j + pairs] for i in range(rows) for j in range(seen)], axis=-1)
-    before = [((0, 0), (shift, 2 * seen - columns - shift), (0, 0), (0, 0)) for shift in (0, 1)]
+    pairs, reach = -(-width // 2), columns // 2 + 1  # of outputs, and of the columns that two outputs see
+    x = _padded(x, (vertical, (left, 2 * (pairs + reach - 1) - x.shape[2] - left)))
+    x = x.reshape(*x.shape[:2], pairs + reach - 1, 2 * channels)
+    patches = jnp.concatenate([x[:, i : i + height, j : j + pairs] for i in range(rows) for j in range(reach)], axis=-1)
+    before = [((0, 0), (shift, 2 * reach - columns - shift), (0, 0), (0, 0)) for shift in (0, 1)]
     weights = jnp.stack([jnp.pad(kernel, each) for each in before], axis=3).reshape(-1, 2 * out)
     return (patches @ weights).reshape(len(x), height, 2 * pairs, out)[:, :, :width]
 

@@ -49,7 +49,7 @@ def composed(model: Model, defences: tuple[Defence, ...]) -> Model:
     """
 
     def apply(variables: Variables, x: jax.Array) -> jax.Array:
-        return _seen(model, defences, variables, x)[0]
+        return _behind(model, defences, variables, x)[0]
 
     return Model(model.init, apply, model.forward)
 
@@ -68,10 +68,10 @@ class Alarm:
 
     def __call__(self, variables: Variables, x: Float[jax.Array, "record *feature"]) -> Float[jax.Array, "record"]:
         """As `jaxattack.perturb.losses.Penalty`: 0 where every mark is below its threshold by `ROOM`, above 0 elsewhere."""
-        return _seen(self.model, self.defences, variables, x)[1]
+        return _behind(self.model, self.defences, variables, x)[1]
 
 
-def _seen(
+def _behind(
     model: Model, defences: tuple[Defence, ...], variables: Variables, x: jax.Array
 ) -> tuple[Float[jax.Array, "record cls"], Float[jax.Array, "record"]]:
     """The logits behind defences, and the alarm of their detectors."""

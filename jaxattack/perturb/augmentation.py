@@ -60,7 +60,7 @@ def weak_view(key: PRNGKeyArray, x: Picture, *, flip: bool) -> Picture:
     if flip:
         x = jnp.where(u[2] < 0.5, x[:, ::-1], x)
     most = [max(side // 8, 1) for side in x.shape[:2]]
-    rows, columns = (_whole(u[axis], 2 * side + 1) for axis, side in enumerate(most))
+    rows, columns = (_integer(u[axis], 2 * side + 1) for axis, side in enumerate(most))
     canvas = jnp.pad(x, ((most[0],) * 2, (most[1],) * 2, (0, 0)), mode="reflect")
     return jax.lax.dynamic_slice(canvas, (rows, columns, 0), x.shape)
 
@@ -68,14 +68,14 @@ def weak_view(key: PRNGKeyArray, x: Picture, *, flip: bool) -> Picture:
 def strong_view(key: PRNGKeyArray, x: Picture) -> Picture:
     """A picture moved, recoloured and partly greyed out."""
     u = jax.random.uniform(key, (2 * _DRAWN + 3,))
-    operations, sizes, square = _whole(u[:_DRAWN], len(OPERATIONS)), u[_DRAWN : 2 * _DRAWN], u[2 * _DRAWN :]
+    operations, sizes, square = _integer(u[:_DRAWN], len(OPERATIONS)), u[_DRAWN : 2 * _DRAWN], u[2 * _DRAWN :]
     first, second = jax.vmap(movement)(operations, sizes)
     x = move(x, first @ second)
     x, _ = jax.lax.scan(lambda now, one: (recolour(now, one[0] - len(MOVEMENTS), one[1]), None), x, (operations, sizes))
     return cut_out(x, square)
 
 
-def _whole(u: jax.Array, count: int) -> jax.Array:
+def _integer(u: jax.Array, count: int) -> jax.Array:
     """Whole numbers from 0 to below ``count``, alike likely, of uniform ones from 0 to below 1."""
     return (u * count).astype(jnp.int32).clip(max=count - 1)
 

@@ -48,19 +48,19 @@ class Grid:
         self.rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        needed = [self._needed(at) for at in range(len(self.columns))]
-        space = max(_SPACES, key=lambda space: (len(self._fitting(needed, options.max_width, space)), space))
-        shown = self._fitting(needed, options.max_width, space)
-        room = options.max_width - sum(needed[at] + space for at in shown[1:])
+        least = [self._needed(at) for at in range(len(self.columns))]
+        space = max(_SPACES, key=lambda space: (len(self._fitting(least, options.max_width, space)), space))
+        visible = self._fitting(least, options.max_width, space)
+        room = options.max_width - sum(least[at] + space for at in visible[1:])
         names = [wrapped(row[0], room) for row in self.rows]
-        needed[0] = min(_longest([Text("\n".join(self.columns[0].split())), *names]), room)
+        least[0] = min(_longest([Text("\n".join(self.columns[0].split())), *names]), room)
         table = Table(box=box.SIMPLE_HEAD, padding=(0, space - 1, 0, 0), pad_edge=False, show_edge=False)
-        for at, width in zip(shown, self._widths(shown, needed, options.max_width, space), strict=True):
+        for at, width in zip(visible, self._widths(visible, least, options.max_width, space), strict=True):
             table.add_column(Text(self.columns[at]), justify="right" if at else "left", width=width)
         for name, row in zip(names, self.rows, strict=True):
-            table.add_row(name, *(row[at] for at in shown[1:]))
+            table.add_row(name, *(row[at] for at in visible[1:]))
         yield table
-        left_out = [head for at, head in enumerate(self.columns) if at not in shown]
+        left_out = [head for at, head in enumerate(self.columns) if at not in visible]
         note = [f"Left out, for want of width: {', '.join(left_out)}."] if left_out else []
         if self.caption or note:
             yield Text(" ".join([self.caption, *note]).strip(), style="dim italic")
@@ -71,23 +71,23 @@ class Grid:
             (len(word) for word in (*self.columns[at].split(), *(row[at].plain for row in self.rows))), default=0
         )
 
-    def _fitting(self, needed: Sequence[int], width: int, space: int) -> list[int]:
+    def _fitting(self, least: Sequence[int], width: int, space: int) -> list[int]:
         """The columns that there is room for, the first always among them."""
-        shown = list(range(len(needed)))
-        name = min(needed[0], _NAME)
-        for at in sorted(shown[1:], key=lambda at: (self.columns[at] in self.last, -at)):
-            if name + sum(needed[other] + space for other in shown[1:]) <= width:
+        visible = list(range(len(least)))
+        name = min(least[0], _NAME)
+        for at in sorted(visible[1:], key=lambda at: (self.columns[at] in self.last, -at)):
+            if name + sum(least[other] + space for other in visible[1:]) <= width:
                 break
-            shown.remove(at)
-        return shown
+            visible.remove(at)
+        return visible
 
-    def _widths(self, shown: Sequence[int], needed: Sequence[int], width: int, space: int) -> list[int]:
+    def _widths(self, visible: Sequence[int], least: Sequence[int], width: int, space: int) -> list[int]:
         """The width of each column, in which heads stand on one line as far as there is room."""
-        spare = width - sum(needed[at] for at in shown) - space * (len(shown) - 1)
+        spare = width - sum(least[at] for at in visible) - space * (len(visible) - 1)
         widths = []
-        for at in shown:
-            more = max(min(len(self.columns[at]) - needed[at], spare), 0)
-            widths.append(needed[at] + more)
+        for at in visible:
+            more = max(min(len(self.columns[at]) - least[at], spare), 0)
+            widths.append(least[at] + more)
             spare -= more
         return widths
 

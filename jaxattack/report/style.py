@@ -176,8 +176,8 @@ def inline(svg: str, prefix: str) -> str:
         1,
     )
     # Only identifiers that are referred to stay: Matplotlib gives two equal pictures the same one.
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
-    body = re.sub(r' id="([^"]*)"', lambda match: f' id="{prefix}-{match[1]}"' if match[1] in used else "", body)
+    references = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
+    body = re.sub(r' id="([^"]*)"', lambda match: f' id="{prefix}-{match[1]}"' if match[1] in references else "", body)
     body = re.sub(r'\b(href="#|url\(#)', rf"\g<1>{prefix}-", body)
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")

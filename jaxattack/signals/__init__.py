@@ -199,11 +199,11 @@ def compute(names: tuple[str, ...], z: Logits, y: Labels) -> dict[str, Float[jax
     Raises:
         InputError: an unknown signal, one that sees weights, or one that asks more than once or something else.
     """
-    kept = {name: lookup(name) for name in names}
-    asking = [name for name, signal in kept.items() if signal.queries > 1 or afterwards(signal)]
+    by_name = {name: lookup(name) for name in names}
+    asking = [name for name, signal in by_name.items() if signal.queries > 1 or afterwards(signal)]
     if asking:
         raise InputError(f"only raw outputs were written down: {asking[0]} must ask the models again.")
-    return {name: signal(Outputs(z), z, y, None) for name, signal in kept.items()}
+    return {name: signal(Outputs(z), z, y, None) for name, signal in by_name.items()}
 
 
 def require_converged(phi: Float[np.ndarray, "model record query"], models: Sequence[int]) -> None:

@@ -31,10 +31,10 @@ class Distortion:
         logit = view.model.apply(view.variables, x)
         own, answer = jax.nn.softmax(logit), view.answer(x)
         if answer.probability is not None:
-            shown = completed(jnp.asarray(answer.probability))
+            confidences = completed(jnp.asarray(answer.probability))
         elif answer.logit is not None:
-            shown = jax.nn.softmax(jnp.asarray(answer.logit))
+            confidences = jax.nn.softmax(jnp.asarray(answer.logit))
         else:
-            shown = jax.nn.one_hot(answer.label, logit.shape[1])
+            confidences = jax.nn.one_hot(answer.label, logit.shape[1])
         changed = (jnp.argmax(logit, axis=1) != answer.label).astype(jnp.float32)
-        return jnp.stack([changed, jnp.abs(shown - own).sum(axis=1)], axis=1)
+        return jnp.stack([changed, jnp.abs(confidences - own).sum(axis=1)], axis=1)

@@ -66,9 +66,11 @@ class RoundFeatures:
                 f"{self.name} reads the parameters of several rounds and the models keep their last alone: train them by the "
                 "learner federated."
             )
-        kept = rest.moment.shape[0] // 2
-        if kept < self.rounds:
-            raise InputError(f"{self.name} reads {self.rounds} rounds and the federation keeps {kept}: keep as many.")
+        available = rest.moment.shape[0] // 2
+        if available < self.rounds:
+            raise InputError(
+                f"{self.name} reads {self.rounds} rounds and the federation keeps {available}: keep as many."
+            )
 
         def at(moment):
             then: Any = Moment(view.model, at_moment(view.variables, moment))
@@ -76,5 +78,5 @@ class RoundFeatures:
             loss = optax.softmax_cross_entropy_with_integer_labels(z, y)
             return jnp.concatenate([loss[:, None], LayerGradientNorms()(then, x, y, key)], axis=1)
 
-        each = jax.lax.map(at, 2 * (kept - self.rounds) + jnp.arange(2 * self.rounds))
+        each = jax.lax.map(at, 2 * (available - self.rounds) + jnp.arange(2 * self.rounds))
         return jnp.moveaxis(each, 0, 1).reshape(len(x), -1)

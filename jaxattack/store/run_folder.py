@@ -264,6 +264,6 @@ def _refuse_foreign(path: Path) -> None:
         InputError: it holds other files.
     """
     # Listed before run.json is looked for: another process may be starting the same run.
-    foreign = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
-    if foreign and not (path / "run.json").exists():
+    others = [entry for entry in path.iterdir() if entry.suffix != ".partial"]
+    if others and not (path / "run.json").exists():
         raise FolderError(f"{path} holds files that are no run: give an empty or a new folder.")

@@ -95,7 +95,7 @@ def score_gradient_canaries(
 @partial(jax.jit, static_argnames=("model", "learner"))
 def _score_all(model, learner, x, y, directions, coins, keys):
     one = partial(_score, model, learner, x, y, directions)
-    return jax.lax.map(lambda given: one(*given), (coins, keys), batch_size=16)
+    return jax.lax.map(lambda pair: one(*pair), (coins, keys), batch_size=16)
 
 
 def _score(

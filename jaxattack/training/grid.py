@@ -135,8 +135,8 @@ def train_grid(
         raise InputError(
             f"{pool.name} has {len(pool)} records to train on, and a quarter of them is less than {BATCH // 4}: give more."
         )
-    x, held = (as_input(jnp.asarray(part.x)) for part in (pool, fresh))
-    patches, held = map(jax.jit(network.patches), (x, held))
+    x, other = (as_input(jnp.asarray(part.x)) for part in (pool, fresh))
+    patches, other = map(jax.jit(network.patches), (x, other))
     labels = jnp.asarray(pool.y, jnp.int32), jnp.asarray(fresh.y, jnp.int32)
     program = _program(network, recipe)
     slots = -(-chunk // device_mesh().size) * device_mesh().size
@@ -149,7 +149,7 @@ def train_grid(
             for net in own
         ]
         weights, accuracy = jax.device_get(
-            program((keys, codes[own], np.stack(orders)), patches, labels[0], held, labels[1])
+            program((keys, codes[own], np.stack(orders)), patches, labels[0], other, labels[1])
         )
         yield GridChunk(jax.tree.map(lambda leaf, size=size: leaf[:size], weights), accuracy[:size])
         if progress:
@@ -160,10 +160,10 @@ def train_grid(
 def _program(network: GridNetwork, recipe: GridRecipe) -> Any:
     """(keys["net"], codes, schedules), patches, y, fresh patches, fresh y -> weights and accuracies."""
 
-    def one(own, patches, y, held, held_y):
+    def one(own, patches, y, other, held_y):
         key, codes, order = own
         weights = train_net(network, recipe, key, codes, order, patches, y)
-        right = network.logits(weights, codes, held).argmax(axis=1) == held_y
+        right = network.logits(weights, codes, other).argmax(axis=1) == held_y
         return weights, right.mean()
 
     mesh = device_mesh()

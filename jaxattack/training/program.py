@@ -201,9 +201,9 @@ def both_programs(
     """As `compiled`, by `compile_training` and `compile_observation` or what keeps their results."""
     untold = work._replace(queries=Queries(), signals=(), classes=0, defences=())
     training = train(untold, mesh, chunk, way._replace(block=0), x, y)
-    asked = work._replace(model=network(work), learner=Standard(), classes=0, columns=())
+    inference = work._replace(model=network(work), learner=Standard(), classes=0, columns=())
     together = models_at_once(work, way.group, chunk // mesh.size)
-    observation = ask(asked, mesh, chunk, way._replace(group=together), x, y)
+    observation = ask(inference, mesh, chunk, way._replace(group=together), x, y)
     needs = [program.memory_analysis() for program in (training, observation)]
     most = max(need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes for need in needs)
     # What the chunk before has learnt and answered is still there while it is brought to the host.

@@ -282,10 +282,10 @@ def observe(
 
     numbers = count(len(offsets))  # of what defences ask while they are fitted, after those of the views
 
-    def in_turn(chain: Chain, asked: Any) -> Answer:
-        number, among = next(numbers), jnp.asarray(in_blocks(len(asked), block))
-        each = jax.lax.map(lambda index: behind(chain, index, number).answer(as_input(asked[index])), among)
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(asked)], each)
+    def in_turn(chain: Chain, some: Any) -> Answer:
+        number, among = next(numbers), jnp.asarray(in_blocks(len(some), block))
+        each = jax.lax.map(lambda index: behind(chain, index, number).answer(as_input(some[index])), among)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(some)], each)
 
     def ask(index):
         records, labels = x[index], y[index]

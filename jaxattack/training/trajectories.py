@@ -55,5 +55,5 @@ def trajectory(
         return observe(student, (signal,), Queries(), BLOCK, x, y, learnt)[signal.name][:, 0]
 
     way = jnp.moveaxis(jax.lax.map(read, checkpoints), 0, 1)
-    whole = jnp.concatenate([way, own[signal.name]], axis=1)
-    return whole.reshape(len(y), 1, -1)
+    series = jnp.concatenate([way, own[signal.name]], axis=1)
+    return series.reshape(len(y), 1, -1)

@@ -158,8 +158,8 @@ class Dataset:
             y: their labels.
             kind: what to call them; where these records have ids, theirs are "kind 0", "kind 1" and so on.
         """
-        taken = set(self.ids)
-        while any(f"{kind} {number}" in taken for number in range(len(y))):
+        present = set(self.ids)
+        while any(f"{kind} {number}" in present for number in range(len(y))):
             kind += "'"
         return replace(
             self,

@@ -109,9 +109,9 @@ class Components:
         count = min(most, x.shape[1], total)
         _, values, axes = np.linalg.svd(x - mean, full_matrices=False)
         scale = math.sqrt(float((values**2).sum()) / len(x) / count) or 1.0
-        kept = np.zeros((x.shape[1], count))
-        kept[:, : len(axes[:count])] = axes[:count].T / scale
-        return cls(mean=mean, axes=kept)
+        projection = np.zeros((x.shape[1], count))
+        projection[:, : len(axes[:count])] = axes[:count].T / scale
+        return cls(mean=mean, axes=projection)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -103,10 +103,10 @@ class KennenI:
         nets = np.asarray(nets)
         begin = draw_questions(pool, self.starts, seed)
         rows = np.random.default_rng([seed, 4]).choice(nets, (self.steps, self.batch))
-        crafted = _craft(self, zoo.network, zoo.weights, jnp.asarray(zoo.codes), jnp.asarray(codes), begin, rows)
-        logits = np.asarray(_answers(zoo.network, zoo.weights, jnp.asarray(zoo.codes), crafted))[:, nets]
+        queries = _craft(self, zoo.network, zoo.weights, jnp.asarray(zoo.codes), jnp.asarray(codes), begin, rows)
+        logits = np.asarray(_answers(zoo.network, zoo.weights, jnp.asarray(zoo.codes), queries))[:, nets]
         loss = _losses(logits, codes[nets])
-        best = np.asarray(crafted)[loss.argmin(axis=0), np.arange(len(ATTRIBUTES))]
+        best = np.asarray(queries)[loss.argmin(axis=0), np.arange(len(ATTRIBUTES))]
         if progress:
             progress("inputs", len(ATTRIBUTES), len(ATTRIBUTES))
         label = zoo.answer(best, access).label[nets]

@@ -176,13 +176,13 @@ def transfer_scores(
         if not can_teach(players, shadows.member, train):
             train = every
         x, member = training_rows(case, shadows.member, train)
-        asked = np.concatenate([join_parts(parts, model)[query] for model in chosen])
-        return arrange(attack, Lane(x, member, asked, (attack.seed, 0)))
+        questions = np.concatenate([join_parts(parts, model)[query] for model in chosen])
+        return arrange(attack, Lane(x, member, questions, (attack.seed, 0)))
 
     lanes = [lane(query) for query in queries]
-    rows, asked = max(len(lane.x) for lane in lanes), max(len(lane.query) for lane in lanes)
+    rows, questions = max(len(lane.x) for lane in lanes), max(len(lane.query) for lane in lanes)
     scores = np.empty((len(chosen), observations.records))
-    for query, answer in zip(queries, log_odds(attack.network, _widths(parts), lanes, rows, asked), strict=True):
+    for query, answer in zip(queries, log_odds(attack.network, _widths(parts), lanes, rows, questions), strict=True):
         scores[:, query] = answer.reshape(len(chosen), -1)
     return scores
 

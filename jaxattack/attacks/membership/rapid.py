@@ -113,8 +113,8 @@ class RAPID(NetworkAttack):
                 f"{self.name} needs references of its shadow too, and the shadow of model {target} has them at fewer than "
                 f"{FEWEST} records: observe at least 6 models, or choose an attack without references, such as loss."
             )
-        asked = [(target, np.ones(len(loss[0]), bool)), *able]
-        fewest = min(int(candidates[model].sum(axis=0)[records].min()) for model, records in asked)
+        pairs = [(target, np.ones(len(loss[0]), bool)), *able]
+        fewest = min(int(candidates[model].sum(axis=0)[records].min()) for model, records in pairs)
 
         def features(model: int) -> Float[np.ndarray, "record feature"]:
             averaged = _first(candidates[model], min(fewest, self.outside), target + 1)

@@ -58,14 +58,14 @@ class SoftmaxRegression(NamedTuple):
             decay: of the squared weights.
             start: a regression nearby.
         """
-        design, wanted = _with_bias(x), np.eye(classes)[y]
+        design, target = _with_bias(x), np.eye(classes)[y]
         shape = (design.shape[1], classes)
 
         def objective(flat):
             weight = flat.reshape(shape)
             log_p = log_softmax(design @ weight)
-            gradient = design.T @ (np.exp(log_p) - wanted) / len(design) + decay * weight
-            return decay / 2 * (weight**2).sum() - (log_p * wanted).sum() / len(design), gradient.ravel()
+            gradient = design.T @ (np.exp(log_p) - target) / len(design) + decay * weight
+            return decay / 2 * (weight**2).sum() - (log_p * target).sum() / len(design), gradient.ravel()
 
         first = np.zeros(shape) if start is None else start.weight
         options = {"maxiter": 5000, "maxfun": 10000, "ftol": 1e-12, "gtol": 1e-6}

@@ -117,7 +117,7 @@ def mismatch(
     variables: Variables,
     x: Float[jax.Array, "record *feature"],
     y: Int[jax.Array, "record"],
-    wanted: Variables,
+    target_gradient: Variables,
 ) -> Float[jax.Array, ""]:
     """One less the cosine between the mean gradient of some records and a gradient that is wanted, all parameters as one vector.
 
@@ -126,10 +126,12 @@ def mismatch(
         variables: what it learnt.
         x: records as it takes them.
         y: their labels.
-        wanted: a gradient, as `gradient` gives.
+        target_gradient: a gradient, as `gradient` gives.
     """
     own = gradient(model, variables, x, y)
-    inner, left, right = (optax.tree.vdot(a, b) for a, b in ((own, wanted), (own, own), (wanted, wanted)))
+    inner, left, right = (
+        optax.tree.vdot(a, b) for a, b in ((own, target_gradient), (own, own), (target_gradient, target_gradient))
+    )
     return 1 - jnp.asarray(inner) / jnp.sqrt(jnp.maximum(left * right, 1e-30))  # a gradient of zero has no direction
 
 
@@ -144,9 +146,9 @@ def gradient(model: Model, variables: Variables, x: jax.Array, y: jax.Array) -> 
 
 
 @partial(jax.jit, static_argnames=("attack", "model"))
-def _match(attack, model, variables, x, y, aim, wanted, low, high, size, keys):
+def _match(attack, model, variables, x, y, aim, target_gradient, low, high, size, keys):
     """The best restart's records, and the mean mismatch before and after."""
-    goals = jax.vmap(lambda one: gradient(model, one, aim, wanted))(variables)
+    goals = jax.vmap(lambda one: gradient(model, one, aim, target_gradient))(variables)
     low, high, size = low[None], high[None], size[None]
 
     def objective(change):

@@ -177,10 +177,10 @@ def architecture(
     access = target.oracle.access
     trained = time.perf_counter()
     found = judge(attack, usable, questions, access, splits, seed=seed, progress=progress)
-    judged = time.perf_counter()
+    ready = time.perf_counter()
     asked = _ask(audit, target, usable, questions, data, None if out is None else Path(out), progress)
     now = time.perf_counter()
-    seconds = Seconds(zoo=trained - begin, judging=judged - trained, attack=now - judged, total=now - begin)
+    seconds = Seconds(zoo=trained - begin, judging=ready - trained, attack=now - ready, total=now - begin)
     findings = _conclude(audit, target, truth, networks, left_out, data, records, found, asked, seconds)
     return ArchitectureResult(posterior=asked.posterior, zoo=networks, findings=findings)
 

@@ -67,10 +67,10 @@ def compare_target(
     Raises:
         InputError: no attack can be run, or raw outputs that are confidences.
     """
-    named = audit.labelled()
+    by_name = audit.labelled()
     if answers is None:
         row, defences = _observed(target, audit.dataset, numbers), audit.defences
-        able, notes = able_attacks(named, row.signals)
+        able, notes = able_attacks(by_name, row.signals)
         own = row.member[0].astype(np.int8) if known is None else known[numbers]
         unread = np.zeros(len(numbers), bool)
         read = signals_read(able.values())
@@ -81,8 +81,8 @@ def compare_target(
         if both and answers.level == "logit":
             answers = answers._replace(answer=as_confidences(answers.answer), level="probability")
         defences = audit.defences or imitation(answers, scored.y, references.scores if references and both else None)
-        readable = readable_signals((*signals_read(named.values()), *_ALWAYS), answers.level)
-        able, notes = able_attacks(named, {signal.name for signal in readable} | answers.more.keys())
+        readable = readable_signals((*signals_read(by_name.values()), *_ALWAYS), answers.level)
+        able, notes = able_attacks(by_name, {signal.name for signal in readable} | answers.more.keys())
         read = tuple(dict.fromkeys(readable))
         values, unread = signals_of(answers.answer, defences, read, scored.y)
         row = Observations(signals={**values, **answers.more}, member=np.zeros((1, len(numbers)), bool), label=scored.y)

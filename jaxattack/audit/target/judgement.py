@@ -182,12 +182,12 @@ def _require_strangers(member: Bool[np.ndarray, "model record"], known: Membersh
     Raises:
         InputError: it names the first.
     """
-    told = varying_records(member)
-    told = told[known[told] != UNKNOWN]
-    truth, theirs = known[told] == MEMBER, member[:, told]
+    varying = varying_records(member)
+    varying = varying[known[varying] != UNKNOWN]
+    truth, theirs = known[varying] == MEMBER, member[:, varying]
     same = (theirs == truth).all(axis=1) | (theirs != truth).all(axis=1)
     if same.any() and len(member) * _luck(truth, theirs) < STRANGERS:
-        far = "" if len(told) == len(known) else f" as far as {len(told):,} records tell,"
+        far = "" if len(varying) == len(known) else f" as far as {len(varying):,} records tell,"
         raise InputError(
             f"reference {int(same.argmax())} was trained on exactly the target's members, or on exactly all others,{far} and gives "
             "them away: leave it out, or train references with another seed."
@@ -264,11 +264,11 @@ def _entry(
 
 def summary_of(score: Float[np.ndarray, "record"], known: Membership, fprs: tuple[float, ...]) -> Summary | None:
     """All figures of one target, whose intervals are for new records; None where no member is known, or none is not."""
-    judged = known != UNKNOWN
-    truth = known[judged] == MEMBER
+    certain = known != UNKNOWN
+    truth = known[certain] == MEMBER
     if truth.all() or not truth.any():
         return None
-    return summarise(score[None, judged], truth[None], fprs)
+    return summarise(score[None, certain], truth[None], fprs)
 
 
 def _known(score: Float[np.ndarray, "record"], known: Membership, fprs: tuple[float, ...]) -> RocFindings | None:

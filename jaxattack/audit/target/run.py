@@ -217,15 +217,15 @@ def _slug(source: ModelSource) -> str:
 
 def _cost(answers: TargetAnswers | None, trained: Sequence[_Trained], scoring: float, total: float) -> CostFindings:
     """What all of it cost, with the seconds of attacking and of everything."""
-    asked = answers is not None and answers.terms is not None
+    by_question = answers is not None and answers.terms is not None
     return CostFindings(
-        queries=answers.cost.queries if answers and asked else 0,
+        queries=answers.cost.queries if answers and by_question else 0,
         kept=answers.prepaid if answers else 0,
         price=answers.cost.price if answers else 0.0,
         models=sum(one.models for one in trained),
         gradient_steps=sum(one.cost.gradient_steps for one in trained),
         seconds=Seconds(
-            victim=answers.cost.seconds if answers and asked else None,
+            victim=answers.cost.seconds if answers and by_question else None,
             train=sum(one.cost.train for one in trained) if any(one.models for one in trained) else None,
             score=scoring,
             total=total,

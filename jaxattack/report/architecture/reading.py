@@ -89,7 +89,7 @@ def _quality(findings: Mapping[str, Any]) -> str:
     zoo, cost = findings["zoo"], findings["cost"]
     mean = ARCHITECTURE["accuracy"](findings)
     chance = sum(1 / len(attribute["values"]) for attribute in findings["attributes"]) / len(findings["attributes"])
-    made = f"It learnt from {count(zoo['nets'])} networks in {duration(cost['seconds']['total'])}"
+    basis = f"It learnt from {count(zoo['nets'])} networks in {duration(cost['seconds']['total'])}"
     if mean is None:
-        return f"{made}; how good it is was not measured."
-    return f"{made}, and reads {percent(mean)} of the attributes of networks that it has not seen; chance is {percent(chance)}."
+        return f"{basis}; how good it is was not measured."
+    return f"{basis}, and reads {percent(mean)} of the attributes of networks that it has not seen; chance is {percent(chance)}."

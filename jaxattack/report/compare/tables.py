@@ -20,8 +20,8 @@ BOTH = 3
 
 def table(findings: Mapping[str, Any]) -> Grid:
     """The strongest attack of each family on every run, for a terminal of 80 columns; or every cell of matrices."""
-    shown = {"membership": _runs, "matrix": _matrices, "report": _reports}
-    return shown[findings["subject"]](findings)
+    tables = {"membership": _runs, "matrix": _matrices, "report": _reports}
+    return tables[findings["subject"]](findings)
 
 
 def _caption(findings: Mapping[str, Any]) -> str:

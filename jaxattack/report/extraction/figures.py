@@ -60,9 +60,9 @@ def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
         )  # fmt: skip
         ends.append(f"{percent(1 - y[-1], 4)} agreement on {words} after {count(x[-1])}")
     axes.set(xscale="log", yscale="log", ylim=(floor, 1), xlabel="queries", ylabel="labels that differ (%)")
-    asked = [point["queries"] for point in curve]
+    budgets = [point["queries"] for point in curve]
     label_logarithmic(axes.yaxis, lambda share: f"{100 * share:.3g}", math.log10(1 / floor))
-    label_logarithmic(axes.xaxis, lambda queries: f"{queries:,.0f}", math.log10(max(asked) / max(min(asked), 1)))
+    label_logarithmic(axes.xaxis, lambda queries: f"{queries:,.0f}", math.log10(max(budgets) / max(min(budgets), 1)))
     figure.legend(loc="outside upper left", ncols=2, handlelength=2.2)
     return figure, f"Disagreement with the victim against queries, logarithmic: {'; '.join(ends)}."
 

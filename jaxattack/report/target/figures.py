@@ -31,10 +31,10 @@ def _roc(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     first = claimed(findings)
     if not first["known"]:
         return None
-    shown = [first, *(one for one in findings["attacks"] if one["name"] == FLOOR and one is not first)]
-    figure = roc([{"name": one["name"], **one["known"]} for one in shown])
+    entries = [first, *(one for one in findings["attacks"] if one["name"] == FLOOR and one is not first)]
+    figure = roc([{"name": one["name"], **one["known"]} for one in entries])
     fpr = findings["verdicts"]["fpr"]
-    figures = ", ".join(f"{one['name']} {percent(tpr_at(one, fpr))}" for one in shown)
+    figures = ", ".join(f"{one['name']} {percent(tpr_at(one, fpr))}" for one in entries)
     return figure, (
         f"ROC curves of one target on logarithmic axes, with the diagonal of guessing. True-positive rate at a false-positive "
         f"rate of {rate(fpr)}: {figures}."

@@ -74,7 +74,7 @@ def make_copies(
     mesh, count = device_mesh(), copies if copy.random else 1
     numbers = np.resize(np.arange(count, dtype=np.uint32), -(-count // mesh.size) * mesh.size)
     keys = jax.vmap(lambda number: jax.random.fold_in(jax.random.key(seed), number))(numbers)
-    held = Holding(
+    data = Holding(
         jnp.asarray(records.x),
         jnp.asarray(records.y, jnp.int32),
         victim if copy.weights else None,
@@ -82,7 +82,7 @@ def make_copies(
     )
     member = Membership(np.arange(len(records), dtype=np.int32), np.ones(len(records), np.float32))
     each = jax.device_put(keys, NamedSharding(mesh, MODEL))
-    shared = jax.device_put((held, member), NamedSharding(mesh, EVERYWHERE))
+    shared = jax.device_put((data, member), NamedSharding(mesh, EVERYWHERE))
     program = _program(copy.formula, model, recipe, mesh, *_shapes((each, shared)))
     begin = time.perf_counter()
     variables = jax.block_until_ready(program(each, shared))

@@ -182,11 +182,11 @@ class AdversarialRegularisation:
         keys = jax.random.split(key, self.attack_steps)
 
         def loss(params, number):
-            drawn = [
+            picks = [
                 side[jax.random.randint(one, (self.attack_batch,), 0, len(side))]
                 for side, one in zip(sides, jax.random.split(keys[number]), strict=True)
             ]
-            index = jnp.concatenate(drawn)
+            index = jnp.concatenate(picks)
             logits = model.apply(variables, as_input(records.x[index]))
             return jnp.mean((judge(_with_params(network, params), logits, records.y[index]) - truth) ** 2)
 

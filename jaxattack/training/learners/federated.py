@@ -143,15 +143,15 @@ class Federated:
             one = jax.random.fold_in(round_key, number)
             return train_round(model, local, partition, shared, nobodys, jnp.int32(0), one)
 
-        def kept(shared, number):
-            asked = targets.group == number % self.groups
-            sent = ascend(model, shared, targets, asked, self.ascent) if self.ascent else shared
+        def last_round(shared, number):
+            targets_now = targets.group == number % self.groups
+            sent = ascend(model, shared, targets, targets_now, self.ascent) if self.ascent else shared
             average = train(number, sent)
             return average, jax.tree.map(lambda *two: jnp.stack(two), sent, average)
 
         first = self.recipe.epochs - self.rounds
         shared = jax.lax.fori_loop(0, first, train, model.init(start_key))
-        _, pairs = jax.lax.scan(kept, shared, first + jnp.arange(self.rounds))
+        _, pairs = jax.lax.scan(last_round, shared, first + jnp.arange(self.rounds))
         return join(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), pairs))
 
 
@@ -174,7 +174,7 @@ def deal_members(
 
 
 def ascend(
-    model: Model, variables: Variables, targets: Targets, asked: Bool[jax.Array, "record"], ascent: float
+    model: Model, variables: Variables, targets: Targets, targets_now: Bool[jax.Array, "record"], ascent: float
 ) -> Variables:
     """Parameters moved up the mean loss of the records that are asked about.
 
@@ -182,7 +182,7 @@ def ascend(
         model: the architecture.
         variables: from where.
         targets: all records.
-        asked: which of them.
+        targets_now: which of them.
         ascent: how far, times the gradient.
     """
     blocks = in_blocks(len(targets.y), BLOCK)
@@ -193,9 +193,9 @@ def ascend(
             index, real = now
             z = model.apply(variables._replace(params=params), targets.x[index])
             each = optax.softmax_cross_entropy_with_integer_labels(z, targets.y[index])
-            return jnp.sum(jnp.where(asked[index] & real, each, 0.0))
+            return jnp.sum(jnp.where(targets_now[index] & real, each, 0.0))
 
-        return jax.lax.map(of_block, (jnp.asarray(blocks), once)).sum() / jnp.maximum(asked.sum(), 1).astype(
+        return jax.lax.map(of_block, (jnp.asarray(blocks), once)).sum() / jnp.maximum(targets_now.sum(), 1).astype(
             jnp.float32
         )
 

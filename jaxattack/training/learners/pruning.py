@@ -61,13 +61,13 @@ class Pruning:
 
     def __call__(self, model, x, y, member, key):
         """As `Learner`."""
-        whole = Standard(recipe=self.recipe)(model, x, y, member, key)
+        dense = Standard(recipe=self.recipe)(model, x, y, member, key)
         if not self.share and not self.epochs:
-            return whole
+            return dense
         if not self.epochs:
-            return whole._replace(params=masked(whole.params, keep_largest(whole.params, 1 - self.share)))
+            return dense._replace(params=masked(dense.params, keep_largest(dense.params, 1 - self.share)))
         recipe = replace(self.recipe, epochs=self.epochs)
-        return prune_and_tune(model, whole, self.share, recipe, x, y, member, jax.random.fold_in(key, 6))
+        return prune_and_tune(model, dense, self.share, recipe, x, y, member, jax.random.fold_in(key, 6))
 
 
 def prune_and_tune(

@@ -57,10 +57,10 @@ def _bracket(oracle: Oracle, prompts: np.ndarray, tokens: np.ndarray, lift: floa
     while len(prompt):
         value = high[prompt, place]
         bias = Bias(tokens[place, np.newaxis], value[:, np.newaxis])
-        lost = oracle(prompts[prompt], bias).label != tokens[place]
-        low[prompt[lost], place[lost]] = np.where(value < limit, value, np.nan)[lost]
-        high[prompt[lost], place[lost]] = np.minimum(2 * value, limit)[lost]
-        again = lost & (value < limit)
+        too_low = oracle(prompts[prompt], bias).label != tokens[place]
+        low[prompt[too_low], place[too_low]] = np.where(value < limit, value, np.nan)[too_low]
+        high[prompt[too_low], place[too_low]] = np.minimum(2 * value, limit)[too_low]
+        again = too_low & (value < limit)
         prompt, place = prompt[again], place[again]
     return low, high
 

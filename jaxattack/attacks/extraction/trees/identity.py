@@ -168,8 +168,8 @@ class _Boxes:
             overlap = np.asarray((self._low[box] <= self._high) & (self._high[box] >= self._low))
             meets = np.flatnonzero(self._sound & overlap.all(axis=1))
             if len(meets) > 1 and self._sound[box]:
-                foreign = self._inside(self._rows, meets) & (self._owner[:, None] != meets)
-                self._sound[meets[foreign.any(axis=0)]] = False
+                others = self._inside(self._rows, meets) & (self._owner[:, None] != meets)
+                self._sound[meets[others.any(axis=0)]] = False
 
     def _inside(self, rows: Float[np.ndarray, "query column"], boxes: np.ndarray) -> Bool[np.ndarray, "query box"]:
         inside = np.ones((len(rows), len(boxes)), bool)

@@ -69,8 +69,8 @@ def _union(boxes: Bool[np.ndarray, "box feature cell"], categorical: Bool[np.nda
     """The fewest boxes that joining gives of disjoint ones."""
     hull = np.asarray(boxes.any(axis=0))[None]
     # Python's integers, for the hull of 54 halved features has more cells than float64 can count.
-    inside, whole = (one.sum(axis=2).astype(object).prod(axis=1).sum() for one in (boxes, hull))
-    if inside == whole:
+    inside, volume = (one.sum(axis=2).astype(object).prod(axis=1).sum() for one in (boxes, hull))
+    if inside == volume:
         return hull
     before = len(boxes) + 1
     while len(boxes) < before:
