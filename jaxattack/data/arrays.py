@@ -192,7 +192,10 @@ def as_float32(
     for at in np.flatnonzero(coarse):
         values, left = np.unique(x[:, at]), len(np.unique(rounded[:, at]))
         least, most = values[0].item(), values[-1].item()
-        if left < len(values) and most - least > NOISE * max(abs(least), abs(most)):
+        noise = (
+            NOISE * max(abs(least), abs(most)) if x.dtype.kind == "f" else 0
+        )  # whole numbers are exact, beyond 2^53 too
+        if left < len(values) and most - least > noise:
             raise InputError(
                 f"{called(int(at))} ranges from {least} to {most}, where float32 has {left} numbers for its {len(values)} values: "
                 "take its smallest value off, or drop it."

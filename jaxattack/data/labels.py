@@ -160,21 +160,29 @@ def _check_names(present: Sequence[str], name: str) -> None:
     for text in present:
         if text.strip() in ("", "nan", "NaN", "<NA>", "NaT"):
             raise InputError(f"{name} holds {text!r}, which is no label: fill it, or leave those records out.")
-    for alike, plain in (("blanks", str.strip), ("capitals", lambda text: text.strip().casefold())):
-        first: dict[str, str] = {}
-        for text in present:
-            other = first.setdefault(plain(text), text)
-            if other != text and alike == "blanks":
-                raise InputError(
-                    f"{name} holds {other!r} and {text!r}, which differ by blanks alone: write them alike."
-                )
-            if other != text:
-                warnings.warn(
-                    f"{name} holds {other!r} and {text!r}, which differ by capitals alone and are two classes: write them alike "
-                    "if they are one.",
-                    InputWarning,
-                    stacklevel=5,
-                )
+    require_apart(present, name)
+    first: dict[str, str] = {}
+    for text in present:
+        other = first.setdefault(text.strip().casefold(), text)
+        if other != text:
+            warnings.warn(
+                f"{name} holds {other!r} and {text!r}, which differ by capitals alone and are two classes: write them alike "
+                "if they are one.",
+                InputWarning,
+                stacklevel=5,
+            )
+
+
+def require_apart(texts: Sequence[str], name: str) -> None:
+    """Refuse two texts that differ by blanks alone, at their ends: a slip makes two classes, or categories, of one.
+
+    Raises:
+        InputError: there are two.
+    """
+    first: dict[str, str] = {}
+    for text in texts:
+        if (other := first.setdefault(text.strip(), text)) != text:
+            raise InputError(f"{name} holds {other!r} and {text!r}, which differ by blanks alone: write them alike.")
 
 
 def _one_hot(y: np.ndarray, name: str, classes: int | None) -> Labels:

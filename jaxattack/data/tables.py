@@ -9,6 +9,7 @@
 | dates, other lists, objects | InputError |
 | with a missing value, NaN too | InputError |
 | text most of which is numbers, as ``1,234``, ``5%``, or ``7`` beside ``?`` | InputError, unless named in ``categories`` |
+| texts that differ by blanks alone | InputError |
 | whole numbers that number the records | a feature, with a warning |
 
 Features are in the order of the columns, and called by them: ``age``, ``ward_b`` of a value, ``code_0`` of a list's first. One column is the label, as `jaxattack.data.labels` takes it, and one may be the
@@ -27,6 +28,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.data.arrays import as_float32, from_arrays
+from jaxattack.data.labels import require_apart
 from jaxattack.npz import free_memory, printable
 from jaxattack.types import Dataset, InputError, InputWarning, config
 
@@ -39,8 +41,8 @@ NUMBERING = 10
 FEW_NAMES = 6
 """Numbers below which a record's are in order by chance: of six, in 1 of 360 orders."""
 
-_MARKS = str.maketrans("", "", " \u00a0_,'%$€£¥")
-"""What a number has around or between its digits where it is written for people."""
+_MARKS = str.maketrans("\u2212", "-", " \u00a0\u202f_,'\u2019%$€£¥")
+"""What a number has around, between or before its digits where it is written for people."""
 
 
 @config
@@ -234,6 +236,7 @@ def _features(where: str, column: Column, *, named: bool) -> _Features:
         )
     text = [column.classes[value] if column.classes else _text(value) for value in values.tolist()]
     different, number = np.unique(np.array(text, object), return_inverse=True)
+    require_apart(different.tolist(), f"{where}: column {column.name!r}")
     if not category:
         _require_text(where, column.name, different.tolist(), np.bincount(number))
     if not named and len(different) > max(len(text) // 2, 2):

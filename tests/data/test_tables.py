@@ -92,6 +92,8 @@ def test_the_roles_of_columns_are_options(tmp_path, kind):
         (FRAME.assign(sex=FRAME["sex"].where(FRAME["age"] > 30)), {}, r"'sex' has no value in \d of 40 records"),
         (FRAME.assign(label=FRAME["label"].where(FRAME["age"] > 30)), {}, r"'label' has no value in \d of 40 records"),
         (FRAME.assign(day=pandas.Timestamp("2020-01-02").date()), {}, r"column 'day' holds (object|date32\[day\]): give"),
+        (FRAME.assign(age=2**53 + FRAME["age"]), {}, r"'age' ranges from 9007199254741012 to .*, where float32 has 1 numbers for"),
+        (FRAME.assign(sex=FRAME["sex"].where(FRAME["age"] > 50, FRAME["sex"] + " ")), {}, "'sex' holds 'f' and 'f ', which differ by"),
         (FRAME.assign(age=1e300), {}, r"x is NaN or infinite in 40 records"),
         (FRAME.assign(age=1_700_000_000 + FRAME["age"]), {}, r"'age' ranges from 1700000020 to 17000000\d\d, where float32 has"),
     ],
@@ -272,6 +274,7 @@ def test_a_table_without_pyarrow_is_refused_with_what_to_install(tmp_path, monke
         (lambda age: f"{age}%", r"in 40 of 40 records a number, as \d\d%"),
         (lambda age: f"{age},5", r"in 40 of 40 records a number, as \d\d,5"),
         (lambda age: f"$ {age}", r"in 40 of 40 records a number, as \$ \d\d"),
+        (lambda age: f"\u2212{age % 7}.5", r"in 40 of 40 records a number, as \u2212\d.5"),
     ],
 )
 @pytest.mark.parametrize("kind", KINDS)
