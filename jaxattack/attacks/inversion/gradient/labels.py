@@ -3,7 +3,8 @@
 The gradient of the mean cross-entropy at the logits' bias is mean_i (p_i - onehot(y_i)): negative only where there are
 labels. One record: its label is the one negative entry (iDLG, Zhao et al. 2020). A batch: with p the mean prediction,
 which the attacker takes from records drawn at random in the box, class c occurs about records * (p_c - gradient_c)
-times; counts are rounded so that they add up (after Wainakh et al. 2021). Without a bias, one record's label is the column of
+times; counts are rounded so that they add up (after Wainakh et al. 2021). Where a record makes more of an update than another, as
+those of the first local steps do under momentum, it counts for as much: records take their classes from the heaviest on. Without a bias, one record's label is the column of
 the last kernel's gradient that points against all others, of which there must be two.
 
 The last layer is found by what it does, not by its name: the logits move with its bias one to one.
@@ -27,7 +28,7 @@ PROBES = 64
 
 
 def recover_labels(victim: WhiteBox, update: Update, *, seed: int = 0) -> Int[np.ndarray, "user record"]:
-    """The labels behind each update, in ascending order; exact for one record.
+    """The labels behind each update, exact for one record; in ascending order among records that count alike.
 
     Args:
         victim: the shared model.
@@ -54,7 +55,8 @@ def recover_labels(victim: WhiteBox, update: Update, *, seed: int = 0) -> Int[np
         if records == 1:
             return gradient[bias].argmin(axis=1)[:, None]
         mean = np.asarray(_mean_prediction(victim.model, victim.variables, probes))
-        return np.stack([_count(mean - row, records) for row in gradient[bias]])
+        weight = local.weights(records) if local else np.ones(records)
+        return np.stack([_count(mean - row, weight) for row in gradient[bias]])
     if kernel is None or records > 1 or victim.classes == 2:
         raise InputError(
             "the victim's last layer has no bias to read these labels off: give them as the update's label."
@@ -64,13 +66,16 @@ def recover_labels(victim: WhiteBox, update: Update, *, seed: int = 0) -> Int[np
     return others.max(axis=2).argmin(axis=1)[:, None]
 
 
-def _count(share: Float[np.ndarray, "cls"], records: int) -> Int[np.ndarray, "record"]:
-    """Labels in ascending order, as often as their shares say."""
-    quota = np.clip(share, 0, None) * records
-    count = np.zeros(len(share), int)
-    for _ in range(records):
-        count[(quota - count).argmax()] += 1
-    return np.repeat(np.arange(len(share)), count)
+def _count(share: Float[np.ndarray, "cls"], weight: Float[np.ndarray, "record"]) -> Int[np.ndarray, "record"]:
+    """A label for each record, so that labels weigh what their shares say."""
+    left = np.clip(share, 0, None) * len(weight)
+    label = np.zeros(len(weight), int)
+    for record in np.argsort(-weight, kind="stable"):
+        label[record] = left.argmax()
+        left[label[record]] -= weight[record]
+    for alike in (np.isclose(weight, one) for one in np.unique(weight)):
+        label[alike] = np.sort(label[alike])
+    return label
 
 
 def last_layer(victim: WhiteBox, probes: Float[np.ndarray, "query *feature"]) -> tuple[int | None, int | None]:

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from jaxattack.types import InputError, above_zero, config
 
@@ -140,6 +140,21 @@ class Local:
             direction, state = change.update(jnp.float32(1), state)
             total += float(direction)  # type: ignore[arg-type]
         return self.learning_rate * total
+
+    def weights(self, records: int) -> Float[np.ndarray, "record"]:
+        """How much of the change each record makes, of gradients that are alike, with a mean of 1.
+
+        Momentum makes most of the first steps, and records that are read once more than others count for more.
+
+        Args:
+            records: of the user, whose optimizer is linear.
+        """
+        change = self.optimizer.transformation()
+        state, total = change.init(jnp.zeros(records)), np.zeros(records)
+        for rows in self.batches(records):
+            direction, state = change.update(jnp.zeros(records).at[rows].add(1.0), state)
+            total += np.asarray(direction)
+        return total / total.mean()
 
     def batches(self, records: int) -> Int[np.ndarray, "step batch"]:
         """The records of each step."""

@@ -13,6 +13,8 @@ import jaxattack as ja
 from jaxattack.attacks.inversion.gradient import (
     Adam,
     Analytic,
+    Local,
+    Sgd,
     federated_update,
     gradient_of,
     recover_labels,
@@ -41,6 +43,21 @@ def test_the_labels_of_local_steps_are_counted():
     x, y = private(6, 4)
     found = recover_labels(box, federated_update(box, x, y, steps=4, learning_rate=0.05, batch=2))
     assert (np.sort(y, axis=1) == found).mean() >= 0.9
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_labels_under_momentum_weigh_what_their_records_make_of_the_update(nesterov):
+    """Of five steps the first makes four times as much as the last: counted as if alike, its label was found twice."""
+    box, (x, y), optimizer = victim(), private(2, 5), Sgd(momentum=0.9, nesterov=nesterov)
+    found = recover_labels(box, federated_update(box, x, y, steps=5, learning_rate=0.01, batch=1, optimizer=optimizer))
+    np.testing.assert_array_equal(np.sort(found, axis=1), y)
+
+
+def test_the_weight_of_a_record_is_the_sum_of_what_its_steps_make():
+    local = Local(steps=4, learning_rate=0.1, batch=1, optimizer=Sgd(momentum=0.9))
+    later = np.array([(1 - 0.9 ** (4 - step)) / 0.1 for step in range(4)])
+    np.testing.assert_allclose(local.weights(4), later / later.mean(), rtol=1e-5)
+    np.testing.assert_allclose(Local(steps=2, learning_rate=0.1, batch=3).weights(4), np.array([2, 2, 1, 1]) / 1.5)
 
 
 def without_bias(classes: int) -> WhiteBox:
