@@ -27,7 +27,6 @@ from jaxattack.training.generators.prior import unit
 from jaxattack.types import (
     NUMBERS,
     Answer,
-    BudgetSpent,
     InputError,
     Inputs,
     Inversion,
@@ -113,26 +112,27 @@ class Network:
         targets = check_targets(targets, access.classes)
         require(self, victim, pool)
         within_memory(self.hidden * (self.hidden + access.inputs.low.size), hidden=self.hidden)
-        own, reason = check_pool(self.name, access.inputs, pool), ""
-        try:
-            p = _confidences(victim(own))
-        except BudgetSpent as spent:
-            if spent.left < 2 * access.classes:
-                raise InputError(
-                    f"{spent} network asks about its pool: give at least {2 * access.classes:,}."
-                ) from spent
-            own = own[: spent.left]
-            p, reason = _confidences(victim(own)), f"{spent} It learnt from {spent.left:,} of its records."
+        own = check_pool(self.name, access.inputs, pool)
+        # What it makes is asked about too: nothing else tells which truncation to keep, and how sure the victim is of it.
+        after, left = len(targets) * len(self._truncations(access.classes)), getattr(victim, "left", None)
+        most = len(own) if left is None else min(len(own), left - after)
+        if most < min(len(own), 2 * access.classes):
+            raise InputError(
+                f"the budget has {left:,} queries left, and network asks about its pool and {after:,} records that it makes: give "
+                f"at least {2 * access.classes + after:,}."
+            )
+        reason = (
+            f"The budget had {left:,} queries left: it learnt from {most:,} of its records." if most < len(own) else ""
+        )
+        own = own[:most]
+        p = _confidences(victim(own))
         inverter = self.learn(access.inputs, own, p, seed, progress)
         sure = np.full((len(targets), access.classes), (1 - _SURE) / (access.classes - 1))
         sure[np.arange(len(targets)), targets] = _SURE
         restarts = np.moveaxis(inverter.records(sure), 0, 1)
-        try:
-            answers = _confidences(victim(restarts.reshape(-1, *access.inputs.shape)))
-            score = np.take_along_axis(answers, np.repeat(targets, restarts.shape[1])[:, None], axis=1)
-            score = score.reshape(restarts.shape[:2])
-        except BudgetSpent:
-            score = np.zeros(restarts.shape[:2])
+        answers = _confidences(victim(restarts.reshape(-1, *access.inputs.shape)))
+        score = np.take_along_axis(answers, np.repeat(targets, restarts.shape[1])[:, None], axis=1)
+        score = score.reshape(restarts.shape[:2])
         return Inversion(
             attack=self.name,
             target=targets,
@@ -161,7 +161,7 @@ class Network:
         """
         if np.ptp(p, axis=0).max() == 0:
             raise InputError("the victim answers every record with the same confidences: there is nothing to invert.")
-        truncations = tuple(dict.fromkeys(min(classes, p.shape[1]) for classes in self.truncations))
+        truncations = self._truncations(p.shape[1])
         u, features = jnp.asarray(unit(inputs, pool)), jnp.stack([_features(p, classes) for classes in truncations])
         model = build(f"mlp:{self.hidden}-{self.hidden}", (p.shape[1],), u.shape[1])
         if progress:
@@ -170,6 +170,10 @@ class Network:
         if progress:
             progress("network", 1, 1)
         return Inverter(model, variables, truncations, inputs)
+
+    def _truncations(self, classes: int) -> tuple[int, ...]:
+        """Those of a victim of so many classes, each once."""
+        return tuple(dict.fromkeys(min(most, classes) for most in self.truncations))
 
 
 def _confidences(answer: Answer) -> Float[np.ndarray, "query cls"]:
