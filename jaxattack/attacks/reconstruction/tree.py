@@ -25,6 +25,7 @@ class CountedTree:
         count: training records that passed through.
         label: the class that a leaf gives.
         features: how many features a record has.
+        classes: how many there are, of which a tree need not give all.
 
     Raises:
         InputError: arrays of different lengths, counts that are not positive, or a feature that records do not have.
@@ -37,9 +38,10 @@ class CountedTree:
     count: Float[np.ndarray, "node"]
     label: Int[np.ndarray, "node"]
     features: int
+    classes: int
 
     def __post_init__(self) -> None:
-        lengths = {len(value) for name, value in vars(self).items() if name != "features"}
+        lengths = {len(value) for value in vars(self).values() if isinstance(value, np.ndarray)}
         if len(lengths) != 1 or lengths == {0}:
             raise InputError(f"the arrays of the tree have lengths {sorted(lengths)}: give one entry for each node.")
         if not (self.count > 0).all():
@@ -67,12 +69,8 @@ class CountedTree:
             count=np.asarray(tree.weighted_n_node_samples, float),
             label=np.asarray(tree.value)[:, 0].argmax(1),
             features=int(estimator.n_features_in_),
+            classes=len(estimator.classes_),
         )
-
-    @property
-    def classes(self) -> int:
-        """One more than the largest label."""
-        return int(self.label.max()) + 1
 
     def reachable(
         self, x: Float[np.ndarray, "query feature"], features: Bool[np.ndarray, "feature"]

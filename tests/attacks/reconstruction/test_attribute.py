@@ -146,6 +146,7 @@ def test_counts_of_a_tree_drawn_by_hand_give_the_score_of_the_formula():
         count=np.array([10.0, 6, 2, 4, 4]),
         label=np.array([0, 0, 0, 1, 1]),
         features=2,
+        classes=2,
     )
     secret = Secret.category(1, np.array([0.7, 0.3]))
     found = TreeCounts()(
@@ -155,6 +156,17 @@ def test_counts_of_a_tree_drawn_by_hand_give_the_score_of_the_formula():
     np.testing.assert_allclose(found.score, expected)
     np.testing.assert_array_equal(found.value, [0, 0, 1])
     assert found.cost.queries == 0
+
+
+def test_a_class_that_no_leaf_gives_is_a_class_all_the_same():
+    """A record of it is consistent with no value: the likelier one is guessed, and the record is not refused."""
+    x, y = np.repeat(np.eye(2), 8, axis=0), np.r_[np.zeros(8, int), np.ones(7, int), 2]
+    tree = CountedTree.from_estimator(DecisionTreeClassifier(max_depth=1).fit(x, y))
+    assert tree.label.max() == 1
+    found = TreeCounts()(
+        Knowledge(tree=tree, partial=Partial(x[-1:], y[-1:], Secret.category(1, np.array([0.3, 0.7]))))
+    )
+    np.testing.assert_array_equal(found.value, [1])
 
 
 def test_the_leaf_reached_is_the_estimators_and_unknown_features_reach_both_children():
