@@ -8,7 +8,7 @@ not seen; the pictures beside a reconstruction are of the members, which the att
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,12 @@ from jaxattack.audit.findings.inversion import (
     InversionFindings,
     Seconds,
     Sides,
+    TargetRow,
     UpdateFindings,
     VictimFindings,
 )
 from jaxattack.audit.findings.reportable import Reportable
-from jaxattack.audit.judge import Evaluation, evaluation_model, gallery, judge
+from jaxattack.audit.judge import Evaluation, baseline, evaluation_model, gallery, judge
 from jaxattack.audit.model_source import EXAMPLE
 from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
 from jaxattack.audit.session import claim, open_session, settings, terms
@@ -307,7 +308,7 @@ def _conclude(
         title=f"{victim.name} · {attack.name}"
         + (f" after {label(audit.extract, EXTRACTION_ATTACKS)}" if audit.extract else ""),
         victim=_victim_findings(victim, untrained=audit.untrained),
-        attack=_attack_findings(attack, audit, reconstructions),
+        attack=_attack_findings(victim, attack, audit, reconstructions, judgement.targets),
         **vars(judgement),
         gallery=entries,
         warnings=reconstructions.warnings,
@@ -320,18 +321,31 @@ def _conclude(
 
 
 def _attack_findings(
-    attack: InversionAttack | GradientAttack, audit: InversionAudit, reconstructions: Reconstructions
+    victim: Victim,
+    attack: InversionAttack | GradientAttack,
+    audit: InversionAudit,
+    reconstructions: Reconstructions,
+    rows: Sequence[TargetRow],
 ) -> AttackFindings:
-    gradient = not isinstance(attack, InversionAttack)
-    updates = UpdateFindings(users=audit.users, batch=audit.batch, trained=audit.trained)
+    updates = None
+    if reconstructions.truth is not None and reconstructions.found is not None:
+        without = baseline(victim, reconstructions.truth)
+        updates = UpdateFindings(
+            users=audit.users,
+            batch=audit.batch,
+            trained=audit.trained,
+            labels=reconstructions.found,
+            baseline=None if without is None else float(without.mean()),
+            nearer=None if without is None else sum(row.psnr > at for row, at in zip(rows, without, strict=True)),
+        )
     return AttackFindings(
         name=attack.name,
         settings=settings(attack),
         complete=reconstructions.inversion.complete,
         reason=reconstructions.inversion.reason,
         notes=reconstructions.inversion.notes,
-        white_box=True if gradient else attack.white_box,
-        updates=updates if gradient else None,
+        white_box=attack.white_box if isinstance(attack, InversionAttack) else True,
+        updates=updates,
         stolen=None if reconstructions.stolen is None else stolen_findings(reconstructions.stolen),
     )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from jaxattack.audit.appearance import appearance, extent_of
+from jaxattack.audit.appearance import Units, appearance, units_of
 from jaxattack.audit.findings.inversion import (
     EvaluationFindings,
     GalleryEntry,
@@ -28,7 +28,7 @@ from jaxattack.training import Recipe
 from jaxattack.training.source import model_for
 from jaxattack.types import Inversion, Progress
 
-_SHOWN, _BATCH, _STEPS = 10, 32, 1000
+_SHOWN, _BATCH, _STEPS, _TOP = 10, 32, 1000, 5
 _SHIFT = 28
 """The evaluation model sees pictures shifted by up to their height over this: few of them teach it more so."""
 
@@ -117,7 +117,7 @@ def judge(
     looks = appearance(victim, inversion, partial(_members, victim)) if likeness and truth is None else None
     finite = {name: float(np.nanmean(each)) for name, each in likeness.items() if np.isfinite(each).any()}
     return JudgementFindings(
-        recognition=_recognition(inversion, labels, model, ranks),
+        recognition=_recognition(inversion, labels, model, ranks, victim.oracle.access.classes),
         evaluation=model and EvaluationFindings(model=model.model, accuracy=model.accuracy, records=model.records),
         likeness=Likeness(**finite) if finite else None,
         targets=tuple(
@@ -128,13 +128,13 @@ def judge(
                 victim=None if labels is None else int(labels.best[row]),
                 rank=None if ranks is None else int(ranks[row]),
                 steps=int(inversion.steps[row].sum()),
-                passes=None if looks is None else bool(looks.passes[row]),
+                passes=None if looks is None else looks.passes[row],
                 **{name: float(each[row]) for name, each in likeness.items()},
             )
             for row, (target, score) in enumerate(zip(inversion.target, inversion.score, strict=True))
         ),
         appearance=looks and looks.findings,
-        extent=extent_of(victim.oracle.access.inputs),
+        extent=units_of(victim).extent,
     )
 
 
@@ -143,18 +143,21 @@ def _recognition(
     labels: Labels | None,
     model: Evaluation | None,
     ranks: Int[np.ndarray, "target"] | None,
+    classes: int,
 ) -> RecognitionFindings:
     restarts = inversion.restarts.reshape(-1, *inversion.restarts.shape[2:])
     finite = np.isfinite(inversion.score).ravel()
+    # What stands for a target that nothing was made for, as the middle of a generator's space, is no success of the attack.
+    made = np.isfinite(inversion.score).any(axis=1)
     target = np.repeat(inversion.target, inversion.restarts.shape[1])
     several = _ranks(model, restarts[finite], target[finite]) if model else None
     return RecognitionFindings(
-        victim=None if labels is None else float((labels.best == inversion.target).mean()),
+        victim=None if labels is None else float(((labels.best == inversion.target) & made).mean()),
         victim_restarts=None
         if labels is None
         else float((labels.restarts.ravel() == target)[finite].sum() / len(target)),
-        top1=None if ranks is None else float((ranks == 0).mean()),
-        top5=None if ranks is None else float((ranks < 5).mean()),
+        top1=None if ranks is None else float(((ranks == 0) & made).mean()),
+        top5=None if ranks is None or classes <= _TOP else float(((ranks < _TOP) & made).mean()),
         top1_restarts=None if several is None else float((several == 0).sum() / len(target)),
         restarts=len(target),
         diverged=inversion.diverged,
@@ -182,28 +185,40 @@ def _likeness(victim: Victim, inversion: Inversion, truth: np.ndarray | None) ->
     """
     if victim.dataset is None or victim.member is None:
         return {}
-    extent = extent_of(victim.oracle.access.inputs)
+    units = units_of(victim)
     rows = [
-        _alike(x, _members(victim, int(target)), None if truth is None else truth[row], extent)
+        _alike(x, _members(victim, int(target)), None if truth is None else truth[row], units)
         for row, (x, target) in enumerate(zip(inversion.x, inversion.target, strict=True))
     ]
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in max(rows, key=len)}
 
 
-def _alike(x: np.ndarray, members: np.ndarray, truth: np.ndarray | None, extent: float) -> dict[str, float]:
-    if not len(members):
-        return {}
-    one, mean = x[None], members.mean(axis=0)[None]
-    near = members[nearest(one, members).record] if truth is None else truth[None]
-    measured = {
-        "mse": mse(one, near)[0],
-        "psnr": psnr(one, near, extent)[0],
-        "correlation": correlation(one, near)[0],
-        "correlation_mean": correlation(one, mean)[0],
-    }
-    if x.ndim == 3 and min(x.shape[:2]) >= 8:
-        measured["ssim"] = ssim(one, near, extent)[0]
+def _alike(x: np.ndarray, members: np.ndarray, truth: np.ndarray | None, units: Units) -> dict[str, float]:
+    measured, one, group = {}, units(x[None]), units(members)
+    if len(group):
+        measured["correlation_mean"] = correlation(one, group.mean(axis=0)[None])[0]
+    if truth is not None or len(group):
+        # A label that was not recovered may be of a class without members: the record that was to be made is there all the same.
+        near = group[nearest(one, group).record] if truth is None else units(truth[None])
+        measured |= {
+            "mse": mse(one, near)[0],
+            "psnr": psnr(one, near, units.extent)[0],
+            "correlation": correlation(one, near)[0],
+        }
+        if x.ndim == 3 and min(x.shape[:2]) >= 8:
+            measured["ssim"] = ssim(one, near, units.extent)[0]
     return {name: float(value) for name, value in measured.items()}
+
+
+def baseline(victim: Victim, truth: Shaped[np.ndarray, "target *feature"]) -> Float[np.ndarray, "target"] | None:
+    """The PSNR of each of users' records with the mean of the records that the victim was not trained on; None without any."""
+    assert victim.dataset is not None
+    assert victim.member is not None
+    units, others = units_of(victim), victim.dataset.x[~victim.member]
+    if not len(others):
+        return None
+    mean = units(others.reshape(-1, *truth.shape[1:])).mean(axis=0, dtype=np.float64)
+    return psnr(units(truth), np.broadcast_to(mean, truth.shape), units.extent)
 
 
 def gallery(

@@ -55,6 +55,7 @@ class Reconstructions(NamedTuple):
         prepaid: queries that an earlier start had paid for.
         warnings: what is odd about the answers.
         truth: the very records that were to be made, where there are such.
+        found: share of their labels that came with the reconstructions, each user's in no order; None elsewhere.
     """
 
     inversion: Inversion
@@ -65,6 +66,7 @@ class Reconstructions(NamedTuple):
     prepaid: int = 0
     warnings: tuple[str, ...] = ()
     truth: Shaped[np.ndarray, "target *feature"] | None = None
+    found: float | None = None
 
 
 def from_weights(
@@ -146,7 +148,16 @@ def from_gradients(
         user[np.argsort(match_records(inversion.x[user], x[user]))] for user in np.split(np.arange(len(records)), users)
     ]
     labels = _labels(victim.ask, inversion)
-    return Reconstructions(inversion, labels, inversion.cost, seconds, truth=x[np.concatenate(order)])
+    found = labels_found(inversion.target.reshape(users, batch), y.reshape(users, batch))
+    return Reconstructions(inversion, labels, inversion.cost, seconds, truth=x[np.concatenate(order)], found=found)
+
+
+def labels_found(recovered: Int[np.ndarray, "user record"], y: Int[np.ndarray, "user record"]) -> float:
+    """The share of users' labels that were recovered: a batch's come in no order, and one that occurs twice is to be found twice."""
+    counts = (
+        [np.bincount(row, minlength=max(recovered.max(), y.max()) + 1) for row in side] for side in (recovered, y)
+    )
+    return float(np.minimum(*map(np.array, counts)).sum() / y.size)
 
 
 def _held_by_users(member: Bool[np.ndarray, "record"], users: int, batch: int) -> Int[np.ndarray, "member"]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from jaxattack.audit.appearance import LEAST, appearance
+from jaxattack.audit.appearance import LEAST, appearance, units_of
 from jaxattack.audit.victim import Victim
-from jaxattack.metrics import ssim
+from jaxattack.metrics import correlation, mse, ssim
 from jaxattack.oracle import from_function
-from jaxattack.types import Access, Answer, Inputs, Inversion
+from jaxattack.types import Access, Answer, Dataset, Inputs, Inversion
 
 RNG = np.random.default_rng(0)
 SHAPE = (8, 8, 1)
@@ -37,12 +39,12 @@ def test_a_further_record_of_the_class_passes_and_noise_and_another_classes_do_n
     further = [np.clip(STROKES[cls] + 0.1 * RNG.normal(size=SHAPE), 0, 1) for cls in range(2)]
     looks = appearance(victim(), inversion(further), MEMBERS.__getitem__)
     assert looks is not None
-    assert looks.passes.tolist() == [True, True]
+    assert looks.passes == (True, True)
     assert looks.findings.share == 1
     for wrong in ([RNG.random(SHAPE)] * 2, further[::-1]):
         looks = appearance(victim(), inversion(wrong), MEMBERS.__getitem__)
         assert looks is not None
-        assert not looks.passes.any()
+        assert looks.passes == (False, False)
         assert looks.findings.nearest < looks.findings.members
 
 
@@ -59,9 +61,7 @@ def test_the_scale_is_that_of_each_member_with_the_other_that_is_nearest_to_it()
     reached = [closest(x[cls], list(MEMBERS[cls])) for cls in range(2)]
     assert looks.findings.members == pytest.approx(np.mean([np.median(scale) for scale in scales]))
     assert looks.findings.nearest == pytest.approx(np.mean(reached))
-    assert looks.passes.tolist() == [
-        one >= np.quantile(scale, LEAST) for one, scale in zip(reached, scales, strict=True)
-    ]
+    assert list(looks.passes) == [one >= np.quantile(scale, LEAST) for one, scale in zip(reached, scales, strict=True)]
 
 
 def test_a_generator_that_knows_the_members_gives_by_itself_all_but_the_class():
@@ -77,6 +77,42 @@ def test_a_generator_that_knows_the_members_gives_by_itself_all_but_the_class():
     assert control.own == pytest.approx(1)
     other = np.mean([max_alike(draw, MEMBERS[1]) for draw in draws])
     assert control.of_class == pytest.approx((1 + other) / 2)
+
+
+def test_any_class_is_any_that_the_victim_has_and_not_only_those_that_were_asked_for():
+    draws, one = MEMBERS[1][:3], inversion([MEMBERS[0][0]], MEMBERS[1][:3])
+    looks = appearance(victim(pool=MEMBERS[0]), one, MEMBERS.__getitem__)
+    assert looks is not None
+    assert looks.findings.control is not None
+    assert looks.findings.control.of_any == pytest.approx(1)
+    assert looks.findings.control.of_class == pytest.approx(np.mean([max_alike(draw, MEMBERS[0]) for draw in draws]))
+
+
+def test_of_a_class_without_two_members_nothing_is_said():
+    further = [np.clip(STROKES[cls] + 0.1 * RNG.normal(size=SHAPE), 0, 1) for cls in range(2)]
+    looks = appearance(victim(), inversion(further), lambda cls: MEMBERS[cls][: 12 if cls else 1])
+    assert looks is not None
+    assert looks.passes == (None, True)
+    assert looks.findings.share == 1
+
+
+def test_columns_of_a_table_count_alike_whatever_their_range_and_those_that_never_change_not_at_all():
+    rng = np.random.default_rng(1)
+    x = rng.random((40, 4)) * [1, 1, 1, 0] + [0, 0, 0, 7]
+    far = x * [1, 1, 1000, 1]
+    pairs = []
+    for records in (x, far):
+        data = Dataset(x=records.astype(np.float32), y=np.arange(40) % 2, classes=2, name="columns")
+        units = units_of(replace(victim((4,)), dataset=data, member=np.ones(40, bool)))
+        assert units.extent == 1
+        pairs.append(
+            (correlation(units(records[:20]), units(records[20:])), mse(units(records[:20]), units(records[20:])))
+        )
+    for near, distant in zip(*pairs, strict=True):
+        np.testing.assert_allclose(near, distant, rtol=1e-5)
+    spread = np.ptp(x[:, :3], axis=0)
+    apart = (((x[:20, :3] - x[20:, :3]) / spread) ** 2).sum(axis=1) / 4
+    np.testing.assert_allclose(pairs[0][1], apart, rtol=1e-5)
 
 
 def max_alike(record, members):

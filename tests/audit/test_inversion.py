@@ -14,6 +14,7 @@ from jaxattack.audit import invert, open_victim
 from jaxattack.audit.findings import values
 from jaxattack.audit.findings.inversion import UpdateFindings
 from jaxattack.audit.inversion import usual_attack
+from jaxattack.audit.reconstructions import labels_found
 from jaxattack.data import load
 from jaxattack.defences import Round
 from jaxattack.models import Architecture
@@ -106,7 +107,14 @@ def test_users_records_are_made_back_from_their_gradients():
     victim = open_victim("mlp:32", data="digits", fresh=True)
     made = invert(victim, attack=Analytic(), users=3)
     found = made.findings
-    assert found.attack.updates == UpdateFindings(users=3, batch=1, trained=False)
+    others = victim.dataset.x[~victim.member].astype(float).mean(axis=0)
+    apart = [((record - others) ** 2).mean() for record in victim.dataset.x[np.flatnonzero(victim.member)[:3]]]
+    without = float(np.mean([10 * np.log10(255**2 / error) for error in apart]))
+    assert replace(found.attack.updates, baseline=None) == UpdateFindings(
+        users=3, batch=1, trained=False, labels=1.0, baseline=None, nearer=3
+    )
+    assert found.attack.updates.baseline == pytest.approx(without)
+    assert found.likeness.psnr > without + 20
     assert found.likeness.mse < 1e-3
     chosen = np.flatnonzero(victim.member)[:3]
     np.testing.assert_array_equal(made.inversion.target, victim.dataset.y[chosen])
@@ -115,6 +123,15 @@ def test_users_records_are_made_back_from_their_gradients():
         invert(open_victim("svm", data="iris"), attack=DLG(recover=True))
     with pytest.raises(InputError, match="ask for fewer"):
         invert(victim, attack=Analytic(), users=5000)
+
+
+def test_labels_of_a_batch_are_found_as_often_as_they_occur():
+    y = np.array([[3, 3, 5], [1, 2, 2]])
+    assert labels_found(np.array([[5, 3, 3], [2, 2, 1]]), y) == 1
+    assert (
+        labels_found(np.array([[3, 5, 5], [9, 1, 1]]), y) == 3 / 6
+    )  # a guess counts no more often than the label is there
+    assert labels_found(np.zeros((2, 3), int), y) == 0
 
 
 def test_the_default_is_what_the_victim_allows(softmax):

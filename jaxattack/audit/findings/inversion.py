@@ -46,11 +46,18 @@ class UpdateFindings:
         users: how many sent theirs.
         batch: records of each.
         trained: whether they sent it at the trained weights.
+        labels: share of the labels that were found, each user's in no order.
+        baseline: mean PSNR with the users' own records of the mean of the records that are nobody's, which takes no gradient, in
+            dB; None where there are no such records.
+        nearer: how many of the records have a reconstruction that is nearer to them than that mean; likewise.
     """
 
     users: int
     batch: int
     trained: bool
+    labels: float
+    baseline: float | None
+    nearer: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +93,7 @@ class RecognitionFindings:
         victim: of the best ones, by the victim.
         victim_restarts: of all restarts, by the victim.
         top1: of the best ones, by the evaluation model.
-        top5: of the best ones, among its five likeliest classes.
+        top5: of the best ones, among its five likeliest classes; None where there are no more than five.
         top1_restarts: of all restarts, by the evaluation model.
         restarts: how many, over all targets.
         diverged: how many of them are not finite.
@@ -143,7 +150,7 @@ class ControlFindings:
         records: the attacker's own, that the generator learnt from.
         draws: records that it was let make at random, without the victim.
         of_class: their likeness with the nearest member of a target's class, mean over draws and targets.
-        of_any: their likeness with the nearest member of whichever target's class, mean over draws.
+        of_any: their likeness with the nearest member of any class, mean over draws.
         own: likeness of the reconstructions with the nearest of the attacker's own records, mean over targets.
     """
 
@@ -180,7 +187,7 @@ class TargetRow(Likeness):
     Attributes:
         target: the class.
         name: of the class, where it has one.
-        passes: whether it would pass for a record of the class to the eye, where members are at hand.
+        passes: whether it would pass for a record of the class to the eye, where two members are at hand.
         score: of the attack, higher is better; None where every restart diverged.
         victim: the label that the victim answers; None where the budget left no query for it.
         rank: how many other classes the evaluation model finds at least as likely; None without that model.
@@ -206,7 +213,8 @@ class JudgementFindings:
         likeness: means over targets; None where no members are at hand.
         targets: one by one.
         appearance: how they look to the eye, of classes whose members are at hand.
-        extent: the width of the documented range of a feature, which MSE and PSNR are to be read against.
+        extent: the width of the range of a feature, which MSE and PSNR are to be read against; 1 of a table, whose features are
+            compared in units of their ranges.
     """
 
     recognition: RecognitionFindings

@@ -98,9 +98,20 @@ def _outcome(findings: Mapping[str, Any]) -> str:
     if recognition["victim"] is not None:
         text = f"The victim takes {percent(recognition['victim'])} of the best ones for their class"
     if findings["attack"]["updates"] and likeness and "psnr" in likeness:
-        return f"Their mean PSNR with the records themselves is {number(likeness['psnr'], 1)} dB."
+        return _of_records(findings["attack"]["updates"], likeness["psnr"], len(findings["targets"]))
     if recognition["top1"] is not None:
         text += f", and an independent model {percent(recognition['top1'])}"
     if likeness and likeness.get("correlation_mean") is not None:
         text += f"; their mean correlation with the class's average member is {number(likeness['correlation_mean'], 2)}"
+    return f"{text}."
+
+
+def _of_records(updates: Mapping[str, Any], psnr: float, records: int) -> str:
+    """How near the reconstructions are to users' own records; reports of before have no labels and no baseline."""
+    text = f"Their mean PSNR with the records themselves is {number(psnr, 1)} dB"
+    if updates.get("baseline") is not None:
+        text += f", where the mean of other records, which takes no gradient, has {number(updates['baseline'], 1)} dB"
+        text += f"; {count(updates['nearer'])} of {count(records)} are nearer than that mean"
+    if updates.get("labels") is not None:
+        text += f"; {percent(updates['labels'])} of the labels came right"
     return f"{text}."

@@ -158,6 +158,11 @@ def test_gradients_of_users_are_told_as_such(tmp_path):
     found = findings()
     found["attack"] |= {"updates": {"users": 2, "batch": 1, "trained": False}}
     assert "2 records of 2 users" in headline(found)
-    assert "18.6 dB" in headline(found)
+    assert headline(found).endswith("18.6 dB.")  # as in reports of before
+    found["attack"]["updates"] |= {"labels": 0.5, "baseline": 11.26, "nearer": 1}
+    assert headline(found).endswith(
+        "18.6 dB, where the mean of other records, which takes no gradient, has 11.3 dB; 1 of 2 are nearer than that mean; 50.0% of "
+        "the labels came right."
+    )
     write(tmp_path, found, PICTURES)
     assert "gradients of 2 users" in (tmp_path / "report.html").read_text(encoding="utf-8")
