@@ -156,9 +156,10 @@ def _convex(case: Case) -> Experiment:
 
 
 def _informed(case: Case) -> Experiment:
-    network, question, dataset = case.network(), case.question, case.dataset
+    network, question = case.network(), case.question
     inside, control, own = case.draw()
     index, pool = control[: question.targets], np.concatenate([own, control[question.targets :]])
+    dataset, scale = case.on_scale(inside[1:])
     fixed = dataset.take(inside[1:])
     model = fixed_start(network.model, case.seed)
     # Another seed than the attacker's: it knows where training starts, not the order of the records.
@@ -173,10 +174,11 @@ def _informed(case: Case) -> Experiment:
             training=Training(model, question.recipe, members=len(inside)),
         ),
         index=index,
-        truth=dataset.x[index],
+        truth=case.dataset.x[index],
         others=np.arange(len(dataset)),
         label=dataset.y[index],
         models=len(index),
+        scale=scale,
     )
 
 
@@ -224,7 +226,7 @@ def _updates(case: Case) -> Experiment:
             ),
             pool=dataset.take(pool),
             span=span_of(case),
-            training=Training(network.model, question.recipe, update=question.update),
+            training=Training(network.model, question.recipe, update=question.update, columns=case.columns),
         ),
         index=index,
         truth=y if case.attack.goal == "label" else x,
@@ -250,9 +252,10 @@ def _affordable(case: Case, updates: int) -> int:
 
 
 def _property(case: Case) -> Experiment:
-    network, question, dataset = case.network(), case.question, case.dataset
+    network, question = case.network(), case.question
     inside, _, pool = case.draw()
-    has = question.has(dataset)
+    has = question.has(case.dataset)
+    dataset, scale = case.on_scale(pool)
     size = min(size_of_sets(has[inside]), size_of_sets(has[pool]))
     if size < 2:
         raise InputError(
@@ -275,6 +278,7 @@ def _property(case: Case) -> Experiment:
         others=pool,
         models=len(share),
         question=f"{question.has}, in sets of {size} records",
+        scale=scale,
     )
 
 

@@ -17,7 +17,10 @@ from jaxattack.attacks.reconstruction import (
     Update,
 )
 from jaxattack.attacks.reconstruction.property import OfClasses, Property
+from jaxattack.audit.known_scale import Scale
 from jaxattack.audit.victim import Victim, input_ranges
+from jaxattack.data import unscaled_columns
+from jaxattack.models import takes_scale
 from jaxattack.training import Recipe
 from jaxattack.types import (
     Dataset,
@@ -72,6 +75,7 @@ class Experiment(NamedTuple):
         label: Int["target"], of records; None elsewhere.
         models: victims that were trained for this.
         question: what was asked for, in words, where the goal does not say it.
+        scale: on which the attacker's records and reconstructions are; None for as they were measured.
     """
 
     knowledge: Knowledge
@@ -82,6 +86,7 @@ class Experiment(NamedTuple):
     label: Int[np.ndarray, "target"] | None = None
     models: int = 0
     question: str = ""
+    scale: Scale | None = None
 
 
 class Case(NamedTuple):
@@ -142,6 +147,21 @@ class Case(NamedTuple):
             )
         return self.victim.inside
 
+    @property
+    def columns(self) -> tuple[bool, ...]:
+        """The columns far from one scale, of a table and a network whose weights can take their scale up; none elsewhere."""
+        inside, dataset = self.victim.inside, self.victim.dataset
+        assert dataset is not None
+        bytes_of = dataset.x.dtype == np.uint8  # which a network takes from -1 to 1 by itself
+        return () if inside is None or bytes_of or not takes_scale(inside.variables) else unscaled_columns(dataset)
+
+    def on_scale(self, known: Int[np.ndarray, "record"]) -> tuple[Dataset, Scale | None]:
+        """The records for networks of the audit's own, with `columns` on the scale of those that the attacker knows."""
+        if not self.columns:
+            return self.dataset, None
+        scale = Scale.of(self.dataset, known, self.columns)
+        return scale.on(self.dataset), scale
+
 
 def numbers(dataset: Dataset) -> Dataset:
     """The same records as float32, in the same units."""
@@ -156,8 +176,12 @@ def span_of(case: Case) -> Span:
     return Span(case.inputs.low, case.inputs.high)
 
 
-def in_units(case: Case, value: Float[np.ndarray, "record *feature"]) -> Float[np.ndarray, "record *feature"]:
-    """Records as the victim documents them, of those that an attack made in the units of the span."""
+def in_units(
+    case: Case, experiment: Experiment, value: Float[np.ndarray, "record *feature"]
+) -> Float[np.ndarray, "record *feature"]:
+    """Records as the victim documents them, of those that an attack made in the units of the span or on the scale of its own."""
+    if experiment.scale is not None:
+        return experiment.scale.off(value)
     if "span" not in case.attack.needs:
         return value
     span, inputs = span_of(case), case.inputs

@@ -156,7 +156,7 @@ def reconstruct(
         reconstruction = (
             reconstruction
             if reconstruction.value.ndim < 2
-            else replace(reconstruction, value=in_units(case, reconstruction.value))
+            else replace(reconstruction, value=in_units(case, experiment, reconstruction.value))
         )
         steps = (begin, prepared, time.perf_counter())
     return _conclude(case, experiment, reconstruction, steps, session, out)
@@ -201,13 +201,23 @@ def _conclude(
 
 
 def _notes_on_scale(case: Case, experiment: Experiment) -> tuple[str, ...]:
-    """A sentence where networks are trained for the attack on columns far from one scale, from which they learn little."""
-    columns = unscaled_columns(case.dataset)
-    if experiment.knowledge.training is None or not columns:
+    """A sentence where columns are far from one scale, that says on which the networks that the attack needs take them."""
+    dataset, training = case.victim.dataset, experiment.knowledge.training
+    assert dataset is not None
+    columns = unscaled_columns(dataset)
+    if not columns or (training is None and not isinstance(case.attack, KKT)):
         return ()
+    far = f"{sum(columns)} of {len(columns)} columns of {dataset.name} are far from one scale, and"
+    if experiment.scale is not None:
+        return (f"{far} the networks that this audit trains take them on that of records that the attacker knows.",)
+    if training is not None and training.columns:
+        return (f"{far} the attacker's own network takes them on that of its members.",)
+    if training is None:
+        return (
+            f"{far} what {case.attack.name} solves holds on the scale that the network learnt on: scale the table first.",
+        )
     return (
-        f"{sum(columns)} of {len(columns)} columns of {case.dataset.name} are far from one scale, and networks that are trained for the "
-        "attack take them as they are: scale the table first, by figures that are public.",
+        f"{far} networks that are trained for the attack take them as they are: scale the table first, by figures that are public.",
     )
 
 

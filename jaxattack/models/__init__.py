@@ -4,7 +4,7 @@ from jaxattack.models.adapt import Precision, from_factory, from_linen, from_mod
 from jaxattack.models.architecture import Architecture
 from jaxattack.models.nets import ARCHITECTURES, build
 from jaxattack.models.source import ModelSource, label, model_of
-from jaxattack.models.standardise import fitted, folded, standardised
+from jaxattack.models.standardise import fitted, folded, standardised, takes_scale
 
 __all__ = [
     "ARCHITECTURES",
@@ -23,4 +23,5 @@ __all__ = [
     "model_of",
     "of_bytes",
     "standardised",
+    "takes_scale",
 ]

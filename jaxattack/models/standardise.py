@@ -86,6 +86,21 @@ def fitted(model: Model, columns: Sequence[bool], x: Shaped[jax.Array, "record f
     return model._replace(init=init)
 
 
+_FIRST = {"kernels/0": "bias", "layers/0/kernel": "layers/0/bias"}
+"""The paths of a first layer's weights that can take a scale up, and of its bias."""
+
+
+def _leaves(params: Any) -> tuple[dict[str, Any], Any]:
+    paths, tree = jax.tree_util.tree_flatten_with_path(params)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in paths}, tree
+
+
+def takes_scale(variables: Variables) -> bool:
+    """Whether the weights of a network can take up a scale of its columns, as `folded` has them do."""
+    leaves, _ = _leaves(variables.params)
+    return any({first, bias} <= leaves.keys() for first, bias in _FIRST.items())
+
+
 def folded(variables: Variables) -> Variables:
     """The same function as softmax regression or a multilayer perceptron of records as they are.
 
@@ -95,9 +110,8 @@ def folded(variables: Variables) -> Variables:
         variables: of a standardised ``softmax``, ``mlp`` or ``homogeneous`` (`jaxattack.models.nets`).
     """
     mean, deviation = (np.asarray(part, np.float64) for part in variables.rest[1:])
-    paths, tree = jax.tree_util.tree_flatten_with_path(variables.params)
-    leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in paths}
-    first, bias = ("kernels/0", "bias") if "kernels/0" in leaves else ("layers/0/kernel", "layers/0/bias")
+    leaves, tree = _leaves(variables.params)
+    first, bias = next(names for names in _FIRST.items() if names[0] in leaves)
     kernel = np.asarray(leaves[first], np.float64) / deviation[:, None]
     leaves[bias] = jnp.float32(np.asarray(leaves[bias], np.float64) - mean @ kernel)
     leaves[first] = jnp.float32(kernel)

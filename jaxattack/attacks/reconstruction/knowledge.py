@@ -50,12 +50,15 @@ class Training(NamedTuple):
         recipe: of the training.
         members: how many records a victim was trained on; 0 where that is not known.
         update: how it is trained on one more record, where that is known.
+        columns: of a table, which a victim put on the scale of its members, and its weights took that scale up
+            (`jaxattack.models.folded`); none where empty.
     """
 
     model: Model
     recipe: Recipe
     members: int = 0
     update: Update = Update()
+    columns: tuple[bool, ...] = ()
 
 
 class Span(NamedTuple):

@@ -78,7 +78,10 @@ def _log_confidence(answer: Answer) -> Float[np.ndarray, "probe cls"]:
     with np.errstate(divide="ignore"):
         score = answer.logit if answer.logit is not None else np.log(np.asarray(answer.probability, np.float64))
     if not np.isfinite(score).all():
-        raise OracleError("the victim answers a confidence that is 0, NaN or withheld: its change cannot be measured.")
+        raise OracleError(
+            "the victim answers a confidence that is 0, NaN or withheld, so that its change cannot be measured: where that is after an "
+            "update, lower the rate of updates."
+        )
     return np.asarray(score, np.float64)
 
 

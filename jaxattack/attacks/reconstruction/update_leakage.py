@@ -25,6 +25,7 @@ from sklearn.linear_model import LogisticRegression
 
 from jaxattack.attacks.reconstruction.knowledge import Knowledge, require
 from jaxattack.attacks.reconstruction.update import change
+from jaxattack.models import folded
 from jaxattack.training import train_one
 from jaxattack.types import NUMBERS, Goal, InputError, Level, Need, Oracle, Progress, Reconstruction, at_least, config
 
@@ -217,7 +218,10 @@ class UpdateLabel:
             )
         probes, taught, own = np.split(np.arange(len(pool)), [self.probes, self.probes + shadows])
         member = np.isin(np.arange(len(pool)), own)
-        variables = train_one(training.model, training.recipe, pool, member, seed=seed, progress=progress)
+        variables = train_one(
+            training.model, training.recipe, pool, member, columns=training.columns, seed=seed, progress=progress
+        )
+        variables = folded(variables) if training.columns else variables
         x = pool.x.reshape(len(pool), *before.access.inputs.shape).astype(np.float64)
         lessons = training.update.changes(training.model, variables, pool.x[taught], pool.y[taught], pool.x[probes])
         reader = LabelReader.fit(lessons, pool.y[taught])
