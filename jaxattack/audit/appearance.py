@@ -98,7 +98,7 @@ def appearance(victim: Victim, inversion: Inversion, members: Callable[[int], Re
     rows = np.array(sorted(groups))
     with_nearest = np.concatenate([_with_nearest(alike, units(inversion.x[row][None]), groups[row]) for row in rows])
     scales = [_among(alike, groups[row]) for row in rows]
-    made = np.isfinite(inversion.score).any(axis=1)[rows]
+    made = np.isfinite(inversion.score[rows]).any(axis=1)
     passes = made & (with_nearest >= [np.nanquantile(scale, LEAST) for scale in scales])
     measured = dict(zip(rows.tolist(), passes.tolist(), strict=True))
     return Appearance(
