@@ -10,14 +10,12 @@ record, so that the bound holds at delta as it is asked for.
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from scipy.stats import binom
 
+from jaxattack.absl_log import without_warnings
 from jaxattack.metrics.epsilon import gaussian_epsilon
 from jaxattack.release import installation
 from jaxattack.types import InputError
@@ -63,7 +61,8 @@ def poisson(noise: float, rate: float, steps: int, delta: float, overflow: float
     event, pld, rdp = _accounting()
     step = event.GaussianDpEvent(noise)
     training = event.SelfComposedDpEvent(step if rate == 1 else event.PoissonSampledDpEvent(rate, step), steps)
-    with _quiet():
+    # RDP says of orders that do not converge that it leaves them out, which costs tightness alone.
+    with without_warnings():
         epsilons = [
             float(kind().compose(training).get_epsilon(left)) for kind in (pld.PLDAccountant, rdp.RdpAccountant)
         ]
@@ -94,15 +93,3 @@ def _accounting():
     except ImportError as error:
         raise InputError(f"the upper bound on epsilon needs dp-accounting: {installation('private')}.") from error
     return dp_event, pld, rdp
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """RDP says of orders that do not converge that it leaves them out, which costs tightness alone."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -10,9 +10,7 @@ Encoded images (PNG, JPEG) are decoded by OpenCV where it is installed, otherwis
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from jaxattack.absl_log import without_warnings
 from jaxattack.types import InputError
 
 # How many records are fetched in one call, which TFDS spreads over threads.
@@ -156,7 +155,8 @@ def _fetch(
 ) -> list[tuple[Any, Any]]:
     count = builder.info.splits[part].num_examples
     try:
-        with _quiet():
+        # TFDS logs a warning when Pillow decodes in place of OpenCV; a library says nothing.
+        with without_warnings():
             source = builder.as_data_source(part)
             size = len(source)
             examples = _by_batch(source, indices) if size == count else []
@@ -181,18 +181,6 @@ def _fetch(
 def _by_batch(source: Any, indices: range) -> list[dict[str, Any]]:
     batches = (list(indices[start : start + _BATCH]) for start in range(0, len(indices), _BATCH))
     return [example for batch in batches for example in source.__getitems__(batch)]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """TFDS logs a warning when Pillow decodes in place of OpenCV; a library says nothing."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _first_line(error: Exception) -> str:
