@@ -119,6 +119,19 @@ def test_an_attack_that_refuses_when_it_is_run_is_told_and_the_others_are_run():
         evaluate(observations, (few,))
 
 
+def test_an_attack_whose_shadow_has_no_member_left_is_told_and_the_others_are_run():
+    """With each record in one model, the reference that has it is the one that a target drops: the whole audit was refused."""
+    member = np.arange(30) % 6 == np.arange(6)[:, None]
+    phi = RNG.normal(size=(6, 30, 1)).astype(np.float32)
+    observations = Observations(signals={"phi": phi}, member=member, label=np.zeros(30, int))
+    found = evaluate(observations, named("loss", "loss-classwise", "loss-gaussian").values())
+    assert [entry.name for entry in found.attacks] == ["loss"]
+    assert [note.partition(":")[0] for note in found.notes] == [
+        "loss-classwise is left out",
+        "loss-gaussian is left out",
+    ]
+
+
 def test_all_attacks_score_the_same_records():
     member = RNG.permuted(np.tile(np.arange(8)[:, None] % 2 == 0, 20), axis=0)
     member[:, 3] = False

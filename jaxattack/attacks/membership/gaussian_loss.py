@@ -65,8 +65,8 @@ class GaussianLoss:
         """Scores of every record for each target, in nats.
 
         Raises:
-            TooFewReferences: fewer than three models.
-            InputError: phi NaN or infinite; a shadow without members or without non-members.
+            TooFewReferences: fewer than three models; a shadow without members or without non-members.
+            InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
         loss = loss_of(read_signal(observations, Phi())[:, :, 0])

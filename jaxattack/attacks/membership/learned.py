@@ -49,8 +49,8 @@ class LearnedAttack(NetworkAttack, ABC):
         """Scores of every record for each target: log odds of membership, in nats.
 
         Raises:
-            TooFewReferences: fewer than three models.
-            InputError: signals NaN or infinite; a shadow without members or without non-members.
+            TooFewReferences: fewer than three models; a shadow without members or without non-members.
+            InputError: signals NaN or infinite.
         """
         return shadow_scores(self, observations, targets)
 
@@ -89,8 +89,8 @@ def shadow_scores(
     """Scores of every record for each target: log odds of membership, in nats.
 
     Raises:
-        TooFewReferences: fewer than three models.
-        InputError: signals NaN or infinite; a shadow without members or without non-members.
+        TooFewReferences: fewer than three models; a shadow without members or without non-members.
+        InputError: signals NaN or infinite.
     """
     require_models(observations, attack.name)
     parts = attack.features(observations)

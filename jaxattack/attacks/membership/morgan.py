@@ -93,8 +93,8 @@ class Morgan:
         """Scores of every record for each target, -4 to 1, as the module says.
 
         Raises:
-            TooFewReferences: fewer than three models.
-            InputError: NaN or infinite signals; a shadow without members or without non-members.
+            TooFewReferences: fewer than three models; a shadow without members or without non-members.
+            InputError: NaN or infinite signals.
         """
         require_models(observations, self.name)
         nearness, ratio = (read_signal(observations, signal)[:, :, 0].astype(np.float64) for signal in self.signals)

@@ -267,11 +267,11 @@ class Shadow(NamedTuple):
         """Which of its records it was trained on.
 
         Raises:
-            InputError: all of them, or none; ``attack`` is who needs some of each side.
+            TooFewReferences: all of them, or none; ``attack`` is who needs some of each side.
         """
         inside = member[self.model, self.records]
         if inside.all() or not inside.any():
-            raise InputError(
+            raise TooFewReferences(
                 f"{attack}: the shadow model has {inside.sum()} members among {len(inside)} records: give it some of each side."
             )
         return inside

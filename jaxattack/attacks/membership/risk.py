@@ -63,8 +63,8 @@ class RiskScore:
         """Scores of every record for each target, 0 to 1.
 
         Raises:
-            TooFewReferences: fewer than three models.
-            InputError: phi NaN or infinite; a shadow without members or without non-members.
+            TooFewReferences: fewer than three models; a shadow without members or without non-members.
+            InputError: phi NaN or infinite.
         """
         require_models(observations, self.name)
         loss = np.maximum(loss_of(read_signal(observations, Phi())[:, :, 0]), FLOOR)

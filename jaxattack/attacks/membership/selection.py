@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.metrics.roc import allowed
 from jaxattack.types import InputError
 
@@ -49,12 +50,14 @@ def require_sides(score: Float[np.ndarray, "known"], member: Bool[np.ndarray, "k
     """Refuse what selects no threshold.
 
     Raises:
-        InputError: NaN, or only members or only non-members.
+        TooFewReferences: only members or only non-members.
+        InputError: NaN.
     """
     positives = int(member.sum())
     if not 0 < positives < len(member):
-        raise InputError(
-            f"a threshold of {positives} members and {len(member) - positives} non-members is undefined: give some of both."
+        raise TooFewReferences(
+            f"a threshold of {positives} members and {len(member) - positives} non-members of a shadow model is undefined: give "
+            "models with some of both."
         )
     if np.isnan(score).any():
         raise InputError("scores contain NaN: drop these records, or mend the signal.")

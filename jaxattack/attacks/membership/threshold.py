@@ -131,8 +131,8 @@ class Threshold:
         """Scores of every record for each target.
 
         Raises:
-            TooFewReferences: with a shadow, fewer than three models.
-            InputError: NaN or infinite signals; a shadow without members or without non-members.
+            TooFewReferences: with a shadow, fewer than three models; a shadow without members or without non-members.
+            InputError: NaN or infinite signals.
         """
         if self.references:
             require_models(observations, self.name)
