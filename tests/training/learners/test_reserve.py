@@ -65,7 +65,7 @@ def test_a_batch_costs_the_cross_entropy_and_what_the_network_tells_after_its_ow
 
 
 def test_the_narrowest_network_that_tells_members_answers_each_record_its_own():
-    """One of 16 units had layers of one unit, and in most starts all records one answer: it defended nothing, without a word."""
+    """One of 16 units had layers of one unit, and in 57 of 100 starts one answer for all records: it defended nothing, without a word."""
     judge = Judge.of(3, 16)
     logits = 3 * jax.random.normal(KEY, (40, 3))
     start = jax.vmap(lambda key: jnp.ptp(judge(judge.init(key), logits, jnp.arange(40) % 3)))
