@@ -36,7 +36,7 @@ class Walk:
         ("steps", 1.5, "a whole number"),
         ("steps", 2.0, "a whole number"),
         ("steps", True, "a whole number"),
-        ("steps", 2**32, "a whole number"),
+        ("steps", 2**32, "a whole number from -4294967295 to 4294967295"),
         ("steps", None, "a whole number"),
         ("rate", "fast", "a number"),
         ("rate", float("nan"), "a number"),

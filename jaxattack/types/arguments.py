@@ -64,7 +64,7 @@ def _check(name: str, value: Any, annotation: Any) -> None:
     if holds(value, annotation):
         return
     parts = get_args(annotation) or (annotation,)
-    remedy = describe(annotation)
+    remedy = describe(annotation, value)
     if Path in parts:
         remedy = "the path of a folder or a file" + (", or none" if type(None) in parts else "")
     raise InputError(f"{name} is {repr(value).partition(chr(10))[0]:.100}: give {remedy}.")

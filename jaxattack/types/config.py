@@ -28,8 +28,12 @@ from jaxattack.error import InputError
 Config = TypeVar("Config")
 
 
+LARGEST = 2**32 - 1
+"""Of whole numbers, in size: of a seed JAX has no more bits."""
+
+
 def _integral(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**32
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _number(value: Any) -> bool:
@@ -72,7 +76,7 @@ def config(cls: type[Config]) -> type[Config]:
             plain = _plain(value)
             if not holds(plain, annotation):
                 example = _examples(type(self)).get(name)
-                remedy = f"{describe(annotation)}{f', as {example}' if example else ''}"
+                remedy = f"{describe(annotation, plain)}{f', as {example}' if example else ''}"
                 raise InputError(f"{name} is {_display(value)}: give {remedy}.")
             if _number(plain) and abs(plain) >= 2**53 and not _integral(plain):
                 plain = float(plain)  # beyond 64 bits NumPy would take it for an object
@@ -134,15 +138,16 @@ def holds(value: Any, annotation: Any) -> bool:
         return True
 
 
-def describe(annotation: Any) -> str:
-    """What values an annotation admits, in words."""
+def describe(annotation: Any, value: Any = None) -> str:
+    """What values an annotation admits, in words; beside a whole number that it does not, how large one may be."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if annotation in _KINDS:
-        return _KINDS[annotation][0]
+        large = annotation is int and isinstance(value, int) and abs(value) > LARGEST
+        return _KINDS[annotation][0] + (f" from {-LARGEST} to {LARGEST}" if large else "")
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(describe, parts)))
+        return " or ".join(dict.fromkeys(describe(part, value) for part in parts))
     if origin is tuple:
         return f"a tuple, each {describe(parts[0])}"
     if Callable in (annotation, origin):
