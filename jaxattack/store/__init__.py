@@ -1,7 +1,7 @@
 """A run folder: what a sweep has produced so far, safe against being killed at any moment.
 
     run.json                      what decides the results; a folder with other contents is refused
-    label.npy                     Int["record"]
+    label.npy                     Int["record"], and a digest behind it that NumPy leaves unread
     chunk-000000-000007.npz       models 0 to 7: `models`, `member` (one bit a record), and each signal
     cost-000000-000007.json       what they cost to make; information only
     weights-000000-000007.npz     what they learnt, where it is kept: one array a leaf, named by its path
