@@ -55,6 +55,7 @@ ROUNDED = 1.25
 """A hypothesis explains answers from which it varies so many times as much as from its own rounded ones, and half the digits beside it.
 
 Half the digits of bfloat16 are 9%, within which other kinds of models are too: no more than the tolerance is taken for an explanation.
+Of 16 victims of eight kinds all are named; with half 15 from a tenth more queries, with twice all from as many.
 """
 
 
@@ -74,7 +75,7 @@ class Hypotheses(Attack):
 
     Attributes:
         hypotheses: attacks; by default those of this package that suit how exactly the victim answers.
-        held_out: queries that they are tested on.
+        held_out: queries that they are tested on; with half and twice the 16 are named too, as by a tenth of the tolerance and ten times.
         tolerance: the largest total variation of a hypothesis that fits; rounding is allowed for beside it.
 
     Raises:
