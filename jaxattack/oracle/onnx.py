@@ -3,7 +3,8 @@
 The scores are the output of floats: a tensor, or the maps class -> score of skl2onnx's ZipMap. Where there are several,
 it is the one whose name holds "prob" or, for the level logit, "logit"; else the only one whose last node says so. What
 scores are is decided by the last node (`jaxattack.oracle.graph`) and told in the victim's ``notes``. Labels are numbered
-in the order of the columns, which ``names`` names where the graph does, and are the argmax. A service that answers
+in the order of the columns, which ``names`` names where the graph does, and are the argmax; a graph whose own labels
+contradict that, as raw scores of support vector machines may, is refused. A service that answers
 probabilities takes the softmax of logits, and answers 1 - p and p for the sigmoid p of one output. Sigmoids of several
 outputs are of independent labels: they are asked for the largest alone, as labels.
 
@@ -81,7 +82,8 @@ def from_onnx(
     outputs = read_outputs(path, INSTALL)
     output, precision = _output(path, session, outputs, level)
     score = partial(_score, path, session, columns, output)
-    probe = np.concatenate([score(some) for some in np.split(probes(inputs), [1, 3])])  # in batches of several sizes
+    records = probes(inputs)
+    probe = np.concatenate([score(some) for some in np.split(records, [1, 3])])  # in batches of several sizes
     decided = meaning(outputs[output], probe)
     if decided in ("logit", "independent") and (scale := other_scale(probe, stated=level in ("logit", "label"))):
         unless = "" if other_scale(probe, stated=True) else ", or give level logit if they are logits"
@@ -99,6 +101,8 @@ def from_onnx(
         return answer_from_logits(scores, level)
 
     names = _names(session, output, outputs[output].names)
+    if len(names) == classes == probe.shape[1]:
+        _require_own_labels(path, session, columns, records, output, np.array(names)[probe.argmax(axis=1)])
     notes = [meaning_sentence(path, output, outputs[output], decided, probe.shape[1])]
     return CountingOracle(ask, access, price, lambda: read, names if len(names) == classes else (), notes)
 
@@ -227,23 +231,56 @@ def _score(
     path: str | Path, session: Any, columns: list[_Column], output: str, x: Shaped[np.ndarray, "query *feature"]
 ) -> Float[np.ndarray, "query cls"]:
     size = columns[0].batch
-    ends = np.cumsum([prod(column.shape) for column in columns])
 
     def run(some: np.ndarray) -> np.ndarray:
         batch = pad(some, size or 0)
-        parts = np.split(batch.reshape(len(batch), -1), ends[:-1], axis=1)
-        feeds = {
-            column.name: _as_numbers(column, part.reshape(len(batch), *column.shape))
-            for column, part in zip(columns, parts, strict=True)
-        }
-        return _matrix(session.run([output], feeds)[0], len(batch))[: len(some)]
+        return _matrix(_run(session, columns, output, batch), len(batch))[: len(some)]
 
-    block = size or sensible((int(ends[-1]),), 1)
+    block = size or sensible((sum(prod(column.shape) for column in columns),), 1)
     try:
         with np.errstate(over="raise", invalid="raise"):  # numbers that the graph's own do not hold
             return np.concatenate([run(x[at : at + block]) for at in range(0, len(x), block)])
     except Exception as error:  # as above
         raise InputError(f"{path} does not take these queries: {_first(error)}") from error
+
+
+def _run(session: Any, columns: list[_Column], output: str, batch: Shaped[np.ndarray, "query *feature"]) -> Any:
+    """One output of a graph, of a batch of the size that it takes."""
+    ends = np.cumsum([prod(column.shape) for column in columns])
+    parts = np.split(batch.reshape(len(batch), -1), ends[:-1], axis=1)
+    feeds = {
+        column.name: _as_numbers(column, part.reshape(len(batch), *column.shape))
+        for column, part in zip(columns, parts, strict=True)
+    }
+    return session.run([output], feeds)[0]
+
+
+def _require_own_labels(
+    path: str | Path,
+    session: Any,
+    columns: list[_Column],
+    x: Shaped[np.ndarray, "query *feature"],
+    output: str,
+    label: Shaped[np.ndarray, "query"],
+) -> None:
+    """Refuse scores that rank the classes otherwise than the labels that the graph answers beside them.
+
+    Raises:
+        InputError: of most records the largest score is another class's, as of the raw scores of support vector machines.
+    """
+    own = [
+        one.name for one in session.get_outputs() if _tensor(one.type) in ("int64", "string") and "map(" not in one.type
+    ]
+    if len(own) != 1:
+        return
+    size = columns[0].batch or 1
+    answers = [np.ravel(_run(session, columns, own[0], pad(some[None], size)))[0] for some in x]
+    wrong = sum(str(answer) != one for answer, one in zip(answers, label, strict=True))
+    if 2 * wrong > len(x):
+        raise InputError(
+            f"{path}: of {wrong} of {len(x)} records the largest of {output} is of another class than {own[0]} says, as of the raw scores of "
+            "support vector machines: export it with probabilities."
+        )
 
 
 def _as_numbers(column: _Column, part: np.ndarray) -> np.ndarray:

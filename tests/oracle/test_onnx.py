@@ -161,6 +161,25 @@ def test_other_exports_of_skl2onnx_are_understood(tmp_path):
     np.testing.assert_array_equal(oracle(QUERIES).label, logistic.predict(QUERIES))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # as above
+@pytest.mark.parametrize("fitted", [SVC(), SVC(decision_function_shape="ovo")])
+def test_scores_that_rank_the_classes_otherwise_than_the_graphs_own_labels_are_refused(tmp_path, fitted):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    x = np.random.default_rng(0).uniform(-1, 1, (90, 4)).astype(np.float32)
+    several = fitted.decision_function_shape == "ovo"
+    y = x[:, :3].argmax(axis=1) if several else (x[:, 0] > 0).astype(int)
+    for machine, refused in ((fitted, True), (SVC(probability=True), False)):
+        model = skl2onnx.to_onnx(machine.fit(x, y), x[:1])
+        (tmp_path / "svc.onnx").write_bytes(model.SerializeToString())
+        if refused:
+            with pytest.raises(
+                InputError, match=r"of \d of 8 records the largest of output_probability is of another class"
+            ):
+                from_onnx(tmp_path / "svc.onnx")
+        else:
+            assert (from_onnx(tmp_path / "svc.onnx")(x).label == machine.predict(x)).mean() > 0.9
+
+
 def graph(path, nodes, given, outputs, weights, dtype=None, batch: str | int = "batch"):
     """Any graph over x [batch, record]; of an output whose size is None no shape is declared."""
     kind = onnx.TensorProto.FLOAT if dtype is None else dtype
