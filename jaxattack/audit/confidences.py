@@ -5,7 +5,7 @@
   few probabilities with zeros for the rest, or one sigmoid a class. Logits of a trained model differ by more than 1. So are
   probabilities and logarithms on another scale (`jaxattack.oracle.likelihood_scale`), and rows of probabilities among logits.
 - A class of probability 0 (a logit of minus infinity) that is not the label adds nothing. It is put `MASKED` below the
-  largest logit, where its softmax is exactly 0 in float32; Taylor's confidence alone, which reads logits without their
+  least other logit, where its softmax is exactly 0 in float32; Taylor's confidence alone, which reads logits without their
   differences, has its floor there.
 - phi is infinite where the label's probability is 0 or 1. It is bounded by what the file can tell apart: 0 is taken as
   half of its smallest step, at the label or at all other classes together. The step of probabilities rounded to d
@@ -29,7 +29,7 @@ from jaxattack.oracle.likelihood_scale import other_scale
 from jaxattack.types import InputError
 
 MASKED = 1e4
-"""How far below the largest logit a class of probability 0 is put."""
+"""How far below the least other logit a class of probability 0 is put."""
 
 SUM = 1e-3
 """How far the sum of a row of probabilities may be from 1, at least; what ONNX victims are allowed too."""
@@ -164,7 +164,7 @@ def _bounded(
     total = np.asarray(logsumexp(z, axis=-1, keepdims=True))
     others = z.shape[-1] - 1
     alone = (zero | own).all(axis=-1, keepdims=True)
-    z = np.where(zero, largest - MASKED, z)
+    z = np.where(zero, np.minimum(np.where(zero, np.inf, z).min(axis=-1, keepdims=True), largest) - MASKED, z)
     z = np.where(zero & own, total + floor, z)
     return np.where(alone & ~own, total + floor - np.log(others), z)
 

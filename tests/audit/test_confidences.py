@@ -38,6 +38,9 @@ def test_a_masked_class_counts_for_nothing():
     p = softmax(masked, axis=-1)
     same(read("probability", p, label), read("logits", LOGITS[..., :3], label), ("taylor_t2",), rtol=1e-4, atol=1e-5)
     assert np.isfinite(read("logits", masked, label)["taylor_t2"]).all()
+    # A masked class was put above others that are further than ten thousand below the largest.
+    far = 3e4 * masked
+    same(read("logits", far, label), read("logits", far[..., :3], label), ("taylor_t2",), rtol=1e-5, atol=1e-6)
 
 
 @given(st.lists(st.sampled_from([-np.inf, -800.0, -5.0, 0.0, 3.0, 800.0]), min_size=4, max_size=4), st.integers(0, 3))
