@@ -77,6 +77,9 @@ def _rounded_shares(scores: Float[np.ndarray, "row cls"], total: Float[np.ndarra
 
     Raw outputs of a softmax regression, whose weights sum to 0 over the classes, are as near together about classes times their
     zero point; but no number of 8 or 16 bits that holds them holds that sum, as one of shares does.
+
+    Of simulated confidences in 255 steps of 3 to 100 classes 58% are told at 20 a class, 83% at 10 and 33% at 40; of simulated raw outputs
+    about zero points of 0, 10, 32 and 128, half of them of sum 0, 6% are taken for such, 9% and 2%.
     """
     classes, most = scores.shape[1], scores.max()
     held = next((2.0**bits for bits in (8, 16) if most < 2**bits), np.inf)
