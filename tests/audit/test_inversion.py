@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxattack.attacks.extraction import PathFinding, Softmax
-from jaxattack.attacks.inversion import LEAST, Boundary, MiFace, Numeric, Ppa
+from jaxattack.attacks.inversion import LEAST, Boundary, MiFace, Network, Numeric, Ppa
 from jaxattack.attacks.inversion.gradient import DLG, Analytic
 from jaxattack.audit import invert, open_victim
 from jaxattack.audit.findings import values
@@ -150,6 +150,13 @@ def test_the_default_asks_where_a_budget_or_defences_would_hold_for_nothing_else
     assert usual_attack(defended, Softmax()) == Ppa()
     made = invert(softmax, targets=(1,), budget=500, evaluation=Architecture(name="softmax"))
     assert made.findings.cost.queries <= 500
+
+
+def test_the_networks_budget_holds_for_what_it_makes_and_for_the_record_that_is_asked_again():
+    how = {"attack": Network(steps=20), "budget": 30, "evaluation": Architecture(name="softmax")}
+    found = invert(open_victim("logistic", data="iris"), **how).findings
+    assert found.cost.queries == 30
+    assert all(row.score > 0 for row in found.targets)
 
 
 def test_a_victim_without_classes_is_refused():

@@ -113,12 +113,13 @@ class Network:
         require(self, victim, pool)
         within_memory(self.hidden * (self.hidden + access.inputs.low.size), hidden=self.hidden)
         own = check_pool(self.name, access.inputs, pool)
-        # What it makes is asked about too: nothing else tells which truncation to keep, and how sure the victim is of it.
-        after, left = len(targets) * len(self._truncations(access.classes)), getattr(victim, "left", None)
+        # What it makes is asked about too: nothing else tells which truncation to keep, and how sure the victim is of it. And an
+        # audit asks one record again, to see whether the victim is deterministic.
+        after, left = len(targets) * len(self._truncations(access.classes)) + 1, getattr(victim, "left", None)
         most = len(own) if left is None else min(len(own), left - after)
         if most < min(len(own), 2 * access.classes):
             raise InputError(
-                f"the budget has {left:,} queries left, and network asks about its pool and {after:,} records that it makes: give "
+                f"the budget has {left:,} queries left, and network asks about its pool, and {after:,} times about what it makes: give "
                 f"at least {2 * access.classes + after:,}."
             )
         reason = (

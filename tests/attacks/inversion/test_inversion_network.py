@@ -51,10 +51,10 @@ def test_a_budget_smaller_than_the_pool_is_used_and_said():
     victim = digits()
     found = Network(steps=50)(budgeted(victim.oracle, 100), np.arange(3), pool=victim.pool)
     assert not found.complete
-    assert "learnt from 88" in found.reason  # and asked about three records by four truncations
-    assert found.cost.queries == 100
+    assert "learnt from 87" in found.reason  # and asked about three records by four truncations; one may be asked again
+    assert found.cost.queries == 99
     assert (found.score > 0).all()
-    with pytest.raises(InputError, match="at least 32"):
+    with pytest.raises(InputError, match="at least 33"):
         Network()(budgeted(victim.oracle, 10), np.arange(3), pool=victim.pool)
 
 
