@@ -139,6 +139,10 @@ def as_observations(
     ids = read_ids(arrays.get("ids"), name)
     check_ids(ids, member.shape[1], name)
     notes: list[str] = []
+    if confident and not names and np.asarray(arrays["label"]).dtype.kind in "US":
+        notes.append(
+            f"{name}: label is text and classes names no columns: those of {confident} are taken for {printable(labels.names)}, in this order."
+        )
     own = {key: _by_query(name, key, values, member, notes) for key, values in arrays.items() if key not in _SHAPED}
     if confident and values is not None:
         own = _signals_of(name, confident, values, labels.number, attacks, notes) | own

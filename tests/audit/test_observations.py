@@ -388,3 +388,13 @@ def test_attacks_that_ask_again_are_refused_for_a_file(tmp_path, name):
     np.savez(tmp_path / "o.npz", logits=RNG.normal(size=(6, 24, 3)), member=Halves()(6, 24, 0), label=np.arange(24) % 3)
     with pytest.raises(InputError, match="must ask the models again"):
         read_observations(tmp_path / "o.npz", (lookup(name),))
+
+
+def test_columns_that_nothing_names_are_taken_in_the_order_of_the_labels_text_and_it_is_said():
+    logits, member = np.random.default_rng(0).normal(size=(4, 6, 2)), np.arange(24).reshape(4, 6) % 2
+    arrays = {"logits": logits, "member": member, "label": np.array(["well", "ill"] * 3)}
+    said = as_observations(arrays).notes
+    assert said == (
+        "observations: label is text and classes names no columns: those of logits are taken for ill, well, in this order.",
+    )
+    assert as_observations(arrays | {"classes": np.array(["well", "ill"])}).notes == ()
