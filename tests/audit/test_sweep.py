@@ -52,6 +52,8 @@ ENTRY = {
         "tpr",
         "auc_interval",
         "tpr_interval",
+        "auc_freedom",
+        "tpr_freedom",
         "tpr_interval_corrected",
         "auc_interval_corrected",
         "false_positives",
