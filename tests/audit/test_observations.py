@@ -11,6 +11,7 @@ from jaxattack.attacks.naming import label as name_of
 from jaxattack.audit import read_observations, score
 from jaxattack.audit.findings import values
 from jaxattack.audit.infinite_signals import bound_observations
+from jaxattack.audit.observations import as_observations
 from jaxattack.data import Halves
 from jaxattack.types import InputError, InputWarning, Observations
 
