@@ -28,7 +28,7 @@ from jaxattack.attacks.search.lockstep import Search
 ROUNDS, CROWDED = 60, 32
 """Calls at most; and open intervals at most, times the points asked first: more are noise, not kinks.
 
-Half and double 31, 1.00 for either.
+Half and double 72, 1.00 for either.
 """
 
 
@@ -55,7 +55,7 @@ class Kinks(NamedTuple):
         return self.right - self.left
 
 
-def tangents(points: int, reach: float = 1e4) -> Float[np.ndarray, "point"]:
+def tangents(points: int, reach: float) -> Float[np.ndarray, "point"]:
     """tan(theta) for evenly spaced theta, |t| <= reach: a random neuron's kink on a random line is Cauchy in t."""
     end = np.arctan(reach)
     return np.tan(np.linspace(-end, end, points))

@@ -70,8 +70,7 @@ class ReluDeep(Attack):
         if len(self.hidden) < 2 or min(self.hidden) < 1:
             raise InputError(f"hidden is {self.hidden}: give the widths of two or more hidden layers, each at least 1.")
         above_zero(tolerance=self.tolerance)
-        at_least(4, lines=self.lines)
-        at_least(1, idle=self.idle)
+        at_least(1, lines=self.lines, idle=self.idle)
 
     def needs(self, access: Access) -> int:
         """As many answers as the network has parameters."""

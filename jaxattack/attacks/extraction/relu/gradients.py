@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.extraction.relu.noise import Noise, Precision
+from jaxattack.attacks.extraction.relu.noise import GRAIN, Noise, Precision
 from jaxattack.attacks.search.lockstep import Search
 
 BATCH = 1 << 23
@@ -20,9 +20,6 @@ BATCH = 1 << 23
 
 ATTEMPTS = 3
 """How often a region is asked. Once 32, 1.04; twice 31, 1.00; 6 times 31, 1.04."""
-
-GRAIN = 2.0**-14
-"""What queries of coarse arithmetic are multiples of. Half and double 31, 1.00."""
 
 
 class Regions(NamedTuple):
@@ -48,8 +45,9 @@ class Regions(NamedTuple):
 def step_share(features: int, noise: Noise) -> float:
     """The step of a difference, as a share of the gap between two kinks.
 
-    A neighbouring hyperplane is crossed by a step s along a feature where |n . v| gap / 2 < s |n_j|. For random n that
-    happens on at most 2% of all regions when s is the share returned. Coarse arithmetic needs longer steps: 30%.
+    A neighbouring hyperplane is crossed by a step s along a feature where |n . v| gap / 2 < s |n_j|. For random n the
+    largest n_j is about sqrt(2 ln d), and one of the two is crossed with probability 4 sqrt(2 / pi) s sqrt(2 ln d / d): by
+    sqrt(pi / 32) = 0.3 on 2% of all regions. Coarse arithmetic needs longer steps: 30%.
     """
     return 0.3 * (0.3 if noise.coarse else 0.02) * np.sqrt(features / max(2 * np.log(features), 1.0))
 
@@ -84,7 +82,7 @@ def differences(
     """Value and forward differences at each of one point or more, `BATCH` numbers a call.
 
     A victim that computes with fewer digits than the queries have rounds them first: then points and steps are
-    multiples of 2^-14, which it takes as they are.
+    multiples of `GRAIN`, which it takes as they are.
     """
     if noise.coarse:
         x = np.round(x / GRAIN) * GRAIN

@@ -57,12 +57,11 @@ def plan(
     beyond = affine(layers, behind)
     apart, across = beyond.distances(end), beyond.gradient[way, crossed]
     apart[way, crossed] = np.inf
-    room, length = apart.min(axis=1), np.linalg.norm(across, axis=1)
-    across = across / np.maximum(length, FLAT)[:, None]
+    room, across = apart.min(axis=1), _units(across)
     steep = np.abs((across * direction).sum(axis=1))
     own = 1 - (across @ normal / np.linalg.norm(normal)) ** 2
     far = np.linalg.norm(end, axis=1) > NEAR * np.sqrt(len(x))
-    barred = ~reached | (first < 1e-9) | (length < 1e-12) | far | (steep < 1e-3) | (own < 1e-4)
+    barred = ~reached | (first < 1e-9) | far | (steep < 1e-3) | (own < 1e-4)
     # Without the terms of missing neurons, room and steepness 23 of 23 networks were stolen, 1.06 of the queries.
     cost = _crossings(away, met, here) - 2 * np.append(np.zeros(here.start, bool), ~met)[crossed]
     cost += 1.5 * np.maximum(0, -np.log10(np.maximum(room, FLAT)) - 1.5)

@@ -27,7 +27,7 @@ from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.frame import Frame, outputs
 from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
-from jaxattack.attacks.extraction.relu.noise import Limits, Noise, Saturated, find_limits, rounding_unit
+from jaxattack.attacks.extraction.relu.noise import DIGITS, Limits, Noise, Saturated, find_limits, rounding_unit
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, piecewise_linear, scatter, signed
 from jaxattack.attacks.extraction.relu.polish import Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
@@ -242,7 +242,7 @@ def _try(result: Result, noise: Noise, answers: Answers) -> Result:
     """Compare with the victim on fresh inputs."""
     off = np.abs(logits(result.network, answers.x) - answers.y).max(initial=0.0)
     extent, reason = np.ptp(answers.y) if len(answers.y) else 0.0, result.reason
-    if not off <= max(noise.relative**0.5, CLOSE) * extent + 64 * noise.absolute:
+    if not off <= max(noise.relative**0.5, CLOSE) * extent + DIGITS * noise.absolute:
         reason = reason or (
             f"the stolen network is off by {off:.2g} on fresh inputs where the victim varies by {extent:.2g}: neurons "
             "were not found, answers too coarse, or the victim is another architecture."

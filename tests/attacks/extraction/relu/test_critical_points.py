@@ -41,7 +41,7 @@ def naive(f, low, high):
 def test_all_kinks_of_a_line_are_found_and_no_others(seed, sizes):
     rng, net = np.random.default_rng(seed), network(*sizes, seed=seed)
     for line in rng.normal(size=(3, 2, sizes[0])):
-        kinks = find_kinks(lambda x: logits(net, x), *line, tangents(2 * sizes[1] + 1))
+        kinks = find_kinks(lambda x: logits(net, x), *line, tangents(2 * sizes[1] + 1, 1e4))
         wanted, found = truth(net, *line), kinks.position
         # Kinks that are too close, or bend too little, are reported or rare; what is found is a kink.
         assert np.all(np.diff(found) > 0)
@@ -60,7 +60,7 @@ def test_each_round_is_one_call():
 
     for line in rng.normal(size=(4, 2, 30)):
         before = len(calls)
-        find_kinks(evaluate, *line, tangents(33))
+        find_kinks(evaluate, *line, tangents(33, 1e4))
         assert len(calls) - before <= 30
     assert sum(calls) <= 4 * 10 * 16
 
@@ -125,6 +125,6 @@ def test_noise_is_given_up_instead_of_halved_for_ever():
 
 @pytest.mark.parametrize("points", [3, 10])
 def test_an_affine_function_has_no_kinks(points):
-    kinks = find_kinks(lambda x: x @ np.ones((4, 2)) + 3, *np.eye(4)[:2], tangents(points))
+    kinks = find_kinks(lambda x: x @ np.ones((4, 2)) + 3, *np.eye(4)[:2], tangents(points, 1e4))
     assert isinstance(kinks, Kinks)
     assert len(kinks.position) == len(kinks.unresolved) == 0

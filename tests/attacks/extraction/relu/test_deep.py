@@ -137,7 +137,7 @@ def test_it_is_an_extraction_attack_and_counts_what_it_needs():
         ({"hidden": (5,)}, "hidden is"),
         ({"hidden": (5, 0)}, "hidden is"),
         ({"hidden": (5, 3), "tolerance": 0.0}, "tolerance is"),
-        ({"hidden": (5, 3), "lines": 3}, "lines is"),
+        ({"hidden": (5, 3), "lines": 0}, "lines is"),
         ({"hidden": (5, 3), "idle": 0}, "idle is"),
     ],
 )
