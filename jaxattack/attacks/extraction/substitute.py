@@ -48,10 +48,12 @@ class Substitute:
     Attributes:
         architecture: as in the module's table.
         activation: between the layers of ``mlp`` and ``cnn``.
-        epochs: passes of a network over its queries; a convex fit has none. Of 16 thefts from fewer than 100 queries half
-            agrees with 5% fewer records and twice with 2% more.
-        batch: queries a step of a network; twice agrees with 0.7% fewer of those.
-        learning_rate: its peak, for a network; a third agrees with 9% fewer of those, 0.01 with 2% more.
+        epochs: passes of a network over its queries; a convex fit has none. Twice agrees with 1 or 2% more records behind confidences
+            and as many behind labels, for twice the training.
+        batch: queries a step of a network; of 16 thefts from fewer than 100 queries twice agrees with 0.7% fewer records.
+        learning_rate: its peak, for a network. Of networks and regressions on digits 0.003 agrees, behind confidences, with 1 to 4% fewer
+            records from 50 to 300 queries and 8% fewer random inputs from 5,000; behind labels with 2% fewer from 50 and as many from 300.
+            On iris 0 to 3% fewer, on wine as many to within what 59 records resolve.
         ridge: weight of the squared weights in the loss.
 
     Raises:
@@ -62,7 +64,7 @@ class Substitute:
     activation: Activation = "relu"
     epochs: int = 60
     batch: int = 64
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     ridge: float = 1e-8
 
     def __post_init__(self) -> None:
