@@ -11,7 +11,8 @@ about 3/n, with 95% confidence. Inputs of another kind may still be answered oth
 Two answers are different if
 
     labels    are unequal, but for a tie: the victim's own numbers for the two labels are equal within the precision, or
-              where they are rounded within one step, each of at most `TIE` of their spread;
+              where they are rounded within one step, each of at most `TIE` of their spread, or of at most `COARSE` where the
+              stolen model's own numbers for them are within two steps, too. Where numbers are compared it must have such;
     numbers   are further apart than the precision tells, where the attack claims them (`Draft.exact`): half the digits
               of the arithmetic, as a system of equations may cost the other half, sqrt(eps) of the spread of the
               answers and 64 eps of their size, by which a sum of 2^14 roundings errs, of bfloat16 sqrt(eps) too; where
@@ -54,11 +55,12 @@ from jaxattack.types import (
 TINY: dict[Precision, float] = {"float64": 2.0**-1022, "float32": 2.0**-126, "bfloat16": 2.0**-126}
 """The smallest number that holds all digits."""
 
-TIE = 0.01
-"""Of the spread: of one decimal a step is a tenth, and to call labels tied within so much would verify little.
+TIE, COARSE = 0.01, 0.1
+"""Of the spread: of one decimal a step is a tenth, and to call all labels tied within so much would verify little.
 
 Of 210 mistakes planted in copies of 28 victims of two decimals 61% are told and no copy right to half a step is refused; with half 62%,
-and 18% refused; of one decimal 51% and 25%, with a tenth 47% and none.
+and 18% refused. Of one decimal, of 288 in copies of 24 regressions, trees, forests and networks, 85% where numbers are compared and 76% where
+labels are, and none of 144 right copies is refused; with a hundredth for both 89% and 82%, and 31% refused.
 """
 
 
@@ -281,7 +283,11 @@ def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bo
     if access.classes > 1:
         rows = np.arange(len(theirs))
         gap = theirs[rows, victim.label] - theirs[rows, stolen.label]
-        wrong &= ~(gap <= min(step, TIE * spread) + min(2 * off, TIE * spread))
+        with np.errstate(invalid="ignore"):
+            own_gap = own[rows, stolen.label] - own[rows, victim.label]
+        coarse, slack = min(step, COARSE * spread), min(2 * off, TIE * spread)
+        tied = (gap <= coarse + slack) & (own_gap <= 2 * (coarse + off))
+        wrong &= ~(tied if exact else tied | (gap <= min(step, TIE * spread) + slack))
     if exact:
         apart = np.abs(theirs - own)
         wrong |= ((apart > off + 1.5 * step) | np.isnan(apart) & np.isfinite(theirs)).any(axis=1)
