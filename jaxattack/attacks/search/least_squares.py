@@ -107,7 +107,7 @@ def levenberg_marquardt(
         squares: theta -> r^T r alone, infinite or NaN where there is none.
         start: theta.
         enough: squares at which to stop.
-        steps: at most.
+        steps: at most. Of 12 smooth networks 10 are complete with half and twice too, of the 24 regressions of `ovr` all with 60, 200, 400.
         damping: of the first step; less for a start that is near.
         patience: steps that must gain 1% each, together.
     """

@@ -53,7 +53,8 @@ Of the 56 networks of `curvature` 53 with a tenth, 52 with ten times this.
 """
 
 SHARES, PAIRS, CANDIDATES = (0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97), 3, 4
-"""Shares whose odds are about 1, 3, 9 and 30 either way. With one candidate both networks 20-8-2 are missed, and so they are without Hessians, or their units left on the grid.
+"""Shares whose odds are about 1, 3, 9 and 30 either way: of 12 networks 10 are complete, with every other one too, 12% fewer queries, .3 of a
+digit less. With one candidate both networks 20-8-2 are missed, and so they are without Hessians, or their units left on the grid.
 
 Of the 28 twice as many pairs 24, 9% more queries.
 """
