@@ -82,7 +82,7 @@ def meet(neurons: Neurons, kinks: Kinks, *, steady: bool) -> Meetings:
         apart = np.abs(kinks.position - position[:, None])
         # 4 errors: half and double of either 72, 1.00.
         near = apart <= slack[:, None] + 4 * kinks.error
-        if steady:
+        if steady:  # half and double of .05 and of 16, here and below, 72, 1.00
             turn = np.abs(kinks.jump[None] - (np.abs(speed)[:, None] * neurons.jump)[:, None]) / scale
             near &= turn.max(axis=2) <= 0.05 * np.abs(kinks.jump / scale).max(axis=1) + 16 * bend
         met = np.where(near.any(axis=1), np.where(near, apart, np.inf).argmin(axis=1), -1)
